@@ -1,0 +1,7 @@
+"""Durable streams with live push.
+
+A stream is a named sequence that a client follows. It carries events, which are facts
+with gapless offsets, and retained values, which are the newest state of a key. Both are
+rows first; the channel layer only carries them sooner. A client holds a cursor and gets
+everything after it, in order, once. This package knows nothing of what is published.
+"""

@@ -1,0 +1,57 @@
+"""Who may read a stream. Each kind of stream, named by the word before the first hyphen,
+has one rule; other apps register theirs when they are ready.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.auth.models import User
+
+    # Given the user and what follows the hyphen, whether that user may read that stream.
+    Rule = Callable[[User, str], bool]
+
+_rules: dict[str, Rule] = {}
+
+
+def register(kind: str, rule: Rule) -> None:
+    """Let streams named `<kind>-<rest>` be read by whom `rule(user, rest)` allows."""
+    _rules[kind] = rule
+
+
+def may_read(user: User, stream: str) -> bool:
+    """Whether `user` may follow `stream`. No for one that does not exist: the same answer."""
+    kind, _, rest = stream.partition("-")
+    rule = _rules.get(kind)
+    return bool(user.is_active and rule is not None and rule(user, rest))
+
+
+def user_stream(user: User) -> str:
+    """The stream that every user has: what happens to them, on all their devices."""
+    return f"user-{user.pk}"
+
+
+def streams_of(user: User) -> list[str]:
+    """The streams that a user has without being told of them."""
+    return [user_stream(user), *(f"team-{pk}" for pk in _teams(user))]
+
+
+def _teams(user: User) -> list[int]:
+    groups = getattr(user, "groups", None)
+    return [] if groups is None else list(groups.order_by("pk").values_list("pk", flat=True))
+
+
+def _own(user: User, rest: str) -> bool:
+    return rest == str(user.pk)
+
+
+def _in_team(user: User, rest: str) -> bool:
+    # One spelling: "team-07" would be another stream's name.
+    return rest in map(str, _teams(user))
+
+
+register("user", _own)
+register("team", _in_team)

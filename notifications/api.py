@@ -1,0 +1,132 @@
+"""Streams over plain HTTP: the long poll, and server-sent events. See docs/protocol.md."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from notifications import access, followers, protocol
+from notifications.auth import Authenticate
+from notifications.cursor import Cursor, cursor_or_start
+from notifications.database import in_database
+from notifications.problems import Problem, problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from notifications.backlog import Backlog
+
+router = Router(tags=["streams"])
+
+MAX_WAIT = 25.0  # seconds; proxies give up at 30
+# A stream of events ends itself, and the client comes back: who may listen is asked anew.
+SSE_SECONDS = 55.0
+SSE_ITEMS = 5_000
+SSE_COMMENT_SECONDS = 15.0  # Silence for a proxy to think the connection dead.
+RETRY_MS = 1_000
+
+
+class AuthenticateAsync(Authenticate):
+    """The same for asynchronous views: it asks the database, in the streams' own threads."""
+
+    async def __call__(self, request: HttpRequest) -> Any:  # type: ignore[override]
+        return await in_database(super().__call__, request)
+
+
+class PollIn(Schema):
+    """`after`: a cursor, or "latest"; without it everything that is kept."""
+
+    after: str | None = None
+    wait: float = Field(0, ge=0, le=MAX_WAIT, description="Seconds to wait for something new.")
+
+
+class Polled(Schema):
+    """Give `cursor` as `after` the next time. `more`: do not wait, there is more already."""
+
+    stream: str
+    cursor: str
+    reset: Literal["pruned", "epoch"] | None
+    more: bool
+    frames: list[protocol.EventFrame | protocol.StateFrame]
+
+
+@router.get(
+    "/streams/{name}",
+    response={200: Polled, frozenset({401, 404, 422}): Problem},
+    auth=AuthenticateAsync(),
+    summary="What is new in a stream, at once or within some seconds",
+)
+async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
+    await _ensure_readable(request, name)
+    try:
+        after = cursor_or_start(query.after)
+    except ValueError as error:
+        return problem(422, str(error), field="after")
+    async with followers.Follower(name, after) as follower:
+        page = await follower.read()
+        until = time.monotonic() + query.wait
+        while not (page.items or page.reset) and await follower.news(until - time.monotonic()):
+            page = await follower.read()
+    return {
+        "stream": name,
+        "cursor": str(page.end),
+        "reset": page.reset,
+        "more": page.more,
+        "frames": [json.loads(text) for text, _ in followers.frames(page)],
+    }
+
+
+@router.get(
+    "/streams/{name}/sse",
+    response={200: None, frozenset({401, 404, 422}): Problem},
+    auth=AuthenticateAsync(),
+    summary="A stream as server-sent events; resumes from Last-Event-ID",
+)
+async def server_sent_events(request: HttpRequest, name: str, after: str | None = None) -> Any:
+    await _ensure_readable(request, name)
+    try:
+        cursor = cursor_or_start(request.headers.get("Last-Event-ID") or after)
+    except ValueError as error:
+        return problem(422, str(error), field="after")
+    response = StreamingHttpResponse(_events(name, cursor), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"  # nginx would keep it until it is full.
+    return response
+
+
+async def _events(name: str, after: Cursor | Literal["latest"] | None) -> AsyncIterator[str]:
+    """The frames as events named after their type, each with its cursor as the id."""
+    until = time.monotonic() + SSE_SECONDS
+    sent = 0
+    yield f"retry: {RETRY_MS}\n\n"
+    async with followers.Follower(name, after) as follower:
+        while sent < SSE_ITEMS and (left := until - time.monotonic()) > 0:
+            page = await follower.read()
+            for text in _texts(name, page):
+                yield text
+            sent += len(page.items)
+            if not page.more and not await follower.news(min(left, SSE_COMMENT_SECONDS)):
+                yield ": still here\n\n"
+
+
+def _texts(name: str, page: Backlog) -> list[str]:
+    texts = []
+    if page.reset:
+        reset = protocol.Reset(stream=name, reason=page.reset).model_dump_json()
+        texts.append(f"event: reset\nid: {page.start}\ndata: {reset}\n\n")
+    for text, cursor in followers.frames(page):
+        kind = "event" if '"type":"event"' in text[:20] else "state"
+        texts.append(f"event: {kind}\nid: {cursor}\ndata: {text}\n\n")
+    return texts
+
+
+async def _ensure_readable(request: HttpRequest, name: str) -> None:
+    """Somebody else's stream looks like one that is not there."""
+    user: Any = request.user  # Somebody: the router asks for it.
+    if not await in_database(access.may_read, user, name):
+        raise Http404("There is no stream of this name for you.")

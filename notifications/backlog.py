@@ -1,0 +1,122 @@
+"""What follows a cursor: retained values first, then events, from the tables alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from notifications.cursor import Cursor
+from notifications.items import Item
+from notifications.models import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PAGE = 500  # Items read at once: bounds the memory of a client that was away for long.
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """One page. Whoever takes its items stands at `end`; `more` says there is another."""
+
+    start: Cursor
+    end: Cursor
+    items: list[Item] = field(default_factory=list)
+    more: bool = False
+    # The given cursor means nothing any more; what follows begins from the start.
+    reset: Literal["pruned", "epoch"] | None = None
+
+
+def current_cursor(name: str) -> str:
+    """Where stream `name` stands now. Read it before the state that a page renders.
+
+    The page subscribes from it: what happens in between comes over the socket, and
+    nothing comes twice.
+    """
+    return str(_head(_stream(name)))
+
+
+def heads(names: Iterable[str]) -> dict[str, Cursor]:
+    """Where each of these streams stands, in one query. Absent: never written to."""
+    rows = Stream.objects.filter(name__in=list(names)).values_list(
+        "name", "epoch", "head", "revision"
+    )
+    return {name: Cursor(epoch, head, revision) for name, epoch, head, revision in rows}
+
+
+def read(name: str, after: Cursor | Literal["latest"] | None, limit: int = PAGE) -> Backlog:
+    """The next items of stream `name` after a cursor: at most `limit`, and at most PAGE.
+
+    None is the start: every retained value, and every event that is still kept.
+    """
+    limit = min(limit, PAGE)
+    # The row is read first. What the two queries below see in addition is newer, and
+    # its own numbers say so.
+    stream = _stream(name)
+    head = _head(stream)
+    if after == "latest":
+        return Backlog(head, head)
+    reset: Literal["pruned", "epoch"] | None = None
+    start = after or Cursor(stream.epoch, stream.floor, 0)
+    if start.epoch != stream.epoch or not head.covers(start):
+        # Also a cursor from a future that a restored database has forgotten.
+        reset, start = "epoch", Cursor(stream.epoch, stream.floor, 0)
+    elif start.offset < stream.floor:
+        reset, start = "pruned", Cursor(stream.epoch, stream.floor, 0)
+
+    items = _states(stream, start, limit)
+    if len(items) == limit:
+        return Backlog(start, items[-1].position, items, more=True, reset=reset)
+    seen = items[-1].position.revision if items else 0
+    level = Cursor(stream.epoch, start.offset, max(head.revision, seen))
+    events = _events(stream, level, limit - len(items))
+    if events and events[0].position.offset != start.offset + 1 and _floor(stream) > start.offset:
+        # Pruned since the row was read: what is missing here, the client must be told of.
+        return read(name, after, limit)
+    end = events[-1].position if events else level
+    items += events
+    return Backlog(start, end, items, more=len(items) == limit, reset=reset)
+
+
+def _stream(name: str) -> Stream:
+    """Its row, made when it is first asked for, so that an empty stream has a cursor."""
+    return Stream.objects.get_or_create(name=name)[0]
+
+
+def _floor(stream: Stream) -> int:
+    """Where pruning stands now."""
+    return Stream.objects.values_list("floor", flat=True).get(pk=stream.pk)
+
+
+def _head(stream: Stream) -> Cursor:
+    return Cursor(stream.epoch, stream.head, stream.revision)
+
+
+def _states(stream: Stream, after: Cursor, limit: int) -> list[Item]:
+    values = stream.retained.filter(revision__gt=after.revision).order_by("revision")[:limit]
+    return [
+        Item(
+            stream.name,
+            Cursor(stream.epoch, after.offset, value.revision),
+            "state",
+            value.key,
+            value.data,
+            value.at.isoformat(),
+        )
+        for value in values
+    ]
+
+
+def _events(stream: Stream, after: Cursor, limit: int) -> list[Item]:
+    events = stream.events.filter(offset__gt=after.offset).order_by("offset")[:limit]
+    return [
+        Item(
+            stream.name,
+            Cursor(stream.epoch, event.offset, after.revision),
+            "event",
+            event.type,
+            event.data,
+            event.at.isoformat(),
+        )
+        for event in events
+    ]

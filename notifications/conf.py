@@ -1,0 +1,30 @@
+"""This app's settings: what Django's settings say, else the default here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+
+class Conf:
+    """Reads NOTIFICATIONS_<name> when it is asked for `<name>`."""
+
+    # How often the hub asks the database where the streams stand. A message that the
+    # channel layer lost is late by at most this.
+    SWEEP_SECONDS: float = 3.0
+    # A client that has seen no frame for two of these knows its connection is dead.
+    HEARTBEAT_SECONDS: float = 20.0
+    # Frames a client may have unacknowledged before the server stops sending.
+    WINDOW: int = 256
+    # Threads, and so database connections, that one process's consumers read with.
+    DATABASE_THREADS: int = 4
+
+    # Days for which `prune_events` keeps what happened.
+    RETENTION_DAYS: int = 30
+
+    def __getattribute__(self, name: str) -> Any:
+        return getattr(settings, f"NOTIFICATIONS_{name}", object.__getattribute__(self, name))
+
+
+conf = Conf()

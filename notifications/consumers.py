@@ -1,0 +1,305 @@
+"""The WebSocket: frames in, items out. What to send next is `subscription`'s to decide.
+
+Three tasks make a connection. Channels' own hands in frames, one at a time. The pump is
+the only one that sends items; it sleeps until something wakes it. The keeper sends
+heartbeats, and asks each minute whether the user may still listen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+from autobahn.exception import Disconnected  # type: ignore[import-untyped]
+from channels.consumer import get_handler_name
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import Error as DatabaseError
+from pydantic import ValidationError
+
+from notifications import access, backlog, handshake, hub, protocol
+from notifications.conf import conf
+from notifications.cursor import Cursor, cursor_or_start
+from notifications.database import in_database
+from notifications.protocol import CloseCode
+from notifications.subscription import Read, Send, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from django.contrib.auth.models import User
+
+    from notifications.items import Item
+
+logger = logging.getLogger(__name__)
+
+STALLED_SECONDS = 60.0  # A full window for so long: the client does not read any more.
+RECHECK_SECONDS = 60.0  # How long a signed-out user may at most go on listening.
+RETRY_SECONDS = 1.0  # Before a read of a database that has just failed is tried again.
+
+
+class StreamConsumer(AsyncWebsocketConsumer):
+    """A browser's, or a program's, connection to its streams. See docs/protocol.md."""
+
+    # The hub is this process's member of the channel layer. A connection has no channel.
+    channel_layer_alias = "no layer of its own"
+    user: User
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._hub = hub.current()
+        self._followed: set[str] = set()  # What the hub has been asked for.
+        self._subscriptions: dict[str, Subscription] = {}
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._bad_frames = 0
+        self._is_closed = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        # Channels does not call disconnect() when a handler raises or the server stops.
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._clean_up()
+
+    async def dispatch(self, message: Any) -> None:
+        # Channels' own hops through the one shared thread for every message, to look after
+        # database connections. Ours live in `database`'s pool.
+        await getattr(self, get_handler_name(message))(message)
+
+    async def _clean_up(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # All of them before anything is awaited: a server that stops may not let us.
+        for stream in list(self._followed):
+            self._leave(stream)
+        await self._hub.settle()
+
+    # -- handshake ---------------------------------------------------------------
+
+    async def connect(self) -> None:
+        offered = self.scope.get("subprotocols", [])
+        if not handshake.origin_is_allowed(self.scope) or protocol.SUBPROTOCOL not in offered:
+            await self.close()  # Before accept(): the browser sees HTTP 403.
+            return
+        user = await in_database(handshake.authenticate, self.scope)
+        if user is None:
+            await self.close()
+            return
+        self.user = user
+        await self.accept(protocol.SUBPROTOCOL)
+        await self._reply(
+            protocol.Welcome(
+                user=user.pk,
+                streams=await in_database(access.streams_of, user),
+                window=conf.WINDOW,
+                heartbeat=conf.HEARTBEAT_SECONDS,
+            )
+        )
+        self._tasks = [
+            asyncio.create_task(self._guard(self._pump()), name="stream-pump"),
+            asyncio.create_task(self._guard(self._keep()), name="stream-keeper"),
+        ]
+
+    # -- frames from the client --------------------------------------------------
+
+    async def receive(
+        self,
+        text_data: str | None = None,
+        bytes_data: bytes | None = None,  # noqa: ARG002 - Channels' signature
+    ) -> None:
+        if self._is_closed:
+            return  # It has sent more before it could know.
+        if text_data is None or len(text_data.encode()) > protocol.MAX_FRAME_BYTES:
+            await self.close(CloseCode.BAD_CLIENT, "Frames are JSON text, 64 KiB at most.")
+            return
+        try:
+            frame = protocol.client_frames.validate_json(text_data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            where = ".".join(str(each) for each in first["loc"]) or "frame"
+            await self._refuse(f"{where}: {first['msg']}")
+            return
+        match frame:
+            case protocol.Subscribe():
+                await self._subscribe(frame)
+            case protocol.Unsubscribe():
+                for stream in frame.streams:
+                    self._leave(stream)
+                await self._hub.settle()
+            case protocol.Ack():
+                self._acknowledge(frame)
+            case protocol.Ping():
+                await self._reply(protocol.Pong(id=frame.id))
+
+    async def _refuse(self, detail: str, stream: str | None = None) -> None:
+        self._bad_frames += 1
+        if self._bad_frames >= protocol.MAX_BAD_FRAMES:
+            await self.close(CloseCode.BAD_CLIENT, "Too many frames that are not valid.")
+            return
+        await self._error("bad_frame", detail, stream)
+
+    async def _subscribe(self, frame: protocol.Subscribe) -> None:
+        granted: dict[str, Subscription] = {}
+        for stream, cursor in frame.streams.items():
+            self._leave(stream)
+            if len(self._subscriptions) + len(granted) >= protocol.MAX_STREAMS:
+                await self._error(
+                    "too_many_streams", f"At most {protocol.MAX_STREAMS} on a socket.", stream
+                )
+            elif not await in_database(access.may_read, self.user, stream):
+                await self._error("forbidden", "You may not read this stream.", stream)
+            else:
+                try:
+                    after = cursor_or_start(cursor)
+                except ValueError as error:
+                    await self._refuse(str(error), stream)
+                else:
+                    granted[stream] = Subscription(stream, after, window=conf.WINDOW)
+        # All are followed before the backlog of any is read, so that nothing falls between.
+        self._followed.update(granted)
+        await asyncio.gather(*(self._hub.follow(stream, self) for stream in granted))
+        self._subscriptions.update(granted)
+        self._wake.set()
+
+    def _leave(self, stream: str) -> None:
+        self._subscriptions.pop(stream, None)
+        self._followed.discard(stream)
+        self._hub.drop(stream, self)
+
+    def _acknowledge(self, frame: protocol.Ack) -> None:
+        subscription = self._subscriptions.get(frame.stream)
+        # A late ack, for what was unsubscribed or reset meanwhile, is no mistake.
+        with suppress(ValueError):
+            if subscription is not None:
+                subscription.ack(Cursor.parse(frame.cursor))
+                self._wake.set()
+
+    # -- from the hub: note it and wake the pump, nothing more ---------------------
+
+    def pushed(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:
+        if subscription := self._subscriptions.get(stream):
+            subscription.push(epoch, head, items)
+            self._wake.set()
+
+    def positioned(self, stream: str, head: Cursor) -> None:
+        subscription = self._subscriptions.get(stream)
+        if subscription is not None and subscription.level(head):
+            self._wake.set()
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        self._is_closed = True
+        # Daphne's autobahn takes an int, and no enum that is one.
+        await super().close(None if code is None else int(code), reason)
+
+    # -- to the client -------------------------------------------------------------
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`. Should it fail, close: a socket that is open and silent is a lie."""
+        try:
+            await work
+        except Exception:
+            logger.exception("A stream's task failed; the client will reconnect.")
+            await self.close(CloseCode.FAILED)
+
+    async def _pump(self) -> None:
+        """Send whatever is due, then sleep until something is. The only reader and sender."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                for subscription in list(self._subscriptions.values()):
+                    await self._drain(subscription)
+            except DatabaseError as error:
+                logger.warning("A stream could not be read; trying again: %r", error)
+                await asyncio.sleep(RETRY_SECONDS)
+                for subscription in self._subscriptions.values():
+                    subscription.failed()
+                self._wake.set()
+
+    async def _drain(self, subscription: Subscription) -> None:
+        while step := subscription.next(time.monotonic()):
+            if self._subscriptions.get(subscription.stream) is not subscription:
+                return  # Unsubscribed meanwhile, or subscribed anew.
+            match step:
+                case Send(item, cursor):
+                    await self._send(item.frame(cursor))
+                case Read():
+                    await self._read(subscription, step)
+
+    async def _read(self, subscription: Subscription, step: Read) -> None:
+        is_first = subscription.position is None
+        page = await in_database(backlog.read, subscription.stream, step.after, step.limit)
+        if self._subscriptions.get(subscription.stream) is not subscription:
+            return  # Unsubscribed meanwhile, or subscribed anew from another cursor.
+        if is_first:
+            await self._reply(
+                protocol.Subscribed(
+                    stream=subscription.stream,
+                    cursor=str(page.start),
+                    recovered=page.reset is None,
+                )
+            )
+        if page.reset:
+            await self._reply(protocol.Reset(stream=subscription.stream, reason=page.reset))
+        subscription.loaded(page)
+
+    async def _keep(self) -> None:
+        """Heartbeats; and an end for who does not read, or may not listen any more."""
+        asked = time.monotonic()
+        while True:
+            await asyncio.sleep(conf.HEARTBEAT_SECONDS)
+            now = time.monotonic()
+            if any(
+                since is not None and now - since > STALLED_SECONDS
+                for since in (each.stalled_since() for each in self._subscriptions.values())
+            ):
+                await self.close(CloseCode.STALLED, "Nothing was acknowledged for a minute.")
+                return
+            if now - asked >= RECHECK_SECONDS:
+                asked = now
+                if not await self._may_stay():
+                    return
+            heads = {
+                name: str(each.sent) for name, each in self._subscriptions.items() if each.sent
+            }
+            await self._reply(protocol.Heartbeat(heads=heads))
+
+    async def _may_stay(self) -> bool:
+        try:
+            user = await in_database(handshake.authenticate, self.scope)
+            if user is None or user.pk != self.user.pk:
+                await self.close(CloseCode.SIGNED_OUT, "You are signed out.")
+                return False
+            for stream in list(self._subscriptions):
+                if not await in_database(access.may_read, user, stream):
+                    self._leave(stream)
+                    await self._error("forbidden", "You may not read this stream.", stream)
+            self.user = user  # Whose permissions may be others than at the handshake.
+            await self._hub.settle()
+        except DatabaseError as error:
+            # Nobody can be asked now. Nothing new can be read either.
+            logger.warning("Could not ask whether a user may stay: %r", error)
+        return True
+
+    async def _error(
+        self,
+        code: Literal["forbidden", "bad_frame", "too_many_streams"],
+        detail: str,
+        stream: str | None = None,
+    ) -> None:
+        await self._reply(protocol.ErrorFrame(code=code, detail=detail, stream=stream))
+
+    async def _reply(self, frame: protocol.ServerFrame) -> None:
+        await self._send(frame.model_dump_json())
+
+    async def _send(self, text: str) -> None:
+        if self._is_closed:
+            return  # After a close frame the server refuses any other.
+        try:
+            await self.send(text_data=text)
+        except Disconnected:
+            self._is_closed = True  # The client is closing. Its cursor says what it has.

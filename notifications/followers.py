@@ -1,0 +1,81 @@
+"""A stream without a socket: what is new is read from the table, the hub says when to look.
+
+The long poll and server-sent events are made of this. Cursors, order and access are those
+of the socket, so a client may change from one to the other in mid-stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+from notifications import backlog, hub
+from notifications.database import in_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from notifications.backlog import Backlog
+    from notifications.cursor import Cursor
+    from notifications.items import Item
+
+
+class Follower:
+    """One request's place in one stream. Follows it at the hub while its block runs."""
+
+    def __init__(self, stream: str, after: Cursor | Literal["latest"] | None) -> None:
+        self.stream = stream
+        self.position = after
+        self._news = asyncio.Event()
+        self._hub = hub.current()
+
+    async def __aenter__(self) -> Follower:
+        try:
+            await self._hub.follow(self.stream, self)
+        except BaseException:
+            # Cancelled while it waits for the layer: then nobody calls __aexit__.
+            self._hub.drop(self.stream, self)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._hub.leave(self.stream, self)
+
+    def pushed(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:  # noqa: ARG002 - the hub's
+        self._news.set()
+
+    def positioned(self, stream: str, head: Cursor) -> None:  # noqa: ARG002 - the hub's signature
+        if self.position != head:
+            self._news.set()
+
+    async def read(self) -> Backlog:
+        """What is there now; the place moves to its end."""
+        self._news.clear()  # Before the read: what comes meanwhile wakes us again.
+        page = await in_database(backlog.read, self.stream, self.position)
+        self.position = page.end
+        return page
+
+    async def news(self, seconds: float) -> bool:
+        """Wait until there may be something to read. False if `seconds` have passed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+def frames(page: Backlog) -> Iterator[tuple[str, Cursor]]:
+    """The frames of a page, each with the cursor that a client then has."""
+    cursor = page.start
+    for number, item in enumerate(page.items, start=1):
+        # A page may end beyond its last item: values that were replaced are not sent.
+        last = number == len(page.items)
+        cursor = page.end if last else cursor.join(item.position)
+        yield item.frame(cursor), cursor

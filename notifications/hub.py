@@ -1,0 +1,231 @@
+"""One per process: its only member of the channel layer, and its watch on the database.
+
+The hub joins a stream's group when the first local subscription comes and leaves with the
+last. It receives each message once and hands its items to the local subscribers. Every few
+seconds it asks the database where all followed streams stand, in one query: whoever is
+behind catches up from the table. So everything arrives with Redis switched off, too, and
+every loss in the layer is a delay of seconds.
+
+A background listener is what stalls silently in other systems, so this one is watched: when
+sweeps keep finding what should have come by push, the hub makes itself a new channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from channels.layers import get_channel_layer
+from django.db import Error as DatabaseError
+
+from notifications import backlog
+from notifications.conf import conf
+from notifications.cursor import Cursor
+from notifications.database import in_database
+from notifications.items import Item
+
+logger = logging.getLogger(__name__)
+
+LAYER_TIMEOUT = 1.0  # seconds that anybody waits for the layer; it goes on without
+MISSES = 3  # sweeps that found what no push had brought, while none came for that stream
+
+
+class Subscriber(Protocol):
+    """What the hub needs of a connection. Neither may block or await."""
+
+    def pushed(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None: ...
+
+    def positioned(self, stream: str, head: Cursor) -> None: ...
+
+
+class Hub:
+    """Lives in one event loop. Get it with `current()`."""
+
+    def __init__(self) -> None:
+        self._layer: Any = get_channel_layer()
+        self._followers: dict[str, set[Subscriber]] = {}
+        self._joined: set[str] = set()
+        self._channel = ""
+        self._listener: asyncio.Task[None] | None = None
+        self._is_deaf = False  # The channel is to be given up for a new one.
+        # The one task that talks to the layer, while there is something to say.
+        self._settling: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        # What pushes have brought, and what the last sweep saw: the watch on the listener.
+        self._brought: dict[str, Cursor] = {}
+        self._swept: dict[str, Cursor] = {}
+        self._missed: Counter[str] = Counter()
+        self.counters = {"received": 0, "poison": 0, "sweeps": 0, "caught_up": 0, "renewed": 0}
+
+    # -- for connections ---------------------------------------------------------
+
+    async def follow(self, stream: str, subscriber: Subscriber) -> None:
+        """Hand everything of `stream` to `subscriber` from now on.
+
+        Returns when the layer has been joined, or has not answered for a second: then the
+        sweeps deliver until it does. Read the backlog afterwards: nothing falls between.
+        """
+        self._followers.setdefault(stream, set()).add(subscriber)
+        if self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep(), name="streams-sweep")
+        await self.settle()
+
+    async def leave(self, stream: str, subscriber: Subscriber) -> None:
+        """Stop. Safe to call for a stream that is not followed."""
+        self.drop(stream, subscriber)
+        await self.settle()
+
+    def drop(self, stream: str, subscriber: Subscriber) -> None:
+        """Stop at once. The layer is told by the next `settle`."""
+        followers = self._followers.get(stream, set())
+        followers.discard(subscriber)
+        if not followers:
+            self._followers.pop(stream, None)
+        if not self._followers and self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+            for watch in (self._brought, self._swept, self._missed):
+                watch.clear()
+
+    # -- the channel layer -------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Let the layer's membership become what the followers need.
+
+        Waits a second at most: a layer that does not answer must not hold up a handshake.
+        """
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle(), name="streams-settle")
+        await asyncio.wait([self._settling], timeout=LAYER_TIMEOUT)
+
+    async def _settle(self) -> None:
+        try:
+            while await self._settle_one():
+                # Followers may have come and gone meanwhile: look again.
+                continue
+        # The layer raises what its Redis client raises. The next sweep tries again.
+        except Exception as error:  # noqa: BLE001
+            logger.warning("The channel layer cannot be joined; sweeping: %r", error)
+
+    async def _settle_one(self) -> bool:
+        """One step towards what the followers need. False if there is none to take."""
+        wanted = self._followers.keys()
+        has_died = self._listener is not None and self._listener.done()
+        if self._channel and (self._is_deaf or has_died or not wanted):
+            await self._give_up_channel()
+        elif wanted and not self._channel:
+            self._channel = await self._layer.new_channel()
+            self._listener = asyncio.create_task(self._listen(self._channel), name="streams-listen")
+        elif missing := wanted - self._joined:
+            stream = missing.pop()
+            await self._layer.group_add(stream, self._channel)
+            self._joined.add(stream)
+        elif extra := self._joined - wanted:
+            stream = extra.pop()
+            await self._layer.group_discard(stream, self._channel)
+            self._joined.discard(stream)
+            for watch in (self._brought, self._swept, self._missed):
+                watch.pop(stream, None)
+        else:
+            return False
+        return True
+
+    async def _give_up_channel(self) -> None:
+        # Ours are forgotten first: whatever fails here, the next channel begins anew.
+        listener, self._listener = self._listener, None
+        channel, self._channel = self._channel, ""
+        joined, self._joined = self._joined, set()
+        self._is_deaf = False
+        try:
+            for stream in joined:
+                await self._layer.group_discard(stream, channel)
+        finally:
+            if listener is not None:
+                # Cancelling its receive() is how a pub/sub channel is given back.
+                listener.cancel()
+                (end,) = await asyncio.gather(listener, return_exceptions=True)
+                if isinstance(end, Exception):
+                    logger.warning("The channel layer could not be listened to: %r", end)
+
+    async def _listen(self, channel: str) -> None:
+        while True:
+            try:
+                message = await self._layer.receive(channel)
+                self._receive(message)
+            # A message that cannot be understood is counted and dropped, never fatal.
+            except (KeyError, TypeError, ValueError) as error:
+                self.counters["poison"] += 1
+                logger.warning("A message over the channel layer makes no sense: %r", error)
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        stream, epoch = message["stream"], message["epoch"]
+        head = Cursor(epoch, int(message["offset"]), int(message["revision"]))
+        items = [Item.from_message(stream, epoch, each) for each in message["items"]]
+        self.counters["received"] += 1
+        before = self._brought.get(stream)
+        same = before is not None and before.epoch == epoch
+        self._brought[stream] = before.join(head) if before and same else head
+        self._missed.pop(stream, None)
+        for subscriber in self._followers.get(stream, set()):
+            subscriber.pushed(stream, epoch, head, items)
+
+    # -- positioning -------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(conf.SWEEP_SECONDS)
+            await self.settle()
+            try:
+                await self._look()
+            except DatabaseError as error:
+                logger.warning("A sweep could not read the database: %r", error)
+            # Without sweeps a loss in the layer is for good. Whatever it was, go on.
+            except Exception:
+                logger.exception("A sweep failed.")
+
+    async def _look(self) -> None:
+        """Ask where all followed streams stand, and tell who follows them."""
+        heads = await in_database(backlog.heads, list(self._followers))
+        self.counters["sweeps"] += 1
+        self._watch(heads)
+        for stream, head in heads.items():
+            for subscriber in self._followers.get(stream, set()):
+                subscriber.positioned(stream, head)
+
+    def _watch(self, heads: dict[str, Cursor]) -> None:
+        """Renew the channel when sweeps keep finding what no push has brought."""
+        missed = [
+            stream
+            for stream, seen in self._swept.items()
+            if stream in self._joined
+            and stream in self._brought
+            and not self._brought[stream].covers(seen)
+        ]
+        for stream in missed:
+            self._brought[stream] = self._swept[stream]
+            self._missed[stream] += 1
+        for stream, head in heads.items():
+            # From here on pushes are expected. What was before is nobody's fault.
+            self._brought.setdefault(stream, head)
+        self._swept = heads
+        if missed:
+            self.counters["caught_up"] += 1
+        if any(times >= MISSES for times in self._missed.values()):
+            logger.warning("Pushes do not arrive. Joining the channel layer anew.")
+            self.counters["renewed"] += 1
+            self._missed.clear()
+            self._is_deaf = True  # The next sweep settles it.
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def current() -> Hub:
+    """The hub of the running event loop, made when it is first asked for."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = Hub()
+    return _hubs[loop]

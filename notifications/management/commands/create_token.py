@@ -1,0 +1,29 @@
+"""manage.py create_token: a bearer token for a program that uses the API or the socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from notifications import tokens
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = "Make a bearer token for a user and print it. It is shown once; revoke it in the admin."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", help="The user name.")
+        parser.add_argument("--note", default="", help="What uses it: shown in the admin.")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        model = get_user_model()
+        try:
+            user = model._default_manager.get_by_natural_key(options["user"])
+        except model.DoesNotExist:
+            raise CommandError(f'There is no user "{options["user"]}".') from None
+        self.stdout.write(tokens.create(user, options["note"]))

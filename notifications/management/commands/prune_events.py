@@ -1,0 +1,42 @@
+"""manage.py prune_events: remove events that are older than the retention."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from notifications.conf import conf
+from notifications.models import Stream
+from notifications.prune import prune
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = (
+        "Remove events and retained values that are older than the retention. "
+        "Safe while everything runs; clients that were away for longer are told to begin anew."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=conf.RETENTION_DAYS,
+            help=f"Keep what is younger. Default: {conf.RETENTION_DAYS}.",
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if options["days"] < 1:
+            raise CommandError("--days must be 1 or more.")
+        events = values = 0
+        for done in prune(timezone.now() - timedelta(days=options["days"])):
+            events, values = events + done.events, values + done.values
+            if options["verbosity"] > 1:
+                self.stdout.write(f"{done.stream}: {done.events} events, {done.values} values")
+        kept = Stream.objects.count()
+        self.stdout.write(f"Removed {events} events and {values} values. Streams: {kept}.")

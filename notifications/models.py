@@ -1,0 +1,92 @@
+"""The tables of streams. Only `publish` writes them (and `tokens` its own).
+
+Nothing here does I/O beyond Django's: what a stream is, and what the database
+refuses to store.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+
+
+def new_epoch() -> str:
+    """A random name for one life of a stream: 12 URL-safe characters without a dot."""
+    return secrets.token_urlsafe(9)
+
+
+class Stream(models.Model):
+    """Where a stream stands. Its row lock is what puts commits in the order of offsets."""
+
+    # Channels allows ASCII letters, digits, hyphens, underscores and periods, under 100.
+    name = models.CharField(max_length=99, unique=True)
+    # A client that holds another epoch's cursor must start again.
+    epoch = models.CharField(max_length=16, default=new_epoch)
+    head = models.BigIntegerField(default=0, help_text="The offset of the newest event.")
+    revision = models.BigIntegerField(
+        default=0, help_text="The revision of the newest retained value."
+    )
+    floor = models.BigIntegerField(
+        default=0, help_text="The highest offset that pruning has removed."
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Event(models.Model):
+    """A fact in a stream. Never changed; offsets are 1, 2, 3 … in the order of commits."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="events")
+    offset = models.BigIntegerField()
+    type = models.CharField(max_length=100)
+    data = models.JSONField(encoder=DjangoJSONEncoder)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "offset"], name="one_event_an_offset"),
+        ]
+        ordering = ["stream", "offset"]
+
+    def __str__(self) -> str:
+        return f"{self.type} #{self.offset}"
+
+
+class Retained(models.Model):
+    """The current value of one key of a stream. A newer one replaces it."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="retained")
+    key = models.CharField(max_length=100)
+    revision = models.BigIntegerField()
+    data = models.JSONField(encoder=DjangoJSONEncoder)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "key"], name="one_value_a_key"),
+            models.UniqueConstraint(fields=["stream", "revision"], name="one_value_a_revision"),
+        ]
+        ordering = ["stream", "revision"]
+        verbose_name = "retained value"
+
+    def __str__(self) -> str:
+        return f"{self.key} r{self.revision}"
+
+
+class Token(models.Model):
+    """A bearer token of a program. Only its SHA-256 is kept; `tokens.create` shows it once."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="waybill_tokens"
+    )
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    note = models.CharField(max_length=100, blank=True, help_text="What uses it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.note or f"token {self.pk}"

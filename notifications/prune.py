@@ -1,0 +1,68 @@
+"""Remove events that are older than anybody wants them, and say so in `floor`.
+
+In small transactions, each of which holds one stream's row for a moment: safe while
+everything runs. A client whose cursor is below the floor is told `reset` when it comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from notifications.models import Retained, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+BATCH = 1_000  # rows a transaction
+
+
+@dataclass
+class Pruned:
+    """What was removed from one stream."""
+
+    stream: str
+    events: int = 0
+    values: int = 0
+
+
+def prune(before: datetime, batch: int = BATCH) -> Iterator[Pruned]:
+    """Remove what was written before that moment, and not since; streams stay.
+
+    Retained values go when nobody has touched them for as long.
+    """
+    for pk, name in list(Stream.objects.order_by("name").values_list("pk", "name")):
+        done = Pruned(name)
+        while removed := _prune_events(pk, before, batch):
+            done.events += removed
+        while removed := _prune_values(pk, before, batch):
+            done.values += removed
+        if done.events or done.values:
+            yield done
+
+
+@transaction.atomic
+def _prune_events(stream_id: int, before: datetime, batch: int) -> int:
+    """Remove the oldest events, up to the first that is kept: offsets stay gapless."""
+    stream = Stream.objects.select_for_update().get(pk=stream_id)
+    kept = stream.events.filter(at__gte=before).order_by("offset")
+    first_kept = kept.values_list("offset", flat=True).first()
+    last = stream.head if first_kept is None else first_kept - 1
+    last = min(last, stream.floor + batch)
+    if last <= stream.floor:
+        return 0
+    Stream.objects.filter(pk=stream_id).update(floor=last)
+    stream.events.filter(offset__lte=last).delete()
+    return last - stream.floor
+
+
+@transaction.atomic
+def _prune_values(stream_id: int, before: datetime, batch: int) -> int:
+    # With the row locked, nobody gives a value its next revision meanwhile.
+    Stream.objects.select_for_update().get(pk=stream_id)
+    old = Retained.objects.filter(stream=stream_id, at__lt=before).values("pk")[:batch]
+    removed, _ = Retained.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+    return removed

@@ -1,0 +1,100 @@
+"""The push over the channel layer: a hint that arrives sooner, and may get lost.
+
+A push can never fail or slow its caller: it has a short time-out, and after a failure
+none is tried for a while. What was not pushed is found in the tables within seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+if TYPE_CHECKING:
+    from notifications.items import Item
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 1.0  # seconds for all groups of one transaction
+REST = 5.0  # seconds without a try after a failure
+# A larger message goes out without its items: a hint of where the stream stands.
+MAX_ITEMS = 100
+
+_rest_until = 0.0
+# Pushes of this process: sent, failed, and not tried because one had just failed.
+counters = {"sent": 0, "failed": 0, "rested": 0}
+
+
+def after_commit(items: list[Item]) -> None:
+    """Push `items` when the running transaction commits; drop them if it rolls back.
+
+    All that one transaction appends goes out together, one message a stream.
+    """
+    connection = transaction.get_connection()
+    savepoints = set(connection.savepoint_ids)
+    # A hook is kept per set of savepoints, as Django does: rolling one back forgets
+    # what was appended inside it and nothing else.
+    for registered, hook, _ in connection.run_on_commit:
+        outbox = getattr(hook, "__self__", None)
+        if isinstance(outbox, _Outbox) and registered == savepoints:
+            outbox.items.extend(items)
+            return
+    transaction.on_commit(_Outbox(items).push, robust=True)
+
+
+class _Outbox:
+    """What one transaction will push."""
+
+    def __init__(self, items: list[Item]) -> None:
+        self.items = list(items)
+
+    def push(self) -> None:
+        push(self.items)
+
+
+def push(items: list[Item]) -> bool:
+    """Send `items` to the groups of their streams now. False if they may not arrive."""
+    global _rest_until  # noqa: PLW0603 - the circuit breaker of this process
+    if time.monotonic() < _rest_until:
+        counters["rested"] += 1
+        return False
+    try:
+        async_to_sync(_send)(messages(items))
+    # Whatever the layer raises, the facts are committed, and the sweep will bring them.
+    except Exception as error:  # noqa: BLE001
+        _rest_until = time.monotonic() + REST
+        counters["failed"] += 1
+        logger.warning("A push failed; streams will catch up from the database: %r", error)
+        return False
+    counters["sent"] += 1
+    return True
+
+
+def messages(items: list[Item]) -> dict[str, dict[str, Any]]:
+    """One message for each stream's group."""
+    streams: dict[str, list[Item]] = {}
+    for item in items:
+        streams.setdefault(item.stream, []).append(item)
+    return {
+        name: {
+            "type": "stream.push",
+            "stream": name,
+            "epoch": steps[-1].position.epoch,
+            "offset": max(step.position.offset for step in steps),
+            "revision": max(step.position.revision for step in steps),
+            "items": [step.to_message() for step in steps] if len(steps) <= MAX_ITEMS else [],
+        }
+        for name, steps in streams.items()
+    }
+
+
+async def _send(outgoing: dict[str, dict[str, Any]]) -> None:
+    channel_layer: Any = get_channel_layer()
+    async with asyncio.timeout(TIMEOUT):
+        for group, message in outgoing.items():
+            await channel_layer.group_send(group, message)

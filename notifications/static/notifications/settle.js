@@ -1,0 +1,28 @@
+// Passes statuses on to `show`, but a loss of connection only once it has lasted.
+//
+// Most losses are over within a second. A banner that flashes for them would say less
+// than nothing.
+
+export const GRACE_MS = 1000;
+const PASSING = new Set(["connecting", "lost"]);
+
+export function settle(show, { setTimeout, clearTimeout } = globalThis) {
+  let timer = null;
+  let shown = null;
+  let latest = null;
+
+  function pass() {
+    timer = null;
+    if (latest !== shown) show((shown = latest));
+  }
+
+  return (status) => {
+    latest = status;
+    if (!PASSING.has(status) || PASSING.has(shown)) {
+      clearTimeout(timer);
+      pass();
+    } else {
+      timer ??= setTimeout(pass, GRACE_MS);
+    }
+  };
+}
