@@ -1,0 +1,230 @@
+"""The HTTP API of exports. Every export is answered as its snapshot, with links into the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID  # noqa: TC003 - ninja reads the annotations
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase  # noqa: TC002 - ninja reads the annotations
+from django.urls import reverse
+from ninja import Query, Router, Schema
+from ninja import Status as Answer
+from pydantic import ConfigDict, Field
+
+from exports import lifecycle, query, registry
+from exports.access import may_change, visible_to
+from exports.download import NoFile, file_response
+from exports.exceptions import IllegalMove, NotPermitted, RequestError
+from exports.models import Export, Format, Status
+from exports.snapshot import snapshot
+from notifications.problems import Problem, problem
+
+if TYPE_CHECKING:
+    from ninja import NinjaAPI
+
+router = Router(tags=["exports"])
+
+# Which refusals there are, for the document: who, what is there, what it can do now.
+WHO = frozenset({401})
+WHICH = frozenset({401, 404})
+WHEN = frozenset({401, 403, 404, 409})
+WHAT = frozenset({401, 403, 422})
+FILE = frozenset({401, 403, 404, 410})
+
+
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no text with one.
+
+
+class ExporterOut(Schema):
+    name: str
+    label: str
+    description: str
+    columns: list[str]
+    filters: list[str]
+    formats: list[str]
+
+
+class ExportIn(Schema):
+    """What to export. Without columns: all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    exporter: str
+    format: str = "csv"
+    columns: list[str] | None = None
+    filters: dict[str, Any] | None = None
+    label: str = Field("", max_length=200, pattern=NO_NUL)
+
+
+class Links(Schema):
+    self: str
+    download: str | None
+
+
+class ExportOut(Schema):
+    """A snapshot. `rows_total` is null until counted; `rate` is rows a second, `eta` seconds."""
+
+    id: UUID
+    exporter: str
+    label: str
+    format: str
+    status: str
+    stage: str
+    rows_done: int
+    rows_total: int | None
+    bytes: int
+    rate: float | None
+    eta: float | None
+    attempt: int
+    queue_position: int | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    expires_at: str | None
+    error: str
+    links: Links
+
+
+class ExportPage(Schema):
+    count: int
+    items: list[ExportOut]
+
+
+class Page(Schema):
+    limit: int = Field(25, ge=1, le=100)
+    offset: int = Field(0, ge=0, le=2**31)  # More is beyond what databases count in.
+    status: Literal[tuple(Status.values)] | None = None  # type: ignore[valid-type]
+
+
+@router.get(
+    "/exporters", response={200: list[ExporterOut], WHO: Problem}, summary="What you may export"
+)
+def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": exporter.name,
+            "label": str(exporter.label),
+            "description": str(exporter.description),
+            "columns": [column.name for column in exporter.all_columns()],
+            "filters": sorted(query.filter_names(exporter)),
+            "formats": list(Format.values),
+        }
+        for exporter in registry.available(request.user)
+    ]
+
+
+@router.post("/exports", response={202: ExportOut, WHAT: Problem}, summary="Start an export")
+def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) -> Any:
+    export = lifecycle.request(user=request.user, **body.dict())  # type: ignore[arg-type]
+    response["Location"] = request.build_absolute_uri(f"{request.path}/{export.pk}")
+    return Answer(202, _answer(export))
+
+
+@router.get(
+    "/exports",
+    response={200: ExportPage, frozenset({401, 422}): Problem},
+    summary="Your exports, newest first",
+)
+def list_exports(request: HttpRequest, page: Query[Page]) -> dict[str, Any]:
+    found = Export.objects.filter(owner=request.user.pk)
+    if page.status:
+        found = found.filter(status=page.status)
+    items = found[page.offset : page.offset + page.limit]
+    return {"count": found.count(), "items": [_answer(export) for export in items]}
+
+
+@router.get(
+    "/exports/{uuid:export_id}",
+    response={200: ExportOut, WHICH: Problem},
+    url_name="get_export",
+    summary="One export",
+)
+def get_export(request: HttpRequest, export_id: UUID) -> dict[str, Any]:
+    return _answer(_visible(request, export_id))
+
+
+@router.post(
+    "/exports/{uuid:export_id}/cancel", response={202: ExportOut, WHEN: Problem}, summary="Stop it"
+)
+def cancel_export(request: HttpRequest, export_id: UUID) -> Any:
+    export = _changeable(request, export_id)
+    lifecycle.cancel(export, by=request.user)  # type: ignore[arg-type]
+    return Answer(202, _answer(export))
+
+
+@router.post(
+    "/exports/{uuid:export_id}/pause",
+    response={202: ExportOut, WHEN: Problem},
+    summary="Let it rest, finished parts kept",
+)
+def pause_export(request: HttpRequest, export_id: UUID) -> Any:
+    export = _changeable(request, export_id)
+    lifecycle.pause(export, by=request.user)  # type: ignore[arg-type]
+    return Answer(202, _answer(export))
+
+
+@router.post(
+    "/exports/{uuid:export_id}/resume", response={202: ExportOut, WHEN: Problem}, summary="Go on"
+)
+def resume_export(request: HttpRequest, export_id: UUID) -> Any:
+    export = _changeable(request, export_id)
+    lifecycle.resume(export, by=request.user)  # type: ignore[arg-type]
+    return Answer(202, _answer(export))
+
+
+@router.get(
+    "/exports/{uuid:export_id}/file",
+    response={200: None, FILE: Problem},
+    url_name="get_file",
+    summary="Download the file",
+)
+def get_file(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
+    export = _visible(request, export_id)
+    # Asked again: the right may have been withdrawn since the request.
+    query.permitted(request.user, export.exporter)  # type: ignore[arg-type]
+    return file_response(request, export)
+
+
+def _answer(export: Export) -> dict[str, Any]:
+    """The snapshot, with links that take a program's token: those of pages want a session."""
+    answer = snapshot(export)
+    links = {"self": reverse("api:get_export", args=[export.pk]), "download": None}
+    if answer["links"]["download"]:
+        links["download"] = reverse("api:get_file", args=[export.pk])
+    return {**answer, "links": links}
+
+
+def _visible(request: HttpRequest, export_id: UUID) -> Export:
+    """For somebody else's export the answer is the same as for one that is not there."""
+    export = visible_to(request.user).filter(pk=export_id).first()  # type: ignore[arg-type]
+    if export is None:
+        raise Http404(f"There is no export {export_id}.")
+    return export
+
+
+def _changeable(request: HttpRequest, export_id: UUID) -> Export:
+    export = _visible(request, export_id)
+    if not may_change(request.user, export):  # type: ignore[arg-type]
+        raise NotPermitted("You may look at this export, and not change it.")
+    return export
+
+
+def install(api: NinjaAPI) -> None:
+    """Answer what `lifecycle` and `download` refuse as a problem that names the remedy."""
+
+    @api.exception_handler(RequestError)
+    def bad_request(_: HttpRequest, error: RequestError) -> HttpResponse:
+        return problem(422, str(error), field=error.field)
+
+    @api.exception_handler(NotPermitted)
+    def not_permitted(_: HttpRequest, error: NotPermitted) -> HttpResponse:
+        return problem(403, str(error))
+
+    @api.exception_handler(IllegalMove)
+    def illegal_move(_: HttpRequest, error: IllegalMove) -> HttpResponse:
+        return problem(409, str(error))
+
+    @api.exception_handler(NoFile)
+    def no_file(_: HttpRequest, error: NoFile) -> HttpResponse:
+        return problem(error.status, str(error))

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.core import checks
+from django.utils.module_loading import autodiscover_modules
+
+
+class ExportsConfig(AppConfig):
+    name = "exports"
+
+    def ready(self) -> None:
+        from exports import access, registry  # noqa: PLC0415 - models are there only now
+
+        autodiscover_modules("exporters")
+        checks.register(registry.check, "exports")
+        access.register()

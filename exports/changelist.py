@@ -1,0 +1,127 @@
+"""An admin change list as a selection of rows: what its filters, search and dates left.
+
+A selection is {"model": "demo.flight", "query": "carrier=UA&q=x"}, with "keys" besides
+when rows were ticked by hand. It is read through the model's own ModelAdmin as the user
+who made it, so it can never show more than that list does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup, NotRegistered
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.messages import ERROR
+from django.core.exceptions import SuspiciousOperation, ValidationError
+from django.test import RequestFactory
+
+from exports.exceptions import InvalidSelection, NotPermitted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.contrib.admin.views.main import ChangeList
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+def narrow(queryset: QuerySet[Any], user: User, selection: Mapping[str, Any]) -> QuerySet[Any]:
+    """Of `queryset`, the rows that `selection` shows to `user`.
+
+    Raises InvalidSelection for one that cannot be read, NotPermitted for a hidden list.
+    """
+    model_admin = _model_admin(selection)
+    if queryset.model is not model_admin.model:
+        raise InvalidSelection(
+            f"The list shows {model_admin.model._meta.label}, "
+            f"the exporter exports {queryset.model._meta.label}."
+        )
+    request = _request(user, str(selection.get("query", "")))
+    if not model_admin.has_view_permission(request):
+        raise NotPermitted(f"You may not view {model_admin.model._meta.verbose_name_plural}.")
+    listed = uncounted(model_admin, request).queryset
+    if listed.query.where:
+        # By key, so that the list's own joins and annotations cannot touch the export's.
+        queryset = queryset.filter(pk__in=listed.order_by().values("pk"))
+    if "keys" in selection:
+        queryset = queryset.filter(pk__in=_keys(queryset, selection["keys"]))
+    return queryset
+
+
+def _model_admin(selection: Mapping[str, Any]) -> admin.ModelAdmin[Any]:
+    try:
+        return admin.site.get_model_admin(apps.get_model(str(selection.get("model"))))
+    except (LookupError, ValueError, NotRegistered):
+        raise InvalidSelection(
+            f'There is no admin list of "{selection.get("model")}". Write it as "app.model".'
+        ) from None
+
+
+def _request(user: User, query: str) -> HttpRequest:
+    """A request for the list, as the browser would make it."""
+    request = RequestFactory().get(f"/?{query}")
+    request.user = user
+    request._messages = _Messages()  # type: ignore[attr-defined]  # Where Django's are, too.
+    return request
+
+
+class _Messages:
+    """What the list tells its reader: nobody here, but an error is one."""
+
+    def add(self, level: int, message: str, extra_tags: str = "") -> None:  # noqa: ARG002 - Django's signature
+        if level >= ERROR:
+            raise InvalidSelection(f"The list's search cannot be read: {message}")
+
+
+class _Uncounted:
+    """Goes before a change list's own class, in place of its count and its page of rows."""
+
+    def get_results(self: Any, request: HttpRequest) -> None:  # noqa: ARG002 - Django's signature
+        self.result_count = self.full_result_count = 0
+        self.result_list = self.root_queryset.none()
+        self.can_show_all = self.multi_page = False
+
+
+def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> ChangeList:
+    """The change list that `request` asks for; `queryset` has the rows of all its pages.
+
+    Nothing is counted and no row is read. Raises InvalidSelection when the query string
+    cannot be read.
+    """
+    # Made from the list's own class: one that shows fewer rows must mean fewer rows here.
+    own = model_admin.get_changelist(request)
+    kind = type(f"Uncounted{own.__name__}", (_Uncounted, own), {})
+    try:
+        changelist: ChangeList = kind(
+            request,
+            model_admin.model,
+            model_admin.get_list_display(request),
+            [],  # list_display_links
+            model_admin.get_list_filter(request),
+            model_admin.date_hierarchy,
+            model_admin.get_search_fields(request),
+            model_admin.get_list_select_related(request),
+            model_admin.list_per_page,
+            model_admin.list_max_show_all,
+            (),  # list_editable
+            model_admin,
+            (),  # sortable_by
+            None,  # search_help_text
+        )
+    except (IncorrectLookupParameters, DisallowedModelAdminLookup, SuspiciousOperation) as error:
+        raise InvalidSelection(f"The list's filters cannot be read: {error}") from error
+    changelist.add_facets = False  # The numbers beside the choices are counts, too.
+    return changelist
+
+
+def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
+    field = queryset.model._meta.pk
+    if not isinstance(keys, list):
+        raise InvalidSelection('"keys" must be a list of primary keys.')
+    try:
+        return [field.to_python(key) for key in keys]
+    except (TypeError, ValidationError):
+        raise InvalidSelection('"keys" must be a list of primary keys.') from None

@@ -1,0 +1,49 @@
+"""Does something every few seconds, for as long as its process lives."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from django.db import close_old_connections, connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 10.0
+
+
+class Clock(threading.Thread):
+    """Calls `job` at once and then every `seconds`. A call that fails is not the last."""
+
+    def __init__(self, job: Callable[[], object], seconds: float = SECONDS) -> None:
+        super().__init__(name="clock", daemon=True)
+        self._job = job
+        self._seconds = seconds
+        self._is_over = threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self._is_over.is_set():
+                self._tick()
+                self._is_over.wait(self._seconds)
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """Let the present call be the last, and wait for its end."""
+        self._is_over.set()
+        self.join()
+
+    def _tick(self) -> None:
+        close_old_connections()
+        try:
+            self._job()
+        # Whatever it was: the database may be back the next time.
+        except Exception:
+            logger.exception("What is done by the clock failed; it is tried again.")
+        finally:
+            close_old_connections()

@@ -1,0 +1,34 @@
+"""This app's settings: what Django's settings say, else the default here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+from django.conf import settings
+
+
+class Conf:
+    """Reads EXPORTS_<name> when it is asked for `<name>`."""
+
+    # Rows a part. Below 50 000 the parts themselves cost speed (docs/design.md).
+    PART_ROWS: int = 100_000
+    # Rows fetched at once. Bounds memory, and the time until a cancel is noticed.
+    PAGE_ROWS: int = 2_000
+    # A worker that has not renewed its claim for this long is taken for dead.
+    LEASE_SECONDS: int = 30
+    # Workers that may die on an export before it fails.
+    MAX_ATTEMPTS: int = 3
+    # Log lines kept for an export. The last one says that the rest is missing.
+    LOG_LINES: int = 10_000
+    # Days for which a finished file is offered.
+    EXPIRE_DAYS: int = 7
+    # Where a worker keeps the part that it is writing.
+    WORK_DIR: Path = Path(gettempdir())
+
+    def __getattribute__(self, name: str) -> Any:
+        return getattr(settings, f"EXPORTS_{name}", object.__getattribute__(self, name))
+
+
+conf = Conf()

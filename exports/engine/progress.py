@@ -1,0 +1,62 @@
+"""When to report, and how fast it goes. The clock is injected; there is no I/O."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Clock = Callable[[], float]
+
+INTERVAL = 0.25  # seconds between reports: four a second look live, and cost under 1 %
+MEMORY = 5.0  # seconds over which the rate is smoothed
+
+
+class Ticker:
+    """Calls `report` at most once in `interval` seconds, however often it is touched."""
+
+    def __init__(
+        self, report: Callable[[], None], interval: float = INTERVAL, clock: Clock = time.monotonic
+    ) -> None:
+        self._report = report
+        self._interval = interval
+        self._clock = clock
+        self._last = clock()
+
+    def touch(self) -> None:
+        """Something has changed."""
+        if self._clock() - self._last >= self._interval:
+            self.flush()
+
+    def flush(self) -> None:
+        """Report now."""
+        self._report()
+        self._last = self._clock()
+
+
+class Rate:
+    """Rows a second, as an average that forgets what is older than some seconds."""
+
+    def __init__(self, clock: Clock = time.monotonic, memory: float = MEMORY) -> None:
+        self._clock = clock
+        self._memory = memory
+        self._since = clock()
+        self._rows = 0
+        self._value: float | None = None
+
+    def add(self, rows: int) -> None:
+        self._rows += rows
+
+    @property
+    def value(self) -> float | None:
+        """The rate now; None until there was time to measure one."""
+        now = self._clock()
+        elapsed = now - self._since
+        if elapsed >= INTERVAL / 2:
+            latest = self._rows / elapsed
+            weight = 1.0 if self._value is None else min(elapsed / self._memory, 1.0)
+            self._value = latest * weight + (self._value or 0.0) * (1 - weight)
+            self._since, self._rows = now, 0
+        return self._value

@@ -1,0 +1,1 @@
+"""From a range of keys to rows."""

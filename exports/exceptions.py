@@ -1,0 +1,81 @@
+"""What can go wrong, and who can do something about it.
+
+ExportError
+├── DefinitionError       an exporter cannot work as declared: its developer
+├── NotPermitted          the person may not do this
+├── RequestError          what was asked for cannot be: the person who asked
+│   ├── UnknownExporter
+│   ├── UnknownFormat
+│   ├── UnknownColumn
+│   ├── InvalidFilter
+│   └── InvalidSelection
+├── IllegalMove           this export cannot do that now
+├── WrongCount            the file has not the rows that were counted
+└── LostRace              another process got there first: look again
+    ├── Fenced            this worker's claim is not its own any more
+    └── Stopped           the export was asked to stop while a worker held it
+
+Messages are written for a person, and name the remedy.
+"""
+
+from __future__ import annotations
+
+
+class ExportError(Exception):
+    """The base of all errors of this app."""
+
+
+class DefinitionError(ExportError):
+    """An exporter that cannot work as it is declared."""
+
+
+class NotPermitted(ExportError):
+    """The person may not run this exporter, or not any more."""
+
+
+class RequestError(ExportError):
+    """A request that names something that is not there. `field` says where."""
+
+    field = ""
+
+
+class UnknownExporter(RequestError):
+    field = "exporter"
+
+
+class UnknownFormat(RequestError):
+    field = "format"
+
+
+class UnknownColumn(RequestError):
+    field = "columns"
+
+
+class InvalidFilter(RequestError):
+    field = "filters"
+
+
+class InvalidSelection(RequestError):
+    """A selection from an admin change list that cannot be read."""
+
+    field = "changelist"
+
+
+class IllegalMove(ExportError):
+    """A move that `models.MOVES` does not have."""
+
+
+class WrongCount(ExportError):
+    """The rows in the file are not the rows of its parts."""
+
+
+class LostRace(ExportError):
+    """A conditional UPDATE changed no row. Nothing was written."""
+
+
+class Fenced(LostRace):
+    """A newer attempt has this export or part. The worker must stop without a trace."""
+
+
+class Stopped(LostRace):
+    """The export was paused or cancelled. The worker must come to rest and say so."""

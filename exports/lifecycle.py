@@ -1,0 +1,348 @@
+"""The life of an export: the only code that writes `Export.status`.
+
+Each move is a conditional UPDATE that names the status and the attempt it leaves, and is
+announced in the same transaction. Locks are taken in one order everywhere: part, export,
+streams.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import F, Sum
+
+from exports import query, queue
+from exports.announce import announce, capped
+from exports.conf import conf
+from exports.exceptions import Fenced, IllegalMove, LostRace, UnknownFormat
+from exports.leases import Now, until
+from exports.models import HELD, MOVES, Export, Format, Part, PartStatus, Stage, Status, TaskRun
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+
+
+# Log lines that a move keeps though the log is full: they say how it ended.
+LAST_LINES = 5
+
+# An export that was enqueued this long ago, and is not among the messages that wait, may be
+# with a worker that has not claimed it yet, or lost. Enqueued again, it is claimed once.
+FORGOTTEN_SECONDS = 5
+
+
+# -- The one move --------------------------------------------------------------------
+
+
+@transaction.atomic
+def move(
+    export: Export,
+    new: Status,
+    event: str,
+    *,
+    lines: Sequence[dict[str, Any]] = (),
+    **fields: Any,
+) -> None:
+    """Move `export` to `new`, and say so on its streams as `event`.
+
+    The UPDATE names the status and attempt it expects to leave, so when two processes race
+    exactly one changes a row. The other gets LostRace and must look again. Raises
+    IllegalMove for a move that MOVES does not have.
+    """
+    old = Status(export.status)
+    if new not in MOVES[old]:
+        raise IllegalMove(_refusal(export, new))
+    here = Export.objects.filter(pk=export.pk, status=old, attempt=export.attempt)
+    kept = capped(export, lines, keep_last=LAST_LINES)
+    if not here.update(status=new, log_lines=F("log_lines") + len(lines), **fields):
+        raise LostRace(f"Export {export.pk} is not {old.label.lower()} any more.")
+    export.refresh_from_db()
+    announce(export, event, lines=kept)
+
+
+def _refusal(export: Export, new: Status) -> str:
+    was = Status(export.status).label.lower()
+    verb = {
+        Status.CANCELLING: "be cancelled",
+        Status.CANCELLED: "be cancelled",
+        Status.PAUSING: "be paused",
+        Status.PAUSED: "be paused",
+        Status.QUEUED: "be started",
+    }.get(new, f"become {new.label.lower()}")
+    return f"This export is {was}. It cannot {verb} any more."
+
+
+# -- What people ask for -------------------------------------------------------------
+
+
+def request(
+    *,
+    user: User,
+    exporter: str,
+    format: str = Format.CSV,  # noqa: A002 - the field's name
+    columns: Sequence[str] | None = None,
+    filters: Mapping[str, Any] | None = None,
+    changelist: Mapping[str, Any] | None = None,
+    label: str = "",
+) -> Export:
+    """Save a new export for `user` and queue it. Nothing is counted or read yet.
+
+    Raises RequestError, which names the field that is wrong, or NotPermitted.
+    """
+    found = query.permitted(user, exporter)
+    if format not in Format.values:
+        raise UnknownFormat(
+            f'There is no format "{format}". There are: {", ".join(Format.values)}.'
+        )
+    asked = {"columns": columns, "filters": filters, "changelist": changelist}
+    params = {name: value for name, value in asked.items() if value is not None}
+    query.columns(found, columns)
+    query.rows(found, user, params)
+    with transaction.atomic():
+        export = Export.objects.create(
+            owner_id=user.pk,
+            exporter=found.name,
+            label=label.strip()[:200] or str(found.label),
+            format=format,
+            params=params,
+        )
+        announce(export, "export.queued")
+        _enqueue_after_commit(export)
+    return export
+
+
+def cancel(export: Export, *, by: User | None = None) -> None:
+    """Stop it: at once if nobody works on it, else as soon as the worker notices.
+
+    Its log says `by` whom, here and below.
+    """
+    lines = _asked("Cancelled", by)
+    with _locked(export):
+        if export.status in {Status.RUNNING, Status.PAUSING}:
+            move(export, Status.CANCELLING, "export.cancelling", lines=lines)
+        elif export.status != Status.CANCELLING:  # Asked twice is asked.
+            move(export, Status.CANCELLED, "export.cancelled", lines=lines, finished_at=Now())
+
+
+def pause(export: Export, *, by: User | None = None) -> None:
+    """Let it rest with its finished parts, until it is resumed."""
+    lines = _asked("Paused", by)
+    with _locked(export):
+        if export.status == Status.RUNNING:
+            move(export, Status.PAUSING, "export.pausing", lines=lines)
+        elif export.status not in {Status.PAUSING, Status.PAUSED}:
+            move(export, Status.PAUSED, "export.paused", lines=lines)
+
+
+def resume(export: Export, *, by: User | None = None) -> None:
+    """Put a paused export back in the queue."""
+    with _locked(export):
+        if export.status != Status.PAUSED:
+            # Not left to MOVES: running -> queued is for workers that give it back.
+            was = Status(export.status).label.lower()
+            raise IllegalMove(f"This export is {was}. Only a paused one can be resumed.")
+        move(export, Status.QUEUED, "export.queued", lines=_asked("Resumed", by))
+        _enqueue_after_commit(export)
+
+
+def _asked(what: str, by: User | None) -> list[dict[str, Any]]:
+    return [_line(f"{what} by {by.get_username()}." if by else f"{what}.")]
+
+
+@contextmanager
+def _locked(export: Export) -> Iterator[None]:
+    """A transaction with the row of `export` locked and fresh: nobody moves it meanwhile."""
+    with transaction.atomic():
+        export.refresh_from_db(from_queryset=Export.objects.select_for_update())
+        yield
+
+
+def _enqueue_after_commit(export: Export) -> None:
+    export_id = export.pk
+    transaction.on_commit(lambda: queue.enqueue(export_id), robust=True)
+
+
+# -- What workers report ---------------------------------------------------------------
+
+
+def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
+    """Take a queued export for this worker, with the next attempt and a fresh lease.
+
+    Raises LostRace when there is nothing to do: another has it, or it is over. That is how
+    a task that the broker delivers twice does nothing the second time.
+    """
+    export = Export.objects.filter(pk=export_id, status=Status.QUEUED).first()
+    if export is None:
+        raise LostRace(f"Export {export_id} does not wait for a worker.")
+    with transaction.atomic():
+        move(
+            export,
+            Status.RUNNING,
+            "export.started",
+            attempt=export.attempt + 1,
+            worker=worker,
+            lease_expires_at=until(),
+            started_at=export.started_at or Now(),
+            stage=Stage.COUNTING,
+            rate=None,
+            error="",
+        )
+        if task_id:
+            TaskRun.objects.create(export=export, task_id=task_id, attempt=export.attempt)
+    return export
+
+
+def succeed(export: Export, *, lines: Sequence[dict[str, Any]] = (), **file: Any) -> None:
+    """The file is complete and in storage. `file`: its name, bytes, sha256."""
+    expires = Now() + timedelta(days=conf.EXPIRE_DAYS)
+    _finish(export, Status.SUCCEEDED, "export.succeeded", lines, expires_at=expires, **file)
+
+
+def fail(
+    export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = (), **counters: int
+) -> None:
+    """It cannot go on. `reason` is for the person who waits."""
+    _finish(export, Status.FAILED, "export.failed", lines, error=reason, **counters)
+
+
+def _finish(
+    export: Export,
+    new: Status,
+    event: str,
+    lines: Sequence[dict[str, Any]],
+    **fields: Any,
+) -> None:
+    try:
+        move(
+            export,
+            new,
+            event,
+            lines=lines,
+            finished_at=Now(),
+            stage=Stage.NONE,
+            lease_expires_at=None,
+            **fields,
+        )
+    except LostRace:
+        # Asked to stop in the last moment, or fenced: settle() tells which.
+        settle(export, lines=lines)
+
+
+def settle(export: Export, *, lines: Sequence[dict[str, Any]] = ()) -> None:
+    """Come to rest as was asked. Raises Fenced when this worker's attempt is over."""
+    attempt = export.attempt
+    with transaction.atomic():
+        counters = _release_parts(export.pk)
+        with _locked(export):
+            if export.attempt != attempt or export.status not in HELD:
+                raise Fenced(f"Attempt {attempt} of export {export.pk} is over.")
+            # In good order: the attempt does not count against the export.
+            _rest(export, lines, handovers=export.handovers + 1, **counters)
+
+
+def _rest(export: Export, lines: Sequence[dict[str, Any]], **fields: Any) -> None:
+    """Asked to pause or cancel, and nobody works on it any more."""
+    fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None}
+    if export.status == Status.PAUSING:
+        move(export, Status.PAUSED, "export.paused", lines=lines, **fields)
+    elif export.status == Status.CANCELLING:
+        fields["finished_at"] = Now()
+        move(export, Status.CANCELLED, "export.cancelled", lines=lines, **fields)
+
+
+def hand_over(export: Export, *, lines: Sequence[dict[str, Any]] = ()) -> None:
+    """This worker shuts down: put the export back for another, finished parts kept."""
+    try:
+        with transaction.atomic():
+            counters = _release_parts(export.pk)
+            _requeue(export, "export.queued", lines, handovers=export.handovers + 1, **counters)
+    except LostRace:
+        # Asked to stop in the last moment, or fenced: settle() tells which.
+        settle(export, lines=lines)
+
+
+def _requeue(export: Export, event: str, lines: Sequence[dict[str, Any]], **fields: Any) -> None:
+    fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None}
+    move(export, Status.QUEUED, event, lines=lines, **fields)
+    _enqueue_after_commit(export)
+
+
+def _release_parts(export_id: uuid.UUID) -> dict[str, int]:
+    """Open what its lost worker had claimed. Returns what the finished parts amount to."""
+    parts = Part.objects.filter(export=export_id)
+    parts.filter(status=PartStatus.CLAIMED).update(
+        status=PartStatus.OPEN, lease_expires_at=None, rows_done=0, bytes=0
+    )
+    done = parts.aggregate(rows=Sum("rows_done"), bytes=Sum("bytes"))
+    return {"rows_done": done["rows"] or 0, "bytes": done["bytes"] or 0}
+
+
+# -- Rescue ------------------------------------------------------------------------------
+
+
+def rescue() -> dict[str, int]:
+    """Put right what is stuck. Returns how many: rescued, failed, settled, enqueued.
+
+    Safe to run anywhere and at once: each export is locked and looked at again.
+    """
+    done = {"rescued": 0, "failed": 0, "settled": 0, "enqueued": 0}
+    for export_id in list(_lost().values_list("pk", flat=True)):
+        # Lost: its lease was renewed, or somebody else has rescued it.
+        with suppress(LostRace):
+            done[_rescue(export_id)] += 1
+    done["enqueued"] = _enqueue_forgotten()
+    return done
+
+
+def _lost() -> QuerySet[Export]:
+    return Export.objects.filter(lease_expires_at__lt=Now(), status__in=HELD)
+
+
+@transaction.atomic
+def _rescue(export_id: uuid.UUID) -> str:
+    """A worker was lost: its lease has run out. Where its export goes from here."""
+    counters = _release_parts(export_id)
+    export = _lost().select_for_update().filter(pk=export_id).first()
+    if export is None:
+        raise LostRace(f"Export {export_id} is in good hands.")
+    died = f"Worker {export.worker} has not been heard of for {conf.LEASE_SECONDS} s"
+    if export.status != Status.RUNNING:
+        _rest(export, [_line(f"{died}.")], **counters)
+        return "settled"
+    # The attempt is raised by the next claim; until then nobody's write can pass, because
+    # no worker's UPDATE expects "queued".
+    lost = export.attempt - export.handovers
+    if lost >= conf.MAX_ATTEMPTS:
+        # What the last one could still say is a better reason than its silence.
+        reason = export.error or (
+            f"{lost} workers were lost on this export. The last: {export.worker}."
+        )
+        lines = [_line(f"{died}. No further attempt.", "ERROR")]
+        fail(export, reason, lines=lines, **counters)
+        return "failed"
+    warning = f"{died}. Another worker goes on from the last finished part."
+    _requeue(export, "export.rescued", [_line(warning, "WARNING")], **counters)
+    return "rescued"
+
+
+def _enqueue_forgotten() -> int:
+    """Enqueue what waits and the broker does not know of. Twice does no harm: see claim."""
+    stale = Now() - timedelta(seconds=FORGOTTEN_SECONDS)
+    queued = Export.objects.filter(status=Status.QUEUED)
+    never = queued.filter(enqueued_at=None)
+    waiting = queue.waiting()
+    if waiting is not None and waiting < queued.count():
+        never |= queued.filter(enqueued_at__lt=stale)
+    return sum(
+        queue.enqueue(pk) for pk in never.order_by("created_at").values_list("pk", flat=True)
+    )
+
+
+def _line(message: str, level: str = "INFO") -> dict[str, Any]:
+    return {"level": level, "message": message, "logger": __name__}

@@ -1,0 +1,228 @@
+"""The tables of exports, and the moves that an export may make. No I/O.
+
+`lifecycle` alone writes statuses, `parts` progress, and `queue` when the broker was told.
+What is a legal move is said here, once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued", _("Queued")  # Saved. No worker has claimed it yet.
+    RUNNING = "running", _("Running")  # A worker holds it and is writing rows.
+    PAUSING = "pausing", _("Pausing")  # Asked to pause; the worker has not noticed yet.
+    PAUSED = "paused", _("Paused")  # At rest, its finished parts kept.
+    CANCELLING = "cancelling", _("Cancelling")  # Asked to stop; the worker has not noticed yet.
+    CANCELLED = "cancelled", _("Cancelled")  # Stopped by a person.
+    SUCCEEDED = "succeeded", _("Succeeded")  # The file is complete.
+    FAILED = "failed", _("Failed")  # It cannot go on; `error` says why.
+
+
+# Every move that an export may make, and what causes it. Nothing else may happen:
+# lifecycle.move() is the only code that writes Export.status.
+MOVES: dict[Status, frozenset[Status]] = {
+    # queued -> running: a worker claims it.
+    # queued -> paused, queued -> cancelled: asked; nobody has started, so nothing to wait for.
+    Status.QUEUED: frozenset({Status.RUNNING, Status.PAUSED, Status.CANCELLED}),
+    # running -> succeeded: the file is complete and its row count is right.
+    # running -> failed: the exporter raised, the file cannot be stored, or the last of
+    # several workers was lost on it.
+    # running -> pausing, running -> cancelling: asked; the worker sees it at its next tick.
+    # running -> queued: the worker was told to shut down, or was lost. Finished parts are kept.
+    Status.RUNNING: frozenset(
+        {Status.SUCCEEDED, Status.FAILED, Status.PAUSING, Status.CANCELLING, Status.QUEUED}
+    ),
+    # pausing -> paused: the worker has noticed, or was lost.
+    # pausing -> cancelling: asked again, and meant it.
+    Status.PAUSING: frozenset({Status.PAUSED, Status.CANCELLING}),
+    # paused -> queued: resumed.
+    # paused -> cancelled: asked; nobody is working on it.
+    Status.PAUSED: frozenset({Status.QUEUED, Status.CANCELLED}),
+    # cancelling -> cancelled: the worker has noticed, or was lost.
+    Status.CANCELLING: frozenset({Status.CANCELLED}),
+    # At rest for good. A retry is a new export that names its origin.
+    Status.CANCELLED: frozenset(),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset(),
+}
+
+FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+# A worker holds an export in one of these, and its lease says for how long.
+HELD = frozenset({Status.RUNNING, Status.PAUSING, Status.CANCELLING})
+
+
+class Stage(models.TextChoices):
+    """What a worker is doing with a running export."""
+
+    NONE = "", ""
+    COUNTING = "counting", _("Counting rows")
+    EXTRACTING = "extracting", _("Extracting rows")
+    ASSEMBLING = "assembling", _("Assembling the file")
+
+
+class Format(models.TextChoices):
+    CSV = "csv", "CSV"
+    JSONL = "jsonl", "JSON Lines"
+
+
+class Export(models.Model):
+    """One requested run of an exporter."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="exports"
+    )
+    exporter = models.CharField(max_length=100)
+    label = models.CharField(max_length=200)
+    format = models.CharField(max_length=10, choices=Format, default=Format.CSV)
+    # What to export: {"columns": [...], "filters": {...}} or {"changelist": "...", ...};
+    # `query` reads it. Never a list of keys, save for rows ticked by hand.
+    params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    stage = models.CharField(max_length=10, choices=Stage, default=Stage.NONE, blank=True)
+    error = models.TextField(blank=True)
+
+    rows_total = models.BigIntegerField(null=True, help_text="Unknown until counted.")
+    rows_done = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
+    rate = models.FloatField(null=True, help_text="Rows a second, smoothed.")
+
+    # Each claim takes the next attempt. A worker's every write names the one it was given,
+    # so a worker that was thought dead and comes back changes nothing.
+    attempt = models.PositiveIntegerField(default=0)
+    # Attempts that ended in an orderly hand-over. They do not count against the export.
+    handovers = models.PositiveIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=200, blank=True)
+    log_lines = models.PositiveIntegerField(default=0)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    # When the broker was last told. Nothing decides by what the broker says.
+    enqueued_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+
+    file = models.CharField(max_length=255, blank=True, help_text="Its name in storage.")
+    sha256 = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            # The dashboard's history.
+            models.Index(fields=["owner", "-created_at"], name="export_history"),
+            # Rescue, and the position in the queue.
+            models.Index(
+                fields=["status", "created_at"],
+                name="export_active",
+                condition=~models.Q(status__in=["succeeded", "failed", "cancelled"]),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=Status.values), name="export_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(format__in=Format.values), name="export_format_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.pk})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("exports:detail", args=[self.pk])
+
+    @property
+    def stream(self) -> str:
+        """The name of this export's own stream: its progress and its log."""
+        return f"export-{self.pk}"
+
+    @property
+    def owner_stream(self) -> str:
+        return f"user-{self.owner_id}"
+
+    @property
+    def key(self) -> str:
+        """The key of its snapshot among a stream's retained values."""
+        return f"export-{self.pk}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def filename(self) -> str:
+        """What a browser calls the file."""
+        return f"{self.label}.{self.format}"
+
+    def has_file(self, now: datetime) -> bool:
+        """Whether the file can be downloaded at `now`."""
+        expired = self.expires_at is not None and self.expires_at <= now
+        return self.status == Status.SUCCEEDED and bool(self.file) and not expired
+
+
+class PartStatus(models.TextChoices):
+    OPEN = "open", _("Open")  # Nobody has it.
+    CLAIMED = "claimed", _("Claimed")  # A worker is extracting it.
+    DONE = "done", _("Done")  # Its file is in storage.
+
+
+class Part(models.Model):
+    """A range of primary keys of one export: `after_key` < key <= `upto_key`."""
+
+    export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    # As text, read back by the primary key's own field. Null: from the first key.
+    after_key = models.TextField(null=True)  # noqa: DJ001 - "" is a key, too
+    upto_key = models.TextField()
+    rows = models.PositiveBigIntegerField(help_text="As planned.")
+
+    status = models.CharField(max_length=8, choices=PartStatus, default=PartStatus.OPEN)
+    attempt = models.PositiveIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=200, blank=True)
+    rows_done = models.PositiveBigIntegerField(default=0)
+    bytes = models.PositiveBigIntegerField(default=0)
+    file = models.CharField(max_length=255, blank=True, help_text="Its name in storage.")
+    sha256 = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["export", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["export", "number"], name="one_part_a_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"part {self.number}"
+
+
+class TaskRun(models.Model):
+    """That Celery ran a task for an export: the link to its row in django-celery-results."""
+
+    export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="task_runs")
+    task_id = models.CharField(max_length=255)
+    attempt = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["export", "attempt"], name="one_task_run_an_attempt"),
+        ]
+        ordering = ["export", "attempt"]
+
+    def __str__(self) -> str:
+        return self.task_id

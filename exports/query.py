@@ -1,0 +1,168 @@
+"""What a request asks for, checked; and the rows and columns that it means, as its owner.
+
+What is stored is the question, never the answer: column names, filters, or an admin
+change list's own query string. The worker asks it again, with the owner's rights.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.http import QueryDict
+
+from exports import changelist, registry
+from exports.exceptions import InvalidFilter, NotPermitted, UnknownColumn
+from exports.exporter import relation_with_many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+    from django_filters import FilterSet
+
+    from exports.exporter import Column, Exporter
+    from exports.models import Export
+
+
+MAX_DIGITS = 400  # More than a double has: no column that a filter compares is larger.
+
+
+def permitted(user: User, name: str) -> Exporter:
+    """The exporter `name`, if `user` may run it. Raises UnknownExporter, NotPermitted."""
+    exporter = registry.get(name)
+    if not exporter.has_permission(user):
+        raise NotPermitted(
+            f'You may not export "{exporter.label}". An administrator can give you the permission.'
+        )
+    return exporter
+
+
+def columns(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
+    """The columns `names` in that order; all of them for None. Raises UnknownColumn."""
+    known = {column.name: column for column in exporter.all_columns()}
+    if names is None:
+        return list(known.values())
+    if not names:
+        raise UnknownColumn("Choose at least one column.")
+    for name in names:
+        if name not in known:
+            raise UnknownColumn(
+                f'"{exporter.name}" has no column "{name}". It has: {", ".join(known)}.'
+            )
+    if len(set(names)) < len(names):
+        raise UnknownColumn("Each column can be there once.")
+    return [known[name] for name in names]
+
+
+def rows(exporter: Exporter, user: User, params: Mapping[str, Any]) -> QuerySet[Any]:
+    """The rows that `params` mean for `user`. No query is run.
+
+    Raises InvalidFilter or InvalidSelection, NotPermitted.
+    """
+    queryset = _each_once(exporter.queryset.all(), exporter.get_queryset(user))
+    if filters := params.get("filters"):
+        queryset = _each_once(queryset, _filtered(exporter, queryset, filters))
+    if (selection := params.get("changelist")) is not None:
+        queryset = changelist.narrow(queryset, user, selection)
+    return queryset
+
+
+def _each_once(base: QuerySet[Any], narrowed: QuerySet[Any]) -> QuerySet[Any]:
+    """`narrowed`; if it may repeat rows, or is distinct so as not to, those rows of `base`.
+
+    A distinct queryset cannot be numbered, nor read in pages.
+    """
+    if narrowed.query.distinct or relation_with_many(narrowed):
+        return base.filter(pk__in=narrowed.order_by().values("pk"))
+    return narrowed
+
+
+def of(export: Export) -> tuple[QuerySet[Any], list[Column]]:
+    """The rows and columns of a stored export, its owner's permission asked again."""
+    exporter = permitted(export.owner, export.exporter)
+    chosen = columns(exporter, export.params.get("columns"))
+    return rows(exporter, export.owner, export.params), chosen
+
+
+def filter_names(exporter: Exporter) -> list[str]:
+    """The names that `filters` may have: those of the query string of its FilterSet."""
+    if exporter.filterset is None:
+        return []
+    return list(_parameters(exporter.filterset(queryset=exporter.queryset.none())))
+
+
+def _filtered(
+    exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any]
+) -> QuerySet[Any]:
+    if exporter.filterset is None:
+        raise InvalidFilter(f'"{exporter.name}" has no filters.')
+    data = _form_data(filters)
+    filterset = exporter.filterset(data, queryset=queryset)
+    known = _parameters(filterset)
+    for name in sorted(filters):
+        if name not in known:
+            raise InvalidFilter(
+                f'"{exporter.name}" has no filter "{name}". It has: {", ".join(sorted(known))}.'
+            )
+        if len(data.getlist(name)) > 1 and not known[name]:
+            raise InvalidFilter(f'The filter "{name}" takes one value.')
+    if not filterset.is_valid():
+        wrong = (
+            f'The filter "{name}" is not valid: {" ".join(problems)}'
+            for name, problems in filterset.errors.items()
+        )
+        raise InvalidFilter(" ".join(wrong))
+    for name, value in filterset.form.cleaned_data.items():
+        if any(_is_endless(number) for number in _numbers(value)):
+            raise InvalidFilter(f'The filter "{name}" is not valid: the number is too large.')
+    filtered: QuerySet[Any] = filterset.qs
+    return filtered
+
+
+def _numbers(value: Any) -> Iterator[Decimal]:
+    """The decimals of a filter's value: a range has two."""
+    for number in (value.start, value.stop) if isinstance(value, slice) else (value,):
+        if isinstance(number, Decimal):
+            yield number
+
+
+def _is_endless(number: Decimal) -> bool:
+    """1e300000 is short, and as an integer it would keep the whole process busy for seconds."""
+    return not number.is_finite() or number.adjusted() > MAX_DIGITS
+
+
+def _form_data(filters: Mapping[str, Any]) -> QueryDict:
+    """`filters` as a query string would have them. None, as the empty text, filters nothing."""
+    data = QueryDict(mutable=True)
+    for name, value in filters.items():
+        values = value if isinstance(value, list) else [value]
+        if texts := [_text(name, each) for each in values if each is not None]:
+            data.setlist(name, texts)
+    return data
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, dict | list | tuple):
+        raise InvalidFilter(f'The filter "{name}" is not valid: give it a text or a number.')
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if not text.isascii() and text != text.encode(errors="replace").decode():
+        # Half of a surrogate pair, which JSON can spell and no database compares.
+        raise InvalidFilter(f'The filter "{name}" is not valid: it has a broken character.')
+    return text
+
+
+def _parameters(filterset: FilterSet) -> dict[str, bool]:
+    """The names that a query string may use, and whether each may have several values.
+
+    A range has two names for one filter.
+    """
+    found: dict[str, bool] = {}
+    for name, field in filterset.form.fields.items():
+        suffixes = getattr(field.widget, "suffixes", None)
+        if suffixes is None:
+            found[name] = getattr(field.widget, "allow_multiple_selected", False)
+        else:
+            found |= {f"{name}_{suffix}" if suffix else name: False for suffix in suffixes}
+    return found

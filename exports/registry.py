@@ -1,0 +1,201 @@
+"""The exporters of this project. One that cannot work is refused at start-up.
+
+`@register` looks at what can be seen while modules are still loading; `check`, a Django
+system check, at what needs all models.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name
+from django.core.exceptions import FieldError
+from django.db.models import CompositePrimaryKey, QuerySet
+from django.db.models.manager import BaseManager
+
+from exports.exceptions import DefinitionError, UnknownExporter
+from exports.exporter import Column, Exporter, relation_with_many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.contrib.auth.models import AnonymousUser, User
+
+E = TypeVar("E", bound=type[Exporter])
+
+_exporters: dict[str, Exporter] = {}
+
+
+def register(cls: E) -> E:
+    """Offer an exporter. Raises DefinitionError when it cannot work."""
+    where = f"{cls.__module__}.{cls.__qualname__}"
+    for problem in _refusals(cls):
+        raise DefinitionError(f"{where} {problem}")
+    if cls.name in _exporters and type(_exporters[cls.name]) is not cls:
+        raise DefinitionError(
+            f'{where} is the second exporter with the name "{cls.name}". Give it another `name`.'
+        )
+    _exporters[cls.name] = cls()
+    return cls
+
+
+def _refusals(cls: type[Exporter]) -> Iterator[str]:
+    """Why it cannot work, as the end of a sentence, and what would be right."""
+    if not issubclass(cls, Exporter):
+        yield f"is not an Exporter. Write `class {cls.__name__}(Exporter)`."  # type: ignore[unreachable]
+    if not cls.permission and cls.has_permission is Exporter.has_permission:
+        yield (
+            "does not say who may run it. "
+            'Add `permission = "app.codename"`, or override has_permission(user).'
+        )
+    if cls.permission and cls.permission.count(".") != 1:
+        yield f'has the permission "{cls.permission}". Write it as "app.codename".'
+    if isinstance(cls.columns, str):
+        yield f'has one text for its columns. Write `columns = ["{cls.columns}"]`.'
+    if not cls.columns:
+        yield 'has no columns. Add `columns = ["id", …]`.'
+    yield from _uncuttable(getattr(cls, "queryset", None))
+
+
+def _uncuttable(queryset: Any) -> Iterator[str]:
+    """Why rows cannot be cut into parts by their keys, each row once."""
+    if isinstance(queryset, BaseManager):
+        yield "has a manager for its queryset. Add `.all()` to it."
+    if not isinstance(queryset, QuerySet):
+        yield "has no queryset. Add `queryset = YourModel.objects.all()`."
+        return
+    query = queryset.query
+    if query.is_sliced or query.distinct or query.combinator:
+        yield (
+            "has a sliced, distinct or combined queryset, which cannot be cut into "
+            "parts. Select the rows with filter(), for example filter(pk__in=…)."
+        )
+    if query.values_select:
+        yield (
+            "has a queryset of values(), whose rows have no key to be cut into parts by. "
+            'Name the fields in `columns`; put an aggregate into Column("n", Subquery(…)).'
+        )
+    if relation := relation_with_many(queryset):
+        yield (
+            f'may give a row more than once: "{relation}" has many rows for one. '
+            f"Select the rows with filter(pk__in=…)."
+        )
+    if isinstance(queryset.model._meta.pk, CompositePrimaryKey):
+        yield (
+            "has a model with a composite primary key, which cannot be cut into parts. "
+            "Give the model a primary key of one field."
+        )
+
+
+def get(name: str) -> Exporter:
+    """The exporter of that name. Raises UnknownExporter, which lists the names there are."""
+    try:
+        return _exporters[name]
+    except KeyError:
+        known = ", ".join(sorted(_exporters)) or "none"
+        raise UnknownExporter(f'There is no exporter "{name}". There are: {known}.') from None
+
+
+def available(user: User | AnonymousUser) -> list[Exporter]:
+    """What `user` may run, by label."""
+    allowed = [exporter for exporter in _exporters.values() if exporter.has_permission(user)]
+    return sorted(allowed, key=lambda exporter: exporter.label)
+
+
+def check(**_: Any) -> list[CheckMessage]:
+    """Django's system check: every column of every exporter must resolve."""
+    found: list[CheckMessage] = []
+    for exporter in _exporters.values():
+        where = f"{type(exporter).__module__}.{type(exporter).__qualname__}"
+        found += [
+            Error(problem, hint=hint, obj=where, id="exports.E001")
+            for problem, hint in _problems(exporter)
+        ]
+        if exporter.permission and exporter.permission not in _declared_permissions():
+            codename = exporter.permission.partition(".")[2]
+            found.append(
+                Warning(
+                    f'No model declares the permission "{exporter.permission}": only superusers '
+                    f"have it.",
+                    hint=f'Add `permissions = [("{codename}", "…")]` to the Meta of a model, '
+                    f"and migrate; then grant it.",
+                    obj=where,
+                    id="exports.W001",
+                )
+            )
+    return found
+
+
+@cache
+def _declared_permissions() -> frozenset[str]:
+    return frozenset(
+        f"{model._meta.app_label}.{codename}"
+        for model in apps.get_models()
+        for codename in (
+            *(f"{action}_{model._meta.model_name}" for action in model._meta.default_permissions),
+            *(codename for codename, _ in model._meta.permissions),
+        )
+    )
+
+
+def _problems(exporter: Exporter) -> Iterator[tuple[str, str]]:
+    columns = exporter.all_columns()
+    for name, times in Counter(column.name for column in columns).items():
+        if times > 1:
+            yield (f'The column "{name}" is there {times} times.', "Rename or remove one.")
+    headers = {column.name: column.header for column in columns}
+    for header, times in Counter(headers.values()).items():
+        if times > 1:
+            yield (f'The header "{header}" is there {times} times.', "Give one another `header=`.")
+    for column in columns:
+        yield from _malformed(column) or _unreadable(exporter, column)
+
+
+def _malformed(column: Column) -> list[tuple[str, str]]:
+    what = f'The column "{column.name}"'
+    if column.python and column.expression is not None:
+        return [(f"{what} has an expression and `python`.", "Remove one of them.")]
+    if column.python and not column.needs:
+        return [
+            (
+                f"{what} names no fields for its `python`.",
+                f'Add `needs=["field", …]` to Column("{column.name}"): its arguments.',
+            )
+        ]
+    if column.needs and not column.python:
+        return [
+            (
+                f"{what} has `needs` and no `python`.",
+                "`needs` names the arguments of a Python column. Add python=…, or remove it.",
+            )
+        ]
+    return []
+
+
+def _unreadable(exporter: Exporter, column: Column) -> Iterator[tuple[str, str]]:
+    """Why its SQL cannot be made, or gives other rows, by making it. No query is run."""
+    what = f'The column "{column.name}" cannot be read'
+    reads: list[Any] = [column.expression] if column.expression is not None else [column.name]
+    for path in column.needs if column.python else reads:
+        try:
+            queryset = (
+                exporter.queryset.values_list(path)
+                if isinstance(path, str)
+                else exporter.queryset.annotate(_column=path)
+            )
+        except (FieldError, TypeError, ValueError) as error:
+            yield (f"{what}: {error}", "Mend the field path.")
+            continue
+        if relation := relation_with_many(queryset):
+            yield (
+                f'{what}: "{relation}" has many rows for one, and would repeat it.',
+                "Take one of them, or an aggregate of them, with a Subquery.",
+            )
+        if any(each.contains_over_clause for each in queryset.query.annotations.values()):
+            yield (
+                f"{what}: a window would be computed anew for each page of rows.",
+                "Use a Subquery.",
+            )

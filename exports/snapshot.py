@@ -1,0 +1,64 @@
+"""An export as everyone outside sees it: pages, API, sockets. One shape for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from exports.models import Export, Status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def snapshot(export: Export) -> dict[str, Any]:
+    """Plain JSON types: times are RFC 3339, `rate` is rows a second, `eta` seconds."""
+    return {
+        "id": str(export.pk),
+        "exporter": export.exporter,
+        "label": export.label,
+        "format": export.format,
+        "status": str(export.status),
+        "stage": str(export.stage),
+        "rows_done": export.rows_done,
+        "rows_total": export.rows_total,
+        "bytes": export.bytes,
+        "rate": None if export.rate is None else round(export.rate, 1),
+        "eta": eta(export),
+        "attempt": export.attempt,
+        "queue_position": queue_position(export),
+        "created_at": _text(export.created_at),
+        "started_at": _text(export.started_at),
+        "finished_at": _text(export.finished_at),
+        "expires_at": _text(export.expires_at),
+        "error": export.error,
+        "links": {
+            "self": export.get_absolute_url(),
+            "download": (
+                reverse("exports:file", args=[export.pk])
+                if export.has_file(timezone.now())
+                else None
+            ),
+        },
+    }
+
+
+def eta(export: Export) -> float | None:
+    """Seconds until all rows are extracted at the present rate, if that can be said."""
+    if export.status != Status.RUNNING or not export.rate or export.rows_total is None:
+        return None
+    return round(max(export.rows_total - export.rows_done, 0) / export.rate, 1)
+
+
+def queue_position(export: Export) -> int | None:
+    """1 for the export that a worker takes next; None for one that does not wait."""
+    if export.status != Status.QUEUED:
+        return None
+    ahead = Export.objects.filter(status=Status.QUEUED, created_at__lt=export.created_at)
+    return ahead.count() + 1
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

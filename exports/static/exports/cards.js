@@ -1,0 +1,102 @@
+// The exports on a page. New numbers are put in place; new words are fetched from the
+// server as a fragment, so that each sentence exists once, in a template.
+
+import { fill, values } from "./format.js";
+import { step } from "./fold.js";
+
+export class Cards {
+  #cards = new Map(); // id -> { element, snapshot, revision, isFetching, later }
+  #fetchFragment;
+  #place;
+  #changed;
+
+  // `fetchFragment(url)` gives an element, or null if there is none for this user.
+  // `place(element, snapshot, old)` puts it on the page, instead of `old` if there is one.
+  // `changed(before, snapshot)` is told of each change; `before` is null for a new card.
+  constructor({ elements, fetchFragment, place, changed }) {
+    this.#fetchFragment = fetchFragment;
+    this.#place = place;
+    this.#changed = changed;
+    for (const element of elements) {
+      const snapshot = JSON.parse(element.dataset.snapshot);
+      this.#cards.set(snapshot.id, { element, snapshot, revision: 0 });
+    }
+  }
+
+  has(id) {
+    return this.#cards.has(id);
+  }
+
+  get snapshots() {
+    return [...this.#cards.values()].map(({ snapshot }) => snapshot).filter(Boolean);
+  }
+
+  // Show the value of a state frame. They come in the order of their revisions.
+  update(snapshot, revision) {
+    const card = this.#cards.get(snapshot.id);
+    if (!card) {
+      this.#cards.set(snapshot.id, {});
+      this.#fetch(snapshot.id, `${snapshot.links.self}card`);
+    } else if (card.isFetching) {
+      card.later = [snapshot, revision];
+    } else if (revision > card.revision) {
+      const next = step(card.snapshot, snapshot);
+      if (next === "patch") this.#patch(card, snapshot);
+      else if (next === "fetch") this.refresh(snapshot.id);
+    }
+  }
+
+  // Revisions begin anew. What comes now is newer than anything.
+  forget() {
+    for (const card of this.#cards.values()) card.revision = 0;
+  }
+
+  // Ask the server what this export is like now.
+  refresh(id) {
+    const card = this.#cards.get(id);
+    if (!card.isFetching) this.#fetch(id, card.element.dataset.source);
+  }
+
+  async #fetch(id, url) {
+    const card = this.#cards.get(id);
+    card.isFetching = true;
+    const element = await this.#fetchFragment(url);
+    card.isFetching = false;
+    if (element) this.#swap(card, element);
+    else if (!card.element) this.#cards.delete(id);
+    const { later } = card;
+    card.later = null;
+    if (element && later) this.update(...later);
+  }
+
+  #swap(card, element) {
+    const snapshot = JSON.parse(element.dataset.snapshot);
+    // The fragment is at least as new as this. Frames that are older may still be on the way.
+    card.revision = Number(element.dataset.revision);
+    if (card.snapshot && step(card.snapshot, snapshot) !== "fetch") {
+      this.#patch(card, snapshot);
+      return;
+    }
+    const { element: old, snapshot: before } = card;
+    card.element = element;
+    card.snapshot = snapshot;
+    this.#place(element, snapshot, old);
+    this.#changed(before ?? null, snapshot);
+  }
+
+  #patch(card, snapshot) {
+    const before = card.snapshot;
+    card.snapshot = snapshot;
+    const known = values(snapshot);
+    for (const text of card.element.querySelectorAll("[data-text]")) {
+      text.textContent = fill(text.dataset.text, known);
+      text.hidden = !text.textContent;
+    }
+    const bar = card.element.querySelector("progress");
+    if (bar && snapshot.rows_total !== null) {
+      bar.max = snapshot.rows_total || 1;
+      bar.value = snapshot.rows_done;
+    }
+    this.#changed(before, snapshot);
+  }
+}

@@ -1,0 +1,19 @@
+// Puts the times of a page, which the server knows in its own zone, into the reader's.
+
+import { clock, dateTime } from "./format.js";
+
+const forms = { date: dateTime, clock };
+
+export function localise(root) {
+  for (const time of root.querySelectorAll("time[data-form]")) show(time, new Date(time.dateTime));
+  for (const note of root.querySelectorAll("[data-zone]")) {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    note.textContent = note.dataset.zone.replace("{zone}", zone);
+  }
+}
+
+export function show(time, date) {
+  time.dateTime = date.toISOString();
+  time.title = date.toLocaleString();
+  time.textContent = forms[time.dataset.form](date);
+}

@@ -1,0 +1,41 @@
+"""Celery's tasks: ids in, one call. `queue` names them; nothing imports them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from celery import shared_task
+from celery.signals import beat_init
+
+from exports import lifecycle, queue
+from exports.clock import Clock
+from exports.engine import runner
+from exports.exceptions import LostRace
+
+if TYPE_CHECKING:
+    from celery import Task
+
+
+@shared_task(name=queue.RUN, bind=True)
+def run(task: Task[Any, Any], export_id: str) -> str:
+    """Work on an export. Delivered twice, it does nothing the second time: see claim()."""
+    try:
+        export = lifecycle.claim(
+            uuid.UUID(export_id),
+            worker=task.request.hostname or "",
+            task_id=task.request.id or "",
+        )
+    except LostRace as reason:
+        return str(reason)
+    runner.run(export)
+    return str(export.status)
+
+
+@beat_init.connect
+def rescue_by_the_clock(**_: object) -> None:
+    """Let beat itself put right what is stuck.
+
+    As a task it would wait behind the exports that are queued, for as long as there are any.
+    """
+    Clock(lifecycle.rescue).start()

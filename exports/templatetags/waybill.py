@@ -1,0 +1,150 @@
+"""How pages show an export: its card, and numbers as people read them.
+
+A page is alive: `static/exports/format.js` formats the same numbers when they change.
+tests/js/format_cases.json holds both to one table.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.html import format_html
+
+from exports.access import may_change
+from exports.snapshot import snapshot
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.template import Context
+    from django.utils.safestring import SafeString
+
+    from exports.models import Export
+
+register = template.Library()
+
+THIN = "\N{NARROW NO-BREAK SPACE}"
+HARD = "\N{NO-BREAK SPACE}"
+
+
+@register.inclusion_tag("exports/_card.html", takes_context=True)
+def card(context: Context, export: Export, revision: int = 0) -> dict[str, Any]:
+    """An export in a list, as it is now: at least as new as `revision` of its owner's stream."""
+    return _shown(context, export, revision)
+
+
+@register.inclusion_tag("exports/_sheet.html", takes_context=True)
+def sheet(context: Context, export: Export, revision: int = 0) -> dict[str, Any]:
+    """An export on its own page, to which its buttons lead back; `revision` of its stream."""
+    return {**_shown(context, export, revision), "next": export.get_absolute_url()}
+
+
+def _shown(context: Context, export: Export, revision: int) -> dict[str, Any]:
+    """What the partials of an export read."""
+    current = snapshot(export)
+    return {
+        "export": export,
+        "snapshot": current,
+        "revision": revision,
+        "may_change": may_change(context["request"].user, export),
+        "status_template": f"exports/status/_{export.status}.html",
+        "ahead": (current["queue_position"] or 1) - 1,
+        # An orderly hand-over takes an attempt, too, and is nobody's loss.
+        "lost_workers": max(export.attempt - export.handovers - 1, 0),
+    }
+
+
+@register.simple_tag
+def live(pattern: str, snapshot: dict[str, Any]) -> SafeString:
+    """`pattern` ("about {eta} left") with its values, kept up to date by the page's script.
+
+    Hidden as long as a value that it names is unknown.
+    """
+    text = fill(pattern, values(snapshot))
+    hidden = "" if text else " hidden"
+    return format_html('<span data-text="{}"{}>{}</span>', pattern, hidden, text)
+
+
+@register.filter(name="json")
+def to_json(value: Any) -> str:
+    """For a data attribute; the template escapes it."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+@register.filter
+def number(value: float) -> str:
+    """336776 -> "336 776"."""
+    return f"{math.floor(value + 0.5):,}".replace(",", THIN)
+
+
+@register.filter
+def duration(seconds: float) -> str:
+    """Seconds in at most two units, rounded up: an estimate that runs out early annoys."""
+    whole = max(1, math.ceil(seconds))
+    for big, big_name, small, small_name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= big:
+            head, tail = f"{whole // big}{HARD}{big_name}", whole % big // small
+            return f"{head} {tail}{HARD}{small_name}" if tail else head
+    return f"{whole}{HARD}s"
+
+
+@register.filter
+def took(export: Export) -> str:
+    """From the first worker's start to the end: "" for what never started or goes on."""
+    start, end = export.started_at, export.finished_at
+    return duration((end - start).total_seconds()) if start and end else ""
+
+
+def percent(snapshot: dict[str, Any]) -> int | None:
+    """Whole percents, and 100 only when nothing is missing. None when the total is unknown."""
+    done, total = snapshot["rows_done"], snapshot["rows_total"]
+    if total is None:
+        return None
+    return 100 if done >= total else int(100 * done // total)
+
+
+def values(snapshot: dict[str, Any]) -> dict[str, str | None]:
+    """What the sentences of a page may name. None hides a sentence that names it."""
+    share = percent(snapshot)
+    done, total = snapshot["rows_done"], snapshot["rows_total"]
+    return {
+        "label": snapshot["label"],
+        "rows_done": number(done),
+        "rows_total": None if total is None else number(total),
+        "rows_so_far": number(done) if total is None and done else None,
+        "percent": None if share is None else f"{share}{THIN}%",
+        "size": filesizeformat(snapshot["bytes"]) if snapshot["bytes"] else None,
+        "rate": number(snapshot["rate"]) if snapshot["rate"] else None,
+        "eta": duration(snapshot["eta"]) if snapshot["eta"] else None,
+    }
+
+
+def fill(pattern: str, known: dict[str, str | None]) -> str:
+    """`pattern` with its values, or "" if one of them is unknown."""
+    names = re.findall(r"\{(\w+)\}", pattern)
+    if any(known.get(name) is None for name in names):
+        return ""
+    return re.sub(r"\{(\w+)\}", lambda found: str(known[found[1]]), pattern)
+
+
+@register.simple_tag
+def moment(value: datetime, form: str = "date") -> SafeString:
+    """A time as "date" or "clock"; the page's script puts it into the reader's time zone."""
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" data-form="{}" title="{}">{}</time>',
+        local.isoformat(),
+        form,
+        local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        local.strftime("%H:%M:%S" if form == "clock" else "%Y-%m-%d %H:%M"),
+    )

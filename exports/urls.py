@@ -1,0 +1,19 @@
+"""The pages of exports. The API's URLs are in `api`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from exports import views
+
+app_name = "exports"
+urlpatterns = [
+    path("", views.Dashboard.as_view(), name="dashboard"),
+    path("", views.Dashboard.as_view(), name="create"),
+    path("<uuid:pk>/", views.detail, name="detail"),
+    path("<uuid:pk>/card", views.card, name="card"),
+    path("<uuid:pk>/file", views.file, name="file"),
+    path("<uuid:pk>/cancel", views.cancel, name="cancel"),
+    path("<uuid:pk>/pause", views.pause, name="pause"),
+    path("<uuid:pk>/resume", views.resume, name="resume"),
+]

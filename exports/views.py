@@ -1,0 +1,202 @@
+"""The pages of exports. What they do is `lifecycle`'s; what they say is in the templates.
+
+A page reads its streams' cursors before the state that it renders, and its script
+subscribes from them: nothing falls between the page and the socket.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views import View
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from exports import lifecycle, query
+from exports.access import may_change, visible_to
+from exports.download import NoFile, file_response
+from exports.exceptions import IllegalMove, NotPermitted, RequestError
+from exports.forms import StartForm
+from exports.models import FINAL, Export
+from notifications.access import user_stream
+from notifications.backlog import current_cursor
+from notifications.cursor import Cursor
+from notifications.models import Event
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable
+
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+PAGE_SIZE = 25
+
+# A page from the browser's cache is no harm: its script catches up from the old cursor.
+# What others may not see is not kept by anything between.
+_private = cache_control(private=True, no_cache=True)
+
+
+class SeeOther(HttpResponseRedirect):
+    """After a POST: get that page."""
+
+    status_code = 303
+
+
+@method_decorator(_private, name="dispatch")
+class Dashboard(LoginRequiredMixin, View):
+    """Start an export; see those that are under way, and those that were."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._render(request, StartForm(user=request.user))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = StartForm(request.POST, user=request.user)
+        if form.is_valid():
+            try:
+                export = lifecycle.request(user=_user(request), **form.cleaned_data)
+            except RequestError as error:
+                form.refuse(error)
+            except NotPermitted as error:
+                raise PermissionDenied(str(error)) from error
+            else:
+                return SeeOther(f"{reverse('exports:dashboard')}#{export.key}")
+        return self._render(request, form, status=422)
+
+    def _render(self, request: HttpRequest, form: StartForm, *, status: int = 200) -> HttpResponse:
+        user = _user(request)
+        streams = _cursors(user_stream(user))
+        mine = Export.objects.filter(owner_id=user.pk)
+        finished = mine.filter(status__in=FINAL).order_by("-finished_at", "-created_at")
+        history = Paginator(finished, PAGE_SIZE)
+        context = {
+            "streams": streams,
+            "made_at": timezone.now(),
+            "form": form,
+            "active": mine.exclude(status__in=FINAL),
+            "history": history.get_page(request.GET.get("page")),
+        }
+        return render(request, "exports/dashboard.html", context, status=status)
+
+
+@login_required
+@require_safe
+@_private
+def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """One export: where it stands, its file and its log."""
+    export = _visible(request, pk)
+    streams = _cursors(export.stream)
+    export.refresh_from_db()
+    context = {
+        "streams": streams,
+        "made_at": timezone.now(),
+        "export": export,
+        "lines": _log(export.stream, upto=streams[export.stream]),
+    }
+    return render(request, "exports/detail.html", context)
+
+
+@login_required
+@require_safe
+@_private
+def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """One export as the fragment of a page, for the page's script.
+
+    It names a revision that was read before it: no older frame may be shown on top of it.
+    """
+    export = _visible(request, pk)
+    is_sheet = "sheet" in request.GET
+    cursor = current_cursor(export.stream if is_sheet else export.owner_stream)
+    export.refresh_from_db()
+    context = {
+        "export": export,
+        "is_sheet": is_sheet,
+        "revision": Cursor.parse(cursor).revision,
+    }
+    return render(request, "exports/card.html", context)
+
+
+@login_required
+@require_safe
+def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """The file, for who may still run the exporter."""
+    export = _visible(request, pk)
+    try:
+        query.permitted(_user(request), export.exporter)
+        return file_response(request, export)
+    except NotPermitted as error:
+        raise PermissionDenied(str(error)) from error
+    except RequestError as error:  # The exporter is not offered any more.
+        raise Http404(str(error)) from error
+    except NoFile as error:
+        context = {"export": export, "reason": str(error)}
+        return render(request, "exports/no_file.html", context, status=error.status)
+
+
+def _button(do: Callable[..., None]) -> Callable[[HttpRequest, uuid.UUID], HttpResponse]:
+    """A view that does one thing to an export, and goes back to where the button was."""
+
+    @login_required
+    def view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        export = _visible(request, pk)
+        if request.method != "POST":
+            # Signing in leads back here with a GET.
+            return SeeOther(export.get_absolute_url())
+        if not may_change(_user(request), export):
+            raise PermissionDenied(_("You may look at this export, and not change it."))
+        try:
+            do(export, by=_user(request))
+        except IllegalMove as error:
+            messages.error(request, str(error))
+        return SeeOther(_next(request, export))
+
+    return view
+
+
+cancel = _button(lifecycle.cancel)
+pause = _button(lifecycle.pause)
+resume = _button(lifecycle.resume)
+
+
+def _next(request: HttpRequest, export: Export) -> str:
+    """The page that the form names, if it is one of ours; else the dashboard, at its card."""
+    url = request.POST.get("next", "")
+    secure = request.is_secure()
+    if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=secure):
+        return url
+    return f"{reverse('exports:dashboard')}#{export.key}"
+
+
+def _visible(request: HttpRequest, pk: uuid.UUID) -> Export:
+    return get_object_or_404(visible_to(_user(request)).select_related("owner"), pk=pk)
+
+
+def _user(request: HttpRequest) -> User:
+    assert request.user.is_authenticated
+    return request.user
+
+
+def _cursors(*streams: str) -> dict[str, str]:
+    return {stream: current_cursor(stream) for stream in streams}
+
+
+def _log(stream: str, *, upto: str) -> QuerySet[Event]:
+    """The lines of a log up to a cursor. What is later comes over the socket."""
+    lines = Event.objects.filter(stream__name=stream, type="log")
+    return lines.filter(offset__lte=Cursor.parse(upto).offset)
