@@ -1,0 +1,25 @@
+"""The demo's three accounts, whose passwords everybody knows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Account(NamedTuple):
+    name: str  # Its password too.
+    rights: str  # The same as the rest, in words.
+    is_staff: bool = False
+    is_superuser: bool = False
+    permissions: tuple[str, ...] = ()
+
+
+ACCOUNTS = (
+    Account("demo", "may do everything, in the admin too", is_staff=True, is_superuser=True),
+    Account(
+        "staff",
+        "may view and export flights, nothing else",
+        is_staff=True,
+        permissions=("view_flight", "export_flight"),
+    ),
+    Account("guest", "may export nothing"),
+)

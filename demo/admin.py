@@ -1,0 +1,81 @@
+"""The demo's data in the admin: to look at and to export, not to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+
+from demo.models import Airline, Airport, Flight, Plane, Weather
+from exports.mixins import ExportMixin
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
+    """For whoever has the view permission. A superuser cannot change the data here either."""
+
+    show_full_result_count = False  # Saves a count of the whole table on every page.
+
+    def has_add_permission(self, *_: Any, **__: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *_: Any, **__: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *_: Any, **__: Any) -> bool:
+        return False
+
+
+@admin.register(Flight)
+class FlightAdmin(ExportMixin, ReadOnlyAdmin):
+    exporter = "flights"
+    list_display = [
+        *("date", "carrier", "flight", "tailnum", "from_", "to"),
+        *("dep_delay", "arr_delay", "distance"),
+    ]
+    list_select_related = ["carrier"]
+    ordering = ["date", "id"]  # Keys alone would not do: the file has January, then October.
+    # Only the three airports that have departures: there are 1 458 to choose from.
+    list_filter = ["carrier", ("origin", admin.RelatedOnlyFieldListFilter)]
+    date_hierarchy = "date"
+    search_fields = ["=tailnum", "=flight", "=dest_code"]
+    search_help_text = "A tail number (N14228), a flight number (1545) or a destination (SJU)."
+
+    # The names of the airports would leave no room for the delays.
+    @admin.display(description="from", ordering="origin")
+    def from_(self, flight: Flight) -> str:
+        return flight.origin_id
+
+    @admin.display(description="to", ordering="dest_code")
+    def to(self, flight: Flight) -> str:
+        return flight.dest_code
+
+
+@admin.register(Weather)
+class WeatherAdmin(ExportMixin, ReadOnlyAdmin):
+    exporter = "weather"
+    list_display = ["time_hour", "origin", "temp", "humid", "wind_speed", "precip", "visib"]
+    list_select_related = ["origin"]
+    list_filter = [("origin", admin.RelatedOnlyFieldListFilter)]
+    date_hierarchy = "time_hour"
+
+
+@admin.register(Plane)
+class PlaneAdmin(ExportMixin, ReadOnlyAdmin):
+    exporter = "planes"
+    list_display = ["tailnum", "year", "manufacturer", "model", "type", "seats", "engine"]
+    list_filter = ["type", "engine", "manufacturer"]
+    search_fields = ["tailnum", "model"]
+
+
+@admin.register(Airport)
+class AirportAdmin(ExportMixin, ReadOnlyAdmin):
+    exporter = "airports"
+    list_display = ["faa", "name", "lat", "lon", "alt", "tzone"]
+    list_filter = ["tzone"]
+    search_fields = ["faa", "name"]
+
+
+@admin.register(Airline)
+class AirlineAdmin(ReadOnlyAdmin):
+    list_display = ["carrier", "name"]
+    search_fields = ["carrier", "name"]

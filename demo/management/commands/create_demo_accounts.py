@@ -1,0 +1,48 @@
+"""Make the demo's three accounts, whose passwords everybody knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from demo.accounts import ACCOUNTS
+
+if TYPE_CHECKING:
+    from demo.accounts import Account
+
+
+class Command(BaseCommand):
+    help = (
+        f"Make the accounts {'; '.join(f'{each.name}: {each.rights}' for each in ACCOUNTS)}. "
+        f"Each has its name as its password, so this is refused unless DEBUG is on. An account "
+        f"that exists is left as it is."
+    )
+
+    def handle(self, **_: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError(
+                "The demo accounts have passwords that everybody knows, so they are made only "
+                "with DEBUG=1. Make an account of your own: manage.py createsuperuser"
+            )
+        for account in ACCOUNTS:
+            self.stdout.write(f"{account.name}: {_create(account)}")
+
+
+@transaction.atomic
+def _create(account: Account) -> str:
+    if User.objects.filter(username=account.name).exists():
+        return "exists; its password and rights are left as they are"
+    user = User.objects.create_user(
+        account.name,
+        password=account.name,
+        is_staff=account.is_staff,
+        is_superuser=account.is_superuser,
+    )
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="demo", codename__in=account.permissions)
+    )
+    return "made"
