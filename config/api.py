@@ -1,0 +1,98 @@
+"""The API: the apps' routers under one roof, and one form of errors. Its OpenAPI is the docs."""
+
+from __future__ import annotations
+
+import logging
+from functools import wraps
+from http import HTTPStatus
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+from django.core.signals import got_request_exception
+from django.urls import URLPattern, URLResolver, path
+from django.views.decorators.csrf import csrf_exempt
+from ninja import NinjaAPI
+
+import exports.api
+import notifications.api
+from notifications import problems
+from notifications.auth import Authenticate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+
+logger = logging.getLogger("django.request")  # Where Django reports errors of views.
+
+
+class API(NinjaAPI):
+    """A NinjaAPI that answers also a path or a method that is not there as a problem."""
+
+    @property
+    def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
+        patterns, app_name, namespace = super().urls
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern):
+                pattern.callback = _with_problems(pattern.callback)
+        # The first goes before ninja's own, which answers its root with a page.
+        mine = [path("", _nothing), *patterns, path("<path:_>", _nothing)]
+        return mine, app_name, namespace
+
+
+def _with_problems(view: Callable[..., Any]) -> Callable[..., Any]:
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def answer_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            return _as_problem(await view(request, *args, **kwargs))
+
+        return answer_async
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return _as_problem(view(request, *args, **kwargs))
+
+    return answer
+
+
+def _as_problem(response: HttpResponse) -> HttpResponse:
+    if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+        return response
+    allowed = sorted(response["Allow"].split(", "))
+    answer = problems.problem(405, f"Use {' or '.join(allowed)} here.")
+    answer["Allow"] = ", ".join(allowed)
+    return answer
+
+
+@csrf_exempt
+def _nothing(_request: HttpRequest, _: str = "") -> HttpResponse:
+    return problems.problem(404, "There is nothing here.")
+
+
+api = API(
+    title="Waybill",
+    version="1",
+    description="Background data exports with live, loss-free progress.",
+    auth=Authenticate(),
+    urls_namespace="api",
+    docs_url="/docs",
+    openapi_url="/openapi.json",
+)
+problems.install(api)
+exports.api.install(api)
+api.add_router("/v1/", exports.api.router)
+api.add_router("/v1/", notifications.api.router)
+
+
+@api.exception_handler(Exception)
+def our_error(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Reported as Django reports an error of any view; whoever asked is told no details."""
+    got_request_exception.send(sender=None, request=request)
+    logger.error(
+        "Internal Server Error: %s",
+        request.path,
+        exc_info=error,
+        extra={"status_code": 500, "request": request},
+    )
+    return problems.problem(500, "Something went wrong here. It has been logged.")

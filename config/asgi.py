@@ -1,0 +1,16 @@
+"""What Daphne serves: Django over HTTP, streams over WebSockets."""
+
+from __future__ import annotations
+
+import os
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django_application = get_asgi_application()
+
+# Needs the apps, which the line above has loaded.
+from notifications.routing import router  # noqa: E402 - see above
+
+application = ProtocolTypeRouter({"http": django_application, "websocket": router})

@@ -1,0 +1,297 @@
+"""All settings, read from the environment. `docs/settings.md` explains each.
+
+The defaults run: a checkout with nothing configured works on SQLite in `var/` and a
+Valkey server of its own. With DEBUG=0 what is insecure by default is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, validate
+
+from config import embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+
+_at_least_1 = validate.Range(min=1)
+_more_than_0 = validate.Range(min=0, min_inclusive=False)
+
+# -- Basics ------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", True)
+VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var").resolve()
+
+DEVELOPMENT_SECRET = "development-only-insecure-secret-key-of-waybill"  # noqa: S105 - refused below
+SECRET_KEY = env.str("SECRET_KEY", DEVELOPMENT_SECRET)
+if not DEBUG and SECRET_KEY == DEVELOPMENT_SECRET:
+    raise ImproperlyConfigured(
+        "DEBUG=0 needs a SECRET_KEY of your own: at least 50 random characters."
+    )
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+if not DEBUG and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured(
+        "DEBUG=0 needs ALLOWED_HOSTS: the host names people use, comma-separated."
+    )
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "servestatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_celery_results",
+    "django_filters",
+    "ninja",
+    "notifications",
+    "exports",
+    "demo",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# -- People ------------------------------------------------------------------------
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "exports:dashboard"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+LANGUAGE_CODE = "en"
+# Those that the pages are in. Django's own texts know more, and would mix theirs in.
+LANGUAGES = [("en", "English")]
+TIME_ZONE = env.str("TIME_ZONE", "UTC")
+USE_TZ = True
+
+# -- Database ----------------------------------------------------------------------
+
+DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'waybill.sqlite3'}")}
+_database = DATABASES["default"]
+if "sqlite3" in _database["ENGINE"]:
+    # SQLite makes a file, and no directory for it.
+    Path(str(_database["NAME"])).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _database["OPTIONS"] = {
+        # Several processes write. With Django's defaults one in seven transactions
+        # fails with "database is locked"; like this none did (docs/design.md).
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+elif "postgresql" in _database["ENGINE"]:
+    _database["CONN_MAX_AGE"] = 0
+    # Otherwise each pooled connection fails one request after PostgreSQL was restarted.
+    _database["CONN_HEALTH_CHECKS"] = True
+    # A pool belongs in web processes. Workers fork, and need one connection a child.
+    _pool_size = env.int("DATABASE_POOL_SIZE", 0, validate=validate.Range(min=0))
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        "connect_timeout": 5,
+        "options": " ".join(
+            f"-c {name}={env.str(f'DATABASE_{name.upper()}', default)}"
+            for name, default in {
+                "statement_timeout": "10min",
+                "lock_timeout": "10s",
+                "idle_in_transaction_session_timeout": "60s",
+            }.items()
+        ),
+        **({"pool": {"min_size": 1, "max_size": _pool_size, "timeout": 10}} if _pool_size else {}),
+    }
+else:
+    raise ImproperlyConfigured("DATABASE_URL must begin with sqlite: or postgres:.")
+
+# -- Redis: the channel layer and Celery's broker ------------------------------------
+
+REDIS_URL = env.str("REDIS_URL", embedded.redis_url(VAR_DIR))
+_redis = urlsplit(REDIS_URL)
+if _redis.scheme not in {"redis", "rediss", "unix"}:
+    raise ImproperlyConfigured("REDIS_URL must begin with redis://, rediss:// or unix://.")
+
+CHANNEL_LAYERS = {
+    "default": {
+        # The other layer of channels-redis falls silent for good after a FLUSHALL.
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": 15, "socket_connect_timeout": 3}],
+            # Two deployments, or two test runs, may share a Redis.
+            "prefix": env.str("REDIS_PREFIX", "waybill"),
+        },
+    },
+}
+
+CELERY_BROKER_URL = f"redis+socket://{_redis.path}" if _redis.scheme == "unix" else REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # Longer than any task may run: a task that is still running at this age is
+    # delivered a second time.
+    "visibility_timeout": 12 * 3600,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 3,
+    "global_keyprefix": f"{env.str('REDIS_PREFIX', 'waybill')}-",
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "exports"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # On, a task that kills its worker runs for ever.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_TIME_LIMIT = 11 * 3600
+CELERY_TASK_TRACK_STARTED = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
+}
+CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = 7 * 24 * 3600
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+
+# -- Files -------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+SERVESTATIC_USE_FINDERS = DEBUG
+SERVESTATIC_AUTOREFRESH = DEBUG
+
+_storage = urlsplit(env.str("STORAGE_URL", f"file://{VAR_DIR / 'files'}"))
+if _storage.scheme != "file":
+    raise ImproperlyConfigured("STORAGE_URL must be file:///an/absolute/path.")
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        # Downloads go through a view that asks for permission. There is no base URL.
+        "OPTIONS": {
+            "location": _storage.path,
+            "base_url": None,
+            # Nobody else on the machine may read what people export.
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "servestatic.storage.CompressedManifestStaticFilesStorage"
+        ),
+    },
+}
+
+# -- Exports and notifications -------------------------------------------------------
+
+EXPORTS_PART_ROWS = env.int("EXPORTS_PART_ROWS", 100_000, validate=_at_least_1)
+EXPORTS_PAGE_ROWS = env.int("EXPORTS_PAGE_ROWS", 2_000, validate=_at_least_1)
+EXPORTS_LEASE_SECONDS = env.int("EXPORTS_LEASE_SECONDS", 30, validate=_at_least_1)
+EXPORTS_MAX_ATTEMPTS = env.int("EXPORTS_MAX_ATTEMPTS", 3, validate=_at_least_1)
+EXPORTS_LOG_LINES = env.int("EXPORTS_LOG_LINES", 10_000, validate=_at_least_1)
+EXPORTS_EXPIRE_DAYS = env.int("EXPORTS_EXPIRE_DAYS", 7, validate=_at_least_1)
+EXPORTS_WORK_DIR = env.path("EXPORTS_WORK_DIR", VAR_DIR / "work").resolve()
+
+NOTIFICATIONS_SWEEP_SECONDS = env.float("NOTIFICATIONS_SWEEP_SECONDS", 3.0, validate=_more_than_0)
+NOTIFICATIONS_HEARTBEAT_SECONDS = env.float(
+    "NOTIFICATIONS_HEARTBEAT_SECONDS", 20.0, validate=_more_than_0
+)
+NOTIFICATIONS_WINDOW = env.int("NOTIFICATIONS_WINDOW", 256, validate=_at_least_1)
+NOTIFICATIONS_RETENTION_DAYS = env.int("NOTIFICATIONS_RETENTION_DAYS", 30, validate=_at_least_1)
+NOTIFICATIONS_DATABASE_THREADS = env.int("NOTIFICATIONS_DATABASE_THREADS", 4, validate=_at_least_1)
+
+# -- Security ----------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    },
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+if not DEBUG:
+    # The proxy ends TLS and says so. Set HTTPS=0 to try production settings without it.
+    _https = env.bool("HTTPS", True)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = False
+    SESSION_COOKIE_SECURE = _https
+    CSRF_COOKIE_SECURE = _https
+    SECURE_HSTS_SECONDS = 3600 if _https else 0
+
+# -- Logging -----------------------------------------------------------------------
+
+_levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_LEVEL = env.str(
+    "LOG_LEVEL",
+    "INFO",
+    validate=validate.Regexp(
+        rf"({'|'.join(_levels)})\Z", re.IGNORECASE, error=f"Must be one of: {', '.join(_levels)}."
+    ),
+).upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        # Django's own handler would say each of its lines a second time.
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.channels.server": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        # Three lines for each rescue, every ten seconds. Exports have a log of their own.
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,30 @@
+"""All URLs of the project."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.templatetags.static import static
+from django.urls import include, path
+from django.utils.functional import lazy
+from django.views.generic import RedirectView
+
+from config import health
+from config.api import api
+
+admin.site.site_header = admin.site.site_title = "Waybill"
+
+# Lazy: the name in production has a hash that is known once static files are collected.
+icon = lazy(static, str)("exports/waybill.svg")
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="exports:dashboard")),
+    path("exports/", include("exports.urls")),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("favicon.ico", RedirectView.as_view(url=icon)),
+    path("admin/", admin.site.urls),
+    path("api/", api.urls),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+]
