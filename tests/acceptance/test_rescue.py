@@ -1,0 +1,39 @@
+"""Rescue waits for nobody: neither for a worker nor for what is queued before it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from exports import lifecycle
+from exports.models import Export, Status
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.services.processes import Process
+
+
+@pytest.mark.parametrize(
+    ("asked", "rescued"), [(None, Status.QUEUED), (lifecycle.cancel, Status.CANCELLED)]
+)
+def test_beat_rescues_a_lost_export_though_no_worker_takes_anything(
+    transactional_db: None, beat: Process, asked, rescued
+):
+    user = get_user_model().objects.create_superuser("somebody")
+    for _ in range(5):
+        lifecycle.request(user=user, exporter="airports")  # They wait before it in the queue.
+    lost = lifecycle.claim(lifecycle.request(user=user, exporter="airports").pk, worker="lost")
+    if asked:
+        asked(lost)
+    yesterday = timezone.now() - timedelta(days=1)
+    Export.objects.filter(pk=lost.pk).update(lease_expires_at=yesterday)
+
+    wait_until(
+        lambda: Export.objects.get(pk=lost.pk).status == rescued,
+        timeout=60,
+        what=f"the lost export is {rescued}",
+    )

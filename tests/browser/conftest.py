@@ -1,0 +1,99 @@
+"""A real Chromium, through Playwright.
+
+Playwright keeps an event loop running in this thread. So its fixture lives as long as
+this folder's tests, which are the last; Django is told for that time that its ORM may be
+used all the same; and tests here are not `async`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Error, expect, sync_playwright
+
+from tests.services import chromium
+from tests.signing_in import session_cookie
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from django.contrib.auth.models import User
+    from playwright.sync_api import Browser, Page
+
+    from tests.services.processes import Run
+    from tests.services.waybill import Server
+
+FAILED = pytest.StashKey[bool]()
+# It reaches Playwright's process as well, which is then gone before us.
+ended_by_ctrl_c = suppress(Error)
+
+
+@pytest.fixture(scope="package")
+def browser(run: Run) -> Iterator[Browser]:
+    executable = chromium.find()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        # Profiles, downloads, traces: Playwright leaves some of them behind.
+        patch.setenv("TMPDIR", str(run.private_directory("browser")))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=executable,
+                args=chromium.ARGUMENTS,
+                # The pages are our own, and as root or in a container a sandbox cannot be had.
+                chromium_sandbox=False,
+            )
+            expect.set_options(timeout=10_000)
+            yield browser
+            with ended_by_ctrl_c:
+                browser.close()
+
+
+@pytest.fixture
+def page(
+    request: pytest.FixtureRequest,
+    browser: Browser,
+    server: Server,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Page]:
+    """A page of a context of its own, at the server. An error in its scripts fails the test."""
+    context = browser.new_context(base_url=server.url, accept_downloads=True)
+    context.tracing.start(screenshots=True, snapshots=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    if errors or request.node.stash.get(FAILED, False):
+        directory = tmp_path_factory.mktemp("browser")
+        page.screenshot(path=directory / "page.png", full_page=True)
+        context.tracing.stop(path=directory / "trace.zip")
+        request.node.add_report_section(
+            "teardown",
+            "browser",
+            f"See {directory}/page.png, and each step: playwright show-trace {directory}/trace.zip",
+        )
+    with ended_by_ctrl_c:
+        context.close()
+    assert not errors, f"The page's scripts failed: {errors}"
+
+
+@pytest.fixture
+def sign_in(page: Page, server: Server) -> Callable[[User], None]:
+    """Give the page the session of a user, without the form."""
+
+    def sign_in(user: User) -> None:
+        name, value = session_cookie(user)
+        page.context.add_cookies([{"name": name, "value": value, "url": server.url}])
+
+    return sign_in
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report

@@ -1,0 +1,143 @@
+"""The admin as a person uses it: filter, export, and watch the bars of everybody's exports."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+from demo.models import Flight
+from exports import lifecycle, query
+from exports.models import Export, Status
+from tests import flights
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Locator, Page
+
+    from tests.services.waybill import Server, Worker
+
+FLIGHTS = 2_000
+
+
+@pytest.fixture
+def user(transactional_db: None) -> User:
+    flights.load(FLIGHTS)
+    return User.objects.create_superuser("operator")
+
+
+@pytest.fixture
+def admin_page(page: Page, sign_in: Callable[[User], None], user: User) -> Page:
+    """Signed in. What its pages load and run is what their security policy allows."""
+    sign_in(user)
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', (event) => {"
+        " throw new Error(`refused: ${event.violatedDirective} ${event.blockedURI}`); });"
+    )
+    return page
+
+
+def shown(bar: Locator) -> int:
+    """How many rows the bar says are done."""
+    return int(bar.evaluate("bar => bar.value"))
+
+
+def test_a_filtered_list_becomes_a_file_of_its_rows(
+    admin_page: Page, start_worker: Callable[..., Worker]
+) -> None:
+    start_worker()
+    admin_page.goto("/admin/demo/flight/")
+    admin_page.get_by_role("link", name="United Air Lines Inc.").click()
+    admin_page.locator("#searchbar").fill("IAH")
+    admin_page.get_by_role("button", name="Search").click()
+
+    admin_page.get_by_role("link", name="Export…").click()
+    expect(
+        admin_page.get_by_text("Flights: carrier is United Air Lines Inc.; search “IAH”")
+    ).to_be_visible()
+    admin_page.get_by_label("CSV").check()
+    admin_page.get_by_role("button", name="Export").click()
+
+    expect(admin_page).to_have_url(re.compile(r"/exports/[0-9a-f-]{36}/$"))
+    with admin_page.expect_download() as download:
+        admin_page.get_by_role("link", name="Download").click()
+    wanted = Flight.objects.filter(carrier="UA", dest_code="IAH").order_by("pk")
+    lines = download.value.path().read_text().splitlines()
+    assert len(wanted) > 20
+    assert [line.split(",")[0] for line in lines[1:]] == [str(each.pk) for each in wanted]
+
+
+def test_all_rows_across_pages_are_exported_by_the_filter(admin_page: Page) -> None:
+    admin_page.goto("/admin/demo/flight/?carrier__carrier__exact=UA")
+    admin_page.locator("#action-toggle").check()
+    admin_page.locator(".actions .question a").click()
+    admin_page.locator("select[name=action]").select_option("export_selected")
+    admin_page.get_by_role("button", name="Go").click()
+    admin_page.get_by_role("button", name="Export").click()
+
+    export = wait_until(Export.objects.first, what="the export is saved")
+    assert "keys" not in export.params["changelist"]
+    assert query.of(export)[0].count() == Flight.objects.filter(carrier="UA").count() > 100
+
+
+def test_ticked_rows_are_exported(admin_page: Page) -> None:
+    admin_page.goto("/admin/demo/flight/")
+    boxes = admin_page.locator("input.action-select")
+    keys = [boxes.nth(number).get_attribute("value") for number in (0, 2)]
+    for number in (0, 2):
+        boxes.nth(number).check()
+    admin_page.locator("select[name=action]").select_option("export_selected")
+    admin_page.get_by_role("button", name="Go").click()
+    expect(admin_page.get_by_text("2 selected flights")).to_be_visible()
+    admin_page.get_by_role("button", name="Export").click()
+
+    export = wait_until(Export.objects.first, what="the export is saved")
+    assert sorted(map(str, query.of(export)[0].values_list("pk", flat=True))) == sorted(keys)
+
+
+def test_the_list_of_exports_is_live(
+    admin_page: Page, user: User, start_worker: Callable[..., Worker]
+) -> None:
+    flights.load(10_000)
+    export = lifecycle.request(user=user, exporter="flights")
+    admin_page.goto("/admin/exports/export/")
+    row = admin_page.locator("#result_list tbody tr")
+    bar = row.get_by_label("Progress of Flights")
+    expect(row).to_contain_text("Queued")
+    admin_page.evaluate("window.isTheSamePage = true")
+
+    # Small pages, so that it takes some seconds; frozen, it keeps its lease for long.
+    worker = start_worker(EXPORTS_PAGE_ROWS="5", EXPORTS_LEASE_SECONDS="120")
+    first = wait_until(lambda: shown(bar), what="the bar moves")
+    wait_until(lambda: shown(bar) > first, what="the bar moves on")
+    worker.freeze()
+    export.refresh_from_db()
+    assert export.status == Status.RUNNING, "it was too quick to be stopped in the middle"
+    wait_until(lambda: shown(bar) == export.rows_done, what="the bar is level with the table")
+    expect(row).to_contain_text("Running")
+
+    worker.thaw()
+    expect(row).to_contain_text("Succeeded", timeout=60_000)
+    expect(bar).to_be_hidden()
+    expect(row.locator("[data-cell=rows]")).to_have_text("10\u202f000")
+    expect(row.locator("[data-cell=took]")).to_have_text(re.compile(r"^\d+\u00a0s$"))
+    assert admin_page.evaluate("window.isTheSamePage")
+
+
+def test_the_list_says_so_when_nobody_keeps_it_up_to_date(
+    admin_page: Page, user: User, server: Server
+) -> None:
+    lifecycle.request(user=user, exporter="flights")
+    admin_page.goto("/admin/exports/export/")
+    notice = admin_page.get_by_text("Connection lost, catching up…")
+    expect(notice).to_be_hidden()
+
+    server.stop()
+    expect(notice).to_be_visible()
+    server.restart()
+    expect(notice).to_be_hidden(timeout=40_000)

@@ -1,0 +1,110 @@
+"""What a person sees: a bar that moves, a reload that loses nothing, a complete file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+from exports.models import Export, Status
+from notifications.models import Event
+from tests import flights
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Locator, Page
+
+    from tests.services.waybill import Worker
+
+FLIGHTS = 20_000
+PASSWORD = "a password of the tests"
+
+
+@pytest.fixture
+def worker(start_worker: Callable[..., Worker]) -> Worker:
+    """A worker that takes some seconds: small pages. Frozen, it keeps its lease for long."""
+    return start_worker(EXPORTS_PAGE_ROWS="5", EXPORTS_LEASE_SECONDS="120")
+
+
+@pytest.fixture
+def user(transactional_db: None) -> User:
+    flights.load(FLIGHTS)
+    return User.objects.create_superuser("demo", password=PASSWORD)
+
+
+def start_flights(page: Page) -> Export:
+    page.get_by_label("What to export").select_option(label="Flights")
+    page.get_by_role("button", name="Start export").click()
+    return wait_until(Export.objects.first, what="the export is saved")
+
+
+def shown(bar: Locator) -> int:
+    """How many rows the bar says are done."""
+    return int(bar.evaluate("bar => bar.value"))
+
+
+def freeze_in_the_middle(worker: Worker, bar: Locator, export: Export) -> int:
+    """Let the bar move twice, then stop the worker in its tracks. The rows that are done."""
+    first = wait_until(lambda: shown(bar), what="the bar moves")
+    wait_until(lambda: shown(bar) > first, what="the bar moves again")
+    worker.freeze()
+    export.refresh_from_db()
+    assert export.status == Status.RUNNING
+    assert 0 < export.rows_done < FLIGHTS, "it was too quick to be stopped in the middle"
+    return export.rows_done
+
+
+def logged(export: Export) -> list[str]:
+    log = Event.objects.filter(stream__name=export.stream, type="log").order_by("offset")
+    return [event.data["message"] for event in log]
+
+
+def test_a_reload_in_the_middle_loses_nothing(page: Page, worker: Worker, user: User) -> None:
+    page.goto("/")
+    page.get_by_label("Username").fill(user.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    export = start_flights(page)
+    bar = page.locator(f"#{export.key} progress")
+
+    middle = freeze_in_the_middle(worker, bar, export)
+    wait_until(lambda: shown(bar) == middle, what="the bar is level with the database")
+    page.reload()
+    assert shown(bar) == middle
+    worker.thaw()
+    wait_until(lambda: shown(bar) > middle, what="the bar goes on after the reload")
+
+    history = page.locator("[data-list=history]")
+    download = history.locator(f"#{export.key}").get_by_role("link", name="Download")
+    expect(download).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-list=live] [data-export]")).to_have_count(0)
+    with page.expect_download() as coming:
+        download.click()
+    flights.assert_complete(Path(coming.value.path()).read_bytes())
+
+
+def test_a_late_visitor_gets_the_whole_log_and_then_the_rest(
+    page: Page, worker: Worker, user: User, sign_in: Callable[[User], None]
+) -> None:
+    sign_in(user)
+    page.goto("/exports/")
+    export = start_flights(page)
+    freeze_in_the_middle(worker, page.locator(f"#{export.key} progress"), export)
+    lines = page.get_by_role("log").locator("li span:last-child")
+
+    page.goto(export.get_absolute_url())
+    before = logged(export)
+    expect(lines).to_have_text(before)
+    worker.thaw()
+    expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=60_000)
+    after = logged(export)
+
+    assert len(after) > len(before) > 0
+    expect(lines).to_have_text(after)
+    page.reload()
+    expect(lines).to_have_text(after)

@@ -1,0 +1,161 @@
+"""Exports made and run in the test's own process, for the tests of the core."""
+
+from __future__ import annotations
+
+import datetime
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from django.core.files.storage import default_storage
+
+from demo.models import Airline, Airport, Flight
+from exports import lifecycle, registry
+from exports.engine import runner
+from exports.models import Export, Status
+from notifications.models import Event, Retained
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from django.contrib.auth.models import User
+    from pytest_django.fixtures import SettingsWrapper
+
+WORKER = "worker-1@tests"
+# A column of each kind; airlines and airports are joined, and some flights have no airport.
+COLUMNS = ["id", "carrier__name", "dest__name", "tailnum", "delay", "speed"]
+HEAD = (",".join(COLUMNS) + "\n").encode()
+
+
+def use_folders(settings: SettingsWrapper, folder: Path) -> None:
+    """Let storage and work have their own place in `folder`, so that both can be looked at."""
+    settings.EXPORTS_WORK_DIR = folder / "work"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(folder / "files")},
+        },
+    }
+
+
+def left_in(folder: Path) -> set[str]:
+    """The files in `folder` and below."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def make_flights(keys: Iterable[int]) -> list[Flight]:
+    """Flights with these keys. Every third has no plane's number, every fifth no airport."""
+    airline, _ = Airline.objects.get_or_create(carrier="UA", name="United Air Lines Inc.")
+    places = [
+        Airport.objects.get_or_create(
+            faa=code,
+            defaults={"name": name, "lat": 40.7, "lon": -74.2, "alt": 18, "tz": -5, "dst": "A"},
+        )[0]
+        for code, name in (("EWR", "Newark Liberty Intl"), ("IAH", 'George "Bush", Houston'))
+    ]
+    return Flight.objects.bulk_create(
+        Flight(
+            id=key,
+            date=datetime.date(2013, 1, 1),
+            time_hour=datetime.datetime(2013, 1, 1, 10, tzinfo=datetime.UTC),
+            carrier=airline,
+            flight=key % 1_000,
+            tailnum=None if key % 3 == 0 else f"N{key % 10_000}",
+            origin=places[0],
+            dest_code="BQN" if key % 5 == 0 else "IAH",
+            dest=None if key % 5 == 0 else places[1],
+            sched_dep_time=515,
+            sched_arr_time=819,
+            dep_delay=2,
+            arr_delay=None if key % 7 == 0 else key % 100,
+            air_time=227,
+            distance=1_400,
+        )
+        for key in keys
+    )
+
+
+def line(key: int) -> str:
+    """The line in CSV of a flight that `make_flights` has made."""
+    tailnum = "" if key % 3 == 0 else f"N{key % 10_000}"
+    dest = "" if key % 5 == 0 else '"George ""Bush"", Houston"'
+    delay = "" if key % 7 == 0 else key % 100 - 2
+    return f"{key},United Air Lines Inc.,{dest},{tailnum},{delay},370.0\n"
+
+
+def file_with(keys: Iterable[int]) -> bytes:
+    """The whole file of an export of those flights."""
+    return HEAD + "".join(map(line, keys)).encode()
+
+
+def request(user: User, **asked: Any) -> Export:
+    return lifecycle.request(user=user, **{"exporter": "flights", "columns": COLUMNS, **asked})
+
+
+def start(user: User, **asked: Any) -> Export:
+    """Requested, and claimed by a worker."""
+    return lifecycle.claim(request(user, **asked).pk, worker=WORKER)
+
+
+def run(export: Export) -> Export:
+    """Let the worker that has claimed `export` go as far as it can."""
+    runner.run(export, should_stop=lambda: False)
+    return export
+
+
+def go_on(export: Export, worker: str = "worker-2@tests") -> Export:
+    """Let another worker claim the queued `export` and go as far as it can."""
+    return run(lifecycle.claim(export.pk, worker=worker))
+
+
+def content(export: Export) -> bytes:
+    with default_storage.open(export.file) as file:
+        data: bytes = file.read()
+    return data
+
+
+def log(export: Export) -> list[str]:
+    return [data["message"] for data in events(export.stream, "log")]
+
+
+def events(stream: str, kind: str = "") -> list[Any]:
+    """The data of the events of that type; without one, the types of all others but the log."""
+    found = Event.objects.filter(stream__name=stream).order_by("offset")
+    if kind:
+        return list(found.filter(type=kind).values_list("data", flat=True))
+    return list(found.exclude(type="log").values_list("type", flat=True))
+
+
+def retained(stream: str, key: str) -> dict[str, Any]:
+    data: dict[str, Any] = Retained.objects.get(stream__name=stream, key=key).data
+    return data
+
+
+def put(export: Export, status: Status, **fields: Any) -> Export:
+    """Set columns behind the lifecycle's back."""
+    Export.objects.filter(pk=export.pk).update(status=status, **fields)
+    export.refresh_from_db()
+    return export
+
+
+@contextmanager
+def registered(*classes: type) -> Iterator[None]:
+    """Exporters that are there for the block only."""
+    before = dict(registry._exporters)
+    try:
+        for cls in classes:
+            registry.register(cls)
+        yield
+    finally:
+        registry._exporters.clear()
+        registry._exporters.update(before)
+
+
+def lose(export: Export) -> Export:
+    """Its worker has not been heard of for longer than a lease."""
+    past = datetime.datetime(2013, 1, 1, tzinfo=datetime.UTC)
+    Export.objects.filter(pk=export.pk).update(lease_expires_at=past)
+    export.parts.filter(lease_expires_at__isnull=False).update(lease_expires_at=past)
+    export.refresh_from_db()
+    return export

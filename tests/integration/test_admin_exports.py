@@ -1,0 +1,310 @@
+"""All exports in the admin: live, read-only, and stopped from there through lifecycle."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django_celery_results.models import TaskResult
+
+from exports.announce import announce
+from exports.models import Export, Part, PartStatus, Status, TaskRun
+from notifications import backlog
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/exports/export/"
+
+
+@pytest.fixture
+def operator():
+    """Signed in as a superuser."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator"))
+    return client
+
+
+def staff_with(*codenames):
+    """Signed in as somebody of the staff with these permissions and no others."""
+    user = User.objects.create_user("somebody", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    assert user.user_permissions.count() == len(codenames)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def make(status=Status.QUEUED, **fields):
+    """An export, and what has been said of it on its streams."""
+    fields.setdefault("label", "Flights")
+    if "owner" not in fields:
+        fields["owner"] = User.objects.get_or_create(username="owner")[0]
+    export = Export.objects.create(exporter="flights", status=status, **fields)
+    with transaction.atomic():
+        announce(export, f"export.{status}")
+    return export
+
+
+def change(export):
+    return f"{LIST}{export.pk}/change/"
+
+
+def text(response):
+    return unescape(response.content.decode())
+
+
+def streams(response):
+    """What the list's script will follow."""
+    return json.loads(unescape(re.search(r'data-streams="(.*?)"', response.content.decode())[1]))
+
+
+def cell(response, export, name):
+    found = re.search(rf'data-export="{export.pk}" data-cell="{name}"[^>]*>', text(response))
+    return text(response)[found.start() :].split("</", 1)[0].partition(">")[2], found[0]
+
+
+# -- Who may do what ----------------------------------------------------------------------
+
+
+def test_seeing_exports_needs_the_permission():
+    assert staff_with("view_flight", "export_flight").get(LIST).status_code == 403
+
+
+def test_who_may_view_exports_sees_those_of_all():
+    make(label="Somebody's flights")
+
+    assert "Somebody's flights" in text(staff_with("view_export").get(LIST))
+
+
+def test_nobody_adds_changes_or_deletes_an_export(operator):
+    export = make()
+
+    assert operator.get(f"{LIST}add/").status_code == 403
+    assert operator.post(change(export), {"label": "Mine"}).status_code == 403
+    assert operator.post(f"{LIST}{export.pk}/delete/", {"post": "yes"}).status_code == 403
+    export.refresh_from_db()
+    assert export.label == "Flights"
+
+
+# -- The list ---------------------------------------------------------------------------------
+
+
+def test_the_list_follows_what_is_under_way_and_nothing_else(operator):
+    running, queued = make(Status.RUNNING), make(Status.QUEUED)
+    make(Status.SUCCEEDED)
+
+    assert streams(operator.get(LIST)) == {
+        each.stream: backlog.current_cursor(each.stream) for each in (running, queued)
+    }
+
+
+def test_the_cursors_are_older_than_the_rows(operator, monkeypatch):
+    """What happens while the list is made comes over the socket again, rather than never."""
+    export = make(Status.RUNNING, rows_total=100, rows_done=10)
+    before = backlog.current_cursor(export.stream)
+    heads = backlog.heads
+
+    def tick_meanwhile(names):
+        found = heads(names)
+        export.rows_done = 20
+        export.save()
+        with transaction.atomic():
+            announce(export)
+        return found
+
+    monkeypatch.setattr(backlog, "heads", tick_meanwhile)
+    listed = operator.get(LIST)
+
+    assert cell(listed, export, "rows")[0] == "20 / 100"
+    assert streams(listed) == {export.stream: before}
+
+
+def test_an_export_has_a_bar_while_it_is_under_way(operator):
+    counted = make(Status.RUNNING, rows_total=336_776, rows_done=1_000)
+    not_counted = make(Status.RUNNING)
+    over = make(Status.SUCCEEDED, rows_total=5, rows_done=5)
+
+    listed = operator.get(LIST)
+
+    assert 'max="336776" value="1000"' in cell(listed, counted, "progress")[1]
+    assert "value=" not in cell(listed, not_counted, "progress")[1]
+    assert cell(listed, over, "progress")[1].endswith("hidden>")
+
+
+def test_a_duration_is_there_once_a_worker_has_started(operator):
+    start = timezone.now() - timedelta(minutes=5)
+    waiting = make(Status.QUEUED)
+    over = make(Status.SUCCEEDED, started_at=start, finished_at=start + timedelta(seconds=61))
+
+    listed = operator.get(LIST)
+
+    assert cell(listed, waiting, "took")[0] == ""
+    assert cell(listed, over, "took")[0] == "1\xa0min 1\xa0s"
+
+
+def cost(client, url):
+    """How many queries a page takes, when what is looked up once a process has been."""
+    client.get(url)
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(url).status_code == 200
+    return len(captured)
+
+
+def test_a_longer_list_costs_no_more_queries(operator):
+    for number in range(2):
+        make(Status.RUNNING, owner=User.objects.create(username=f"owner{number}"))
+    two = cost(operator, LIST)
+    for number in range(2, 12):
+        status = Status.QUEUED if number % 2 else Status.SUCCEEDED
+        make(status, owner=User.objects.create(username=f"owner{number}"))
+
+    assert cost(operator, LIST) == two
+
+
+@pytest.mark.parametrize("asked", ["id", "label", "owner"])
+def test_exports_are_found_by_id_label_and_owner(operator, asked):
+    wanted = make(label="Delays", owner=User.objects.create(username="ann"))
+    make()
+
+    words = {"id": str(wanted.pk), "label": "delay", "owner": "ann"}
+    listed = operator.get(LIST, {"q": words[asked]})
+
+    assert [each.pk for each in listed.context["cl"].result_list] == [wanted.pk]
+
+
+# -- Actions ---------------------------------------------------------------------------------
+
+
+def act(client, action, *exports):
+    data = {"action": action, "index": "0", "_selected_action": [each.pk for each in exports]}
+    answer = client.post(LIST, data, follow=True)
+    for each in exports:
+        each.refresh_from_db()
+    return [str(message) for message in answer.context["messages"]]
+
+
+def test_cancel_stops_what_can_be_and_says_why_the_rest_was_not(operator):
+    queued, running, paused = make(Status.QUEUED), make(Status.RUNNING), make(Status.PAUSED)
+    over = [make(Status.SUCCEEDED), make(Status.SUCCEEDED)]
+
+    messages = act(operator, "cancel", queued, running, paused, *over)
+
+    assert [queued.status, running.status, paused.status] == [
+        "cancelled",
+        "cancelling",
+        "cancelled",
+    ]
+    assert messages == [
+        "3 exports are cancelled, or will be when their workers notice.",
+        "2 exports were left as they are: This export is succeeded. "
+        "It cannot be cancelled any more.",
+    ]
+
+
+def test_pause_and_resume_go_through_lifecycle(operator):
+    queued, running, over = make(Status.QUEUED), make(Status.RUNNING), make(Status.FAILED)
+
+    assert len(act(operator, "pause", queued, running, over)) == 2
+    assert [queued.status, running.status, over.status] == ["paused", "pausing", "failed"]
+    assert act(operator, "resume", queued) == ["1 export is back in the queue."]
+    assert queued.status == Status.QUEUED
+
+
+def test_actions_are_for_who_may_change_exports():
+    export = make()
+    client = staff_with("view_export")
+
+    assert 'name="action"' not in text(client.get(LIST))
+    act(client, "cancel", export)
+    assert export.status == Status.QUEUED
+
+
+# -- The page of one export -------------------------------------------------------------------
+
+
+def test_a_page_links_the_own_page_of_an_export_and_its_file(operator):
+    soon = timezone.now() + timedelta(hours=1)
+    ready = make(Status.SUCCEEDED, file="exports/1.csv", expires_at=soon)
+    expired = make(Status.SUCCEEDED, file="exports/2.csv", expires_at=timezone.now())
+
+    assert f'<a href="{ready.get_absolute_url()}">' in text(operator.get(change(ready)))
+    assert f'href="/exports/{ready.pk}/file"' in text(operator.get(change(ready)))
+    assert f"/exports/{expired.pk}/file" not in text(operator.get(change(expired)))
+
+
+def test_a_page_has_nothing_to_fill_in(operator):
+    export = make(Status.RUNNING)
+    Part.objects.create(export=export, number=1, upto_key="9", rows=9, status=PartStatus.CLAIMED)
+
+    page = text(operator.get(change(export))).split('id="content-main"')[1]
+
+    assert "Claimed" in page
+    kinds = re.findall(r"<(?:input|select|textarea)[^>]*>", page)
+    assert [kind for kind in kinds if 'type="hidden"' not in kind] == []
+
+
+def test_a_page_links_the_task_results_that_are_there(operator):
+    export = make(Status.RUNNING)
+    for attempt in (1, 2):
+        TaskRun.objects.create(export=export, task_id=f"task-{attempt}", attempt=attempt)
+    result = TaskResult.objects.create(task_id="task-1", status="FAILURE")
+
+    page = text(operator.get(change(export)))
+
+    url = f"/admin/django_celery_results/taskresult/{result.pk}/change/"
+    assert f'<a href="{url}">task-1</a>' in page
+    assert operator.get(url).status_code == 200
+    assert "task-2</a>" not in page
+    assert "task-2" in page
+
+
+def test_task_results_are_linked_for_who_may_see_them():
+    export = make(Status.RUNNING)
+    TaskRun.objects.create(export=export, task_id="task-1", attempt=1)
+    TaskResult.objects.create(task_id="task-1", status="FAILURE")
+
+    page = text(staff_with("view_export").get(change(export)))
+
+    assert "task-1" in page
+    assert "taskresult" not in page
+    assert "FAILURE" not in page
+
+
+def test_more_parts_or_tasks_cost_no_more_queries(operator):
+    export = make(Status.RUNNING)
+
+    def add(numbers):
+        for number in numbers:
+            Part.objects.create(export=export, number=number, upto_key=str(number), rows=1)
+            TaskRun.objects.create(export=export, task_id=f"task-{number}", attempt=number)
+            TaskResult.objects.create(task_id=f"task-{number}")
+
+    add([1])
+    one = cost(operator, change(export))
+    add(range(2, 20))
+
+    assert cost(operator, change(export)) == one
+
+
+# -- What a strict content security policy forbids ---------------------------------------------
+
+
+def test_the_pages_have_no_inline_script_or_style(operator):
+    export = make(Status.RUNNING)
+    pages = (LIST, change(export), "/admin/demo/flight/", "/admin/demo/flight/export/")
+
+    for page in pages:
+        answer = operator.get(page)
+
+        assert answer.status_code == 200
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        html = answer.content.decode()
+        assert re.findall(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", html) == [], page

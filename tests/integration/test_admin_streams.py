@@ -1,0 +1,76 @@
+"""Streams and tokens in the admin: to look at, and a token to revoke."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.test import Client
+
+from notifications import publish, tokens
+from notifications.models import Event, Retained, Stream, Token
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operator():
+    """Signed in as a superuser."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator"))
+    return client
+
+
+@pytest.fixture(autouse=True)
+def streams():
+    with transaction.atomic():
+        publish.append("export-1", "log", {"message": "Part 1 is <done>"})
+        publish.append("user-7", "export.succeeded", {"label": "Flights"})
+        publish.retain("user-7", "export-1", {"rows_done": 5})
+
+
+def found(client, path, words=""):
+    return [str(each) for each in client.get(path, {"q": words}).context["cl"].result_list]
+
+
+def test_events_are_found_by_stream_and_type(operator):
+    assert found(operator, "/admin/notifications/event/", "export-1") == ["log #1"]
+    assert found(operator, "/admin/notifications/event/", "succeeded") == ["export.succeeded #1"]
+    assert found(operator, "/admin/notifications/stream/", "user-7") == ["user-7"]
+    assert found(operator, "/admin/notifications/retained/", "user-7") == ["export-1 r1"]
+
+
+def test_what_an_event_says_is_shown_as_text(operator):
+    event = Event.objects.get(type="log")
+
+    page = operator.get(f"/admin/notifications/event/{event.pk}/change/").content.decode()
+
+    assert "Part 1 is &lt;done&gt;" in page
+
+
+@pytest.mark.parametrize("model", [Stream, Event, Retained])
+def test_nobody_adds_changes_or_deletes_what_streams_hold(operator, model):
+    row = model.objects.first()
+    base = f"/admin/notifications/{model._meta.model_name}/"
+
+    assert operator.get(f"{base}{row.pk}/change/").status_code == 200
+    assert operator.get(f"{base}add/").status_code == 403
+    assert operator.post(f"{base}{row.pk}/change/", {}).status_code == 403
+    assert operator.post(f"{base}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_a_token_is_revoked_by_deleting_it(operator):
+    user = User.objects.create_user("program")
+    secret = tokens.create(user, "nightly export")
+    token = Token.objects.get()
+    base = "/admin/notifications/token/"
+
+    listed = operator.get(base).content.decode()
+    page = operator.get(f"{base}{token.pk}/change/").content.decode()
+
+    assert "nightly export" in listed
+    assert token.digest not in listed + page
+    assert operator.get(f"{base}add/").status_code == 403
+    assert operator.post(f"{base}{token.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert tokens.user_of(secret) is None

@@ -1,0 +1,348 @@
+"""What follows a cursor, read from the tables alone."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import transaction
+
+from notifications import backlog, publish
+from notifications.cursor import Cursor
+from notifications.models import Event, Retained, Stream
+from tests.streaming import append, retain
+
+pytestmark = pytest.mark.django_db
+
+NAME = "user-1"
+
+
+def read(after, limit=backlog.PAGE):
+    return backlog.read(NAME, after, limit)
+
+
+def cursor():
+    return Cursor.parse(backlog.current_cursor(NAME))
+
+
+def told(page):
+    """The items of a page: offsets of events, and "key=n" for values."""
+    return [
+        item.position.offset if item.kind == "event" else f"{item.name}={item.data['n']}"
+        for item in page.items
+    ]
+
+
+def read_all(after, limit):
+    """Page after page, as a client does."""
+    pages = [read(after, limit)]
+    while pages[-1].more:
+        pages.append(read(pages[-1].end, limit))
+    return pages
+
+
+def prune(floor):
+    stream = Stream.objects.get(name=NAME)
+    stream.events.filter(offset__lte=floor).delete()
+    Stream.objects.filter(pk=stream.pk).update(floor=floor)
+
+
+# -- where a stream stands -------------------------------------------------------------------
+
+
+def test_a_stream_that_nobody_wrote_to_has_a_cursor_all_the_same():
+    first = cursor()
+
+    append(NAME, "a")
+
+    assert (first.offset, first.revision) == (0, 0)
+    assert told(read(first)) == [1]
+
+
+def test_the_current_cursor_covers_all_that_is_there_and_nothing_more():
+    append(NAME, "a", "b")
+    retain(NAME, "k", n=1)
+
+    now = cursor()
+    append(NAME, "c")
+    retain(NAME, "k", n=2)
+
+    assert (now.offset, now.revision) == (2, 1)
+    assert told(read(now)) == ["k=2", 3]
+
+
+def test_the_heads_of_many_streams_are_read_in_one_query(django_assert_num_queries):
+    append("user-1", "a")
+    append("user-2", "a", "b")
+
+    with django_assert_num_queries(1):
+        heads = backlog.heads(["user-1", "user-2", "user-3"])
+
+    assert {name: head.offset for name, head in heads.items()} == {"user-1": 1, "user-2": 2}
+
+
+# -- from where ----------------------------------------------------------------------------
+
+
+def test_from_the_start_comes_everything_that_is_kept_values_before_events():
+    append(NAME, "a")
+    retain(NAME, "k", n=1)
+    retain(NAME, "l", n=1)
+    append(NAME, "b")
+    retain(NAME, "k", n=2)
+
+    page = read(None)
+
+    assert told(page) == ["l=1", "k=2", 1, 2]
+    assert page.reset is None
+    assert not page.more
+    assert page.end == cursor()
+
+
+def test_the_latest_is_nothing_and_says_from_where_the_client_goes_on():
+    append(NAME, "a")
+    retain(NAME, "k", n=1)
+
+    page = read("latest")
+
+    assert page.items == []
+    assert page.start == page.end == cursor()
+
+
+def test_after_a_cursor_comes_what_is_newer_than_it():
+    append(NAME, "a")
+    retain(NAME, "k", n=1)
+    retain(NAME, "l", n=1)
+    since = cursor()
+    append(NAME, "b")
+    retain(NAME, "l", n=2)
+
+    page = read(since)
+
+    assert told(page) == ["l=2", 2]
+    assert page.start == since
+
+
+def test_each_item_says_where_it_takes_the_client():
+    append(NAME, "a", "b")
+    retain(NAME, "k", n=1)
+
+    positions = [item.position for item in read(None).items]
+
+    epoch = Stream.objects.get(name=NAME).epoch
+    assert positions == [Cursor(epoch, 0, 1), Cursor(epoch, 1, 1), Cursor(epoch, 2, 1)]
+
+
+def test_one_who_is_level_gets_nothing():
+    append(NAME, "a")
+
+    page = read(cursor())
+
+    assert (page.items, page.more, page.reset) == ([], False, None)
+
+
+# -- pages ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6, 7, 8, 100])
+def test_pages_together_give_each_item_once_and_in_order(limit):
+    append(NAME, *"abcd")
+    for key in "xyz":
+        retain(NAME, key, n=1)
+
+    pages = read_all(None, limit)
+
+    assert [each for page in pages for each in told(page)] == ["x=1", "y=1", "z=1", 1, 2, 3, 4]
+    assert all(len(page.items) <= limit for page in pages)
+    assert [page.start for page in pages[1:]] == [page.end for page in pages[:-1]]
+    assert pages[-1].end == cursor()
+
+
+def test_no_page_is_larger_than_the_bound_whatever_is_asked(monkeypatch):
+    monkeypatch.setattr(backlog, "PAGE", 2)
+    append(NAME, "a", "b", "c")
+
+    page = read(None, 1000)
+
+    assert told(page) == [1, 2]
+    assert page.more
+
+
+def test_what_is_written_between_two_pages_comes_with_the_next():
+    append(NAME, "a", "b")
+    retain(NAME, "k", n=1)
+    first = read(None, 2)
+
+    append(NAME, "c")
+    retain(NAME, "k", n=2)
+
+    assert told(first) == ["k=1", 1]
+    assert told(read(first.end)) == ["k=2", 2, 3]
+
+
+def test_a_value_that_is_replaced_before_its_page_comes_once_with_its_newest():
+    retain(NAME, "k", n=1)
+    retain(NAME, "l", n=1)
+    first = read(None, 1)
+
+    retain(NAME, "l", n=2)
+
+    assert told(first) == ["k=1"]
+    assert told(read(first.end)) == ["l=2"]
+
+
+# -- cursors that mean nothing any more ------------------------------------------------------
+
+
+def test_a_cursor_from_before_what_was_pruned_is_reset():
+    append(NAME, "a")
+    old = cursor()
+    append(NAME, "b", "c")
+    retain(NAME, "k", n=1)
+    prune(2)
+
+    page = read(old)
+
+    assert page.reset == "pruned"
+    assert told(page) == ["k=1", 3]
+    assert (page.start.offset, page.start.revision) == (2, 0)
+
+
+def test_a_cursor_at_the_last_thing_that_was_pruned_goes_on():
+    append(NAME, "a", "b")
+    at_floor = cursor()
+    append(NAME, "c")
+    prune(2)
+
+    page = read(at_floor)
+
+    assert page.reset is None
+    assert told(page) == [3]
+
+
+def test_the_start_of_a_pruned_stream_is_no_reset():
+    append(NAME, "a", "b")
+    prune(1)
+
+    page = read(None)
+
+    assert page.reset is None
+    assert told(page) == [2]
+    assert page.start.offset == 1
+
+
+def test_all_events_may_be_pruned():
+    append(NAME, "a", "b")
+    retain(NAME, "k", n=1)
+    prune(2)
+
+    page = read(None)
+
+    assert told(page) == ["k=1"]
+    assert page.end == cursor()
+
+
+def test_a_cursor_of_another_epoch_is_reset():
+    append(NAME, "a")
+    old = cursor()
+    Stream.objects.all().delete()
+    append(NAME, "b")
+
+    page = read(old)
+
+    assert page.reset == "epoch"
+    assert told(page) == [1]
+    assert page.start == Cursor(cursor().epoch, 0, 0)
+
+
+@pytest.mark.parametrize(("offset", "revision"), [(2, 1), (1, 2), (10**18, 10**18)])
+def test_a_cursor_from_a_future_that_a_restored_database_forgot_is_reset(offset, revision):
+    append(NAME, "a")
+    retain(NAME, "k", n=1)
+
+    page = read(Cursor(cursor().epoch, offset, revision))
+
+    assert page.reset == "epoch"
+    assert told(page) == ["k=1", 1]
+
+
+def test_a_reset_that_takes_several_pages_is_told_once():
+    append(NAME, "a")
+    old = cursor()
+    append(NAME, "b", "c", "d")
+    prune(2)
+
+    pages = read_all(old, 1)
+
+    assert [page.reset for page in pages[:2]] == ["pruned", None]
+    assert [each for page in pages for each in told(page)] == [3, 4]
+
+
+# -- writes in the middle of a read ------------------------------------------------------------
+
+
+def in_between(monkeypatch, query, write):
+    """Let `write` happen once, just before the read makes that query."""
+    original, writes = getattr(backlog, query), [write]
+
+    def intercepted(*args):
+        if writes:
+            writes.pop()()
+        return original(*args)
+
+    monkeypatch.setattr(backlog, query, intercepted)
+
+
+@pytest.mark.parametrize("query", ["_states", "_events"])
+def test_what_is_written_during_a_read_is_in_it_or_after_it_but_not_lost(monkeypatch, query):
+    append(NAME, "a")
+    retain(NAME, "k", n=1)
+
+    def write():
+        with transaction.atomic():
+            publish.append(NAME, "b", {})
+            publish.retain(NAME, "k", {"n": 2})
+            publish.retain(NAME, "l", {"n": 1})
+            publish.append(NAME, "c", {})
+
+    in_between(monkeypatch, query, write)
+
+    first = read(None)
+    second = read(first.end)
+
+    both = told(first) + told(second)
+    assert [each for each in both if isinstance(each, int)] == [1, 2, 3]
+    values = [each for each in both if isinstance(each, str)]
+    assert dict(each.split("=") for each in values) == {"k": "2", "l": "1"}
+    assert len(values) == len(set(values)), "And nothing twice."
+    assert second.end == cursor()
+
+
+def test_what_is_pruned_during_a_read_is_told_as_a_reset(monkeypatch):
+    append(NAME, "a")
+    old = cursor()
+    append(NAME, "b", "c")
+    in_between(monkeypatch, "_events", lambda: prune(2))
+
+    page = read(old)
+
+    assert page.reset == "pruned"
+    assert told(page) == [3]
+
+
+def test_what_is_pruned_during_a_read_from_the_start_leaves_no_hole(monkeypatch):
+    append(NAME, "a", "b", "c")
+    in_between(monkeypatch, "_events", lambda: prune(2))
+
+    page = read(None)
+
+    assert page.start.offset == 2
+    assert told(page) == [3]
+
+
+def test_a_hole_that_is_nobodys_pruning_is_passed_on():
+    """Rows that were lost. The replay command counts them; here nobody may wait for them."""
+    append(NAME, "a", "b", "c")
+    Event.objects.filter(offset=2).delete()
+    Retained.objects.all().delete()
+
+    assert told(read(None)) == [1, 3]
+    assert told(read(Cursor(cursor().epoch, 1, 0))) == [3]

@@ -1,0 +1,202 @@
+"""`load_demo`: every row, with its type, once, or none at all."""
+
+from __future__ import annotations
+
+import csv
+import lzma
+import shutil
+from datetime import UTC, date, datetime
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import Sum
+
+from demo.loader import load as loader
+from demo.loader.source import DATA
+from demo.models import Airline, Airport, Flight, Plane, Weather
+
+pytestmark = pytest.mark.django_db
+
+MODELS = [Airline, Airport, Plane, Weather, Flight]
+SMALL = [16, 1_458, 3_322, 26_115, 2_000]
+
+
+def counts():
+    return [model.objects.count() for model in MODELS]
+
+
+def load_demo(**options):
+    out = StringIO()
+    call_command("load_demo", stdout=out, **options)
+    return out.getvalue()
+
+
+def source(name):
+    with lzma.open(DATA / f"{name}.csv.xz", "rt", encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def total(rows, column):
+    return sum(int(row[column]) for row in rows if row[column] != "NA")
+
+
+@pytest.fixture
+def small():
+    load_demo(flights=2_000)
+
+
+def test_all_flights_are_there_and_add_up_to_the_sums_of_the_file():
+    load_demo()
+
+    assert counts() == [16, 1_458, 3_322, 26_115, 336_776]
+    flights = list(source("flights"))
+    assert Flight.objects.aggregate(
+        distance=Sum("distance"), air_time=Sum("air_time"), arr_delay=Sum("arr_delay")
+    ) == {
+        "distance": total(flights, "distance"),
+        "air_time": total(flights, "air_time"),
+        "arr_delay": total(flights, "arr_delay"),
+    }
+    assert Flight.objects.filter(plane=None).count() == 52_606
+    assert Flight.objects.filter(tailnum=None).count() == 2_512
+    assert Flight.objects.filter(dest=None).count() == 7_602
+
+
+@pytest.mark.usefixtures("small")
+def test_a_flight_has_the_values_of_its_line_with_their_types():
+    flight = Flight.objects.get(id=1)
+
+    assert flight.date == date(2013, 1, 1)
+    assert flight.time_hour == datetime(2013, 1, 1, 10, tzinfo=UTC)
+    assert (flight.carrier.name, flight.flight) == ("United Air Lines Inc.", 1545)
+    assert (flight.tailnum, flight.plane.model) == ("N14228", "737-824")
+    assert (flight.origin.name, flight.dest_code) == ("Newark Liberty Intl", "IAH")
+    assert flight.dest.name == "George Bush Intercontinental"
+    assert (flight.sched_dep_time, flight.dep_time, flight.dep_delay) == (515, 517, 2)
+    assert (flight.sched_arr_time, flight.arr_time, flight.arr_delay) == (819, 830, 11)
+    assert (flight.air_time, flight.distance) == (227, 1400)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_day_of_an_evening_flight_is_new_yorks_not_utcs():
+    flight = Flight.objects.get(id=818)
+
+    assert flight.date == date(2013, 1, 1)
+    assert flight.time_hour == datetime(2013, 1, 2, 2, tzinfo=UTC)
+    assert flight.arr_time == 2400
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_not_known_is_null():
+    cancelled = Flight.objects.get(id=1_783)
+
+    assert cancelled.tailnum is None
+    assert cancelled.plane_id is None
+    assert cancelled.dep_time is cancelled.dep_delay is cancelled.air_time is None
+    assert Airport.objects.filter(tzone=None).count() == 3
+    assert Plane.objects.filter(year=None).count() == 70
+    assert Weather.objects.filter(pressure=None).count() == 2_729
+
+
+@pytest.mark.usefixtures("small")
+def test_flights_without_a_plane_or_an_airport_are_kept_with_their_codes():
+    without_airport = Flight.objects.get(id=4)
+    without_plane = Flight.objects.get(id=10)
+
+    assert (without_airport.dest_code, without_airport.dest) == ("BQN", None)
+    assert (without_plane.tailnum, without_plane.plane) == ("N3ALAA", None)
+    joined = Flight.objects.values_list("dest__name", "plane__model", "carrier__name")
+    assert len(joined) == 2_000
+
+
+@pytest.mark.usefixtures("small")
+def test_numbers_with_a_fraction_come_back_as_they_were():
+    hours = Weather.objects.order_by("id").values_list("temp", "wind_speed", "pressure", "precip")
+
+    def number(text):
+        return None if text == "NA" else float(text)
+
+    expected = [
+        tuple(number(row[column]) for column in ("temp", "wind_speed", "pressure", "precip"))
+        for row in source("weather")
+    ]
+    assert list(hours) == expected
+    assert Airport.objects.get(faa="04G").lon == -80.6195833
+
+
+def test_a_second_run_changes_nothing_and_says_so():
+    first = load_demo(flights=100)
+    before = list(Flight.objects.order_by("id").values())
+
+    second = load_demo(flights=100)
+
+    assert list(Flight.objects.order_by("id").values()) == before
+    assert "was loaded in" in first
+    assert second == (
+        "The demo data is there already: 16 airlines, 1,458 airports, 3,322 planes, "
+        "26,115 weather, 100 flights.\n"
+    )
+
+
+def test_a_smaller_load_is_continued_with_the_next_flight():
+    load_demo(flights=700)
+
+    load_demo(flights=2_000)
+
+    assert counts() == SMALL
+    numbers = list(Flight.objects.order_by("id").values_list("id", "flight", "time_hour"))
+    assert [number for number, _, _ in numbers] == list(range(1, 2_001))
+    assert [flight for _, flight, _ in numbers] == [
+        int(row["flight"]) for row, _ in zip(source("flights"), range(2_000), strict=False)
+    ]
+
+
+def test_a_load_that_is_interrupted_leaves_nothing_and_the_next_one_completes():
+    def interrupt(table, done, total):
+        if table == "flights" and done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loader.load(interrupt, flights=2_000)
+    after_the_interruption = counts()
+    load_demo(flights=2_000)
+
+    assert after_the_interruption == [0, 0, 0, 0, 0]
+    assert counts() == SMALL
+
+
+def test_a_damaged_file_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    for path in DATA.glob("*.xz"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "flights.csv.xz").write_bytes((DATA / "flights.csv.xz").read_bytes()[:-1])
+    monkeypatch.setattr("demo.loader.source.DATA", tmp_path)
+
+    with pytest.raises(CommandError, match=r"flights\.csv\.xz is damaged"):
+        load_demo()
+
+    assert counts() == [0, 0, 0, 0, 0]
+
+
+def test_rows_in_the_way_are_refused_and_left_alone():
+    Airline.objects.create(carrier="AA", name="Another")
+
+    with pytest.raises(CommandError, match="rows of its own"):
+        load_demo(flights=10)
+
+    assert list(Airline.objects.values_list("name", flat=True)) == ["Another"]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_row_made_by_hand_gets_the_next_key():
+    flight = Flight.objects.get(id=2_000)
+    flight.pk = None
+
+    flight.save()
+
+    assert flight.pk == 2_001
+
+
+def test_a_negative_number_of_flights_is_refused():
+    with pytest.raises(CommandError, match="must be 0 or more"):
+        load_demo(flights=-1)

@@ -1,0 +1,221 @@
+"""Who is at the other end of a socket, and from which pages a socket may be opened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from notifications import handshake, tokens
+from notifications.models import Token
+from tests.streaming import HOST, headers
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def user():
+    return User.objects.create_user("ada", password=PASSWORD)
+
+
+@pytest.fixture
+def browser(user):
+    """A browser that has signed in."""
+    client = Client()
+    assert client.login(username="ada", password=PASSWORD)
+    return client
+
+
+def session_of(browser):
+    return browser.cookies["sessionid"].value
+
+
+def authenticated(**given):
+    return handshake.authenticate({"headers": headers(**given)})
+
+
+def with_cookies(text):
+    return handshake.authenticate({"headers": [(b"cookie", text.encode())]})
+
+
+def origin_is_allowed(**given):
+    return handshake.origin_is_allowed({"headers": headers(**given)})
+
+
+# -- sessions --------------------------------------------------------------------------------
+
+
+def test_a_session_is_its_user(user, browser):
+    assert authenticated(cookie=session_of(browser)) == user
+
+
+@pytest.mark.parametrize("cookie", ["", "nobody's", "x" * 4000, "\udcff"])
+def test_no_session_is_nobody(cookie):
+    assert handshake.authenticate({"headers": []}) is None
+    assert with_cookies(f"sessionid={cookie.encode('utf-8', 'replace').decode()}") is None
+
+
+def test_other_cookies_beside_the_session_do_not_hide_it(user, browser):
+    """What other programs on the same host have set is sent along, in any form."""
+    session = f"sessionid={session_of(browser)}"
+
+    assert with_cookies(f'prefs={{"a": [1, 2]}}; {session}; b@d=1; "') == user
+    assert with_cookies(f"first; {session}; last=<é>") == user
+
+
+def test_an_anonymous_session_is_nobody(client):
+    session = client.session
+    session["basket"] = [1]
+    session.save()
+
+    assert authenticated(cookie=session.session_key) is None
+
+
+def test_who_signs_out_is_nobody(browser):
+    cookie = session_of(browser)
+
+    browser.logout()
+
+    assert authenticated(cookie=cookie) is None
+
+
+def test_a_deactivated_user_is_nobody(user, browser):
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+    assert authenticated(cookie=session_of(browser)) is None
+
+
+def test_a_deactivated_user_is_nobody_whatever_the_backend_says(user, browser, settings):
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+    assert browser.login(username="ada", password=PASSWORD)
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+    assert authenticated(cookie=session_of(browser)) is None
+
+
+def test_a_deleted_user_is_nobody(user, browser):
+    user.delete()
+
+    assert authenticated(cookie=session_of(browser)) is None
+
+
+def test_a_new_password_ends_the_sessions_of_the_old_one(user, browser):
+    user.set_password("another")
+    user.save()
+
+    assert authenticated(cookie=session_of(browser)) is None
+
+
+def test_a_session_that_has_expired_is_nobody(browser):
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+
+    assert authenticated(cookie=session_of(browser)) is None
+
+
+def test_the_database_is_asked_each_time(user, browser):
+    cookie = session_of(browser)
+    assert authenticated(cookie=cookie) == user
+
+    Session.objects.all().delete()
+
+    assert authenticated(cookie=cookie) is None
+
+
+# -- tokens ----------------------------------------------------------------------------------
+
+
+def test_a_bearer_token_is_its_user(user):
+    assert authenticated(token=tokens.create(user), origin=None) == user
+
+
+def test_the_word_bearer_may_be_written_in_any_case(user):
+    token = tokens.create(user)
+
+    for word in ("bearer", "BEARER"):
+        given = [(b"authorization", f"{word} {token}".encode())]
+        assert handshake.authenticate({"headers": given}) == user
+
+
+def test_a_token_that_is_not_valid_is_nobody_also_with_a_session(browser):
+    assert authenticated(cookie=session_of(browser), token="waybill_guessed") is None
+    assert authenticated(cookie=session_of(browser), token="\xff") is None
+
+
+def test_a_token_of_a_deactivated_user_is_nobody(user):
+    token = tokens.create(user)
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+    assert authenticated(token=token) is None
+
+
+def test_a_revoked_token_is_nobody(user):
+    token = tokens.create(user)
+    Token.objects.all().delete()
+
+    assert authenticated(token=token) is None
+
+
+# -- origins ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_page_of_the_same_host_is_allowed(scheme):
+    assert origin_is_allowed(origin=f"{scheme}://{HOST}")
+    assert origin_is_allowed(origin=f"{scheme}://{HOST}:8443", host=f"{HOST}:8443")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example",
+        f"http://{HOST}.evil.example",
+        f"http://evil.{HOST}",
+        f"http://{HOST}:8001",
+        f"http://{HOST}@evil.example",
+        "null",
+        "file://",
+        "file:///etc/passwd",
+        f"ftp://{HOST}",
+        HOST,
+        "http://",
+        "http://[::1",
+        "http://[not-an-address]",
+        "*",
+    ],
+)
+def test_any_other_page_is_not(origin):
+    assert not origin_is_allowed(origin=origin)
+    assert not origin_is_allowed(origin=origin, token="waybill_whatever")
+
+
+def test_a_host_that_is_not_ours_is_not_allowed_by_naming_itself():
+    assert not origin_is_allowed(origin="http://evil.example", host="evil.example")
+
+
+def test_a_page_without_a_host_to_compare_is_not_allowed():
+    assert not origin_is_allowed(host="")
+    assert not origin_is_allowed(origin="http://", host="")
+
+
+def test_an_origin_that_the_settings_trust_is_allowed(settings):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://app.example"]
+
+    assert origin_is_allowed(origin="https://app.example")
+    assert not origin_is_allowed(origin="http://app.example")
+
+
+def test_a_program_names_no_origin_and_shows_a_token():
+    assert origin_is_allowed(origin=None, token="waybill_whatever")
+    assert not origin_is_allowed(origin=None)
+    assert not origin_is_allowed(origin=None, cookie="somebody's")

@@ -1,0 +1,105 @@
+"""Health says what answers and what does not, soon, and without naming hosts."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django.db import OperationalError, connection
+
+from config import health
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def a_worker(monkeypatch):
+    """A worker seems to answer."""
+    monkeypatch.setitem(health.CHECKS, "worker", lambda: "ok")
+
+
+def test_live_is_true_whatever_else_is(client, valkey):
+    valkey.kill()
+
+    response = client.get("/health/live")
+
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ready_when_the_database_redis_and_a_worker_answer(client, worker):
+    response = client.get("/health/ready")
+
+    assert response.json() == {
+        "status": "ok",
+        "checks": {"database": "ok", "redis": "ok", "worker": "ok"},
+    }
+    assert response.status_code == 200
+
+
+def test_not_ready_without_a_worker(client, monkeypatch):
+    monkeypatch.setattr(health, "WORKER_TIMEOUT", 0.1)
+
+    response = client.get("/health/ready")
+
+    assert response.status_code == 503
+    assert response.json() == {
+        "status": "not ready",
+        "checks": {"database": "ok", "redis": "ok", "worker": "no worker answered"},
+    }
+
+
+def test_not_ready_without_redis_and_that_is_known_soon(client, valkey):
+    valkey.kill()
+    began = time.monotonic()
+
+    response = client.get("/health/ready")
+
+    assert response.status_code == 503
+    assert response.json()["checks"] == {
+        "database": "ok",
+        "redis": "no answer (ConnectionError)",
+        "worker": "no answer (ConnectionError)",
+    }
+    assert time.monotonic() - began < 3
+
+
+def test_not_ready_with_a_redis_that_hangs_and_that_is_known_in_seconds(
+    client, valkey, monkeypatch
+):
+    monkeypatch.setattr(health, "REDIS_TIMEOUT", 0.2)
+    valkey.freeze()
+    began = time.monotonic()
+
+    response = client.get("/health/ready")
+
+    assert response.status_code == 503
+    assert response.json()["checks"]["redis"] == "no answer (TimeoutError)"
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.usefixtures("a_worker")
+def test_not_ready_without_the_database_and_no_host_is_named(client):
+    def refuse(*_):
+        raise OperationalError('connection to server at "db.internal" failed: user "waybill"')
+
+    with connection.execute_wrapper(refuse):
+        response = client.get("/health/ready")
+
+    assert response.status_code == 503
+    assert response.json()["checks"] == {
+        "database": "no answer (OperationalError)",
+        "redis": "ok",
+        "worker": "ok",
+    }
+
+
+def test_health_is_for_everybody_and_sets_no_cookie(client):
+    assert not client.get("/health/live").cookies
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_health_is_never_served_from_a_cache(client, path, monkeypatch):
+    monkeypatch.setattr(health, "WORKER_TIMEOUT", 0.1)
+
+    assert "no-store" in client.get(path)["Cache-Control"]

@@ -1,0 +1,431 @@
+"""The hub: this process's ear at the channel layer, and its watch on the database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import pytest
+from django.db import OperationalError
+
+from notifications import backlog, hub, push
+from notifications.cursor import Cursor
+from tests.streaming import append, eventually, in_thread, tasks_of_streams
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch):
+    monkeypatch.setattr(push, "_rest_until", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _seldom_sweeps(settings):
+    """Tests of pushes must not be passed by a sweep."""
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+
+
+@pytest.fixture
+def often_sweeps(settings):
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 0.05
+
+
+@pytest.fixture
+def channels(valkey):
+    """A function: what this process has subscribed to in Valkey."""
+
+    def ask():
+        with valkey.client() as client:
+            return sorted(name.decode() for name in client.pubsub_channels())
+
+    return ask
+
+
+class Ear:
+    """Notes what it is told."""
+
+    def __init__(self):
+        self.items = []
+        self.heads = []
+
+    def pushed(self, stream, epoch, head, items):
+        self.items += items
+
+    def positioned(self, stream, head):
+        self.heads.append(head)
+
+    @property
+    def heard(self):
+        return [item.name for item in self.items]
+
+
+@pytest.fixture
+async def ear():
+    """A subscriber; what it follows it leaves at the end."""
+    ear = Ear()
+    yield ear
+    the_hub = hub.current()
+    for stream in list(the_hub._followers):
+        for follower in list(the_hub._followers.get(stream, ())):
+            await the_hub.leave(stream, follower)
+
+
+async def say(*events, stream="user-1"):
+    await in_thread(append, stream, *events)
+
+
+# -- pushes ----------------------------------------------------------------------------------
+
+
+async def test_what_is_pushed_reaches_who_follows_its_stream_and_nobody_else(ear):
+    other = Ear()
+    await hub.current().follow("user-1", ear)
+    await hub.current().follow("user-2", other)
+
+    await say("a", "b")
+    await say("c")
+    await say("z", stream="user-2")
+
+    await eventually(lambda: ear.heard == ["a", "b", "c"] and other.heard == ["z"])
+
+
+async def test_a_process_is_one_member_of_the_layer_however_many_follow(ear, channels):
+    ears = [Ear() for _ in range(5)]
+    for each in ears:
+        await hub.current().follow("user-1", each)
+        await hub.current().follow("user-2", each)
+
+    assert len([name for name in channels() if "__group__" in name]) == 2
+    assert len([name for name in channels() if "specific." in name]) == 1
+
+
+async def test_an_item_is_one_for_all_who_follow_so_its_frame_is_encoded_once(ear):
+    other = Ear()
+    await hub.current().follow("user-1", ear)
+    await hub.current().follow("user-1", other)
+
+    await say("a")
+    await eventually(lambda: ear.heard == other.heard == ["a"])
+
+    assert ear.items[0] is other.items[0]
+    assert hub.current().counters["received"] == 1
+
+
+async def test_who_leaves_hears_no_more_and_the_others_do(ear):
+    other = Ear()
+    await hub.current().follow("user-1", ear)
+    await hub.current().follow("user-1", other)
+
+    await hub.current().leave("user-1", other)
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+    assert other.heard == []
+
+
+async def test_a_stream_that_nobody_follows_any_more_is_left(ear, channels):
+    await hub.current().follow("user-1", ear)
+    await hub.current().follow("user-2", ear)
+
+    await hub.current().leave("user-2", ear)
+
+    assert [name for name in channels() if "__group__" in name] == ["waybill__group__user-1"]
+
+
+async def test_with_the_last_follower_everything_ends(ear, channels):
+    await hub.current().follow("user-1", ear)
+    assert tasks_of_streams() == ["streams-listen", "streams-sweep"]
+
+    await hub.current().leave("user-1", ear)
+
+    await eventually(lambda: tasks_of_streams() == [])
+    assert channels() == []
+
+
+async def test_leaving_what_is_not_followed_is_no_mistake(ear):
+    await hub.current().leave("user-1", ear)
+    await hub.current().follow("user-1", ear)
+    await hub.current().leave("user-2", ear)
+
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_one_who_comes_as_the_last_one_goes_is_heard(ear):
+    """A page that is loaded again: the old socket goes while the new one comes."""
+    the_hub = hub.current()
+    for _ in range(20):
+        old, new = Ear(), Ear()
+        await the_hub.follow("user-1", old)
+        await asyncio.gather(the_hub.leave("user-1", old), the_hub.follow("user-1", new))
+
+        await say("a")
+        await eventually(lambda new=new: new.heard == ["a"])
+
+        await the_hub.leave("user-1", new)
+
+
+async def test_a_hub_can_be_used_again_after_its_end(ear):
+    await hub.current().follow("user-1", ear)
+    await hub.current().leave("user-1", ear)
+    await hub.current().follow("user-1", ear)
+
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+# -- what makes no sense -----------------------------------------------------------------------
+
+
+def message(**changes):
+    item = {"kind": "event", "offset": 1, "revision": 0, "name": "a", "data": {}, "at": "then"}
+    whole = {"type": "stream.push", "stream": "user-1", "epoch": "e", "offset": 1, "revision": 0}
+    return {**whole, "items": [item], **changes}
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {},
+        {"type": "something.else"},
+        message(offset="many"),
+        message(items=None),
+        message(items=[1]),
+        message(items=[{"kind": "event"}]),
+        message(items=[{**message()["items"][0], "data": None}]),
+        message(stream=["user-1"]),
+    ],
+)
+async def test_a_message_that_makes_no_sense_is_counted_and_dropped(ear, poison):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+
+    await the_hub._layer.group_send("user-1", poison)
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+    assert the_hub.counters["poison"] == 1
+
+
+async def test_bytes_that_are_no_message_are_counted_and_dropped(ear, valkey):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+
+    with valkey.client() as client:
+        for garbage in (b"", b"\xc1", b"hello", b"\x81\xa1k", b"\x93\x01\x02\x03", b"\x07"):
+            client.publish("waybill__group__user-1", garbage)
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+    assert the_hub.counters["poison"] == 6
+
+
+# -- sweeps ------------------------------------------------------------------------------------
+
+
+async def test_a_sweep_tells_where_each_stream_stands(ear, often_sweeps):
+    await say("a", "b")
+    await hub.current().follow("user-1", ear)
+
+    await eventually(lambda: ear.heads)
+
+    assert ear.heads[0].offset == 2
+
+
+async def test_a_sweep_asks_for_all_streams_at_once(ear, often_sweeps, monkeypatch):
+    asked = []
+    monkeypatch.setattr(backlog, "heads", lambda names: asked.append(sorted(names)) or {})
+    for number in range(5):
+        await hub.current().follow(f"user-{number}", ear)
+
+    seen = len(asked)
+    await eventually(lambda: len(asked) > seen)
+
+    assert asked[-1] == [f"user-{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), RuntimeError("surprise")])
+async def test_a_sweep_that_fails_is_not_the_last(ear, often_sweeps, monkeypatch, caplog, error):
+    failures = [error, error]
+    original = backlog.heads
+
+    def heads(names):
+        if failures:
+            raise failures.pop()
+        return original(names)
+
+    monkeypatch.setattr(backlog, "heads", heads)
+    await say("a")
+    await hub.current().follow("user-1", ear)
+
+    await eventually(lambda: ear.heads)
+
+    assert "sweep" in caplog.text
+
+
+# -- a layer that fails ------------------------------------------------------------------------
+
+
+async def test_without_valkey_a_stream_can_be_followed_and_sweeps_deliver(
+    ear, valkey, often_sweeps, caplog
+):
+    valkey.kill()
+
+    await hub.current().follow("user-1", ear)
+    await say("a")
+
+    await eventually(lambda: ear.heads and ear.heads[-1].offset == 1)
+    assert ear.heard == []
+    assert "The channel layer cannot be joined" in caplog.text
+
+
+async def test_a_layer_that_comes_late_is_joined(ear, valkey, often_sweeps, channels):
+    valkey.kill()
+    await hub.current().follow("user-1", ear)
+    valkey.start()
+
+    await eventually(lambda: "waybill__group__user-1" in channels())
+    push._rest_until = 0.0
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_a_frozen_layer_holds_nobody_up_for_longer_than_a_second(ear, valkey):
+    valkey.freeze()
+    the_hub = hub.current()
+    streams = [f"user-{number}" for number in range(50)]
+
+    begin = time.monotonic()
+    await asyncio.gather(*(the_hub.follow(stream, ear) for stream in streams))
+    followed = time.monotonic()
+    await asyncio.gather(*(the_hub.leave(stream, ear) for stream in streams))
+    left = time.monotonic()
+
+    assert followed - begin < hub.LAYER_TIMEOUT + 2
+    assert left - followed < hub.LAYER_TIMEOUT + 2
+    assert tasks_of_streams() in ([], ["streams-settle"])
+
+
+async def test_a_frozen_layer_does_not_pile_up_tasks(ear, valkey, often_sweeps, monkeypatch):
+    monkeypatch.setattr(hub, "LAYER_TIMEOUT", 0.01)
+    valkey.freeze()
+    for number in range(20):
+        await hub.current().follow(f"export-{number}", ear)
+
+    sweeps = hub.current().counters["sweeps"]
+    await eventually(lambda: hub.current().counters["sweeps"] > sweeps + 5)
+
+    assert tasks_of_streams() == ["streams-settle", "streams-sweep"]
+
+
+async def test_what_was_asked_of_a_frozen_layer_is_done_when_it_thaws(ear, valkey, channels):
+    await hub.current().follow("user-1", ear)
+    valkey.freeze()
+    await hub.current().follow("user-2", ear)
+    await hub.current().leave("user-1", ear)
+    valkey.thaw()
+
+    groups = ["waybill__group__user-2"]
+    await eventually(lambda: [name for name in channels() if "__group__" in name] == groups)
+
+
+async def test_a_flushed_valkey_changes_nothing(ear, valkey):
+    await hub.current().follow("user-1", ear)
+
+    valkey.flush()
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_after_a_restart_of_valkey_pushes_arrive_again(ear, valkey, channels, caplog):
+    caplog.set_level(logging.CRITICAL, "channels_redis")
+    await hub.current().follow("user-1", ear)
+    valkey.kill()
+    valkey.start()
+
+    await eventually(lambda: "waybill__group__user-1" in channels())
+    push._rest_until = 0.0
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_a_connection_that_valkey_drops_is_made_again(ear, valkey, channels, caplog):
+    caplog.set_level(logging.CRITICAL, "channels_redis")
+    await hub.current().follow("user-1", ear)
+    with valkey.client() as client:
+        client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+    await eventually(lambda: "waybill__group__user-1" in channels())
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_a_listener_that_dies_is_replaced(ear, often_sweeps, monkeypatch, caplog):
+    the_hub = hub.current()
+    original = the_hub._layer.receive
+
+    async def receive(channel):
+        monkeypatch.setattr(the_hub._layer, "receive", original, raising=False)
+        await original(channel)
+        raise ConnectionError("what a layer may raise")
+
+    monkeypatch.setattr(the_hub._layer, "receive", receive, raising=False)
+    await the_hub.follow("user-1", ear)
+    await say("lost on the way")
+    await eventually(lambda: "could not be listened to" in caplog.text)
+
+    await eventually(lambda: the_hub._listener and the_hub._joined)
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_a_hub_that_has_gone_deaf_notices_and_joins_anew(ear, often_sweeps, caplog):
+    """Whatever the reason: here the layer has forgotten, in this process, who is in the group."""
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+    await say("heard")
+    await eventually(lambda: ear.heard == ["heard"])
+    deaf = the_hub._channel
+    the_hub._layer.groups.clear()
+
+    while not the_hub.counters["renewed"]:
+        sweeps = the_hub.counters["sweeps"]
+        await say("missed")
+        await eventually(lambda sweeps=sweeps: the_hub.counters["sweeps"] > sweeps)
+
+    assert ear.heard == ["heard"]
+    assert "Pushes do not arrive" in caplog.text
+    await eventually(lambda: the_hub._channel != deaf and the_hub._joined)
+    await say("heard again")
+    await eventually(lambda: ear.heard[-1] == "heard again")
+
+
+async def test_a_hub_that_hears_is_left_alone(ear, often_sweeps):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+
+    while the_hub.counters["sweeps"] < 10:
+        await say("a")
+    await eventually(lambda: len(ear.heard) == ear.heads[-1].offset)
+
+    assert the_hub.counters["renewed"] == 0
+
+
+async def test_streams_that_stood_before_anybody_followed_are_nobodys_misses(ear, often_sweeps):
+    await say("long ago")
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+
+    await eventually(lambda: the_hub.counters["sweeps"] > 2 * hub.MISSES)
+
+    assert the_hub.counters["caught_up"] == 0
+    assert ear.heads[-1] == Cursor(ear.heads[-1].epoch, 1, 0)

@@ -1,0 +1,70 @@
+"""The leases of a worker that lives are renewed, whatever its loop waits for."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+
+from exports import lifecycle, parts
+from exports.engine.keeper import Keeper
+from exports.models import Export, Part
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def export(settings) -> Export:
+    settings.EXPORTS_LEASE_SECONDS = 0.3
+    user = get_user_model().objects.create_superuser("keeper")
+    requested = lifecycle.request(user=user, exporter="airports")
+    return lifecycle.claim(requested.pk, worker="w1")
+
+
+def lease(row: Export | Part):
+    return type(row).objects.get(pk=row.pk).lease_expires_at
+
+
+def test_a_worker_that_waits_keeps_its_export_and_its_part(export):
+    parts.save_plan(export, [Part(export=export, number=1, upto_key="ZZZ", rows=1)], 1)
+    part = parts.claim(export)
+    before = lease(export), lease(part)
+
+    with Keeper(export) as keeper:
+        keeper.part = part
+        wait_until(lambda: lease(export) > before[0], what="the export's lease is renewed")
+        wait_until(lambda: lease(part) > before[1], what="the part's lease is renewed")
+
+    assert lifecycle.rescue()["rescued"] == 0
+
+
+def test_a_keeper_does_not_renew_what_another_attempt_holds(export):
+    Export.objects.filter(pk=export.pk).update(attempt=export.attempt + 1)
+    before = lease(export)
+
+    parts.renew(export.pk, export.attempt)
+
+    assert lease(export) == before
+
+
+def test_a_lease_that_nobody_keeps_runs_out(export):
+    wait_until(lambda: lifecycle.rescue()["rescued"] == 1, what="the export is rescued")
+
+    export.refresh_from_db()
+    assert export.status == "queued"
+
+
+@pytest.mark.only_on("postgres")
+def test_a_keeper_whose_connection_was_cut_goes_on_with_another(export):
+    before = lease(export)
+    with Keeper(export):
+        wait_until(lambda: lease(export) > before, what="the first renewal")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        cut = lease(export)
+
+        wait_until(lambda: lease(export) > cut, what="a renewal over another connection")

@@ -1,0 +1,158 @@
+"""A query is cut into ranges of keys that hold each row once, for any kind of key."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from demo.models import Airport, Flight
+from exports.engine.plan import Range, plan
+from exports.models import Export
+from tests.exporting import make_flights
+
+pytestmark = pytest.mark.django_db
+
+
+def make_airports(codes):
+    Airport.objects.bulk_create(
+        Airport(faa=code, name=code, lat=0, lon=0, alt=0, tz=0, dst="A") for code in codes
+    )
+
+
+def assert_covers(ranges, queryset):
+    """Each row of `queryset` is in one of `ranges`, and each has as many as it says."""
+    keys = list(queryset.order_by("pk").values_list("pk", flat=True))
+    found = []
+    for each in ranges:
+        inside = queryset.filter(pk__lte=each.upto)
+        if each.after is not None:
+            inside = inside.filter(pk__gt=each.after)
+        assert inside.count() == each.rows
+        found += inside.order_by("pk").values_list("pk", flat=True)
+    assert found == keys
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (0, []),
+        (1, [Range(None, 1, 1)]),
+        (9, [Range(None, 9, 9)]),
+        (10, [Range(None, 10, 10)]),
+        (11, [Range(None, 10, 10), Range(10, 11, 1)]),
+        (20, [Range(None, 10, 10), Range(10, 20, 10)]),
+        (29, [Range(None, 10, 10), Range(10, 20, 10), Range(20, 29, 9)]),
+    ],
+)
+def test_parts_are_full_but_for_the_last(rows, expected):
+    make_flights(range(1, rows + 1))
+
+    assert plan(Flight.objects.all(), 10) == expected
+
+
+def test_many_rows_are_cut_where_they_should_be():
+    make_flights(range(1, 2_502))
+
+    ranges = plan(Flight.objects.all(), 100)
+
+    assert [each.rows for each in ranges] == [100] * 25 + [1]
+    assert [each.upto for each in ranges] == [*range(100, 2_501, 100), 2_501]
+    assert [each.after for each in ranges] == [None, *range(100, 2_501, 100)]
+
+
+def test_parts_of_one_row_are_parts():
+    make_flights([3, 5])
+
+    assert plan(Flight.objects.all(), 1) == [Range(None, 3, 1), Range(3, 5, 1)]
+
+
+def test_gaps_between_keys_make_no_difference():
+    make_flights([-7, 2, 3, 1_000, 1_000_000, 2**40])
+
+    ranges = plan(Flight.objects.all(), 4)
+
+    assert ranges == [Range(None, 1_000, 4), Range(1_000, 2**40, 2)]
+    assert_covers(ranges, Flight.objects.all())
+
+
+def test_text_keys_are_cut_in_the_databases_own_order():
+    codes = ["B", "a", "Z", "É", "é", "_", "10", "9", "ab", "A B", "'", "ß"]
+    make_airports(codes)
+
+    ranges = plan(Airport.objects.all(), 5)
+
+    assert [each.rows for each in ranges] == [5, 5, 2]
+    assert_covers(ranges, Airport.objects.all())
+
+
+def test_an_empty_key_is_a_key():
+    make_airports(["", "A"])
+
+    ranges = plan(Airport.objects.all(), 1)
+
+    assert ranges == [Range(None, "", 1), Range("", "A", 1)]
+    assert_covers(ranges, Airport.objects.all())
+
+
+def test_uuids_are_keys():
+    owner = User.objects.create_user("owner")
+    exports = Export.objects.bulk_create(Export(owner=owner) for _ in range(23))
+
+    ranges = plan(Export.objects.all(), 10)
+
+    assert [each.rows for each in ranges] == [10, 10, 3]
+    assert all(isinstance(each.upto, uuid.UUID) for each in ranges)
+    assert ranges[-1].upto == max(export.pk for export in exports)
+    assert_covers(ranges, Export.objects.all())
+
+
+@pytest.mark.parametrize(
+    "narrow",
+    [
+        lambda rows: rows.filter(arr_delay__gt=50),
+        lambda rows: rows.filter(dest__name__startswith="George"),
+        lambda rows: rows.filter(dest=None),
+        lambda rows: rows.exclude(tailnum=None),
+        lambda rows: rows.filter(pk__in=Flight.objects.filter(arr_delay=3).values("pk")),
+        lambda rows: rows.filter(pk__in=[1, 5, 7, 300]),
+        lambda rows: rows.none(),
+        lambda rows: rows.select_related("carrier", "dest").order_by("-distance", "tailnum"),
+        lambda rows: rows.only("id").defer("distance"),
+    ],
+)
+def test_what_narrows_or_orders_the_query_is_kept_or_does_not_matter(narrow):
+    make_flights(range(1, 301))
+    rows = narrow(Flight.objects.all())
+
+    ranges = plan(rows, 7)
+
+    assert sum(each.rows for each in ranges) == rows.count()
+    assert all(each.rows == 7 for each in ranges[:-1])
+    assert_covers(ranges, rows)
+
+
+def test_a_plan_does_not_fetch_the_rows():
+    make_flights(range(1, 101))
+
+    with CaptureQueriesContext(connection) as queries:
+        plan(Flight.objects.select_related("carrier"), 10)
+
+    assert len(queries) <= 3
+    assert [each["sql"] for each in queries if "distance" in each["sql"]] == []
+
+
+def test_rows_deleted_while_it_is_planned_are_not_missed(monkeypatch):
+    make_flights([1, 2, 3])
+    execute = connection.execute_wrapper
+
+    def vanish(call, sql, parameters, many, context):
+        if "COUNT(" in sql.upper():
+            Flight.objects.all().delete()
+        return call(sql, parameters, many, context)
+
+    with execute(vanish):
+        assert plan(Flight.objects.all(), 10) == []

@@ -1,0 +1,324 @@
+"""A stored question becomes rows and columns: the same ones, asked again as its owner."""
+
+from __future__ import annotations
+
+import django_filters
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db.models import Q
+
+from demo.models import Airline, Flight
+from exports import query, registry
+from exports.exceptions import (
+    InvalidFilter,
+    InvalidSelection,
+    NotPermitted,
+    UnknownColumn,
+    UnknownExporter,
+)
+from exports.exporter import Exporter
+from tests.exporting import make_flights, registered, request
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def person():
+    """May do everything."""
+    return User.objects.create_superuser("person")
+
+
+@pytest.fixture
+def flights():
+    return make_flights(range(1, 31))
+
+
+def keys(queryset):
+    return sorted(queryset.values_list("pk", flat=True))
+
+
+def select(person, exporter="flights", **params):
+    return keys(query.rows(registry.get(exporter), person, params))
+
+
+# -- Columns ------------------------------------------------------------------------
+
+
+def test_without_names_all_columns_come_in_their_order():
+    exporter = registry.get("airports")
+
+    found = [column.name for column in query.columns(exporter, None)]
+
+    assert found == ["faa", "name", "lat", "lon", "alt", "tz", "dst", "tzone"]
+
+
+def test_chosen_columns_come_in_the_order_in_which_they_were_chosen():
+    found = query.columns(registry.get("airports"), ["name", "faa"])
+
+    assert [column.name for column in found] == ["name", "faa"]
+
+
+# -- Filters ------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("flights")
+def test_no_filters_are_all_rows(person):
+    assert select(person) == select(person, filters={}) == list(range(1, 31))
+
+
+@pytest.mark.usefixtures("flights")
+def test_filters_narrow_together(person):
+    found = select(person, filters={"arr_delay_min": 10, "arr_delay_max": "12", "carrier": "UA"})
+
+    assert found == [10, 11, 12]
+
+
+@pytest.mark.usefixtures("flights")
+@pytest.mark.parametrize("empty", [None, "", []])
+def test_an_empty_filter_is_none(person, empty):
+    assert select(person, filters={"tailnum": empty, "month": empty}) == list(range(1, 31))
+
+
+def test_two_values_for_a_filter_that_takes_one_are_refused(person):
+    with pytest.raises(InvalidFilter, match='"carrier" takes one value'):
+        select(person, filters={"carrier": ["UA", "AA"]})
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [["UA"]], "\0", "\ud800"])
+def test_a_value_that_no_filter_can_have_is_refused(person, value):
+    for name in ("carrier", "tailnum", "month"):
+        with pytest.raises(InvalidFilter, match=f'"{name}"'):
+            select(person, filters={name: value})
+
+
+def test_an_exporter_without_filters_says_so(person):
+    class Departures(Exporter):
+        queryset = Flight.objects.all()
+        columns = ["id"]
+        permission = "demo.export_flight"
+
+    with (
+        registered(Departures),
+        pytest.raises(InvalidFilter, match='"departures" has no filters'),
+    ):
+        select(person, "departures", filters={"carrier": "UA"})
+
+
+class CarrierFilter(django_filters.FilterSet):
+    """Filters through a relation with many rows, and with several values."""
+
+    distance = django_filters.NumberFilter("flights__distance")
+    carrier = django_filters.MultipleChoiceFilter(choices=[("UA", "United"), ("AA", "American")])
+    is_united = django_filters.BooleanFilter(method="only_united")
+
+    class Meta:
+        model = Airline
+        fields: list[str] = []
+
+    def only_united(self, queryset, name, value):
+        united = Q(carrier="UA")
+        return queryset.filter(united if value else ~united)
+
+
+class Carriers(Exporter):
+    queryset = Airline.objects.all()
+    columns = ["carrier", "name"]
+    permission = "demo.export_airline"
+    filterset = CarrierFilter
+
+
+@pytest.mark.usefixtures("flights")
+def test_a_filter_through_many_rows_gives_each_row_once(person):
+    with registered(Carriers):
+        assert select(person, "carriers", filters={"distance": 1_400}) == ["UA"]
+
+
+@pytest.mark.usefixtures("flights")
+@pytest.mark.parametrize("value", [["UA", "AA"], ["UA"], "UA"])
+def test_a_filter_of_several_values_takes_them_and_stays_countable(person, value):
+    Airline.objects.create(carrier="B6", name="JetBlue Airways")
+
+    with registered(Carriers):
+        rows = query.rows(registry.get("carriers"), person, {"filters": {"carrier": value}})
+
+    assert keys(rows) == ["UA"]
+    assert not rows.query.distinct
+
+
+@pytest.mark.usefixtures("flights")
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(True, ["UA"]), ("true", ["UA"]), (False, ["B6"]), ("false", ["B6"]), (None, ["B6", "UA"])],
+)
+def test_true_and_false_are_taken_as_json_has_them(person, value, expected):
+    Airline.objects.create(carrier="B6", name="JetBlue Airways")
+
+    with registered(Carriers):
+        assert select(person, "carriers", filters={"is_united": value}) == expected
+
+
+def test_a_queryset_of_the_user_that_would_repeat_rows_gives_each_once(person):
+    make_flights([1, 2, 3])
+
+    class Mine(Exporter):
+        queryset = Airline.objects.all()
+        columns = ["carrier"]
+        permission = "demo.export_airline"
+
+        def get_queryset(self, user):
+            return super().get_queryset(user).filter(flights__distance__gt=1).distinct()
+
+    with registered(Mine):
+        rows = query.rows(registry.get("mine"), person, {})
+
+    assert keys(rows) == ["UA"]
+    assert not rows.query.distinct
+
+
+# -- A stored export ----------------------------------------------------------------
+
+
+def test_a_stored_question_gives_its_rows_and_columns(person, flights):
+    export = request(person, columns=["flight", "id"], filters={"arr_delay_min": 29})
+
+    rows, columns = query.of(export)
+
+    assert keys(rows) == [29, 30]
+    assert [column.name for column in columns] == ["flight", "id"]
+
+
+def test_it_is_asked_again_and_finds_what_is_there_now(person, flights):
+    export = request(person, filters={"arr_delay_min": 29})
+    Flight.objects.filter(pk=1).update(arr_delay=99)
+
+    assert keys(query.of(export)[0]) == [1, 29, 30]
+
+
+def test_who_has_lost_the_permission_since_gets_nothing():
+    user = User.objects.create_user("somebody")
+    user.user_permissions.add(Permission.objects.get(codename="export_flight"))
+    export = request(user)
+    user.user_permissions.clear()
+    export.refresh_from_db()
+
+    with pytest.raises(NotPermitted):
+        query.of(export)
+
+
+def test_who_was_deactivated_since_gets_nothing(person):
+    export = request(person)
+    User.objects.update(is_active=False)
+    export.refresh_from_db()
+
+    with pytest.raises(NotPermitted):
+        query.of(export)
+
+
+def test_a_column_that_is_gone_since_is_named(person):
+    export = request(person)
+    export.params = {"columns": ["id", "gate"]}
+
+    with pytest.raises(UnknownColumn, match='"gate"'):
+        query.of(export)
+
+
+def test_an_exporter_that_is_gone_since_is_named(person):
+    class Departures(Exporter):
+        queryset = Flight.objects.all()
+        columns = ["id"]
+        permission = "demo.export_flight"
+
+    with registered(Departures):
+        export = request(person, exporter="departures", columns=None)
+
+    with pytest.raises(UnknownExporter, match='"departures"'):
+        query.of(export)
+
+
+# -- A change list ------------------------------------------------------------------
+
+
+def listed(person, query_string="", **more):
+    return select(person, changelist={"model": "demo.flight", "query": query_string, **more})
+
+
+@pytest.mark.usefixtures("flights")
+@pytest.mark.parametrize(
+    ("query_string", "expected"),
+    [
+        ("", list(range(1, 31))),
+        ("q=N11", [11]),
+        ("q=BQN&carrier__carrier__exact=UA", [5, 10, 15, 20, 25, 30]),
+        ("carrier__carrier__exact=AA", [7]),
+        ("date__year=2013&date__month=1", list(range(1, 31))),
+        ("date__year=2012", []),
+        ("o=-1&p=2&all=", list(range(1, 31))),
+        ("q=none", []),
+    ],
+)
+def test_the_list_gives_what_it_shows_over_all_its_pages(person, query_string, expected):
+    # With one airline alone, the list offers no choice of airlines, and ignores one.
+    Flight.objects.filter(pk=7).update(
+        carrier=Airline.objects.create(carrier="AA", name="American")
+    )
+
+    assert listed(person, query_string) == expected
+
+
+@pytest.mark.usefixtures("flights")
+def test_ticked_rows_are_those_and_only_if_the_list_shows_them(person):
+    assert listed(person, keys=["3", "5"]) == [3, 5]
+    assert listed(person, "q=BQN", keys=["3", "5"]) == [5]
+    assert listed(person, keys=[]) == []
+    assert listed(person, keys=["999"]) == []
+
+
+@pytest.mark.usefixtures("flights")
+def test_a_list_and_filters_narrow_together(person):
+    found = select(
+        person,
+        filters={"arr_delay_min": 20},
+        changelist={"model": "demo.flight", "query": "q=BQN"},
+    )
+
+    assert found == [20, 25, 30]
+
+
+@pytest.mark.usefixtures("flights")
+def test_a_list_without_filters_leaves_the_query_as_simple_as_it_was(person):
+    rows = query.rows(
+        registry.get("flights"), person, {"changelist": {"model": "demo.flight", "query": ""}}
+    )
+
+    assert "IN (" not in str(rows.query)
+
+
+@pytest.mark.parametrize(
+    "query_string",
+    ["carrier__nam=UA", "id__in=x", "carrier__password=1", "date__year=x", "q=%00"],
+)
+def test_a_list_that_cannot_be_read_is_refused(person, query_string):
+    with pytest.raises(InvalidSelection):
+        listed(person, query_string)
+
+
+def test_a_list_is_read_with_the_rights_of_its_owner(person):
+    make_flights([1, 2])
+    export = request(person, changelist={"model": "demo.flight", "query": ""})
+    User.objects.update(is_superuser=False)
+    User.objects.get().user_permissions.add(Permission.objects.get(codename="export_flight"))
+    export.refresh_from_db()
+
+    with pytest.raises(NotPermitted, match="may not view flights"):
+        query.of(export)
+
+
+def test_no_rows_are_read_before_they_are_asked_for(person, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        query.rows(registry.get("flights"), person, {"filters": {"arr_delay_min": 10}})
+
+
+@pytest.mark.parametrize("number", ["1e300000", "-1e401", "NaN", "Infinity"])
+def test_a_number_that_no_column_can_have_is_refused(person, number):
+    with pytest.raises(InvalidFilter, match="dep_delay"):
+        query.rows(registry.get("flights"), person, {"filters": {"dep_delay_min": number}})

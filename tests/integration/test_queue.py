@@ -1,0 +1,177 @@
+"""The broker is told, or it is not there and nothing is lost; a worker is told to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from exports import lifecycle, queue
+from exports.models import Export, Status, TaskRun
+from tests import exporting
+from tests.exporting import file_with, log, make_flights, put, request
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KEY = "waybill-exports"
+
+
+@pytest.fixture
+def person():
+    """May do everything."""
+    return User.objects.create_superuser("person")
+
+
+def messages(valkey):
+    """What the broker holds, the oldest first."""
+    with valkey.client() as client:
+        return [json.loads(each) for each in reversed(client.lrange(KEY, 0, -1))]
+
+
+# -- Telling ------------------------------------------------------------------------
+
+
+def test_a_request_puts_one_message_with_the_id_in_the_queue(person, valkey):
+    export = request(person)
+
+    (message,) = messages(valkey)
+
+    assert message["headers"]["task"] == "exports.run"
+    assert message["headers"]["argsrepr"] == f"['{export.pk}']"
+    assert Export.objects.get().enqueued_at is not None
+
+
+def test_what_waits_is_counted_and_an_empty_queue_is_none(person, valkey):
+    assert queue.waiting() == 0
+
+    request(person)
+    request(person)
+
+    assert queue.waiting() == 2
+
+
+def test_a_broker_that_is_down_does_not_fail_the_click_and_rescue_tells_it_later(person, valkey):
+    valkey.kill()
+
+    export = request(person)
+
+    assert (export.status, Export.objects.get().enqueued_at) == (Status.QUEUED, None)
+    assert exporting.events(export.owner_stream) == ["export.queued"]
+    valkey.start()
+    assert lifecycle.rescue()["enqueued"] == 1
+    assert len(messages(valkey)) == 1
+    assert lifecycle.rescue()["enqueued"] == 0
+
+
+def test_a_broker_that_hangs_holds_up_the_click_for_seconds_only(person, valkey, monkeypatch):
+    tries = 2
+    assert tries * queue.HASTE["socket_timeout"] <= 3
+    monkeypatch.setattr(queue, "HASTE", {"socket_timeout": 0.2, "socket_connect_timeout": 0.2})
+    valkey.freeze()
+    began = time.monotonic()
+
+    told = queue.enqueue(request_quietly(person).pk)
+
+    assert not told
+    assert time.monotonic() - began < 2
+
+
+def request_quietly(person):
+    """An export that nobody was told of: only the queue is asked in this test."""
+    return Export.objects.create(owner=person, exporter="flights", label="Flights")
+
+
+def test_a_broker_that_has_forgotten_everything_is_told_again(person, valkey):
+    export = request(person)
+    put(export, Status.QUEUED, enqueued_at=timezone.now() - timedelta(minutes=1))
+    valkey.restart()
+
+    assert lifecycle.rescue()["enqueued"] == 1
+    assert len(messages(valkey)) == 1
+
+
+def test_what_waits_long_in_the_queue_is_not_put_there_again(person, valkey):
+    for _ in range(2):
+        put(request(person), Status.QUEUED, enqueued_at=timezone.now() - timedelta(hours=1))
+
+    assert lifecycle.rescue()["enqueued"] == 0
+    assert len(messages(valkey)) == 2
+
+
+def test_a_broker_that_is_down_knows_of_nothing(monkeypatch):
+    class Down:
+        def __enter__(self):
+            raise OSError("nobody there")
+
+        def __exit__(self, *_):
+            return None
+
+    monkeypatch.setattr(queue.current_app, "connection_for_write", Down)
+
+    assert queue.waiting() is None
+
+
+# -- A worker -----------------------------------------------------------------------
+
+
+def test_children_see_that_the_worker_was_told_to_stop():
+    assert not queue.is_shutting_down()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(read, 1)
+        os._exit(queue.is_shutting_down())
+
+    try:
+        queue._tell_children()
+        os.write(write, b".")
+        _, status = os.waitpid(child, 0)
+    finally:
+        queue._shutting_down[0] = 0
+
+    assert os.waitstatus_to_exitcode(status) == 1
+
+
+def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(person, start_worker):
+    make_flights(range(1, 4_001))
+    slow = {"EXPORTS_PAGE_ROWS": "2", "EXPORTS_PART_ROWS": "200"}
+    first = start_worker(**slow)
+    export = request(person)
+    wait_until(lambda: export.parts.filter(status="done").exists(), what="a part is done")
+
+    first.stop()
+
+    export.refresh_from_db()
+    assert (export.status, export.attempt, export.handovers) == (Status.QUEUED, 1, 1)
+    assert export.lease_expires_at is None
+    done = export.parts.filter(status="done").count()
+    assert done < 20
+    start_worker()
+    wait_until(lambda: Export.objects.get().is_final, what="the export is over")
+    export.refresh_from_db()
+    assert exporting.content(export) == file_with(range(1, 4_001))
+    assert export.parts.filter(attempt=1).count() >= done
+    assert list(TaskRun.objects.values_list("attempt", flat=True)) == [1, 2]
+    assert "This worker shuts down. The export goes back to the queue." in log(export)
+
+
+def test_a_message_that_comes_twice_is_worked_on_once(person, worker):
+    make_flights(range(1, 11))
+    export = request(person)
+    for _ in range(3):
+        queue.enqueue(export.pk)
+
+    wait_until(lambda: Export.objects.get().is_final, what="the export is over")
+    wait_until(lambda: queue.waiting() == 0, what="all messages are taken")
+
+    export.refresh_from_db()
+    assert (export.status, export.attempt) == (Status.SUCCEEDED, 1)
+    assert exporting.events(export.stream) == [
+        *("export.queued", "export.started", "export.succeeded")
+    ]

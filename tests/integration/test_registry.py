@@ -1,0 +1,240 @@
+"""An exporter that cannot work is refused at start-up, with what to write instead."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db.models import Count, F, Sum, Value, Window
+from django.db.models.functions import Concat, RowNumber, Upper
+
+from demo.models import Airline, Airport, Flight, Plane
+from exports import registry
+from exports.exceptions import DefinitionError, UnknownExporter
+from exports.exporter import Column, Exporter
+from tests.exporting import registered
+
+
+@pytest.fixture(autouse=True)
+def _own_registry():
+    with registered():
+        yield
+
+
+def declare(**attributes):
+    """An exporter class that would work, but for `attributes`."""
+    declared = {
+        "queryset": Flight.objects.all(),
+        "columns": ["id"],
+        "permission": "demo.export_flight",
+        **attributes,
+    }
+    return type("Departures", (Exporter,), declared)
+
+
+def problems(*columns, queryset=None):
+    """What the system check says of an exporter with these columns."""
+    rows = Flight.objects.all() if queryset is None else queryset
+    registry.register(declare(columns=columns, queryset=rows))
+    return [(each.msg, each.hint) for each in registry.check() if "Departures" in each.obj]
+
+
+# -- When it is registered ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"queryset": None}, r"Departures has no queryset. Add `queryset = "),
+        ({"columns": []}, r"Departures has no columns. Add `columns = "),
+        ({"permission": ""}, r"does not say who may run it. Add `permission = "),
+        ({"permission": "export_flight"}, r'"export_flight". Write it as "app.codename"'),
+        ({"permission": "a.b.c"}, r'Write it as "app.codename"'),
+        ({"queryset": Flight.objects.all()[:10]}, r"sliced, distinct or combined"),
+        ({"queryset": Flight.objects.distinct()}, r"sliced, distinct or combined"),
+        (
+            {"queryset": Flight.objects.filter(id=1).union(Flight.objects.filter(id=2))},
+            r"Select the rows with filter\(\)",
+        ),
+        (
+            {"queryset": Airline.objects.filter(flights__distance__gt=1)},
+            r'more than once: "flights" has many rows for one',
+        ),
+        ({"name": "flights"}, r'second exporter with the name "flights"'),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_remedy(attributes, message):
+    with pytest.raises(DefinitionError, match=message):
+        registry.register(declare(**attributes))
+
+    with pytest.raises(UnknownExporter):
+        registry.get("departures")
+
+
+def test_a_rule_of_its_own_takes_the_place_of_a_permission():
+    everybody = declare(permission="", has_permission=lambda self, user: True)
+
+    registry.register(everybody)
+
+    assert registry.get("departures").has_permission(AnonymousUser())
+
+
+def test_registering_the_same_class_twice_is_registering_it_once():
+    cls = declare()
+
+    assert registry.register(cls) is registry.register(cls) is cls
+
+
+def test_an_exporter_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(UnknownExporter, match=r'"fligths"\. There are: .*flights') as raised:
+        registry.get("fligths")
+
+    assert raised.value.field == "exporter"
+
+
+@pytest.mark.django_db
+def test_people_are_offered_what_they_may_run_by_label():
+    user = User.objects.create_user("somebody")
+    for codename in ("export_plane", "export_flight"):
+        user.user_permissions.add(Permission.objects.get(codename=codename))
+    registry.register(declare(label="A first one"))
+
+    assert [each.label for each in registry.available(user)] == ["A first one", "Flights", "Planes"]
+    assert registry.available(AnonymousUser()) == []
+
+
+# -- When Django checks -------------------------------------------------------------
+
+
+def test_what_works_has_no_problems():
+    assert (
+        problems(
+            "id",
+            "pk",
+            "carrier",
+            "carrier_id",
+            "carrier__name",
+            "plane__manufacturer",
+            Column("delay", F("arr_delay") - F("dep_delay")),
+            Column("renamed", "dep_delay"),
+            Column("Name, in capitals (A to Z)", Upper("carrier__name"), header="Name"),
+            Column("route__code", Concat("origin_id", Value("-"), "dest_code")),
+            Column("speed", needs=["distance", "air_time"], python=max),
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "message", "remedy"),
+    [
+        ("carier", 'The column "carier" cannot be read: Cannot resolve', "Mend the field path"),
+        ("carrier__nam", 'The column "carrier__nam" cannot be read', "Mend the field path"),
+        ("id__nothing", 'The column "id__nothing" cannot be read', "Mend the field path"),
+        (Column("delay", F("arr_dely")), 'The column "delay" cannot be read', "Mend"),
+        (Column("speed", needs=["distnce"], python=max), 'The column "speed" cannot be', "Mend"),
+        (Column("speed", python=max), '"speed" names no fields for its `python`', "Add `needs="),
+        (Column("speed", needs=["distance"]), '"speed" has `needs` and no `python`', "Add python="),
+        (
+            Column("speed", F("distance"), needs=["distance"], python=max),
+            '"speed" has an expression and `python`',
+            "Remove one",
+        ),
+        (
+            Column("place", Window(RowNumber(), order_by="id")),
+            '"place" cannot be read: a window',
+            "Use a Subquery",
+        ),
+    ],
+)
+def test_a_column_that_cannot_be_read_is_found_with_the_remedy(column, message, remedy):
+    ((found, hint),) = problems("id", column)
+
+    assert message in found
+    assert remedy in hint
+
+
+def test_a_column_that_would_repeat_rows_is_found():
+    ((message, hint),) = problems("carrier", "flights__id", queryset=Airline.objects.all())
+
+    assert '"flights__id" cannot be read: "flights" has many rows' in message
+    assert "Subquery" in hint
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        Column("number", needs=["departures__id"], python=str),
+        Column("number", F("departures__flight") + 1),
+    ],
+)
+def test_a_computed_column_that_would_repeat_rows_is_found(column):
+    ((message, _),) = problems("faa", column, queryset=Airport.objects.all())
+
+    assert '"departures" has many rows' in message
+
+
+def test_what_aggregates_many_rows_does_not_repeat_any():
+    found = problems(
+        "tailnum",
+        Column("flights", Count("flights")),
+        Column("miles", Sum("flights__distance")),
+        queryset=Plane.objects.all(),
+    )
+
+    assert found == []
+
+
+def test_a_column_that_is_there_twice_is_found():
+    assert problems("id", "carrier", "id")[0][0] == 'The column "id" is there 2 times.'
+
+
+def test_a_header_that_is_there_twice_is_found_since_json_would_keep_one():
+    ((message, hint),) = problems("flight", Column("number", F("id"), header="flight"))
+
+    assert message == 'The header "flight" is there 2 times.'
+    assert "header=" in hint
+
+
+def test_the_checks_of_django_fail_with_all_of_it():
+    registry.register(declare(columns=["carier", "origin_id", "dist"]))
+
+    with pytest.raises(SystemCheckError) as raised:
+        call_command("check")
+
+    assert "carier" in str(raised.value)
+    assert "dist" in str(raised.value)
+    assert "exports.E001" in str(raised.value)
+
+
+# -- What is refused, or warned of, because it could only fail later ----------------------
+
+
+@pytest.mark.parametrize(
+    ("attributes", "problem"),
+    [
+        ({"queryset": Flight.objects}, "has a manager for its queryset"),
+        ({"queryset": Flight.objects.values("carrier").annotate(n=Count("id"))}, "values()"),
+        ({"columns": "id"}, "has one text for its columns"),
+    ],
+)
+def test_what_could_only_fail_later_is_refused_at_once(attributes, problem):
+    with pytest.raises(DefinitionError, match=re.escape(problem)):
+        registry.register(declare(**attributes))
+
+
+def test_a_class_that_is_no_exporter_is_refused():
+    with pytest.raises(DefinitionError, match="is not an Exporter"):
+        registry.register(type("Departures", (), {"queryset": Flight.objects.all()}))
+
+
+def test_a_permission_that_no_model_declares_is_warned_of():
+    registry.register(declare(permission="demo.export_fligt"))
+
+    [warning] = [each for each in registry.check() if "Departures" in each.obj]
+
+    assert warning.id == "exports.W001"
+    assert 'permissions = [("export_fligt", "…")]' in warning.hint

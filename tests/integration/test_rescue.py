@@ -1,0 +1,376 @@
+"""What is stuck is put right, once, whoever looks and however many look at once."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.utils import timezone
+
+from exports import lifecycle, parts, queue
+from exports.exceptions import LostRace
+from exports.models import Export, Part, PartStatus, Status
+from tests.exporting import events, log, lose, put, request, start
+
+pytestmark = pytest.mark.django_db
+
+NOTHING = {"rescued": 0, "failed": 0, "settled": 0, "enqueued": 0}
+
+
+@pytest.fixture
+def person():
+    """May do everything."""
+    return User.objects.create_superuser("person")
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    """A broker that is told, and knows of as many messages as it is said to."""
+
+    class Broker:
+        told: list = []
+        knows = 0
+
+        def enqueue(self, export_id):
+            self.told.append(export_id)
+            Export.objects.filter(pk=export_id).update(enqueued_at=timezone.now())
+            return True
+
+    broker = Broker()
+    broker.told = []
+    monkeypatch.setattr(queue, "enqueue", broker.enqueue)
+    monkeypatch.setattr(queue, "waiting", lambda: broker.knows)
+    return broker
+
+
+@pytest.fixture(autouse=True)
+def _told(broker):
+    """No test here tells the real one."""
+
+
+def part_of(export, **fields):
+    number = export.parts.count() + 1
+    return Part.objects.create(
+        export=export, number=number, upto_key=str(number), rows=10, **fields
+    )
+
+
+def ago(**age):
+    return timezone.now() - timedelta(**age)
+
+
+# -- Lost workers -------------------------------------------------------------------
+
+
+def test_an_export_whose_worker_is_lost_goes_back_to_the_queue(
+    person, broker, django_capture_on_commit_callbacks
+):
+    export = lose(start(person))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        done = lifecycle.rescue()
+
+    export.refresh_from_db()
+    assert done == {**NOTHING, "rescued": 1, "enqueued": 1}
+    assert (export.status, export.lease_expires_at, export.stage) == ("queued", None, "")
+    assert (export.attempt, export.handovers) == (1, 0)
+    assert broker.told[-1] == export.pk
+    assert events(export.owner_stream)[-1] == "export.rescued"
+    assert log(export) == [
+        "Worker worker-1@tests has not been heard of for 30 s. "
+        "Another worker goes on from the last finished part."
+    ]
+
+
+def test_finished_parts_are_kept_and_the_open_one_starts_again(person):
+    export = start(person)
+    part_of(export, status=PartStatus.DONE, rows_done=10, bytes=100, file="a", attempt=1)
+    part_of(export, status=PartStatus.CLAIMED, rows_done=7, bytes=70, attempt=1)
+    part_of(export)
+    put(export, Status.RUNNING, rows_done=17, bytes=170, rows_total=30)
+    lose(export)
+
+    lifecycle.rescue()
+
+    export.refresh_from_db()
+    assert list(export.parts.values_list("status", "rows_done", "bytes", "file")) == [
+        ("done", 10, 100, "a"),
+        ("open", 0, 0, ""),
+        ("open", 0, 0, ""),
+    ]
+    assert (export.rows_done, export.bytes, export.rows_total) == (10, 100, 30)
+    again = lifecycle.claim(export.pk, worker="another")
+    assert parts.claim(again).number == 2
+
+
+def test_a_live_lease_is_left_alone(person):
+    export = start(person)
+    part_of(export, status=PartStatus.CLAIMED, rows_done=7)
+
+    assert lifecycle.rescue() == {**NOTHING, "enqueued": 0}
+
+    assert Export.objects.get().status == Status.RUNNING
+    assert Part.objects.get().status == PartStatus.CLAIMED
+
+
+@pytest.mark.parametrize("status", ["queued", "paused", "succeeded", "failed", "cancelled"])
+def test_what_nobody_holds_cannot_be_lost(person, broker, status):
+    export = put(request(person), status, enqueued_at=timezone.now())
+    broker.knows = 1
+    lose(export)
+
+    assert lifecycle.rescue() == NOTHING
+
+    assert Export.objects.get().status == status
+
+
+@pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
+def test_what_was_asked_of_a_lost_worker_is_done_without_it(person, asked, rest):
+    export = start(person)
+    part_of(export, status=PartStatus.CLAIMED, rows_done=7)
+    lose(put(export, asked, rows_done=7))
+
+    assert lifecycle.rescue() == {**NOTHING, "settled": 1}
+
+    export.refresh_from_db()
+    assert (export.status, export.lease_expires_at, export.rows_done) == (rest, None, 0)
+    assert export.parts.get().status == PartStatus.OPEN
+    assert events(export.stream)[-1] == f"export.{rest}"
+    assert log(export) == ["Worker worker-1@tests has not been heard of for 30 s."]
+
+
+def test_a_second_rescue_finds_nothing_to_do(person, broker):
+    lose(start(person))
+    lifecycle.rescue()
+    broker.knows = 1
+
+    assert lifecycle.rescue() == NOTHING
+
+
+def test_each_of_several_is_put_right(person):
+    lost = [lose(start(person)) for _ in range(3)]
+    lose(put(lost[1], Status.CANCELLING))
+
+    done = lifecycle.rescue()
+
+    assert (done["rescued"], done["settled"]) == (2, 1)
+
+
+# -- How often ----------------------------------------------------------------------
+
+
+def lose_worker(export):
+    lose(lifecycle.claim(export.pk, worker="worker-9"))
+    return lifecycle.rescue()
+
+
+def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(person, settings):
+    settings.EXPORTS_MAX_ATTEMPTS = 3
+    export = request(person)
+
+    outcomes = [lose_worker(export) for _ in range(3)]
+
+    export.refresh_from_db()
+    assert [each["rescued"] for each in outcomes] == [1, 1, 0]
+    assert outcomes[2]["failed"] == 1
+    assert (export.status, export.attempt) == ("failed", 3)
+    assert export.error == "3 workers were lost on this export. The last: worker-9."
+    assert events(export.owner_stream, "export.failed")[0]["error"] == export.error
+    assert log(export)[-1] == (
+        "Worker worker-9 has not been heard of for 30 s. No further attempt."
+    )
+
+
+def test_orderly_hand_overs_do_not_count(person, settings):
+    settings.EXPORTS_MAX_ATTEMPTS = 2
+    export = request(person)
+    for _ in range(5):
+        lifecycle.hand_over(lifecycle.claim(export.pk, worker="deployed"))
+
+    assert lose_worker(export)["rescued"] == 1
+    assert lose_worker(export)["failed"] == 1
+
+    export.refresh_from_db()
+    assert export.error == "2 workers were lost on this export. The last: worker-9."
+
+
+def test_pausing_and_resuming_does_not_count(person, settings):
+    settings.EXPORTS_MAX_ATTEMPTS = 2
+    export = request(person)
+    for _ in range(5):
+        claimed = lifecycle.claim(export.pk, worker="worker-1")
+        lifecycle.pause(Export.objects.get())
+        lifecycle.settle(claimed)
+        lifecycle.resume(Export.objects.get())
+
+    assert lose_worker(export)["rescued"] == 1
+    assert lose_worker(export)["failed"] == 1
+
+
+def test_a_worker_that_is_lost_while_it_should_pause_counts(person, settings):
+    settings.EXPORTS_MAX_ATTEMPTS = 2
+    export = start(person)
+    lose(put(export, Status.PAUSING))
+    lifecycle.rescue()
+    lifecycle.resume(Export.objects.get())
+
+    assert lose_worker(export)["failed"] == 1
+
+
+# -- Forgotten by the broker --------------------------------------------------------
+
+
+def test_what_the_broker_was_never_told_of_is_enqueued(person, broker):
+    export = request(person)
+    broker.knows = 10
+
+    assert lifecycle.rescue() == {**NOTHING, "enqueued": 1}
+    assert broker.told == [export.pk]
+
+
+def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(person, broker):
+    exports = [put(request(person), Status.QUEUED, enqueued_at=ago(minutes=1)) for _ in range(3)]
+    moment = datetime(2013, 1, 1, tzinfo=UTC)
+    for number, export in enumerate(reversed(exports)):
+        Export.objects.filter(pk=export.pk).update(created_at=moment + timedelta(hours=number))
+
+    assert lifecycle.rescue()["enqueued"] == 3
+    assert broker.told == [export.pk for export in reversed(exports)]
+
+
+def test_what_the_broker_knows_is_left_to_wait(person, broker):
+    put(request(person), Status.QUEUED, enqueued_at=ago(hours=5))
+    broker.knows = 1
+
+    assert lifecycle.rescue() == NOTHING
+
+
+def test_what_was_just_enqueued_is_given_time(person, broker):
+    put(request(person), Status.QUEUED, enqueued_at=ago(seconds=1))
+
+    assert lifecycle.rescue() == NOTHING
+
+
+def test_while_the_broker_is_down_only_what_it_was_never_told_of_is_tried(person, broker):
+    put(request(person), Status.QUEUED, enqueued_at=ago(hours=5))
+    new = request(person)
+    broker.knows = None
+
+    lifecycle.rescue()
+
+    assert broker.told == [new.pk]
+
+
+def test_a_broker_that_is_still_down_is_not_counted_as_told(person, broker, monkeypatch):
+    request(person)
+    monkeypatch.setattr(queue, "enqueue", lambda export_id: False)
+
+    assert lifecycle.rescue() == NOTHING
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.QUEUED}))
+def test_only_what_waits_is_enqueued(person, broker, status):
+    put(request(person), status)
+
+    assert lifecycle.rescue()["enqueued"] == 0
+
+
+# -- At once ------------------------------------------------------------------------
+
+
+def at_once(number, function):
+    """Call `function` in so many threads; what it returned, and what it raised."""
+    barrier = threading.Barrier(number)
+    outcomes = []
+
+    def call():
+        barrier.wait()
+        try:
+            outcomes.append(function())
+        except Exception as error:  # noqa: BLE001 - shown by the test
+            outcomes.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=call) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rescues_at_once_do_it_once(person):
+    exports = [lose(start(person)) for _ in range(5)]
+    lose(put(exports[4], Status.CANCELLING))
+
+    outcomes = at_once(3, lifecycle.rescue)
+
+    assert sum(each["rescued"] for each in outcomes) == 4
+    assert sum(each["settled"] for each in outcomes) == 1
+    for export in exports[:4]:
+        assert events(export.stream) == ["export.queued", "export.started", "export.rescued"]
+    assert set(Export.objects.values_list("attempt", flat=True)) == {1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rescues_and_workers_do_not_lock_each_other_out(person, settings):
+    settings.EXPORTS_MAX_ATTEMPTS = 1_000
+    export = start(person)
+    parts.save_plan(export, [Part(export=export, number=1, upto_key="1", rows=10)], 10)
+
+    def work():
+        export = Export.objects.get()
+        if export.status == Status.QUEUED:
+            export = lifecycle.claim(export.pk, worker="worker-2")
+        if part := parts.claim(export):
+            for part.rows_done in range(5):
+                parts.tick(export, part)
+
+    def go_on(step):
+        for _ in range(20):
+            with suppress(LostRace):
+                step()
+
+    def rescue():
+        lose(Export.objects.get())
+        lifecycle.rescue()
+
+    steps = iter([work, rescue])
+    outcomes = at_once(2, lambda: go_on(next(steps)))
+
+    assert outcomes == [None, None]
+
+
+def test_a_lease_that_is_renewed_after_it_was_found_expired_is_left_alone(person, monkeypatch):
+    export = lose(start(person))
+    rescue_one = lifecycle._rescue
+
+    def renewed_meanwhile(export_id):
+        parts.renew(export.pk, export.attempt)
+        return rescue_one(export_id)
+
+    monkeypatch.setattr(lifecycle, "_rescue", renewed_meanwhile)
+
+    assert lifecycle.rescue() == NOTHING
+    assert Export.objects.get().status == Status.RUNNING
+
+
+def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(person, monkeypatch):
+    first, second = lose(start(person)), lose(start(person))
+    rescue_one = lifecycle._rescue
+
+    def deleted_meanwhile(export_id):
+        Export.objects.filter(pk=first.pk).delete()
+        return rescue_one(export_id)
+
+    monkeypatch.setattr(lifecycle, "_rescue", deleted_meanwhile)
+
+    assert lifecycle.rescue()["rescued"] == 1
+    second.refresh_from_db()
+    assert second.status == Status.QUEUED

@@ -1,0 +1,165 @@
+"""The snapshot: one shape for pages, API and sockets, in plain JSON types."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from exports import lifecycle
+from exports.models import Export, Status
+from exports.snapshot import snapshot
+from tests.exporting import put, request, start
+
+pytestmark = pytest.mark.django_db
+
+MOMENT = datetime(2013, 1, 1, 10, 0, 0, 250_000, tzinfo=UTC)
+
+
+@pytest.fixture
+def person():
+    """May do everything."""
+    return User.objects.create_superuser("person")
+
+
+def test_it_has_exactly_these_fields(person):
+    assert list(snapshot(request(person))) == [
+        "id",
+        "exporter",
+        "label",
+        "format",
+        "status",
+        "stage",
+        "rows_done",
+        "rows_total",
+        "bytes",
+        "rate",
+        "eta",
+        "attempt",
+        "queue_position",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "expires_at",
+        "error",
+        "links",
+    ]
+
+
+def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
+    export = request(person, format="jsonl", label="In January")
+    export.created_at = MOMENT
+
+    found = snapshot(export)
+
+    assert found == {
+        "id": str(export.pk),
+        "exporter": "flights",
+        "label": "In January",
+        "format": "jsonl",
+        "status": "queued",
+        "stage": "",
+        "rows_done": 0,
+        "rows_total": None,
+        "bytes": 0,
+        "rate": None,
+        "eta": None,
+        "attempt": 0,
+        "queue_position": 1,
+        "created_at": "2013-01-01T10:00:00.250000+00:00",
+        "started_at": None,
+        "finished_at": None,
+        "expires_at": None,
+        "error": "",
+        "links": {"self": f"/exports/{export.pk}/", "download": None},
+    }
+
+
+def test_a_finished_one_offers_its_file_until_it_expires(person):
+    expires = timezone.now() + timedelta(days=7)
+    export = put(
+        request(person),
+        Status.SUCCEEDED,
+        file="a",
+        bytes=900,
+        rows_done=30,
+        rows_total=30,
+        finished_at=MOMENT,
+        expires_at=expires,
+    )
+
+    found = snapshot(export)
+
+    assert found["links"]["download"] == f"/exports/{export.pk}/file"
+    assert found["finished_at"] == "2013-01-01T10:00:00.250000+00:00"
+    assert found["expires_at"] == expires.isoformat()
+    assert (found["rows_done"], found["bytes"]) == (30, 900)
+    export.expires_at = timezone.now()
+    assert snapshot(export)["links"]["download"] is None
+
+
+def test_a_failed_one_says_why(person):
+    export = start(person)
+    lifecycle.fail(export, "The disk is full.")
+
+    found = snapshot(export)
+
+    assert (found["status"], found["error"]) == ("failed", "The disk is full.")
+
+
+@pytest.mark.parametrize("status", Status)
+def test_it_is_what_json_can_hold(person, status):
+    export = put(
+        request(person), status, started_at=MOMENT, expires_at=MOMENT, rate=1 / 3, rows_total=10
+    )
+
+    assert json.loads(json.dumps(snapshot(export))) == snapshot(export)
+
+
+@pytest.mark.parametrize(
+    ("status", "rate", "done", "total", "eta"),
+    [
+        ("running", 100.0, 0, 1_000, 10.0),
+        ("running", 100.0, 999, 1_000, 0.0),
+        ("running", 3.0, 0, 1_000, 333.3),
+        ("running", 100.0, 1_000, 1_000, 0.0),
+        ("running", 100.0, 1_100, 1_000, 0.0),  # More rows than were counted: there are new ones.
+        ("running", None, 0, 1_000, None),
+        ("running", 0.0, 0, 1_000, None),
+        ("running", 100.0, 0, None, None),
+        ("queued", 100.0, 0, 1_000, None),
+        ("pausing", 100.0, 0, 1_000, None),
+        ("succeeded", 100.0, 1_000, 1_000, None),
+    ],
+)
+def test_eta_is_what_is_left_at_the_present_rate_if_that_can_be_said(
+    person, *, status, rate, done, total, eta
+):
+    export = put(request(person), status, rate=rate, rows_done=done, rows_total=total)
+
+    assert snapshot(export)["eta"] == eta
+
+
+def test_the_rate_has_one_decimal(person):
+    assert snapshot(put(request(person), "running", rate=1234.5678))["rate"] == 1234.6
+
+
+def test_the_position_in_the_queue_counts_who_came_before_and_waits(person):
+    exports = [request(person) for _ in range(4)]
+    for number, export in enumerate(exports):
+        Export.objects.filter(pk=export.pk).update(created_at=MOMENT + timedelta(seconds=number))
+    put(exports[1], Status.RUNNING)
+    for export in exports:
+        export.refresh_from_db()
+
+    assert [snapshot(export)["queue_position"] for export in exports] == [1, None, 2, 3]
+
+
+def test_who_asks_and_for_what_makes_no_difference_to_the_position(person):
+    other = User.objects.create_superuser("other")
+    request(other, exporter="planes", columns=None)
+
+    assert snapshot(request(person))["queue_position"] == 2

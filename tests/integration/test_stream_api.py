@@ -1,0 +1,212 @@
+"""Streams over plain HTTP: the same order, the same cursors, nothing lost between them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.test import AsyncClient
+
+from notifications import api, backlog, hub, publish
+from notifications.cursor import Cursor
+from notifications.followers import Follower
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def user(django_user_model):
+    return django_user_model.objects.create_user("reader")
+
+
+@pytest.fixture
+def stream(user):
+    return f"user-{user.pk}"
+
+
+@pytest.fixture
+def client(user):
+    client = AsyncClient()
+    client.force_login(user)
+    return client
+
+
+@transaction.atomic
+def append(stream, *numbers):
+    publish.append_many(stream, [("counted", {"number": number}) for number in numbers])
+
+
+@transaction.atomic
+def retain(stream, **values):
+    for key, number in values.items():
+        publish.retain(stream, key, {"number": number})
+
+
+async def poll(client, stream, **query):
+    response = await client.get(f"/api/v1/streams/{stream}", query)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def numbers(polled):
+    return [frame["data"]["number"] for frame in polled["frames"]]
+
+
+async def test_a_poll_gives_what_is_there_values_first(client, stream):
+    await sync_to_async(append)(stream, 1, 2)
+    await sync_to_async(retain)(stream, bar=50)
+
+    polled = await poll(client, stream)
+
+    assert [(frame["type"], frame["data"]["number"]) for frame in polled["frames"]] == [
+        ("state", 50),
+        ("event", 1),
+        ("event", 2),
+    ]
+    assert polled["cursor"] == await sync_to_async(backlog.current_cursor)(stream)
+
+
+async def test_a_poll_waits_for_what_comes(client, stream):
+    after = await sync_to_async(backlog.current_cursor)(stream)
+    here = hub.current()
+    waiting = asyncio.create_task(poll(client, stream, after=after, wait=20))
+    await asyncio.to_thread(wait_until, lambda: stream in here._followers, what="it waits")
+
+    await sync_to_async(append)(stream, 7)
+
+    assert numbers(await waiting) == [7]
+
+
+async def test_a_poll_that_waits_in_vain_leaves_nothing_behind(client, stream):
+    after = await sync_to_async(backlog.current_cursor)(stream)
+
+    polled = await poll(client, stream, after=after, wait=0.1)
+
+    assert (polled["frames"], polled["cursor"]) == ([], after)
+    assert stream not in hub.current()._followers
+
+
+async def test_polling_page_by_page_gives_everything_once(client, stream, monkeypatch):
+    monkeypatch.setattr(backlog, "PAGE", 3)
+    await sync_to_async(append)(stream, *range(8))
+    await sync_to_async(retain)(stream, a=100, b=101)
+
+    found, cursor, more = [], None, True
+    while more:
+        polled = await poll(client, stream, **({"after": cursor} if cursor else {}))
+        found += numbers(polled)
+        cursor, more = polled["cursor"], polled["more"]
+
+    assert found == [100, 101, *range(8)]
+
+
+async def test_a_cursor_of_another_life_is_told_to_begin_anew(client, stream):
+    await sync_to_async(append)(stream, 1)
+
+    polled = await poll(client, stream, after="another.5.5")
+
+    assert (polled["reset"], numbers(polled)) == ("epoch", [1])
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [({"after": "nonsense"}, "after"), ({"wait": 26}, "wait")]
+)
+async def test_a_wrong_question_is_named(client, stream, query, field):
+    response = await client.get(f"/api/v1/streams/{stream}", query)
+
+    assert (response.status_code, response.json()["field"]) == (422, field)
+    assert response["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["", "/sse"])
+async def test_somebody_elses_stream_is_not_there(client, path):
+    foreign = await client.get(f"/api/v1/streams/user-0{path}")
+    unknown = await client.get(f"/api/v1/streams/nothing-0{path}")
+
+    assert (foreign.status_code, unknown.status_code) == (404, 404)
+    assert foreign.content == unknown.content
+
+
+@pytest.mark.parametrize("path", ["", "/sse"])
+async def test_nobody_reads_without_signing_in(stream, path):
+    response = await AsyncClient().get(f"/api/v1/streams/{stream}{path}")
+
+    assert response.status_code == 401
+
+
+async def frames(events, count):
+    """The next `count` server-sent events: ids and data."""
+    found = []
+    async with asyncio.timeout(15):
+        while len(found) < count:
+            chunk = await anext(events)
+            if "data: " in chunk:
+                fields = dict(line.split(": ", 1) for line in chunk.strip().splitlines())
+                found.append((fields["id"], json.loads(fields["data"])["data"]["number"]))
+    return found
+
+
+async def test_server_sent_events_go_on_from_the_last_id_and_stay_live(stream):
+    await sync_to_async(append)(stream, 1, 2)
+    first = api._events(stream, None)
+    [(last_id, number)] = await frames(first, 1)
+    await first.aclose()
+
+    again = api._events(stream, Cursor.parse(last_id))
+    [(_, second)] = await frames(again, 1)
+    await sync_to_async(append)(stream, 3)
+    [(_, third)] = await frames(again, 1)
+    await again.aclose()
+
+    assert (number, second, third) == (1, 2, 3)
+    assert stream not in hub.current()._followers
+
+
+async def test_a_client_may_change_from_polling_to_events_and_back(client, stream):
+    await sync_to_async(append)(stream, 1)
+    polled = await poll(client, stream)
+    await sync_to_async(append)(stream, 2)
+
+    events = api._events(stream, Cursor.parse(polled["cursor"]))
+    [(last_id, number)] = await frames(events, 1)
+    await events.aclose()
+    await sync_to_async(append)(stream, 3)
+
+    assert [*numbers(polled), number] == [1, 2]
+    assert numbers(await poll(client, stream, after=last_id)) == [3]
+
+
+async def test_a_response_of_events_ends_itself_and_is_not_buffered(client, stream, monkeypatch):
+    monkeypatch.setattr(api, "SSE_SECONDS", 0.05)
+    await sync_to_async(append)(stream, 1)
+
+    response = await client.get(f"/api/v1/streams/{stream}/sse")
+    async with asyncio.timeout(15):
+        text = b"".join([chunk async for chunk in response.streaming_content]).decode()
+
+    assert response["Content-Type"] == "text/event-stream"
+    assert response["X-Accel-Buffering"] == "no"
+    assert text.startswith("retry: 1000\n\nevent: event\nid: ")
+
+
+async def test_a_request_that_is_cancelled_while_it_joins_leaves_nothing_behind(
+    stream, monkeypatch
+):
+    here = hub.current()
+    joining = asyncio.Event()
+
+    async def never():
+        joining.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(here, "settle", never)
+    entering = asyncio.create_task(Follower(stream, None).__aenter__())
+    await joining.wait()
+    entering.cancel()
+    await asyncio.gather(entering, return_exceptions=True)
+
+    assert not here._followers

@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Cards } from "../../exports/static/exports/cards.js";
+import { belongs, milestone, step } from "../../exports/static/exports/fold.js";
+import { percent } from "../../exports/static/exports/format.js";
+import { snapshot } from "./snapshot.mjs";
+
+test("other numbers are put in place, also fewer: a new attempt begins at its last whole part", () => {
+  const shown = snapshot({ rows_done: 50 });
+
+  assert.equal(step(shown, snapshot({ rows_done: 60 })), "patch");
+  assert.equal(step(shown, snapshot({ rows_done: 50, rate: 9 })), "patch");
+  assert.equal(step(shown, snapshot({ rows_done: 40 })), "patch");
+});
+
+test("another status, stage, attempt or place in the queue needs other words", () => {
+  for (const change of [
+    { status: "cancelling" },
+    { stage: "assembling" },
+    { attempt: 2, rows_done: 0 },
+    { queue_position: 2 },
+  ]) {
+    assert.equal(step(snapshot({ rows_done: 5 }), snapshot(change)), "fetch");
+  }
+});
+
+test("what is over stays over", () => {
+  for (const status of ["succeeded", "failed", "cancelled"]) {
+    assert.equal(step(snapshot({ status }), snapshot()), "skip");
+  }
+});
+
+test("a page shows what is under way and what finished after it was made, and no older history", () => {
+  const made = Date.parse("2026-01-01T12:00:00Z");
+  const finished = (at) => snapshot({ status: "succeeded", finished_at: at });
+
+  assert.equal(belongs(snapshot(), made), true);
+  assert.equal(belongs(finished("2026-01-01T12:00:01Z"), made), true);
+  assert.equal(belongs(finished("2026-01-01T11:59:59Z"), made), false);
+});
+
+test("a screen reader hears each threshold once", () => {
+  const at = (rows_done) => snapshot({ rows_done, rows_total: 100 });
+  const heard = [];
+
+  for (let rows = 1; rows <= 99; rows += 1) {
+    if (milestone(at(rows - 1), at(rows), percent)) heard.push(rows);
+  }
+
+  assert.deepEqual(heard, [25, 50, 75]);
+});
+
+test("a screen reader hears each change of status, by its name", () => {
+  assert.equal(milestone(snapshot({ status: "queued" }), snapshot(), percent), "running");
+  assert.equal(milestone(snapshot(), snapshot({ status: "failed" }), percent), "failed");
+});
+
+// A page with one card, and a server whose fragments the test hands out.
+function setUp(first = snapshot()) {
+  const page = { elements: [], changes: [], requests: [] };
+  const cards = new Cards({
+    elements: first ? [new Element(first)] : [],
+    fetchFragment: (url) => new Promise((answer) => page.requests.push({ url, answer })),
+    place: (element, _, old) => page.elements.push({ element, old }),
+    changed: (before, after) => page.changes.push([before?.status, after.status]),
+  });
+  return { cards, page };
+}
+
+class Element {
+  constructor(shown, { texts = [], bar = null, revision = 0 } = {}) {
+    const source = `/exports/${shown.id}/card`;
+    this.dataset = { snapshot: JSON.stringify(shown), source, revision: String(revision) };
+    Object.assign(this, { texts, bar });
+  }
+
+  querySelectorAll() {
+    return this.texts;
+  }
+
+  querySelector() {
+    return this.bar;
+  }
+}
+
+const answered = () => new Promise((resolve) => setImmediate(resolve));
+
+test("new numbers are put in place", () => {
+  const text = { dataset: { text: "{rows_done} of {rows_total} rows" }, hidden: true };
+  const bar = {};
+  const page = { changes: [] };
+  const cards = new Cards({
+    elements: [new Element(snapshot(), { texts: [text], bar })],
+    place: () => assert.fail("nothing is replaced"),
+    changed: (before, after) => page.changes.push(after.rows_done),
+  });
+
+  cards.update(snapshot({ rows_done: 5, rows_total: 10 }), 1);
+
+  assert.equal(text.textContent, "5 of 10 rows");
+  assert.equal(text.hidden, false);
+  assert.deepEqual(bar, { max: 10, value: 5 });
+  assert.deepEqual(page.changes, [5]);
+});
+
+test("a bar of no rows is an empty bar, not a full one", () => {
+  const bar = {};
+  const cards = new Cards({
+    elements: [new Element(snapshot(), { bar })],
+    place: () => assert.fail("nothing is replaced"),
+    changed() {},
+  });
+
+  cards.update(snapshot({ rows_total: 0 }), 1);
+
+  assert.deepEqual(bar, { max: 1, value: 0 });
+});
+
+test("a card that is being fetched is not fetched again", () => {
+  const { cards, page } = setUp(snapshot({ status: "queued" }));
+
+  cards.refresh("1");
+  cards.refresh("1");
+
+  assert.equal(page.requests.length, 1);
+});
+
+test("new words are fetched, once, and replace the card", async () => {
+  const { cards, page } = setUp();
+  const done = snapshot({ status: "succeeded" });
+
+  cards.update(done, 1);
+  cards.update(done, 2);
+  const fresh = new Element(done);
+  page.requests[0].answer(fresh);
+  await answered();
+
+  assert.deepEqual(page.requests.map(({ url }) => url), ["/exports/1/card"]);
+  assert.equal(page.elements[0].element, fresh);
+  assert.deepEqual(page.changes, [["running", "succeeded"]]);
+});
+
+test("what came while a card was fetched is applied to it", async () => {
+  const { cards, page } = setUp(snapshot({ status: "queued" }));
+
+  cards.update(snapshot({ rows_total: 10 }), 1);
+  cards.update(snapshot({ rows_total: 10, rows_done: 7 }), 2);
+  page.requests[0].answer(new Element(snapshot({ rows_total: 10, rows_done: 2 })));
+  await answered();
+
+  assert.equal(cards.snapshots[0].rows_done, 7);
+});
+
+test("a frame that is older than the fetched card is not shown on top of it", async () => {
+  const { cards, page } = setUp();
+
+  cards.update(snapshot({ stage: "assembling" }), 1);
+  cards.update(snapshot({ rows_done: 8 }), 2);
+  page.requests[0].answer(new Element(snapshot({ attempt: 2, rows_done: 3 }), { revision: 4 }));
+  await answered();
+  cards.update(snapshot({ attempt: 2, rows_done: 1 }), 4);
+  const before = cards.snapshots[0].rows_done;
+  cards.update(snapshot({ attempt: 2, rows_done: 5 }), 5);
+
+  assert.equal(before, 3);
+  assert.equal(cards.snapshots[0].rows_done, 5);
+  assert.equal(page.requests.length, 1);
+});
+
+test("after a reset low revisions are news", async () => {
+  const { cards, page } = setUp(snapshot({ status: "queued" }));
+  cards.update(snapshot(), 90);
+  page.requests[0].answer(new Element(snapshot(), { revision: 90 }));
+  await answered();
+
+  cards.forget();
+  cards.update(snapshot({ rows_done: 5 }), 1);
+
+  assert.equal(cards.snapshots[0].rows_done, 5);
+});
+
+test("an export that is not on the page is fetched by its link, and put there once", async () => {
+  const { cards, page } = setUp(null);
+  const fresh = snapshot({ id: "2", links: { self: "/exports/2/" } });
+
+  cards.update(fresh, 1);
+  cards.update({ ...fresh, rows_done: 3 }, 2);
+  page.requests[0].answer(new Element(fresh));
+  await answered();
+
+  assert.deepEqual(page.requests.map(({ url }) => url), ["/exports/2/card"]);
+  assert.equal(page.elements.length, 1);
+  assert.equal(page.elements[0].old, undefined);
+  assert.equal(cards.snapshots[0].rows_done, 3);
+});
+
+test("an export that cannot be fetched leaves no trace", async () => {
+  const { cards, page } = setUp(null);
+
+  cards.update(snapshot({ id: "2" }), 1);
+  page.requests[0].answer(null);
+  await answered();
+
+  assert.equal(cards.has("2"), false);
+  assert.deepEqual(cards.snapshots, []);
+});
+
+test("a refresh that says nothing new leaves the card where it is", async () => {
+  const queued = snapshot({ status: "queued", queue_position: 2 });
+  const { cards, page } = setUp(queued);
+
+  cards.refresh("1");
+  page.requests[0].answer(new Element(queued));
+  await answered();
+
+  assert.deepEqual(page.elements, []);
+});
+
+test("a refresh that finds a new place in the queue replaces the card", async () => {
+  const { cards, page } = setUp(snapshot({ status: "queued", queue_position: 2 }));
+
+  cards.refresh("1");
+  page.requests[0].answer(new Element(snapshot({ status: "queued", queue_position: 1 })));
+  await answered();
+
+  assert.equal(page.elements.length, 1);
+});

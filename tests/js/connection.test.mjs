@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { fullJitter } from "../../notifications/static/notifications/backoff.js";
+import { Position } from "../../notifications/static/notifications/position.js";
+import { settle } from "../../notifications/static/notifications/settle.js";
+import { Clock } from "./clock.mjs";
+
+test("the back-off is anything up to a ceiling that doubles", () => {
+  assert.equal(fullJitter(0, () => 0), 0);
+  assert.equal(fullJitter(0, () => 1), 500);
+  assert.equal(fullJitter(3, () => 0.5), 2000);
+  assert.equal(fullJitter(1000, () => 1), 30_000);
+});
+
+test("before the first frame any offset is the next", () => {
+  const position = new Position("e.10.5");
+
+  assert.equal(position.judge({ type: "event", offset: 11 }), "next");
+});
+
+test("offsets have no holes, and revisions may", () => {
+  const position = new Position("e.10.5");
+  position.advance({ type: "event", offset: 11, cursor: "e.11.5" });
+  position.advance({ type: "state", revision: 6, cursor: "e.11.6" });
+
+  assert.equal(position.judge({ type: "event", offset: 11 }), "old");
+  assert.equal(position.judge({ type: "event", offset: 12 }), "next");
+  assert.equal(position.judge({ type: "event", offset: 13 }), "gap");
+  assert.equal(position.judge({ type: "state", revision: 6 }), "old");
+  assert.equal(position.judge({ type: "state", revision: 60 }), "next");
+  assert.equal(position.cursor, "e.11.6");
+});
+
+function settled() {
+  const clock = new Clock();
+  const shown = [];
+  return { clock, shown, say: settle((status) => shown.push(status), clock) };
+}
+
+test("a loss that is over within a second is not shown", () => {
+  const { clock, shown, say } = settled();
+  say("live");
+
+  say("lost");
+  clock.advance(300);
+  say("connecting");
+  clock.advance(699);
+  say("live");
+  clock.advance(10_000);
+
+  assert.deepEqual(shown, ["live"]);
+});
+
+test("a loss that lasts is shown after a second, and goes with the next success", () => {
+  const { clock, shown, say } = settled();
+  say("live");
+
+  say("lost");
+  clock.advance(1000);
+  say("connecting");
+  say("lost");
+  say("live");
+
+  assert.deepEqual(shown, ["live", "lost", "connecting", "lost", "live"]);
+});
+
+test("a second loss has its own second of grace", () => {
+  const { clock, shown, say } = settled();
+  say("live");
+  say("lost");
+  clock.advance(900);
+  say("live");
+
+  say("lost");
+  clock.advance(900);
+
+  assert.deepEqual(shown, ["live"]);
+});
+
+test("what is over for good is shown at once", () => {
+  const { shown, say } = settled();
+  say("live");
+
+  say("lost");
+  say("signed-out");
+
+  assert.deepEqual(shown, ["live", "signed-out"]);
+});

@@ -1,0 +1,108 @@
+// The glue between a page and its StreamClient, with a page and a browser of the test's own.
+
+import assert from "node:assert/strict";
+import { registerHooks } from "node:module";
+import { test } from "node:test";
+
+// The apps' static files are served as one directory.
+registerHooks({
+  resolve: (name, context, next) =>
+    next(name.replace(/^\.\.\/notifications\//, "../../../notifications/static/notifications/"), context),
+});
+
+const sockets = [];
+const listeners = new Map(); // what happens to the page -> who is told
+let answer = {};
+
+function listen(name, told) {
+  listeners.set(name, [...(listeners.get(name) ?? []), told]);
+}
+
+function happens(name, event = {}) {
+  for (const told of listeners.get(name) ?? []) told(event);
+}
+
+class FakeSocket {
+  readyState = 0;
+
+  constructor(url, protocol) {
+    Object.assign(this, { url, protocol });
+    sockets.push(this);
+  }
+
+  send() {}
+
+  close() {
+    this.readyState = 3;
+  }
+}
+
+Object.assign(globalThis, {
+  WebSocket: FakeSocket,
+  addEventListener: listen,
+  document: { hidden: false, addEventListener: listen },
+  location: { href: "https://waybill.test/exports/?page=2" },
+  fetch: async () => answer,
+});
+const { follow } = await import("../../exports/static/exports/live.js");
+
+const notice = (when) => ({ hidden: true, dataset: { when } });
+
+function open() {
+  sockets.length = 0;
+  listeners.clear();
+  const children = [notice("connecting lost"), notice("signed-out refused")];
+  const dataset = { socket: "/ws/streams/", streams: '{"user-1": "7-0"}' };
+  follow({ dataset, children }, {});
+  return children;
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("the socket is at the page's own host, by TLS if the page is", () => {
+  open();
+
+  assert.equal(sockets[0].url, "wss://waybill.test/ws/streams/");
+
+  happens("pagehide");
+});
+
+test("a page that is left closes its socket, and opens another when it comes back", () => {
+  open();
+
+  happens("pagehide");
+  const left = sockets[0].readyState;
+  happens("pageshow", { persisted: false }); // As each page is shown at first.
+  const before = sockets.length;
+  happens("pageshow", { persisted: true });
+
+  assert.deepEqual([left, before, sockets.length], [3, 1, 2]);
+
+  happens("pagehide");
+});
+
+for (const name of ["online", "visibilitychange"]) {
+  test(`a page that lost its socket tries again at once on ${name}`, async () => {
+    open();
+    answer = { type: "basic" };
+    sockets[0].onclose({ code: 1006 });
+    await settled();
+
+    happens(name);
+
+    assert.equal(sockets.length, 2);
+    happens("pagehide");
+  });
+}
+
+test("whoever is signed out is told so, and no attempt follows", { timeout: 10_000 }, async () => {
+  const [lost, over] = open();
+  answer = { type: "opaqueredirect" };
+
+  sockets[0].onclose({ code: 1006 });
+  while (over.hidden) await settled(); // It asks after a wait of its own.
+  happens("online");
+
+  assert.deepEqual([lost.hidden, over.hidden], [true, false]);
+  assert.equal(sockets.length, 1);
+});

@@ -1,0 +1,20 @@
+// A running export as the server tells of it.
+export function snapshot(fields = {}) {
+  return {
+    id: "1",
+    label: "Flights",
+    format: "csv",
+    status: "running",
+    stage: "extracting",
+    rows_done: 0,
+    rows_total: null,
+    bytes: 0,
+    rate: null,
+    eta: null,
+    attempt: 1,
+    queue_position: null,
+    finished_at: null,
+    links: { self: "/exports/1/", download: null },
+    ...fields,
+  };
+}

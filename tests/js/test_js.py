@@ -1,0 +1,29 @@
+"""Runs each `*.test.mjs` with the Node inside Playwright: nobody has to install one."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import playwright
+import pytest
+
+HERE = Path(__file__).parent
+NODE = Path(playwright.__file__).parent / "driver" / "node"
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
+def test_node_finds_no_fault(path: Path) -> None:
+    done = subprocess.run(
+        [NODE, "--test", "--test-reporter=spec", path],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, f"\n{done.stdout}{done.stderr}"
+    # Node is content with a file without tests, and with tests that are skipped.
+    assert "node:test" in path.read_text(), f"{path.name} has no tests"
+    assert "skipped 0\n" in done.stdout
+    assert "todo 0\n" in done.stdout

@@ -1,0 +1,102 @@
+"""A Chromium for the browser tests: found, or installed.
+
+    python -m tests.services.chromium
+
+prints the one that the tests will use, and installs one first where there is none: from
+Debian's packages as root, else Playwright's own build in the user's cache.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.services.processes import ServiceError
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+HELP = (
+    "The browser tests need a Chromium and found none. Install one (on Debian: "
+    "`apt-get install chromium`; anywhere: `python -m playwright install chromium`), "
+    "or set CHROMIUM to the path of yours."
+)
+# Quiet: no requests of its own, nothing to a graphics card that is not there.
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find() -> Path:
+    """The Chromium to use. Raises ServiceError, which says how to get one."""
+    if chosen := os.environ.get("CHROMIUM"):
+        if (found := shutil.which(chosen)) and _works(found):
+            return Path(found)
+        raise ServiceError(f"CHROMIUM is {chosen!r}, and that does not run.")
+    for name in NAMES:
+        if (found := shutil.which(name)) and _works(found):
+            return Path(found)
+    if (downloaded := _playwrights_own()) is not None:
+        return downloaded
+    raise ServiceError(HELP)
+
+
+def _works(path: str) -> bool:
+    # Ubuntu's package is a script that asks for a snap, which containers cannot install.
+    asked = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=60)
+    return asked.returncode == 0
+
+
+def _from_packages() -> None:
+    """Debian's Chromium. Needs root."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        if _succeeds(["apt-get", "update"], env):
+            _succeeds(["apt-get", "install", "-y", "chromium"], env)
+
+
+def _from_playwright() -> None:
+    """Playwright's build, into the user's cache; as root with the libraries that it needs."""
+    libraries = ["--with-deps"] if os.geteuid() == 0 and shutil.which("apt-get") else []
+    _succeeds([sys.executable, "-m", "playwright", "install", *libraries, "chromium"])
+
+
+def _succeeds(command: list[str], env: dict[str, str] | None = None) -> bool:
+    sys.stderr.write(f"$ {' '.join(command)}\n")
+    sys.stderr.flush()
+    return subprocess.run(command, check=False, env=env, stdin=subprocess.DEVNULL).returncode == 0
+
+
+def _playwrights_own() -> Path | None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = Path(playwright.chromium.executable_path)
+    return path if path.exists() else None
+
+
+def main() -> int:
+    error: ServiceError | None = None
+    for get in (None, _from_packages, _from_playwright):
+        if get is not None:
+            get()
+        try:
+            sys.stdout.write(f"Chromium: {find()}\n")
+        except ServiceError as found_none:
+            error = found_none
+            if "CHROMIUM" in os.environ:
+                break  # Whoever chose one does not want another.
+        else:
+            return 0
+    sys.stderr.write(f"{error}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

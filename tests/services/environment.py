@@ -1,0 +1,61 @@
+"""What a test run says to Django, and to every process it starts: by environment.
+
+The settings name the database of the run itself; pytest-django makes it under that very
+name. So a worker, a web server or `manage.py` that a test starts finds the same data
+with nothing more said.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from tests.services.processes import ROOT
+
+if TYPE_CHECKING:
+    from tests.services.postgres import Postgres
+    from tests.services.processes import Run
+    from tests.services.valkey import Valkey
+
+DATABASES = ("sqlite", "postgres")
+# A PostgreSQL server to test on, where ours cannot run.
+GIVEN = os.environ.get("TEST_DATABASE_URL", "")
+SETTINGS = ROOT / "config" / "settings.py"
+
+
+def settings_in_environment() -> list[str]:
+    """The names of the variables that the settings read."""
+    source = SETTINGS.read_text()
+    return sorted(set(re.findall(r"""env(?:\.\w+)?\(\s*["']([A-Z_]+)["']""", source)))
+
+
+def prepare(run: Run, database: str, valkey: Valkey, postgres: Postgres) -> None:
+    """Set the environment. It must happen before Django reads its settings."""
+    for name in (
+        *settings_in_environment(),
+        *(name for name in os.environ if name.startswith("PG")),
+    ):
+        # What a developer has exported for a server of theirs is not for the tests.
+        os.environ.pop(name, None)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    os.environ["VAR_DIR"] = str(run.private_directory("var"))
+    os.environ["REDIS_URL"] = valkey.url
+    if database == "sqlite":
+        # A file: other processes cannot see a database in memory.
+        os.environ["DATABASE_URL"] = f"sqlite:///{run.private_directory('var') / 'test.sqlite3'}"
+    else:
+        os.environ["DATABASE_URL"] = (
+            database_of_this_run(GIVEN) if GIVEN else postgres.url("test_waybill")
+        )
+
+
+def database_of_this_run(url: str) -> str:
+    """The URL of a database that is not there yet, on the server that `url` names.
+
+    Tests empty their database: never the one that somebody named.
+    """
+    parts = urlsplit(url)
+    name = f"test_{parts.path.lstrip('/') or 'waybill'}_{os.getpid()}"
+    return urlunsplit(parts._replace(path=f"/{name}"))

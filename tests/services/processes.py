@@ -1,0 +1,193 @@
+"""A test run's directory and its processes: started, watched, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tests.services import keeper
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+LOG_TAIL = 8_000  # Characters of a log that an error shows.
+
+
+class ServiceError(Exception):
+    """A service that the tests need cannot be had. The message says what to do."""
+
+
+class Run:
+    """One test run: a directory of its own, gone afterwards, and what runs in it.
+
+    The directory is short, since a unix socket's path may have 104 bytes at most.
+    """
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="waybill-", dir=_temporary_directory()))
+        # PostgreSQL may run as another user, who must reach its own directory in here.
+        # Each directory in it is private, and nobody else can list this one.
+        self.directory.chmod(0o711)
+        self.processes: list[Process] = []
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-E", "-S", keeper.__file__, str(self.directory)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+
+    def private_directory(self, name: str) -> Path:
+        path = self.directory / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> Process:
+        """Start `command` with `env` added to the environment. It need not be ready yet."""
+        log = self.private_directory("logs") / f"{name}-{len(self.processes) + 1}.log"
+        with log.open("wb") as output:
+            popen = subprocess.Popen(
+                list(map(str, command)),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT if user is None else "/",
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                start_new_session=True,
+                **as_user(user),
+            )
+        self.tell_keeper("watch", popen.pid, int(stop_signal))
+        process = Process(self, name, popen, log, stop_signal)
+        self.processes.append(process)
+        return process
+
+    def tell_keeper(self, *words: object) -> None:
+        assert self._keeper.stdin is not None
+        # A keeper that somebody killed is no reason to fail the tests.
+        with contextlib.suppress(BrokenPipeError):
+            self._keeper.stdin.write(" ".join(map(str, words)) + "\n")
+            self._keeper.stdin.flush()
+
+    def close(self) -> None:
+        """Stop what still runs, the newest first, and remove the directory."""
+        for process in reversed(self.processes):
+            process.stop()
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.close()
+        self._keeper.wait(timeout=15)
+
+
+class Process:
+    """A child with a session and a log of its own."""
+
+    def __init__(
+        self,
+        run: Run,
+        name: str,
+        popen: subprocess.Popen[bytes],
+        log: Path,
+        stop_signal: signal.Signals,
+    ) -> None:
+        self.name = name
+        self.pid = popen.pid
+        self.log = log
+        self._run = run
+        self._popen = popen
+        self._stop_signal = stop_signal
+        self._is_over = False
+
+    def __repr__(self) -> str:
+        return f"<{self.name}, pid {self.pid}, {'running' if self.is_running else 'ended'}>"
+
+    @property
+    def is_running(self) -> bool:
+        return self._popen.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._popen.poll()
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def wait_ready(self, is_ready: Callable[[], T], timeout: float = 30.0) -> T:
+        """Wait until it serves. Raises ServiceError with the end of its log when it does not."""
+
+        def ready_or_dead() -> T:
+            if not self.is_running:
+                raise ServiceError(f"{self.name} ended with status {self.exit_status}.")
+            return is_ready()
+
+        try:
+            return wait_until(ready_or_dead, timeout, f"{self.name} is ready")
+        except (TimeoutError, ServiceError) as error:
+            self.kill()
+            raise ServiceError(f"{error}\nIts log:\n{self.log_text()[-LOG_TAIL:]}") from error
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process alone, not to its children."""
+        self._popen.send_signal(number)
+
+    def stop(self, timeout: float = 15.0) -> None:
+        """Ask it to end, wait, and end whatever of it remains."""
+        if self.is_running:
+            self.thaw()
+            self.signal(self._stop_signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL, to it and its children: what a lost machine looks like."""
+        self._signal_group(signal.SIGKILL)
+        self._popen.wait(timeout=15)
+        self._is_over = True  # The system may give its number to somebody else.
+        self._run.tell_keeper("forget", self.pid)
+
+    def freeze(self) -> None:
+        """Stop it in its tracks: its connections stay open, and nothing answers."""
+        self._signal_group(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal_group(signal.SIGCONT)
+
+    def wait(self, timeout: float = 30.0) -> int:
+        """Wait for it to end by itself; its exit status."""
+        return self._popen.wait(timeout)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        if not self._is_over:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+
+def as_user(name: str | None) -> dict[str, Any]:
+    """The arguments with which Popen starts a process as that user, with no more rights."""
+    if name is None:
+        return {}
+    return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
+
+
+def _temporary_directory() -> str:
+    """Where everybody may go: as root, PostgreSQL runs as somebody else."""
+    chosen = Path(tempfile.gettempdir()).resolve()
+    everybody = all(path.stat().st_mode & 0o001 for path in (chosen, *chosen.parents))
+    return str(chosen) if os.geteuid() != 0 or everybody else "/tmp"

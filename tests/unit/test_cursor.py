@@ -1,0 +1,69 @@
+"""A cursor as text, and which of two clients has seen more."""
+
+from __future__ import annotations
+
+import pytest
+
+from notifications.cursor import Cursor
+
+
+def test_a_cursor_reads_back_what_it_wrote():
+    cursor = Cursor("a-epoch_1", 17, 4)
+
+    assert str(cursor) == "a-epoch_1.17.4"
+    assert Cursor.parse(str(cursor)) == cursor
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "epoch",
+        "epoch.1",
+        "epoch.1.2.3",
+        ".1.2",
+        "epoch..2",
+        "epoch.1.",
+        "epoch.-1.2",
+        "epoch.+1.2",
+        "epoch.1_0.2",
+        "epoch. 1.2",
+        "epoch.1.2\n",
+        "epoch.1.x",
+        "epoch.1.²",
+        "epoch.١.2",  # noqa: RUF001 - a digit, but not one that we write
+        "latest",
+        "null",
+        "epoch.1." + "9" * 5_000,
+    ],
+)
+def test_what_is_not_a_cursor_is_refused(text):
+    with pytest.raises(ValueError, match="is not a cursor"):
+        Cursor.parse(text)
+
+
+def test_a_refusal_does_not_repeat_a_text_without_end():
+    with pytest.raises(ValueError, match="is not a cursor") as refusal:
+        Cursor.parse("x" * 50_000)
+
+    assert len(str(refusal.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("other", "covered"),
+    [
+        (Cursor("e", 5, 3), True),
+        (Cursor("e", 4, 3), True),
+        (Cursor("e", 5, 2), True),
+        (Cursor("e", 6, 3), False),
+        (Cursor("e", 5, 4), False),
+        (Cursor("e", 6, 2), False),
+        (Cursor("another", 1, 1), False),
+    ],
+)
+def test_a_cursor_covers_what_is_not_ahead_of_it_in_its_epoch(other, covered):
+    assert Cursor("e", 5, 3).covers(other) is covered
+
+
+def test_joined_cursors_stand_where_both_have_been():
+    assert Cursor("e", 5, 2).join(Cursor("e", 3, 7)) == Cursor("e", 5, 7)

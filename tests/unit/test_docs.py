@@ -1,0 +1,253 @@
+"""The documents name what the code has, and nothing that it has not."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
+
+from exports.models import Status
+from notifications import protocol
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+DOCUMENTS = sorted([ROOT / "README.md", *DOCS.glob("**/*.md")])
+OUR_APPS = ("notifications", "exports", "demo")
+
+# Read by a loop in the settings, which a look at the source does not see.
+READ_BY_LOOP = {
+    "DATABASE_STATEMENT_TIMEOUT": "10min",
+    "DATABASE_LOCK_TIMEOUT": "10s",
+    "DATABASE_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": "60s",
+}
+
+
+# -- Settings ------------------------------------------------------------------------------
+
+
+@cache
+def settings_read() -> dict[str, object]:
+    """Each variable that the settings read, with its default where that is a literal."""
+    found: dict[str, object] = dict(READ_BY_LOOP)
+    by_loop = 0
+    for node in ast.walk(ast.parse((ROOT / "config" / "settings.py").read_text())):
+        if not (
+            isinstance(node, ast.Call) and re.fullmatch(r"env(\.\w+)?", ast.unparse(node.func))
+        ):
+            continue
+        name, *defaults = node.args
+        if isinstance(name, ast.Constant):
+            default = defaults[0] if defaults else None
+            found[name.value] = default.value if isinstance(default, ast.Constant) else None
+        else:
+            by_loop += 1
+    assert by_loop == 1, "the settings read variables by another loop: name them in READ_BY_LOOP"
+    return found
+
+
+@cache
+def settings_documented() -> dict[str, str]:
+    """The rows of the tables in docs/settings.md, by the name in their first cell."""
+    rows = re.findall(r"^\| *`([A-Z_]+)` *\|(.*)$", (DOCS / "settings.md").read_text(), re.M)
+    return dict(rows)
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    assert sorted(settings_documented()) == sorted(settings_read())
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, default in settings_read().items() if default)
+)
+def test_the_documented_default_is_the_default(name: str) -> None:
+    default = settings_read()[name]
+    written = "1" if default is True else str(default)
+
+    row = re.sub(r"(?<=\d)[\s,_](?=\d{3})", "", settings_documented()[name])
+
+    assert re.search(rf"(?<![\w.]){re.escape(written)}(?!\w)", row), row
+
+
+# -- Commands ------------------------------------------------------------------------------
+
+
+@cache
+def commands() -> dict[str, BaseCommand]:
+    return {
+        name: load_command_class(app, name)
+        for name, app in get_commands().items()
+        if isinstance(app, str) and app in OUR_APPS
+    }
+
+
+def test_there_are_commands() -> None:
+    assert "replay_events" in commands()
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_a_command_is_documented_with_all_its_options(name: str) -> None:
+    sections = re.split(r"^#+ ", (DOCS / "commands.md").read_text(), flags=re.M)
+    section = next((text for text in sections if name in text.partition("\n")[0]), "")
+    parser = commands()[name].create_parser("manage.py", name)
+    own = {
+        option
+        for action in parser._actions
+        for option in action.option_strings
+        if option.startswith("--") and option not in djangos_options()
+    }
+
+    assert section, f"docs/commands.md has no heading with {name}"
+    assert sorted(option for option in own if option not in section) == []
+
+
+@cache
+def djangos_options() -> set[str]:
+    class Bare(BaseCommand):
+        pass
+
+    actions = Bare().create_parser("manage.py", "bare")._actions
+    return {option for action in actions for option in action.option_strings}
+
+
+# -- The wire, the life of an export ---------------------------------------------------------
+
+
+def frame_types() -> list[str]:
+    frames = (*get_args(protocol.ClientFrame), *get_args(protocol.ServerFrame))
+    return sorted({frame.model_fields["type"].default for frame in frames})
+
+
+@pytest.mark.parametrize("type_", frame_types())
+def test_a_frame_is_documented(type_: str) -> None:
+    text = (DOCS / "protocol.md").read_text()
+
+    assert re.search(rf"""`{type_}`|"type": *"{type_}\"""", text)
+
+
+@pytest.mark.parametrize("code", [code.value for code in protocol.CloseCode])
+def test_a_close_code_is_documented(code: int) -> None:
+    assert str(code) in (DOCS / "protocol.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "code", get_args(protocol.ErrorFrame.model_fields["code"].annotation), ids=str
+)
+def test_an_error_code_is_documented(code: str) -> None:
+    assert f"`{code}`" in (DOCS / "protocol.md").read_text()
+
+
+@pytest.mark.parametrize("status", Status.values)
+def test_a_status_is_documented(status: str) -> None:
+    assert f"`{status}`" in (DOCS / "exports.md").read_text()
+
+
+# -- Commands and links that can be followed ---------------------------------------------------
+
+
+def test_the_makefile_has_every_target_that_the_documents_name() -> None:
+    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.M))
+    named = {
+        (document.name, target)
+        for document in [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]
+        for code in _code(document.read_text())
+        for target in re.findall(r"(?:^|&& |`)make ([a-z][\w-]*)", code, re.M)
+    }
+
+    assert named, "no document names a make target"
+    assert sorted(each for each in named if each[1] not in targets) == []
+
+
+def _code(text: str) -> list[str]:
+    return re.findall(r"^```.*?^```|`make [^`]+`", text, re.M | re.S)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_local_links_lead_somewhere(document: Path) -> None:
+    assert broken_links(document, document.read_text()) == []
+
+
+def broken_links(document: Path, text: str) -> list[str]:
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    targets = re.findall(
+        r"\]\(<?([^)>\s]+)>?(?: \"[^\"]*\")?\)|(?:src|href|srcset)=\"([^\"]+)\"", prose
+    )
+    broken = []
+    for target in (first or second for first, second in targets):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = document.parent / path
+        there = text if not path else file.read_text() if anchor and file.is_file() else ""
+        if not file.exists() or (anchor and anchor not in anchors(there)):
+            broken.append(target)
+    return broken
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of `text`."""
+    headings = re.findall(r"^#+ +(.+?) *$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_a_broken_link_is_found() -> None:
+    text = "# Here we are\n[a](#here-we-are) [b](#nowhere) [c](nothing.md) [d](https://x.org/y)"
+
+    assert broken_links(ROOT / "README.md", text) == ["#nowhere", "nothing.md"]
+
+
+# -- Promises ------------------------------------------------------------------------------------
+
+
+def test_what_a_promise_is_proved_by_is_there() -> None:
+    tests = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "tests").rglob("*.test.mjs")]
+    source = "\n".join(path.read_text() for path in tests)
+    there = set(re.findall(r"def (test_\w+)", source)) | {path.name for path in tests}
+    promises = (DOCS / "guarantees.md").read_text()
+
+    named = re.findall(r"`(test_\w+(?:\.py)?|\w+\.test\.mjs)`", promises)
+    in_javascript = re.findall(r'\.test\.mjs`: "([^"]+)"', promises)
+
+    assert named
+    assert sorted(name for name in named if name not in there) == []
+    assert sorted(title for title in in_javascript if f'"{title}"' not in source) == []
+
+
+# -- What a stranger's machine must not see of ours ----------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_names_hashes_and_no_index(name: str) -> None:
+    text = (ROOT / name).read_text()
+
+    assert "--hash=sha256:" in text
+    assert re.findall(r"^.*(?:index-url|find-links|https?://).*$", text, re.M) == []
+
+
+def test_no_file_names_somebodys_home() -> None:
+    home = re.compile(r"/(?:home|Users)/\w+/|/root/\w")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in _files()
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1)
+        if home.search(line)
+    ]
+
+    assert found == []
+
+
+def _files() -> list[Path]:
+    """What a clone has: everything but what git ignores."""
+    ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text().split()} | {".git"}
+    return [
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and not ignored & set(path.relative_to(ROOT).parts)
+        and path != Path(__file__)
+    ]

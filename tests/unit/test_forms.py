@@ -1,0 +1,71 @@
+"""The form that starts an export."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+
+from exports.exceptions import UnknownColumn, UnknownFormat
+from exports.forms import StartForm
+
+
+class Somebody(AnonymousUser):
+    """A person with the given permissions, and no database."""
+
+    is_active = True
+
+    def __init__(self, *permissions):
+        self.permissions = permissions
+
+    def has_perm(self, perm, obj=None):
+        return perm in self.permissions
+
+
+def test_it_offers_what_the_person_may_export():
+    form = StartForm(user=Somebody("demo.export_plane", "demo.export_airport"))
+
+    assert form.fields["exporter"].widget.choices == [
+        ("airports", "Airports"),
+        ("planes", "Planes"),
+    ]
+
+
+def test_it_offers_nothing_to_who_may_export_nothing():
+    form = StartForm(user=Somebody())
+
+    assert form.exporters == []
+
+
+def test_a_choice_that_is_not_offered_is_left_to_the_lifecycle_to_judge():
+    form = StartForm({"exporter": "nothing", "format": "xyz"}, user=Somebody())
+
+    assert form.is_valid()
+    assert form.cleaned_data == {"exporter": "nothing", "format": "xyz"}
+
+
+@pytest.mark.parametrize("missing", ["exporter", "format"])
+def test_both_fields_are_required(missing):
+    data = {"exporter": "planes", "format": "csv"}
+    del data[missing]
+
+    form = StartForm(data, user=Somebody())
+
+    assert list(form.errors) == [missing]
+
+
+def test_a_refusal_is_shown_at_the_field_that_it_names():
+    form = StartForm({"exporter": "planes", "format": "xyz"}, user=Somebody())
+    form.is_valid()
+
+    form.refuse(UnknownFormat("There is no such format."))
+
+    assert form.errors == {"format": ["There is no such format."]}
+
+
+def test_a_refusal_that_names_no_field_of_the_form_is_shown_above_it():
+    form = StartForm({"exporter": "planes", "format": "csv"}, user=Somebody())
+    form.is_valid()
+
+    form.refuse(UnknownColumn("There is no such column."))
+
+    assert form.non_field_errors() == ["There is no such column."]

@@ -1,0 +1,408 @@
+"""Imports point one way, and each dangerous thing has one door. Read from the source.
+
+Every rule is a function over source text that returns sentences, so that a test at the
+end can show each of them finding what it is for.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Each may import itself and what is right of it.
+APPS = ("config", "demo", "exports", "notifications")
+
+# Inside exports, a module may import its own line and the lines above. A new module
+# belongs somewhere: the test asks where.
+EXPORTS = (
+    ("exceptions", "engine.formula", "engine.progress", "engine.writers"),
+    ("conf",),
+    ("models", "leases"),
+    ("exporter", "registry", "changelist", "query"),
+    ("engine", "engine.joblog", "engine.plan", "engine.readers", "engine.store"),
+    ("access", "snapshot", "announce", "parts"),
+    ("queue", "limits", "clock"),
+    ("lifecycle",),
+    # What people meet. It asks lifecycle, and leaves the work to workers.
+    (
+        *("admin", "api", "apps", "download", "forms", "management", "mixins"),
+        *("templatetags", "urls", "views"),
+    ),
+    ("engine.keeper", "engine.runner"),
+    ("tasks",),
+)
+# A person who types it wants to wait for it.
+FOREGROUND = "exports.management.commands.export"
+
+# Usable, and tested, without Django.
+PURE = (
+    "exports.exceptions",
+    "exports.engine.formula",
+    "exports.engine.progress",
+    "exports.engine.writers",
+    "notifications.cursor",
+    "notifications.subscription",
+)
+
+WRITES = frozenset(
+    {
+        *("create", "bulk_create", "get_or_create", "update_or_create"),
+        *("update", "bulk_update", "delete"),
+    }
+)
+STREAM_MODELS = frozenset({"Stream", "Event", "Retained"})
+# Subscribing to a stream that nobody has written to makes its empty row; what is old goes.
+STREAM_WRITERS = ("notifications.publish", "notifications.backlog", "notifications.prune")
+
+
+@dataclass(frozen=True)
+class Import:
+    """`importer` imports `imported`, on `line`; `typing` if only type checkers see it."""
+
+    importer: str
+    imported: str
+    line: int
+    typing: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.imported}"
+
+
+@cache
+def sources() -> dict[str, str]:
+    """The source of every module of the project, by its dotted name."""
+    found = {}
+    for app in APPS:
+        for path in sorted((ROOT / app).rglob("*.py")):
+            if "migrations" not in path.parts:
+                parts = path.relative_to(ROOT).with_suffix("").parts
+                found[".".join(part for part in parts if part != "__init__")] = path.read_text()
+    return found
+
+
+def imports(modules: dict[str, str]) -> list[Import]:
+    """All imports of `modules`, also those inside of functions and for type checkers."""
+    return [
+        Import(name, target, node.lineno, typing)
+        for name, source in modules.items()
+        for node, typing in _import_statements(ast.parse(source))
+        for target in _targets(node, modules)
+    ]
+
+
+def _import_statements(
+    tree: ast.AST, *, typing: bool = False
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node, typing
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            yield from _import_statements(node, typing=True)
+        else:
+            yield from _import_statements(node, typing=typing)
+
+
+def _targets(node: ast.Import | ast.ImportFrom, modules: Iterable[str]) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    assert not node.level, f"line {node.lineno}: write the whole name, not a relative import"
+    package = node.module or ""
+    deeper = [f"{package}.{alias.name}" for alias in node.names]
+    return [name if name in modules else package for name in deeper]
+
+
+def _is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+# -- The rules ---------------------------------------------------------------------------
+
+
+def wrong_way_between_apps(found: Iterable[Import]) -> list[str]:
+    rank = {app: number for number, app in enumerate(APPS)}
+    return [
+        str(each)
+        for each in found
+        if (there := each.imported.split(".")[0]) in rank
+        and rank[there] < rank[each.importer.split(".")[0]]
+    ]
+
+
+def _line_in_exports(module: str) -> int | None:
+    """The number of its line in EXPORTS: that of the longest name that it is in."""
+    inside = module.removeprefix("exports").removeprefix(".")
+    fitting = [
+        (len(name), number)
+        for number, names in enumerate(EXPORTS)
+        for name in names
+        if _is_in(inside, name)
+    ]
+    return max(fitting)[1] if fitting else None
+
+
+def without_a_place_in_exports(modules: Iterable[str]) -> list[str]:
+    return [
+        f"{name} is in no line of EXPORTS in {Path(__file__).name}: say where it belongs"
+        for name in modules
+        if name.startswith("exports.") and _line_in_exports(name) is None
+    ]
+
+
+def wrong_way_inside_exports(found: Iterable[Import]) -> list[str]:
+    problems = []
+    for each in found:
+        if not (each.importer.startswith("exports.") and each.imported.startswith("exports.")):
+            continue
+        if each.importer == FOREGROUND and each.imported == "exports.engine.runner":
+            continue
+        here, there = _line_in_exports(each.importer), _line_in_exports(each.imported)
+        if here is not None and there is not None and here < there:
+            problems.append(str(each))
+    return problems
+
+
+def doors_to_work(found: Iterable[Import]) -> list[str]:
+    """Who imports the tasks or the runner, other than a worker and the foreground command."""
+    allowed = {
+        "exports.tasks": (),
+        "exports.engine.runner": ("exports.tasks", FOREGROUND),
+    }
+    return [
+        str(each)
+        for each in found
+        if each.imported in allowed and each.importer not in allowed[each.imported]
+    ]
+
+
+def names_celery(found: Iterable[Import]) -> list[str]:
+    allowed = ("exports.queue", "exports.tasks", "config")
+    return [
+        str(each)
+        for each in found
+        if any(_is_in(each.imported, name) for name in ("celery", "kombu", "billiard"))
+        and not any(_is_in(each.importer, name) for name in allowed)
+    ]
+
+
+def impure(found: Iterable[Import]) -> list[str]:
+    return [
+        str(each)
+        for each in found
+        if any(_is_in(each.importer, name) for name in PURE)
+        and any(_is_in(each.imported, name) for name in ("django", "channels"))
+        and not each.typing
+    ]
+
+
+def engine_knows_the_outside(found: Iterable[Import]) -> list[str]:
+    outside = ("django.http", "django.views", "django.urls", "channels", "ninja")
+    return [
+        str(each)
+        for each in found
+        if _is_in(each.importer, "exports.engine")
+        and any(_is_in(each.imported, name) for name in outside)
+    ]
+
+
+def writes_status(modules: dict[str, str]) -> list[str]:
+    """Who writes Export.status but lifecycle. A part's status is another thing."""
+    return [
+        f"{name}:{node.lineno} writes a status: {ast.unparse(node)}"
+        for name, source in modules.items()
+        if name != "exports.lifecycle"
+        for node in ast.walk(ast.parse(source))
+        if _assigns_status(node) or _saves_status(node)
+    ]
+
+
+def _assigns_status(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and node.attr == "status"
+    )
+
+
+def _saves_status(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+    return called in {*WRITES, "Export"} and any(
+        keyword.arg == "status" and "PartStatus" not in ast.unparse(keyword.value)
+        for keyword in node.keywords
+    )
+
+
+def writes_streams(modules: dict[str, str]) -> list[str]:
+    """Who writes rows of streams but the modules that may."""
+    return [
+        f"{name}:{node.lineno} writes a stream: {ast.unparse(node)}"
+        for name, source in modules.items()
+        if name not in STREAM_WRITERS
+        for tree in [ast.parse(source)]
+        for models in [_stream_models(tree)]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _writes_one_of(node, models)
+    ]
+
+
+def _stream_models(tree: ast.AST) -> set[str]:
+    """The names by which a module calls the models of streams."""
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "notifications.models"
+        for alias in node.names
+        if alias.name in STREAM_MODELS
+    }
+
+
+def _writes_one_of(call: ast.Call, models: set[str]) -> bool:
+    if isinstance(call.func, ast.Name):
+        return call.func.id in models
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in WRITES:
+        return False
+    chain = ast.unparse(call.func)
+    through_manager = any(chain.startswith(f"{name}.objects.") for name in models)
+    return through_manager or ".events." in chain or ".retained." in chain
+
+
+# -- The house as it stands ----------------------------------------------------------------
+
+
+def test_the_modules_with_rules_of_their_own_are_there() -> None:
+    # Renamed, they would break no rule any more.
+    named = {*PURE, *STREAM_WRITERS, "exports.lifecycle", "exports.engine.runner", "exports.tasks"}
+
+    assert sorted(named - set(sources())) == []
+
+
+def test_apps_import_one_way() -> None:
+    assert wrong_way_between_apps(imports(sources())) == []
+
+
+def test_every_module_of_exports_has_its_place() -> None:
+    assert without_a_place_in_exports(sources()) == []
+
+
+def test_modules_of_exports_import_one_way() -> None:
+    assert wrong_way_inside_exports(imports(sources())) == []
+
+
+def test_only_workers_and_the_foreground_command_do_the_work() -> None:
+    assert doors_to_work(imports(sources())) == []
+
+
+def test_only_the_queue_names_celery() -> None:
+    assert names_celery(imports(sources())) == []
+
+
+def test_pure_modules_import_no_framework() -> None:
+    assert impure(imports(sources())) == []
+
+
+def test_the_engine_knows_no_http() -> None:
+    assert engine_knows_the_outside(imports(sources())) == []
+
+
+def test_only_lifecycle_writes_a_status() -> None:
+    assert writes_status(sources()) == []
+
+
+def test_only_publish_writes_streams() -> None:
+    assert writes_streams(sources()) == []
+
+
+# -- Each rule finds what it is for ----------------------------------------------------------
+
+
+def test_an_import_of_config_is_found() -> None:
+    found = imports({"exports.api": "def f():\n    from config.celery import app"})
+
+    assert wrong_way_between_apps(found) == ["exports.api:2 imports config.celery"]
+
+
+def test_an_import_of_exports_by_notifications_is_found_also_for_types() -> None:
+    found = imports(
+        {"notifications.hub": "if TYPE_CHECKING:\n    from exports.models import Export"}
+    )
+
+    assert wrong_way_between_apps(found) == ["notifications.hub:2 imports exports.models"]
+
+
+def test_a_module_without_a_place_is_found() -> None:
+    (problem,) = without_a_place_in_exports(["exports", "exports.surprise", "exports.models"])
+
+    assert problem.startswith("exports.surprise is in no line")
+
+
+def test_an_import_of_lifecycle_by_models_is_found() -> None:
+    modules = {"exports.models": "from exports import lifecycle", "exports.lifecycle": ""}
+
+    assert wrong_way_inside_exports(imports(modules)) == [
+        "exports.models:1 imports exports.lifecycle"
+    ]
+
+
+def test_a_view_that_runs_an_export_is_found() -> None:
+    modules = {
+        "exports.views": "from exports.engine import runner\nfrom exports import tasks",
+        "exports.engine.runner": "",
+        "exports.tasks": "from exports.engine import runner",
+        FOREGROUND: "from exports.engine import runner",
+    }
+    expected = [
+        "exports.views:1 imports exports.engine.runner",
+        "exports.views:2 imports exports.tasks",
+    ]
+
+    assert doors_to_work(imports(modules)) == expected
+    assert wrong_way_inside_exports(imports(modules)) == expected
+
+
+def test_a_second_door_to_celery_is_found() -> None:
+    modules = {"exports.views": "from celery import current_app", "exports.queue": "import celery"}
+
+    assert names_celery(imports(modules)) == ["exports.views:1 imports celery"]
+
+
+def test_django_in_a_writer_is_found() -> None:
+    modules = {"exports.engine.writers.csv": "from django.conf import settings"}
+
+    assert impure(imports(modules)) == ["exports.engine.writers.csv:1 imports django.conf"]
+
+
+def test_http_in_the_engine_is_found() -> None:
+    modules = {"exports.engine.store": "import django.http"}
+
+    assert engine_knows_the_outside(imports(modules)) == [
+        "exports.engine.store:1 imports django.http"
+    ]
+
+
+def test_a_second_writer_of_statuses_is_found() -> None:
+    assert len(writes_status({"exports.views": "export.status = Status.FAILED"})) == 1
+    assert (
+        len(writes_status({"exports.views": "Export.objects.filter(pk=1).update(status=x)"})) == 1
+    )
+    assert len(writes_status({"exports.views": "Export(status=x)"})) == 1
+    assert writes_status({"exports.parts": "part.update(status=PartStatus.DONE)"}) == []
+    assert writes_status({"exports.views": "Export.objects.filter(status=x)"}) == []
+
+
+def test_a_second_writer_of_streams_is_found() -> None:
+    models = "from notifications.models import Event, Stream\n"
+
+    assert len(writes_streams({"exports.views": f"{models}Stream.objects.create(name='a')"})) == 1
+    assert len(writes_streams({"exports.views": f"{models}Event(offset=1)"})) == 1
+    assert len(writes_streams({"exports.views": "stream.events.filter(pk=1).delete()"})) == 1
+    assert writes_streams({"exports.views": f"{models}Event.objects.filter(offset=1)"}) == []
+    assert writes_streams({"notifications.consumers": "import asyncio\nasyncio.Event()"}) == []

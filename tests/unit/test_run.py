@@ -1,0 +1,396 @@
+"""The parts of `make run` that can be had without running anything."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import sys
+import threading
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from supervisor.options import ServerOptions
+
+from config import embedded
+from config.run import CannotRunError, readiness
+from config.run.claim import claim
+from config.run.preparation import port_from, valkey_directory
+from config.run.processes import Process, config_text, processes
+from config.run.stopping import blocked_signals
+from config.run.terminal import Log, say
+from demo.accounts import ACCOUNTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SOCKET = Path("/tmp/waybill-0-0123456789/valkey.sock")
+
+# -- The directory of the socket ---------------------------------------------------------
+
+
+def test_missing_directory_is_made_for_us_alone(tmp_path: Path) -> None:
+    embedded.make_private(tmp_path / "new")
+
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_directory_of_ours_is_used_again(tmp_path: Path) -> None:
+    embedded.make_private(tmp_path / "ours")
+    embedded.make_private(tmp_path / "ours")
+
+
+def test_directory_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o755)
+
+    with pytest.raises(PermissionError, match="with mode 700"):
+        embedded.make_private(tmp_path / "open")
+
+
+def test_directory_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "foreign").mkdir(mode=0o700)
+    monkeypatch.setattr(embedded.os, "getuid", lambda: os.geteuid() + 1)
+
+    with pytest.raises(PermissionError, match="directory of yours"):
+        embedded.make_private(tmp_path / "foreign")
+
+
+def test_link_to_a_private_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+
+    with pytest.raises(PermissionError):
+        embedded.make_private(tmp_path / "link")
+
+
+def test_socket_has_a_short_path_wherever_the_data_is() -> None:
+    deep = Path("/home/somebody") / ("a long name/" * 20) / "var"
+
+    url = embedded.redis_url(deep)
+
+    assert url.startswith("unix:///")
+    assert len(url.removeprefix("unix://").encode()) < 104
+
+
+def test_two_directories_of_data_never_share_a_socket() -> None:
+    assert embedded.redis_url(Path("/a/var")) != embedded.redis_url(Path("/b/var"))
+
+
+def test_directory_of_the_socket_is_gone_even_after_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+    settings.REDIS_URL = f"unix://{tmp_path / 'private' / 'valkey.sock'}"
+
+    def fail() -> None:
+        with valkey_directory() as path:
+            assert path is not None
+            path.touch()  # As a Valkey that was killed leaves it.
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- What supervisord is told ------------------------------------------------------------
+
+
+def as_supervisord_reads(listed: list[Process], var_dir: Path) -> dict[str, tuple[Any, Any]]:
+    """The configuration of each program and of its group, read by supervisord itself."""
+    (var_dir / "log").mkdir(parents=True)
+    config = var_dir / "supervisord.conf"
+    config.write_text(config_text(listed, var_dir, var_dir / "log"))
+    options = ServerOptions()
+    options.realize(["--configuration", str(config)])
+    return {
+        program.name: (program, group)
+        for group in options.process_group_configs
+        for program in group.process_configs
+    }
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "100%", "%(here)s", 'it\'s "quoted"'])
+def test_supervisord_reads_what_we_meant(tmp_path: Path, name: str) -> None:
+    var_dir = tmp_path / name
+    listed = processes(8000, "INFO", var_dir / "valkey.sock")
+
+    read = as_supervisord_reads(listed, var_dir)
+
+    for process in listed:
+        program, _ = read[process.name]
+        # As supervisord splits it when it starts the program.
+        assert shlex.split(program.command) == list(process.command)
+        assert program.stdout_logfile == str(var_dir / "log" / f"{process.name}.log")
+        assert program.redirect_stderr
+
+
+@pytest.mark.parametrize("name", ["a ;b", "a #b", "a\nb"])
+def test_path_that_supervisord_would_cut_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CannotRunError, match="Rename the directory"):
+        config_text(processes(8000, "INFO", None), tmp_path / name, tmp_path / name / "log")
+
+
+def test_whatever_dies_is_started_again_for_ever(tmp_path: Path) -> None:
+    read = as_supervisord_reads(processes(8000, "INFO", SOCKET), tmp_path / "var")
+
+    assert sorted(read) == ["beat", "valkey", "web", "worker"]
+    for program, _ in read.values():
+        assert program.autostart
+        assert program.autorestart.__name__ == "RestartUnconditionally"
+        assert program.startretries > 100_000
+
+
+def test_valkey_starts_before_and_stops_after_those_that_use_it(tmp_path: Path) -> None:
+    read = as_supervisord_reads(processes(8000, "INFO", SOCKET), tmp_path / "var")
+
+    groups = {name: group for name, (_, group) in read.items()}
+    assert groups["valkey"] < groups["web"]
+    assert groups["web"] is groups["worker"] is groups["beat"]
+
+
+def test_without_a_socket_there_is_no_valkey() -> None:
+    assert [process.name for process in processes(8000, "INFO", None)] == ["web", "worker", "beat"]
+
+
+def test_valkey_listens_on_no_port() -> None:
+    valkey = processes(8000, "INFO", SOCKET)[0].command
+
+    assert valkey[valkey.index("--port") + 1] == "0"
+    assert valkey[valkey.index("--unixsocket") + 1] == str(SOCKET)
+    assert valkey[valkey.index("--unixsocketperm") + 1] == "700"
+
+
+# -- The port, and who has the data ------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "80x", " 80", "8e3", "٣"])
+def test_what_is_no_port_is_refused(text: str) -> None:
+    with pytest.raises(CannotRunError, match="PORT must be a number from 1 to 65535"):
+        port_from(text)
+
+
+def test_port_is_read() -> None:
+    assert port_from("8001") == 8001
+
+
+def test_second_claim_is_told_of_the_first(tmp_path: Path) -> None:
+    with (
+        claim(tmp_path, "http://127.0.0.1:8000/"),
+        pytest.raises(CannotRunError, match=rf"8000/ \(process {os.getpid()}\)"),
+        claim(tmp_path, "http://127.0.0.1:8001/"),
+    ):
+        pytest.fail("claimed twice")
+
+    with claim(tmp_path, "http://127.0.0.1:8001/"):
+        assert (tmp_path / "run.lock").read_text() == f"{os.getpid()} http://127.0.0.1:8001/"
+
+
+# -- What is seen ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "web.log"
+
+
+@pytest.fixture
+def open_log(path: Path) -> Iterator[Callable[..., Log]]:
+    with ExitStack() as opened:
+        yield lambda **options: opened.enter_context(closing(Log(path, **options)))
+
+
+def test_log_shows_new_lines_once_they_are_whole(path: Path, open_log: Callable[..., Log]) -> None:
+    path.write_text("of an earlier run\n")
+    log = open_log()
+
+    with path.open("a") as file:
+        file.write("one\ntw")
+    first = list(log.new_lines())
+    with path.open("a") as file:
+        file.write("o\n")
+    second = list(log.new_lines())
+
+    assert (first, second) == (["one"], ["two"])
+
+
+def test_log_that_is_not_there_yet_is_shown_from_its_beginning(
+    path: Path, open_log: Callable[..., Log]
+) -> None:
+    log = open_log()
+    before = list(log.new_lines())
+
+    path.write_text("one\n")
+
+    assert (before, list(log.new_lines())) == ([], ["one"])
+
+
+def test_log_goes_on_in_the_next_file_when_one_is_full(
+    path: Path, open_log: Callable[..., Log]
+) -> None:
+    path.touch()
+    log = open_log()
+
+    path.write_text("last of the old\n")
+    path.rename(path.with_suffix(".log.1"))
+    path.write_text("first of the new\n")
+
+    assert list(log.new_lines()) == ["last of the old", "first of the new"]
+
+
+def test_log_leaves_out_what_nobody_asked_for(path: Path, open_log: Callable[..., Log]) -> None:
+    log = open_log(leave_out=["/health/ready"])
+
+    path.write_text("GET /health/ready\nGET /exports/\n")
+
+    assert list(log.new_lines()) == ["GET /exports/"]
+
+
+def test_line_that_the_terminal_cannot_write_is_written_as_far_as_it_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(seen, encoding="ascii"))
+
+    say("flüge.csv")
+
+    assert seen.getvalue() == b"fl?ge.csv\n"
+
+
+def test_every_login_that_is_made_is_shown_with_its_rights() -> None:
+    shown = readiness.welcome("http://127.0.0.1:8000/", debug=True)
+
+    assert [account.name for account in ACCOUNTS] == ["demo", "staff", "guest"]
+    for account in ACCOUNTS:
+        assert re.search(rf"^  {account.name}/{account.name} +{account.rights}$", shown, re.M)
+
+
+def test_logins_are_shown_only_with_debug() -> None:
+    assert "demo/demo" in readiness.welcome("http://127.0.0.1:8000/", debug=True)
+    assert "demo" not in readiness.welcome("http://127.0.0.1:8000/", debug=False)
+
+
+# -- Whether everything answers ----------------------------------------------------------
+
+
+@contextmanager
+def web(*answers: tuple[int, object]) -> Iterator[tuple[int, list[str]]]:
+    """A web server that gives `answers` in turn; its port, and the hosts it was asked for."""
+    left = list(answers)
+    hosts: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            hosts.append(self.headers["Host"])
+            status, body = left.pop(0)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with http.server.HTTPServer((readiness.HOST, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server.server_port, hosts
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+ALL_WELL = (200, {"status": "ok", "checks": {"database": "ok", "redis": "ok", "worker": "ok"}})
+NO_WORKER = (503, {"checks": {"database": "ok", "redis": "ok", "worker": "no worker answered"}})
+
+
+def test_nothing_is_missing_when_all_answer() -> None:
+    with web(ALL_WELL) as (port, _):
+        assert readiness.unready(port, ["127.0.0.1"]) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "missing"),
+    [
+        (NO_WORKER, "  worker: no worker answered"),
+        ((500, "an error page"), "  web: /health/ready answers 500"),
+        ((404, {"detail": "Not Found"}), "  web: /health/ready answers 404"),
+    ],
+)
+def test_what_does_not_answer_is_named(answer: tuple[int, object], missing: str) -> None:
+    with web(answer) as (port, _):
+        assert readiness.unready(port, ["127.0.0.1"]) == missing
+
+
+def test_web_that_does_not_listen_is_named() -> None:
+    with closing(socket.socket()) as probe:
+        probe.bind((readiness.HOST, 0))  # And nobody listens.
+        missing = readiness.unready(probe.getsockname()[1], ["127.0.0.1"])
+
+    assert missing is not None
+    assert missing.startswith("  web: does not answer")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host"),
+    [
+        (["waybill.example"], "waybill.example"),
+        ([".waybill.example"], "waybill.example"),
+        (["localhost", "127.0.0.1"], "127.0.0.1:{port}"),
+        (["*"], "127.0.0.1:{port}"),
+    ],
+)
+def test_web_is_asked_for_a_host_that_it_serves(allowed: list[str], host: str) -> None:
+    with web(ALL_WELL) as (port, hosts):
+        readiness.unready(port, allowed)
+
+    assert hosts == [host.format(port=port)]
+
+
+def test_long_wait_says_for_whom_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(readiness, "PATIENCE", 0.0)
+    monkeypatch.setattr(readiness, "ASK_SECONDS", 0.01)
+
+    with web(NO_WORKER, NO_WORKER, NO_WORKER, ALL_WELL) as (port, _):
+        came = readiness.wait_until_ready(port, ["127.0.0.1"], lambda: False)
+
+    assert came
+    assert capsys.readouterr().out.count("worker: no worker answered") == 1
+
+
+def test_wait_ends_when_the_run_does() -> None:
+    with web(NO_WORKER) as (port, _):
+        assert not readiness.wait_until_ready(port, ["127.0.0.1"], lambda: True)
+
+
+# -- What make does not tell us ------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows it")
+def test_signal_that_a_process_holds_back_is_seen() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        held = blocked_signals(os.getpid())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    assert signal.SIGHUP in held
+    assert signal.SIGINT not in held
+    assert signal.SIGHUP not in blocked_signals(os.getpid())
+
+
+def test_process_that_is_gone_holds_nothing_back() -> None:
+    assert blocked_signals(2**22 + 1) == set()

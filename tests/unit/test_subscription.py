@@ -1,0 +1,402 @@
+"""One client's place in one stream: what it is sent, when the table is read, what is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from notifications.backlog import Backlog
+from notifications.cursor import Cursor
+from notifications.items import Item
+from notifications.subscription import Read, Send, Subscription
+
+EPOCH = "epoch"
+NOW = 100.0
+
+
+def at(offset, revision=0, epoch=EPOCH):
+    return Cursor(epoch, offset, revision)
+
+
+def event(offset, revision=0, epoch=EPOCH):
+    return Item("s", at(offset, revision, epoch), "event", "thing", {"n": offset}, "then")
+
+
+def state(revision, offset=0, epoch=EPOCH):
+    return Item("s", at(offset, revision, epoch), "state", "key", {"n": revision}, "then")
+
+
+def level_at(cursor, window=8):
+    """A subscription that has read up to `cursor`, with nothing to send."""
+    subscription = Subscription("s", None, window=window)
+    assert subscription.next(NOW) == Read(None, window)
+    subscription.loaded(Backlog(cursor, cursor))
+    assert subscription.next(NOW) is None
+    return subscription
+
+
+def push(subscription, *items, head=None):
+    head = head or items[-1].position
+    subscription.push(head.epoch, head, items)
+
+
+def sent(subscription):
+    """Everything that can be sent now, as it goes out."""
+    steps = []
+    while isinstance(step := subscription.next(NOW), Send):
+        steps.append(step)
+    assert step is None, step
+    return steps
+
+
+def names(steps):
+    """The events' offsets, and "r" with the revision for values."""
+    return [
+        step.item.position.offset
+        if step.item.kind == "event"
+        else f"r{step.item.position.revision}"
+        for step in steps
+    ]
+
+
+# -- pushes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [None, "latest", at(3, 1)])
+def test_the_first_thing_is_to_read_the_table_from_where_the_client_asked(after):
+    subscription = Subscription("s", after, window=8)
+
+    assert subscription.next(NOW) == Read(after, 8)
+
+
+def test_the_very_next_event_is_forwarded_without_a_read():
+    subscription = level_at(at(5))
+
+    push(subscription, event(6), event(7))
+
+    assert names(sent(subscription)) == [6, 7]
+
+
+def test_the_very_next_value_is_forwarded_without_a_read():
+    subscription = level_at(at(5, 2))
+
+    push(subscription, state(3, offset=5), event(6, revision=3))
+
+    assert names(sent(subscription)) == ["r3", 6]
+
+
+def test_each_step_says_where_the_client_stands_after_it():
+    subscription = level_at(at(5, 2))
+
+    push(subscription, event(6, revision=2), state(3, offset=6))
+
+    assert [step.cursor for step in sent(subscription)] == [at(6, 2), at(6, 3)]
+
+
+def test_what_comes_again_is_dropped():
+    subscription = level_at(at(5, 2))
+    push(subscription, event(6, revision=2))
+    sent(subscription)
+
+    push(subscription, event(6, revision=2))
+    push(subscription, event(4, revision=2))
+    push(subscription, state(2, offset=4))
+
+    assert sent(subscription) == []
+
+
+def test_what_is_new_behind_something_old_is_forwarded_without_a_read():
+    subscription = level_at(at(5))
+
+    push(subscription, event(4), event(5), event(6))
+
+    assert names(sent(subscription)) == [6]
+
+
+def test_a_gap_leads_to_a_read_from_where_the_client_stands():
+    subscription = level_at(at(5))
+
+    push(subscription, event(7))
+
+    assert subscription.next(NOW) == Read(at(5), 8)
+
+
+def test_what_follows_before_a_gap_is_sent_and_the_rest_is_read():
+    subscription = level_at(at(5))
+
+    push(subscription, event(6), event(8))
+
+    assert names([subscription.next(NOW)]) == [6]
+    assert subscription.next(NOW) == Read(at(6), 7)
+
+
+def test_an_event_that_a_lost_value_came_before_leads_to_a_read():
+    subscription = level_at(at(5, 2))
+
+    push(subscription, event(6, revision=3))
+
+    assert subscription.next(NOW) == Read(at(5, 2), 8)
+
+
+def test_a_push_without_items_says_how_far_the_stream_goes():
+    subscription = level_at(at(5))
+
+    push(subscription, head=at(500))
+
+    assert subscription.next(NOW) == Read(at(5), 8)
+
+
+def test_a_push_of_another_epoch_leads_to_a_read():
+    subscription = level_at(at(5))
+
+    push(subscription, event(6, epoch="new"))
+
+    assert subscription.next(NOW) == Read(at(5), 8)
+
+
+def test_a_sweep_that_finds_nothing_new_changes_nothing():
+    subscription = level_at(at(5, 2))
+
+    assert not subscription.level(at(5, 2))
+    assert not subscription.level(at(4, 2))
+    assert subscription.next(NOW) is None
+
+
+@pytest.mark.parametrize("head", [at(6, 2), at(5, 3), at(1, 0, "new")])
+def test_a_sweep_that_finds_more_leads_to_a_read(head):
+    subscription = level_at(at(5, 2))
+
+    assert subscription.level(head)
+    assert subscription.next(NOW) == Read(at(5, 2), 8)
+
+
+# -- reads ---------------------------------------------------------------------------------
+
+
+def test_only_one_read_is_asked_for_at_a_time():
+    subscription = Subscription("s", None, window=8)
+    subscription.next(NOW)
+
+    subscription.level(at(9))
+    push(subscription, event(10))
+
+    assert subscription.next(NOW) is None
+
+
+def test_a_push_during_a_read_that_missed_it_leads_to_a_second_read():
+    subscription = Subscription("s", None, window=8)
+    subscription.next(NOW)
+    push(subscription, event(6))
+
+    subscription.loaded(Backlog(at(5), at(5)))
+
+    assert subscription.next(NOW) == Read(at(5), 8)
+
+
+def test_a_push_during_a_read_that_brought_it_leads_to_no_other():
+    subscription = Subscription("s", at(5), window=8)
+    subscription.next(NOW)
+    push(subscription, event(6))
+
+    subscription.loaded(Backlog(at(5), at(6), [event(6)]))
+
+    assert names(sent(subscription)) == [6]
+
+
+def test_a_head_that_the_table_does_not_confirm_is_not_asked_for_again():
+    subscription = level_at(at(5))
+    push(subscription, head=at(900))
+    subscription.next(NOW)
+
+    subscription.loaded(Backlog(at(5), at(5)))
+
+    assert subscription.next(NOW) is None
+    push(subscription, event(6))
+    assert names(sent(subscription)) == [6]
+
+
+def test_a_page_with_more_behind_it_is_sent_before_the_next_is_read():
+    subscription = Subscription("s", at(0), window=8)
+    subscription.next(NOW)
+
+    subscription.loaded(Backlog(at(0), at(2), [event(1), event(2)], more=True))
+
+    assert names([subscription.next(NOW), subscription.next(NOW)]) == [1, 2]
+    assert subscription.next(NOW) == Read(at(2), 6)
+
+
+def test_a_read_that_ends_beyond_its_last_item_takes_the_client_there():
+    subscription = Subscription("s", at(0, 0), window=8)
+    subscription.next(NOW)
+
+    subscription.loaded(Backlog(at(0, 0), at(1, 7), [event(1)]))
+
+    assert [step.cursor for step in sent(subscription)] == [at(1, 7)]
+    assert subscription.sent == at(1, 7)
+
+
+def test_a_read_that_found_nothing_takes_the_client_to_its_end():
+    subscription = Subscription("s", at(3, 4), window=8)
+    subscription.next(NOW)
+
+    subscription.loaded(Backlog(at(3, 4), at(3, 9)))
+
+    assert sent(subscription) == []
+    assert subscription.sent == at(3, 9)
+
+
+def test_a_client_that_asks_for_the_latest_gets_what_comes_from_then_on():
+    subscription = Subscription("s", "latest", window=8)
+    subscription.next(NOW)
+    subscription.loaded(Backlog(at(5, 2), at(5, 2)))
+
+    push(subscription, event(6, revision=2))
+
+    assert names(sent(subscription)) == [6]
+
+
+def test_a_failed_read_is_asked_for_again():
+    subscription = Subscription("s", at(5), window=8)
+    first = subscription.next(NOW)
+
+    subscription.failed()
+
+    assert subscription.next(NOW) == first
+
+
+def test_a_failure_without_a_read_changes_nothing():
+    subscription = level_at(at(5))
+
+    subscription.failed()
+
+    assert subscription.next(NOW) is None
+
+
+def test_a_reset_starts_the_client_again_from_where_the_read_began():
+    subscription = level_at(at(5, 2))
+    subscription.level(at(1, 1, "new"))
+    subscription.next(NOW)
+
+    subscription.loaded(
+        Backlog(
+            at(0, 0, "new"),
+            at(1, 1, "new"),
+            [state(1, epoch="new"), event(1, 1, epoch="new")],
+            reset="epoch",
+        )
+    )
+
+    assert [step.cursor for step in sent(subscription)] == [at(0, 1, "new"), at(1, 1, "new")]
+
+
+# -- the window ----------------------------------------------------------------------------
+
+
+def test_no_more_than_a_window_is_sent_without_an_ack():
+    subscription = level_at(at(0), window=3)
+
+    push(subscription, *(event(offset) for offset in range(1, 10)))
+
+    assert names(sent(subscription)) == [1, 2, 3]
+
+
+def test_an_ack_makes_room_and_the_table_has_the_rest():
+    subscription = level_at(at(0), window=3)
+    push(subscription, *(event(offset) for offset in range(1, 10)))
+    sent(subscription)
+
+    subscription.ack(at(2))
+
+    assert subscription.next(NOW) == Read(at(3), 2)
+
+
+def test_no_more_is_read_than_the_window_has_room_for():
+    subscription = level_at(at(0), window=4)
+    push(subscription, event(1), event(2), event(3), head=at(9))
+    names([subscription.next(NOW) for _ in range(3)])
+
+    assert subscription.next(NOW) == Read(at(3), 1)
+
+
+def test_a_client_that_does_not_read_costs_no_more_than_a_window():
+    subscription = level_at(at(0), window=3)
+
+    for offset in range(1, 1000):
+        push(subscription, event(offset))
+        subscription.next(NOW)
+
+    assert len(subscription._queue) + len(subscription._unacked) <= 3
+
+
+def test_pushes_that_nobody_has_drained_yet_cost_no_more_than_a_window():
+    subscription = level_at(at(0), window=3)
+
+    push(subscription, *(event(offset) for offset in range(1, 1000)))
+
+    assert len(subscription._queue) == 3
+
+
+def test_an_ack_covers_everything_before_it():
+    subscription = level_at(at(0), window=2)
+    push(subscription, event(1), event(2))
+    sent(subscription)
+
+    subscription.ack(at(2))
+    push(subscription, event(3), event(4))
+
+    assert names(sent(subscription)) == [3, 4]
+
+
+@pytest.mark.parametrize("ack", [at(0), at(9, 9, "another")])
+def test_an_ack_of_something_else_makes_no_room(ack):
+    subscription = level_at(at(0), window=1)
+    push(subscription, event(1), event(2))
+    sent(subscription)
+
+    subscription.ack(ack)
+
+    assert sent(subscription) == []
+
+
+def test_a_full_window_is_stalled_from_then_on():
+    subscription = level_at(at(0), window=2)
+    push(subscription, event(1))
+    subscription.next(10.0)
+    assert subscription.stalled_since() is None
+    push(subscription, event(2))
+    subscription.next(20.0)
+
+    assert [subscription.next(when) for when in (21.0, 22.0)] == [None, None]
+
+    assert subscription.stalled_since() == 21.0
+
+
+def test_a_client_that_acknowledges_slowly_is_not_stalled():
+    subscription = level_at(at(0), window=2)
+    push(subscription, event(1), event(2), event(3))
+    sent(subscription)
+    assert subscription.stalled_since() == NOW
+
+    subscription.ack(at(1))
+    assert subscription.stalled_since() is None
+    subscription.next(150.0)
+    subscription.loaded(Backlog(at(2), at(3), [event(3)]))
+    subscription.next(150.0)
+    subscription.next(160.0)
+
+    assert subscription.stalled_since() == 160.0
+
+
+def test_a_reset_forgets_what_was_unacknowledged():
+    subscription = level_at(at(0), window=2)
+    push(subscription, event(1))
+    sent_before = sent(subscription)
+    subscription.level(at(2, 0, "new"))
+    assert subscription.next(NOW) == Read(at(1), 1)
+
+    subscription.loaded(
+        Backlog(at(0, 0, "new"), at(1, 0, "new"), [event(1, epoch="new")], reset="epoch")
+    )
+    push(subscription, event(2, epoch="new"))
+
+    assert names(sent_before) == [1]
+    assert names(sent(subscription)) == [1, 2]
