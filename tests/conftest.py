@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import django
 import pytest
+from asgiref.sync import SyncToAsync
+from django.db import connections
 
 from tests.services import environment
 from tests.services.postgres import Postgres
@@ -164,6 +166,8 @@ def postgres(request: pytest.FixtureRequest, transactional_db: None) -> Iterator
     server = request.config.stash[POSTGRES]
     yield server
     server.start()
+    # A thread that async tests share keeps its connection, which a restart has cut.
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture
