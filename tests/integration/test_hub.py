@@ -306,8 +306,9 @@ async def test_a_frozen_layer_holds_nobody_up_for_longer_than_a_second(ear, valk
     await asyncio.gather(*(the_hub.leave(stream, ear) for stream in streams))
     left = time.monotonic()
 
-    assert followed - begin < hub.LAYER_TIMEOUT + 2
-    assert left - followed < hub.LAYER_TIMEOUT + 2
+    # 50 times that, if they waited one after the other.
+    assert followed - begin < hub.LAYER_TIMEOUT * 10
+    assert left - followed < hub.LAYER_TIMEOUT * 10
     assert tasks_of_streams() in ([], ["streams-settle"])
 
 

@@ -79,7 +79,7 @@ def test_a_broker_that_hangs_holds_up_the_click_for_seconds_only(person, valkey,
     told = queue.enqueue(request_quietly(person).pk)
 
     assert not told
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # And not until it thaws.
 
 
 def request_quietly(person):

@@ -677,7 +677,7 @@ def test_the_lease_is_renewed_while_the_loop_waits_for_something(person, at, set
 
     def wait_for_renewals():
         of_export, of_part = leases()
-        wait_until(lambda: leases()[0] > of_export and leases()[1] > of_part, timeout=5)
+        wait_until(lambda: leases()[0] > of_export and leases()[1] > of_part)
         renewed.append(True)
 
     settings.EXPORTS_LEASE_SECONDS = 1
