@@ -13,11 +13,25 @@ test("the back-off is anything up to a ceiling that doubles", () => {
   assert.equal(fullJitter(1000, () => 1), 30_000);
 });
 
-test("before the first frame any offset is the next", () => {
-  const position = new Position("e.10.5");
+test("a cursor says what is old before the first frame has come", () => {
+  const position = new Position("a-b_c.10.5");
 
+  assert.equal(position.judge({ type: "event", offset: 10 }), "old");
   assert.equal(position.judge({ type: "event", offset: 11 }), "next");
+  assert.equal(position.judge({ type: "event", offset: 12 }), "gap");
+  assert.equal(position.judge({ type: "state", revision: 5 }), "old");
+  assert.equal(position.judge({ type: "state", revision: 7 }), "next");
 });
+
+for (const cursor of [null, "latest", "not ours"]) {
+  test(`from ${cursor} any first number is the next`, () => {
+    const position = new Position(cursor);
+
+    assert.equal(position.judge({ type: "event", offset: 11 }), "next");
+    assert.equal(position.judge({ type: "state", revision: 1 }), "next");
+    assert.equal(position.cursor, cursor);
+  });
+}
 
 test("offsets have no holes, and revisions may", () => {
   const position = new Position("e.10.5");

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { PROTOCOL, StreamClient } from "../../notifications/static/notifications/stream.js";
+import { PROTOCOL } from "../../notifications/static/notifications/socket.js";
+import { StreamClient } from "../../notifications/static/notifications/stream.js";
 import { Clock } from "./clock.mjs";
 
 const HEARTBEAT = 20;
@@ -10,12 +11,14 @@ const HEARTBEAT = 20;
 function setUp(options = {}) {
   const clock = new Clock();
   const page = { sockets: [], events: [], states: [], resets: [], statuses: [], errors: [] };
+  page.refused = [];
   const client = new StreamClient({
     url: "ws://test/ws/streams/",
     subscriptions: { "user-1": "e.10.5" },
     onEvent: (frame) => page.events.push(frame.offset),
     onState: (frame) => page.states.push(frame.revision),
     onReset: (frame) => page.resets.push(frame.stream),
+    onRefused: (stream, detail) => page.refused.push([stream, detail]),
     onStatus: (status) => page.statuses.push(status),
     ...options,
     env: {
@@ -570,14 +573,134 @@ test("a stream that is dropped early does not keep the others from being live", 
   assert.equal(client.status, "live");
 });
 
-test("when no stream may be read it says so and stops", () => {
+test("a client whose only stream is refused is told so, and takes another", () => {
   const { client, page, socket } = setUp();
   socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
 
-  socket().receive({ type: "error", code: "forbidden", detail: "", stream: "user-1" });
+  socket().receive({ type: "error", code: "forbidden", detail: "No.", stream: "user-1" });
+  client.subscribe({ "user-2": null });
 
-  assert.equal(client.status, "refused");
-  assert.equal(page.sockets[0].isClosed, true);
+  assert.deepEqual(page.refused, [["user-1", "No."]]);
+  assert.equal(client.status, "live");
+  assert.deepEqual(socket().sent.at(-1), { type: "subscribe", streams: { "user-2": null } });
+});
+
+test("without a stream it is live when it is welcome", () => {
+  const { client, socket } = setUp({ subscriptions: {} });
+
+  const before = client.status;
+  socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
+
+  assert.equal(before, "connecting");
+  assert.equal(client.status, "live");
+});
+
+const subscribed = (stream, cursor) => ({ type: "subscribed", stream, cursor, recovered: true });
+
+test("a stream that is subscribed to later arrives beside the others", () => {
+  const { client, page, socket } = setUp();
+  socket().accept();
+
+  client.subscribe({ "export-2": "g.4.0" });
+  socket().receive(event(11), subscribed("export-2", "g.4.0"));
+  socket().receive(event(5, { stream: "export-2", cursor: "g.5.0" }), event(12));
+
+  assert.deepEqual(socket().sent.at(-1), { type: "subscribe", streams: { "export-2": "g.4.0" } });
+  assert.deepEqual(page.events, [11, 5, 12]);
+  assert.deepEqual(client.cursors, { "user-1": "e.12.5", "export-2": "g.5.0" });
+});
+
+test("what is subscribed to before the start and while lost is asked for on connecting", () => {
+  const { client, clock, socket } = setUp();
+  client.stop();
+  client.subscribe({ "export-2": null });
+  client.start();
+  socket().accept({ streams: { "user-1": "e.10.5", "export-2": "g.0.0" } });
+  const first = socket().sent[0].streams;
+
+  socket().lose();
+  client.subscribe({ "export-3": "latest" });
+  client.unsubscribe(["export-2"]);
+  clock.advance(500);
+  socket().accept();
+
+  assert.deepEqual(first, { "user-1": "e.10.5", "export-2": null });
+  assert.deepEqual(socket().sent[0].streams, { "user-1": "e.10.5", "export-3": "latest" });
+});
+
+test("a stream that is left is neither heard nor asked for again", () => {
+  const { client, clock, page, socket } = setUp({ subscriptions: { "user-1": null, "export-2": null } });
+  socket().accept({ streams: { "user-1": "e.10.5", "export-2": "g.0.0" } });
+
+  client.unsubscribe(["user-1"]);
+  socket().receive(event(11));
+  const sent = socket().sent.at(-1);
+  socket().lose();
+  clock.advance(500);
+  socket().accept({ streams: {} });
+
+  assert.deepEqual(sent, { type: "unsubscribe", streams: ["user-1"] });
+  assert.deepEqual(page.events, []);
+  assert.deepEqual(socket().sent[0].streams, { "export-2": "g.0.0" });
+});
+
+test("leaving the one stream that is not confirmed makes the others live", () => {
+  const { client, socket } = setUp({ subscriptions: { "user-1": null, "export-2": null } });
+  socket().accept();
+
+  client.unsubscribe(["export-2"]);
+
+  assert.equal(client.status, "live");
+});
+
+test("subscribed to from an earlier cursor, a stream starts anew from it", () => {
+  const { client, page, socket } = setUp();
+  socket().accept();
+  socket().receive(event(11), event(12));
+
+  client.subscribe({ "user-1": "e.10.5" });
+  socket().receive(event(13)); // It was on its way when the server was asked.
+  socket().receive(subscribed("user-1", "e.10.5"), event(11), event(12), event(13));
+
+  assert.deepEqual(page.events, [11, 12, 11, 12, 13]);
+});
+
+test("subscribed to twice before an answer, only the second answer counts", () => {
+  const { client, page, socket } = setUp();
+  socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
+
+  client.subscribe({ "user-1": null });
+  const early = socket().sentOf("subscribe").length;
+  socket().receive(subscribed("user-1", "e.10.5"), event(11));
+  socket().receive(subscribed("user-1", "e.0.0"), event(1), event(2));
+
+  assert.equal(early, 1);
+  assert.deepEqual(socket().sentOf("subscribe").at(-1).streams, { "user-1": null });
+  assert.deepEqual(page.events, [1, 2]);
+});
+
+test("left before the answer, a stream is given back when the answer comes", () => {
+  const { client, page, socket } = setUp();
+  socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
+
+  client.unsubscribe(["user-1"]);
+  socket().receive(subscribed("user-1", "e.10.5"), event(11));
+
+  assert.deepEqual(socket().sent.at(-1), { type: "unsubscribe", streams: ["user-1"] });
+  assert.deepEqual(page.events, []);
+  assert.deepEqual(client.cursors, {});
+});
+
+test("from now on means from where the server said that now was", () => {
+  const { clock, client, socket } = setUp({ subscriptions: { "user-1": "latest" } });
+  socket().accept({ streams: { "user-1": "e.40.9" } });
+
+  socket().lose();
+  clock.advance(500);
+  socket().accept({ streams: { "user-1": "e.40.9" } });
+
+  assert.deepEqual(socket().sent[0].streams, { "user-1": "e.40.9" });
+  assert.deepEqual(client.cursors, { "user-1": "e.40.9" });
 });
 
 test("stopped it closes, and started again it resumes", () => {

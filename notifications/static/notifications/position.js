@@ -1,12 +1,16 @@
-// How far this client has come in one stream.
+// How far a client has come in one stream.
+
+// What our own server writes: `<epoch>.<offset>.<revision>` (notifications/cursor.py).
+const CURSOR = /^[\w-]+\.(\d+)\.(\d+)$/;
 
 export class Position {
-  // `cursor` is opaque: it is stored, and handed back to resume. Null is the start.
+  // `cursor` is stored, and handed back to resume. Null is the start, "latest" is now:
+  // where that is, only the server knows, so any number is the next one.
   constructor(cursor = null) {
     this.cursor = cursor;
-    // Unknown until the first frame: the server sends nothing from before the cursor.
-    this.offset = null;
-    this.revision = null;
+    const [, offset, revision] = CURSOR.exec(cursor) ?? [];
+    this.offset = offset === undefined ? null : Number(offset);
+    this.revision = revision === undefined ? null : Number(revision);
   }
 
   // Whether an event or state frame is the "next", an "old" one, or comes after a "gap".

@@ -1,0 +1,32 @@
+// Timers by name: arming one again puts it off, and all can be disarmed at once.
+
+export class Timers {
+  #env;
+  #ids = new Map();
+
+  constructor(env) {
+    this.#env = env;
+  }
+
+  has(name) {
+    return this.#ids.has(name);
+  }
+
+  arm(name, ms, callback) {
+    this.disarm(name);
+    const fire = () => {
+      this.#ids.delete(name);
+      callback();
+    };
+    this.#ids.set(name, this.#env.setTimeout(fire, ms));
+  }
+
+  disarm(name) {
+    this.#env.clearTimeout(this.#ids.get(name));
+    this.#ids.delete(name);
+  }
+
+  disarmAll() {
+    for (const name of [...this.#ids.keys()]) this.disarm(name);
+  }
+}
