@@ -15,10 +15,6 @@ export function follow(page, handlers) {
         notice.hidden = !notice.dataset.when.split(" ").includes(status);
       }
     }),
-    async isSignedIn() {
-      const response = await fetch(location.href, { method: "HEAD", redirect: "manual" });
-      return response.type !== "opaqueredirect";
-    },
     ...handlers,
   });
 }

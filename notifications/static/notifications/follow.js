@@ -6,20 +6,21 @@
 //     streams: { "user-42": cursor }, // null: everything that is kept
 //     onEvent(frame) {}, onState(frame) {},
 //     onReset(frame) {},              // forget what you hold of frame.stream
-//     onRefused(frame) {},            // frame.stream will not be sent
+//     onRefused(stream, detail) {},   // it will not be sent; the others go on
 //     onStatus(status) {},            // as StreamClient's
-//     async isSignedIn() {},          // asked when a connection is refused
 //   });
 //   following.stop();
 //
 // A page that is left, slept or lost its network needs nothing more: that is seen to here.
 
+import { isSignedIn } from "./session.js";
 import { StreamClient } from "./stream.js";
 
 export function follow({ url, streams, ...handlers }) {
   const client = new StreamClient({
     url: new URL(url, location.href.replace(/^http/, "ws")).href,
     subscriptions: streams,
+    isSignedIn: () => isSignedIn(location.href),
     ...handlers,
   });
   const leaving = new AbortController();
