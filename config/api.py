@@ -15,6 +15,7 @@ from ninja import NinjaAPI
 
 import exports.api
 import notifications.api
+import notifications.inbox_api
 from notifications import problems
 from notifications.auth import Authenticate
 
@@ -83,6 +84,7 @@ problems.install(api)
 exports.api.install(api)
 api.add_router("/v1/", exports.api.router)
 api.add_router("/v1/", notifications.api.router)
+api.add_router("/v1/", notifications.inbox_api.router)
 
 
 @api.exception_handler(Exception)

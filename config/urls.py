@@ -20,6 +20,7 @@ icon = lazy(static, str)("exports/waybill.svg")
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="exports:dashboard")),
     path("exports/", include("exports.urls")),
+    path("inbox/", include("notifications.urls")),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("favicon.ico", RedirectView.as_view(url=icon)),

@@ -9,8 +9,9 @@ class ExportsConfig(AppConfig):
     name = "exports"
 
     def ready(self) -> None:
-        from exports import access, registry  # noqa: PLC0415 - models are there only now
+        from exports import access, notices, registry  # noqa: PLC0415 - models are there only now
 
         autodiscover_modules("exporters")
         checks.register(registry.check, "exports")
         access.register()
+        notices.register()

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.utils.html import format_html
 
-from notifications.models import Event, Retained, Stream, Token
+from notifications.models import Event, Inbox, Retained, Stream, Token
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -73,6 +73,19 @@ class RetainedAdmin(MachineOwnedAdmin):
     @admin.display(description="data")
     def contents(self, retained: Retained) -> SafeString:
         return as_json(retained.data)
+
+
+@admin.register(Inbox)
+class InboxAdmin(MachineOwnedAdmin):
+    list_display = ["user", "read_offset", "mailed_offset", "email", "mail_after"]
+    list_filter = ["email"]
+    list_select_related = ["user"]
+    search_fields = [f"user__{get_user_model().USERNAME_FIELD}"]
+    ordering = ["-pk"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Inbox | None = None) -> bool:
+        # It goes with its user, whom the admin could not delete otherwise.
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(Token)

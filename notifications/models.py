@@ -1,4 +1,4 @@
-"""The tables of streams. Only `publish` writes them (and `tokens` its own).
+"""The tables of streams. Only `publish` writes them (`tokens`, `inbox` and `mail` their own).
 
 Nothing here does I/O beyond Django's: what a stream is, and what the database
 refuses to store.
@@ -11,6 +11,7 @@ import secrets
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 def new_epoch() -> str:
@@ -50,6 +51,10 @@ class Event(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["stream", "offset"], name="one_event_an_offset"),
         ]
+        indexes = [
+            # The inbox: a few types among very many log lines.
+            models.Index(fields=["stream", "type", "offset"], name="event_of_a_type"),
+        ]
         ordering = ["stream", "offset"]
 
     def __str__(self) -> str:
@@ -75,6 +80,44 @@ class Retained(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} r{self.revision}"
+
+
+class Mailing(models.TextChoices):
+    """Which notifications a user wants by e-mail."""
+
+    ALL = "all", _("Everything")
+    FAILURES = "failures", _("Failures only")
+    NONE = "none", _("Nothing")
+
+
+class Inbox(models.Model):
+    """How far one user has read their notifications, and how far they were mailed."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="inbox"
+    )
+    # The user's stream in the life that the two offsets are of. If it is deleted and made
+    # anew, they mean nothing there.
+    stream = models.OneToOneField(Stream, on_delete=models.SET_NULL, null=True, editable=False)
+    read_offset = models.BigIntegerField(default=0, help_text="Read up to this event.")
+    mailed_offset = models.BigIntegerField(default=0, help_text="Mailed up to this event.")
+
+    email = models.CharField(max_length=10, choices=Mailing, default=Mailing.ALL)
+    language = models.CharField(
+        max_length=20, blank=True, help_text="Of e-mails. Empty: the site's."
+    )
+
+    # Each claim by somebody who sends mail takes the next attempt, and names it ever after.
+    mail_attempt = models.PositiveBigIntegerField(default=0)
+    mail_after = models.DateTimeField(
+        null=True, help_text="Somebody is sending, or was told to try later: not before this."
+    )
+
+    class Meta:
+        verbose_name_plural = "inboxes"
+
+    def __str__(self) -> str:
+        return f"inbox of {self.user}"
 
 
 class Token(models.Model):

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 
-from notifications import publish, tokens
-from notifications.models import Event, Retained, Stream, Token
+from notifications import inbox, publish, tokens
+from notifications.models import Event, Inbox, Retained, Stream, Token
 
 pytestmark = pytest.mark.django_db
 
@@ -74,3 +74,19 @@ def test_a_token_is_revoked_by_deleting_it(operator):
     assert operator.get(f"{base}add/").status_code == 403
     assert operator.post(f"{base}{token.pk}/delete/", {"post": "yes"}).status_code == 302
     assert tokens.user_of(secret) is None
+
+
+def test_an_inbox_is_to_be_looked_at_and_goes_with_its_user(operator):
+    user = User.objects.create_user("reader")
+    with transaction.atomic():
+        inbox.notify(user, "Ready")
+    inbox.mark_read(user)
+    base = f"/admin/notifications/inbox/{Inbox.objects.get().pk}"
+
+    assert found(operator, "/admin/notifications/inbox/", "reader") == ["inbox of reader"]
+    assert operator.get(f"{base}/change/").status_code == 200
+    assert operator.post(f"{base}/change/", {"read_offset": 0}).status_code == 403
+    assert operator.get("/admin/notifications/inbox/add/").status_code == 403
+    deleted = operator.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"})
+    assert deleted.status_code == 302
+    assert not Inbox.objects.exists()

@@ -28,7 +28,7 @@ EXPORTS = (
     ("models", "leases"),
     ("exporter", "registry", "changelist", "query"),
     ("engine", "engine.joblog", "engine.plan", "engine.readers", "engine.store"),
-    ("access", "snapshot", "announce", "parts"),
+    ("access", "snapshot", "announce", "notices", "parts"),
     ("queue", "limits", "clock"),
     ("lifecycle",),
     # What people meet. It asks lifecycle, and leaves the work to workers.

@@ -1,0 +1,48 @@
+"""What an export says to its owner when it is over, in the bell and by e-mail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from notifications import notices
+from notifications.notices import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def register() -> None:
+    """Let the two ends that nobody asked for be notifications: who cancels knows of it."""
+    notices.register("export.succeeded", _succeeded)
+    notices.register("export.failed", _failed)
+
+
+def _succeeded(snapshot: Mapping[str, Any]) -> Notice:
+    count = snapshot["rows_done"]
+    rows = ngettext("{rows} row", "{rows} rows", count).format(rows=intcomma(count))
+    return Notice(
+        _("{label} is ready.").format(label=_label(snapshot)),
+        body=_("{rows}, {size}.").format(rows=rows, size=filesizeformat(snapshot["bytes"])),
+        url=snapshot["links"]["self"],
+        level="success",
+    )
+
+
+def _failed(snapshot: Mapping[str, Any]) -> Notice:
+    return Notice(
+        _("{label} has failed.").format(label=_label(snapshot)),
+        body=snapshot["error"],
+        url=snapshot["links"]["self"],
+        level="error",
+    )
+
+
+def _label(snapshot: Mapping[str, Any]) -> str:
+    """As one line: people name exports as they like, and a title goes into e-mails."""
+    label = "".join(each if each.isprintable() else " " for each in snapshot["label"])
+    return " ".join(label.split()) or snapshot["exporter"]

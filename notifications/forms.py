@@ -1,0 +1,18 @@
+"""What the pages of the inbox are sent."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from notifications.models import Mailing
+
+
+class ReadForm(forms.Form):
+    """`up_to`: the offset of the newest that was read. Empty: all of them."""
+
+    up_to = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
+
+
+class MailingForm(forms.Form):
+    email = forms.ChoiceField(label=_("By e-mail"), choices=Mailing.choices)

@@ -1,0 +1,126 @@
+"""The inbox over HTTP: what the bell shows, for programs too."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest  # noqa: TC002 - ninja reads the annotations
+from django.utils.translation import get_language
+from ninja import Query, Router, Schema
+from pydantic import ConfigDict, Field
+
+from notifications import inbox, notices
+from notifications.models import Mailing  # noqa: TC001 - pydantic reads the annotations
+from notifications.notices import Level  # noqa: TC001 - pydantic reads the annotations
+from notifications.problems import Problem
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+router = Router(tags=["inbox"])
+
+MAX_OFFSET = 2**63 - 1  # the largest that the database has
+WHO = frozenset({401, 422})
+CHANGE = frozenset({401, 403, 422})
+
+
+class PageIn(Schema):
+    before: int | None = Field(None, ge=0, le=MAX_OFFSET, description="`next` of the page above.")
+    limit: int = Field(inbox.PAGE, ge=1, le=inbox.MAX_PAGE)
+
+
+class NotificationOut(Schema):
+    offset: int
+    type: str
+    title: str
+    body: str
+    url: str
+    level: Level
+    at: str
+    read: bool
+
+
+class StateOut(Schema):
+    """As it is retained on your stream under the key `inbox`, whenever it changes.
+
+    `unread` counts up to the event `head`. Each later event of one of the `types` is one more.
+    """
+
+    read_offset: int
+    unread: int
+    head: int
+
+
+class PageOut(StateOut):
+    """The newest first. Follow your stream from `cursor`, and nothing is missing or doubled."""
+
+    cursor: str
+    types: list[str]
+    items: list[NotificationOut]
+    next: int | None
+
+
+class ReadIn(Schema):
+    """`up_to`: the offset of the newest that was read; null is all that there is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    up_to: int | None = Field(ge=0, le=MAX_OFFSET)
+
+
+class Preferences(Schema):
+    """`email`: which notifications you get by e-mail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Mailing
+
+
+@router.get("/inbox", response={200: PageOut, WHO: Problem}, summary="Your notifications")
+def get_inbox(request: HttpRequest, query: Query[PageIn]) -> dict[str, Any]:
+    page = inbox.page(_user(request), before=query.before, limit=query.limit)
+    return {
+        **asdict(page.state),
+        "cursor": page.cursor,
+        "types": notices.types(),
+        "items": [_item(entry) for entry in page.entries],
+        "next": page.next,
+    }
+
+
+@router.post("/inbox/read", response={200: StateOut, CHANGE: Problem}, summary="Mark as read")
+def mark_read(request: HttpRequest, body: ReadIn) -> dict[str, Any]:
+    return asdict(inbox.mark_read(_user(request), body.up_to))
+
+
+@router.get(
+    "/inbox/preferences", response={200: Preferences, WHO: Problem}, summary="What you are mailed"
+)
+def get_preferences(request: HttpRequest) -> dict[str, Any]:
+    return {"email": inbox.mailing(_user(request))}
+
+
+@router.patch(
+    "/inbox/preferences",
+    response={200: Preferences, CHANGE: Problem},
+    summary="Choose what you are mailed",
+)
+def set_preferences(request: HttpRequest, body: Preferences) -> dict[str, Any]:
+    inbox.choose_mailing(_user(request), body.email, get_language() or "")
+    return {"email": body.email}
+
+
+def _item(entry: inbox.Entry) -> dict[str, Any]:
+    return {
+        "offset": entry.offset,
+        "type": entry.type,
+        **asdict(entry.notice),
+        "at": entry.at.isoformat(),
+        "read": entry.read,
+    }
+
+
+def _user(request: HttpRequest) -> User:
+    assert request.user.is_authenticated  # The router asks for it.
+    return request.user

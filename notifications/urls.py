@@ -1,0 +1,14 @@
+"""The pages of the inbox. The API's URLs are in `inbox_api`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from notifications import views
+
+app_name = "notifications"
+urlpatterns = [
+    path("", views.inbox_page, name="inbox"),
+    path("read", views.read, name="read"),
+    path("preferences", views.preferences, name="preferences"),
+]

@@ -1,0 +1,77 @@
+"""The inbox as pages, which work without JavaScript."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from notifications import inbox
+from notifications.access import user_stream
+from notifications.forms import MailingForm, ReadForm
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.http import HttpRequest
+
+
+class SeeOther(HttpResponseRedirect):
+    """After a POST: get that page."""
+
+    status_code = 303
+
+
+@login_required
+@require_safe
+@cache_control(private=True, no_cache=True)
+def inbox_page(request: HttpRequest) -> HttpResponse:
+    """What there is to notice, a page at a time, the newest first."""
+    user = _user(request)
+    page = inbox.page(user, before=_before(request))
+    context = {
+        "page": page,
+        "is_newest": _before(request) is None,
+        "streams": {user_stream(user): page.cursor},
+        "mailing": MailingForm(initial={"email": inbox.mailing(user)}),
+    }
+    return render(request, "notifications/inbox.html", context)
+
+
+@login_required
+def read(request: HttpRequest) -> HttpResponse:
+    """Mark as read: up to the notification that the form names, or all."""
+    # Signing in leads back here with a GET, which changes nothing.
+    if request.method == "POST":
+        form = ReadForm(request.POST)
+        if not form.is_valid():
+            return HttpResponse(form.errors.as_text(), status=422, content_type="text/plain")
+        inbox.mark_read(_user(request), form.cleaned_data["up_to"])
+    return SeeOther(reverse("notifications:inbox"))
+
+
+@login_required
+def preferences(request: HttpRequest) -> HttpResponse:
+    """Choose which notifications come by e-mail."""
+    if request.method == "POST":
+        form = MailingForm(request.POST)
+        if not form.is_valid():
+            return HttpResponse(form.errors.as_text(), status=422, content_type="text/plain")
+        inbox.choose_mailing(_user(request), form.cleaned_data["email"], get_language() or "")
+    return SeeOther(reverse("notifications:inbox"))
+
+
+def _before(request: HttpRequest) -> int | None:
+    """The offset that the link to older ones names; what is no number is the newest page."""
+    form = ReadForm({"up_to": request.GET.get("before")})
+    return form.cleaned_data["up_to"] if form.is_valid() else None
+
+
+def _user(request: HttpRequest) -> User:
+    assert request.user.is_authenticated
+    return request.user

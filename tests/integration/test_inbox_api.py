@@ -1,0 +1,350 @@
+"""The inbox over HTTP: the API for scripts and programs, and pages that need neither."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from notifications import inbox, notices, publish, tokens
+from notifications.access import user_stream
+from notifications.inbox import State
+from notifications.models import Inbox, Mailing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGE = reverse("notifications:inbox")
+
+
+@pytest.fixture
+def user(django_user_model):
+    return django_user_model.objects.create_user("reader")
+
+
+@pytest.fixture
+def client(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@transaction.atomic
+def tell(user, *titles, **more):
+    return [inbox.notify(user, title, **more).offset for title in titles]
+
+
+def get(client, path="", **query):
+    response = client.get(f"/api/v1/inbox{path}", query)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def post(client, body, **headers):
+    return client.post("/api/v1/inbox/read", body, "application/json", headers=headers)
+
+
+def text_of(response):
+    """What a person reads on a page, spaces made plain."""
+    without_tags = re.sub(r"<[^>]+>", "", response.content.decode())
+    return " ".join(unescape(without_tags).split())
+
+
+# -- The API -----------------------------------------------------------------------------------
+
+
+def test_the_inbox_is_answered_with_the_cursor_to_follow_it_from(client, user):
+    tell(user, "Ready", body="All of it.", url="/reports/7/", level="success")
+
+    answer = get(client)
+
+    [item] = answer.pop("items")
+    assert item.pop("at").endswith("+00:00")
+    assert item == {
+        "offset": 1,
+        "type": "notification",
+        "title": "Ready",
+        "body": "All of it.",
+        "url": "/reports/7/",
+        "level": "success",
+        "read": False,
+    }
+    epoch, offset, revision = answer.pop("cursor").split(".")
+    assert (len(epoch), offset, revision) == (12, "1", "0")
+    assert answer == {
+        "read_offset": 0,
+        "unread": 1,
+        "head": 1,
+        "types": ["export.failed", "export.succeeded", "notification"],
+        "next": None,
+    }
+
+
+def test_a_program_goes_through_the_pages_with_its_token(user):
+    tell(user, *"abcde")
+    program = Client(headers={"Authorization": f"Bearer {tokens.create(user)}"})
+
+    first = get(program, limit=3)
+    second = get(program, limit=3, before=first["next"])
+
+    items = [*first["items"], *second["items"]]
+    assert [item["title"] for item in items] == ["e", "d", "c", "b", "a"]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        ({"up_to": 2}, {"read_offset": 2, "unread": 1, "head": 3}),
+        ({"up_to": None}, {"read_offset": 3, "unread": 0, "head": 3}),
+        ({"up_to": 99}, {"read_offset": 3, "unread": 0, "head": 3}),
+        ({"up_to": 0}, {"read_offset": 0, "unread": 3, "head": 3}),
+    ],
+)
+def test_reading_answers_where_one_stands_then(client, user, body, state):
+    tell(user, "a", "b", "c")
+
+    response = post(client, body)
+
+    assert (response.status_code, response.json()) == (200, state)
+    assert get(client)["unread"] == state["unread"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "up_to"),
+        ({"up_to": -1}, "up_to"),
+        ({"up_to": 2**63}, "up_to"),
+        ({"up_to": "all"}, "up_to"),
+        ({"up_to": 1, "upto": 1}, "upto"),
+    ],
+)
+def test_a_wrong_reading_is_named_and_changes_nothing(client, user, body, field):
+    tell(user, "a")
+
+    response = post(client, body)
+
+    assert (response.status_code, response.json()["field"]) == (422, field)
+    assert response["Content-Type"] == "application/problem+json"
+    assert get(client)["unread"] == 1
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": 0}, {"limit": 101}, {"before": -1}, {"before": 2**63}, {"before": "x"}]
+)
+def test_a_wrong_page_is_named(client, query):
+    response = client.get("/api/v1/inbox", query)
+
+    assert (response.status_code, response.json()["field"]) == (422, next(iter(query)))
+
+
+def test_the_preference_is_all_until_one_is_chosen(client, user):
+    before = get(client, "/preferences")
+    response = client.patch("/api/v1/inbox/preferences", {"email": "failures"}, "application/json")
+
+    assert before == {"email": "all"}
+    assert (response.status_code, response.json()) == (200, {"email": "failures"})
+    assert get(client, "/preferences") == {"email": "failures"}
+    assert inbox.mailing(user) == Mailing.FAILURES
+
+
+def test_an_unknown_preference_is_refused(client, user):
+    response = client.patch("/api/v1/inbox/preferences", {"email": "some"}, "application/json")
+
+    assert (response.status_code, response.json()["field"]) == (422, "email")
+    assert inbox.mailing(user) == Mailing.ALL
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "/inbox"),
+        ("post", "/inbox/read"),
+        ("get", "/inbox/preferences"),
+        ("patch", "/inbox/preferences"),
+    ],
+)
+def test_nobody_has_an_inbox_without_signing_in(method, path):
+    response = getattr(Client(), method)(f"/api/v1{path}")
+
+    assert response.status_code == 401
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_a_page_of_another_site_reads_nothing_away(user):
+    tell(user, "a")
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+
+    assert post(client, {"up_to": None}).status_code == 403
+    assert inbox.page(user).state.unread == 1
+
+
+# -- Pages without a script --------------------------------------------------------------------
+
+
+def test_the_page_shows_what_is_there_as_text_and_links(client, user):
+    tell(user, "<b>Ready</b>", body="First line.\nSecond <i>line</i>.", url="/reports/7/?a=1&b=2")
+
+    response = client.get(PAGE)
+
+    html = response.content.decode()
+    assert "<b>Ready" not in html
+    assert "<i>line" not in html
+    assert "<b>Ready</b>" in text_of(response)
+    assert 'href="/reports/7/?a=1&amp;b=2"' in html
+    assert set(response["Cache-Control"].split(", ")) == {"private", "no-cache"}
+
+
+def test_an_empty_inbox_says_so(client):
+    assert "Nothing has happened yet." in text_of(client.get(PAGE))
+
+
+def test_older_ones_are_a_link_away(client, user):
+    tell(user, *(f"number {number}" for number in range(1, 61)))
+
+    newest = client.get(PAGE)
+    link = re.search(r'href="(\?before=\d+)"', newest.content.decode())[1]
+    older = client.get(f"{PAGE}{link}")
+
+    assert "number 60" in text_of(newest)
+    assert [entry.notice.title for entry in older.context["page"].entries] == [
+        f"number {number}" for number in range(10, 0, -1)
+    ]
+    assert "?before=" not in older.content.decode()
+
+
+@pytest.mark.parametrize("before", ["x", "-1", str(2**63)])
+def test_a_link_that_somebody_has_mangled_leads_to_the_newest(client, user, before):
+    tell(user, "a")
+
+    response = client.get(PAGE, {"before": before})
+
+    assert [entry.notice.title for entry in response.context["page"].entries] == ["a"]
+
+
+@pytest.mark.parametrize(("up_to", "unread"), [("", 0), ("2", 1)])
+def test_a_button_marks_as_read_and_leads_back(client, user, up_to, unread):
+    tell(user, "a", "b", "c")
+
+    response = client.post(reverse("notifications:read"), {"up_to": up_to})
+
+    assert (response.status_code, response["Location"]) == (303, PAGE)
+    assert inbox.page(user).state.unread == unread
+
+
+def test_the_button_for_all_reads_what_the_page_showed_and_not_what_came_since(client, user):
+    tell(user, "a", "b")
+    html = client.get(PAGE).content.decode()
+    tell(user, "c")
+
+    up_to = re.search(r'name="up_to" value="(\d+)"', html)[1]
+    client.post(reverse("notifications:read"), {"up_to": up_to})
+
+    assert inbox.page(user).state == State(read_offset=2, unread=1, head=3)
+
+
+def test_the_form_saves_which_are_mailed_and_in_which_language(client, user):
+    response = client.post(reverse("notifications:preferences"), {"email": "none"})
+
+    assert (response.status_code, response["Location"]) == (303, PAGE)
+    row = Inbox.objects.get()
+    assert (row.email, row.language) == (Mailing.NONE, "en")
+    selected = re.search(r'<option value="(\w+)" selected', client.get(PAGE).content.decode())
+    assert selected[1] == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [("read", {"up_to": "x"}), ("preferences", {"email": "some"}), ("preferences", {})],
+)
+def test_a_form_that_somebody_has_mangled_changes_nothing(client, user, name, sent):
+    tell(user, "a")
+
+    response = client.post(reverse(f"notifications:{name}"), sent)
+
+    assert response.status_code == 422
+    assert inbox.page(user).state.unread == 1
+    assert inbox.mailing(user) == Mailing.ALL
+
+
+@pytest.mark.parametrize("name", ["read", "preferences"])
+def test_a_get_changes_nothing(client, user, name):
+    tell(user, "a")
+
+    response = client.get(reverse(f"notifications:{name}"), {"up_to": 1, "email": "none"})
+
+    assert (response.status_code, response["Location"]) == (303, PAGE)
+    assert inbox.page(user).state.unread == 1
+
+
+@pytest.mark.parametrize("name", ["inbox", "read", "preferences"])
+def test_who_is_not_signed_in_is_sent_to_the_login_page(name):
+    url = reverse(f"notifications:{name}")
+
+    response = Client().get(url)
+
+    assert (response.status_code, response["Location"]) == (302, f"{reverse('login')}?next={url}")
+
+
+# -- What exports say --------------------------------------------------------------------------
+
+SNAPSHOT = {
+    "label": "Flights",
+    "exporter": "flights",
+    "rows_done": 336_776,
+    "bytes": 30_000_000,
+    "error": "",
+    "links": {"self": "/exports/1/", "download": None},
+}
+
+
+@transaction.atomic
+def finish(user, event, **changed):
+    publish.append(user_stream(user), event, {**SNAPSHOT, **changed})
+
+
+def only_entry(user):
+    [entry] = inbox.page(user).entries
+    return entry.notice
+
+
+def test_an_export_that_is_ready_is_a_notification(user):
+    finish(user, "export.succeeded")
+
+    assert only_entry(user) == notices.Notice(
+        "Flights is ready.", "336,776 rows, 28.6\N{NO-BREAK SPACE}MB.", "/exports/1/", "success"
+    )
+
+
+def test_an_export_that_has_failed_is_one_with_its_reason(user):
+    finish(user, "export.failed", error="The disk\nis full.")
+
+    assert only_entry(user) == notices.Notice(
+        "Flights has failed.", "The disk\nis full.", "/exports/1/", "error"
+    )
+
+
+@pytest.mark.parametrize(
+    ("label", "title"),
+    [
+        ("Two\n lines\x07", "Two lines is ready."),
+        ("\N{NO-BREAK SPACE}\t", "flights is ready."),
+        ("x" * 200, f"{'x' * 200} is ready."),
+    ],
+)
+def test_whatever_people_call_an_export_its_notification_is_one_line(user, label, title):
+    finish(user, "export.succeeded", label=label)
+
+    assert only_entry(user).title == title
+
+
+@pytest.mark.parametrize("event", ["export.queued", "export.started", "export.cancelled"])
+def test_what_one_asked_for_oneself_is_no_notification(user, event):
+    finish(user, event)
+
+    assert inbox.page(user).entries == []
