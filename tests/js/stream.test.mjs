@@ -12,12 +12,14 @@ function setUp(options = {}) {
   const clock = new Clock();
   const page = { sockets: [], events: [], states: [], resets: [], statuses: [], errors: [] };
   page.refused = [];
+  page.subscribed = [];
   const client = new StreamClient({
     url: "ws://test/ws/streams/",
     subscriptions: { "user-1": "e.10.5" },
     onEvent: (frame) => page.events.push(frame.offset),
     onState: (frame) => page.states.push(frame.revision),
     onReset: (frame) => page.resets.push(frame.stream),
+    onSubscribed: (stream) => page.subscribed.push(stream),
     onRefused: (stream, detail) => page.refused.push([stream, detail]),
     onStatus: (status) => page.statuses.push(status),
     ...options,
@@ -217,6 +219,20 @@ test("after a reset lower numbers are news, and the page is told first", () => {
   assert.deepEqual(page.events, [11, 1]);
   assert.deepEqual(page.states, [6, 1]);
   assert.deepEqual(client.cursors, { "user-1": "f.1.1" });
+});
+
+test("a cursor that is good is called so on each connection, and one that means nothing is not", () => {
+  const { clock, page, socket } = setUp({ subscriptions: { "user-1": "e.10.5", "user-2": "old.1.1" } });
+  socket().accept();
+  socket().receive({ type: "subscribed", stream: "user-2", cursor: "e.0.0", recovered: false });
+  const first = [...page.subscribed];
+
+  socket().lose();
+  clock.advance(500);
+  socket().accept();
+
+  assert.deepEqual(first, ["user-1"]);
+  assert.deepEqual(page.subscribed, ["user-1", "user-1"]);
 });
 
 test("a connection lost before the reset arrives does not lose the reset", () => {

@@ -5,6 +5,7 @@
 //     subscriptions: { "user-42": cursor },   // null: everything that is kept
 //     onEvent(frame) {}, onState(frame) {},
 //     onReset(frame) {},                      // forget what you hold of frame.stream
+//     onSubscribed(stream) {},                // its cursor is good: all that comes after follows
 //     onRefused(stream, detail) {},           // the server will not send it; the others go on
 //     onStatus(status) {},                    // one of those below
 //   });
@@ -62,6 +63,7 @@ export class StreamClient {
     onEvent = nothing,
     onState = nothing,
     onReset = nothing,
+    onSubscribed = nothing,
     onRefused = nothing,
     onStatus = nothing,
     isSignedIn = async () => true,
@@ -72,6 +74,7 @@ export class StreamClient {
       event: onEvent,
       state: onState,
       reset: onReset,
+      subscribed: onSubscribed,
       refused: onRefused,
       status: onStatus,
       isSignedIn,
@@ -190,6 +193,7 @@ export class StreamClient {
       this.#positions.set(stream, new Position(cursor));
     }
     this.#following.add(stream);
+    if (recovered) this.#call("subscribed", stream);
     this.#checkLive();
   }
 
