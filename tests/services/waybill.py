@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tests.services.processes import Process, Run
 
@@ -63,11 +63,11 @@ class Server:
         self,
         run: Run,
         env: Mapping[str, str] | None = None,
-        application: str = "config.asgi:application",
+        arguments: Sequence[str] = ("config.asgi:application",),
     ) -> None:
         self._run = run
         self._env = env
-        self._application = application
+        self._arguments = arguments
         self.port = free_port()
         self.process = self._start()
 
@@ -94,7 +94,7 @@ class Server:
             "web",
             [
                 *(sys.executable, "-m", "daphne"),
-                *("-b", HOST, "-p", str(self.port), self._application),
+                *("-b", HOST, "-p", str(self.port), *self._arguments),
             ],
             env=self._env,
         )

@@ -1,0 +1,145 @@
+"""Redis fails while sockets are open: they stay open, and what it lost comes by sweep.
+
+A sweep is every three seconds, as by default, until a test stops them: what arrives from
+then on has been pushed.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.faults.stage import LAYER
+from tests.streaming import append
+from tests.waiting import wait_until
+
+CLIENTS = 4
+FROZEN = 16.0  # seconds; the layer's own time-out is 15
+IDLE = 13.0  # seconds; redis-py's own time-out of a read is 5
+# What channels-redis calls the channel of a group, with the prefix of the settings.
+GROUP = "waybill__group__"
+POISON = (b"", b"\xc1", b"hello", b"\x81\xa1k", b"\x93\x01\x02\x03", b"\x81\xa4type\xa1x")
+
+
+@pytest.fixture
+def listening(stage, web):
+    """The stage, with clients that listen and two processes that publish."""
+    stage.follow(web, CLIENTS)
+    stage.publish()
+    stage.seconds_until_level()
+    return stage
+
+
+@pytest.fixture
+def note(record_property):
+    """Keep a figure for the summary of the run."""
+    return lambda what, seconds: record_property(what, f"{seconds:.1f} s")
+
+
+def seconds_until_pushed(web, begin):
+    """Since `begin`, until the web process has received a push."""
+    before = web.inside().counters["received"]
+    wait_until(lambda: web.inside().counters["received"] > before, what="a push arrives")
+    return time.monotonic() - begin
+
+
+def assert_unharmed(stage, web, valkey):
+    """Without any sweep all are level, on the sockets they had, and nothing is left behind."""
+    for _ in range(2):
+        stage.seconds_until_level()
+    stage.end()
+    stage.assert_nobody_reconnected()
+    assert web.unexpected(expected=[LAYER]) == []
+
+    clients = len(stage.clients)
+    tasks = {"stream-pump": clients, "stream-keeper": clients}
+    tasks |= {"streams-sweep": 1, "streams-listen": 1}
+    wait_until(lambda: web.inside().stream_tasks == tasks, what=f"the tasks are {tasks}")
+    with valkey.client() as client:
+        assert len(client.client_list(_type="pubsub")) == 1
+    stage.close()
+    wait_until(lambda: web.inside().stream_tasks == {}, what="no task is left")
+
+
+def test_killed_and_started_again_empty(listening, web, valkey, note):
+    valkey.kill()
+    note("level, while it is dead", max(listening.seconds_until_level() for _ in range(2)))
+    listening.follow(web)  # One who comes just now.
+
+    valkey.start()
+    begin = time.monotonic()
+    note("level, after its return", listening.seconds_until_level())
+    note("pushed, after its return", seconds_until_pushed(web, begin))
+
+    web.stop_sweeps()
+    assert_unharmed(listening, web, valkey)
+
+
+def test_frozen_and_thawed(listening, web, valkey, note):
+    valkey.freeze()
+    begin = time.monotonic()
+    listening.follow(web)
+    took = []
+    while time.monotonic() - begin < FROZEN:
+        took.append(listening.seconds_until_level())
+    note("level, while it is frozen", max(took))
+
+    valkey.thaw()
+    begin = time.monotonic()
+    note("level, after the thaw", listening.seconds_until_level())
+    note("pushed, after the thaw", seconds_until_pushed(web, begin))
+
+    web.stop_sweeps()
+    assert_unharmed(listening, web, valkey)
+
+
+def test_flushed(listening, web, valkey, note):
+    web.stop_sweeps()
+
+    valkey.flush()
+    begin = time.monotonic()
+    note("pushed, after the flush", seconds_until_pushed(web, begin))
+
+    assert_unharmed(listening, web, valkey)
+
+
+def test_all_connections_killed(listening, web, valkey, note):
+    with valkey.client() as client:
+        for kind in ("pubsub", "normal"):
+            client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+    begin = time.monotonic()
+    note("level, after the kill", listening.seconds_until_level())
+    note("pushed, after the kill", seconds_until_pushed(web, begin))
+
+    web.stop_sweeps()
+    assert_unharmed(listening, web, valkey)
+
+
+def test_an_idle_socket_is_pushed_to_after_a_while(stage, start_web):
+    web = start_web(NOTIFICATIONS_SWEEP_SECONDS="3600", NOTIFICATIONS_HEARTBEAT_SECONDS=str(IDLE))
+    (client,) = stage.follow(web)
+    wait_until(lambda: client.heartbeats, what="a heartbeat after nothing else")
+
+    for stream in stage.streams:
+        append(stream, "at last")
+    stage.seconds_until_level()
+
+    stage.end()
+    stage.assert_nobody_reconnected()
+    assert web.inside().counters["sweeps"] == 0
+    assert web.unexpected() == []
+
+
+def test_poison_over_the_layer_harms_nobody(listening, web, valkey):
+    web.stop_sweeps()
+    with valkey.client() as client:
+        channels = [name.decode() for name in client.pubsub_channels()]
+        assert {GROUP + stream for stream in listening.streams} < set(channels)
+        for channel in channels:
+            for poison in POISON:
+                client.publish(channel, poison)
+
+    counted = len(channels) * len(POISON)
+    wait_until(lambda: web.inside().counters["poison"] == counted, what="all poison is counted")
+    assert_unharmed(listening, web, valkey)
