@@ -63,7 +63,10 @@ class Links(Schema):
 
 
 class ExportOut(Schema):
-    """A snapshot. `rows_total` is null until counted; `rate` is rows a second, `eta` seconds."""
+    """A snapshot. `rows_total` is null until counted; `rate` is rows a second, `eta` seconds.
+
+    Of two, the one with the higher `version` is newer.
+    """
 
     id: UUID
     exporter: str
@@ -77,6 +80,7 @@ class ExportOut(Schema):
     rate: float | None
     eta: float | None
     attempt: int
+    version: int
     queue_position: int | None
     created_at: str
     started_at: str | None

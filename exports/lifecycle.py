@@ -60,7 +60,8 @@ def move(
         raise IllegalMove(_refusal(export, new))
     here = Export.objects.filter(pk=export.pk, status=old, attempt=export.attempt)
     kept = capped(export, lines, keep_last=LAST_LINES)
-    if not here.update(status=new, log_lines=F("log_lines") + len(lines), **fields):
+    fields |= {"log_lines": F("log_lines") + len(lines), "version": F("version") + 1}
+    if not here.update(status=new, **fields):
         raise LostRace(f"Export {export.pk} is not {old.label.lower()} any more.")
     export.refresh_from_db()
     announce(export, event, lines=kept)

@@ -108,6 +108,9 @@ class Export(models.Model):
     lease_expires_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=200, blank=True)
     log_lines = models.PositiveIntegerField(default=0)
+    # Each change that is told takes the next. An export is told of on several streams, whose
+    # revisions cannot be compared; of two snapshots, the one with the higher version is newer.
+    version = models.PositiveBigIntegerField(default=1)
 
     created_at = models.DateTimeField(auto_now_add=True)
     # When the broker was last told. Nothing decides by what the broker says.

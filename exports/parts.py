@@ -106,7 +106,8 @@ def _update_part(part: Part, **fields: Any) -> None:
 
 def _update(export: Export, **fields: Any) -> None:
     mine = Export.objects.filter(pk=export.pk, attempt=export.attempt)
-    if not mine.filter(status=Status.RUNNING).update(lease_expires_at=until(), **fields):
+    fields |= {"lease_expires_at": until(), "version": F("version") + 1}
+    if not mine.filter(status=Status.RUNNING).update(**fields):
         raise _why_lost(export)
     export.refresh_from_db()
 

@@ -28,6 +28,7 @@ def snapshot(export: Export) -> dict[str, Any]:
         "rate": None if export.rate is None else round(export.rate, 1),
         "eta": eta(export),
         "attempt": export.attempt,
+        "version": export.version,
         "queue_position": queue_position(export),
         "created_at": _text(export.created_at),
         "started_at": _text(export.started_at),

@@ -116,19 +116,8 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_safe
 @_private
 def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """One export as the fragment of a page, for the page's script.
-
-    It names a revision that was read before it: no older frame may be shown on top of it.
-    """
-    export = _visible(request, pk)
-    is_sheet = "sheet" in request.GET
-    cursor = current_cursor(export.stream if is_sheet else export.owner_stream)
-    export.refresh_from_db()
-    context = {
-        "export": export,
-        "is_sheet": is_sheet,
-        "revision": Cursor.parse(cursor).revision,
-    }
+    """One export as the fragment of a page, for the page's script."""
+    context = {"export": _visible(request, pk), "is_sheet": "sheet" in request.GET}
     return render(request, "exports/card.html", context)
 
 

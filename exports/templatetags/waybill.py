@@ -34,24 +34,23 @@ HARD = "\N{NO-BREAK SPACE}"
 
 
 @register.inclusion_tag("exports/_card.html", takes_context=True)
-def card(context: Context, export: Export, revision: int = 0) -> dict[str, Any]:
-    """An export in a list, as it is now: at least as new as `revision` of its owner's stream."""
-    return _shown(context, export, revision)
+def card(context: Context, export: Export) -> dict[str, Any]:
+    """An export in a list."""
+    return _shown(context, export)
 
 
 @register.inclusion_tag("exports/_sheet.html", takes_context=True)
-def sheet(context: Context, export: Export, revision: int = 0) -> dict[str, Any]:
-    """An export on its own page, to which its buttons lead back; `revision` of its stream."""
-    return {**_shown(context, export, revision), "next": export.get_absolute_url()}
+def sheet(context: Context, export: Export) -> dict[str, Any]:
+    """An export on its own page, to which its buttons lead back."""
+    return {**_shown(context, export), "next": export.get_absolute_url()}
 
 
-def _shown(context: Context, export: Export, revision: int) -> dict[str, Any]:
+def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
     current = snapshot(export)
     return {
         "export": export,
         "snapshot": current,
-        "revision": revision,
         "may_change": may_change(context["request"].user, export),
         "status_template": f"exports/status/_{export.status}.html",
         "ahead": (current["queue_position"] or 1) - 1,

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 
-from exports import lifecycle
+from exports import lifecycle, parts
 from exports.models import Export, Status
 from exports.snapshot import snapshot
-from tests.exporting import put, request, start
+from tests.exporting import put, request, retained, start
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,7 @@ def test_it_has_exactly_these_fields(person):
         "rate",
         "eta",
         "attempt",
+        "version",
         "queue_position",
         "created_at",
         "started_at",
@@ -68,6 +70,7 @@ def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
         "rate": None,
         "eta": None,
         "attempt": 0,
+        "version": 1,
         "queue_position": 1,
         "created_at": "2013-01-01T10:00:00.250000+00:00",
         "started_at": None,
@@ -163,3 +166,37 @@ def test_who_asks_and_for_what_makes_no_difference_to_the_position(person):
     request(other, exporter="planes", columns=None)
 
     assert snapshot(request(person))["queue_position"] == 2
+
+
+def test_each_change_that_is_told_has_the_next_version(person):
+    export = start(person)
+    versions = []
+
+    def told():
+        versions.append({retained(each, export.key)["version"] for each in streams})
+
+    streams = (export.stream, export.owner_stream)
+    told()
+    parts.save_plan(export, [], 0)
+    told()
+    for _ in range(2):
+        parts.tick(export)
+        told()
+    for ask in (lifecycle.pause, lifecycle.settle, lifecycle.resume, lifecycle.cancel):
+        ask(export)
+        told()
+
+    # 1 was the request.
+    assert versions == [{number} for number in range(2, 10)]
+    assert snapshot(Export.objects.get())["version"] == 9
+
+
+def test_a_change_that_is_rolled_back_takes_no_version(person):
+    export = request(person)
+
+    with transaction.atomic():
+        lifecycle.pause(export)
+        transaction.set_rollback(True)
+    lifecycle.cancel(export)
+
+    assert retained(export.owner_stream, export.key)["version"] == 2

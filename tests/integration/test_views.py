@@ -22,7 +22,7 @@ from exports import download, lifecycle
 from exports.models import Export, Status
 from notifications import publish
 from notifications.backlog import current_cursor
-from notifications.cursor import Cursor
+from tests import exporting
 
 pytestmark = pytest.mark.django_db
 
@@ -235,14 +235,15 @@ def test_the_snapshot_in_the_page_is_the_one_that_it_shows(signed_in, make_expor
 
 
 @pytest.mark.parametrize("query", ["", "?sheet"])
-def test_a_fragment_names_the_revision_that_it_is_as_new_as(signed_in, make_export, query):
+def test_a_fragment_is_as_new_as_the_frame_that_it_is_fetched_for(signed_in, make_export, query):
     export = make_export()
     lifecycle.pause(export)
 
     content = signed_in.get(page("card", export) + query).content.decode()
 
-    cursor = current_cursor(export.stream if query else export.owner_stream)
-    assert f'data-revision="{Cursor.parse(cursor).revision}"' in content
+    shown = json.loads(unescape(re.search(r'data-snapshot="([^"]*)"', content)[1]))
+    told = exporting.retained(export.owner_stream, export.key)
+    assert shown["version"] == told["version"] == 2
     assert 'data-status="paused"' in content
 
 

@@ -69,9 +69,9 @@ function setUp(first = snapshot()) {
 }
 
 class Element {
-  constructor(shown, { texts = [], bar = null, revision = 0 } = {}) {
+  constructor(shown, { texts = [], bar = null } = {}) {
     const source = `/exports/${shown.id}/card`;
-    this.dataset = { snapshot: JSON.stringify(shown), source, revision: String(revision) };
+    this.dataset = { snapshot: JSON.stringify(shown), source };
     Object.assign(this, { texts, bar });
   }
 
@@ -96,7 +96,7 @@ test("new numbers are put in place", () => {
     changed: (before, after) => page.changes.push(after.rows_done),
   });
 
-  cards.update(snapshot({ rows_done: 5, rows_total: 10 }), 1);
+  cards.update(snapshot({ rows_done: 5, rows_total: 10, version: 2 }));
 
   assert.equal(text.textContent, "5 of 10 rows");
   assert.equal(text.hidden, false);
@@ -112,7 +112,7 @@ test("a bar of no rows is an empty bar, not a full one", () => {
     changed() {},
   });
 
-  cards.update(snapshot({ rows_total: 0 }), 1);
+  cards.update(snapshot({ rows_total: 0, version: 2 }));
 
   assert.deepEqual(bar, { max: 1, value: 0 });
 });
@@ -128,10 +128,10 @@ test("a card that is being fetched is not fetched again", () => {
 
 test("new words are fetched, once, and replace the card", async () => {
   const { cards, page } = setUp();
-  const done = snapshot({ status: "succeeded" });
+  const done = snapshot({ status: "succeeded", version: 2 });
 
-  cards.update(done, 1);
-  cards.update(done, 2);
+  cards.update(done);
+  cards.update(done);
   const fresh = new Element(done);
   page.requests[0].answer(fresh);
   await answered();
@@ -144,38 +144,79 @@ test("new words are fetched, once, and replace the card", async () => {
 test("what came while a card was fetched is applied to it", async () => {
   const { cards, page } = setUp(snapshot({ status: "queued" }));
 
-  cards.update(snapshot({ rows_total: 10 }), 1);
-  cards.update(snapshot({ rows_total: 10, rows_done: 7 }), 2);
-  page.requests[0].answer(new Element(snapshot({ rows_total: 10, rows_done: 2 })));
+  cards.update(snapshot({ rows_total: 10, version: 2 }));
+  cards.update(snapshot({ rows_total: 10, rows_done: 7, version: 4 }));
+  page.requests[0].answer(new Element(snapshot({ rows_total: 10, rows_done: 2, version: 3 })));
   await answered();
 
   assert.equal(cards.snapshots[0].rows_done, 7);
 });
 
+test("of what came over two streams while a card was fetched, the newest is applied", async () => {
+  const { cards, page } = setUp(snapshot({ status: "queued" }));
+
+  cards.update(snapshot({ rows_done: 2, version: 2 }));
+  cards.update(snapshot({ rows_done: 9, version: 5 })); // from the one that is ahead
+  cards.update(snapshot({ rows_done: 4, version: 3 })); // from the one that lags
+  page.requests[0].answer(new Element(snapshot({ rows_done: 2, version: 2 })));
+  await answered();
+
+  assert.equal(cards.snapshots[0].rows_done, 9);
+});
+
 test("a frame that is older than the fetched card is not shown on top of it", async () => {
   const { cards, page } = setUp();
+  const again = (rows_done, version) => snapshot({ attempt: 2, rows_done, version });
 
-  cards.update(snapshot({ stage: "assembling" }), 1);
-  cards.update(snapshot({ rows_done: 8 }), 2);
-  page.requests[0].answer(new Element(snapshot({ attempt: 2, rows_done: 3 }), { revision: 4 }));
+  cards.update(snapshot({ stage: "assembling", version: 2 }));
+  cards.update(snapshot({ rows_done: 8, version: 3 }));
+  page.requests[0].answer(new Element(again(3, 5)));
   await answered();
-  cards.update(snapshot({ attempt: 2, rows_done: 1 }), 4);
+  cards.update(again(1, 5));
   const before = cards.snapshots[0].rows_done;
-  cards.update(snapshot({ attempt: 2, rows_done: 5 }), 5);
+  cards.update(again(5, 6));
 
   assert.equal(before, 3);
   assert.equal(cards.snapshots[0].rows_done, 5);
   assert.equal(page.requests.length, 1);
 });
 
-test("after a reset low revisions are news", async () => {
-  const { cards, page } = setUp(snapshot({ status: "queued" }));
-  cards.update(snapshot(), 90);
-  page.requests[0].answer(new Element(snapshot(), { revision: 90 }));
-  await answered();
+test("a frame that is older than the page is not shown on top of it", () => {
+  const { cards, page } = setUp(snapshot({ rows_done: 8, version: 9 }));
+
+  cards.update(snapshot({ rows_done: 7, version: 8 }));
+  cards.update(snapshot({ status: "queued", version: 7 }));
+
+  assert.equal(cards.snapshots[0].rows_done, 8);
+  assert.deepEqual([page.changes, page.requests], [[], []]);
+});
+
+test("an export that comes over two streams is shown once, and never goes backwards", () => {
+  const { cards, page } = setUp(snapshot({ rows_done: 1, version: 1 }));
+  const tick = (version) => snapshot({ rows_done: 10 * version, version });
+
+  // The team's stream is ahead of the user's, which then catches up and overtakes it.
+  for (const version of [2, 3, 2, 4, 3, 4, 5, 6, 5, 6]) cards.update(tick(version));
+
+  assert.deepEqual(page.changes.length, 5);
+  assert.equal(cards.snapshots.length, 1);
+  assert.equal(cards.snapshots[0].rows_done, 60);
+});
+
+test("a pause that was taken back stays taken back when a stream that lags tells of it", () => {
+  const { cards, page } = setUp(snapshot({ status: "running", version: 7 }));
+
+  cards.update(snapshot({ status: "paused", version: 5 }));
+  cards.update(snapshot({ status: "queued", version: 6 }));
+
+  assert.deepEqual(page.requests, []);
+});
+
+test("after a restored database lower versions are news", () => {
+  const { cards } = setUp(snapshot({ version: 90 }));
 
   cards.forget();
-  cards.update(snapshot({ rows_done: 5 }), 1);
+  cards.update(snapshot({ rows_done: 5, version: 1 }));
 
   assert.equal(cards.snapshots[0].rows_done, 5);
 });
@@ -184,8 +225,8 @@ test("an export that is not on the page is fetched by its link, and put there on
   const { cards, page } = setUp(null);
   const fresh = snapshot({ id: "2", links: { self: "/exports/2/" } });
 
-  cards.update(fresh, 1);
-  cards.update({ ...fresh, rows_done: 3 }, 2);
+  cards.update(fresh);
+  cards.update({ ...fresh, rows_done: 3, version: 2 });
   page.requests[0].answer(new Element(fresh));
   await answered();
 
@@ -198,7 +239,7 @@ test("an export that is not on the page is fetched by its link, and put there on
 test("an export that cannot be fetched leaves no trace", async () => {
   const { cards, page } = setUp(null);
 
-  cards.update(snapshot({ id: "2" }), 1);
+  cards.update(snapshot({ id: "2" }));
   page.requests[0].answer(null);
   await answered();
 

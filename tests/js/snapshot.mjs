@@ -12,6 +12,7 @@ export function snapshot(fields = {}) {
     rate: null,
     eta: null,
     attempt: 1,
+    version: 1,
     queue_position: null,
     finished_at: null,
     links: { self: "/exports/1/", download: null },

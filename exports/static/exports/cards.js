@@ -5,7 +5,7 @@ import { fill, values } from "./format.js";
 import { step } from "./fold.js";
 
 export class Cards {
-  #cards = new Map(); // id -> { element, snapshot, revision, isFetching, later }
+  #cards = new Map(); // id -> { element, snapshot, version, isFetching, later }
   #fetchFragment;
   #place;
   #changed;
@@ -19,7 +19,7 @@ export class Cards {
     this.#changed = changed;
     for (const element of elements) {
       const snapshot = JSON.parse(element.dataset.snapshot);
-      this.#cards.set(snapshot.id, { element, snapshot, revision: 0 });
+      this.#cards.set(snapshot.id, { element, snapshot, version: snapshot.version });
     }
   }
 
@@ -31,24 +31,25 @@ export class Cards {
     return [...this.#cards.values()].map(({ snapshot }) => snapshot).filter(Boolean);
   }
 
-  // Show the value of a state frame. They come in the order of their revisions.
-  update(snapshot, revision) {
+  // Show the value of a state frame, if it is news: an export may be told of on several
+  // streams, and one of them may lag behind the other.
+  update(snapshot) {
     const card = this.#cards.get(snapshot.id);
     if (!card) {
       this.#cards.set(snapshot.id, {});
       this.#fetch(snapshot.id, `${snapshot.links.self}card`);
     } else if (card.isFetching) {
-      card.later = [snapshot, revision];
-    } else if (revision > card.revision) {
+      if (!(card.later?.version > snapshot.version)) card.later = snapshot;
+    } else if (snapshot.version > card.version) {
       const next = step(card.snapshot, snapshot);
       if (next === "patch") this.#patch(card, snapshot);
       else if (next === "fetch") this.refresh(snapshot.id);
     }
   }
 
-  // Revisions begin anew. What comes now is newer than anything.
+  // The database was restored, and its versions with it. What comes now is news.
   forget() {
-    for (const card of this.#cards.values()) card.revision = 0;
+    for (const card of this.#cards.values()) card.version = 0;
   }
 
   // Ask the server what this export is like now.
@@ -66,13 +67,11 @@ export class Cards {
     else if (!card.element) this.#cards.delete(id);
     const { later } = card;
     card.later = null;
-    if (element && later) this.update(...later);
+    if (element && later) this.update(later);
   }
 
   #swap(card, element) {
     const snapshot = JSON.parse(element.dataset.snapshot);
-    // The fragment is at least as new as this. Frames that are older may still be on the way.
-    card.revision = Number(element.dataset.revision);
     if (card.snapshot && step(card.snapshot, snapshot) !== "fetch") {
       this.#patch(card, snapshot);
       return;
@@ -80,6 +79,7 @@ export class Cards {
     const { element: old, snapshot: before } = card;
     card.element = element;
     card.snapshot = snapshot;
+    card.version = snapshot.version; // Frames that are older may still be on the way.
     this.#place(element, snapshot, old);
     this.#changed(before ?? null, snapshot);
   }
@@ -87,6 +87,7 @@ export class Cards {
   #patch(card, snapshot) {
     const before = card.snapshot;
     card.snapshot = snapshot;
+    card.version = snapshot.version;
     const known = values(snapshot);
     for (const text of card.element.querySelectorAll("[data-text]")) {
       text.textContent = fill(text.dataset.text, known);

@@ -65,14 +65,15 @@ function height(element) {
 }
 
 follow(page, {
-  onState({ data, revision }) {
-    if (cards.has(data.id) || (live && belongs(data, madeAt))) cards.update(data, revision);
+  onState({ key, data }) {
+    if (!key.startsWith("export-")) return; // A user's stream has other values, too.
+    if (cards.has(data.id) || (live && belongs(data, madeAt))) cards.update(data);
   },
   onEvent(frame) {
     if (frame.event === "log") log?.append(frame);
   },
-  onReset() {
-    cards.forget();
+  onReset({ reason }) {
+    if (reason === "epoch") cards.forget();
     log?.clear();
   },
 });
