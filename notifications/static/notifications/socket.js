@@ -1,13 +1,21 @@
 // A WebSocket that carries all streams of a client: the first transport. See docs/protocol.md.
 //
-// A transport is made for one connection, and says to its client, `on`:
-//   opened()                              it takes streams now
-//   subscribed(stream, cursor, recovered) it follows this stream from this cursor
-//   frame(frame)                          an event, a state or a reset of such a stream
-//   refused(stream, detail)               the server will not send this stream
-//   ended(reason)                         it is over: "lost" and the like in ENDS
-// The client may call subscribe(), unsubscribe() and received() once it is opened, check()
-// when the connection may be dead, and close(), after which nothing is said any more.
+// A transport is made for one connection. It has subscribe(streams) and unsubscribe(streams),
+// received(stream) for each frame that the client has dealt with, check() for when the
+// connection may be dead, and close(), after which it says nothing any more. It asks its
+// client, `on`, and tells it:
+//   cursor(stream)            where to begin: how far the client has come
+//   opened()                  it works
+//   followed(stream, cursor)  it follows this stream, all that comes after the cursor; null:
+//                             the client's means nothing any more, and a reset says so
+//   frame(frame)              an event, a state or a reset of such a stream
+//   refused(stream, detail)   the server will not send this stream
+//   ended(reason)             it is over, and why:
+//     "failed"      it could not be had: is the server there, is the user signed in?
+//     "blocked"     it could be had, but nothing comes through
+//     "lost"        it has worked, and does not any more
+//     "later"       the server is over capacity
+//     "signed-out", and "refused" (this client makes mistakes): do not come back
 
 import { Timers } from "./timers.js";
 
@@ -23,16 +31,18 @@ const ENDS = new Map([
 const ACK_FRAMES = 32;
 const ACK_MS = 1000;
 // A handshake, or an answer to a ping, that takes longer is not coming.
-export const ANSWER_MS = 10_000;
+const ANSWER_MS = 10_000;
 
 export class Socket {
   #on;
   #socket;
   #timers; // silence, ack
-  // stream -> "asked": what comes is from before our request. "followed": it has been
-  // answered. { cursor } or "left": what is to be asked for as soon as it is.
+  // stream -> "due": to be asked for. "asked": what comes is from before. "followed": it was
+  // answered. "again", "left": to be asked for anew, or left, as soon as it is answered.
   #streams = new Map();
-  #unacked = new Map(); // stream -> { frames, cursor } since its last ack
+  #unacked = new Map(); // stream -> frames since its last ack
+  #isOpen = false;
+  #isWelcome = false;
   #ackEvery = ACK_FRAMES;
   #silenceMs = ANSWER_MS;
 
@@ -41,47 +51,39 @@ export class Socket {
     this.#timers = new Timers(env);
     this.#socket = env.connect(url, PROTOCOL);
     // What comes after close() is not about this connection any more.
+    this.#socket.onopen = () => (this.#isOpen = true);
     this.#socket.onmessage = ({ data }) => this.#socket && this.#receive(data);
     this.#socket.onclose = ({ code }) => this.#socket && this.#end(ENDS.get(code) ?? "lost");
     this.#expectFrameWithin(ANSWER_MS);
   }
 
+  // Two requests for one stream are never under way at once: which of them an answer is to,
+  // and which a frame belongs to, could not be told.
   subscribe(streams) {
-    const now = {};
-    for (const [stream, cursor] of Object.entries(streams)) {
+    for (const stream of streams) {
       this.#unacked.delete(stream);
-      // Two requests for one stream are never under way at once: which of them an answer
-      // is to, and which a frame belongs to, could not be told.
-      if ((this.#streams.get(stream) ?? "followed") === "followed") {
-        now[stream] = cursor;
-        this.#streams.set(stream, "asked");
-      } else {
-        this.#streams.set(stream, { cursor });
-      }
+      const isFree = ["due", "followed", undefined].includes(this.#streams.get(stream));
+      this.#streams.set(stream, isFree ? "due" : "again");
     }
-    if (Object.keys(now).length) this.#send({ type: "subscribe", streams: now });
+    this.#ask();
   }
 
   unsubscribe(streams) {
-    const now = [];
+    const followed = [];
     for (const stream of streams) {
       this.#unacked.delete(stream);
-      if (this.#streams.get(stream) === "followed") {
-        now.push(stream);
-        this.#streams.delete(stream);
-      } else if (this.#streams.has(stream)) {
-        this.#streams.set(stream, "left");
-      }
+      const state = this.#streams.get(stream);
+      if (state === "followed") followed.push(stream);
+      if (state === "asked" || state === "again") this.#streams.set(stream, "left");
+      else if (state !== "left") this.#streams.delete(stream);
     }
-    if (now.length) this.#send({ type: "unsubscribe", streams: now });
+    if (followed.length) this.#send({ type: "unsubscribe", streams: followed });
   }
 
-  // The client has dealt with a frame and stands at `cursor`. The server stops sending when
-  // a window of frames is unacknowledged.
-  received(stream, cursor) {
-    if (this.#socket === null) return; // A handler has stopped us.
-    const frames = (this.#unacked.get(stream)?.frames ?? 0) + 1;
-    this.#unacked.set(stream, { frames, cursor });
+  // The server stops sending when a window of frames is unacknowledged.
+  received(stream) {
+    const frames = (this.#unacked.get(stream) ?? 0) + 1;
+    this.#unacked.set(stream, frames);
     if (frames >= this.#ackEvery) this.#ack(stream);
     else if (!this.#timers.has("ack")) this.#timers.arm("ack", ACK_MS, () => this.#ackAll());
   }
@@ -101,11 +103,12 @@ export class Socket {
 
   #end(reason) {
     this.close();
-    this.#on.ended(reason);
+    this.#on.ended(reason === "lost" && !this.#isWelcome ? "failed" : reason);
   }
 
   #expectFrameWithin(ms) {
-    this.#timers.arm("silence", ms, () => this.#end("lost"));
+    const giveUp = () => this.#end(this.#isOpen && !this.#isWelcome ? "blocked" : "lost");
+    this.#timers.arm("silence", ms, giveUp);
   }
 
   #receive(text) {
@@ -137,29 +140,40 @@ export class Socket {
     this.#ackEvery = Math.max(1, Math.min(ACK_FRAMES, Math.floor(window / 2) - 1));
     this.#silenceMs = 2 * heartbeat * 1000;
     this.#expectFrameWithin(this.#silenceMs);
+    this.#isWelcome = true;
     this.#on.opened();
+    this.#ask();
   }
 
+  // Ask for all that is due, in one frame.
+  #ask() {
+    if (!this.#isWelcome) return;
+    const due = [...this.#streams.keys()].filter((each) => this.#streams.get(each) === "due");
+    if (!due.length) return;
+    for (const stream of due) this.#streams.set(stream, "asked");
+    const cursors = due.map((stream) => [stream, this.#on.cursor(stream)]);
+    this.#send({ type: "subscribe", streams: Object.fromEntries(cursors) });
+  }
+
+  // Not recovered: a reset follows. Until it is here, only the old cursor asks for it.
   #subscribed({ stream, cursor, recovered }) {
-    if (this.#answered(stream)) this.#on.subscribed(stream, cursor, recovered);
+    if (this.#isAnswered(stream)) this.#on.followed(stream, recovered ? cursor : null);
   }
 
   #refused({ stream, detail }) {
-    if (this.#answered(stream)) {
-      this.#streams.delete(stream);
-      this.#on.refused(stream, detail);
-    }
+    if (!this.#isAnswered(stream)) return;
+    this.#streams.delete(stream);
+    this.#on.refused(stream, detail);
   }
 
-  // The server has answered for `stream`. Whether that is what is wanted by now; if not, ask.
-  #answered(stream) {
-    const wanted = this.#streams.get(stream);
-    if (wanted === undefined) return false;
+  // The server has answered for `stream`. Whether that is what is wanted by now.
+  #isAnswered(stream) {
+    const state = this.#streams.get(stream);
+    if (state === undefined) return false;
     this.#streams.set(stream, "followed");
-    if (wanted === "left") this.unsubscribe([stream]);
-    else if (wanted.cursor !== undefined) this.subscribe({ [stream]: wanted.cursor });
-    else return true;
-    return false;
+    if (state === "again") this.subscribe([stream]);
+    else if (state === "left") this.unsubscribe([stream]);
+    return state === "asked" || state === "followed";
   }
 
   #ackAll() {
@@ -167,9 +181,10 @@ export class Socket {
   }
 
   #ack(stream) {
-    const { cursor } = this.#unacked.get(stream);
     this.#unacked.delete(stream);
-    this.#send({ type: "ack", stream, cursor });
+    const cursor = this.#on.cursor(stream);
+    // After a reset there is none until the next frame.
+    if (cursor !== null) this.#send({ type: "ack", stream, cursor });
   }
 
   #send(frame) {

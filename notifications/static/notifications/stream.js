@@ -2,6 +2,7 @@
 //
 //   const client = new StreamClient({
 //     url: "wss://example.com/ws/streams/",
+//     api: "https://example.com/api/v1/streams/", // where a WebSocket does not get through
 //     subscriptions: { "user-42": cursor },   // null: everything that is kept
 //     onEvent(frame) {}, onState(frame) {},
 //     onReset(frame) {},                      // forget what you hold of frame.stream
@@ -14,25 +15,21 @@
 //   client.unsubscribe(["user-42"]);
 //
 // Each event arrives once and in order, each value only if it is newer. When the
-// connection goes, the client comes back by itself and resumes from its cursors.
-// No DOM in here: a page tells it with wake() that the network or the tab is back.
+// connection goes, the client comes back by itself and resumes from its cursors, by another
+// transport if need be. No DOM in here: a page tells it with wake() that the network or the
+// tab is back.
 
-import { fullJitter } from "./backoff.js";
+import { Connection } from "./connection.js";
 import { Position } from "./position.js";
-import { Socket } from "./socket.js";
-import { Timers } from "./timers.js";
 
 // The statuses. "connecting": a first or further attempt is under way. "live": every stream
-// is followed. "lost": waiting before the next attempt. "signed-out", "refused" (this client
-// makes mistakes): over, and trying again would not help. "stopped": by stop().
-
-// A connection that lived this long was a good one: the next back-off starts small.
-const PROVEN_MS = 5000;
-// The first wait after "over capacity" has this attempt's ceiling: 8 s.
-const LATER_ATTEMPT = 4;
+// is followed, by whatever transport. "lost": waiting before the next attempt.
+// "signed-out", "refused" (this client makes mistakes): over, and trying again would not
+// help. "stopped": by stop().
 
 const browser = {
   connect: (url, protocol) => new WebSocket(url, protocol),
+  fetch: (...args) => fetch(...args),
   setTimeout: (...args) => setTimeout(...args),
   clearTimeout: (id) => clearTimeout(id),
   now: () => Date.now(),
@@ -43,22 +40,20 @@ const browser = {
 const nothing = () => {};
 
 export class StreamClient {
-  #url;
   #on;
-  #env;
-  #timers; // retry
+  #report;
+  #connection;
   #positions = new Map(); // stream -> Position
   #following = new Set(); // streams that this connection has confirmed
   #gaps = new Map(); // stream -> the offset that a reconnect was made for
-  #transport = null;
-  #openSince = null; // when the transport began to take streams
   #status = "stopped";
-  #attempt = 0;
 
-  // `isSignedIn`, asked after a refused handshake, tells a session that is over from a
-  // server that is down: a browser does not say why a handshake failed.
+  // `isSignedIn`, asked after an attempt that failed, tells a session that is over from a
+  // server that is down. `api` is where Waybill has it on the socket's host, if nothing is
+  // said; null is nowhere, and only the WebSocket is tried.
   constructor({
     url,
+    api = new URL("/api/v1/streams/", url.replace(/^ws/, "http")).href,
     subscriptions = {},
     onEvent = nothing,
     onState = nothing,
@@ -69,7 +64,6 @@ export class StreamClient {
     isSignedIn = async () => true,
     env = {},
   }) {
-    this.#url = url;
     this.#on = {
       event: onEvent,
       state: onState,
@@ -77,15 +71,34 @@ export class StreamClient {
       subscribed: onSubscribed,
       refused: onRefused,
       status: onStatus,
-      isSignedIn,
     };
-    this.#env = { ...browser, ...env };
-    this.#timers = new Timers(this.#env);
+    const whole = { ...browser, ...env };
+    this.#report = whole.report;
+    this.#connection = new Connection({
+      url,
+      api,
+      isSignedIn,
+      env: whole,
+      on: {
+        streams: () => [...this.#positions.keys()],
+        cursor: (stream) => this.#positions.get(stream).cursor,
+        renewed: () => this.#following.clear(),
+        changed: (status) => (status === "open" ? this.#checkLive() : this.#say(status)),
+        followed: (stream, cursor) => this.#followed(stream, cursor),
+        frame: (frame) => (frame.type === "reset" ? this.#reset(frame) : this.#take(frame)),
+        refused: (stream, detail) => this.#refused(stream, detail),
+      },
+    });
     this.subscribe(subscriptions);
   }
 
   get status() {
     return this.#status;
+  }
+
+  // What the streams come by: "websocket", "sse" or "polling"; null while nothing works.
+  get transport() {
+    return this.#connection.transport;
   }
 
   // Where each stream stands: what a later client would resume from.
@@ -99,101 +112,43 @@ export class StreamClient {
       this.#forget(stream);
       this.#positions.set(stream, new Position(cursor));
     }
-    if (this.#openSince !== null) this.#transport.subscribe(streams);
+    this.#connection.subscribe(Object.keys(streams));
   }
 
   unsubscribe(streams) {
     for (const stream of streams) this.#forget(stream);
-    if (this.#openSince !== null) this.#transport.unsubscribe(streams);
+    this.#connection.unsubscribe(streams);
     this.#checkLive();
   }
 
   start() {
-    if (this.#status === "stopped") this.#connect();
+    this.#connection.start();
   }
 
   stop() {
-    this.#end("stopped");
+    this.#connection.stop();
   }
 
-  // The network or the tab is back: do not sit out the back-off, and do not trust a
-  // connection that may have died unheard while the machine slept.
+  // The network or the tab is back: do not sit out the back-off, do not trust a connection
+  // that may have died unheard while the machine slept, and see whether a better can be had.
   wake() {
-    if (this.#status === "lost") this.#connect();
-    else if (this.#openSince !== null) this.#transport.check();
-  }
-
-  // -- the connection ----------------------------------------------------------------
-
-  #connect() {
-    this.#timers.disarmAll();
-    this.#say("connecting");
-    this.#transport = new Socket({
-      url: this.#url,
-      env: this.#env,
-      on: {
-        opened: () => this.#opened(),
-        subscribed: (...answer) => this.#subscribed(...answer),
-        frame: (frame) => (frame.type === "reset" ? this.#reset(frame) : this.#take(frame)),
-        refused: (...answer) => this.#refused(...answer),
-        ended: (reason) => this.#ended(reason),
-      },
-    });
-  }
-
-  #opened() {
-    this.#openSince = this.#env.now();
-    this.#transport.subscribe(this.cursors);
-    this.#checkLive();
-  }
-
-  #ended(reason) {
-    if (reason === "signed-out" || reason === "refused") this.#end(reason);
-    else this.#lose({ later: reason === "later" });
-  }
-
-  // The connection is gone, or not worth keeping. `now`: come back without waiting.
-  #lose({ later = false, now = false } = {}) {
-    const wasOpen = this.#openSince !== null;
-    if (wasOpen && this.#env.now() - this.#openSince >= PROVEN_MS) this.#attempt = 0;
-    this.#drop();
-    if (later) this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
-    this.#say("lost");
-    if (this.#status !== "lost") return; // A handler has stopped us.
-    const wait = now ? 0 : fullJitter(this.#attempt, this.#env.random);
-    this.#attempt += 1;
-    this.#timers.arm("retry", wait, () => (wasOpen ? this.#connect() : this.#retryIfSignedIn()));
-  }
-
-  async #retryIfSignedIn() {
-    const signedIn = await this.#on.isSignedIn().catch(() => true);
-    if (this.#status !== "lost") return; // Woken or stopped meanwhile.
-    if (signedIn) this.#connect();
-    else this.#end("signed-out");
-  }
-
-  #end(status) {
-    this.#drop();
-    this.#say(status);
-  }
-
-  #drop() {
-    this.#timers.disarmAll();
-    this.#transport?.close();
-    this.#transport = null;
-    this.#openSince = null;
-    this.#following.clear();
+    this.#connection.wake();
   }
 
   // -- what the server says ------------------------------------------------------------
 
-  #subscribed(stream, cursor, recovered) {
-    // Not recovered: a reset follows. Until it is here, only the old cursor asks for it.
-    if (recovered && this.#positions.get(stream).offset === null) {
-      this.#positions.set(stream, new Position(cursor));
-    }
+  // Without a cursor a reset comes, or has come. Until it is here, only the old cursor asks
+  // for it.
+  #followed(stream, cursor) {
+    const isNews = !this.#following.has(stream);
     this.#following.add(stream);
-    if (recovered) this.#call("subscribed", stream);
+    if (cursor !== null) {
+      // Where "latest" is, or the start.
+      if (this.#positions.get(stream).offset === null) {
+        this.#positions.set(stream, new Position(cursor));
+      }
+      if (isNews) this.#call("subscribed", stream);
+    }
     this.#checkLive();
   }
 
@@ -206,17 +161,15 @@ export class StreamClient {
         // Never twice for the same hole: then it is the server's, and waiting is no help.
         if (this.#gaps.get(frame.stream) !== frame.offset) {
           this.#gaps.set(frame.stream, frame.offset);
-          return this.#lose({ now: true });
+          return this.#connection.comeBack({ now: true });
         }
       // falls through
       case "next":
         position.advance(frame);
         this.#call(frame.type, frame);
     }
-    // The handler may have stopped us, or asked for the stream from elsewhere.
-    if (this.#positions.get(frame.stream) === position) {
-      this.#transport?.received(frame.stream, position.cursor);
-    }
+    // The handler may have left the stream, or asked for it from elsewhere.
+    if (this.#positions.get(frame.stream) === position) this.#connection.received(frame.stream);
   }
 
   #reset(frame) {
@@ -233,9 +186,8 @@ export class StreamClient {
   }
 
   #checkLive() {
-    if (this.#openSince !== null && this.#following.size === this.#positions.size) {
-      this.#say("live");
-    }
+    const isComplete = this.#following.size === this.#positions.size;
+    if (this.#connection.isOpen && isComplete) this.#say("live");
   }
 
   // -- small things ----------------------------------------------------------------------
@@ -251,7 +203,7 @@ export class StreamClient {
     try {
       this.#on[name](...values);
     } catch (error) {
-      this.#env.report(error);
+      this.#report(error);
     }
   }
 

@@ -1,0 +1,233 @@
+// A client and a network that does not let everything through.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Ladder } from "../../notifications/static/notifications/ladder.js";
+import { Server, beat } from "./server.mjs";
+
+const SUBSCRIPTIONS = { "user-1": null };
+
+async function started(network = {}, options = {}) {
+  const server = new Server();
+  beat(server);
+  server.network = network;
+  server.append("user-1", "a", "b");
+  const { client, page } = server.client({ subscriptions: SUBSCRIPTIONS, ...options });
+  client.start();
+  await server.pass(10_000);
+  return { client, page, server };
+}
+
+test("where a WebSocket can be had, nothing else is asked for", async () => {
+  const { client, page, server } = await started();
+
+  server.append("user-1", "c");
+  await server.pass(120_000);
+
+  assert.deepEqual([client.status, client.transport], ["live", "websocket"]);
+  assert.deepEqual(page.seen, ["a", "b", "c"]);
+  assert.deepEqual([server.handshakes, server.paths], [1, []]);
+});
+
+test("where WebSockets are forbidden, it is live by server-sent events", async () => {
+  const { client, page, server } = await started({ websocket: "forbid" });
+
+  server.append("user-1", "c", "d");
+  await server.pass(0);
+
+  assert.deepEqual([client.status, client.transport], ["live", "sse"]);
+  assert.deepEqual(page.seen, ["a", "b", "c", "d"]);
+  assert.equal(page.statuses.at(-1), "live");
+  assert.equal(server.handshakes, 3);
+});
+
+test("a WebSocket that opens and says nothing is not tried three times", async () => {
+  const { client, page, server } = await started({ websocket: "hold" });
+
+  await server.pass(1000);
+
+  assert.equal(client.transport, "sse");
+  assert.equal(server.handshakes, 1);
+  assert.deepEqual(page.seen, ["a", "b"]);
+});
+
+for (const sse of ["forbid", "hold"]) {
+  test(`where server-sent events meet "${sse}", too, it polls`, async () => {
+    const { client, page, server } = await started({ websocket: "forbid", sse });
+    await server.pass(10_000);
+
+    server.append("user-1", "c", "d", "e", "f");
+    await server.pass(3000);
+
+    assert.deepEqual([client.status, client.transport], ["live", "polling"]);
+    assert.deepEqual(page.seen, ["a", "b", "c", "d", "e", "f"]);
+  });
+}
+
+test("for more streams than connections may be held it polls at once", async () => {
+  const subscriptions = { "user-1": null, "team-2": null, "export-3": null };
+
+  const { client, server } = await started({ websocket: "forbid" }, { subscriptions });
+
+  assert.deepEqual([client.status, client.transport], ["live", "polling"]);
+  assert.equal(server.paths.filter((path) => path.endsWith("/sse")).length, 0);
+});
+
+test("a third stream takes it from server-sent events to polling, and nothing is lost", async () => {
+  const { client, page, server } = await started({ websocket: "forbid" });
+  const before = client.transport;
+
+  client.subscribe({ "team-2": null, "export-3": null });
+  server.append("user-1", "c");
+  server.append("export-3", "x");
+  await server.pass(4000);
+
+  assert.deepEqual([before, client.transport, client.status], ["sse", "polling", "live"]);
+  assert.deepEqual(page.seen.toSorted(), ["a", "b", "c", "x"]);
+});
+
+test("a network that is mended is noticed, and the page is told nothing of the change", async () => {
+  const { client, page, server } = await started({ websocket: "forbid", sse: "forbid" });
+  const statuses = page.statuses.length;
+
+  server.network = {};
+  for (let text = 0; text < 100; text += 1) {
+    server.append("user-1", text);
+    await server.pass(1000);
+  }
+
+  assert.deepEqual([client.status, client.transport], ["live", "websocket"]);
+  assert.equal(page.statuses.length, statuses);
+  assert.deepEqual(page.seen, server.texts("user-1"));
+});
+
+test("a network that stays as it is, is tried about once a minute", async () => {
+  const { client, page, server } = await started({ websocket: "forbid" });
+  const before = server.handshakes;
+
+  await server.pass(600_000);
+
+  assert.equal(server.handshakes - before, 10);
+  assert.equal(client.transport, "sse");
+  assert.equal(page.statuses.at(-1), "live");
+});
+
+test("when the tab is back, a WebSocket is tried at once", async () => {
+  const { client, server } = await started({ websocket: "forbid" });
+
+  server.network = {};
+  client.wake();
+  await server.pass(0);
+
+  assert.equal(client.transport, "websocket");
+});
+
+test("a server that is down says nothing about the network", async () => {
+  const { client, page, server } = await started();
+
+  server.isUp = false;
+  server.cut();
+  await server.pass(300_000);
+  const whileDown = page.statuses.at(-1);
+  server.isUp = true;
+  server.append("user-1", "c");
+  await server.pass(30_000);
+
+  assert.equal(whileDown, "lost");
+  assert.deepEqual([client.status, client.transport], ["live", "websocket"]);
+  assert.deepEqual(page.seen, ["a", "b", "c"]);
+  assert.deepEqual(server.paths, []);
+});
+
+test("one who is told nothing of sessions finds back to the WebSocket as well", async () => {
+  const { client, page, server } = await started({}, { isSignedIn: undefined });
+
+  server.isUp = false;
+  server.cut();
+  await server.pass(300_000);
+  server.isUp = true;
+  server.append("user-1", "c");
+  await server.pass(150_000);
+
+  assert.deepEqual([client.status, client.transport], ["live", "websocket"]);
+  assert.deepEqual(page.seen, ["a", "b", "c"]);
+});
+
+test("without an address for anything else only the WebSocket is tried", async () => {
+  const { client, server } = await started({ websocket: "forbid" }, { api: null });
+
+  await server.pass(120_000);
+
+  assert.equal(client.transport, null);
+  assert.deepEqual(server.paths, []);
+});
+
+test("stopped on whatever transport, it leaves no timer and no connection", async () => {
+  for (const network of [{}, { websocket: "forbid" }, { websocket: "forbid", sse: "forbid" }]) {
+    const server = new Server();
+    server.network = network;
+    const { client } = server.client({ subscriptions: SUBSCRIPTIONS });
+    client.start();
+    await server.pass(10_000);
+
+    client.stop();
+    await server.pass(0);
+
+    assert.equal(server.clock.pending, 0);
+    assert.equal(server.connections.size, 0);
+  }
+});
+
+test("three failures in a row are enough, and a success in between starts the count anew", () => {
+  const rungs = [{ room: Infinity, patience: 3 }, { room: 2, patience: 1 }, { room: Infinity, patience: 1 }];
+  const ladder = new Ladder(rungs);
+  const failed = () => {
+    ladder.failed();
+    return rungs.indexOf(ladder.pick(1));
+  };
+
+  assert.deepEqual([failed(), failed()], [0, 0]);
+  ladder.worked();
+  assert.deepEqual([failed(), failed(), failed(), failed(), failed()], [0, 0, 1, 2, 0]);
+});
+
+// A small generator of numbers that look random, so that a failure can be seen again.
+function* numbers(seed) {
+  for (let state = seed; ; ) {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    yield state / 2_147_483_648;
+  }
+}
+
+for (let seed = 1; seed <= 40; seed += 1) {
+  test(`whatever the network does, each event arrives once and in order (seed ${seed})`, async () => {
+    const random = numbers(seed);
+    const upTo = (limit) => Math.floor(random.next().value * limit);
+    const { client, page, server } = await started({}, { env: { random: () => random.next().value } });
+    const treatments = [undefined, undefined, "forbid", "hold"];
+    const doings = [
+      () => server.append("user-1", server.texts("user-1").length),
+      () => server.cut(),
+      () => (server.isUp = upTo(2) === 0),
+      () => (server.network.websocket = treatments[upTo(4)]),
+      () => (server.network.sse = treatments[upTo(4)]),
+      () => (server.network.polling = treatments[upTo(4)]),
+      () => client.wake(),
+      () => client.subscribe({ "user-1": client.cursors["user-1"] }),
+      () => client.subscribe({ "team-2": null, "export-3": null }),
+      () => client.unsubscribe(["team-2", "export-3"]),
+    ];
+
+    for (let step = 0; step < 60; step += 1) {
+      doings[upTo(2) ? upTo(doings.length) : 0]();
+      await server.pass([0, 250, 5000, 20_000][upTo(4)]);
+    }
+    Object.assign(server, { isUp: true, network: {} });
+    await server.pass(180_000);
+
+    assert.deepEqual(page.seen, server.texts("user-1"));
+    assert.equal(client.status, "live");
+    assert.deepEqual(page.errors, []);
+  });
+}
