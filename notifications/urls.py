@@ -9,6 +9,7 @@ from notifications import views
 app_name = "notifications"
 urlpatterns = [
     path("", views.inbox_page, name="inbox"),
+    path("latest", views.latest, name="latest"),
     path("read", views.read, name="read"),
     path("preferences", views.preferences, name="preferences"),
 ]

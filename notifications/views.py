@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from notifications import inbox
 from notifications.access import user_stream
 from notifications.forms import MailingForm, ReadForm
+from notifications.templatetags.inbox import latest as latest_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -41,6 +42,14 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
         "mailing": MailingForm(initial={"email": inbox.mailing(user)}),
     }
     return render(request, "notifications/inbox.html", context)
+
+
+@login_required
+@require_safe
+@cache_control(private=True, no_cache=True)
+def latest(request: HttpRequest) -> HttpResponse:
+    """The panel of the bell as it is now, for the page's script."""
+    return render(request, "notifications/_latest.html", latest_of(_user(request)))
 
 
 @login_required

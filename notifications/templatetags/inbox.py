@@ -1,0 +1,38 @@
+"""The bell, for the head of any page: `{% load inbox %}{% bell %}`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from django import template
+
+from notifications import inbox, notices
+from notifications.access import user_stream
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.template import Context
+
+register = template.Library()
+
+LATEST = 8  # What a panel shows without a bar to scroll. The page has them all.
+
+
+@register.inclusion_tag("notifications/_bell.html", takes_context=True)
+def bell(context: Context) -> dict[str, Any]:
+    """How many notifications are unread, and the latest; alive where scripts run."""
+    return latest(context["user"])
+
+
+def latest(user: User) -> dict[str, Any]:
+    """What the partials of the bell read."""
+    page = inbox.page(user, limit=LATEST)
+    return {
+        "user": user,
+        "page": page,
+        "state": json.dumps(asdict(page.state)),
+        "cursors": json.dumps({user_stream(user): page.cursor}),
+        "types": json.dumps(notices.types()),
+    }
