@@ -23,7 +23,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
 
-PAUSE = 0.04  # seconds between two transactions
+RETRY = 0.25  # seconds after a transaction that failed
 KEYS = 3  # of retained values in each stream
 
 logger = logging.getLogger("publisher")
@@ -39,7 +39,8 @@ def publish(stream: str, turn: int) -> None:
         retain(stream, f"key-{turn % KEYS}", fact)
 
 
-def publish_until(is_over: threading.Event, streams: list[str]) -> None:
+def publish_until(is_over: threading.Event, streams: list[str], pause: float) -> None:
+    logger.warning("beginning")
     for turn in itertools.count():
         try:
             publish(streams[turn % len(streams)], turn)
@@ -47,9 +48,10 @@ def publish_until(is_over: threading.Event, streams: list[str]) -> None:
             # Whether it was committed, the tables say.
             logger.warning("Not published: %r", error)
             connection.close()
+            is_over.wait(RETRY)
         if turn == 0:
             logger.warning("publishing")
-        if is_over.wait(PAUSE):
+        if is_over.wait(pause):
             return
 
 
@@ -65,6 +67,7 @@ class Stopping(RedisPubSubChannelLayer):  # type: ignore[misc]
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("streams", nargs="+")
+    parser.add_argument("--pause", type=float, default=0.04, help="seconds between transactions")
     parser.add_argument("--stops-before-push", choices=["SIGKILL", "SIGSTOP"])
     options = parser.parse_args(arguments)
     django.setup()
@@ -75,7 +78,7 @@ def main(arguments: list[str]) -> None:
         return
     is_over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_over.set())
-    publish_until(is_over, options.streams)
+    publish_until(is_over, options.streams, options.pause)
 
 
 if __name__ == "__main__":

@@ -80,17 +80,16 @@ class Stage:
         wait_until(lambda: all(each.is_live for each in clients), what="clients are live")
         return clients
 
-    def publish(self, count: int = 2) -> None:
+    def publish(self, count: int = 2, *options: str) -> None:
         """Publishers of all streams, when each of them has published."""
-        started = [
-            self._run.start(
-                "publisher", [sys.executable, "-m", "tests.faults.publisher", *self.streams]
-            )
-            for _ in range(count)
-        ]
+        started = [self.start_publisher(*options) for _ in range(count)]
         self.publishers += started
         for each in started:
             each.wait_ready(lambda each=each: "publishing" in each.log_text())
+
+    def start_publisher(self, *options: str) -> Process:
+        command = [sys.executable, "-m", "tests.faults.publisher", *options, *self.streams]
+        return self._run.start("publisher", command)
 
     def seconds_until_level(self) -> float:
         """Wait until every client has what the tables hold now.

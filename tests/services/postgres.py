@@ -54,9 +54,9 @@ class Postgres:
             "listen_addresses": "",
             "unix_socket_directories": self.directory,
             "unix_socket_permissions": "0700",
-            # The data are thrown away: nothing has to survive a power cut.
+            # The data are thrown away: nothing has to survive a power cut. What was
+            # committed does survive `crash`.
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
         }
         self.process = self._run.start(

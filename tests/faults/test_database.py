@@ -1,0 +1,118 @@
+"""The database fails, or keeps somebody waiting: sockets stay open, and the others go on."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, connections, transaction
+
+from notifications import access, publish
+from tests.faults.recorder import Recorder
+from tests.streaming import session_of
+from tests.waiting import wait_until
+
+CLIENTS = 4
+THREADS = 2  # with which the web process reads the database
+PINGS = 20
+
+
+@pytest.mark.only_on("postgres")
+@pytest.mark.parametrize("pool", [0, 4], ids=["no pool", "pool"])
+def test_sockets_outlive_a_crash_of_postgres(stage, start_web, postgres, record_property, pool):
+    web = start_web(DATABASE_POOL_SIZE=str(pool))
+    stage.follow(web, CLIENTS)
+    stage.publish()
+    stage.seconds_until_level()
+
+    postgres.crash()
+    # A pool waits for a connection, and says so; without one a sweep fails.
+    said = "error connecting" if pool else "sweep could not read"
+    wait_until(lambda: said in web.process.log_text(), what=said)
+    postgres.start()
+    connections.close_all()
+    record_property("level, after its return", f"{stage.seconds_until_level():.1f} s")
+
+    web.stop_sweeps()
+    stage.seconds_until_level()
+    stage.end()
+    stage.assert_nobody_reconnected()
+    assert web.unexpected() == []
+
+
+@pytest.fixture
+def web(start_web):
+    return start_web(NOTIFICATIONS_DATABASE_THREADS=str(THREADS))
+
+
+@pytest.fixture
+def held_up(web):
+    """A function for use in a transaction: clients whose first read waits for its end.
+
+    Who is the first to ask for a stream makes its row. The transaction has made it already,
+    and not committed.
+    """
+    users = [User.objects.create_user(f"waits {number}") for number in range(THREADS)]
+    cookies = {access.user_stream(user): session_of(user) for user in users}
+    clients = []
+
+    def start(count):
+        for stream, cookie in list(cookies.items())[:count]:
+            publish.append(stream, "not committed", {})
+            clients.append(Recorder(web, cookie, [stream]))
+        for client in clients:
+            wait_until(lambda client=client: client.handshakes, what="a connection")
+            assert_answers(client)  # Frames are taken in their order: it has subscribed.
+        return clients
+
+    yield start
+    for client in clients:
+        client.close()
+
+
+def assert_answers(client, times=1):
+    for _ in range(times):
+        before = len(client.pongs)
+        client.ping("?")
+        wait_until(lambda before=before: len(client.pongs) > before, what="a pong")
+
+
+def test_a_read_that_waits_holds_up_nobody_else(stage, web, held_up):
+    others = stage.follow(web, CLIENTS)
+    with transaction.atomic():
+        (slow,) = held_up(1)
+        for client in others:
+            assert_answers(client, PINGS)
+        stage.follow(web)  # One who comes just now.
+        assert not slow.is_live
+
+    wait_until(lambda: slow.record.events, what="what it has waited for")
+    stage.end()
+    stage.assert_nobody_reconnected()
+    assert web.unexpected() == []
+
+
+@pytest.mark.only_on("postgres")
+def test_pushes_arrive_while_every_read_waits(stage, web, held_up):
+    stage.follow(web, CLIENTS)
+    # Two could overtake each other on the way, and a gap must be read.
+    stage.publish(1)
+    stage.seconds_until_level()
+    with transaction.atomic(), connection.cursor() as cursor:
+        slow = held_up(THREADS)
+        wait_until(lambda: waiting(cursor) == THREADS, what="all reads wait")
+        sweeps = web.inside().counters["sweeps"]
+        for _ in range(3):
+            stage.seconds_until_level()
+        assert not any(each.is_live for each in slow)
+        assert web.inside().counters["sweeps"] == sweeps
+
+    wait_until(lambda: all(each.record.events for each in slow), what="what they have waited for")
+    stage.end()
+    stage.assert_nobody_reconnected()
+    assert web.unexpected() == []
+
+
+def waiting(cursor):
+    """How many sessions wait for a lock."""
+    cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return cursor.fetchone()[0]

@@ -1,0 +1,120 @@
+"""A web process goes away: its clients come back, with what they missed."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.request
+from bisect import bisect_right
+
+import pytest
+from django.contrib.auth.models import User
+
+from notifications import backlog, tokens
+from tests.faults.crowd import Crowd
+from tests.services import nginx
+from tests.waiting import wait_until
+
+CLIENTS = 6
+CROWD, USERS = 200, 10
+# Anything between nothing and the ceiling: then no quarter of a second has half of them.
+BURST_MS = 250
+
+
+@pytest.mark.skipif(not nginx.IS_AVAILABLE, reason="nginx's wheel is for Linux")
+def test_clients_of_a_web_process_that_is_killed_go_on_at_the_other(run, stage, start_web):
+    lost, other = start_web(), start_web()
+    proxy = nginx.Nginx(run, [lost.port, other.port])
+    stage.follow(proxy, CLIENTS)
+    stage.publish()
+    stage.seconds_until_level()
+    at_lost = lost.inside().stream_tasks["stream-pump"]
+    assert 0 < at_lost < CLIENTS
+
+    lost.kill()
+    stage.seconds_until_level()
+
+    stage.end()
+    assert other.inside().stream_tasks["stream-pump"] == CLIENTS
+    handshakes = sorted(each.handshakes for each in stage.clients)
+    assert handshakes == [1] * (CLIENTS - at_lost) + [2] * at_lost
+    assert other.unexpected() == []
+    proxy.stop()
+
+
+@pytest.fixture
+def crowd(run, web, stage, ada):
+    """Pages of several users, all of whom follow the two teams."""
+    teams = [name for name in stage.streams if name.startswith("team")]
+    stage.streams = teams
+    users = [User.objects.create_user(f"user {number}") for number in range(USERS)]
+    for user in users:
+        user.groups.set(ada.groups.all())
+    pages = [tokens.create(user) for user in users] * (CROWD // USERS)
+    crowd = Crowd(run, web, teams, pages)
+    wait_until(crowd.all_live, timeout=60, what="the crowd is live")
+    yield crowd
+    crowd.process.kill()
+
+
+class Passer:
+    """Asks for a page again and again, in a thread, and keeps how long each answer took."""
+
+    def __init__(self, url):
+        self._url = url
+        self._took = []
+        self._error = None
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def longest(self):
+        """Stop, and say how long the slowest answer took. Raises what went wrong."""
+        self._is_over.set()
+        self._thread.join(60)
+        if self._error:
+            raise self._error
+        return max(self._took)
+
+    def _run(self):
+        while not self._is_over.wait(0.1):
+            begin = time.monotonic()
+            try:
+                with urllib.request.urlopen(self._url, timeout=30) as answer:
+                    answer.read()
+            except OSError as error:
+                self._error = error
+                return
+            self._took.append(time.monotonic() - begin)
+
+
+def most_within(milliseconds, times):
+    """How many of `times` at most lie within so long."""
+    times = sorted(times)
+    return max(bisect_right(times, each + milliseconds) - n for n, each in enumerate(times))
+
+
+def test_a_crowd_comes_back_from_a_restart_spread_over_time(stage, web, crowd, record_property):
+    stage.follow(web)
+    stage.publish(1, "--pause", "0.25")  # For each of these some hundred frames are sent.
+    stage.seconds_until_level()
+
+    begin = time.monotonic()
+    web.restart()
+    passer = Passer(f"{web.url}/login/")
+    record_property("start of the web process", f"{time.monotonic() - begin:.1f} s")
+    wait_until(crowd.all_live, timeout=60, what="the crowd is live again")
+    record_property("everybody is live again after", f"{time.monotonic() - begin:.1f} s")
+    record_property("slowest ordinary request", f"{passer.longest():.2f} s")
+
+    stage.end()
+    heads = backlog.heads(stage.streams)
+    wait_until(lambda: crowd.all_have_reached(heads), timeout=60, what="the crowd is level")
+    pages = crowd.pages()
+    for page in pages:
+        page.assert_equals_tables(stage.streams)
+    assert [len(page.done) for page in pages] == [2] * CROWD
+    burst = most_within(BURST_MS, [page.begun[-1] for page in pages])
+    record_property("most returns in a quarter of a second", f"{burst} of {CROWD}")
+    assert burst < CROWD / 2
+    assert web.unexpected() == []
