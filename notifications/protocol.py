@@ -7,7 +7,7 @@ where it is made and not as something that silently never works.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -20,40 +20,58 @@ StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,99}$")]
 
 
 class CloseCode(IntEnum):
-    """Why the server closes. Clients treat 1006, 1011 and 1012 alike: resume by cursor.
+    """Why the server closes, and whether to come back.
 
-    Daphne lets an application send only 1000 and 3000 to 4999.
+    Clients treat 1006, 1011 and 1012 alike: resume by cursor. Daphne lets an application
+    send only 1000 and 3000 to 4999.
     """
 
-    BAD_CLIENT = 4400  # Reconnect: no. It would do the same again.
-    SIGNED_OUT = 4401  # Reconnect: after signing in.
-    STALLED = 4408  # Reconnect: yes, with the cursor. It did not acknowledge for a minute.
-    FAILED = 4500  # Reconnect: yes, with the cursor. The server's log has the reason.
-    RESTART = 1012  # Reconnect: yes, with the cursor, after a random wait.
-    TRY_LATER = 1013  # Reconnect: later.
+    why: str
+    reconnect: str
+
+    def __new__(cls, code: int, why: str, reconnect: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.why = why
+        member.reconnect = reconnect
+        return member
+
+    BAD_CLIENT = 4400, "The client sends what is not valid.", "No. It would do the same again."
+    SIGNED_OUT = 4401, "The user is signed out, or may no longer sign in.", "After signing in."
+    STALLED = 4408, "Nothing was acknowledged for a minute.", "Yes, with the cursor."
+    FAILED = 4500, "A fault of the server. Its log has the reason.", "Yes, with the cursor."
+    RESTART = 1012, "The server restarts.", "Yes, with the cursor, after a random wait."
+    TRY_LATER = 1013, "The server has no room.", "Yes, later."
 
 
 class Frame(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # The strings below the fields are their descriptions in docs/frames.schema.json.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 # -- Client to server --------------------------------------------------------------
 
 
 class Subscribe(Frame):
-    """Follow streams: from a cursor, from the start (null), or from now ("latest")."""
+    """Follow streams. One that is followed already starts anew from the cursor given."""
 
     type: Literal["subscribe"] = "subscribe"
     streams: dict[StreamName, str | None]
+    """Each with a cursor, null for all that is kept, or "latest" for only what is new."""
 
 
 class Unsubscribe(Frame):
+    """Follow these streams no more. Nothing is answered."""
+
     type: Literal["unsubscribe"] = "unsubscribe"
     streams: list[StreamName]
 
 
 class Ack(Frame):
-    """Everything up to `cursor` has arrived. Without acks the server stops at `window`."""
+    """Everything of `stream` up to `cursor` has arrived.
+
+    Without acks the server stops when the window that `welcome` names is on its way.
+    """
 
     type: Literal["ack"] = "ack"
     stream: StreamName
@@ -61,8 +79,11 @@ class Ack(Frame):
 
 
 class Ping(Frame):
+    """Ask whether anybody is there."""
+
     type: Literal["ping"] = "ping"
     id: Annotated[str, Field(max_length=100)] = ""
+    """Comes back in the pong."""
 
 
 ClientFrame = Subscribe | Unsubscribe | Ack | Ping
@@ -75,51 +96,70 @@ client_frames: TypeAdapter[ClientFrame] = TypeAdapter(
 
 
 class Welcome(Frame):
-    """The first frame. `streams` are those the user has without being told of them."""
+    """The first frame. Nothing is followed yet."""
 
     type: Literal["welcome"] = "welcome"
     protocol: int = 1
+    """The version of these frames."""
     user: int | str
+    """The primary key of the user who is signed in."""
     streams: list[str]
+    """Those that the user has without being told of them."""
     window: int
+    """How many events and values of a stream the server sends before it waits for an ack."""
     heartbeat: float
+    """Seconds between heartbeats. After two without any frame the connection is dead."""
 
 
 class Subscribed(Frame):
-    """`recovered`: everything after the given cursor follows. Else a reset comes first."""
+    """Where the server begins to follow a stream: once for each that was asked for."""
 
     type: Literal["subscribed"] = "subscribed"
     stream: str
     cursor: str
+    """Where the client stands now, also when the stream is empty."""
     recovered: bool
+    """True: everything after the given cursor follows. False: a reset comes first."""
 
 
 class EventFrame(Frame):
+    """A fact. It is sent once, in order, and never replaced."""
+
     type: Literal["event"] = "event"
     stream: str
     offset: int
+    """The one before plus 1."""
     cursor: str
+    """Where the client stands with this event."""
     event: str
+    """What happened. Skip what you do not know."""
     data: dict[str, Any]
     at: str
+    """When it was published, in the form of RFC 3339."""
 
 
 class StateFrame(Frame):
+    """The new value of a key. It replaces what the client holds for `key`."""
+
     type: Literal["state"] = "state"
     stream: str
     key: str
     revision: int
+    """Higher than that of any value before. Values that were replaced leave holes."""
     cursor: str
+    """Where the client stands with this value."""
     data: dict[str, Any]
     at: str
+    """When it was published, in the form of RFC 3339."""
 
 
 class Reset(Frame):
-    """Forget what you hold of this stream; what is retained follows."""
+    """Forget what you hold of this stream; all values and events that are kept follow."""
 
     type: Literal["reset"] = "reset"
     stream: str
     reason: Literal["pruned", "epoch"]
+    """`pruned`: events after your cursor are deleted. `epoch`: the stream was made anew."""
 
 
 class Heartbeat(Frame):
@@ -127,18 +167,26 @@ class Heartbeat(Frame):
 
     type: Literal["heartbeat"] = "heartbeat"
     heads: dict[str, str]
+    """The cursor of each stream that is followed."""
 
 
 class Pong(Frame):
+    """The answer to a ping."""
+
     type: Literal["pong"] = "pong"
     id: str
+    """The ping's."""
 
 
 class ErrorFrame(Frame):
+    """Something was refused. The socket stays open."""
+
     type: Literal["error"] = "error"
     code: Literal["forbidden", "bad_frame", "unknown_stream", "too_many_streams"]
     detail: str
+    """A sentence for a person. For `bad_frame` it names the field."""
     stream: str | None = None
+    """Null when it was not about one stream."""
 
 
 ServerFrame = Welcome | Subscribed | EventFrame | StateFrame | Reset | Heartbeat | Pong | ErrorFrame
