@@ -4,14 +4,16 @@ import { Polling } from "./poll.js";
 import { Socket } from "./socket.js";
 import { ServerSentEvents } from "./sse.js";
 
-// The best first. Each carries at most `room` streams, and is given up after `patience`
-// failures in a row. A browser has six connections for all pages of a host; server-sent
-// events hold one for each stream.
+// The best first. Each carries at most `room` streams: a browser has six connections for
+// all pages of a host, and server-sent events hold one for each stream.
 export const RUNGS = [
-  { name: "websocket", Transport: Socket, room: Infinity, patience: 3 },
-  { name: "sse", Transport: ServerSentEvents, room: 2, patience: 1 },
-  { name: "polling", Transport: Polling, room: Infinity, patience: 1 },
+  { name: "websocket", Transport: Socket, room: Infinity },
+  { name: "sse", Transport: ServerSentEvents, room: 2 },
+  { name: "polling", Transport: Polling, room: Infinity },
 ];
+
+// One failure may be anything, such as a server that was just starting.
+const FAILURES = 3;
 
 export class Ladder {
   #rungs;
@@ -38,7 +40,7 @@ export class Ladder {
   // It could not be had, though the server is there.
   failed() {
     this.#failures += 1;
-    if (this.#failures >= this.#rungs[this.#at].patience) this.descend();
+    if (this.#failures >= FAILURES) this.descend();
   }
 
   // It does not get through. If that is the last, it was not for the transport.

@@ -1,0 +1,265 @@
+// A server with streams in memory, behind a network that a test can break. It has the
+// WebSocket, server-sent events and polling, and speaks as docs/protocol.md says.
+
+import { setImmediate as tick } from "node:timers/promises";
+
+import { StreamClient } from "../../notifications/static/notifications/stream.js";
+import { Clock } from "./clock.mjs";
+
+// What happens by a promise may be late by so much.
+export const STEP_MS = 250;
+const HEARTBEAT = 20;
+const PAGE = 3; // frames in an answer to a poll
+
+export class Server {
+  clock = new Clock();
+  isUp = true;
+  // What the network does to "websocket", "sse" and "polling": "forbid" it, or "hold" back
+  // all that comes.
+  network = {};
+  // Answers in place of those to a path: `{ "/path": () => new Response(…) }`.
+  instead = {};
+  handshakes = 0;
+  paths = []; // that were asked for
+  connections = new Set(); // sockets, and answers that grow
+  epoch = "e";
+  #streams = new Map(); // name -> the texts of its events
+
+  // A client that is not started, and what its page is told.
+  client(options = {}) {
+    const page = { seen: [], resets: [], refused: [], subscribed: [], statuses: [], errors: [] };
+    const client = new StreamClient({
+      url: "wss://test/ws/streams/",
+      onEvent: ({ data }) => page.seen.push(data.text),
+      onReset: ({ stream }) => page.resets.push(stream),
+      onSubscribed: (stream) => page.subscribed.push(stream),
+      onRefused: (...refusal) => page.refused.push(refusal),
+      onStatus: (status) => page.statuses.push(status),
+      isSignedIn: async () => {
+        if (!this.isUp) throw new TypeError("nobody is there");
+        return true;
+      },
+      ...options,
+      env: {
+        connect: () => new FakeSocket(this),
+        fetch: (url, { signal }) => this.#answer(new URL(url), signal),
+        now: this.clock.now,
+        setTimeout: this.clock.setTimeout,
+        clearTimeout: this.clock.clearTimeout,
+        random: () => 0.5,
+        report: (error) => page.errors.push(error),
+        ...options.env,
+      },
+    });
+    return { client, page };
+  }
+
+  // Let `ms` pass, and whatever happens meanwhile.
+  async pass(ms) {
+    await settled();
+    for (let left = ms; left > 0; left -= STEP_MS) {
+      this.clock.advance(Math.min(STEP_MS, left));
+      await settled();
+    }
+  }
+
+  append(stream, ...texts) {
+    this.#streams.set(stream, [...this.texts(stream), ...texts]);
+    for (const connection of this.connections) connection.wake();
+  }
+
+  texts(stream) {
+    return this.#streams.get(stream) ?? [];
+  }
+
+  // The database is made anew.
+  forget() {
+    this.#streams.clear();
+    this.epoch += "e";
+  }
+
+  // Every connection breaks.
+  cut() {
+    for (const connection of [...this.connections]) connection.lose();
+  }
+
+  cursor(stream, offset = this.texts(stream).length) {
+    return `${this.epoch}.${offset}.0`;
+  }
+
+  // Where a reader begins, and whether its cursor means nothing any more.
+  start(stream, cursor) {
+    if (cursor === null) return { offset: 0, isReset: false };
+    if (cursor === "latest") return { offset: this.texts(stream).length, isReset: false };
+    const [epoch, offset] = cursor.split(".");
+    return epoch === this.epoch
+      ? { offset: Number(offset), isReset: false }
+      : { offset: 0, isReset: true };
+  }
+
+  after(stream, offset) {
+    return this.texts(stream).slice(offset).map((text, index) => ({
+      type: "event",
+      stream,
+      offset: offset + index + 1,
+      cursor: this.cursor(stream, offset + index + 1),
+      event: "log",
+      data: { text },
+    }));
+  }
+
+  async #answer(url, signal) {
+    this.paths.push(url.pathname);
+    const [stream, isSse] = url.pathname.slice("/api/v1/streams/".length).split("/");
+    const treatment = this.network[isSse ? "sse" : "polling"];
+    await tick();
+    if (!this.isUp) throw new TypeError("nobody is there");
+    if (treatment === "forbid") return new Response("<h1>No</h1>", { status: 403 });
+    if (treatment === "hold") return new Promise(() => {});
+    if (this.instead[url.pathname]) return this.instead[url.pathname]();
+    const start = this.start(stream, url.searchParams.get("after"));
+    return isSse ? this.#grow(stream, start, signal) : this.#page(stream, start);
+  }
+
+  #page(stream, { offset, isReset }) {
+    const frames = this.after(stream, offset).slice(0, PAGE);
+    return Response.json({
+      stream,
+      cursor: this.cursor(stream, offset + frames.length),
+      reset: isReset ? "epoch" : null,
+      more: frames.length === PAGE,
+      frames,
+    });
+  }
+
+  #grow(stream, start, signal) {
+    const body = new ReadableStream({
+      start: (controller) => {
+        const answer = new GrowingAnswer(this, stream, start, controller);
+        signal.addEventListener("abort", () => answer.lose());
+      },
+    });
+    return new Response(body, { headers: { "Content-Type": "text/event-stream; charset=utf-8" } });
+  }
+}
+
+class GrowingAnswer {
+  constructor(server, stream, { offset, isReset }, controller) {
+    Object.assign(this, { server, stream, offset, controller });
+    server.connections.add(this);
+    this.say("retry: 1000\n\n");
+    if (isReset) this.send({ type: "reset", stream, reason: "epoch" });
+    this.wake();
+  }
+
+  // In pieces, as a network may cut it, also within a character.
+  say(text) {
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length; at += 7) this.controller.enqueue(bytes.slice(at, at + 7));
+  }
+
+  send(frame) {
+    this.say(`event: ${frame.type}\nid: ${frame.cursor}\ndata: ${JSON.stringify(frame)}\n\n`);
+  }
+
+  wake() {
+    for (const frame of this.server.after(this.stream, this.offset)) {
+      this.send(frame);
+      this.offset = frame.offset;
+    }
+  }
+
+  comment() {
+    this.say(": still here\n\n");
+  }
+
+  // It has had its time.
+  end() {
+    this.server.connections.delete(this);
+    this.controller.close();
+  }
+
+  lose() {
+    if (this.server.connections.delete(this)) this.controller.error(new TypeError("lost"));
+  }
+}
+
+class FakeSocket {
+  #server;
+  #offsets = new Map(); // stream -> how far it was sent
+  isClosed = false;
+  frames = []; // from the client
+
+  constructor(server) {
+    this.#server = server;
+    server.handshakes += 1;
+    const treatment = server.isUp ? server.network.websocket : "forbid";
+    setImmediate(() => {
+      if (this.isClosed) return;
+      if (treatment === "forbid") return this.onclose({ code: 1006 });
+      this.onopen();
+      if (treatment === "hold") return;
+      server.connections.add(this);
+      this.#say({ type: "welcome", protocol: 1, user: 1, window: 256, heartbeat: HEARTBEAT });
+    });
+  }
+
+  send(text) {
+    const frame = JSON.parse(text);
+    this.frames.push(frame);
+    if (frame.type === "subscribe") {
+      for (const [stream, cursor] of Object.entries(frame.streams)) this.#follow(stream, cursor);
+    } else if (frame.type === "unsubscribe") {
+      for (const stream of frame.streams) this.#offsets.delete(stream);
+    }
+  }
+
+  wake() {
+    for (const [stream, offset] of this.#offsets) {
+      for (const frame of this.#server.after(stream, offset)) {
+        this.#offsets.set(stream, frame.offset);
+        this.#say(frame);
+      }
+    }
+  }
+
+  comment() {
+    this.#say({ type: "heartbeat", heads: {} });
+  }
+
+  lose() {
+    this.close();
+    this.onclose({ code: 1006 });
+  }
+
+  close() {
+    this.isClosed = true;
+    this.#server.connections.delete(this);
+  }
+
+  #follow(stream, cursor) {
+    const { offset, isReset } = this.#server.start(stream, cursor);
+    const at = this.#server.cursor(stream, offset);
+    this.#offsets.set(stream, offset);
+    this.#say({ type: "subscribed", stream, cursor: at, recovered: !isReset });
+    if (isReset) this.#say({ type: "reset", stream, reason: "epoch" });
+    this.wake();
+  }
+
+  #say(frame) {
+    setImmediate(() => this.isClosed || this.onmessage({ data: JSON.stringify(frame) }));
+  }
+}
+
+// Whatever is under way has happened.
+export async function settled() {
+  for (let turn = 0; turn < 10; turn += 1) await tick();
+}
+
+// Each connection says that it lives, as often as it does.
+export function beat(server) {
+  server.clock.setTimeout(() => {
+    for (const connection of server.connections) connection.comment();
+    beat(server);
+  }, 10_000);
+}

@@ -1,0 +1,348 @@
+// Server-sent events and polling, each by itself: the network lets nothing else through.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { STEP_MS, Server, beat } from "./network.mjs";
+
+const NETWORKS = {
+  sse: { websocket: "forbid" },
+  polling: { websocket: "forbid", sse: "forbid" },
+};
+const API = "/api/v1/streams/";
+
+function problem(status, detail = "") {
+  const headers = { "Content-Type": "application/problem+json" };
+  return () => new Response(JSON.stringify({ status, detail }), { status, headers });
+}
+
+// Live by one of them, with two events seen.
+async function live(transport, options = {}) {
+  const server = new Server();
+  beat(server);
+  server.network = NETWORKS[transport];
+  server.append("user-1", "a", "b");
+  const { client, page } = server.client({ subscriptions: { "user-1": null }, ...options });
+  client.start();
+  await server.pass(10_000);
+  assert.deepEqual([client.status, client.transport], ["live", transport]);
+  server.paths.length = page.subscribed.length = 0;
+  return { client, page, server };
+}
+
+for (const transport of Object.keys(NETWORKS)) {
+  test(`${transport}: from now on means from where now was`, async () => {
+    const { page, server } = await live(transport, { subscriptions: { "user-1": "latest" } });
+
+    server.append("user-1", "c");
+    await server.pass(3000);
+
+    assert.deepEqual(page.seen, ["c"]);
+  });
+
+  test(`${transport}: after a loss it resumes from where it was`, async () => {
+    const { client, page, server } = await live(transport);
+
+    server.isUp = false;
+    server.cut();
+    await server.pass(5000);
+    const meanwhile = client.status;
+    server.append("user-1", "c", "d", "e", "f");
+    server.isUp = true;
+    await server.pass(30_000);
+
+    assert.notEqual(meanwhile, "live");
+    assert.deepEqual([client.status, client.transport], ["live", transport]);
+    assert.deepEqual(page.seen, ["a", "b", "c", "d", "e", "f"]);
+  });
+
+  test(`${transport}: a cursor that means nothing is told first, and all comes again`, async () => {
+    const { client, page, server } = await live(transport, { subscriptions: { "user-1": "old.9.9" } });
+
+    const told = [...page.resets];
+    server.forget();
+    server.cut();
+    server.append("user-1", "c");
+    await server.pass(10_000);
+
+    assert.deepEqual(told, ["user-1"]);
+    assert.deepEqual(page.resets, ["user-1", "user-1"]);
+    assert.deepEqual(page.seen, ["a", "b", "c"]);
+    assert.deepEqual(client.cursors, { "user-1": server.cursor("user-1") });
+  });
+
+  test(`${transport}: subscribed to from an earlier cursor, a stream starts anew from it`, async () => {
+    const { client, page, server } = await live(transport);
+
+    client.subscribe({ "user-1": server.cursor("user-1", 1) });
+    await server.pass(3000);
+
+    assert.deepEqual(page.seen, ["a", "b", "b"]);
+    assert.deepEqual(page.subscribed, ["user-1"]);
+  });
+
+  test(`${transport}: a cursor that is good is called so once on each connection`, async () => {
+    const { client, page, server } = await live(transport);
+
+    client.stop();
+    client.start();
+    await server.pass(30_000);
+
+    assert.deepEqual(page.subscribed, ["user-1"]);
+  });
+
+  test(`${transport}: a stream that is left is neither heard nor asked for again`, async () => {
+    const { client, page, server } = await live(transport);
+
+    client.unsubscribe(["user-1"]);
+    server.append("user-1", "c");
+    await server.pass(60_000);
+
+    assert.deepEqual(page.seen, ["a", "b"]);
+    assert.equal(server.paths.length, 0);
+    assert.deepEqual([client.status, client.transport], ["live", transport]);
+  });
+
+  test(`${transport}: a handler may stop the client in the middle of an answer`, async () => {
+    const seen = [];
+    const { client, server } = await live(transport, {
+      onEvent({ data }) {
+        seen.push(data.text);
+        if (data.text === "c") client.stop();
+      },
+    });
+
+    server.append("user-1", "c", "d");
+    await server.pass(10_000);
+
+    assert.deepEqual(seen, ["a", "b", "c"]);
+    assert.equal(server.connections.size, 0);
+  });
+
+  for (const status of [401, 403]) {
+    test(`${transport}: when the server says ${status}, it says "signed-out" and stops`, async () => {
+      const { client, server } = await live(transport);
+
+      server.instead[`${API}user-1`] = server.instead[`${API}user-1/sse`] = problem(status);
+      server.cut();
+      await server.pass(10_000);
+      const asked = server.paths.length;
+      await server.pass(600_000);
+
+      assert.equal(client.status, "signed-out");
+      assert.equal(server.paths.length, asked);
+    });
+  }
+
+  for (const status of [404, 422]) {
+    test(`${transport}: a stream that is answered with ${status} is refused, the other goes on`, async () => {
+      const { client, page, server } = await live(transport);
+
+      server.instead[`${API}export-2`] = problem(status, "No.");
+      client.subscribe({ "export-2": null });
+      server.append("user-1", "c");
+      await server.pass(10_000);
+
+      assert.deepEqual(page.refused, [["export-2", "No."]]);
+      assert.deepEqual(page.seen, ["a", "b", "c"]);
+      assert.deepEqual([client.status, client.transport], ["live", transport]);
+      assert.equal(server.paths.filter((path) => path === `${API}export-2`).length, 1);
+    });
+  }
+
+  test(`${transport}: what only stands between may not say that somebody is signed out`, async () => {
+    const { client, page, server } = await live(transport);
+
+    server.instead[`${API}user-1`] = () => new Response("<h1>Sign in to the network</h1>", { status: 401 });
+    server.instead[`${API}user-1/sse`] = server.instead[`${API}user-1`];
+    server.cut();
+    await server.pass(10_000);
+    const meanwhile = client.status;
+    server.instead = {};
+    server.network = {};
+    server.append("user-1", "c");
+    await server.pass(120_000);
+
+    assert.notEqual(meanwhile, "live");
+    assert.equal(client.status, "live");
+    assert.deepEqual(page.seen, ["a", "b", "c"]);
+  });
+
+  test(`${transport}: a page that says welcome to the network is no answer`, async () => {
+    const { client, page, server } = await live(transport);
+
+    const portal = () => new Response("<h1>Welcome</h1>", { headers: { "Content-Type": "text/html" } });
+    server.instead = { [`${API}user-1`]: portal, [`${API}user-1/sse`]: portal };
+    server.cut();
+    await server.pass(10_000);
+
+    assert.notEqual(client.status, "live");
+    assert.deepEqual(page.errors, []);
+  });
+
+  for (const status of [503, 429]) {
+    test(`${transport}: after ${status} it waits up to 8 s at least`, async () => {
+      const { waits } = await answered(transport, status);
+
+      assert.equal(waits[0], 8000);
+    });
+  }
+
+  test(`${transport}: after other faults of the server the waits double`, async () => {
+    const { waits } = await answered(transport, 500);
+
+    const [first, second] = waits;
+    assert.ok(first <= 1000 && second >= 2 * first && second <= 2 * first + STEP_MS, `${waits}`);
+  });
+}
+
+// The waits between attempts while all answers have this status.
+async function answered(transport, status) {
+  const { server } = await live(transport, { env: { random: () => 1 } });
+  const times = [];
+  server.instead[`${API}user-1`] = server.instead[`${API}user-1/sse`] = () => {
+    times.push(server.clock.now());
+    return new Response("", { status });
+  };
+  server.cut();
+  await server.pass(60_000);
+  return { waits: times.slice(1).map((time, index) => time - times[index]) };
+}
+
+test("sse: an answer that ends itself is followed by another, and the page is not told", async () => {
+  const { page, server } = await live("sse");
+  const statuses = page.statuses.length;
+
+  for (let text = 0; text < 20; text += 1) {
+    server.append("user-1", text);
+    if (text % 4 === 3) for (const answer of [...server.connections]) answer.end();
+    await server.pass(1000);
+  }
+
+  assert.deepEqual(page.seen, server.texts("user-1"));
+  assert.equal(page.statuses.length, statuses);
+  assert.equal(server.paths.length, 5);
+});
+
+test("sse: after an answer that brought nothing it waits a second", async () => {
+  const { server } = await live("sse");
+
+  for (let answers = 0; answers < 2; answers += 1) {
+    for (const answer of [...server.connections]) answer.end();
+    await server.pass(answers ? 750 : 1000);
+  }
+
+  assert.equal(server.paths.length, 1);
+});
+
+test("sse: silence for two comments' time is a loss, a comment is not silence", async () => {
+  const { client, page, server } = await live("sse");
+  await server.pass(120_000);
+  const before = page.statuses.length;
+
+  for (const answer of server.connections) answer.comment = () => {};
+  await server.pass(30_000);
+  const told = page.statuses.slice(before);
+  await server.pass(10_000);
+
+  assert.deepEqual(told.slice(0, 1), ["lost"]);
+  assert.deepEqual([client.status, client.transport], ["live", "sse"]);
+});
+
+test("sse: when the tab is back, no answer that may be dead is trusted", async () => {
+  const { client, server } = await live("sse");
+  const [before] = server.connections;
+
+  client.wake();
+  await server.pass(0);
+
+  assert.equal(server.connections.has(before), false);
+  assert.equal(server.connections.size, 1);
+  assert.equal(client.status, "live");
+});
+
+test("sse: characters that are cut in two arrive whole", async () => {
+  const { page, server } = await live("sse");
+
+  server.append("user-1", "Größe: 5 µs · 日本語");
+  await server.pass(0);
+
+  assert.equal(page.seen.at(-1), "Größe: 5 µs · 日本語");
+});
+
+test("polling: a backlog of many answers comes without waiting", async () => {
+  const { page, server } = await live("polling");
+
+  server.append("user-1", ...Array(20).keys());
+  await server.pass(3000);
+
+  assert.deepEqual(page.seen, server.texts("user-1"));
+});
+
+test("polling: it asks every three seconds, one stream after the other", async () => {
+  const streams = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`export-${n}`, null]));
+  const { client, server } = await live("polling", { subscriptions: streams });
+  let [now, most] = [0, 0];
+  server.instead = Object.fromEntries(
+    Object.keys(streams).map((stream) => [
+      `${API}${stream}`,
+      async () => {
+        most = Math.max(most, (now += 1));
+        await new Promise((resolve) => setImmediate(resolve));
+        now -= 1;
+        return Response.json({ frames: [], cursor: "e.0.0", reset: null, more: false });
+      },
+    ]),
+  );
+
+  await server.pass(9000);
+
+  assert.equal(most, 1);
+  assert.ok(server.paths.length >= 60 && server.paths.length <= 90, server.paths.length);
+  assert.equal(client.status, "live");
+});
+
+test("polling: a stream that is added is asked for at once", async () => {
+  const { client, page, server } = await live("polling");
+  server.append("export-2", "x");
+
+  client.subscribe({ "export-2": null });
+  await server.pass(1);
+
+  assert.deepEqual(page.seen, ["a", "b", "x"]);
+});
+
+test("polling: an answer to what is not asked any more is not shown", async () => {
+  const { client, page, server } = await live("polling");
+  let answer;
+  server.append("user-1", "c");
+  server.instead[`${API}user-1`] = () => new Promise((resolve) => (answer = resolve));
+  await server.pass(3000);
+  const late = () => ({
+    frames: server.after("user-1", 2),
+    cursor: server.cursor("user-1"),
+    reset: null,
+    more: false,
+  });
+
+  client.subscribe({ "user-1": server.cursor("user-1", 0) });
+  server.instead = {};
+  answer(Response.json(late()));
+  await server.pass(0);
+
+  assert.deepEqual(page.seen, ["a", "b", "a", "b", "c"]);
+});
+
+test("polling: an answer that never comes is given up", async () => {
+  const { client, page, server } = await live("polling");
+
+  server.network.polling = "hold";
+  await server.pass(3000 + 10_000);
+  const meanwhile = client.status;
+  server.network.polling = undefined;
+  server.append("user-1", "c");
+  await server.pass(30_000);
+
+  assert.notEqual(meanwhile, "live");
+  assert.deepEqual(page.seen, ["a", "b", "c"]);
+});
