@@ -6,7 +6,7 @@ PYTHON3 = python3 python3.14 python3.13 python3.12 python3.11
 NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 TEMPLATES = config demo exports notifications templates
 
-.PHONY: help run test lint format bench lock clean
+.PHONY: help run test lint format bench schemas lock clean
 .DEFAULT_GOAL := help
 # A recipe that fails halfway has made nothing.
 .DELETE_ON_ERROR:
@@ -35,6 +35,9 @@ format: .venv/requirements-dev.lock.installed ## Put style right
 
 bench: .venv/requirements-dev.lock.installed ## Measure
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+schemas: .venv/requirements-dev.lock.installed ## Write docs/*.json anew after a change of the wire
+	$(PYTHON) -m notifications.schema docs
 
 UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header -q

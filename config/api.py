@@ -16,7 +16,7 @@ from ninja import NinjaAPI
 import exports.api
 import notifications.api
 import notifications.inbox_api
-from notifications import problems
+from notifications import problems, schema
 from notifications.auth import Authenticate
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def _nothing(_request: HttpRequest, _: str = "") -> HttpResponse:
 api = API(
     title="Waybill",
     version="1",
-    description="Background data exports with live, loss-free progress.",
+    description="Background data exports with live, loss-free progress.\n\nThe WebSocket is"
+    " described by an [AsyncAPI document](/api/asyncapi.json), and its frames by a"
+    " [JSON Schema](/api/frames.schema.json).",
     auth=Authenticate(),
     urls_namespace="api",
     docs_url="/docs",
@@ -85,6 +87,17 @@ exports.api.install(api)
 api.add_router("/v1/", exports.api.router)
 api.add_router("/v1/", notifications.api.router)
 api.add_router("/v1/", notifications.inbox_api.router)
+
+
+@api.get("/asyncapi.json", auth=None, include_in_schema=False)
+def asyncapi(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - ninja's signature
+    """The WebSocket, as openapi.json is the rest."""
+    return schema.asyncapi()
+
+
+@api.get("/frames.schema.json", auth=None, include_in_schema=False)
+def frames(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - ninja's signature
+    return schema.frames()
 
 
 @api.exception_handler(Exception)

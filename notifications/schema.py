@@ -1,0 +1,280 @@
+"""The wire as documents that programs read: a JSON Schema of the frames, and AsyncAPI.
+
+Both are made of `protocol`'s models, so they cannot say anything else. The site serves
+them at /api/frames.schema.json and /api/asyncapi.json; `docs/` keeps a copy for readers,
+which `make schemas` writes and a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from notifications import protocol
+from notifications.conf import Conf
+
+if TYPE_CHECKING:
+    from pydantic_core import core_schema
+
+CLIENT: tuple[type[protocol.Frame], ...] = get_args(protocol.ClientFrame)
+SERVER: tuple[type[protocol.Frame], ...] = get_args(protocol.ServerFrame)
+
+LIMITS = {
+    "MAX_FRAME_BYTES": "Bytes of a frame from the client. A longer one closes the socket: 4400.",
+    "MAX_BAD_FRAMES": "The frame that is not valid with which the socket closes: 4400.",
+    "MAX_STREAMS": "Streams on one socket. One more is refused: too_many_streams.",
+}
+
+
+class _Schema(GenerateJsonSchema):
+    """Without a title for each field, which would only be its name again.
+
+    And a key that does not match a pattern is refused, as pydantic does refuse it.
+    """
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
+        made = super().dict_schema(schema)
+        return {**made, "additionalProperties": False} if "patternProperties" in made else made
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+        return False
+
+
+def frames() -> dict[str, Any]:
+    """A JSON Schema that every frame of either direction conforms to."""
+    definitions = _definitions("#/$defs/{model}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Frames of {protocol.SUBPROTOCOL}",
+        "description": "What goes over Waybill's WebSocket. One schema for each direction is"
+        " in $defs: ClientFrame and ServerFrame.",
+        "anyOf": [{"$ref": "#/$defs/ClientFrame"}, {"$ref": "#/$defs/ServerFrame"}],
+        "$defs": {
+            "ClientFrame": {
+                "description": "What a client may send. A field that is not named is refused.",
+                "oneOf": [{"$ref": f"#/$defs/{each.__name__}"} for each in CLIENT],
+            },
+            "ServerFrame": {
+                "description": "What the server sends. A client skips types and fields that it"
+                " does not know: they are a newer server's.",
+                "oneOf": [{"$ref": f"#/$defs/{each.__name__}"} for each in SERVER],
+            },
+            **definitions,
+        },
+    }
+
+
+def asyncapi() -> dict[str, Any]:
+    """An AsyncAPI 3.0 document: the WebSocket from the server's side."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Waybill's streams",
+            "version": "1",
+            "description": "Follow streams and miss nothing: subscribe with the cursor that you"
+            " last had, and everything after it comes, in order, once. What the frames mean to"
+            " one another is told in docs/protocol.md.",
+            "license": {"name": "MIT"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "local": {
+                "host": "127.0.0.1:8000",
+                "protocol": "ws",
+                "description": "`make run`, on your own machine.",
+                "security": _security(),
+            },
+            "site": {
+                "host": "{host}",
+                "protocol": "wss",
+                "description": "Waybill behind TLS.",
+                "variables": {"host": {"description": "The site's name, with a port if any."}},
+                "security": _security(),
+            },
+        },
+        "channels": {
+            "streams": {
+                "address": "/ws/streams/",
+                "title": "Streams",
+                "description": _channel_description(),
+                "messages": {
+                    _type(each): {"$ref": f"#/components/messages/{_type(each)}"}
+                    for each in (*CLIENT, *SERVER)
+                },
+                "bindings": {
+                    "ws": {
+                        "method": "GET",
+                        "headers": {
+                            "type": "object",
+                            "required": ["Sec-WebSocket-Protocol"],
+                            "properties": {
+                                "Sec-WebSocket-Protocol": {"const": protocol.SUBPROTOCOL}
+                            },
+                        },
+                        "bindingVersion": "0.1.0",
+                    }
+                },
+                "x-subprotocol": protocol.SUBPROTOCOL,
+                "x-heartbeat-seconds": Conf.HEARTBEAT_SECONDS,
+                "x-window": Conf.WINDOW,
+                "x-limits": {
+                    name.removeprefix("MAX_").lower(): {
+                        "maximum": getattr(protocol, name),
+                        "description": description,
+                    }
+                    for name, description in LIMITS.items()
+                },
+                "x-close-codes": [
+                    {
+                        "code": each.value,
+                        "name": each.name.lower(),
+                        "why": each.why,
+                        "reconnect": each.reconnect,
+                    }
+                    for each in protocol.CloseCode
+                ],
+            }
+        },
+        "operations": {
+            "subscribe": _receive(protocol.Subscribe, protocol.Subscribed, protocol.ErrorFrame),
+            "unsubscribe": _receive(protocol.Unsubscribe),
+            "acknowledge": _receive(protocol.Ack),
+            "ping": _receive(protocol.Ping, protocol.Pong),
+            "deliver": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/streams"},
+                "summary": "What the server sends of its own accord.",
+                "messages": _messages(
+                    protocol.Welcome,
+                    protocol.EventFrame,
+                    protocol.StateFrame,
+                    protocol.Reset,
+                    protocol.Heartbeat,
+                    protocol.ErrorFrame,
+                ),
+            },
+        },
+        "components": {
+            "messages": {
+                _type(each): {
+                    "name": _type(each),
+                    "title": each.__name__.removesuffix("Frame"),
+                    "summary": _summary(each),
+                    "payload": {"$ref": f"#/components/schemas/{each.__name__}"},
+                    **_correlation(each),
+                }
+                for each in (*CLIENT, *SERVER)
+            },
+            "schemas": _definitions("#/components/schemas/{model}"),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "For programs. `manage.py create_token` makes one.",
+                },
+                "session": {
+                    "type": "httpApiKey",
+                    "in": "cookie",
+                    "name": "sessionid",
+                    "description": "For browsers, from a page of the site's own origin.",
+                },
+            },
+        },
+    }
+
+
+def _definitions(ref_template: str) -> dict[str, Any]:
+    """The schema of each frame by its model's name, closed to clients and open to readers."""
+    _, document = models_json_schema(
+        [
+            *((each, "validation") for each in CLIENT),
+            *((each, "serialization") for each in SERVER),
+        ],
+        ref_template=ref_template,
+        schema_generator=_Schema,
+    )
+    definitions: dict[str, Any] = document["$defs"]
+    for model in CLIENT:
+        # It has a default for our own code. On the wire it tells which frame this is.
+        definitions[model.__name__].setdefault("required", []).insert(0, "type")
+    for model in SERVER:
+        # All of it is sent, defaults too. A newer server may send more.
+        definitions[model.__name__]["required"] = list(model.model_fields)
+        del definitions[model.__name__]["additionalProperties"]
+    for definition in definitions.values():
+        definition["properties"]["type"].pop("default")
+    return definitions
+
+
+def _receive(frame: type[protocol.Frame], *answers: type[protocol.Frame]) -> dict[str, Any]:
+    """The operation of a frame that the server receives, and what it may answer."""
+    operation = {
+        "action": "receive",
+        "channel": {"$ref": "#/channels/streams"},
+        "summary": _summary(frame),
+        "messages": _messages(frame),
+    }
+    if answers:
+        operation["reply"] = {
+            "channel": {"$ref": "#/channels/streams"},
+            "messages": _messages(*answers),
+        }
+    return operation
+
+
+def _messages(*models: type[protocol.Frame]) -> list[dict[str, str]]:
+    return [{"$ref": f"#/channels/streams/messages/{_type(each)}"} for each in models]
+
+
+def _type(model: type[protocol.Frame]) -> str:
+    return str(model.model_fields["type"].default)
+
+
+def _summary(model: type[protocol.Frame]) -> str:
+    return (model.__doc__ or "").partition("\n")[0]
+
+
+def _correlation(model: type[protocol.Frame]) -> dict[str, Any]:
+    if "id" not in model.model_fields:
+        return {}
+    return {"correlationId": {"location": "$message.payload#/id"}}
+
+
+def _security() -> list[dict[str, str]]:
+    return [{"$ref": f"#/components/securitySchemes/{each}"} for each in ("token", "session")]
+
+
+def _channel_description() -> str:
+    codes = [f"| {each.value} | {each.why} | {each.reconnect} |" for each in protocol.CloseCode]
+    return "\n".join(
+        [
+            f"JSON text in the subprotocol `{protocol.SUBPROTOCOL}`. `welcome` comes first. A"
+            f" heartbeat comes every {Conf.HEARTBEAT_SECONDS:g} s, and {Conf.WINDOW} events and"
+            " values of a stream may be on their way unacknowledged, unless `welcome` says"
+            " other figures.",
+            "",
+            "A frame that is not valid is answered with `error`; the socket stays open. Nobody,"
+            " a foreign origin and another subprotocol are refused at the handshake with HTTP"
+            " 403.",
+            "",
+            "| Close code | Why | Reconnect? |",
+            "|---|---|---|",
+            *codes,
+        ]
+    )
+
+
+DOCUMENTS = {"frames.schema.json": frames, "asyncapi.json": asyncapi}
+
+
+def text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":  # make schemas
+    for name, make in DOCUMENTS.items():
+        Path(sys.argv[1], name).write_text(text(make()))
