@@ -55,12 +55,19 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._bad_frames = 0
+        self._is_accepted = False
         self._is_closed = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         # Channels does not call disconnect() when a handler raises or the server stops.
         try:
             await super().__call__(scope, receive, send)
+        except DatabaseError as error:
+            logger.warning("A socket is closed: the database does not answer: %r", error)
+            # A handshake that is refused would say "sign in", or "use another transport".
+            if not self._is_accepted:
+                await self.accept(protocol.SUBPROTOCOL)
+            await self.close(CloseCode.FAILED, "The database does not answer.")
         finally:
             await self._clean_up()
 
@@ -91,6 +98,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             return
         self.user = user
         await self.accept(protocol.SUBPROTOCOL)
+        self._is_accepted = True
         await self._reply(
             protocol.Welcome(
                 user=user.pk,

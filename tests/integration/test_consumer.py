@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import OperationalError, transaction
 
-from notifications import backlog, consumers, hub, publish, push, tokens
+from notifications import access, backlog, consumers, handshake, hub, publish, push, tokens
 from notifications.models import Stream
 from tests.streaming import (
     HOST,
@@ -498,6 +498,38 @@ async def test_a_read_that_fails_is_tried_again_and_the_socket_stays(cookie, nam
         await socket.subscribe({name: None})
 
         assert await socket.events_until("a") == ["a"]
+
+
+@pytest.mark.parametrize("question", ["authenticate", "streams_of"])
+async def test_who_comes_while_nobody_can_be_asked_is_told_to_come_back(
+    cookie, monkeypatch, question
+):
+    """Refused, a browser would take it for the end of its session."""
+
+    def fail(*_):
+        raise OperationalError("gone")
+
+    module = handshake if question == "authenticate" else access
+    monkeypatch.setattr(module, question, fail)
+    socket = Socket(headers(cookie=cookie))
+
+    accepted, _ = await socket.shake_hands()
+
+    assert accepted
+    assert await socket.close_code() == 4500
+
+
+async def test_who_asks_for_a_stream_while_nobody_can_be_asked_is_told_to_come_back(
+    cookie, name, monkeypatch
+):
+    def fail(*_):
+        raise OperationalError("gone")
+
+    async with connected(cookie) as socket:
+        monkeypatch.setitem(access._rules, "user", fail)
+        await socket.send("subscribe", streams={name: None})
+
+        assert await socket.close_code() == 4500
 
 
 async def test_a_connection_that_cannot_go_on_is_closed_so_that_the_client_comes_back(
