@@ -5,13 +5,26 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("waybill")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@beat_init.connect
+def mail_by_the_clock(**_: object) -> None:
+    """Let beat itself send what is due by e-mail: a task would wait behind exports.
+
+    In a thread of its own, so that a slow mail server holds up no rescue.
+    """
+    # Needs the apps, which are loaded only now.
+    from exports.clock import Clock  # noqa: PLC0415 - see above
+    from notifications import mail  # noqa: PLC0415 - see above
+
+    Clock(mail.Rounds()).start()
 
 
 @setup_logging.connect

@@ -257,6 +257,7 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+_site_url = "http://127.0.0.1:8000"
 if not DEBUG:
     # The proxy ends TLS and says so. Set HTTPS=0 to try production settings without it.
     _https = env.bool("HTTPS", True)
@@ -265,6 +266,24 @@ if not DEBUG:
     SESSION_COOKIE_SECURE = _https
     CSRF_COOKIE_SECURE = _https
     SECURE_HSTS_SECONDS = 3600 if _https else 0
+    _site_url = f"{'https' if _https else 'http'}://{ALLOWED_HOSTS[0].lstrip('.')}"
+
+# -- E-mail ------------------------------------------------------------------------
+
+# Who sends e-mails has no request that says what the site is called.
+SITE_URL = env.str("SITE_URL", _site_url)
+if not re.fullmatch(r"https?://[\w.:\[\]-]+/?", SITE_URL):
+    raise ImproperlyConfigured("Set SITE_URL to what people type: https://exports.example.com")
+
+_email = env.dj_email_url("EMAIL_URL", "console:")
+if "EMAIL_BACKEND" not in _email:
+    raise ImproperlyConfigured("EMAIL_URL must begin with smtp:, submission:, console: or dummy:")
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = _email["EMAIL_TIMEOUT"] or 10  # Django's own default is to wait for ever.
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "waybill@localhost")
 
 # -- Logging -----------------------------------------------------------------------
 

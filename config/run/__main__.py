@@ -37,6 +37,7 @@ def run(stop: Stop) -> int:
     """Prepare, and serve until `stop`. Returns the exit status."""
     port = port_from(os.environ.get("PORT") or DEFAULT_PORT)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ.setdefault("SITE_URL", f"http://{HOST}:{port}")  # For links in e-mails.
     try:
         django.setup()
     except (ImproperlyConfigured, EnvError) as error:

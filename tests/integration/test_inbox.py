@@ -16,6 +16,7 @@ from notifications.inbox import State, mark_read, notify
 from notifications.models import Event, Inbox, Mailing, Retained, Stream
 from notifications.notices import Notice
 from notifications.prune import prune
+from tests.streaming import connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -304,6 +305,47 @@ def test_a_stream_that_was_made_anew_begins_unread_and_keeps_the_preference(user
     assert unread(user) == 2
     assert mark_read(user, 1) == State(read_offset=1, unread=1, head=2)
     assert inbox.mailing(user) == Mailing.NONE
+
+
+# -- On all devices ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def only_pushes(settings, monkeypatch):
+    """Nothing is found by looking: what arrives was pushed."""
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+    monkeypatch.setattr(push, "_rest_until", 0.0)
+
+
+async def test_what_is_read_in_one_tab_is_read_in_all_at_once(user, only_pushes):
+    stream, cookie = user_stream(user), await in_thread(session_of, user)
+    await in_thread(tell, user, "a", "b", "c")
+    page = await in_thread(inbox.page, user)
+
+    async with connected(cookie=cookie) as laptop, connected(cookie=cookie) as phone:
+        for socket in (laptop, phone):
+            await socket.subscribe({stream: page.cursor})
+        await in_thread(mark_read, user, 2)
+        states = [await socket.next() for socket in (laptop, phone)]
+
+    assert [(state["type"], state["key"], state["data"]) for state in states] == [
+        ("state", "inbox", {"read_offset": 2, "unread": 1, "head": 3})
+    ] * 2
+
+
+async def test_what_one_is_told_reaches_all_tabs_at_once(user, only_pushes):
+    stream, cookie = user_stream(user), await in_thread(session_of, user)
+    page = await in_thread(inbox.page, user)
+
+    async with connected(cookie=cookie) as laptop, connected(cookie=cookie) as phone:
+        for socket in (laptop, phone):
+            await socket.subscribe({stream: page.cursor})
+        await in_thread(tell, user, "Your report is ready")
+        events = [await socket.next() for socket in (laptop, phone)]
+
+    assert [(event["event"], event["data"]["title"]) for event in events] == [
+        ("notification", "Your report is ready")
+    ] * 2
 
 
 # -- At once -----------------------------------------------------------------------------------

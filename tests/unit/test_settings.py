@@ -6,6 +6,7 @@ import re
 import runpy
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError
 
 from tests.services.environment import SETTINGS, settings_in_environment
@@ -77,3 +78,53 @@ def test_no_number_is_forgotten_here():
     numbers = re.findall(r"env\.(?:int|float)\(\s*\"([A-Z_]+)\"", SETTINGS.read_text())
 
     assert sorted(numbers) == sorted((*COUNTS, *TIMES, "DATABASE_POOL_SIZE"))
+
+
+@pytest.fixture
+def in_production(monkeypatch):
+    monkeypatch.setenv("DEBUG", "0")
+    monkeypatch.setenv("SECRET_KEY", "x" * 50)
+    monkeypatch.setenv("ALLOWED_HOSTS", ".example.com,localhost")
+
+
+@pytest.mark.parametrize(
+    ("https", "url"), [("1", "https://example.com"), ("0", "http://example.com")]
+)
+def test_letters_link_to_the_first_host_unless_told_otherwise(
+    monkeypatch, in_production, https, url
+):
+    monkeypatch.setenv("HTTPS", https)
+
+    assert runpy.run_path(str(SETTINGS))["SITE_URL"] == url
+
+
+@pytest.mark.parametrize("url", ["exports.example.com", "ftp://example.com", "https://x.example/y"])
+def test_an_address_that_links_cannot_begin_with_is_refused(monkeypatch, url):
+    monkeypatch.setenv("SITE_URL", url)
+
+    with pytest.raises(ImproperlyConfigured, match="Set SITE_URL to"):
+        runpy.run_path(str(SETTINGS))
+
+
+def test_any_host_is_no_address_for_links(monkeypatch, in_production):
+    monkeypatch.setenv("ALLOWED_HOSTS", "*")
+
+    with pytest.raises(ImproperlyConfigured, match="Set SITE_URL to"):
+        runpy.run_path(str(SETTINGS))
+
+
+def test_a_mail_server_is_never_waited_for_without_end(monkeypatch):
+    monkeypatch.setenv("EMAIL_URL", "submission://me%40x:p%2Fw@mail.example.com")
+
+    settings = runpy.run_path(str(SETTINGS))
+
+    assert settings["EMAIL_TIMEOUT"] == 10
+    assert (settings["EMAIL_HOST_USER"], settings["EMAIL_HOST_PASSWORD"]) == ("me@x", "p/w")
+    assert (settings["EMAIL_PORT"], settings["EMAIL_USE_TLS"]) == (587, True)
+
+
+def test_an_unknown_kind_of_mail_server_is_refused(monkeypatch):
+    monkeypatch.setenv("EMAIL_URL", "imap://mail.example.com")
+
+    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL must begin with smtp:"):
+        runpy.run_path(str(SETTINGS))

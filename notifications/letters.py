@@ -1,0 +1,119 @@
+"""A notification as an e-mail, and the server that is given it."""
+
+from __future__ import annotations
+
+import smtplib
+from contextlib import suppress
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from notifications.models import Event
+    from notifications.notices import Notice
+
+# SMTP's replies: said to any command before hanging up; and the first of those that are final.
+SHUTTING_DOWN, FOR_GOOD = 421, 500
+
+
+class NotSent(Exception):
+    """A letter did not go out."""
+
+
+class Refused(NotSent):
+    """This letter never will: its recipient or its contents are refused for good."""
+
+
+class TryLater(NotSent):
+    """This letter not now. Others may."""
+
+
+class ServerDown(NotSent):
+    """No letter now: the server does not answer, or does not want anything from us."""
+
+
+def compose(event: Event, notice: Notice, to: str) -> EmailMessage:
+    """`notice`, which describes `event`, as plain text in the language that is active.
+
+    The same event makes the same letter, identifier and date included: who gets it twice,
+    or sorts it, can tell.
+    """
+    site = getattr(settings, "SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+    url = notice.url or reverse("notifications:inbox")
+    if url.startswith("/"):
+        url = site + url
+    text = render_to_string("notifications/mail/notice.txt", {"notice": notice, "url": url})
+    stream = event.stream
+    headers = {
+        "Message-ID": f"<{stream.epoch}.{event.offset}@{urlsplit(site).hostname}>",
+        "Date": format_datetime(event.at),
+        "Auto-Submitted": "auto-generated",  # So that nobody's holiday notice answers.
+    }
+    return EmailMessage(notice.title, f"{text.strip()}\n", to=[to], headers=headers)
+
+
+class Post:
+    """The mail server. One connection for all that is sent in the block."""
+
+    def __init__(self) -> None:
+        self._connection = get_connection()
+
+    def __enter__(self) -> Post:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def send(self, letter: EmailMessage) -> None:
+        """Send it, or raise why not: Refused, TryLater or ServerDown."""
+        try:
+            # Also what a server says to a wrong password: nobody's letter is at fault.
+            self._connection.open()
+        except OSError as error:
+            raise ServerDown(repr(error)) from error
+        try:
+            self._connection.send_messages([letter])
+        except Exception as error:
+            self._close()  # Whatever state it is in, the next letter gets a fresh one.
+            raise _judged(error) from error
+
+    def _close(self) -> None:
+        with suppress(OSError):  # It may be dead already.
+            self._connection.close()
+
+
+def _judged(error: Exception) -> NotSent:
+    """Whose fault it is that a letter did not go out."""
+    text = repr(error)
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            codes = [code for code, _ in error.recipients.values()]
+            return _by_code(max(codes), text)
+        case smtplib.SMTPDataError():
+            return _by_code(error.smtp_code, text)
+        # An address or a title of which no letter can be made, or not for this server.
+        case ValueError() | smtplib.SMTPNotSupportedError():
+            return Refused(text)
+        # Our own address was refused, the connection was lost, it took too long.
+        case OSError():
+            return ServerDown(text)
+    # Another back end's. It may be about this letter alone.
+    return TryLater(text)
+
+
+def _by_code(code: int, text: str) -> NotSent:
+    if code == SHUTTING_DOWN:
+        return ServerDown(text)
+    return Refused(text) if code >= FOR_GOOD else TryLater(text)

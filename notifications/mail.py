@@ -1,0 +1,207 @@
+"""Notifications by e-mail. What is due is read from the tables, whatever happened before.
+
+Never in the transaction that tells somebody something, nor while a person or a worker
+waits: a clock or cron calls this. A letter goes out at least once. If it went out and that
+could not be noted, it goes again, the same to the byte.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone, translation
+
+from notifications import access, inbox, letters, notices
+from notifications.models import Event, Inbox, Mailing, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+
+    from notifications.notices import Notice
+
+logger = logging.getLogger(__name__)
+
+# What is older is not mailed: after a long outage, or when mail is set up for the first
+# time, nobody wants to be told of everything.
+TOO_OLD = timedelta(days=1)
+# Letters to one user before it is the next one's turn.
+BATCH = 20
+# Longer than one letter can take, with a server that is slow at every step of it.
+LEASE = timedelta(minutes=5)
+# For a recipient whose server wants us to come back. Shorter does not impress it.
+LATER = timedelta(minutes=5)
+# For the user on whose letter the server went down: perhaps it was that letter, so others
+# are tried before it.
+AGAIN = timedelta(minutes=1)
+# Seconds between rounds while the server is down: twice as many each time.
+FIRST_REST, LONGEST_REST = 10.0, 300.0
+
+
+@dataclass
+class Round:
+    """What one round did: letters sent, refused for good, and left for later."""
+
+    sent: int = 0
+    refused: int = 0
+    later: int = 0
+
+
+def send_due() -> Round:
+    """Mail what is due. Raises ServerDown; what was not sent then is still due.
+
+    Safe to run anywhere and at once: who mails a user has claimed them.
+    """
+    done = Round()
+    with letters.Post() as post:
+        for stream in list(_due()):
+            user = _user_of(stream)
+            if user is not None and (claim := _Claim.take(user, stream)):
+                _mail(user, claim, post, done)
+    return done
+
+
+class Rounds:
+    """`send_due` for a clock: further and further apart while the server is down."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._rest = 0.0
+        self._rest_until = 0.0
+
+    def __call__(self) -> None:
+        if self._now() < self._rest_until:
+            return
+        try:
+            send_due()
+        except letters.ServerDown as error:
+            self._rest = min(max(2 * self._rest, FIRST_REST), LONGEST_REST)
+            self._rest_until = self._now() + self._rest
+            logger.warning(
+                "The mail server cannot be used; the next try is in %d s: %s", self._rest, error
+            )
+        else:
+            self._rest = 0.0
+
+
+# -- One user --------------------------------------------------------------------------------
+
+
+def _mail(user: User, claim: _Claim, post: letters.Post, done: Round) -> None:
+    for event in _letters_due(claim.row)[:BATCH]:
+        try:
+            done.sent += _mail_one(user, claim.row, event, post)
+        except letters.Refused as error:
+            logger.warning("User %s cannot be mailed event %s: %s", user.pk, event.offset, error)
+            done.refused += 1
+        except letters.TryLater as error:
+            logger.info("User %s is mailed event %s later: %s", user.pk, event.offset, error)
+            done.later += 1
+            claim.release(LATER)
+            return
+        except letters.ServerDown:
+            claim.release(AGAIN)
+            raise
+        if not claim.note(event.offset):
+            return  # It took us so long that another has taken over.
+    claim.release()
+
+
+def _mail_one(user: User, row: Inbox, event: Event, post: letters.Post) -> bool:
+    """Mail `event` to `user`. False if they do not want it, or have no address."""
+    address = getattr(user, user.get_email_field_name(), "")
+    if not (user.is_active and address):
+        return False
+    with translation.override(row.language or settings.LANGUAGE_CODE):
+        notice = notices.describe(event)
+        if not _is_wanted(notice, row.email):
+            return False
+        post.send(letters.compose(event, notice, address))
+    return True
+
+
+def _is_wanted(notice: Notice, choice: str) -> bool:
+    if choice == Mailing.FAILURES:
+        return notice.level == "error"
+    return choice == Mailing.ALL
+
+
+class _Claim:
+    """One user's mail, ours alone while the lease lasts. Each write names our attempt."""
+
+    def __init__(self, row: Inbox) -> None:
+        self.row = row
+
+    @classmethod
+    def take(cls, user: User, stream: Stream) -> _Claim | None:
+        """None: somebody else mails this user, or was told to come back later."""
+        inbox.own(user, stream)
+        seen = Inbox.objects.get(user_id=user.pk)
+        free = Q(mail_after=None) | Q(mail_after__lte=Now())
+        here = Inbox.objects.filter(free, pk=seen.pk, mail_attempt=seen.mail_attempt)
+        if not here.update(mail_attempt=F("mail_attempt") + 1, mail_after=_from_now(LEASE)):
+            return None
+        # Read again: how far it was mailed may have been noted since.
+        return cls(Inbox.objects.select_related("stream").get(pk=seen.pk))
+
+    def note(self, offset: int) -> bool:
+        """Mailed up to `offset`. False when the lease was lost: then stop."""
+        return self._write(mailed_offset=offset, mail_after=_from_now(LEASE))
+
+    def release(self, after: timedelta | None = None) -> None:
+        self._write(mail_after=None if after is None else _from_now(after))
+
+    def _write(self, **fields: Any) -> bool:
+        row = self.row
+        # The stream, too: in one that was made anew, our offsets mean nothing.
+        ours = Inbox.objects.filter(pk=row.pk, mail_attempt=row.mail_attempt, stream=row.stream_id)
+        return bool(ours.update(**fields))
+
+
+# -- What is due -------------------------------------------------------------------------------
+
+
+def _due() -> QuerySet[Stream]:
+    """The streams of users for whom there is something, and whom nobody is mailing."""
+    free = Q(inbox__mail_after=None) | Q(inbox__mail_after__lte=Now())
+    streams = Stream.objects.filter(free, name__startswith="user-")
+    # Most users are done, which is cheaper to see than what they might be sent.
+    behind = streams.alias(mailed=Coalesce("inbox__mailed_offset", 0)).filter(head__gt=F("mailed"))
+    events = _mailable().filter(stream=OuterRef("pk"), offset__gt=OuterRef("mailed"))
+    return behind.filter(Exists(events)).order_by("pk")
+
+
+def _letters_due(row: Inbox) -> QuerySet[Event]:
+    due = _mailable().filter(stream=row.stream_id, offset__gt=row.mailed_offset)
+    return due.select_related("stream").order_by("offset")
+
+
+def _mailable() -> QuerySet[Event]:
+    young = timezone.now() - TOO_OLD
+    return Event.objects.filter(type__in=notices.types(mailed=True), at__gte=young)
+
+
+def _user_of(stream: Stream) -> User | None:
+    """Whose stream it is. None if they are gone."""
+    _, _, pk = stream.name.partition("-")
+    try:
+        user: User | None = get_user_model()._default_manager.filter(pk=pk).first()
+    except (ValueError, ValidationError):  # No key of a user.
+        return None
+    return user if user is not None and access.user_stream(user) == stream.name else None
+
+
+def _from_now(delay: timedelta) -> Any:
+    """By the database's clock: there may be several hosts, and there is one database."""
+    return ExpressionWrapper(Now() + delay, output_field=DateTimeField())

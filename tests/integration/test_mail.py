@@ -1,0 +1,582 @@
+"""Notifications by e-mail: over real SMTP, at least once, and no more often than need be."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.management import CommandError, call_command
+from django.db import connection, connections, transaction
+from django.utils import timezone, translation
+
+from notifications import inbox, mail, notices, publish
+from notifications.access import user_stream
+from notifications.letters import ServerDown
+from notifications.mail import Round, send_due
+from notifications.models import Event, Inbox, Mailing, Stream
+from notifications.notices import Notice
+from tests.mailserver import MailServer
+from tests.services.waybill import start_beat
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(settings):
+    """A mail server that runs, and that the settings name."""
+    server = MailServer()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    settings.EMAIL_TIMEOUT = 30
+    settings.SITE_URL = "https://exports.example.com"
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_user(django_user_model):
+    def make(name, **fields):
+        fields = {"email": f"{name}@example.com", **fields}
+        return django_user_model.objects.create_user(name, **fields)
+
+    return make
+
+
+@pytest.fixture
+def ada(make_user):
+    return make_user("ada")
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """Register types for one test."""
+    monkeypatch.setattr(notices, "_types", dict(notices._types))
+    return notices.register
+
+
+@transaction.atomic
+def tell(user, *titles, **more):
+    for title in titles:
+        inbox.notify(user, title, **more)
+
+
+@transaction.atomic
+def append(user, *types, **data):
+    publish.append_many(user_stream(user), [(each, data) for each in types])
+
+
+def time_passes():
+    """What was claimed or put off is free again."""
+    Inbox.objects.exclude(mail_after=None).update(mail_after=timezone.now() - timedelta(seconds=1))
+
+
+def subjects(server):
+    return [subject for _, subject in server.sent]
+
+
+# -- What is mailed ----------------------------------------------------------------------------
+
+
+def test_what_one_is_told_is_mailed_once(server, ada):
+    tell(ada, "Your report is ready", body="All 7 pages.\nIn colour.", url="/reports/7/?a=1&b=2")
+
+    first, second = send_due(), send_due()
+
+    assert (first, second) == (Round(sent=1), Round())
+    [letter] = server.letters
+    assert letter["Subject"] == "Your report is ready"
+    assert (letter["From"], letter["To"]) == ("waybill@localhost", "ada@example.com")
+    assert letter["Auto-Submitted"] == "auto-generated"
+    assert letter.get_content_type() == "text/plain"
+    assert letter.get_content().splitlines() == [
+        "Your report is ready",
+        "",
+        "All 7 pages.",
+        "In colour.",
+        "",
+        "https://exports.example.com/reports/7/?a=1&b=2",
+        "",
+        "You choose on the page “Notifications” which of these come by e-mail.",
+    ]
+
+
+def test_without_a_link_of_its_own_it_leads_to_the_inbox(server, ada):
+    tell(ada, "Look")
+
+    send_due()
+
+    assert server.letters[0].get_content().splitlines()[:3] == [
+        "Look",
+        "",
+        "https://exports.example.com/inbox/",
+    ]
+
+
+def test_a_link_to_elsewhere_is_left_as_it_is(server, ada):
+    tell(ada, "Look", url="http://elsewhere.example/x")
+
+    send_due()
+
+    assert "\nhttp://elsewhere.example/x\n" in server.letters[0].get_content().replace("\r", "")
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "subject"),
+    [
+        ("export.succeeded", "", "Flüge ✈ is ready."),
+        ("export.failed", "The disk is full.", "Flüge ✈ has failed."),
+    ],
+)
+def test_the_end_of_an_export_is_mailed(server, ada, event, error, subject):
+    snapshot = {"label": "Flüge ✈", "exporter": "flights", "rows_done": 2, "bytes": 10}
+    append(ada, event, **snapshot, error=error, links={"self": "/exports/1/", "download": None})
+
+    send_due()
+
+    [letter] = server.letters
+    assert letter["Subject"] == subject
+    assert error in letter.get_content()
+    assert "https://exports.example.com/exports/1/" in letter.get_content()
+
+
+def test_events_that_are_no_notifications_or_not_for_mail_are_not_mailed(server, ada, register):
+    register("quiet", lambda data: Notice("Quiet"), mail=False)
+    append(ada, "log", "quiet", "export.queued")
+
+    assert send_due() == Round()
+
+
+def test_letters_of_one_user_go_out_in_order(server, ada):
+    tell(ada, *"abc")
+
+    send_due()
+
+    assert subjects(server) == ["a", "b", "c"]
+
+
+def test_a_letter_is_in_the_language_of_its_reader_else_of_the_site(
+    server, ada, make_user, register, settings
+):
+    settings.LANGUAGE_CODE = "fr"
+    register("spoken", lambda data: Notice(translation.get_language()))
+    bob = make_user("bob")
+    inbox.choose_mailing(ada, Mailing.ALL, "de")
+    append(ada, "spoken")
+    append(bob, "spoken")
+
+    send_due()
+
+    assert sorted(server.sent) == [("ada@example.com", "de"), ("bob@example.com", "fr")]
+
+
+# -- Who wants it ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("choice", "mailed"),
+    [("all", ["fine", "bad", "hm"]), ("failures", ["bad"]), ("none", [])],
+)
+def test_one_is_mailed_what_one_chose(server, ada, choice, mailed):
+    inbox.choose_mailing(ada, choice, "en")
+    tell(ada, "fine", level="success")
+    tell(ada, "bad", level="error")
+    tell(ada, "hm", level="warning")
+
+    send_due()
+
+    assert subjects(server) == mailed
+
+
+def test_who_chooses_more_is_not_mailed_what_was_before(server, ada):
+    inbox.choose_mailing(ada, Mailing.NONE, "en")
+    tell(ada, "before")
+    send_due()
+    inbox.choose_mailing(ada, Mailing.ALL, "en")
+    tell(ada, "after")
+
+    send_due()
+
+    assert subjects(server) == ["after"]
+
+
+@pytest.mark.parametrize("fields", [{"email": ""}, {"is_active": False}])
+def test_who_has_no_address_or_is_deactivated_gets_none(server, make_user, fields):
+    tell(make_user("bob", **fields), "Look")
+
+    assert send_due() == Round()
+    assert Inbox.objects.get().mailed_offset == 1
+
+
+def test_the_stream_of_a_user_who_is_gone_holds_up_nobody(server, ada, make_user):
+    gone = make_user("gone")
+    for user in (gone, ada):
+        tell(user, "Look")
+    gone.delete()
+    with transaction.atomic():
+        publish.append("user-nobody", "notification", {"title": "Look"})
+
+    send_due()
+
+    assert server.sent == [("ada@example.com", "Look")]
+
+
+def test_what_is_older_than_a_day_is_not_mailed(server, ada):
+    tell(ada, "old", "young")
+    Event.objects.filter(offset=1).update(at=timezone.now() - mail.TOO_OLD)
+
+    send_due()
+
+    assert subjects(server) == ["young"]
+
+
+def test_a_stream_that_was_made_anew_is_mailed_from_its_start(server, ada):
+    tell(ada, "a", "b")
+    send_due()
+
+    Stream.objects.all().delete()
+    tell(ada, "c")
+    send_due()
+
+    assert subjects(server) == ["a", "b", "c"]
+    assert len({letter["Message-ID"] for letter in server.letters}) == 3
+
+
+def test_one_user_with_very_much_leaves_room_for_others(server, ada, make_user, monkeypatch):
+    monkeypatch.setattr(mail, "BATCH", 2)
+    tell(ada, *"abcde")
+    tell(make_user("bob"), "z")
+
+    rounds = [send_due().sent for _ in range(4)]
+
+    assert subjects(server) == ["a", "b", "z", "c", "d", "e"]
+    assert rounds == [3, 2, 1, 0]
+
+
+# -- A server that does not want -----------------------------------------------------------------
+
+
+def test_while_the_server_is_down_nothing_is_lost(server, ada):
+    tell(ada, "a", "b")
+    server.stop()
+    with pytest.raises(ServerDown):
+        send_due()
+    tell(ada, "c")
+
+    server.start()
+    time_passes()
+
+    assert send_due() == Round(sent=3)
+    assert subjects(server) == ["a", "b", "c"]
+
+
+def test_a_server_that_says_nothing_is_given_up_in_time(server, ada, settings):
+    settings.EMAIL_TIMEOUT = 0.2
+    server.is_silent = True
+    tell(ada, "a")
+
+    with pytest.raises(ServerDown):
+        send_due()
+
+    server.is_silent = False
+    settings.EMAIL_TIMEOUT = 30
+    time_passes()
+    assert send_due() == Round(sent=1)
+
+
+def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, ada, make_user):
+    tell(ada, "poison")
+    tell(make_user("bob"), "harmless")
+    server.to_recipient["ada@example.com"] = "421 I go home"
+
+    with pytest.raises(ServerDown):
+        send_due()
+
+    assert send_due() == Round(sent=1)
+    assert server.sent == [("bob@example.com", "harmless")]
+
+
+@pytest.mark.parametrize("why", ["sender", "password"])
+def test_a_server_that_wants_nothing_from_us_loses_nothing(server, ada, settings, why):
+    tell(ada, "a")
+    if why == "sender":
+        server.to_sender = "550 We do not know you"
+    else:
+        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "somebody", "wrong"
+
+    with pytest.raises(ServerDown):
+        send_due()
+
+    assert Inbox.objects.get().mailed_offset == 0
+
+
+@pytest.mark.parametrize("asked", ["recipient", "letter", "header"])
+def test_what_is_refused_for_good_does_not_block_what_comes_after(
+    server, ada, make_user, asked, caplog
+):
+    bob = make_user("bob", email="bob@example.com\nBcc: eve@example.com" * (asked == "header"))
+    if asked == "recipient":
+        bob.email = "bob@example.com"
+        server.to_recipient[bob.email] = "550 No such user"
+    elif asked == "letter":
+        bob.email = "bob@example.com"
+        server.to_letter = "554 No such letters"
+    bob.save()
+    tell(bob, "first", "second")
+
+    refused = send_due()
+    server.to_recipient.clear()
+    server.to_letter = "250 OK"
+    tell(ada, "for ada")
+    rest = send_due()
+
+    assert (refused, rest) == (Round(refused=2), Round(sent=1))
+    assert server.sent == [("ada@example.com", "for ada")]
+    assert f"User {bob.pk} cannot be mailed event 1" in caplog.text
+
+
+@pytest.mark.parametrize("asked", ["recipient", "letter"])
+def test_what_is_refused_for_now_waits_and_holds_up_nobody(server, ada, make_user, asked):
+    tell(ada, "a", "b")
+    if asked == "recipient":
+        server.to_recipient["ada@example.com"] = "450 Come back later"
+    else:
+        server.to_letter = "452 Come back later"
+
+    assert send_due() == Round(later=1)
+    server.to_recipient.clear()
+    server.to_letter = "250 OK"
+    tell(make_user("bob"), "c")
+    assert send_due() == Round(sent=1)
+    time_passes()
+    assert send_due() == Round(sent=2)
+
+    assert subjects(server) == ["c", "a", "b"]
+
+
+def test_a_back_end_that_fails_in_its_own_way_delays_that_letter_only(ada, make_user, settings):
+    # What the settings name is somebody else's code.
+    settings.EMAIL_BACKEND = f"{__name__}.FailsForAda"
+    tell(ada, "a")
+    tell(make_user("bob"), "b")
+
+    assert send_due() == Round(sent=1, later=1)
+    assert [row.mailed_offset for row in Inbox.objects.order_by("user")] == [0, 1]
+
+
+class FailsForAda(BaseEmailBackend):
+    def send_messages(self, messages):
+        if messages[0].to == ["ada@example.com"]:
+            raise RuntimeError("An API of theirs")
+        return 1
+
+
+def test_the_clock_comes_seldomer_while_the_server_is_down(server, ada):
+    tell(ada, "a")
+    server.stop()
+    clock = SimpleNamespace(now=0.0)
+    rounds = mail.Rounds(lambda: clock.now)
+    tried = []
+
+    for clock.now in range(0, 1_000, 10):
+        time_passes()
+        before = Inbox.objects.values_list("mail_attempt", flat=True).first() or 0
+        rounds()
+        if Inbox.objects.get().mail_attempt > before:
+            tried.append(clock.now)
+    server.start()
+    clock.now = 2_000.0
+    time_passes()
+    rounds()
+    tell(ada, "b")
+    rounds()
+
+    assert tried == [0, 10, 30, 70, 150, 310, 610, 910]
+    assert subjects(server) == ["a", "b"]
+
+
+# -- Twice, and at once --------------------------------------------------------------------------
+
+
+def test_who_dies_between_sending_and_noting_leads_to_the_same_letter_again(server, ada, run):
+    tell(ada, "a", "b")
+    died = threading.Event()
+    process = run.start(
+        "mail",
+        [sys.executable, "manage.py", "mail_notifications"],
+        env={"EMAIL_URL": server.url, "SITE_URL": "https://exports.example.com"},
+    )
+
+    def die(letter):
+        if not died.is_set():
+            process.kill()
+            died.set()
+
+    server.on_letter = die
+    assert died.wait(60), process.log_text()
+    assert subjects(server) == ["a"]
+
+    held = send_due()
+    time_passes()
+    again = send_due()
+
+    assert (held, again) == (Round(), Round(sent=2))
+    assert subjects(server) == ["a", "a", "b"]
+    assert server.contents[0] == server.contents[1]
+    epoch = Stream.objects.get(name=user_stream(ada)).epoch
+    assert [letter["Message-ID"] for letter in server.letters] == [
+        f"<{epoch}.1@exports.example.com>",
+        f"<{epoch}.1@exports.example.com>",
+        f"<{epoch}.2@exports.example.com>",
+    ]
+
+
+def at_once(number, function):
+    """Call it in so many threads, each with a connection of its own; what it returned."""
+    together = threading.Barrier(number)
+    outcomes = []
+
+    def call():
+        try:
+            connection.ensure_connection()
+            together.wait(60)
+            outcomes.append(function())
+        except Exception as error:  # noqa: BLE001 - shown by the test
+            outcomes.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=call) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return outcomes
+
+
+def test_senders_at_once_mail_everything_once(server, make_user):
+    users = [make_user(f"user{number}") for number in range(6)]
+    for user in users:
+        tell(user, "a", "b")
+
+    outcomes = at_once(4, send_due)
+
+    assert sum(outcome.sent for outcome in outcomes) == 12, outcomes
+    assert sorted(server.sent) == sorted((user.email, each) for user in users for each in "ab")
+
+
+def test_a_sender_who_took_too_long_stops_when_another_has_taken_over(server, ada):
+    tell(ada, "a", "b")
+    outcomes = []
+
+    def after_the_lease():
+        time_passes()
+        return send_due()
+
+    def take_over(letter):
+        server.on_letter = lambda letter: None
+        outcomes.extend(at_once(1, after_the_lease))
+
+    server.on_letter = take_over
+
+    assert send_due() == Round(sent=1)
+    assert outcomes == [Round(sent=2)]
+    assert subjects(server) == ["a", "a", "b"]
+    assert Inbox.objects.get().mailed_offset == 2
+
+
+def test_who_claims_late_goes_on_from_where_the_one_before_has_stopped(server, ada, monkeypatch):
+    tell(ada, "a")
+    take = mail._Claim.take
+    overtaken = []
+
+    def first_somebody_else(user, stream):
+        if not overtaken:
+            overtaken.append(True)
+            send_due()
+        return take(user, stream)
+
+    monkeypatch.setattr(mail._Claim, "take", first_somebody_else)
+
+    assert send_due() == Round()
+    assert subjects(server) == ["a"]
+
+
+# -- What it costs, and who calls it -------------------------------------------------------------
+
+
+def test_with_nothing_due_it_asks_once_whatever_the_number_of_users(
+    server, make_user, django_assert_num_queries
+):
+    for number in range(20):
+        tell(make_user(f"user{number}"), "Look")
+    send_due()
+
+    with django_assert_num_queries(1):
+        assert send_due() == Round()
+
+
+def test_a_letter_costs_one_write(server, ada, django_assert_num_queries):
+    tell(ada, "first")
+    send_due()
+    tell(ada, *"abcde")
+
+    with django_assert_num_queries(8 + 5):
+        assert send_due() == Round(sent=5)
+
+
+def test_the_command_says_what_it_did(server, ada, capsys):
+    tell(ada, "Look")
+
+    call_command("mail_notifications")
+
+    assert capsys.readouterr().out == "Sent 1, refused 0, for later 0.\n"
+
+
+def test_the_command_fails_when_the_server_is_down(server, ada):
+    tell(ada, "Look")
+    server.stop()
+
+    with pytest.raises(
+        CommandError, match=r"^The mail server cannot be used; .* ConnectionRefused"
+    ):
+        call_command("mail_notifications")
+
+
+@pytest.fixture
+def beat_with(run, valkey):
+    started = []
+
+    def start(**env):
+        started.append(start_beat(run, env))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+def test_beat_mails_what_is_due(server, ada, beat_with):
+    tell(ada, "Look")
+
+    beat_with(EMAIL_URL=server.url)
+
+    wait_until(lambda: server.letters, 60, "the letter comes")
+    assert server.sent == [("ada@example.com", "Look")]
+    wait_until(lambda: Inbox.objects.get().mail_after is None, 60, "it is noted")
+    assert Inbox.objects.get().mailed_offset == 1
+
+
+def test_unless_told_otherwise_beat_prints_letters(ada, beat_with):
+    tell(ada, "Look at this")
+
+    beat = beat_with()
+
+    log = wait_until(lambda: "Message-ID" in (text := beat.log_text()) and text, 60, "it prints")
+    assert "Subject: Look at this" in log
+    assert "http://127.0.0.1:8000/inbox/" in log
