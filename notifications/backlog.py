@@ -70,8 +70,8 @@ def read(name: str, after: Cursor | Literal["latest"] | None, limit: int = PAGE)
     seen = items[-1].position.revision if items else 0
     level = Cursor(stream.epoch, start.offset, max(head.revision, seen))
     events = _events(stream, level, limit - len(items))
-    if events and events[0].position.offset != start.offset + 1 and _floor(stream) > start.offset:
-        # Pruned since the row was read: what is missing here, the client must be told of.
+    if events and events[0].position.offset != start.offset + 1 and _has_lost(stream, start):
+        # Since the row was read. What is missing here, the client must be told of.
         return read(name, after, limit)
     end = events[-1].position if events else level
     items += events
@@ -83,9 +83,10 @@ def _stream(name: str) -> Stream:
     return Stream.objects.get_or_create(name=name)[0]
 
 
-def _floor(stream: Stream) -> int:
-    """Where pruning stands now."""
-    return Stream.objects.values_list("floor", flat=True).get(pk=stream.pk)
+def _has_lost(stream: Stream, start: Cursor) -> bool:
+    """Whether it has been pruned beyond `start` by now, or deleted."""
+    floor = Stream.objects.filter(pk=stream.pk).values_list("floor", flat=True).first()
+    return floor is None or floor > start.offset
 
 
 def _head(stream: Stream) -> Cursor:

@@ -50,7 +50,7 @@ class Hub:
         self._joined: set[str] = set()
         self._channel = ""
         self._listener: asyncio.Task[None] | None = None
-        self._is_deaf = False  # The channel is to be given up for a new one.
+        self._is_broken = False  # What we have of the layer is to be given up for new.
         # The one task that talks to the layer, while there is something to say.
         self._settling: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -108,14 +108,15 @@ class Hub:
                 continue
         # The layer raises what its Redis client raises. The next sweep tries again.
         except Exception as error:  # noqa: BLE001
+            self._is_broken = True  # It keeps traces of what it failed to do.
             logger.warning("The channel layer cannot be joined; sweeping: %r", error)
 
     async def _settle_one(self) -> bool:
         """One step towards what the followers need. False if there is none to take."""
         wanted = self._followers.keys()
         has_died = self._listener is not None and self._listener.done()
-        if self._channel and (self._is_deaf or has_died or not wanted):
-            await self._give_up_channel()
+        if self._is_broken or has_died or (self._channel and not wanted):
+            await self._begin_anew()
         elif wanted and not self._channel:
             self._channel = await self._layer.new_channel()
             self._listener = asyncio.create_task(self._listen(self._channel), name="streams-listen")
@@ -133,18 +134,16 @@ class Hub:
             return False
         return True
 
-    async def _give_up_channel(self) -> None:
+    async def _begin_anew(self) -> None:
         # Ours are forgotten first: whatever fails here, the next channel begins anew.
         listener, self._listener = self._listener, None
-        channel, self._channel = self._channel, ""
-        joined, self._joined = self._joined, set()
-        self._is_deaf = False
+        self._channel, self._joined, self._is_broken = "", set(), False
         try:
-            for stream in joined:
-                await self._layer.group_discard(stream, channel)
+            # Its connections, too: one whose peer has vanished takes everything and brings
+            # nothing. Nobody else in this process listens to the layer.
+            await self._layer.flush()
         finally:
             if listener is not None:
-                # Cancelling its receive() is how a pub/sub channel is given back.
                 listener.cancel()
                 (end,) = await asyncio.gather(listener, return_exceptions=True)
                 if isinstance(end, Exception):
@@ -217,7 +216,7 @@ class Hub:
             logger.warning("Pushes do not arrive. Joining the channel layer anew.")
             self.counters["renewed"] += 1
             self._missed.clear()
-            self._is_deaf = True  # The next sweep settles it.
+            self._is_broken = True  # The next sweep settles it.
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -338,6 +338,19 @@ def test_what_is_pruned_during_a_read_from_the_start_leaves_no_hole(monkeypatch)
     assert told(page) == [3]
 
 
+def test_a_stream_that_is_deleted_during_a_read_is_told_as_a_reset(monkeypatch):
+    append(NAME, "a", "b", "c")
+    old = cursor()
+    append(NAME, "d", "e")
+    Event.objects.filter(offset=4).delete()
+    in_between(monkeypatch, "_has_lost", lambda: Stream.objects.all().delete())
+
+    page = read(old)
+
+    assert page.reset == "epoch"
+    assert told(page) == []
+
+
 def test_a_hole_that_is_nobodys_pruning_is_passed_on():
     """Rows that were lost. The replay command counts them; here nobody may wait for them."""
     append(NAME, "a", "b", "c")

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
 
 from notifications import backlog, hub, push
 from notifications.cursor import Cursor
@@ -248,6 +249,28 @@ async def test_a_sweep_asks_for_all_streams_at_once(ear, often_sweeps, monkeypat
     assert asked[-1] == [f"user-{number}" for number in range(5)]
 
 
+async def test_a_sweep_is_one_query_whatever_follows_whatever(ear, often_sweeps, monkeypatch):
+    the_hub = hub.current()
+    execute, queries = CursorWrapper.execute, []
+
+    def noted(cursor, sql, params=None):
+        queries.append(sql)
+        return execute(cursor, sql, params)
+
+    for number in range(50):
+        await say("a", stream=f"user-{number}")
+        for each in (ear, Ear(), Ear()):
+            await the_hub.follow(f"user-{number}", each)
+    monkeypatch.setattr(CursorWrapper, "execute", noted)
+    sweeps = the_hub.counters["sweeps"]
+    await eventually(lambda: the_hub.counters["sweeps"] >= sweeps + 5)
+    monkeypatch.undo()
+
+    # One sweep may have been under way at either end.
+    assert abs(len(queries) - (the_hub.counters["sweeps"] - sweeps)) <= 1
+    assert all("notifications_stream" in sql for sql in queries)
+
+
 @pytest.mark.parametrize("error", [OperationalError("gone"), RuntimeError("surprise")])
 async def test_a_sweep_that_fails_is_not_the_last(ear, often_sweeps, monkeypatch, caplog, error):
     failures = [error, error]
@@ -293,6 +316,30 @@ async def test_a_layer_that_comes_late_is_joined(ear, valkey, often_sweeps, chan
     await say("a")
 
     await eventually(lambda: ear.heard == ["a"])
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+async def test_a_layer_that_is_down_keeps_nothing_of_what_was_tried(
+    ear, valkey, often_sweeps, was_there
+):
+    the_hub = hub.current()
+    if was_there:
+        await the_hub.follow("user-1", ear)
+    valkey.kill()
+    await the_hub.follow("user-1", ear)
+
+    for number in range(10):
+        await the_hub.follow(f"export-{number}", ear)
+        await the_hub.leave(f"export-{number}", ear)
+    sweeps = the_hub.counters["sweeps"]
+    await eventually(lambda: the_hub.counters["sweeps"] > sweeps + 10)
+
+    # A channel is a queue, and a group a set of channels: for good, if nobody removes them.
+    inside = the_hub._layer._get_layer()
+    assert len(inside.channels) <= 1
+    valkey.start()
+    await eventually(lambda: the_hub._joined)
+    assert (len(inside.channels), list(inside.groups)) == (1, ["waybill__group__user-1"])
 
 
 async def test_a_frozen_layer_holds_nobody_up_for_longer_than_a_second(ear, valkey):
@@ -408,6 +455,27 @@ async def test_a_hub_that_has_gone_deaf_notices_and_joins_anew(ear, often_sweeps
     await eventually(lambda: the_hub._channel != deaf and the_hub._joined)
     await say("heard again")
     await eventually(lambda: ear.heard[-1] == "heard again")
+
+
+async def test_a_connection_that_brings_nothing_any_more_is_replaced(ear, often_sweeps):
+    """Its peer has vanished without a word: it takes what it is given, and is silent."""
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+    (shard,) = the_hub._layer._get_layer()._shards
+    silent = shard._pubsub
+
+    async def silence(**_):
+        await asyncio.sleep(0.01)
+
+    silent.get_message = silence
+    while not the_hub.counters["renewed"]:
+        sweeps = the_hub.counters["sweeps"]
+        await say("missed")
+        await eventually(lambda sweeps=sweeps: the_hub.counters["sweeps"] > sweeps)
+    await eventually(lambda: shard._pubsub not in {None, silent} and the_hub._joined)
+    await say("heard again")
+
+    await eventually(lambda: ear.heard and ear.heard[-1] == "heard again")
 
 
 async def test_a_hub_that_hears_is_left_alone(ear, often_sweeps):
