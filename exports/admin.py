@@ -25,6 +25,7 @@ from exports import lifecycle
 from exports.access import visible_to
 from exports.exceptions import IllegalMove, LostRace
 from exports.models import Export, Part, Status, TaskRun
+from exports.snapshot import NAMED
 from exports.templatetags.waybill import duration, number
 from notifications import backlog
 from notifications.admin import MachineOwnedAdmin, as_json
@@ -139,10 +140,14 @@ class TaskRunInline(OfAnExport):
 class ExportAdmin(MachineOwnedAdmin):
     list_display = [
         *("label", "live_status", "progress", "rows", "took"),
-        *("owner", "exporter", "format", "created_at"),
+        *("owner", "team", "exporter", "format", "created_at"),
     ]
-    list_select_related = ["owner"]
-    list_filter = ["status", "exporter", "format", ("owner", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = NAMED
+    list_filter = [
+        *("status", "exporter", "format"),
+        ("owner", admin.RelatedOnlyFieldListFilter),
+        ("team", admin.RelatedOnlyFieldListFilter),
+    ]
     search_fields = ["id", "label", f"owner__{get_user_model().USERNAME_FIELD}"]
     search_help_text = _("An id, a label or an owner.")
     list_per_page = 50
@@ -151,7 +156,15 @@ class ExportAdmin(MachineOwnedAdmin):
     inlines = [PartInline, TaskRunInline]
     readonly_fields = ["page", "file_link", "asked", "doing", "rows", "speed", "size", "took"]
     fieldsets = [
-        (None, {"fields": ["label", "page", "file_link", "owner", "exporter", "format", "asked"]}),
+        (
+            None,
+            {
+                "fields": [
+                    *("label", "page", "file_link", "owner", "team"),
+                    *("exporter", "format", "asked"),
+                ]
+            },
+        ),
         (_("Progress"), {"fields": ["status", "doing", "error", "rows", "speed", "size", "took"]}),
         (
             _("Times"),

@@ -1,7 +1,7 @@
 """Tell everyone who waits for an export what it is like now.
 
-Called last in the transaction that changed it. The export's own stream comes before its
-owner's: streams are taken in the order of their names (notifications.publish).
+Called last in the transaction that changed it. The export's own stream comes first, then its
+team's and its owner's: streams are taken in the order of their names (notifications.publish).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def announce(export: Export, event: str = "", *, lines: Sequence[dict[str, Any]] = ()) -> None:
-    """Retain the snapshot of `export` on both streams; append `event` and log `lines`."""
+    """Retain the snapshot of `export` on its streams; append `event` and log `lines`."""
     data = snapshot(export)
     publish.append_many(export.stream, [("log", line) for line in lines])
-    for stream in (export.stream, export.owner_stream):
+    for stream in export.streams:
         # The value first: whoever reacts to the event finds it there.
         publish.retain(stream, export.key, data)
         if event:

@@ -13,11 +13,12 @@ from ninja import Status as Answer
 from pydantic import ConfigDict, Field
 
 from exports import lifecycle, query, registry
-from exports.access import may_change, visible_to
+from exports.access import may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, RequestError
 from exports.models import Export, Format, Status
 from exports.snapshot import snapshot
+from notifications.access import teams_of
 from notifications.problems import Problem, problem
 
 if TYPE_CHECKING:
@@ -55,11 +56,23 @@ class ExportIn(Schema):
     columns: list[str] | None = None
     filters: dict[str, Any] | None = None
     label: str = Field("", max_length=200, pattern=NO_NUL)
+    # Strict: `true` is not the team 1.
+    team: int | None = Field(None, strict=True, description="Share it with this team of yours.")
 
 
 class Links(Schema):
     self: str
     download: str | None
+
+
+class Owner(Schema):
+    username: str
+    name: str
+
+
+class Team(Schema):
+    id: int
+    name: str
 
 
 class ExportOut(Schema):
@@ -69,6 +82,8 @@ class ExportOut(Schema):
     """
 
     id: UUID
+    owner: Owner
+    team: Team | None
     exporter: str
     label: str
     format: str
@@ -128,10 +143,11 @@ def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) 
 @router.get(
     "/exports",
     response={200: ExportPage, frozenset({401, 422}): Problem},
-    summary="Your exports, newest first",
+    summary="Your exports and those shared with your teams, newest first",
 )
 def list_exports(request: HttpRequest, page: Query[Page]) -> dict[str, Any]:
-    found = Export.objects.filter(owner=request.user.pk)
+    user: Any = request.user
+    found = own_and_shared(user, list(teams_of(user)))
     if page.status:
         found = found.filter(status=page.status)
     items = found[page.offset : page.offset + page.limit]

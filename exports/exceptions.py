@@ -7,6 +7,7 @@ ExportError
 │   ├── UnknownExporter
 │   ├── UnknownFormat
 │   ├── UnknownColumn
+│   ├── UnknownTeam
 │   ├── InvalidFilter
 │   └── InvalidSelection
 ├── IllegalMove           this export cannot do that now
@@ -49,6 +50,12 @@ class UnknownFormat(RequestError):
 
 class UnknownColumn(RequestError):
     field = "columns"
+
+
+class UnknownTeam(RequestError):
+    """Also one that is there, and that the person is not in."""
+
+    field = "team"
 
 
 class InvalidFilter(RequestError):

@@ -11,24 +11,53 @@ from exports import registry
 from exports.models import Format
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
+    from collections.abc import Collection
+
+    from django.contrib.auth.models import AnonymousUser, Group, User
 
     from exports.exceptions import RequestError
 
 
+# What sharing means, beside each choice of a team.
+SHARING = _(
+    "Members of the team see the export and its log. Those who may run this exporter themselves "
+    "may download the file, with the rows that you may see."
+)
+
+
 class StartForm(forms.Form):
-    """Offers what `user` may run. Whether a choice can be had is for `lifecycle` to say."""
+    """Offers what `user` may run and may share it with.
+
+    Whether a choice can be had is for `lifecycle` to say.
+    """
 
     # Not ChoiceFields: a name that is not offered gets the same answer here as in the API.
     exporter = forms.CharField(label=_("What to export"), widget=forms.Select)
     format = forms.CharField(label=_("Format"), widget=forms.Select(choices=Format.choices))
+    team = forms.CharField(
+        label=_("Share with"), required=False, widget=forms.Select, help_text=SHARING
+    )
 
-    def __init__(self, *args: Any, user: User | AnonymousUser, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        user: User | AnonymousUser,
+        teams: Collection[Group] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.exporters = registry.available(user)
-        select = self.fields["exporter"].widget
+        self._offer("exporter", [(each.name, each.label) for each in self.exporters])
+        self._offer("team", [("", _("Nobody")), *((each.pk, each.name) for each in teams)])
+        # Who has left their last team since the page was made must be told that it cannot be
+        # had. An export that is not shared, without a word, would be no answer to what they asked.
+        if not teams and not self.data.get("team"):
+            del self.fields["team"]
+
+    def _offer(self, name: str, choices: list[Any]) -> None:
+        select = self.fields[name].widget
         assert isinstance(select, forms.Select)
-        select.choices = [(exporter.name, exporter.label) for exporter in self.exporters]
+        select.choices = choices
 
     def refuse(self, error: RequestError) -> None:
         """Show what `lifecycle` refused, at the field that it names."""

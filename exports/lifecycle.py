@@ -15,11 +15,13 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from exports import query, queue
+from exports.access import chosen_team
 from exports.announce import announce, capped
 from exports.conf import conf
 from exports.exceptions import Fenced, IllegalMove, LostRace, UnknownFormat
 from exports.leases import Now, until
 from exports.models import HELD, MOVES, Export, Format, Part, PartStatus, Stage, Status, TaskRun
+from exports.snapshot import reload
 
 if TYPE_CHECKING:
     import uuid
@@ -63,7 +65,7 @@ def move(
     fields |= {"log_lines": F("log_lines") + len(lines), "version": F("version") + 1}
     if not here.update(status=new, **fields):
         raise LostRace(f"Export {export.pk} is not {old.label.lower()} any more.")
-    export.refresh_from_db()
+    reload(export)
     announce(export, event, lines=kept)
 
 
@@ -91,8 +93,11 @@ def request(
     filters: Mapping[str, Any] | None = None,
     changelist: Mapping[str, Any] | None = None,
     label: str = "",
+    team: int | str | None = None,
 ) -> Export:
     """Save a new export for `user` and queue it. Nothing is counted or read yet.
+
+    `team`, the id of one of theirs, sees it, too. Its rows are still those that `user` may see.
 
     Raises RequestError, which names the field that is wrong, or NotPermitted.
     """
@@ -105,9 +110,11 @@ def request(
     params = {name: value for name, value in asked.items() if value is not None}
     query.columns(found, columns)
     query.rows(found, user, params)
+    shared_with = chosen_team(user, team)
     with transaction.atomic():
         export = Export.objects.create(
-            owner_id=user.pk,
+            owner=user,
+            team=shared_with,
             exporter=found.name,
             label=label.strip()[:200] or str(found.label),
             format=format,

@@ -15,6 +15,8 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from notifications.access import team_stream
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -83,6 +85,10 @@ class Export(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="exports"
+    )
+    # Its members see the export, too. Without it, and when it is deleted, it is its owner's alone.
+    team = models.ForeignKey(
+        "auth.Group", on_delete=models.SET_NULL, null=True, blank=True, related_name="exports"
     )
     exporter = models.CharField(max_length=100)
     label = models.CharField(max_length=200)
@@ -157,6 +163,12 @@ class Export(models.Model):
     @property
     def owner_stream(self) -> str:
         return f"user-{self.owner_id}"
+
+    @property
+    def streams(self) -> list[str]:
+        """All that tell of it, in the order in which they are taken: by name."""
+        team = [] if self.team_id is None else [team_stream(self.team_id)]
+        return [self.stream, *team, self.owner_stream]
 
     @property
     def key(self) -> str:

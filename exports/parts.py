@@ -15,6 +15,7 @@ from exports.announce import announce, capped
 from exports.exceptions import Fenced, LostRace, Stopped
 from exports.leases import Now, until
 from exports.models import HELD, Export, Part, PartStatus, Stage, Status
+from exports.snapshot import reload
 
 if TYPE_CHECKING:
     import uuid
@@ -109,7 +110,7 @@ def _update(export: Export, **fields: Any) -> None:
     fields |= {"lease_expires_at": until(), "version": F("version") + 1}
     if not mine.filter(status=Status.RUNNING).update(**fields):
         raise _why_lost(export)
-    export.refresh_from_db()
+    reload(export)
 
 
 def _why_lost(export: Export) -> LostRace:

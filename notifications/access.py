@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.contrib.auth.models import Group
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.contrib.auth.models import User
+    from django.db.models import QuerySet
 
     # Given the user and what follows the hyphen, whether that user may read that stream.
     Rule = Callable[[User, str], bool]
@@ -34,14 +37,25 @@ def user_stream(user: User) -> str:
     return f"user-{user.pk}"
 
 
+def team_stream(team_id: int) -> str:
+    """The stream of a team: of those who are in that group now."""
+    return f"team-{team_id}"
+
+
 def streams_of(user: User) -> list[str]:
     """The streams that a user has without being told of them."""
-    return [user_stream(user), *(f"team-{pk}" for pk in _teams(user))]
+    return [user_stream(user), *map(team_stream, _team_ids(user))]
 
 
-def _teams(user: User) -> list[int]:
-    groups = getattr(user, "groups", None)
-    return [] if groups is None else list(groups.order_by("pk").values_list("pk", flat=True))
+def teams_of(user: User) -> QuerySet[Group]:
+    """The teams that `user` is in, by name."""
+    # A user model of a project's own need not have groups.
+    groups: QuerySet[Group] | None = getattr(user, "groups", None)
+    return Group.objects.none() if groups is None else groups.order_by("name")
+
+
+def _team_ids(user: User) -> list[int]:
+    return list(teams_of(user).order_by("pk").values_list("pk", flat=True))
 
 
 def _own(user: User, rest: str) -> bool:
@@ -50,7 +64,7 @@ def _own(user: User, rest: str) -> bool:
 
 def _in_team(user: User, rest: str) -> bool:
     # One spelling: "team-07" would be another stream's name.
-    return rest in map(str, _teams(user))
+    return rest in map(str, _team_ids(user))
 
 
 register("user", _own)

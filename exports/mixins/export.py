@@ -18,8 +18,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from exports import changelist, lifecycle, registry
 from exports.exceptions import InvalidSelection, NotPermitted, RequestError
+from exports.forms import SHARING
 from exports.mixins import checks, words
 from exports.models import Format
+from notifications.access import teams_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +120,7 @@ class ExportMixin(Base):
                 format=request.POST.get("format", ""),
                 changelist=self._selection(request, keys),
                 label=self._in_words(request, keys),
+                team=request.POST.get("team"),
             )
         except NotPermitted as error:
             raise PermissionDenied(str(error)) from error
@@ -163,6 +166,9 @@ class ExportMixin(Base):
             "key_name": ACTION_CHECKBOX_NAME,
             "formats": Format.choices,
             "chosen_format": request.POST.get("format", Format.CSV),
+            "teams": teams_of(request.user),  # type: ignore[arg-type]  # As above.
+            "chosen_team": request.POST.get("team", ""),
+            "sharing": SHARING,
             "export_url": self._url("export", filters),
             "list_url": self._url("changelist", filters),
         }

@@ -47,11 +47,13 @@ def sheet(context: Context, export: Export) -> dict[str, Any]:
 
 def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
+    user = context["request"].user
     current = snapshot(export)
     return {
         "export": export,
         "snapshot": current,
-        "may_change": may_change(context["request"].user, export),
+        "is_own": export.owner_id == user.pk,
+        "may_change": may_change(user, export),
         "status_template": f"exports/status/_{export.status}.html",
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.

@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -280,6 +280,41 @@ def test_what_cannot_be_is_refused_on_the_page(exporting, data, message):
     assert response.status_code == 422
     assert message in text(response)
     assert not Export.objects.exists()
+
+
+def test_a_list_can_be_shared_with_a_team_of_ones_own():
+    staff = staff_with("view_flight", "export_flight")
+    team = Group.objects.create(name="Analysts")
+    staff.groups.add(team)
+    client = signed_in(staff)
+
+    page = client.get(PAGE)
+    client.post(PAGE, {"format": "csv", "team": team.pk})
+    client.post(PAGE, {"format": "csv", "team": ""})
+
+    assert f'<option value="{team.pk}">Analysts</option>' in text(page)
+    assert "with the rows that you may see" in text(page)
+    assert {export.team for export in Export.objects.all()} == {team, None}
+
+
+def test_a_team_of_others_is_refused_and_what_was_chosen_stays_chosen():
+    staff = staff_with("view_flight", "export_flight")
+    mine, theirs = (Group.objects.create(name=name) for name in ("Analysts", "Others"))
+    staff.groups.add(mine)
+    client = signed_in(staff)
+
+    refused = client.post(PAGE, {"format": "csv", "team": theirs.pk})
+    other = client.post(PAGE, {"format": "docx", "team": mine.pk})
+
+    assert refused.status_code == other.status_code == 422
+    assert f"You are in no team {theirs.pk}." in text(refused)
+    assert "Others" not in text(refused)
+    assert f'<option value="{mine.pk}" selected>' in text(other)
+    assert not Export.objects.exists()
+
+
+def test_who_is_in_no_team_is_not_asked_whom_to_share_with(exporting):
+    assert 'name="team"' not in text(exporting.get(PAGE))
 
 
 def test_more_ticks_than_a_page_has_rows_are_refused(exporting):

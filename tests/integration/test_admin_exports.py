@@ -8,7 +8,7 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -82,6 +82,19 @@ def test_who_may_view_exports_sees_those_of_all():
     make(label="Somebody's flights")
 
     assert "Somebody's flights" in text(staff_with("view_export").get(LIST))
+
+
+def test_the_list_says_with_whom_each_is_shared_and_can_be_of_one_team(operator):
+    team = Group.objects.create(name="Analysts")
+    make(label="Shared flights", team=team)
+    make(label="Flights of one's own")
+
+    listed, filtered = operator.get(LIST), operator.get(LIST, {"team__id__exact": team.pk})
+
+    assert '<td class="field-team nowrap">Analysts</td>' in text(listed)
+    assert "Flights of one's own" in text(listed)
+    assert "Shared flights" in text(filtered)
+    assert "Flights of one's own" not in text(filtered)
 
 
 def test_nobody_adds_changes_or_deletes_an_export(operator):

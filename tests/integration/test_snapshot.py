@@ -29,6 +29,8 @@ def person():
 def test_it_has_exactly_these_fields(person):
     assert list(snapshot(request(person))) == [
         "id",
+        "owner",
+        "team",
         "exporter",
         "label",
         "format",
@@ -59,6 +61,8 @@ def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
 
     assert found == {
         "id": str(export.pk),
+        "owner": {"username": "person", "name": "person"},
+        "team": None,
         "exporter": "flights",
         "label": "In January",
         "format": "jsonl",

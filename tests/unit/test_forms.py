@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group
 
 from exports.exceptions import UnknownColumn, UnknownFormat
 from exports.forms import StartForm
@@ -41,6 +41,25 @@ def test_a_choice_that_is_not_offered_is_left_to_the_lifecycle_to_judge():
 
     assert form.is_valid()
     assert form.cleaned_data == {"exporter": "nothing", "format": "xyz"}
+
+
+def test_who_has_teams_may_choose_one_or_nobody():
+    teams = [Group(pk=3, name="Analysts"), Group(pk=7, name="Pilots")]
+    chosen = {"exporter": "planes", "format": "csv"}
+
+    form = StartForm(chosen, user=Somebody(), teams=teams)
+    choices = form.fields["team"].widget.choices
+
+    assert choices == [("", "Nobody"), (3, "Analysts"), (7, "Pilots")]
+    assert form.is_valid()
+    assert form.cleaned_data["team"] == ""
+
+
+def test_who_has_no_team_is_not_asked_unless_they_ask():
+    asked = {"exporter": "planes", "format": "csv", "team": "3"}
+
+    assert "team" not in StartForm(user=Somebody()).fields
+    assert "team" in StartForm(asked, user=Somebody()).fields
 
 
 @pytest.mark.parametrize("missing", ["exporter", "format"])

@@ -1,0 +1,117 @@
+"""A shared export on the dashboards of two people: the one who asked and one of the team."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from playwright.sync_api import expect
+
+from exports import lifecycle
+from tests import flights
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Locator, Page
+
+    from tests.services.waybill import Worker
+
+FLIGHTS = 20_000
+
+
+@pytest.fixture
+def team(transactional_db: None) -> Group:
+    flights.load(FLIGHTS)
+    return Group.objects.create(name="Analysts")
+
+
+@pytest.fixture
+def make_user(team: Group) -> Callable[..., User]:
+    """Somebody of the team, who may export flights."""
+
+    def make(name: str, **names: str) -> User:
+        user = User.objects.create_user(name, **names)
+        user.user_permissions.add(Permission.objects.get(codename="export_flight"))
+        user.groups.add(team)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def worker(start_worker: Callable[..., Worker]) -> Worker:
+    """A worker that takes some seconds. Frozen, it keeps its lease for long."""
+    return start_worker(EXPORTS_PAGE_ROWS="5", EXPORTS_LEASE_SECONDS="120")
+
+
+def shown(bar: Locator) -> int:
+    """How many rows the bar says are done."""
+    return int(bar.evaluate("bar => bar.value"))
+
+
+def test_a_member_sees_it_come_and_run_and_downloads_the_file(
+    page: Page,
+    worker: Worker,
+    team: Group,
+    make_user: Callable[..., User],
+    sign_in: Callable[[User], None],
+) -> None:
+    owner = make_user("ada", first_name="Ada", last_name="Lovelace")
+    sign_in(make_user("grace"))
+    page.goto("/exports/")
+    expect(page.locator("[data-export]")).to_have_count(0)
+
+    export = lifecycle.request(user=owner, exporter="flights", team=team.pk)
+    card = page.locator(f"[data-list=live] #{export.key}")
+    bar = card.locator("progress")
+    expect(card.locator(".whose")).to_have_text(
+        "Ada Lovelace\N{RIGHT SINGLE QUOTATION MARK}s, shared with Analysts", timeout=30_000
+    )
+    first = wait_until(lambda: shown(bar), what="the bar moves")
+    wait_until(lambda: shown(bar) > first, what="the bar moves again")
+    expect(card.get_by_role("button")).to_have_count(0)
+
+    download = page.locator(f"[data-list=history] #{export.key}").get_by_role(
+        "link", name="Download"
+    )
+    expect(download).to_be_visible(timeout=60_000)
+    with page.expect_download() as coming:
+        download.click()
+    flights.assert_complete(Path(coming.value.path()).read_bytes())
+
+
+def test_who_is_owner_and_member_sees_it_once_and_never_going_back(
+    page: Page,
+    worker: Worker,
+    make_user: Callable[..., User],
+    sign_in: Callable[[User], None],
+) -> None:
+    """It comes over two streams, each in an order of its own."""
+    sign_in(make_user("ada"))
+    page.goto("/exports/")
+    page.get_by_label("Share with").select_option(label="Analysts")
+    page.get_by_label("What to export").select_option(label="Flights")
+    page.get_by_role("button", name="Start export").click()
+    card = page.locator("[data-list=live] [data-export]")
+    expect(card.locator(".whose")).to_have_text("Shared with Analysts")
+    # Each value that the bar is given, also between two looks of this test.
+    page.evaluate("""() => {
+        globalThis.seen = [];
+        const note = () => {
+            const bar = document.querySelector("[data-list=live] [data-export] progress");
+            if (bar?.hasAttribute("value") && seen.at(-1) !== bar.value) seen.push(bar.value);
+        };
+        const what = { subtree: true, childList: true, attributes: true };
+        new MutationObserver(note).observe(document.querySelector("[data-list=live]"), what);
+    }""")
+
+    expect(page.locator("[data-list=history] [data-export]")).to_have_count(1, timeout=60_000)
+
+    seen = page.evaluate("seen")
+    assert len(seen) > 2
+    assert seen == sorted(seen)
+    expect(page.locator("[data-export]")).to_have_count(1)
