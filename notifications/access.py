@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
@@ -30,6 +30,11 @@ def may_read(user: User, stream: str) -> bool:
     kind, _, rest = stream.partition("-")
     rule = _rules.get(kind)
     return bool(user.is_active and rule is not None and rule(user, rest))
+
+
+def readable(user: User, streams: Iterable[str]) -> set[str]:
+    """Those of `streams` that `user` may follow."""
+    return {stream for stream in streams if may_read(user, stream)}
 
 
 def user_stream(user: User) -> str:

@@ -28,6 +28,8 @@ MAX_WAIT = 25.0  # seconds; proxies give up at 30
 SSE_SECONDS = 55.0
 SSE_ITEMS = 5_000
 SSE_COMMENT_SECONDS = 15.0  # Silence for a proxy to think the connection dead.
+# Whoever hears a first one knows that nothing between them and us holds the answer back.
+SSE_FIRST_COMMENT_SECONDS = 0.5
 RETRY_MS = 1_000
 
 
@@ -67,7 +69,7 @@ async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
         after = cursor_or_start(query.after)
     except ValueError as error:
         return problem(422, str(error), field="after")
-    async with followers.Follower(name, after) as follower:
+    async with followers.Follower(name, after, reader=request.user.pk) as follower:
         page = await follower.read()
         until = time.monotonic() + query.wait
         while not (page.items or page.reset) and await follower.news(until - time.monotonic()):
@@ -93,25 +95,36 @@ async def server_sent_events(request: HttpRequest, name: str, after: str | None 
         cursor = cursor_or_start(request.headers.get("Last-Event-ID") or after)
     except ValueError as error:
         return problem(422, str(error), field="after")
-    response = StreamingHttpResponse(_events(name, cursor), content_type="text/event-stream")
+    response = StreamingHttpResponse(
+        _events(name, cursor, reader=request.user.pk), content_type="text/event-stream"
+    )
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # nginx would keep it until it is full.
     return response
 
 
-async def _events(name: str, after: Cursor | Literal["latest"] | None) -> AsyncIterator[str]:
+async def _events(
+    name: str, after: Cursor | Literal["latest"] | None, *, reader: object
+) -> AsyncIterator[str]:
     """The frames as events named after their type, each with its cursor as the id."""
     until = time.monotonic() + SSE_SECONDS
     sent = 0
+    patience = SSE_FIRST_COMMENT_SECONDS
     yield f"retry: {RETRY_MS}\n\n"
-    async with followers.Follower(name, after) as follower:
-        while sent < SSE_ITEMS and (left := until - time.monotonic()) > 0:
+    async with followers.Follower(name, after, reader=reader) as follower:
+        while (
+            sent < SSE_ITEMS
+            and (left := until - time.monotonic()) > 0
+            # In doubt, it ends: the client comes back, and is asked who it is.
+            and not follower.is_doubted
+        ):
             page = await follower.read()
             for text in _texts(name, page):
                 yield text
             sent += len(page.items)
-            if not page.more and not await follower.news(min(left, SSE_COMMENT_SECONDS)):
+            if not page.more and not await follower.news(min(left, patience)):
                 yield ": still here\n\n"
+                patience = SSE_COMMENT_SECONDS
 
 
 def _texts(name: str, page: Backlog) -> list[str]:

@@ -2,7 +2,8 @@
 
 Three tasks make a connection. Channels' own hands in frames, one at a time. The pump is
 the only one that sends items; it sleeps until something wakes it. The keeper sends
-heartbeats, and asks each minute whether the user may still listen.
+heartbeats, and asks each minute, and whenever the hub says so, whether the user may
+still listen.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from notifications import access, backlog, handshake, hub, protocol
 from notifications.conf import conf
 from notifications.cursor import Cursor, cursor_or_start
 from notifications.database import in_database
+from notifications.limits import Allowance
 from notifications.protocol import CloseCode
 from notifications.subscription import Read, Send, Subscription
 
@@ -54,7 +56,11 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._subscriptions: dict[str, Subscription] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._allowance = Allowance()
         self._bad_frames = 0
+        self._doubted = asyncio.Event()  # Whether the user may still listen.
+        # One question about rights at a time: what is granted is seen by the next one.
+        self._asking = asyncio.Lock()
         self._is_accepted = False
         self._is_closed = False
 
@@ -81,6 +87,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # All of them before anything is awaited: a server that stops may not let us.
+        self._hub.exit(self)
         for stream in list(self._followed):
             self._leave(stream)
         await self._hub.settle()
@@ -97,6 +104,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await self.close()
             return
         self.user = user
+        self._hub.enter(self, user.pk)
         await self.accept(protocol.SUBPROTOCOL)
         self._is_accepted = True
         await self._reply(
@@ -124,12 +132,13 @@ class StreamConsumer(AsyncWebsocketConsumer):
         if text_data is None or len(text_data.encode()) > protocol.MAX_FRAME_BYTES:
             await self.close(CloseCode.BAD_CLIENT, "Frames are JSON text, 64 KiB at most.")
             return
+        if complaint := self._allowance.frame():
+            await self._refuse(complaint)
+            return
         try:
             frame = protocol.client_frames.validate_json(text_data)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            where = ".".join(str(each) for each in first["loc"]) or "frame"
-            await self._refuse(f"{where}: {first['msg']}")
+            await self._refuse(protocol.complaint(error))
             return
         match frame:
             case protocol.Subscribe():
@@ -151,15 +160,29 @@ class StreamConsumer(AsyncWebsocketConsumer):
         await self._error("bad_frame", detail, stream)
 
     async def _subscribe(self, frame: protocol.Subscribe) -> None:
+        if complaint := self._allowance.names(len(frame.streams)):
+            await self._refuse(complaint)
+            return
+        async with self._asking:
+            granted = await self._grant(frame)
+            # All are followed before the backlog of any is read, so that nothing falls between.
+            self._followed.update(granted)
+            await asyncio.gather(*(self._hub.follow(stream, self) for stream in granted))
+            self._subscriptions.update(granted)
+        self._wake.set()
+
+    async def _grant(self, frame: protocol.Subscribe) -> dict[str, Subscription]:
+        """Subscriptions to those streams of `frame` that may be had. Says why not to others."""
         granted: dict[str, Subscription] = {}
+        readable = await in_database(access.readable, self.user, frame.streams)
         for stream, cursor in frame.streams.items():
             self._leave(stream)
             if len(self._subscriptions) + len(granted) >= protocol.MAX_STREAMS:
                 await self._error(
                     "too_many_streams", f"At most {protocol.MAX_STREAMS} on a socket.", stream
                 )
-            elif not await in_database(access.may_read, self.user, stream):
-                await self._error("forbidden", "You may not read this stream.", stream)
+            elif stream not in readable:
+                await self._forbid(stream)
             else:
                 try:
                     after = cursor_or_start(cursor)
@@ -167,11 +190,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
                     await self._refuse(str(error), stream)
                 else:
                     granted[stream] = Subscription(stream, after, window=conf.WINDOW)
-        # All are followed before the backlog of any is read, so that nothing falls between.
-        self._followed.update(granted)
-        await asyncio.gather(*(self._hub.follow(stream, self) for stream in granted))
-        self._subscriptions.update(granted)
-        self._wake.set()
+        return granted
 
     def _leave(self, stream: str) -> None:
         self._subscriptions.pop(stream, None)
@@ -182,8 +201,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         subscription = self._subscriptions.get(frame.stream)
         # A late ack, for what was unsubscribed or reset meanwhile, is no mistake.
         with suppress(ValueError):
-            if subscription is not None:
-                subscription.ack(Cursor.parse(frame.cursor))
+            if subscription is not None and subscription.ack(Cursor.parse(frame.cursor)):
+                self._allowance.useful_ack()
                 self._wake.set()
 
     # -- from the hub: note it and wake the pump, nothing more ---------------------
@@ -197,6 +216,9 @@ class StreamConsumer(AsyncWebsocketConsumer):
         subscription = self._subscriptions.get(stream)
         if subscription is not None and subscription.level(head):
             self._wake.set()
+
+    def doubted(self) -> None:
+        self._doubted.set()  # The keeper asks.
 
     async def close(self, code: int | None = None, reason: str | None = None) -> None:
         self._is_closed = True
@@ -259,7 +281,9 @@ class StreamConsumer(AsyncWebsocketConsumer):
         """Heartbeats; and an end for who does not read, or may not listen any more."""
         asked = time.monotonic()
         while True:
-            await asyncio.sleep(conf.HEARTBEAT_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(conf.HEARTBEAT_SECONDS):
+                    await self._doubted.wait()
             now = time.monotonic()
             if any(
                 since is not None and now - since > STALLED_SECONDS
@@ -267,7 +291,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
             ):
                 await self.close(CloseCode.STALLED, "Nothing was acknowledged for a minute.")
                 return
-            if now - asked >= RECHECK_SECONDS:
+            if self._doubted.is_set() or now - asked >= RECHECK_SECONDS:
+                self._doubted.clear()
                 asked = now
                 if not await self._may_stay():
                     return
@@ -277,21 +302,26 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await self._reply(protocol.Heartbeat(heads=heads))
 
     async def _may_stay(self) -> bool:
+        """Ask anew who this is, and which streams they may read. Cut off what they may not."""
         try:
-            user = await in_database(handshake.authenticate, self.scope)
-            if user is None or user.pk != self.user.pk:
-                await self.close(CloseCode.SIGNED_OUT, "You are signed out.")
-                return False
-            for stream in list(self._subscriptions):
-                if not await in_database(access.may_read, user, stream):
+            async with self._hub.rechecks, self._asking:
+                user = await in_database(handshake.authenticate, self.scope)
+                if user is None or user.pk != self.user.pk:
+                    await self.close(CloseCode.SIGNED_OUT, "You are signed out.")
+                    return False
+                readable = await in_database(access.readable, user, list(self._subscriptions))
+                for stream in self._subscriptions.keys() - readable:
                     self._leave(stream)
-                    await self._error("forbidden", "You may not read this stream.", stream)
-            self.user = user  # Whose permissions may be others than at the handshake.
+                    await self._forbid(stream)
+                self.user = user  # Whose permissions may be others than at the handshake.
             await self._hub.settle()
         except DatabaseError as error:
             # Nobody can be asked now. Nothing new can be read either.
             logger.warning("Could not ask whether a user may stay: %r", error)
         return True
+
+    async def _forbid(self, stream: str) -> None:
+        await self._error("forbidden", "You may not read this stream.", stream)
 
     async def _error(
         self,

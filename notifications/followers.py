@@ -24,17 +24,24 @@ if TYPE_CHECKING:
 class Follower:
     """One request's place in one stream. Follows it at the hub while its block runs."""
 
-    def __init__(self, stream: str, after: Cursor | Literal["latest"] | None) -> None:
+    def __init__(
+        self, stream: str, after: Cursor | Literal["latest"] | None, *, reader: object
+    ) -> None:
         self.stream = stream
         self.position = after
+        # The rights of the reader, a user's id, may have changed: the client is to come anew.
+        self.is_doubted = False
+        self._reader = reader
         self._news = asyncio.Event()
         self._hub = hub.current()
 
     async def __aenter__(self) -> Follower:
+        self._hub.enter(self, self._reader)
         try:
             await self._hub.follow(self.stream, self)
         except BaseException:
             # Cancelled while it waits for the layer: then nobody calls __aexit__.
+            self._hub.exit(self)
             self._hub.drop(self.stream, self)
             raise
         return self
@@ -45,6 +52,7 @@ class Follower:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._hub.exit(self)
         await self._hub.leave(self.stream, self)
 
     def pushed(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:  # noqa: ARG002 - the hub's
@@ -54,6 +62,10 @@ class Follower:
         if self.position != head:
             self._news.set()
 
+    def doubted(self) -> None:
+        self.is_doubted = True
+        self._news.set()
+
     async def read(self) -> Backlog:
         """What is there now; the place moves to its end."""
         self._news.clear()  # Before the read: what comes meanwhile wakes us again.
@@ -62,13 +74,16 @@ class Follower:
         return page
 
     async def news(self, seconds: float) -> bool:
-        """Wait until there may be something to read. False if `seconds` have passed."""
+        """Wait until there may be something to read.
+
+        False if `seconds` have passed, or the reader's rights are in doubt.
+        """
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
         except TimeoutError:
             return False
-        return True
+        return not self.is_doubted
 
 
 def frames(page: Backlog) -> Iterator[tuple[str, Cursor]]:

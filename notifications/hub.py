@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
-from notifications import backlog
+from notifications import backlog, recheck
 from notifications.conf import conf
 from notifications.cursor import Cursor
 from notifications.database import in_database
@@ -30,6 +30,8 @@ from notifications.items import Item
 logger = logging.getLogger(__name__)
 
 LAYER_TIMEOUT = 1.0  # seconds that anybody waits for the layer; it goes on without
+RECHECK_AGAIN = 1.0  # seconds after which a change that was announced has come to pass
+RECHECKS = 2  # connections asked for anew at a time, when it is about everybody
 MISSES = 3  # sweeps that found what no push had brought, while none came for that stream
 
 
@@ -41,12 +43,22 @@ class Subscriber(Protocol):
     def positioned(self, stream: str, head: Cursor) -> None: ...
 
 
+class Connection(Protocol):
+    """Somebody's, who may lose the right to it. May not block or await either."""
+
+    def doubted(self) -> None: ...
+
+
 class Hub:
     """Lives in one event loop. Get it with `current()`."""
 
     def __init__(self) -> None:
         self._layer: Any = get_channel_layer()
         self._followers: dict[str, set[Subscriber]] = {}
+        # Who is there: each connection with its user's id, as text.
+        self._connections: dict[Connection, str] = {}
+        # A change that is about everybody must leave threads of the pool to those who read.
+        self.rechecks = asyncio.Semaphore(RECHECKS)
         self._joined: set[str] = set()
         self._channel = ""
         self._listener: asyncio.Task[None] | None = None
@@ -58,7 +70,8 @@ class Hub:
         self._brought: dict[str, Cursor] = {}
         self._swept: dict[str, Cursor] = {}
         self._missed: Counter[str] = Counter()
-        self.counters = {"received": 0, "poison": 0, "sweeps": 0, "caught_up": 0, "renewed": 0}
+        counted = ("received", "poison", "sweeps", "caught_up", "renewed", "rechecks")
+        self.counters = dict.fromkeys(counted, 0)
 
     # -- for connections ---------------------------------------------------------
 
@@ -90,6 +103,18 @@ class Hub:
             for watch in (self._brought, self._swept, self._missed):
                 watch.clear()
 
+    def enter(self, connection: Connection, user: object) -> None:
+        """Tell `connection` when the rights of `user` (an id) may have changed.
+
+        Does not wait for the layer: until it is joined, the check of each minute holds.
+        """
+        self._connections[connection] = str(user)
+        self._begin_to_settle()
+
+    def exit(self, connection: Connection) -> None:
+        """Stop. The layer is told by the next `settle`. Safe for one that never entered."""
+        self._connections.pop(connection, None)
+
     # -- the channel layer -------------------------------------------------------
 
     async def settle(self) -> None:
@@ -97,9 +122,12 @@ class Hub:
 
         Waits a second at most: a layer that does not answer must not hold up a handshake.
         """
+        await asyncio.wait([self._begin_to_settle()], timeout=LAYER_TIMEOUT)
+
+    def _begin_to_settle(self) -> asyncio.Task[None]:
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(self._settle(), name="streams-settle")
-        await asyncio.wait([self._settling], timeout=LAYER_TIMEOUT)
+        return self._settling
 
     async def _settle(self) -> None:
         try:
@@ -113,7 +141,7 @@ class Hub:
 
     async def _settle_one(self) -> bool:
         """One step towards what the followers need. False if there is none to take."""
-        wanted = self._followers.keys()
+        wanted = {*self._followers, *([recheck.GROUP] if self._connections else [])}
         has_died = self._listener is not None and self._listener.done()
         if self._is_broken or has_died or (self._channel and not wanted):
             await self._begin_anew()
@@ -160,6 +188,25 @@ class Hub:
                 logger.warning("A message over the channel layer makes no sense: %r", error)
 
     def _receive(self, message: dict[str, Any]) -> None:
+        if message["type"] == recheck.TYPE:
+            self._receive_doubt(message)
+        else:
+            self._receive_push(message)
+
+    def _receive_doubt(self, message: dict[str, Any]) -> None:
+        users = None if message["users"] is None else frozenset(message["users"])
+        self.counters["rechecks"] += 1
+        self._doubt(users)
+        if message["again"]:
+            asyncio.get_running_loop().call_later(RECHECK_AGAIN, self._doubt, users)
+
+    def _doubt(self, users: frozenset[str] | None) -> None:
+        """Have the connections of these users, or all, ask again what they may."""
+        for connection, user in self._connections.items():
+            if users is None or user in users:
+                connection.doubted()
+
+    def _receive_push(self, message: dict[str, Any]) -> None:
         stream, epoch = message["stream"], message["epoch"]
         head = Cursor(epoch, int(message["offset"]), int(message["revision"]))
         items = [Item.from_message(stream, epoch, each) for each in message["items"]]

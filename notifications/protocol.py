@@ -9,12 +9,14 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 SUBPROTOCOL = "waybill.v1"
 MAX_FRAME_BYTES = 64 * 1024
 MAX_BAD_FRAMES = 10
 MAX_STREAMS = 100  # Subscriptions of one socket: a page of bars needs one, a wall of pages some.
+MAX_NAMES = 2 * MAX_STREAMS  # In one frame. A few streams too many are told which they are.
+MAX_DETAIL = 300  # Characters of an error: not all of what a client has sent is sent back.
 
 StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,99}$")]
 
@@ -56,7 +58,7 @@ class Subscribe(Frame):
     """Follow streams. One that is followed already starts anew from the cursor given."""
 
     type: Literal["subscribe"] = "subscribe"
-    streams: dict[StreamName, str | None]
+    streams: Annotated[dict[StreamName, str | None], Field(max_length=MAX_NAMES)]
     """Each with a cursor, null for all that is kept, or "latest" for only what is new."""
 
 
@@ -64,7 +66,8 @@ class Unsubscribe(Frame):
     """Follow these streams no more. Nothing is answered."""
 
     type: Literal["unsubscribe"] = "unsubscribe"
-    streams: list[StreamName]
+    # The first mistake is enough: there may be 30 000.
+    streams: Annotated[list[StreamName], Field(max_length=MAX_NAMES, fail_fast=True)]
 
 
 class Ack(Frame):
@@ -90,6 +93,13 @@ ClientFrame = Subscribe | Unsubscribe | Ack | Ping
 client_frames: TypeAdapter[ClientFrame] = TypeAdapter(
     Annotated[ClientFrame, Field(discriminator="type")]
 )
+
+
+def complaint(error: ValidationError) -> str:
+    """The first mistake of a frame: in which field, and what it is."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(each) for each in first["loc"]) or "frame"
+    return f"{where[: MAX_DETAIL // 2]}: {first['msg']}"[:MAX_DETAIL]
 
 
 # -- Server to client --------------------------------------------------------------

@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from notifications.items import Item
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -35,36 +39,52 @@ def after_commit(items: list[Item]) -> None:
 
     All that one transaction appends goes out together, one message a stream.
     """
-    connection = transaction.get_connection()
-    savepoints = set(connection.savepoint_ids)
-    # A hook is kept per set of savepoints, as Django does: rolling one back forgets
-    # what was appended inside it and nothing else.
-    for registered, hook, _ in connection.run_on_commit:
-        outbox = getattr(hook, "__self__", None)
-        if isinstance(outbox, _Outbox) and registered == savepoints:
-            outbox.items.extend(items)
-            return
-    transaction.on_commit(_Outbox(items).push, robust=True)
+    collect(_Items, items)
 
 
-class _Outbox:
-    """What one transaction will push."""
+class Outbox(Generic[T]):
+    """What one transaction will push, of one kind."""
 
-    def __init__(self, items: list[Item]) -> None:
+    def __init__(self, items: Sequence[T]) -> None:
         self.items = list(items)
 
+    def push(self) -> None:
+        raise NotImplementedError
+
+
+class _Items(Outbox["Item"]):
     def push(self) -> None:
         push(self.items)
 
 
+def collect(kind: type[Outbox[T]], items: Sequence[T]) -> None:
+    """Put `items` into the running transaction's outbox of this kind."""
+    connection = transaction.get_connection()
+    # None is a block without a savepoint of its own: nothing is rolled back to it.
+    savepoints = set(connection.savepoint_ids) - {None}
+    # A hook is kept per set of savepoints, as Django does: rolling one back forgets
+    # what was appended inside it and nothing else.
+    for registered, hook, _ in connection.run_on_commit:
+        outbox = getattr(hook, "__self__", None)
+        if isinstance(outbox, kind) and registered - {None} == savepoints:
+            outbox.items.extend(items)
+            return
+    transaction.on_commit(kind(items).push, robust=True)
+
+
 def push(items: list[Item]) -> bool:
     """Send `items` to the groups of their streams now. False if they may not arrive."""
+    return send(messages(items))
+
+
+def send(outgoing: dict[str, dict[str, Any]]) -> bool:
+    """Send each group its message now. False if they may not arrive."""
     global _rest_until  # noqa: PLW0603 - the circuit breaker of this process
     if time.monotonic() < _rest_until:
         counters["rested"] += 1
         return False
     try:
-        async_to_sync(_send)(messages(items))
+        async_to_sync(_send)(outgoing)
     # Whatever the layer raises, the facts are committed, and the sweep will bring them.
     except Exception as error:  # noqa: BLE001
         _rest_until = time.monotonic() + REST

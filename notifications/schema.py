@@ -27,6 +27,8 @@ LIMITS = {
     "MAX_FRAME_BYTES": "Bytes of a frame from the client. A longer one closes the socket: 4400.",
     "MAX_BAD_FRAMES": "The frame that is not valid with which the socket closes: 4400.",
     "MAX_STREAMS": "Streams on one socket. One more is refused: too_many_streams.",
+    "MAX_NAMES": "Streams in one subscribe or unsubscribe. A frame with more is not valid.",
+    "MAX_DETAIL": "Characters of an error's detail.",
 }
 
 

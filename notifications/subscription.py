@@ -116,11 +116,16 @@ class Subscription:
         self._must_read = self._must_read or self._reading
         self._reading = False
 
-    def ack(self, cursor: Cursor) -> None:
-        """The client has everything up to `cursor`. Another epoch's is ignored."""
+    def ack(self, cursor: Cursor) -> bool:
+        """The client has everything up to `cursor`. True if that freed some of the window.
+
+        Another epoch's is ignored.
+        """
+        before = len(self._unacked)
         while self._unacked and cursor.covers(self._unacked[0]):
             self._unacked.popleft()
             self._full_since = None
+        return len(self._unacked) < before
 
     # -- what goes out -----------------------------------------------------------
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import OperationalError, transaction
 
-from notifications import access, backlog, consumers, handshake, hub, publish, push, tokens
+from notifications import (
+    access,
+    backlog,
+    consumers,
+    handshake,
+    hub,
+    limits,
+    protocol,
+    publish,
+    push,
+    tokens,
+)
 from notifications.models import Stream
 from tests.streaming import (
     HOST,
@@ -739,7 +751,96 @@ async def test_a_frame_that_is_too_large_closes_the_socket(cookie, character):
 
 async def test_a_large_frame_is_no_mistake(cookie):
     async with connected(cookie) as socket:
-        await socket.send("unsubscribe", streams=["user-999"] * 5000)
+        names = [f"{number:099}" for number in range(protocol.MAX_NAMES)]
+        frame = json.dumps({"type": "unsubscribe", "streams": names})
+        await socket.communicator.send_to(text_data=frame.ljust(protocol.MAX_FRAME_BYTES))
+        await socket.send("ping", id="still here")
+
+        assert await socket.next() == {"type": "pong", "id": "still here"}
+
+
+async def test_a_frame_that_names_too_many_streams_is_refused_whole(cookie, name):
+    names = [name, *(f"a-{number}" for number in range(protocol.MAX_NAMES))]
+
+    async with connected(cookie) as socket:
+        for frame in (
+            {"type": "subscribe", "streams": dict.fromkeys(names)},
+            {"type": "unsubscribe", "streams": names},
+        ):
+            await socket.communicator.send_json_to(frame)
+            error = await socket.next()
+
+            assert (error["code"], error["stream"]) == ("bad_frame", None)
+            assert f"at most {protocol.MAX_NAMES} items" in error["detail"]
+        assert hub.current()._followers == {}
+
+
+async def test_what_is_wrong_is_said_in_few_words(cookie):
+    """However much a client has sent, and however often it was wrong in one frame."""
+    x = "x" * 30_000
+    for frame in ({"type": x}, {"type": "ping", x: x}, {"type": "unsubscribe", "streams": [x]}):
+        async with connected(cookie) as socket:
+            await socket.communicator.send_json_to(frame)
+
+            assert len((await socket.next())["detail"]) <= protocol.MAX_DETAIL
+
+
+async def test_subscribing_again_and_again_is_refused_and_costs_no_question(
+    cookie, name, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(limits, "NAMES_A_SECOND", 0)
+    monkeypatch.setattr(limits, "NAMES_AT_ONCE", 5)
+    monkeypatch.setattr(access, "may_read", lambda user, stream: asked.append(stream) or True)
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({f"a-{number}": None for number in range(5)})
+        await socket.send("subscribe", streams={name: None})
+        error = await socket.next()
+        await socket.send("ping", id="still here")
+        await socket.until(lambda frame: frame["type"] == "pong")
+
+        assert (error["code"], error["stream"]) == ("bad_frame", None)
+        assert error["detail"].startswith("streams: Too many names: 0 a second at most, 5 at once.")
+        assert len(asked) == 5
+
+
+async def test_a_frame_is_one_question_to_the_pool_however_many_it_names(user, cookie, monkeypatch):
+    questions = []
+    original = consumers.in_database
+
+    async def in_database(function, *arguments):
+        questions.append(function)
+        return await original(function, *arguments)
+
+    async with connected(cookie) as socket:
+        monkeypatch.setattr(consumers, "in_database", in_database)
+        await socket.subscribe({f"user-{user.pk + number}": None for number in range(1, 101)})
+
+    assert questions == [access.readable]
+
+
+async def test_frame_after_frame_is_refused_and_then_closed(cookie, monkeypatch):
+    monkeypatch.setattr(limits, "FRAMES_A_SECOND", 0)
+    monkeypatch.setattr(limits, "FRAMES_AT_ONCE", 5)
+
+    async with connected(cookie) as socket:
+        for number in range(5 + protocol.MAX_BAD_FRAMES):
+            await socket.send("ping", id=str(number))
+
+        assert await socket.close_code() == 4400
+
+
+async def test_who_acknowledges_every_frame_is_not_limited(cookie, name, monkeypatch):
+    """There are no more such acks than frames that the server has sent."""
+    monkeypatch.setattr(limits, "FRAMES_A_SECOND", 0)
+    monkeypatch.setattr(limits, "FRAMES_AT_ONCE", 2)
+    await say(name, *["log"] * 50, "last")
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        while (frame := await socket.next()).get("event") != "last":
+            await socket.send("ack", stream=name, cursor=frame["cursor"])
         await socket.send("ping", id="still here")
 
         assert await socket.next() == {"type": "pong", "id": "still here"}

@@ -204,7 +204,7 @@ async def test_a_request_that_is_cancelled_while_it_joins_leaves_nothing_behind(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(here, "settle", never)
-    entering = asyncio.create_task(Follower(stream, None).__aenter__())
+    entering = asyncio.create_task(Follower(stream, None, reader=1).__aenter__())
     await joining.wait()
     entering.cancel()
     await asyncio.gather(entering, return_exceptions=True)

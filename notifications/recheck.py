@@ -1,0 +1,127 @@
+"""Tell the web processes at once that somebody's rights have changed.
+
+A hint over the channel layer, like any push: who has an open socket is asked for anew
+right now. Where it is lost, or a change comes to pass without Django's signals, the check
+of each minute notices (`consumers`). The listeners here cost a request at most one push.
+
+There is none for deleted sessions: with one, Django's `clearsessions` could not delete
+those that have expired in one query, and would load every one of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.contrib.auth.signals import user_logged_out
+from django.db.models.signals import m2m_changed, post_delete, post_save
+
+from notifications import push
+from notifications.models import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# All hubs are in this group of the channel layer. No stream is: it is of no kind.
+GROUP = "waybill.recheck"
+TYPE = "stream.recheck"
+# More users than this are everybody: a message has to be small.
+MAX_USERS = 100
+# What a user's row says about rights. A sign-in saves only `last_login`.
+RIGHTS = frozenset({"password", "is_active", "is_superuser"})
+
+
+class Doubt(NamedTuple):
+    """Whose rights may have changed (None: everybody's). `again`: the change may be yet to come."""
+
+    user: str | None
+    again: bool = False
+
+
+def ask(users: Iterable[Any], *, again: bool = False) -> None:
+    """After the commit, have the connections of these users (their ids) asked for anew."""
+    if doubts := [Doubt(str(pk), again) for pk in users]:
+        push.collect(_Doubts, doubts)
+
+
+def ask_everybody() -> None:
+    """After the commit, have all connections asked for anew."""
+    push.collect(_Doubts, [Doubt(None)])
+
+
+class _Doubts(push.Outbox[Doubt]):
+    def push(self) -> None:
+        push.send({GROUP: message(self.items)})
+
+
+def message(doubts: Iterable[Doubt]) -> dict[str, Any]:
+    """One for all that a transaction has changed. `users` is None for everybody."""
+    users = {doubt.user for doubt in doubts}
+    everybody = None in users or len(users) > MAX_USERS
+    return {
+        "type": TYPE,
+        "users": None if everybody else sorted(map(str, users)),
+        "again": any(doubt.again for doubt in doubts),
+    }
+
+
+# -- what Django tells ---------------------------------------------------------------
+
+
+def connect() -> None:
+    """Listen to Django. Called once, when the apps are ready."""
+    user = get_user_model()
+    user_logged_out.connect(_signed_out)
+    post_save.connect(_user_saved, sender=user)
+    post_delete.connect(_user_deleted, sender=user)
+    post_delete.connect(_token_deleted, sender=Token)
+    post_delete.connect(_group_deleted, sender=Group)
+    m2m_changed.connect(_group_permissions_changed, sender=Group.permissions.through)
+    # A user model of a project's own need not have these.
+    for name in ("groups", "user_permissions"):
+        if relation := getattr(user, name, None):
+            m2m_changed.connect(_user_relation_changed, sender=relation.through)
+
+
+def _signed_out(user: Any, **_: Any) -> None:
+    if user is not None:
+        # Django says so just before it deletes the session.
+        ask([user.pk], again=True)
+
+
+def _user_saved(
+    *, instance: Any, created: bool, update_fields: frozenset[str] | None, **_: Any
+) -> None:
+    if not created and (update_fields is None or RIGHTS & update_fields):
+        ask([instance.pk])
+
+
+def _user_deleted(instance: Any, **_: Any) -> None:
+    ask([instance.pk])
+
+
+def _token_deleted(instance: Token, **_: Any) -> None:
+    ask([instance.user_id])
+
+
+def _group_deleted(**_: Any) -> None:
+    ask_everybody()  # Who was in it is deleted, too.
+
+
+def _group_permissions_changed(action: str, **_: Any) -> None:
+    if action.startswith("post_"):
+        ask_everybody()
+
+
+def _user_relation_changed(
+    *, instance: Any, action: str, reverse: bool, pk_set: set[Any] | None, **_: Any
+) -> None:
+    if not action.startswith("post_"):
+        return
+    if not reverse:
+        ask([instance.pk])
+    elif pk_set is not None:
+        ask(pk_set)
+    else:
+        ask_everybody()  # group.user_set.clear() does not say whom.

@@ -1,0 +1,546 @@
+"""Who may read a stream, and how soon somebody is cut off who no longer may.
+
+The check of each minute is out of reach here: what cuts off does so because Django told us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
+from django.test import AsyncClient, Client
+from django.urls import reverse
+
+from exports.models import Export
+from notifications import backlog, consumers, handshake, hub, push, recheck, tokens
+from notifications.models import Stream, Token
+from notifications.recheck import Doubt
+from tests.streaming import Socket, append, connected, eventually, headers, in_thread, session_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture(autouse=True)
+def _quiet(settings, monkeypatch):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
+    monkeypatch.setattr(push, "_rest_until", 0.0)
+
+
+@pytest.fixture
+def view_export():
+    return Permission.objects.get(content_type__app_label="exports", codename="view_export")
+
+
+@pytest.fixture
+def team(view_export):
+    """Pilots, who may view all exports."""
+    team = Group.objects.create(name="pilots")
+    team.permissions.add(view_export)
+    return team
+
+
+@pytest.fixture
+def ada(team):
+    """Somebody with every right that can be taken."""
+    ada = User.objects.create_user("ada", password="correct horse")
+    ada.groups.add(team)
+    return ada
+
+
+@pytest.fixture
+def grace(team):
+    """A neighbour, with the same rights."""
+    grace = User.objects.create_user("grace")
+    grace.groups.add(team)
+    return grace
+
+
+@pytest.fixture
+def browser(ada):
+    browser = Client()
+    browser.force_login(ada)
+    return browser
+
+
+@pytest.fixture
+def cookie(browser):
+    return browser.cookies["sessionid"].value
+
+
+def joined():
+    """Whether hints from other processes reach this one."""
+    return recheck.GROUP in hub.current()._joined
+
+
+async def say(stream, *events):
+    await in_thread(append, stream, *events)
+
+
+async def followed(socket, *streams):
+    for stream in streams:
+        answer = await socket.subscribe({stream: None})
+        assert answer["type"] == "subscribed", answer
+    await eventually(joined)
+
+
+def kinds(socket):
+    return [each.get("event") or each.get("code") or each["type"] for each in socket.frames]
+
+
+# -- cut off: the connection ---------------------------------------------------------------------
+
+
+def signs_out(ada, browser):
+    assert browser.post(reverse("logout")).status_code == 302
+
+
+def is_deactivated(ada, browser):
+    ada.is_active = False
+    ada.save()
+
+
+def gets_another_password(ada, browser):
+    ada.set_password("battery staple")
+    ada.save(update_fields=["password"])
+
+
+def is_deleted(ada, browser):
+    ada.delete()
+
+
+def is_deactivated_among_many(ada, browser):
+    others = User.objects.bulk_create(User(username=f"user {n}") for n in range(120))
+    with transaction.atomic():
+        for each in [*others, ada]:
+            each.is_active = False
+            each.save()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [signs_out, is_deactivated, gets_another_password, is_deleted, is_deactivated_among_many],
+    ids=lambda change: change.__name__,
+)
+async def test_who_may_not_stay_is_cut_off_at_once(*, ada, grace, team, browser, cookie, change):
+    stream = f"team-{team.pk}"
+    neighbours_cookie = await in_thread(session_of, grace)
+
+    async with connected(cookie) as socket, connected(neighbours_cookie) as neighbour:
+        await followed(socket, stream)
+        await followed(neighbour, stream)
+        await in_thread(change, ada, browser)
+
+        assert await socket.close_code() == 4401
+
+        await say(stream, "later")
+        assert await neighbour.events_until("later") == ["later"]
+        assert kinds(neighbour) == ["welcome", "subscribed", "later"]
+        assert await socket.communicator.receive_nothing(0.05)
+
+
+async def test_a_program_whose_token_is_revoked_is_cut_off_at_once_and_no_other(ada, team):
+    stream = f"team-{team.pk}"
+    revoked, valid = [await in_thread(tokens.create, ada, note) for note in ("old", "new")]
+
+    async with (
+        connected(token=revoked, origin=None) as socket,
+        connected(token=valid, origin=None) as neighbour,
+    ):
+        await followed(socket, stream)
+        await followed(neighbour, stream)
+        await in_thread(Token.objects.filter(note="old").delete)
+
+        assert await socket.close_code() == 4401
+
+        await say(stream, "later")
+        assert await neighbour.events_until("later") == ["later"]
+        assert await socket.communicator.receive_nothing(0.05)
+
+
+async def test_who_signs_out_in_one_browser_stays_in_another(ada, browser, cookie, team):
+    others_cookie = await in_thread(session_of, ada)
+
+    async with connected(cookie) as socket, connected(others_cookie) as other:
+        await followed(socket, f"user-{ada.pk}")
+        await followed(other, f"user-{ada.pk}")
+        await in_thread(signs_out, ada, browser)
+
+        assert await socket.close_code() == 4401
+        await say(f"user-{ada.pk}", "later")
+        assert await other.events_until("later") == ["later"]
+
+
+# -- cut off: a stream ---------------------------------------------------------------------------
+
+
+def permission_of_their_own_is_withdrawn(ada, team, view_export):
+    ada.user_permissions.remove(view_export)
+
+
+def leaves_the_team(ada, team, view_export):
+    ada.groups.remove(team)
+
+
+def is_removed_from_the_team(ada, team, view_export):
+    team.user_set.remove(ada)
+
+
+def leaves_all_teams(ada, team, view_export):
+    ada.groups.clear()
+
+
+def all_are_removed_from_the_team(ada, team, view_export):
+    team.user_set.clear()
+
+
+def the_team_is_deleted(ada, team, view_export):
+    team.delete()
+
+
+def the_team_loses_the_permission(ada, team, view_export):
+    team.permissions.remove(view_export)
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        (permission_of_their_own_is_withdrawn, {"export"}),
+        (leaves_the_team, {"team", "export"}),
+        (is_removed_from_the_team, {"team", "export"}),
+        (leaves_all_teams, {"team", "export"}),
+        (all_are_removed_from_the_team, {"team", "export"}),
+        (the_team_is_deleted, {"team", "export"}),
+        (the_team_loses_the_permission, {"export"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+async def test_who_may_not_read_a_stream_any_more_loses_only_that_at_once(
+    *, ada, grace, team, view_export, cookie, change, lost
+):
+    if change is permission_of_their_own_is_withdrawn:
+        await in_thread(ada.user_permissions.add, view_export)
+        await in_thread(team.permissions.clear)
+    export = await in_thread(Export.objects.create, owner=grace, exporter="flights")
+    own, streams = f"user-{ada.pk}", {"team": f"team-{team.pk}", "export": export.stream}
+    neighbours_cookie = await in_thread(session_of, grace)
+
+    async with connected(cookie) as socket, connected(neighbours_cookie) as neighbour:
+        await followed(socket, own, *streams.values())
+        await followed(neighbour, export.stream)
+        await in_thread(change, ada, team, view_export)
+
+        while len([kind for kind in kinds(socket) if kind == "forbidden"]) < len(lost):
+            await socket.next()
+        for stream in (*streams.values(), own):
+            await say(stream, "later")
+        while not any(each.get("event") and each["stream"] == own for each in socket.frames):
+            await socket.next()
+
+        # Whose export it is may read on, whatever team they were in.
+        assert await neighbour.events_until("later") == ["later"]
+    forbidden = {each["stream"] for each in socket.frames if each.get("code") == "forbidden"}
+    delivered = {each["stream"] for each in socket.frames if each.get("event") == "later"}
+    assert forbidden == {streams[kind] for kind in lost}
+    assert not forbidden & delivered
+    assert "forbidden" not in kinds(neighbour)
+
+
+async def test_a_right_that_is_given_counts_at_once(ada, grace, team, view_export, cookie):
+    """Django remembers a user's permissions; who asks in vain would have to wait a minute."""
+    await in_thread(team.permissions.clear)
+    export = await in_thread(Export.objects.create, owner=grace, exporter="flights")
+
+    async with connected(cookie) as socket:
+        answer = await socket.subscribe({export.stream: None})
+        assert answer["code"] == "forbidden"
+        await eventually(joined)
+        await in_thread(ada.user_permissions.add, view_export)
+
+        async with asyncio.timeout(20):
+            while answer["type"] != "subscribed":
+                answer = await socket.subscribe({export.stream: None})
+                await asyncio.sleep(0.2)  # The rate of names is limited.
+
+
+async def test_what_is_granted_while_rights_change_is_asked_about_again(
+    ada, team, cookie, monkeypatch
+):
+    """Permission was given before the change, the subscription is made after it."""
+    stream = f"team-{team.pk}"
+    original, granted, may_go_on = hub.Hub.follow, asyncio.Event(), asyncio.Event()
+
+    async def follow(the_hub, name, subscriber):
+        granted.set()
+        await may_go_on.wait()
+        await original(the_hub, name, subscriber)
+
+    async with connected(cookie) as socket:
+        await eventually(joined)
+        monkeypatch.setattr(hub.Hub, "follow", follow)
+        await socket.send("subscribe", streams={stream: None})
+        await granted.wait()
+        await in_thread(ada.groups.clear)
+        await eventually(lambda: hub.current().counters["rechecks"])
+        may_go_on.set()
+
+        await socket.until(lambda frame: frame.get("code") == "forbidden")
+
+
+# -- the hint --------------------------------------------------------------------------------------
+
+
+async def asked_nobody(socket, stream):
+    """What was told before this event would have come before it."""
+    await say(stream, "said")
+    await socket.events_until("said")
+    return hub.current().counters["rechecks"] == 0
+
+
+async def test_what_does_not_change_rights_asks_nobody(ada, cookie):
+    def live():
+        session_of(ada)  # A sign-in, which saves when it was.
+        ada.first_name = "Augusta"
+        ada.save(update_fields=["first_name", "last_name"])
+        User.objects.create_user("new")
+
+    async with connected(cookie) as socket:
+        await followed(socket, f"user-{ada.pk}")
+        await in_thread(live)
+
+        assert await asked_nobody(socket, f"user-{ada.pk}")
+
+
+async def test_a_change_that_is_rolled_back_asks_nobody(ada, cookie):
+    def change_mind():
+        with transaction.atomic():
+            ada.save()
+            Group.objects.all().delete()
+            transaction.set_rollback(True)
+
+    async with connected(cookie) as socket:
+        await followed(socket, f"user-{ada.pk}")
+        await in_thread(change_mind)
+
+        assert await asked_nobody(socket, f"user-{ada.pk}")
+
+
+async def test_all_changes_of_a_transaction_are_one_hint(ada, grace, cookie):
+    def change():
+        with transaction.atomic():
+            ada.save()
+            grace.save()
+            ada.groups.clear()
+            with transaction.atomic():
+                grace.groups.clear()
+
+    async with connected(cookie) as socket:
+        await followed(socket, f"user-{ada.pk}")
+        sent = push.counters["sent"]
+        await in_thread(change)
+
+        # What was written inside a savepoint is a hint of its own, as with events.
+        assert push.counters["sent"] - sent == 2
+
+
+@pytest.mark.parametrize(
+    ("doubts", "users", "again"),
+    [
+        ([Doubt("1")], ["1"], False),
+        ([Doubt("2"), Doubt("1"), Doubt("2", again=True)], ["1", "2"], True),
+        ([Doubt("1"), Doubt(None)], None, False),
+        ([Doubt(str(pk)) for pk in range(recheck.MAX_USERS)], recheck.MAX_USERS, False),
+        ([Doubt(str(pk)) for pk in range(recheck.MAX_USERS + 1)], None, False),
+    ],
+    ids=["one", "two", "everybody", "many", "too many"],
+)
+def test_a_hint_is_small(doubts, users, again):
+    message = recheck.message(doubts)
+
+    named = message["users"]
+    assert message["again"] == again
+    assert (len(named) if isinstance(users, int) else named) == users
+
+
+def test_without_valkey_a_change_is_made_and_waits_for_nobody(ada, valkey):
+    valkey.kill()
+    failed, rested = push.counters["failed"], push.counters["rested"]
+
+    for _ in range(3):
+        ada.save()
+
+    assert push.counters["failed"] - failed == 1
+    assert push.counters["rested"] - rested == 2
+
+
+async def test_a_hint_that_is_lost_leaves_it_to_the_check_of_each_minute(
+    *, ada, team, cookie, valkey, settings, monkeypatch
+):
+    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.0)
+    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.05
+    valkey.kill()
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({f"team-{team.pk}": None})
+        await in_thread(is_deactivated, ada, None)
+
+        assert await socket.close_code() == 4401
+
+
+async def test_a_hint_that_makes_no_sense_is_dropped(ada, cookie):
+    async with connected(cookie) as socket:
+        await followed(socket, f"user-{ada.pk}")
+        for message in ({"users": 7, "again": False}, {"users": []}):
+            await hub.current()._layer.group_send(recheck.GROUP, {"type": recheck.TYPE, **message})
+        await say(f"user-{ada.pk}", "later")
+
+        assert await socket.events_until("later") == ["later"]
+        assert hub.current().counters["poison"] == 2
+
+
+async def test_when_everybody_is_asked_for_there_is_room_for_who_reads(
+    ada, grace, team, cookie, monkeypatch
+):
+    loop, may_go_on = asyncio.get_running_loop(), asyncio.Event()
+    original, lock, asked = handshake.authenticate, threading.Lock(), []
+
+    def authenticate(scope):
+        with lock:
+            asked.append(scope)
+        asyncio.run_coroutine_threadsafe(may_go_on.wait(), loop).result(60)
+        return original(scope)
+
+    sockets = [Socket(headers(cookie=cookie)) for _ in range(8)]
+    for socket in sockets:
+        await socket.shake_hands()
+        await socket.next()
+    await eventually(joined)
+    monkeypatch.setattr(consumers.handshake, "authenticate", authenticate)
+    await in_thread(recheck.ask_everybody)
+    await eventually(lambda: len(asked) == hub.RECHECKS)
+
+    # Those who are asked for now hold up two threads. The others are free.
+    await say(f"team-{team.pk}", "read from the table")
+    await sockets[-1].subscribe({f"team-{team.pk}": None})
+    await sockets[-1].events_until("read from the table")
+    assert len(asked) == hub.RECHECKS
+
+    may_go_on.set()
+    await eventually(lambda: len(asked) == len(sockets))
+    for socket in sockets:
+        await socket.disconnect()
+
+
+async def test_nothing_is_left_of_who_was_there(ada, cookie, valkey):
+    async with connected(cookie):
+        await eventually(joined)
+
+    assert hub.current()._connections == {}
+    with valkey.client() as client:
+        assert client.pubsub_channels() == []
+
+
+# -- without a socket ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def client(ada):
+    client = AsyncClient()
+    await client.aforce_login(ada)
+    return client
+
+
+async def test_a_stream_of_events_ends_at_once_to_be_asked_for_anew(ada, team, client):
+    stream = f"team-{team.pk}"
+    response = await client.get(f"/api/v1/streams/{stream}/sse")
+    received = response.streaming_content.__aiter__()
+    assert (await anext(received)).startswith(b"retry:")
+    rest = asyncio.ensure_future(anext(received, None))
+    await eventually(lambda: joined() and stream in hub.current()._joined)
+
+    await in_thread(leaves_the_team, ada, team, None)
+    async with asyncio.timeout(20):
+        assert await rest == b": still here\n\n"
+        assert await anext(received, None) is None
+
+    again = await client.get(f"/api/v1/streams/{stream}/sse")
+    assert again.status_code == 404
+    assert hub.current()._connections == {}
+
+
+async def test_a_long_poll_ends_at_once_to_be_asked_for_anew(ada, team, client):
+    stream = f"team-{team.pk}"
+    after = await in_thread(backlog.current_cursor, stream)
+    waiting = asyncio.ensure_future(
+        client.get(f"/api/v1/streams/{stream}", {"after": after, "wait": 25})
+    )
+    await eventually(lambda: joined() and stream in hub.current()._joined)
+
+    await in_thread(leaves_the_team, ada, team, None)
+    async with asyncio.timeout(20):
+        response = await waiting
+
+    assert response.json()["frames"] == []
+    assert hub.current()._connections == {}
+
+
+# -- who may read ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "user-{grace}",
+        "user-999999",
+        "user-0{ada}",
+        "user-",
+        "team-{team}",
+        "team-999999",
+        "team-",
+        "export-{export}",
+        f"export-{UNKNOWN}",
+        "export-",
+        "nonsense",
+        recheck.GROUP,
+        "waybill.v1-1",
+    ],
+)
+async def test_a_stream_that_one_may_not_read_looks_like_one_that_is_not_there(
+    *, ada, grace, team, cookie, client, name
+):
+    await in_thread(ada.groups.clear)
+    export = await in_thread(Export.objects.create, owner=grace, exporter="flights")
+    stream = name.format(ada=ada.pk, grace=grace.pk, team=team.pk, export=export.pk)
+    if "{" in name:
+        await say(stream, "secret")
+    existed = await in_thread(Stream.objects.filter(name=stream).exists)
+
+    async with connected(cookie) as socket:
+        await socket.send("subscribe", streams={stream: None, f"user-{ada.pk}": None})
+        over_socket = await socket.next()
+        another = await socket.next()
+    polled = await client.get(f"/api/v1/streams/{stream}")
+    followed_ = await client.get(f"/api/v1/streams/{stream}/sse")
+
+    assert over_socket == {
+        "type": "error",
+        "code": "forbidden",
+        "detail": "You may not read this stream.",
+        "stream": stream,
+    }
+    assert another["type"] == "subscribed"
+    for response in (polled, followed_):
+        assert response.status_code == 404
+        assert response.json() == {
+            "type": "about:blank",
+            "title": "Not Found",
+            "status": 404,
+            "detail": "There is no stream of this name for you.",
+        }
+    assert await in_thread(Stream.objects.filter(name=stream).exists) == existed
