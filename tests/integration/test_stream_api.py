@@ -152,11 +152,11 @@ async def frames(events, count):
 
 async def test_server_sent_events_go_on_from_the_last_id_and_stay_live(stream):
     await sync_to_async(append)(stream, 1, 2)
-    first = api._events(stream, None)
+    first = api._events(stream, None, reader=1)
     [(last_id, number)] = await frames(first, 1)
     await first.aclose()
 
-    again = api._events(stream, Cursor.parse(last_id))
+    again = api._events(stream, Cursor.parse(last_id), reader=1)
     [(_, second)] = await frames(again, 1)
     await sync_to_async(append)(stream, 3)
     [(_, third)] = await frames(again, 1)
@@ -171,7 +171,7 @@ async def test_a_client_may_change_from_polling_to_events_and_back(client, strea
     polled = await poll(client, stream)
     await sync_to_async(append)(stream, 2)
 
-    events = api._events(stream, Cursor.parse(polled["cursor"]))
+    events = api._events(stream, Cursor.parse(polled["cursor"]), reader=1)
     [(last_id, number)] = await frames(events, 1)
     await events.aclose()
     await sync_to_async(append)(stream, 3)
@@ -191,6 +191,20 @@ async def test_a_response_of_events_ends_itself_and_is_not_buffered(client, stre
     assert response["Content-Type"] == "text/event-stream"
     assert response["X-Accel-Buffering"] == "no"
     assert text.startswith("retry: 1000\n\nevent: event\nid: ")
+
+
+async def test_a_silent_stream_is_heard_soon_so_that_a_proxy_that_holds_it_back_is_noticed(
+    client, stream, monkeypatch
+):
+    monkeypatch.setattr(api, "SSE_COMMENT_SECONDS", 60.0)
+
+    response = await client.get(f"/api/v1/streams/{stream}/sse")
+    received = response.streaming_content.__aiter__()
+    async with asyncio.timeout(15):
+        chunks = [await anext(received) for _ in range(2)]
+    await received.aclose()
+
+    assert chunks == [b"retry: 1000\n\n", b": still here\n\n"]
 
 
 async def test_a_request_that_is_cancelled_while_it_joins_leaves_nothing_behind(

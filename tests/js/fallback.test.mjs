@@ -52,7 +52,7 @@ test("a WebSocket that opens and says nothing is not tried three times", async (
   assert.deepEqual(page.seen, ["a", "b"]);
 });
 
-for (const sse of ["forbid", "hold"]) {
+for (const sse of ["forbid", "hold", "hold the rest", "welcome"]) {
   test(`where server-sent events meet "${sse}", too, it polls`, async () => {
     const { client, page, server } = await started({ websocket: "forbid", sse });
     await server.pass(10_000);
@@ -100,6 +100,23 @@ test("a network that is mended is noticed, and the page is told nothing of the c
   assert.deepEqual([client.status, client.transport], ["live", "websocket"]);
   assert.equal(page.statuses.length, statuses);
   assert.deepEqual(page.seen, server.texts("user-1"));
+});
+
+test("back at the WebSocket, nothing else is asked for, not even after a loss", async () => {
+  for (const network of [{ websocket: "forbid" }, { websocket: "forbid", sse: "forbid" }]) {
+    const { client, server } = await started(network);
+    server.network = {};
+    client.wake();
+    await server.pass(1000);
+    const asked = server.paths.length;
+
+    server.cut();
+    await server.pass(60_000);
+
+    assert.deepEqual([client.status, client.transport], ["live", "websocket"]);
+    assert.equal(server.paths.length, asked);
+    assert.equal(server.connections.size, 1);
+  }
 });
 
 test("a network that stays as it is, is tried about once a minute", async () => {
@@ -155,12 +172,12 @@ test("one who is told nothing of sessions finds back to the WebSocket as well", 
 });
 
 test("without an address for anything else only the WebSocket is tried", async () => {
-  const { client, server } = await started({ websocket: "forbid" }, { api: null });
+  const { client, page, server } = await started({ websocket: "forbid" }, { api: null });
 
   await server.pass(120_000);
 
   assert.equal(client.transport, null);
-  assert.deepEqual(server.paths, []);
+  assert.equal(server.handshakes, page.statuses.filter((each) => each === "connecting").length);
 });
 
 test("stopped on whatever transport, it leaves no timer and no connection", async () => {
@@ -177,6 +194,23 @@ test("stopped on whatever transport, it leaves no timer and no connection", asyn
     assert.equal(server.clock.pending, 0);
     assert.equal(server.connections.size, 0);
   }
+});
+
+test("stopped while a better transport is tried, it leaves no timer either", async () => {
+  const server = new Server();
+  server.network = { websocket: "forbid" };
+  const { client, page } = server.client({ subscriptions: SUBSCRIPTIONS });
+  client.start();
+  await server.pass(10_000);
+
+  server.network = { websocket: "hold" };
+  client.wake();
+  await server.pass(1000);
+  client.stop();
+
+  assert.equal(server.clock.pending, 0);
+  await server.pass(60_000);
+  assert.equal(page.statuses.at(-1), "stopped");
 });
 
 test("three failures in a row are enough, and a success in between starts the count anew", () => {
@@ -206,14 +240,14 @@ for (let seed = 1; seed <= 40; seed += 1) {
     const random = numbers(seed);
     const upTo = (limit) => Math.floor(random.next().value * limit);
     const { client, page, server } = await started({}, { env: { random: () => random.next().value } });
-    const treatments = [undefined, undefined, "forbid", "hold"];
+    const treatments = [undefined, undefined, "forbid", "hold", "hold the rest"];
     const doings = [
       () => server.append("user-1", server.texts("user-1").length),
       () => server.cut(),
       () => (server.isUp = upTo(2) === 0),
-      () => (server.network.websocket = treatments[upTo(4)]),
-      () => (server.network.sse = treatments[upTo(4)]),
-      () => (server.network.polling = treatments[upTo(4)]),
+      () => (server.network.websocket = treatments[upTo(5)]),
+      () => (server.network.sse = treatments[upTo(5)]),
+      () => (server.network.polling = treatments[upTo(5)]),
       () => client.wake(),
       () => client.subscribe({ "user-1": client.cursors["user-1"] }),
       () => client.subscribe({ "team-2": null, "export-3": null }),

@@ -9,14 +9,16 @@ import { Clock } from "./clock.mjs";
 // What happens by a promise may be late by so much.
 export const STEP_MS = 250;
 const HEARTBEAT = 20;
+const HTML = { "Content-Type": "text/html" };
 const PAGE = 3; // frames in an answer to a poll
 
 export class Server {
   clock = new Clock();
   isUp = true;
-  // What the network does to "websocket", "sse" and "polling": "forbid" it, or "hold" back
-  // all that comes.
+  // What the network does to "websocket", "sse" and "polling": "forbid" it, say "welcome" in
+  // its place, "hold" back all that comes, or "hold the rest" after the first piece.
   network = {};
+  piece = 7; // bytes that come at once
   // Answers in place of those to a path: `{ "/path": () => new Response(…) }`.
   instead = {};
   handshakes = 0;
@@ -115,7 +117,12 @@ export class Server {
     await tick();
     if (!this.isUp) throw new TypeError("nobody is there");
     if (treatment === "forbid") return new Response("<h1>No</h1>", { status: 403 });
-    if (treatment === "hold") return new Promise(() => {});
+    if (treatment === "welcome") return new Response("<h1>Hi</h1>", { headers: HTML });
+    if (treatment === "hold") {
+      return new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      });
+    }
     if (this.instead[url.pathname]) return this.instead[url.pathname]();
     const start = this.start(stream, url.searchParams.get("after"));
     return isSse ? this.#grow(stream, start, signal) : this.#page(stream, start);
@@ -147,30 +154,30 @@ class GrowingAnswer {
   constructor(server, stream, { offset, isReset }, controller) {
     Object.assign(this, { server, stream, offset, controller });
     server.connections.add(this);
-    this.say("retry: 1000\n\n");
-    if (isReset) this.send({ type: "reset", stream, reason: "epoch" });
+    controller.enqueue(new TextEncoder().encode("retry: 1000\n\n"));
+    this.isHeld = server.network.sse === "hold the rest";
+    if (isReset) this.say(textOf({ type: "reset", stream, reason: "epoch" }));
     this.wake();
+    server.clock.setTimeout(() => this.comment(), 500);
   }
 
   // In pieces, as a network may cut it, also within a character.
   say(text) {
+    if (this.isHeld) return;
     const bytes = new TextEncoder().encode(text);
-    for (let at = 0; at < bytes.length; at += 7) this.controller.enqueue(bytes.slice(at, at + 7));
-  }
-
-  send(frame) {
-    this.say(`event: ${frame.type}\nid: ${frame.cursor}\ndata: ${JSON.stringify(frame)}\n\n`);
-  }
-
-  wake() {
-    for (const frame of this.server.after(this.stream, this.offset)) {
-      this.send(frame);
-      this.offset = frame.offset;
+    for (let at = 0; at < bytes.length; at += this.server.piece) {
+      this.controller.enqueue(bytes.slice(at, at + this.server.piece));
     }
   }
 
+  wake() {
+    const frames = this.server.after(this.stream, this.offset);
+    this.offset += frames.length;
+    this.say(frames.map(textOf).join(""));
+  }
+
   comment() {
-    this.say(": still here\n\n");
+    if (this.server.connections.has(this)) this.say(": still here\n\n");
   }
 
   // It has had its time.
@@ -184,11 +191,15 @@ class GrowingAnswer {
   }
 }
 
+function textOf(frame) {
+  return `event: ${frame.type}\nid: ${frame.cursor}\ndata: ${JSON.stringify(frame)}\n\n`;
+}
+
 class FakeSocket {
   #server;
   #offsets = new Map(); // stream -> how far it was sent
+  #isOpen = false;
   isClosed = false;
-  frames = []; // from the client
 
   constructor(server) {
     this.#server = server;
@@ -197,6 +208,7 @@ class FakeSocket {
     setImmediate(() => {
       if (this.isClosed) return;
       if (treatment === "forbid") return this.onclose({ code: 1006 });
+      this.#isOpen = true;
       this.onopen();
       if (treatment === "hold") return;
       server.connections.add(this);
@@ -205,8 +217,8 @@ class FakeSocket {
   }
 
   send(text) {
+    if (!this.#isOpen) throw new Error("InvalidStateError: still connecting");
     const frame = JSON.parse(text);
-    this.frames.push(frame);
     if (frame.type === "subscribe") {
       for (const [stream, cursor] of Object.entries(frame.streams)) this.#follow(stream, cursor);
     } else if (frame.type === "unsubscribe") {

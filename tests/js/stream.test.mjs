@@ -707,6 +707,64 @@ test("left before the answer, a stream is given back when the answer comes", () 
   assert.deepEqual(client.cursors, {});
 });
 
+test("a handler may leave its stream, and nothing of it is acknowledged", () => {
+  const { client, clock, page, socket } = setUp({ onEvent: () => client.unsubscribe(["user-1"]) });
+  socket().accept();
+
+  socket().receive(event(11), event(12));
+  clock.advance(1000);
+
+  assert.equal(socket().sentOf("ack").length, 0);
+  assert.deepEqual(page.errors, []);
+  assert.deepEqual(client.cursors, {});
+});
+
+test("asked for anew, nothing from before is acknowledged", () => {
+  const { client, clock, socket } = setUp();
+  socket().accept();
+  socket().receive(event(11));
+
+  client.subscribe({ "user-1": "latest" });
+  clock.advance(1000);
+
+  assert.equal(socket().sentOf("ack").length, 0);
+});
+
+test("between a reset and what follows there is nothing to acknowledge", () => {
+  const { clock, socket } = setUp();
+  socket().accept();
+  socket().receive(event(11), { type: "reset", stream: "user-1", reason: "pruned" });
+
+  clock.advance(1000);
+
+  assert.equal(socket().sentOf("ack").length, 0);
+});
+
+test("a gap after a reset is not the one from before", () => {
+  const { clock, page, socket } = setUp();
+  socket().accept();
+  socket().receive(event(11), event(14));
+  clock.advance(0);
+  socket().accept();
+  socket().receive({ type: "reset", stream: "user-1", reason: "epoch" });
+
+  socket().receive(event(11), event(14));
+  clock.advance(0);
+
+  assert.equal(page.sockets.length, 3);
+  assert.deepEqual(page.events, [11, 11]);
+});
+
+test("whoever leaves the last stream while the connection is lost is not live", () => {
+  const { client, socket } = setUp();
+  socket().accept();
+  socket().lose();
+
+  client.unsubscribe(["user-1"]);
+
+  assert.equal(client.status, "lost");
+});
+
 test("from now on means from where the server said that now was", () => {
   const { clock, client, socket } = setUp({ subscriptions: { "user-1": "latest" } });
   socket().accept({ streams: { "user-1": "e.40.9" } });

@@ -20,7 +20,7 @@ function problem(status, detail = "") {
 async function live(transport, options = {}) {
   const server = new Server();
   beat(server);
-  server.network = NETWORKS[transport];
+  server.network = { ...NETWORKS[transport] };
   server.append("user-1", "a", "b");
   const { client, page } = server.client({ subscriptions: { "user-1": null }, ...options });
   client.start();
@@ -93,6 +93,7 @@ for (const transport of Object.keys(NETWORKS)) {
 
   test(`${transport}: a stream that is left is neither heard nor asked for again`, async () => {
     const { client, page, server } = await live(transport);
+    const statuses = [...page.statuses];
 
     client.unsubscribe(["user-1"]);
     server.append("user-1", "c");
@@ -100,7 +101,85 @@ for (const transport of Object.keys(NETWORKS)) {
 
     assert.deepEqual(page.seen, ["a", "b"]);
     assert.equal(server.paths.length, 0);
+    assert.equal(client.transport, transport);
+    assert.deepEqual(page.statuses, statuses);
+  });
+
+  test(`${transport}: without a stream it is live, too`, async () => {
+    const { client, server } = await live(transport);
+    client.unsubscribe(["user-1"]);
+
+    client.stop();
+    client.start();
+    await server.pass(1000);
+
     assert.deepEqual([client.status, client.transport], ["live", transport]);
+    assert.equal(server.paths.length, 0);
+  });
+
+  test(`${transport}: a client whose only stream is refused is live without it`, async () => {
+    const { client, page, server } = await live(transport);
+    server.instead[`${API}user-1`] = server.instead[`${API}user-1/sse`] = problem(404, "Gone.");
+
+    client.stop();
+    client.start();
+    await server.pass(1000);
+
+    assert.deepEqual(page.refused, [["user-1", "Gone."]]);
+    assert.deepEqual([client.status, client.transport], ["live", transport]);
+  });
+
+  test(`${transport}: a handler may leave its stream in the middle of an answer`, async () => {
+    const seen = [];
+    const { client, page, server } = await live(transport, {
+      onEvent({ data }) {
+        seen.push(data.text);
+        if (data.text === "c") client.unsubscribe(["user-1"]);
+      },
+    });
+    server.piece = 10_000;
+    const statuses = [...page.statuses];
+
+    server.append("user-1", "c", "d");
+    await server.pass(60_000);
+    client.subscribe({ "user-1": server.cursor("user-1", 3) });
+    await server.pass(3000);
+
+    assert.deepEqual(seen, ["a", "b", "c", "d"]);
+    assert.deepEqual(page.statuses, statuses);
+  });
+
+  test(`${transport}: a handler may leave its stream in the middle of a first answer`, async () => {
+    const seen = [];
+    const { client, page, server } = await live(transport, {
+      onEvent({ data }) {
+        seen.push(data.text);
+        if (data.text === "x") client.unsubscribe(["export-2"]);
+      },
+    });
+    const statuses = [...page.statuses];
+
+    server.append("export-2", "x", "y");
+    client.subscribe({ "export-2": null });
+    await server.pass(10_000);
+    client.stop();
+    client.start();
+    await server.pass(10_000);
+
+    assert.deepEqual(seen, ["a", "b", "x"]);
+    assert.deepEqual(page.statuses.slice(statuses.length), ["stopped", "connecting", "live"]);
+  });
+
+  test(`${transport}: stopped while it waits for an answer, it stays stopped`, async () => {
+    const { client, page, server } = await live(transport);
+    server.network.polling = "hold";
+    client.subscribe({ "user-1": null });
+    await server.pass(1000);
+
+    client.stop();
+    await server.pass(600_000);
+
+    assert.equal(page.statuses.at(-1), "stopped");
   });
 
   test(`${transport}: a handler may stop the client in the middle of an answer`, async () => {
@@ -137,6 +216,7 @@ for (const transport of Object.keys(NETWORKS)) {
   for (const status of [404, 422]) {
     test(`${transport}: a stream that is answered with ${status} is refused, the other goes on`, async () => {
       const { client, page, server } = await live(transport);
+      const statuses = [...page.statuses];
 
       server.instead[`${API}export-2`] = problem(status, "No.");
       client.subscribe({ "export-2": null });
@@ -145,7 +225,8 @@ for (const transport of Object.keys(NETWORKS)) {
 
       assert.deepEqual(page.refused, [["export-2", "No."]]);
       assert.deepEqual(page.seen, ["a", "b", "c"]);
-      assert.deepEqual([client.status, client.transport], ["live", transport]);
+      assert.equal(client.transport, transport);
+      assert.deepEqual(page.statuses, statuses);
       assert.equal(server.paths.filter((path) => path === `${API}export-2`).length, 1);
     });
   }
@@ -224,15 +305,36 @@ test("sse: an answer that ends itself is followed by another, and the page is no
   assert.equal(server.paths.length, 5);
 });
 
+test("sse: after an answer that brought something the next is asked for at once", async () => {
+  const { server } = await live("sse");
+
+  server.append("user-1", "c");
+  await server.pass(0);
+  for (const answer of [...server.connections]) answer.end();
+  await server.pass(STEP_MS);
+
+  assert.equal(server.paths.length, 1);
+});
+
 test("sse: after an answer that brought nothing it waits a second", async () => {
   const { server } = await live("sse");
 
-  for (let answers = 0; answers < 2; answers += 1) {
-    for (const answer of [...server.connections]) answer.end();
-    await server.pass(answers ? 750 : 1000);
-  }
+  for (const answer of [...server.connections]) answer.end();
+  await server.pass(750);
+  const early = server.paths.length;
+  await server.pass(250);
 
-  assert.equal(server.paths.length, 1);
+  assert.deepEqual([early, server.paths.length], [0, 1]);
+});
+
+test("sse: a cursor that means nothing is not called good", async () => {
+  const { client, page, server } = await live("sse");
+
+  client.subscribe({ "user-1": "old.9.9" });
+  await server.pass(1000);
+
+  assert.deepEqual(page.resets, ["user-1"]);
+  assert.deepEqual(page.subscribed, []);
 });
 
 test("sse: silence for two comments' time is a loss, a comment is not silence", async () => {
@@ -295,10 +397,14 @@ test("polling: it asks every three seconds, one stream after the other", async (
     ]),
   );
 
-  await server.pass(9000);
+  for (let second = 0; second < 9; second += 1) {
+    await server.pass(750);
+    client.wake();
+    await server.pass(250);
+  }
 
   assert.equal(most, 1);
-  assert.ok(server.paths.length >= 60 && server.paths.length <= 90, server.paths.length);
+  assert.ok(server.paths.length >= 60);
   assert.equal(client.status, "live");
 });
 
@@ -331,6 +437,21 @@ test("polling: an answer to what is not asked any more is not shown", async () =
   await server.pass(0);
 
   assert.deepEqual(page.seen, ["a", "b", "a", "b", "c"]);
+});
+
+test("polling: a refusal of what is asked for anew meanwhile does not count", async () => {
+  const { client, page, server } = await live("polling");
+  let answer;
+  server.instead[`${API}user-1`] = () => new Promise((resolve) => (answer = resolve));
+  await server.pass(3000);
+
+  client.subscribe({ "user-1": null });
+  server.instead = {};
+  answer(problem(404)());
+  await server.pass(3000);
+
+  assert.deepEqual(page.refused, []);
+  assert.deepEqual(page.seen, ["a", "b", "a", "b"]);
 });
 
 test("polling: an answer that never comes is given up", async () => {

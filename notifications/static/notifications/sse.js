@@ -7,7 +7,7 @@
 import { ANSWER_MS, ask, endOf, readPage, Unanswered } from "./http.js";
 import { Timers } from "./timers.js";
 
-// The server says something every 15 s (notifications/api.py).
+// The server says something after half a second, and then every 15 s (notifications/api.py).
 const SILENCE_MS = 30_000;
 // An answer ends itself now and then. After one that brought nothing the next may wait.
 const PAUSE_MS = 1000;
@@ -87,13 +87,16 @@ export class ServerSentEvents {
     let brought = null;
     for await (const frames of chunks(body)) {
       if (signal.aborted) return;
-      this.#timers.arm(stream, SILENCE_MS, () => this.#end());
-      this.#open();
+      // A first chunk may come through with the answer's head, and the rest be held back.
+      if (this.#isOpen || brought !== null) {
+        this.#timers.arm(stream, SILENCE_MS, () => this.#end());
+        this.#open();
+      }
       this.#pass(frames, signal);
       brought += frames.length;
     }
     if (signal.aborted) return;
-    if (brought === null) throw new Unanswered("blocked");
+    if (!this.#isOpen) throw new Unanswered("blocked");
     const pause = brought > 0 ? 0 : PAUSE_MS;
     await new Promise((resolve) => this.#timers.arm(stream, pause, resolve));
   }
