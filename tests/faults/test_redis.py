@@ -62,7 +62,7 @@ def assert_unharmed(stage, web, valkey):
     wait_until(lambda: web.inside().stream_tasks == {}, what="no task is left")
 
 
-def test_killed_and_started_again_empty(listening, web, valkey, note):
+def test_a_redis_that_is_killed_and_comes_back_empty_costs_seconds(listening, web, valkey, note):
     valkey.kill()
     note("level, while it is dead", max(listening.seconds_until_level() for _ in range(2)))
     listening.follow(web)  # One who comes just now.
@@ -76,7 +76,7 @@ def test_killed_and_started_again_empty(listening, web, valkey, note):
     assert_unharmed(listening, web, valkey)
 
 
-def test_frozen_and_thawed(listening, web, valkey, note):
+def test_a_redis_that_is_frozen_costs_seconds(listening, web, valkey, note):
     valkey.freeze()
     begin = time.monotonic()
     listening.follow(web)
@@ -94,7 +94,7 @@ def test_frozen_and_thawed(listening, web, valkey, note):
     assert_unharmed(listening, web, valkey)
 
 
-def test_flushed(listening, web, valkey, note):
+def test_a_redis_that_is_flushed_costs_nothing(listening, web, valkey, note):
     web.stop_sweeps()
 
     valkey.flush()
@@ -104,7 +104,7 @@ def test_flushed(listening, web, valkey, note):
     assert_unharmed(listening, web, valkey)
 
 
-def test_all_connections_killed(listening, web, valkey, note):
+def test_connections_that_redis_drops_are_made_again(listening, web, valkey, note):
     with valkey.client() as client:
         for kind in ("pubsub", "normal"):
             client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
