@@ -17,6 +17,8 @@ class Conf:
     HEARTBEAT_SECONDS: float = 20.0
     # Frames a client may have unacknowledged before the server stops sending.
     WINDOW: int = 256
+    # A window that is full for so long: the client does not read any more, and is closed.
+    STALLED_SECONDS: float = 60.0
     # Threads, and so database connections, that one process's consumers read with.
     DATABASE_THREADS: int = 4
 

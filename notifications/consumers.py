@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STALLED_SECONDS = 60.0  # A full window for so long: the client does not read any more.
 RECHECK_SECONDS = 60.0  # How long a signed-out user may at most go on listening.
 RETRY_SECONDS = 1.0  # Before a read of a database that has just failed is tried again.
 
@@ -286,7 +285,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
                     await self._doubted.wait()
             now = time.monotonic()
             if any(
-                since is not None and now - since > STALLED_SECONDS
+                since is not None and now - since > conf.STALLED_SECONDS
                 for since in (each.stalled_since() for each in self._subscriptions.values())
             ):
                 await self.close(CloseCode.STALLED, "Nothing was acknowledged for a minute.")

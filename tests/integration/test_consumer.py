@@ -945,7 +945,7 @@ async def test_a_client_that_does_not_acknowledge_is_closed_to_come_back(
 ):
     settings.NOTIFICATIONS_WINDOW = 1
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.02
-    monkeypatch.setattr(consumers, "STALLED_SECONDS", 0.1)
+    settings.NOTIFICATIONS_STALLED_SECONDS = 0.1
     await say(name, "a", "b")
 
     async with connected(cookie) as socket:
