@@ -1,0 +1,412 @@
+// Many followers on one connection: a real StreamClient, and a server of the test's own.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Router } from "../../notifications/static/notifications/router.js";
+import { StreamClient } from "../../notifications/static/notifications/stream.js";
+import { Clock } from "./clock.mjs";
+import { Server } from "./stream_server.mjs";
+
+const STREAM = "user-1";
+
+function setUp() {
+  const clock = new Clock();
+  const server = new Server();
+  const errors = [];
+  const session = { signedIn: true, pages: [] };
+  const router = new Router({
+    url: "ws://test/ws/streams/",
+    async isSignedIn(page) {
+      session.pages.push(page);
+      return session.signedIn;
+    },
+    env: {
+      report: (error) => errors.push(error),
+      connect: (options) =>
+        new StreamClient({
+          ...options,
+          api: null,
+          env: {
+            connect: server.connect,
+            now: clock.now,
+            setTimeout: clock.setTimeout,
+            clearTimeout: clock.clearTimeout,
+            random: () => 1,
+            report: (error) => errors.push(error),
+          },
+        }),
+    },
+  });
+  const join = (streams, more = {}) => new Follower(router, streams, more);
+  return { clock, errors, join, router, server, session };
+}
+
+// What a part of a page has been told, and whether that can be true.
+class Follower {
+  statuses = [];
+  refused = [];
+  resets = 0;
+  events = []; // of all streams, since the last reset
+  states = [];
+
+  constructor(router, streams, { page = "/", ...handlers } = {}) {
+    this.following = router.join(
+      { streams, page },
+      {
+        onStatus: (status) => this.statuses.push(status),
+        onRefused: (stream, detail) => this.refused.push([stream, detail]),
+        onReset: () => {
+          this.resets += 1;
+          this.events = [];
+          this.states = [];
+        },
+        onEvent: ({ offset }) => this.events.push(offset),
+        onState: ({ revision }) => this.states.push(revision),
+        ...handlers,
+      },
+    );
+  }
+
+  get status() {
+    return this.statuses.at(-1);
+  }
+
+  get cursor() {
+    return this.following.cursors[STREAM];
+  }
+
+  leave() {
+    this.following.leave();
+  }
+}
+
+const append = (server, times, stream = STREAM) => {
+  for (let each = 0; each < times; each += 1) server.append(stream);
+};
+
+test("followers of one stream and of others share one connection", () => {
+  const { join, server } = setUp();
+
+  const first = join({ [STREAM]: null });
+  const second = join({ [STREAM]: null, "export-1": null });
+  server.settle();
+  append(server, 2);
+  append(server, 1, "export-1");
+  server.settle();
+
+  assert.equal(server.handshakes, 1);
+  assert.deepEqual(first.events, [1, 2]);
+  assert.deepEqual(second.events, [1, 2, 1]);
+});
+
+test("who comes later with an older cursor gets what it missed, and the others nothing twice", () => {
+  const { join, server } = setUp();
+  const first = join({ [STREAM]: server.cursor(STREAM) });
+  const old = server.cursor(STREAM);
+  server.settle();
+  append(server, 3);
+  server.settle();
+
+  const late = join({ [STREAM]: old });
+  server.settle();
+  append(server, 1);
+  server.settle();
+
+  assert.deepEqual(late.events, [1, 2, 3, 4]);
+  assert.deepEqual(first.events, [1, 2, 3, 4]);
+  assert.equal(server.handshakes, 1);
+});
+
+test("who comes with a newer cursor than the others does not keep them from what comes before it", () => {
+  const { join, server } = setUp();
+  const first = join({ [STREAM]: null });
+  server.settle();
+  append(server, 3); // On its way to the first, when the page of the second is made.
+
+  const second = join({ [STREAM]: server.cursor(STREAM) });
+  server.settle();
+  append(server, 1);
+  server.settle();
+
+  assert.deepEqual(first.events, [1, 2, 3, 4]);
+  assert.deepEqual(second.events, [4]);
+});
+
+test("who wants everything gets it, and the others nothing twice", () => {
+  const { join, server } = setUp();
+  server.retain(STREAM, "a");
+  append(server, 2);
+  const first = join({ [STREAM]: server.cursor(STREAM) });
+  server.settle();
+
+  const whole = join({ [STREAM]: null });
+  server.settle();
+
+  assert.deepEqual([whole.events, whole.states], [[1, 2], [1]]);
+  assert.deepEqual([first.events, first.states], [[], []]);
+});
+
+// Over plain HTTP frames may come before the server's word on the cursor.
+test("who waits for its turn takes nothing of what comes meanwhile", () => {
+  let client;
+  const env = {
+    connect: (options) =>
+      (client = { ...options, cursors: {}, start() {}, wake() {}, subscribe(each) { Object.assign(this.cursors, each); } }),
+  };
+  const router = new Router({ url: "ws://test/", isSignedIn: async () => true, env });
+  const event = (offset) => ({ type: "event", stream: STREAM, offset, cursor: `e1.${offset}.0` });
+  const first = new Follower(router, { [STREAM]: "e1.1.0" });
+  const ahead = new Follower(router, { [STREAM]: "e1.3.0" });
+
+  client.onEvent(event(4));
+  const before = [first.events, ahead.events].map((each) => [...each]);
+  client.onSubscribed(STREAM);
+  const asked = client.cursors[STREAM];
+  for (const offset of [2, 3, 4, 5]) client.onEvent(event(offset));
+
+  assert.deepEqual(before, [[], [4]]);
+  assert.equal(asked, "e1.1.0");
+  assert.deepEqual([first.events, ahead.events], [[2, 3, 4, 5], [4, 5]]);
+});
+
+test("a page at the same place asks the server for nothing", () => {
+  const { join, server } = setUp();
+  append(server, 2);
+  join({ [STREAM]: server.cursor(STREAM) });
+  server.settle();
+  const asked = [];
+  const [socket] = server.sockets;
+  const { send } = socket;
+  socket.send = (text) => asked.push(JSON.parse(text).type) && send.call(socket, text);
+
+  join({ [STREAM]: server.cursor(STREAM) });
+
+  assert.deepEqual(asked, ["ping"]); // Whether the connection is alive, it does ask.
+});
+
+test("the cursor of a frame is where its follower stands, whoever else asked for it", () => {
+  const { join, server } = setUp();
+  const start = server.cursor(STREAM);
+  const cursors = [];
+  append(server, 2);
+  server.retain(STREAM, "a");
+  const ahead = server.cursor(STREAM);
+  join({ [STREAM]: ahead }, { onState: ({ cursor }) => cursors.push(cursor) });
+  server.settle();
+  server.retain(STREAM, "b"); // Comes to the first in a catch-up that begins at the start.
+
+  join({ [STREAM]: start });
+  server.settle();
+
+  assert.deepEqual(cursors, ["e1.2.2"]);
+});
+
+test("a reset reaches all, and each begins anew", () => {
+  const { join, server } = setUp();
+  const followers = [join({ [STREAM]: null }), join({ [STREAM]: server.cursor(STREAM) })];
+  server.settle();
+  append(server, 3);
+  server.settle();
+
+  server.renew(STREAM);
+  append(server, 1);
+  server.settle();
+
+  for (const { resets, events } of followers) assert.deepEqual([resets, events], [1, [1]]);
+});
+
+test("a cursor of an epoch that is over begins anew, and whoever is there with it", () => {
+  const { join, server } = setUp();
+  const stale = server.cursor(STREAM);
+  server.renew(STREAM);
+  append(server, 2);
+  const first = join({ [STREAM]: server.cursor(STREAM) });
+  server.settle();
+
+  const late = join({ [STREAM]: stale });
+  server.settle();
+
+  assert.deepEqual([late.resets, late.events], [1, [1, 2]]);
+  assert.deepEqual([first.resets, first.events], [1, [1, 2]]);
+});
+
+test("a cursor whose events are pruned begins anew, though another wants everything", () => {
+  const { join, server } = setUp();
+  const pruned = server.cursor(STREAM);
+  append(server, 3);
+  server.prune(STREAM);
+
+  const whole = join({ [STREAM]: null });
+  const late = join({ [STREAM]: pruned });
+  server.settle();
+  append(server, 1);
+  server.settle();
+
+  assert.deepEqual([late.resets, late.events], [1, [4]]);
+  assert.deepEqual(whole.events, [4]);
+});
+
+test("who wants everything while the connection is lost does not hide that others are pruned", () => {
+  const { clock, join, server } = setUp();
+  const first = join({ [STREAM]: null });
+  server.settle();
+  append(server, 1);
+  server.settle();
+  server.drop();
+  append(server, 2); // Two that the first never gets.
+  server.prune(STREAM);
+
+  const whole = join({ [STREAM]: null });
+  clock.advance(1000);
+  server.settle();
+  append(server, 1);
+  server.settle();
+
+  assert.deepEqual([first.resets, first.events], [1, [4]]);
+  assert.deepEqual(whole.events, [4]);
+});
+
+test("after a loss each goes on where it was", () => {
+  const { clock, join, server } = setUp();
+  const followers = [join({ [STREAM]: null }), join({ [STREAM]: null })];
+  server.settle();
+  append(server, 2);
+  server.settle();
+
+  server.drop();
+  append(server, 2);
+  clock.advance(1000);
+  server.settle();
+
+  for (const { events, statuses } of followers) {
+    assert.deepEqual(events, [1, 2, 3, 4]);
+    assert.deepEqual(statuses.slice(-4), ["live", "lost", "connecting", "live"]);
+  }
+});
+
+test("who comes while the connection is lost wakes it, and all come back together", () => {
+  const { join, server } = setUp();
+  const first = join({ [STREAM]: null });
+  server.settle();
+  server.drop();
+  append(server, 1);
+
+  const second = join({ [STREAM]: null });
+  server.settle();
+
+  assert.equal(server.handshakes, 2);
+  assert.deepEqual([first.events, second.events], [[1], [1]]);
+});
+
+test("who comes late is told how things stand", () => {
+  const { join, server } = setUp();
+  join({ [STREAM]: null });
+  server.settle();
+
+  assert.deepEqual(join({ [STREAM]: null }).statuses, ["live"]);
+});
+
+test("a stream that is refused is so for all who follow it, and their others go on", () => {
+  const { join, server } = setUp();
+  const both = join({ [STREAM]: null, "team-1": null });
+  const only = join({ "team-1": null });
+  server.settle();
+
+  server.refuse("team-1");
+  server.settle();
+  append(server, 1);
+  server.settle();
+
+  assert.deepEqual(both.refused, [["team-1", "No."]]);
+  assert.deepEqual(only.refused, [["team-1", "No."]]);
+  assert.deepEqual([both.status, only.status], ["live", "refused"]);
+  assert.deepEqual(both.events, [1]);
+});
+
+test("nothing to follow is refused", () => {
+  const { join, server } = setUp();
+
+  assert.deepEqual(join({}).statuses, ["refused"]);
+  assert.equal(server.handshakes, 0);
+});
+
+test("a stream is left with its last follower, and the connection with the last of all", () => {
+  const { clock, join, server } = setUp();
+  const first = join({ [STREAM]: null, "export-1": null });
+  const second = join({ "export-1": null, "export-2": null });
+  server.settle();
+  const [socket] = server.sockets;
+
+  first.leave();
+  server.settle();
+  const streams = socket.streams;
+  second.leave();
+  second.leave(); // Once more is nothing.
+
+  assert.deepEqual(streams, ["export-1", "export-2"]);
+  assert.equal(server.sockets.size, 0);
+  assert.equal(clock.pending, 0);
+});
+
+test("whoever has left is told nothing more, and stands where it stood", () => {
+  const { join, server } = setUp();
+  const others = [];
+  const leaver = join({ [STREAM]: null }, { onEvent: () => others.splice(0).forEach((each) => each.leave()) });
+  const left = join({ [STREAM]: null });
+  others.push(left);
+  server.settle();
+  append(server, 1);
+  server.settle();
+
+  assert.deepEqual(left.events, []);
+  assert.deepEqual([left.cursor, leaver.cursor], ["e1.0.0", "e1.1.0"]);
+});
+
+test("signed out, all are told, also in the middle; who comes later brings the others back", async () => {
+  const { join, server, session } = setUp();
+  const first = join({ [STREAM]: null });
+  server.settle();
+
+  server.drop(4401);
+  append(server, 1);
+  const told = first.status;
+  session.signedIn = true;
+  const second = join({ [STREAM]: null });
+  server.settle();
+
+  assert.equal(told, "signed-out");
+  assert.deepEqual([first.status, second.status], ["live", "live"]);
+  assert.deepEqual([first.events, second.events], [[1], [1]]);
+});
+
+test("whether the session goes on is asked at the page that came last", async () => {
+  const { clock, join, server, session } = setUp();
+  server.isUp = false;
+  session.signedIn = false;
+  const first = join({ [STREAM]: null }, { page: "/first" });
+  const last = join({ [STREAM]: null }, { page: "/last" });
+
+  clock.advance(10_000);
+  clock.advance(10_000);
+  await new Promise((resolve) => setImmediate(resolve));
+
+  assert.deepEqual(session.pages, ["/last"]);
+  assert.deepEqual([first.status, last.status], ["signed-out", "signed-out"]);
+});
+
+test("a handler that throws keeps nothing from the others", () => {
+  const { errors, join, server } = setUp();
+  const fail = () => {
+    throw new Error("a page's mistake");
+  };
+  join({ [STREAM]: null }, { onEvent: fail });
+  const second = join({ [STREAM]: null });
+  server.settle();
+
+  append(server, 2);
+  server.settle();
+
+  assert.deepEqual(second.events, [1, 2]);
+  assert.equal(errors.length, 2);
+});
