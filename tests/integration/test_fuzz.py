@@ -1,0 +1,345 @@
+"""What no client of ours would send: frames made up by hypothesis, and bytes that are no frames.
+
+Whatever one socket sends, the server's log has no traceback, and the socket beside it goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import socket as sockets
+import struct
+import time
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.sync.client import connect
+
+from notifications import protocol, push
+from tests.streaming import append, connected, in_thread, session_of
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TIMEOUT = 20  # seconds for an answer: much more than any takes
+
+
+@pytest.fixture(autouse=True)
+def _quiet(settings, monkeypatch):
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
+    monkeypatch.setattr(push, "_rest_until", 0.0)
+
+
+@pytest.fixture
+def ada():
+    return User.objects.create_user("ada")
+
+
+@pytest.fixture
+def grace():
+    return User.objects.create_user("grace")
+
+
+@pytest.fixture
+def cookie(ada):
+    return session_of(ada)
+
+
+@pytest.fixture
+def neighbours_cookie(grace):
+    return session_of(grace)
+
+
+# -- frames, against the consumer ----------------------------------------------------------------
+
+OWN = "{own}"  # The name of the client's own stream.
+NUMBERS = st.one_of(
+    st.integers(-3, 3), st.sampled_from([2**31, 2**63, -(2**64), 10**400, 1e308]), st.floats()
+)
+WORDS = st.one_of(
+    st.text(max_size=8), st.sampled_from(["latest", "\ud800", "\0", "é" * 200, "x" * 5000, OWN])
+)
+JUNK = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, WORDS),
+    lambda some: st.lists(some, max_size=3) | st.dictionaries(WORDS, some, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.one_of(
+    st.sampled_from([OWN, OWN, "user-0", "team-1", "team-9999999999999999999999", "waybill.v1"]),
+    st.from_regex(r"(user|team|export)-[A-Za-z0-9._-]{1,20}", fullmatch=True),
+    WORDS,
+)
+CURSORS = st.one_of(
+    st.none(),
+    st.sampled_from(["latest", "e.0.0", "e.9999999999999999999.9999999999999999999", "e.-1.0"]),
+    st.from_regex(r"[\w-]{1,12}\.\d{1,21}\.\d{1,21}", fullmatch=True),
+    WORDS,
+)
+VALID = st.one_of(
+    st.fixed_dictionaries(
+        {"type": st.just("subscribe"), "streams": st.dictionaries(NAMES, CURSORS, max_size=4)}
+    ),
+    st.fixed_dictionaries({"type": st.just("unsubscribe"), "streams": st.lists(NAMES, max_size=4)}),
+    st.fixed_dictionaries({"type": st.just("ack"), "stream": NAMES, "cursor": CURSORS}),
+    st.fixed_dictionaries({"type": st.just("ping")}, optional={"id": WORDS}),
+)
+# Something in it is of another type, missing or too much.
+NEAR = st.builds(
+    lambda frame, key, junk: {**frame, key: junk},
+    VALID,
+    st.sampled_from(["type", "streams", "stream", "cursor", "id", "ID", "", "\ud800"]),
+    JUNK,
+)
+TEXTS = st.one_of(
+    st.one_of(VALID, NEAR, JUNK).map(json.dumps),
+    st.builds(lambda one, two: json.dumps(one)[:-1] + "," + json.dumps(two)[1:], VALID, NEAR),
+    st.builds(lambda frame, at: json.dumps(frame)[:at], VALID, st.integers(0, 60)),
+    st.sampled_from(
+        [
+            "[" * 65_536,
+            '{"type":' * 8_000,
+            '{"type":"ping","id":' + "[" * 60_000,
+            '{"type":"ping","id":' + "9" * 60_000 + "}",
+            '{"type":"ping","id":"' + "\\ud800" * 10_000 + '"}',
+            '{"type":"unsubscribe","streams":[' + "1," * 32_000 + "1]}",
+            '{"type":"subscribe","streams":{' + ",".join(f'"{n}!":1' for n in range(7_000)) + "}}",
+            '{"type":"subscribe","streams":{' + ",".join(f'"{n}":""' for n in range(199)) + "}}",
+            '{"type":"ping","type":"ping","type":"dance"}',
+            "NaN",
+            "\ufeff{}",
+            "\0",
+            " " * 65_536,
+        ]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40),
+).filter(bool)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=12))
+def test_any_frame_is_answered_and_disturbs_nobody(
+    *, ada, grace, cookie, neighbours_cookie, caplog, texts
+):
+    own = f"user-{ada.pk}"
+
+    async def send_all():
+        async with connected(cookie) as socket, connected(neighbours_cookie) as neighbour:
+            await neighbour.subscribe({f"user-{grace.pk}": "latest"})
+            for text in texts:
+                await socket.communicator.send_to(text_data=text.replace(OWN, own))
+            await socket.send("ping", id="the end")
+            end = await answer_to_all(socket)
+            await in_thread(append, f"user-{grace.pk}", "undisturbed")
+            assert await neighbour.events_until("undisturbed") == ["undisturbed"]
+            return end
+
+    assert async_to_sync(send_all)() in {"the end", 4400}
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
+async def answer_to_all(socket):
+    """The last pong, or the code with which the socket was closed. Each frame is one of ours."""
+    while True:
+        message = await socket.communicator.receive_output(TIMEOUT)
+        if message["type"] == "websocket.close":
+            return message["code"]
+        frame = json.loads(message["text"])
+        assert frame["type"] in {"subscribed", "event", "state", "reset", "pong", "error"}
+        assert len(frame.get("detail", "")) <= protocol.MAX_DETAIL
+        if frame["type"] == "pong" and frame["id"] == "the end":
+            return "the end"
+
+
+# -- bytes, against Daphne -------------------------------------------------------------------------
+
+
+def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, claimed=None):
+    """A frame as a client sends it, or as none should: `claimed` is the length it says it has."""
+    length = len(payload) if claimed is None else claimed
+    head = bytes([(0x80 if fin else 0) | reserved << 4 | opcode])
+    flag = 0x80 if masked else 0
+    if length < 126:
+        head += bytes([flag | length])
+    elif length < 2**16:
+        head += bytes([flag | 126]) + struct.pack("!H", length)
+    else:
+        head += bytes([flag | 127]) + struct.pack("!Q", length)
+    if not masked:
+        return head + payload
+    mask = b"\x01\x02\x03\x04"
+    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+ASK = b'{"type":"ping","id":"raw"}'
+FRAMES = {
+    "a text in pieces": frame(TEXT, ASK[:9], fin=False) + frame(CONTINUED, ASK[9:]),
+    "a ping between the pieces": frame(TEXT, ASK[:9], fin=False) + frame(PING) + frame(0, ASK[9:]),
+    "very many pieces": frame(TEXT, b"", fin=False) + frame(CONTINUED, b"x", fin=False) * 20_000,
+    "without a mask": frame(TEXT, ASK, masked=False),
+    "a reserved kind": frame(0x3, ASK),
+    "a reserved control": frame(0xB),
+    "reserved bits": frame(TEXT, ASK, reserved=7),
+    "a ping in pieces": frame(PING, fin=False),
+    "a ping that is too long": frame(PING, b"x" * 126),
+    "a piece of nothing": frame(CONTINUED, ASK),
+    "a text within a text": frame(TEXT, b"{", fin=False) + frame(TEXT, ASK),
+    "no UTF-8": frame(TEXT, b'{"type":"ping","id":"\xff\xfe"}'),
+    "half a character": frame(TEXT, "é".encode()[:1]),
+    "a surrogate": frame(TEXT, b"\xed\xa0\x80"),
+    "binary": frame(BINARY, ASK),
+    "empty": frame(TEXT),
+    "too large": frame(TEXT, b"x" * (64 * 1024 + 1)),
+    "brackets": frame(TEXT, b"[" * (64 * 1024)),
+    "a length beyond all": frame(TEXT, ASK, claimed=2**63),
+    "a length that never comes": frame(TEXT, ASK, claimed=2**40),
+    "a goodbye of one byte": frame(CLOSE, b"\x03"),
+    "a goodbye with a bad code": frame(CLOSE, struct.pack("!H", 999)),
+    "a goodbye with our code": frame(CLOSE, struct.pack("!H", 4401)),
+    "a goodbye that is no text": frame(CLOSE, struct.pack("!H", 1000) + b"\xff"),
+    "words after the goodbye": frame(CLOSE) + frame(TEXT, ASK) * 3,
+    "a cut frame": frame(TEXT, ASK)[:7],
+    "pings in a row": frame(PING, b"x" * 100) * 2_000,
+    "pongs that nobody asked for": frame(PONG, b"x" * 100) * 2_000,
+    "questions in a row": frame(TEXT, ASK) * 3_000,
+    "HTTP": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+def handshake(port, cookie="", *, path="/ws/streams/", without=(), **changed):
+    fields = {
+        "Host": f"127.0.0.1:{port}",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Protocol": "waybill.v1",
+        "Origin": f"http://127.0.0.1:{port}",
+        "Cookie": f"sessionid={cookie}",
+    }
+    fields |= {name.replace("_", "-"): value for name, value in changed.items()}
+    lines = [f"{name}: {value}" for name, value in fields.items() if name not in without]
+    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode("latin1")
+
+
+# What is sent instead of a handshake (the port and a session's cookie filled in), and how the
+# answer begins: with nothing, if more might come.
+HANDSHAKES = {
+    "half": (lambda to: handshake(*to)[:90], b""),
+    "no key": (lambda to: handshake(*to, without=["Sec-WebSocket-Key"]), b"400"),
+    "a bad key": (lambda to: handshake(*to, Sec_WebSocket_Key="x"), b"400"),
+    "another version": (lambda to: handshake(*to, Sec_WebSocket_Version="99"), b"400"),
+    "no version": (lambda to: handshake(*to, Sec_WebSocket_Version="x"), b"400"),
+    "no host": (lambda to: handshake(*to, without=["Host"]), b"400"),
+    "a host that is none": (lambda to: handshake(*to, Host="[::1"), b"403"),
+    "an origin that is none": (lambda to: handshake(*to, Origin="http://[\xff"), b"400"),
+    "a protocol that is none": (
+        lambda to: handshake(*to, Sec_WebSocket_Protocol=",,\xff,"),
+        b"400",
+    ),
+    "another protocol": (lambda to: handshake(*to, Sec_WebSocket_Protocol="waybill.v9"), b"403"),
+    "a cookie of bytes": (lambda to: handshake(to[0], "\xff\x80;=;sessionid=\xe9" * 40), b"403"),
+    "a token of bytes": (lambda to: handshake(*to, Authorization="Bearer \xff\x01"), b"403"),
+    "a long header": (lambda to: handshake(*to, X="x" * 100_000), b""),
+    "a path that is not there": (lambda to: handshake(*to, path="/ws/else/"), b"403"),
+    "a path without its end": (lambda to: handshake(*to, path="/ws/streams"), b"403"),
+    "a path below ours": (lambda to: handshake(*to, path="/ws/streams/x"), b"403"),
+    "no path": (lambda to: handshake(*to, path="/"), b"403"),
+    "a path of bytes": (lambda to: handshake(*to, path="/ws/%ff%00"), b"403"),
+    "a query of bytes": (lambda to: handshake(*to, path="/ws/streams/?%ff=%"), b"101"),
+    "frames at once, let in": (lambda to: handshake(*to) + frame(TEXT, ASK) * 3, b"101"),
+    "frames at once, kept out": (lambda to: handshake(to[0], "x") + frame(TEXT, ASK) * 3, b"403"),
+    "frames and no handshake": (lambda to: frame(TEXT, ASK) * 3, b""),
+    "noise": (lambda to: random.Random(7).randbytes(4_000) + b"\r\n\r\n", b"400"),
+}
+
+
+@contextmanager
+def neighbour_of(server, user):
+    """A socket that goes on receiving. What is yielded asks whether it does."""
+    stream = f"user-{user.pk}"
+    with connect(
+        server.websocket_url,
+        origin=server.url,
+        subprotocols=["waybill.v1"],
+        additional_headers={"Cookie": f"sessionid={session_of(user)}"},
+        proxy=None,
+    ) as connection:
+        connection.send(json.dumps({"type": "subscribe", "streams": {stream: "latest"}}))
+        expected = iter(["welcome", "subscribed"])
+        assert [json.loads(connection.recv(TIMEOUT))["type"] for _ in range(2)] == list(expected)
+
+        def is_served():
+            append(stream, "undisturbed")
+            received = json.loads(connection.recv(TIMEOUT))
+            ack = {"type": "ack", "stream": stream, "cursor": received["cursor"]}
+            connection.send(json.dumps(ack))
+            return received["event"] == "undisturbed"
+
+        yield is_served
+
+
+def talk(port, *parts, wait_for=b""):
+    """Send the first of `parts`, wait for an answer, send the others and hang up.
+
+    What the server said, until it hung up too.
+    """
+    with closing(sockets.create_connection(("127.0.0.1", port), TIMEOUT)) as connection:
+        said = b""
+        with suppress(ConnectionError):  # It has hung up first.
+            for part in parts:
+                connection.sendall(part)
+                while wait_for not in said and (more := connection.recv(65_536)):
+                    said += more
+                wait_for = b""
+            connection.shutdown(sockets.SHUT_WR)
+            while more := connection.recv(65_536):
+                said += more
+        return said
+
+
+def test_no_bytes_in_an_open_socket_disturb_the_one_beside_it(server, cookie, grace):
+    noise = {f"noise {n}": random.Random(n).randbytes(300) for n in range(20)}
+
+    with neighbour_of(server, grace) as is_served:
+        for name, sent in (FRAMES | noise).items():
+            said = talk(server.port, handshake(server.port, cookie), sent, wait_for=b"welcome")
+            assert said.startswith(b"HTTP/1.1 101"), name
+            assert is_served(), name
+        assert complaints(server, is_served) == []
+
+
+def test_no_bytes_instead_of_a_handshake_disturb_anybody(server, cookie, grace):
+    with neighbour_of(server, grace) as is_served:
+        for name, (sent, answer) in HANDSHAKES.items():
+            said = talk(server.port, sent((server.port, cookie)), wait_for=answer and b"\r\n")
+            assert said.startswith(b"HTTP/1.1 " + answer if answer else b""), (name, said)
+            # And who has hung up before there was an answer.
+            talk(server.port, sent((server.port, cookie)))
+            assert is_served(), name
+        assert complaints(server, is_served) == []
+
+
+def complaints(server, is_served):
+    """What the log has that is no access line of Daphne's."""
+    # Daphne looks once a second for what has failed. A round after that, it has.
+    until = time.monotonic() + 1.5
+    wait_until(lambda: is_served() and time.monotonic() > until)
+    words = ("Traceback", "Error", "Exception", "Unhandled")
+    return [
+        line
+        for line in server.process.log_text().splitlines()
+        if any(word in line for word in words)
+    ]
