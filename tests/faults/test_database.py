@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 
-from notifications import access, publish
+from notifications import access, backlog, publish
 from tests.faults.recorder import Recorder
 from tests.streaming import session_of
 from tests.waiting import wait_until
@@ -16,20 +18,23 @@ from tests.waiting import wait_until
 CLIENTS = 4
 THREADS = 2  # with which the web process reads the database
 PINGS = 20
+ANSWER = 15.0  # seconds for a pong: less than any read waits before it gives up
 
 
 @pytest.mark.only_on("postgres")
-@pytest.mark.parametrize("pool", [0, 4], ids=["no pool", "pool"])
+@pytest.mark.parametrize("pool", [0, 4], ids=["unpooled", "pooled"])
 def test_sockets_outlive_a_crash_of_postgres(stage, start_web, postgres, record_property, pool):
     web = start_web(DATABASE_POOL_SIZE=str(pool))
     stage.follow(web, CLIENTS)
     stage.publish()
     stage.seconds_until_level()
+    hint = hint_of_more(stage.streams[0])
 
     postgres.crash()
-    # A pool waits for a connection, and says so; without one a sweep fails.
-    said = "error connecting" if pool else "sweep could not read"
-    wait_until(lambda: said in web.process.log_text(), what=said)
+    async_to_sync(get_channel_layer().group_send)(stage.streams[0], hint)
+    # A pool waits for a connection, and says so. Without one, reads fail and are tried again.
+    for said in ["error connecting"] if pool else ["sweep could not", "stream could not"]:
+        wait_until(lambda said=said: said in web.process.log_text(), what=said)
     newcomer = stage.add(web)
     wait_until(lambda: newcomer.losses, what="who comes now is sent away")
     postgres.start()
@@ -45,9 +50,19 @@ def test_sockets_outlive_a_crash_of_postgres(stage, start_web, postgres, record_
     assert web.unexpected() == []
 
 
+def hint_of_more(stream):
+    """What a large transaction pushes: how far the stream goes, and nothing of it."""
+    head = backlog.heads([stream])[stream]
+    where = {"epoch": head.epoch, "offset": head.offset + 1000, "revision": head.revision}
+    return {"type": "stream.push", "stream": stream, **where, "items": []}
+
+
 @pytest.fixture
 def web(start_web):
-    return start_web(NOTIFICATIONS_DATABASE_THREADS=str(THREADS))
+    return start_web(
+        NOTIFICATIONS_DATABASE_THREADS=str(THREADS),
+        DATABASE_LOCK_TIMEOUT="1min",  # SQLite's is 20 seconds.
+    )
 
 
 @pytest.fixture
@@ -79,7 +94,7 @@ def assert_answers(client, times=1):
     for _ in range(times):
         before = len(client.pongs)
         client.ping("?")
-        wait_until(lambda before=before: len(client.pongs) > before, what="a pong")
+        wait_until(lambda before=before: len(client.pongs) > before, ANSWER, "a pong")
 
 
 def test_a_read_that_waits_holds_up_nobody_else(stage, web, held_up):

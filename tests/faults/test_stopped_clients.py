@@ -1,0 +1,53 @@
+"""Clients that stop reading, and clients that read and never acknowledge, beside one that behaves.
+
+`python -m benchmarks.streams` measures the same with two hundred of them and 100 000 events.
+"""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+
+from benchmarks import stopped
+from benchmarks.crowd import Address
+from tests.services.waybill import HOST
+from tests.streaming import append, in_thread, session_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STALLED = {"NOTIFICATIONS_HEARTBEAT_SECONDS": "2", "NOTIFICATIONS_STALLED_SECONDS": "3"}
+EACH = 10
+WINDOW = 256
+EVENTS, BATCH = 5_000, 250
+
+
+@pytest.mark.timeout(300)
+async def test_clients_that_stop_cost_little_are_cut_off_and_miss_nothing(
+    start_server, record_property
+):
+    user = User.objects.create_user("ada")
+    stream, cookie = f"user-{user.pk}", session_of(user)
+    server = start_server(**STALLED)
+
+    async def publish(events):
+        for begin in range(0, events, BATCH):
+            facts = ["log"] * min(BATCH, events - begin)
+            await in_thread(append, stream, *facts, text="x" * 1_000)
+
+    figures = await stopped.measure(
+        Address(HOST, server.port, cookie, stream),
+        server.process.pid,
+        publish,
+        window=WINDOW,
+        events=EVENTS,
+        each=EACH,
+        returning=EACH,
+    )
+
+    record_property("grown by, MiB", round(figures.after - figures.full, 1))
+    record_property("slowest pong, ms", round(figures.slowest_pong * 1000))
+    assert figures.codes == [4408] * EACH
+    assert figures.left == 1
+    # Without a window it would hold 5 MiB for each of the twenty.
+    assert figures.after - figures.full < 16
+    assert "Traceback" not in server.process.log_text()
