@@ -44,8 +44,8 @@ def make_user(team: Group) -> Callable[..., User]:
 
 @pytest.fixture
 def worker(start_worker: Callable[..., Worker]) -> Worker:
-    """A worker that takes some seconds. Frozen, it keeps its lease for long."""
-    return start_worker(EXPORTS_PAGE_ROWS="5", EXPORTS_LEASE_SECONDS="120")
+    """A worker that takes some seconds: small pages."""
+    return start_worker(EXPORTS_PAGE_ROWS="5")
 
 
 def shown(bar: Locator) -> int:
@@ -78,7 +78,7 @@ def test_a_member_sees_it_come_and_run_and_downloads_the_file(
     download = page.locator(f"[data-list=history] #{export.key}").get_by_role(
         "link", name="Download"
     )
-    expect(download).to_be_visible(timeout=60_000)
+    expect(download).to_be_visible(timeout=120_000)
     with page.expect_download() as coming:
         download.click()
     flights.assert_complete(Path(coming.value.path()).read_bytes())
@@ -109,7 +109,7 @@ def test_who_is_owner_and_member_sees_it_once_and_never_going_back(
         new MutationObserver(note).observe(document.querySelector("[data-list=live]"), what);
     }""")
 
-    expect(page.locator("[data-list=history] [data-export]")).to_have_count(1, timeout=60_000)
+    expect(page.locator("[data-list=history] [data-export]")).to_have_count(1, timeout=120_000)
 
     seen = page.evaluate("seen")
     assert len(seen) > 2
