@@ -9,7 +9,6 @@ import { Clock } from "./clock.mjs";
 // What happens by a promise may be late by so much.
 export const STEP_MS = 250;
 const HEARTBEAT = 20;
-const HTML = { "Content-Type": "text/html" };
 const PAGE = 3; // frames in an answer to a poll
 
 export class Server {
@@ -117,7 +116,7 @@ export class Server {
     await tick();
     if (!this.isUp) throw new TypeError("nobody is there");
     if (treatment === "forbid") return new Response("<h1>No</h1>", { status: 403 });
-    if (treatment === "welcome") return new Response("<h1>Hi</h1>", { headers: HTML });
+    if (treatment === "welcome") return welcome();
     if (treatment === "hold") {
       return new Promise((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));
@@ -189,6 +188,20 @@ class GrowingAnswer {
   lose() {
     if (this.server.connections.delete(this)) this.controller.error(new TypeError("lost"));
   }
+}
+
+// A page in two pieces.
+function welcome() {
+  const body = new ReadableStream({
+    async start(controller) {
+      for (const piece of ["<h1>Welcome to the network</h1>", "<p>Please sign in."]) {
+        controller.enqueue(new TextEncoder().encode(piece));
+        await tick();
+      }
+      controller.close();
+    },
+  });
+  return new Response(body, { headers: { "Content-Type": "text/html" } });
 }
 
 function textOf(frame) {
