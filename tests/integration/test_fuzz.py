@@ -304,7 +304,8 @@ def talk(port, *parts, wait_for=b""):
                 while wait_for not in said and (more := connection.recv(65_536)):
                     said += more
                 wait_for = b""
-            connection.shutdown(sockets.SHUT_WR)
+            with suppress(OSError):  # It was the first to hang up, and has gone.
+                connection.shutdown(sockets.SHUT_WR)
             while more := connection.recv(65_536):
                 said += more
         return said
