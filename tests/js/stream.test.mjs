@@ -439,6 +439,19 @@ test("a server that cannot be asked who is signed in is tried again", async () =
   assert.equal(page.sockets.length, 2);
 });
 
+test("a server that does not say who is signed in is tried again", async () => {
+  const { clock, page, socket } = setUp({ isSignedIn: () => new Promise(() => {}) });
+
+  socket().lose();
+  clock.advance(500);
+  await settled();
+  const early = page.sockets.length;
+  clock.advance(10_000);
+  await settled();
+
+  assert.deepEqual([early, page.sockets.length], [1, 2]);
+});
+
 test("a connection that is silent for two heartbeats is given up", () => {
   const { client, clock, page, socket } = setUp();
   socket().accept();

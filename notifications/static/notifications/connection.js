@@ -7,7 +7,7 @@
 
 import { fullJitter } from "./backoff.js";
 import { Ladder, RUNGS } from "./ladder.js";
-import { Timers } from "./timers.js";
+import { ANSWER_MS, Timers } from "./timers.js";
 
 // A connection that lived this long was a good one: the next back-off starts small.
 const PROVEN_MS = 5000;
@@ -21,7 +21,7 @@ export class Connection {
   #isSignedIn;
   #env;
   #on;
-  #timers; // retry, upgrade
+  #timers; // retry, answer, upgrade
   #ladder;
   #rung = null; // what #transport is one of
   #transport = null;
@@ -135,11 +135,12 @@ export class Connection {
 
   // A browser does not say why a handshake failed.
   async #connectIfSignedIn() {
+    const nobody = new Promise((resolve) => this.#timers.arm("answer", ANSWER_MS, resolve));
     let isSignedIn;
     try {
-      isSignedIn = await this.#isSignedIn();
+      isSignedIn = await Promise.race([this.#isSignedIn(), nobody]);
     } catch {
-      isSignedIn = null; // Nobody is there to be asked.
+      isSignedIn = undefined; // As when there is no answer.
     }
     if (this.#status !== "lost") return; // Woken or stopped meanwhile.
     if (isSignedIn === false) return this.#end("signed-out");

@@ -1,8 +1,5 @@
 // One stream asked for over plain HTTP: what the transports without a WebSocket share.
 
-// An answer that has not begun by then is not coming.
-export const ANSWER_MS = 10_000;
-
 // The answer is not the stream. `reason` is one that a transport ends with (socket.js), or
 // "no-stream": then only this stream is not to be had, and `detail` has the server's words.
 export class Unanswered extends Error {

@@ -1,8 +1,8 @@
 // Asking every few seconds what is new: the last transport, which everything lets through.
 // What a transport is, says socket.js.
 
-import { ANSWER_MS, endOf, readPage } from "./http.js";
-import { Timers } from "./timers.js";
+import { endOf, readPage } from "./http.js";
+import { ANSWER_MS, Timers } from "./timers.js";
 
 const ROUND_MS = 3000;
 

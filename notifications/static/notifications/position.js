@@ -1,16 +1,15 @@
 // How far a client has come in one stream.
 
-// What our own server writes: `<epoch>.<offset>.<revision>` (notifications/cursor.py).
-const CURSOR = /^[\w-]+\.(\d+)\.(\d+)$/;
+import { parse } from "./cursor.js";
 
 export class Position {
   // `cursor` is stored, and handed back to resume. Null is the start, "latest" is now:
   // where that is, only the server knows, so any number is the next one.
   constructor(cursor = null) {
     this.cursor = cursor;
-    const [, offset, revision] = CURSOR.exec(cursor) ?? [];
-    this.offset = offset === undefined ? null : Number(offset);
-    this.revision = revision === undefined ? null : Number(revision);
+    const { offset = null, revision = null } = parse(cursor) ?? {};
+    this.offset = offset;
+    this.revision = revision;
   }
 
   // Whether an event or state frame is the "next", an "old" one, or comes after a "gap".

@@ -17,7 +17,7 @@
 //     "later"       the server is over capacity
 //     "signed-out", and "refused" (this client makes mistakes): do not come back
 
-import { Timers } from "./timers.js";
+import { ANSWER_MS, Timers } from "./timers.js";
 
 export const PROTOCOL = "waybill.v1";
 
@@ -30,8 +30,6 @@ const ENDS = new Map([
 
 const ACK_FRAMES = 32;
 const ACK_MS = 1000;
-// A handshake, or an answer to a ping, that takes longer is not coming.
-const ANSWER_MS = 10_000;
 
 export class Socket {
   #on;

@@ -4,8 +4,8 @@
 // A request for each stream, read as it grows. EventSource would do that, but it tells
 // neither why a request was refused nor whether anybody is still there.
 
-import { ANSWER_MS, ask, endOf, readPage, Unanswered } from "./http.js";
-import { Timers } from "./timers.js";
+import { ask, endOf, readPage, Unanswered } from "./http.js";
+import { ANSWER_MS, Timers } from "./timers.js";
 
 // The server says something after half a second, and then every 15 s (notifications/api.py).
 const SILENCE_MS = 30_000;

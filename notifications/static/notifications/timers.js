@@ -1,5 +1,8 @@
 // Timers by name: arming one again puts it off, and all can be disarmed at once.
 
+// Whatever is asked, an answer that has not begun by then is not coming.
+export const ANSWER_MS = 10_000;
+
 export class Timers {
   #env;
   #ids = new Map();
