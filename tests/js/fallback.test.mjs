@@ -65,6 +65,19 @@ for (const sse of ["forbid", "hold", "hold the rest", "welcome"]) {
   });
 }
 
+test("where server-sent events end before anything can be heard, it polls", async () => {
+  const { client, page, server } = await started({ websocket: "forbid" });
+  server.instead["/api/v1/streams/user-1/sse"] = () =>
+    new Response("retry: 1000\n\n", { headers: { "Content-Type": "text/event-stream" } });
+
+  client.stop();
+  client.start();
+  await server.pass(10_000);
+
+  assert.deepEqual([client.status, client.transport], ["live", "polling"]);
+  assert.deepEqual(page.seen, ["a", "b"]);
+});
+
 test("for more streams than connections may be held it polls at once", async () => {
   const subscriptions = { "user-1": null, "team-2": null, "export-3": null };
 

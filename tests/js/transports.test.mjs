@@ -175,7 +175,7 @@ for (const transport of Object.keys(NETWORKS)) {
     const { client, page, server } = await live(transport, {
       onEvent({ data }) {
         seen.push(data.text);
-        if (data.text === "c") client.subscribe({ "user-1": server.cursor("user-1", 3) });
+        if (seen.length === 3) client.subscribe({ "user-1": null });
       },
     });
     server.piece = 10_000;
@@ -184,8 +184,25 @@ for (const transport of Object.keys(NETWORKS)) {
     server.append("user-1", "c", "d", "e");
     await server.pass(10_000);
 
-    assert.deepEqual(seen, ["a", "b", "c", "d", "e"]);
+    assert.deepEqual(seen, ["a", "b", "c", "a", "b", "c", "d", "e"]);
     assert.deepEqual(page.statuses, statuses);
+  });
+
+  test(`${transport}: a stream that a handler leaves at once does not keep the other from being live`, async () => {
+    const { client, server } = await live(transport, {
+      onEvent({ stream }) {
+        if (stream === "export-2") client.unsubscribe([stream]);
+      },
+    });
+    server.append("export-2", "x", "y");
+
+    client.stop();
+    client.subscribe({ "export-2": null });
+    client.start();
+    await server.pass(10_000);
+
+    assert.deepEqual([client.status, client.transport], ["live", transport]);
+    assert.deepEqual(Object.keys(client.cursors), ["user-1"]);
   });
 
   test(`${transport}: stopped while it waits for an answer, it stays stopped`, async () => {
@@ -377,6 +394,23 @@ test("sse: a first page that never comes is given up", async () => {
   await server.pass(10_000);
 
   assert.notEqual(client.status, "live");
+});
+
+test("sse: what was on its way when it was stopped starts nothing", async () => {
+  const { client, page, server } = await live("sse");
+  let answer;
+  server.instead[`${API}user-1/sse`] = () => {
+    const body = new ReadableStream({ start: (controller) => (answer = controller) });
+    return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+  };
+  client.wake();
+  await server.pass(0);
+
+  client.stop();
+  answer.enqueue(new TextEncoder().encode(": still here\n\n"));
+  await server.pass(60_000);
+
+  assert.equal(page.statuses.at(-1), "stopped");
 });
 
 test("sse: when the tab is back, no answer that may be dead is trusted", async () => {
