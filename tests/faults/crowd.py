@@ -28,9 +28,7 @@ class Page(Record):
     """One client of the crowd, as it stands now."""
 
     status: str = ""
-    # Of its handshakes: when they were begun, and when those that succeeded were done.
-    begun: Sequence[int] = ()  # milliseconds since 1970
-    done: Sequence[int] = ()
+    begun: Sequence[int] = ()  # when it began each handshake, in milliseconds since 1970
 
     @property
     def is_live(self) -> bool:

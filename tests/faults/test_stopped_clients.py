@@ -21,21 +21,29 @@ WINDOW = 256
 EVENTS, BATCH = 5_000, 250
 
 
+@pytest.fixture
+def server(start_server):
+    return start_server(**STALLED)
+
+
+@pytest.fixture
+def address(server):
+    user = User.objects.create_user("ada")
+    return Address(HOST, server.port, session_of(user), f"user-{user.pk}")
+
+
 @pytest.mark.timeout(300)
 async def test_clients_that_stop_cost_little_are_cut_off_and_miss_nothing(
-    start_server, record_property
+    server, address, record_property
 ):
-    user = User.objects.create_user("ada")
-    stream, cookie = f"user-{user.pk}", session_of(user)
-    server = start_server(**STALLED)
 
     async def publish(events):
         for begin in range(0, events, BATCH):
             facts = ["log"] * min(BATCH, events - begin)
-            await in_thread(append, stream, *facts, text="x" * 1_000)
+            await in_thread(append, address.stream, *facts, text="x" * 1_000)
 
     figures = await stopped.measure(
-        Address(HOST, server.port, cookie, stream),
+        address,
         server.process.pid,
         publish,
         window=WINDOW,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import urllib.request
-from bisect import bisect_right
 
 import pytest
 from django.contrib.auth.models import User
@@ -17,9 +16,6 @@ from tests.waiting import wait_until
 
 CLIENTS = 6
 CROWD, USERS = 200, 10
-# Waits of anything between nothing and half a second, then a second: after two of them no
-# quarter of a second has half of the crowd.
-BURST_MS = 250
 
 
 @pytest.mark.skipif(not nginx.IS_AVAILABLE, reason="nginx's wheel is for Linux")
@@ -44,6 +40,12 @@ def test_clients_of_a_web_process_that_is_killed_go_on_at_the_other(run, stage, 
 
 
 @pytest.fixture
+def web(start_web):
+    # With the pool that web processes have in production.
+    return start_web(DATABASE_POOL_SIZE="4")
+
+
+@pytest.fixture
 def crowd(run, web, stage, ada):
     """Pages of several users, all of whom follow the two teams."""
     teams = [name for name in stage.streams if name.startswith("team")]
@@ -53,7 +55,7 @@ def crowd(run, web, stage, ada):
         user.groups.set(ada.groups.all())
     pages = [tokens.create(user) for user in users] * (CROWD // USERS)
     crowd = Crowd(run, web, teams, pages)
-    wait_until(crowd.all_live, timeout=60, what="the crowd is live")
+    wait_until(crowd.all_live, timeout=120, what="the crowd is live")
     yield crowd
     crowd.process.kill()
 
@@ -89,12 +91,7 @@ class Passer:
             self._took.append(time.monotonic() - begin)
 
 
-def most_within(milliseconds, times):
-    """How many of `times` at most lie within so long."""
-    times = sorted(times)
-    return max(bisect_right(times, each + milliseconds) - n for n, each in enumerate(times))
-
-
+@pytest.mark.timeout(360)  # Fifteen seconds on a machine with nothing else to do.
 def test_a_crowd_comes_back_from_a_restart_spread_over_time(stage, web, crowd, record_property):
     stage.follow(web)
     stage.publish(1, "--pause", "0.25")  # For each of these some hundred frames are sent.
@@ -104,18 +101,21 @@ def test_a_crowd_comes_back_from_a_restart_spread_over_time(stage, web, crowd, r
     web.restart()
     passer = Passer(f"{web.url}/login/")
     record_property("start of the web process", f"{time.monotonic() - begin:.1f} s")
-    wait_until(crowd.all_live, timeout=60, what="the crowd is live again")
+    wait_until(crowd.all_live, timeout=120, what="the crowd is live again")
     record_property("everybody is live again after", f"{time.monotonic() - begin:.1f} s")
     record_property("slowest ordinary request", f"{passer.longest():.2f} s")
 
     stage.end()
     heads = backlog.heads(stage.streams)
-    wait_until(lambda: crowd.all_have_reached(heads), timeout=60, what="the crowd is level")
+    wait_until(lambda: crowd.all_have_reached(heads), timeout=120, what="the crowd is level")
     pages = crowd.pages()
     for page in pages:
         page.assert_equals_tables(stage.streams)
-    assert [len(page.done) for page in pages] == [2] * CROWD
-    burst = most_within(BURST_MS, [page.begun[2] for page in pages])
-    record_property("most third handshakes in a quarter of a second", f"{burst} of {CROWD}")
-    assert burst < CROWD / 2
+    # The second wait of each is anything up to a second. A fixed one is never shorter, and a
+    # busy machine makes all of them longer.
+    waits = sorted(page.begun[2] - page.begun[1] for page in pages)
+    early, late = waits[CROWD // 4], waits[-CROWD // 4]
+    record_property("the middle half waited", f"{early} to {late} ms")
+    assert early < 750
+    assert late - early > 200
     assert web.unexpected() == []
