@@ -753,6 +753,21 @@ test("between a reset and what follows there is nothing to acknowledge", () => {
   assert.equal(socket().sentOf("ack").length, 0);
 });
 
+test("a gap in a stream that was asked for anew is not the one from before", () => {
+  const { client, clock, page, socket } = setUp();
+  socket().accept();
+  socket().receive(event(11), event(14));
+  clock.advance(0);
+  socket().accept({ streams: { "user-1": "e.11.5" } });
+
+  client.subscribe({ "user-1": "e.10.5" });
+  socket().receive(subscribed("user-1", "e.10.5"), event(11), event(14));
+  clock.advance(0);
+
+  assert.equal(page.sockets.length, 3);
+  assert.deepEqual(page.events, [11, 11]);
+});
+
 test("a gap after a reset is not the one from before", () => {
   const { clock, page, socket } = setUp();
   socket().accept();
