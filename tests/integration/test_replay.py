@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 
@@ -12,6 +21,8 @@ from django.utils import timezone
 
 from notifications import hub, push, replay
 from notifications.models import Event, Stream
+from notifications.pacer import Pacer
+from tests.services.processes import ROOT
 from tests.streaming import append, connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -159,14 +170,14 @@ def test_a_name_that_is_not_there_is_an_error_and_nothing_is_pushed(pushed, argu
 @pytest.mark.parametrize(
     ("lost", "line"),
     [
-        ([1], "user-1: 2 to 5, events 4, gaps 1, pushed 4"),
-        ([3], "user-1: 1 to 5, events 4, gaps 1, pushed 4"),
-        ([5], "user-1: 1 to 4, events 4, gaps 1, pushed 4"),
-        ([1, 3, 4], "user-1: 2 to 5, events 2, gaps 3, pushed 2"),
-        ([1, 2, 3, 4, 5], "user-1: nothing, events 0, gaps 5, pushed 0"),
+        ([1], "user-1: 2 to 5, events 4, gaps 1 (missing 1), pushed 4"),
+        ([3], "user-1: 1 to 5, events 4, gaps 1 (missing 3), pushed 4"),
+        ([5], "user-1: 1 to 4, events 4, gaps 1 (missing 5), pushed 4"),
+        ([1, 3, 4], "user-1: 2 to 5, events 2, gaps 2 (missing 1, 3 to 4), pushed 2"),
+        ([1, 2, 3, 4, 5], "user-1: nothing, events 0, gaps 1 (missing 1 to 5), pushed 0"),
     ],
 )
-def test_a_row_that_is_missing_is_counted_and_the_exit_status_is_1(pushed, lost, line):
+def test_a_row_that_is_missing_is_named_and_the_exit_status_is_1(pushed, lost, line):
     append("user-1", *"abcde")
     append("user-2", "a")
     Event.objects.filter(stream__name="user-1", offset__in=lost).delete()
@@ -184,7 +195,7 @@ def test_a_gap_between_two_batches_is_counted(pushed, monkeypatch):
     Event.objects.filter(offset=3).delete()
 
     assert replay_events("--dry-run")[0] == (
-        "user-1: 1 to 5, events 4, gaps 1, not pushed (dry run)"
+        "user-1: 1 to 5, events 4, gaps 1 (missing 3), not pushed (dry run)"
     )
 
 
@@ -198,7 +209,7 @@ def test_a_push_that_fails_makes_the_exit_status_1(valkey):
     ]
 
 
-def test_what_is_appended_during_a_replay_is_no_gap(pushed, monkeypatch):
+def test_what_is_appended_during_a_replay_is_left_to_who_appends_it(pushed, monkeypatch):
     append("user-1", "a")
     original = push.push
 
@@ -209,7 +220,169 @@ def test_what_is_appended_during_a_replay_is_no_gap(pushed, monkeypatch):
 
     monkeypatch.setattr(push, "push", push_while_another_appends)
 
-    assert replay_events() == ["user-1: 1 to 2, events 2, gaps 0, pushed 2"]
+    assert replay_events() == ["user-1: 1 to 1, events 1, gaps 0, pushed 1"]
+
+
+def test_of_many_gaps_the_first_are_named(pushed, monkeypatch):
+    monkeypatch.setattr(replay, "MAX_RANGES", 2)
+    append("user-1", *"abcdefgh")
+    Event.objects.filter(offset__in=[1, 3, 5, 7]).delete()
+
+    assert replay_events()[0] == (
+        "user-1: 2 to 8, events 4, gaps 4 (missing 1, 3, and 2 more), pushed 4"
+    )
+
+
+def test_what_is_pruned_during_a_replay_is_no_gap(pushed, monkeypatch):
+    monkeypatch.setattr(replay, "BATCH", 2)
+    append("user-1", *"abcdef")
+    original = push.push
+
+    def push_while_another_prunes(items):
+        monkeypatch.setattr(push, "push", original)
+        Event.objects.filter(offset__lte=4).delete()
+        Stream.objects.update(floor=4)
+        return original(items)
+
+    monkeypatch.setattr(push, "push", push_while_another_prunes)
+
+    assert replay_events() == ["user-1: 1 to 6, events 4, gaps 0, pushed 4"]
+
+
+# -- after -------------------------------------------------------------------------------------
+
+
+def test_what_follows_a_cursor_is_replayed(pushed):
+    append("user-1", "a", "b", "c")
+    append("user-2", "a")
+    pushed.clear()
+
+    lines = replay_events("--stream", "user-1", "--after", cursor(1))
+
+    assert replayed(pushed) == [("user-1", 2), ("user-1", 3)]
+    assert lines == ["user-1: 2 to 3, events 2, gaps 0, pushed 2"]
+
+
+def test_a_gap_right_behind_the_cursor_is_found(pushed):
+    append("user-1", *"abcd")
+    Event.objects.filter(offset__in=[1, 3]).delete()
+
+    assert replay_events("--stream", "user-1", "--after", cursor(2))[0] == (
+        "user-1: 4 to 4, events 1, gaps 1 (missing 3), pushed 1"
+    )
+
+
+def test_a_cursor_that_is_level_leaves_nothing_to_replay(pushed):
+    append("user-1", "a")
+
+    assert replay_events("--stream", "user-1", "--after", cursor(1)) == [
+        "user-1: nothing, events 0, gaps 0, pushed 0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after", "complaint"),
+    [
+        ("other.2.0", "is of another life of user-1"),
+        ("{epoch}.9.0", "stands at event 9, and user-1 ends at 5"),
+        ("{epoch}.1.0", "of user-1 up to 2 are pruned, and the cursor {epoch}.1.0 stands at 1"),
+        ("here", '--after: "here" is not a cursor'),
+    ],
+)
+def test_a_cursor_that_is_no_use_is_refused_in_words(pushed, after, complaint):
+    append("user-1", *"abcde")
+    Event.objects.filter(offset__lte=2).delete()
+    Stream.objects.update(floor=2)
+    epoch = Stream.objects.get().epoch
+    pushed.clear()
+
+    (line,) = replay_events("--stream", "user-1", "--after", after.format(epoch=epoch))
+
+    assert complaint.format(epoch=epoch) in line
+    assert pushed == []
+
+
+def cursor(offset):
+    """Of user-1."""
+    return f"{Stream.objects.get(name='user-1').epoch}.{offset}.0"
+
+
+# -- which types, how fast, for whom to read ---------------------------------------------------
+
+
+def test_only_the_types_that_are_named_are_pushed_and_gaps_are_found_in_all(pushed):
+    append("user-1", "log", "log", "done", "log", "failed", "log")
+    Event.objects.filter(offset=2).delete()
+    pushed.clear()
+
+    lines = replay_events("--type", "done", "--type", "failed")
+
+    assert replayed(pushed) == [("user-1", 3), ("user-1", 5)]
+    assert lines[0] == ("user-1: 1 to 6, events 5 (2 of the types), gaps 1 (missing 2), pushed 2")
+
+
+def test_a_rate_holds_pushes_up_in_small_batches(pushed, monkeypatch):
+    waited = []
+    monkeypatch.setattr(Pacer, "wait", lambda _, count: waited.append(count))
+    append("user-1", *["log"] * 12)
+    pushed.clear()
+
+    replay_events("--rate", "50")
+
+    assert waited == [len(each["items"]) for each in pushed] == [5, 5, 2]
+
+
+def test_json_has_an_object_for_each_stream_and_nothing_else(pushed):
+    append("user-1", *"abcd")
+    append("user-2", "a")
+    Event.objects.filter(stream__name="user-1", offset__in=[2, 3]).delete()
+
+    first, second, complaint = replay_events("--json", "--type", "a")
+
+    assert json.loads(first) == {
+        "stream": "user-1",
+        "first": 1,
+        "last": 4,
+        "cursor": cursor(4),
+        "events": 2,
+        "matching": 1,
+        "pushed": 1,
+        "failed": 0,
+        "dry_run": False,
+        "gaps": 1,
+        "missing": 2,
+        "missing_ranges": [[2, 3]],
+    }
+    assert json.loads(second)["stream"] == "user-2"
+    assert complaint == "! 1 of 2 streams have gaps or failed pushes."
+
+
+def test_json_of_nothing_is_nothing():
+    assert replay_events("--json") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--after", "e.1.0"], "exactly one --stream or --user"),
+        (["--after", "e.1.0", "--stream", "a", "--stream", "b"], "exactly one --stream or --user"),
+        (["--after", "e.1.0", "--stream", "a", "--user", "b"], "exactly one --stream or --user"),
+        (["--after", "e.1.0", "--stream", "a", "--since", "1h"], "--after and --since both say"),
+        (["--rate", "10", "--dry-run"], "--rate is for pushes"),
+        (["--rate", "0"], "--rate must be more than 0"),
+        (["--rate", "-1"], "--rate must be more than 0"),
+        (["--rate", "nan"], "--rate must be more than 0"),
+        (["--rate", "inf"], "--rate must be more than 0"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_by_name(pushed, arguments, complaint):
+    append("user-1", "a")
+    pushed.clear()
+
+    (line,) = replay_events(*arguments)
+
+    assert complaint in line
+    assert pushed == []
 
 
 # -- since -------------------------------------------------------------------------------------
@@ -251,8 +424,10 @@ def test_a_gap_before_the_time_is_not_counted_and_one_after_it_is(pushed):
         age(offset, hours=2)
     Event.objects.filter(offset__in=[2, 4]).delete()
 
-    assert replay_events("--since", "1h")[0] == "user-1: 5 to 5, events 1, gaps 0, pushed 1"
-    assert replay_events("--since", "3h")[0] == "user-1: 1 to 5, events 3, gaps 2, pushed 3"
+    assert replay_events("--since", "1h") == ["user-1: 5 to 5, events 1, gaps 0, pushed 1"]
+    assert replay_events("--since", "3h")[0] == (
+        "user-1: 1 to 5, events 3, gaps 2 (missing 2, 4), pushed 3"
+    )
 
 
 def test_a_host_whose_clock_is_behind_makes_no_gap(pushed):
@@ -311,3 +486,96 @@ async def test_a_client_that_has_everything_sees_nothing_twice(user, settings):
 
         assert await socket.events_until("last") == ["last"]
         assert hub.current().counters["received"] == 4
+
+
+async def test_replays_while_events_come_give_a_client_each_event_once(user, settings):
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+    name = f"user-{user.pk}"
+    await in_thread(append, name, *["before"] * 150)
+
+    def publish_while(replays):
+        while any(not each.done() for each in replays):
+            append(name, "live")
+
+    async with connected(await in_thread(session_of, user)) as socket:
+        await socket.subscribe({name: None})
+        replays = [asyncio.create_task(in_thread(replay_events)) for _ in range(2)]
+        await in_thread(publish_while, replays)
+        await in_thread(append, name, "last")
+        while (await socket.next()).get("event") != "last":
+            await socket.acknowledge()
+
+        offsets = [each["offset"] for each in socket.frames if each["type"] == "event"]
+        assert offsets == list(range(1, await in_thread(Event.objects.count) + 1))
+        for each in replays:
+            (line,) = await each
+            assert "gaps 0" in line
+
+
+# -- on a terminal -----------------------------------------------------------------------------
+
+
+async def test_ctrl_c_ends_it_and_says_where_to_go_on(run, user, settings, monkeypatch):
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+    name = f"user-{user.pk}"
+    async with connected(await in_thread(session_of, user)) as socket:
+        await socket.subscribe({name: None})
+        with monkeypatch.context() as patch:
+            patch.setattr(push, "push", lambda items: False)
+            await in_thread(append, name, *["missed"] * 99, "last")
+        command = [sys.executable, "manage.py", "replay_events", "--stream", name]
+        slow = run.start("replay", [*command, "--rate", "4"])
+        await socket.events_until("missed")
+
+        slow.signal(signal.SIGINT)
+        status = await in_thread(slow.wait)
+
+        said = re.fullmatch(
+            rf"Interrupted. {name} is replayed up to (\d+) of 100. To go on: (.*)\n",
+            slow.log_text(),
+        )
+        assert said, slow.log_text()
+        assert status == 130
+        # It goes on behind what was sent, and nothing comes twice.
+        rest = await in_thread(replay_events, *said[2].split())
+        await socket.events_until("last")
+        offsets = [each["offset"] for each in socket.frames if each["type"] == "event"]
+        assert offsets == list(range(1, 101))
+        assert rest[0].startswith(f"{name}: {int(said[1]) + 1} to 100, ")
+
+
+def test_a_terminal_shows_how_far_it_is():
+    append("user-1", *["log"] * 250)
+
+    shown = on_terminal("--rate", "2000")
+
+    assert re.search(r"user-1.*\d+/250", shown)
+    assert "user-1: 1 to 250, events 250, gaps 0, pushed 250" in shown
+
+
+def test_json_on_a_terminal_is_json_alone():
+    append("user-1", "a")
+
+    assert json.loads(on_terminal("--json"))["events"] == 1
+
+
+def on_terminal(*arguments):
+    """What manage.py replay_events shows on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "manage.py", "replay_events", *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # Linux's way to say that the other side is closed.
+            while part := os.read(ours, 65_536):
+                shown += part
+        os.close(ours)
+    assert process.returncode == 0, shown.decode()
+    return shown.decode()

@@ -49,6 +49,7 @@ PURE = (
     "exports.engine.progress",
     "exports.engine.writers",
     "notifications.cursor",
+    "notifications.pacer",
     "notifications.limits",
     "notifications.subscription",
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,21 +13,30 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from notifications.access import user_stream
+from notifications.cursor import Cursor
 from notifications.models import Stream
-from notifications.replay import replay
+from notifications.pacer import Pacer
+from notifications.replay import NotPossible, Replay, Replayed
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+    from django.db.models import QuerySet
+
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+INTERRUPTED = 130  # The exit status that shells give to whom Ctrl-C has ended.
 
 
 class Command(BaseCommand):
     help = (
         "Push persisted events again, with their own offsets. Clients that have them drop "
-        "them, clients that missed them fill in. Exit status 1: a gap, or a failed push."
+        "them, clients that missed them fill in. Exit status 0: all well; 1: a gap, a failed "
+        "push, or a mistake in what was asked; 130: interrupted."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -44,29 +56,162 @@ class Command(BaseCommand):
             help="Only events from then on: 2026-11-21T10:00:00+00:00, or an age: 90s, 15m, 2h, 7d.",
         )
         parser.add_argument(
+            "--after", metavar="CURSOR", help="Only what follows this cursor, of one stream."
+        )
+        parser.add_argument(
+            "--type",
+            action="append",
+            default=[],
+            metavar="TYPE",
+            help="Push only events of this type; repeatable. Gaps are looked for in all.",
+        )
+        parser.add_argument(
             "--dry-run", action="store_true", help="Count and look for gaps; push nothing."
+        )
+        parser.add_argument(
+            "--rate", type=float, metavar="N", help="Push at most N events a second, evenly."
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="Print an object for each stream: JSON Lines."
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        names = [*options["stream"], *(_stream_of(user) for user in options["user"])]
-        streams = Stream.objects.filter(name__in=names) if names else Stream.objects.all()
-        missing = set(names) - set(streams.values_list("name", flat=True))
-        # A user to whom nothing has happened yet has no stream, and nothing to replay.
-        if unknown := missing & set(options["stream"]):
-            raise CommandError(f"There is no stream {', '.join(sorted(unknown))}.")
-        since = None if options["since"] is None else _since(options["since"])
+        _refuse_contradictions(options)
+        streams = _streams(options["stream"], options["user"])
+        self._dry_run, self._json = options["dry_run"], options["json"]
+        self._now: Replayed | None = None
+        # On a terminal only: in a file, or in what a program reads, a bar is a mess.
+        on_terminal = self.stdout.isatty() and not self._json
+        self._bar = _bar() if on_terminal else None
+        replay = Replay(
+            since=None if options["since"] is None else _since(options["since"]),
+            after=None if options["after"] is None else _after(options["after"]),
+            types=frozenset(options["type"]),
+            dry_run=self._dry_run,
+            pacer=None if options["rate"] is None else Pacer(options["rate"]),
+            report=self._report,
+        )
         total = whole = 0
-        for done in replay(streams, since=since, dry_run=options["dry_run"]):
-            total, whole = total + 1, whole + done.is_whole
-            pushed = "not pushed (dry run)" if options["dry_run"] else f"pushed {done.pushed}"
-            span = f"{done.first} to {done.last}" if done.events else "nothing"
-            line = f"{done.stream}: {span}, events {done.events}, gaps {done.gaps}, {pushed}"
-            style = self.style.SUCCESS if done.is_whole else self.style.ERROR
-            self.stdout.write(style(line))
-        if not total:
+        try:
+            with self._bar or nullcontext():
+                for done in replay.of(streams):
+                    total, whole = total + 1, whole + done.is_whole
+                    self._print(done)
+        except NotPossible as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            self._say_where_to_go_on(streams)
+            raise SystemExit(INTERRUPTED) from None
+        if not total and not self._json:
             self.stdout.write("There is nothing to replay.")
         if whole < total:
             raise CommandError(f"{total - whole} of {total} streams have gaps or failed pushes.")
+
+    def _report(self, done: Replayed) -> None:
+        self._now = done
+        if self._bar is not None:
+            begin = done.start.offset
+            self._bar.update(
+                self._bar.task_ids[0],
+                description=done.stream,
+                total=done.head - begin,
+                completed=done.cursor.offset - begin,
+            )
+
+    def _print(self, done: Replayed) -> None:
+        if self._json:
+            self.stdout.write(json.dumps(_as_json(done, dry_run=self._dry_run)))
+            return
+        style = self.style.SUCCESS if done.is_whole else self.style.ERROR
+        line = style(_as_line(done, dry_run=self._dry_run))
+        if self._bar is None:
+            self.stdout.write(line)
+        else:
+            # Above the bar, which a plain write would tear.
+            self._bar.console.print(Text.from_ansi(line), soft_wrap=True)
+
+    def _say_where_to_go_on(self, streams: QuerySet[Stream]) -> None:
+        if self._now is None:
+            self.stderr.write("Interrupted. Nothing has been replayed.")
+            return
+        done = self._now
+        text = (
+            f"Interrupted. {done.stream} is replayed up to {done.cursor.offset} of {done.head}. "
+            f"To go on: --stream {done.stream} --after {done.cursor}"
+        )
+        if later := streams.filter(name__gt=done.stream).count():
+            text += f"\nStreams after it, by name, that are not replayed: {later}."
+        self.stderr.write(text)
+
+
+def _bar() -> Progress:
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(),
+        transient=True,  # The lines stay, and say all.
+    )
+    bar.add_task("", total=None)
+    return bar
+
+
+def _as_line(done: Replayed, *, dry_run: bool) -> str:
+    span = f"{done.first} to {done.last}" if done.events else "nothing"
+    events = f"events {done.events}"
+    if done.matching != done.events:
+        events += f" ({done.matching} of the types)"
+    gaps = f"gaps {done.gaps}"
+    if done.gaps:
+        named = [str(a) if a == b else f"{a} to {b}" for a, b in done.ranges]
+        if unnamed := done.gaps - len(done.ranges):
+            named.append(f"and {unnamed} more")
+        gaps += f" (missing {', '.join(named)})"
+    pushed = "not pushed (dry run)" if dry_run else f"pushed {done.pushed}"
+    return f"{done.stream}: {span}, {events}, {gaps}, {pushed}"
+
+
+def _as_json(done: Replayed, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "stream": done.stream,
+        "first": done.first or None,
+        "last": done.last or None,
+        "cursor": str(done.cursor),
+        "events": done.events,
+        "matching": done.matching,
+        "pushed": done.pushed,
+        "failed": done.failed,
+        "dry_run": dry_run,
+        "gaps": done.gaps,
+        "missing": done.missing,
+        "missing_ranges": done.ranges,
+    }
+
+
+def _refuse_contradictions(options: dict[str, Any]) -> None:
+    if options["after"] is not None:
+        if options["since"] is not None:
+            raise CommandError("--after and --since both say where to begin. Give one of them.")
+        if len({*options["stream"], *(f"user {each}" for each in options["user"])}) != 1:
+            raise CommandError(
+                "--after needs exactly one --stream or --user: a cursor is of one stream."
+            )
+    if (rate := options["rate"]) is not None:
+        if options["dry_run"]:
+            raise CommandError("--rate is for pushes, and a --dry-run makes none.")
+        if not (rate > 0 and math.isfinite(rate)):
+            raise CommandError("--rate must be more than 0.")
+
+
+def _streams(names: list[str], users: list[str]) -> QuerySet[Stream]:
+    chosen = [*names, *(_stream_of(user) for user in users)]
+    streams = Stream.objects.filter(name__in=chosen) if chosen else Stream.objects.all()
+    missing = set(chosen) - set(streams.values_list("name", flat=True))
+    # A user to whom nothing has happened yet has no stream, and nothing to replay.
+    if unknown := missing & set(names):
+        raise CommandError(f"There is no stream {', '.join(sorted(unknown))}.")
+    return streams
 
 
 def _stream_of(name: str) -> str:
@@ -75,6 +220,13 @@ def _stream_of(name: str) -> str:
         return user_stream(model._default_manager.get_by_natural_key(name))
     except model.DoesNotExist:
         raise CommandError(f'There is no user "{name}".') from None
+
+
+def _after(text: str) -> Cursor:
+    try:
+        return Cursor.parse(text)
+    except ValueError as error:
+        raise CommandError(f"--after: {error}") from None
 
 
 def _since(text: str) -> datetime:
