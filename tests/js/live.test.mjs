@@ -48,27 +48,28 @@ const { follow } = await import("../../exports/static/exports/live.js");
 
 const notice = (when) => ({ hidden: true, dataset: { when } });
 
-function open() {
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+async function open() {
   sockets.length = 0;
   listeners.clear();
   const children = [notice("connecting lost"), notice("signed-out refused")];
-  const dataset = { socket: "/ws/streams/", streams: '{"user-1": "7-0"}' };
+  const dataset = { socket: "/ws/streams/", user: "1", streams: '{"user-1": "7-0"}' };
   follow({ dataset, children }, {});
+  await settled(); // Nothing happens before follow() has returned.
   return children;
 }
 
-const settled = () => new Promise((resolve) => setImmediate(resolve));
-
-test("the socket is at the page's own host, by TLS if the page is", () => {
-  open();
+test("the socket is at the page's own host, by TLS if the page is", async () => {
+  await open();
 
   assert.equal(sockets[0].url, "wss://waybill.test/ws/streams/");
 
   happens("pagehide");
 });
 
-test("a page that is left closes its socket, and opens another when it comes back", () => {
-  open();
+test("a page that is left closes its socket, and opens another when it comes back", async () => {
+  await open();
 
   happens("pagehide");
   const left = sockets[0].readyState;
@@ -83,7 +84,7 @@ test("a page that is left closes its socket, and opens another when it comes bac
 
 for (const name of ["online", "visibilitychange"]) {
   test(`a page that lost its socket tries again at once on ${name}`, async () => {
-    open();
+    await open();
     answer = { type: "basic" };
     sockets[0].onclose({ code: 1006 });
     await settled();
@@ -96,7 +97,7 @@ for (const name of ["online", "visibilitychange"]) {
 }
 
 test("whoever is signed out is told so, and no attempt follows", { timeout: 10_000 }, async () => {
-  const [lost, over] = open();
+  const [lost, over] = await open();
   answer = { type: "opaqueredirect" };
 
   sockets[0].onclose({ code: 1006 });

@@ -7,42 +7,69 @@
 //     onEvent(frame) {}, onState(frame) {},
 //     onReset(frame) {},              // forget what you hold of frame.stream
 //     onRefused(stream, detail) {},   // it will not be sent; the others go on
-//     onStatus(status) {},            // as StreamClient's
+//     onStatus(status) {},            // as StreamClient's; "refused" also if no stream is left
 //   });
 //   following.stop();
 //
-// A page that is left, slept or lost its network needs nothing more: that is seen to here.
+// All parts of all pages of a user share one connection. A page that is left, slept or lost
+// its network needs nothing more: that is seen to here. Nothing is said before follow() has
+// returned.
 
+import { Router } from "./router.js";
 import { isSignedIn } from "./session.js";
-import { StreamClient } from "./stream.js";
+import { SharedRouter } from "./shared.js";
 
-export function follow({ url, streams, ...handlers }) {
-  const client = new StreamClient({
-    url: new URL(url, location.href.replace(/^http/, "ws")).href,
-    subscriptions: streams,
-    isSignedIn: () => isSignedIn(location.href),
-    ...handlers,
-  });
-  const leaving = new AbortController();
-  const listen = (target, name, told) =>
-    target.addEventListener(name, told, { signal: leaving.signal });
+const routers = new Map(); // by user and address
 
-  listen(globalThis, "online", () => client.wake());
-  listen(document, "visibilitychange", () => document.hidden || client.wake());
-  // A page with an open socket is not kept for the back button.
-  listen(globalThis, "pagehide", () => client.stop());
-  listen(globalThis, "pageshow", ({ persisted }) => persisted && client.start());
-  client.start();
+export function follow({ url, user, streams, ...handlers }) {
+  const router = routerFor(user, new URL(url, location.href.replace(/^http/, "ws")).href);
+  const stopped = new AbortController();
+  let cursors = streams;
+  let following = null;
+
+  function begin() {
+    if (stopped.signal.aborted) return;
+    following ??= router.join({ streams: cursors, page: location.href }, handlers);
+  }
+
+  function end() {
+    if (!following) return;
+    cursors = following.cursors;
+    following.leave();
+    following = null;
+  }
+
+  function listen(target, name, told) {
+    target.addEventListener(name, told, { signal: stopped.signal });
+  }
+
+  const wake = () => router.wake();
+  listen(globalThis, "online", wake);
+  listen(document, "visibilitychange", () => document.hidden || wake());
+  listen(document, "resume", wake); // It was frozen.
+  // A page with an open connection is not kept for the back button.
+  listen(globalThis, "pagehide", end);
+  listen(globalThis, "pageshow", ({ persisted }) => persisted && begin());
+  queueMicrotask(begin);
 
   return {
     stop() {
-      leaving.abort();
-      client.stop();
+      stopped.abort();
+      end();
     },
-    wake: () => client.wake(),
+    wake,
     // Where each stream stands: what a later follower would resume from.
     get cursors() {
-      return client.cursors;
+      return following?.cursors ?? cursors;
     },
   };
+}
+
+function routerFor(user, url) {
+  const name = `${user} ${url}`;
+  if (!routers.has(name)) {
+    const fallBack = () => new Router({ url, isSignedIn });
+    routers.set(name, new SharedRouter({ url, user, fallBack }));
+  }
+  return routers.get(name);
 }

@@ -171,7 +171,6 @@ export class Router {
   }
 
   #say(status) {
-    if (this.#client === null) return; // It was let go.
     if (status === "signed-out" || status === "refused") this.#client = null;
     for (const follower of [...this.#followers]) follower.call("onStatus", status);
   }

@@ -1,0 +1,17 @@
+// A SharedWorker: one connection for all tabs of a user. See shared.js.
+
+import { Router } from "./router.js";
+import { isSignedIn } from "./session.js";
+import { Tab, TICK_MS } from "./tab.js";
+
+const { url } = JSON.parse(self.name);
+const router = new Router({ url, isSignedIn });
+const tabs = new Set();
+
+self.onconnect = ({ ports: [port] }) => {
+  tabs.add(new Tab({ port, router, ended: (tab) => tabs.delete(tab) }));
+};
+
+setInterval(() => {
+  for (const tab of tabs) tab.tick();
+}, TICK_MS);

@@ -1,0 +1,272 @@
+"""Several tabs of one browser: one connection for all, and every line once in each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+from exports import lifecycle
+from notifications import backlog
+from notifications.access import user_stream
+from notifications.models import Event
+from tests.elsewhere import elsewhere
+from tests.streaming import append
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import BrowserContext, Locator, Page
+
+    from exports.models import Export
+    from tests.services.waybill import Server
+
+# On a busy machine, and with the waits between attempts, which go up to half a minute.
+IN_TIME = 90_000  # ms
+# A part of a page, beside those that are there already. It shares their connection.
+FOLLOW = """
+async ([user, stream, cursor]) => {
+  const { follow } = await import("/static/notifications/follow.js");
+  window.seen ??= [];
+  window.part = follow({
+    url: "/ws/streams/",
+    user: String(user),
+    streams: { [stream]: cursor },
+    onEvent: ({ stream, offset }) => window.seen.push(`${stream} ${offset}`),
+  });
+}
+"""
+
+
+@pytest.fixture
+def user(transactional_db: None, sign_in: Callable[[User], None]) -> User:
+    user = User.objects.create_superuser("demo")
+    sign_in(user)
+    return user
+
+
+@pytest.fixture
+def export(user: User) -> Export:
+    """One that waits: its log is the test's to write."""
+    return elsewhere(lifecycle.request, user=user, exporter="flights")
+
+
+def log(export: Export, *messages: object) -> None:
+    for message in messages:
+        elsewhere(append, export.stream, "log", level="INFO", message=str(message), logger="tests")
+
+
+def flood(export: Export, count: int) -> None:
+    """That many lines in one transaction."""
+    types = ["log"] * count
+    elsewhere(append, export.stream, *types, level="INFO", message="one of many", logger="tests")
+
+
+def lines(page: Page) -> Locator:
+    return page.get_by_role("log").locator("li span:last-child")
+
+
+def notice(page: Page) -> Locator:
+    return page.get_by_text("Connection lost, catching up…")
+
+
+def tab(context: BrowserContext, export: Export) -> Page:
+    """Another tab with the page of `export`."""
+    page = context.new_page()
+    page.goto(export.get_absolute_url())
+    return page
+
+
+def expect_all(export: Export, *pages: Page) -> None:
+    """What each page shows is what the table has: each line once, in its order."""
+    events = Event.objects.filter(stream__name=export.stream, type="log").order_by("offset")
+    messages = [event.data["message"] for event in events]
+    assert messages
+    for page in pages:
+        expect(lines(page)).to_have_text(messages, timeout=IN_TIME)
+
+
+def sockets(server: Server) -> int:
+    """How many the server has accepted since it was started."""
+    return server.process.log_text().count('"WSCONNECT /ws/streams/"')
+
+
+def left(server: Server) -> int:
+    return server.process.log_text().count('"WSDISCONNECT /ws/streams/"')
+
+
+def test_tabs_share_one_connection_and_each_has_every_line(
+    page: Page, export: Export, server: Server
+) -> None:
+    page.goto(export.get_absolute_url())
+    second = tab(page.context, export)
+    log(export, "for both", "of them")
+    expect_all(export, page, second)
+
+    page.close()
+    log(export, "for who is left")
+
+    expect_all(export, second)
+    assert (sockets(server), left(server)) == (1, 0)
+
+
+def test_what_happens_moves_all_tabs(page: Page, export: Export) -> None:
+    page.goto("/exports/")
+    second = tab(page.context, export)
+    for each in (page, second):
+        expect(each.get_by_text("Waiting for a worker").first).to_be_visible()
+
+    elsewhere(lifecycle.cancel, export)
+
+    for each in (page, second):
+        expect(each.get_by_text("Cancelled").first).to_be_visible(timeout=IN_TIME)
+
+
+def test_a_part_with_an_older_cursor_gets_what_it_missed_and_the_others_nothing_twice(
+    page: Page, export: Export, user: User, server: Server
+) -> None:
+    old = elsewhere(backlog.current_cursor, export.stream)
+    page.goto(export.get_absolute_url())
+    second = tab(page.context, export)
+    log(export, *range(5))
+    expect_all(export, page, second)
+
+    second.evaluate(FOLLOW, [user.pk, export.stream, old])
+    log(export, "and one more")
+
+    events = Event.objects.filter(stream__name=export.stream, type="log").order_by("offset")
+    wait_until(lambda: second.evaluate("seen.length") >= 6, 90, "the part has all")
+    expect_all(export, page, second)
+    assert second.evaluate("seen") == [f"{export.stream} {each.offset}" for each in events]
+    assert sockets(server) == 1
+
+
+def test_a_tab_that_slept_has_everything_when_it_wakes(page: Page, export: Export) -> None:
+    page.goto(export.get_absolute_url())
+    second = tab(page.context, export)
+    log(export, "before")
+    expect_all(export, page, second)
+    lifecycle_of_second = second.context.new_cdp_session(second)
+
+    lifecycle_of_second.send("Page.setWebLifecycleState", {"state": "frozen"})
+    flood(export, 1500)  # More than a tab may have unread.
+    log(export, "meanwhile")
+    expect_all(export, page)
+    lifecycle_of_second.send("Page.setWebLifecycleState", {"state": "active"})
+
+    expect_all(export, second)
+    log(export, "after")
+    expect_all(export, page, second)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "delete window.SharedWorker",
+        # As when it may not be loaded.
+        """
+        const Original = SharedWorker;
+        window.SharedWorker = function (url, options) {
+          return new Original(url.href.replace("worker.js", "none.js"), options);
+        };
+        """,
+    ],
+    ids=["there is none", "it does not start"],
+)
+def test_without_a_shared_worker_each_tab_has_a_connection(
+    page: Page, export: Export, server: Server, script: str
+) -> None:
+    page.context.add_init_script(script)
+    page.goto(export.get_absolute_url())
+    second = tab(page.context, export)
+
+    log(export, "for each")
+
+    expect_all(export, page, second)
+    assert sockets(server) == 2
+
+
+def test_a_worker_that_is_gone_is_replaced(page: Page, export: Export, server: Server) -> None:
+    page.goto(export.get_absolute_url())
+    second = tab(page.context, export)
+    log(export, "before")
+    expect_all(export, page, second)
+    session = page.context.browser.new_browser_cdp_session()  # type: ignore[union-attr]
+    targets: list[dict[str, Any]] = session.send("Target.getTargets")["targetInfos"]
+    [worker] = [each["targetId"] for each in targets if each["type"] == "shared_worker"]
+
+    session.send("Target.closeTarget", {"targetId": worker})
+    log(export, "meanwhile")
+
+    expect_all(export, page, second)
+    assert sockets(server) == 2
+
+
+def test_all_tabs_wait_for_a_server_that_restarts(
+    page: Page, export: Export, server: Server
+) -> None:
+    page.goto(export.get_absolute_url())
+    second = tab(page.context, export)
+    log(export, "before")
+    expect_all(export, page, second)
+
+    server.stop()
+    for each in (page, second):
+        expect(notice(each)).to_be_visible(timeout=IN_TIME)
+    log(export, "meanwhile")
+    server.restart()
+
+    for each in (page, second):
+        expect(notice(each)).to_be_hidden(timeout=IN_TIME)
+    expect_all(export, page, second)
+    assert sockets(server) == 1
+
+
+def test_who_signs_out_in_one_tab_is_told_in_all(page: Page, export: Export) -> None:
+    page.goto("/exports/")
+    second = tab(page.context, export)
+    log(export, "before")
+    expect_all(export, second)
+
+    page.get_by_role("button", name="Sign out").click()
+
+    expect(second.get_by_text("You are signed out.")).to_be_visible(timeout=2 * IN_TIME)
+
+
+def test_who_signs_in_as_somebody_else_gets_a_connection_of_their_own(
+    page: Page, export: Export, server: Server, sign_in: Callable[[User], None]
+) -> None:
+    page.goto(export.get_absolute_url())
+    log(export, "before")
+    expect_all(export, page)
+    other = User.objects.create_user("other")
+
+    sign_in(other)
+    second = page.context.new_page()
+    second.goto("/exports/")
+    for stream in (export.stream, user_stream(other)):
+        second.evaluate(FOLLOW, [other.pk, stream, None])
+    elsewhere(append, user_stream(other), "for the other")
+    log(export, "for the first")
+
+    expect_all(export, page)
+    wait_until(lambda: second.evaluate("seen.length"), 90, "the other's event comes")
+    assert second.evaluate("seen") == [f"{user_stream(other)} 1"]
+    assert sockets(server) == 2
+
+
+def test_a_page_that_comes_back_goes_on(page: Page, export: Export) -> None:
+    page.goto(export.get_absolute_url())
+    log(export, "before")
+    expect_all(export, page)
+
+    page.goto("/exports/")
+    log(export, "meanwhile")
+    page.go_back()
+
+    expect_all(export, page)
+    log(export, "after")
+    expect_all(export, page)

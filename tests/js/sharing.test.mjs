@@ -1,0 +1,446 @@
+// Tabs and the worker that they share, with ports that a test reads from when it likes.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { SharedRouter } from "../../notifications/static/notifications/shared.js";
+import { BATCH, BEAT_MS, Tab, TICK_MS, WINDOW } from "../../notifications/static/notifications/tab.js";
+import { Clock } from "./clock.mjs";
+
+// In place of a Router: says what a test wants, and notes who is there.
+class FakeRouter {
+  joined = new Set();
+  wakes = 0;
+
+  join({ streams, page }, handlers) {
+    const follower = { streams: { ...streams }, page, handlers };
+    this.joined.add(follower);
+    handlers.onStatus("live");
+    const { joined } = this;
+    return {
+      leave: () => joined.delete(follower),
+      get cursors() {
+        return { ...follower.streams };
+      },
+    };
+  }
+
+  wake() {
+    this.wakes += 1;
+  }
+
+  append(stream, offset) {
+    const cursor = `e1.${offset}.0`;
+    for (const { streams, handlers } of [...this.joined]) {
+      if (!(stream in streams)) continue;
+      streams[stream] = cursor;
+      handlers.onEvent({ type: "event", stream, offset, cursor });
+    }
+  }
+
+  reset(stream) {
+    for (const { streams, handlers } of [...this.joined]) {
+      streams[stream] = null;
+      handlers.onReset({ type: "reset", stream });
+    }
+  }
+
+  refuse(stream) {
+    for (const { streams, handlers } of [...this.joined]) {
+      delete streams[stream];
+      handlers.onRefused(stream, "No.");
+    }
+  }
+
+  get cursors() {
+    return [...this.joined].map(({ streams }) => ({ ...streams }));
+  }
+}
+
+// One end of a channel. What comes stays in `unread` while the end is asleep.
+class Port {
+  unread = [];
+  isAsleep = false;
+  isClosed = false;
+
+  postMessage(message) {
+    if (!this.other.isClosed) this.other.unread.push(structuredClone(message));
+  }
+
+  close() {
+    this.isClosed = true;
+  }
+
+  read() {
+    if (this.isAsleep || this.isClosed || !this.unread.length) return false;
+    this.onmessage({ data: this.unread.shift() });
+    return true;
+  }
+}
+
+function channel() {
+  const [a, b] = [new Port(), new Port()];
+  a.other = b;
+  b.other = a;
+  return [a, b];
+}
+
+// A browser: its workers by name, and the clock of all its tabs.
+class Browser {
+  clock = new Clock();
+  workers = new Map();
+  ports = [];
+  errors = [];
+  starts = 0;
+
+  start = (name) => {
+    this.starts += 1;
+    if (!this.workers.has(name)) this.workers.set(name, { router: new FakeRouter(), tabs: new Set() });
+    const { router, tabs } = this.workers.get(name);
+    const [port, inner] = channel();
+    tabs.add(new Tab({ port: inner, router, ended: (tab) => tabs.delete(tab) }));
+    this.ports.push(port, inner);
+    return { port };
+  };
+
+  tab({ user = "1", start = this.start } = {}) {
+    const own = new FakeRouter();
+    const { clock } = this;
+    const shared = new SharedRouter({
+      url: "ws://test/",
+      user,
+      fallBack: () => own,
+      env: { start, setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout, report: (error) => this.errors.push(error) },
+    });
+    return { shared, own };
+  }
+
+  get router() {
+    return [...this.workers.values()].at(-1).router;
+  }
+
+  get tabs() {
+    return [...this.workers.values()].at(-1).tabs;
+  }
+
+  settle() {
+    while (this.ports.some((port) => port.read())) continue;
+  }
+
+  // Time passes for all: tabs beat, and the worker ticks.
+  pass(ms) {
+    for (let left = ms; left > 0; left -= BEAT_MS) {
+      this.clock.advance(BEAT_MS);
+      this.settle();
+      if (left % TICK_MS === 0) for (const { tabs } of this.workers.values()) for (const tab of tabs) tab.tick();
+      this.settle();
+    }
+  }
+}
+
+function follow({ shared }, streams = { "user-1": null }, more = {}) {
+  const told = { events: [], statuses: [], resets: 0, refused: [] };
+  told.following = shared.join(
+    { streams, page: "/" },
+    {
+      onEvent: ({ offset }) => told.events.push(offset),
+      onStatus: (status) => told.statuses.push(status),
+      onReset: () => (told.resets += 1),
+      onRefused: (stream) => told.refused.push(stream),
+      ...more,
+    },
+  );
+  return told;
+}
+
+test("tabs of a user share a worker, and another user has one of their own", () => {
+  const browser = new Browser();
+  const [one, two] = [follow(browser.tab()), follow(browser.tab())];
+  browser.settle();
+  const shared = browser.router;
+  const other = follow(browser.tab({ user: "2" }));
+  browser.settle();
+
+  shared.append("user-1", 1);
+  browser.settle();
+
+  assert.equal(browser.workers.size, 2);
+  assert.deepEqual([one.events, two.events, other.events], [[1], [1], []]);
+  assert.deepEqual(one.statuses, ["live"]);
+});
+
+test("a tab's cursors are where its follower stands", () => {
+  const browser = new Browser();
+  const { following } = follow(browser.tab(), { "user-1": "e1.4.0", "team-1": null });
+  browser.settle();
+
+  browser.router.append("user-1", 5);
+  browser.router.refuse("team-1");
+  browser.settle();
+  const before = following.cursors;
+  browser.router.reset("user-1");
+  browser.settle();
+
+  assert.deepEqual(before, { "user-1": "e1.5.0" });
+  assert.deepEqual(following.cursors, { "user-1": null });
+});
+
+test("a follower that leaves, leaves; with the last of them the tab does", () => {
+  const browser = new Browser();
+  const tab = browser.tab();
+  const [one, two] = [follow(tab), follow(tab)];
+  browser.settle();
+
+  one.following.leave();
+  one.following.leave(); // Once more is nothing.
+  browser.settle();
+  const first = browser.router.joined.size;
+  two.following.leave();
+  browser.settle();
+
+  assert.deepEqual([first, browser.router.joined.size, browser.tabs.size], [1, 0, 0]);
+  assert.equal(browser.clock.pending, 0);
+});
+
+test("a tab that has gone may come back", () => {
+  const browser = new Browser();
+  const tab = browser.tab();
+  const { following } = follow(tab);
+  browser.settle();
+  browser.router.append("user-1", 1);
+  browser.settle();
+  following.leave();
+  browser.settle();
+
+  const back = follow(tab, following.cursors);
+  browser.settle();
+  browser.router.append("user-1", 2);
+  browser.settle();
+
+  assert.deepEqual(back.events, [2]);
+});
+
+test("a tab that reads nothing is sent a window, and when it reads goes on where it stood", () => {
+  const browser = new Browser();
+  const tab = browser.tab();
+  const sleeper = follow(tab);
+  const other = follow(browser.tab());
+  browser.settle();
+  const [port] = browser.ports;
+
+  port.isAsleep = true;
+  for (let offset = 1; offset <= 2 * WINDOW; offset += 1) {
+    browser.router.append("user-1", offset);
+    browser.settle();
+  }
+  tab.shared.wake(); // It is there, and does not read.
+  browser.settle();
+  const { length } = port.unread;
+  const away = browser.router.cursors;
+  port.isAsleep = false;
+  browser.settle();
+
+  assert.ok(length <= WINDOW, `${length} were sent`);
+  assert.deepEqual(away, [{ "user-1": `e1.${2 * WINDOW}.0` }]);
+  assert.equal(other.events.length, 2 * WINDOW);
+  const [, joined] = browser.router.cursors;
+  assert.deepEqual(joined, { "user-1": `e1.${sleeper.events.at(-1)}.0` });
+  assert.deepEqual(sleeper.events, Array.from(sleeper.events, (_, index) => index + 1));
+});
+
+test("a tab that reads all the time is never left", () => {
+  const browser = new Browser();
+  const tab = browser.tab();
+  follow(tab);
+  const { events } = follow(tab);
+  browser.settle();
+  const joined = [...browser.router.joined];
+
+  for (let offset = 1; offset <= 4 * WINDOW; offset += 1) {
+    browser.router.append("user-1", offset);
+    if (offset % (BATCH / 2) === 0) browser.settle();
+  }
+
+  assert.equal(events.length, 4 * WINDOW);
+  assert.deepEqual([...browser.router.joined], joined);
+});
+
+test("a tab that is not heard of for minutes is left, and taken up when it is", () => {
+  const browser = new Browser();
+  const [frozen, awake] = [browser.tab(), browser.tab()];
+  const [sleeper, other] = [follow(frozen), follow(awake)];
+  browser.settle();
+  browser.router.append("user-1", 1);
+  browser.settle();
+
+  const [port] = browser.ports;
+
+  port.isAsleep = true;
+  browser.router.append("user-1", 2);
+  for (let minute = 1; minute <= 4; minute += 1) {
+    awake.shared.wake();
+    browser.settle();
+    for (const tab of browser.tabs) tab.tick();
+  }
+  const left = browser.router.joined.size;
+  browser.router.append("user-1", 3);
+  frozen.shared.wake(); // Before it has read what has been waiting for it.
+  browser.settle();
+  port.isAsleep = false;
+  browser.settle();
+
+  assert.equal(left, 1);
+  assert.deepEqual(browser.router.cursors, [{ "user-1": "e1.3.0" }, { "user-1": "e1.2.0" }]);
+  assert.deepEqual([sleeper.events, other.events], [[1, 2], [1, 2, 3]]);
+});
+
+test("a tab that only beats is not left", () => {
+  const browser = new Browser();
+  follow(browser.tab());
+  browser.settle();
+  const [joined] = browser.router.joined;
+
+  browser.pass(10 * TICK_MS);
+
+  assert.deepEqual([...browser.router.joined], [joined]);
+});
+
+test("where the browser says that a tab is gone, it is left at once", () => {
+  const browser = new Browser();
+  follow(browser.tab());
+  browser.settle();
+
+  browser.ports[1].onclose();
+
+  assert.deepEqual([browser.router.joined.size, browser.tabs.size], [0, 0]);
+});
+
+for (const [what, start] of [
+  ["there is no SharedWorker", () => new Undefined()],
+  ["the worker cannot be loaded", () => {
+    const worker = { port: channel()[0] };
+    setImmediate(() => worker.onerror());
+    return worker;
+  }],
+]) {
+  test(`a tab has a router of its own if ${what}`, async () => {
+    const browser = new Browser();
+    const tab = browser.tab({ start });
+    const first = follow(tab);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    const second = follow(tab);
+    tab.own.append("user-1", 1);
+    tab.shared.wake();
+
+    assert.deepEqual([first.events, second.events], [[1], [1]]);
+    assert.deepEqual(first.following.cursors, { "user-1": "e1.1.0" });
+    assert.equal(tab.own.wakes, 1);
+    first.following.leave();
+    second.following.leave();
+    assert.equal(tab.own.joined.size, 0);
+    assert.equal(browser.clock.pending, 0);
+  });
+}
+
+test("a worker that never answers is done without", () => {
+  const browser = new Browser();
+  const tab = browser.tab({ start: () => ({ port: channel()[0] }) });
+  follow(tab);
+
+  browser.clock.advance(20_000);
+
+  assert.equal(tab.own.joined.size, 1);
+  assert.equal(browser.clock.pending, 0);
+});
+
+test("a worker that does not come back is done without", () => {
+  const browser = new Browser();
+  let start = browser.start;
+  const tab = browser.tab({ start: (name) => start(name) });
+  follow(tab);
+  browser.settle();
+
+  start = () => ({ port: channel()[0] });
+  browser.ports[0].onclose();
+  browser.clock.advance(15_000);
+
+  assert.equal(tab.own.joined.size, 1);
+});
+
+for (const [how, notice] of [
+  ["at once, if the browser says so", (browser) => browser.ports[0].onclose()],
+  ["when the page is looked at", (browser, tab) => {
+    for (let look = 1; look <= 3; look += 1) {
+      tab.shared.wake();
+      browser.clock.advance(5000);
+    }
+    assert.equal(browser.starts, 2, "asking again does not put the end off");
+  }],
+  ["in a minute", (browser) => browser.clock.advance(BEAT_MS)],
+]) {
+  test(`a worker that is gone is noticed ${how}, and replaced`, () => {
+    const browser = new Browser();
+    const tab = browser.tab();
+    const told = follow(tab);
+    browser.settle();
+    browser.router.append("user-1", 1);
+    browser.settle();
+
+    browser.workers.clear();
+    browser.ports[1].isAsleep = true;
+    notice(browser, tab);
+    browser.settle();
+    browser.clock.advance(15_000); // Nobody takes longer to answer.
+    browser.settle();
+    const [cursors] = browser.router.cursors;
+    browser.router.append("user-1", 2);
+    browser.settle();
+
+    assert.equal(browser.starts, 2);
+    assert.deepEqual(cursors, { "user-1": "e1.1.0" });
+    assert.deepEqual(told.events, [1, 2]);
+  });
+}
+
+test("a tab that wakes wakes the connection", () => {
+  const browser = new Browser();
+  const tab = browser.tab();
+  follow(tab);
+  browser.settle();
+
+  tab.shared.wake();
+  browser.settle();
+
+  assert.equal(browser.router.wakes, 1);
+});
+
+test("a handler that throws keeps nothing from the others of its tab", () => {
+  const browser = new Browser();
+  const tab = browser.tab();
+  const fail = () => {
+    throw new Error("a page's mistake");
+  };
+  follow(tab, { "user-1": null }, { onEvent: fail });
+  const second = follow(tab);
+  browser.settle();
+
+  browser.router.append("user-1", 1);
+  browser.settle();
+
+  assert.deepEqual(second.events, [1]);
+  assert.equal(browser.errors.length, 1);
+});
+
+test("a handler may stop everything", () => {
+  const browser = new Browser();
+  const tab = browser.tab();
+  const told = follow(tab, { "user-1": null }, { onEvent: () => told.following.leave() });
+  browser.settle();
+
+  browser.router.append("user-1", 1);
+  browser.settle();
+
+  assert.equal(browser.clock.pending, 0);
+  assert.equal(browser.tabs.size, 0);
+});
