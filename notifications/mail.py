@@ -147,13 +147,13 @@ class _Claim:
     def take(cls, user: User, stream: Stream) -> _Claim | None:
         """None: somebody else mails this user, or was told to come back later."""
         inbox.own(user, stream)
-        seen = Inbox.objects.get(user_id=user.pk)
-        free = Q(mail_after=None) | Q(mail_after__lte=Now())
-        here = Inbox.objects.filter(free, pk=seen.pk, mail_attempt=seen.mail_attempt)
-        if not here.update(mail_attempt=F("mail_attempt") + 1, mail_after=_from_now(LEASE)):
+        free = Inbox.objects.filter(
+            Q(mail_after=None) | Q(mail_after__lte=Now()), user=user.pk, stream=stream
+        )
+        if not free.update(mail_attempt=F("mail_attempt") + 1, mail_after=_from_now(LEASE)):
             return None
-        # Read again: how far it was mailed may have been noted since.
-        return cls(Inbox.objects.select_related("stream").get(pk=seen.pk))
+        # Read when it is ours: until then, others note how far it was mailed.
+        return cls(Inbox.objects.get(user=user.pk))
 
     def note(self, offset: int) -> bool:
         """Mailed up to `offset`. False when the lease was lost: then stop."""

@@ -102,6 +102,7 @@ def test_outside_of_a_transaction_nobody_is_told_anything(user):
                 "javascript:alert(1)",
                 "JavaScript:alert(1)",
                 "java\nscript:alert(1)",
+                "javascript://x.example/%0aalert(1)",
                 "data:text/html,x",
                 "//evil.example/x",
                 "/\\evil.example/x",
