@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.test import AsyncClient, Client
 from django.urls import reverse
@@ -19,6 +20,7 @@ from notifications import backlog, consumers, handshake, hub, push, recheck, tok
 from notifications.models import Stream, Token
 from notifications.recheck import Doubt
 from tests.streaming import Socket, append, connected, eventually, headers, in_thread, session_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -164,6 +166,31 @@ async def test_a_program_whose_token_is_revoked_is_cut_off_at_once_and_no_other(
         assert await socket.communicator.receive_nothing(0.05)
 
 
+async def test_who_signs_out_is_cut_off_though_the_session_is_deleted_late(
+    ada, browser, cookie, monkeypatch
+):
+    """Django tells of a sign-out just before it deletes the session."""
+    authenticate, flush, asked = handshake.authenticate, SessionStore.flush, []
+
+    def note(scope):
+        user = authenticate(scope)
+        asked.append(user)
+        return user
+
+    def flush_late(session):
+        wait_until(lambda: asked, what="the first question")
+        flush(session)
+
+    async with connected(cookie) as socket:
+        await followed(socket, f"user-{ada.pk}")
+        monkeypatch.setattr(consumers.handshake, "authenticate", note)
+        monkeypatch.setattr(SessionStore, "flush", flush_late)
+        await in_thread(signs_out, ada, browser)
+
+        assert await socket.close_code() == 4401
+    assert asked == [ada, None]
+
+
 async def test_who_signs_out_in_one_browser_stays_in_another(ada, browser, cookie, team):
     others_cookie = await in_thread(session_of, ada)
 
@@ -275,15 +302,22 @@ async def test_what_is_granted_while_rights_change_is_asked_about_again(
     """Permission was given before the change, the subscription is made after it."""
     stream = f"team-{team.pk}"
     original, granted, may_go_on = hub.Hub.follow, asyncio.Event(), asyncio.Event()
+    authenticate, order = handshake.authenticate, []
 
     async def follow(the_hub, name, subscriber):
         granted.set()
         await may_go_on.wait()
         await original(the_hub, name, subscriber)
+        order.append("subscribed")
+
+    def note(scope):
+        order.append("asked")
+        return authenticate(scope)
 
     async with connected(cookie) as socket:
         await eventually(joined)
         monkeypatch.setattr(hub.Hub, "follow", follow)
+        monkeypatch.setattr(consumers.handshake, "authenticate", note)
         await socket.send("subscribe", streams={stream: None})
         await granted.wait()
         await in_thread(ada.groups.clear)
@@ -291,6 +325,7 @@ async def test_what_is_granted_while_rights_change_is_asked_about_again(
         may_go_on.set()
 
         await socket.until(lambda frame: frame.get("code") == "forbidden")
+    assert order == ["subscribed", "asked"]
 
 
 # -- the hint --------------------------------------------------------------------------------------
@@ -334,9 +369,9 @@ async def test_a_change_that_is_rolled_back_asks_nobody(ada, cookie):
 async def test_all_changes_of_a_transaction_are_one_hint(ada, grace, cookie):
     def change():
         with transaction.atomic():
+            ada.groups.clear()
             ada.save()
             grace.save()
-            ada.groups.clear()
             with transaction.atomic():
                 grace.groups.clear()
 
