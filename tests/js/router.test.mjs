@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { RouterPool } from "../../notifications/static/notifications/pool.js";
 import { Router } from "../../notifications/static/notifications/router.js";
 import { StreamClient } from "../../notifications/static/notifications/stream.js";
 import { Clock } from "./clock.mjs";
@@ -15,29 +16,31 @@ function setUp() {
   const server = new Server();
   const errors = [];
   const session = { signedIn: true, pages: [] };
-  const router = new Router({
-    url: "ws://test/ws/streams/",
-    async isSignedIn(page) {
-      session.pages.push(page);
-      return session.signedIn;
-    },
-    env: {
-      report: (error) => errors.push(error),
-      connect: (options) =>
-        new StreamClient({
-          ...options,
-          api: null,
-          env: {
-            connect: server.connect,
-            now: clock.now,
-            setTimeout: clock.setTimeout,
-            clearTimeout: clock.clearTimeout,
-            random: () => 1,
-            report: (error) => errors.push(error),
-          },
-        }),
-    },
-  });
+  const make = () =>
+    new Router({
+      url: "ws://test/ws/streams/",
+      async isSignedIn(page) {
+        session.pages.push(page);
+        return session.signedIn;
+      },
+      env: {
+        report: (error) => errors.push(error),
+        connect: (options) =>
+          new StreamClient({
+            ...options,
+            api: null,
+            env: {
+              connect: server.connect,
+              now: clock.now,
+              setTimeout: clock.setTimeout,
+              clearTimeout: clock.clearTimeout,
+              random: () => 1,
+              report: (error) => errors.push(error),
+            },
+          }),
+      },
+    });
+  const router = new RouterPool(make);
   const join = (streams, more = {}) => new Follower(router, streams, more);
   return { clock, errors, join, router, server, session };
 }
@@ -393,6 +396,38 @@ test("whether the session goes on is asked at the page that came last", async ()
 
   assert.deepEqual(session.pages, ["/last"]);
   assert.deepEqual([first.status, last.status], ["signed-out", "signed-out"]);
+});
+
+test("what does not fit on one socket goes over another, and each is closed with its last", () => {
+  const { join, server } = setUp();
+  const exports = (from, to) =>
+    Object.fromEntries(Array.from({ length: to - from }, (_, each) => [`export-${from + each}`, null]));
+  const sizes = () => [...server.sockets].map(({ streams }) => streams.length);
+
+  const followers = [join(exports(0, 60)), join(exports(60, 120)), join(exports(40, 100))];
+  server.settle();
+  const three = sizes();
+  followers[1].leave();
+  const left = sizes();
+  followers.push(join(exports(200, 350)));
+  server.settle();
+
+  assert.deepEqual(three, [100, 60]);
+  assert.deepEqual(left, [100]);
+  assert.deepEqual(sizes(), [100, 150]);
+});
+
+test("one wake wakes all sockets", () => {
+  const { join, router, server } = setUp();
+  for (const from of [0, 60]) {
+    join(Object.fromEntries(Array.from({ length: 60 }, (_, each) => [`export-${from + each}`, null])));
+  }
+  server.settle();
+  server.drop();
+
+  router.wake();
+
+  assert.equal(server.sockets.size, 2);
 });
 
 test("a handler that throws keeps nothing from the others", () => {

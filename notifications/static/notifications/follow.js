@@ -15,6 +15,7 @@
 // its network needs nothing more: that is seen to here. Nothing is said before follow() has
 // returned.
 
+import { RouterPool } from "./pool.js";
 import { Router } from "./router.js";
 import { isSignedIn } from "./session.js";
 import { SharedRouter } from "./shared.js";
@@ -68,7 +69,7 @@ export function follow({ url, user, streams, ...handlers }) {
 function routerFor(user, url) {
   const name = `${user} ${url}`;
   if (!routers.has(name)) {
-    const fallBack = () => new Router({ url, isSignedIn });
+    const fallBack = () => new RouterPool(() => new Router({ url, isSignedIn }));
     routers.set(name, new SharedRouter({ url, user, fallBack }));
   }
   return routers.get(name);

@@ -12,6 +12,9 @@ import { earlier, format, parse } from "./cursor.js";
 import { Follower } from "./follower.js";
 import { StreamClient } from "./stream.js";
 
+// Streams that a socket may follow (notifications/protocol.py).
+const ROOM = 100;
+
 const browser = {
   connect: (options) => new StreamClient(options),
   report: (error) => (globalThis.reportError ?? console.error)(error),
@@ -50,6 +53,11 @@ export class Router {
     };
   }
 
+  // Whether these fit in beside what is followed. One follower alone gets what there is.
+  hasRoomFor(streams) {
+    return this.#followers.size === 0 || new Set([...this.#streams(), ...streams]).size <= ROOM;
+  }
+
   // The network or a tab is back.
   wake() {
     this.#client?.wake();
@@ -70,8 +78,7 @@ export class Router {
       onStatus: (status) => this.#say(status),
       isSignedIn: () => this.#isSignedIn(this.#page),
     });
-    const streams = new Set([...this.#followers].flatMap(({ places }) => [...places.keys()]));
-    this.#ask([...streams].map((stream) => [stream, this.#followersOf(stream)]));
+    this.#ask([...new Set(this.#streams())].map((stream) => [stream, this.#followersOf(stream)]));
     this.#client?.start(); // A handler may have left.
   }
 
@@ -173,6 +180,10 @@ export class Router {
   #say(status) {
     if (status === "signed-out" || status === "refused") this.#client = null;
     for (const follower of [...this.#followers]) follower.call("onStatus", status);
+  }
+
+  #streams() {
+    return [...this.#followers].flatMap(({ places }) => [...places.keys()]);
   }
 
   // Those of now: a handler may let some of them go, and bring others.

@@ -1,11 +1,12 @@
 // A SharedWorker: one connection for all tabs of a user. See shared.js.
 
+import { RouterPool } from "./pool.js";
 import { Router } from "./router.js";
 import { isSignedIn } from "./session.js";
 import { Tab, TICK_MS } from "./tab.js";
 
 const { url } = JSON.parse(self.name);
-const router = new Router({ url, isSignedIn });
+const router = new RouterPool(() => new Router({ url, isSignedIn }));
 const tabs = new Set();
 
 self.onconnect = ({ ports: [port] }) => {
