@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -270,6 +271,32 @@ def test_after_a_failure_none_is_tried_for_a_while(monkeypatch):
     assert tried == [100.0, 100.0 + push.REST + 0.1]
     assert push.counters == {"sent": 0, "failed": 2, "rested": 2}
     assert offsets() == [1, 2, 3, 4]
+
+
+def test_the_try_after_a_rest_is_a_short_one_until_something_arrives(monkeypatch):
+    hangs = False
+
+    async def send(messages):
+        if hangs:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(push, "_send", send)
+    monkeypatch.setattr(push, "TIMEOUT", 3600.0)
+    monkeypatch.setattr(push, "PROBE", 0.01)
+    monkeypatch.setattr(push, "_rest_until", time.monotonic())
+
+    hangs = True
+    append(STREAM, "given up soon")
+    assert push.counters == {"sent": 0, "failed": 1, "rested": 0}
+
+    monkeypatch.setattr(push, "_rest_until", time.monotonic())
+    hangs = False
+    append(STREAM, "arrives")
+    monkeypatch.setattr(push, "TIMEOUT", 0.01)
+    monkeypatch.setattr(push, "PROBE", 3600.0)
+    hangs = True
+    append(STREAM, "given all the time again")
+    assert push.counters == {"sent": 1, "failed": 2, "rested": 0}
 
 
 def test_a_frozen_layer_costs_its_time_out_once(valkey):
