@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from notifications import backlog, publish
 from notifications.models import Event, Retained, Stream
 from notifications.prune import prune
+from tests.streaming import append, connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,3 +104,87 @@ def test_the_command_refuses_to_keep_nothing(stream):
         call_command("prune_events", days=0)
 
     assert len(offsets()) == 10
+
+
+# -- while everything runs -----------------------------------------------------------------------
+
+
+class Publisher(threading.Thread):
+    """Publishes, one transaction after the other, until it is stopped."""
+
+    def __init__(self, name):
+        super().__init__()
+        self._name = name
+        self._enough = threading.Event()
+        self.seen = OLD  # What was written before that, the client has.
+        self.pruned = 0
+
+    def run(self):
+        try:
+            while not self._enough.wait(0.002):
+                self.step()
+        finally:
+            connections.close_all()
+
+    def step(self):
+        with transaction.atomic():
+            publish.append(self._name, "counted", {})
+            publish.retain(self._name, "k", {})
+
+    def stop(self):
+        self._enough.set()
+        self.join()
+
+
+class Pruner(Publisher):
+    """Removes all that the client has, in the smallest steps."""
+
+    def step(self):
+        self.pruned += sum(done.events for done in prune(self.seen, batch=3))
+
+
+async def test_clients_and_publishers_go_on_while_events_are_pruned():
+    user = await in_thread(User.objects.create_user, "ada")
+    name = f"user-{user.pk}"
+    cookie = await in_thread(session_of, user)
+    publisher, pruner = Publisher(name), Pruner(name)
+
+    async with connected(cookie) as live, connected(cookie) as late:
+        await live.subscribe({name: None})
+        publisher.start()
+        pruner.start()
+        try:
+            while pruner.pruned < 100:
+                pruner.seen = parse_datetime((await live.next())["at"])
+                await live.acknowledge()
+            longest_away = live.frames[2]["cursor"]
+            answer = await late.subscribe({name: longest_away})
+            while pruner.pruned < 200:
+                pruner.seen = parse_datetime((await live.next())["at"])
+                await live.acknowledge()
+        finally:
+            await asyncio.to_thread(publisher.stop)
+            await asyncio.to_thread(pruner.stop)
+        await in_thread(append, name, "last")
+        for socket in (live, late):
+            while (await socket.next()).get("event") != "last":
+                await socket.acknowledge()
+
+    stream = await in_thread(Stream.objects.get)
+    # Who was there has everything, and never had to begin anew.
+    assert seen(live.frames) == list(range(1, stream.head + 1))
+    assert "reset" not in {frame["type"] for frame in live.frames}
+    assert max(each.get("revision", 0) for each in live.frames) == stream.revision
+    # Who was away is told so, and then has what is left.
+    assert not answer["recovered"]
+    resets = [n for n, frame in enumerate(late.frames) if frame["type"] == "reset"]
+    since = seen(late.frames[resets[-1] :])
+    assert late.frames[resets[0]]["reason"] == "pruned"
+    assert since == list(range(since[0], stream.head + 1))
+    # And no number is missing in the table.
+    assert stream.floor == pruner.pruned
+    assert await in_thread(offsets) == list(range(stream.floor + 1, stream.head + 1))
+
+
+def seen(frames):
+    return [frame["offset"] for frame in frames if frame["type"] == "event"]
