@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HOST = "testserver"
-TIMEOUT = 15.0  # seconds for a frame: much more than any takes
+TIMEOUT = 30.0  # seconds for a frame: much more than any takes
 
 
 async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
