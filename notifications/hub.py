@@ -223,7 +223,7 @@ class Hub:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(conf.SWEEP_SECONDS)
-            await self.settle()
+            self._begin_to_settle()  # Not waited for: a layer that hangs makes no sweep late.
             try:
                 await self._look()
             except DatabaseError as error:

@@ -359,6 +359,17 @@ async def test_a_frozen_layer_holds_nobody_up_for_longer_than_a_second(ear, valk
     assert tasks_of_streams() in ([], ["streams-settle"])
 
 
+async def test_a_frozen_layer_makes_no_sweep_late(ear, valkey, often_sweeps, monkeypatch):
+    valkey.freeze()
+    await hub.current().follow("user-1", ear)
+
+    with monkeypatch.context() as patient:
+        patient.setattr(hub, "LAYER_TIMEOUT", 3600.0)
+        sweeps = hub.current().counters["sweeps"]
+        # Meanwhile a connection would be tried three or four times, each for three seconds.
+        await eventually(lambda: hub.current().counters["sweeps"] > sweeps + 10)
+
+
 async def test_a_frozen_layer_does_not_pile_up_tasks(ear, valkey, often_sweeps, monkeypatch):
     monkeypatch.setattr(hub, "LAYER_TIMEOUT", 0.01)
     valkey.freeze()
