@@ -3,14 +3,13 @@
 Hypothesis makes up what happens: transactions, pushes that are lost, doubled, reordered or
 come without their items, reads that are torn by what is written meanwhile, acks that are
 late or never come, clients that vanish and resume from any cursor they ever held, pruning,
-and streams that are made anew. The stream, its reader and the client here are plain models;
-the subscription between them is the real one.
+and streams that are made anew: two streams, each followed by two tabs. The stream, its reader
+and the client here are plain models; the subscriptions between them are the real ones.
 """
 
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import settings
@@ -21,252 +20,79 @@ from notifications import push
 from notifications.backlog import Backlog
 from notifications.cursor import Cursor
 from notifications.items import Item
-from notifications.subscription import Read, Send, Subscription
+from notifications.subscription import Send, Subscription
+from tests.stream_models import Client, Reading, Stream
 
-NAME = "user-1"
+NAMES = ("team-1", "user-1")
+TABS = 2
 KEYS = ("a", "b")
-PAGE = 2  # Small, so that catching up takes several reads.
 WINDOW = 3
 NOW = 0.0
 PUMPS = st.sampled_from(["not", "slowly", "to the end"])
+FATES = st.sampled_from(["arrives", "arrives", "is late", "is lost", "is bare"])
+STREAMS = st.sampled_from(NAMES)
+PLACES = st.integers(0, TABS * len(NAMES) - 1)  # A tab's in a stream.
 
 
-@dataclass
-class Stream:
-    """What the tables hold."""
+class Place:
+    """A tab's in a stream: its subscription, what it was sent, and how it goes on."""
 
-    epoch: str
-    head: int = 0
-    revision: int = 0
-    floor: int = 0
-    values: dict[str, int] = field(default_factory=dict)  # key -> revision
-
-    @property
-    def position(self) -> Cursor:
-        return Cursor(self.epoch, self.head, self.revision)
-
-    @property
-    def start(self) -> Cursor:
-        return Cursor(self.epoch, self.floor, 0)
-
-    def event(self, offset: int, revision: int) -> Item:
-        return Item(NAME, Cursor(self.epoch, offset, revision), "event", "fact", {}, "")
-
-    def state(self, key: str, offset: int, revision: int) -> Item:
-        return Item(NAME, Cursor(self.epoch, offset, revision), "state", key, {}, "")
-
-    def commit(self, steps: list[str]) -> list[Item]:
-        """Write "event"s and keys in their order; what is to be pushed."""
-        items = []
-        for step in steps:
-            if step == "event":
-                self.head += 1
-                items.append(self.event(self.head, self.revision))
-            else:
-                self.revision += 1
-                self.values[step] = self.revision
-                items.append(self.state(step, self.head, self.revision))
-        return items
-
-
-class Reading:
-    """`backlog.read`, in its three queries: anything may be written between them."""
-
-    def __init__(self, stream: Stream, asked: Read) -> None:
-        self.asked = asked
-        self.limit = min(asked.limit, PAGE)
-        self.row = replace(stream)  # The first query: the stream's row.
-        self.start, self.reset = self._begin()
-        self.states: list[Item] | None = None
-
-    def _begin(self) -> tuple[Cursor, Any]:
-        if self.asked.after is None:
-            return self.row.start, None
-        if self.asked.after == "latest":
-            return self.row.position, None
-        after = self.asked.after
-        if after.epoch != self.row.epoch or not self.row.position.covers(after):
-            return self.row.start, "epoch"
-        return (self.row.start, "pruned") if after.offset < self.row.floor else (after, None)
-
-    def go_on(self, stream: Stream) -> Backlog | Reading | None:
-        """The next query. A page when it was the last; a new reading when it was in vain."""
-        gone = stream.epoch != self.row.epoch  # Deleted with all its rows.
-        if self.asked.after == "latest":
-            return Backlog(self.start, self.start)
-        if self.states is None:
-            newer = sorted(
-                (revision, key)
-                for key, revision in stream.values.items()
-                if revision > self.start.revision and not gone
-            )
-            self.states = [
-                self.row.state(key, self.start.offset, revision)
-                for revision, key in newer[: self.limit]
-            ]
-            if len(self.states) < self.limit:
-                return None
-            return Backlog(self.start, self.states[-1].position, self.states, True, self.reset)
-        seen = self.states[-1].position.revision if self.states else 0
-        revision = max(self.row.revision, seen)
-        first = max(self.start.offset, 0 if gone else stream.floor) + 1
-        last = self.row.head if gone else stream.head
-        offsets = [] if gone else list(range(first, last + 1))[: self.limit - len(self.states)]
-        if offsets and offsets[0] != self.start.offset + 1:
-            return Reading(stream, self.asked)
-        items = self.states + [self.row.event(offset, revision) for offset in offsets]
-        end = Cursor(self.row.epoch, offsets[-1] if offsets else self.start.offset, revision)
-        return Backlog(self.start, end, items, len(items) == self.limit, self.reset)
-
-
-@dataclass
-class Client:
-    """Applies frames, and trusts nothing."""
-
-    cursor: Cursor | None = None
-    since: int = 0  # Values up to this revision were not asked for.
-    values: dict[str, int] = field(default_factory=dict)
-
-    def begin(self, start: Cursor, *, latest: bool) -> None:
-        assert self.cursor in {None, start}, "The server goes on from where the client is."
-        self.cursor = start
-        self.since = start.revision if latest else self.since
-
-    def forget(self, start: Cursor) -> None:
-        self.cursor, self.since, self.values = start, 0, {}
-
-    def take(self, step: Send) -> None:
-        assert self.cursor is not None
-        item = step.item
-        assert item.position.epoch == self.cursor.epoch
-        if item.kind == "event":
-            assert item.position.offset == self.cursor.offset + 1, "Once, and in order."
-            assert step.cursor.offset == item.position.offset
-        else:
-            assert item.position.revision > self.cursor.revision, "Newer than any before."
-            assert step.cursor.offset == self.cursor.offset
-            self.values[item.name] = item.position.revision
-        assert step.cursor.covers(self.cursor)
-        assert step.cursor.revision >= item.position.revision or item.kind == "event"
-        self.cursor = step.cursor
-
-
-class Delivery(RuleBasedStateMachine):
-    def __init__(self) -> None:
-        super().__init__()
-        self.stream = Stream("epoch-1")
-        self.epochs = 1
-        self.late: list[dict[str, Any]] = []
+    def __init__(self, name: str, streams: dict[str, Stream]) -> None:
+        self.name = name
+        self.streams = streams
         self.client = Client()
         self.remembered: list[Client] = []  # What the client was at each cursor it ever held.
-        self.unacked: list[Cursor] = []
         self.connect(None)
-        self.pump("to the end")
+
+    @property
+    def stream(self) -> Stream:
+        return self.streams[self.name]
 
     def connect(self, after: Any) -> None:
-        self.subscription = Subscription(NAME, after, window=WINDOW)
+        self.subscription = Subscription(self.name, after, window=WINDOW)
         self.after = after
         self.reading: Reading | None = None
-        self.unacked = []
+        self.unacked: list[Cursor] = []
 
-    # -- what happens on most days ---------------------------------------------------------
-
-    @rule(
-        steps=st.lists(st.sampled_from(["event", "event", *KEYS]), min_size=1, max_size=3),
-        fate=st.sampled_from(["arrives", "arrives", "is late", "is lost", "is bare"]),
-        cut=st.sampled_from([0, 0, 1, 2]),
-        then=PUMPS,
-    )
-    def commit(self, steps: list[str], fate: str, cut: int, then: str) -> None:
-        """One transaction. With savepoints in it, its push is more than one message."""
-        items = self.stream.commit(steps)
-        for part in (items[:cut], items[cut:]):
-            if part and fate != "is lost":
-                message = push.messages(part)[NAME]
-                self.late.append({**message, "items": []} if fate == "is bare" else message)
-                if fate == "arrives":
-                    self._arrive(self.late.pop())
-        self.pump(then)
-
-    @rule(how=PUMPS, acknowledges=st.booleans())
-    def pump(self, how: str, acknowledges: bool = True) -> None:
+    def pump(self, how: str, *, acknowledges: bool = True) -> None:
         """Send and read until nothing is due. A slow read is torn by whatever comes next."""
         if how == "not":
             return
-        self._finish_reading()
+        self.finish_reading()
         while step := self.subscription.next(NOW):
             if isinstance(step, Send):
                 self.client.take(step)
                 self.remembered.append(deepcopy(self.client))
                 self.unacked.append(step.cursor)
                 if acknowledges:
-                    self.subscription.ack(self.unacked.pop())
-                    self.unacked.clear()
+                    self.acknowledge(len(self.unacked))
                 continue
             self.reading = Reading(self.stream, step)
             if how == "slowly":
                 return
-            self._finish_reading()
+            self.finish_reading()
 
-    @precondition(lambda self: self.unacked)
-    @rule(data=st.data())
-    def acknowledge(self, data: st.DataObject) -> None:
-        upto = data.draw(st.integers(0, len(self.unacked) - 1))
-        self.subscription.ack(self.unacked[upto])
-        self.unacked = self.unacked[upto + 1 :]
+    def acknowledge(self, count: int) -> None:
+        if self.unacked and count:
+            given, self.unacked = self.unacked[:count], self.unacked[count:]
+            self.subscription.ack(given[-1])
 
-    # -- and on others ---------------------------------------------------------------------
-
-    @precondition(lambda self: self.late)
-    @rule(data=st.data(), comes_again=st.booleans())
-    def push_late(self, data: st.DataObject, comes_again: bool) -> None:
-        which = data.draw(st.integers(0, len(self.late) - 1))
-        self._arrive(self.late[which] if comes_again else self.late.pop(which))
-
-    @rule(then=PUMPS)
-    def sweep(self, then: str) -> None:
-        self.subscription.level(self.stream.position)
-        self.pump(then)
-
-    @rule(past=st.integers(-2, 30), then=PUMPS)
-    def vanish_and_resume(self, past: int, then: str) -> None:
-        """From the latest, from nothing, from what it once had, or from what it has now."""
-        if past < len(self.remembered):
-            self.client = Client() if past < 0 else deepcopy(self.remembered[past])
-        self.connect("latest" if past == -2 else self.client.cursor)
-        self.pump(then)
-
-    @precondition(lambda self: self.reading is not None)
-    @rule()
-    def answer_one_query(self) -> None:
-        self._read_on()
-
-    @rule(what=st.sampled_from(["fail", "fail", "prune", "drop", "anew"]), data=st.data())
-    def go_wrong(self, what: str, data: st.DataObject) -> None:
-        if what == "fail" and self.reading:
-            self.reading = None
-            self.subscription.failed()
-        elif what == "prune" and self.stream.floor < self.stream.head:
-            self.stream.floor = data.draw(st.integers(self.stream.floor + 1, self.stream.head))
-        elif what == "drop" and self.stream.values:
-            del self.stream.values[data.draw(st.sampled_from(sorted(self.stream.values)))]
-        elif what == "anew":
-            self.epochs += 1
-            self.stream = Stream(f"epoch-{self.epochs}")
-
-    def _arrive(self, message: dict[str, Any]) -> None:
+    def arrive(self, message: dict[str, Any]) -> None:
         epoch = message["epoch"]
         self.subscription.push(
             epoch,
             Cursor(epoch, message["offset"], message["revision"]),
-            [Item.from_message(NAME, epoch, each) for each in message["items"]],
+            [Item.from_message(self.name, epoch, each) for each in message["items"]],
         )
 
-    def _finish_reading(self) -> None:
-        while self.reading:
-            self._read_on()
+    def sweep(self) -> None:
+        self.subscription.level(self.stream.position)
 
-    def _read_on(self) -> None:
+    def finish_reading(self) -> None:
+        while self.reading:
+            self.read_on()
+
+    def read_on(self) -> None:
         assert self.reading is not None
         match self.reading.go_on(self.stream):
             case Backlog() as page:
@@ -280,14 +106,12 @@ class Delivery(RuleBasedStateMachine):
             case Reading() as again:
                 self.reading = again
 
-    # -- what holds --------------------------------------------------------------------------
+    def fail(self) -> None:
+        if self.reading:
+            self.reading = None
+            self.subscription.failed()
 
-    @invariant()
-    def what_is_kept_for_the_client_has_a_bound(self) -> None:
-        assert len(self.subscription._queue) + len(self.subscription._unacked) <= WINDOW
-
-    @invariant()
-    def a_cursor_is_true(self) -> None:
+    def assert_true(self) -> None:
         """Who stands at a revision has every value that is not newer than it."""
         cursor = self.client.cursor
         if cursor is not None and cursor.epoch == self.stream.epoch:
@@ -295,13 +119,7 @@ class Delivery(RuleBasedStateMachine):
                 if self.client.since < revision <= cursor.revision:
                     assert self.client.values.get(key) == revision
 
-    def teardown(self) -> None:
-        """Nothing more happens but sweeps: the client comes to have everything."""
-        for _ in range(self.stream.head + len(KEYS) + 5):
-            self.sweep("to the end")
-            if self.unacked:
-                self.subscription.ack(self.unacked.pop())
-                self.unacked.clear()
+    def assert_level(self) -> None:
         assert self.client.cursor is not None
         assert self.client.cursor.epoch == self.stream.epoch
         assert self.client.cursor.offset == self.stream.head
@@ -312,8 +130,128 @@ class Delivery(RuleBasedStateMachine):
                 assert self.client.values.get(key) == revision, "The newest of each key."
 
 
+class Delivery(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams = {name: Stream(name, "epoch-1") for name in NAMES}
+        self.epochs = 1
+        self.late: list[tuple[str, dict[str, Any]]] = []
+        self.places = [Place(name, self.streams) for _ in range(TABS) for name in NAMES]
+        self._pump_all("to the end")
+
+    # -- what happens on most days ---------------------------------------------------------
+
+    @rule(
+        name=STREAMS,
+        steps=st.lists(st.sampled_from(["event", "event", *KEYS]), min_size=1, max_size=3),
+        fates=st.tuples(*[FATES] * TABS),
+        cut=st.sampled_from([0, 0, 1, 2]),
+        then=PUMPS,
+    )
+    def commit(
+        self, name: str, steps: list[str], fates: tuple[str, ...], cut: int, then: str
+    ) -> None:
+        """One transaction. With savepoints in it, its push is more than one message."""
+        items = self.streams[name].commit(steps)
+        followers = [place for place in self.places if place.name == name]
+        for part in (items[:cut], items[cut:]):
+            if not part:
+                continue
+            message = push.messages(part)[name]
+            for place, fate in zip(followers, fates, strict=True):
+                if fate == "arrives":
+                    place.arrive(message)
+                elif fate != "is lost":
+                    whole = {**message, "items": []} if fate == "is bare" else message
+                    self.late.append((name, whole))
+        self._pump_all(then, name)
+
+    @rule(which=PLACES, how=PUMPS, acknowledges=st.booleans())
+    def pump(self, which: int, how: str, acknowledges: bool) -> None:
+        self.places[which].pump(how, acknowledges=acknowledges)
+
+    @rule(which=PLACES, count=st.integers(1, WINDOW))
+    def acknowledge(self, which: int, count: int) -> None:
+        self.places[which].acknowledge(count)
+
+    # -- and on others ---------------------------------------------------------------------
+
+    @precondition(lambda self: self.late)
+    @rule(data=st.data(), tab=st.integers(0, TABS - 1), comes_again=st.booleans())
+    def push_late(self, data: st.DataObject, tab: int, comes_again: bool) -> None:
+        which = data.draw(st.integers(0, len(self.late) - 1))
+        name, message = self.late[which] if comes_again else self.late.pop(which)
+        [place for place in self.places if place.name == name][tab].arrive(message)
+
+    @rule(then=PUMPS)
+    def sweep(self, then: str) -> None:
+        for place in self.places:
+            place.sweep()
+        self._pump_all(then)
+
+    @rule(which=PLACES, past=st.integers(-2, 30), then=PUMPS)
+    def vanish_and_resume(self, which: int, past: int, then: str) -> None:
+        """From the latest, from nothing, from what it once had, or from what it has now."""
+        place = self.places[which]
+        if past < len(place.remembered):
+            place.client = Client() if past < 0 else deepcopy(place.remembered[past])
+        place.connect("latest" if past == -2 else place.client.cursor)
+        place.pump(then)
+
+    @precondition(lambda self: any(place.reading for place in self.places))
+    @rule(data=st.data())
+    def answer_one_query(self, data: st.DataObject) -> None:
+        reading = [place for place in self.places if place.reading]
+        data.draw(st.sampled_from(reading)).read_on()
+
+    @rule(
+        which=PLACES,
+        what=st.sampled_from(["fail", "fail", "prune", "drop", "anew"]),
+        data=st.data(),
+    )
+    def go_wrong(self, which: int, what: str, data: st.DataObject) -> None:
+        place = self.places[which]
+        stream = place.stream
+        if what == "fail":
+            place.fail()
+        elif what == "prune" and stream.floor < stream.head:
+            stream.floor = data.draw(st.integers(stream.floor + 1, stream.head))
+        elif what == "drop" and stream.values:
+            del stream.values[data.draw(st.sampled_from(sorted(stream.values)))]
+        elif what == "anew":
+            self.epochs += 1
+            self.streams[place.name] = Stream(place.name, f"epoch-{self.epochs}")
+
+    def _pump_all(self, how: str, name: str | None = None) -> None:
+        for place in self.places:
+            if name in {None, place.name}:
+                place.pump(how)
+
+    # -- what holds --------------------------------------------------------------------------
+
+    @invariant()
+    def what_is_kept_for_a_client_has_a_bound(self) -> None:
+        for place in self.places:
+            kept = len(place.subscription._queue) + len(place.subscription._unacked)
+            assert kept <= WINDOW
+
+    @invariant()
+    def cursors_are_true(self) -> None:
+        for place in self.places:
+            place.assert_true()
+
+    def teardown(self) -> None:
+        """Nothing more happens but sweeps: every client comes to have everything."""
+        for place in self.places:
+            for _ in range(place.stream.head + len(KEYS) + 5):
+                place.sweep()
+                place.pump("to the end")
+                place.acknowledge(WINDOW)
+            place.assert_level()
+
+
 Delivery.TestCase.settings = settings(
-    max_examples=1000,
+    max_examples=600,
     stateful_step_count=50,
     derandomize=True,
     database=None,
