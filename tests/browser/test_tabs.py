@@ -149,13 +149,16 @@ def test_a_tab_that_slept_has_everything_when_it_wakes(page: Page, export: Expor
     second = tab(page.context, export)
     log(export, "before")
     expect_all(export, page, second)
-    lifecycle_of_second = second.context.new_cdp_session(second)
+    # Without a window no page is ever hidden, and only hidden ones can be frozen. A page in
+    # its debugger stands as still: it runs nothing, and reads no message.
+    debugger = page.context.new_cdp_session(second)
+    debugger.send("Debugger.enable")
 
-    lifecycle_of_second.send("Page.setWebLifecycleState", {"state": "frozen"})
+    debugger.send("Debugger.pause")
     flood(export, 1500)  # More than a tab may have unread.
     log(export, "meanwhile")
     expect_all(export, page)
-    lifecycle_of_second.send("Page.setWebLifecycleState", {"state": "active"})
+    debugger.send("Debugger.resume")
 
     expect_all(export, second)
     log(export, "after")

@@ -82,7 +82,7 @@ test("a page that is left closes its socket, and opens another when it comes bac
   happens("pagehide");
 });
 
-for (const name of ["online", "visibilitychange"]) {
+for (const name of ["online", "visibilitychange", "resume"]) {
   test(`a page that lost its socket tries again at once on ${name}`, async () => {
     await open();
     answer = { type: "basic" };
