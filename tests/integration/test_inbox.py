@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone, translation
 
 from notifications import inbox, notices, publish, push
@@ -404,6 +404,27 @@ def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
     assert [state.unread for state in states] == [
         state.head - state.read_offset for state in states
     ]
+
+
+@pytest.mark.only_on("postgres")  # SQLite has one writer at a time.
+def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, monkeypatch):
+    monkeypatch.setattr(push, "push", lambda items: True)
+    tell(user, "a")
+    own = inbox.own
+
+    def tell_impatiently():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '100ms'")
+            with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
+                notify(user, "b")
+
+    def own_while_another_tells(*args):
+        in_threads(tell_impatiently)
+        own(*args)
+
+    monkeypatch.setattr(inbox, "own", own_while_another_tells)
+
+    assert mark_read(user) == State(read_offset=1, unread=0, head=1)
 
 
 def test_two_first_readings_at_once_make_one_row(user, monkeypatch):
