@@ -1,4 +1,7 @@
-"""`make bench`: every way in turn, three rounds, and the medians as a table."""
+"""`make bench`: every way of exporting in turn, three rounds, and the medians as a table.
+
+`make bench ARGS=streams` measures streams instead.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,20 @@ import statistics
 import subprocess
 import sys
 
+from benchmarks import streams
 from benchmarks.export import BASE, WAYS
 from benchmarks.surroundings import surroundings
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    if sys.argv[1:2] == ["streams"]:
+        streams.main(sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(
+        prog="make bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--flights", help="measure with only the first so many")
     arguments = parser.parse_args()

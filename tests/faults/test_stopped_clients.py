@@ -1,6 +1,6 @@
 """Clients that stop reading, and clients that read and never acknowledge, beside one that behaves.
 
-`python -m benchmarks.streams` measures the same with two hundred of them and 100 000 events.
+`make bench ARGS=streams` measures the same with two hundred of them and 100 000 events.
 """
 
 from __future__ import annotations

@@ -81,6 +81,32 @@ def test_it_measures_every_way_and_leaves_nothing_behind(tmp_path):
     assert [line for line in lines if str(scratch) in line] == []
 
 
+def test_streams_are_measured_and_nothing_is_left_behind(tmp_path):
+    few = ["--events", "300", "--stopped", "2", "--clients", "5", "--sends", "20"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "streams", *few],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "NOTIFICATIONS_HEARTBEAT_SECONDS": "1",
+            "NOTIFICATIONS_STALLED_SECONDS": "1",
+            "TMPDIR": str(tmp_path),
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+
+    assert done.returncode == 0, done.stderr
+    seen = dict(line.split(" | ")[:2] for line in done.stdout.splitlines()[2:])
+    assert seen["| close codes of those that read"] == "4408"
+    assert seen["| connections left but the healthy one's"] == "0"
+    assert "| 20 of 20 pushes, each" in seen
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_database_of_the_settings_is_refused(tmp_path):
     url = f"sqlite:///{tmp_path / 'theirs.sqlite3'}"
 

@@ -1,0 +1,27 @@
+"""A process that appends to a stream, as a worker does: python -m benchmarks.publisher STREAM COUNT"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import django
+
+BATCH = 500  # events a transaction
+
+
+def main(stream: str, count: int) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    from django.db import transaction
+
+    from notifications.publish import append_many
+
+    for begin in range(0, count, BATCH):
+        with transaction.atomic():
+            facts = [("log", {"message": "x" * 200})] * min(BATCH, count - begin)
+            append_many(stream, facts)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,256 @@
+"""What streams hold out: clients that stop, everybody at once, a worker that pushes and pushes.
+
+    make bench ARGS=streams
+    make bench ARGS="streams --events 10000 --stopped 20 --clients 100 --sends 1000"
+
+Unlike those of exports, these figures are no ratios: they are for the machine that printed
+them. What must hold on any machine is said beside each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import closing, contextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+import django
+
+from benchmarks import stopped, storm
+from benchmarks.crowd import Address, allow_files
+from benchmarks.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOST = "127.0.0.1"
+PATHS = ("/health/live", "/exports/")
+THREADS = 4
+RETURNING = 4  # of the stopped ones: each of them reads every event
+
+Row = tuple[str, str, str]
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS=streams",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--events", type=int, default=100_000, help="that pass the stopped ones")
+    parser.add_argument("--stopped", type=int, default=200, help="clients, half of each kind")
+    parser.add_argument("--clients", type=int, default=1_000, help="that come back at once")
+    parser.add_argument("--sends", type=int, default=10_000, help="pushes of one worker")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    allow_files()
+    with surroundings() as environment:
+        os.environ.update(environment)
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+        django.setup()
+        subprocess.run(manage("migrate", "--verbosity", "0"), check=True, stdout=sys.stderr)
+        rows = [
+            *stopped_rows(options.stopped // 2, options.events),
+            *storm_rows(options.clients),
+            *sends_rows(options.sends),
+        ]
+    print(table(rows))
+
+
+def stopped_rows(each: int, events: int) -> list[Row]:
+    address = sign_in("stopped")
+    say(f"{2 * each} clients stop, {events:,} events pass")
+    with web() as server:
+        seen = asyncio.run(
+            stopped.measure(
+                address,
+                server.process.pid,
+                lambda count: publish(address.stream, count),
+                window=256,
+                events=events,
+                each=each,
+                returning=min(each, RETURNING),
+            )
+        )
+    codes = sorted({str(code) for code in seen.codes})
+    return [
+        (f"memory with {2 * each} idle clients", f"{seen.before:.0f} MiB", ""),
+        ("the same, every window full", f"{seen.full:.0f} MiB", "bounded: clients by window"),
+        (f"grown while {events:,} events pass", f"{seen.after - seen.full:.1f} MiB", "a few MiB"),
+        ("close codes of those that read", ", ".join(codes), "4408"),
+        ("connections left but the healthy one's", str(seen.left - 1), "0"),
+        (
+            f"{min(each, RETURNING)} come back for all of it",
+            f"{seen.seconds:.0f} s",
+            "nothing is missing",
+        ),
+        ("slowest pong of the healthy one", ms(seen.slowest_pong), "it notices nothing"),
+    ]
+
+
+def storm_rows(clients: int) -> list[Row]:
+    address = sign_in("storm")
+    say(f"{clients:,} clients come back at once")
+    with web() as server:
+        seen = asyncio.run(
+            storm.measure(
+                address,
+                server.stop,
+                server.start,
+                lambda count: publish(address.stream, count),
+                connections,
+                clients=clients,
+                missed=20,
+                kept=THREADS,
+                paths=PATHS,
+            )
+        )
+    return [
+        (f"{clients:,} clients are level after", f"{seen.level:.1f} s", "all of them"),
+        *(
+            (f"{path} meanwhile", f"{ms(seen.median[path])}, at most {ms(seen.slowest[path])}", "")
+            for path in PATHS
+        ),
+        ("connections to the database at once", str(seen.most), f"{THREADS} and one a request"),
+        ("left when all have gone", str(seen.left), f"{THREADS} at most"),
+    ]
+
+
+def sends_rows(count: int) -> list[Row]:
+    from redis import Redis
+
+    from benchmarks import sends
+
+    say(f"a worker pushes {count:,} times")
+    name = f"bench-{os.getpid()}@benchmarks"
+    command = [sys.executable, *sends.worker(name)]
+    with subprocess.Popen(command, stdout=sys.stderr) as process:
+        try:
+            seen = sends.measure(partial(Redis.from_url, os.environ["REDIS_URL"]), count)
+        finally:
+            process.terminate()
+    each = seen.seconds / max(seen.sent, 1)
+    return [
+        (f"{seen.sent:,} of {count:,} pushes, each", ms(each), "all of them"),
+        (
+            "connections to Redis before and after",
+            f"{seen.connections_before}, {seen.connections_after}",
+            "the same",
+        ),
+        (
+            "threads of the child",
+            f"{len(seen.threads_before)}, {len(seen.threads_after)}",
+            "the same",
+        ),
+        ("open files of the child", f"{seen.files_before}, {seen.files_after}", "the same"),
+    ]
+
+
+class Web:
+    """A web process as in production, that can be killed and started again."""
+
+    process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        bound = ("-b", HOST, "-p", str(port()), "config.asgi:application")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "daphne", "-v", "0", *bound],
+            env={**os.environ, "NOTIFICATIONS_DATABASE_THREADS": str(THREADS)},
+        )
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise SystemExit("The web process does not answer.")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"http://{HOST}:{port()}/health/live", timeout=60).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def web() -> Iterator[Web]:
+    server = Web()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@cache
+def port() -> int:
+    """One of this host that is free, and stays ours while servers come and go."""
+    with closing(socket.socket()) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def sign_in(name: str) -> Address:
+    """A new user, and the session and stream of that user."""
+    from django.contrib.auth import get_user_model
+    from django.test import Client
+
+    user, _ = get_user_model().objects.get_or_create(username=name)
+    client = Client()
+    client.force_login(user)
+    return Address(HOST, port(), client.cookies["sessionid"].value, f"user-{user.pk}")
+
+
+async def publish(stream: str, count: int) -> None:
+    command = (sys.executable, "-m", "benchmarks.publisher", stream, str(count))
+    process = await asyncio.create_subprocess_exec(*command)
+    if await process.wait():
+        raise SystemExit("The publisher failed.")
+
+
+async def connections() -> int:
+    """The web process's to the database. SQLite has no server that could tell."""
+    return await asyncio.to_thread(_connections)
+
+
+def _connections() -> int:
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        count: int = cursor.fetchone()[0]
+    connection.close()
+    return count
+
+
+def manage(*arguments: str) -> list[str]:
+    return [sys.executable, "manage.py", *arguments]
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f} ms"
+
+
+def table(rows: list[Row]) -> str:
+    lines = ["| what | seen | must be |", "|---|---:|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
