@@ -47,6 +47,27 @@ test("read elsewhere is read here", () => {
   assert.equal(unread.count, 0);
 });
 
+test("an answer that was overtaken by a newer one changes nothing", () => {
+  const unread = counted();
+  unread.become({ read_offset: 11, unread: 0, head: 12 });
+
+  unread.become({ read_offset: 4, unread: 3, head: 11 });
+  unread.become({ read_offset: 4, unread: 4, head: 13 });
+
+  assert.equal(unread.count, 0);
+});
+
+test("after a reset nothing is counted until the server has counted, from wherever", () => {
+  const unread = counted();
+
+  unread.forget();
+  assert.equal(unread.take({ event: "notification", offset: 11 }), false);
+  unread.become({ read_offset: 0, unread: 1, head: 1 });
+  unread.take({ event: "notification", offset: 2 });
+
+  assert.equal(unread.count, 2);
+});
+
 test("a badge has two digits at most", () => {
   assert.equal(badge(7), "7");
   assert.equal(badge(99), "99");

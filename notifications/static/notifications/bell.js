@@ -10,7 +10,8 @@ const marker = bell.querySelector("[data-unread]");
 const announcer = bell.querySelector("[data-announcer]");
 const unread = new Unread(stateOf(panel), JSON.parse(bell.dataset.types));
 
-let isStale = false;
+let isStale = false; // The panel does not show all that is known to have happened.
+let refreshing = null;
 
 function stateOf(element) {
   return JSON.parse(element.querySelector("[data-state]").dataset.state);
@@ -29,13 +30,36 @@ function tellTimes() {
   }
 }
 
-// The list is the server's: what a notification says, it knows in the reader's language.
-async function refresh() {
-  const response = await fetch(bell.dataset.latest, { redirect: "manual" }).catch(() => null);
-  if (!response?.ok) return; // The next opening asks again.
-  isStale = false;
+// The list is the server's: what a notification says, it knows in the reader's language. One
+// request at a time, and another for all that has changed meanwhile.
+function refresh() {
+  isStale = true;
+  refreshing ??= ask().finally(() => (refreshing = null));
+  return refreshing;
+}
+
+async function ask() {
+  while (isStale) {
+    isStale = false;
+    const html = await latest();
+    isStale ||= html === null; // The next opening asks again.
+    if (html === null) return;
+    fill(html);
+  }
+}
+
+async function latest() {
+  try {
+    const response = await fetch(bell.dataset.latest, { redirect: "manual" });
+    return response.ok ? await response.text() : null;
+  } catch {
+    return null; // Nobody is there.
+  }
+}
+
+function fill(html) {
   const hadFocus = panel.contains(document.activeElement);
-  panel.innerHTML = await response.text();
+  panel.innerHTML = html;
   if (hadFocus) panel.querySelector("a, button")?.focus();
   unread.become(stateOf(panel));
   show();
@@ -44,8 +68,8 @@ async function refresh() {
 
 async function announce() {
   await refresh();
-  const newest = panel.querySelector("li.unread [data-title]")?.textContent;
-  if (newest) announcer.textContent = announcer.dataset.new.replace("{title}", newest);
+  const title = panel.querySelector("li.unread [data-title]")?.textContent;
+  if (title) announcer.textContent = announcer.dataset.new.replace("{title}", () => title);
 }
 
 // The stream says what came of it, here and in all other tabs.
@@ -95,8 +119,12 @@ follow({
     if (!unread.take(frame)) return;
     show();
     isStale = true;
-    announce();
+    // A tab that nobody looks at asks when it is opened.
+    if (!document.hidden) announce();
   },
   // Everything that is kept follows. The server has counted it already.
-  onReset: refresh,
+  onReset() {
+    unread.forget();
+    refresh();
+  },
 });

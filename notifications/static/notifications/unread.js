@@ -3,26 +3,39 @@
 export const KEY = "inbox"; // of the retained value that says how far all was read
 
 export class Unread {
+  #types;
+  #isForgotten = false;
+
   // `state`: what the server counted, {read_offset, unread, head}: up to the event `head`,
   // and none after it. `types`: the events that are notifications.
   constructor(state, types) {
-    this.types = new Set(types);
-    this.become(state);
+    this.state = state;
+    this.#types = new Set(types);
   }
 
   get count() {
     return this.state.unread;
   }
 
-  // A newer count of the server's: somebody has read, here or on another device.
+  // A count of the server's: somebody has read, here or on another device. Answers may
+  // overtake each other, and an older one says nothing new.
   become(state) {
+    const { read_offset, head } = this.state;
+    const isOlder = state.read_offset < read_offset || state.head < head;
+    if (isOlder && !this.#isForgotten) return;
     this.state = state;
+    this.#isForgotten = false;
+  }
+
+  // The stream begins anew. What it brings is counted when the server has said from where.
+  forget() {
+    this.#isForgotten = true;
   }
 
   // An event of the stream. True if it is a notification that was not counted before.
   take({ event, offset }) {
     const { head } = this.state;
-    if (offset <= head || !this.types.has(event)) return false;
+    if (this.#isForgotten || offset <= head || !this.#types.has(event)) return false;
     this.state = { ...this.state, unread: this.count + 1, head: offset };
     return true;
   }
