@@ -602,6 +602,20 @@ test("a stream that is dropped early does not keep the others from being live", 
   assert.equal(client.status, "live");
 });
 
+test("a client that has asked for too much at once comes back later", () => {
+  const { clock, page, socket } = setUp({ subscriptions: { "user-1": "e.10.5" } });
+  socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
+
+  socket().receive({ type: "error", code: "bad_frame", detail: "Too many.", stream: null });
+  clock.advance(7000);
+  assert.equal(page.sockets.length, 1);
+  assert.equal(page.statuses.at(-1), "lost");
+  clock.advance(1000);
+
+  assert.equal(page.sockets.length, 2);
+  assert.deepEqual(page.refused, []);
+});
+
 test("a client whose only stream is refused is told so, and takes another", () => {
   const { client, page, socket } = setUp();
   socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });

@@ -153,12 +153,18 @@ export class Socket {
     this.#send({ type: "subscribe", streams: Object.fromEntries(cursors) });
   }
 
+  get #isAsking() {
+    return [...this.#streams.values()].some((state) => !["due", "followed"].includes(state));
+  }
+
   // Not recovered: a reset follows. Until it is here, only the old cursor asks for it.
   #subscribed({ stream, cursor, recovered }) {
     if (this.#isAnswered(stream)) this.#on.followed(stream, recovered ? cursor : null);
   }
 
   #refused({ stream, detail }) {
+    // A whole frame was refused: too much was asked for at once. It will not be answered.
+    if ((stream ?? null) === null && this.#isAsking) return this.#end("later");
     if (!this.#isAnswered(stream)) return;
     this.#streams.delete(stream);
     this.#on.refused(stream, detail);
