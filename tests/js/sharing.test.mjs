@@ -363,7 +363,7 @@ test("a worker that does not come back is done without", () => {
 
   start = () => ({ port: channel()[0] });
   browser.ports[0].onclose();
-  browser.clock.advance(15_000);
+  browser.clock.advance(16_000);
 
   assert.equal(tab.own.joined.size, 1);
 });
@@ -371,7 +371,7 @@ test("a worker that does not come back is done without", () => {
 for (const [how, notice] of [
   ["at once, if the browser says so", (browser) => browser.ports[0].onclose()],
   ["when the page is looked at", (browser, tab) => {
-    for (let look = 1; look <= 3; look += 1) {
+    for (let look = 1; look <= 4; look += 1) {
       tab.shared.wake();
       browser.clock.advance(5000);
     }
@@ -391,7 +391,7 @@ for (const [how, notice] of [
     browser.ports[1].isAsleep = true;
     notice(browser, tab);
     browser.settle();
-    browser.clock.advance(15_000); // Nobody takes longer to answer.
+    browser.clock.advance(16_000); // Nobody takes longer to answer.
     browser.settle();
     const [cursors] = browser.router.cursors;
     browser.router.append("user-1", 2);

@@ -13,6 +13,8 @@ const VERSION = 1;
 
 // A worker that takes longer to answer is not there.
 const ANSWER_MS = 15_000;
+// A tab that wakes finds its timers due before the answers that came while it slept.
+const WAKING_MS = 1000;
 
 const browser = {
   start: (name) =>
@@ -109,8 +111,12 @@ export class SharedRouter {
   // What the worker answers to. Now and then it is asked, so that both hear of each other.
   #ask(message) {
     this.#post(message);
-    if (!this.#timers.has("answer")) this.#timers.arm("answer", ANSWER_MS, () => this.#lose());
+    if (!this.#timers.has("answer")) this.#timers.arm("answer", ANSWER_MS, () => this.#doubt());
     this.#timers.arm("beat", BEAT_MS, () => this.#ask({ type: "beat" }));
+  }
+
+  #doubt() {
+    this.#timers.arm("answer", WAKING_MS, () => this.#lose());
   }
 
   #lose() {
