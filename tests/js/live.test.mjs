@@ -54,7 +54,7 @@ async function open() {
   sockets.length = 0;
   listeners.clear();
   const children = [notice("connecting lost"), notice("signed-out refused")];
-  const dataset = { socket: "/ws/streams/", user: "1", streams: '{"user-1": "7-0"}' };
+  const dataset = { socket: "/ws/streams/", user: "1", streams: '{"user-1": "e.7.0"}' };
   follow({ dataset, children }, {});
   await settled(); // Nothing happens before follow() has returned.
   return children;

@@ -3,7 +3,7 @@
 //   const following = follow({
 //     url: "/ws/streams/",
 //     user: "42",                     // who is signed in: nobody else gets their frames
-//     streams: { "user-42": cursor }, // null: everything that is kept
+//     streams: { "user-42": cursor }, // null: everything that is kept. Not "latest"
 //     onEvent(frame) {}, onState(frame) {},
 //     onReset(frame) {},              // forget what you hold of frame.stream
 //     onRefused(stream, detail) {},   // it will not be sent; the others go on
@@ -15,6 +15,7 @@
 // its network needs nothing more: that is seen to here. Nothing is said before follow() has
 // returned.
 
+import { parse } from "./cursor.js";
 import { RouterPool } from "./pool.js";
 import { Router } from "./router.js";
 import { isSignedIn } from "./session.js";
@@ -23,6 +24,7 @@ import { SharedRouter } from "./shared.js";
 const routers = new Map(); // by user and address
 
 export function follow({ url, user, streams, ...handlers }) {
+  for (const cursor of Object.values(streams)) check(cursor);
   const router = routerFor(user, new URL(url, location.href.replace(/^http/, "ws")).href);
   const stopped = new AbortController();
   let cursors = streams;
@@ -64,6 +66,12 @@ export function follow({ url, user, streams, ...handlers }) {
       return following?.cursors ?? cursors;
     },
   };
+}
+
+// Those who share a connection must know where each stands, and "latest" does not say.
+function check(cursor) {
+  if (cursor === null || parse(cursor)) return;
+  throw new TypeError(`"${cursor}" is not a cursor. Use one that the server sent, or null.`);
 }
 
 function routerFor(user, url) {
