@@ -11,15 +11,25 @@ class Account(NamedTuple):
     is_staff: bool = False
     is_superuser: bool = False
     permissions: tuple[str, ...] = ()
+    is_in_team: bool = False
 
+
+TEAM = "Analysts"  # with whose members an export can be shared
 
 ACCOUNTS = (
-    Account("demo", "may do everything, in the admin too", is_staff=True, is_superuser=True),
+    Account(
+        "demo",
+        "may do everything, in the admin too",
+        is_staff=True,
+        is_superuser=True,
+        is_in_team=True,
+    ),
     Account(
         "staff",
         "may view and export flights, nothing else",
         is_staff=True,
         permissions=("view_flight", "export_flight"),
+        is_in_team=True,
     ),
     Account("guest", "may export nothing"),
 )

@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
 from exports import registry
@@ -60,6 +61,14 @@ def test_each_account_is_offered_what_it_may_export():
     assert offered["guest"] == set()
 
 
+def test_two_of_them_are_in_a_team_with_which_exports_can_be_shared():
+    create_demo_accounts()
+
+    members = Group.objects.get(name="Analysts").user_set.values_list("username", flat=True)
+
+    assert sorted(members) == ["demo", "staff"]
+
+
 def test_an_account_that_exists_keeps_its_password_and_its_rights():
     User.objects.create_user("staff", password="something else")
 
@@ -69,6 +78,7 @@ def test_an_account_that_exists_keeps_its_password_and_its_rights():
     assert staff.check_password("something else")
     assert not staff.is_staff
     assert staff.get_all_permissions() == set()
+    assert not staff.groups.exists()
     assert "staff: exists" in out
     assert "demo: made" in out
 

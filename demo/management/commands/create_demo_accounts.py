@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from demo.accounts import ACCOUNTS
+from demo.accounts import ACCOUNTS, TEAM
 
 if TYPE_CHECKING:
     from demo.accounts import Account
@@ -45,4 +45,6 @@ def _create(account: Account) -> str:
     user.user_permissions.set(
         Permission.objects.filter(content_type__app_label="demo", codename__in=account.permissions)
     )
+    if account.is_in_team:
+        user.groups.add(Group.objects.get_or_create(name=TEAM)[0])
     return "made"
