@@ -1,4 +1,4 @@
-"""A notification as an e-mail, and the server that is given it."""
+"""Letters: a notification as an e-mail message, and the connection over which it is sent."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from notifications.models import Event
     from notifications.notices import Notice
 
@@ -60,43 +58,36 @@ def compose(event: Event, notice: Notice, to: str) -> EmailMessage:
 
 
 class Post:
-    """The mail server. One connection for all that is sent in the block."""
+    """The mail connection: opened by the first letter, kept for the others, closed by who made it.
+
+    What can go wrong is its back end's to say, in any exception: another than SMTP's may be
+    what the settings name.
+    """
 
     def __init__(self) -> None:
         self._connection = get_connection()
-
-    def __enter__(self) -> Post:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()
 
     def send(self, letter: EmailMessage) -> None:
         """Send it, or raise why not: Refused, TryLater or ServerDown."""
         try:
             # Also what a server says to a wrong password: nobody's letter is at fault.
             self._connection.open()
-        except OSError as error:
-            raise ServerDown(repr(error)) from error
+        except Exception as error:
+            raise ServerDown(_text(error)) from error
         try:
             self._connection.send_messages([letter])
         except Exception as error:
-            self._close()  # Whatever state it is in, the next letter gets a fresh one.
+            self.close()  # Whatever state it is in, the next letter gets a fresh one.
             raise _judged(error) from error
 
-    def _close(self) -> None:
-        with suppress(OSError):  # It may be dead already.
+    def close(self) -> None:
+        with suppress(Exception):  # It may be dead already, and nothing depends on a farewell.
             self._connection.close()
 
 
 def _judged(error: Exception) -> NotSent:
     """Whose fault it is that a letter did not go out."""
-    text = repr(error)
+    text = _text(error)
     match error:
         case smtplib.SMTPRecipientsRefused():
             codes = [code for code, _ in error.recipients.values()]
@@ -117,3 +108,8 @@ def _by_code(code: int, text: str) -> NotSent:
     if code == SHUTTING_DOWN:
         return ServerDown(text)
     return Refused(text) if code >= FOR_GOOD else TryLater(text)
+
+
+def _text(error: Exception) -> str:
+    """For the log. Not its repr(): that of a UnicodeError has all of the password in it."""
+    return f"{type(error).__name__}: {error}"

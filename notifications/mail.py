@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ def send_due() -> Round:
     Safe to run anywhere and at once: who mails a user has claimed them.
     """
     done = Round()
-    with letters.Post() as post:
+    with closing(letters.Post()) as post:
         for stream in list(_due()):
             user = _user_of(stream)
             if user is not None and (claim := _Claim.take(user, stream)):

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management import CommandError, call_command
@@ -325,18 +326,47 @@ def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, 
     assert server.sent == [("bob@example.com", "harmless")]
 
 
-@pytest.mark.parametrize("why", ["sender", "password"])
-def test_a_server_that_wants_nothing_from_us_loses_nothing(server, ada, settings, why):
+@pytest.mark.parametrize("password", ["", "wrong", "pässwörd"])
+def test_a_server_that_wants_nothing_from_us_loses_nothing(server, ada, settings, password):
     tell(ada, "a")
-    if why == "sender":
-        server.to_sender = "550 We do not know you"
+    if password:
+        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "somebody", password
     else:
-        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "somebody", "wrong"
+        server.to_sender = "550 We do not know you"
 
-    with pytest.raises(ServerDown):
+    with pytest.raises(ServerDown) as refused:
         send_due()
 
-    assert Inbox.objects.get().mailed_offset == 0
+    assert password == "" or password not in str(refused.value)
+    assert_put_off_only(ada)
+
+
+def assert_put_off_only(user):
+    row = Inbox.objects.get(user=user)
+    assert row.mailed_offset == 0
+    # Given back, not left to the end of a lease.
+    assert row.mail_after < timezone.now() + mail.AGAIN + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, RuntimeError])
+def test_a_back_end_that_cannot_be_opened_is_a_server_that_is_down(ada, settings, error):
+    settings.EMAIL_BACKEND = f"{__name__}.CannotBeOpened"
+    settings.EMAIL_ERROR = error
+    settings.SITE_URL = "https://exports.example.com"
+    tell(ada, "a")
+
+    with pytest.raises(ServerDown, match=f"^{error.__name__}: No API of theirs$"):
+        send_due()
+
+    assert_put_off_only(ada)
+
+
+class CannotBeOpened(BaseEmailBackend):
+    def open(self):
+        raise django_settings.EMAIL_ERROR("No API of theirs")
+
+    def close(self):
+        raise django_settings.EMAIL_ERROR("It never was open")
 
 
 @pytest.mark.parametrize("asked", ["recipient", "letter", "header"])
