@@ -33,7 +33,7 @@ class Figures:
     codes: list[int | None]  # with which those that read were closed
     left: int  # connections that are left then
     seconds: float  # until those that came back had everything
-    slowest_pong: float  # seconds
+    slowest_pong: float  # seconds, until the stopped ones were closed
 
 
 async def measure(
@@ -79,6 +79,7 @@ async def measure(
         await until(lambda: connections() <= 1, "no connection is left but one")
         codes = [one.close_code for one in ignoring]
         closed, left = mebibytes(), connections()
+        slowest_pong = max(healthy.pongs)  # Later, those that come back keep us busy ourselves.
         assert {one.offset for one in ignoring} <= {window}, "No more than a window was sent."
 
         begin = loop.time()
@@ -89,4 +90,4 @@ async def measure(
             await until(lambda: {one.offset for one in back} == {healthy.offset}, "all are level")
         seconds = loop.time() - begin
         assert healthy.close_code is None
-    return Figures(before, full, after, closed, codes, left, seconds, max(healthy.pongs))
+    return Figures(before, full, after, closed, codes, left, seconds, slowest_pong)

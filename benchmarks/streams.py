@@ -204,11 +204,13 @@ def port() -> int:
 def sign_in(name: str) -> Address:
     """A new user, and the session and stream of that user."""
     from django.contrib.auth import get_user_model
+    from django.db import connection
     from django.test import Client
 
     user, _ = get_user_model().objects.get_or_create(username=name)
     client = Client()
     client.force_login(user)
+    connection.close()  # Those of the web process are counted, and not ours.
     return Address(HOST, port(), client.cookies["sessionid"].value, f"user-{user.pk}")
 
 
