@@ -57,13 +57,18 @@ def chosen_team(user: User, chosen: int | str | None) -> Group | None:
 
 def register() -> None:
     """Let the streams of exports be read by those who may see the export."""
-    access.register("export", _may_read)
+    access.register("export", _readable)
 
 
-def _may_read(user: User, rest: str) -> bool:
+def _readable(user: User, rests: Collection[str]) -> set[str]:
+    exports = visible_to(user).filter(pk__in=filter(None, map(_export_id, rests)))
+    return {str(pk) for pk in exports.values_list("pk", flat=True)}
+
+
+def _export_id(rest: str) -> uuid.UUID | None:
     try:
         export_id = uuid.UUID(rest)
     except ValueError:
-        return False
+        return None
     # One spelling: anything else would be another stream's name.
-    return str(export_id) == rest and visible_to(user).filter(pk=export_id).exists()
+    return export_id if str(export_id) == rest else None

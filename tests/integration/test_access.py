@@ -16,7 +16,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from exports.models import Export
-from notifications import backlog, consumers, handshake, hub, push, recheck, tokens
+from notifications import access, backlog, consumers, handshake, hub, push, recheck, tokens
 from notifications.models import Stream, Token
 from notifications.recheck import Doubt
 from tests.streaming import Socket, append, connected, eventually, headers, in_thread, session_of
@@ -526,6 +526,29 @@ async def test_a_long_poll_ends_at_once_to_be_asked_for_anew(ada, team, client):
 
 
 # -- who may read ----------------------------------------------------------------------------------
+
+
+def test_all_streams_of_a_socket_are_asked_about_in_one_query_a_kind(
+    ada, grace, django_assert_num_queries
+):
+    ada.groups.set([*(Group.objects.create(name=f"crew {n}") for n in range(3))])
+    teams = [access.team_stream(each.pk) for each in ada.groups.all()]
+    own = [Export.objects.create(owner=ada, exporter="flights").stream for _ in range(3)]
+    foreign = Export.objects.create(owner=grace, exporter="flights").stream
+    ada.has_perm("exports.view_export")  # Django's own questions, kept on the user.
+
+    with django_assert_num_queries(2):
+        readable = access.readable(
+            ada, [f"user-{ada.pk}", *teams, *own, foreign, "export-none", "team-07", "nonsense"]
+        )
+
+    assert readable == {f"user-{ada.pk}", *teams, *own}
+
+
+def test_a_rule_that_returns_more_than_it_was_asked_for_opens_no_more(ada, monkeypatch):
+    monkeypatch.setattr(access, "_rules", {"order": lambda user, rests: ["1", "2"]})
+
+    assert access.readable(ada, ["order-2", "order-3"]) == {"order-2"}
 
 
 @pytest.mark.parametrize(

@@ -350,7 +350,7 @@ async def test_a_stream_is_never_read_before_it_is_followed(cookie, name, monkey
 
     monkeypatch.setattr(hub.Hub, "follow", slow_follow)
     monkeypatch.setattr(backlog, "read", noted_read)
-    monkeypatch.setattr(consumers.access, "may_read", lambda user, stream: True)
+    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         await socket.subscribe({"user-late": None})
@@ -484,7 +484,7 @@ async def test_a_flushed_valkey_loses_nothing(cookie, name, valkey):
 async def test_many_streams_are_subscribed_to_in_a_second_when_valkey_is_frozen(
     cookie, monkeypatch, valkey
 ):
-    monkeypatch.setattr(consumers.access, "may_read", lambda user, stream: True)
+    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
     valkey.freeze()
 
     async with connected(cookie) as socket, asyncio.timeout(hub.LAYER_TIMEOUT + 5):
@@ -603,7 +603,7 @@ async def test_another_spelling_of_a_name_is_another_stream(user, cookie, spelli
 
 async def test_no_more_than_so_many_streams_on_a_socket(cookie, monkeypatch):
     monkeypatch.setattr(consumers.protocol, "MAX_STREAMS", 2)
-    monkeypatch.setattr(consumers.access, "may_read", lambda user, stream: True)
+    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
 
     async with connected(cookie) as socket:
         await socket.send("subscribe", streams={"a-1": None, "a-2": None, "a-3": None})
@@ -660,9 +660,12 @@ async def test_a_permission_that_was_taken_is_not_remembered(
 ):
     """The user of the handshake has its permissions cached."""
     users = set()
-    monkeypatch.setattr(
-        consumers.access, "may_read", lambda user, stream: users.add(id(user)) or True
-    )
+
+    def readable(user, streams):
+        users.add(id(user))
+        return set(streams)
+
+    monkeypatch.setattr(consumers.access, "readable", readable)
     async with connected(cookie) as socket:
         await socket.subscribe({"a-1": None})
         await eventually(lambda: len(users) > 1)
@@ -791,7 +794,12 @@ async def test_subscribing_again_and_again_is_refused_and_costs_no_question(
     asked = []
     monkeypatch.setattr(limits, "NAMES_A_SECOND", 0)
     monkeypatch.setattr(limits, "NAMES_AT_ONCE", 5)
-    monkeypatch.setattr(access, "may_read", lambda user, stream: asked.append(stream) or True)
+
+    def readable(user, streams):
+        asked.extend(streams)
+        return set(streams)
+
+    monkeypatch.setattr(access, "readable", readable)
 
     async with connected(cookie) as socket:
         await socket.subscribe({f"a-{number}": None for number in range(5)})
@@ -1015,7 +1023,7 @@ async def test_a_slow_query_of_one_socket_does_not_hold_up_another(user, cookie,
         return original(stream, *arguments)
 
     monkeypatch.setattr(backlog, "read", read)
-    monkeypatch.setattr(consumers.access, "may_read", lambda user, stream: True)
+    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
     async with connected(cookie) as slow, connected(cookie) as quick:
         await slow.send("subscribe", streams={"a-slow": None})
         await eventually(lambda: begun)
@@ -1047,12 +1055,12 @@ async def test_nothing_is_left_of_a_socket_that_goes(cookie, name, valkey):
 async def test_nothing_is_left_of_a_socket_whose_handler_raises(cookie, name, monkeypatch):
     """Channels does not call disconnect() then."""
 
-    def may_read(user, stream):
-        if stream == "a-1":
+    def readable(user, streams):
+        if "a-1" in streams:
             raise RuntimeError("a mistake of ours")
-        return True
+        return set(streams)
 
-    monkeypatch.setattr(consumers.access, "may_read", may_read)
+    monkeypatch.setattr(consumers.access, "readable", readable)
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         await socket.send("subscribe", streams={"a-1": None})
@@ -1097,7 +1105,7 @@ async def test_nothing_is_left_of_a_socket_that_is_killed_while_it_subscribes(
 
 
 async def test_a_socket_that_goes_while_valkey_is_frozen_is_gone(cookie, valkey, monkeypatch):
-    monkeypatch.setattr(consumers.access, "may_read", lambda user, stream: True)
+    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
     valkey.freeze()
     async with connected(cookie) as socket:
         await socket.subscribe({f"user-{number}": None for number in range(30)})
