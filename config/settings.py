@@ -269,16 +269,22 @@ if not DEBUG:
     SESSION_COOKIE_SECURE = _https
     CSRF_COOKIE_SECURE = _https
     SECURE_HSTS_SECONDS = 3600 if _https else 0
-    _site_url = f"{'https' if _https else 'http'}://{ALLOWED_HOSTS[0].lstrip('.')}"
+    _site_url = f"{'https' if _https else 'http'}://{ALLOWED_HOSTS[0]}"
 
 # -- E-mail ------------------------------------------------------------------------
 
-# Who sends e-mails has no request that says what the site is called.
-SITE_URL = env.str("SITE_URL", _site_url)
-if not re.fullmatch(r"https?://[\w.:\[\]-]+/?", SITE_URL):
+# Who sends e-mails has no request that says what the site is called. The first host does,
+# unless it is a pattern ("*", ".example.com"): then SITE_URL stays empty, nobody is mailed,
+# and beat says why. That is no reason not to start.
+_one_site = re.compile(r"https?://[\w\[][\w.:\[\]-]*/?")
+SITE_URL = env.str("SITE_URL", "")
+if not SITE_URL:
+    SITE_URL = _site_url if _one_site.fullmatch(_site_url) else ""
+elif not _one_site.fullmatch(SITE_URL):
     raise ImproperlyConfigured("Set SITE_URL to what people type: https://exports.example.com")
 
-_email = env.dj_email_url("EMAIL_URL", "console:")
+# In production letters are not for logs: until there is a server, they wait.
+_email = env.dj_email_url("EMAIL_URL", "console:" if DEBUG else "dummy:")
 if "EMAIL_BACKEND" not in _email:
     raise ImproperlyConfigured("EMAIL_URL must begin with smtp:, submission:, console: or dummy:")
 EMAIL_BACKEND = _email["EMAIL_BACKEND"]

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 SHUTTING_DOWN, FOR_GOOD = 421, 500
 
 
+# Django's back end that drops what it is given. As good as none.
+OFF = "django.core.mail.backends.dummy.EmailBackend"
+
+
+class NotSetUp(Exception):
+    """The settings lack what every letter needs. The message names it."""
+
+
 class NotSent(Exception):
     """A letter did not go out."""
 
@@ -37,13 +45,21 @@ class ServerDown(NotSent):
     """No letter now: the server does not answer, or does not want anything from us."""
 
 
+def require_settings() -> None:
+    """Raise NotSetUp if the settings name no mail server, or not what links begin with."""
+    if settings.EMAIL_BACKEND == OFF:
+        raise NotSetUp("Nobody is mailed: no mail server is set. Set EMAIL_URL.")
+    if not _site():
+        raise NotSetUp("Nobody is mailed: links in letters would lead nowhere. Set SITE_URL.")
+
+
 def compose(event: Event, notice: Notice, to: str) -> EmailMessage:
     """`notice`, which describes `event`, as plain text in the language that is active.
 
     The same event makes the same letter, identifier and date included: who gets it twice,
     or sorts it, can tell.
     """
-    site = getattr(settings, "SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+    site = _site()
     url = notice.url or reverse("notifications:inbox")
     if url.startswith("/"):
         url = site + url
@@ -55,6 +71,10 @@ def compose(event: Event, notice: Notice, to: str) -> EmailMessage:
         "Auto-Submitted": "auto-generated",  # So that nobody's holiday notice answers.
     }
     return EmailMessage(notice.title, f"{text.strip()}\n", to=[to], headers=headers)
+
+
+def _site() -> str:
+    return str(getattr(settings, "SITE_URL", "")).rstrip("/")
 
 
 class Post:

@@ -60,10 +60,11 @@ class Round:
 
 
 def send_due() -> Round:
-    """Mail what is due. Raises ServerDown; what was not sent then is still due.
+    """Mail what is due. Raises NotSetUp or ServerDown; what was not sent then is still due.
 
     Safe to run anywhere and at once: who mails a user has claimed them.
     """
+    letters.require_settings()
     done = Round()
     with closing(letters.Post()) as post:
         for stream in list(_due()):
@@ -74,18 +75,26 @@ def send_due() -> Round:
 
 
 class Rounds:
-    """`send_due` for a clock: further and further apart while the server is down."""
+    """`send_due` for a clock: further and further apart while the server is down.
+
+    What the settings lack is said once: they do not change while a process lives.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._rest = 0.0
         self._rest_until = 0.0
+        self._has_said_what_is_missing = False
 
     def __call__(self) -> None:
         if self._now() < self._rest_until:
             return
         try:
             send_due()
+        except letters.NotSetUp as error:
+            if not self._has_said_what_is_missing:
+                logger.warning("%s", error)
+            self._has_said_what_is_missing = True
         except letters.ServerDown as error:
             self._rest = min(max(2 * self._rest, FIRST_REST), LONGEST_REST)
             self._rest_until = self._now() + self._rest

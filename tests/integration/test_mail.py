@@ -17,9 +17,9 @@ from django.db import connection, connections, transaction
 from django.utils import timezone, translation
 
 from exports import lifecycle
-from notifications import inbox, mail, notices, publish
+from notifications import inbox, letters, mail, notices, publish
 from notifications.access import user_stream
-from notifications.letters import ServerDown
+from notifications.letters import NotSetUp, ServerDown
 from notifications.mail import Round, send_due
 from notifications.models import Event, Inbox, Mailing, Stream
 from notifications.notices import Notice
@@ -352,7 +352,6 @@ def assert_put_off_only(user):
 def test_a_back_end_that_cannot_be_opened_is_a_server_that_is_down(ada, settings, error):
     settings.EMAIL_BACKEND = f"{__name__}.CannotBeOpened"
     settings.EMAIL_ERROR = error
-    settings.SITE_URL = "https://exports.example.com"
     tell(ada, "a")
 
     with pytest.raises(ServerDown, match=f"^{error.__name__}: No API of theirs$"):
@@ -461,6 +460,46 @@ def test_the_clock_comes_seldomer_while_the_server_is_down(server, ada):
 
     assert tried == [0, 10, 30, 70, 150, 310, 610, 910]
     assert subjects(server) == ["a", "b", "c"]
+
+
+# -- Not set up ----------------------------------------------------------------------------------
+
+MISSING = {"EMAIL_BACKEND": letters.OFF, "SITE_URL": ""}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_until_mail_is_set_up_what_is_due_waits_for_a_day(server, ada, settings, caplog, name):
+    wanted = getattr(settings, name)
+    setattr(settings, name, MISSING[name])
+    tell(ada, "old", "young")
+    rounds = mail.Rounds()
+
+    rounds()
+    rounds()
+    Event.objects.filter(offset=1).update(at=timezone.now() - mail.TOO_OLD)
+    setattr(settings, name, wanted)
+    mail.Rounds()()
+
+    said = [record.message for record in caplog.records if record.name == mail.__name__]
+    assert len(said) == 1
+    assert said[0].startswith("Nobody is mailed: ")
+    assert said[0].endswith({"EMAIL_BACKEND": " Set EMAIL_URL."}.get(name, f" Set {name}."))
+    assert subjects(server) == ["young"]
+
+
+def test_a_project_without_an_address_for_links_is_told(server, settings):
+    del settings.SITE_URL
+
+    with pytest.raises(NotSetUp, match=r"Set SITE_URL\.$"):
+        send_due()
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_the_command_fails_with_the_remedy_when_mail_is_not_set_up(server, settings, name):
+    setattr(settings, name, MISSING[name])
+
+    with pytest.raises(CommandError, match=r"^Nobody is mailed: .* Set (EMAIL|SITE)_URL\.$"):
+        call_command("mail_notifications")
 
 
 # -- Twice, and at once --------------------------------------------------------------------------
@@ -635,7 +674,7 @@ def test_beat_mails_what_is_due(server, ada, beat_with):
     assert Inbox.objects.get().mailed_offset == 1
 
 
-def test_unless_told_otherwise_beat_prints_letters(ada, beat_with):
+def test_in_development_beat_prints_letters(ada, beat_with):
     tell(ada, "Look at this")
 
     beat = beat_with()
@@ -643,3 +682,15 @@ def test_unless_told_otherwise_beat_prints_letters(ada, beat_with):
     log = wait_until(lambda: "Message-ID" in (text := beat.log_text()) and text, 60, "it prints")
     assert "Subject: Look at this" in log
     assert "http://127.0.0.1:8000/inbox/" in log
+
+
+def test_in_production_beat_prints_none_and_says_once_that_nobody_is_mailed(ada, beat_with):
+    tell(ada, "Look at this")
+
+    beat = beat_with(DEBUG="0", SECRET_KEY="x" * 50, ALLOWED_HOSTS="*")
+
+    wait_until(lambda: "Set EMAIL_URL." in beat.log_text(), 60, "it says what is missing")
+    beat.stop()
+    assert beat.log_text().count("Nobody is mailed") == 1
+    assert "Look at this" not in beat.log_text()
+    assert not Inbox.objects.exists()

@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError
 
+from notifications import letters
 from tests.services.environment import SETTINGS, settings_in_environment
 
 COUNTS = (
@@ -88,11 +89,11 @@ def test_no_number_is_forgotten_here():
 def in_production(monkeypatch):
     monkeypatch.setenv("DEBUG", "0")
     monkeypatch.setenv("SECRET_KEY", "x" * 50)
-    monkeypatch.setenv("ALLOWED_HOSTS", ".example.com,localhost")
+    monkeypatch.setenv("ALLOWED_HOSTS", "exports.example.com,localhost")
 
 
 @pytest.mark.parametrize(
-    ("https", "url"), [("1", "https://example.com"), ("0", "http://example.com")]
+    ("https", "url"), [("1", "https://exports.example.com"), ("0", "http://exports.example.com")]
 )
 def test_letters_link_to_the_first_host_unless_told_otherwise(
     monkeypatch, in_production, https, url
@@ -110,11 +111,32 @@ def test_an_address_that_links_cannot_begin_with_is_refused(monkeypatch, url):
         runpy.run_path(str(SETTINGS))
 
 
-def test_any_host_is_no_address_for_links(monkeypatch, in_production):
-    monkeypatch.setenv("ALLOWED_HOSTS", "*")
+@pytest.mark.parametrize("hosts", ["*", ".example.com", "*,exports.example.com"])
+def test_a_pattern_of_hosts_is_no_address_for_links_and_keeps_nothing_from_starting(
+    monkeypatch, in_production, hosts
+):
+    monkeypatch.setenv("ALLOWED_HOSTS", hosts)
 
-    with pytest.raises(ImproperlyConfigured, match="Set SITE_URL to"):
-        runpy.run_path(str(SETTINGS))
+    assert runpy.run_path(str(SETTINGS))["SITE_URL"] == ""
+
+
+def test_an_address_for_links_is_taken_whatever_the_hosts(monkeypatch, in_production):
+    monkeypatch.setenv("ALLOWED_HOSTS", "*")
+    monkeypatch.setenv("SITE_URL", "https://exports.example.com:8443/")
+
+    assert runpy.run_path(str(SETTINGS))["SITE_URL"] == "https://exports.example.com:8443/"
+
+
+def test_in_development_letters_are_printed():
+    assert runpy.run_path(str(SETTINGS))["EMAIL_BACKEND"].endswith(".console.EmailBackend")
+
+
+def test_in_production_letters_go_nowhere_until_a_server_is_set(monkeypatch, in_production):
+    assert runpy.run_path(str(SETTINGS))["EMAIL_BACKEND"] == letters.OFF
+
+    monkeypatch.setenv("EMAIL_URL", "smtp://mail.example.com")
+
+    assert runpy.run_path(str(SETTINGS))["EMAIL_BACKEND"].endswith(".smtp.EmailBackend")
 
 
 def test_a_mail_server_is_never_waited_for_without_end(monkeypatch):

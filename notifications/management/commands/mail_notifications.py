@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from notifications import mail
-from notifications.letters import ServerDown
+from notifications.letters import NotSetUp, ServerDown
 
 
 class Command(BaseCommand):
@@ -16,6 +16,8 @@ class Command(BaseCommand):
     def handle(self, **_: Any) -> None:
         try:
             done = mail.send_due()
+        except NotSetUp as error:
+            raise CommandError(str(error)) from error
         except ServerDown as error:
             raise CommandError(
                 f"The mail server cannot be used; what is due is sent the next time. {error}"
