@@ -84,7 +84,12 @@ class InboxAdmin(MachineOwnedAdmin):
     ordering = ["-pk"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Inbox | None = None) -> bool:
-        # It goes with its user, whom the admin could not delete otherwise.
+        # It goes with its user, on whose pages the admin asks of each row that would go, too.
+        # On its own it stays: made anew, it would have all of the last day mailed again.
+        page = request.resolver_match
+        own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
+        if obj is None or page is None or (page.url_name or "").startswith(own_pages):
+            return False
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 

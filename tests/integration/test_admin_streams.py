@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import transaction
 from django.test import Client
 
@@ -76,17 +76,52 @@ def test_a_token_is_revoked_by_deleting_it(operator):
     assert tokens.user_of(secret) is None
 
 
-def test_an_inbox_is_to_be_looked_at_and_goes_with_its_user(operator):
+@pytest.fixture
+def reader():
     user = User.objects.create_user("reader")
     with transaction.atomic():
         inbox.notify(user, "Ready")
     inbox.mark_read(user)
+    return user
+
+
+def test_an_inbox_is_to_be_looked_at(operator, reader):
     base = f"/admin/notifications/inbox/{Inbox.objects.get().pk}"
 
     assert found(operator, "/admin/notifications/inbox/", "reader") == ["inbox of reader"]
     assert operator.get(f"{base}/change/").status_code == 200
     assert operator.post(f"{base}/change/", {"read_offset": 0}).status_code == 403
     assert operator.get("/admin/notifications/inbox/add/").status_code == 403
-    deleted = operator.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"})
+
+
+def test_an_inbox_is_not_deleted_by_itself(operator, reader):
+    row = Inbox.objects.get()
+    pages = "/admin/notifications/inbox/"
+    chosen = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+
+    assert "deletelink" not in operator.get(f"{pages}{row.pk}/change/").content.decode()
+    assert operator.post(f"{pages}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    operator.post(pages, chosen)
+    assert Inbox.objects.get() == row
+
+
+@pytest.mark.parametrize("path", ["{pk}/delete/", ""])
+def test_an_inbox_goes_with_its_user(operator, reader, path):
+    chosen = {"action": "delete_selected", "_selected_action": [reader.pk], "post": "yes"}
+
+    deleted = operator.post(f"/admin/auth/user/{path.format(pk=reader.pk)}", chosen)
+
     assert deleted.status_code == 302
+    assert not User.objects.filter(pk=reader.pk).exists()
     assert not Inbox.objects.exists()
+
+
+def test_who_may_delete_users_and_no_inboxes_deletes_none_who_has_one(reader):
+    staff = User.objects.create_user("staff", is_staff=True)
+    staff.user_permissions.add(*Permission.objects.filter(codename="delete_user"))
+    client = Client()
+    client.force_login(staff)
+
+    client.post(f"/admin/auth/user/{reader.pk}/delete/", {"post": "yes"})
+
+    assert Inbox.objects.filter(user=reader).exists()
