@@ -21,8 +21,8 @@ def mail_by_the_clock(**_: object) -> None:
     In a thread of its own, so that a slow mail server holds up no rescue.
     """
     # Needs the apps, which are loaded only now.
-    from exports.clock import Clock  # noqa: PLC0415 - see above
     from notifications import mail  # noqa: PLC0415 - see above
+    from notifications.clock import Clock  # noqa: PLC0415 - see above
 
     Clock(mail.Rounds()).start()
 

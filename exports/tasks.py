@@ -9,9 +9,9 @@ from celery import shared_task
 from celery.signals import beat_init
 
 from exports import lifecycle, queue
-from exports.clock import Clock
 from exports.engine import runner
 from exports.exceptions import LostRace
+from notifications.clock import Clock
 
 if TYPE_CHECKING:
     from celery import Task

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from exports.clock import Clock
+from notifications.clock import Clock
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -29,7 +29,7 @@ EXPORTS = (
     ("exporter", "registry", "changelist", "query"),
     ("engine", "engine.joblog", "engine.plan", "engine.readers", "engine.store"),
     ("access", "snapshot", "announce", "notices", "parts"),
-    ("queue", "limits", "clock"),
+    ("queue",),
     ("lifecycle",),
     # What people meet. It asks lifecycle, and leaves the work to workers.
     (

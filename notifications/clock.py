@@ -1,4 +1,4 @@
-"""Does something every few seconds, for as long as its process lives."""
+"""A clock: a thread that does something every few seconds (a periodic timer)."""
 
 from __future__ import annotations
 
