@@ -10,6 +10,10 @@ from django.conf import settings
 class Conf:
     """Reads NOTIFICATIONS_<name> when it is asked for `<name>`."""
 
+    # The entry of CHANNEL_LAYERS that carries pushes. After a failure its layer is flushed,
+    # in this process or, by some layers, for all: a project with consumers of its own gives
+    # this app an entry of its own.
+    CHANNEL_LAYER: str = "default"
     # How often the hub asks the database where the streams stand. A message that the
     # channel layer lost is late by at most this.
     SWEEP_SECONDS: float = 3.0

@@ -15,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from contextlib import suppress
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
-from notifications import backlog, recheck
+from notifications import backlog, push
 from notifications.conf import conf
 from notifications.cursor import Cursor
 from notifications.database import in_database
@@ -53,7 +54,7 @@ class Hub:
     """Lives in one event loop. Get it with `current()`."""
 
     def __init__(self) -> None:
-        self._layer: Any = get_channel_layer()
+        self._layer: Any = get_channel_layer(conf.CHANNEL_LAYER)
         self._followers: dict[str, set[Subscriber]] = {}
         # Who is there: each connection with its user's id, as text.
         self._connections: dict[Connection, str] = {}
@@ -138,16 +139,21 @@ class Hub:
         except Exception as error:  # noqa: BLE001
             self._is_broken = True  # It keeps traces of what it failed to do.
             logger.warning("The channel layer cannot be joined; sweeping: %r", error)
+            if not self._wanted():
+                # Nobody is left for whom a sweep would try again.
+                with suppress(Exception):
+                    await self._begin_anew()
 
     async def _settle_one(self) -> bool:
         """One step towards what the followers need. False if there is none to take."""
-        wanted = {*self._followers, *([recheck.GROUP] if self._connections else [])}
+        wanted = self._wanted()
         has_died = self._listener is not None and self._listener.done()
-        if self._is_broken or has_died or (self._channel and not wanted):
+        if self._is_broken or has_died:
             await self._begin_anew()
         elif wanted and not self._channel:
             self._channel = await self._layer.new_channel()
             self._listener = asyncio.create_task(self._listen(self._channel), name="streams-listen")
+            await asyncio.sleep(0)  # It listens: stopped before, it would leave its channel behind.
         elif missing := wanted - self._joined:
             stream = missing.pop()
             await self._layer.group_add(stream, self._channel)
@@ -158,24 +164,36 @@ class Hub:
             self._joined.discard(stream)
             for watch in (self._brought, self._swept, self._missed):
                 watch.pop(stream, None)
+        elif self._channel and not wanted:
+            self._channel = ""
+            await self._stop_listening()
         else:
             return False
         return True
 
+    def _wanted(self) -> set[str]:
+        """The groups whose messages somebody here needs."""
+        return {*self._followers, *([push.DOUBTS_GROUP] if self._connections else [])}
+
     async def _begin_anew(self) -> None:
         # Ours are forgotten first: whatever fails here, the next channel begins anew.
-        listener, self._listener = self._listener, None
         self._channel, self._joined, self._is_broken = "", set(), False
         try:
-            # Its connections, too: one whose peer has vanished takes everything and brings
-            # nothing. Nobody else in this process listens to the layer.
+            # The layer's connections, too: one whose peer has vanished takes everything and
+            # brings nothing. It takes all channels of this process with it, so who else listens
+            # to a layer is to have one of their own: docs/copy.md.
             await self._layer.flush()
         finally:
-            if listener is not None:
-                listener.cancel()
-                (end,) = await asyncio.gather(listener, return_exceptions=True)
-                if isinstance(end, Exception):
-                    logger.warning("The channel layer could not be listened to: %r", end)
+            await self._stop_listening()
+
+    async def _stop_listening(self) -> None:
+        """End the listener; the layer then gives up its channel."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.cancel()
+            (end,) = await asyncio.gather(listener, return_exceptions=True)
+            if isinstance(end, Exception):
+                logger.warning("The channel layer could not be listened to: %r", end)
 
     async def _listen(self, channel: str) -> None:
         while True:
@@ -188,7 +206,7 @@ class Hub:
                 logger.warning("A message over the channel layer makes no sense: %r", error)
 
     def _receive(self, message: dict[str, Any]) -> None:
-        if message["type"] == recheck.TYPE:
+        if message["type"] == push.DOUBTS:
             self._receive_doubt(message)
         else:
             self._receive_push(message)

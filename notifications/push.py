@@ -1,6 +1,7 @@
 """The push over the channel layer: a hint that arrives sooner, and may get lost.
 
-A push can never fail or slow its caller: it has a short time-out, and after a failure
+There are two kinds: what is new in a stream, and whose rights may have changed. All of one
+transaction goes out together, after its commit. A push can never fail or slow its caller: it has a short time-out, and after a failure
 none is tried for a while. What was not pushed is found in the tables within seconds.
 """
 
@@ -9,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
+from notifications.conf import conf
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from notifications.items import Item
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -31,37 +32,50 @@ REST = 2.5  # seconds without a try after a failure
 PROBE = 0.25  # seconds for the next try
 # A larger message goes out without its items: a hint of where the stream stands.
 MAX_ITEMS = 100
+# More users than this are everybody: a message has to be small.
+MAX_USERS = 100
+# All hubs are in this group of the channel layer. No stream is: it is of no kind.
+DOUBTS_GROUP = "waybill.recheck"
+DOUBTS = "stream.recheck"  # The type of a message that tells whose rights may have changed.
 
 _rest_until = 0.0  # Zero after a push that arrived.
 # Pushes of this process: sent, failed, and not tried because one had just failed.
 counters = {"sent": 0, "failed": 0, "rested": 0}
 
 
-def after_commit(items: list[Item]) -> None:
-    """Push `items` when the running transaction commits; drop them if it rolls back.
+class Doubt(NamedTuple):
+    """Whose rights may have changed (None: everybody's). `again`: the change may be yet to come."""
 
-    All that one transaction appends goes out together, one message a stream.
+    user: str | None
+    again: bool = False
+
+
+class Outbox:
+    """What one transaction will push."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.doubts: list[Doubt] = []
+
+    def push(self) -> None:
+        send(messages(self.items) | doubts_message(self.doubts))
+
+
+def after_commit(items: Iterable[Item] = (), *, doubts: Iterable[Doubt] = ()) -> None:
+    """Push these when the running transaction commits; drop them if it rolls back.
+
+    All of one transaction goes out together, one message a group.
     """
-    collect(_Items, items)
+    waiting = _waiting()
+    outbox = waiting or Outbox()
+    outbox.items.extend(items)
+    outbox.doubts.extend(doubts)
+    if waiting is None:
+        transaction.on_commit(outbox.push, robust=True)  # At once, outside of a transaction.
 
 
-class Outbox(Generic[T]):
-    """What one transaction will push, of one kind."""
-
-    def __init__(self, items: Sequence[T]) -> None:
-        self.items = list(items)
-
-    def push(self) -> None:
-        raise NotImplementedError
-
-
-class _Items(Outbox["Item"]):
-    def push(self) -> None:
-        push(self.items)
-
-
-def collect(kind: type[Outbox[T]], items: Sequence[T]) -> None:
-    """Put `items` into the running transaction's outbox of this kind."""
+def _waiting() -> Outbox | None:
+    """The running transaction's, if there is one already."""
     connection = transaction.get_connection()
     # None is a block without a savepoint of its own: nothing is rolled back to it.
     savepoints = set(connection.savepoint_ids) - {None}
@@ -69,10 +83,9 @@ def collect(kind: type[Outbox[T]], items: Sequence[T]) -> None:
     # what was appended inside it and nothing else.
     for registered, hook, _ in connection.run_on_commit:
         outbox = getattr(hook, "__self__", None)
-        if isinstance(outbox, kind) and registered - {None} == savepoints:
-            outbox.items.extend(items)
-            return
-    transaction.on_commit(kind(items).push, robust=True)
+        if isinstance(outbox, Outbox) and registered - {None} == savepoints:
+            return outbox
+    return None
 
 
 def push(items: list[Item]) -> bool:
@@ -117,12 +130,27 @@ def messages(items: list[Item]) -> dict[str, dict[str, Any]]:
     }
 
 
+def doubts_message(doubts: Iterable[Doubt]) -> dict[str, dict[str, Any]]:
+    """One message for all hubs, or none. Its `users` is None for everybody."""
+    users = {doubt.user for doubt in doubts}
+    if not users:
+        return {}
+    everybody = None in users or len(users) > MAX_USERS
+    return {
+        DOUBTS_GROUP: {
+            "type": DOUBTS,
+            "users": None if everybody else sorted(map(str, users)),
+            "again": any(doubt.again for doubt in doubts),
+        }
+    }
+
+
 async def _send_within(seconds: float, outgoing: dict[str, dict[str, Any]]) -> None:
     async with asyncio.timeout(seconds):
         await _send(outgoing)
 
 
 async def _send(outgoing: dict[str, dict[str, Any]]) -> None:
-    channel_layer: Any = get_channel_layer()
+    channel_layer: Any = get_channel_layer(conf.CHANNEL_LAYER)
     for group, message in outgoing.items():
         await channel_layer.group_send(group, message)

@@ -10,7 +10,7 @@ those that have expired in one query, and would load every one of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -19,51 +19,24 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from notifications import push
 from notifications.models import Token
+from notifications.push import Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# All hubs are in this group of the channel layer. No stream is: it is of no kind.
-GROUP = "waybill.recheck"
-TYPE = "stream.recheck"
-# More users than this are everybody: a message has to be small.
-MAX_USERS = 100
 # What a user's row says about rights. A sign-in saves only `last_login`.
 RIGHTS = frozenset({"password", "is_active", "is_superuser"})
-
-
-class Doubt(NamedTuple):
-    """Whose rights may have changed (None: everybody's). `again`: the change may be yet to come."""
-
-    user: str | None
-    again: bool = False
 
 
 def ask(users: Iterable[Any], *, again: bool = False) -> None:
     """After the commit, have the connections of these users (their ids) asked for anew."""
     if doubts := [Doubt(str(pk), again) for pk in users]:
-        push.collect(_Doubts, doubts)
+        push.after_commit(doubts=doubts)
 
 
 def ask_everybody() -> None:
     """After the commit, have all connections asked for anew."""
-    push.collect(_Doubts, [Doubt(None)])
-
-
-class _Doubts(push.Outbox[Doubt]):
-    def push(self) -> None:
-        push.send({GROUP: message(self.items)})
-
-
-def message(doubts: Iterable[Doubt]) -> dict[str, Any]:
-    """One for all that a transaction has changed. `users` is None for everybody."""
-    users = {doubt.user for doubt in doubts}
-    everybody = None in users or len(users) > MAX_USERS
-    return {
-        "type": TYPE,
-        "users": None if everybody else sorted(map(str, users)),
-        "again": any(doubt.again for doubt in doubts),
-    }
+    push.after_commit(doubts=[Doubt(None)])
 
 
 # -- what Django tells ---------------------------------------------------------------

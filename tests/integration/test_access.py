@@ -18,7 +18,7 @@ from django.urls import reverse
 from exports.models import Export
 from notifications import access, backlog, consumers, handshake, hub, push, recheck, tokens
 from notifications.models import Stream, Token
-from notifications.recheck import Doubt
+from notifications.push import Doubt
 from tests.streaming import Socket, append, connected, eventually, headers, in_thread, session_of
 from tests.waiting import wait_until
 
@@ -78,7 +78,7 @@ def cookie(browser):
 
 def joined():
     """Whether hints from other processes reach this one."""
-    return recheck.GROUP in hub.current()._joined
+    return push.DOUBTS_GROUP in hub.current()._joined
 
 
 async def say(stream, *events):
@@ -390,13 +390,13 @@ async def test_all_changes_of_a_transaction_are_one_hint(ada, grace, cookie):
         ([Doubt("1")], ["1"], False),
         ([Doubt("2"), Doubt("1"), Doubt("2", again=True)], ["1", "2"], True),
         ([Doubt("1"), Doubt(None)], None, False),
-        ([Doubt(str(pk)) for pk in range(recheck.MAX_USERS)], recheck.MAX_USERS, False),
-        ([Doubt(str(pk)) for pk in range(recheck.MAX_USERS + 1)], None, False),
+        ([Doubt(str(pk)) for pk in range(push.MAX_USERS)], push.MAX_USERS, False),
+        ([Doubt(str(pk)) for pk in range(push.MAX_USERS + 1)], None, False),
     ],
     ids=["one", "two", "everybody", "many", "too many"],
 )
 def test_a_hint_is_small(doubts, users, again):
-    message = recheck.message(doubts)
+    message = push.doubts_message(doubts)[push.DOUBTS_GROUP]
 
     named = message["users"]
     assert message["again"] == again
@@ -432,7 +432,9 @@ async def test_a_hint_that_makes_no_sense_is_dropped(ada, cookie):
     async with connected(cookie) as socket:
         await followed(socket, f"user-{ada.pk}")
         for message in ({"users": 7, "again": False}, {"users": []}):
-            await hub.current()._layer.group_send(recheck.GROUP, {"type": recheck.TYPE, **message})
+            await hub.current()._layer.group_send(
+                push.DOUBTS_GROUP, {"type": push.DOUBTS, **message}
+            )
         await say(f"user-{ada.pk}", "later")
 
         assert await socket.events_until("later") == ["later"]
@@ -565,7 +567,7 @@ def test_a_rule_that_returns_more_than_it_was_asked_for_opens_no_more(ada, monke
         f"export-{UNKNOWN}",
         "export-",
         "nonsense",
-        recheck.GROUP,
+        push.DOUBTS_GROUP,
         "waybill.v1-1",
     ],
 )

@@ -145,6 +145,77 @@ async def test_with_the_last_follower_everything_ends(ear, channels):
     assert channels() == []
 
 
+@pytest.mark.parametrize("goes", ["the last follower", "a listener that failed"])
+async def test_only_after_a_failure_is_the_layer_flushed(ear, often_sweeps, monkeypatch, goes):
+    """To flush it takes away what other consumers of this process have there."""
+    the_hub, flushed = hub.current(), asyncio.Event()
+    original = the_hub._layer.flush
+
+    async def flush():
+        flushed.set()
+        await original()
+
+    monkeypatch.setattr(the_hub._layer, "flush", flush, raising=False)
+    neighbour = await the_hub._layer.new_channel()
+    await the_hub._layer.group_add("chat", neighbour)
+    await the_hub.follow("user-1", ear)
+    if goes == "the last follower":
+        await the_hub.leave("user-1", ear)
+        await eventually(lambda: tasks_of_streams() == [])
+        assert not flushed.is_set()
+        await the_hub._layer.group_send("chat", {"type": "chat.message"})
+
+        async with asyncio.timeout(30):
+            assert await the_hub._layer.receive(neighbour) == {"type": "chat.message"}
+        assert list(the_hub._layer.channels) == [neighbour]
+    else:
+        the_hub._listener.cancel()
+        async with asyncio.timeout(30):
+            await flushed.wait()
+
+
+@pytest.mark.parametrize("moment", ["at once", "when it has joined"])
+async def test_who_goes_leaves_nothing_in_the_layer(ear, moment):
+    the_hub = hub.current()
+    following = asyncio.ensure_future(the_hub.follow("user-1", ear))
+    if moment == "at once":
+        await eventually(lambda: the_hub._settling)
+        the_hub.drop("user-1", ear)
+    await following
+    await the_hub.leave("user-1", ear)
+
+    await eventually(lambda: tasks_of_streams() == [])
+    assert (the_hub._layer.channels, the_hub._layer.groups) == ({}, {})
+
+
+async def test_who_goes_while_valkey_is_down_leaves_nothing_behind(ear, valkey):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+    valkey.kill()
+
+    await the_hub.leave("user-1", ear)
+
+    await eventually(lambda: tasks_of_streams() == [])
+    assert (the_hub._layer.channels, the_hub._layer.groups) == ({}, {})
+
+
+async def test_a_hub_has_the_layer_of_its_own_that_a_project_gives_it(ear, settings, channels):
+    (own,) = settings.CHANNEL_LAYERS.values()
+    prefix = own["CONFIG"]["prefix"]
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": "a project's own"},
+        "streams": {**own, "CONFIG": {**own["CONFIG"], "prefix": f"{prefix}-streams"}},
+    }
+    settings.NOTIFICATIONS_CHANNEL_LAYER = "streams"
+
+    await hub.current().follow("user-1", ear)
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+    groups = [name for name in channels() if "__group__" in name]
+    assert groups == [f"{prefix}-streams__group__user-1"]
+
+
 async def test_leaving_what_is_not_followed_is_no_mistake(ear):
     await hub.current().leave("user-1", ear)
     await hub.current().follow("user-1", ear)
@@ -251,24 +322,29 @@ async def test_a_sweep_asks_for_all_streams_at_once(ear, often_sweeps, monkeypat
 
 async def test_a_sweep_is_one_query_whatever_follows_whatever(ear, often_sweeps, monkeypatch):
     the_hub = hub.current()
-    execute, queries = CursorWrapper.execute, []
+    heads, execute, seen = backlog.heads, CursorWrapper.execute, []
 
-    def noted(cursor, sql, params=None):
-        queries.append(sql)
+    def sweep(names):
+        seen.append("sweep")
+        return heads(names)
+
+    def query(cursor, sql, params=None):
+        seen.append("query")
         return execute(cursor, sql, params)
 
     for number in range(50):
         await say("a", stream=f"user-{number}")
         for each in (ear, Ear(), Ear()):
             await the_hub.follow(f"user-{number}", each)
-    monkeypatch.setattr(CursorWrapper, "execute", noted)
-    sweeps = the_hub.counters["sweeps"]
-    await eventually(lambda: the_hub.counters["sweeps"] >= sweeps + 5)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(backlog, "heads", sweep)
+        patch.setattr(CursorWrapper, "execute", query)
+        await eventually(lambda: seen.count("sweep") > 5)
 
-    # One sweep may have been under way at either end.
-    assert abs(len(queries) - (the_hub.counters["sweeps"] - sweeps)) <= 1
-    assert all("notifications_stream" in sql for sql in queries)
+    # One sweep was under way at the beginning, and one at the end.
+    last = len(seen) - seen[::-1].index("sweep") - 1
+    whole = seen[seen.index("sweep") : last]
+    assert whole == ["sweep", "query"] * (len(whole) // 2)
 
 
 @pytest.mark.parametrize("error", [OperationalError("gone"), RuntimeError("surprise")])
