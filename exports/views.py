@@ -13,7 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponseRedirect
+from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -34,13 +34,14 @@ from exports.snapshot import reload
 from notifications.access import team_stream, teams_of, user_stream
 from notifications.backlog import current_cursor, heads
 from notifications.cursor import Cursor
+from notifications.http import SeeOther, user_of
 from notifications.models import Event
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Sequence
 
-    from django.contrib.auth.models import Group, User
+    from django.contrib.auth.models import Group
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
@@ -52,12 +53,6 @@ PAGE_SIZE = 25
 _private = cache_control(private=True, no_cache=True)
 
 
-class SeeOther(HttpResponseRedirect):
-    """After a POST: get that page."""
-
-    status_code = 303
-
-
 @method_decorator(_private, name="dispatch")
 class Dashboard(LoginRequiredMixin, View):
     """Start an export; see those that are under way, and those that were."""
@@ -65,15 +60,15 @@ class Dashboard(LoginRequiredMixin, View):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        teams = list(teams_of(_user(request)))
+        teams = list(teams_of(user_of(request)))
         return self._render(request, StartForm(user=request.user, teams=teams), teams)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        teams = list(teams_of(_user(request)))
+        teams = list(teams_of(user_of(request)))
         form = StartForm(request.POST, user=request.user, teams=teams)
         if form.is_valid():
             try:
-                export = lifecycle.request(user=_user(request), **form.cleaned_data)
+                export = lifecycle.request(user=user_of(request), **form.cleaned_data)
             except RequestError as error:
                 form.refuse(error)
             except NotPermitted as error:
@@ -85,7 +80,7 @@ class Dashboard(LoginRequiredMixin, View):
     def _render(
         self, request: HttpRequest, form: StartForm, teams: list[Group], *, status: int = 200
     ) -> HttpResponse:
-        user = _user(request)
+        user = user_of(request)
         streams = _cursors([user_stream(user), *(team_stream(team.pk) for team in teams)])
         shown = own_and_shared(user, teams)
         finished = shown.filter(status__in=FINAL).order_by("-finished_at", "-created_at")
@@ -132,7 +127,7 @@ def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The file, for who may still run the exporter."""
     export = _visible(request, pk)
     try:
-        query.permitted(_user(request), export.exporter)
+        query.permitted(user_of(request), export.exporter)
         return file_response(request, export)
     except NotPermitted as error:
         raise PermissionDenied(str(error)) from error
@@ -152,10 +147,10 @@ def _button(do: Callable[..., None]) -> Callable[[HttpRequest, uuid.UUID], HttpR
         if request.method != "POST":
             # Signing in leads back here with a GET.
             return SeeOther(export.get_absolute_url())
-        if not may_change(_user(request), export):
+        if not may_change(user_of(request), export):
             raise PermissionDenied(_("You may look at this export, and not change it."))
         try:
-            do(export, by=_user(request))
+            do(export, by=user_of(request))
         except IllegalMove as error:
             messages.error(request, str(error))
         return SeeOther(_next(request, export))
@@ -178,12 +173,7 @@ def _next(request: HttpRequest, export: Export) -> str:
 
 
 def _visible(request: HttpRequest, pk: uuid.UUID) -> Export:
-    return get_object_or_404(visible_to(_user(request)), pk=pk)
-
-
-def _user(request: HttpRequest) -> User:
-    assert request.user.is_authenticated
-    return request.user
+    return get_object_or_404(visible_to(user_of(request)), pk=pk)
 
 
 def _cursors(streams: Sequence[str]) -> dict[str, str]:

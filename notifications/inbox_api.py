@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest  # noqa: TC002 - ninja reads the annotations
 from django.utils.translation import get_language
@@ -11,12 +11,10 @@ from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field
 
 from notifications import inbox, notices
+from notifications.http import user_of
 from notifications.models import Mailing  # noqa: TC001 - pydantic reads the annotations
 from notifications.notices import Level  # noqa: TC001 - pydantic reads the annotations
 from notifications.problems import Problem
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 router = Router(tags=["inbox"])
 
@@ -79,7 +77,7 @@ class Preferences(Schema):
 
 @router.get("/inbox", response={200: PageOut, WHO: Problem}, summary="Your notifications")
 def get_inbox(request: HttpRequest, query: Query[PageIn]) -> dict[str, Any]:
-    page = inbox.page(_user(request), before=query.before, limit=query.limit)
+    page = inbox.page(user_of(request), before=query.before, limit=query.limit)
     return {
         **asdict(page.state),
         "cursor": page.cursor,
@@ -91,14 +89,14 @@ def get_inbox(request: HttpRequest, query: Query[PageIn]) -> dict[str, Any]:
 
 @router.post("/inbox/read", response={200: StateOut, CHANGE: Problem}, summary="Mark as read")
 def mark_read(request: HttpRequest, body: ReadIn) -> dict[str, Any]:
-    return asdict(inbox.mark_read(_user(request), body.up_to))
+    return asdict(inbox.mark_read(user_of(request), body.up_to))
 
 
 @router.get(
     "/inbox/preferences", response={200: Preferences, WHO: Problem}, summary="What you are mailed"
 )
 def get_preferences(request: HttpRequest) -> dict[str, Any]:
-    return {"email": inbox.mailing(_user(request))}
+    return {"email": inbox.mailing(user_of(request))}
 
 
 @router.patch(
@@ -107,7 +105,7 @@ def get_preferences(request: HttpRequest) -> dict[str, Any]:
     summary="Choose what you are mailed",
 )
 def set_preferences(request: HttpRequest, body: Preferences) -> dict[str, Any]:
-    inbox.choose_mailing(_user(request), body.email, get_language() or "")
+    inbox.choose_mailing(user_of(request), body.email, get_language() or "")
     return {"email": body.email}
 
 
@@ -119,8 +117,3 @@ def _item(entry: inbox.Entry) -> dict[str, Any]:
         "at": entry.at.isoformat(),
         "read": entry.read,
     }
-
-
-def _user(request: HttpRequest) -> User:
-    assert request.user.is_authenticated  # The router asks for it.
-    return request.user

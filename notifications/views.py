@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -13,19 +13,12 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from notifications import inbox
-from notifications.access import user_stream
 from notifications.forms import MailingForm, ReadForm
+from notifications.http import SeeOther, user_of
 from notifications.templatetags.inbox import latest as latest_of
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
     from django.http import HttpRequest
-
-
-class SeeOther(HttpResponseRedirect):
-    """After a POST: get that page."""
-
-    status_code = 303
 
 
 @login_required
@@ -33,12 +26,11 @@ class SeeOther(HttpResponseRedirect):
 @cache_control(private=True, no_cache=True)
 def inbox_page(request: HttpRequest) -> HttpResponse:
     """What there is to notice, a page at a time, the newest first."""
-    user = _user(request)
+    user = user_of(request)
     page = inbox.page(user, before=_before(request))
     context = {
         "page": page,
         "is_newest": _before(request) is None,
-        "streams": {user_stream(user): page.cursor},
         "mailing": MailingForm(initial={"email": inbox.mailing(user)}),
     }
     return render(request, "notifications/inbox.html", context)
@@ -49,7 +41,7 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
 @cache_control(private=True, no_cache=True)
 def latest(request: HttpRequest) -> HttpResponse:
     """The panel of the bell as it is now, for the page's script."""
-    return render(request, "notifications/_latest.html", latest_of(_user(request)))
+    return render(request, "notifications/_latest.html", latest_of(user_of(request)))
 
 
 @login_required
@@ -60,7 +52,7 @@ def read(request: HttpRequest) -> HttpResponse:
         form = ReadForm(request.POST)
         if not form.is_valid():
             return HttpResponse(form.errors.as_text(), status=422, content_type="text/plain")
-        inbox.mark_read(_user(request), form.cleaned_data["up_to"])
+        inbox.mark_read(user_of(request), form.cleaned_data["up_to"])
     return SeeOther(reverse("notifications:inbox"))
 
 
@@ -71,7 +63,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
         form = MailingForm(request.POST)
         if not form.is_valid():
             return HttpResponse(form.errors.as_text(), status=422, content_type="text/plain")
-        inbox.choose_mailing(_user(request), form.cleaned_data["email"], get_language() or "")
+        inbox.choose_mailing(user_of(request), form.cleaned_data["email"], get_language() or "")
     return SeeOther(reverse("notifications:inbox"))
 
 
@@ -79,8 +71,3 @@ def _before(request: HttpRequest) -> int | None:
     """The offset that the link to older ones names; what is no number is the newest page."""
     form = ReadForm({"up_to": request.GET.get("before")})
     return form.cleaned_data["up_to"] if form.is_valid() else None
-
-
-def _user(request: HttpRequest) -> User:
-    assert request.user.is_authenticated
-    return request.user
