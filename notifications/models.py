@@ -41,7 +41,10 @@ class Stream(models.Model):
 class Event(models.Model):
     """A fact in a stream. Never changed; offsets are 1, 2, 3 … in the order of commits."""
 
-    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="events")
+    # No index of its own: both below begin with it.
+    stream = models.ForeignKey(
+        Stream, on_delete=models.CASCADE, related_name="events", db_index=False
+    )
     offset = models.BigIntegerField()
     type = models.CharField(max_length=100)
     data = models.JSONField(encoder=DjangoJSONEncoder)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.utils import timezone
 
 from notifications import backlog, publish
 from notifications.cursor import Cursor
@@ -359,3 +360,42 @@ def test_a_hole_that_is_nobodys_pruning_is_passed_on():
 
     assert told(read(None)) == [1, 3]
     assert told(read(Cursor(cursor().epoch, 1, 0))) == [3]
+
+
+# -- what it costs ---------------------------------------------------------------------------
+
+
+def explained(statement):
+    words = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{words} {statement}")
+        return "\n".join(str(row) for row in cursor.fetchall())
+
+
+def test_one_streams_events_are_found_among_all_by_an_index_that_is_there_anyway():
+    streams = Stream.objects.bulk_create(Stream(name=f"export-{n}", head=100) for n in range(100))
+    Event.objects.bulk_create(
+        Event(stream=stream, offset=offset, type="log", data={}, at=timezone.now())
+        for stream in streams
+        for offset in range(1, 101)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        indexes = connection.introspection.get_constraints(cursor, Event._meta.db_table).values()
+    stream = streams[50]
+
+    plans = [
+        # The next page; all, up to an offset, when they are pruned; all, with their stream.
+        stream.events.filter(offset__gt=90).order_by("offset")[:5].explain(),
+        explained(
+            f'DELETE FROM notifications_event WHERE stream_id = {stream.pk} AND "offset" <= 9'
+        ),
+        explained(f"DELETE FROM notifications_event WHERE stream_id IN ({stream.pk})"),
+        # What PostgreSQL asks before it lets a stream go.
+        explained(f"SELECT 1 FROM notifications_event WHERE stream_id = {stream.pk}"),
+    ]
+
+    for plan in plans:
+        assert "SCAN notifications_event" not in plan, plan
+        assert "Seq Scan on notifications_event" not in plan, plan
+    assert ["stream_id"] not in [each["columns"] for each in indexes if each["index"]]
