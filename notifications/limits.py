@@ -1,4 +1,4 @@
-"""How much one socket may ask. Pure: no I/O, and the clock is given.
+"""How much one socket may ask (a rate limiter). Pure: no I/O, and the clock is given.
 
 A client that works as docs/protocol.md says never gets near. What does is a mistake in a
 loop, or an attack, and is to cost this process and its database little.

@@ -1,4 +1,4 @@
-// Which transport to use: the best that gets through.
+// Which transport to use: the best that gets through (a fallback order).
 
 import { Polling } from "./poll.js";
 import { Socket } from "./socket.js";
