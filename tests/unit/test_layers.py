@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -20,8 +22,26 @@ ROOT = Path(__file__).resolve().parents[2]
 # Each may import itself and what is right of it.
 APPS = ("config", "demo", "exports", "notifications")
 
-# Inside exports, a module may import its own line and the lines above. A new module
+# Inside an app, a module may import its own line and the lines above. A new module
 # belongs somewhere: the test asks where.
+NOTIFICATIONS = (
+    ("cursor", "limits", "pacer", "conf", "protocol", "clock", "http", "problems", "rights"),
+    ("items", "models"),
+    ("access", "database", "notices", "tokens"),
+    ("push",),
+    # Who writes streams, and who reads them.
+    ("publish", "backlog", "recheck", "prune"),
+    ("subscription", "replay"),
+    # Who follows: one hub a process, and those whom it tells.
+    ("hub",),
+    ("followers", "auth", "handshake"),
+    ("consumers", "api", "schema", "routing"),
+    # What is made of streams. Nothing above knows that there are notifications for people.
+    ("inbox",),
+    ("letters", "mail"),
+    # What people meet, and what starts the rest.
+    ("admin", "apps", "forms", "inbox_api", "management", "templatetags", "urls", "views"),
+)
 EXPORTS = (
     ("exceptions", "engine.formula", "engine.progress", "engine.writers"),
     ("conf",),
@@ -39,6 +59,7 @@ EXPORTS = (
     ("engine.keeper", "engine.runner"),
     ("tasks",),
 )
+LAYERS = {"notifications": NOTIFICATIONS, "exports": EXPORTS}
 # A person who types it wants to wait for it.
 FOREGROUND = "exports.management.commands.export"
 
@@ -60,9 +81,24 @@ WRITES = frozenset(
         *("update", "bulk_update", "delete"),
     }
 )
-STREAM_MODELS = frozenset({"Stream", "Event", "Retained"})
-# Subscribing to a stream that nobody has written to makes its empty row; what is old goes.
-STREAM_WRITERS = ("notifications.publish", "notifications.backlog", "notifications.prune")
+
+
+@dataclass(frozen=True)
+class Owned:
+    """Tables that only `writers` write; `related` is how rows are reached from others'."""
+
+    models: frozenset[str]
+    related: tuple[str, ...]
+    writers: tuple[str, ...]
+
+
+STREAMS = Owned(
+    frozenset({"Stream", "Event", "Retained"}),
+    (".events.", ".retained."),
+    # Subscribing to a stream that nobody has written to makes its empty row; what is old goes.
+    ("notifications.publish", "notifications.backlog", "notifications.prune"),
+)
+INBOXES = Owned(frozenset({"Inbox"}), (".inbox.",), ("notifications.inbox", "notifications.mail"))
 
 
 @dataclass(frozen=True)
@@ -138,34 +174,42 @@ def wrong_way_between_apps(found: Iterable[Import]) -> list[str]:
     ]
 
 
-def _line_in_exports(module: str) -> int | None:
-    """The number of its line in EXPORTS: that of the longest name that it is in."""
-    inside = module.removeprefix("exports").removeprefix(".")
+def _split(module: str) -> tuple[str, str]:
+    """Its app, and the rest of its name."""
+    app, _, inside = module.partition(".")
+    return app, inside
+
+
+def _line(module: str) -> int | None:
+    """The number of its line in its app's layers: that of the longest name that it is in."""
+    app, inside = _split(module)
     fitting = [
         (len(name), number)
-        for number, names in enumerate(EXPORTS)
+        for number, names in enumerate(LAYERS[app])
         for name in names
         if _is_in(inside, name)
     ]
     return max(fitting)[1] if fitting else None
 
 
-def without_a_place_in_exports(modules: Iterable[str]) -> list[str]:
+def without_a_place(modules: Iterable[str]) -> list[str]:
     return [
-        f"{name} is in no line of EXPORTS in {Path(__file__).name}: say where it belongs"
+        f"{name} is in no line of LAYERS in {Path(__file__).name}: say where it belongs"
         for name in modules
-        if name.startswith("exports.") and _line_in_exports(name) is None
+        for app, inside in [_split(name)]
+        if app in LAYERS and inside and _line(name) is None
     ]
 
 
-def wrong_way_inside_exports(found: Iterable[Import]) -> list[str]:
+def wrong_way_inside_apps(found: Iterable[Import]) -> list[str]:
     problems = []
     for each in found:
-        if not (each.importer.startswith("exports.") and each.imported.startswith("exports.")):
+        (app, inside), (other, _) = _split(each.importer), _split(each.imported)
+        if app != other or app not in LAYERS or not inside:
             continue
         if each.importer == FOREGROUND and each.imported == "exports.engine.runner":
             continue
-        here, there = _line_in_exports(each.importer), _line_in_exports(each.imported)
+        here, there = _line(each.importer), _line(each.imported)
         if here is not None and there is not None and here < there:
             problems.append(str(each))
     return problems
@@ -243,38 +287,38 @@ def _saves_status(node: ast.AST) -> bool:
     )
 
 
-def writes_streams(modules: dict[str, str]) -> list[str]:
-    """Who writes rows of streams but the modules that may."""
+def writes_owned(owned: Owned, modules: dict[str, str]) -> list[str]:
+    """Who writes rows of these tables but the modules that may."""
     return [
-        f"{name}:{node.lineno} writes a stream: {ast.unparse(node)}"
+        f"{name}:{node.lineno} writes what is not its own: {ast.unparse(node)}"
         for name, source in modules.items()
-        if name not in STREAM_WRITERS
+        if name not in owned.writers
         for tree in [ast.parse(source)]
-        for models in [_stream_models(tree)]
+        for models in [_names_of(owned.models, tree)]
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and _writes_one_of(node, models)
+        if isinstance(node, ast.Call) and _writes_one_of(node, models, owned.related)
     ]
 
 
-def _stream_models(tree: ast.AST) -> set[str]:
-    """The names by which a module calls the models of streams."""
+def _names_of(models: frozenset[str], tree: ast.AST) -> set[str]:
+    """The names by which a module calls these models."""
     return {
         alias.asname or alias.name
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == "notifications.models"
         for alias in node.names
-        if alias.name in STREAM_MODELS
+        if alias.name in models
     }
 
 
-def _writes_one_of(call: ast.Call, models: set[str]) -> bool:
+def _writes_one_of(call: ast.Call, models: set[str], related: tuple[str, ...]) -> bool:
     if isinstance(call.func, ast.Name):
         return call.func.id in models
     if not isinstance(call.func, ast.Attribute) or call.func.attr not in WRITES:
         return False
     chain = ast.unparse(call.func)
     through_manager = any(chain.startswith(f"{name}.objects.") for name in models)
-    return through_manager or ".events." in chain or ".retained." in chain
+    return through_manager or any(each in chain for each in related)
 
 
 # -- The house as it stands ----------------------------------------------------------------
@@ -282,7 +326,10 @@ def _writes_one_of(call: ast.Call, models: set[str]) -> bool:
 
 def test_the_modules_with_rules_of_their_own_are_there() -> None:
     # Renamed, they would break no rule any more.
-    named = {*PURE, *STREAM_WRITERS, "exports.lifecycle", "exports.engine.runner", "exports.tasks"}
+    named = {
+        *(*PURE, *STREAMS.writers, *INBOXES.writers),
+        *("exports.lifecycle", "exports.engine.runner", "exports.tasks"),
+    }
 
     assert sorted(named - set(sources())) == []
 
@@ -291,12 +338,12 @@ def test_apps_import_one_way() -> None:
     assert wrong_way_between_apps(imports(sources())) == []
 
 
-def test_every_module_of_exports_has_its_place() -> None:
-    assert without_a_place_in_exports(sources()) == []
+def test_every_module_of_an_app_has_its_place() -> None:
+    assert without_a_place(sources()) == []
 
 
-def test_modules_of_exports_import_one_way() -> None:
-    assert wrong_way_inside_exports(imports(sources())) == []
+def test_modules_of_an_app_import_one_way() -> None:
+    assert wrong_way_inside_apps(imports(sources())) == []
 
 
 def test_only_workers_and_the_foreground_command_do_the_work() -> None:
@@ -320,7 +367,11 @@ def test_only_lifecycle_writes_a_status() -> None:
 
 
 def test_only_publish_writes_streams() -> None:
-    assert writes_streams(sources()) == []
+    assert writes_owned(STREAMS, sources()) == []
+
+
+def test_only_inbox_and_mail_write_inboxes() -> None:
+    assert writes_owned(INBOXES, sources()) == []
 
 
 # -- Each rule finds what it is for ----------------------------------------------------------
@@ -341,17 +392,36 @@ def test_an_import_of_exports_by_notifications_is_found_also_for_types() -> None
 
 
 def test_a_module_without_a_place_is_found() -> None:
-    (problem,) = without_a_place_in_exports(["exports", "exports.surprise", "exports.models"])
+    modules = ["exports", "exports.surprise", "exports.models", "notifications.new", "demo.new"]
 
-    assert problem.startswith("exports.surprise is in no line")
+    first, second = without_a_place(modules)
+
+    assert first.startswith("exports.surprise is in no line")
+    assert second.startswith("notifications.new is in no line")
 
 
 def test_an_import_of_lifecycle_by_models_is_found() -> None:
     modules = {"exports.models": "from exports import lifecycle", "exports.lifecycle": ""}
 
-    assert wrong_way_inside_exports(imports(modules)) == [
-        "exports.models:1 imports exports.lifecycle"
+    assert wrong_way_inside_apps(imports(modules)) == ["exports.models:1 imports exports.lifecycle"]
+
+
+@pytest.mark.parametrize("module", ["hub", "publish", "consumers", "cursor"])
+def test_an_import_of_mail_by_what_carries_streams_is_found(module: str) -> None:
+    modules = {
+        f"notifications.{module}": "from notifications import mail",
+        "notifications.mail": "",
+    }
+
+    assert wrong_way_inside_apps(imports(modules)) == [
+        f"notifications.{module}:1 imports notifications.mail"
     ]
+
+
+def test_a_pure_module_that_imports_models_is_found() -> None:
+    found = imports({"notifications.protocol": "from notifications.models import Event"})
+
+    assert wrong_way_inside_apps(found) == ["notifications.protocol:1 imports notifications.models"]
 
 
 def test_a_view_that_runs_an_export_is_found() -> None:
@@ -367,7 +437,7 @@ def test_a_view_that_runs_an_export_is_found() -> None:
     ]
 
     assert doors_to_work(imports(modules)) == expected
-    assert wrong_way_inside_exports(imports(modules)) == expected
+    assert wrong_way_inside_apps(imports(modules)) == expected
 
 
 def test_a_second_door_to_celery_is_found() -> None:
@@ -403,8 +473,25 @@ def test_a_second_writer_of_statuses_is_found() -> None:
 def test_a_second_writer_of_streams_is_found() -> None:
     models = "from notifications.models import Event, Stream\n"
 
-    assert len(writes_streams({"exports.views": f"{models}Stream.objects.create(name='a')"})) == 1
-    assert len(writes_streams({"exports.views": f"{models}Event(offset=1)"})) == 1
-    assert len(writes_streams({"exports.views": "stream.events.filter(pk=1).delete()"})) == 1
-    assert writes_streams({"exports.views": f"{models}Event.objects.filter(offset=1)"}) == []
-    assert writes_streams({"notifications.consumers": "import asyncio\nasyncio.Event()"}) == []
+    for write in (
+        f"{models}Stream.objects.create(name='a')",
+        f"{models}Event(offset=1)",
+        "stream.events.filter(pk=1).delete()",
+    ):
+        assert len(writes_owned(STREAMS, {"exports.views": write})) == 1, write
+        assert writes_owned(STREAMS, {"notifications.publish": write}) == []
+    for other in (f"{models}Event.objects.filter(offset=1)", "import asyncio\nasyncio.Event()"):
+        assert writes_owned(STREAMS, {"exports.views": other}) == [], other
+
+
+def test_a_third_writer_of_inboxes_is_found() -> None:
+    models = "from notifications.models import Inbox as Row\n"
+
+    for write in (
+        f"{models}Row.objects.filter(user=1).update(read_offset=0)",
+        "user.inbox.delete()",
+    ):
+        assert len(writes_owned(INBOXES, {"notifications.publish": write})) == 1, write
+        assert writes_owned(INBOXES, {"notifications.mail": write}) == []
+    reads = f"{models}Row.objects.filter(user=1).first()"
+    assert writes_owned(INBOXES, {"notifications.views": reads}) == []
