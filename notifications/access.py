@@ -4,6 +4,7 @@ has one rule; other apps register theirs when they are ready.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import Group
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _rules: dict[str, Rule] = {}
 
+# What Channels takes for the name of a group.
+NAME = re.compile(r"[A-Za-z0-9._-]{1,99}")
+
 
 def register(kind: str, rule: Rule) -> None:
     """Let those streams named `<kind>-<rest>` be read whose rests `rule(user, rests)` returns."""
@@ -34,7 +38,7 @@ def may_read(user: User, stream: str) -> bool:
 def readable(user: User, streams: Iterable[str]) -> set[str]:
     """Those of `streams` that `user` may follow. Asks each kind's rule once."""
     rests: dict[str, set[str]] = {}
-    for stream in streams:
+    for stream in filter(NAME.fullmatch, streams):
         kind, _, rest = stream.partition("-")
         rests.setdefault(kind, set()).add(rest)
     return {

@@ -19,6 +19,9 @@ MAX_NAMES = 2 * MAX_STREAMS  # In one frame. A few streams too many are told whi
 MAX_DETAIL = 300  # Characters of an error: not all of what a client has sent is sent back.
 
 StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,99}$")]
+# One that no stream can have is refused by itself, as that of a stream which is not there:
+# the other streams of the frame, and all who share the socket, must not suffer for it.
+AskedName = Annotated[str, Field(max_length=1_000)]
 
 
 class CloseCode(IntEnum):
@@ -40,7 +43,7 @@ class CloseCode(IntEnum):
 
     BAD_CLIENT = 4400, "The client sends what is not valid.", "No. It would do the same again."
     SIGNED_OUT = 4401, "The user is signed out, or may no longer sign in.", "After signing in."
-    STALLED = 4408, "Nothing was acknowledged for a minute.", "Yes, with the cursor."
+    STALLED = 4408, "Nothing was acknowledged for too long.", "Yes, with the cursor."
     FAILED = 4500, "A fault of the server. Its log has the reason.", "Yes, with the cursor."
     RESTART = 1012, "The server restarts.", "Yes, with the cursor, after a random wait."
     TRY_LATER = 1013, "The server has no room.", "Yes, later."
@@ -58,7 +61,7 @@ class Subscribe(Frame):
     """Follow streams. One that is followed already starts anew from the cursor given."""
 
     type: Literal["subscribe"] = "subscribe"
-    streams: Annotated[dict[StreamName, str | None], Field(max_length=MAX_NAMES)]
+    streams: Annotated[dict[AskedName, str | None], Field(max_length=MAX_NAMES)]
     """Each with a cursor, null for all that is kept, or "latest" for only what is new."""
 
 

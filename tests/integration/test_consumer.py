@@ -20,6 +20,7 @@ from notifications import (
     protocol,
     publish,
     push,
+    rights,
     tokens,
 )
 from notifications.models import Stream
@@ -598,7 +599,20 @@ async def test_another_spelling_of_a_name_is_another_stream(user, cookie, spelli
         await socket.send("subscribe", streams={stream: None})
         answer = await socket.next()
 
-    assert answer["code"] in {"forbidden", "bad_frame"}
+    assert answer["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("wrong", ["", "export-6f9c…", "user 1", "a" * 100])
+async def test_a_name_that_cannot_be_takes_no_other_stream_with_it(cookie, name, wrong):
+    async with connected(cookie) as socket:
+        await socket.send("subscribe", streams={wrong: None, name: None})
+        answers = [await socket.next(), await socket.next()]
+
+    assert [(each["type"], each["stream"]) for each in answers] == [
+        ("error", wrong),
+        ("subscribed", name),
+    ]
+    assert answers[0]["code"] == "forbidden"
 
 
 async def test_no_more_than_so_many_streams_on_a_socket(cookie, monkeypatch):
@@ -619,7 +633,7 @@ async def test_no_more_than_so_many_streams_on_a_socket(cookie, monkeypatch):
 def asked_often(settings, monkeypatch):
     """Whether a user may stay is asked all the time."""
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.02
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.0)
+    monkeypatch.setattr(rights, "RECHECK_SECONDS", 0.02)
 
 
 async def test_a_user_who_is_deactivated_is_cut_off(user, cookie, name, asked_often):
@@ -1042,6 +1056,8 @@ async def test_nothing_is_left_of_a_socket_that_goes(cookie, name, valkey):
         assert tasks_of_streams() == [
             "stream-keeper",
             "stream-pump",
+            "stream-recheck",
+            "stream-recheck-named",
             "streams-listen",
             "streams-sweep",
         ]
@@ -1080,6 +1096,30 @@ async def test_nothing_is_left_of_a_socket_that_the_server_kills(cookie, name):
         await eventually(lambda: tasks_of_streams() == [])
 
         assert hub.current()._followers == {}
+
+
+async def test_a_socket_that_ends_is_forgotten_before_its_tasks_have_ended(
+    cookie, name, monkeypatch
+):
+    """A server that stops may not wait for them."""
+    may_end = asyncio.Event()
+
+    async def stubborn(consumer):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await may_end.wait()
+
+    monkeypatch.setattr(consumers.StreamConsumer, "_keep", stubborn)
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        socket.communicator.future.cancel()
+
+        await eventually(lambda: hub.current()._followers == {})
+        assert not hub.current()._connections
+        assert "stream-keeper" in tasks_of_streams()
+        may_end.set()
+        await eventually(lambda: tasks_of_streams() == [])
 
 
 async def test_nothing_is_left_of_a_socket_that_is_killed_while_it_subscribes(
