@@ -25,6 +25,7 @@ import pytest
 from config import embedded
 from tests.services.environment import settings_in_environment
 from tests.services.processes import ROOT
+from tests.services.waybill import free_port
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -161,12 +162,6 @@ def clean_environment() -> dict[str, str]:
     """Ours, without what the tests, or a `make test` around them, have said to Django and make."""
     unwanted = {*settings_in_environment(), "MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"}
     return {name: value for name, value in os.environ.items() if name not in unwanted}
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def health(port: int) -> dict[str, str]:

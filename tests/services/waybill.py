@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.services.processes import Process, Run
 
 HOST = "127.0.0.1"
+_kept: list[socket.socket] = []  # until this process ends
 
 
 class Worker:
@@ -119,7 +120,13 @@ def start_beat(run: Run, env: Mapping[str, str] | None = None) -> Process:
 
 
 def free_port() -> int:
-    """A port of this host where nobody listens."""
-    with closing(socket.socket()) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port of this host where nobody listens, and that the system gives to nobody else.
+
+    Not even while whoever listens there is stopped, to be started again: it is kept bound
+    here. All our servers ask to share it (SO_REUSEADDR), as does this.
+    """
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind((HOST, 0))
+    _kept.append(keeper)
+    return int(keeper.getsockname()[1])
