@@ -128,7 +128,7 @@ class Process:
     def log_text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def wait_ready(self, is_ready: Callable[[], T], timeout: float = 30.0) -> T:
+    def wait_ready(self, is_ready: Callable[[], T], timeout: float = 90.0) -> T:
         """Wait until it serves. Raises ServiceError with the end of its log when it does not."""
 
         def ready_or_dead() -> T:
@@ -146,7 +146,7 @@ class Process:
         """Send a signal to the process alone, not to its children."""
         self._popen.send_signal(number)
 
-    def stop(self, timeout: float = 15.0) -> None:
+    def stop(self, timeout: float = 30.0) -> None:
         """Ask it to end, wait, and end whatever of it remains."""
         if self.is_running:
             self.thaw()
@@ -169,7 +169,7 @@ class Process:
     def thaw(self) -> None:
         self._signal_group(signal.SIGCONT)
 
-    def wait(self, timeout: float = 30.0) -> int:
+    def wait(self, timeout: float = 60.0) -> int:
         """Wait for it to end by itself; its exit status."""
         return self._popen.wait(timeout)
 
