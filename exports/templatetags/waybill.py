@@ -16,12 +16,15 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.html import format_html
 
+from exports import query
 from exports.access import may_change
+from exports.exceptions import NotPermitted, RequestError
 from exports.snapshot import snapshot
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from django.contrib.auth.models import User
     from django.template import Context
     from django.utils.safestring import SafeString
 
@@ -54,11 +57,21 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "snapshot": current,
         "is_own": export.owner_id == user.pk,
         "may_change": may_change(user, export),
+        "may_download": _may_download(user, export),
         "status_template": f"exports/status/_{export.status}.html",
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.
         "lost_workers": max(export.attempt - export.handovers - 1, 0),
     }
+
+
+def _may_download(user: User, export: Export) -> bool:
+    """Whether a click would bring the file: not for all who may see the export."""
+    try:
+        query.permitted(user, export.exporter)
+    except (NotPermitted, RequestError):
+        return False
+    return True
 
 
 @register.simple_tag

@@ -462,6 +462,17 @@ def test_a_member_who_may_not_run_the_exporter_gets_no_file(finished, member):
     assert 'You may not export "Places"' in called.json()["detail"]
 
 
+def test_who_would_get_no_file_is_offered_none(finished, member):
+    link = f'href="{reverse("exports:file", args=[finished.pk])}"'
+    assert link in signed_in(member).get(finished.get_absolute_url()).content.decode()
+    member.user_permissions.clear()
+
+    page = signed_in(member).get(finished.get_absolute_url())
+
+    assert link not in page.content.decode()
+    assert "you need the permission to run its exporter" in text_of(page)
+
+
 # -- The API --------------------------------------------------------------------------
 
 
