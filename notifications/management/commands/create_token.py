@@ -18,7 +18,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="The user name.")
-        parser.add_argument("--note", default="", help="What uses it: shown in the admin.")
+        parser.add_argument(
+            "--note", default="", metavar="TEXT", help="What uses it: shown in the admin."
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         model = get_user_model()

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 
+MOST_DAYS = 36_500  # A century. Before the year 1 there is no calendar.
+
+
 class Command(BaseCommand):
     help = (
         "Remove events and retained values that are older than the retention. "
@@ -27,16 +30,19 @@ class Command(BaseCommand):
             "--days",
             type=int,
             default=conf.RETENTION_DAYS,
+            metavar="N",
             help=f"Keep what is younger. Default: {conf.RETENTION_DAYS}.",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        if options["days"] < 1:
-            raise CommandError("--days must be 1 or more.")
+        if not 1 <= options["days"] <= MOST_DAYS:
+            raise CommandError(f"--days must be from 1 to {MOST_DAYS}.")
         events = values = 0
         for done in prune(timezone.now() - timedelta(days=options["days"])):
             events, values = events + done.events, values + done.values
             if options["verbosity"] > 1:
                 self.stdout.write(f"{done.stream}: {done.events} events, {done.values} values")
         kept = Stream.objects.count()
-        self.stdout.write(f"Removed {events} events and {values} values. Streams: {kept}.")
+        self.stdout.write(
+            f"Removed {events} events and {values} values. Streams, which are kept: {kept}."
+        )

@@ -235,7 +235,9 @@ def _since(text: str) -> datetime:
         if age := re.fullmatch(r"(\d+)([smhd])", text):
             return timezone.now() - timedelta(**{UNITS[age[2]]: int(age[1])})
         moment = parse_datetime(text)
-    except (ValueError, OverflowError):
+    except OverflowError:
+        raise CommandError(f'--since "{text}" is before the calendar begins.') from None
+    except ValueError:
         moment = None
     if moment is None:
         raise CommandError(
