@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -64,6 +66,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
         if not form.is_valid():
             return HttpResponse(form.errors.as_text(), status=422, content_type="text/plain")
         inbox.choose_mailing(user_of(request), form.cleaned_data["email"], get_language() or "")
+        messages.success(request, _("Saved."))
     return SeeOther(reverse("notifications:inbox"))
 
 

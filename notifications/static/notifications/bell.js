@@ -89,7 +89,8 @@ panel.addEventListener("toggle", ({ newState }) => {
   tellTimes();
 });
 
-panel.addEventListener("click", ({ target }) => {
+// In the panel, or on the page of the inbox.
+document.addEventListener("click", ({ target }) => {
   const entry = target.closest("a")?.closest("li.unread");
   if (!entry) return;
   // What was followed has been noticed, and so have those before it.
