@@ -12,7 +12,7 @@ from pydantic import Field
 
 from notifications import access, followers, protocol
 from notifications.auth import Authenticate
-from notifications.cursor import Cursor, cursor_or_start
+from notifications.cursor import cursor_or_start
 from notifications.database import in_database
 from notifications.problems import Problem, problem
 
@@ -64,16 +64,20 @@ class Polled(Schema):
     summary="What is new in a stream, at once or within some seconds",
 )
 async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
-    await _ensure_readable(request, name)
     try:
         after = cursor_or_start(query.after)
     except ValueError as error:
         return problem(422, str(error), field="after")
-    async with followers.Follower(name, after, reader=request.user.pk) as follower:
+    follower = followers.Follower(name, after, reader=request.user.pk)
+    if query.wait:
+        follower.enter()
+    try:
+        await _ensure_readable(request, name)
         page = await follower.read()
-        until = time.monotonic() + query.wait
-        while not (page.items or page.reset) and await follower.news(until - time.monotonic()):
-            page = await follower.read()
+        if query.wait and _is_empty(page):
+            page = await _wait(follower, query.wait)
+    finally:
+        follower.exit()
     return {
         "stream": name,
         "cursor": str(page.end),
@@ -83,6 +87,20 @@ async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
     }
 
 
+async def _wait(follower: followers.Follower, seconds: float) -> Backlog:
+    """The next page that has something, or the empty one when `seconds` have passed."""
+    until = time.monotonic() + seconds
+    async with follower:
+        page = await follower.read()  # What came before it followed.
+        while _is_empty(page) and await follower.news(until - time.monotonic()):
+            page = await follower.read()
+    return page
+
+
+def _is_empty(page: Backlog) -> bool:
+    return not (page.items or page.reset)
+
+
 @router.get(
     "/streams/{name}/sse",
     response={200: None, frozenset({401, 404, 422}): Problem},
@@ -90,36 +108,35 @@ async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
     summary="A stream as server-sent events; resumes from Last-Event-ID",
 )
 async def server_sent_events(request: HttpRequest, name: str, after: str | None = None) -> Any:
-    await _ensure_readable(request, name)
     try:
         cursor = cursor_or_start(request.headers.get("Last-Event-ID") or after)
     except ValueError as error:
         return problem(422, str(error), field="after")
-    response = StreamingHttpResponse(
-        _events(name, cursor, reader=request.user.pk), content_type="text/event-stream"
-    )
+    follower = followers.Follower(name, cursor, reader=request.user.pk)
+    follower.enter()  # Should nobody ever iterate over the response, the hub forgets it.
+    try:
+        await _ensure_readable(request, name)
+    except BaseException:
+        follower.exit()
+        raise
+    response = StreamingHttpResponse(_events(follower), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # nginx would keep it until it is full.
     return response
 
 
-async def _events(
-    name: str, after: Cursor | Literal["latest"] | None, *, reader: object
-) -> AsyncIterator[str]:
+async def _events(follower: followers.Follower) -> AsyncIterator[str]:
     """The frames as events named after their type, each with its cursor as the id."""
     until = time.monotonic() + SSE_SECONDS
     sent = 0
     patience = SSE_FIRST_COMMENT_SECONDS
     yield f"retry: {RETRY_MS}\n\n"
-    async with followers.Follower(name, after, reader=reader) as follower:
-        while (
-            sent < SSE_ITEMS
-            and (left := until - time.monotonic()) > 0
-            # In doubt, it ends: the client comes back, and is asked who it is.
-            and not follower.is_doubted
-        ):
+    async with follower:
+        while sent < SSE_ITEMS and (left := until - time.monotonic()) > 0:
             page = await follower.read()
-            for text in _texts(name, page):
+            if follower.is_doubted:
+                return  # The client comes back, and is asked who it is.
+            for text in _texts(follower.stream, page):
                 yield text
             sent += len(page.items)
             if not page.more and not await follower.news(min(left, patience)):

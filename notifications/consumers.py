@@ -1,9 +1,9 @@
 """The WebSocket: frames in, items out. What to send next is `subscription`'s to decide.
 
-Three tasks make a connection. Channels' own hands in frames, one at a time. The pump is
-the only one that sends items; it sleeps until something wakes it. The keeper sends
-heartbeats, and asks each minute, and whenever the hub says so, whether the user may
-still listen.
+Channels' own task hands in frames, one at a time. The pump is the only one that sends
+items; it sleeps until something wakes it. The keeper sends heartbeats, and closes on who
+does not read. Two more ask anew whether the user may still listen (`rights`): one when the
+hub has named them, the other each minute and when it was about everybody.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from pydantic import ValidationError
 
-from notifications import access, backlog, handshake, hub, protocol
+from notifications import access, backlog, handshake, hub, protocol, rights
 from notifications.conf import conf
 from notifications.cursor import Cursor, cursor_or_start
 from notifications.database import in_database
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RECHECK_SECONDS = 60.0  # How long a signed-out user may at most go on listening.
 RETRY_SECONDS = 1.0  # Before a read of a database that has just failed is tried again.
 
 
@@ -57,9 +56,11 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._tasks: list[asyncio.Task[None]] = []
         self._allowance = Allowance()
         self._bad_frames = 0
-        self._doubted = asyncio.Event()  # Whether the user may still listen.
-        # One question about rights at a time: what is granted is seen by the next one.
-        self._asking = asyncio.Lock()
+        # Who is named is not to wait for a crowd.
+        self._named = rights.Recheck(self._ask_anew, self._hub.turns_of_named)
+        self._routine = rights.Recheck(
+            self._ask_anew, self._hub.turns_of_all, rights.RECHECK_SECONDS
+        )
         self._is_accepted = False
         self._is_closed = False
 
@@ -82,13 +83,13 @@ class StreamConsumer(AsyncWebsocketConsumer):
         await getattr(self, get_handler_name(message))(message)
 
     async def _clean_up(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        # All of them before anything is awaited: a server that stops may not let us.
+        # All of this before anything is awaited: a server that stops may not let us.
         self._hub.exit(self)
         for stream in list(self._followed):
             self._leave(stream)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._hub.settle()
 
     # -- handshake ---------------------------------------------------------------
@@ -98,6 +99,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         if not handshake.origin_is_allowed(self.scope) or protocol.SUBPROTOCOL not in offered:
             await self.close()  # Before accept(): the browser sees HTTP 403.
             return
+        # First, as whoever: a change that comes while it is asked who this is would be missed.
+        self._hub.enter(self, None)
         user = await in_database(handshake.authenticate, self.scope)
         if user is None:
             await self.close()
@@ -117,6 +120,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._tasks = [
             asyncio.create_task(self._guard(self._pump()), name="stream-pump"),
             asyncio.create_task(self._guard(self._keep()), name="stream-keeper"),
+            asyncio.create_task(self._guard(self._named.run()), name="stream-recheck-named"),
+            asyncio.create_task(self._guard(self._routine.run()), name="stream-recheck"),
         ]
 
     # -- frames from the client --------------------------------------------------
@@ -162,18 +167,21 @@ class StreamConsumer(AsyncWebsocketConsumer):
         if complaint := self._allowance.names(len(frame.streams)):
             await self._refuse(complaint)
             return
-        async with self._asking:
-            granted = await self._grant(frame)
-            # All are followed before the backlog of any is read, so that nothing falls between.
-            self._followed.update(granted)
-            await asyncio.gather(*(self._hub.follow(stream, self) for stream in granted))
-            self._subscriptions.update(granted)
+        user = self.user
+        granted = await self._grant(frame, user)
+        # All are followed before the backlog of any is read, so that nothing falls between.
+        self._followed.update(granted)
+        await asyncio.gather(*(self._hub.follow(stream, self) for stream in granted))
+        self._subscriptions.update(granted)
+        if self.user is not user or self._named.is_asking or self._routine.is_asking:
+            # Rights were asked anew meanwhile, and these streams were not among the question.
+            self._named.doubt()
         self._wake.set()
 
-    async def _grant(self, frame: protocol.Subscribe) -> dict[str, Subscription]:
+    async def _grant(self, frame: protocol.Subscribe, user: User) -> dict[str, Subscription]:
         """Subscriptions to those streams of `frame` that may be had. Says why not to others."""
         granted: dict[str, Subscription] = {}
-        readable = await in_database(access.readable, self.user, frame.streams)
+        readable = await in_database(access.readable, user, frame.streams)
         for stream, cursor in frame.streams.items():
             self._leave(stream)
             if len(self._subscriptions) + len(granted) >= protocol.MAX_STREAMS:
@@ -216,10 +224,12 @@ class StreamConsumer(AsyncWebsocketConsumer):
         if subscription is not None and subscription.level(head):
             self._wake.set()
 
-    def doubted(self) -> None:
-        self._doubted.set()  # The keeper asks.
+    def doubted(self, *, by_name: bool) -> None:
+        (self._named if by_name else self._routine).doubt()
 
     async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        if self._is_closed:
+            return  # Several tasks may find a reason at once.
         self._is_closed = True
         # Daphne's autobahn takes an int, and no enum that is one.
         await super().close(None if code is None else int(code), reason)
@@ -277,47 +287,38 @@ class StreamConsumer(AsyncWebsocketConsumer):
         subscription.loaded(page)
 
     async def _keep(self) -> None:
-        """Heartbeats; and an end for who does not read, or may not listen any more."""
-        asked = time.monotonic()
+        """Heartbeats, and an end for who does not read. Asks nobody, so nothing delays it."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(conf.HEARTBEAT_SECONDS):
-                    await self._doubted.wait()
+            await asyncio.sleep(conf.HEARTBEAT_SECONDS)
             now = time.monotonic()
             if any(
                 since is not None and now - since > conf.STALLED_SECONDS
                 for since in (each.stalled_since() for each in self._subscriptions.values())
             ):
-                await self.close(CloseCode.STALLED, "Nothing was acknowledged for a minute.")
+                await self.close(CloseCode.STALLED, CloseCode.STALLED.why)
                 return
-            if self._doubted.is_set() or now - asked >= RECHECK_SECONDS:
-                self._doubted.clear()
-                asked = now
-                if not await self._may_stay():
-                    return
             heads = {
                 name: str(each.sent) for name, each in self._subscriptions.items() if each.sent
             }
             await self._reply(protocol.Heartbeat(heads=heads))
 
-    async def _may_stay(self) -> bool:
-        """Ask anew who this is, and which streams they may read. Cut off what they may not."""
-        try:
-            async with self._hub.rechecks, self._asking:
-                user = await in_database(handshake.authenticate, self.scope)
-                if user is None or user.pk != self.user.pk:
-                    await self.close(CloseCode.SIGNED_OUT, "You are signed out.")
-                    return False
-                readable = await in_database(access.readable, user, list(self._subscriptions))
-                for stream in self._subscriptions.keys() - readable:
-                    self._leave(stream)
-                    await self._forbid(stream)
-                self.user = user  # Whose permissions may be others than at the handshake.
-            await self._hub.settle()
-        except DatabaseError as error:
-            # Nobody can be asked now. Nothing new can be read either.
-            logger.warning("Could not ask whether a user may stay: %r", error)
-        return True
+    async def _ask_anew(self) -> None:
+        """Ask who this is now, and which streams they may read. Cut off what they may not."""
+        if self._is_closed:
+            return
+        asked = dict(self._subscriptions)
+        user = await in_database(handshake.authenticate, self.scope)
+        if user is None or user.pk != self.user.pk:
+            await self.close(CloseCode.SIGNED_OUT, "You are signed out.")
+            return
+        self.user = user  # Who has not asked Django for permissions yet: it remembers them.
+        readable = await in_database(access.readable, user, list(asked))
+        for stream in asked.keys() - readable:
+            # One that was granted anew meanwhile is another question's.
+            if self._subscriptions.get(stream) is asked[stream]:
+                self._leave(stream)
+                await self._forbid(stream)
+        await self._hub.settle()
 
     async def _forbid(self, stream: str) -> None:
         await self._error("forbidden", "You may not read this stream.", stream)

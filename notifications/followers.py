@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 class Follower:
-    """One request's place in one stream. Follows it at the hub while its block runs."""
+    """One request's place in one stream. Follows it at the hub while its block runs.
+
+    Can be read without that, too. Enter it before asking whether its reader may read: a
+    right that is withdrawn after the answer is then noticed.
+    """
 
     def __init__(
         self, stream: str, after: Cursor | Literal["latest"] | None, *, reader: object
@@ -35,8 +39,14 @@ class Follower:
         self._news = asyncio.Event()
         self._hub = hub.current()
 
-    async def __aenter__(self) -> Follower:
+    def enter(self) -> None:
+        """Hear from now on of doubts about the reader's rights."""
         self._hub.enter(self, self._reader)
+
+    def exit(self) -> None:
+        self._hub.exit(self)
+
+    async def __aenter__(self) -> Follower:
         try:
             await self._hub.follow(self.stream, self)
         except BaseException:
@@ -62,7 +72,7 @@ class Follower:
         if self.position != head:
             self._news.set()
 
-    def doubted(self) -> None:
+    def doubted(self, *, by_name: bool) -> None:  # noqa: ARG002 - the hub's signature
         self.is_doubted = True
         self._news.set()
 

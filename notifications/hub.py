@@ -32,7 +32,10 @@ logger = logging.getLogger(__name__)
 
 LAYER_TIMEOUT = 1.0  # seconds that anybody waits for the layer; it goes on without
 RECHECK_AGAIN = 1.0  # seconds after which a change that was announced has come to pass
-RECHECKS = 2  # connections asked for anew at a time, when it is about everybody
+# Connections that are asked for anew at a time: those of everybody, and those of users that
+# were named. There are threads left for who reads.
+RECHECKS = 2
+NAMED_RECHECKS = 1
 MISSES = 3  # sweeps that found what no push had brought, while none came for that stream
 
 
@@ -47,7 +50,7 @@ class Subscriber(Protocol):
 class Connection(Protocol):
     """Somebody's, who may lose the right to it. May not block or await either."""
 
-    def doubted(self) -> None: ...
+    def doubted(self, *, by_name: bool) -> None: ...
 
 
 class Hub:
@@ -56,10 +59,11 @@ class Hub:
     def __init__(self) -> None:
         self._layer: Any = get_channel_layer(conf.CHANNEL_LAYER)
         self._followers: dict[str, set[Subscriber]] = {}
-        # Who is there: each connection with its user's id, as text.
-        self._connections: dict[Connection, str] = {}
-        # A change that is about everybody must leave threads of the pool to those who read.
-        self.rechecks = asyncio.Semaphore(RECHECKS)
+        # Who is there: each connection with its user's id, as text. None: any, for now.
+        # Weak: a response that nobody ever iterates over cannot say that it goes.
+        self._connections: WeakKeyDictionary[Connection, str | None] = WeakKeyDictionary()
+        self.turns_of_all = asyncio.Semaphore(RECHECKS)
+        self.turns_of_named = asyncio.Semaphore(NAMED_RECHECKS)
         self._joined: set[str] = set()
         self._channel = ""
         self._listener: asyncio.Task[None] | None = None
@@ -104,12 +108,13 @@ class Hub:
             for watch in (self._brought, self._swept, self._missed):
                 watch.clear()
 
-    def enter(self, connection: Connection, user: object) -> None:
+    def enter(self, connection: Connection, user: object | None) -> None:
         """Tell `connection` when the rights of `user` (an id) may have changed.
 
-        Does not wait for the layer: until it is joined, the check of each minute holds.
+        While it is not known who they are, None: whoever's. Does not wait for the layer:
+        until it is joined, the check of each minute holds.
         """
-        self._connections[connection] = str(user)
+        self._connections[connection] = None if user is None else str(user)
         self._begin_to_settle()
 
     def exit(self, connection: Connection) -> None:
@@ -220,9 +225,9 @@ class Hub:
 
     def _doubt(self, users: frozenset[str] | None) -> None:
         """Have the connections of these users, or all, ask again what they may."""
-        for connection, user in self._connections.items():
-            if users is None or user in users:
-                connection.doubted()
+        for connection, user in list(self._connections.items()):
+            if users is None or user is None or user in users:
+                connection.doubted(by_name=users is not None)
 
     def _receive_push(self, message: dict[str, Any]) -> None:
         stream, epoch = message["stream"], message["epoch"]

@@ -6,17 +6,20 @@ The check of each minute is out of reach here: what cuts off does so because Dja
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from contextlib import AsyncExitStack
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from exports.models import Export
-from notifications import access, backlog, consumers, handshake, hub, push, recheck, tokens
+from notifications import access, backlog, consumers, handshake, hub, push, recheck, rights, tokens
+from notifications.followers import Follower
 from notifications.models import Stream, Token
 from notifications.push import Doubt
 from tests.streaming import Socket, append, connected, eventually, headers, in_thread, session_of
@@ -321,11 +324,102 @@ async def test_what_is_granted_while_rights_change_is_asked_about_again(
         await socket.send("subscribe", streams={stream: None})
         await granted.wait()
         await in_thread(ada.groups.clear)
-        await eventually(lambda: hub.current().counters["rechecks"])
+        await eventually(lambda: order)
         may_go_on.set()
 
         await socket.until(lambda frame: frame.get("code") == "forbidden")
-    assert order == ["subscribed", "asked"]
+    assert order == ["asked", "subscribed", "asked"]
+
+
+async def test_a_change_during_the_handshake_is_not_missed(ada, grace, cookie, monkeypatch):
+    authenticate, loop, the_hub = handshake.authenticate, asyncio.get_running_loop(), hub.current()
+    neighbours_cookie = await in_thread(session_of, grace)
+    asked = []
+
+    def changed_meanwhile(scope):
+        user = authenticate(scope)
+        asked.append(user)
+        if len(asked) == 1:
+            asyncio.run_coroutine_threadsafe(in_thread(is_deactivated, ada, None), loop).result(60)
+            wait_until(lambda: the_hub.counters["rechecks"], what="the hint")
+        return user
+
+    async with connected(neighbours_cookie):
+        await eventually(joined)
+        monkeypatch.setattr(consumers.handshake, "authenticate", changed_meanwhile)
+        async with connected(cookie) as socket:
+            assert await socket.close_code() == 4401
+
+
+async def test_a_question_that_cannot_be_asked_is_asked_again(ada, browser, cookie, monkeypatch):
+    """Pushes go on without a database, so the doubt must not be forgotten for a minute."""
+    authenticate, asked = handshake.authenticate, []
+
+    def fail_at_first(scope):
+        asked.append(scope)
+        if len(asked) <= 2:
+            raise OperationalError("gone")
+        return authenticate(scope)
+
+    monkeypatch.setattr(rights, "RETRY_SECONDS", 0.01)
+    async with connected(cookie) as socket:
+        await eventually(joined)
+        monkeypatch.setattr(consumers.handshake, "authenticate", fail_at_first)
+        await in_thread(is_deactivated, ada, browser)
+
+        assert await socket.close_code() == 4401
+    assert len(asked) == 3
+
+
+async def test_a_question_that_hangs_holds_up_no_heartbeat(ada, settings, cookie, monkeypatch):
+    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.05
+    loop, may_go_on, asked = asyncio.get_running_loop(), asyncio.Event(), []
+
+    def hang(scope):
+        asked.append(scope)
+        asyncio.run_coroutine_threadsafe(may_go_on.wait(), loop).result(60)
+
+    async with connected(cookie) as socket:
+        await eventually(joined)
+        monkeypatch.setattr(consumers.handshake, "authenticate", hang)
+        await in_thread(ada.save)
+        await in_thread(recheck.ask_everybody)
+        await eventually(lambda: len(asked) == 2)
+        while not socket.communicator.output_queue.empty():
+            socket.communicator.output_queue.get_nowait()
+
+        for _ in range(5):
+            frame = await socket.communicator.receive_json_from(30)
+            assert frame["type"] == "heartbeat"
+        may_go_on.set()
+        assert await socket.close_code() == 4401
+
+
+async def test_who_is_named_does_not_wait_for_the_crowd(ada, grace, cookie, monkeypatch):
+    loop, may_go_on, asked = asyncio.get_running_loop(), asyncio.Event(), []
+    authenticate, lock = handshake.authenticate, threading.Lock()
+    neighbours_cookie = await in_thread(session_of, grace)
+
+    def hang_at_first(scope):
+        with lock:
+            asked.append(scope)
+            is_of_the_crowd = len(asked) <= hub.RECHECKS
+        if is_of_the_crowd:
+            asyncio.run_coroutine_threadsafe(may_go_on.wait(), loop).result(60)
+        return authenticate(scope)
+
+    async with AsyncExitStack() as stack:
+        for _ in range(hub.RECHECKS):
+            await stack.enter_async_context(connected(neighbours_cookie))
+        socket = await stack.enter_async_context(connected(cookie))
+        await eventually(joined)
+        monkeypatch.setattr(consumers.handshake, "authenticate", hang_at_first)
+        await in_thread(recheck.ask_everybody)
+        await eventually(lambda: len(asked) == hub.RECHECKS)
+        await in_thread(is_deactivated, ada, None)
+
+        assert await socket.close_code() == 4401
+        may_go_on.set()
 
 
 # -- the hint --------------------------------------------------------------------------------------
@@ -415,10 +509,9 @@ def test_without_valkey_a_change_is_made_and_waits_for_nobody(ada, valkey):
 
 
 async def test_a_hint_that_is_lost_leaves_it_to_the_check_of_each_minute(
-    *, ada, team, cookie, valkey, settings, monkeypatch
+    *, ada, team, cookie, valkey, monkeypatch
 ):
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.0)
-    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.05
+    monkeypatch.setattr(rights, "RECHECK_SECONDS", 0.02)
     valkey.kill()
 
     async with connected(cookie) as socket:
@@ -478,7 +571,7 @@ async def test_nothing_is_left_of_who_was_there(ada, cookie, valkey):
     async with connected(cookie):
         await eventually(joined)
 
-    assert hub.current()._connections == {}
+    assert not hub.current()._connections
     with valkey.client() as client:
         assert client.pubsub_channels() == []
 
@@ -508,7 +601,65 @@ async def test_a_stream_of_events_ends_at_once_to_be_asked_for_anew(ada, team, c
 
     again = await client.get(f"/api/v1/streams/{stream}/sse")
     assert again.status_code == 404
-    assert hub.current()._connections == {}
+    assert not hub.current()._connections
+
+
+async def test_a_right_that_is_withdrawn_just_after_the_question_ends_a_stream_of_events(
+    ada, grace, team, client, monkeypatch
+):
+    stream, may_read, the_hub = f"team-{team.pk}", access.may_read, hub.current()
+    neighbours_cookie = await in_thread(session_of, grace)
+    await say(stream, "secret")
+
+    def withdrawn_meanwhile(user, name):
+        answer = may_read(user, name)
+        ada.groups.remove(team)
+        wait_until(lambda: the_hub.counters["rechecks"], what="the hint")
+        return answer
+
+    async with connected(neighbours_cookie):
+        await eventually(joined)
+        monkeypatch.setattr(access, "may_read", withdrawn_meanwhile)
+        response = await client.get(f"/api/v1/streams/{stream}/sse")
+        async with asyncio.timeout(30):
+            received = [chunk async for chunk in response.streaming_content]
+
+    assert response.status_code == 200
+    assert received == [b"retry: 1000\n\n"]
+
+
+async def test_a_right_that_is_withdrawn_during_a_read_holds_the_page_back(
+    ada, team, client, monkeypatch
+):
+    stream, read, the_hub = f"team-{team.pk}", backlog.read, hub.current()
+    await say(stream, "secret")
+
+    def withdrawn_meanwhile(*arguments):
+        page = read(*arguments)
+        ada.groups.remove(team)
+        wait_until(lambda: the_hub.counters["rechecks"], what="the hint")
+        return page
+
+    response = await client.get(f"/api/v1/streams/{stream}/sse")
+    received = response.streaming_content.__aiter__()
+    await anext(received)
+    await eventually(joined)
+    monkeypatch.setattr(backlog, "read", withdrawn_meanwhile)
+    async with asyncio.timeout(30):
+        assert await anext(received, None) is None
+
+
+async def test_who_never_says_that_they_go_is_forgotten(ada):
+    """As the follower of a response over which nobody ever iterates."""
+    follower = Follower(f"user-{ada.pk}", None, reader=ada.pk)
+    follower.enter()
+    assert len(hub.current()._connections) == 1
+
+    del follower
+    gc.collect()
+
+    assert not hub.current()._connections
+    await hub.current().settle()
 
 
 async def test_a_long_poll_ends_at_once_to_be_asked_for_anew(ada, team, client):
@@ -524,7 +675,7 @@ async def test_a_long_poll_ends_at_once_to_be_asked_for_anew(ada, team, client):
         response = await waiting
 
     assert response.json()["frames"] == []
-    assert hub.current()._connections == {}
+    assert not hub.current()._connections
 
 
 # -- who may read ----------------------------------------------------------------------------------

@@ -90,6 +90,55 @@ async def test_a_poll_that_waits_in_vain_leaves_nothing_behind(client, stream):
     assert stream not in hub.current()._followers
 
 
+@pytest.fixture
+def asked_of_the_hub(monkeypatch):
+    """What a request has asked of the hub, and so of the channel layer."""
+    asked = []
+    for name in ("follow", "enter"):
+        original = getattr(hub.Hub, name)
+
+        def noted(*arguments, name=name, original=original):
+            asked.append(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(hub.Hub, name, noted)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("wait", "is_new", "asked"),
+    [(0, False, []), (0, True, []), (20, True, ["enter"]), (0.05, False, ["enter", "follow"])],
+)
+async def test_a_poll_joins_the_layer_only_to_wait(
+    *, client, stream, asked_of_the_hub, wait, is_new, asked
+):
+    after = await sync_to_async(backlog.current_cursor)(stream)
+    if is_new:
+        await sync_to_async(append)(stream, 7)
+
+    polled = await poll(client, stream, after=after, wait=wait)
+
+    assert numbers(polled) == ([7] if is_new else [])
+    assert asked_of_the_hub == asked
+
+
+async def test_what_comes_just_before_a_poll_waits_is_not_waited_for(client, stream, monkeypatch):
+    after = await sync_to_async(backlog.current_cursor)(stream)
+    original = hub.Hub.follow
+
+    async def follow(the_hub, name, follower):
+        await sync_to_async(append)(stream, 7)
+        await original(the_hub, name, follower)
+        monkeypatch.setattr(Follower, "news", no_news)
+
+    async def no_news(follower, seconds):
+        return False
+
+    monkeypatch.setattr(hub.Hub, "follow", follow)
+
+    assert numbers(await poll(client, stream, after=after, wait=20)) == [7]
+
+
 async def test_polling_page_by_page_gives_everything_once(client, stream, monkeypatch):
     monkeypatch.setattr(backlog, "PAGE", 3)
     await sync_to_async(append)(stream, *range(8))
@@ -152,11 +201,11 @@ async def frames(events, count):
 
 async def test_server_sent_events_go_on_from_the_last_id_and_stay_live(stream):
     await sync_to_async(append)(stream, 1, 2)
-    first = api._events(stream, None, reader=1)
+    first = api._events(Follower(stream, None, reader=1))
     [(last_id, number)] = await frames(first, 1)
     await first.aclose()
 
-    again = api._events(stream, Cursor.parse(last_id), reader=1)
+    again = api._events(Follower(stream, Cursor.parse(last_id), reader=1))
     [(_, second)] = await frames(again, 1)
     await sync_to_async(append)(stream, 3)
     [(_, third)] = await frames(again, 1)
@@ -171,7 +220,7 @@ async def test_a_client_may_change_from_polling_to_events_and_back(client, strea
     polled = await poll(client, stream)
     await sync_to_async(append)(stream, 2)
 
-    events = api._events(stream, Cursor.parse(polled["cursor"]), reader=1)
+    events = api._events(Follower(stream, Cursor.parse(polled["cursor"]), reader=1))
     [(last_id, number)] = await frames(events, 1)
     await events.aclose()
     await sync_to_async(append)(stream, 3)
