@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A client that comes back subscribes to all that it has, 100 streams at most. Each name
-# is a question to the database.
-NAMES_AT_ONCE = 400
-NAMES_A_SECOND = 20
+# A client that comes back subscribes to all that it has, 100 streams at most. One socket
+# serves all tabs of a browser, and each that joins asks for all of its streams again. A
+# frame is one question to the database for each kind, and a read for each name.
+NAMES_AT_ONCE = 2000
+NAMES_A_SECOND = 100
 # Acks that free some of the window are not counted: there are no more of them than the
 # server has sent frames, however quick the client is.
 FRAMES_AT_ONCE = 1000

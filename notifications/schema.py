@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from notifications import protocol
+from notifications import limits, protocol
 from notifications.conf import Conf
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class _Schema(GenerateJsonSchema):
         return False
 
 
+@cache  # Anybody may ask for it, and to make it takes milliseconds.
 def frames() -> dict[str, Any]:
     """A JSON Schema that every frame of either direction conforms to."""
     definitions = _definitions("#/$defs/{model}")
@@ -70,6 +72,7 @@ def frames() -> dict[str, Any]:
     }
 
 
+@cache
 def asyncapi() -> dict[str, Any]:
     """An AsyncAPI 3.0 document: the WebSocket from the server's side."""
     return {
@@ -129,6 +132,19 @@ def asyncapi() -> dict[str, Any]:
                         "description": description,
                     }
                     for name, description in LIMITS.items()
+                },
+                "x-rates": {
+                    "frames": {
+                        "at_once": limits.FRAMES_AT_ONCE,
+                        "a_second": limits.FRAMES_A_SECOND,
+                        "description": "Frames from the client. Acks that free some of the"
+                        " window are not counted.",
+                    },
+                    "names": {
+                        "at_once": limits.NAMES_AT_ONCE,
+                        "a_second": limits.NAMES_A_SECOND,
+                        "description": "Names of streams in the frames that subscribe.",
+                    },
                 },
                 "x-close-codes": [
                     {

@@ -58,6 +58,19 @@ def test_a_client_that_comes_back_with_all_its_streams_is_served(clock: Clock) -
         assert allowance.names(1) is None
 
 
+def test_a_browser_may_open_a_tab_every_second_though_each_asks_for_all_streams_again(
+    clock: Clock,
+) -> None:
+    """One socket serves all of its tabs."""
+    allowance = Allowance(clock)
+
+    for _ in range(20):  # They were all open when the browser was started.
+        assert allowance.names(protocol.MAX_STREAMS) is None
+    for _ in range(60):
+        clock.now += 1
+        assert allowance.names(protocol.MAX_STREAMS) is None
+
+
 def test_the_largest_frame_can_be_served(clock: Clock) -> None:
     assert Allowance(clock).names(protocol.MAX_NAMES) is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
@@ -130,12 +131,17 @@ def test_the_schema_of_asyncapi_is_the_one_that_was_published():
     assert digest in (SPEC / "README.md").read_text()
 
 
+def test_a_document_is_made_once():
+    """Anybody may ask for it, so it must cost nothing."""
+    assert all(make() is make() for make in schema.DOCUMENTS.values())
+
+
 def test_it_is_an_asyncapi_document():
     assert complaints(schema.asyncapi()) == []
 
 
 def test_a_mistake_in_an_asyncapi_document_is_found():
-    document = schema.asyncapi()
+    document = copy.deepcopy(schema.asyncapi())
     document["operations"]["ping"]["action"] = "listen"
 
     assert complaints(document) != []
@@ -179,6 +185,8 @@ def test_it_names_the_subprotocol_the_limits_and_the_close_codes():
 
     assert channel["x-subprotocol"] == "waybill.v1"
     assert channel["x-limits"]["frame_bytes"]["maximum"] == 65_536
+    assert channel["x-rates"]["frames"].items() >= {"at_once": 1000, "a_second": 200}.items()
+    assert channel["x-rates"]["names"].items() >= {"at_once": 2000, "a_second": 100}.items()
     assert channel["x-heartbeat-seconds"] == 20.0
     assert channel["x-window"] == 256
     assert [each["code"] for each in channel["x-close-codes"]] == [
