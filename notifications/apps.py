@@ -5,7 +5,7 @@ from django.apps import AppConfig
 
 class NotificationsConfig(AppConfig):
     name = "notifications"
-    verbose_name = "Streams"
+    verbose_name = "Streams and inbox"
 
     def ready(self) -> None:
         from notifications import recheck  # noqa: PLC0415 - models are there only now
