@@ -44,7 +44,8 @@ def browser(run: Run) -> Iterator[Browser]:
                 # The pages are our own, and as root or in a container a sandbox cannot be had.
                 chromium_sandbox=False,
             )
-            expect.set_options(timeout=10_000)
+            # A busy machine's; whoever waits for a connection to come back says so.
+            expect.set_options(timeout=30_000)
             yield browser
             with ended_by_ctrl_c:
                 browser.close()

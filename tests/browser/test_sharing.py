@@ -11,16 +11,27 @@ from playwright.sync_api import expect
 
 from exports import lifecycle
 from tests import flights
-from tests.waiting import wait_until
+from tests.elsewhere import elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
     from tests.services.waybill import Worker
 
 FLIGHTS = 20_000
+SLOWLY = {"EXPORTS_PAGE_ROWS": "5"}  # An export then takes some seconds.
+# Each value that the bar is given, also between two looks of a test.
+WATCH_THE_BAR = """() => {
+    globalThis.seen = [];
+    const note = () => {
+        const bar = document.querySelector("[data-list=live] [data-export] progress");
+        if (bar?.hasAttribute("value") && seen.at(-1) !== bar.value) seen.push(bar.value);
+    };
+    const what = { subtree: true, childList: true, attributes: true };
+    new MutationObserver(note).observe(document.querySelector("[data-list=live]"), what);
+}"""
 
 
 @pytest.fixture
@@ -42,20 +53,9 @@ def make_user(team: Group) -> Callable[..., User]:
     return make
 
 
-@pytest.fixture
-def worker(start_worker: Callable[..., Worker]) -> Worker:
-    """A worker that takes some seconds: small pages."""
-    return start_worker(EXPORTS_PAGE_ROWS="5")
-
-
-def shown(bar: Locator) -> int:
-    """How many rows the bar says are done."""
-    return int(bar.evaluate("bar => bar.value"))
-
-
 def test_a_member_sees_it_come_and_run_and_downloads_the_file(
     page: Page,
-    worker: Worker,
+    start_worker: Callable[..., Worker],
     team: Group,
     make_user: Callable[..., User],
     sign_in: Callable[[User], None],
@@ -65,20 +65,21 @@ def test_a_member_sees_it_come_and_run_and_downloads_the_file(
     page.goto("/exports/")
     expect(page.locator("[data-export]")).to_have_count(0)
 
-    export = lifecycle.request(user=owner, exporter="flights", team=team.pk)
+    page.evaluate(WATCH_THE_BAR)
+
+    export = elsewhere(lifecycle.request, user=owner, exporter="flights", team=team.pk)
     card = page.locator(f"[data-list=live] #{export.key}")
-    bar = card.locator("progress")
     expect(card.locator(".whose")).to_have_text(
-        "Ada Lovelace\N{RIGHT SINGLE QUOTATION MARK}s, shared with Analysts", timeout=30_000
+        "Ada Lovelace\N{RIGHT SINGLE QUOTATION MARK}s, shared with Analysts"
     )
-    first = wait_until(lambda: shown(bar), what="the bar moves")
-    wait_until(lambda: shown(bar) > first, what="the bar moves again")
     expect(card.get_by_role("button")).to_have_count(0)
 
+    start_worker(**SLOWLY)
     download = page.locator(f"[data-list=history] #{export.key}").get_by_role(
         "link", name="Download"
     )
     expect(download).to_be_visible(timeout=120_000)
+    assert len(page.evaluate("seen")) > 1, "the bar moves"
     with page.expect_download() as coming:
         download.click()
     flights.assert_complete(Path(coming.value.path()).read_bytes())
@@ -86,7 +87,7 @@ def test_a_member_sees_it_come_and_run_and_downloads_the_file(
 
 def test_who_is_owner_and_member_sees_it_once_and_never_going_back(
     page: Page,
-    worker: Worker,
+    start_worker: Callable[..., Worker],
     make_user: Callable[..., User],
     sign_in: Callable[[User], None],
 ) -> None:
@@ -98,17 +99,9 @@ def test_who_is_owner_and_member_sees_it_once_and_never_going_back(
     page.get_by_role("button", name="Start export").click()
     card = page.locator("[data-list=live] [data-export]")
     expect(card.locator(".whose")).to_have_text("Shared with Analysts")
-    # Each value that the bar is given, also between two looks of this test.
-    page.evaluate("""() => {
-        globalThis.seen = [];
-        const note = () => {
-            const bar = document.querySelector("[data-list=live] [data-export] progress");
-            if (bar?.hasAttribute("value") && seen.at(-1) !== bar.value) seen.push(bar.value);
-        };
-        const what = { subtree: true, childList: true, attributes: true };
-        new MutationObserver(note).observe(document.querySelector("[data-list=live]"), what);
-    }""")
+    page.evaluate(WATCH_THE_BAR)
 
+    start_worker(**SLOWLY)
     expect(page.locator("[data-list=history] [data-export]")).to_have_count(1, timeout=120_000)
 
     seen = page.evaluate("seen")

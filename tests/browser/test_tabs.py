@@ -199,7 +199,13 @@ def test_a_worker_that_is_gone_is_replaced(page: Page, export: Export, server: S
     expect_all(export, page, second)
     session = page.context.browser.new_browser_cdp_session()  # type: ignore[union-attr]
     targets: list[dict[str, Any]] = session.send("Target.getTargets")["targetInfos"]
-    [worker] = [each["targetId"] for each in targets if each["type"] == "shared_worker"]
+    # Not that of an earlier test, which may still be ending.
+    own = page.context.new_cdp_session(page).send("Target.getTargetInfo")["targetInfo"]
+    [worker] = [
+        each["targetId"]
+        for each in targets
+        if each["type"] == "shared_worker" and each["browserContextId"] == own["browserContextId"]
+    ]
 
     session.send("Target.closeTarget", {"targetId": worker})
     log(export, "meanwhile")
