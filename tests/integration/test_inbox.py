@@ -376,7 +376,7 @@ def in_threads(*targets):
 
 
 def test_readers_at_once_end_at_the_furthest_of_them(user, monkeypatch):
-    monkeypatch.setattr(push, "push", lambda items: True)
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, *(str(number) for number in range(40)))
     returned = []
 
@@ -391,7 +391,7 @@ def test_readers_at_once_end_at_the_furthest_of_them(user, monkeypatch):
 
 
 def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
-    monkeypatch.setattr(push, "push", lambda items: True)
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, "first")
     states = []
 
@@ -408,7 +408,7 @@ def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
 
 @pytest.mark.only_on("postgres")  # SQLite has one writer at a time.
 def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, monkeypatch):
-    monkeypatch.setattr(push, "push", lambda items: True)
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, "a")
     own = inbox.own
 
@@ -428,7 +428,7 @@ def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, mo
 
 
 def test_two_first_readings_at_once_make_one_row(user, monkeypatch):
-    monkeypatch.setattr(push, "push", lambda items: True)
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, "a", "b")
 
     in_threads(lambda: mark_read(user, 1), lambda: mark_read(user, 2))

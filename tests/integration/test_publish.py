@@ -364,7 +364,7 @@ WRITERS, EACH = 4, 25
 
 
 def test_a_poller_misses_nothing_that_concurrent_transactions_write(monkeypatch):
-    monkeypatch.setattr(push, "push", lambda items: True)
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
     append(STREAM, "first")
     seen = [1]
     over = threading.Event()
@@ -400,7 +400,7 @@ def test_a_poller_misses_nothing_that_concurrent_transactions_write(monkeypatch)
 
 
 def test_a_stream_that_two_transactions_make_at_once_is_one(monkeypatch):
-    monkeypatch.setattr(push, "push", lambda items: True)
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
     together = threading.Barrier(2)
 
     def make():
@@ -416,7 +416,7 @@ def test_a_stream_that_two_transactions_make_at_once_is_one(monkeypatch):
 
 @pytest.mark.only_on("postgres")
 def test_a_transaction_waits_for_the_one_that_took_its_numbers_first(monkeypatch):
-    monkeypatch.setattr(push, "push", lambda items: True)
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
     append(STREAM, "first")
     has_written, may_commit = threading.Event(), threading.Event()
 
