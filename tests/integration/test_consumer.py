@@ -1115,10 +1115,12 @@ async def test_a_socket_that_ends_is_forgotten_before_its_tasks_have_ended(
         await socket.subscribe({name: None})
         socket.communicator.future.cancel()
 
-        await eventually(lambda: hub.current()._followers == {})
-        assert not hub.current()._connections
-        assert "stream-keeper" in tasks_of_streams()
-        may_end.set()
+        try:
+            await eventually(lambda: hub.current()._followers == {})
+            assert not hub.current()._connections
+            assert "stream-keeper" in tasks_of_streams()
+        finally:
+            may_end.set()
         await eventually(lambda: tasks_of_streams() == [])
 
 
