@@ -27,8 +27,12 @@ PASSWORD = "a password of the tests"
 
 @pytest.fixture
 def worker(start_worker: Callable[..., Worker]) -> Worker:
-    """A worker that takes some seconds: small pages. Frozen, it keeps its lease for long."""
-    return start_worker(EXPORTS_PAGE_ROWS="5", EXPORTS_LEASE_SECONDS="120")
+    """A worker that takes long: small pages. Frozen, it keeps its lease.
+
+    It may have been frozen in the middle of a push, which then fails: seconds pass until
+    the next, and the export must not be over by then.
+    """
+    return start_worker(EXPORTS_PAGE_ROWS="2", EXPORTS_LEASE_SECONDS="120")
 
 
 @pytest.fixture
