@@ -32,7 +32,7 @@ def worker(start_worker: Callable[..., Worker]) -> Worker:
     It may have been frozen in the middle of a push, which then fails: seconds pass until
     the next, and the export must not be over by then.
     """
-    return start_worker(EXPORTS_PAGE_ROWS="2", EXPORTS_LEASE_SECONDS="120")
+    return start_worker(EXPORTS_PAGE_ROWS="1", EXPORTS_LEASE_SECONDS="120")
 
 
 @pytest.fixture
