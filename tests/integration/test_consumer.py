@@ -58,7 +58,7 @@ def often_sweeps(settings):
 @pytest.fixture
 def unpushed(monkeypatch):
     """What is published is not pushed."""
-    monkeypatch.setattr(push, "push", lambda items: False)
+    monkeypatch.setattr(push, "send", lambda outgoing: False)
 
 
 @pytest.fixture
