@@ -1,8 +1,9 @@
 """The push over the channel layer: a hint that arrives sooner, and may get lost.
 
 There are two kinds: what is new in a stream, and whose rights may have changed. All of one
-transaction goes out together, after its commit. A push can never fail or slow its caller: it has a short time-out, and after a failure
-none is tried for a while. What was not pushed is found in the tables within seconds.
+transaction goes out together, after its commit. A push can never fail or slow its caller: it
+has a short time-out, and after a failure none is tried for a while. What was not pushed is
+found in the tables within seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asgiref.sync import async_to_sync
@@ -19,7 +21,7 @@ from django.db import transaction
 from notifications.conf import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from notifications.items import Item
 
@@ -39,6 +41,7 @@ DOUBTS_GROUP = "waybill.recheck"
 DOUBTS = "stream.recheck"  # The type of a message that tells whose rights may have changed.
 
 _rest_until = 0.0  # Zero after a push that arrived.
+_is_muted = False
 # Pushes of this process: sent, failed, and not tried because one had just failed.
 counters = {"sent": 0, "failed": 0, "rested": 0}
 
@@ -88,6 +91,17 @@ def _waiting() -> Outbox | None:
     return None
 
 
+@contextmanager
+def muted() -> Iterator[None]:
+    """Push nothing from this process meanwhile: before a layer is there, and anybody listens."""
+    global _is_muted  # noqa: PLW0603 - of this process, as the breaker is
+    _is_muted = True
+    try:
+        yield
+    finally:
+        _is_muted = False
+
+
 def push(items: list[Item]) -> bool:
     """Send `items` to the groups of their streams now. False if they may not arrive."""
     return send(messages(items))
@@ -96,7 +110,7 @@ def push(items: list[Item]) -> bool:
 def send(outgoing: dict[str, dict[str, Any]]) -> bool:
     """Send each group its message now. False if they may not arrive."""
     global _rest_until  # noqa: PLW0603 - the circuit breaker of this process
-    if time.monotonic() < _rest_until:
+    if _is_muted or time.monotonic() < _rest_until:
         counters["rested"] += 1
         return False
     try:

@@ -20,6 +20,7 @@ from config import embedded
 from config.run import CannotRunError
 from config.run.processes import HOST
 from config.run.terminal import say
+from notifications import push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,8 @@ def prepare_database() -> None:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("load_demo")
         if settings.DEBUG:
-            call_command("create_demo_accounts", stdout=io.StringIO())
+            with push.muted():  # Of rights that changed: Valkey is not there yet.
+                call_command("create_demo_accounts", stdout=io.StringIO())
         else:
             say("Collecting the static files.")
             call_command("collectstatic", interactive=False, verbosity=0)

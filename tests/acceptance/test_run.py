@@ -225,6 +225,7 @@ def terminal(start: Callable[..., Terminal]) -> Terminal:
 
 
 def test_first_run_loads_the_data_and_confesses_its_logins(lasting: Terminal) -> None:
+    assert "A push failed" not in lasting.shown
     assert "336,776 flights" in lasting.shown
     assert f"http://127.0.0.1:{lasting.port}/" in lasting.shown
     for login in ("demo/demo", "staff/staff", "guest/guest"):

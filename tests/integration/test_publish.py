@@ -312,6 +312,21 @@ def test_a_frozen_layer_costs_its_time_out_once(valkey):
     assert offsets() == list(range(1, 21))
 
 
+def test_a_process_that_is_muted_pushes_nothing_and_then_again(monkeypatch):
+    sent = []
+
+    async def send(messages):
+        sent.append(messages)
+
+    monkeypatch.setattr(push, "_send", send)
+    with push.muted():
+        append(STREAM, "a")
+    assert not sent
+    append(STREAM, "b")
+
+    assert [message["offset"] for message in sent[0].values()] == [2]
+
+
 def test_pushing_goes_on_when_the_layer_is_back(valkey, monkeypatch):
     valkey.kill()
     append(STREAM, "a")
