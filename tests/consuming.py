@@ -1,0 +1,23 @@
+"""What tests of a socket and its streams do and see."""
+
+from __future__ import annotations
+
+from notifications import backlog
+from tests.streaming import append, in_thread
+
+
+async def say(stream, *events):
+    await in_thread(append, stream, *events)
+
+
+async def cursor_of(stream):
+    return await in_thread(backlog.current_cursor, stream)
+
+
+def told(socket):
+    """What has come: the types of events, and "key=n" for values."""
+    names = {
+        "event": lambda each: each["event"],
+        "state": lambda each: "{key}={data[n]}".format(**each),
+    }
+    return [names[each["type"]](each) for each in socket.frames if each["type"] in names]

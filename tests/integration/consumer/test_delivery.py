@@ -1,0 +1,269 @@
+"""Catching up, then going on live: everything once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from notifications import backlog, consumers, hub, publish, push
+from notifications.models import Stream
+from tests.consuming import cursor_of, say, told
+from tests.streaming import append, connected, eventually, in_thread, retain
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_null_brings_all_that_is_kept_then_what_comes(cookie, name):
+    await say(name, "a", "b")
+    await in_thread(retain, name, "k", n=1)
+
+    async with connected(cookie) as socket:
+        answer = await socket.subscribe({name: None})
+        await socket.events_until("b")
+        await say(name, "c")
+        await socket.events_until("c")
+
+    assert (answer["recovered"], answer["cursor"].split(".")[1:]) == (True, ["0", "0"])
+    assert told(socket) == ["k=1", "a", "b", "c"]
+
+
+async def test_latest_brings_only_what_comes(cookie, name):
+    await say(name, "a")
+    await in_thread(retain, name, "k", n=1)
+    latest = await cursor_of(name)
+
+    async with connected(cookie) as socket:
+        answer = await socket.subscribe({name: "latest"})
+        await say(name, "b")
+        await socket.events_until("b")
+
+    assert answer["cursor"] == latest
+    assert told(socket) == ["b"]
+
+
+async def test_a_cursor_brings_what_came_after_it(cookie, name):
+    await say(name, "a")
+    since = await cursor_of(name)
+    await say(name, "b")
+    await in_thread(retain, name, "k", n=1)
+
+    async with connected(cookie) as socket:
+        answer = await socket.subscribe({name: since})
+        await socket.events_until("b")
+
+    assert answer == {"type": "subscribed", "stream": name, "cursor": since, "recovered": True}
+    assert told(socket) == ["k=1", "b"]
+
+
+async def test_an_empty_stream_has_a_cursor_to_come_back_with(cookie, name):
+    async with connected(cookie) as socket:
+        cursor = (await socket.subscribe({name: None}))["cursor"]
+    await say(name, "while away")
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: cursor})
+
+        assert await socket.events_until("while away") == ["while away"]
+
+
+async def test_a_client_that_comes_back_with_its_cursor_gets_exactly_what_it_missed(cookie, name):
+    seen = []
+    cursor = None
+    for turn in range(4):
+        async with connected(cookie) as socket:
+            await socket.subscribe({name: cursor})
+            await say(name, f"live {turn}")
+            seen += await socket.events_until(f"live {turn}")
+            cursor = socket.frames[-1]["cursor"]
+        await say(name, f"missed {turn}", f"missed too {turn}")
+
+    expected = []
+    for turn in range(4):
+        expected += [f"live {turn}", f"missed {turn}", f"missed too {turn}"]
+    assert seen == expected[: len(seen)]
+    assert len(seen) == 10
+
+
+async def test_a_cursor_that_means_nothing_any_more_is_answered_with_a_reset(cookie, name):
+    await say(name, "old")
+    old = await cursor_of(name)
+    await in_thread(Stream.objects.all().delete)
+    await say(name, "new")
+
+    async with connected(cookie) as socket:
+        answer = await socket.subscribe({name: old})
+        await socket.events_until("new")
+
+    assert not answer["recovered"]
+    assert [each["type"] for each in socket.frames] == ["welcome", "subscribed", "reset", "event"]
+    assert socket.frames[2] == {"type": "reset", "stream": name, "reason": "epoch"}
+
+
+async def test_a_stream_that_is_made_anew_under_an_open_socket_is_reset(cookie, name, often_sweeps):
+    async with connected(cookie) as socket:
+        await say(name, "old")
+        await socket.subscribe({name: None})
+        await socket.events_until("old")
+        await in_thread(Stream.objects.all().delete)
+
+        await say(name, "new")
+        await socket.events_until("new")
+
+    assert [each["type"] for each in socket.frames[-2:]] == ["reset", "event"]
+
+
+async def test_what_one_transaction_wrote_comes_in_its_order(cookie, name):
+    @transaction.atomic
+    def write():
+        publish.append(name, "a", {})
+        publish.retain(name, "k", {"n": 1})
+        publish.append(name, "b", {})
+        publish.retain(name, "k", {"n": 2})
+        publish.append(name, "last", {})
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await in_thread(write)
+        await socket.events_until("last")
+
+    assert told(socket) == ["a", "k=1", "b", "k=2", "last"]
+
+
+async def test_an_event_that_is_pushed_twice_comes_once(cookie, name, monkeypatch):
+    async def send_twice(messages):
+        layer = push.get_channel_layer()
+        for group, message in [*messages.items(), *messages.items()]:
+            await layer.group_send(group, message)
+
+    monkeypatch.setattr(push, "_send", send_twice)
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await say(name, "a", "b")
+        await say(name, "last")
+
+        assert await socket.events_until("last") == ["a", "b", "last"]
+
+
+async def test_what_is_committed_between_joining_and_reading_comes_once(cookie, name, monkeypatch):
+    """And so does what is committed while the read is under way."""
+    original = backlog.read
+
+    def read(*arguments):
+        monkeypatch.setattr(backlog, "read", original)
+        append(name, "before the read")
+        page = original(*arguments)
+        append(name, "after the read")
+        return page
+
+    monkeypatch.setattr(backlog, "read", read)
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await socket.events_until("after the read")
+        await say(name, "last")
+
+        assert await socket.events_until("last") == ["last"]
+    assert told(socket) == ["before the read", "after the read", "last"]
+
+
+async def test_what_is_committed_before_the_group_is_joined_comes_once(cookie, name, monkeypatch):
+    original = hub.Hub.follow
+
+    async def follow(the_hub, stream, subscriber):
+        await in_thread(append, name, "too early for the layer")
+        await original(the_hub, stream, subscriber)
+
+    monkeypatch.setattr(hub.Hub, "follow", follow)
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+
+        assert await socket.events_until("too early for the layer") == ["too early for the layer"]
+
+
+async def test_a_stream_is_never_read_before_it_is_followed(cookie, name, monkeypatch, settings):
+    """Though the connection is woken meanwhile, by another of its streams."""
+    order = []
+    follow, read = hub.Hub.follow, backlog.read
+
+    async def slow_follow(the_hub, stream, subscriber):
+        if stream == "user-late":
+            subscriber._wake.set()
+            for _ in range(20):
+                await asyncio.sleep(0)
+        await follow(the_hub, stream, subscriber)
+        order.append(f"followed {stream}")
+
+    def noted_read(stream, *arguments):
+        order.append(f"read {stream}")
+        return read(stream, *arguments)
+
+    monkeypatch.setattr(hub.Hub, "follow", slow_follow)
+    monkeypatch.setattr(backlog, "read", noted_read)
+    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await socket.subscribe({"user-late": None})
+
+    assert order == [f"followed {name}", f"read {name}", "followed user-late", "read user-late"]
+
+
+async def test_several_streams_come_over_one_socket(user, cookie, name):
+    group = await in_thread(Group.objects.create, name="pilots")
+    await in_thread(user.groups.add, group)
+    team = f"team-{group.pk}"
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None, team: None})
+        await say(name, "mine")
+        await say(team, "ours")
+        await socket.until(lambda frame: frame.get("event") == "ours")
+
+        await socket.send("unsubscribe", streams=[team])
+        await socket.send("ping", id="unsubscribed")
+        await socket.until(lambda frame: frame["type"] == "pong")
+        await say(team, "not for us any more")
+        await say(name, "last")
+        await socket.events_until("last")
+
+    assert told(socket) == ["mine", "ours", "last"]
+
+
+async def test_subscribing_anew_starts_from_the_new_cursor(cookie, name):
+    await say(name, "a")
+    since = await cursor_of(name)
+    await say(name, "b")
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await socket.events_until("b")
+        await socket.subscribe({name: since})
+
+        assert await socket.events_until("b") == ["b"]
+
+
+async def test_a_read_for_a_subscription_that_was_replaced_says_nothing(cookie, name, monkeypatch):
+    """Its reset would make the client forget what the new one does not send again."""
+    await say(name, "a", "b")
+    since = await cursor_of(name)
+    loop, may_end = asyncio.get_running_loop(), asyncio.Event()
+    original = backlog.read
+
+    def slow(*arguments):
+        monkeypatch.setattr(backlog, "read", original)
+        page = original(*arguments)
+        asyncio.run_coroutine_threadsafe(may_end.wait(), loop).result(15)
+        return page
+
+    monkeypatch.setattr(backlog, "read", slow)
+    async with connected(cookie) as socket:
+        await socket.send("subscribe", streams={name: "another-epoch.1.0"})
+        await eventually(lambda: backlog.read is original)
+        await socket.send("subscribe", streams={name: since})
+        await socket.send("ping", id="replaced")
+        await socket.until(lambda frame: frame["type"] == "pong")
+        may_end.set()
+        await say(name, "last")
+        await socket.events_until("last")
+
+    assert [each["type"] for each in socket.frames] == ["welcome", "pong", "subscribed", "event"]

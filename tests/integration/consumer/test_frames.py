@@ -1,0 +1,188 @@
+"""Frames that are not valid, too large, or too many."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from notifications import access, consumers, hub, limits, protocol
+from tests.consuming import say
+from tests.streaming import connected, eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("hello", "frame: Invalid JSON"),
+        ('{"type":"dance"}', "frame: Input tag 'dance'"),
+        ('{"type":"ping","ID":"7"}', "ping.ID: Extra inputs are not permitted"),
+        ('{"type":"ping","id":"\\ud800"}', "frame: Invalid JSON"),
+    ],
+)
+async def test_a_frame_that_is_not_valid_is_named_and_the_socket_stays_open(cookie, text, detail):
+    async with connected(cookie) as socket:
+        await socket.communicator.send_to(text_data=text)
+        error = await socket.next()
+        await socket.send("ping", id="still here")
+
+        assert (error["type"], error["code"]) == ("error", "bad_frame")
+        assert error["detail"].startswith(detail)
+        assert await socket.next() == {"type": "pong", "id": "still here"}
+
+
+async def test_a_cursor_that_is_none_is_named_with_its_stream(cookie, name):
+    async with connected(cookie) as socket:
+        answer = await socket.subscribe({name: "yesterday"})
+        await socket.subscribe({name: None})
+
+    assert (answer["code"], answer["stream"]) == ("bad_frame", name)
+    assert "is not a cursor" in answer["detail"]
+    assert socket.frames[-1]["type"] == "subscribed"
+
+
+async def test_the_tenth_bad_frame_closes_the_socket(cookie, name):
+    async with connected(cookie) as socket:
+        for turn in range(9):
+            if turn % 2:
+                await socket.send("dance")
+            else:
+                await socket.send("subscribe", streams={name: "yesterday"})
+            assert (await socket.next())["code"] == "bad_frame"
+
+        await socket.send("dance")
+
+        assert await socket.close_code() == 4400
+
+
+@pytest.mark.parametrize("character", ["x", "\N{PACKAGE}"])
+async def test_a_frame_that_is_too_large_closes_the_socket(cookie, character):
+    async with connected(cookie) as socket:
+        size = 64 * 1024 // len(character.encode()) + 1
+        await socket.communicator.send_to(text_data=character * size)
+
+        assert await socket.close_code() == 4400
+
+
+async def test_a_large_frame_is_no_mistake(cookie):
+    async with connected(cookie) as socket:
+        names = [f"{number:099}" for number in range(protocol.MAX_NAMES)]
+        frame = json.dumps({"type": "unsubscribe", "streams": names})
+        await socket.communicator.send_to(text_data=frame.ljust(protocol.MAX_FRAME_BYTES))
+        await socket.send("ping", id="still here")
+
+        assert await socket.next() == {"type": "pong", "id": "still here"}
+
+
+async def test_a_frame_that_names_too_many_streams_is_refused_whole(cookie, name):
+    names = [name, *(f"a-{number}" for number in range(protocol.MAX_NAMES))]
+
+    async with connected(cookie) as socket:
+        for frame in (
+            {"type": "subscribe", "streams": dict.fromkeys(names)},
+            {"type": "unsubscribe", "streams": names},
+        ):
+            await socket.communicator.send_json_to(frame)
+            error = await socket.next()
+
+            assert (error["code"], error["stream"]) == ("bad_frame", None)
+            assert f"at most {protocol.MAX_NAMES} items" in error["detail"]
+        assert hub.current()._followers == {}
+
+
+async def test_what_is_wrong_is_said_in_few_words(cookie):
+    """However much a client has sent, and however often it was wrong in one frame."""
+    x = "x" * 30_000
+    for frame in ({"type": x}, {"type": "ping", x: x}, {"type": "unsubscribe", "streams": [x]}):
+        async with connected(cookie) as socket:
+            await socket.communicator.send_json_to(frame)
+
+            assert len((await socket.next())["detail"]) <= protocol.MAX_DETAIL
+
+
+async def test_subscribing_again_and_again_is_refused_and_costs_no_question(
+    cookie, name, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(limits, "NAMES_A_SECOND", 0)
+    monkeypatch.setattr(limits, "NAMES_AT_ONCE", 5)
+
+    def readable(user, streams):
+        asked.extend(streams)
+        return set(streams)
+
+    monkeypatch.setattr(access, "readable", readable)
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({f"a-{number}": None for number in range(5)})
+        await socket.send("subscribe", streams={name: None})
+        error = await socket.next()
+        await socket.send("ping", id="still here")
+        await socket.until(lambda frame: frame["type"] == "pong")
+
+        assert (error["code"], error["stream"]) == ("bad_frame", None)
+        assert error["detail"].startswith("streams: Too many names: 0 a second at most, 5 at once.")
+        assert len(asked) == 5
+
+
+async def test_a_frame_is_one_question_to_the_pool_however_many_it_names(user, cookie, monkeypatch):
+    questions = []
+    original = consumers.in_database
+
+    async def in_database(function, *arguments):
+        questions.append(function)
+        return await original(function, *arguments)
+
+    async with connected(cookie) as socket:
+        monkeypatch.setattr(consumers, "in_database", in_database)
+        await socket.subscribe({f"user-{user.pk + number}": None for number in range(1, 101)})
+
+    assert questions == [access.readable]
+
+
+async def test_frame_after_frame_is_refused_and_then_closed(cookie, monkeypatch):
+    monkeypatch.setattr(limits, "FRAMES_A_SECOND", 0)
+    monkeypatch.setattr(limits, "FRAMES_AT_ONCE", 5)
+
+    async with connected(cookie) as socket:
+        for number in range(5 + protocol.MAX_BAD_FRAMES):
+            await socket.send("ping", id=str(number))
+
+        assert await socket.close_code() == 4400
+
+
+async def test_who_acknowledges_every_frame_is_not_limited(cookie, name, monkeypatch):
+    """There are no more such acks than frames that the server has sent."""
+    monkeypatch.setattr(limits, "FRAMES_A_SECOND", 0)
+    monkeypatch.setattr(limits, "FRAMES_AT_ONCE", 2)
+    await say(name, *["log"] * 50, "last")
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        while (frame := await socket.next()).get("event") != "last":
+            await socket.send("ack", stream=name, cursor=frame["cursor"])
+        await socket.send("ping", id="still here")
+
+        assert await socket.next() == {"type": "pong", "id": "still here"}
+
+
+async def test_a_binary_frame_closes_the_socket(cookie):
+    async with connected(cookie) as socket:
+        await socket.communicator.send_to(bytes_data=b'{"type":"ping"}')
+
+        assert await socket.close_code() == 4400
+
+
+async def test_after_the_close_nothing_is_sent_and_nothing_is_answered(cookie, name):
+    """The server would refuse it, and log that as an error of ours."""
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await socket.communicator.send_to(bytes_data=b"\0")
+        await socket.send("ping", id="too late")
+        await say(name, "too late")
+        assert await socket.close_code() == 4400
+        await eventually(lambda: hub.current().counters["received"])
+
+        assert await socket.communicator.receive_nothing(0.2)

@@ -1,0 +1,78 @@
+"""Who is let in, and what the first frame says."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+
+from notifications import tokens
+from tests.streaming import HOST, Socket, connected, headers, in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_a_session_from_a_page_of_ours_is_welcomed(user, cookie, settings):
+    settings.NOTIFICATIONS_WINDOW = 7
+    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 20.0
+    group = await in_thread(Group.objects.create, name="pilots")
+    await in_thread(user.groups.add, group)
+
+    socket = Socket(headers(cookie=cookie))
+    assert await socket.shake_hands() == (True, "waybill.v1")
+
+    assert await socket.next() == {
+        "type": "welcome",
+        "protocol": 1,
+        "user": user.pk,
+        "streams": [f"user-{user.pk}", f"team-{group.pk}"],
+        "window": 7,
+        "heartbeat": 20.0,
+    }
+    await socket.disconnect()
+
+
+async def test_a_bearer_token_without_an_origin_is_welcomed(user):
+    token = await in_thread(tokens.create, user)
+
+    async with connected(token=token, origin=None) as socket:
+        assert socket.frames[0]["user"] == user.pk
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cookie": ""},
+        {"cookie": "nobodys"},
+        {"origin": "http://evil.example"},
+        {"origin": f"http://{HOST}:9"},
+        {"origin": "null"},
+        {"origin": "http://[::1"},
+        {"origin": None},
+        {"token": "waybill_wrong", "origin": None},
+    ],
+    ids=str,
+)
+async def test_a_handshake_is_refused(cookie, changes):
+    socket = Socket(headers(**{"cookie": cookie, **changes}))
+
+    accepted, _ = await socket.shake_hands()
+
+    assert not accepted
+    await socket.disconnect()
+
+
+@pytest.mark.parametrize("offered", [[], ["waybill.v2"], ["graphql-ws", "Waybill.V1"]])
+async def test_a_protocol_that_we_do_not_speak_is_refused(cookie, offered):
+    socket = Socket(headers(cookie=cookie), offered)
+
+    accepted, _ = await socket.shake_hands()
+
+    assert not accepted
+    await socket.disconnect()
+
+
+async def test_our_protocol_is_chosen_among_others(cookie):
+    socket = Socket(headers(cookie=cookie), ["waybill.v2", "waybill.v1"])
+
+    assert await socket.shake_hands() == (True, "waybill.v1")
+    await socket.disconnect()

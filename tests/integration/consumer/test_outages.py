@@ -1,0 +1,150 @@
+"""The channel layer is down, or the database fails: the socket stays."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from django.db import OperationalError
+
+from notifications import access, backlog, consumers, handshake, hub, push
+from tests.consuming import say, told
+from tests.streaming import Socket, connected, headers, in_thread, retain
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_without_pushes_everything_comes_by_sweeps(cookie, name, often_sweeps, unpushed):
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        for turn in range(3):
+            await say(name, f"a{turn}", f"b{turn}")
+            await in_thread(retain, name, "k", n=turn)
+
+            assert await socket.events_until(f"b{turn}") == [f"a{turn}", f"b{turn}"]
+        await say(name, "last")
+        await socket.events_until("last")
+
+    assert "k=2" in told(socket)
+
+
+async def test_with_valkey_down_a_stream_can_be_subscribed_to(cookie, name, often_sweeps, valkey):
+    valkey.kill()
+    await say(name, "before")
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await socket.events_until("before")
+        await say(name, "after")
+
+        assert await socket.events_until("after") == ["after"]
+
+
+async def test_a_socket_outlives_valkey(cookie, name, often_sweeps, valkey, monkeypatch):
+    monkeypatch.setattr(push, "REST", 0.0)
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await say(name, "pushed")
+        await socket.events_until("pushed")
+
+        valkey.kill()
+        await say(name, "swept")
+        assert await socket.events_until("swept") == ["swept"]
+
+        valkey.start()
+        received = hub.current().counters["received"]
+        for turn in range(1000):
+            await say(name, f"after {turn}")
+            assert await socket.events_until(f"after {turn}") == [f"after {turn}"]
+            if hub.current().counters["received"] > received:
+                break
+        assert hub.current().counters["received"] > received, "Pushes arrive again."
+
+
+async def test_a_flushed_valkey_loses_nothing(cookie, name, valkey):
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await say(name, "before")
+        await socket.events_until("before")
+
+        valkey.flush()
+        await say(name, "after")
+
+        assert await socket.events_until("after") == ["after"]
+
+
+async def test_many_streams_are_subscribed_to_in_a_second_when_valkey_is_frozen(
+    cookie, monkeypatch, valkey
+):
+    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
+    valkey.freeze()
+
+    async with connected(cookie) as socket, asyncio.timeout(hub.LAYER_TIMEOUT + 5):
+        await socket.subscribe({f"user-{number}": None for number in range(30)})
+
+
+# -- the database fails ----------------------------------------------------------------------------
+
+
+async def test_a_read_that_fails_is_tried_again_and_the_socket_stays(cookie, name, monkeypatch):
+    monkeypatch.setattr(consumers, "RETRY_SECONDS", 0.01)
+    original = backlog.read
+    failures = [OperationalError("gone"), OperationalError("still gone")]
+
+    def read(*arguments):
+        if failures:
+            raise failures.pop()
+        return original(*arguments)
+
+    monkeypatch.setattr(backlog, "read", read)
+    await say(name, "a")
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+
+        assert await socket.events_until("a") == ["a"]
+
+
+@pytest.mark.parametrize("question", ["authenticate", "streams_of"])
+async def test_who_comes_while_nobody_can_be_asked_is_told_to_come_back(
+    cookie, monkeypatch, question
+):
+    """Refused, a browser would take it for the end of its session."""
+
+    def fail(*_):
+        raise OperationalError("gone")
+
+    module = handshake if question == "authenticate" else access
+    monkeypatch.setattr(module, question, fail)
+    socket = Socket(headers(cookie=cookie))
+
+    accepted, _ = await socket.shake_hands()
+
+    assert accepted
+    assert await socket.close_code() == 4500
+
+
+async def test_who_asks_for_a_stream_while_nobody_can_be_asked_is_told_to_come_back(
+    cookie, name, monkeypatch
+):
+    def fail(*_):
+        raise OperationalError("gone")
+
+    async with connected(cookie) as socket:
+        monkeypatch.setitem(access._rules, "user", fail)
+        await socket.send("subscribe", streams={name: None})
+
+        assert await socket.close_code() == 4500
+
+
+async def test_a_connection_that_cannot_go_on_is_closed_so_that_the_client_comes_back(
+    cookie, name, monkeypatch, caplog
+):
+    def read(*arguments):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(backlog, "read", read)
+    async with connected(cookie) as socket:
+        await socket.send("subscribe", streams={name: None})
+
+        assert await socket.close_code() == 4500
+    assert "a mistake of ours" in caplog.text

@@ -1,0 +1,163 @@
+"""Who may read which stream, when they ask and as long as they stay."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
+
+from notifications import consumers, rights
+from notifications.models import Stream
+from tests.consuming import say
+from tests.streaming import connected, eventually, in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_a_stream_of_somebody_else_looks_like_one_that_is_not_there(user, cookie):
+    other = await in_thread(User.objects.create_user, "grace")
+    await say(f"user-{other.pk}", "secret")
+    group = await in_thread(Group.objects.create, name="others")
+    await say(f"team-{group.pk}", "secret")
+    streams = [
+        f"user-{other.pk}",
+        f"team-{group.pk}",
+        "user-999999",
+        "team-999999",
+        "export-00000000-0000-0000-0000-000000000000",
+        "nonsense",
+        "user-",
+        "user",
+    ]
+
+    async with connected(cookie) as socket:
+        await socket.subscribe(dict.fromkeys(streams))
+
+        answers = [each for each in socket.frames if each["type"] != "welcome"]
+    assert [each.pop("stream") for each in answers] == streams
+    assert answers == [
+        {"type": "error", "code": "forbidden", "detail": "You may not read this stream."}
+    ] * len(streams)
+    assert not await in_thread(Stream.objects.filter(name="user-999999").exists)
+
+
+@pytest.mark.parametrize("spelling", ["team-0{}", "team-+{}", "team- {}", "user-0{}", "USER-{}"])
+async def test_another_spelling_of_a_name_is_another_stream(user, cookie, spelling):
+    group = await in_thread(Group.objects.create, name="pilots", pk=user.pk)
+    await in_thread(user.groups.add, group)
+    stream = spelling.format(user.pk)
+
+    async with connected(cookie) as socket:
+        await socket.send("subscribe", streams={stream: None})
+        answer = await socket.next()
+
+    assert answer["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("wrong", ["", "export-6f9c…", "user 1", "a" * 100])
+async def test_a_name_that_cannot_be_takes_no_other_stream_with_it(cookie, name, wrong):
+    async with connected(cookie) as socket:
+        await socket.send("subscribe", streams={wrong: None, name: None})
+        answers = [await socket.next(), await socket.next()]
+
+    assert [(each["type"], each["stream"]) for each in answers] == [
+        ("error", wrong),
+        ("subscribed", name),
+    ]
+    assert answers[0]["code"] == "forbidden"
+
+
+async def test_no_more_than_so_many_streams_on_a_socket(cookie, monkeypatch):
+    monkeypatch.setattr(consumers.protocol, "MAX_STREAMS", 2)
+    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
+
+    async with connected(cookie) as socket:
+        await socket.send("subscribe", streams={"a-1": None, "a-2": None, "a-3": None})
+        await socket.until(lambda frame: frame.get("stream") == "a-2")
+        await socket.send("subscribe", streams={"a-2": None})
+        await socket.until(lambda frame: frame.get("stream") == "a-2")
+
+        errors = [each for each in socket.frames if each["type"] == "error"]
+    assert [(each["code"], each["stream"]) for each in errors] == [("too_many_streams", "a-3")]
+
+
+@pytest.fixture
+def asked_often(settings, monkeypatch):
+    """Whether a user may stay is asked all the time."""
+    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.02
+    monkeypatch.setattr(rights, "RECHECK_SECONDS", 0.02)
+
+
+async def test_a_user_who_is_deactivated_is_cut_off(user, cookie, name, asked_often):
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        await in_thread(User.objects.filter(pk=user.pk).update, is_active=False)
+
+        assert await socket.close_code() == 4401
+
+
+async def test_a_user_who_signs_out_is_cut_off(cookie, asked_often):
+    async with connected(cookie) as socket:
+        await in_thread(Session.objects.all().delete)
+
+        assert await socket.close_code() == 4401
+
+
+async def test_a_user_who_may_not_read_a_stream_any_more_loses_only_that(
+    user, cookie, name, asked_often
+):
+    group = await in_thread(Group.objects.create, name="pilots")
+    await in_thread(user.groups.add, group)
+    team = f"team-{group.pk}"
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None, team: None})
+        await in_thread(user.groups.clear)
+
+        error = await socket.until(lambda frame: frame["type"] == "error")
+        assert (error["code"], error["stream"]) == ("forbidden", team)
+        await say(team, "secret")
+        await say(name, "last")
+        assert await socket.events_until("last") == ["last"]
+
+
+async def test_a_permission_that_was_taken_is_not_remembered(
+    user, cookie, monkeypatch, asked_often
+):
+    """The user of the handshake has its permissions cached."""
+    users = set()
+
+    def readable(user, streams):
+        users.add(id(user))
+        return set(streams)
+
+    monkeypatch.setattr(consumers.access, "readable", readable)
+    async with connected(cookie) as socket:
+        await socket.subscribe({"a-1": None})
+        await eventually(lambda: len(users) > 1)
+        before = len(users)
+        first = next(iter(users))
+        users.clear()
+
+        await eventually(lambda: users)
+        await socket.subscribe({"a-2": None})
+
+    assert before > 1
+    assert first not in users
+
+
+async def test_while_nobody_can_be_asked_the_socket_stays(cookie, name, monkeypatch, asked_often):
+    asked = []
+
+    def fail(scope):
+        asked.append(scope)
+        raise OperationalError("gone")
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({name: None})
+        monkeypatch.setattr(consumers.handshake, "authenticate", fail)
+        await eventually(lambda: len(asked) > 2)
+
+        await say(name, "a")
+        assert await socket.events_until("a") == ["a"]
