@@ -35,7 +35,7 @@ def blocks(language):
 
 
 SETTING_UP, ALL, GOING_ON, EVENTS, FOLLOWING = blocks("sh")
-[PROGRAM] = blocks("python")
+[PROGRAM] = (block for block in blocks("python") if "websockets" in block)
 
 
 class Shell:
