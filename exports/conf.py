@@ -24,6 +24,9 @@ class Conf:
     LOG_LINES: int = 10_000
     # Days for which a finished file is offered.
     EXPIRE_DAYS: int = 7
+    # Workers that may help the one that holds an export, besides it. An exporter's own
+    # `parallel` overrides it.
+    PARALLEL: int = 3
     # Where a worker keeps the part that it is writing.
     WORK_DIR: Path = Path(gettempdir())
 

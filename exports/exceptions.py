@@ -11,6 +11,7 @@ ExportError
 │   ├── InvalidFilter
 │   └── InvalidSelection
 ├── IllegalMove           this export cannot do that now
+├── Unwritable            a value that the format cannot hold
 ├── WrongCount            the file has not the rows that were counted
 └── LostRace              another process got there first: look again
     ├── Fenced            this worker's claim is not its own any more
@@ -70,6 +71,10 @@ class InvalidSelection(RequestError):
 
 class IllegalMove(ExportError):
     """A move that `models.MOVES` does not have."""
+
+
+class Unwritable(ExportError):
+    """A value that the format cannot hold. The message names the column, and what to do."""
 
 
 class WrongCount(ExportError):

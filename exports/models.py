@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from notifications.access import team_stream
@@ -77,6 +78,15 @@ class Stage(models.TextChoices):
 class Format(models.TextChoices):
     CSV = "csv", "CSV"
     JSONL = "jsonl", "JSON Lines"
+    XLSX = "xlsx", "Excel"
+    PARQUET = "parquet", "Parquet"
+
+
+class Consistency(models.TextChoices):
+    """What "the rows" are, when rows change while they are read."""
+
+    ROW = "row", _("Each row as it was when it was read")
+    SNAPSHOT = "snapshot", _("All rows as they were at one moment")
 
 
 class Export(models.Model):
@@ -96,6 +106,19 @@ class Export(models.Model):
     # What to export: {"columns": [...], "filters": {...}} or {"changelist": "...", ...};
     # `query` reads it. Never a list of keys, save for rows ticked by hand.
     params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    # How its file is written: {"delimiter": ";", "gzip": true, ...}; what is not there has the
+    # default of `engine.writers.Options`.
+    options = models.JSONField(default=dict)
+    consistency = models.CharField(
+        max_length=8, choices=Consistency, default=Consistency.ROW, blank=True
+    )
+    # The same for the same question of the same person. While one is active, it is the answer
+    # to the other.
+    fingerprint = models.CharField(max_length=64, blank=True)
+    # Of which export this one is the repetition.
+    origin = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="repetitions"
+    )
 
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.NONE, blank=True)
@@ -104,6 +127,9 @@ class Export(models.Model):
     rows_total = models.BigIntegerField(null=True, help_text="Unknown until counted.")
     rows_done = models.BigIntegerField(default=0)
     bytes = models.BigIntegerField(default=0)
+    protected_cells = models.BigIntegerField(
+        default=0, help_text="Cells that a spreadsheet would have run as a formula."
+    )
     rate = models.FloatField(null=True, help_text="Rows a second, smoothed.")
 
     # Each claim takes the next attempt. A worker's every write names the one it was given,
@@ -119,10 +145,18 @@ class Export(models.Model):
     version = models.PositiveBigIntegerField(default=1)
 
     created_at = models.DateTimeField(auto_now_add=True)
+    # Since when it waits, this time. Those that wait are taken in this order.
+    queued_at = models.DateTimeField(default=timezone.now)
     # When the broker was last told. Nothing decides by what the broker says.
     enqueued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    # When the first and the last of its rows were read: each is as it was in between.
+    read_from = models.DateTimeField(null=True)
+    read_until = models.DateTimeField(null=True)
+    # What PostgreSQL calls the moment that all workers of this attempt read. It is gone with
+    # the connection that holds it.
+    snapshot_id = models.CharField(max_length=100, blank=True)
     expires_at = models.DateTimeField(null=True)
 
     file = models.CharField(max_length=255, blank=True, help_text="Its name in storage.")
@@ -135,8 +169,8 @@ class Export(models.Model):
             models.Index(fields=["owner", "-created_at"], name="export_history"),
             # Rescue, and the position in the queue.
             models.Index(
-                fields=["status", "created_at"],
-                name="export_active",
+                fields=["status", "queued_at"],
+                name="export_waiting",
                 condition=~models.Q(status__in=["succeeded", "failed", "cancelled"]),
             ),
         ]
@@ -146,6 +180,13 @@ class Export(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(format__in=Format.values), name="export_format_is_known"
+            ),
+            # Of two identical requests that race, one is saved.
+            models.UniqueConstraint(
+                fields=["owner", "fingerprint"],
+                name="one_active_export_a_question",
+                condition=~models.Q(status__in=["succeeded", "failed", "cancelled"])
+                & ~models.Q(fingerprint=""),
             ),
         ]
 
@@ -212,6 +253,9 @@ class Part(models.Model):
     worker = models.CharField(max_length=200, blank=True)
     rows_done = models.PositiveBigIntegerField(default=0)
     bytes = models.PositiveBigIntegerField(default=0)
+    protected_cells = models.PositiveBigIntegerField(default=0)
+    # Whether who has it is a helper, and not the worker that holds the export.
+    by_helper = models.BooleanField(default=False)
     file = models.CharField(max_length=255, blank=True, help_text="Its name in storage.")
     sha256 = models.CharField(max_length=64, blank=True)
 
@@ -241,3 +285,22 @@ class TaskRun(models.Model):
 
     def __str__(self) -> str:
         return self.task_id
+
+
+class Download(models.Model):
+    """That somebody got the file of an export, or a link to it."""
+
+    export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="downloads")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    at = models.DateTimeField(auto_now_add=True)
+    address = models.GenericIPAddressField(null=True)
+    # As the request had it; empty for the whole file.
+    range = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.at:%Y-%m-%d %H:%M}"

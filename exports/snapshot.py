@@ -64,7 +64,7 @@ def queue_position(export: Export) -> int | None:
     """1 for the export that a worker takes next; None for one that does not wait."""
     if export.status != Status.QUEUED:
         return None
-    ahead = Export.objects.filter(status=Status.QUEUED, created_at__lt=export.created_at)
+    ahead = Export.objects.filter(status=Status.QUEUED, queued_at__lt=export.queued_at)
     return ahead.count() + 1
 
 
