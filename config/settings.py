@@ -172,6 +172,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 3,
     "global_keyprefix": f"{env.str('REDIS_PREFIX', 'waybill')}-",
+    # Who waits for a worker comes before who could use another one: the order of -Q.
+    "queue_order_strategy": "priority",
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "exports"
@@ -229,6 +231,8 @@ STORAGES = {
 
 EXPORTS_PART_ROWS = env.int("EXPORTS_PART_ROWS", 100_000, validate=_at_least_1)
 EXPORTS_PAGE_ROWS = env.int("EXPORTS_PAGE_ROWS", 2_000, validate=_at_least_1)
+EXPORTS_PARALLEL = env.int("EXPORTS_PARALLEL", 3, validate=validate.Range(min=0))
+EXPORTS_TURN_SECONDS = env.float("EXPORTS_TURN_SECONDS", 5.0, validate=validate.Range(min=0))
 EXPORTS_LEASE_SECONDS = env.int("EXPORTS_LEASE_SECONDS", 30, validate=_at_least_1)
 EXPORTS_MAX_ATTEMPTS = env.int("EXPORTS_MAX_ATTEMPTS", 3, validate=_at_least_1)
 EXPORTS_LOG_LINES = env.int("EXPORTS_LOG_LINES", 10_000, validate=_at_least_1)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import F
+
 from exports.conf import conf
+from exports.models import Export
 from exports.snapshot import snapshot
 from notifications import publish
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Sequence
-
-    from exports.models import Export
 
 
 def announce(export: Export, event: str = "", *, lines: Sequence[dict[str, Any]] = ()) -> None:
@@ -27,6 +29,16 @@ def announce(export: Export, event: str = "", *, lines: Sequence[dict[str, Any]]
         publish.retain(stream, export.key, data)
         if event:
             publish.append(stream, event, data)
+
+
+def append_lines(export_id: uuid.UUID, lines: Sequence[dict[str, Any]]) -> None:
+    """Append to the log of an export that somebody else holds."""
+    if lines:
+        export = Export.objects.only("pk", "log_lines").get(pk=export_id)
+        kept = capped(export, lines)
+        counted = F("log_lines") + len(lines)
+        Export.objects.filter(pk=export_id).update(log_lines=counted)
+        publish.append_many(export.stream, [("log", line) for line in kept])
 
 
 def capped(

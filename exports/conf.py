@@ -27,6 +27,9 @@ class Conf:
     # Workers that may help the one that holds an export, besides it. An exporter's own
     # `parallel` overrides it.
     PARALLEL: int = 3
+    # A worker that has held an export for this long gives it back to the queue, when a part is
+    # done and others wait for whom no helper makes room.
+    TURN_SECONDS: float = 5.0
     # Where a worker keeps the part that it is writing.
     WORK_DIR: Path = Path(gettempdir())
 

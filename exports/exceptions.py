@@ -11,6 +11,7 @@ ExportError
 │   ├── InvalidFilter
 │   └── InvalidSelection
 ├── IllegalMove           this export cannot do that now
+├── UnreadableRow         a function of the exporter's raised
 ├── Unwritable            a value that the format cannot hold
 ├── WrongCount            the file has not the rows that were counted
 └── LostRace              another process got there first: look again
@@ -71,6 +72,10 @@ class InvalidSelection(RequestError):
 
 class IllegalMove(ExportError):
     """A move that `models.MOVES` does not have."""
+
+
+class UnreadableRow(ExportError):
+    """A Python column's function raised. The message names the column and the row."""
 
 
 class Unwritable(ExportError):

@@ -76,6 +76,11 @@ class Exporter:
     name: ClassVar[str] = ""
     label: ClassVar[str] = ""
     description: ClassVar[str] = ""
+    # How many workers may help the one that holds the export; None: EXPORTS_PARALLEL.
+    parallel: ClassVar[int | None] = None
+    # "snapshot" on PostgreSQL: all rows as they were at one moment. Who loses the worker that
+    # holds the moment begins anew.
+    consistency: ClassVar[str] = "row"
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -12,15 +12,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F
 
-from exports import query, queue
+from exports import parts, query, queue
 from exports.access import chosen_team
 from exports.announce import announce, capped
 from exports.conf import conf
 from exports.exceptions import Fenced, IllegalMove, LostRace, UnknownFormat
 from exports.leases import Now, until
-from exports.models import HELD, MOVES, Export, Format, Part, PartStatus, Stage, Status, TaskRun
+from exports.models import HELD, MOVES, Export, Format, Part, Stage, Status, TaskRun
 from exports.snapshot import reload
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def request(
             label=label.strip()[:200] or str(found.label),
             format=format,
             params=params,
+            consistency=found.consistency,
         )
         announce(export, "export.queued")
         _enqueue_after_commit(export)
@@ -155,7 +156,8 @@ def resume(export: Export, *, by: User | None = None) -> None:
             # Not left to MOVES: running -> queued is for workers that give it back.
             was = Status(export.status).label.lower()
             raise IllegalMove(f"This export is {was}. Only a paused one can be resumed.")
-        move(export, Status.QUEUED, "export.queued", lines=_asked("Resumed", by))
+        lines = _asked("Resumed", by)
+        move(export, Status.QUEUED, "export.queued", lines=lines, queued_at=Now())
         _enqueue_after_commit(export)
 
 
@@ -198,6 +200,7 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
             lease_expires_at=until(),
             started_at=export.started_at or Now(),
             stage=Stage.COUNTING,
+            snapshot_id="",
             rate=None,
             error="",
         )
@@ -246,7 +249,8 @@ def settle(export: Export, *, lines: Sequence[dict[str, Any]] = ()) -> None:
     """Come to rest as was asked. Raises Fenced when this worker's attempt is over."""
     attempt = export.attempt
     with transaction.atomic():
-        counters = _release_parts(export.pk)
+        parts.release(Part.objects.filter(export=export.pk))
+        counters = parts.totals(export.pk)
         with _locked(export):
             if export.attempt != attempt or export.status not in HELD:
                 raise Fenced(f"Attempt {attempt} of export {export.pk} is over.")
@@ -264,31 +268,28 @@ def _rest(export: Export, lines: Sequence[dict[str, Any]], **fields: Any) -> Non
         move(export, Status.CANCELLED, "export.cancelled", lines=lines, **fields)
 
 
-def hand_over(export: Export, *, lines: Sequence[dict[str, Any]] = ()) -> None:
-    """This worker shuts down: put the export back for another, finished parts kept."""
+def hand_over(
+    export: Export, part: Part | None = None, *, lines: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Put the export back for another worker, finished parts kept, and `part` opened.
+
+    Who helps may finish the part that it has.
+    """
     try:
         with transaction.atomic():
-            counters = _release_parts(export.pk)
-            _requeue(export, "export.queued", lines, handovers=export.handovers + 1, **counters)
+            if part is not None:
+                parts.release(Part.objects.filter(pk=part.pk, attempt=part.attempt))
+            fields = parts.totals(export.pk)
+            _requeue(export, "export.queued", lines, handovers=export.handovers + 1, **fields)
     except LostRace:
         # Asked to stop in the last moment, or fenced: settle() tells which.
         settle(export, lines=lines)
 
 
 def _requeue(export: Export, event: str, lines: Sequence[dict[str, Any]], **fields: Any) -> None:
-    fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None}
+    fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None, "queued_at": Now()}
     move(export, Status.QUEUED, event, lines=lines, **fields)
     _enqueue_after_commit(export)
-
-
-def _release_parts(export_id: uuid.UUID) -> dict[str, int]:
-    """Open what its lost worker had claimed. Returns what the finished parts amount to."""
-    parts = Part.objects.filter(export=export_id)
-    parts.filter(status=PartStatus.CLAIMED).update(
-        status=PartStatus.OPEN, lease_expires_at=None, rows_done=0, bytes=0
-    )
-    done = parts.aggregate(rows=Sum("rows_done"), bytes=Sum("bytes"))
-    return {"rows_done": done["rows"] or 0, "bytes": done["bytes"] or 0}
 
 
 # -- Rescue ------------------------------------------------------------------------------
@@ -315,7 +316,9 @@ def _lost() -> QuerySet[Export]:
 @transaction.atomic
 def _rescue(export_id: uuid.UUID) -> str:
     """A worker was lost: its lease has run out. Where its export goes from here."""
-    counters = _release_parts(export_id)
+    # Those who help and live may finish what they have.
+    parts.release(Part.objects.filter(export=export_id, lease_expires_at__lt=Now()))
+    counters = parts.totals(export_id)
     export = _lost().select_for_update().filter(pk=export_id).first()
     if export is None:
         raise LostRace(f"Export {export_id} is in good hands.")
@@ -347,9 +350,7 @@ def _enqueue_forgotten() -> int:
     waiting = queue.waiting()
     if waiting is not None and waiting < queued.count():
         never |= queued.filter(enqueued_at__lt=stale)
-    return sum(
-        queue.enqueue(pk) for pk in never.order_by("created_at").values_list("pk", flat=True)
-    )
+    return sum(queue.enqueue(pk) for pk in never.order_by("queued_at").values_list("pk", flat=True))
 
 
 def _line(message: str, level: str = "INFO") -> dict[str, Any]:

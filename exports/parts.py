@@ -1,4 +1,4 @@
-"""The parts of a running export, for the worker that holds it.
+"""The parts of a running export, for the workers that extract them.
 
 Every UPDATE names the attempt that the worker was given. One that changes no row means that
 the claim is lost: Stopped when the export was asked to pause or cancel, else Fenced.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import F, Q, Sum
 
-from exports.announce import announce, capped
+from exports.announce import announce, append_lines, capped
 from exports.exceptions import Fenced, LostRace, Stopped
 from exports.leases import Now, until
 from exports.models import HELD, Export, Part, PartStatus, Stage, Status
@@ -21,30 +21,58 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Sequence
 
+    from django.db.models import QuerySet
 
-def save_plan(export: Export, parts: Iterable[Part], rows_total: int) -> None:
-    """Store the plan of `export` and begin to extract. A plan is made once an export."""
+COUNTERS = ("rows_done", "bytes", "protected_cells")
+
+
+def save_plan(export: Export, parts: Iterable[Part], rows_total: int, **fields: Any) -> None:
+    """Store the plan of `export` and begin to extract. A plan is made once an export.
+
+    Save for one that reads a snapshot: there the parts of an earlier attempt are of another
+    moment. They are forgotten, and their files are for the caller to delete.
+    """
     with transaction.atomic():
-        _update(export, rows_total=rows_total, stage=Stage.EXTRACTING)
+        fields |= {"rows_total": rows_total, "stage": Stage.EXTRACTING, "read_from": Now()}
+        _update(export, **fields)
+        export.parts.all().delete()
         Part.objects.bulk_create(parts, batch_size=1_000)
         announce(export)
 
 
-def claim(export: Export) -> Part | None:
-    """The next part that nobody has, with a lease; None when there is none."""
+def claim(export: Export, *, helper: str = "") -> Part | None:
+    """The next part that nobody has, with a lease; None when there is none.
+
+    For the worker that holds the export, or for `helper`, the name of another.
+    """
     free = Q(status=PartStatus.OPEN) | Q(status=PartStatus.CLAIMED, lease_expires_at__lt=Now())
     while part := export.parts.filter(free).order_by("number").first():
         taken = export.parts.filter(free, pk=part.pk, attempt=part.attempt).update(
             status=PartStatus.CLAIMED,
             attempt=F("attempt") + 1,
-            worker=export.worker,
+            worker=helper or export.worker,
+            by_helper=bool(helper),
             lease_expires_at=until(),
-            rows_done=0,
+            **dict.fromkeys(COUNTERS, 0),
         )
         if taken:
             part.refresh_from_db()
             return part
     return None
+
+
+def release(parts: QuerySet[Part]) -> None:
+    """Open those of `parts` that are claimed. Who had them is fenced."""
+    parts.filter(status=PartStatus.CLAIMED).update(
+        status=PartStatus.OPEN, lease_expires_at=None, **dict.fromkeys(COUNTERS, 0)
+    )
+
+
+def totals(export_id: uuid.UUID) -> dict[str, int]:
+    """What its parts amount to by now."""
+    sums = {name: Sum(name) for name in COUNTERS}
+    found = Part.objects.filter(export=export_id).aggregate(**sums)
+    return {name: found[name] or 0 for name in COUNTERS}
 
 
 def are_done(export: Export) -> bool:
@@ -62,17 +90,31 @@ def tick(
 ) -> None:
     """Renew the leases, save the counters, and tell everyone. Writes nothing if fenced.
 
-    `part.rows_done` and `part.bytes` are saved as they are; the export's own follow from
-    its parts.
+    For who holds the export. The counters of `part` are saved as they are; the export's own
+    follow from all of its parts, those that others extract included.
     """
     with transaction.atomic():
         if part is not None:
-            _update_part(part, lease_expires_at=until(), rows_done=part.rows_done, bytes=part.bytes)
-            done = export.parts.aggregate(rows=Sum("rows_done"), bytes=Sum("bytes"))
-            fields = {"rows_done": done["rows"] or 0, "bytes": done["bytes"] or 0, **fields}
+            _update_part(part, lease_expires_at=until(), **_counters(part))
         kept = capped(export, lines)
+        fields = {**totals(export.pk), **fields}
         _update(export, rate=rate, log_lines=F("log_lines") + len(lines), **fields)
         announce(export, lines=kept)
+
+
+def tick_helping(part: Part) -> None:
+    """The same for who helps: its part alone. Who holds the export tells of the sum."""
+    with transaction.atomic():
+        _update_part(part, lease_expires_at=until(), **_counters(part))
+        export = Export.objects.filter(pk=part.export_id).only("status").get()
+        if export.status != Status.RUNNING:
+            raise Stopped(f"Export {export.pk} was asked to stop, or waits for a worker.")
+
+
+def log_helping(part: Part, *, lines: Sequence[dict[str, Any]]) -> None:
+    """Append what a helper has logged, of a part that it has finished."""
+    with transaction.atomic():
+        append_lines(part.export_id, lines)
 
 
 def renew(export_id: uuid.UUID, attempt: int, part: Part | None = None) -> None:
@@ -80,23 +122,30 @@ def renew(export_id: uuid.UUID, attempt: int, part: Part | None = None) -> None:
     held = Export.objects.filter(pk=export_id, attempt=attempt, status__in=HELD)
     held.update(lease_expires_at=until())
     if part is not None:
-        mine = Part.objects.filter(pk=part.pk, status=PartStatus.CLAIMED, attempt=part.attempt)
-        mine.update(lease_expires_at=until())
+        renew_part(part)
 
 
-def finish(part: Part, *, file: str, sha256: str) -> None:
+def renew_part(part: Part) -> None:
+    mine = Part.objects.filter(pk=part.pk, status=PartStatus.CLAIMED, attempt=part.attempt)
+    mine.update(lease_expires_at=until())
+
+
+def finish(part: Part, *, file: str, crc32: int) -> None:
     """The part is in storage: record what it holds."""
     with transaction.atomic():
-        _update_part(
-            part,
-            status=PartStatus.DONE,
-            lease_expires_at=None,
-            rows_done=part.rows_done,
-            bytes=part.bytes,
-            file=file,
-            sha256=sha256,
-        )
+        fields = {"file": file, "crc32": crc32, "lease_expires_at": None}
+        _update_part(part, status=PartStatus.DONE, **_counters(part), **fields)
     part.refresh_from_db()
+
+
+def check(export: Export) -> None:
+    """Raises Stopped or Fenced if this attempt has been ended."""
+    if not _mine(export).filter(status=Status.RUNNING).exists():
+        raise _why_lost(export)
+
+
+def _counters(part: Part) -> dict[str, int]:
+    return {name: getattr(part, name) for name in COUNTERS}
 
 
 def _update_part(part: Part, **fields: Any) -> None:
@@ -106,15 +155,17 @@ def _update_part(part: Part, **fields: Any) -> None:
 
 
 def _update(export: Export, **fields: Any) -> None:
-    mine = Export.objects.filter(pk=export.pk, attempt=export.attempt)
     fields |= {"lease_expires_at": until(), "version": F("version") + 1}
-    if not mine.filter(status=Status.RUNNING).update(**fields):
+    if not _mine(export).filter(status=Status.RUNNING).update(**fields):
         raise _why_lost(export)
     reload(export)
 
 
+def _mine(export: Export) -> QuerySet[Export]:
+    return Export.objects.filter(pk=export.pk, attempt=export.attempt)
+
+
 def _why_lost(export: Export) -> LostRace:
-    asked = {Status.PAUSING, Status.CANCELLING}
-    if Export.objects.filter(pk=export.pk, attempt=export.attempt, status__in=asked).exists():
+    if _mine(export).filter(status__in={Status.PAUSING, Status.CANCELLING}).exists():
         return Stopped(f"Export {export.pk} was asked to stop.")
     return Fenced(f"Attempt {export.attempt} of export {export.pk} is over.")

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RUN = "exports.run"
+HELP = "exports.help"
+
+# Who could help looks here when nobody waits in the queue of exports.
+HELP_SUFFIX = "-help"
 
 # Somebody waits for the answer to a click. A broker that hangs, with two tries, costs them
 # 3 seconds like this; with the time-outs of workers it was 15.
@@ -45,9 +49,25 @@ def enqueue(export_id: uuid.UUID) -> bool:
     return True
 
 
-def waiting() -> int | None:
+def ask_for_help(export_id: uuid.UUID, times: int) -> None:
+    """Ask so many workers to take parts of an export, too. Nothing is lost if none comes."""
+    try:
+        with current_app.connection_for_write(transport_options=HASTE) as connection:
+            for _ in range(times):
+                current_app.send_task(
+                    HELP, args=[str(export_id)], queue=help_queue(), connection=connection
+                )
+    except (OperationalError, KombuError, OSError) as error:
+        logger.debug("The broker does not answer; nobody will help: %r", error)
+
+
+def help_queue() -> str:
+    return f"{current_app.conf.task_default_queue}{HELP_SUFFIX}"
+
+
+def waiting(queue: str = "") -> int | None:
     """Messages that wait for a worker; None if the broker does not answer."""
-    queue = current_app.conf.task_default_queue
+    queue = queue or current_app.conf.task_default_queue
     try:
         with current_app.connection_for_write() as connection:
             channel: Any = connection.default_channel

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name
 from django.core.exceptions import FieldError
-from django.db.models import CompositePrimaryKey, QuerySet
+from django.db import connections
+from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
 
 from exports.exceptions import DefinitionError, UnknownExporter
 from exports.exporter import Column, Exporter, relation_with_many
+from exports.models import Consistency
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +57,10 @@ def _refusals(cls: type[Exporter]) -> Iterator[str]:
         yield f'has the permission "{cls.permission}". Write it as "app.codename".'
     if isinstance(cls.columns, str):
         yield f'has one text for its columns. Write `columns = ["{cls.columns}"]`.'
+    if cls.consistency not in Consistency.values:
+        yield (
+            f'has the consistency "{cls.consistency}". There are: {", ".join(Consistency.values)}.'
+        )
     if not cls.columns:
         yield 'has no columns. Add `columns = ["id", …]`.'
     yield from _uncuttable(getattr(cls, "queryset", None))
@@ -82,11 +88,6 @@ def _uncuttable(queryset: Any) -> Iterator[str]:
         yield (
             f'may give a row more than once: "{relation}" has many rows for one. '
             f"Select the rows with filter(pk__in=…)."
-        )
-    if isinstance(queryset.model._meta.pk, CompositePrimaryKey):
-        yield (
-            "has a model with a composite primary key, which cannot be cut into parts. "
-            "Give the model a primary key of one field."
         )
 
 
@@ -142,6 +143,12 @@ def _declared_permissions() -> frozenset[str]:
 
 
 def _problems(exporter: Exporter) -> Iterator[tuple[str, str]]:
+    vendor = connections[exporter.queryset.db].vendor
+    if exporter.consistency == Consistency.SNAPSHOT and vendor != "postgresql":
+        yield (
+            f"All rows as they were at one moment is what PostgreSQL can give; this is {vendor}.",
+            'Remove `consistency = "snapshot"`, or read from a PostgreSQL.',
+        )
     columns = exporter.all_columns()
     for name, times in Counter(column.name for column in columns).items():
         if times > 1:

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import beat_init
 
 from exports import lifecycle, queue
-from exports.engine import runner
+from exports.engine import helping, runner
 from exports.exceptions import LostRace
 from notifications.clock import Clock
 
@@ -30,6 +30,12 @@ def run(task: Task[Any, Any], export_id: str) -> str:
         return str(reason)
     runner.run(export)
     return str(export.status)
+
+
+@shared_task(name=queue.HELP, bind=True)
+def help_with(task: Task[Any, Any], export_id: str) -> None:
+    """Take parts of an export that another worker holds. Each part is claimed: see parts."""
+    helping.help_with(uuid.UUID(export_id), worker=task.request.hostname or "")
 
 
 @beat_init.connect

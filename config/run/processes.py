@@ -56,7 +56,7 @@ def processes(port: int, log_level: str, valkey_socket: Path | None) -> list[Pro
             [
                 # Root knows that it is root; this is no deployment.
                 *(sys.executable, "-W", "ignore:You're running the worker with superuser"),
-                *(*celery, "worker", "--queues", "exports", "--loglevel", log_level),
+                *(*celery, "worker", "--queues", "exports,exports-help", "--loglevel", log_level),
                 *("--pool", "prefork", "--concurrency", str(WORKERS)),
                 # There is no other worker to get to know; asking costs a second.
                 *("--without-gossip", "--without-mingle"),

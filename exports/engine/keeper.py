@@ -1,8 +1,9 @@
-"""Renews the leases of a worker that lives, whatever its loop is waiting for.
+"""Renews the leases of a worker that lives, and looks whether it is wanted to stop.
 
 Counting a hundred million rows or storing a large file may take longer than a lease. A
 thread goes on renewing meanwhile. It dies with its process, and stands still when the
-process does: then the lease runs out, as it should.
+process does: then the lease runs out, as it should. The same thread ends a query that takes
+long, when nobody wants its rows any more.
 """
 
 from __future__ import annotations
@@ -15,24 +16,41 @@ from django.db import DatabaseError, connection
 
 from exports import parts
 from exports.conf import conf
+from exports.models import Export, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-    from exports.models import Export, Part
+    from exports.models import Part
 
 logger = logging.getLogger(__name__)
 
+LOOK_SECONDS = 0.5  # between two looks: who cancels sees that something happens
+
 
 class Keeper:
-    """Keeps the claims on `export`, and on `part` while it is set, for as long as its block."""
+    """Keeps the claims on `export`, and on `part` while it is set, for as long as its block.
 
-    def __init__(self, export: Export) -> None:
+    With `holds` false, on `part` alone. When the export is not this worker's to go on with,
+    or `should_stop` says so, `interrupt` is called, until the block ends.
+    """
+
+    def __init__(
+        self,
+        export: Export,
+        *,
+        holds: bool = True,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.part: Part | None = None
+        self.interrupt: Callable[[], None] = lambda: None
+        self.has_interrupted = False
+        self._should_stop = should_stop
         # Its own copy of what identifies the claim: the loop's object changes under it.
-        self._export_id, self._attempt = export.pk, export.attempt
+        self._export_id, self._attempt, self._holds = export.pk, export.attempt, holds
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
 
     def __enter__(self) -> Keeper:
         self._thread.start()
@@ -47,12 +65,15 @@ class Keeper:
         self._is_over.set()
         self._thread.join()
 
-    def _renew(self) -> None:
+    def _keep(self) -> None:
+        looks = 0
+        # Three chances before the lease runs out.
+        renew_after = max(conf.LEASE_SECONDS / 3 / LOOK_SECONDS, 1)
         try:
-            # Three chances before it runs out.
-            while not self._is_over.wait(conf.LEASE_SECONDS / 3):
+            while not self._is_over.wait(LOOK_SECONDS):
+                looks += 1
                 try:
-                    parts.renew(self._export_id, self._attempt, self.part)
+                    self._look(renew=looks % renew_after < 1)
                 except DatabaseError as error:
                     # The next one may get through. If none does, another worker goes on.
                     logger.warning("A lease could not be renewed: %r", error)
@@ -60,3 +81,23 @@ class Keeper:
                     connection.close()
         finally:
             connection.close()
+
+    def _look(self, *, renew: bool) -> None:
+        if renew:
+            self._renew()
+        if self._should_stop() or self._is_lost():
+            self.has_interrupted = True
+            self.interrupt()
+
+    def _renew(self) -> None:
+        part = self.part
+        if self._holds:
+            parts.renew(self._export_id, self._attempt, part)
+        elif part is not None:
+            parts.renew_part(part)
+
+    def _is_lost(self) -> bool:
+        # Not "whether it is mine": a row that cannot be seen says nothing.
+        found = Export.objects.filter(pk=self._export_id)
+        mine = {"status": Status.RUNNING} | ({"attempt": self._attempt} if self._holds else {})
+        return found.exclude(**mine).exists()

@@ -1,4 +1,4 @@
-"""The loop that a worker runs: claim a part, extract it, until none is open; assemble.
+"""The loop of the worker that holds an export: plan, extract part by part, assemble.
 
 Running it twice is safe: everything it writes names its attempt, so of two that hold the
 same export one is fenced and stops without a trace.
@@ -6,32 +6,29 @@ same export one is fenced and stops without a trace.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-from exports import lifecycle, parts, query, queue
+from exports import lifecycle, parts, queue, turns
 from exports.conf import conf
 from exports.engine import joblog, store
+from exports.engine.assemble import assemble
+from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
-from exports.engine.plan import Range, plan
-from exports.engine.progress import Rate, Ticker
-from exports.engine.readers import rows as reader
-from exports.engine.writers import WRITERS
-from exports.exceptions import ExportError, Fenced, LostRace, Stopped, WrongCount
-from exports.models import Export, Part, Stage, Status
+from exports.engine.plan import key_text, plan
+from exports.engine.progress import INTERVAL, Rate, Ticker
+from exports.engine.source import Snapshot
+from exports.exceptions import ExportError, Fenced, LostRace, Stopped
+from exports.leases import Now
+from exports.models import Consistency, Export, Part, Stage, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from django.db.models import QuerySet
-
-    from exports.engine.writers import Writer
-    from exports.exporter import Column
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +36,7 @@ MAX_REASON = 1_000  # characters; it is in every snapshot of the export
 
 
 class _HandOver(Exception):
-    """The worker was told to shut down."""
+    """Another worker should go on. The message says why."""
 
 
 def run(export: Export, should_stop: Callable[[], bool] = queue.is_shutting_down) -> None:
@@ -56,16 +53,21 @@ def run(export: Export, should_stop: Callable[[], bool] = queue.is_shutting_down
 
 
 def _work(export: Export, log: joblog.JobLog, should_stop: Callable[[], bool]) -> None:
+    keeper = Keeper(export, should_stop=should_stop)
     try:
-        with Keeper(export) as keeper:
-            _Run(export, log, keeper, should_stop).to_the_end()
+        with keeper:
+            try:
+                _Run(export, log, keeper, should_stop).to_the_end()
+            except (OperationalError, InterfaceError):
+                _if_interrupted(export, keeper, should_stop)
+                raise
     except Fenced:
         raise
     except Stopped:
         lifecycle.settle(export, lines=log.take())
-    except _HandOver:
-        logger.info("This worker shuts down. The export goes back to the queue.")
-        lifecycle.hand_over(export, lines=log.take())
+    except _HandOver as reason:
+        logger.info("%s", reason)
+        lifecycle.hand_over(export, keeper.part, lines=log.take())
     except (OperationalError, InterfaceError) as error:
         logger.exception("The database refused. Another attempt follows when the lease runs out.")
         # If it still takes a row, let that say why. Often it does: a query took too long.
@@ -76,6 +78,18 @@ def _work(export: Export, log: joblog.JobLog, should_stop: Callable[[], bool]) -
     except Exception as error:
         logger.exception("The export failed.")
         lifecycle.fail(export, _reason(error), lines=log.take())
+
+
+def _if_interrupted(export: Export, keeper: Keeper, should_stop: Callable[[], bool]) -> None:
+    """Raise why the query was ended, if it was by our own keeper."""
+    if keeper.has_interrupted:
+        parts.check(export)
+        _stop_if(should_stop)
+
+
+def _stop_if(should_stop: Callable[[], bool]) -> None:
+    if should_stop():
+        raise _HandOver("This worker shuts down. The export goes back to the queue.")
 
 
 def _reason(error: Exception) -> str:
@@ -107,72 +121,92 @@ class _Run:
     def to_the_end(self) -> None:
         export = self._export
         logger.info("Export %s, attempt %s by %s.", export.pk, export.attempt, export.worker)
-        rows, columns = query.of(export)
-        writer = WRITERS[export.format]([column.header for column in columns])
-        self._ensure_plan(rows)
-        self._rate = Rate()  # From here on: counting must not look like slow extracting.
-        while (part := parts.claim(export)) is not None:
-            self._extract(part, rows, columns, writer)
-        self._assemble(writer)
+        with closing(Extractor(export)) as extractor:
+            self._keeper.interrupt = extractor.source.interrupt
+            if export.consistency == Consistency.SNAPSHOT:
+                with closing(Snapshot(extractor.rows.db)) as snapshot:
+                    extractor.source.snapshot_id = snapshot.id
+                    self._plan(extractor, snapshot_id=snapshot.id)
+                    self._extract_all(extractor)
+            else:
+                if export.rows_total is None:
+                    self._plan(extractor)
+                else:
+                    self._go_on()
+                self._extract_all(extractor)
+            self._assemble(extractor)
 
-    def _ensure_plan(self, rows: QuerySet[Any]) -> None:
+    def _plan(self, extractor: Extractor, **fields: Any) -> None:
         export = self._export
-        if export.rows_total is not None:
-            done = export.rows_done
-            logger.info("Going on from the finished parts: %s rows are done.", f"{done:,}")
-            self._tick(stage=Stage.EXTRACTING)
-            return
-        ranges = plan(rows, conf.PART_ROWS)
+        ranges = plan(extractor.source, extractor.rows, conf.PART_ROWS)
         total = sum(keys.rows for keys in ranges)
+        model = extractor.rows.model
         new = [
             Part(
                 export=export,
                 number=number,
-                after_key=None if keys.after is None else str(keys.after),
-                upto_key=str(keys.upto),
+                after_key=None if keys.after is None else key_text(model, keys.after),
+                upto_key=key_text(model, keys.upto),
                 rows=keys.rows,
             )
             for number, keys in enumerate(ranges, start=1)
         ]
-        parts.save_plan(export, new, total)
-        logger.info("%s rows to extract. Parts: %s.", f"{total:,}", len(new))
+        # Those of an attempt that read another moment.
+        old = [part.file for part in export.parts.exclude(file="")]
+        parts.save_plan(export, new, total, **fields)
+        for name in old:
+            store.delete(name)
+        way = "PostgreSQL writes the lines itself" if extractor.by_copy else "Row by row"
+        logger.info("%s rows to extract. Parts: %s. %s.", f"{total:,}", len(new), way)
 
-    def _extract(
-        self, part: Part, rows: QuerySet[Any], columns: Sequence[Column], writer: Writer
-    ) -> None:
-        self._keeper.part = part
-        part.rows_done = part.bytes = 0
-        with store.NewFile() as new:
-            for page in reader.read(rows, columns, _range(part, rows), conf.PAGE_ROWS):
-                new.write(writer.rows(page))
-                part.rows_done += len(page)
-                part.bytes = new.bytes
-                self._rate.add(len(page))
-                self._ticker.touch()
-                if self._should_stop():
-                    raise _HandOver
-            # The lease is renewed before the file takes its name: a fenced worker stops here.
-            self._ticker.flush()
-            name = new.store(store.part_name(part))
-        with store.deleted_on_error(name):
-            parts.finish(part, file=name, sha256=new.sha256)
-        self._keeper.part = None
-        logger.info("Part %s: %s rows.", part.number, f"{part.rows_done:,}")
+    def _go_on(self) -> None:
+        done = self._export.rows_done
+        logger.info("Going on from the finished parts: %s rows are done.", f"{done:,}")
+        self._tick(stage=Stage.EXTRACTING)
 
-    def _assemble(self, writer: Writer) -> None:
+    def _extract_all(self, extractor: Extractor) -> None:
+        """Every part, those that others have included: until all are in storage."""
         export = self._export
-        self._tick(stage=Stage.ASSEMBLING)
-        if not parts.are_done(export):
-            raise WrongCount("Not every part has been extracted. Run the export again.")
+        self._rate = Rate()  # From here on: counting must not look like slow extracting.
+        began = time.monotonic()
+        self._ask_for_help(extractor.parallel)
+        while not parts.are_done(export):
+            part = parts.claim(export)
+            if part is None:
+                self._wait_for_helpers()
+                continue
+            self._keeper.part = part
+            extractor.extract(part, self._turn)
+            self._keeper.part = None
+            logger.info("Part %s: %s rows.", part.number, f"{part.rows_done:,}")
+            if parts.are_done(export):
+                return
+            if time.monotonic() - began >= conf.TURN_SECONDS:
+                self._give_way()
+            self._ask_for_help(extractor.parallel)
+
+    def _ask_for_help(self, parallel: int) -> None:
+        if parallel > 0 and (wanted := turns.helpers_wanted(self._export, parallel)):
+            queue.ask_for_help(self._export.pk, wanted)
+
+    def _wait_for_helpers(self) -> None:
+        # What is waited for happens in another process, and shows in the database.
+        Event().wait(INTERVAL)
+        self._turn()
+
+    def _give_way(self) -> None:
+        # A moment that is given up is gone: the export would begin anew each time.
+        keeps_on = self._export.consistency == Consistency.SNAPSHOT
+        if not keeps_on and turns.more_wait_than_helpers_make_room_for():
+            raise _HandOver("Others wait for a worker. The export goes on after them.")
+
+    def _assemble(self, extractor: Extractor) -> None:
+        export = self._export
+        self._tick(stage=Stage.ASSEMBLING, read_until=Now())
         done = list(export.parts.order_by("number"))
-        with store.NewFile() as new:
-            new.write(writer.head())
-            for part in done:
-                self._append(new, part)
-            self._ticker.flush()
-            name = new.store(store.file_name(export))
-        took = time.monotonic() - self._started
         rows = sum(part.rows_done for part in done)
+        name, new = assemble(export, done, extractor.writer, self._turn)
+        took = time.monotonic() - self._started
         logger.info(
             "%s rows, %s bytes. This attempt took %.1f s.", f"{rows:,}", f"{new.bytes:,}", took
         )
@@ -193,27 +227,15 @@ class _Run:
             # Asked to pause or cancel in the last moment. A paused one still needs its parts.
             store.delete(name)
 
-    def _append(self, new: store.NewFile, part: Part) -> None:
-        before, digest = new.bytes, hashlib.sha256()
-        with store.open_file(part.file) as file:
-            while block := file.read(store.BLOCK):
-                new.write(block)
-                digest.update(block)
-                self._ticker.touch()
-                if self._should_stop():
-                    raise _HandOver
-        if new.bytes - before != part.bytes:
-            raise WrongCount(
-                f"Part {part.number} has {new.bytes - before} bytes in storage and had "
-                f"{part.bytes} when it was written. Run the export again."
-            )
-        if digest.hexdigest() != part.sha256:
-            raise WrongCount(
-                f"Part {part.number} in storage is not what was written: its SHA-256 is another. "
-                f"Run the export again."
-            )
+    def _turn(self, *, now: bool = False) -> None:
+        if now:
+            self._ticker.flush()
+        else:
+            self._ticker.touch()
+        _stop_if(self._should_stop)
 
     def _tick(self, **fields: Any) -> None:
+        before = self._export.rows_done
         lines = self._log.take()
         try:
             parts.tick(
@@ -222,9 +244,5 @@ class _Run:
         except BaseException:
             self._log.give_back(lines)
             raise
-
-
-def _range(part: Part, rows: QuerySet[Any]) -> Range:
-    key = rows.model._meta.pk.to_python
-    after = None if part.after_key is None else key(part.after_key)
-    return Range(after, key(part.upto_key), part.rows)
+        # All workers' rows. Fewer than before are those of a part that was lost.
+        self._rate.add(max(self._export.rows_done - before, 0))

@@ -20,7 +20,7 @@ from notifications import tokens
 from tests import exporting
 from tests.exporting import file_with, make_flights, put, request, run
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 EXPORTS = "/api/v1/exports"
 UNKNOWN = "6458b5bf-0000-4000-8000-000000000001"

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from exports import query, registry
 from exports.exceptions import InvalidFilter
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

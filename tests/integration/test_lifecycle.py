@@ -28,7 +28,7 @@ from notifications.models import Event, Stream
 from tests import exporting
 from tests.exporting import events, make_flights, put, request, retained, start
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 # A copy of models.MOVES: a wrong arrow there must fail here.
 ALLOWED = {

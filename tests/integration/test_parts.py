@@ -15,7 +15,7 @@ from exports.models import Export, Part, PartStatus, Status
 from notifications.models import Event, Retained, Stream
 from tests.exporting import events, log, put, retained, start
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PAST = datetime(2013, 1, 1, tzinfo=UTC)
 
@@ -95,7 +95,7 @@ def test_a_part_whose_lease_ran_out_is_claimed_anew(export):
 
 def test_a_part_that_is_done_is_not_claimed(export):
     first = parts.claim(export)
-    parts.finish(first, file="a", sha256="b")
+    parts.finish(first, file="a", crc32=7)
 
     assert parts.claim(export).number == 2
     assert not parts.are_done(export)
@@ -150,7 +150,7 @@ def test_a_tick_saves_the_counters_and_renews_both_leases(export):
 def test_a_tick_counts_the_parts_that_are_done(export):
     first = parts.claim(export)
     first.rows_done, first.bytes = 10, 100
-    parts.finish(first, file="a", sha256="b")
+    parts.finish(first, file="a", crc32=7)
     second = parts.claim(export)
     second.rows_done, second.bytes = 3, 30
 
@@ -231,7 +231,7 @@ def test_a_part_finished_by_a_fenced_worker_is_not_done(export):
     Part.objects.filter(pk=part.pk).update(attempt=2)
 
     with pytest.raises(Fenced):
-        parts.finish(part, file="a", sha256="b")
+        parts.finish(part, file="a", crc32=7)
 
     assert Part.objects.get(pk=part.pk).status == PartStatus.CLAIMED
 

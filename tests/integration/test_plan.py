@@ -14,7 +14,7 @@ from exports.engine.plan import Range, plan
 from exports.models import Export
 from tests.exporting import make_flights
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def make_airports(codes):

@@ -21,7 +21,7 @@ from exports.exporter import Column
 from exports.models import Export
 from tests.exporting import make_flights
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def rows_of(queryset, *columns, part_rows=1_000, page_rows=7):

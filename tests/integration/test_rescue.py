@@ -16,7 +16,7 @@ from exports.exceptions import LostRace
 from exports.models import Export, Part, PartStatus, Status
 from tests.exporting import events, log, lose, put, request, start
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 NOTHING = {"rescued": 0, "failed": 0, "settled": 0, "enqueued": 0}
 

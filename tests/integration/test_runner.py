@@ -40,7 +40,7 @@ from tests.exporting import (
 )
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Killed(BaseException):

@@ -25,7 +25,7 @@ from notifications.backlog import current_cursor, heads
 from tests.exporting import content, events, log, put, registered, retained, run, use_folders
 from tests.streaming import connected, in_thread, session_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 DASHBOARD = reverse("exports:dashboard")
 EXPORTS = "/api/v1/exports"

@@ -24,7 +24,7 @@ from notifications import publish
 from notifications.backlog import current_cursor
 from tests import exporting
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 DASHBOARD = reverse("exports:dashboard")
 

@@ -22,7 +22,7 @@ class Worker:
 
     def __init__(self, run: Run, env: Mapping[str, str] | None = None) -> None:
         self.name = f"worker-{len(run.processes)}@tests"
-        options = ["-c", "1", "-Q", "exports", "--pool", "prefork", "-l", "INFO"]
+        options = ["-c", "1", "-Q", "exports,exports-help", "--pool", "prefork", "-l", "INFO"]
         # It need not wait a second for the greetings of others.
         options += ["--without-mingle", "--without-gossip"]
         self.process = run.start(

@@ -161,7 +161,8 @@ def test_workers_listen_to_the_queue_that_exports_go_to(compose: dict[str, Any])
     settings = runpy.run_path(str(ROOT / "config" / "settings.py"))
     command = compose["services"]["worker"]["command"]
 
-    assert command[command.index("-Q") + 1] == settings["CELERY_TASK_DEFAULT_QUEUE"]
+    assert command[command.index("-Q") + 1] == "exports,exports-help"
+    assert settings["CELERY_TASK_DEFAULT_QUEUE"] == "exports"
 
 
 # -- What is open to the outside -------------------------------------------------------------

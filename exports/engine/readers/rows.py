@@ -1,48 +1,103 @@
-"""The reader that can read anything: pages of rows by keyset, in flat memory.
+"""The reader that can read anything: pages of rows, in flat memory.
 
-Each page is one short query that is read to its end before anything is written: an open
-cursor would pin SQLite's log, and hold back PostgreSQL's vacuum.
+On SQLite each page is a query of its own by keyset, read to its end before anything is
+written: an open cursor would pin the log. On PostgreSQL a part is one query behind a cursor
+of the server's, over a connection of its own.
 """
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from exports.exceptions import UnreadableRow
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from django.db.models import QuerySet
 
+    from exports.engine.kinds import Page
     from exports.engine.plan import Range
-    from exports.exporter import Column
+    from exports.engine.projection import Reading
+    from exports.engine.source import Source
 
-    Row = tuple[Any, ...]
+    Columns = list[tuple[Any, ...]]
 
 
 def read(
-    queryset: QuerySet[Any], columns: Sequence[Column], keys: Range, page_rows: int
-) -> Iterator[list[Row]]:
-    """Yield the rows of `keys` in pages, in key order, one value a column."""
-    reads: list[Any] = ["pk"]
-    makers = [_maker(column, reads) for column in columns]
-    found = queryset.filter(pk__lte=keys.upto).order_by("pk").values_list(*reads)
+    source: Source,
+    queryset: QuerySet[Any],
+    readings: Sequence[Reading],
+    keys: Range,
+    page_rows: int,
+) -> Iterator[Page]:
+    """Yield the rows of `keys` in pages, in key order, as `engine.kinds` says.
+
+    Raises UnreadableRow, which names the row, when a Python column's function raises.
+    """
+    found = queryset.filter(pk__lte=keys.upto).order_by("pk")
+    found = found.values_list("pk", *(each for reading in readings for each in reading.reads))
+    pages = _by_cursor if source.is_postgres else _by_keyset
+    for rows in pages(source, found, keys, page_rows):
+        yield _page(list(zip(*rows, strict=True)), readings)
+
+
+def _by_cursor(
+    source: Source, found: QuerySet[Any], keys: Range, page_rows: int
+) -> Iterator[list[Any]]:
+    with source.reading():
+        yield from source.pages(_after(found, keys.after), page_rows)
+
+
+def _by_keyset(
+    source: Source, found: QuerySet[Any], keys: Range, page_rows: int
+) -> Iterator[list[Any]]:
     after = keys.after
     while True:
-        page = list((found if after is None else found.filter(pk__gt=after))[:page_rows])
+        page = [
+            row
+            for rows in source.pages(_after(found, after)[:page_rows], page_rows)
+            for row in rows
+        ]
         if page:
             after = page[-1][0]
-            yield [tuple([make(row) for make in makers]) for row in page]
+            yield page
         if len(page) < page_rows:
             return
 
 
-def _maker(column: Column, reads: list[Any]) -> Callable[[Row], Any]:
-    """A function from a fetched row to this column's value; adds to `reads` what it needs."""
-    if column.python is None:
-        reads.append(column.name if column.expression is None else column.expression)
-        return itemgetter(len(reads) - 1)
-    start = len(reads)
-    reads.extend(column.needs)
-    end, function = len(reads), column.python
-    return lambda row: function(*row[start:end])
+def _after(found: QuerySet[Any], key: Any) -> QuerySet[Any]:
+    return found if key is None else found.filter(pk__gt=key)
+
+
+def _page(columns: Columns, readings: Sequence[Reading]) -> Page:
+    """The values of each column, from what was read for it."""
+    keys, taken = columns[0], 1
+    page: list[Sequence[Any]] = []
+    for reading in readings:
+        read = columns[taken : taken + len(reading.reads)]
+        taken += len(reading.reads)
+        if reading.function is not None:
+            page.append(_called(reading, read, keys))
+        elif (decode := reading.decode) is not None:
+            page.append([None if value is None else decode(value) for value in read[0]])
+        else:
+            page.append(read[0])
+    return page
+
+
+def _called(reading: Reading, arguments: Columns, keys: tuple[Any, ...]) -> list[Any]:
+    function: Any = reading.function
+    try:
+        return list(map(function, *arguments))
+    except Exception:
+        # Which row it was is found out only now: asking for each would cost each of them.
+        for key, *values in zip(keys, *arguments, strict=True):
+            try:
+                function(*values)
+            except Exception as error:
+                raise UnreadableRow(
+                    f'The column "{reading.field.header}" cannot be made for the row {key}: '
+                    f"{type(error).__name__}: {error}"
+                ) from error
+        raise

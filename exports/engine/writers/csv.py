@@ -1,47 +1,138 @@
-"""CSV: RFC 4180 with "\\n" at the end of a line, UTF-8, a header line."""
+"""CSV: RFC 4180 with "\\n" at the end of a line, UTF-8. Written as PostgreSQL's COPY does.
+
+Nothing is an empty cell, and an empty text a quoted one, so that what reads the file can
+tell them apart.
+"""
 
 from __future__ import annotations
 
-import csv
 import datetime
+import math
+import re
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from exports.engine.formula import protect
+from exports.engine.formula import looks_like_formula, protect
+from exports.engine.kinds import Kind
+from exports.engine.writers.lines import LinesPart, LinesWriter, Remembered
 from exports.engine.writers.text import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from exports.engine.kinds import Field
+    from exports.engine.writers.base import Options, Out
 
-# The csv module writes these as `cell` does, and faster. Exact types: a bool is an int, too.
-AS_IS = frozenset({int, float, type(None)})
-# Never run as a formula, and must not look like text: a negative number, for one.
-NOT_TEXT = (int, float, Decimal, datetime.date, datetime.time, datetime.timedelta)
+# Values of these types must not look like text: a negative number, for one.
+NOT_TEXT = (bool, int, float, Decimal, datetime.date, datetime.time, datetime.timedelta)
+WAS_PROTECTED = re.compile(rb"'+[=+@\t\r-]").match
+END_OF_DATA = "\\."  # On a line of its own it ends what PostgreSQL reads, unless it is quoted.
 
 
-class CSVWriter:
-    """Text cells are protected from being run as formulas; numbers and times are as they are."""
+class CSVWriter(LinesWriter):
+    """Text is protected from being run as a formula; numbers and times are as they are."""
 
-    def __init__(self, headers: Sequence[str]) -> None:
-        self._headers = headers
+    def part(self, out: Out) -> CSVPart:
+        return CSVPart(out, self.fields, self.options)
 
     def head(self) -> bytes:
-        return self.rows([self._headers])
+        mark = "\N{BOM}" if self.options.bom else ""
+        if not self.options.header:
+            return mark.encode()
+        cells = _Cells(self.options, is_alone=len(self.fields) == 1)
+        headers = [cells.text(field.header) for field in self.fields]
+        return f"{mark}{self.options.delimiter.join(headers)}\n".encode()
 
-    def rows(self, rows: Iterable[Sequence[Any]]) -> bytes:
-        lines: list[str] = []
-        # Before Python 3.13 csv quotes the line breaks of its own lineterminator only, and a
-        # "\r" in a cell would end the line for whoever reads it. So: both, and one taken off.
-        csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n").writerows(
-            [value if type(value) in AS_IS else _text(value) for value in row] for row in rows
+
+class CSVPart(LinesPart):
+    def __init__(self, out: Out, fields: Sequence[Field], options: Options) -> None:
+        super().__init__(out, options)
+        self._fields = fields
+        self._delimiter = options.delimiter
+        self._cells = _Cells(options, is_alone=len(fields) == 1)
+        self._texts = [Remembered(self._cells.remembered, nothing="") for _ in fields]
+        mark = re.escape(options.delimiter.encode())
+        # In what the database has made: where there may be a cell that was protected, and
+        # the cells of a line, each without its quotes.
+        self._suspect = re.compile(rb"'[=+@\t\r-]").search
+        self._cells_of = re.compile(
+            rb'(?:"([^"]*(?:""[^"]*)*)"|([^' + mark + rb"\n]*))(?:" + mark + rb"|\n)"
+        ).finditer
+        self._can_hold = options.protect and any(field.kind is Kind.TEXT for field in fields)
+
+    def column(self, number: int, values: Sequence[Any]) -> Iterable[str]:
+        match self._fields[number].kind:
+            case Kind.TEXT:
+                made: Iterable[str] = map(self._texts[number].__getitem__, values)
+            case Kind.VALUE:
+                made = map(self._cells.value, values)
+            case Kind.NESTED:
+                made = ["" if value is None else self._cells.quoted(value) for value in values]
+            case _:
+                made = ["" if value is None else value for value in values]
+        # Before the next column: what was protected is counted as it is made.
+        return list(made)
+
+    def join(self, columns: Iterable[Iterable[str]]) -> str:
+        lines = "\n".join(map(self._delimiter.join, zip(*columns, strict=True)))
+        self.protected += self._cells.take_protected()
+        return f"{lines}\n"
+
+    def write_lines(self, lines: Sequence[bytes | memoryview]) -> None:
+        block = b"".join(lines)
+        if self._can_hold and self._suspect(block):
+            self.protected += sum(map(self._count, lines))
+        self.put(block)
+
+    def _count(self, line: bytes | memoryview) -> int:
+        """How many cells of a line of the database were protected.
+
+        They show it themselves: a cell that looks like that and was not would have got an
+        apostrophe more.
+        """
+        if not self._suspect(line):
+            return 0
+        cells = (cell[cell.lastindex or 0] for cell in self._cells_of(line))
+        return sum(
+            field.kind is Kind.TEXT and WAS_PROTECTED(bytes(cell)) is not None
+            for field, cell in zip(self._fields, cells, strict=True)
         )
-        return "".join([f"{line[:-2]}\n" for line in lines]).encode()
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return protect(value)
-    # What is not of a known type is text that somebody's __str__ made.
-    return cell(value) if isinstance(value, NOT_TEXT) else protect(cell(value))
+class _Cells:
+    """How cells are written. Counts those that it protects."""
+
+    def __init__(self, options: Options, *, is_alone: bool) -> None:
+        self._protect = options.protect
+        self._protected = 0
+        self._is_alone = is_alone
+        self._needs_quotes = re.compile(f'["\r\n{re.escape(options.delimiter)}]').search
+
+    def take_protected(self) -> int:
+        """How many since the last time."""
+        protected, self._protected = self._protected, 0
+        return protected
+
+    def text(self, text: str) -> str:
+        """What people wrote."""
+        return self.remembered(text)[0]
+
+    def remembered(self, text: str) -> tuple[str, bool]:
+        if self._protect and looks_like_formula(text):
+            self._protected += 1
+            return self.quoted(protect(text)), False  # It counts each time.
+        return self.quoted(text), True
+
+    def value(self, value: Any) -> str:
+        """A Python object. What is not of a known type is text that somebody's __str__ made."""
+        kind = type(value)
+        if kind is int or (kind is float and math.isfinite(value)):
+            return str(value)  # The most frequent, and nothing to ask of them.
+        if value is None:
+            return ""
+        return self.quoted(cell(value)) if isinstance(value, NOT_TEXT) else self.text(cell(value))
+
+    def quoted(self, text: str) -> str:
+        if not text or self._needs_quotes(text) or (self._is_alone and text == END_OF_DATA):
+            return '"' + text.replace('"', '""') + '"'
+        return text

@@ -1,23 +1,58 @@
-"""JSON Lines: one object a row, UTF-8. Decimals and times are text, as in CSV."""
+"""JSON Lines: an object a line, UTF-8. Decimals and times are text, as in CSV."""
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
+from exports.engine.kinds import Kind
+from exports.engine.writers.lines import LinesPart, LinesWriter, Remembered
 from exports.engine.writers.text import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from exports.engine.kinds import Field
+    from exports.engine.writers.base import Options, Out
 
-class JSONLinesWriter:
-    def __init__(self, headers: Sequence[str]) -> None:
-        self._headers = headers
+# JSON of these is what their text is.
+LITERAL = frozenset({Kind.INTEGER, Kind.BOOLEAN, Kind.NESTED})
 
-    def head(self) -> bytes:
-        return b""
 
-    def rows(self, rows: Iterable[Sequence[Any]]) -> bytes:
-        return "".join(
-            dumps(dict(zip(self._headers, row, strict=True))) + "\n" for row in rows
-        ).encode()
+class JSONLinesWriter(LinesWriter):
+    def part(self, out: Out) -> JSONLinesPart:
+        return JSONLinesPart(out, self.fields, self.options)
+
+
+class JSONLinesPart(LinesPart):
+    def __init__(self, out: Out, fields: Sequence[Field], options: Options) -> None:
+        super().__init__(out, options)
+        self._fields = fields
+        self._texts = [Remembered(_remembered, nothing="null") for _ in fields]
+        pairs = (f"{encode_basestring(field.header)}:".replace("%", "%%") for field in fields)
+        self._line = "{" + ",".join(f"{pair}%s" for pair in pairs) + "}\n"
+
+    def column(self, number: int, values: Sequence[Any]) -> Iterable[str]:
+        match self._fields[number].kind:
+            case Kind.VALUE:
+                return map(dumps, values)
+            case kind if kind in LITERAL:
+                return ["null" if value is None else value for value in values]
+            case Kind.FLOAT:
+                return map(_number, values)
+            case _:
+                return map(self._texts[number].__getitem__, values)
+
+    def join(self, columns: Iterable[Iterable[str]]) -> str:
+        return "".join(map(self._line.__mod__, zip(*columns, strict=True)))
+
+
+def _remembered(text: str) -> tuple[str, bool]:
+    return encode_basestring(text), True
+
+
+def _number(text: str | None) -> str:
+    """JSON has no infinity and no NaN: they are text."""
+    if text is None:
+        return "null"
+    return text if text[-1].isdigit() else f'"{text}"'

@@ -37,6 +37,8 @@ def cell(value: Any) -> str:
             return "true" if truth else "false"
         case list() | dict() as nested:
             return dumps(nested)
+        case float(number) if not math.isfinite(number):
+            return _word(number)
         case shown:
             return str(shown)
 
@@ -60,12 +62,17 @@ def _finite(value: Any) -> Any:
     """`value` with each number that is none as text."""
     match value:
         case float() if not math.isfinite(value):
-            return str(value)
+            return _word(value)
         case list() | tuple():
             return [_finite(each) for each in value]
         case dict():
             return {key: _finite(each) for key, each in value.items()}
     return value
+
+
+def _word(number: float) -> str:
+    """What is no number, as PostgreSQL writes it."""
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def _duration(value: datetime.timedelta) -> str:

@@ -1,0 +1,113 @@
+"""Extract a part: rows of a query, read one way or the other, into a file in storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from isal import isal_zlib
+
+from exports import parts, query, registry
+from exports.conf import conf
+from exports.engine import store
+from exports.engine.plan import Range, read_key
+from exports.engine.projection import project
+from exports.engine.readers import copy, rows
+from exports.engine.source import Source
+from exports.engine.writers import WRITERS
+from exports.engine.writers.base import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exports.engine.writers.base import Out
+    from exports.models import Export, Part
+
+
+class Turn(Protocol):
+    """What is done between two blocks of rows: report, and raise if this is to end."""
+
+    def __call__(self, *, now: bool = False) -> None:
+        """With `now`, the report is not put off."""
+
+
+class _Checked:
+    """Knows the bytes that were written again."""
+
+    def __init__(self, out: Out) -> None:
+        self._out = out
+        self.crc32 = 0
+
+    def write(self, block: bytes) -> None:
+        self._out.write(block)
+        self.crc32 = isal_zlib.crc32(block, self.crc32)
+
+
+class Extractor:
+    """Reads and writes the parts of one export, in this process. To be closed.
+
+    Raises RequestError or NotPermitted when the export cannot be run any more.
+    """
+
+    def __init__(self, export: Export) -> None:
+        self.rows, columns = query.of(export)
+        own = registry.get(export.exporter).parallel
+        self.parallel: int = conf.PARALLEL if own is None else own
+        self._format = export.format
+        self._options = Options(**export.options)
+        self.source = Source(self.rows.db)
+        self.source.snapshot_id = export.snapshot_id
+        vendor = self.source.connection.vendor
+        self._readings = project(self.rows, columns, vendor)
+        fields = [reading.field for reading in self._readings]
+        self.writer = WRITERS[export.format](fields, self._options)
+        self.by_copy = self.source.is_postgres and copy.can_read(self._readings, export.format)
+
+    def close(self) -> None:
+        self.source.close()
+
+    def extract(self, part: Part, turn: Turn) -> None:
+        """Write `part`, which this worker has claimed, to storage, and record it.
+
+        Its counters grow meanwhile. Leaves nothing behind when it raises.
+        """
+        part.rows_done = part.bytes = part.protected_cells = 0
+        with store.NewFile() as new:
+            # What a format can do besides is for its own readers to know.
+            out = _Checked(new)
+            writer: Any = self.writer.part(out)
+            for count in self._write(part, writer):
+                part.rows_done += count
+                part.bytes, part.protected_cells = new.bytes, writer.protected
+                turn()
+            writer.close()
+            part.bytes = new.bytes
+            # The lease is renewed before the file takes its name: a fenced worker stops here.
+            turn(now=True)
+            name = new.store(store.part_name(part))
+        with store.deleted_on_error(name):
+            parts.finish(part, file=name, crc32=out.crc32)
+
+    def _write(self, part: Part, writer: Any) -> Iterator[int]:
+        """Write its rows; yield how many, block by block."""
+        keys = self._range(part)
+        if self.by_copy:
+            blocks = copy.read(
+                self.source,
+                self.rows,
+                self._readings,
+                keys,
+                file_format=self._format,
+                options=self._options,
+            )
+            for lines in blocks:
+                writer.write_lines(lines)
+                yield len(lines)
+        else:
+            for page in rows.read(self.source, self.rows, self._readings, keys, conf.PAGE_ROWS):
+                writer.write(page)
+                yield len(page[0])
+
+    def _range(self, part: Part) -> Range:
+        model = self.rows.model
+        after = None if part.after_key is None else read_key(model, part.after_key)
+        return Range(after, read_key(model, part.upto_key), part.rows)

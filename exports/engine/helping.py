@@ -1,0 +1,94 @@
+"""The loop of a worker that helps: it takes parts of an export that another one holds.
+
+It decides nothing. What goes wrong here is left for the worker that holds the export to meet
+again; and after each part it makes room for whoever waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from exports import parts, queue, turns
+from exports.engine import joblog
+from exports.engine.extract import Extractor
+from exports.engine.keeper import Keeper
+from exports.engine.progress import Ticker
+from exports.exceptions import LostRace
+from exports.models import Export, Part, Status
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+
+class _Enough(Exception):
+    """The worker shuts down."""
+
+
+def help_with(
+    export_id: uuid.UUID,
+    *,
+    worker: str,
+    should_stop: Callable[[], bool] = queue.is_shutting_down,
+) -> None:
+    """Extract parts of an export for as long as it runs, there are any, and nobody waits."""
+    export = Export.objects.filter(pk=export_id, status=Status.RUNNING).first()
+    if export is None or export.rows_total is None:
+        return  # It is over, or not planned yet: asked for anew then.
+    with joblog.capture() as log, Keeper(export, holds=False, should_stop=should_stop) as keeper:
+        helper = _Helper(log, keeper, should_stop)
+        try:
+            helper.help(export, worker)
+        except (LostRace, _Enough) as reason:
+            logger.info("No more help: %s", reason)
+        # Whatever it is, the worker that holds the export meets it, and says so.
+        except Exception as error:  # noqa: BLE001 - see above
+            logger.warning("A part could not be extracted by a helper: %r", error)
+        finally:
+            helper.let_go()
+
+
+class _Helper:
+    def __init__(self, log: joblog.JobLog, keeper: Keeper, should_stop: Callable[[], bool]) -> None:
+        self._log = log
+        self._keeper = keeper
+        self._should_stop = should_stop
+        self._ticker = Ticker(self._tick)
+
+    def help(self, export: Export, worker: str) -> None:
+        with closing(Extractor(export)) as extractor:
+            self._keeper.interrupt = extractor.source.interrupt
+            while not turns.somebody_waits() and self._is_running(export):
+                part = parts.claim(export, helper=worker)
+                if part is None:
+                    return
+                self._keeper.part = part
+                extractor.extract(part, self._turn)
+                logger.info("Part %s: %s rows, by %s.", part.number, f"{part.rows_done:,}", worker)
+                self._keeper.part = None
+                parts.log_helping(part, lines=self._log.take())
+
+    def let_go(self) -> None:
+        """Open the part that was not finished, for somebody else to take at once."""
+        if self._keeper.part is not None:
+            mine = Part.objects.filter(pk=self._keeper.part.pk, attempt=self._keeper.part.attempt)
+            parts.release(mine)
+
+    def _is_running(self, export: Export) -> bool:
+        return Export.objects.filter(pk=export.pk, status=Status.RUNNING).exists()
+
+    def _turn(self, *, now: bool = False) -> None:
+        if now:
+            self._ticker.flush()
+        else:
+            self._ticker.touch()
+        if self._should_stop():
+            raise _Enough("this worker shuts down.")
+
+    def _tick(self) -> None:
+        if (part := self._keeper.part) is not None:
+            parts.tick_helping(part)

@@ -1,0 +1,124 @@
+"""The connection that rows are read over.
+
+On PostgreSQL it is one of its own, beside the one that progress is written to: a COPY keeps
+its connection busy until its last row, and a snapshot keeps a transaction open. On SQLite
+rows are read in short queries over the common one.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections
+from psycopg.pq import TransactionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models import QuerySet
+
+# What the text of values depends on, and compiling a query that takes a second: not worth it.
+SESSION = "SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET jit = off"
+AT_ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class Source:
+    """Where the rows of one database are read. To be closed.
+
+    With `snapshot_id`, as PostgreSQL gave it to `Snapshot`, all is read as of that moment.
+    """
+
+    def __init__(self, alias: str) -> None:
+        own = connections[alias]
+        self.is_postgres = own.vendor == "postgresql"
+        self.connection: BaseDatabaseWrapper = own.copy() if self.is_postgres else own
+        self.snapshot_id = ""
+        if self.is_postgres:
+            with self.connection.cursor() as cursor:
+                cursor.execute(SESSION)
+
+    def close(self) -> None:
+        if self.is_postgres:
+            self.connection.close()
+
+    def interrupt(self) -> None:
+        """End the query that is under way, from another thread. It raises OperationalError."""
+        raw: Any = self.connection.connection
+        if raw is None:
+            return
+        if self.is_postgres:
+            raw.cancel_safe(timeout=5)
+        else:
+            raw.interrupt()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """All that is read in the block is as it was at one moment, where that is for free."""
+        if not self.is_postgres:
+            yield
+            return
+        with self.connection.cursor() as cursor:
+            cursor.execute(AT_ONE_MOMENT)
+            try:
+                if self.snapshot_id:
+                    cursor.execute("SET TRANSACTION SNAPSHOT %s", [self.snapshot_id])
+                yield
+            finally:
+                self._end(cursor)
+
+    def _end(self, cursor: Any) -> None:
+        raw: Any = self.connection.connection
+        if raw.closed or raw.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            # Lost, or left in the middle of what was read: there is no more to be had from it.
+            self.connection.close()
+        else:
+            cursor.execute("ROLLBACK")
+
+    def pages(self, queryset: QuerySet[Any], size: int) -> Iterator[list[Any]]:
+        """The rows of a values_list(), `size` at a time. Only one page is in memory."""
+        compiler: Any = queryset.query.get_compiler(connection=self.connection)
+        try:
+            if self.is_postgres:
+                rows = iter(compiler.results_iter(self._stream(compiler, size)))
+            else:
+                rows = iter(compiler.results_iter(chunked_fetch=True, chunk_size=size))
+        except EmptyResultSet:
+            return  # Its conditions cannot be met; Django asks no database then.
+        while page := list(islice(rows, size)):
+            yield page
+
+    def _stream(self, compiler: Any, size: int) -> Iterator[list[Any]]:
+        """Rows as the server sends them: it makes the next while these are worked on."""
+        sql, parameters = compiler.as_sql()
+        return self._streamed(sql, parameters, size)
+
+    def _streamed(self, sql: str, parameters: Any, size: int) -> Iterator[list[Any]]:
+        with self.connection.wrap_database_errors, self.connection.connection.cursor() as cursor:
+            rows = cursor.stream(sql, parameters, size=size)
+            while chunk := list(islice(rows, size)):
+                yield chunk
+
+    def sql(self, queryset: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
+        """Its SQL and parameters. Raises EmptyResultSet when there is nothing to ask for."""
+        compiler = queryset.query.get_compiler(connection=self.connection)
+        return cast("tuple[str, tuple[Any, ...]]", compiler.as_sql())
+
+
+class Snapshot:
+    """Keeps one moment of a PostgreSQL for all who know its id, until it is closed."""
+
+    def __init__(self, alias: str) -> None:
+        self._connection = connections[alias].copy()
+        with self._connection.cursor() as cursor:
+            cursor.execute(AT_ONE_MOMENT)
+            # It does nothing for as long as the export takes.
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.execute("SELECT pg_export_snapshot()")
+            self.id: str = cursor.fetchone()[0]
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,44 @@
+"""Who gives way to whom, so that one huge export does not keep small ones waiting.
+
+Whoever helps gives its worker back as soon as its part is done and somebody waits. Who holds
+an export does so only if that is not enough: where there is one worker, it takes turns.
+"""
+
+from __future__ import annotations
+
+from exports import queue
+from exports.leases import Now
+from exports.models import Export, Part, PartStatus, Status
+
+
+def somebody_waits() -> bool:
+    """Whether an export waits for a worker."""
+    return Export.objects.filter(status=Status.QUEUED).exists()
+
+
+def more_wait_than_helpers_make_room_for() -> bool:
+    """Whether who holds an export should give it back.
+
+    Only for what a worker would find in the queue: for an export whose message was lost, to
+    give way would be to take one's own back at once.
+    """
+    waiting = Export.objects.filter(status=Status.QUEUED).count()
+    return waiting > helpers() and bool(queue.waiting())
+
+
+def helpers() -> int:
+    """Workers that help, whatever export, and will give way."""
+    held = Part.objects.filter(status=PartStatus.CLAIMED, by_helper=True)
+    return held.filter(lease_expires_at__gt=Now()).count()
+
+
+def helpers_wanted(export: Export, parallel: int) -> int:
+    """How many more workers `export` could use now."""
+    others = export.parts.filter(status=PartStatus.CLAIMED, by_helper=True).count()
+    open_parts = export.parts.filter(status=PartStatus.OPEN).count()
+    # The last open part is for who holds the export.
+    wanted = min(parallel - others, open_parts - 1)
+    if wanted <= 0 or somebody_waits():
+        return 0
+    asked = queue.waiting(queue.help_queue())
+    return 0 if asked is None else max(wanted - asked, 0)
