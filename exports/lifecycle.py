@@ -316,8 +316,10 @@ def _lost() -> QuerySet[Export]:
 @transaction.atomic
 def _rescue(export_id: uuid.UUID) -> str:
     """A worker was lost: its lease has run out. Where its export goes from here."""
-    # Those who help and live may finish what they have.
-    parts.release(Part.objects.filter(export=export_id, lease_expires_at__lt=Now()))
+    # Those who help and live may finish what they have, unless all is to come to rest.
+    claimed = Part.objects.filter(export=export_id)
+    goes_on = Export.objects.filter(pk=export_id, status=Status.RUNNING).exists()
+    parts.release(claimed.filter(parts.expired()) if goes_on else claimed)
     counters = parts.totals(export_id)
     export = _lost().select_for_update().filter(pk=export_id).first()
     if export is None:

@@ -40,12 +40,18 @@ def save_plan(export: Export, parts: Iterable[Part], rows_total: int, **fields: 
         announce(export)
 
 
+def expired() -> Q:
+    """Parts whose worker has not been heard of for longer than a lease."""
+    late = Q(lease_expires_at__lt=Now()) | Q(lease_expires_at=None)
+    return late & Q(status=PartStatus.CLAIMED)
+
+
 def claim(export: Export, *, helper: str = "") -> Part | None:
     """The next part that nobody has, with a lease; None when there is none.
 
     For the worker that holds the export, or for `helper`, the name of another.
     """
-    free = Q(status=PartStatus.OPEN) | Q(status=PartStatus.CLAIMED, lease_expires_at__lt=Now())
+    free = Q(status=PartStatus.OPEN) | expired()
     while part := export.parts.filter(free).order_by("number").first():
         taken = export.parts.filter(free, pk=part.pk, attempt=part.attempt).update(
             status=PartStatus.CLAIMED,

@@ -61,18 +61,24 @@ def ask_for_help(export_id: uuid.UUID, times: int) -> None:
         logger.debug("The broker does not answer; nobody will help: %r", error)
 
 
+def run_queue() -> str:
+    return str(current_app.conf.task_default_queue)
+
+
 def help_queue() -> str:
-    return f"{current_app.conf.task_default_queue}{HELP_SUFFIX}"
+    return f"{run_queue()}{HELP_SUFFIX}"
 
 
-def waiting(queue: str = "") -> int | None:
-    """Messages that wait for a worker; None if the broker does not answer."""
-    queue = queue or current_app.conf.task_default_queue
+def waiting(name: str = "") -> int | None:
+    """Messages that wait for a worker, in the queue of that name or that of exports.
+
+    None if the broker does not answer.
+    """
     try:
-        with current_app.connection_for_write() as connection:
+        with current_app.connection_for_write(transport_options=HASTE) as connection:
             channel: Any = connection.default_channel
             # Not passive: that asks for the key without its prefix, and never finds a queue.
-            declared = channel.queue_declare(queue, durable=True, auto_delete=False)
+            declared = channel.queue_declare(name or run_queue(), durable=True, auto_delete=False)
     except (OperationalError, KombuError, OSError):
         return None
     count: int = declared.message_count

@@ -6,9 +6,14 @@ an export does so only if that is not enough: where there is one worker, it take
 
 from __future__ import annotations
 
+import time
+
 from exports import queue
 from exports.leases import Now
 from exports.models import Export, Part, PartStatus, Status
+
+REST_SECONDS = 10.0  # A broker that hangs costs three seconds a question: not after each part.
+_rests_until = 0.0
 
 
 def somebody_waits() -> bool:
@@ -23,7 +28,7 @@ def more_wait_than_helpers_make_room_for() -> bool:
     give way would be to take one's own back at once.
     """
     waiting = Export.objects.filter(status=Status.QUEUED).count()
-    return waiting > helpers() and bool(queue.waiting())
+    return waiting > helpers() and bool(_messages(queue.run_queue()))
 
 
 def helpers() -> int:
@@ -40,5 +45,16 @@ def helpers_wanted(export: Export, parallel: int) -> int:
     wanted = min(parallel - others, open_parts - 1)
     if wanted <= 0 or somebody_waits():
         return 0
-    asked = queue.waiting(queue.help_queue())
+    asked = _messages(queue.help_queue())
     return 0 if asked is None else max(wanted - asked, 0)
+
+
+def _messages(name: str) -> int | None:
+    """How many wait in that queue; None if the broker does not answer, or did not just now."""
+    global _rests_until  # noqa: PLW0603 - a worker's process has one broker
+    if time.monotonic() < _rests_until:
+        return None
+    found = queue.waiting(name)
+    if found is None:
+        _rests_until = time.monotonic() + REST_SECONDS
+    return found

@@ -83,9 +83,10 @@ class _Helper:
 
     def _turn(self, *, now: bool = False) -> None:
         if now:
+            # What is written is worth keeping, whoever wants this to end.
             self._ticker.flush()
-        else:
-            self._ticker.touch()
+            return
+        self._ticker.touch()
         if self._should_stop():
             raise _Enough("this worker shuts down.")
 

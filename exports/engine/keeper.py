@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, connection
@@ -66,14 +67,15 @@ class Keeper:
         self._thread.join()
 
     def _keep(self) -> None:
-        looks = 0
         # Three chances before the lease runs out.
-        renew_after = max(conf.LEASE_SECONDS / 3 / LOOK_SECONDS, 1)
+        renew_seconds = conf.LEASE_SECONDS / 3
+        renewed = time.monotonic()
         try:
-            while not self._is_over.wait(LOOK_SECONDS):
-                looks += 1
+            while not self._is_over.wait(min(LOOK_SECONDS, renew_seconds)):
+                is_due = time.monotonic() - renewed >= renew_seconds
+                renewed = time.monotonic() if is_due else renewed
                 try:
-                    self._look(renew=looks % renew_after < 1)
+                    self._look(renew=is_due)
                 except DatabaseError as error:
                     # The next one may get through. If none does, another worker goes on.
                     logger.warning("A lease could not be renewed: %r", error)

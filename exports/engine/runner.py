@@ -58,7 +58,10 @@ def _work(export: Export, log: joblog.JobLog, should_stop: Callable[[], bool]) -
         with keeper:
             try:
                 _Run(export, log, keeper, should_stop).to_the_end()
-            except (OperationalError, InterfaceError):
+            except (LostRace, _HandOver):
+                raise
+            except Exception:
+                # A query that is ended raises, and an exporter may make something else of it.
                 _if_interrupted(export, keeper, should_stop)
                 raise
     except Fenced:
@@ -81,7 +84,7 @@ def _work(export: Export, log: joblog.JobLog, should_stop: Callable[[], bool]) -
 
 
 def _if_interrupted(export: Export, keeper: Keeper, should_stop: Callable[[], bool]) -> None:
-    """Raise why the query was ended, if it was by our own keeper."""
+    """Raise why our own keeper has ended a query, if it has."""
     if keeper.has_interrupted:
         parts.check(export)
         _stop_if(should_stop)
@@ -229,9 +232,10 @@ class _Run:
 
     def _turn(self, *, now: bool = False) -> None:
         if now:
+            # What is written is worth keeping, whoever wants this to end.
             self._ticker.flush()
-        else:
-            self._ticker.touch()
+            return
+        self._ticker.touch()
         _stop_if(self._should_stop)
 
     def _tick(self, **fields: Any) -> None:

@@ -19,7 +19,7 @@ from exports.announce import announce
 from exports.models import Export, Part, PartStatus, Status, TaskRun
 from notifications import backlog
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 LIST = "/admin/exports/export/"
 

@@ -28,7 +28,7 @@ from notifications.models import Event, Stream
 from tests import exporting
 from tests.exporting import events, make_flights, put, request, retained, start
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 # A copy of models.MOVES: a wrong arrow there must fail here.
 ALLOWED = {
@@ -581,18 +581,29 @@ def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
         rows_done=10,
         bytes=5,
     )
-    Part.objects.create(
-        export=export, number=2, upto_key="2", rows=10, status=PartStatus.CLAIMED, rows_done=7
+    mine, anothers = (
+        Part.objects.create(
+            export=export,
+            number=number,
+            upto_key=str(number),
+            rows=10,
+            status=PartStatus.CLAIMED,
+            rows_done=7,
+            by_helper=number == 3,
+        )
+        for number in (2, 3)
     )
-    put(export, "running", rows_done=17, rate=5.0)
+    put(export, "running", rows_done=24, rate=5.0)
 
     with django_capture_on_commit_callbacks(execute=True):
-        lifecycle.hand_over(export)
+        lifecycle.hand_over(export, mine)
 
     assert enqueued == [export.pk]
     assert (export.status, export.handovers, export.lease_expires_at) == ("queued", 1, None)
-    assert (export.rows_done, export.bytes, export.rate) == (10, 5, None)
-    assert list(export.parts.values_list("status", flat=True)) == ["done", "open"]
+    assert (export.rows_done, export.bytes, export.rate) == (17, 5, None)
+    assert list(export.parts.values_list("status", flat=True)) == ["done", "open", "claimed"]
+    anothers.refresh_from_db()
+    assert anothers.rows_done == 7
 
 
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])

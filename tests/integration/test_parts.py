@@ -15,7 +15,7 @@ from exports.models import Export, Part, PartStatus, Status
 from notifications.models import Event, Retained, Stream
 from tests.exporting import events, log, put, retained, start
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 PAST = datetime(2013, 1, 1, tzinfo=UTC)
 

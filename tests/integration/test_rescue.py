@@ -16,7 +16,7 @@ from exports.exceptions import LostRace
 from exports.models import Export, Part, PartStatus, Status
 from tests.exporting import events, log, lose, put, request, start
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 NOTHING = {"rescued": 0, "failed": 0, "settled": 0, "enqueued": 0}
 
@@ -236,7 +236,7 @@ def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(person
     exports = [put(request(person), Status.QUEUED, enqueued_at=ago(minutes=1)) for _ in range(3)]
     moment = datetime(2013, 1, 1, tzinfo=UTC)
     for number, export in enumerate(reversed(exports)):
-        Export.objects.filter(pk=export.pk).update(created_at=moment + timedelta(hours=number))
+        Export.objects.filter(pk=export.pk).update(queued_at=moment + timedelta(hours=number))
 
     assert lifecycle.rescue()["enqueued"] == 3
     assert broker.told == [export.pk for export in reversed(exports)]

@@ -15,7 +15,7 @@ from exports.models import Export, Status
 from exports.snapshot import snapshot
 from tests.exporting import put, request, retained, start
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 MOMENT = datetime(2013, 1, 1, 10, 0, 0, 250_000, tzinfo=UTC)
 

@@ -24,7 +24,7 @@ from notifications import publish
 from notifications.backlog import current_cursor
 from tests import exporting
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 DASHBOARD = reverse("exports:dashboard")
 

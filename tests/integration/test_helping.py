@@ -1,0 +1,345 @@
+"""Several workers extract one export: who helps decides nothing, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.db.models import F
+
+from demo.models import Flight
+from exports import lifecycle, parts, turns
+from exports.engine import helping, keeper, runner
+from exports.engine.progress import Ticker
+from exports.exporter import Column, Exporter
+from exports.models import Export, Part, Status
+from tests import exporting
+from tests.exporting import (
+    content,
+    file_with,
+    go_on,
+    left_in,
+    log,
+    make_flights,
+    put,
+    registered,
+    request,
+    run,
+    start,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HELPER = "worker-2@tests"
+
+
+class Watched(Exporter):
+    """Flights, with something that happens as a worker comes to a row."""
+
+    queryset = Flight.objects.all()
+    permission = "demo.export_flight"
+    columns = [
+        *("id", "carrier__name", "dest__name", "tailnum"),
+        Column("delay", F("arr_delay") - F("dep_delay")),
+        Column("speed", needs=["id"], python=lambda key: Watched.speed(key)),  # noqa: PLW0108
+    ]
+    happens: dict = {}
+
+    @classmethod
+    def speed(cls, key):
+        if action := cls.happens.pop(key, None):
+            action()
+        return 370.0
+
+
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path, monkeypatch):
+    exporting.use_folders(settings, tmp_path)
+    settings.EXPORTS_PART_ROWS = 10
+    settings.EXPORTS_PAGE_ROWS = 4
+    settings.EXPORTS_PARALLEL = 0  # Nobody is asked: whoever helps here is called.
+    # It would end queries of the test itself, on the connection that they share.
+    monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(helping, "Ticker", partial(Ticker, interval=0))
+    Watched.happens = {}
+    with registered(Watched):
+        yield tmp_path
+    assert left_in(tmp_path / "work") == set()
+
+
+@pytest.fixture
+def person():
+    return User.objects.create_superuser("person")
+
+
+def watched(person, rows=35):
+    make_flights(range(1, rows + 1))
+    return start(person, exporter="watched")
+
+
+def help_out(export):
+    """Let another worker help, until it has had enough: a thread, with a connection and a log."""
+
+    def work():
+        try:
+            helping.help_with(export.pk, worker=HELPER, should_stop=lambda: False)
+        finally:
+            connection.close()
+
+    helper = threading.Thread(target=work)
+    helper.start()
+    helper.join()
+
+
+def assert_whole(export, rows=35):
+    export.refresh_from_db()
+    assert (export.status, export.error) == ("succeeded", "")
+    assert content(export) == file_with(range(1, rows + 1))
+    assert (export.rows_done, export.rows_total) == (rows, rows)
+    assert left_in(runner.store.Path(default_storage.location)) == {export.file}
+
+
+def statuses(export):
+    return list(export.parts.order_by("number").values_list("status", "by_helper"))
+
+
+def test_a_helper_extracts_what_the_holder_has_not(person):
+    export = watched(person)
+    Watched.happens[5] = lambda: help_out(export)
+
+    run(export)
+
+    assert_whole(export)
+    assert [line for line in log(export) if "by worker-2" in line] == [
+        f"Part {number}: {rows} rows, by {HELPER}." for number, rows in ((2, 10), (3, 10), (4, 5))
+    ]
+    assert set(export.parts.values_list("number", "by_helper")) == {
+        (1, False),
+        (2, True),
+        (3, True),
+        (4, True),
+    }
+
+
+def test_the_holder_waits_for_a_part_that_a_helper_has_and_takes_it_when_its_lease_ends(
+    person, settings
+):
+    def a_helper_takes_a_part_and_is_never_heard_of_again():
+        settings.EXPORTS_LEASE_SECONDS = 1
+        assert parts.claim(export, helper=HELPER).number == 2
+        settings.EXPORTS_LEASE_SECONDS = 30
+
+    export = watched(person, rows=20)
+    Watched.happens[5] = a_helper_takes_a_part_and_is_never_heard_of_again
+
+    run(export)
+
+    assert_whole(export, rows=20)
+    assert export.parts.get(number=2).attempt == 2
+
+
+def test_a_helper_makes_room_after_its_part_when_somebody_waits(person):
+    export = watched(person)
+    Watched.happens[5] = lambda: help_out(export)
+    Watched.happens[15] = lambda: request(person, label="waits")
+    Watched.happens[25] = lambda: seen.extend(statuses(export))
+    seen = []
+
+    run(export)
+
+    assert_whole(export)
+    assert seen == [("done", False), ("done", True), ("claimed", False), ("open", False)]
+
+
+def test_what_a_helper_cannot_extract_the_holder_meets_and_says(person):
+    def fail():
+        raise ValueError("Not this one.")
+
+    def helped():
+        Watched.happens[15] = fail
+        help_out(export)
+        seen.extend(statuses(export))
+        Watched.happens[15] = fail
+
+    seen = []
+    export = watched(person, rows=20)
+    Watched.happens[5] = helped
+
+    run(export)
+
+    # Each fails once, when it comes to it: so the row cannot be named.
+    assert seen == [("claimed", False), ("open", True)]
+    assert (export.status, export.error) == ("failed", "ValueError: Not this one.")
+
+
+@pytest.mark.parametrize(("ask", "rest"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_a_helper_stops_when_the_export_is_asked_to(person, ask, rest):
+    export = watched(person)
+    Watched.happens[5] = lambda: help_out(export)
+    Watched.happens[13] = lambda: getattr(lifecycle, ask)(Export.objects.get(pk=export.pk))
+
+    run(export)
+
+    assert export.status == rest
+    assert set(export.parts.values_list("status", flat=True)) == {"open"}
+
+
+def test_a_paused_export_goes_on_with_the_parts_that_helpers_finished(person):
+    export = watched(person)
+    Watched.happens[5] = lambda: help_out(export)
+    Watched.happens[23] = lambda: lifecycle.pause(Export.objects.get(pk=export.pk))
+    run(export)
+    done = set(export.parts.filter(status="done").values_list("number", flat=True))
+    Watched.happens[15] = partial(pytest.fail, "This row was in a finished part.")
+
+    lifecycle.resume(export)
+    export = go_on(export)
+
+    assert done == {2}
+    Watched.happens = {}
+    assert_whole(export)
+
+
+def test_a_helper_that_was_frozen_and_lost_its_part_changes_nothing(person):
+    def taken():
+        Part.objects.filter(number=2).update(lease_expires_at="2013-01-01T00:00:00Z")
+        assert parts.claim(export).number == 2
+        seen.append(list(Part.objects.order_by("number").values()))
+
+    seen = []
+    export = watched(person)
+    Watched.happens[5] = lambda: help_out(export)
+    Watched.happens[15] = taken
+    Watched.happens[8] = lambda: seen.append(list(Part.objects.order_by("number").values()))
+
+    runner.run(export, should_stop=lambda: len(seen) > 1)
+
+    assert seen[0][1:] == seen[1][1:]
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.PAUSED, Status.SUCCEEDED])
+def test_there_is_no_help_for_what_does_not_run(person, status):
+    export = watched(person)
+    parts.save_plan(export, [Part(export=export, number=1, upto_key="35", rows=35)], 35)
+    put(export, status)
+
+    help_out(export)
+
+    assert statuses(export) == [("open", False)]
+
+
+def test_help_that_comes_before_the_plan_goes_away(person):
+    export = watched(person)
+
+    help_out(export)
+
+    assert not export.parts.exists()
+
+
+def test_a_helper_that_shuts_down_opens_its_part(person):
+    export = watched(person)
+    parts.save_plan(export, [Part(export=export, number=1, upto_key="35", rows=35)], 35)
+
+    helping.help_with(export.pk, worker=HELPER, should_stop=lambda: True)
+
+    assert statuses(export) == [("open", True)]
+
+
+# -- Turns ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def messages(monkeypatch):
+    """What the broker says how many wait: `messages["exports"] = 1`."""
+    found = {"exports": 0, "exports-help": 0}
+    monkeypatch.setattr(turns.queue, "waiting", found.get)
+    monkeypatch.setattr(turns, "_rests_until", 0.0)
+    return found
+
+
+def test_who_holds_an_export_gives_it_back_when_others_wait(person, messages, settings):
+    settings.EXPORTS_TURN_SECONDS = 0
+    messages["exports"] = 1
+    export = watched(person)
+    Watched.happens[5] = lambda: request(person, label="waits")
+
+    run(export)
+
+    assert (export.status, export.rows_done, export.handovers) == ("queued", 10, 1)
+    assert log(export)[-1] == "Others wait for a worker. The export goes on after them."
+    Export.objects.exclude(pk=export.pk).delete()
+    assert_whole(go_on(export))
+
+
+def test_who_gives_way_waits_behind_those_for_whom_it_did(person, messages, settings):
+    settings.EXPORTS_TURN_SECONDS = 0
+    messages["exports"] = 1
+    export = watched(person)
+    Watched.happens[5] = lambda: request(person, label="waits")
+
+    run(export)
+
+    waiting = Export.objects.filter(status=Status.QUEUED).order_by("queued_at")
+    assert [each.label for each in waiting] == ["waits", "Watched"]
+
+
+@pytest.mark.parametrize(
+    ("turn_seconds", "told"), [(60, 1), (0, 0), (0, None)], ids=["early", "lost", "no broker"]
+)
+def test_who_holds_an_export_keeps_it(person, messages, settings, turn_seconds, told):
+    settings.EXPORTS_TURN_SECONDS = turn_seconds
+    messages["exports"] = told
+    export = watched(person)
+    Watched.happens[5] = lambda: request(person, label="waits")
+
+    run(export)
+
+    assert_whole(export)
+
+
+def test_where_a_helper_makes_room_the_holder_goes_on(person, messages, settings):
+    settings.EXPORTS_TURN_SECONDS = 0
+    messages["exports"] = 1
+    export = watched(person)
+    other = start(person, label="other")
+    parts.save_plan(other, [Part(export=other, number=1, upto_key="35", rows=35)], 35)
+    parts.claim(other, helper=HELPER)
+    Watched.happens[5] = lambda: request(person, label="waits")
+
+    run(export)
+
+    assert_whole(export)
+
+
+def test_no_more_help_is_asked_for_than_there_are_parts_and_workers_on_the_way(person, messages):
+    export = start(person)
+    new = [Part(export=export, number=n, upto_key=str(n), rows=1) for n in range(1, 5)]
+    parts.save_plan(export, new, 4)
+
+    assert turns.helpers_wanted(export, 10) == 3
+    assert turns.helpers_wanted(export, 2) == 2
+    messages["exports-help"] = 1
+    assert turns.helpers_wanted(export, 2) == 1
+    parts.claim(export, helper=HELPER)
+    assert turns.helpers_wanted(export, 2) == 0
+    messages["exports-help"] = 0
+    assert turns.helpers_wanted(export, 2) == 1
+    request(person, label="waits")
+    assert turns.helpers_wanted(export, 2) == 0
+
+
+def test_a_broker_that_does_not_answer_is_not_asked_after_each_part(person, monkeypatch):
+    asked = []
+    monkeypatch.setattr(turns, "_rests_until", 0.0)
+    monkeypatch.setattr(turns.queue, "waiting", asked.append)
+    export = start(person)
+    new = [Part(export=export, number=n, upto_key=str(n), rows=1) for n in range(1, 5)]
+    parts.save_plan(export, new, 4)
+
+    assert [turns.helpers_wanted(export, 2) for _ in range(5)] == [0] * 5
+
+    assert asked == ["exports-help"]

@@ -1,0 +1,143 @@
+"""consistency = "snapshot": all rows as they were at one moment, whoever reads them."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+
+from demo.models import Flight
+from exports import lifecycle, registry
+from exports.engine import keeper
+from exports.engine.source import Snapshot, Source
+from exports.exceptions import DefinitionError
+from exports.exporter import Column, Exporter
+from exports.models import Consistency
+from tests import exporting
+from tests.exporting import content, go_on, log, lose, make_flights, registered, run, start
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+only_postgres = pytest.mark.only_on("postgres")
+
+
+class Still(Exporter):
+    """Flights at one moment, with something that happens as a worker comes to a row."""
+
+    queryset = Flight.objects.all()
+    permission = "demo.export_flight"
+    consistency = "snapshot"
+    columns = ["id", "arr_delay", Column("seen", needs=["id"], python=lambda key: Still.seen(key))]  # noqa: PLW0108
+    happens: dict = {}
+
+    @classmethod
+    def seen(cls, key):
+        if action := cls.happens.pop(key, None):
+            action()
+        return key
+
+
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path, monkeypatch):
+    exporting.use_folders(settings, tmp_path)
+    settings.EXPORTS_PART_ROWS = 10
+    settings.EXPORTS_PAGE_ROWS = 4
+    settings.EXPORTS_PARALLEL = 0
+    monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
+    Still.happens = {}
+
+
+@pytest.fixture
+def person():
+    return User.objects.create_superuser("person")
+
+
+@pytest.fixture
+def still():
+    with registered(Still):
+        yield
+
+
+def change_everything():
+    Flight.objects.update(arr_delay=-1)
+    Flight.objects.filter(id__in=[15, 35]).delete()
+    make_flights([-1, 40])
+
+
+def rows(export):
+    return [line.split(",")[:2] for line in content(export).decode().splitlines()[1:]]
+
+
+def moment():
+    return [
+        [str(key), "" if delay is None else str(delay)]
+        for key, delay in Flight.objects.order_by("id").values_list("id", "arr_delay")
+    ]
+
+
+@only_postgres
+def test_what_changes_while_it_is_read_is_not_in_the_file(person, still):
+    make_flights(range(1, 36))
+    before = moment()
+    Still.happens[5] = change_everything
+
+    export = run(start(person, exporter="still", columns=None))
+
+    assert rows(export) == before
+    assert moment() != before
+    assert export.consistency == Consistency.SNAPSHOT
+
+
+@only_postgres
+def test_after_a_lost_worker_it_begins_anew_with_another_moment(person, still, settings):
+    class Killed(BaseException):
+        """The worker is gone from one line to the next."""
+
+    def kill():
+        raise Killed
+
+    make_flights(range(1, 36))
+    Still.happens[25] = kill
+    export = start(person, exporter="still", columns=None)
+    with pytest.raises(Killed):
+        run(export)
+    change_everything()
+    after = moment()
+
+    lose(export)
+    lifecycle.rescue()
+    export = go_on(export)
+
+    assert rows(export) == after
+    assert [line for line in log(export) if "rows to extract" in line] == [
+        "35 rows to extract. Parts: 4. Row by row.",
+        "35 rows to extract. Parts: 4. Row by row.",
+    ]
+
+
+@only_postgres
+def test_all_connections_that_know_the_moment_read_it():
+    make_flights(range(1, 4))
+    snapshot, source = Snapshot("default"), Source("default")
+    source.snapshot_id = snapshot.id
+    Flight.objects.all().delete()
+    keys = Flight.objects.order_by("pk").values_list("pk")
+
+    with source.reading():
+        seen = [row[0] for page in source.pages(keys, 10) for row in page]
+    snapshot.close()
+
+    assert seen == [1, 2, 3]
+    with pytest.raises(OperationalError, match="snapshot"), source.reading():
+        list(source.pages(keys, 10))
+    source.close()
+
+
+def test_a_consistency_that_there_is_not_is_refused():
+    with pytest.raises(DefinitionError, match=r"There are: row, snapshot\."):
+        registry.register(type("Odd", (Still,), {"name": "odd", "consistency": "perfect"}))
+
+
+def test_where_the_database_cannot_the_check_says_so(still):
+    problems = [problem.msg for problem in registry.check() if "one moment" in problem.msg]
+
+    assert len(problems) == (0 if connection.vendor == "postgresql" else 1)
