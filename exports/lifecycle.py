@@ -22,6 +22,7 @@ from exports.exceptions import Fenced, IllegalMove, LostRace, UnknownFormat
 from exports.leases import Now, until
 from exports.models import HELD, MOVES, Export, Format, Part, Stage, Status, TaskRun
 from exports.snapshot import reload
+from notifications.models import Retained
 
 if TYPE_CHECKING:
     import uuid
@@ -353,6 +354,35 @@ def _enqueue_forgotten() -> int:
     if waiting is not None and waiting < queued.count():
         never |= queued.filter(enqueued_at__lt=stale)
     return sum(queue.enqueue(pk) for pk in never.order_by("queued_at").values_list("pk", flat=True))
+
+
+# -- The queue ---------------------------------------------------------------------------
+
+TOLD = 100  # exports that wait; who is behind them will be told when it is nearer
+
+
+def tell_positions() -> int:
+    """Tell those that wait where they are now, if that is not what they were told last.
+
+    An export that leaves the queue changes the position of all behind it. That is not worth a
+    write for each of them each time: beat does it, every few seconds. Returns how many.
+    """
+    waiting = Export.objects.filter(status=Status.QUEUED).order_by("queued_at")[:TOLD]
+    place = {export.key: position for position, export in enumerate(waiting, start=1)}
+    last = Retained.objects.filter(stream__name__in=place, key__in=place)
+    told = dict(last.values_list("key", "data__queue_position"))
+    moved = [each for each in waiting if told.get(each.key) != place[each.key]]
+    return sum(_tell_again(export) for export in moved)
+
+
+@transaction.atomic
+def _tell_again(export: Export) -> bool:
+    here = Export.objects.filter(pk=export.pk, status=Status.QUEUED)
+    if not here.update(version=F("version") + 1):
+        return False  # It does not wait any more, and that was told.
+    reload(export)
+    announce(export)
+    return True
 
 
 def _line(message: str, level: str = "INFO") -> dict[str, Any]:

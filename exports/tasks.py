@@ -40,8 +40,13 @@ def help_with(task: Task[Any, Any], export_id: str) -> None:
 
 @beat_init.connect
 def rescue_by_the_clock(**_: object) -> None:
-    """Let beat itself put right what is stuck.
+    """Let beat itself put right what is stuck, and tell those that wait where they are.
 
     As a task it would wait behind the exports that are queued, for as long as there are any.
     """
-    Clock(lifecycle.rescue).start()
+    Clock(_round).start()
+
+
+def _round() -> None:
+    lifecycle.rescue()
+    lifecycle.tell_positions()

@@ -13,7 +13,7 @@ from exports.engine.plan import Range, read_key
 from exports.engine.projection import project
 from exports.engine.readers import copy, rows
 from exports.engine.source import Source
-from exports.engine.writers import WRITERS
+from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Extractor:
         vendor = self.source.connection.vendor
         self._readings = project(self.rows, columns, vendor)
         fields = [reading.field for reading in self._readings]
-        self.writer = WRITERS[export.format](fields, self._options)
+        self.writer = writer_class(export.format)(fields, self._options)
         self.by_copy = self.source.is_postgres and copy.can_read(self._readings, export.format)
 
     def close(self) -> None:

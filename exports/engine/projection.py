@@ -87,22 +87,25 @@ def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
     kind = KINDS.get(output.get_internal_type(), Kind.VALUE)
     if not _is_djangos(output) or _converts(resolved):
         kind = Kind.VALUE
-    field = Field(
-        column.header,
-        kind,
-        digits=getattr(output, "max_digits", None),
-        places=getattr(output, "decimal_places", None),
-        bits=_INTEGERS.get(output.get_internal_type(), 64),
-    )
+    is_stored = isinstance(resolved, models.expressions.Col)
+    field = Field(column.header, kind, **(_size(output) if is_stored else {}))
     if vendor == "postgresql" and kind in _POSTGRES:
         made = _POSTGRES[kind](asked, output)
         cast = made if kind in _MADE_AS_TEXT else Cast(made, TextField())
-        stored = isinstance(resolved, models.expressions.Col)
-        return Reading(field, (cast,), copied=made, is_stored=stored)
+        return Reading(field, (cast,), copied=made, is_stored=is_stored)
     if vendor == "sqlite" and kind in _SQLITE:
         return Reading(field, (_SQLITE[kind](asked),), decode=_SQLITE_DECODES.get(kind))
     read = column.name if column.expression is None else column.expression
     return Reading(field, (read,), decode=_DECODES.get(kind, text.cell))
+
+
+def _size(field: models.Field[Any, Any]) -> dict[str, Any]:
+    """How large its values are. What is computed from them may be larger: a sum is."""
+    return {
+        "digits": getattr(field, "max_digits", None),
+        "places": getattr(field, "decimal_places", None),
+        "bits": _INTEGERS.get(field.get_internal_type(), 64),
+    }
 
 
 def _target(field: models.Field[Any, Any]) -> models.Field[Any, Any]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from exports import lifecycle, parts, queue
 from exports.exceptions import LostRace
 from exports.models import Export, Part, PartStatus, Status
-from tests.exporting import events, log, lose, put, request, start
+from tests.exporting import events, log, lose, put, request, retained, start
 
 pytestmark = pytest.mark.django_db
 
@@ -374,3 +374,21 @@ def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(person, mo
     assert lifecycle.rescue()["rescued"] == 1
     second.refresh_from_db()
     assert second.status == Status.QUEUED
+
+
+# -- Those that wait ----------------------------------------------------------------
+
+
+def test_who_waits_is_told_that_those_before_have_gone(person, broker):
+    first, second, third = (request(person, label=str(number)) for number in range(3))
+    assert lifecycle.tell_positions() == 0
+    lifecycle.claim(first.pk, worker="w")
+
+    told = lifecycle.tell_positions()
+
+    assert told == 2
+    positions = [
+        retained(each.owner_stream, each.key)["queue_position"] for each in (second, third)
+    ]
+    assert positions == [1, 2]
+    assert lifecycle.tell_positions() == 0

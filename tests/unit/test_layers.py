@@ -43,20 +43,23 @@ NOTIFICATIONS = (
     ("admin", "apps", "forms", "inbox_api", "management", "templatetags", "urls", "views"),
 )
 EXPORTS = (
-    ("exceptions", "engine.formula", "engine.progress", "engine.writers"),
+    ("exceptions", "engine.formula", "engine.kinds", "engine.progress", "engine.writers"),
     ("conf",),
     ("models", "leases"),
     ("exporter", "registry", "changelist", "query"),
-    ("engine", "engine.joblog", "engine.plan", "engine.readers", "engine.store"),
+    ("engine", "engine.joblog", "engine.projection", "engine.source", "engine.store"),
+    ("engine.plan", "engine.readers"),
     ("access", "snapshot", "announce", "notices", "parts"),
     ("queue",),
+    ("turns",),
     ("lifecycle",),
     # What people meet. It asks lifecycle, and leaves the work to workers.
     (
         *("admin", "api", "apps", "download", "forms", "management", "mixins"),
         *("templatetags", "urls", "views"),
     ),
-    ("engine.keeper", "engine.runner"),
+    ("engine.keeper", "engine.extract", "engine.assemble"),
+    ("engine.helping", "engine.runner"),
     ("tasks",),
 )
 LAYERS = {"notifications": NOTIFICATIONS, "exports": EXPORTS}
@@ -67,6 +70,7 @@ FOREGROUND = "exports.management.commands.export"
 PURE = (
     "exports.exceptions",
     "exports.engine.formula",
+    "exports.engine.kinds",
     "exports.engine.progress",
     "exports.engine.writers",
     "notifications.cursor",
@@ -220,6 +224,7 @@ def doors_to_work(found: Iterable[Import]) -> list[str]:
     allowed = {
         "exports.tasks": (),
         "exports.engine.runner": ("exports.tasks", FOREGROUND),
+        "exports.engine.helping": ("exports.tasks",),
     }
     return [
         str(each)

@@ -28,6 +28,8 @@ TIMES = (
     "NOTIFICATIONS_HEARTBEAT_SECONDS",
     "NOTIFICATIONS_STALLED_SECONDS",
 )
+# Zero of these means none.
+FROM_ZERO = {"DATABASE_POOL_SIZE": "-1", "EXPORTS_PARALLEL": "-1", "EXPORTS_TURN_SECONDS": "-0.5"}
 LEVELS = "Must be one of: DEBUG, INFO, WARNING, ERROR, CRITICAL."
 REFUSED = [
     *(
@@ -38,12 +40,14 @@ REFUSED = [
     *((name, value, "Must be greater than 0.") for name in TIMES for value in ["0", "0.0", "-0.5"]),
     *((name, "many", "Not a valid") for name in (*COUNTS, *TIMES)),
     *((name, "nan", "Special numeric values") for name in TIMES),
-    ("DATABASE_POOL_SIZE", "-1", "Must be greater than or equal to 0."),
+    *((name, value, "Must be greater than or equal to 0.") for name, value in FROM_ZERO.items()),
     *(("LOG_LEVEL", value, LEVELS) for value in ("LOUD", "", "INFORMATION", "INFO\n")),
 ]
 ACCEPTED = [
     *((name, "1", 1) for name in COUNTS),
     *((name, "0.5", 0.5) for name in TIMES),
+    ("EXPORTS_PARALLEL", "0", 0),
+    ("EXPORTS_TURN_SECONDS", "0", 0.0),
     ("LOG_LEVEL", "warning", "WARNING"),
 ]
 
@@ -82,7 +86,7 @@ def test_no_pool_is_a_size_of_a_pool(monkeypatch):
 def test_no_number_is_forgotten_here():
     numbers = re.findall(r"env\.(?:int|float)\(\s*\"([A-Z_]+)\"", SETTINGS.read_text())
 
-    assert sorted(numbers) == sorted((*COUNTS, *TIMES, "DATABASE_POOL_SIZE"))
+    assert sorted(numbers) == sorted((*COUNTS, *TIMES, *FROM_ZERO))
 
 
 @pytest.fixture

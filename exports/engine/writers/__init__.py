@@ -6,13 +6,22 @@ format is a module, and all look alike: `base` says how.
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
-
-from exports.engine.writers.csv import CSVWriter
-from exports.engine.writers.jsonl import JSONLinesWriter
 
 if TYPE_CHECKING:
     from exports.engine.writers.base import Writer
 
-# By the value of `models.Format`.
-WRITERS: dict[str, type[Writer]] = {"csv": CSVWriter, "jsonl": JSONLinesWriter}
+# By the value of `models.Format`. Named, not imported: what writes no Parquet need not load a
+# library of fifty megabytes for it.
+WRITERS = {
+    "csv": "exports.engine.writers.csv:CSVWriter",
+    "jsonl": "exports.engine.writers.jsonl:JSONLinesWriter",
+    "parquet": "exports.engine.writers.parquet:ParquetWriter",
+}
+
+
+def writer_class(file_format: str) -> type[Writer]:
+    """The writer of a format, which is one of WRITERS."""
+    found: type[Writer] = resolve_name(WRITERS[file_format])
+    return found
