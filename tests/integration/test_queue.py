@@ -106,6 +106,9 @@ def test_what_waits_long_in_the_queue_is_not_put_there_again(person, valkey):
 
 def test_a_broker_that_is_down_knows_of_nothing(monkeypatch):
     class Down:
+        def __init__(self, **_):
+            """As a connection is made."""
+
         def __enter__(self):
             raise OSError("nobody there")
 
