@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
-from config import embedded
+from config import embedded, storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -203,21 +203,8 @@ STATIC_ROOT = VAR_DIR / "static"
 SERVESTATIC_USE_FINDERS = DEBUG
 SERVESTATIC_AUTOREFRESH = DEBUG
 
-_storage = urlsplit(env.str("STORAGE_URL", f"file://{VAR_DIR / 'files'}"))
-if _storage.scheme != "file":
-    raise ImproperlyConfigured("STORAGE_URL must be file:///an/absolute/path.")
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        # Downloads go through a view that asks for permission. There is no base URL.
-        "OPTIONS": {
-            "location": _storage.path,
-            "base_url": None,
-            # Nobody else on the machine may read what people export.
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
+    "default": storage.from_url(env.str("STORAGE_URL", (VAR_DIR / "files").as_uri())),
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -237,7 +224,21 @@ EXPORTS_LEASE_SECONDS = env.int("EXPORTS_LEASE_SECONDS", 30, validate=_at_least_
 EXPORTS_MAX_ATTEMPTS = env.int("EXPORTS_MAX_ATTEMPTS", 3, validate=_at_least_1)
 EXPORTS_LOG_LINES = env.int("EXPORTS_LOG_LINES", 10_000, validate=_at_least_1)
 EXPORTS_EXPIRE_DAYS = env.int("EXPORTS_EXPIRE_DAYS", 7, validate=_at_least_1)
+EXPORTS_RETENTION_DAYS = env.int("EXPORTS_RETENTION_DAYS", 90, validate=_at_least_1)
 EXPORTS_WORK_DIR = env.path("EXPORTS_WORK_DIR", VAR_DIR / "work").resolve()
+EXPORTS_DOWNLOAD = env.str(
+    "EXPORTS_DOWNLOAD", "stream", validate=validate.OneOf(("stream", "accel", "redirect"))
+)
+storage.check_download(EXPORTS_DOWNLOAD, STORAGES["default"])
+EXPORTS_ACCEL_PREFIX = env.str(
+    "EXPORTS_ACCEL_PREFIX",
+    "/protected-files/",
+    validate=validate.Regexp(r"/([\w-]+/)+\Z", error="Must be like /protected-files/."),
+)
+# S3's signatures last for a week at most.
+EXPORTS_LINK_SECONDS = env.int(
+    "EXPORTS_LINK_SECONDS", 60, validate=validate.Range(min=1, max=7 * 24 * 3600)
+)
 
 NOTIFICATIONS_SWEEP_SECONDS = env.float("NOTIFICATIONS_SWEEP_SECONDS", 3.0, validate=_more_than_0)
 NOTIFICATIONS_HEARTBEAT_SECONDS = env.float(

@@ -31,7 +31,7 @@ WHO = frozenset({401})
 WHICH = frozenset({401, 404})
 WHEN = frozenset({401, 403, 404, 409})
 WHAT = frozenset({401, 403, 422})
-FILE = frozenset({401, 403, 404, 410})
+FILE = frozenset({401, 403, 404, 410, 503})
 
 
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no text with one.
@@ -193,11 +193,13 @@ def resume_export(request: HttpRequest, export_id: UUID) -> Any:
     return Answer(202, _answer(export))
 
 
+# The same with HEAD, which tells length, name and checksum. It needs no words of its own.
+@router.api_operation(["HEAD"], "/exports/{uuid:export_id}/file", include_in_schema=False)
 @router.get(
     "/exports/{uuid:export_id}/file",
-    response={200: None, FILE: Problem},
+    response={frozenset({200, 206, 302, 304, 412, 416}): None, FILE: Problem},
     url_name="get_file",
-    summary="Download the file",
+    summary="Download the file, or a range of it",
 )
 def get_file(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     export = _visible(request, export_id)

@@ -32,6 +32,15 @@ class Conf:
     TURN_SECONDS: float = 5.0
     # Where a worker keeps the part that it is writing.
     WORK_DIR: Path = Path(gettempdir())
+    # Days for which an export that is over is remembered. Its file goes when it expires.
+    RETENTION_DAYS: int = 90
+    # How a file gets to who may have it: by us ("stream"), by the proxy ("accel"), or by the
+    # storage ("redirect").
+    DOWNLOAD: str = "stream"
+    # accel: where the proxy has the storage's directory, for itself only.
+    ACCEL_PREFIX: str = "/protected-files/"
+    # redirect: seconds within which a link has to be followed.
+    LINK_SECONDS: int = 60
 
     def __getattribute__(self, name: str) -> Any:
         return getattr(settings, f"EXPORTS_{name}", object.__getattribute__(self, name))

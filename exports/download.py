@@ -1,78 +1,120 @@
-"""A finished file as a response, for the pages and the API."""
+"""A finished file as a response, for the pages and the API.
+
+Who may have it is for the caller to ask, each time: what follows here hands it out, or a
+link to it, and writes down to whom.
+"""
 
 from __future__ import annotations
 
-import re
+import logging
+from contextlib import contextmanager
+from datetime import timedelta
+from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
+from urllib.parse import quote
 
 from asgiref.sync import sync_to_async
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
-from django.utils.http import content_disposition_header, quote_etag
+from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 
+from exports import ranges
+from exports.address import client_address
+from exports.conf import conf
 from exports.engine import store
-from exports.exceptions import ExportError
-from exports.models import Format, Status
+from exports.exceptions import ExportError, StorageFailed
+from exports.filenames import attachment
+from exports.models import Download, Format, Status
+from notifications.http import user_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from django.http import HttpRequest
 
     from exports.models import Export
 
+logger = logging.getLogger(__name__)
+
 BLOCK_BYTES = 256 * 1024
 CONTENT_TYPES = {
     Format.CSV: "text/csv; charset=utf-8",
     Format.JSONL: "application/jsonl; charset=utf-8",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    Format.PARQUET: "application/vnd.apache.parquet",
 }
+# As its type, never as Content-Encoding: a browser would unpack it, and what it saves would
+# not be what the checksum is of.
+GZIP = "application/gzip"
 
 
 class NoFile(ExportError):
     """There is nothing to download. `status` is HTTP's."""
 
-    status = 404
+    status = HTTPStatus.NOT_FOUND
 
 
 class FileGone(NoFile):
     """There was a file, and it is not kept any more."""
 
-    status = 410
+    status = HTTPStatus.GONE
+
+
+class StorageAway(NoFile):
+    """There is a file, and the storage does not give it just now."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def file_response(request: HttpRequest, export: Export) -> HttpResponseBase:
-    """The file of `export` as an attachment, or 304 if `request` says that it is there.
+    """The file of `export` as an attachment, or what of it `request` asks for.
 
-    Who may have it is for the caller to ask. Raises NoFile.
+    304 and 412 by its ETag, 206 and 416 by its Range. Raises NoFile.
     """
     if not export.has_file(timezone.now()):
         raise _no_file(export)
     etag = quote_etag(export.sha256)
-    response = get_conditional_response(request, etag=etag) or _attachment(export)
-    response.headers["ETag"] = etag
-    response.headers["Cache-Control"] = "private, no-cache"
+    response = get_conditional_response(request, etag=etag) or _answer(request, export, etag)
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    response.headers.setdefault("ETag", etag)
     return response
 
 
-def _attachment(export: Export) -> HttpResponseBase:
+def _answer(request: HttpRequest, export: Export, etag: str) -> HttpResponseBase:
+    with _storage_in_words():
+        there = store.size(export.file)
+    if there != export.bytes:  # What is cut off must not look whole.
+        raise FileGone(
+            _("The file in the storage is not the one that was written. Start the export again.")
+        )
     try:
-        file = store.open_file(export.file)
+        part = _range(request, export, etag)
+    except ranges.Unsatisfiable:
+        return HttpResponse(
+            status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            headers={"Content-Range": f"bytes */{export.bytes}", "Accept-Ranges": "bytes"},
+        )
+    if request.method == "HEAD":
+        return HttpResponse(headers={**_headers(export), "Content-Length": str(export.bytes)})
+    with _storage_in_words():
+        response = WAYS[conf.DOWNLOAD](export, part)
+    _record(request, export, part)
+    return response
+
+
+@contextmanager
+def _storage_in_words() -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise FileGone(
             _("The file is not in the storage any more. Start the export again.")
         ) from None
-    disposition = content_disposition_header(as_attachment=True, filename=_safe(export.filename))
-    return StreamingHttpResponse(
-        Blocks(file),
-        content_type=CONTENT_TYPES[Format(export.format)],
-        headers={
-            "Content-Disposition": str(disposition),
-            "Content-Length": str(export.bytes),
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    except (OSError, StorageFailed) as error:
+        logger.exception("A file cannot be handed out.")
+        raise StorageAway(_("The storage does not answer. Try again in a minute.")) from error
 
 
 def _no_file(export: Export) -> NoFile:
@@ -84,24 +126,85 @@ def _no_file(export: Export) -> NoFile:
     return NoFile(_("This export has no file. It is %(status)s.") % {"status": status})
 
 
-def _safe(name: str) -> str:
-    """`name` without what could not be in a header, or would be a path."""
-    return re.sub(r"[\x00-\x1f\x7f/\\]+", "_", name)
+def _range(request: HttpRequest, export: Export, etag: str) -> ranges.Range | None:
+    """What part of the file is asked for; None for all of it. Raises Unsatisfiable."""
+    if request.method == "HEAD":
+        return None
+    # A part of another version of the file is of no use: then the whole of this one. The
+    # storage, to which a link leads, compares with an ETag of its own.
+    if conf.DOWNLOAD != "redirect" and request.headers.get("If-Range", etag) != etag:
+        return None
+    return ranges.wanted(request.headers.get("Range"), export.bytes)
+
+
+def _headers(export: Export) -> dict[str, str]:
+    is_gzip = export.extension.endswith(".gz")
+    return {
+        "Content-Type": GZIP if is_gzip else CONTENT_TYPES[Format(export.format)],
+        "Content-Disposition": attachment(export.label, export.extension),
+        "Accept-Ranges": "bytes",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _record(request: HttpRequest, export: Export, part: ranges.Range | None) -> None:
+    Download.objects.create(
+        export=export,
+        user=user_of(request),
+        address=client_address(request),
+        range="".join(request.headers["Range"].split()) if part else "",
+    )
+
+
+# -- How the bytes get there: EXPORTS_DOWNLOAD -----------------------------------------
+
+
+def _stream(export: Export, part: ranges.Range | None) -> HttpResponseBase:
+    """We read it, and send it."""
+    first, length = (part.first, part.length) if part else (0, export.bytes)
+    headers = {**_headers(export), "Content-Length": str(length)}
+    if part:
+        headers["Content-Range"] = part.content_range
+    return StreamingHttpResponse(
+        Blocks(store.open_at(export.file, first, length), length),
+        status=HTTPStatus.PARTIAL_CONTENT if part else HTTPStatus.OK,
+        headers=headers,
+    )
+
+
+def _accel(export: Export, _: ranges.Range | None) -> HttpResponseBase:
+    """The proxy reads it, and cuts the range out of it (config/proxy/nginx.conf)."""
+    return HttpResponse(
+        headers={**_headers(export), "X-Accel-Redirect": conf.ACCEL_PREFIX + quote(export.file)}
+    )
+
+
+def _redirect(export: Export, _: ranges.Range | None) -> HttpResponseBase:
+    """The storage sends it, to whoever follows this link while it is fresh."""
+    answered = _headers(export)
+    headers = {name: answered[name] for name in ("Content-Type", "Content-Disposition")}
+    signed = store.link(export.file, timedelta(seconds=conf.LINK_SECONDS), headers)
+    return HttpResponseRedirect(signed, headers={"Cache-Control": "no-store"})
+
+
+WAYS = {"stream": _stream, "accel": _accel, "redirect": _redirect}
 
 
 class Blocks:
-    """The content of `file` for ASGI, read by threads, a block at a time.
+    """The next `length` bytes of `file` for ASGI, read by threads, a block at a time.
 
     Django reads a synchronous iterator into memory as a whole there.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], length: int) -> None:
         self._file = file
+        self._left = length
         self._read = sync_to_async(file.read, thread_sensitive=False)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            while block := await self._read(BLOCK_BYTES):
+            while block := await self._read(min(self._left, BLOCK_BYTES)):
+                self._left -= len(block)
                 yield block
         finally:
             self.close()

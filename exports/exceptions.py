@@ -14,6 +14,7 @@ ExportError
 ├── UnreadableRow         a function of the exporter's raised
 ├── Unwritable            a value that the format cannot hold
 ├── WrongCount            the file has not the rows that were counted
+├── StorageFailed         where files are kept refused, or lost what it was given
 └── LostRace              another process got there first: look again
     ├── Fenced            this worker's claim is not its own any more
     └── Stopped           the export was asked to stop while a worker held it
@@ -84,6 +85,10 @@ class Unwritable(ExportError):
 
 class WrongCount(ExportError):
     """The rows in the file are not the rows of its parts."""
+
+
+class StorageFailed(ExportError):
+    """The storage refused, or did not keep what it was given. In its own words, and ours."""
 
 
 class LostRace(ExportError):

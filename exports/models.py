@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from exports.filenames import filename
 from notifications.access import team_stream
 
 if TYPE_CHECKING:
@@ -80,6 +81,10 @@ class Format(models.TextChoices):
     JSONL = "jsonl", "JSON Lines"
     XLSX = "xlsx", "Excel"
     PARQUET = "parquet", "Parquet"
+
+
+# Text. The others are compressed inside.
+COMPRESSIBLE = frozenset({Format.CSV, Format.JSONL})
 
 
 class Consistency(models.TextChoices):
@@ -221,9 +226,15 @@ class Export(models.Model):
         return self.status in FINAL
 
     @property
+    def extension(self) -> str:
+        """How the file's name ends, without the first dot."""
+        is_gzip = self.format in COMPRESSIBLE and self.options.get("gzip")
+        return f"{self.format}.gz" if is_gzip else self.format
+
+    @property
     def filename(self) -> str:
         """What a browser calls the file."""
-        return f"{self.label}.{self.format}"
+        return filename(self.label, self.extension)
 
     def has_file(self, now: datetime) -> bool:
         """Whether the file can be downloaded at `now`."""

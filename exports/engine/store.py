@@ -2,6 +2,8 @@
 
 A file is written where nobody looks, and takes its name when it is whole: no partial file
 ever looks complete. Each attempt has names of its own, so two workers never share a file.
+
+What a storage raises is told as StorageFailed, save for OSError, which says enough itself.
 """
 
 from __future__ import annotations
@@ -9,18 +11,25 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from uuid import UUID
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.storage import default_storage
 
 from exports.conf import conf
+from exports.exceptions import ExportError, StorageFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
     from types import TracebackType
 
     from exports.models import Export, Part
@@ -29,13 +38,22 @@ logger = logging.getLogger(__name__)
 
 BLOCK = 1024 * 1024
 
+FOLDER = "exports"
+# Every name that is made here, with what Django adds to one that is taken. Rows name files;
+# whatever else got into one, such as a path to somewhere, opens and deletes nothing.
+_NAME = re.compile(rf"{FOLDER}/[0-9a-f-]{{36}}/[A-Za-z0-9][A-Za-z0-9._-]*")
+
+WORK_PREFIX = "waybill-"
+# Older than any task may run: whoever wrote it is dead.
+WORK_FILES_KEPT = timedelta(days=1)
+
 
 def part_name(part: Part) -> str:
-    return f"exports/{part.export_id}/part-{part.number:06}.{part.attempt}"
+    return f"{FOLDER}/{part.export_id}/part-{part.number:06}.{part.attempt}"
 
 
 def file_name(export: Export) -> str:
-    return f"exports/{export.pk}/{export.attempt}.{export.format}"
+    return f"{FOLDER}/{export.pk}/{export.attempt}.{export.extension}"
 
 
 class NewFile:
@@ -50,7 +68,7 @@ class NewFile:
         self.bytes = 0
         self._hash = hashlib.sha256()
         Path(conf.WORK_DIR).mkdir(parents=True, exist_ok=True)
-        handle, path = tempfile.mkstemp(prefix="part-", dir=conf.WORK_DIR)
+        handle, path = tempfile.mkstemp(prefix=WORK_PREFIX, dir=conf.WORK_DIR)
         self._path = Path(path)
         self._file: IO[bytes] = os.fdopen(handle, "wb")
 
@@ -64,12 +82,22 @@ class NewFile:
         return self._hash.hexdigest()
 
     def store(self, name: str) -> str:
-        """Put it in storage, whole. Returns the name that it has there."""
+        """Put it in storage, whole. Returns the name that it has there.
+
+        Raises StorageFailed or OSError, and leaves nothing, when the storage does not take it.
+        """
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        with self._path.open("rb") as whole:
-            return default_storage.save(name, _Movable(whole, self._path))
+        with self._path.open("rb") as whole, deleted_on_error(name), _refusals("take the file"):
+            stored = default_storage.save(name, _Movable(whole, self._path))
+        with deleted_on_error(stored):
+            if (there := size(stored)) != self.bytes:
+                raise StorageFailed(
+                    f"The file has {self.bytes} bytes, and the storage kept {there} of them. "
+                    f"Run the export again; if it happens again, the storage is broken."
+                )
+        return stored
 
     def __enter__(self) -> NewFile:
         return self
@@ -101,9 +129,45 @@ class _Movable(File):  # type: ignore[type-arg]
 
 
 def open_file(name: str) -> IO[Any]:
-    """A stored file for reading, in binary. Raises FileNotFoundError."""
-    opened: IO[Any] = default_storage.open(name, "rb")
+    """A stored file to read and to seek in, in binary. Raises FileNotFoundError."""
+    with _refusals("give the file"):
+        opened: IO[Any] = default_storage.open(_checked(name), "rb")
     return opened
+
+
+def open_at(name: str, first: int, length: int) -> IO[bytes]:
+    """A stored file to read from the byte `first` on. Raises FileNotFoundError.
+
+    There may be more than `length` bytes to read. A bucket is asked for these only.
+    """
+    opened: IO[bytes]
+    with _refusals("give the file"):
+        if hasattr(default_storage, "open_at"):
+            opened = default_storage.open_at(_checked(name), first, length)
+            return opened
+    opened = open_file(name)
+    opened.seek(first)
+    return opened
+
+
+def size(name: str) -> int:
+    """The bytes that a stored file has there. Raises FileNotFoundError."""
+    with _refusals("tell the size of the file"):
+        return default_storage.size(_checked(name))
+
+
+def link(name: str, lifetime: timedelta, headers: dict[str, str]) -> str:
+    """An address at the storage itself, for whoever has it, that answers with these headers."""
+    if not hasattr(default_storage, "link"):
+        raise ImproperlyConfigured(
+            "The default storage signs no links. Set EXPORTS_DOWNLOAD to stream."
+        )
+    with _refusals("sign a link"):
+        signed: str = default_storage.link(_checked(name), lifetime, headers)
+    return signed
+
+
+# -- Deleting ------------------------------------------------------------------------
 
 
 @contextmanager
@@ -119,7 +183,88 @@ def deleted_on_error(name: str) -> Iterator[None]:
 def delete(name: str) -> None:
     """Remove a stored file. What cannot be removed is logged: nothing depends on it."""
     try:
-        default_storage.delete(name)
+        default_storage.delete(_checked(name))
     # Storages raise what they like: S3's errors are no OSError.
     except Exception as error:  # noqa: BLE001
         logger.warning("%s could not be removed: %s", name, error)
+
+
+def delete_all(export: Export) -> int:
+    """Remove all that there is of `export`, and say how many files that were.
+
+    Also what lost attempts have left, if the storage can list. Raises StorageFailed or
+    OSError when something cannot be removed; what is gone already is no matter.
+    """
+    named = {export.file, *export.parts.values_list("file", flat=True)}
+    return delete_folder(export.pk, filter(_NAME.fullmatch, named))
+
+
+def delete_folder(export_id: UUID, named: Iterable[str] = ()) -> int:
+    """The same for an export that has no row any more."""
+    folder = f"{FOLDER}/{export_id}"
+    with _refusals("remove a file"):
+        found = {f"{folder}/{name}" for name in _listed(folder)[1]}
+        for name in sorted(found | set(named)):
+            default_storage.delete(name)
+    # Only where folders are there by themselves. A file that has come meanwhile keeps its own.
+    with suppress(NotImplementedError, OSError):
+        Path(default_storage.path(folder)).rmdir()
+    return len(found)
+
+
+def folders() -> set[UUID]:
+    """The exports of which there is something in storage; none if it cannot list."""
+    with _refusals("list its folders"):
+        return {UUID(name) for name in _listed(FOLDER)[0] if _NAME.match(f"{FOLDER}/{name}/0")}
+
+
+def newest(export_id: UUID) -> datetime | None:
+    """When something was last stored for this export; None if there is nothing."""
+    folder = f"{FOLDER}/{export_id}"
+    with _refusals("tell how old its files are"):
+        times = [
+            default_storage.get_modified_time(f"{folder}/{name}") for name in _listed(folder)[1]
+        ]
+    return max(times, default=None)
+
+
+def dead_work_files() -> list[Path]:
+    """What processes of this host that were killed have left in EXPORTS_WORK_DIR."""
+    oldest = time.time() - WORK_FILES_KEPT.total_seconds()
+    found = []
+    for path in Path(conf.WORK_DIR).glob(f"{WORK_PREFIX}*"):
+        with suppress(FileNotFoundError):  # Its owner is done with it.
+            if path.stat().st_mtime < oldest:
+                found.append(path)
+    return found
+
+
+# -- What storages do otherwise ----------------------------------------------------------
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise FileNotFoundError(f"{name!r} is not the name of an export's file.")
+    return name
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
+    """The folders and the files in it."""
+    try:
+        return default_storage.listdir(folder)
+    except (FileNotFoundError, NotImplementedError):
+        return [], []
+
+
+@contextmanager
+def _refusals(what: str) -> Iterator[None]:
+    """Say what storages raise, whatever they like to, as StorageFailed."""
+    try:
+        yield
+    except (OSError, ExportError):
+        raise
+    except Exception as error:
+        raise StorageFailed(
+            f"The storage did not {what}: {error} Ask whoever runs this site to look at "
+            f"STORAGE_URL, and at what its credentials may do."
+        ) from error

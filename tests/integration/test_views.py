@@ -68,7 +68,7 @@ def make_export(user):
 def finished(make_export):
     """A succeeded export with its file in storage."""
     content = b"faa,name\r\n" + b"EWR,Newark\r\n" * 50_000
-    name = default_storage.save("airports.csv", ContentFile(content))
+    name = default_storage.save(f"exports/{uuid.uuid4()}/1.csv", ContentFile(content))
     yield make_export(
         status=Status.SUCCEEDED,
         file=name,
@@ -472,7 +472,7 @@ async def test_the_file_comes_whole_in_blocks_with_its_name_and_checksum(finishe
     assert response["X-Content-Type-Options"] == "nosniff"
     assert (
         response["Content-Disposition"]
-        == "attachment; filename*=utf-8''Fl%C3%BCge%20%222013%22_.csv"
+        == "attachment; filename=\"Fluge _2013_.csv\"; filename*=UTF-8''Fl%C3%BCge%20_2013_.csv"
     )
 
 

@@ -43,16 +43,20 @@ NOTIFICATIONS = (
     ("admin", "apps", "forms", "inbox_api", "management", "templatetags", "urls", "views"),
 )
 EXPORTS = (
-    ("exceptions", "engine.formula", "engine.kinds", "engine.progress", "engine.writers"),
-    ("conf",),
+    (
+        *("exceptions", "filenames", "ranges"),
+        *("engine.formula", "engine.kinds", "engine.progress", "engine.writers"),
+    ),
+    ("address", "conf"),
     ("models", "leases"),
     ("exporter", "registry", "changelist", "query"),
-    ("engine", "engine.joblog", "engine.projection", "engine.source", "engine.store"),
+    ("engine", "engine.garbage", "engine.joblog", "engine.projection", "engine.s3"),
+    ("engine.source", "engine.store"),
     ("engine.plan", "engine.readers"),
     ("access", "snapshot", "announce", "notices", "parts"),
     ("queue",),
     ("turns",),
-    ("lifecycle",),
+    ("lifecycle", "prune"),
     # What people meet. It asks lifecycle, and leaves the work to workers.
     (
         *("admin", "api", "apps", "download", "forms", "management", "mixins"),
@@ -69,6 +73,8 @@ FOREGROUND = "exports.management.commands.export"
 # Usable, and tested, without Django.
 PURE = (
     "exports.exceptions",
+    "exports.filenames",
+    "exports.ranges",
     "exports.engine.formula",
     "exports.engine.kinds",
     "exports.engine.progress",

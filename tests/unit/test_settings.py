@@ -19,6 +19,7 @@ COUNTS = (
     "EXPORTS_MAX_ATTEMPTS",
     "EXPORTS_LOG_LINES",
     "EXPORTS_EXPIRE_DAYS",
+    "EXPORTS_RETENTION_DAYS",
     "NOTIFICATIONS_WINDOW",
     "NOTIFICATIONS_RETENTION_DAYS",
     "NOTIFICATIONS_DATABASE_THREADS",
@@ -30,6 +31,7 @@ TIMES = (
 )
 # Zero of these means none.
 FROM_ZERO = {"DATABASE_POOL_SIZE": "-1", "EXPORTS_PARALLEL": "-1", "EXPORTS_TURN_SECONDS": "-0.5"}
+OTHERS = (*FROM_ZERO, "EXPORTS_LINK_SECONDS")
 LEVELS = "Must be one of: DEBUG, INFO, WARNING, ERROR, CRITICAL."
 REFUSED = [
     *(
@@ -41,6 +43,18 @@ REFUSED = [
     *((name, "many", "Not a valid") for name in (*COUNTS, *TIMES)),
     *((name, "nan", "Special numeric values") for name in TIMES),
     *((name, value, "Must be greater than or equal to 0.") for name, value in FROM_ZERO.items()),
+    *(
+        ("EXPORTS_LINK_SECONDS", value, "Must be greater than or equal to 1 and less than")
+        for value in ("0", "604801")
+    ),
+    *(
+        ("EXPORTS_DOWNLOAD", value, "Must be one of: stream, accel, redirect.")
+        for value in ("", "nginx", "Stream")
+    ),
+    *(
+        ("EXPORTS_ACCEL_PREFIX", value, "Must be like /protected-files/.")
+        for value in ("", "/", "protected/", "/protected", "/a/../b/", "//x/", "/a b/", "/x/\n")
+    ),
     *(("LOG_LEVEL", value, LEVELS) for value in ("LOUD", "", "INFORMATION", "INFO\n")),
 ]
 ACCEPTED = [
@@ -48,6 +62,9 @@ ACCEPTED = [
     *((name, "0.5", 0.5) for name in TIMES),
     ("EXPORTS_PARALLEL", "0", 0),
     ("EXPORTS_TURN_SECONDS", "0", 0.0),
+    ("EXPORTS_LINK_SECONDS", "604800", 604_800),
+    ("EXPORTS_DOWNLOAD", "accel", "accel"),
+    ("EXPORTS_ACCEL_PREFIX", "/a/b-c/", "/a/b-c/"),
     ("LOG_LEVEL", "warning", "WARNING"),
 ]
 
@@ -86,7 +103,7 @@ def test_no_pool_is_a_size_of_a_pool(monkeypatch):
 def test_no_number_is_forgotten_here():
     numbers = re.findall(r"env\.(?:int|float)\(\s*\"([A-Z_]+)\"", SETTINGS.read_text())
 
-    assert sorted(numbers) == sorted((*COUNTS, *TIMES, *FROM_ZERO))
+    assert sorted(numbers) == sorted((*COUNTS, *TIMES, *OTHERS))
 
 
 @pytest.fixture
@@ -158,3 +175,36 @@ def test_an_unknown_kind_of_mail_server_is_refused(monkeypatch):
 
     with pytest.raises(ImproperlyConfigured, match="EMAIL_URL must begin with smtp:"):
         runpy.run_path(str(SETTINGS))
+
+
+@pytest.mark.parametrize(
+    ("way", "url", "remedy"),
+    [
+        ("accel", "s3://bucket", "With s3:// set EXPORTS_DOWNLOAD to redirect or stream"),
+        ("redirect", "file:///srv/files", "With file:// set EXPORTS_DOWNLOAD to accel or stream"),
+    ],
+)
+def test_a_way_to_hand_out_files_that_the_storage_has_not_is_refused(monkeypatch, way, url, remedy):
+    monkeypatch.setenv("EXPORTS_DOWNLOAD", way)
+    monkeypatch.setenv("STORAGE_URL", url)
+
+    with pytest.raises(ImproperlyConfigured, match=remedy):
+        runpy.run_path(str(SETTINGS))
+
+
+def test_a_storage_that_is_no_url_of_ours_keeps_it_from_starting(monkeypatch):
+    monkeypatch.setenv("STORAGE_URL", "ftp://files")
+
+    with pytest.raises(ImproperlyConfigured, match="STORAGE_URL must be file:///"):
+        runpy.run_path(str(SETTINGS))
+
+
+def test_files_are_in_the_directory_of_all_that_is_written_unless_told_otherwise(
+    monkeypatch, tmp_path
+):
+    odd = tmp_path / "50% of #1?"
+    monkeypatch.setenv("VAR_DIR", str(odd))
+
+    storages = runpy.run_path(str(SETTINGS))["STORAGES"]
+
+    assert storages["default"]["OPTIONS"]["location"] == str(odd / "files")

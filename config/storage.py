@@ -1,0 +1,105 @@
+"""What STORAGE_URL means: where files are, as an entry of Django's STORAGES."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+FORMS = (
+    "STORAGE_URL must be file:///an/absolute/path or "
+    "s3://bucket/prefix?endpoint=https://…&region=…&addressing=path"
+)
+OPTIONS = ("endpoint", "region", "addressing")
+ADDRESSING = ("auto", "path", "virtual")
+LOCAL, S3 = "django.core.files.storage.FileSystemStorage", "exports.engine.s3.S3Files"
+
+
+def from_url(url: str) -> dict[str, Any]:
+    """The storage that `url` names. Raises ImproperlyConfigured, with the remedy."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{FORMS}: {error}.") from error
+    if parts.scheme == "file":
+        return _local(parts)
+    if parts.scheme == "s3":
+        return _s3(parts)
+    raise ImproperlyConfigured(f"{FORMS}.")
+
+
+def check_download(way: str, storage: dict[str, Any]) -> None:
+    """Refuse a way to hand out files (EXPORTS_DOWNLOAD) that this storage has not."""
+    if way == "accel" and storage["BACKEND"] != LOCAL:
+        raise ImproperlyConfigured(
+            "EXPORTS_DOWNLOAD=accel needs files that nginx can read, so a STORAGE_URL with "
+            "file://. With s3:// set EXPORTS_DOWNLOAD to redirect or stream."
+        )
+    if way == "redirect" and storage["BACKEND"] != S3:
+        raise ImproperlyConfigured(
+            "EXPORTS_DOWNLOAD=redirect needs a storage that signs links, so a STORAGE_URL with "
+            "s3://. With file:// set EXPORTS_DOWNLOAD to accel or stream."
+        )
+
+
+def _local(parts: SplitResult) -> dict[str, Any]:
+    path = unquote(parts.path)
+    if parts.netloc or parts.query or parts.fragment or not path.startswith("/") or path == "/":
+        raise ImproperlyConfigured(
+            f"{FORMS}: three slashes, then the path, with % for what a URL reserves."
+        )
+    return {
+        "BACKEND": LOCAL,
+        "OPTIONS": {
+            "location": path,
+            # Downloads go through a view that asks for permission. There is no base URL.
+            "base_url": None,
+            # Nobody else on the machine may read what people export.
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    }
+
+
+def _s3(parts: SplitResult) -> dict[str, Any]:
+    if "@" in parts.netloc:
+        raise ImproperlyConfigured(
+            "STORAGE_URL holds no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "or give the machine a role."
+        )
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", parts.netloc):
+        raise ImproperlyConfigured(f'{FORMS}: "{parts.netloc}" is not the name of a bucket.')
+    prefix = unquote(parts.path).strip("/")
+    if prefix and {"", ".", ".."} & set(prefix.split("/")):
+        raise ImproperlyConfigured(f'{FORMS}: "{prefix}" is not a prefix of names.')
+    given = _options(parts)
+    return {
+        "BACKEND": S3,
+        "OPTIONS": {
+            "bucket_name": parts.netloc,
+            "location": prefix,
+            "endpoint_url": given.get("endpoint"),
+            "region_name": given.get("region"),
+            "addressing_style": given.get("addressing"),
+        },
+    }
+
+
+def _options(parts: SplitResult) -> dict[str, str]:
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    given = dict(pairs)
+    if parts.fragment or len(given) != len(pairs) or not set(given) <= set(OPTIONS):
+        raise ImproperlyConfigured(f"{FORMS}: after the ? it takes {', '.join(OPTIONS)}, once.")
+    if "endpoint" in given and not re.fullmatch(
+        r"https?://[\w\[][\w.:\[\]-]*/?", given["endpoint"]
+    ):
+        raise ImproperlyConfigured(
+            f"{FORMS}: endpoint is where the service answers, such as http://127.0.0.1:9000."
+        )
+    if given.get("addressing", "auto") not in ADDRESSING:
+        raise ImproperlyConfigured(f"{FORMS}: addressing is one of {', '.join(ADDRESSING)}.")
+    if "region" in given and not re.fullmatch(r"[\w-]+", given["region"]):
+        raise ImproperlyConfigured(f"{FORMS}: region is a name such as eu-central-1.")
+    return given

@@ -1,0 +1,77 @@
+"""A Range header is understood, refused as the standard says, or taken for none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exports.ranges import Range, Unsatisfiable, wanted
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=0-99", 0, 99),
+        ("bytes=10-19", 10, 19),
+        ("bytes=10-", 10, 99),
+        ("bytes=99-", 99, 99),
+        ("bytes=90-1000", 90, 99),
+        ("bytes=-1", 99, 99),
+        ("bytes=-100", 0, 99),
+        ("bytes=-1000", 0, 99),
+        ("Bytes= 3-5 ", 3, 5),
+        ("bytes=0-9999999999999999999", 0, 99),
+    ],
+)
+def test_a_range_is_understood(header, first, last):
+    found = wanted(header, 100)
+
+    assert found == Range(first, last, 100)
+    assert found.length == last - first + 1
+    assert found.content_range == f"bytes {first}-{last}/100"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(None, "", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1", "bytes=--1"),
+        *("bytes=5-4", "lines=0-9", "bytes 0-9", "bytes=0-9;", "bytes=+1-2", "bytes=0x1-2"),
+        # Several: the whole file is a right answer, too.
+        *("bytes=0-0,-1", "bytes=0-9, 20-29", "bytes=0-,0-,0-"),
+        # Digits, but not of the standard.
+        *("bytes=\u0660-\u0669", f"bytes={'9' * 20}-"),
+    ],
+)
+def test_what_is_no_single_range_is_answered_with_the_whole_file(header):
+    assert wanted(header, 100) is None
+
+
+@pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=999999-", "bytes=-0"])
+def test_a_range_beyond_the_end_cannot_be_had(header):
+    with pytest.raises(Unsatisfiable):
+        wanted(header, 100)
+
+
+def test_of_an_empty_file_there_is_no_first_byte_and_all_of_nothing():
+    with pytest.raises(Unsatisfiable):
+        wanted("bytes=0-", 0)
+    assert wanted("bytes=-5", 0) is None
+
+
+@given(st.binary(max_size=50), st.integers(0, 60), st.integers(0, 60))
+def test_it_is_what_slicing_gives(content, first, last):
+    size = len(content)
+    for header, meant in {
+        f"bytes={first}-{last}": content[first : last + 1],
+        f"bytes={first}-": content[first:],
+        f"bytes=-{last}": content[-last:] if last else b"",
+    }.items():
+        try:
+            found = wanted(header, size)
+        except Unsatisfiable:
+            assert meant == b""
+        else:
+            got = content[found.first : found.last + 1] if found else content
+            assert got == meant or found is None
