@@ -18,6 +18,7 @@ from django.db import connections
 from tests.services import environment
 from tests.services.postgres import Postgres
 from tests.services.processes import LOG_TAIL, Process, Run
+from tests.services.s3 import S3
 from tests.services.valkey import Valkey
 from tests.services.waybill import Server, Worker, start_beat
 
@@ -34,6 +35,7 @@ TIERS = ("unit", "js", "integration", "acceptance", "faults", "browser")
 RUN = pytest.StashKey[Run]()
 VALKEY = pytest.StashKey[Valkey]()
 POSTGRES = pytest.StashKey[Postgres]()
+S3_SERVER = pytest.StashKey[S3]()
 OLDER = pytest.StashKey[int]()  # How many processes were there before the test.
 
 
@@ -51,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     run = config.stash[RUN] = Run()
     config.stash[VALKEY] = Valkey(run)
     config.stash[POSTGRES] = Postgres(run)
+    config.stash[S3_SERVER] = S3(run)
     environment.prepare(
         run, config.getoption("--database"), config.stash[VALKEY], config.stash[POSTGRES]
     )
@@ -158,6 +161,14 @@ def valkey(request: pytest.FixtureRequest) -> Iterator[Valkey]:
     yield server
     if server.is_running:
         server.thaw()
+
+
+@pytest.fixture
+def s3(request: pytest.FixtureRequest) -> S3:
+    """An S3 server with a bucket. It keeps what other tests have left in it."""
+    server = request.config.stash[S3_SERVER]
+    server.start()
+    return server
 
 
 @pytest.fixture

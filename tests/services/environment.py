@@ -35,11 +35,15 @@ def prepare(run: Run, database: str, valkey: Valkey, postgres: Postgres) -> None
     """Set the environment. It must happen before Django reads its settings."""
     for name in (
         *settings_in_environment(),
-        *(name for name in os.environ if name.startswith("PG")),
+        *(name for name in os.environ if name.startswith(("PG", "AWS_"))),
     ):
         # What a developer has exported for a server of theirs is not for the tests.
         os.environ.pop(name, None)
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    # Nor are their credentials for S3, nor those that a machine in a cloud would be given.
+    nowhere = run.directory / "none"
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = str(nowhere)
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["VAR_DIR"] = str(run.private_directory("var"))
     os.environ["REDIS_URL"] = valkey.url
     if database == "sqlite":
