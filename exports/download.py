@@ -174,9 +174,9 @@ def _stream(export: Export, part: ranges.Range | None) -> HttpResponseBase:
 
 def _accel(export: Export, _: ranges.Range | None) -> HttpResponseBase:
     """The proxy reads it, and cuts the range out of it (config/proxy/nginx.conf)."""
-    return HttpResponse(
-        headers={**_headers(export), "X-Accel-Redirect": conf.ACCEL_PREFIX + quote(export.file)}
-    )
+    headers = {**_headers(export), "X-Accel-Redirect": conf.ACCEL_PREFIX + quote(export.file)}
+    del headers["Accept-Ranges"]  # It is for nginx to say, which would say it twice.
+    return HttpResponse(headers=headers)
 
 
 def _redirect(export: Export, _: ranges.Range | None) -> HttpResponseBase:

