@@ -157,6 +157,36 @@ def test_web_processes_read_the_files_that_workers_write(compose: dict[str, Any]
         assert Path(values["EXPORTS_WORK_DIR"]).parent == Path(directory).parent
 
 
+def test_the_proxy_sends_the_files_that_web_processes_leave_to_it(compose: dict[str, Any]) -> None:
+    values = environment(compose, "web", ENV_FILE)
+    proxy = compose["services"]["proxy"]
+    config = (ROOT / "config" / "proxy" / "nginx.conf").read_text()
+    location = re.search(r"location (\S+) \{\s*internal;\s*alias (\S+)/;", config)
+    dockerfile = (ROOT / "Dockerfile").read_text()
+
+    assert location is not None
+    assert values["EXPORTS_DOWNLOAD"] == "accel"
+    settings = runpy.run_path(str(ROOT / "config" / "settings.py"))
+    assert location[1] == settings["EXPORTS_ACCEL_PREFIX"]
+    assert f"file://{location[2]}" == values["STORAGE_URL"]
+    # It may read them, as who has written them, and never change one.
+    assert "files:/srv/waybill:ro" in proxy["volumes"]
+    assert f"useradd --uid {proxy['user'].split(':')[0]} " in dockerfile
+
+
+def test_files_may_be_in_a_bucket_instead(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = {"STORAGE_URL": "s3://bucket", "EXPORTS_DOWNLOAD": "redirect"}
+    for name, value in environment(compose, "web", {**ENV_FILE, **bucket}).items():
+        monkeypatch.setenv(name, value)
+
+    settings = runpy.run_path(str(ROOT / "config" / "settings.py"))
+
+    assert settings["STORAGES"]["default"]["OPTIONS"]["bucket_name"] == "bucket"
+    assert settings["EXPORTS_DOWNLOAD"] == "redirect"
+
+
 def test_workers_listen_to_the_queue_that_exports_go_to(compose: dict[str, Any]) -> None:
     settings = runpy.run_path(str(ROOT / "config" / "settings.py"))
     command = compose["services"]["worker"]["command"]
