@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from celery import shared_task
 from celery.signals import beat_init
 
-from exports import lifecycle, queue
+from exports import lifecycle, prune, queue
+from exports.conf import conf
 from exports.engine import helping, runner
 from exports.exceptions import LostRace
 from notifications.clock import Clock
@@ -50,3 +51,9 @@ def rescue_by_the_clock(**_: object) -> None:
 def _round() -> None:
     lifecycle.rescue()
     lifecycle.tell_positions()
+
+
+@beat_init.connect
+def prune_by_the_clock(**_: object) -> None:
+    """Let beat itself delete what is due, once an hour; a storage may take its time."""
+    Clock(lambda: prune.prune(conf.RETENTION_DAYS), seconds=3600).start()

@@ -6,10 +6,12 @@ everything runs. A client whose cursor is below the floor is told `reset` when i
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.utils import timezone
 
 from notifications.models import Retained, Stream
 
@@ -42,6 +44,20 @@ def prune(before: datetime, batch: int = BATCH) -> Iterator[Pruned]:
             done.values += removed
         if done.events or done.values:
             yield done
+
+
+def forget(name: str, batch: int = BATCH) -> None:
+    """Remove a stream with all that is in it, in small steps: what it told of is no more.
+
+    Nobody should write to it any more: the next to do so would make it anew.
+    """
+    now = timezone.now()
+    with suppress(Stream.DoesNotExist):  # Somebody else has been quicker.
+        stream = Stream.objects.get(name=name)
+        removed = 1
+        while removed:
+            removed = _prune_events(stream.pk, now, batch) + _prune_values(stream.pk, now, batch)
+        stream.delete()
 
 
 @transaction.atomic

@@ -221,10 +221,11 @@ def folders() -> set[UUID]:
 def newest(export_id: UUID) -> datetime | None:
     """When something was last stored for this export; None if there is nothing."""
     folder = f"{FOLDER}/{export_id}"
+    times = []
     with _refusals("tell how old its files are"):
-        times = [
-            default_storage.get_modified_time(f"{folder}/{name}") for name in _listed(folder)[1]
-        ]
+        for name in _listed(folder)[1]:
+            with suppress(FileNotFoundError):  # Deleted meanwhile.
+                times.append(default_storage.get_modified_time(f"{folder}/{name}"))
     return max(times, default=None)
 
 

@@ -1,0 +1,58 @@
+"""manage.py prune_exports: delete expired files, leftovers, and exports of long ago."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from exports.conf import conf
+from exports.exceptions import StorageFailed
+from exports.prune import prune
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+MOST_DAYS = 36_500  # A century. Before the year 1 there is no calendar.
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete the files of expired exports, what failed and cancelled ones have left, work "
+        "files of killed workers, and exports that ended long ago. Safe while everything runs; "
+        "beat does the same every hour."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=conf.RETENTION_DAYS,
+            metavar="N",
+            help=(
+                "Forget exports that ended longer ago, with their logs. "
+                f"Default: {conf.RETENTION_DAYS}."
+            ),
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Say what would be deleted; delete nothing."
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if not 1 <= options["days"] <= MOST_DAYS:
+            raise CommandError(f"--days must be from 1 to {MOST_DAYS}.")
+        try:
+            done = prune(options["days"], dry_run=options["dry_run"])
+        except (OSError, StorageFailed) as error:
+            raise CommandError(f"Stopped: {error} What is due stays due.") from error
+        verb = "Would delete" if options["dry_run"] else "Deleted"
+        self.stdout.write(
+            f"{verb}: expired files {done.expired}, leftovers of failed and cancelled exports "
+            f"{done.ended}, folders without an export {done.orphans}, work files "
+            f"{done.work_files}, old exports {done.exports}."
+        )
+        if done.refused:
+            raise CommandError(
+                f"The storage did not delete the files of {done.refused} exports. They are tried "
+                "again the next time; the log says why."
+            )

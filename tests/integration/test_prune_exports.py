@@ -1,0 +1,414 @@
+"""What nobody can have any more is deleted, and nothing else, however often and at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.management import CommandError, call_command
+from django.db import connections, transaction
+from django.utils import timezone
+
+from exports import lifecycle, prune
+from exports.engine import store
+from exports.models import MOVES, Download, Export, Part, PartStatus, Status
+from notifications import publish
+from notifications.models import Event, Retained, Stream
+from notifications.prune import forget
+from tests.exporting import left_in, put, use_folders
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOW = timezone.now()
+HOURS_AGO = NOW - timedelta(hours=23)
+DAYS_AGO = NOW - timedelta(hours=25)
+LONG_AGO = NOW - timedelta(days=91)
+SOON = NOW + timedelta(days=1)
+NOTHING = {
+    "expired": 0,
+    "ended": 0,
+    "orphans": 0,
+    "work_files": 0,
+    "exports": 0,
+    "refused": 0,
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path):
+    use_folders(settings, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def make(django_user_model):
+    """An export with a file, or with the parts and the leftovers of one that came to none."""
+    user = django_user_model.objects.create_superuser("ada")
+
+    def make(status, finished_at=DAYS_AGO, expires_at=None):
+        export = lifecycle.request(user=user, exporter="airports")
+        export.attempt = 2
+        file = stored(store.file_name(export)) if status == Status.SUCCEEDED else ""
+        part = Part(export=export, number=1, upto_key="x", rows=1, attempt=3)
+        part.status, part.file = PartStatus.DONE, stored(store.part_name(part))
+        part.save()
+        stored(f"exports/{export.pk}/part-000001.1")  # Of a lost attempt: no row names it.
+        return put(export, status, file=file, finished_at=finished_at, expires_at=expires_at)
+
+    return make
+
+
+def stored(name):
+    with store.NewFile() as new:
+        new.write(b"x")
+        return new.store(name)
+
+
+def age(path, days=2):
+    then = time.time() - days * 24 * 3600
+    os.utime(path, (then, then))
+
+
+def ids(folder):
+    """The exports that have a folder in storage."""
+    return {path.name for path in (folder / "files" / "exports").iterdir()}
+
+
+def did(**counts):
+    return {**NOTHING, **counts}
+
+
+# -- What goes ----------------------------------------------------------------------------
+
+
+def test_an_expired_file_goes_with_all_that_was_left_beside_it(make, folder):
+    export = make(Status.SUCCEEDED, expires_at=NOW - timedelta(seconds=1))
+
+    assert vars(prune.prune(90)) == did(expired=1)
+
+    export.refresh_from_db()
+    assert (export.file, export.status) == ("", Status.SUCCEEDED)
+    assert export.parts.get().file == ""
+    assert ids(folder) == set()
+    assert vars(prune.prune(90)) == NOTHING
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
+def test_what_a_failed_or_cancelled_export_has_left_goes_after_a_day(make, folder, status):
+    old, young = make(status), make(status, finished_at=HOURS_AGO)
+
+    assert vars(prune.prune(90)) == did(ended=1)
+
+    assert ids(folder) == {str(young.pk)}
+    assert [old.parts.get().file, bool(young.parts.get().file)] == ["", True]
+    assert vars(prune.prune(90)) == NOTHING
+
+
+def test_leftovers_that_no_row_names_go_too(make, folder):
+    export = make(Status.FAILED)
+    export.parts.all().delete()
+
+    assert vars(prune.prune(90)) == did(ended=1)
+
+    assert ids(folder) == set()
+
+
+def test_of_a_storage_that_cannot_list_goes_what_rows_name(make, folder, monkeypatch):
+    def cannot(*_):
+        raise NotImplementedError
+
+    monkeypatch.setattr(FileSystemStorage, "listdir", cannot)
+    expired = make(Status.SUCCEEDED, expires_at=NOW)
+    failed = make(Status.FAILED)
+
+    assert vars(prune.prune(90)) == did(expired=1, ended=1)
+
+    assert left_in(folder / "files") == {
+        f"exports/{export.pk}/part-000001.1" for export in (expired, failed)
+    }
+
+
+def test_a_folder_without_an_export_goes_when_it_is_a_day_old(make, folder):
+    old, young = uuid.uuid4(), uuid.uuid4()
+    for name in (old, young):
+        stored(f"exports/{name}/1.csv")
+    age(default_storage.path(f"exports/{old}/1.csv"))
+    (folder / "files" / "exports" / "by hand").mkdir()
+
+    assert vars(prune.prune(90)) == did(orphans=1)
+
+    assert ids(folder) == {str(young), "by hand"}
+
+
+def test_work_files_of_dead_processes_go_and_no_others(folder):
+    work = folder / "work"
+    work.mkdir()
+    dead, alive = work / f"{store.WORK_PREFIX}dead", work / f"{store.WORK_PREFIX}alive"
+    foreign = work / "part-of-somebody-else"
+    for path in (dead, alive, foreign):
+        path.touch()
+    age(dead)
+    age(foreign)
+
+    assert vars(prune.prune(90)) == did(work_files=1)
+
+    assert left_in(work) == {alive.name, foreign.name}
+
+
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
+def test_an_export_of_long_ago_is_forgotten_with_all_that_is_known_of_it(make, folder, status):
+    old = make(status, finished_at=LONG_AGO, expires_at=LONG_AGO)
+    kept = make(status, finished_at=NOW - timedelta(days=89), expires_at=SOON)
+    put(kept, kept.status, origin=old)
+    Download.objects.create(export=old)
+    with transaction.atomic():
+        for export in (old, kept):
+            publish.append_many(export.stream, [("log", {})] * 3)
+            publish.retain(export.stream, export.key, {})
+
+    assert prune.prune(90).exports == 1
+
+    kept.refresh_from_db()
+    assert kept.origin is None
+    assert list(Export.objects.all()) == [kept]
+    assert not Download.objects.exists()
+    streams = set(Stream.objects.filter(name__startswith="export-").values_list("name", flat=True))
+    assert streams == {kept.stream}
+    assert {event.stream.name for event in Event.objects.filter(type="log")} == {kept.stream}
+    assert not Retained.objects.filter(stream__name=old.stream).exists()
+    assert str(old.pk) not in ids(folder)
+
+
+# -- What stays -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", sorted(set(MOVES) - {"succeeded", "failed", "cancelled"}))
+def test_what_is_not_over_is_not_touched_however_old(make, folder, status):
+    export = make(status, finished_at=LONG_AGO, expires_at=LONG_AGO)
+    before = left_in(folder)
+    for path in (folder / "files").rglob("*"):
+        age(path, days=100)
+
+    assert vars(prune.prune(1)) == NOTHING
+
+    assert left_in(folder) == before
+    assert Export.objects.get() == export
+    assert export.parts.get().file
+
+
+def test_a_file_that_is_offered_is_not_touched_however_old_its_export(make, folder):
+    export = make(Status.SUCCEEDED, finished_at=LONG_AGO, expires_at=SOON)
+    before = left_in(folder)
+
+    assert vars(prune.prune(90)) == NOTHING
+
+    export.refresh_from_db()
+    assert export.file
+    assert left_in(folder) == before
+
+
+def test_who_is_downloading_gets_the_rest(make):
+    export = make(Status.SUCCEEDED, expires_at=NOW)
+
+    with store.open_at(export.file, 0, 1) as file:
+        assert prune.prune(90).expired == 1
+        assert file.read() == b"x"
+
+
+def test_a_row_that_names_the_file_of_another_deletes_only_its_own(make, folder):
+    other = make(Status.SUCCEEDED, expires_at=SOON)
+    (folder / "files" / "secret").touch()
+    liar = make(Status.SUCCEEDED, expires_at=NOW)
+    put(liar, liar.status, file="secret")
+    liar.parts.update(file=f"exports/{liar.pk}/../../secret")
+
+    assert prune.prune(90).expired == 1
+
+    assert (folder / "files" / "secret").exists()
+    assert ids(folder) == {str(other.pk)}
+
+
+# -- While everything runs ----------------------------------------------------------------------
+
+
+def test_two_at_once_do_no_harm(make, folder):
+    for _ in range(10):
+        make(Status.SUCCEEDED, finished_at=LONG_AGO, expires_at=LONG_AGO)
+    kept = make(Status.SUCCEEDED, expires_at=SOON)
+    at_once, done, errors = threading.Barrier(3), [], []
+
+    def run():
+        try:
+            at_once.wait()
+            done.append(prune.prune(90))
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+
+    assert errors == []
+    assert sum(each.refused for each in done) == 0
+    assert list(Export.objects.all()) == [kept]
+    assert ids(folder) == {str(kept.pk)}
+
+
+def test_a_storage_that_refuses_one_file_deletes_the_others_and_tries_again(
+    make, folder, monkeypatch
+):
+    def refuse(self, name):
+        if str(stubborn.pk) in name:
+            raise RuntimeError("AccessDenied")
+        real(self, name)
+
+    real = FileSystemStorage.delete
+    stubborn = make(Status.SUCCEEDED, finished_at=LONG_AGO, expires_at=NOW)
+    other = make(Status.SUCCEEDED, expires_at=NOW)
+    monkeypatch.setattr(FileSystemStorage, "delete", refuse)
+
+    assert vars(prune.prune(90)) == did(expired=1, refused=1)
+
+    stubborn.refresh_from_db()
+    other.refresh_from_db()
+    assert (bool(stubborn.file), bool(other.file)) == (True, False)
+    assert ids(folder) == {str(stubborn.pk)}
+    monkeypatch.setattr(FileSystemStorage, "delete", real)
+    assert vars(prune.prune(90)) == did(expired=1, exports=1)
+
+
+def test_a_storage_that_is_away_is_not_asked_for_each_export(make, monkeypatch):
+    asked = []
+
+    def away(_, name):
+        asked.append(name)
+        raise OSError("Could not connect")
+
+    for _ in range(prune.MAX_REFUSALS + 5):
+        make(Status.SUCCEEDED, finished_at=LONG_AGO, expires_at=NOW)
+    monkeypatch.setattr(FileSystemStorage, "delete", away)
+
+    with pytest.raises(OSError, match="Could not connect"):
+        prune.prune(90)
+
+    assert len(asked) == prune.MAX_REFUSALS
+    assert Export.objects.exclude(file="").count() == prune.MAX_REFUSALS + 5
+
+
+def test_many_are_pruned_in_batches(make, monkeypatch):
+    monkeypatch.setattr(prune, "BATCH", 2)
+    for _ in range(5):
+        make(Status.SUCCEEDED, expires_at=NOW)
+        make(Status.FAILED)
+
+    assert vars(prune.prune(90)) == did(expired=5, ended=5)
+
+
+# -- The command ----------------------------------------------------------------------------------
+
+
+def test_the_command_says_what_it_deleted(make, folder, capsys):
+    make(Status.SUCCEEDED, expires_at=NOW)
+    make(Status.FAILED)
+    make(Status.CANCELLED, finished_at=LONG_AGO)
+
+    call_command("prune_exports")
+
+    assert capsys.readouterr().out == (
+        "Deleted: expired files 1, leftovers of failed and cancelled exports 1, folders without "
+        "an export 0, work files 0, old exports 1.\n"
+    )
+    assert ids(folder) == set()
+
+
+def test_a_dry_run_says_the_same_and_deletes_nothing(make, folder, capsys):
+    make(Status.SUCCEEDED, expires_at=NOW)
+    make(Status.FAILED)
+    make(Status.CANCELLED, finished_at=LONG_AGO)
+    orphan, work = stored(f"exports/{uuid.uuid4()}/1.csv"), folder / "work" / "waybill-dead"
+    work.touch()
+    age(default_storage.path(orphan))
+    age(work)
+    before = left_in(folder)
+
+    call_command("prune_exports", dry_run=True)
+    told = capsys.readouterr().out
+    assert left_in(folder) == before
+    assert Export.objects.exclude(file="").count() == 1
+    assert Export.objects.count() == 3
+
+    call_command("prune_exports")
+
+    assert told == capsys.readouterr().out.replace("Deleted", "Would delete")
+    assert "folders without an export 1, work files 1, old exports 1" in told
+    assert left_in(folder) == set()
+
+
+def test_the_command_keeps_what_is_younger_than_it_is_told(make):
+    make(Status.FAILED, finished_at=NOW - timedelta(days=3))
+
+    call_command("prune_exports", days=4)
+    assert Export.objects.count() == 1
+
+    call_command("prune_exports", days=2)
+    assert Export.objects.count() == 0
+
+
+def test_the_command_keeps_for_as_long_as_the_settings_say(make, settings):
+    settings.EXPORTS_RETENTION_DAYS = 2
+    make(Status.FAILED, finished_at=NOW - timedelta(days=3))
+
+    call_command("prune_exports")
+
+    assert Export.objects.count() == 0
+
+
+@pytest.mark.parametrize("days", [0, -1, 36_501, 99_999_999_999])
+def test_the_command_refuses_to_keep_nothing_and_what_no_calendar_has(make, days):
+    make(Status.FAILED)
+
+    with pytest.raises(CommandError, match="--days must be from 1 to 36500"):
+        call_command("prune_exports", days=days)
+
+
+def test_the_command_fails_when_something_was_refused(make, monkeypatch):
+    def refuse(*_):
+        raise OSError("Read-only file system")
+
+    make(Status.SUCCEEDED, expires_at=NOW)
+    monkeypatch.setattr(FileSystemStorage, "delete", refuse)
+
+    with pytest.raises(CommandError, match="did not delete the files of 1 exports"):
+        call_command("prune_exports")
+
+    for _ in range(prune.MAX_REFUSALS):
+        make(Status.SUCCEEDED, expires_at=NOW)
+    with pytest.raises(CommandError, match="Stopped: Read-only file system"):
+        call_command("prune_exports")
+
+
+# -- A stream that is forgotten ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch", [1, 1_000])
+def test_a_stream_is_forgotten_and_no_other(batch):
+    with transaction.atomic():
+        for name in ("export-1", "export-2"):
+            publish.append_many(name, [("log", {})] * 5)
+            publish.retain(name, "k", {})
+
+    forget("export-1", batch)
+    forget("export-1", batch)
+    forget("export-3", batch)
+
+    assert [stream.name for stream in Stream.objects.all()] == ["export-2"]
+    assert (Event.objects.count(), Retained.objects.count()) == (5, 1)
