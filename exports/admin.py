@@ -24,7 +24,7 @@ from django_celery_results.models import TaskResult
 from exports import lifecycle
 from exports.access import visible_to
 from exports.exceptions import IllegalMove, LostRace
-from exports.models import Export, Part, Status, TaskRun
+from exports.models import Download, Export, Part, Status, TaskRun
 from exports.snapshot import NAMED
 from exports.templatetags.waybill import duration, number
 from notifications import backlog
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 # Above this the page of an export would be mostly parts.
 PARTS_SHOWN = 200
+# A program that fetches ranges leaves a row for each.
+DOWNLOADS_SHOWN = 100
 
 
 class LiveChangeList(ChangeList):
@@ -136,6 +138,23 @@ class TaskRunInline(OfAnExport):
         return run.result_status or ""
 
 
+class DownloadInline(OfAnExport):
+    """Who got the file, or a link to it. An address is personal data: see docs/operations.md."""
+
+    model = Download
+    verbose_name_plural = _("downloads (the last %d)") % DOWNLOADS_SHOWN
+    fields = ["at", "user", "address", "range"]
+    readonly_fields = ["at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Download]:
+        page = request.resolver_match
+        # Of this export alone: for each row of thousands, the last ones would be looked for anew.
+        export_id = page.kwargs.get("object_id") if page else None
+        last = Download.objects.filter(export=export_id).order_by("-at", "-pk")[:DOWNLOADS_SHOWN]
+        downloads: QuerySet[Download] = super().get_queryset(request)
+        return downloads.filter(pk__in=last.values("pk")).select_related("user")
+
+
 @admin.register(Export)
 class ExportAdmin(MachineOwnedAdmin):
     list_display = [
@@ -153,7 +172,7 @@ class ExportAdmin(MachineOwnedAdmin):
     list_per_page = 50
     list_max_show_all = MAX_STREAMS  # The list follows one for each export that is under way.
     actions = ["cancel", "pause", "resume"]
-    inlines = [PartInline, TaskRunInline]
+    inlines = [PartInline, TaskRunInline, DownloadInline]
     readonly_fields = ["page", "file_link", "asked", "doing", "rows", "speed", "size", "took"]
     fieldsets = [
         (

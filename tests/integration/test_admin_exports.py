@@ -15,8 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
+from exports import admin
 from exports.announce import announce
-from exports.models import Export, Part, PartStatus, Status, TaskRun
+from exports.models import Download, Export, Part, PartStatus, Status, TaskRun
 from notifications import backlog
 
 pytestmark = pytest.mark.django_db
@@ -291,7 +292,35 @@ def test_task_results_are_linked_for_who_may_see_them():
     assert "FAILURE" not in page
 
 
-def test_more_parts_or_tasks_cost_no_more_queries(operator):
+def test_a_page_says_who_has_downloaded_the_file(operator):
+    export, other = make(Status.SUCCEEDED), make(Status.SUCCEEDED)
+    gone = User.objects.create_user("gone")
+    for by, address in ((export.owner, "203.0.113.5"), (gone, "2001:db8::1")):
+        Download.objects.create(export=export, user=by, address=address, range="bytes=0-9")
+    Download.objects.create(export=other, user=gone, address="198.51.100.7")
+    gone.delete()
+
+    page = text(operator.get(change(export))).split('id="downloads-group"')[1]
+
+    assert "203.0.113.5" in page
+    assert "owner" in page
+    assert "2001:db8::1" in page  # What somebody did stays, when they are gone.
+    assert "bytes=0-9" in page
+    assert "198.51.100.7" not in page
+
+
+def test_of_very_many_downloads_the_last_are_shown(operator, monkeypatch):
+    monkeypatch.setattr(admin, "DOWNLOADS_SHOWN", 2)
+    export = make(Status.SUCCEEDED)
+    for number in range(4):
+        Download.objects.create(export=export, user=export.owner, range=f"bytes={number}-")
+
+    page = text(operator.get(change(export)))
+
+    assert re.findall(r"bytes=\d-(?=<)", page) == ["bytes=3-", "bytes=2-"]
+
+
+def test_more_parts_tasks_or_downloads_cost_no_more_queries(operator):
     export = make(Status.RUNNING)
 
     def add(numbers):
@@ -299,6 +328,7 @@ def test_more_parts_or_tasks_cost_no_more_queries(operator):
             Part.objects.create(export=export, number=number, upto_key=str(number), rows=1)
             TaskRun.objects.create(export=export, task_id=f"task-{number}", attempt=number)
             TaskResult.objects.create(task_id=f"task-{number}")
+            Download.objects.create(export=export, user=export.owner)
 
     add([1])
     one = cost(operator, change(export))
