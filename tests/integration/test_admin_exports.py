@@ -314,6 +314,8 @@ def test_of_very_many_downloads_the_last_are_shown(operator, monkeypatch):
     export = make(Status.SUCCEEDED)
     for number in range(4):
         Download.objects.create(export=export, user=export.owner, range=f"bytes={number}-")
+    other = make(Status.SUCCEEDED)
+    Download.objects.bulk_create(Download(export=other, user=other.owner) for _ in range(2))
 
     page = text(operator.get(change(export)))
 

@@ -8,6 +8,7 @@ import re
 import threading
 import urllib.error
 import urllib.request
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from django.core.files.storage import default_storage, storages
 from django.test import AsyncClient
 
 from config.storage import from_url
+from exports import prune
 from exports.engine import s3 as bucket
 from exports.engine import store
 from exports.exceptions import StorageFailed
@@ -304,6 +306,15 @@ def test_a_file_that_is_read_can_be_sought_in_and_is_on_disk_meanwhile(tmp_path)
         assert on_disk.is_relative_to(tmp_path / "work")
 
 
+def test_a_compressed_file_is_not_said_to_be_encoded():
+    name = stored(b"compressed", NAME + ".gz")
+
+    told = default_storage.client.head_object(Bucket=service.BUCKET, Key=f"waybill/{name}")
+
+    assert "ContentEncoding" not in told
+    assert told["ContentType"] == "application/octet-stream"
+
+
 def test_all_threads_share_one_client():
     found = [default_storage.client]
     thread = threading.Thread(target=lambda: found.append(default_storage.client))
@@ -438,6 +449,21 @@ def test_all_of_an_export_is_deleted_and_nothing_of_another(user):
     left = keys()
     assert {name for name in names if f"waybill/{name}" in left} == set(names[2:])
     assert mine.pk not in store.folders()
+
+
+def test_what_has_expired_is_pruned_from_the_bucket_and_what_nobody_knows_when_it_is_old(
+    finished, monkeypatch
+):
+    stranger = f"exports/{uuid.uuid4()}/1.csv"
+    stored(b"x", stranger)
+    Export.objects.update(expires_at=datetime.now(UTC))
+
+    assert prune.prune(90).expired == 1
+    assert stranger in {key.removeprefix("waybill/") for key in keys()}
+    monkeypatch.setattr(prune, "LEFTOVERS_KEPT", timedelta(0))
+    assert prune.prune(90).orphans >= 1  # Other tests have left some.
+
+    assert keys() == set()
 
 
 def test_what_is_asked_to_be_deleted_twice_is_no_matter():

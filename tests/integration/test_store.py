@@ -1,0 +1,113 @@
+"""A file is in storage whole, under a name that is made here, or it is not there."""
+
+from __future__ import annotations
+
+import errno
+import uuid
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import FileSystemStorage, default_storage
+
+from exports.engine import store
+from exports.exceptions import StorageFailed
+from tests.exporting import left_in, use_folders
+
+NAME = f"exports/{uuid.uuid4()}/1.csv"
+
+
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path):
+    use_folders(settings, tmp_path)
+    return tmp_path
+
+
+def stored(content, name=NAME):
+    with store.NewFile() as new:
+        new.write(content)
+        return new.store(name)
+
+
+def test_a_file_is_stored_under_its_name_and_nothing_is_left_of_its_making(folder):
+    assert stored(b"content") == NAME
+
+    assert left_in(folder) == {f"files/{NAME}"}
+    with store.open_file(NAME) as file:
+        assert file.read() == b"content"
+
+
+def test_a_file_that_was_copied_half_when_the_disk_was_full_is_removed(folder, monkeypatch):
+    """On another file system it is copied, to its final name."""
+
+    def half(self, name, content):
+        path = Path(self.path(name))
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content.read(3))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FileSystemStorage, "_save", half)
+
+    with pytest.raises(OSError, match="No space left"):
+        stored(b"content")
+
+    assert left_in(folder) == set()
+
+
+def test_a_file_of_which_the_storage_kept_less_is_refused_and_removed(folder, monkeypatch):
+    def less(self, name, content):
+        path = Path(self.path(name))
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content.read(3))
+        return name
+
+    monkeypatch.setattr(FileSystemStorage, "_save", less)
+
+    with pytest.raises(StorageFailed, match="has 7 bytes, and the storage kept 3 of them"):
+        stored(b"content")
+
+    assert left_in(folder) == set()
+
+
+def test_what_a_storage_raises_is_told_with_what_to_look_at(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("SlowDown: reduce your request rate.")
+
+    monkeypatch.setattr(FileSystemStorage, "_save", refuse)
+
+    with pytest.raises(StorageFailed, match=r"did not take the file: SlowDown.*STORAGE_URL"):
+        stored(b"content")
+
+
+@pytest.mark.parametrize("error", [OSError("busy"), RuntimeError("AccessDenied")])
+def test_deleting_never_raises(monkeypatch, caplog, error):
+    def refuse(*_):
+        raise error
+
+    name = stored(b"content")
+    monkeypatch.setattr(FileSystemStorage, "delete", refuse)
+
+    store.delete(name)
+
+    assert f"{name} could not be removed: {error}" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../secret", "secret", NAME + "/../../secret"])
+def test_what_is_no_name_of_ours_is_neither_read_nor_deleted(folder, name):
+    (folder / "files").mkdir()
+    (folder / "files" / "secret").touch()
+    (folder / "secret").touch()
+
+    for read in (store.open_file, store.size, lambda name: store.open_at(name, 0, 1)):
+        with pytest.raises(FileNotFoundError, match="is not the name of an export's file"):
+            read(name)
+    store.delete(name)
+
+    assert left_in(folder) == {"secret", "files/secret"}
+
+
+def test_a_name_that_is_taken_is_given_another_that_is_ours_too(folder):
+    first, second = stored(b"first"), stored(b"second")
+
+    assert first != second
+    assert [store.size(first), store.size(second)] == [5, 6]
+    assert default_storage.exists(second)
