@@ -1,0 +1,112 @@
+"""The documents of a workbook but the rows: what there is in it, and how a sheet begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exports.engine.formula import looks_like_formula
+from exports.engine.kinds import Kind
+from exports.engine.writers.xlsx.styles import Style
+from exports.engine.writers.xlsx.text import text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exports.engine.kinds import Field
+    from exports.engine.writers.base import Options
+
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+
+# In characters. Excel shows "#####" where a time does not fit.
+_WIDTHS = {Kind.DATE: 12, Kind.DATETIME: 25, Kind.TIME: 14, Kind.DURATION: 16, Kind.UUID: 38}
+_WIDTH = 10
+_WIDEST_HEADER = 40
+
+_HEADER = f'<c s="{Style.HEADER:d}" t="inlineStr">'
+_QUOTED = f'<c s="{Style.QUOTED_HEADER:d}" t="inlineStr">'
+
+RELATIONS = (
+    f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">'
+    f'<Relationship Id="rId1" Type="{_DOCUMENT}/officeDocument" Target="xl/workbook.xml"/>'
+    "</Relationships>"
+)
+SHEET_END = "</sheetData></worksheet>"
+
+
+def sheet_name(number: int) -> str:
+    return f"xl/worksheets/sheet{number}.xml"
+
+
+def sheet_start(fields: Sequence[Field], options: Options) -> str:
+    """A sheet until its first row of values. Raises text.TooLongError for a header."""
+    # So that the header stays where it is when the rows are scrolled.
+    frozen = '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
+    return (
+        f'{_XML}<worksheet xmlns="{_MAIN}">'
+        '<sheetViews><sheetView workbookViewId="0">'
+        f"{frozen if options.header else ''}"
+        "</sheetView></sheetViews>"
+        f"<cols>{''.join(_width(at, field) for at, field in enumerate(fields, 1))}</cols>"
+        "<sheetData>" + (_header(fields, options) if options.header else "")
+    )
+
+
+def _header(fields: Sequence[Field], options: Options) -> str:
+    cells = [
+        text(header, _QUOTED if options.protect and looks_like_formula(header) else _HEADER)
+        for header in (field.header for field in fields)
+    ]
+    return f"<row>{''.join(cells)}</row>"
+
+
+def _width(at: int, field: Field) -> str:
+    header = min(len(field.header) + 2, _WIDEST_HEADER)
+    width = max(_WIDTHS.get(field.kind, _WIDTH), header)
+    return f'<col min="{at}" max="{at}" width="{width}" customWidth="1"/>'
+
+
+def workbook(sheets: int) -> str:
+    """The document `xl/workbook.xml`."""
+    listed = (f'<sheet name="Sheet{n}" sheetId="{n}" r:id="rId{n}"/>' for n in _count(sheets))
+    return (
+        f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_DOCUMENT}">'
+        f"<bookViews><workbookView/></bookViews><sheets>{''.join(listed)}</sheets></workbook>"
+    )
+
+
+def workbook_relations(sheets: int) -> str:
+    """The document `xl/_rels/workbook.xml.rels`."""
+    listed = [
+        f'<Relationship Id="rId{n}" Type="{_DOCUMENT}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+        for n in _count(sheets)
+    ]
+    return (
+        f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">{"".join(listed)}'
+        f'<Relationship Id="rId{sheets + 1}" Type="{_DOCUMENT}/styles" Target="styles.xml"/>'
+        "</Relationships>"
+    )
+
+
+def content_types(sheets: int) -> str:
+    """The document `[Content_Types].xml`."""
+    parts = {"xl/workbook.xml": "sheet.main", "xl/styles.xml": "styles"}
+    parts |= {sheet_name(n): "worksheet" for n in _count(sheets)}
+    listed = [
+        f'<Override PartName="/{name}" ContentType="{_TYPE}.{kind}+xml"/>'
+        for name, kind in parts.items()
+    ]
+    return (
+        f'{_XML}<Types xmlns="{_PACKAGE}/content-types">'
+        '<Default Extension="rels"'
+        ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" ContentType="application/xml"/>'
+        f"{''.join(listed)}</Types>"
+    )
+
+
+def _count(sheets: int) -> range:
+    return range(1, sheets + 1)

@@ -1,0 +1,110 @@
+"""Cells of values, a column at a time.
+
+A cell does not say where it is: it stands in its row, so an empty one keeps its place. Values
+come back in columns (a carrier, a day, an hour), and then their cells are remembered.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from exports.engine.kinds import Kind
+from exports.engine.writers.lines import Remembered
+from exports.engine.writers.text import cell as as_text
+from exports.engine.writers.xlsx import numbers
+from exports.engine.writers.xlsx.text import EMPTY, PLAIN, plain_texts, protected, text
+
+Cell = Callable[[str], str]
+Column = Callable[[Sequence[Any]], Sequence[str]]
+AtOnce = Callable[[Sequence[str | None]], Sequence[str] | None]
+
+# Longer text seldom comes twice, and would fill the memory.
+LONGEST_REMEMBERED = 100
+_OF_UUIDS = b"0123456789abcdef-"
+
+# So many values tell whether they come back.
+SAMPLE = 500
+
+_CELLS: dict[Kind, Cell] = {
+    Kind.TEXT: text,
+    Kind.INTEGER: numbers.decimal,
+    Kind.FLOAT: numbers.floating,
+    Kind.DECIMAL: numbers.decimal,
+    Kind.BOOLEAN: numbers.boolean,
+    Kind.DATE: numbers.date,
+    Kind.DATETIME: numbers.moment,
+    Kind.TIME: numbers.time,
+    Kind.DURATION: numbers.duration,
+    Kind.UUID: text,
+    Kind.BINARY: text,
+    Kind.NESTED: text,
+}
+# Of a Python object. In order: a bool is an int, too, and a datetime is a date.
+_KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
+    (str, Kind.TEXT),
+    (bool, Kind.BOOLEAN),
+    (int, Kind.INTEGER),
+    (float, Kind.FLOAT),
+    (Decimal, Kind.DECIMAL),
+    (datetime.datetime, Kind.DATETIME),
+    (datetime.date, Kind.DATE),
+    (datetime.time, Kind.TIME),
+    (datetime.timedelta, Kind.DURATION),
+    (uuid.UUID, Kind.UUID),
+    ((bytes, bytearray, memoryview), Kind.BINARY),
+    ((list, dict), Kind.NESTED),
+)
+
+
+def column(kind: Kind, *, protect: bool) -> Column:
+    """What makes cells of the values of such a column. Raises TooLongError."""
+    cells = _CELLS | {Kind.TEXT: protected} if protect else _CELLS
+    match kind:
+        case Kind.INTEGER | Kind.DECIMAL:
+            return numbers.decimals
+        case Kind.FLOAT:
+            return numbers.floatings
+        case Kind.UUID:
+            return _uuids
+        case Kind.VALUE:
+            return lambda values: [_of_any_type(value, cells) for value in values]
+        case Kind.TEXT | Kind.BINARY | Kind.NESTED:
+            return _remembering(cells[kind], plain_texts)
+    return _remembering(cells[kind])
+
+
+def _remembering(cell: Cell, at_once: AtOnce | None = None) -> Column:
+    """A column whose cells are remembered, while values come back.
+
+    `at_once` makes the cells where nearly all values are different, or says None if it cannot.
+    """
+    remembered = Remembered(
+        lambda value: (cell(value), len(value) <= LONGEST_REMEMBERED), nothing=EMPTY
+    )
+
+    def cells(values: Sequence[str | None]) -> Sequence[str]:
+        sample = values[:SAMPLE]
+        if len(set(sample)) < 0.9 * len(sample):
+            return list(map(remembered.__getitem__, values))
+        made = at_once(values) if at_once else None
+        return made or [cell(value) if value else EMPTY for value in values]
+
+    return cells
+
+
+def _uuids(values: Sequence[str | None]) -> Sequence[str]:
+    if "".join(filter(None, values)).encode(errors="replace").translate(None, _OF_UUIDS):
+        return [text(value) if value else EMPTY for value in values]
+    # Nothing in them is to be escaped, and hardly one comes twice.
+    return [f"{PLAIN}<is><t>{value}</t></is></c>" if value else EMPTY for value in values]
+
+
+def _of_any_type(value: Any, cells: dict[Kind, Cell]) -> str:
+    if value is None:
+        return EMPTY
+    kind = next((kind for types, kind in _KINDS if isinstance(value, types)), Kind.TEXT)
+    return cells[kind](as_text(value))

@@ -1,0 +1,92 @@
+"""The XLSX writer: pages to parts, parts to a workbook."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from exports.engine.writers.xlsx.book import sheet_start
+from exports.engine.writers.xlsx.cells import column
+from exports.engine.writers.xlsx.segments import Segments
+from exports.engine.writers.xlsx.sheets import Sheets
+from exports.engine.writers.xlsx.text import LONGEST, QUOTED, TooLongError
+from exports.exceptions import Unwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from exports.engine.kinds import Field, Page
+    from exports.engine.writers.base import Options, Out
+
+# Excel's own limits. The header is one of the rows.
+SHEET_ROWS = 1_048_576
+SHEET_COLUMNS = 16_384
+
+
+class XLSXWriter:
+    """Typed cells. Raises Unwritable for more columns than a sheet has."""
+
+    def __init__(self, fields: Sequence[Field], options: Options) -> None:
+        if len(fields) > SHEET_COLUMNS:
+            raise Unwritable(
+                f"An Excel sheet has {SHEET_COLUMNS:,} columns, and this export {len(fields):,}."
+                " Choose fewer columns, or CSV."
+            )
+        self._fields = fields
+        self._options = options
+        try:
+            self._start = sheet_start(fields, options)
+        except TooLongError as error:
+            raise Unwritable(
+                f"A header has {error.length:,} characters, and an Excel cell holds {LONGEST:,}."
+                " Choose a shorter header, or CSV."
+            ) from error
+
+    def part(self, out: Out) -> XLSXPart:
+        return XLSXPart(out, self._fields, protect=self._options.protect)
+
+    def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> None:
+        sheets = Sheets(out, self._start, SHEET_ROWS - self._options.header)
+        for part in parts:
+            sheets.add(part)
+        sheets.close()
+
+
+class XLSXPart:
+    """Rows of a sheet, deflated."""
+
+    def __init__(self, out: Out, fields: Sequence[Field], *, protect: bool) -> None:
+        self.protected = 0
+        self._fields = fields
+        self._columns = [column(field.kind, protect=protect) for field in fields]
+        self._segments = Segments(out)
+
+    def write(self, page: Page) -> None:
+        cells = []
+        for at, make in enumerate(self._columns):
+            try:
+                cells.append(make(page[at]))
+            except TooLongError as error:
+                raise self._unwritable(page, at, error) from error
+        rows = "</row><row>".join(map("".join, zip(*cells, strict=True)))
+        if rows:
+            # No text has a "<", so this counts cells.
+            self.protected += rows.count(QUOTED)
+            self._segments.write(f"<row>{rows}</row>".encode(), len(cells[0]))
+
+    def close(self) -> None:
+        self._segments.close()
+
+    def _unwritable(self, page: Page, at: int, error: TooLongError) -> Unwritable:
+        """It names the first row with such a value, by the value that the row begins with."""
+        row = next(row for row, value in enumerate(page[at]) if self._is_too_long(at, value))
+        return Unwritable(
+            f'"{self._fields[at].header}" has {error.length:,} characters in the row that begins'
+            f" with {str(page[0][row])[:40]!r}, and an Excel cell holds {LONGEST:,}. Choose CSV."
+        )
+
+    def _is_too_long(self, at: int, value: object) -> bool:
+        try:
+            self._columns[at]([value])
+        except TooLongError:
+            return True
+        return False

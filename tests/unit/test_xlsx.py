@@ -1,0 +1,228 @@
+"""Parts that any worker wrote become one workbook, with rows copied as they were deflated."""
+
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ET
+import zipfile
+import zlib
+
+import openpyxl
+import pytest
+
+from exports.engine.kinds import Field, Kind
+from exports.engine.writers.base import Options
+from exports.engine.writers.xlsx import XLSXWriter, segments, sheets, writer
+from exports.exceptions import Unwritable
+from tests.workbooks import page, part, read, rows_of, workbook
+
+FIELDS = [Field("id", Kind.INTEGER), Field("name", Kind.TEXT)]
+HEADER = ["id", "name"]
+
+
+def numbered(first, last):
+    return page(*([str(number), f"name {number}"] for number in range(first, last + 1)))
+
+
+def expected(first, last):
+    return [[number, f"name {number}"] for number in range(first, last + 1)]
+
+
+@pytest.fixture
+def six_rows(monkeypatch):
+    """A sheet has six rows: a header and five."""
+    monkeypatch.setattr(writer, "SHEET_ROWS", 6)
+
+
+@pytest.fixture
+def cuts(monkeypatch):
+    """How many rows before each cut that is made."""
+    made = []
+
+    def cut(segment, data, rows):
+        made.append(rows)
+        return segments.cut(segment, data, rows)
+
+    monkeypatch.setattr(sheets, "cut", cut)
+    return made
+
+
+# -- The workbook -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parts", [[], [[]], [[], []], [[[[], []]]]])
+def test_without_rows_there_is_a_sheet_with_the_header(parts):
+    assert read(workbook(FIELDS, *parts)) == {"Sheet1": [HEADER]}
+
+
+def test_without_rows_and_header_there_is_an_empty_sheet():
+    assert read(workbook(FIELDS, header=False)) == {"Sheet1": []}
+
+
+def test_rows_of_all_parts_follow_in_order():
+    book = workbook(FIELDS, [numbered(1, 2), numbered(3, 3)], [], [numbered(4, 7)])
+
+    assert read(book) == {"Sheet1": [HEADER, *expected(1, 7)]}
+
+
+def test_the_header_is_bold_and_stays_in_sight():
+    sheet = openpyxl.load_workbook(io.BytesIO(workbook(FIELDS, [numbered(1, 1)]))).active
+
+    assert sheet.freeze_panes == "A2"
+    assert [[cell.font.b for cell in row] for row in sheet.iter_rows()] == [
+        [True, True],
+        [False, False],
+    ]
+
+
+def test_without_a_header_nothing_is_frozen():
+    book = workbook(FIELDS, [numbered(1, 2)], header=False)
+
+    assert openpyxl.load_workbook(io.BytesIO(book)).active.freeze_panes is None
+    assert read(book) == {"Sheet1": expected(1, 2)}
+
+
+def test_rows_and_cells_do_not_say_where_they_are():
+    assert rows_of(workbook(FIELDS, [page(["1", None])], header=False)) == (
+        "<row><c><v>1</v></c><c/></row>"
+    )
+
+
+def test_columns_of_times_are_wide_enough_to_be_seen():
+    fields = [Field("a", Kind.DATETIME), Field("a header of some length", Kind.INTEGER)]
+
+    columns = openpyxl.load_workbook(io.BytesIO(workbook(fields))).active.column_dimensions
+
+    assert columns["A"].width > len("2013-01-31 10:00:00.000")
+    assert columns["B"].width > len("a header of some length")
+
+
+def test_every_document_is_well_formed_and_named(six_rows):
+    fields = [Field("a & b <c>", Kind.TEXT), Field('"', Kind.TEXT)]
+
+    book = workbook(fields, [page(*[["\x00 & <\r>", "_x0041_"]] * 7)])
+
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        assert archive.testzip() is None
+        documents = {name: ET.fromstring(archive.read(name)) for name in archive.namelist()}
+    assert set(documents) == {
+        "[Content_Types].xml",
+        "_rels/.rels",
+        "xl/workbook.xml",
+        "xl/_rels/workbook.xml.rels",
+        "xl/styles.xml",
+        "xl/worksheets/sheet1.xml",
+        "xl/worksheets/sheet2.xml",
+    }
+    named = {each.get("PartName") for each in documents["[Content_Types].xml"]} - {None}
+    assert named == {f"/{name}" for name in documents if name.startswith("xl/")} - {
+        "/xl/_rels/workbook.xml.rels"
+    }
+
+
+def test_the_same_pages_give_the_same_bytes():
+    pages = [numbered(1, 40), numbered(41, 60)]
+
+    assert workbook(FIELDS, pages) == workbook(FIELDS, pages)
+
+
+def test_more_columns_than_a_sheet_has_are_refused_at_once():
+    fields = [Field("a", Kind.TEXT)] * 16_385
+
+    assert XLSXWriter(fields[1:], Options())
+    with pytest.raises(Unwritable) as error:
+        XLSXWriter(fields, Options())
+
+    assert str(error.value) == (
+        "An Excel sheet has 16,384 columns, and this export 16,385. Choose fewer columns, or CSV."
+    )
+
+
+# -- Sheets -------------------------------------------------------------------------
+
+
+def test_a_sheet_has_as_many_rows_as_excel_holds():
+    assert writer.SHEET_ROWS == 1_048_576
+
+
+def test_a_sheet_is_filled_before_the_next_begins_with_the_header_again(six_rows):
+    book = workbook(FIELDS, [numbered(1, 3), numbered(4, 7)], [numbered(8, 11)])
+
+    assert read(book) == {
+        "Sheet1": [HEADER, *expected(1, 5)],
+        "Sheet2": [HEADER, *expected(6, 10)],
+        "Sheet3": [HEADER, *expected(11, 11)],
+    }
+
+
+def test_without_a_header_a_sheet_has_a_row_more(six_rows):
+    book = workbook(FIELDS, [numbered(1, 7)], header=False)
+
+    assert read(book) == {"Sheet1": expected(1, 6), "Sheet2": expected(7, 7)}
+
+
+def test_rows_that_fill_a_sheet_begin_no_other(six_rows, cuts):
+    book = workbook(FIELDS, [numbered(1, 2)], [numbered(3, 5)], [])
+
+    assert read(book) == {"Sheet1": [HEADER, *expected(1, 5)]}
+    assert cuts == []
+
+
+def test_a_page_may_fill_many_sheets(six_rows):
+    book = workbook(FIELDS, [numbered(1, 17)])
+
+    assert [len(rows) for rows in read(book).values()] == [6, 6, 6, 3]
+
+
+def test_only_what_the_end_of_a_sheet_cuts_is_inflated(six_rows, cuts):
+    workbook(FIELDS, *([numbered(first, first + 2)] for first in range(1, 12, 3)))
+
+    # After 3 rows, 2 are left; after 1 and 3 more, 1.
+    assert cuts == [2, 1]
+
+
+def test_a_part_is_done_with_when_the_next_is_asked_for(six_rows):
+    xlsx = XLSXWriter(FIELDS, Options())
+    out = io.BytesIO()
+
+    def opened():
+        for first in range(1, 12, 4):
+            with part(xlsx, numbered(first, first + 3)) as file:
+                yield file
+
+    xlsx.assemble(out, opened())
+
+    assert [len(rows) for rows in read(out.getvalue()).values()] == [6, 6, 3]
+
+
+# -- Parts --------------------------------------------------------------------------
+
+
+def test_each_segment_inflates_by_itself_and_is_what_the_index_says(monkeypatch):
+    monkeypatch.setattr(segments, "_SMALLEST", 1)
+    file = part(XLSXWriter(FIELDS, Options()), *(numbered(n * 100, n * 100 + n) for n in range(5)))
+
+    listed = segments.index(file)
+
+    assert [segment.rows for segment in listed] == [1, 2, 3, 4, 5]
+    for segment in listed:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        raw = inflater.decompress(file.read(segment.size))
+        assert (len(raw), zlib.crc32(raw)) == (segment.raw, segment.crc)
+        assert raw.count(b"</row>") == segment.rows
+        assert not inflater.eof
+
+
+def test_small_pages_are_put_together_in_a_segment():
+    file = part(XLSXWriter(FIELDS, Options()), *(numbered(n, n) for n in range(1, 50)))
+
+    assert [segment.rows for segment in segments.index(file)] == [49]
+
+
+def test_many_rows_are_more_than_one_segment():
+    pages = [numbered(n, n + 4_999) for n in range(1, 40_000, 5_000)]
+
+    listed = segments.index(part(XLSXWriter(FIELDS, Options()), *pages))
+
+    assert sum(segment.rows for segment in listed) == 40_000
+    assert len(listed) > 2

@@ -1,0 +1,163 @@
+"""The container: written from first to last, in the form that Excel accepts of any size."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+
+import pytest
+
+from exports.engine.writers.xlsx.segments import Segment, deflate
+from exports.engine.writers.xlsx.zip import Archive
+
+SOME = b"waybill" * 1_000
+BLOCK = 1 << 26
+GIB_4 = 1 << 32
+
+
+class Sparse:
+    """A file with a hole for each block of zeros."""
+
+    ZEROS = bytes(BLOCK)
+
+    def __init__(self, file):
+        self._file = file
+
+    def write(self, block):
+        if block is self.ZEROS:
+            self._file.seek(len(block), 1)
+        else:
+            self._file.write(block)
+
+
+def archive_of(*entries):
+    out = io.BytesIO()
+    archive = Archive(out)
+    for name, *pieces in entries:
+        archive.begin(name)
+        for piece in pieces:
+            archive.write(*deflate(piece))
+        archive.end()
+    archive.close()
+    return out
+
+
+def test_an_entry_is_its_segments_joined():
+    with zipfile.ZipFile(archive_of(("a.xml", SOME, b"", b"end"), ("b/c.xml",))) as archive:
+        assert archive.testzip() is None
+        assert archive.read("a.xml") == SOME + b"end"
+        assert archive.read("b/c.xml") == b""
+
+
+def test_a_whole_document_is_an_entry():
+    out = io.BytesIO()
+    archive = Archive(out)
+
+    archive.add("a.xml", "<é/>")
+    archive.close()
+
+    with zipfile.ZipFile(out) as read:
+        assert read.read("a.xml") == "<é/>".encode()
+
+
+def test_times_are_the_first_that_a_zip_knows():
+    with zipfile.ZipFile(archive_of(("a.xml", SOME))) as archive:
+        assert archive.getinfo("a.xml").date_time == (1980, 1, 1, 0, 0, 0)
+
+
+def test_a_header_promises_sizes_and_names_the_version_of_large_entries():
+    signature, version, flags, method, *times_and_sizes = struct.unpack(
+        "<4s5H3I2H", archive_of(("a.xml", SOME)).getvalue()[:30]
+    )
+
+    assert (signature, version, flags, method) == (b"PK\3\4", 45, 0x08, 8)
+    # No sizes, and no extra field: the one form that Excel opens if they exceed 4 GiB.
+    assert times_and_sizes[2:] == [0, 0, 0, len("a.xml"), 0]
+
+
+@pytest.mark.parametrize(
+    ("raw", "form"), [(GIB_4 - 1, "<4s3I"), (GIB_4, "<4sI2Q")], ids=["4 GiB - 1", "4 GiB"]
+)
+def test_sizes_follow_an_entry_with_as_many_bytes_as_they_take(raw, form):
+    out = io.BytesIO()
+    archive = Archive(out)
+
+    archive.begin("a.xml")
+    archive.write(Segment(0, raw, 10, 7), b"0123456789")
+    archive.end()
+
+    size = struct.calcsize(form)
+    assert struct.unpack(form, out.getvalue()[-size:]) == (b"PK\7\x08", 7, 12, raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "version"), [(GIB_4 - 2, 20), (GIB_4 - 1, 45), (GIB_4, 45)], ids=str
+)
+def test_the_directory_has_long_sizes_where_a_short_one_would_mean_that(raw, version):
+    out = io.BytesIO()
+    archive = Archive(out)
+
+    archive.begin("a.xml")
+    archive.write(Segment(0, raw, 10, 7), b"0123456789")
+    archive.end()
+    archive.close()
+
+    with zipfile.ZipFile(out) as read:
+        info = read.getinfo("a.xml")
+    assert (info.file_size, info.compress_size, info.extract_version) == (raw, 12, version)
+    assert len(info.extra) == (12 if version == 45 else 0)
+
+
+def test_an_entry_larger_than_4_gib_is_read_back():
+    block = b"<row/>" * 10_000_000
+    segment, data = deflate(block)
+    out = io.BytesIO()
+    archive = Archive(out)
+    archive.begin("large.xml")
+    for _ in range(72):
+        archive.write(segment, data)
+    archive.end()
+    archive.add("small.xml", "<a/>")
+    archive.close()
+
+    with zipfile.ZipFile(out) as read:
+        info = read.getinfo("large.xml")
+        assert info.file_size == 72 * len(block) > GIB_4
+        assert info.extract_version == 45
+        assert read.getinfo("small.xml").extract_version == 20
+        assert read.read("small.xml") == b"<a/>"
+        with read.open("large.xml") as entry:
+            assert entry.read(12) == b"<row/><row/>"
+
+
+def test_entries_behind_4_gib_are_found(tmp_path):
+    with (tmp_path / "sparse.zip").open("w+b") as file:
+        archive = Archive(Sparse(file))
+        archive.begin("hole.xml")
+        for _ in range(GIB_4 // BLOCK + 1):
+            archive.write(Segment(0, BLOCK, BLOCK, 0), Sparse.ZEROS)
+        archive.end()
+        archive.add("behind.xml", "<a/>")
+        archive.close()
+
+        with zipfile.ZipFile(file) as read:
+            hole, behind = read.infolist()
+            assert hole.compress_size > GIB_4
+            assert behind.header_offset > GIB_4
+            assert read.read("behind.xml") == b"<a/>"
+
+
+def test_more_entries_than_a_short_number_counts_are_all_listed():
+    names = [f"{number}.xml" for number in range(65_536)]
+
+    out = archive_of(*((name,) for name in names))
+
+    with zipfile.ZipFile(out) as archive:
+        assert archive.namelist() == names
+    signature, count, all_of_them = struct.unpack("<4s20x2Q", out.getvalue()[-98:-58])
+    assert (signature, count, all_of_them) == (b"PK\6\6", 65_536, 65_536)
+
+
+def test_a_small_archive_has_the_short_end_only():
+    assert b"PK\6\6" not in archive_of(("a.xml", SOME)).getvalue()

@@ -1,0 +1,53 @@
+"""Workbooks for tests: made from rows, cut into parts and pages, and read back."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from python_calamine import CalamineWorkbook
+
+from exports.engine.writers.base import Options
+from exports.engine.writers.xlsx import XLSXWriter
+
+
+def page(*rows):
+    """Rows, as a page: a list for each column."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def part(writer, *pages):
+    """The file of a part."""
+    file = io.BytesIO()
+    written = writer.part(file)
+    for each in pages:
+        written.write(each)
+    written.close()
+    return file
+
+
+def workbook(fields, *parts, **options):
+    """The bytes of a workbook of these parts, each a list of pages."""
+    writer = XLSXWriter(fields, Options(**options))
+    out = io.BytesIO()
+    writer.assemble(out, [part(writer, *pages) for pages in parts])
+    return out.getvalue()
+
+
+def read(book):
+    """What calamine reads: for each sheet, its rows."""
+    opened = CalamineWorkbook.from_filelike(io.BytesIO(book))
+    return {
+        name: opened.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        for name in opened.sheet_names
+    }
+
+
+def document(book, name="xl/worksheets/sheet1.xml"):
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        return archive.read(name).decode()
+
+
+def rows_of(book, name="xl/worksheets/sheet1.xml"):
+    """The XML of the rows of a sheet."""
+    return document(book, name).partition("<sheetData>")[2].partition("</sheetData>")[0]
