@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import closing
-from typing import IO, TYPE_CHECKING
-
-from isal import isal_zlib
+from typing import IO, TYPE_CHECKING, Any
 
 from exports.engine import store
+from exports.engine.crc32 import CRC32
 from exports.exceptions import WrongCount
 
 if TYPE_CHECKING:
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from exports.models import Export, Part
 
 
-def assemble(
-    export: Export, parts: Sequence[Part], writer: Writer, turn: Turn
-) -> tuple[str, store.NewFile]:
-    """Store the file of `export`. Returns its name there and what was written.
+def assemble(export: Export, parts: Sequence[Part], writer: Writer, turn: Turn) -> dict[str, Any]:
+    """Store the file of `export`. Returns what its row says of it: file, bytes, sha256.
 
     Raises WrongCount when what is in storage is not what its parts were when written.
     """
-    with store.NewFile() as new:
+    digest = hashlib.sha256()
+    with store.NewFile(digest) as new:
         writer.assemble(_Watched(new, turn), _verified(parts, turn))
         turn(now=True)
-        return new.store(store.file_name(export)), new
+        name = new.store(store.file_name(export))
+    return {"file": name, "bytes": new.bytes, "sha256": digest.hexdigest()}
 
 
 class _Watched:
@@ -53,17 +53,17 @@ def _verified(parts: Sequence[Part], turn: Turn) -> Iterator[IO[bytes]]:
 
 
 def _verify(part: Part, file: IO[bytes], turn: Turn) -> None:
-    size = crc32 = 0
+    size, check = 0, CRC32()
     while block := file.read(store.BLOCK):
         size += len(block)
-        crc32 = isal_zlib.crc32(block, crc32)
+        check.update(block)
         turn()
     if size != part.bytes:
         raise WrongCount(
             f"Part {part.number} has {size} bytes in storage and had {part.bytes} when it was "
             f"written. Run the export again."
         )
-    if crc32 != part.crc32:
+    if check.value != part.crc32:
         raise WrongCount(
             f"Part {part.number} in storage is not what was written: its CRC-32 is another. "
             f"Run the export again."

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from isal import isal_zlib
-
 from exports import parts, query, registry
 from exports.conf import conf
 from exports.engine import store
+from exports.engine.crc32 import CRC32
 from exports.engine.garbage import rarely_collected
 from exports.engine.plan import Range, read_key
 from exports.engine.projection import project
@@ -20,7 +19,6 @@ from exports.engine.writers.base import Options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exports.engine.writers.base import Out
     from exports.models import Export, Part
 
 
@@ -29,18 +27,6 @@ class Turn(Protocol):
 
     def __call__(self, *, now: bool = False) -> None:
         """With `now`, the report is not put off."""
-
-
-class _Checked:
-    """Knows the bytes that were written again."""
-
-    def __init__(self, out: Out) -> None:
-        self._out = out
-        self.crc32 = 0
-
-    def write(self, block: bytes) -> None:
-        self._out.write(block)
-        self.crc32 = isal_zlib.crc32(block, self.crc32)
 
 
 class Extractor:
@@ -72,10 +58,10 @@ class Extractor:
         Its counters grow meanwhile. Leaves nothing behind when it raises.
         """
         part.rows_done = part.bytes = part.protected_cells = 0
-        with store.NewFile() as new, rarely_collected():
+        check = CRC32()
+        with store.NewFile(check) as new, rarely_collected():
             # What a format can do besides is for its own readers to know.
-            out = _Checked(new)
-            writer: Any = self.writer.part(out)
+            writer: Any = self.writer.part(new)
             for count in self._write(part, writer):
                 part.rows_done += count
                 part.bytes, part.protected_cells = new.bytes, writer.protected
@@ -86,7 +72,7 @@ class Extractor:
             turn(now=True)
             name = new.store(store.part_name(part))
         with store.deleted_on_error(name):
-            parts.finish(part, file=name, crc32=out.crc32)
+            parts.finish(part, file=name, crc32=check.value)
 
     def _write(self, part: Part, writer: Any) -> Iterator[int]:
         """Write its rows; yield how many, block by block."""

@@ -208,27 +208,18 @@ class _Run:
         self._tick(stage=Stage.ASSEMBLING, read_until=Now())
         done = list(export.parts.order_by("number"))
         rows = sum(part.rows_done for part in done)
-        name, new = assemble(export, done, extractor.writer, self._turn)
-        took = time.monotonic() - self._started
-        logger.info(
-            "%s rows, %s bytes. This attempt took %.1f s.", f"{rows:,}", f"{new.bytes:,}", took
-        )
-        with store.deleted_on_error(name):
-            lifecycle.succeed(
-                export,
-                lines=self._log.take(),
-                file=name,
-                bytes=new.bytes,
-                sha256=new.sha256,
-                rows_done=rows,
-                rows_total=rows,
-            )
+        file = assemble(export, done, extractor.writer, self._turn)
+        took, size = time.monotonic() - self._started, f"{file['bytes']:,}"
+        logger.info("%s rows, %s bytes. This attempt took %.1f s.", f"{rows:,}", size, took)
+        with store.deleted_on_error(file["file"]):
+            counted = {"rows_done": rows, "rows_total": rows}
+            lifecycle.succeed(export, lines=self._log.take(), **counted, **file)
         if export.status == Status.SUCCEEDED:
             for part in done:
                 store.delete(part.file)
         else:
             # Asked to pause or cancel in the last moment. A paused one still needs its parts.
-            store.delete(name)
+            store.delete(file["file"])
 
     def _turn(self, *, now: bool = False) -> None:
         if now:

@@ -51,13 +51,13 @@ def finish(user):
         export = lifecycle.request(user=user, exporter="airports", label="Airports")
         for name, value in fields.items():
             setattr(export, name, value)
-        with store.NewFile() as new:
+        with store.NewFile(digest := hashlib.sha256()) as new:
             new.write(content)
             name = new.store(store.file_name(export))
         given = {
             "file": name,
             "bytes": new.bytes,
-            "sha256": new.sha256,
+            "sha256": digest.hexdigest(),
             "finished_at": timezone.now(),
             "expires_at": timezone.now() + timedelta(days=7),
         }

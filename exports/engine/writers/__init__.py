@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WRITERS = {
     "csv": "exports.engine.writers.csv:CSVWriter",
     "jsonl": "exports.engine.writers.jsonl:JSONLinesWriter",
+    "xlsx": "exports.engine.writers.xlsx:XLSXWriter",
     "parquet": "exports.engine.writers.parquet:ParquetWriter",
 }
 
