@@ -1,9 +1,10 @@
-"""Rows become bytes: exactly these, for every type that a column can hold."""
+"""Pages become bytes: exactly these, for every kind of column and every type of a value."""
 
 from __future__ import annotations
 
 import csv
 import datetime
+import gzip
 import io
 import json
 import uuid
@@ -13,15 +14,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils.translation import gettext_lazy
 
+from exports.engine.kinds import Field, Kind
 from exports.engine.writers import WRITERS
-from exports.models import Format
+from exports.engine.writers.base import Options
 
 NEW_YORK = ZoneInfo("America/New_York")
 
-# A value, its cell in CSV, and what JSON Lines has for it.
+# What a function gave, its cell in CSV, and what JSON Lines has for it.
 VALUES = {
     "nothing": (None, "", None),
-    "empty text": ("", "", ""),
+    "empty text": ("", '""', ""),
     "text": ("Fiumicino", "Fiumicino", "Fiumicino"),
     "text with a comma": ("Paris, CDG", '"Paris, CDG"', "Paris, CDG"),
     "text with quotes": ('the "Big" one', '"the ""Big"" one"', 'the "Big" one'),
@@ -35,6 +37,8 @@ VALUES = {
     "a formula with quotes": ('=HYPERLINK("x")', '"\'=HYPERLINK(""x"")"', '=HYPERLINK("x")'),
     "a tab in front": ("\t=1", "'\t=1", "\t=1"),
     "a carriage return in front": ("\r=1", '"\'\r=1"', "\r=1"),
+    "a formula made harmless": ("'=1", "''=1", "'=1"),
+    "an apostrophe": ("'tis", "'tis", "'tis"),
     "text of a negative number": ("-5", "'-5", "-5"),
     "an integer": (517, "517", 517),
     "a negative integer": (-5, "-5", -5),
@@ -43,12 +47,14 @@ VALUES = {
     "a float": (59.37, "59.37", 59.37),
     "a negative float": (-80.6195833, "-80.6195833", -80.6195833),
     "a small float": (1e-07, "1e-07", 1e-07),
-    "not a number": (float("nan"), "nan", "nan"),
-    "infinity": (float("-inf"), "-inf", "-inf"),
+    "not a number": (float("nan"), "NaN", "NaN"),
+    "infinity": (float("inf"), "Infinity", "Infinity"),
+    "negative infinity": (float("-inf"), "-Infinity", "-Infinity"),
     "true": (True, "true", True),
     "false": (False, "false", False),
     "a decimal": (Decimal("1.50"), "1.50", "1.50"),
     "a negative decimal": (Decimal("-0.10"), "-0.10", "-0.10"),
+    "a decimal that is none": (Decimal("NaN"), "NaN", "NaN"),
     "a large decimal": (Decimal("1E+20"), "100000000000000000000", "100000000000000000000"),
     "a small decimal": (Decimal("0E-8"), "0.00000000", "0.00000000"),
     "a date": (datetime.date(2013, 1, 1), "2013-01-01", "2013-01-01"),
@@ -74,9 +80,10 @@ VALUES = {
     "bytes": (b"\x00\xff=", "00ff3d", "00ff3d"),
     "a view of bytes": (memoryview(b"\x01\x02"), "0102", "0102"),
     "a list": ([1, "é", None], '"[1,""é"",null]"', [1, "é", None]),
+    "a tuple": ((1, "é"), '"[1,""é""]"', [1, "é"]),
     "an object": ({"a": [True]}, '"{""a"":[true]}"', {"a": [True]}),
     "an object with a decimal": ({"a": Decimal("1.0")}, '"{""a"":""1.0""}"', {"a": "1.0"}),
-    "an object with infinity": ({"a": float("inf")}, '"{""a"":""inf""}"', {"a": "inf"}),
+    "an object with infinity": ({"a": float("inf")}, '"{""a"":""Infinity""}"', {"a": "Infinity"}),
     "translated text": (gettext_lazy("=1"), "'=1", "=1"),
 }
 BY_NAME = pytest.mark.parametrize(
@@ -84,13 +91,74 @@ BY_NAME = pytest.mark.parametrize(
 )
 
 
-def written(name, headers, *rows):
-    writer = WRITERS[name](headers)
-    return writer.head() + writer.rows(rows)
+# Plain text of each kind, its cell in CSV, and what JSON Lines has for it.
+TEXTS = {
+    "text": (Kind.TEXT, "Fiumicino", "Fiumicino", '"Fiumicino"'),
+    "empty text": (Kind.TEXT, "", '""', '""'),
+    "a formula": (Kind.TEXT, "-5", "'-5", '"-5"'),
+    "text with all that is quoted": (Kind.TEXT, 'a"b,\n', '"a""b,\n"', r'"a\"b,\n"'),
+    "control characters": (Kind.TEXT, "\x01\x1f\x7f", "\x01\x1f\x7f", '"\\u0001\\u001f\x7f"'),
+    "an integer": (Kind.INTEGER, "-5", "-5", "-5"),
+    "a float": (Kind.FLOAT, "1e-07", "1e-07", "1e-07"),
+    "no number": (Kind.FLOAT, "NaN", "NaN", '"NaN"'),
+    "infinity": (Kind.FLOAT, "-Infinity", "-Infinity", '"-Infinity"'),
+    "a decimal": (Kind.DECIMAL, "-1.50", "-1.50", '"-1.50"'),
+    "true": (Kind.BOOLEAN, "true", "true", "true"),
+    "a date": (Kind.DATE, "2013-01-31", "2013-01-31", '"2013-01-31"'),
+    "a moment": (
+        Kind.DATETIME,
+        "2013-01-31T10:00:00.5+00:00",
+        "2013-01-31T10:00:00.5+00:00",
+        '"2013-01-31T10:00:00.5+00:00"',
+    ),
+    "a time": (Kind.TIME, "10:00:00.5", "10:00:00.5", '"10:00:00.5"'),
+    "a negative duration": (Kind.DURATION, "-P0DT1.5S", "-P0DT1.5S", '"-P0DT1.5S"'),
+    "a uuid": (Kind.UUID, str(uuid.UUID(int=1)), str(uuid.UUID(int=1)), f'"{uuid.UUID(int=1)}"'),
+    "bytes": (Kind.BINARY, "00ff", "00ff", '"00ff"'),
+    "no bytes": (Kind.BINARY, "", '""', '""'),
+    "an object": (Kind.NESTED, '{"a": [1]}', '"{""a"": [1]}"', '{"a": [1]}'),
+    "a JSON text": (Kind.NESTED, '"=1"', '"""=1"""', '"=1"'),
+}
+OF_EACH_KIND = pytest.mark.parametrize(
+    ("kind", "text", "as_cell", "as_json"), TEXTS.values(), ids=TEXTS.keys()
+)
+FORMATS = pytest.mark.parametrize("name", ["csv", "jsonl"])
 
 
-def test_every_format_has_a_writer():
-    assert set(WRITERS) == set(Format.values)
+def fields(headers, kind=Kind.VALUE):
+    return [Field(header, kind) for header in headers]
+
+
+def part(writer, *pages):
+    """The bytes of a part, and the writer of it."""
+    out = io.BytesIO()
+    made = writer.part(out)
+    for page in pages:
+        made.write(page)
+    made.close()
+    return out.getvalue(), made
+
+
+def assembled(writer, *parts):
+    out = io.BytesIO()
+    writer.assemble(out, map(io.BytesIO, parts))
+    return out.getvalue()
+
+
+def written(name, columns, *rows, **options):
+    """The file of a single part: rows of values, for fields or for headers."""
+    writer = WRITERS[name](
+        [each if isinstance(each, Field) else Field(each, Kind.VALUE) for each in columns],
+        Options(**options),
+    )
+    pages = [list(zip(*rows, strict=True))] if rows else []
+    return assembled(writer, part(writer, *pages)[0])
+
+
+def protected(page, *kinds, **options):
+    """How many cells of the page were."""
+    columns = [Field(str(number), kind) for number, kind in enumerate(kinds)]
+    return part(WRITERS["csv"](columns, Options(**options)), page)[1].protected
 
 
 # -- CSV ----------------------------------------------------------------------------
@@ -103,14 +171,35 @@ def test_a_value_has_this_cell_in_csv(value, as_cell, as_json):
     assert file == f"x,value,y\n1,{as_cell},2\n".encode()
 
 
-def test_a_row_of_one_empty_cell_is_still_a_line_that_a_reader_sees():
+@OF_EACH_KIND
+def test_plain_text_has_this_cell_in_csv(kind, text, as_cell, as_json):
+    file = written("csv", ["x", Field("value", kind)], [1, text], [2, None], [3, text])
+
+    assert file == f"x,value\n1,{as_cell}\n2,\n3,{as_cell}\n".encode()
+
+
+def test_a_row_of_one_empty_cell_is_still_a_line():
     file = written("csv", ["x"], [None], [""], ["a"])
 
-    assert list(csv.reader(io.StringIO(file.decode()))) == [["x"], [""], [""], ["a"]]
+    assert file == b'x\n\n""\na\n'
+
+
+def test_a_row_of_nothing_but_the_end_of_data_is_quoted_since_postgresql_would_stop_there():
+    alone = written("csv", ["x"], ["\\."])
+    beside = written("csv", ["x", "y"], ["\\.", "\\."])
+
+    assert alone == b'x\n"\\."\n'
+    assert beside == b"x,y\n\\.,\\.\n"
 
 
 def test_a_csv_without_rows_has_its_header():
     assert written("csv", ["id", "carrier__name"]) == b"id,carrier__name\n"
+
+
+def test_a_csv_without_parts_has_its_header():
+    writer = WRITERS["csv"](fields(["id", "carrier__name"]), Options())
+
+    assert assembled(writer) == b"id,carrier__name\n"
 
 
 def test_a_header_is_protected_and_quoted_like_text():
@@ -125,6 +214,63 @@ def test_the_csv_module_reads_back_what_was_written():
     assert list(csv.reader(io.StringIO(file.decode(), newline="")))[1:] == rows
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_what_is_quoted_then(delimiter):
+    rows = [["a,b", f"a{delimiter}b", 1.5], ["\t", "", None]]
+
+    file = written("csv", ["x,y", delimiter, "z"], *rows, delimiter=delimiter, protect=False)
+
+    read = csv.reader(io.StringIO(file.decode(), newline=""), delimiter=delimiter)
+    assert list(read) == [["x,y", delimiter, "z"], ["a,b", f"a{delimiter}b", "1.5"], ["\t", "", ""]]
+    assert f"a,b{delimiter}".encode() in file
+
+
+def test_a_byte_order_mark_is_there_once_and_only_if_it_is_wanted():
+    writer = WRITERS["csv"](fields(["x"]), Options(bom=True))
+
+    file = assembled(writer, part(writer, [["a"]])[0], part(writer, [["b"]])[0])
+
+    assert file == b"\xef\xbb\xbfx\na\nb\n"
+    assert written("csv", ["x"], ["a"]) == b"x\na\n"
+
+
+def test_the_header_can_be_left_out():
+    assert written("csv", ["x"], ["a"], header=False) == b"a\n"
+    assert written("csv", ["x"], ["a"], header=False, bom=True) == b"\xef\xbb\xbfa\n"
+
+
+def test_protection_can_be_left_out():
+    columns = [Field("=x", Kind.TEXT), Field("+y", Kind.VALUE)]
+
+    assert written("csv", columns, ["=1", "-1"], protect=False) == b"=x,+y\n=1,-1\n"
+    assert protected([["=1"]], Kind.TEXT, protect=False) == 0
+
+
+def test_cells_that_were_protected_are_counted_each_time():
+    page = [["=1", "=1", "a", None, "'", "'-"], ["+1", 5, -5, "", None, "x"], ["-5"] * 6]
+
+    assert protected(page, Kind.TEXT, Kind.VALUE, Kind.INTEGER) == 4
+
+
+def test_cells_that_the_database_has_protected_are_counted_as_its_lines_come():
+    columns = [Field("x", Kind.TEXT), Field("n", Kind.INTEGER), Field("y", Kind.TEXT)]
+    lines = [
+        b"'=1,-5,a\n",
+        b"''=1,5,'-\n",
+        b'"\'=,""\n",-5,"\'+1,""\n"\n',
+        b"',1,a'=1\n",
+        b'"a,\'=1",-1,"a""\'=1"\n',
+        b",,\n",
+    ]
+    out = io.BytesIO()
+    writer = WRITERS["csv"](columns, Options()).part(out)
+
+    writer.write_lines(lines)
+
+    assert writer.protected == 5
+    assert out.getvalue() == b"".join(lines)
+
+
 # -- JSON Lines ---------------------------------------------------------------------
 
 
@@ -135,6 +281,13 @@ def test_a_value_is_this_in_json_lines(value, as_cell, as_json):
     line = file.decode().removesuffix("\n")
     assert "\n" not in line
     assert json.loads(line, parse_constant=pytest.fail) == {"x": 1, "value": as_json}
+
+
+@OF_EACH_KIND
+def test_plain_text_is_this_in_json_lines(kind, text, as_cell, as_json):
+    file = written("jsonl", ["x", Field("value", kind)], [1, text], [2, None])
+
+    assert file == f'{{"x":1,"value":{as_json}}}\n{{"x":2,"value":null}}\n'.encode()
 
 
 def test_json_lines_are_compact_with_characters_as_they_are():
@@ -155,14 +308,71 @@ def test_whoever_reads_json_lines_by_line_gets_back_every_row():
     assert [json.loads(line)["x"] for line in io.BytesIO(file)] == texts
 
 
+def test_a_header_may_have_whatever_characters_in_json_lines():
+    headers = ["100 %", "%s", "%(x)s", "{}", 'a "b"', "", "a\nb"]
+
+    file = written("jsonl", headers, list(range(7)))
+
+    assert json.loads(file) == dict(zip(headers, range(7), strict=True))
+
+
 # -- Both ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@FORMATS
 def test_parts_written_one_by_one_join_into_the_file_that_one_writer_makes(name):
     rows = [[number, f"name {number}"] for number in range(10)]
-    writer = WRITERS[name](["id", "name"])
+    writer = WRITERS[name](fields(["id", "name"]), Options())
+    pages = [list(zip(*rows[cut], strict=True)) for cut in (slice(3), slice(3, 4), slice(4, 10))]
 
-    parts = [writer.rows(rows[:3]), writer.rows(rows[3:4]), writer.rows([]), writer.rows(rows[4:])]
+    parts = [part(writer, *pages[:2])[0], part(writer)[0], part(writer, pages[2])[0]]
 
-    assert writer.head() + b"".join(parts) == written(name, ["id", "name"], *rows)
+    assert assembled(writer, *parts) == written(name, ["id", "name"], *rows)
+
+
+@FORMATS
+def test_a_text_that_comes_again_is_written_as_the_first_time(name):
+    texts = [None, "", "=1", "a,b", *(f"text {number % 25_000}" for number in range(50_000))]
+    column = Field("x", Kind.TEXT)
+
+    again = written(name, [column], *([text] for text in texts * 2), header=False)
+
+    once = written(name, [column], *([text] for text in texts), header=False)
+    assert again == once * 2
+
+
+@FORMATS
+def test_packed_parts_join_into_one_file_that_a_reader_of_gzip_unpacks(name):
+    rows = [[number, f"name {number}"] for number in range(1_000)]
+    writer = WRITERS[name](fields(["id", "name"]), Options(gzip=True))
+    pages = [list(zip(*rows[cut], strict=True)) for cut in (slice(600), slice(600, 1_000))]
+
+    file = assembled(writer, *(part(writer, page)[0] for page in pages))
+
+    whole = written(name, ["id", "name"], *rows)
+    assert gzip.decompress(file) == whole
+    assert len(file) < len(whole) / 2
+
+
+@FORMATS
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_packed_bytes_do_not_depend_on_when_or_in_which_pages_they_were_written(name, size):
+    rows = [[number, f"name {number}"] for number in range(1_000)]
+    pages = [list(zip(*rows[at : at + size], strict=True)) for at in range(0, 1_000, size)]
+    writer = WRITERS[name](fields(["id", "name"]), Options(gzip=True))
+
+    file = part(writer, *pages)[0]
+
+    assert file == part(writer, list(zip(*rows, strict=True)))[0]
+    assert file[4:8] == bytes(4), "No time in it."
+
+
+@FORMATS
+def test_a_packed_file_without_parts_is_one_that_can_be_unpacked(name):
+    writer = WRITERS[name](fields(["id"]), Options(gzip=True))
+
+    file = assembled(writer)
+
+    with gzip.open(io.BytesIO(file)) as unpacked:
+        assert unpacked.read() == (b"id\n" if name == "csv" else b"")
+    assert file.startswith(b"\x1f\x8b")

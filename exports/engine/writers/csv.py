@@ -66,7 +66,7 @@ class CSVPart(LinesPart):
                 made: Iterable[str] = map(self._texts[number].__getitem__, values)
             case Kind.VALUE:
                 made = map(self._cells.value, values)
-            case Kind.NESTED:
+            case Kind.NESTED | Kind.BINARY:  # No bytes are an empty text.
                 made = ["" if value is None else self._cells.quoted(value) for value in values]
             case _:
                 made = ["" if value is None else value for value in values]

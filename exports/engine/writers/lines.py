@@ -51,6 +51,7 @@ class LinesPart:
         self.protected = 0
         self._out = out
         self._packer = isal_zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORM) if options.gzip else None
+        self._unpacked = bytearray()
 
     def write(self, page: Page) -> None:
         columns = map(self.column, range(len(page)), page)
@@ -69,11 +70,19 @@ class LinesPart:
         raise NotImplementedError
 
     def put(self, block: bytes) -> None:
-        self._out.write(block if self._packer is None else self._packer.compress(block))
+        if self._packer is None:
+            self._out.write(block)
+            return
+        # In blocks of one size: what comes out depends on how it is put in, and how many lines
+        # the database sends at once depends on the moment.
+        self._unpacked += block
+        while len(self._unpacked) >= BLOCK:
+            self._out.write(self._packer.compress(self._unpacked[:BLOCK]))
+            del self._unpacked[:BLOCK]
 
     def close(self) -> None:
         if self._packer is not None:
-            self._out.write(self._packer.flush())
+            self._out.write(self._packer.compress(self._unpacked) + self._packer.flush())
 
 
 class LinesWriter:
@@ -91,7 +100,8 @@ class LinesWriter:
         return b""
 
     def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> None:
-        if head := self.head():
+        head = self.head()
+        if head or self.options.gzip:  # Nothing at all is no gzip file.
             top = LinesPart(out, self.options)
             top.put(head)
             top.close()

@@ -15,7 +15,7 @@ def plain(value: Any) -> Any:
     Times are ISO 8601 with their offset, decimals keep their digits, bytes are hexadecimal.
     """
     match value:
-        case None | bool() | int() | float() | str() | list() | dict():
+        case None | bool() | int() | float() | str() | list() | tuple() | dict():
             return value
         case Decimal():
             return format(value, "f")
@@ -35,7 +35,7 @@ def cell(value: Any) -> str:
             return ""
         case bool(truth):
             return "true" if truth else "false"
-        case list() | dict() as nested:
+        case list() | tuple() | dict() as nested:
             return dumps(nested)
         case float(number) if not math.isfinite(number):
             return _word(number)
