@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, F, Value, Window
+from django.db.models import F, Window
 from django.db.models.functions import Mod, RowNumber
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from django.db.models import Model, QuerySet
 
@@ -35,37 +35,37 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
     primary key that the database can order will do, one of several fields too.
     """
     keys = queryset.order_by()
+    if keys.query.group_by is not None:  # A window over groups: Django would group by it.
+        manager = keys.model._base_manager
+        keys = manager.using(keys.db).filter(pk__in=keys.values("pk"))
     with source.reading():
         ranges: list[Range] = []
         after = None
-        for key in _keys(source, _every(keys, part_rows)):
+        ends = _numbered(keys).annotate(_rest=Mod(F("_row"), part_rows)).filter(_rest=0)
+        for key, _ in _read(source, ends.order_by("_row")):
             ranges.append(Range(after, key, part_rows))
             after = key
         tail = keys if after is None else keys.filter(pk__gt=after)
-        # The last key first: rows may be deleted between two queries.
-        for last in _keys(source, tail.order_by("-pk").values_list("pk")[:1]):
-            rows = _count(source, tail.filter(pk__lte=last))
-            ranges += [Range(after, last, rows)] if rows else []
+        # The number of the last one is how many there are, as of the same moment.
+        for last, rows in _read(source, _numbered(tail).order_by("-_row")[:1]):
+            ranges.append(Range(after, last, rows))
         return ranges
 
 
-def _every(keys: QuerySet[Any], part_rows: int) -> QuerySet[Any]:
-    """Of all keys in order, every `part_rows`-th."""
+def _numbered(keys: QuerySet[Any]) -> QuerySet[Any]:
+    """All keys with their places in the order of keys."""
     order = [F(field.attname).asc() for field in keys.model._meta.pk_fields]
-    numbered = keys.annotate(_row=Window(RowNumber(), order_by=order))
-    ends = numbered.annotate(_rest=Mod(F("_row"), part_rows)).filter(_rest=0)
-    every: QuerySet[Any] = ends.order_by("_row").values_list("pk")
-    return every
+    numbered: QuerySet[Any] = keys.annotate(_row=Window(RowNumber(), order_by=order))
+    return numbered
 
 
-def _keys(source: Source, queryset: QuerySet[Any]) -> Iterable[Any]:
-    return [row[0] for page in source.pages(queryset, PAGE) for row in page]
-
-
-def _count(source: Source, queryset: QuerySet[Any]) -> int:
-    """How many rows. QuerySet.count() asks over another connection."""
-    counted = queryset.values(_all=Value(1)).annotate(_count=Count("*")).values_list("_count")
-    return sum(row[0] for page in source.pages(counted, 1) for row in page)
+def _read(source: Source, numbered: QuerySet[Any]) -> Iterator[tuple[Any, int]]:
+    """Keys and their places."""
+    # Field by field: with a filter on a window, Django loses all but the first of several.
+    names = [field.attname for field in numbered.model._meta.pk_fields]
+    for page in source.pages(numbered.values_list(*names, "_row"), PAGE):
+        for *key, row in page:
+            yield key[0] if len(key) == 1 else tuple(key), row
 
 
 # -- Keys as text, for the table of parts ---------------------------------------------------

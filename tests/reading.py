@@ -1,0 +1,130 @@
+"""Rows planned, read and written in the test's own process, without an export around them."""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import EmptyResultSet
+
+from exports.engine.plan import Range, key_text, plan, read_key
+from exports.engine.projection import project
+from exports.engine.readers import copy, rows
+from exports.engine.source import Source
+from exports.engine.writers import WRITERS
+from exports.engine.writers.base import Options
+from exports.exporter import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.db.models import QuerySet
+
+    from exports.engine.kinds import Page
+
+
+class Watched(Source):
+    """Remembers the SQL of what is read in pages, and lets something happen before it."""
+
+    def __init__(self, alias: str = "default", before: Callable[[int], None] | None = None) -> None:
+        super().__init__(alias)
+        self.asked: list[str] = []
+        self._before = before
+
+    def pages(self, queryset: QuerySet[Any], size: int) -> Iterator[list[Any]]:
+        if self._before is not None:
+            self._before(len(self.asked))
+        try:
+            self.asked.append(self.sql(queryset)[0])
+        except EmptyResultSet:
+            self.asked.append("")
+        return super().pages(queryset, size)
+
+
+def planned(queryset, part_rows, source=None):
+    with closing(source or Source(queryset.db)) as opened:
+        return plan(opened, queryset, part_rows)
+
+
+def readings_of(queryset, columns, source):
+    made = [Column(each) if isinstance(each, str) else each for each in columns]
+    return project(queryset, made, source.connection.vendor)
+
+
+def pages_of(source: Source, queryset, columns, keys: Range, page_rows: int = 7) -> Iterator[Page]:
+    """What the reader of rows gives: pages of columns."""
+    return rows.read(source, queryset, readings_of(queryset, columns, source), keys, page_rows)
+
+
+def rows_of(queryset, *columns, part_rows=1_000, page_rows=7):
+    """All rows of all parts, each a tuple of plain text."""
+    with closing(Source(queryset.db)) as source:
+        return [
+            row
+            for keys in plan(source, queryset, part_rows)
+            for page in pages_of(source, queryset, columns, keys, page_rows)
+            for row in zip(*page, strict=True)
+        ]
+
+
+def as_kept(model, keys: Range) -> Range:
+    """`keys` as the table of parts keeps them: as text."""
+    after, upto = (
+        None if key is None else read_key(model, key_text(model, key))
+        for key in (keys.after, keys.upto)
+    )
+    return Range(after, upto, keys.rows)
+
+
+@dataclass
+class Extracted:
+    """What has come of a query."""
+
+    parts: list[bytes] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)  # In each part.
+    protected: list[int] = field(default_factory=list)  # Cells, in each part.
+    file: bytes = b""
+
+
+def extracted(
+    queryset,
+    columns,
+    file_format="csv",
+    *,
+    by="rows",
+    part_rows=1_000,
+    page_rows=7,
+    **options,
+) -> Extracted:
+    """The file of `columns`, whose parts were read by the reader of rows or by "copy"."""
+    made = Extracted()
+    with closing(Source(queryset.db)) as source:
+        readings = readings_of(queryset, columns, source)
+        wanted = Options(**options)
+        writer = WRITERS[file_format]([each.field for each in readings], wanted)
+        for planned_keys in plan(source, queryset, part_rows):
+            keys = as_kept(queryset.model, planned_keys)
+            out = io.BytesIO()
+            part: Any = writer.part(out)
+            count = 0
+            if by == "copy":
+                assert copy.can_read(readings, file_format)
+                for lines in copy.read(
+                    source, queryset, readings, keys, file_format=file_format, options=wanted
+                ):
+                    part.write_lines(lines)
+                    count += len(lines)
+            else:
+                for page in rows.read(source, queryset, readings, keys, page_rows):
+                    part.write(page)
+                    count += len(page[0])
+            part.close()
+            made.parts.append(out.getvalue())
+            made.rows.append(count)
+            made.protected.append(part.protected)
+    whole = io.BytesIO()
+    writer.assemble(whole, map(io.BytesIO, made.parts))
+    made.file = whole.getvalue()
+    return made
