@@ -13,7 +13,7 @@ from exports.engine.plan import Range, key_text, plan, read_key
 from exports.engine.projection import project
 from exports.engine.readers import copy, rows
 from exports.engine.source import Source
-from exports.engine.writers import WRITERS
+from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
 from exports.exporter import Column
 
@@ -103,7 +103,7 @@ def extracted(
     with closing(Source(queryset.db)) as source:
         readings = readings_of(queryset, columns, source)
         wanted = Options(**options)
-        writer = WRITERS[file_format]([each.field for each in readings], wanted)
+        writer = writer_class(file_format)([each.field for each in readings], wanted)
         for planned_keys in plan(source, queryset, part_rows):
             keys = as_kept(queryset.model, planned_keys)
             out = io.BytesIO()

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Func, TextField
-from django.db.models.expressions import BaseExpression
+from django.db.models.expressions import BaseExpression, Col, CombinedExpression
 from django.db.models.functions import Cast
 
 from exports.engine.kinds import Field, Kind
@@ -81,21 +81,21 @@ def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
     if column.python is not None:
         field = Field(column.header, Kind.VALUE)
         return Reading(field, column.needs, function=column.python)
-    asked: Any = F(column.name) if column.expression is None else column.expression
+    read: Any = column.name if column.expression is None else column.expression
+    asked = F(read) if isinstance(read, str) else read
     resolved = asked.resolve_expression(queryset.query.chain(), allow_joins=True)
     output = _target(resolved.output_field)
     kind = KINDS.get(output.get_internal_type(), Kind.VALUE)
     if not _is_djangos(output) or _converts(resolved):
         kind = Kind.VALUE
-    is_stored = isinstance(resolved, models.expressions.Col)
+    is_stored = isinstance(resolved, Col)
     field = Field(column.header, kind, **(_size(output) if is_stored else {}))
     if vendor == "postgresql" and kind in _POSTGRES:
-        made = _POSTGRES[kind](asked, output)
+        made = _POSTGRES[kind](asked if is_stored else _typed(asked, resolved, kind), output)
         cast = made if kind in _MADE_AS_TEXT else Cast(made, TextField())
         return Reading(field, (cast,), copied=made, is_stored=is_stored)
-    if vendor == "sqlite" and kind in _SQLITE:
+    if vendor == "sqlite" and kind in _SQLITE and (is_stored or kind in _SQLITE_MAKES):
         return Reading(field, (_SQLITE[kind](asked),), decode=_SQLITE_DECODES.get(kind))
-    read = column.name if column.expression is None else column.expression
     return Reading(field, (read,), decode=_DECODES.get(kind, text.cell))
 
 
@@ -127,7 +127,33 @@ def _is_djangos(field: models.Field[Any, Any]) -> bool:
 def _converts(expression: Any) -> bool:
     """Whether the expression, as dates that are truncated do, changes values in Python."""
     plain = inspect.getattr_static(BaseExpression, "convert_value")
-    return inspect.getattr_static(type(expression), "convert_value") is not plain
+    return inspect.getattr_static(type(expression), "convert_value", plain) is not plain
+
+
+def _is_whole(expression: Any) -> bool:
+    """Whether it can be nothing but integers: columns of such, and sums of those."""
+    if isinstance(expression, CombinedExpression):
+        whole = expression.connector in "+-*/%"
+        return whole and _is_whole(expression.lhs) and _is_whole(expression.rhs)
+    if isinstance(expression, models.Value):
+        return isinstance(expression.value, int)
+    return isinstance(expression, Col) and KINDS.get(_kind_name(expression)) is Kind.INTEGER
+
+
+def _kind_name(expression: Any) -> str:
+    return str(_target(expression.output_field).get_internal_type())
+
+
+def _typed(asked: Any, resolved: Any, kind: Kind) -> Any:
+    """`asked`, an expression, with the type for which Django takes it.
+
+    To PostgreSQL, the average of integers is a decimal, and so is a second of a moment.
+    """
+    if kind is Kind.INTEGER:
+        whole = _is_whole(resolved)
+        return asked if whole else _sql("trunc((%(expressions)s)::numeric)")(asked)
+    name = _POSTGRES_TYPES.get(kind)
+    return _sql(f"(%(expressions)s)::{name}")(asked) if name else asked
 
 
 def _sql(template: str) -> Callable[..., Func]:
@@ -143,25 +169,17 @@ def _as_is(expression: Any, *_: Any) -> Any:
     return expression
 
 
-def _moment(template: str) -> Callable[..., Func]:
-    """ISO 8601 from what both databases write: a space between date and time."""
-
-    def make(expression: Any, *_: Any) -> Func:
-        offset = " || '+00:00'" if settings.USE_TZ else ""
-        return _sql(f"replace({template}, ' ', 'T'){offset}")(expression)
-
-    return make
-
-
-def _postgres_moment(expression: Any, *_: Any) -> Func:
-    zone = " AT TIME ZONE 'UTC'" if settings.USE_TZ else ""
-    return _moment(f"(%(expressions)s{zone})::text")(expression)
+def _sqlite_moment(expression: Any, *_: Any) -> Func:
+    """ISO 8601 from what is stored: a space between date and time, and UTC."""
+    offset = " || '+00:00'" if settings.USE_TZ else ""
+    return _sql(f"replace(%(expressions)s, ' ', 'T'){offset}")(expression)
 
 
 def _postgres_text(expression: Any, field: models.Field[Any, Any]) -> Any:
     if field.get_internal_type() in {"GenericIPAddressField", "IPAddressField"}:
-        return _sql("host(%(expressions)s)")(expression)  # As text it would have a mask.
-    return expression
+        return _sql("host((%(expressions)s)::inet)")(expression)  # As text it would have a mask.
+    # Costs nothing where it is text, and a view's column may be anything.
+    return _sql("(%(expressions)s)::text")(expression)
 
 
 def _postgres_nested(expression: Any, field: models.Field[Any, Any]) -> Any:
@@ -191,10 +209,20 @@ _POSTGRES: dict[Kind, Callable[..., Any]] = {
     **dict.fromkeys((Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL, Kind.UUID), _as_is),
     **dict.fromkeys((Kind.DATE, Kind.TIME), _as_is),
     Kind.BOOLEAN: _sql("(%(expressions)s)::text"),  # COPY alone would write t and f.
-    Kind.DATETIME: _postgres_moment,
+    # JSON has ISO 8601, in the session's time zone; and no offset where the type has none.
+    Kind.DATETIME: _sql("btrim(to_json(%(expressions)s)::text, '\"')"),
     Kind.DURATION: _postgres_duration,
     Kind.BINARY: _sql("encode(%(expressions)s, 'hex')"),
     Kind.NESTED: _postgres_nested,
+}
+
+_POSTGRES_TYPES = {
+    Kind.FLOAT: "double precision",
+    Kind.DECIMAL: "numeric",
+    Kind.DATE: "date",
+    Kind.TIME: "time",
+    Kind.DURATION: "interval",
+    Kind.UUID: "uuid",
 }
 
 # Decimals are floats there, and floats get 15 digits: their text is Python's. So is that of
@@ -205,14 +233,37 @@ _SQLITE: dict[Kind, Callable[..., Any]] = {
         _sql("CAST(%(expressions)s AS text)"),
     ),
     Kind.BOOLEAN: _sql("CASE %(expressions)s WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"),
-    Kind.DATETIME: _moment("%(expressions)s"),
+    Kind.DATETIME: _sqlite_moment,
 }
+# Also of an expression, whose type may be another there than Django takes it for.
+_SQLITE_MAKES = frozenset({Kind.TEXT, Kind.BOOLEAN})
 # What makes text of what Django gives. A JSON text has its quotes. A column of the kind VALUE
 # is left as it is.
-_DECODES: dict[Kind, Callable[[Any], str] | None] = {Kind.NESTED: text.dumps, Kind.VALUE: None}
+_DECODES: dict[Kind, Callable[[Any], str] | None] = {
+    Kind.INTEGER: str,
+    Kind.NESTED: text.dumps,
+    Kind.VALUE: None,
+}
 _SQLITE_DECODES: dict[Kind, Callable[[Any], str]] = {
     Kind.UUID: lambda key: f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}",
 }
+
+
+def selected(queryset: QuerySet[Any], asked: Iterable[Any]) -> QuerySet[Any]:
+    """`queryset.values_list(*asked)`, where Django's own name for an expression may be a field's.
+
+    It is f1 for the first F, and a model may well have that.
+    """
+    made: dict[str, Any] = {}
+    names: list[str] = []
+    for each in asked:
+        if isinstance(each, str):
+            names.append(each)
+        else:
+            names.append(f"_column{len(made)}")
+            made[names[-1]] = each
+    values: QuerySet[Any] = queryset.annotate(**made).values_list(*names)
+    return values
 
 
 def protected(reading: Reading, protect: Callable[[Any, bool], Any]) -> Reading:

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 # What the text of values depends on, and compiling a query that takes a second: not worth it.
-SESSION = "SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET jit = off"
+SETTINGS = {"datestyle": "ISO, YMD", "timezone": "UTC", "extra_float_digits": "1", "jit": "off"}
 AT_ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+BEGIN = "; ".join(
+    [AT_ONE_MOMENT, *(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())]
+)
 
 
 class Source:
@@ -37,9 +40,6 @@ class Source:
         self.is_postgres = own.vendor == "postgresql"
         self.connection: BaseDatabaseWrapper = own.copy() if self.is_postgres else own
         self.snapshot_id = ""
-        if self.is_postgres:
-            with self.connection.cursor() as cursor:
-                cursor.execute(SESSION)
 
     def close(self) -> None:
         if self.is_postgres:
@@ -62,7 +62,8 @@ class Source:
             yield
             return
         with self.connection.cursor() as cursor:
-            cursor.execute(AT_ONE_MOMENT)
+            # Each time: the connection may be another one than the last time.
+            cursor.execute(BEGIN)
             try:
                 if self.snapshot_id:
                     cursor.execute("SET TRANSACTION SNAPSHOT %s", [self.snapshot_id])

@@ -15,7 +15,7 @@ import pytest
 from django.utils.translation import gettext_lazy
 
 from exports.engine.kinds import Field, Kind
-from exports.engine.writers import WRITERS
+from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -147,7 +147,7 @@ def assembled(writer, *parts):
 
 def written(name, columns, *rows, **options):
     """The file of a single part: rows of values, for fields or for headers."""
-    writer = WRITERS[name](
+    writer = writer_class(name)(
         [each if isinstance(each, Field) else Field(each, Kind.VALUE) for each in columns],
         Options(**options),
     )
@@ -158,7 +158,7 @@ def written(name, columns, *rows, **options):
 def protected(page, *kinds, **options):
     """How many cells of the page were."""
     columns = [Field(str(number), kind) for number, kind in enumerate(kinds)]
-    return part(WRITERS["csv"](columns, Options(**options)), page)[1].protected
+    return part(writer_class("csv")(columns, Options(**options)), page)[1].protected
 
 
 # -- CSV ----------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_a_csv_without_rows_has_its_header():
 
 
 def test_a_csv_without_parts_has_its_header():
-    writer = WRITERS["csv"](fields(["id", "carrier__name"]), Options())
+    writer = writer_class("csv")(fields(["id", "carrier__name"]), Options())
 
     assert assembled(writer) == b"id,carrier__name\n"
 
@@ -226,7 +226,7 @@ def test_another_delimiter_is_what_is_quoted_then(delimiter):
 
 
 def test_a_byte_order_mark_is_there_once_and_only_if_it_is_wanted():
-    writer = WRITERS["csv"](fields(["x"]), Options(bom=True))
+    writer = writer_class("csv")(fields(["x"]), Options(bom=True))
 
     file = assembled(writer, part(writer, [["a"]])[0], part(writer, [["b"]])[0])
 
@@ -263,7 +263,7 @@ def test_cells_that_the_database_has_protected_are_counted_as_its_lines_come():
         b",,\n",
     ]
     out = io.BytesIO()
-    writer = WRITERS["csv"](columns, Options()).part(out)
+    writer = writer_class("csv")(columns, Options()).part(out)
 
     writer.write_lines(lines)
 
@@ -322,7 +322,7 @@ def test_a_header_may_have_whatever_characters_in_json_lines():
 @FORMATS
 def test_parts_written_one_by_one_join_into_the_file_that_one_writer_makes(name):
     rows = [[number, f"name {number}"] for number in range(10)]
-    writer = WRITERS[name](fields(["id", "name"]), Options())
+    writer = writer_class(name)(fields(["id", "name"]), Options())
     pages = [list(zip(*rows[cut], strict=True)) for cut in (slice(3), slice(3, 4), slice(4, 10))]
 
     parts = [part(writer, *pages[:2])[0], part(writer)[0], part(writer, pages[2])[0]]
@@ -344,7 +344,7 @@ def test_a_text_that_comes_again_is_written_as_the_first_time(name):
 @FORMATS
 def test_packed_parts_join_into_one_file_that_a_reader_of_gzip_unpacks(name):
     rows = [[number, f"name {number}"] for number in range(1_000)]
-    writer = WRITERS[name](fields(["id", "name"]), Options(gzip=True))
+    writer = writer_class(name)(fields(["id", "name"]), Options(gzip=True))
     pages = [list(zip(*rows[cut], strict=True)) for cut in (slice(600), slice(600, 1_000))]
 
     file = assembled(writer, *(part(writer, page)[0] for page in pages))
@@ -359,7 +359,7 @@ def test_packed_parts_join_into_one_file_that_a_reader_of_gzip_unpacks(name):
 def test_packed_bytes_do_not_depend_on_when_or_in_which_pages_they_were_written(name, size):
     rows = [[number, f"name {number}"] for number in range(1_000)]
     pages = [list(zip(*rows[at : at + size], strict=True)) for at in range(0, 1_000, size)]
-    writer = WRITERS[name](fields(["id", "name"]), Options(gzip=True))
+    writer = writer_class(name)(fields(["id", "name"]), Options(gzip=True))
 
     file = part(writer, *pages)[0]
 
@@ -369,7 +369,7 @@ def test_packed_bytes_do_not_depend_on_when_or_in_which_pages_they_were_written(
 
 @FORMATS
 def test_a_packed_file_without_parts_is_one_that_can_be_unpacked(name):
-    writer = WRITERS[name](fields(["id"]), Options(gzip=True))
+    writer = writer_class(name)(fields(["id"]), Options(gzip=True))
 
     file = assembled(writer)
 

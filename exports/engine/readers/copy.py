@@ -14,11 +14,11 @@ from django.db import OperationalError
 from django.db.models import Func, TextField
 from psycopg import ClientCursor, DatabaseError
 from psycopg.pq import ExecStatus
-from psycopg.sql import Identifier
+from psycopg.sql import Identifier, Literal
 
 from exports.engine import formula
 from exports.engine.kinds import Kind
-from exports.engine.projection import protected
+from exports.engine.projection import protected, selected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,7 +59,8 @@ def can_read(readings: Sequence[Reading], file_format: str) -> bool:
     if any(reading.copied is None for reading in readings):
         return False
     if file_format == "jsonl":
-        return all(len(each.field.header.encode()) <= LONGEST_NAME for each in readings)
+        # As names of columns, which cannot be empty either.
+        return all(0 < len(each.field.header.encode()) <= LONGEST_NAME for each in readings)
     return file_format == "csv"
 
 
@@ -80,11 +81,11 @@ def read(
     if keys.after is not None:
         found = found.filter(pk__gt=keys.after)
     make = _json if file_format == "jsonl" else _csv
-    try:
-        query = make(source, found, readings, options)
-    except EmptyResultSet:
-        return  # Its conditions cannot be met.
     with source.reading():
+        try:
+            query = make(source, found, readings, options)
+        except EmptyResultSet:
+            return  # Its conditions cannot be met.
         raw: Connection[Any] = source.connection.connection
         yield from _copied(raw.pgconn, query)
 
@@ -94,16 +95,17 @@ def _csv(
 ) -> bytes:
     if options.protect:
         readings = [protected(reading, _protect) for reading in readings]
-    select = _bound(source, found.values_list(*(reading.copied for reading in readings)))
-    return f"COPY ({select}) TO STDOUT (FORMAT csv, DELIMITER '{options.delimiter}')".encode()
+    select = _bound(source, selected(found, (reading.copied for reading in readings)))
+    delimiter = Literal(options.delimiter).as_string(source.connection.connection)
+    return f"COPY ({select}) TO STDOUT (FORMAT csv, DELIMITER {delimiter})".encode()
 
 
 def _json(source: Source, found: QuerySet[Any], readings: Sequence[Reading], _: Options) -> bytes:
-    select = _bound(source, found.values_list(*map(_json_value, readings)))
+    select = _bound(source, selected(found, map(_json_value, readings)))
     raw = source.connection.connection
     names = ", ".join(Identifier(reading.field.header).as_string(raw) for reading in readings)
-    # The order is that of the rows it is given.
-    rows = f"SELECT row_to_json(line) FROM ({select}) AS line ({names})"  # noqa: S608 - psycopg has quoted it
+    # The order is that of the rows it is given. Without the star, it would be a column "line".
+    rows = f"SELECT row_to_json(line.*) FROM ({select}) AS line ({names})"  # noqa: S608 - psycopg has quoted it
     return f"COPY ({rows}) TO STDOUT ({AS_JSON})".encode()
 
 

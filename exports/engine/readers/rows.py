@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exports.engine.projection import selected
 from exports.exceptions import UnreadableRow
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def read(
     Raises UnreadableRow, which names the row, when a Python column's function raises.
     """
     found = queryset.filter(pk__lte=keys.upto).order_by("pk")
-    found = found.values_list("pk", *(each for reading in readings for each in reading.reads))
+    found = selected(found, ["pk", *(each for reading in readings for each in reading.reads)])
     pages = _by_cursor if source.is_postgres else _by_keyset
     for rows in pages(source, found, keys, page_rows):
         yield _page(list(zip(*rows, strict=True)), readings)
@@ -96,8 +97,9 @@ def _called(reading: Reading, arguments: Columns, keys: tuple[Any, ...]) -> list
             try:
                 function(*values)
             except Exception as error:
+                row = ", ".join(map(str, key)) if isinstance(key, tuple) else key
                 raise UnreadableRow(
-                    f'The column "{reading.field.header}" cannot be made for the row {key}: '
+                    f'The column "{reading.field.header}" cannot be made for the row {row}: '
                     f"{type(error).__name__}: {error}"
                 ) from error
         raise
