@@ -15,6 +15,7 @@ from demo.models import Airline, Airport, Flight, Plane
 from exports import registry
 from exports.exceptions import DefinitionError, UnknownExporter
 from exports.exporter import Column, Exporter
+from tests.exactness_models import Stop
 from tests.exporting import registered
 
 
@@ -72,6 +73,12 @@ def test_what_cannot_work_is_refused_with_the_remedy(attributes, message):
 
     with pytest.raises(UnknownExporter):
         registry.get("departures")
+
+
+def test_a_key_of_several_fields_is_a_key():
+    rows = Stop.objects.exclude(line="").annotate(places=Count("place__name"))
+
+    assert problems("pk", "moment", "place__name", "places", "line", queryset=rows) == []
 
 
 def test_a_rule_of_its_own_takes_the_place_of_a_permission():
