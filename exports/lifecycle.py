@@ -325,7 +325,8 @@ def _rescue(export_id: uuid.UUID) -> str:
     export = _lost().select_for_update().filter(pk=export_id).first()
     if export is None:
         raise LostRace(f"Export {export_id} is in good hands.")
-    died = f"Worker {export.worker} has not been heard of for {conf.LEASE_SECONDS} s"
+    who = f"Worker {export.worker}, attempt {export.attempt},"
+    died = f"{who} has not been heard of for {conf.LEASE_SECONDS} s"
     if export.status != Status.RUNNING:
         _rest(export, [_line(f"{died}.")], **counters)
         return "settled"

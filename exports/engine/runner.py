@@ -45,7 +45,7 @@ def run(export: Export, should_stop: Callable[[], bool] = queue.is_shutting_down
     Whatever ends it is recorded: done, stopped, handed over, failed. Only errors of the
     database are raised: then the lease runs out, and rescue decides.
     """
-    with joblog.capture() as log:
+    with joblog.capture(worker=export.worker, attempt=export.attempt) as log:
         try:
             _work(export, log, should_stop)
         except Fenced as error:

@@ -343,6 +343,18 @@ def test_the_log_is_there_as_a_whole_up_to_the_cursor_of_the_page(signed_in, mak
     assert streams_of(response) == {export.stream: current_cursor(export.stream)}
 
 
+def test_a_line_of_a_later_attempt_shows_whose_it_is(signed_in, make_export):
+    export = make_export()
+    line = {"level": "INFO", "message": "going on", "logger": "test"}
+    with transaction.atomic():
+        publish.append(export.stream, "log", line)
+        publish.append(export.stream, "log", {**line, "worker": "w2", "attempt": 2})
+
+    content = unescape(signed_in.get(page("detail", export)).content.decode())
+
+    assert re.findall(r'title="([^"]*)">going on', content) == ["test", "test · w2 #2"]
+
+
 def test_a_line_that_comes_while_the_page_is_made_is_left_to_the_socket(
     signed_in, make_export, monkeypatch
 ):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
+from contextlib import contextmanager
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from exports.engine import joblog
 
@@ -155,12 +160,150 @@ def test_an_object_that_cannot_be_shown_does_not_stop_the_export(monkeypatch):
         logger.info("%s", Unshown())
         logger.info("afterwards")
 
-    assert messages(log.take()) == ["afterwards"]
+    assert messages(log.take()) == [
+        "%s [this line could not be made: RuntimeError: not loaded]",
+        "afterwards",
+    ]
 
 
 def test_characters_that_no_database_stores_are_replaced():
     with joblog.capture() as log:
-        logger.info("a file named \udcff")
+        logging.getLogger("reader\0").info("a file named \udcff, \0")
 
-    (message,) = messages(log.take())
-    assert message.encode() == b"a file named ?"
+    (line,) = log.take()
+    assert (line["logger"], line["message"]) == ("reader\ufffd", "a file named \ufffd, \ufffd")
+
+
+# -- Threads --------------------------------------------------------------------------------
+
+
+def test_a_thread_that_is_given_the_context_logs_with_the_one_that_started_it():
+    with joblog.capture() as log:
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=[logger.info, "from a thread"])
+        thread.start()
+        thread.join()
+
+    assert messages(log.take()) == ["from a thread"]
+
+
+def test_a_thread_without_the_context_is_left_out():
+    with joblog.capture() as log:
+        thread = threading.Thread(target=logger.info, args=["from nowhere"])
+        thread.start()
+        thread.join()
+
+    assert log.take() == []
+
+
+def test_what_asgiref_carries_elsewhere_is_logged_here():
+    with joblog.capture() as log:
+        async_to_sync(sync_to_async(logger.info, thread_sensitive=False))("from elsewhere")
+
+    assert messages(log.take()) == ["from elsewhere"]
+
+
+def test_lines_that_several_threads_log_while_they_are_taken_are_each_taken_once():
+    taken, threads = [], []
+    with joblog.capture() as log:
+        for number in range(4):
+            context = contextvars.copy_context()
+            threads.append(threading.Thread(target=context.run, args=[_count_to_500, number]))
+            threads[-1].start()
+        while any(thread.is_alive() for thread in threads):
+            taken += messages(log.take())
+        taken += messages(log.take())
+
+    assert len(taken) == len(set(taken)) == 2_000
+    for number in range(4):
+        mine = [line for line in taken if line.startswith(f"{number}:")]
+        assert mine == [f"{number}:{count}" for count in range(500)]
+
+
+def _count_to_500(number):
+    for count in range(500):
+        logger.info("%s:%s", number, count)
+
+
+# -- Floods and loops -----------------------------------------------------------------------
+
+
+def test_of_a_flood_no_more_is_held_than_a_log_takes_and_the_newest(settings):
+    settings.EXPORTS_LOG_LINES = 10
+    with joblog.capture() as log:
+        for number in range(1_000):
+            logger.info("%s", number)
+
+    assert messages(log.take()) == [str(n) for n in (*range(10), *range(995, 1_000))]
+
+
+def test_a_flood_that_could_not_be_saved_is_held_in_the_same_bounds(settings):
+    settings.EXPORTS_LOG_LINES = 10
+    with joblog.capture() as log:
+        for number in range(30):
+            logger.info("%s", number)
+        lines = log.take()
+        for number in range(30, 40):
+            logger.info("%s", number)
+
+        log.give_back(lines)
+
+    assert messages(log.take()) == [str(n) for n in (*range(10), *range(35, 40))]
+
+
+def test_what_logs_while_it_is_shown_does_not_come_back_for_ever():
+    class Talkative:
+        def __str__(self):
+            logger.info("shown: %s", self)
+            return "a plane"
+
+    with without_other_handlers(), joblog.capture() as log:
+        logger.info("%s", Talkative())
+
+    assert messages(log.take()) == ["a plane"]
+
+
+# -- Whose lines ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("writer", "named"),
+    [
+        ({"attempt": 1}, {}),
+        ({"attempt": 2}, {"worker": "w1", "attempt": 2}),
+        ({"attempt": 1, "helping": True}, {"worker": "w1", "attempt": 1}),
+    ],
+)
+def test_a_line_names_its_worker_where_it_could_be_taken_for_anothers(writer, named):
+    with joblog.capture(worker="w1", **writer) as log:
+        logger.info("first")
+
+    assert log.take() == [{"level": "INFO", "message": "first", "logger": "some.exporter", **named}]
+
+
+# -- Any line -------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.text(), st.sampled_from([(), ("two",), ({},), (1, 2), (None,)]))))
+@example([("\0\ud800%s", ("two",)), ("x" * 100_000, ()), ("%d", ("two",)), ("%(a)s", ({},))])
+def test_any_lines_come_in_their_order_and_can_be_stored(asked):
+    with without_other_handlers(), joblog.capture() as log:
+        for number, (text, arguments) in enumerate(asked):
+            logger.info(f"{number}|{text}", *arguments)  # noqa: G004 - texts of any kind
+
+    lines = log.take()
+    assert [int(message.partition("|")[0]) for message in messages(lines)] == [*range(len(asked))]
+    for line in lines:
+        assert "\0" not in line["message"]
+        assert len(line["message"].encode()) < 5 * joblog.MAX_MESSAGE
+
+
+@contextmanager
+def without_other_handlers():
+    """Those of pytest would run into loops themselves, and fail on lines that cannot be made."""
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, []
+    try:
+        yield
+    finally:
+        root.handlers = before

@@ -44,13 +44,14 @@ export class Log {
     this.#keepEnd();
   }
 
-  #render({ at, level, message, logger }) {
+  #render({ at, level, message, logger, worker, attempt }) {
     const line = this.#line.cloneNode(true);
     const [time, levelText, messageText] = line.children;
     show(time, new Date(at));
     line.dataset.level = levelText.textContent = level;
     messageText.textContent = message;
-    messageText.title = logger;
+    // Named where a reader could take the line for another worker's.
+    messageText.title = worker ? `${logger} · ${worker} #${attempt}` : logger;
     return line;
   }
 

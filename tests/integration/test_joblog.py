@@ -1,0 +1,181 @@
+"""The log of an export as its stream has it: in order, storable, and only of who holds it."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.test import override_settings
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from demo.models import Flight
+from exports import lifecycle
+from exports.announce import announce, capped
+from exports.engine import joblog
+from exports.exporter import Column, Exporter
+from tests.exporting import WORKER, events, go_on, log, lose, make_flights, registered, request, run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+logger = logging.getLogger("some.exporter")
+
+
+@pytest.fixture(autouse=True)
+def _flights():
+    make_flights(range(1, 5))
+
+
+@pytest.fixture
+def person():
+    """May do everything."""
+    return User.objects.create_superuser("person")
+
+
+def exporter_that(does):
+    """An exporter that calls `does(key)` for each row."""
+
+    class Talking(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = [Column("said", needs=["id"], python=does)]
+
+    return Talking
+
+
+def started(person):
+    return lifecycle.claim(request(person, exporter="talking", columns=None).pk, worker=WORKER)
+
+
+def said(export):
+    """The messages of the exporter itself."""
+    return [
+        line["message"] for line in events(export.stream, "log") if line["logger"] == logger.name
+    ]
+
+
+def test_what_an_exporter_logs_is_in_the_log_in_order(person):
+    with registered(exporter_that(lambda key: logger.info("row %s\0", key))):
+        export = run(started(person))
+
+    assert said(export) == [f"row {key}\ufffd" for key in range(1, 5)]
+
+
+def test_so_is_what_its_threads_log_that_are_given_the_context(person):
+    def in_a_thread(key):
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=[logger.info, "row %s", key])
+        thread.start()
+        thread.join()
+
+    with registered(exporter_that(in_a_thread)):
+        export = run(started(person))
+
+    assert said(export) == [f"row {key}" for key in range(1, 5)]
+
+
+def test_an_error_whose_text_no_database_stores_fails_the_export_with_that_reason(person):
+    def fail(key):
+        raise LookupError(f"no plane \0 \udcff in row {key}")
+
+    with registered(exporter_that(fail)):
+        export = run(started(person))
+
+    export.refresh_from_db()
+    assert export.status == "failed"
+    assert "no plane \ufffd" in export.error
+    assert any("no plane \ufffd" in message for message in log(export))
+
+
+def test_nothing_that_a_fenced_worker_logs_appears(person):
+    def lose_it_at_the_third_row(key):
+        logger.info("go %s, row %s", gone, key)
+        if key == 3 and gone == 1:
+            lose(export)
+            lifecycle.rescue()
+            logger.info("a line of a worker that was thought dead")
+
+    with registered(exporter_that(lose_it_at_the_third_row)):
+        gone, export = 1, started(person)
+        run(export)
+        gone = 2
+        again = go_on(export)
+
+    assert again.status == "succeeded"
+    assert said(export) == [f"go 2, row {key}" for key in range(1, 5)]
+
+
+def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(person):
+    with registered(exporter_that(lambda key: logger.info("row %s", key))):
+        export = lose(started(person))
+        lifecycle.rescue()
+        go_on(export, "worker-2@tests")
+
+    warning, first, *rest = events(export.stream, "log")
+    assert warning["message"].startswith(f"Worker {WORKER}, attempt 1, has not been heard of")
+    assert "worker" not in warning
+    assert first["message"] == f"Export {export.pk}, attempt 2 by worker-2@tests."
+    assert {(line["worker"], line["attempt"]) for line in (first, *rest)} == {("worker-2@tests", 2)}
+
+
+def test_of_a_first_attempt_no_line_names_a_worker(person):
+    with registered(exporter_that(lambda key: logger.info("row %s", key))):
+        export = run(started(person))
+
+    assert not any("worker" in line for line in events(export.stream, "log"))
+
+
+def test_a_flood_is_cut_at_the_cap_with_a_notice_and_how_it_ended(person, settings):
+    settings.EXPORTS_LOG_LINES = 10
+
+    def flood(key):
+        for number in range(100):
+            logger.info("row %s, %s", key, number)
+
+    with registered(exporter_that(flood)):
+        export = run(started(person))
+
+    lines = log(export)
+    (notice,) = [number for number, line in enumerate(lines) if "The log is full" in line]
+    assert notice == 9
+    assert len(lines) <= 10 + joblog.LAST_LINES
+    assert "4 rows" in lines[-1]
+
+
+# Half of a surrogate pair is no text for UTF-8; hypothesis makes some, if it is asked to.
+ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
+@given(st.lists(st.lists(ANY_TEXT, max_size=8), max_size=4), st.integers(1, 20))
+@example([["\0", "\ud800", "\udfff\ud800", "x" * 10_000], ["%d", "%(a)s"]], 20)
+@example([["kept", "also"], ["not kept"]], 3)
+def test_any_lines_are_stored_in_order_up_to_the_cap(person, asked, cap):
+    export = request(person, exporter="airports", columns=None)
+    with override_settings(EXPORTS_LOG_LINES=cap), joblog.capture() as captured:
+        for texts in asked:
+            for text in texts:
+                logger.info(text)
+            lines = captured.take()
+            with transaction.atomic():
+                announce(export, lines=capped(export, lines))
+            export.log_lines += len(lines)
+
+    everything = [expected(text) for texts in asked for text in texts]
+    full = f"The log is full at {cap} lines. What follows is not kept."
+    if len(everything) >= cap:
+        everything[cap - 1 :] = [full]
+    assert log(export) == everything
+
+
+def expected(text):
+    text = "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+    if len(text) <= 4_000:
+        return text
+    return f"{text[:1000]} … ({len(text)} characters) … {text[-3000:]}"
