@@ -1,20 +1,20 @@
-"""Health for a load balancer, and for the person who wonders what is wrong."""
+"""Health for a load balancer, and for the person who wonders what is wrong.
+
+The person with a terminal has more: `manage.py healthcheck`.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
-from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
-from config.celery import app
+from exports import health
+from exports.health import NotWell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,39 +38,25 @@ def ready(_: HttpRequest) -> JsonResponse:
     return JsonResponse(body, status=200 if well else 503)
 
 
-def _ask(check: Callable[[], str]) -> str:
+def _ask(check: Callable[[], object]) -> str:
     try:
-        return check()
+        check()
+    except NotWell as error:
+        return str(error)
     except (DatabaseError, RedisError, KombuError, OperationalError, OSError) as error:
         # The kind only: the text may name hosts and users.
         return f"no answer ({type(error).__name__})"
-
-
-def _database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
     return "ok"
 
 
-def _redis() -> str:
-    async_to_sync(_push)()
-    return "ok"
+def _redis() -> None:
+    health.redis(REDIS_TIMEOUT)
 
 
-async def _push() -> None:
-    # Through the layer itself: what pushes use is what must answer.
-    channel_layer: Any = get_channel_layer()
-    async with asyncio.timeout(REDIS_TIMEOUT):
-        await channel_layer.group_send("health", {"type": "health"})
-
-
-def _worker() -> str:
+def _worker() -> None:
     # Workers are asked through Redis. Without it, that would be tried for long.
     _redis()
-    # Over a connection of its own: those in the pool may be older than Redis' last restart.
-    with app.connection_for_write() as fresh:
-        answers = app.control.inspect(timeout=WORKER_TIMEOUT, limit=1, connection=fresh).ping()
-    return "ok" if answers else "no worker answered"
+    health.a_worker(WORKER_TIMEOUT)
 
 
-CHECKS = {"database": _database, "redis": _redis, "worker": _worker}
+CHECKS = {"database": health.database, "redis": _redis, "worker": _worker}

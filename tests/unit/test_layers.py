@@ -59,7 +59,7 @@ EXPORTS = (
     ("lifecycle", "prune"),
     # What people meet. It asks lifecycle, and leaves the work to workers.
     (
-        *("admin", "api", "apps", "download", "forms", "management", "mixins"),
+        *("admin", "api", "apps", "download", "forms", "health", "management", "mixins"),
         *("templatetags", "urls", "views"),
     ),
     ("engine.keeper", "engine.extract", "engine.assemble"),
@@ -240,7 +240,8 @@ def doors_to_work(found: Iterable[Import]) -> list[str]:
 
 
 def names_celery(found: Iterable[Import]) -> list[str]:
-    allowed = ("exports.queue", "exports.tasks", "config")
+    # Health only asks who is there.
+    allowed = ("exports.queue", "exports.tasks", "exports.health", "config")
     return [
         str(each)
         for each in found

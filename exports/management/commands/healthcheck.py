@@ -1,0 +1,50 @@
+"""manage.py healthcheck: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand
+
+from exports import health
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from exports.health import Finding
+
+
+class Command(BaseCommand):
+    help = (
+        "Ask everything that exports need, and say what is not well and what to do. "
+        "Exit status 0: all is well; 1: something is not."
+    )
+    # It asks them itself, among the others: an error there must not hide the rest.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one object with all of it.")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        found = []
+        for finding in health.findings():
+            found.append(finding)
+            if not options["json"]:
+                # At once: the next one may take some seconds to answer.
+                self.stdout.write(self._line(finding))
+                self.stdout.flush()
+        well = all(finding.is_well for finding in found)
+        if options["json"]:
+            checks = [
+                {"name": each.name, "ok": each.is_well, "detail": each.detail, "fix": each.fix}
+                for each in found
+            ]
+            self.stdout.write(json.dumps({"ok": well, "checks": checks}))
+        if not well:
+            raise SystemExit(1)
+
+    def _line(self, finding: Finding) -> str:
+        if finding.is_well:
+            return f"{self.style.SUCCESS('OK')}  {finding.name}: {finding.detail}"
+        return f"{self.style.ERROR('NO')}  {finding.name}: {finding.detail}. {finding.fix}"

@@ -1,0 +1,31 @@
+"""manage.py rescue_exports: what beat does every ten seconds, once. For cron, or by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand
+
+from exports import lifecycle
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = (
+        "Put right what lost workers and lost messages have left. "
+        "Safe to run anywhere, and beside beat."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print the counts as an object.")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        done = lifecycle.rescue()
+        if options["json"]:
+            self.stdout.write(json.dumps(done))
+        else:
+            counts = ", ".join(f"{what} {count}" for what, count in done.items())
+            self.stdout.write(f"{counts.capitalize()}.")

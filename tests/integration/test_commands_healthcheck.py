@@ -1,0 +1,221 @@
+"""`manage.py healthcheck`: each part says what is wrong with it, and what to do."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from celery import current_app
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from demo.models import Airport
+from exports import health, lifecycle
+from exports.exporter import Exporter
+from exports.models import Export
+from tests.exporting import left_in, registered, use_folders
+
+pytestmark = pytest.mark.django_db
+
+PARTS = [
+    *("database", "migrations", "redis", "broker", "workers", "rescue"),
+    *("storage", "work directory", "exporters"),
+]
+
+
+@pytest.fixture
+def export():
+    user = User.objects.create_superuser("person")
+    return lifecycle.request(user=user, exporter="airports", enqueue=False)
+
+
+@pytest.fixture
+def well(monkeypatch, valkey):
+    """Redis answers, and a worker seems to."""
+    monkeypatch.setattr(
+        health,
+        "CHECKS",
+        [
+            health.Check("workers", lambda: "1 answer", "") if each.name == "workers" else each
+            for each in health.CHECKS
+        ],
+    )
+
+
+def healthcheck(*arguments):
+    """What it prints, and its exit status."""
+    out = StringIO()
+    try:
+        call_command("healthcheck", *arguments, stdout=out, no_color=True)
+    except SystemExit as ended:
+        return out.getvalue(), ended.code
+    return out.getvalue(), 0
+
+
+def line_of(part):
+    """The line of one part; all others must be well."""
+    text, status = healthcheck()
+    lines = text.splitlines()
+    (mine,) = [line for line in lines if line[4:].startswith(f"{part}:")]
+    assert [line for line in lines if line != mine and not line.startswith("OK  ")] == []
+    assert status == (0 if mine.startswith("OK") else 1)
+    return mine
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_everything_there_all_is_well(worker):
+    text, status = healthcheck()
+
+    assert [line.partition(":")[0] for line in text.splitlines()] == [
+        f"OK  {name}" for name in PARTS
+    ]
+    assert status == 0
+
+
+def test_without_a_worker_it_says_how_to_start_one(valkey, monkeypatch):
+    monkeypatch.setattr(health.workers, "__defaults__", (0.2,))
+
+    assert line_of("workers") == (
+        "NO  workers: none answered within 0.2 s. "
+        "Start a worker: celery -A config worker -Q exports,exports-help"
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_listen_to_another_queue_are_none(worker, monkeypatch):
+    monkeypatch.setitem(current_app.conf, "task_default_queue", "elsewhere")
+
+    assert "none of which listens to the queue elsewhere" in line_of("workers")
+
+
+def test_without_redis_what_needs_it_is_not_asked_and_the_rest_is(valkey):
+    valkey.kill()
+
+    text, status = healthcheck()
+
+    assert status == 1
+    assert "NO  redis: ConnectionError" in text
+    assert "NO  workers: not asked. First mend: broker." in text
+    for name in ("database", "migrations", "storage", "work directory", "exporters"):
+        assert f"OK  {name}: " in text
+
+
+@pytest.mark.usefixtures("well")
+def test_without_the_database_what_needs_it_is_not_asked():
+    def refuse(*_):
+        raise OperationalError("connection refused")
+
+    with connection.execute_wrapper(refuse):
+        text, status = healthcheck()
+
+    assert status == 1
+    assert "NO  database: OperationalError: connection refused. Start it" in text
+    assert "NO  migrations: not asked. First mend: database." in text
+    assert "NO  rescue: not asked. First mend: migrations." in text
+    assert "OK  storage: " in text
+
+
+@pytest.mark.usefixtures("well")
+def test_a_migration_that_is_not_applied_is_named():
+    MigrationRecorder(connection).record_unapplied("exports", "0004_engine")
+
+    text, status = healthcheck()
+
+    assert status == 1
+    assert "NO  migrations: 1 not applied, exports.0004_engine first. Apply them:" in text
+
+
+@pytest.mark.usefixtures("well")
+@pytest.mark.parametrize(("seconds", "is_well"), [(5, True), (60, False)])
+def test_a_lease_that_ran_out_and_nobody_rescued_means_that_beat_is_away(export, seconds, is_well):
+    held = lifecycle.claim(export.pk, worker="lost")
+    past = timezone.now() - timedelta(seconds=seconds)
+    Export.objects.filter(pk=held.pk).update(lease_expires_at=past)
+
+    line = line_of("rescue")
+
+    assert line.startswith("OK" if is_well else "NO")
+    if not is_well:
+        assert "waiting to be rescued for more than 30 s: 1. Start beat:" in line
+
+
+@pytest.mark.usefixtures("well")
+def test_an_export_of_which_the_broker_was_never_told_means_that_beat_is_away(export):
+    past = timezone.now() - timedelta(seconds=60)
+    Export.objects.update(queued_at=past)
+
+    assert line_of("rescue").startswith("NO  rescue: waiting to be rescued")
+
+
+@pytest.mark.usefixtures("well")
+def test_exports_that_wait_for_a_worker_are_no_fault_of_beat(export):
+    past = timezone.now() - timedelta(seconds=60)
+    Export.objects.update(queued_at=past, enqueued_at=past)
+
+    assert "queued: 1, the first for 6" in line_of("rescue")
+
+
+@pytest.mark.usefixtures("well")
+def test_a_storage_that_takes_nothing_is_named(settings, tmp_path):
+    use_folders(settings, tmp_path)
+    (tmp_path / "files").write_text("not a directory")
+
+    assert line_of("storage").startswith("NO  storage: ")
+
+
+@pytest.mark.usefixtures("well")
+def test_a_storage_that_gives_back_something_else_is_not_well(settings, tmp_path, monkeypatch):
+    use_folders(settings, tmp_path)
+    monkeypatch.setattr(health, "ContentFile", lambda _: ContentFile(b"another"))
+
+    assert "what is read is not what was written" in line_of("storage")
+    assert left_in(tmp_path / "files") == set()
+
+
+@pytest.mark.usefixtures("well")
+def test_it_leaves_nothing_behind(settings, tmp_path):
+    use_folders(settings, tmp_path)
+
+    assert "GB free" in line_of("work directory")
+    assert left_in(tmp_path) == set()
+
+
+@pytest.mark.usefixtures("well")
+def test_a_work_directory_that_cannot_be_used_is_named(settings, tmp_path):
+    use_folders(settings, tmp_path)
+    (tmp_path / "work").write_text("not a directory")
+
+    assert line_of("work directory").startswith("NO  work directory: FileExistsError")
+
+
+@pytest.mark.usefixtures("well")
+def test_an_exporter_that_cannot_work_is_found():
+    class Broken(Exporter):
+        queryset = Airport.objects.all()
+        permission = "demo.export_airport"
+        columns = ["nothing_like_it"]
+
+    with registered(Broken):
+        line = line_of("exporters")
+
+    assert line.startswith("NO  exporters: errors: 1, the first: ")
+    assert line.endswith("Mend the declarations: manage.py check shows all.")
+
+
+@pytest.mark.usefixtures("well")
+def test_json_is_one_object_with_all_of_it(settings, tmp_path):
+    use_folders(settings, tmp_path)
+    (tmp_path / "files").write_text("not a directory")
+
+    text, status = healthcheck("--json")
+
+    body = json.loads(text)
+    assert [each["name"] for each in body["checks"]] == PARTS
+    assert [each["name"] for each in body["checks"] if not each["ok"]] == ["storage"]
+    assert (body["ok"], status) == (False, 1)

@@ -1,0 +1,62 @@
+"""`manage.py rescue_exports`: what beat does, once, and what it did."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from exports import queue
+from tests.exporting import lose, request, start
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def told(monkeypatch):
+    """What the broker is told, instead of telling it."""
+    told = []
+    monkeypatch.setattr(queue, "enqueue", lambda export_id: told.append(export_id) or True)
+    monkeypatch.setattr(queue, "waiting", lambda: None)
+    return told
+
+
+@pytest.fixture
+def person():
+    return User.objects.create_superuser("person")
+
+
+def rescue_exports(*arguments):
+    out = StringIO()
+    call_command("rescue_exports", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_says_what_it_did(person, told):
+    lost = lose(start(person))
+    forgotten = request(person)
+
+    said = rescue_exports()
+
+    lost.refresh_from_db()
+    assert said == "Rescued 1, failed 0, settled 0, enqueued 2.\n"
+    assert lost.status == "queued"
+    assert set(told) == {lost.pk, forgotten.pk}
+
+
+def test_with_nothing_to_do_it_says_so():
+    assert rescue_exports() == "Rescued 0, failed 0, settled 0, enqueued 0.\n"
+
+
+def test_json_is_the_counts(person):
+    lose(start(person))
+
+    assert json.loads(rescue_exports("--json")) == {
+        "rescued": 1,
+        "failed": 0,
+        "settled": 0,
+        "enqueued": 1,
+    }
