@@ -95,10 +95,12 @@ def request(
     changelist: Mapping[str, Any] | None = None,
     label: str = "",
     team: int | str | None = None,
+    enqueue: bool = True,
 ) -> Export:
     """Save a new export for `user` and queue it. Nothing is counted or read yet.
 
     `team`, the id of one of theirs, sees it, too. Its rows are still those that `user` may see.
+    Who claims it in the same transaction says `enqueue=False`: no worker needs to hear of it.
 
     Raises RequestError, which names the field that is wrong, or NotPermitted.
     """
@@ -123,7 +125,8 @@ def request(
             consistency=found.consistency,
         )
         announce(export, "export.queued")
-        _enqueue_after_commit(export)
+        if enqueue:
+            _enqueue_after_commit(export)
     return export
 
 

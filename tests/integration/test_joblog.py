@@ -48,7 +48,9 @@ def exporter_that(does):
 
 
 def started(person):
-    return lifecycle.claim(request(person, exporter="talking", columns=None).pk, worker=WORKER)
+    return lifecycle.claim(
+        request(person, exporter="talking", columns=None, enqueue=False).pk, worker=WORKER
+    )
 
 
 def said(export):
@@ -157,7 +159,7 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 @example([["\0", "\ud800", "\udfff\ud800", "x" * 10_000], ["%d", "%(a)s"]], 20)
 @example([["kept", "also"], ["not kept"]], 3)
 def test_any_lines_are_stored_in_order_up_to_the_cap(person, asked, cap):
-    export = request(person, exporter="airports", columns=None)
+    export = request(person, exporter="airports", columns=None, enqueue=False)
     with override_settings(EXPORTS_LOG_LINES=cap), joblog.capture() as captured:
         for texts in asked:
             for text in texts:

@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError, OperationalError
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-)
-from rich.text import Text
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from demo.loader.load import load, missing
 from demo.loader.source import DamagedFileError
 from demo.loader.tables import TABLES
+from notifications.management.bars import RateColumn
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -93,11 +85,3 @@ class Command(BaseCommand):
     def _line(self, table: str, done: int, total: int) -> None:
         if done == total:
             self.stdout.write(f"{table}: {total:,} rows")
-
-
-class RateColumn(ProgressColumn):
-    """Rows a second."""
-
-    def render(self, task: Task) -> Text:
-        rate = task.finished_speed or task.speed
-        return Text(f"{rate:,.0f} rows/s" if rate else "", style="progress.data.speed")

@@ -1,0 +1,68 @@
+"""What is asked for on a command line, as lifecycle.request takes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from argparse import ArgumentTypeError
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+
+from exports.exceptions import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.contrib.auth.models import User
+
+Pair = tuple[str, str]
+
+
+class UnknownUser(ExportError):
+    """For whom, cannot be said."""
+
+
+def pair(text: str) -> Pair:
+    """NAME=VALUE, as argparse's `type`."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ArgumentTypeError(f'"{text}" is not NAME=VALUE.')
+    return name, value
+
+
+def names(text: str) -> list[str]:
+    """A,B,C."""
+    return [name.strip() for name in text.split(",")]
+
+
+def filters(pairs: Iterable[Pair]) -> dict[str, str | list[str]]:
+    """By name; a list for a name that is there more than once."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def options(pairs: Iterable[Pair]) -> dict[str, Any]:
+    """By name: true, false and whole numbers as such, all else as text. The last one counts."""
+    return {
+        name: json.loads(value) if re.fullmatch(r"true|false|-?(0|[1-9]\d{0,17})", value) else value
+        for name, value in pairs
+    }
+
+
+def user(name: str | None) -> User:
+    """Whose export it is: `name`, or the only superuser. Raises UnknownUser."""
+    model = get_user_model()
+    if name is not None:
+        try:
+            found: User = model._default_manager.get_by_natural_key(name)
+        except model.DoesNotExist:
+            raise UnknownUser(f'There is no user "{name}".') from None
+        return found
+    superusers = list(model._default_manager.filter(is_superuser=True, is_active=True)[:2])
+    if len(superusers) != 1:
+        there = "There are several superusers" if superusers else "There is no superuser"
+        raise UnknownUser(f"{there}. Say whose export it is: --user NAME")
+    return superusers[0]

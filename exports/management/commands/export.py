@@ -1,0 +1,255 @@
+"""manage.py export: an export from a terminal, run here or by the workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+import uuid
+from contextlib import nullcontext
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseError
+from django.db import connections, transaction
+
+from exports import lifecycle
+from exports.engine import runner
+from exports.exceptions import ExportError, LostRace
+from exports.management import asked, output
+from exports.management.following import Gone
+from exports.management.progress import Bar, Lines
+from exports.management.watching import Watch
+from exports.models import Export, Format, Status
+from exports.snapshot import NAMED, snapshot
+
+if TYPE_CHECKING:
+    import signal
+    from argparse import ArgumentParser
+    from contextlib import AbstractContextManager
+
+    from exports.management.progress import Display
+    from notifications.items import Item
+
+FAILED, REFUSED, STOPPED = 1, 2, 3  # Exit statuses. A signal's is 128 and its number.
+
+
+class Worker(threading.Thread):
+    """This process as the worker of one export that it has claimed."""
+
+    def __init__(self, export: Export) -> None:
+        super().__init__(name="export", daemon=True)
+        self.attempt = export.attempt
+        self.error: Exception | None = None
+        self.should_stop = threading.Event()
+        self._export = export
+
+    def run(self) -> None:
+        try:
+            runner.run(self._export, self.should_stop.is_set)
+        except DatabaseError as error:
+            self.error = error
+        finally:
+            connections.close_all()
+
+
+class Command(BaseCommand):
+    help = (
+        "Export something, here in the foreground, or with --follow by the workers. Progress is "
+        "on standard error, the result on standard output. Exit status 0: succeeded; 1: failed; "
+        "2: refused; 3: cancelled or paused by somebody; 130: Ctrl-C."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "exporter",
+            metavar="EXPORTER",
+            help="Its name, as flights. With --follow also the id of an export, to look again.",
+        )
+        parser.add_argument(
+            "--user", metavar="NAME", help="Whose export it is. Default: the only superuser."
+        )
+        parser.add_argument("--format", choices=Format.values, help="Default: csv.")
+        parser.add_argument(
+            "--filter",
+            action="append",
+            type=asked.pair,
+            metavar="NAME=VALUE",
+            help="Only rows that this filter of the exporter lets through; repeatable.",
+        )
+        parser.add_argument(
+            "--columns", type=asked.names, metavar="A,B,C", help="These, in this order."
+        )
+        parser.add_argument(
+            "--option",
+            action="append",
+            type=asked.pair,
+            metavar="NAME=VALUE",
+            help="How the file is written, as delimiter=; or gzip=true; repeatable.",
+        )
+        parser.add_argument("--label", metavar="TEXT", help="What people read.")
+        parser.add_argument(
+            "--output", metavar="FILE", help="Copy the finished file there; - is standard output."
+        )
+        parser.add_argument(
+            "--follow", action="store_true", help="Leave the work to the workers, and look on."
+        )
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            help="Print the export as an object; with --follow, what happens on the way, too.",
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        self._options = options
+        try:
+            self._refuse_contradictions()
+            export, worker = self._begin()
+        except ExportError as error:
+            raise CommandError(str(error), returncode=REFUSED) from error
+        try:
+            number = self._watch(export, worker)
+            if worker is not None and worker.error is not None:
+                raise CommandError(
+                    f"The database refused: {worker.error} Another attempt follows when the "
+                    f"lease of this one has run out. {_look_again(export)}",
+                    returncode=FAILED,
+                )
+            self._finish(export, number)
+        except Gone as error:
+            raise CommandError(str(error), returncode=FAILED) from error
+        except BrokenPipeError:
+            # Python would try once more, when it ends, and say so in its own words.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise CommandError("Nobody reads standard output.", returncode=FAILED) from None
+
+    # -- What is asked for ---------------------------------------------------------------
+
+    def _refuse_contradictions(self) -> None:
+        options = self._options
+        if (target := options["output"]) == "-":
+            if options["json"]:
+                raise output.CannotWrite("--output - and --json both want standard output.")
+        elif target is not None:
+            output.check(target)
+
+    def _begin(self) -> tuple[Export, Worker | None]:
+        """The export, and who works on it here."""
+        if (found := self._existing()) is not None:
+            return found, None
+        request = self._request()
+        if self._options["follow"]:
+            return lifecycle.request(**request), None
+        # In one transaction: nobody else sees it while it waits, so nobody else takes it.
+        with transaction.atomic():
+            export = lifecycle.request(**request, enqueue=False)
+            try:
+                claimed = lifecycle.claim(export.pk, worker=_name())
+            except LostRace:
+                raise CommandError(
+                    f"The same export is there already: {export.pk}. {_look_again(export)}",
+                    returncode=REFUSED,
+                ) from None
+        return claimed, Worker(claimed)
+
+    def _existing(self) -> Export | None:
+        """The export that is asked for by its id."""
+        try:
+            export_id = uuid.UUID(self._options["exporter"])
+        except ValueError:
+            return None
+        new = ("user", "format", "filter", "columns", "option", "label")
+        if not self._options["follow"] or any(self._options[name] is not None for name in new):
+            raise CommandError(
+                "An export that is there can be followed, and nothing else: "
+                f"manage.py export {export_id} --follow",
+                returncode=REFUSED,
+            )
+        if (export := Export.objects.filter(pk=export_id).first()) is None:
+            raise CommandError(f"There is no export {export_id}.", returncode=REFUSED)
+        return export
+
+    def _request(self) -> dict[str, Any]:
+        """What lifecycle.request is given: what was said, and nothing else."""
+        options = self._options
+        request = {
+            "exporter": options["exporter"],
+            "format": options["format"],
+            "columns": options["columns"],
+            "label": options["label"],
+            "filters": options["filter"] and asked.filters(options["filter"]),
+            "options": options["option"] and asked.options(options["option"]),
+        }
+        said = {name: value for name, value in request.items() if value is not None}
+        return {"user": asked.user(options["user"]), **said}
+
+    # -- What becomes of it --------------------------------------------------------------
+
+    def _watch(self, export: Export, worker: Worker | None) -> signal.Signals | None:
+        """Look on. Returns the signal that ended it, if one did."""
+        # With --json, standard output has all that happens.
+        each = self._print_item if self._options["follow"] and self._options["json"] else None
+        with self._display() as display:
+            watch = Watch(export, worker, display, each)
+            watch.to_the_end()
+        return watch.signal
+
+    def _display(self) -> AbstractContextManager[Display]:
+        if not self._options["verbosity"]:
+            return nullcontext(Lines(lambda _: None))
+        if self.stderr.isatty():
+            return Bar().drawn()
+        return nullcontext(Lines(self.stderr.write))
+
+    def _print_item(self, item: Item) -> None:
+        self.stdout.write(item.frame(item.position))
+        self.stdout.flush()
+
+    def _finish(self, export: Export, number: signal.Signals | None) -> None:
+        export = Export.objects.select_related(*NAMED).get(pk=export.pk)
+        if self._options["json"]:
+            self.stdout.write(json.dumps(snapshot(export)))
+        if export.status == Status.SUCCEEDED:
+            self._deliver(export)
+            return
+        if export.status == Status.FAILED:
+            raise CommandError(export.error, returncode=FAILED)
+        was = Status(export.status).label.lower()
+        if number is None:
+            raise CommandError(f"The export is {was}. {_look_again(export)}", returncode=STOPPED)
+        self.stderr.write(f"The export is {was}. {_look_again(export)}")
+        raise SystemExit(128 + number)
+
+    def _deliver(self, export: Export) -> None:
+        target = self._options["output"]
+        try:
+            if target == "-":
+                stream: IO[bytes] = cast("Any", self.stdout).buffer
+                output.to_stream(export, stream)
+                stream.flush()
+            elif target is not None:
+                output.to_file(export, target)
+                if self._options["verbosity"]:
+                    self.stderr.write(
+                        f"{target}: {export.rows_done:,} rows, {export.bytes:,} bytes"
+                    )
+            elif not self._options["json"]:
+                self.stdout.write(f"{export.pk} {export.file}")
+        except BrokenPipeError:
+            raise
+        except (output.Damaged, OSError) as error:
+            raise CommandError(
+                f"Export {export.pk} succeeded, and its file was not copied: {error}",
+                returncode=FAILED,
+            ) from error
+
+
+def _name() -> str:
+    """Of this process as a worker."""
+    return f"terminal-{os.getpid()}@{socket.gethostname()}"
+
+
+def _look_again(export: Export) -> str:
+    return f"To look again: manage.py export {export.pk} --follow"

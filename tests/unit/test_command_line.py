@@ -1,0 +1,102 @@
+"""What is typed, and which of many snapshots are worth a line."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+
+import pytest
+
+from exports.management import asked
+from exports.management.progress import Milestones, line_of, showable
+
+
+def test_a_filter_that_is_there_more_than_once_is_a_list():
+    pairs = [asked.pair(text) for text in ("carrier=UA", "origin=EWR", "carrier=AA", "tail=a=b")]
+
+    assert asked.filters(pairs) == {"carrier": ["UA", "AA"], "origin": "EWR", "tail": "a=b"}
+
+
+@pytest.mark.parametrize("text", ["carrier", "=UA", ""])
+def test_what_is_no_pair_is_refused(text):
+    with pytest.raises(ArgumentTypeError, match="is not NAME=VALUE"):
+        asked.pair(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("true", True), ("false", False), ("6", 6), ("-1", -1), ("0", 0)),
+        *((";", ";"), ("True", "True"), ("007", "007"), ("1.5", "1.5"), ("", ""), ("null", "null")),
+    ],
+)
+def test_an_option_is_a_truth_a_number_or_a_text(text, value):
+    found = asked.options([("name", text)])["name"]
+
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_names_are_parted_by_commas():
+    assert asked.names("id, carrier__name,delay") == ["id", "carrier__name", "delay"]
+
+
+# -- Lines ----------------------------------------------------------------------------------
+
+
+def at(done=0, **fields):
+    return {
+        "status": "running",
+        "stage": "extracting",
+        "rows_done": done,
+        "rows_total": 1_000,
+        "rate": 123.4,
+        "eta": 61.0,
+        "queue_position": None,
+        **fields,
+    }
+
+
+def lines(*snapshots):
+    milestones = Milestones()
+    return [line for each in snapshots if (line := milestones.line(each))]
+
+
+def test_each_tenth_of_the_rows_is_worth_a_line():
+    said = lines(*(at(done) for done in range(0, 1_001, 10)))
+
+    assert said[0] == "Extracting rows."
+    assert said[1] == "Extracting rows: 10 %, 100 of 1,000 rows, 123 rows/s, 0:01:01 left."
+    assert len(said) == 11
+
+
+def test_each_stage_and_status_is_worth_a_line():
+    said = lines(
+        at(status="queued", stage="", rows_total=None, queue_position=3),
+        at(status="queued", stage="", rows_total=None, queue_position=1),
+        at(stage="counting", rows_total=None),
+        at(stage="counting", rows_total=None),
+        at(1_000, stage="assembling"),
+        at(1_000, status="succeeded", stage=""),
+    )
+
+    assert said == [
+        *("Queued, 2 ahead.", "Queued.", "Counting rows.", "Assembling the file.", "Succeeded."),
+    ]
+
+
+def test_of_no_rows_no_part_is_a_tenth():
+    assert lines(at(0, rows_total=0)) == ["Extracting rows."]
+
+
+# -- What exporters log -----------------------------------------------------------------------
+
+
+def test_a_line_names_the_worker_where_it_could_be_anothers():
+    data = {"level": "INFO", "message": "going on", "worker": "w2", "attempt": 2}
+
+    assert line_of(data, "2026-11-27T10:00:00+00:00") == "10:00:00 INFO    going on [w2 #2]"
+
+
+def test_what_would_move_the_cursor_is_shown_and_not_done():
+    assert showable("red \x1b[31m, bell \a, back \r\b, line\n\ttab, é") == (
+        "red \ufffd[31m, bell \ufffd, back \ufffd\ufffd, line\n\ttab, é"
+    )
