@@ -1,0 +1,242 @@
+"""`manage.py export` as a process: on a terminal, in a pipe, and ended in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.auth.models import User
+
+from exports import lifecycle
+from exports.models import Export, PartStatus, Status
+from tests import flights
+from tests.exporting import content, log
+from tests.terminal import Command
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.services.waybill import Worker
+
+FLIGHTS = 6_000
+# Small parts and pages, so that there is a middle; a lease that is soon over.
+SLOW = {"EXPORTS_PART_ROWS": "500", "EXPORTS_PAGE_ROWS": "5", "EXPORTS_LEASE_SECONDS": "3"}
+
+
+@pytest.fixture(autouse=True)
+def _flights(transactional_db: None, valkey: object) -> None:
+    flights.load(FLIGHTS)
+    User.objects.create_superuser("demo")
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Iterator[Callable[..., Command]]:
+    """Start `manage.py export`; `terminal=True` gives it one."""
+    started: list[Command] = []
+
+    def start(*arguments: str, terminal: bool = False, **env: str) -> Command:
+        stdout = tmp_path / f"stdout-{len(started)}"
+        command = Command("export", *arguments, stdout=stdout, terminal=terminal, **env)
+        started.append(command)
+        return command
+
+    yield start
+    for command in started:
+        command.close()
+
+
+def the_export() -> Export:
+    return Export.objects.get()
+
+
+def in_the_middle() -> Export:
+    """Wait until some parts are done, and others are not."""
+
+    def some_parts() -> int:
+        export = Export.objects.first()
+        return export.parts.filter(status=PartStatus.DONE).count() if export else 0
+
+    wait_until(some_parts, timeout=60, what="a part is done")
+    export = the_export()
+    assert export.status == Status.RUNNING, "it was too quick to be interrupted in the middle"
+    return export
+
+
+def finished_by_a_worker(start_worker: Callable[..., Worker], kept: set[str]) -> None:
+    """A worker goes on from the parts that are done, and its file is whole."""
+    start_worker()
+    wait_until(lambda: the_export().is_final, timeout=120, what="a worker has finished it")
+    export = the_export()
+    assert export.status == Status.SUCCEEDED, export.error
+    assert kept <= set(export.parts.values_list("file", flat=True)), "parts were done again"
+    flights.assert_complete(content(export))
+
+
+def done_parts(export: Export) -> set[str]:
+    return set(export.parts.filter(status=PartStatus.DONE).values_list("file", flat=True))
+
+
+# -- To its end -------------------------------------------------------------------------------
+
+
+def test_in_a_pipe_standard_output_is_the_file_and_progress_are_plain_lines(export) -> None:
+    command = export("flights", "--output", "-")
+
+    assert command.wait() == 0, command.said
+    flights.assert_complete(command.out)
+    assert "Succeeded." in command.said
+    assert "\x1b" not in command.said
+
+
+def test_on_a_terminal_a_bar_says_how_far_it_is(export, tmp_path: Path) -> None:
+    target = tmp_path / "flights.csv"
+    command = export("flights", "--output", str(target), terminal=True, EXPORTS_PAGE_ROWS="20")
+
+    command.until_it_says("Extracting rows")
+    command.until_it_says(f"of {FLIGHTS:,} rows")
+    command.until_it_says("%")
+    command.until_it_says("rows/s")
+    command.until_it_says("left")
+
+    assert command.wait(120) == 0, command.said
+    assert command.out == b""
+    flights.assert_complete(target.read_bytes())
+
+
+def test_what_cannot_be_is_refused_with_status_2_and_a_sentence(export) -> None:
+    command = export("wings")
+
+    assert command.wait() == 2
+    assert 'CommandError: There is no exporter "wings"' in command.said
+    assert "Traceback" not in command.said
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    command = Command("export", "flights", "--output", "-", stdout=pipe, terminal=False)
+    os.close(reader)
+
+    assert command.wait() == 1, command.said
+    assert "CommandError: Nobody reads standard output." in command.said
+    assert "Traceback" not in command.said
+
+
+# -- Ended in the middle ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_whoever_ends_it_hands_it_over_and_a_worker_goes_on(
+    export, start_worker, number, status
+) -> None:
+    command = export("flights", **SLOW)
+    in_the_middle()
+
+    command.signal(number)
+
+    assert command.wait() == status, command.said
+    handed_over = the_export()
+    assert handed_over.status == Status.QUEUED
+    assert f"The export is queued. To look again: manage.py export {handed_over.pk}" in command.said
+    finished_by_a_worker(start_worker, done_parts(handed_over))
+
+
+def test_killed_it_leaves_its_parts_and_a_worker_goes_on_after_a_rescue(
+    export, start_worker
+) -> None:
+    command = export("flights", **SLOW)
+    in_the_middle()
+
+    command.signal(signal.SIGKILL)
+
+    assert command.wait() == -signal.SIGKILL
+    left = the_export()
+    assert left.status == Status.RUNNING
+    wait_until(lambda: lifecycle.rescue()["rescued"], timeout=30, what="its lease has run out")
+    finished_by_a_worker(start_worker, done_parts(left))
+    assert any(
+        f"Worker {left.worker}, attempt 1, has not been heard of" in line for line in log(left)
+    )
+
+
+def test_on_a_terminal_ctrl_c_asks_and_it_can_go_on(export) -> None:
+    command = export("flights", terminal=True, **SLOW)
+    in_the_middle()
+
+    command.signal(signal.SIGINT)
+    command.until_it_says("or go on? [h/c/g]")
+    command.type("g\n")
+
+    assert command.wait(120) == 0, command.said
+    export_ = the_export()
+    assert export_.attempt == 1
+    assert command.out.decode() == f"{export_.pk} {export_.file}\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "becomes"), [("c\n", Status.CANCELLED), ("\n", Status.QUEUED), (None, Status.QUEUED)]
+)
+def test_on_a_terminal_ctrl_c_asks_what_becomes_of_it(export, answer, becomes) -> None:
+    command = export("flights", terminal=True, **SLOW)
+    in_the_middle()
+
+    command.signal(signal.SIGINT)
+    command.until_it_says("[h/c/g]")
+    command.signal(signal.SIGINT) if answer is None else command.type(answer)
+
+    assert command.wait() == 130, command.said
+    assert the_export().status == becomes
+
+
+# -- Followed ---------------------------------------------------------------------------------
+
+
+def test_followed_it_is_done_by_a_worker_and_its_log_is_shown(
+    export, worker: Worker, tmp_path: Path
+) -> None:
+    target = tmp_path / "flights.csv"
+    command = export("flights", "--follow", "--output", str(target))
+
+    assert command.wait(120) == 0, command.said
+    flights.assert_complete(target.read_bytes())
+    for line in log(the_export()):
+        assert line in command.said
+
+
+def test_followed_ctrl_c_detaches_and_it_can_be_looked_at_again(export, start_worker) -> None:
+    start_worker(**SLOW)
+    command = export("flights", "--follow")
+    running = in_the_middle()
+
+    command.signal(signal.SIGINT)
+
+    assert command.wait() == 130, command.said
+    assert the_export().status == Status.RUNNING
+    again = export(str(running.pk), "--follow", "--json")
+    assert again.wait(120) == 0, again.said
+    *frames, last = map(json.loads, again.out.decode().splitlines())
+    offsets = [frame["offset"] for frame in frames if frame["type"] == "event"]
+    assert offsets == [*range(1, len(offsets) + 1)]
+    assert (last["id"], last["status"]) == (str(running.pk), "succeeded")
+
+
+@pytest.mark.parametrize(("answer", "becomes"), [("c\n", Status.CANCELLED), (None, Status.RUNNING)])
+def test_followed_on_a_terminal_ctrl_c_asks(export, start_worker, answer, becomes) -> None:
+    start_worker(**SLOW)
+    command = export("flights", "--follow", terminal=True)
+    in_the_middle()
+
+    command.signal(signal.SIGINT)
+    command.until_it_says("[d/c]")
+    command.signal(signal.SIGINT) if answer is None else command.type(answer)
+
+    assert command.wait() == 130, command.said
+    assert the_export().status == becomes

@@ -1,0 +1,92 @@
+"""`manage.py` as somebody types it: a process of its own, on a terminal or not."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tests.services.processes import ROOT
+
+if TYPE_CHECKING:
+    import signal
+    from pathlib import Path
+
+
+class Command:
+    """`manage.py` with these arguments. What it says on standard error comes in bit by bit;
+    standard output goes to a file, so that nobody has to read it for the command to go on.
+    """
+
+    def __init__(self, *arguments: str, stdout: Path, terminal: bool, **env: str) -> None:
+        self._stdout = stdout
+        self._said = b""
+        if terminal:
+            self._ours, theirs = pty.openpty()
+            stdin = theirs
+        else:
+            self._ours, theirs = os.pipe()
+            stdin = os.open(os.devnull, os.O_RDONLY)
+        with stdout.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "manage.py", *arguments],
+                cwd=ROOT,
+                env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40", **env},
+                stdin=stdin,
+                stdout=output,
+                stderr=theirs,
+                start_new_session=True,
+            )
+        for each in {stdin, theirs}:
+            os.close(each)
+
+    @property
+    def out(self) -> bytes:
+        return self._stdout.read_bytes()
+
+    @property
+    def said(self) -> str:
+        """All that it has said so far on standard error."""
+        return self._said.decode(errors="replace").replace("\r\n", "\n")
+
+    def until_it_says(self, text: str, timeout: float = 60.0) -> None:
+        """Wait for `text` on standard error. Raises TimeoutError with what was said instead."""
+        deadline = time.monotonic() + timeout
+        while text not in self.said:
+            if time.monotonic() > deadline or not self._read(deadline - time.monotonic()):
+                raise TimeoutError(f"It does not say {text!r}. It said:\n{self.said[-4_000:]}")
+
+    def wait(self, timeout: float = 60.0) -> int:
+        """Wait for its end. Returns its exit status; minus the signal that killed it."""
+        deadline = time.monotonic() + timeout
+        while self._read(deadline - time.monotonic()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"It does not end. It said:\n{self.said[-4_000:]}")
+        return self._process.wait(max(deadline - time.monotonic(), 1.0))
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def close(self) -> None:
+        """At once, if it still runs."""
+        self._process.kill()
+        self._process.wait(timeout=15)
+        os.close(self._ours)
+
+    def _read(self, timeout: float) -> bool:
+        """Take what it says next. False when it has nothing more to say."""
+        if not select.select([self._ours], [], [], max(timeout, 0))[0]:
+            return True
+        try:
+            part = os.read(self._ours, 65_536)
+        except OSError:  # Linux's way to say that nobody has the terminal any more.
+            return False
+        self._said += part
+        return bool(part)
