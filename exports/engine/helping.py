@@ -39,7 +39,8 @@ def help_with(
     export = Export.objects.filter(pk=export_id, status=Status.RUNNING).first()
     if export is None or export.rows_total is None:
         return  # It is over, or not planned yet: asked for anew then.
-    with joblog.capture() as log, Keeper(export, holds=False, should_stop=should_stop) as keeper:
+    named = joblog.capture(worker=worker, attempt=export.attempt, helping=True)
+    with named as log, Keeper(export, holds=False, should_stop=should_stop) as keeper:
         helper = _Helper(log, keeper, should_stop)
         try:
             helper.help(export, worker)

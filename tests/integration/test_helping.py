@@ -107,6 +107,18 @@ def statuses(export):
     return list(export.parts.order_by("number").values_list("status", "by_helper"))
 
 
+def test_the_lines_of_a_helper_name_it(person):
+    export = watched(person)
+    Watched.happens = {3: partial(help_out, export)}
+
+    run(export)
+
+    lines = exporting.events(export.stream, "log")
+    mine = [line for line in lines if line["message"].endswith(f"by {HELPER}.")]
+    assert {(line.get("worker"), line.get("attempt")) for line in mine} == {(HELPER, 1)}
+    assert not any("worker" in line for line in lines if line not in mine)
+
+
 def test_a_helper_extracts_what_the_holder_has_not(person):
     export = watched(person)
     Watched.happens[5] = lambda: help_out(export)
