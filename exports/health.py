@@ -91,7 +91,7 @@ def a_worker(timeout: float = TIMEOUT) -> str:
 
 def workers(timeout: float = TIMEOUT) -> str:
     """All that answer in time, and whether one of them would take an export."""
-    name = current_app.conf.task_default_queue
+    name = queue.run_queue()
     with current_app.connection_for_write() as fresh:
         asked = current_app.control.inspect(timeout=timeout, connection=fresh)
         answers = asked.active_queues() or {}

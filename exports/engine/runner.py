@@ -39,25 +39,35 @@ class _HandOver(Exception):
     """Another worker should go on. The message says why."""
 
 
-def run(export: Export, should_stop: Callable[[], bool] = queue.is_shutting_down) -> None:
+def run(
+    export: Export,
+    should_stop: Callable[[], bool] = queue.is_shutting_down,
+    *,
+    shares: bool = True,
+) -> None:
     """Take `export`, which this worker has claimed, as far as it goes.
+
+    One that `shares` asks others for help, and makes room for those that wait. A process that
+    is none of the workers does not: nobody waits for it.
 
     Whatever ends it is recorded: done, stopped, handed over, failed. Only errors of the
     database are raised: then the lease runs out, and rescue decides.
     """
     with joblog.capture(worker=export.worker, attempt=export.attempt) as log:
         try:
-            _work(export, log, should_stop)
+            _work(export, log, should_stop, shares=shares)
         except Fenced as error:
             logger.warning("%s This worker stops.", error)
 
 
-def _work(export: Export, log: joblog.JobLog, should_stop: Callable[[], bool]) -> None:
+def _work(
+    export: Export, log: joblog.JobLog, should_stop: Callable[[], bool], *, shares: bool
+) -> None:
     keeper = Keeper(export, should_stop=should_stop)
     try:
         with keeper:
             try:
-                _Run(export, log, keeper, should_stop).to_the_end()
+                _Run(export, log, keeper, should_stop, shares=shares).to_the_end()
             except (LostRace, _HandOver):
                 raise
             except Exception:
@@ -112,8 +122,11 @@ class _Run:
         log: joblog.JobLog,
         keeper: Keeper,
         should_stop: Callable[[], bool],
+        *,
+        shares: bool,
     ) -> None:
         self._export = export
+        self._shares = shares
         self._log = log
         self._keeper = keeper
         self._should_stop = should_stop
@@ -189,7 +202,9 @@ class _Run:
             self._ask_for_help(extractor.parallel)
 
     def _ask_for_help(self, parallel: int) -> None:
-        if parallel > 0 and (wanted := turns.helpers_wanted(self._export, parallel)):
+        if not self._shares or parallel <= 0:
+            return
+        if wanted := turns.helpers_wanted(self._export, parallel):
             queue.ask_for_help(self._export.pk, wanted)
 
     def _wait_for_helpers(self) -> None:
@@ -199,7 +214,7 @@ class _Run:
 
     def _give_way(self) -> None:
         # A moment that is given up is gone: the export would begin anew each time.
-        keeps_on = self._export.consistency == Consistency.SNAPSHOT
+        keeps_on = not self._shares or self._export.consistency == Consistency.SNAPSHOT
         if not keeps_on and turns.more_wait_than_helpers_make_room_for():
             raise _HandOver("Others wait for a worker. The export goes on after them.")
 

@@ -11,7 +11,7 @@ from exports import lifecycle
 from exports.exceptions import IllegalMove, LostRace
 from exports.management.following import Following
 from exports.management.interrupts import Interrupts, is_on_terminal
-from exports.models import HELD, Export, Status
+from exports.models import HELD, Export, PartStatus, Status
 
 if TYPE_CHECKING:
     import threading
@@ -144,6 +144,7 @@ class Watch:
             return
         with suppress(LostRace):
             if export.status == Status.RUNNING:
-                lifecycle.hand_over(export)
+                own = export.parts.filter(status=PartStatus.CLAIMED, by_helper=False)
+                lifecycle.hand_over(export, own.first())
             else:
                 lifecycle.settle(export)

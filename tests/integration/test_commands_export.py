@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import threading
-from contextlib import contextmanager
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -13,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
 
 from demo.models import Flight
-from exports import lifecycle, queue
-from exports.engine import store
+from exports import lifecycle, queue, turns
+from exports.engine import runner
 from exports.exporter import Column, Exporter
 from exports.management import following
 from exports.management.progress import Lines
@@ -292,16 +291,33 @@ def test_when_another_worker_takes_it_over_that_one_is_followed(monkeypatch):
     assert (export.attempt, export.worker) == (2, "worker-2@tests")
 
 
-def test_a_database_that_refuses_is_an_error_that_says_what_follows():
-    def refuse():
+def test_a_database_that_refuses_is_an_error_that_says_what_follows(monkeypatch):
+    def refuse(*_, **__):
         raise OperationalError("out of memory")
 
-    with registered(exporter_that(refuse)):
-        ran = Ran("acting")
+    monkeypatch.setattr(runner, "run", refuse)
+
+    ran = flights()
 
     assert ran.status == 1
     assert "The database refused: out of memory Another attempt follows" in ran.error
     assert Export.objects.get().status == "running"
+
+
+def test_it_asks_no_worker_for_help_and_makes_room_for_none(settings, monkeypatch):
+    settings.EXPORTS_PART_ROWS = 5
+    settings.EXPORTS_TURN_SECONDS = 0
+    asked = []
+    monkeypatch.setattr(turns, "helpers_wanted", lambda *_: 2)
+    monkeypatch.setattr(turns, "more_wait_than_helpers_make_room_for", lambda: True)
+    monkeypatch.setattr(queue, "ask_for_help", lambda *arguments: asked.append(arguments))
+    # Given back, it would be followed for ever.
+    monkeypatch.setattr(queue, "enqueue", lambda pk: lifecycle.cancel(Export.objects.get(pk=pk)))
+
+    assert flights().status == 0
+
+    export = Export.objects.get()
+    assert (export.attempt, export.parts.count(), asked) == (1, 4, [])
 
 
 # -- What is left ---------------------------------------------------------------------------
@@ -337,20 +353,17 @@ def test_standard_output_has_the_file_and_nothing_else():
 
 
 @pytest.mark.parametrize("target", ["{tmp}/out/flights.csv", "-"])
-def test_a_file_that_storage_has_changed_is_no_success(tmp_path, monkeypatch, target):
+def test_a_file_that_storage_has_changed_is_no_success(tmp_path, target):
     (tmp_path / "out").mkdir()
     older = tmp_path / "out" / "flights.csv"
     older.write_text("an older one")
-    whole = store.open_file
+    flights()
+    export = Export.objects.get()
+    stored = tmp_path / "files" / export.file
+    stored.chmod(0o600)
+    stored.write_bytes(stored.read_bytes().replace(b"370", b"371"))
 
-    @contextmanager
-    def changed(name):
-        with whole(name) as file:
-            yield io.BytesIO(file.read().replace(b"1400", b"1401").replace(b"370", b"371"))
-
-    monkeypatch.setattr("exports.management.output.store.open_file", changed)
-
-    ran = flights("--output", target.format(tmp=tmp_path))
+    ran = Ran(str(export.pk), "--follow", "--output", target.format(tmp=tmp_path))
 
     assert ran.status == 1
     assert "its SHA-256 is another" in ran.error

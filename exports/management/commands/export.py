@@ -48,7 +48,7 @@ class Worker(threading.Thread):
 
     def run(self) -> None:
         try:
-            runner.run(self._export, self.should_stop.is_set)
+            runner.run(self._export, self.should_stop.is_set, shares=False)
         except DatabaseError as error:
             self.error = error
         finally:
