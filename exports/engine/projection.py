@@ -1,8 +1,8 @@
 """What the database is asked for, so that it makes the text of the values itself.
 
 Most of the time of an export in Python goes into values that become objects and then text
-again. A database that writes the very text is not asked for the value. Which ones those
-are is said here, for each database; for all others Django gives the value, and Python
+again. A database that writes the very text is not asked for the value: `dialects` says
+which ones those are, for each database. For all others Django gives the value, and Python
 the text. A field that is not Django's own is always left to Django.
 """
 
@@ -12,13 +12,14 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Func, TextField
-from django.db.models.expressions import BaseExpression, Col, CombinedExpression
+from django.db.models import F, TextField
+from django.db.models.expressions import BaseExpression, Col, Combinable, CombinedExpression
 from django.db.models.functions import Cast
 
+from exports.engine import dialects
+from exports.engine.dialects import sql
 from exports.engine.kinds import Field, Kind
 from exports.engine.writers import text
 
@@ -90,12 +91,14 @@ def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
         kind = Kind.VALUE
     is_stored = isinstance(resolved, Col)
     field = Field(column.header, kind, **(_size(output) if is_stored else {}))
-    if vendor == "postgresql" and kind in _POSTGRES:
-        made = _POSTGRES[kind](asked if is_stored else _typed(asked, resolved, kind), output)
-        cast = made if kind in _MADE_AS_TEXT else Cast(made, TextField())
+    if vendor == "postgresql" and kind in dialects.POSTGRES:
+        typed = asked if is_stored else _typed(asked, resolved, kind)
+        made = dialects.POSTGRES[kind](typed, output)
+        cast = made if kind in dialects.MADE_AS_TEXT else Cast(made, TextField())
         return Reading(field, (cast,), copied=made, is_stored=is_stored)
-    if vendor == "sqlite" and kind in _SQLITE and (is_stored or kind in _SQLITE_MAKES):
-        return Reading(field, (_SQLITE[kind](asked),), decode=_SQLITE_DECODES.get(kind))
+    if vendor == "sqlite" and kind in (dialects.SQLITE if is_stored else dialects.SQLITE_MAKES):
+        made = dialects.SQLITE[kind](asked)
+        return Reading(field, (made,), decode=dialects.SQLITE_DECODES.get(kind))
     return Reading(field, (read,), decode=_DECODES.get(kind, text.cell))
 
 
@@ -130,11 +133,15 @@ def _converts(expression: Any) -> bool:
     return inspect.getattr_static(type(expression), "convert_value", plain) is not plain
 
 
+_WHOLE = {Combinable.ADD, Combinable.SUB, Combinable.MUL, Combinable.DIV, Combinable.MOD}
+
+
 def _is_whole(expression: Any) -> bool:
     """Whether it can be nothing but integers: columns of such, and sums of those."""
     if isinstance(expression, CombinedExpression):
-        whole = expression.connector in "+-*/%"
-        return whole and _is_whole(expression.lhs) and _is_whole(expression.rhs)
+        return expression.connector in _WHOLE and all(
+            map(_is_whole, (expression.lhs, expression.rhs))
+        )
     if isinstance(expression, models.Value):
         return isinstance(expression.value, int)
     return isinstance(expression, Col) and KINDS.get(_kind_name(expression)) is Kind.INTEGER
@@ -151,101 +158,17 @@ def _typed(asked: Any, resolved: Any, kind: Kind) -> Any:
     """
     if kind is Kind.INTEGER:
         whole = _is_whole(resolved)
-        return asked if whole else _sql("trunc((%(expressions)s)::numeric)")(asked)
-    name = _POSTGRES_TYPES.get(kind)
-    return _sql(f"(%(expressions)s)::{name}")(asked) if name else asked
+        return asked if whole else sql("trunc((%(expressions)s)::numeric)")(asked)
+    name = dialects.POSTGRES_TYPES.get(kind)
+    return sql(f"(%(expressions)s)::{name}")(asked) if name else asked
 
 
-def _sql(template: str) -> Callable[..., Func]:
-    """An expression of SQL around another one."""
-
-    def make(expression: Any, *_: Any) -> Func:
-        return Func(expression, template=template, output_field=TextField())
-
-    return make
-
-
-def _as_is(expression: Any, *_: Any) -> Any:
-    return expression
-
-
-def _sqlite_moment(expression: Any, *_: Any) -> Func:
-    """ISO 8601 from what is stored: a space between date and time, and UTC."""
-    offset = " || '+00:00'" if settings.USE_TZ else ""
-    return _sql(f"replace(%(expressions)s, ' ', 'T'){offset}")(expression)
-
-
-def _postgres_text(expression: Any, field: models.Field[Any, Any]) -> Any:
-    if field.get_internal_type() in {"GenericIPAddressField", "IPAddressField"}:
-        return _sql("host((%(expressions)s)::inet)")(expression)  # As text it would have a mask.
-    # Costs nothing where it is text, and a view's column may be anything.
-    return _sql("(%(expressions)s)::text")(expression)
-
-
-def _postgres_nested(expression: Any, field: models.Field[Any, Any]) -> Any:
-    wanted = "to_json(%(expressions)s)" if isinstance(field, ArrayField) else "%(expressions)s"
-    return _sql(f"({wanted})::text")(expression)
-
-
-def _postgres_duration(expression: Any, *_: Any) -> Func:
-    seconds = _sql("abs(extract(epoch FROM %(expressions)s))")(expression)
-    return Func(
-        _sql("CASE WHEN %(expressions)s < interval '0' THEN '-P' ELSE 'P' END")(expression),
-        _sql("div(%(expressions)s, 86400)")(seconds),
-        _sql("'DT' || trim_scale(mod(%(expressions)s, 86400)) || 'S'")(seconds),
-        template="(%(expressions)s)",
-        arg_joiner=" || ",
-        output_field=TextField(),
-    )
-
-
-# What is given as text already, and need not be cast where text is wanted.
-_MADE_AS_TEXT = frozenset(
-    {Kind.TEXT, Kind.DATETIME, Kind.DURATION, Kind.BINARY, Kind.NESTED, Kind.BOOLEAN}
-)
-_POSTGRES: dict[Kind, Callable[..., Any]] = {
-    Kind.TEXT: _postgres_text,
-    # These are written by COPY as they are by a cast.
-    **dict.fromkeys((Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL, Kind.UUID), _as_is),
-    **dict.fromkeys((Kind.DATE, Kind.TIME), _as_is),
-    Kind.BOOLEAN: _sql("(%(expressions)s)::text"),  # COPY alone would write t and f.
-    # JSON has ISO 8601, in the session's time zone; and no offset where the type has none.
-    Kind.DATETIME: _sql("btrim(to_json(%(expressions)s)::text, '\"')"),
-    Kind.DURATION: _postgres_duration,
-    Kind.BINARY: _sql("encode(%(expressions)s, 'hex')"),
-    Kind.NESTED: _postgres_nested,
-}
-
-_POSTGRES_TYPES = {
-    Kind.FLOAT: "double precision",
-    Kind.DECIMAL: "numeric",
-    Kind.DATE: "date",
-    Kind.TIME: "time",
-    Kind.DURATION: "interval",
-    Kind.UUID: "uuid",
-}
-
-# Decimals are floats there, and floats get 15 digits: their text is Python's. So is that of
-# what is stored in a form of Django's own: durations, JSON.
-_SQLITE: dict[Kind, Callable[..., Any]] = {
-    **dict.fromkeys(
-        (Kind.TEXT, Kind.INTEGER, Kind.DATE, Kind.TIME, Kind.UUID),
-        _sql("CAST(%(expressions)s AS text)"),
-    ),
-    Kind.BOOLEAN: _sql("CASE %(expressions)s WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"),
-    Kind.DATETIME: _sqlite_moment,
-}
-# Also of an expression, whose type may be another there than Django takes it for.
-_SQLITE_MAKES = frozenset({Kind.TEXT, Kind.BOOLEAN})
 # What makes text of what Django gives. A JSON text has its quotes. A column of the kind VALUE
 # is left as it is.
 _DECODES: dict[Kind, Callable[[Any], str] | None] = {
     Kind.INTEGER: str,
     Kind.NESTED: text.dumps,
     Kind.VALUE: None,
-}
-_SQLITE_DECODES: dict[Kind, Callable[[Any], str]] = {
-    Kind.UUID: lambda key: f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}",
 }
 
 

@@ -50,7 +50,10 @@ EXPORTS = (
     ("address", "conf"),
     ("models", "leases"),
     ("exporter", "registry", "changelist", "query"),
-    ("engine", "engine.crc32", "engine.garbage", "engine.joblog", "engine.projection", "engine.s3"),
+    (
+        *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
+        *("engine.projection", "engine.s3"),
+    ),
     ("engine.source", "engine.store"),
     ("engine.plan", "engine.readers"),
     ("access", "snapshot", "announce", "notices", "parts"),
