@@ -10,12 +10,13 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
+from django.utils import timezone
 
 from demo.models import Flight
 from exports import lifecycle, queue, turns
 from exports.engine import runner
 from exports.exporter import Column, Exporter
-from exports.management import following
+from exports.management import following, output
 from exports.management.progress import Lines
 from exports.models import Export
 from notifications import backlog
@@ -369,6 +370,36 @@ def test_a_file_that_storage_has_changed_is_no_success(tmp_path, target):
     assert "its SHA-256 is another" in ran.error
     assert older.read_text() == "an older one"
     assert left_in(older.parent) == {"flights.csv"}
+
+
+def test_a_storage_that_fails_in_the_middle_is_no_traceback(tmp_path, monkeypatch):
+    class Failing(io.BytesIO):
+        def read(self, *_):
+            raise RuntimeError("connection reset")
+
+    flights()
+    export = Export.objects.get()
+    monkeypatch.setattr(output.store, "open_file", lambda _: Failing())
+
+    ran = Ran(str(export.pk), "--follow", "--output", str(tmp_path / "flights.csv"))
+
+    assert ran.status == 1
+    assert (
+        ran.error == f"Export {export.pk} succeeded, and its file was not copied: connection reset"
+    )
+    assert not (tmp_path / "flights.csv").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--output", "-"]])
+def test_a_file_that_has_expired_is_not_there_any_more(arguments):
+    flights()
+    Export.objects.update(expires_at=timezone.now())
+    export = Export.objects.get()
+
+    ran = Ran(str(export.pk), "--follow", *arguments)
+
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.error.startswith(f"The file of export {export.pk} has expired")
 
 
 def test_json_is_the_snapshot_also_of_one_that_failed():

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 from django.db import connections, transaction
+from django.utils import timezone
 
 from exports import lifecycle
 from exports.engine import runner
@@ -224,26 +225,37 @@ class Command(BaseCommand):
 
     def _deliver(self, export: Export) -> None:
         target = self._options["output"]
+        if target is None and self._options["json"]:
+            return
+        if not export.has_file(timezone.now()):
+            raise CommandError(
+                f"The file of export {export.pk} has expired and is not kept any more. "
+                f"Run the export again.",
+                returncode=FAILED,
+            )
+        if target is None:
+            self.stdout.write(f"{export.pk} {export.file}")
+            return
         try:
-            if target == "-":
-                stream: IO[bytes] = cast("Any", self.stdout).buffer
-                output.to_stream(export, stream)
-                stream.flush()
-            elif target is not None:
-                output.to_file(export, target)
-                if self._options["verbosity"]:
-                    self.stderr.write(
-                        f"{target}: {export.rows_done:,} rows, {export.bytes:,} bytes"
-                    )
-            elif not self._options["json"]:
-                self.stdout.write(f"{export.pk} {export.file}")
+            self._copy(export, target)
         except BrokenPipeError:
             raise
-        except (output.Damaged, OSError) as error:
+        # Storages raise what they like, in the middle of a file, too.
+        except Exception as error:
             raise CommandError(
                 f"Export {export.pk} succeeded, and its file was not copied: {error}",
                 returncode=FAILED,
             ) from error
+
+    def _copy(self, export: Export, target: str) -> None:
+        if target == "-":
+            stream: IO[bytes] = cast("Any", self.stdout).buffer
+            output.to_stream(export, stream)
+            stream.flush()
+            return
+        output.to_file(export, target)
+        if self._options["verbosity"]:
+            self.stderr.write(f"{target}: {export.rows_done:,} rows, {export.bytes:,} bytes")
 
 
 def _name() -> str:
