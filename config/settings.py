@@ -20,6 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 
 _at_least_1 = validate.Range(min=1)
+_at_least_0 = validate.Range(min=0)
 _more_than_0 = validate.Range(min=0, min_inclusive=False)
 
 # -- Basics ------------------------------------------------------------------------
@@ -128,7 +129,7 @@ elif "postgresql" in _database["ENGINE"]:
     # Otherwise each pooled connection fails one request after PostgreSQL was restarted.
     _database["CONN_HEALTH_CHECKS"] = True
     # A pool belongs in web processes. Workers fork, and need one connection a child.
-    _pool_size = env.int("DATABASE_POOL_SIZE", 0, validate=validate.Range(min=0))
+    _pool_size = env.int("DATABASE_POOL_SIZE", 0, validate=_at_least_0)
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         "connect_timeout": 5,
@@ -218,13 +219,19 @@ STORAGES = {
 
 EXPORTS_PART_ROWS = env.int("EXPORTS_PART_ROWS", 100_000, validate=_at_least_1)
 EXPORTS_PAGE_ROWS = env.int("EXPORTS_PAGE_ROWS", 2_000, validate=_at_least_1)
-EXPORTS_PARALLEL = env.int("EXPORTS_PARALLEL", 3, validate=validate.Range(min=0))
-EXPORTS_TURN_SECONDS = env.float("EXPORTS_TURN_SECONDS", 5.0, validate=validate.Range(min=0))
+EXPORTS_PARALLEL = env.int("EXPORTS_PARALLEL", 3, validate=_at_least_0)
+EXPORTS_TURN_SECONDS = env.float("EXPORTS_TURN_SECONDS", 5.0, validate=_at_least_0)
 EXPORTS_LEASE_SECONDS = env.int("EXPORTS_LEASE_SECONDS", 30, validate=_at_least_1)
 EXPORTS_MAX_ATTEMPTS = env.int("EXPORTS_MAX_ATTEMPTS", 3, validate=_at_least_1)
 EXPORTS_LOG_LINES = env.int("EXPORTS_LOG_LINES", 10_000, validate=_at_least_1)
 EXPORTS_EXPIRE_DAYS = env.int("EXPORTS_EXPIRE_DAYS", 7, validate=_at_least_1)
 EXPORTS_RETENTION_DAYS = env.int("EXPORTS_RETENTION_DAYS", 90, validate=_at_least_1)
+EXPORTS_MAX_ACTIVE = env.int("EXPORTS_MAX_ACTIVE", 10, validate=_at_least_0)
+EXPORTS_MAX_REQUESTS_PER_MINUTE = env.int(
+    "EXPORTS_MAX_REQUESTS_PER_MINUTE", 30, validate=_at_least_0
+)
+EXPORTS_MAX_ROWS = env.int("EXPORTS_MAX_ROWS", 0, validate=_at_least_0)
+EXPORTS_MAX_BYTES = env.int("EXPORTS_MAX_BYTES", 0, validate=_at_least_0)
 EXPORTS_WORK_DIR = env.path("EXPORTS_WORK_DIR", VAR_DIR / "work").resolve()
 EXPORTS_DOWNLOAD = env.str(
     "EXPORTS_DOWNLOAD", "stream", validate=validate.OneOf(("stream", "accel", "redirect"))

@@ -1,7 +1,8 @@
 """Exports in the admin: everybody's, live, to look at and to stop.
 
 An export is written by `lifecycle` and workers alone, so nothing here is a form. Seeing them
-needs `exports.view_export`; stopping, pausing and resuming them `exports.change_export`.
+needs `exports.view_export`; stopping, pausing, resuming and repeating them
+`exports.change_export`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from django_celery_results.models import TaskResult
 
 from exports import lifecycle
 from exports.access import visible_to
-from exports.exceptions import IllegalMove, LostRace
+from exports.exceptions import IllegalMove, LostRace, NotPermitted, OverLimit, RequestError
 from exports.models import Download, Export, Part, Status, TaskRun
 from exports.snapshot import NAMED
 from exports.templatetags.waybill import duration, number
@@ -34,6 +35,7 @@ from notifications.protocol import MAX_STREAMS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.contrib.auth.models import User
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.functional import _StrPromise
@@ -171,7 +173,7 @@ class ExportAdmin(MachineOwnedAdmin):
     search_help_text = _("An id, a label or an owner.")
     list_per_page = 50
     list_max_show_all = MAX_STREAMS  # The list follows one for each export that is under way.
-    actions = ["cancel", "pause", "resume"]
+    actions = ["cancel", "pause", "resume", "run_again"]
     inlines = [PartInline, TaskRunInline, DownloadInline]
     readonly_fields = ["page", "file_link", "asked", "doing", "rows", "speed", "size", "took"]
     fieldsets = [
@@ -180,7 +182,7 @@ class ExportAdmin(MachineOwnedAdmin):
             {
                 "fields": [
                     *("label", "page", "file_link", "owner", "team"),
-                    *("exporter", "format", "asked"),
+                    *("exporter", "format", "options", "asked", "origin"),
                 ]
             },
         ),
@@ -313,11 +315,24 @@ class ExportAdmin(MachineOwnedAdmin):
             ngettext_lazy("%d export is back in the queue.", "%d exports are back in the queue."),
         )
 
+    @admin.action(
+        description=_("Run again (failed, cancelled and finished)"), permissions=["control"]
+    )
+    def run_again(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
+        self._each(
+            request,
+            queryset,
+            _run_again,
+            ngettext_lazy(
+                "%d export runs again, as a new one.", "%d exports run again, as new ones."
+            ),
+        )
+
     def _each(
         self,
         request: HttpRequest,
         queryset: QuerySet[Export],
-        do: Callable[..., None],
+        do: Callable[..., Any],
         done: _StrPromise,
     ) -> None:
         """Do it to each, and say of how many it was done, and why not of the others."""
@@ -325,7 +340,7 @@ class ExportAdmin(MachineOwnedAdmin):
         for export in queryset:
             try:
                 do(export, by=request.user)
-            except (IllegalMove, LostRace) as error:
+            except (IllegalMove, LostRace, NotPermitted, OverLimit, RequestError) as error:
                 refused[str(error)] += 1
             else:
                 moved += 1
@@ -336,6 +351,11 @@ class ExportAdmin(MachineOwnedAdmin):
                 "%d export was left as it is", "%d exports were left as they are", count
             )
             self.message_user(request, f"{was_not % count}: {reason}", messages.WARNING)
+
+
+def _run_again(export: Export, *, by: User) -> None:
+    succeeded = export.status == Status.SUCCEEDED
+    (lifecycle.run_again if succeeded else lifecycle.retry)(export, by=by)
 
 
 def _cell(export: Export, name: str, text: str) -> SafeString:

@@ -12,10 +12,11 @@ from ninja import Query, Router, Schema
 from ninja import Status as Answer
 from pydantic import ConfigDict, Field
 
-from exports import lifecycle, query, registry
+from exports import lifecycle, options, query, registry
 from exports.access import may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
-from exports.exceptions import IllegalMove, NotPermitted, RequestError
+from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
+from exports.http import over_limit
 from exports.models import Export, Format, Status
 from exports.snapshot import snapshot
 from notifications.access import teams_of
@@ -37,13 +38,25 @@ FILE = frozenset({401, 403, 404, 410, 503})
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no text with one.
 
 
+class Option(Schema):
+    name: str
+    default: bool | str
+    choices: list[bool | str]
+
+
+class FormatOut(Schema):
+    name: str
+    label: str
+    options: list[Option]
+
+
 class ExporterOut(Schema):
     name: str
     label: str
     description: str
     columns: list[str]
     filters: list[str]
-    formats: list[str]
+    formats: list[FormatOut]
 
 
 class ExportIn(Schema):
@@ -53,6 +66,7 @@ class ExportIn(Schema):
 
     exporter: str
     format: str = "csv"
+    options: dict[str, Any] | None = Field(None, description="How the file is written.")
     columns: list[str] | None = None
     filters: dict[str, Any] | None = None
     label: str = Field("", max_length=200, pattern=NO_NUL)
@@ -87,11 +101,15 @@ class ExportOut(Schema):
     exporter: str
     label: str
     format: str
+    options: dict[str, bool | str]
+    consistency: str
+    origin: UUID | None
     status: str
     stage: str
     rows_done: int
     rows_total: int | None
     bytes: int
+    protected_cells: int
     rate: float | None
     eta: float | None
     attempt: int
@@ -100,9 +118,18 @@ class ExportOut(Schema):
     created_at: str
     started_at: str | None
     finished_at: str | None
+    read_from: str | None
+    read_until: str | None
     expires_at: str | None
     error: str
     links: Links
+
+
+class Limited(Problem):
+    """Which limit it was, and how much is allowed. Retry-After is there if it is known."""
+
+    limit: str
+    allowed: int
 
 
 class ExportPage(Schema):
@@ -127,17 +154,24 @@ def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
             "description": str(exporter.description),
             "columns": [column.name for column in exporter.all_columns()],
             "filters": sorted(query.filter_names(exporter)),
-            "formats": list(Format.values),
+            "formats": [
+                {"name": name, "label": label, "options": options.described(name)}
+                for name, label in Format.choices
+            ],
         }
         for exporter in registry.available(request.user)
     ]
 
 
-@router.post("/exports", response={202: ExportOut, WHAT: Problem}, summary="Start an export")
+@router.post(
+    "/exports",
+    response={200: ExportOut, 202: ExportOut, WHAT: Problem, 429: Limited},
+    summary="Start an export",
+)
 def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) -> Any:
-    export = lifecycle.request(user=request.user, **body.dict())  # type: ignore[arg-type]
-    response["Location"] = request.build_absolute_uri(f"{request.path}/{export.pk}")
-    return Answer(202, _answer(export))
+    """202 for a new one. 200 while the same question of yours is under way: that export."""
+    asked = lifecycle.request_once(user=request.user, **body.dict())  # type: ignore[arg-type]
+    return _started(request, response, *asked)
 
 
 @router.get(
@@ -193,6 +227,30 @@ def resume_export(request: HttpRequest, export_id: UUID) -> Any:
     return Answer(202, _answer(export))
 
 
+@router.post(
+    "/exports/{uuid:export_id}/retry",
+    response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, 429: Limited},
+    summary="Ask again what has failed or was cancelled",
+)
+def retry_export(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
+    """A new export of the same question, for the same owner. Answers as "Start an export"."""
+    export = _changeable(request, export_id)
+    asked = lifecycle.retry(export, by=request.user)  # type: ignore[arg-type]
+    return _started(request, response, *asked)
+
+
+@router.post(
+    "/exports/{uuid:export_id}/again",
+    response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, 429: Limited},
+    summary="Ask again what has succeeded",
+)
+def run_export_again(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
+    """A new export of the same question, for the same owner. Answers as "Start an export"."""
+    export = _changeable(request, export_id)
+    asked = lifecycle.run_again(export, by=request.user)  # type: ignore[arg-type]
+    return _started(request, response, *asked)
+
+
 # The same with HEAD, which tells length, name and checksum. It needs no words of its own.
 @router.api_operation(["HEAD"], "/exports/{uuid:export_id}/file", include_in_schema=False)
 @router.get(
@@ -206,6 +264,17 @@ def get_file(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     # Asked again: the right may have been withdrawn since the request.
     query.permitted(request.user, export.exporter)  # type: ignore[arg-type]
     return file_response(request, export)
+
+
+def _started(
+    request: HttpRequest,
+    response: HttpResponse,
+    export: Export,
+    is_new: bool,  # noqa: FBT001 - as lifecycle returns it
+) -> Any:
+    place = reverse("api:get_export", args=[export.pk])
+    response["Location"] = request.build_absolute_uri(place)
+    return Answer(202 if is_new else 200, _answer(export))
 
 
 def _answer(export: Export) -> dict[str, Any]:
@@ -246,6 +315,11 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(IllegalMove)
     def illegal_move(_: HttpRequest, error: IllegalMove) -> HttpResponse:
         return problem(409, str(error))
+
+    @api.exception_handler(OverLimit)
+    def too_many(_: HttpRequest, error: OverLimit) -> HttpResponse:
+        refusal = problem(429, str(error), limit=error.limit, allowed=error.allowed)
+        return over_limit(refusal, error)
 
     @api.exception_handler(NoFile)
     def no_file(_: HttpRequest, error: NoFile) -> HttpResponse:

@@ -30,6 +30,14 @@ class Conf:
     # A worker that has held an export for this long gives it back to the queue, when a part is
     # done and others wait for whom no helper makes room.
     TURN_SECONDS: float = 5.0
+    # Exports of one user that may be under way, paused ones too. 0 here and below: any number.
+    MAX_ACTIVE: int = 10
+    # Requests of one user in a minute.
+    MAX_REQUESTS_PER_MINUTE: int = 30
+    # Rows and bytes that an export may have. An exporter's own `max_rows` and `max_bytes`
+    # override them.
+    MAX_ROWS: int = 0
+    MAX_BYTES: int = 0
     # Where a worker keeps the part that it is writing.
     WORK_DIR: Path = Path(gettempdir())
     # Days for which an export that is over is remembered. Its file goes when it expires.

@@ -9,8 +9,13 @@ ExportError
 │   ├── UnknownColumn
 │   ├── UnknownTeam
 │   ├── InvalidFilter
+│   ├── InvalidOption
 │   └── InvalidSelection
+├── OverLimit             the person has asked for as much as they may: later, perhaps
+│   ├── TooManyExports
+│   └── TooManyRequests
 ├── IllegalMove           this export cannot do that now
+├── TooLarge              its rows or its file are more than an export may have
 ├── UnreadableRow         a function of the exporter's raised
 ├── Unwritable            a value that the format cannot hold
 ├── WrongCount            the file has not the rows that were counted
@@ -65,10 +70,42 @@ class InvalidFilter(RequestError):
     field = "filters"
 
 
+class InvalidOption(RequestError):
+    """One that the format does not have, or a value that it cannot have."""
+
+    field = "options"
+
+
 class InvalidSelection(RequestError):
     """A selection from an admin change list that cannot be read."""
 
     field = "changelist"
+
+
+class OverLimit(ExportError):
+    """As much as the person may ask for. `limit` says of what, `allowed` how much.
+
+    `retry_after`: in how many seconds there is room again, where that can be known.
+    """
+
+    limit = ""
+
+    def __init__(self, message: str, *, allowed: int, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+        self.retry_after = retry_after
+
+
+class TooManyExports(OverLimit):
+    limit = "active_exports"
+
+
+class TooManyRequests(OverLimit):
+    limit = "requests_per_minute"
+
+
+class TooLarge(ExportError):
+    """More rows or bytes than an export may have. The message has both numbers."""
 
 
 class IllegalMove(ExportError):

@@ -81,6 +81,9 @@ class Exporter:
     # "snapshot" on PostgreSQL: all rows as they were at one moment. Who loses the worker that
     # holds the moment begins anew.
     consistency: ClassVar[str] = "row"
+    # How large an export of it may be. None: as the settings say; 0: without a limit.
+    max_rows: ClassVar[int | None] = None
+    max_bytes: ClassVar[int | None] = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from exports import registry
+from exports import options, registry
 from exports.models import Format
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import AnonymousUser, Group, User
 
-    from exports.exceptions import RequestError
+    from exports.exceptions import OverLimit, RequestError
 
 
 # What sharing means, beside each choice of a team.
@@ -23,6 +23,42 @@ SHARING = _(
     "Members of the team see the export and its log. Those who may run this exporter themselves "
     "may download the file, with the rows that you may see."
 )
+
+
+class OptionsForm(forms.Form):
+    """The options of files that people use most. Which format takes them, `lifecycle` judges."""
+
+    delimiter = forms.CharField(
+        label=_("Delimiter"),
+        help_text=_("For CSV."),
+        required=False,
+        strip=False,  # A tab is one.
+        widget=forms.Select(
+            choices=[
+                (",", _("Comma")),
+                (";", _("Semicolon")),
+                ("\t", _("Tab")),
+                ("|", _("Vertical bar")),
+            ]
+        ),
+    )
+    bom = forms.BooleanField(
+        label=_("Byte order mark"),
+        help_text=_("For CSV: by it Excel knows that the letters are UTF-8."),
+        required=False,
+    )
+    gzip = forms.BooleanField(
+        label=_("Compress with gzip"), help_text=_("For CSV and JSON Lines."), required=False
+    )
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What was chosen besides the defaults: a box that is not ticked asks for nothing."""
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if value not in {"", options.DEFAULTS[name]}
+        }
 
 
 class StartForm(forms.Form):
@@ -46,6 +82,7 @@ class StartForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.options = OptionsForm(*args, **kwargs)
         self.exporters = registry.available(user)
         self._offer("exporter", [(each.name, each.label) for each in self.exporters])
         self._offer("team", [("", _("Nobody")), *((each.pk, each.name) for each in teams)])
@@ -59,6 +96,18 @@ class StartForm(forms.Form):
         assert isinstance(select, forms.Select)
         select.choices = choices
 
-    def refuse(self, error: RequestError) -> None:
+    def is_valid(self) -> bool:
+        return self.options.is_valid() and super().is_valid()
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What `lifecycle` is to be asked for."""
+        return {**self.cleaned_data, "options": self.options.asked}
+
+    def refuse(self, error: RequestError | OverLimit) -> None:
         """Show what `lifecycle` refused, at the field that it names."""
-        self.add_error(error.field if error.field in self.fields else None, str(error))
+        field = getattr(error, "field", None)
+        if field == "options":
+            self.options.add_error(None, str(error))
+        else:
+            self.add_error(field if field in self.fields else None, str(error))

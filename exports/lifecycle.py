@@ -1,8 +1,8 @@
 """The life of an export: the only code that writes `Export.status`.
 
 Each move is a conditional UPDATE that names the status and the attempt it leaves, and is
-announced in the same transaction. Locks are taken in one order everywhere: part, export,
-streams.
+announced in the same transaction. Locks are taken in one order everywhere: owner, part,
+export, streams.
 """
 
 from __future__ import annotations
@@ -11,25 +11,33 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from exports import parts, query, queue
-from exports.access import chosen_team
+from exports import limits, parts, question, queue
 from exports.announce import announce, capped
 from exports.conf import conf
-from exports.exceptions import Fenced, IllegalMove, LostRace, UnknownFormat
+from exports.exceptions import (
+    Fenced,
+    IllegalMove,
+    LostRace,
+    NotPermitted,
+    OverLimit,
+    RequestError,
+)
 from exports.leases import Now, until
-from exports.models import HELD, MOVES, Export, Format, Part, Stage, Status, TaskRun
-from exports.snapshot import reload
+from exports.models import FINAL, HELD, MOVES, Export, Part, Stage, Status, TaskRun
+from exports.snapshot import NAMED, reload
 from notifications.models import Retained
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
+
+    from exports.question import Question
 
 
 # Log lines that a move keeps though the log is full: they say how it ended.
@@ -85,49 +93,105 @@ def _refusal(export: Export, new: Status) -> str:
 # -- What people ask for -------------------------------------------------------------
 
 
-def request(
-    *,
-    user: User,
-    exporter: str,
-    format: str = Format.CSV,  # noqa: A002 - the field's name
-    columns: Sequence[str] | None = None,
-    filters: Mapping[str, Any] | None = None,
-    changelist: Mapping[str, Any] | None = None,
-    label: str = "",
-    team: int | str | None = None,
-    enqueue: bool = True,
-) -> Export:
-    """Save a new export for `user` and queue it. Nothing is counted or read yet.
+def request(*, user: User, exporter: str, **asked: Any) -> Export:
+    """As `request_once`, for who need not know whether the export is a new one."""
+    return request_once(user=user, exporter=exporter, **asked)[0]
 
-    `team`, the id of one of theirs, sees it, too. Its rows are still those that `user` may see.
+
+def request_once(
+    *, user: User, exporter: str, enqueue: bool = True, **asked: Any
+) -> tuple[Export, bool]:
+    """Save a new export for `user` and queue it; True. Nothing is counted or read yet.
+
+    While an export of the same question of theirs is under way, that one; False. `asked` is
+    what `question.checked` takes, which raises RequestError, naming the field that is wrong,
+    or NotPermitted. `team`, the id of one of theirs, sees the export, too; its rows are still
+    those that `user` may see. Raises OverLimit when they have asked for as much as they may.
     Who claims it in the same transaction says `enqueue=False`: no worker needs to hear of it.
-
-    Raises RequestError, which names the field that is wrong, or NotPermitted.
     """
-    found = query.permitted(user, exporter)
-    if format not in Format.values:
-        raise UnknownFormat(
-            f'There is no format "{format}". There are: {", ".join(Format.values)}.'
-        )
-    asked = {"columns": columns, "filters": filters, "changelist": changelist}
-    params = {name: value for name, value in asked.items() if value is not None}
-    query.columns(found, columns)
-    query.rows(found, user, params)
-    shared_with = chosen_team(user, team)
-    with transaction.atomic():
-        export = Export.objects.create(
-            owner=user,
-            team=shared_with,
-            exporter=found.name,
-            label=label.strip()[:200] or str(found.label),
-            format=format,
-            params=params,
-            consistency=found.consistency,
-        )
-        announce(export, "export.queued")
-        if enqueue:
-            _enqueue_after_commit(export)
-    return export
+    return _only_one(question.checked(user, exporter=exporter, **asked), enqueue=enqueue)
+
+
+def retry(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
+    """Ask the question of a failed or cancelled export again, for its owner, as it was asked.
+
+    Returns and raises as `request_once`; what the owner may do and have is asked anew.
+    """
+    return _repeat(
+        export,
+        {Status.FAILED, Status.CANCELLED},
+        by,
+        "Only a failed or cancelled one can be retried; one that has succeeded can be run again.",
+    )
+
+
+def run_again(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
+    """As `retry`, for an export that has succeeded, whether or not its file has expired."""
+    return _repeat(
+        export,
+        {Status.SUCCEEDED},
+        by,
+        "Only one that has succeeded can be run again; a failed or cancelled one can be retried.",
+    )
+
+
+def _repeat(
+    export: Export, from_: Container[Status], by: User | None, otherwise: str
+) -> tuple[Export, bool]:
+    reload(export)  # Not locked: from where it may be repeated, it moves no more.
+    status = Status(export.status)
+    if status not in from_:
+        raise IllegalMove(f"This export is {status.label.lower()}. {otherwise}")
+    lines = _asked(f"Repeats the export {export.pk}, as asked", by)
+    with _in_the_name_of(export.owner, by):
+        return _only_one(question.again(export), origin=export, lines=lines)
+
+
+@contextmanager
+def _in_the_name_of(owner: User, by: User | None) -> Iterator[None]:
+    """What `owner` would be told is said to `by`, with the name of who is meant."""
+    try:
+        yield
+    except (NotPermitted, OverLimit, RequestError) as error:
+        if by is not None and by.pk != owner.pk:
+            error.args = (f"{owner.get_username()} would be told: {error}",)
+        raise
+
+
+def _only_one(asked: Question, **new: Any) -> tuple[Export, bool]:
+    try:
+        return _found_or_saved(asked, **new)
+    except IntegrityError:
+        # Somebody who does not take the lock saved the same question after we looked. Now it
+        # is found; or it is over already, and there is room for ours.
+        return _found_or_saved(asked, **new)
+
+
+@transaction.atomic
+def _found_or_saved(
+    asked: Question,
+    *,
+    origin: Export | None = None,
+    lines: Sequence[dict[str, Any]] = (),
+    enqueue: bool = True,
+) -> tuple[Export, bool]:
+    limits.lock(asked.owner)
+    if same := _under_way(asked):
+        return same, False
+    limits.check_request(asked.owner)
+    export = Export.objects.create(**asked.fields, origin=origin, log_lines=len(lines))
+    # The fields' own defaults are by the clock of this host.
+    Export.objects.filter(pk=export.pk).update(created_at=Now(), queued_at=Now())
+    reload(export)
+    announce(export, "export.queued", lines=lines)
+    if enqueue:
+        _enqueue_after_commit(export)
+    return export, True
+
+
+def _under_way(asked: Question) -> Export | None:
+    same = Export.objects.filter(owner=asked.owner, fingerprint=asked.fingerprint)
+    return same.exclude(status__in=FINAL).select_related(*NAMED).first()
 
 
 def cancel(export: Export, *, by: User | None = None) -> None:

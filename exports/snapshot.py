@@ -27,11 +27,15 @@ def snapshot(export: Export) -> dict[str, Any]:
         "exporter": export.exporter,
         "label": export.label,
         "format": export.format,
+        "options": export.options,
+        "consistency": export.consistency,
+        "origin": None if export.origin_id is None else str(export.origin_id),
         "status": str(export.status),
         "stage": str(export.stage),
         "rows_done": export.rows_done,
         "rows_total": export.rows_total,
         "bytes": export.bytes,
+        "protected_cells": export.protected_cells,
         "rate": None if export.rate is None else round(export.rate, 1),
         "eta": eta(export),
         "attempt": export.attempt,
@@ -40,6 +44,8 @@ def snapshot(export: Export) -> dict[str, Any]:
         "created_at": _text(export.created_at),
         "started_at": _text(export.started_at),
         "finished_at": _text(export.finished_at),
+        "read_from": _text(export.read_from),
+        "read_until": _text(export.read_until),
         "expires_at": _text(export.expires_at),
         "error": export.error,
         "links": {
@@ -65,7 +71,8 @@ def queue_position(export: Export) -> int | None:
     if export.status != Status.QUEUED:
         return None
     ahead = Export.objects.filter(status=Status.QUEUED, queued_at__lt=export.queued_at)
-    return ahead.count() + 1
+    # Not itself: SQLite compares texts, and "0.5" is less than "0.500000".
+    return ahead.exclude(pk=export.pk).count() + 1
 
 
 def reload(export: Export) -> None:

@@ -16,4 +16,6 @@ urlpatterns = [
     path("<uuid:pk>/cancel", views.cancel, name="cancel"),
     path("<uuid:pk>/pause", views.pause, name="pause"),
     path("<uuid:pk>/resume", views.resume, name="resume"),
+    path("<uuid:pk>/retry", views.retry, name="retry"),
+    path("<uuid:pk>/again", views.again, name="again"),
 ]

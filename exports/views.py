@@ -27,8 +27,9 @@ from django.views.decorators.http import require_safe
 from exports import lifecycle, query
 from exports.access import may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
-from exports.exceptions import IllegalMove, NotPermitted, RequestError
+from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.forms import StartForm
+from exports.http import over_limit, told_if_under_way
 from exports.models import FINAL, Export
 from exports.snapshot import reload
 from notifications.access import team_stream, teams_of, user_stream
@@ -68,13 +69,16 @@ class Dashboard(LoginRequiredMixin, View):
         form = StartForm(request.POST, user=request.user, teams=teams)
         if form.is_valid():
             try:
-                export = lifecycle.request(user=user_of(request), **form.cleaned_data)
+                asked = lifecycle.request_once(user=user_of(request), **form.asked)
             except RequestError as error:
                 form.refuse(error)
+            except OverLimit as error:
+                form.refuse(error)
+                return over_limit(self._render(request, form, teams), error)
             except NotPermitted as error:
                 raise PermissionDenied(str(error)) from error
             else:
-                return SeeOther(f"{reverse('exports:dashboard')}#{export.key}")
+                return SeeOther(_at_its_card(told_if_under_way(request, *asked)))
         return self._render(request, form, teams, status=422)
 
     def _render(
@@ -138,8 +142,10 @@ def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         return render(request, "exports/no_file.html", context, status=error.status)
 
 
-def _button(do: Callable[..., None]) -> Callable[[HttpRequest, uuid.UUID], HttpResponse]:
-    """A view that does one thing to an export, and goes back to where the button was."""
+def _button(
+    press: Callable[[HttpRequest, Export], str],
+) -> Callable[[HttpRequest, uuid.UUID], HttpResponse]:
+    """A view that does one thing to an export, and leads to where `press` says."""
 
     @login_required
     def view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
@@ -150,17 +156,41 @@ def _button(do: Callable[..., None]) -> Callable[[HttpRequest, uuid.UUID], HttpR
         if not may_change(user_of(request), export):
             raise PermissionDenied(_("You may look at this export, and not change it."))
         try:
-            do(export, by=user_of(request))
-        except IllegalMove as error:
+            return SeeOther(press(request, export))
+        except NotPermitted as error:
+            raise PermissionDenied(str(error)) from error
+        except (IllegalMove, OverLimit, RequestError) as error:
             messages.error(request, str(error))
-        return SeeOther(_next(request, export))
+            return SeeOther(_next(request, export))
 
     return view
 
 
-cancel = _button(lifecycle.cancel)
-pause = _button(lifecycle.pause)
-resume = _button(lifecycle.resume)
+def _moves(move: Callable[..., None]) -> Callable[[HttpRequest, Export], str]:
+    """What `lifecycle` does to an export. It leads back to where the button was."""
+
+    def press(request: HttpRequest, export: Export) -> str:
+        move(export, by=user_of(request))
+        return _next(request, export)
+
+    return press
+
+
+def _repeats(repeat: Callable[..., tuple[Export, bool]]) -> Callable[[HttpRequest, Export], str]:
+    """A new export of the same. It leads to that: its page from a page, its card from a card."""
+
+    def press(request: HttpRequest, export: Export) -> str:
+        new = told_if_under_way(request, *repeat(export, by=user_of(request)))
+        return new.get_absolute_url() if "next" in request.POST else _at_its_card(new)
+
+    return press
+
+
+cancel = _button(_moves(lifecycle.cancel))
+pause = _button(_moves(lifecycle.pause))
+resume = _button(_moves(lifecycle.resume))
+retry = _button(_repeats(lifecycle.retry))
+again = _button(_repeats(lifecycle.run_again))
 
 
 def _next(request: HttpRequest, export: Export) -> str:
@@ -169,6 +199,10 @@ def _next(request: HttpRequest, export: Export) -> str:
     secure = request.is_secure()
     if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=secure):
         return url
+    return _at_its_card(export)
+
+
+def _at_its_card(export: Export) -> str:
     return f"{reverse('exports:dashboard')}#{export.key}"
 
 

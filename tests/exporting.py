@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
 
 WORKER = "worker-1@tests"
+NUMBERS = count(1)
 # A column of each kind; airlines and airports are joined, and some flights have no airport.
 COLUMNS = ["id", "carrier__name", "dest__name", "tailnum", "delay", "speed"]
 HEAD = (",".join(COLUMNS) + "\n").encode()
@@ -90,7 +92,14 @@ def file_with(keys: Iterable[int]) -> bytes:
 
 
 def request(user: User, **asked: Any) -> Export:
-    return lifecycle.request(user=user, **{"exporter": "flights", "columns": COLUMNS, **asked})
+    """A new export, also while others of the same rows and columns are under way."""
+    asked = {
+        "exporter": "flights",
+        "columns": COLUMNS,
+        "label": f"Flights {next(NUMBERS)}",
+        **asked,
+    }
+    return lifecycle.request(user=user, **asked)
 
 
 def start(user: User, **asked: Any) -> Export:

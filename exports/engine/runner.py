@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-from exports import lifecycle, parts, queue, turns
+from exports import lifecycle, limits, parts, queue, turns
 from exports.conf import conf
 from exports.engine import joblog, store
 from exports.engine.assemble import assemble
@@ -156,6 +156,7 @@ class _Run:
         export = self._export
         ranges = plan(extractor.source, extractor.rows, conf.PART_ROWS)
         total = sum(keys.rows for keys in ranges)
+        limits.check_rows(export, total)
         model = extractor.rows.model
         new = [
             Part(
@@ -254,5 +255,6 @@ class _Run:
         except BaseException:
             self._log.give_back(lines)
             raise
+        limits.check_bytes(self._export, self._export.bytes)
         # All workers' rows. Fewer than before are those of a part that was lost.
         self._rate.add(max(self._export.rows_done - before, 0))

@@ -17,8 +17,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from exports import changelist, lifecycle, registry
-from exports.exceptions import InvalidSelection, NotPermitted, RequestError
-from exports.forms import SHARING
+from exports.exceptions import (
+    ExportError,
+    InvalidSelection,
+    NotPermitted,
+    OverLimit,
+    RequestError,
+)
+from exports.forms import SHARING, OptionsForm
+from exports.http import over_limit, told_if_under_way
 from exports.mixins import checks, words
 from exports.models import Format
 from notifications.access import teams_of
@@ -112,21 +119,25 @@ class ExportMixin(Base):
         keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.method != "POST":
             return self._page(request, keys)
+        chosen = OptionsForm(request.POST)
         try:
             self._refuse_too_many(keys)
-            export = lifecycle.request(
+            asked = lifecycle.request_once(
                 user=request.user,  # type: ignore[arg-type]  # admin_view asks for a login.
                 exporter=self.exporter,
                 format=request.POST.get("format", ""),
+                options=chosen.asked if chosen.is_valid() else {},
                 changelist=self._selection(request, keys),
                 label=self._in_words(request, keys),
                 team=request.POST.get("team"),
             )
         except NotPermitted as error:
             raise PermissionDenied(str(error)) from error
+        except OverLimit as error:
+            return over_limit(self._page(request, keys, error), error)
         except RequestError as error:
             return self._page(request, keys, error)
-        return HttpResponseRedirect(export.get_absolute_url())
+        return HttpResponseRedirect(told_if_under_way(request, *asked).get_absolute_url())
 
     def _selection(self, request: HttpRequest, keys: Sequence[str]) -> dict[str, Any]:
         model = self.opts.label_lower
@@ -148,7 +159,7 @@ class ExportMixin(Base):
             )
 
     def _page(
-        self, request: HttpRequest, keys: Sequence[str], error: RequestError | None = None
+        self, request: HttpRequest, keys: Sequence[str], error: ExportError | None = None
     ) -> HttpResponse:
         filters = _filters(request)
         what = ""
@@ -166,6 +177,8 @@ class ExportMixin(Base):
             "key_name": ACTION_CHECKBOX_NAME,
             "formats": Format.choices,
             "chosen_format": request.POST.get("format", Format.CSV),
+            # The action of the list comes by POST, too, and without any choice.
+            "options": OptionsForm(request.POST if "format" in request.POST else None),
             "teams": teams_of(request.user),  # type: ignore[arg-type]  # As above.
             "chosen_team": request.POST.get("team", ""),
             "sharing": SHARING,

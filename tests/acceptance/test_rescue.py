@@ -24,8 +24,8 @@ def test_beat_rescues_a_lost_export_though_no_worker_takes_anything(
     transactional_db: None, beat: Process, asked, rescued
 ):
     user = get_user_model().objects.create_superuser("somebody")
-    for _ in range(5):
-        lifecycle.request(user=user, exporter="airports")  # They wait before it in the queue.
+    for number in range(5):  # They wait before it in the queue.
+        lifecycle.request(user=user, exporter="airports", label=f"Airports {number}")
     lost = lifecycle.claim(lifecycle.request(user=user, exporter="airports").pk, worker="lost")
     if asked:
         asked(lost)

@@ -282,6 +282,43 @@ def test_what_cannot_be_is_refused_on_the_page(exporting, data, message):
     assert not Export.objects.exists()
 
 
+def test_options_are_asked_for_beside_the_format(exporting):
+    chosen = {"format": "csv", "delimiter": ";", "bom": "on"}
+
+    assert exporting.post(PAGE, chosen).status_code == 302
+    assert Export.objects.get().options == {"delimiter": ";", "bom": True}
+
+
+def test_an_option_that_the_format_has_not_is_refused_and_stays_chosen(exporting):
+    response = exporting.post(PAGE, {"format": "xlsx", "delimiter": ";"})
+
+    assert response.status_code == 422
+    assert 'Excel has no option "delimiter". It has: header' in text(response)
+    assert '<option value=";" selected>' in text(response)
+    assert not Export.objects.exists()
+
+
+def test_who_asks_the_same_again_is_led_to_the_export_that_is_there(exporting):
+    first = exporting.post(PAGE, {"format": "csv"})
+
+    second = exporting.post(PAGE, {"format": "csv"})
+
+    assert second.url == first.url
+    assert "This export is already under way." in text(exporting.get(second.url))
+    assert Export.objects.count() == 1
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(exporting, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    exporting.post(PAGE, {"format": "csv"})
+
+    response = exporting.post(PAGE, {"format": "jsonl"})
+
+    assert response.status_code == 429
+    assert f"Ask again in {response['Retry-After']} s." in text(response)
+    assert Export.objects.count() == 1
+
+
 def test_a_list_can_be_shared_with_a_team_of_ones_own():
     staff = staff_with("view_flight", "export_flight")
     team = Group.objects.create(name="Analysts")

@@ -232,6 +232,32 @@ def test_pause_and_resume_go_through_lifecycle(operator):
     assert queued.status == Status.QUEUED
 
 
+def test_run_again_asks_anew_for_the_owners_and_says_why_the_rest_was_left(operator):
+    owner = User.objects.create_superuser("owner")
+    over = [make(status, label=status) for status in ("failed", "cancelled", "succeeded")]
+    waiting = make(Status.QUEUED)
+
+    messages = act(operator, "run_again", *over, waiting)
+
+    new = Export.objects.exclude(origin=None)
+    assert {export.origin for export in new} == set(over)
+    assert {(export.owner, export.status) for export in new} == {(owner, "queued")}
+    assert messages == [
+        "3 exports run again, as new ones.",
+        "1 export was left as it is: This export is queued. Only a failed or cancelled one can "
+        "be retried; one that has succeeded can be run again.",
+    ]
+
+
+def test_run_again_is_refused_for_an_owner_who_may_not(operator):
+    failed = make(Status.FAILED)
+
+    (message,) = act(operator, "run_again", failed)
+
+    assert 'left as it is: owner would be told: You may not export "Flights".' in message
+    assert Export.objects.count() == 1
+
+
 def test_actions_are_for_who_may_change_exports():
     export = make()
     client = staff_with("view_export")

@@ -99,6 +99,7 @@ def test_everything_that_can_be_asked_for_is_saved(api):
         "columns": ["id", "delay"],
         "filters": {"month": 1, "carrier": None},
         "label": "In January",
+        "options": {"gzip": True},
     }
 
     response = post(api, body=body)
@@ -107,6 +108,46 @@ def test_everything_that_can_be_asked_for_is_saved(api):
     assert response.status_code == 202
     assert (export.format, export.label) == ("jsonl", "In January")
     assert export.params == {"columns": body["columns"], "filters": body["filters"]}
+    assert export.options == response.json()["options"] == {"gzip": True}
+
+
+@pytest.mark.parametrize("format_", ["xlsx", "parquet"])
+def test_every_format_can_be_asked_for(api, format_):
+    assert post(api, body={"exporter": "flights", "format": format_}).json()["format"] == format_
+
+
+def test_who_asks_the_same_again_gets_the_export_that_is_there(api):
+    first = post(api, body={"exporter": "flights"})
+
+    second = post(api, body={"exporter": "flights", "filters": None})
+
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert second["Location"] == first["Location"]
+    assert second.json() == first.json()
+    assert Export.objects.count() == 1
+
+
+def test_who_asks_for_too_much_is_told_which_limit_it_was(api, settings):
+    settings.EXPORTS_MAX_ACTIVE = 1
+    post(api, body={"exporter": "flights"})
+
+    response = post(api, body={"exporter": "flights", "label": "Another"})
+
+    detail = "You have 1 of at most 1 exports under way. Wait until one is over, or cancel one."
+    assert_problem(response, 429, detail, limit="active_exports", allowed=1)
+    assert "Retry-After" not in response
+    assert Export.objects.count() == 1
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(api, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    post(api, body={"exporter": "flights"})
+
+    response = post(api, body={"exporter": "flights", "label": "Another"})
+
+    assert 50 <= int(response["Retry-After"]) <= 60
+    detail = f"1 of at most 1 exports in a minute. Ask again in {response['Retry-After']} s."
+    assert_problem(response, 429, detail, limit="requests_per_minute", allowed=1)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +157,9 @@ def test_everything_that_can_be_asked_for_is_saved(api):
         ({"exporter": "flights", "format": "pdf"}, "format", 'There is no format "pdf"'),
         ({"exporter": "flights", "columns": ["price"]}, "columns", 'no column "price"'),
         ({"exporter": "flights", "columns": []}, "columns", "at least one"),
+        ({"exporter": "flights", "options": {"x": 1}}, "options", 'no option "x". It has: del'),
+        ({"exporter": "flights", "options": {"gzip": 1}}, "options", "true or false"),
+        ({"exporter": "flights", "options": ["gzip"]}, "options", "dictionary"),
         ({"exporter": "flights", "filters": {"price": 1}}, "filters", 'no filter "price"'),
         ({"exporter": "flights", "filters": {"month": 13}}, "filters", '"month" is not valid'),
         ({"exporter": "flights", "filters": {"month": [1, 2]}}, "filters", "takes one value"),
@@ -252,7 +296,17 @@ def test_exporters_are_those_that_one_may_run(api, another):
 
     assert flights["name"] == "flights"
     assert flights["label"] == "Flights"
-    assert flights["formats"] == ["csv", "jsonl"]
+    assert [each["name"] for each in flights["formats"]] == ["csv", "jsonl", "xlsx", "parquet"]
+    assert flights["formats"][1] == {
+        "name": "jsonl",
+        "label": "JSON Lines",
+        "options": [{"name": "gzip", "default": False, "choices": [True, False]}],
+    }
+    assert flights["formats"][0]["options"][0] == {
+        "name": "delimiter",
+        "default": ",",
+        "choices": [",", ";", "\t", "|"],
+    }
     assert flights["columns"][:3] == ["id", "date", "time_hour"]
     assert {"carrier", "date_after", "dep_delay_min"} <= set(flights["filters"])
     assert len(program(another).get("/api/v1/exporters").json()) >= 4
@@ -370,6 +424,9 @@ def test_what_can_be_done_is_accepted_with_the_new_snapshot(api, somebody, befor
         ("failed", "pause", "This export is failed. It cannot be paused any more."),
         ("running", "resume", "This export is running. Only a paused one can be resumed."),
         ("cancelled", "resume", "This export is cancelled. Only a paused one can be resumed."),
+        ("queued", "retry", "This export is queued. Only a failed or cancelled one"),
+        ("succeeded", "retry", "one that has succeeded can be run again"),
+        ("failed", "again", "a failed or cancelled one can be retried"),
     ],
 )
 def test_what_cannot_be_done_now_is_refused_in_words(api, somebody, status, action, detail):
@@ -381,6 +438,57 @@ def test_what_cannot_be_done_now_is_refused_in_words(api, somebody, status, acti
     assert export.status == status
 
 
+# -- Asking again -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "action"), [("failed", "retry"), ("cancelled", "retry"), ("succeeded", "again")]
+)
+def test_what_is_over_is_asked_again_as_a_new_export(api, somebody, status, action):
+    origin = put(request(somebody), status)
+
+    first, second = api.post(of(origin, action)), api.post(of(origin, action))
+
+    new = Export.objects.exclude(pk=origin.pk).get()
+    assert (first.status_code, second.status_code) == (202, 200)
+    for response in (first, second):
+        assert response["Location"] == f"http://testserver{of(new)}"
+        assert response.json() == answer(new)
+    assert first.json()["origin"] == str(origin.pk)
+
+
+def test_an_export_of_others_may_be_looked_at_and_not_repeated(somebody, another):
+    theirs = put(request(another), Status.FAILED)
+    somebody.user_permissions.add(Permission.objects.get(codename="view_export"))
+
+    assert_problem(program(somebody).post(of(theirs, "retry")), 403, "and not change it")
+
+    assert Export.objects.count() == 1
+
+
+def test_a_retry_of_what_may_not_be_exported_any_more_is_refused(api, somebody):
+    origin = put(request(somebody), Status.FAILED)
+    somebody.user_permissions.clear()
+
+    assert_problem(api.post(of(origin, "retry")), 403, 'You may not export "Flights".')
+
+
+def test_a_retry_of_what_is_not_there_any_more_is_refused(api, somebody):
+    origin = put(request(somebody), Status.FAILED, params={"columns": ["price"]})
+
+    assert_problem(api.post(of(origin, "retry")), 422, 'no column "price"', field="columns")
+
+
+def test_a_retry_beyond_a_limit_is_refused(api, somebody, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    origin = put(request(somebody), Status.FAILED)
+
+    response = api.post(of(origin, "retry"))
+
+    assert_problem(response, 429, "Ask again in", limit="requests_per_minute", allowed=1)
+    assert int(response["Retry-After"]) > 0
+
+
 # -- The file -----------------------------------------------------------------------
 
 
@@ -389,7 +497,7 @@ def finished(somebody, settings, tmp_path):
     """A succeeded export with its file."""
     exporting.use_folders(settings, tmp_path)
     make_flights(range(1, 36))
-    return run(lifecycle.claim(request(somebody).pk, worker="worker-1"))
+    return run(lifecycle.claim(request(somebody, label="Flights").pk, worker="worker-1"))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -465,7 +573,7 @@ def test_an_error_of_ours_is_a_problem_and_tells_nothing(api, monkeypatch):
         raise LookupError("a secret")
 
     api.raise_request_exception = False
-    monkeypatch.setattr(lifecycle, "request", fail)
+    monkeypatch.setattr(lifecycle, "request_once", fail)
 
     response = post(api, body={"exporter": "flights"})
 
@@ -513,9 +621,14 @@ def test_the_document_describes_every_path_and_its_refusals(client):
         ("post", "/api/v1/exports/{export_id}/cancel"),
         ("post", "/api/v1/exports/{export_id}/pause"),
         ("post", "/api/v1/exports/{export_id}/resume"),
+        ("post", "/api/v1/exports/{export_id}/retry"),
+        ("post", "/api/v1/exports/{export_id}/again"),
     }
     create = document["paths"]["/api/v1/exports"]["post"]["responses"]
-    assert {"202", "401", "403", "422"} <= set(create)
+    assert set(create) == {"200", "202", "401", "403", "422", "429"}
+    for repeat in ("retry", "again"):
+        answers = document["paths"][f"/api/v1/exports/{{export_id}}/{repeat}"]["post"]["responses"]
+        assert set(answers) == {"200", "202", "401", "403", "404", "409", "422", "429"}
 
 
 def test_the_documents_fields_are_those_of_the_snapshot(client, somebody):

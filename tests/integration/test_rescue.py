@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.utils import timezone
 
 from exports import lifecycle, parts, queue
 from exports.exceptions import LostRace
 from exports.models import Export, Part, PartStatus, Status
+from tests.at_once import at_once
 from tests.exporting import events, log, lose, put, request, retained, start
 
 pytestmark = pytest.mark.django_db
@@ -280,28 +279,6 @@ def test_only_what_waits_is_enqueued(person, broker, status):
 
 
 # -- At once ------------------------------------------------------------------------
-
-
-def at_once(number, function):
-    """Call `function` in so many threads; what it returned, and what it raised."""
-    barrier = threading.Barrier(number)
-    outcomes = []
-
-    def call():
-        barrier.wait()
-        try:
-            outcomes.append(function())
-        except Exception as error:  # noqa: BLE001 - shown by the test
-            outcomes.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=call) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
 
 
 @pytest.mark.django_db(transaction=True)

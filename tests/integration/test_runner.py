@@ -691,3 +691,30 @@ def test_the_lease_is_renewed_while_the_loop_waits_for_something(person, at, set
 
     assert renewed
     assert_whole(export)
+
+
+# -- Limits -------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_more_rows_than_allowed_are_refused_before_any_is_extracted(person, settings):
+    settings.EXPORTS_MAX_ROWS = 34
+    make_flights(range(1, 36))
+
+    export = run(start(person))
+
+    assert (export.status, export.rows_done) == ("failed", 0)
+    assert export.error.startswith("It would have 35 rows, and may have 34 at most.")
+    assert not export.parts.exists()
+
+
+@pytest.mark.usefixtures("small_parts", "every_page")
+def test_a_file_that_grows_too_large_is_given_up(person, settings):
+    settings.EXPORTS_MAX_BYTES = 500
+    make_flights(range(1, 36))
+
+    export = run(start(person))
+
+    assert export.status == "failed"
+    assert re.match(r"Its file has \d+ bytes so far, and may have 500 at most\.", export.error)
+    assert export.file == ""

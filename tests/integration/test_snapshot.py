@@ -34,11 +34,15 @@ def test_it_has_exactly_these_fields(person):
         "exporter",
         "label",
         "format",
+        "options",
+        "consistency",
+        "origin",
         "status",
         "stage",
         "rows_done",
         "rows_total",
         "bytes",
+        "protected_cells",
         "rate",
         "eta",
         "attempt",
@@ -47,6 +51,8 @@ def test_it_has_exactly_these_fields(person):
         "created_at",
         "started_at",
         "finished_at",
+        "read_from",
+        "read_until",
         "expires_at",
         "error",
         "links",
@@ -54,7 +60,7 @@ def test_it_has_exactly_these_fields(person):
 
 
 def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
-    export = request(person, format="jsonl", label="In January")
+    export = request(person, format="jsonl", options={"gzip": True}, label="In January")
     export.created_at = MOMENT
 
     found = snapshot(export)
@@ -66,11 +72,15 @@ def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
         "exporter": "flights",
         "label": "In January",
         "format": "jsonl",
+        "options": {"gzip": True},
+        "consistency": "row",
+        "origin": None,
         "status": "queued",
         "stage": "",
         "rows_done": 0,
         "rows_total": None,
         "bytes": 0,
+        "protected_cells": 0,
         "rate": None,
         "eta": None,
         "attempt": 0,
@@ -79,6 +89,8 @@ def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
         "created_at": "2013-01-01T10:00:00.250000+00:00",
         "started_at": None,
         "finished_at": None,
+        "read_from": None,
+        "read_until": None,
         "expires_at": None,
         "error": "",
         "links": {"self": f"/exports/{export.pk}/", "download": None},
@@ -96,6 +108,9 @@ def test_a_finished_one_offers_its_file_until_it_expires(person):
         rows_total=30,
         finished_at=MOMENT,
         expires_at=expires,
+        protected_cells=12,
+        read_from=MOMENT - timedelta(seconds=9),
+        read_until=MOMENT,
     )
 
     found = snapshot(export)
@@ -103,7 +118,9 @@ def test_a_finished_one_offers_its_file_until_it_expires(person):
     assert found["links"]["download"] == f"/exports/{export.pk}/file"
     assert found["finished_at"] == "2013-01-01T10:00:00.250000+00:00"
     assert found["expires_at"] == expires.isoformat()
-    assert (found["rows_done"], found["bytes"]) == (30, 900)
+    assert (found["rows_done"], found["bytes"], found["protected_cells"]) == (30, 900, 12)
+    assert found["read_from"] == "2013-01-01T09:59:51.250000+00:00"
+    assert found["read_until"] == "2013-01-01T10:00:00.250000+00:00"
     export.expires_at = timezone.now()
     assert snapshot(export)["links"]["download"] is None
 
@@ -157,7 +174,7 @@ def test_the_rate_has_one_decimal(person):
 def test_the_position_in_the_queue_counts_who_came_before_and_waits(person):
     exports = [request(person) for _ in range(4)]
     for number, export in enumerate(exports):
-        Export.objects.filter(pk=export.pk).update(created_at=MOMENT + timedelta(seconds=number))
+        Export.objects.filter(pk=export.pk).update(queued_at=MOMENT + timedelta(seconds=number))
     put(exports[1], Status.RUNNING)
     for export in exports:
         export.refresh_from_db()

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -56,7 +56,10 @@ def make_export(user):
     """A queued export of `user`, with columns set behind the lifecycle's back."""
 
     def make(owner=user, **fields):
-        export = lifecycle.request(user=owner, exporter="airports")
+        # Of one question there is one at a time.
+        export = lifecycle.request(
+            user=owner, exporter="airports", label=f"Airports {uuid.uuid4()}"
+        )
         Export.objects.filter(pk=export.pk).update(**fields)
         export.refresh_from_db()
         return export
@@ -114,7 +117,7 @@ def test_who_is_not_signed_in_is_sent_to_the_login_page(client, make_export, nam
     ("method", "name"),
     [
         *(("get", name) for name in ("detail", "card", "file")),
-        *(("post", name) for name in ("cancel", "pause", "resume")),
+        *(("post", name) for name in ("cancel", "pause", "resume", "retry", "again")),
     ],
 )
 def test_somebody_elses_export_is_not_there(client, make_user, make_export, method, name):
@@ -167,6 +170,76 @@ def test_a_wrong_choice_is_named_at_its_field(signed_in, field, data):
     assert response.status_code == 422
     assert data[field] in response.context["form"].errors[field][0]
     assert not Export.objects.exists()
+
+
+CSV = {"exporter": "airports", "format": "csv"}
+
+
+def test_options_are_asked_for_beside_the_format(signed_in):
+    chosen = {"delimiter": "\t", "bom": "on", "gzip": "on"}
+
+    assert signed_in.post(reverse("exports:create"), {**CSV, **chosen}).status_code == 303
+    assert Export.objects.get().options == {"delimiter": "\t", "bom": True, "gzip": True}
+
+
+def test_options_that_nobody_touched_fit_every_format(signed_in):
+    untouched = {"exporter": "airports", "format": "parquet", "delimiter": ","}
+
+    assert signed_in.post(reverse("exports:create"), untouched).status_code == 303
+    assert Export.objects.get().options == {}
+
+
+def test_an_option_that_the_format_has_not_is_refused_beside_the_options(signed_in):
+    chosen = {"exporter": "airports", "format": "jsonl", "delimiter": ";", "gzip": "on"}
+
+    response = signed_in.post(reverse("exports:create"), chosen)
+
+    content = response.content.decode()
+    assert response.status_code == 422
+    assert 'JSON Lines has no option "delimiter". It has: gzip (true or false).' in text_of(
+        response
+    )
+    assert re.search(r'<details class="options" open>.*JSON Lines has.*</details>', content, re.S)
+    assert '<option value=";" selected>' in content
+    assert not Export.objects.exists()
+
+
+def test_who_asks_the_same_again_is_led_to_the_card_that_is_there(signed_in):
+    first = signed_in.post(reverse("exports:create"), CSV)
+
+    second = signed_in.post(reverse("exports:create"), CSV)
+
+    assert second["Location"] == first["Location"]
+    assert Export.objects.count() == 1
+    assert "This export is already under way." in text_of(signed_in.get(DASHBOARD))
+
+
+def test_a_new_export_is_not_said_to_be_under_way_already(signed_in):
+    response = signed_in.post(reverse("exports:create"), CSV, follow=True)
+
+    assert "already under way" not in text_of(response)
+
+
+def test_who_has_too_many_under_way_is_told_what_to_do(signed_in, make_export, settings):
+    settings.EXPORTS_MAX_ACTIVE = 1
+    make_export()
+
+    response = signed_in.post(reverse("exports:create"), CSV)
+
+    assert response.status_code == 429
+    assert "You have 1 of at most 1 exports under way. Wait until one is over" in text_of(response)
+    assert "Retry-After" not in response
+    assert Export.objects.count() == 1
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(signed_in, make_export, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    make_export()
+
+    response = signed_in.post(reverse("exports:create"), CSV)
+
+    assert response.status_code == 429
+    assert f"Ask again in {response['Retry-After']} s." in text_of(response)
 
 
 def test_who_may_not_run_an_exporter_is_told_so(signed_in):
@@ -268,9 +341,9 @@ def test_a_waiting_export_says_how_many_are_ahead(signed_in, make_export, ahead,
         ("pausing", "Pausing. The worker stops", {"Cancel"}),
         ("paused", "Paused. Finished parts are kept", {"Resume", "Cancel"}),
         ("cancelling", "Cancelling. The worker stops", set()),
-        ("cancelled", "Cancelled. There is no file.", set()),
-        ("succeeded", "File expired.", set()),
-        ("failed", "Failed: the disk is full", set()),
+        ("cancelled", "Cancelled. There is no file.", {"Retry"}),
+        ("succeeded", "File expired.", {"Run again"}),
+        ("failed", "Failed: the disk is full", {"Retry"}),
     ],
 )
 def test_each_status_has_its_sentence_and_its_buttons(
@@ -381,6 +454,42 @@ def test_a_finished_export_tells_all_about_its_file(signed_in, finished):
     assert "The file is kept until" in text
 
 
+@pytest.mark.parametrize(
+    ("consistency", "sentence"),
+    [
+        ("row", "Rows as they were between 10:00:01 and 10:00:09"),
+        ("snapshot", "All rows as they were at 10:00:01"),
+    ],
+)
+def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, consistency, sentence):
+    first, last = (datetime(2013, 1, 1, 10, 0, second, tzinfo=UTC) for second in (1, 9))
+    fields = {"consistency": consistency, "read_from": first, "read_until": last}
+    done = make_export(status=Status.SUCCEEDED, finished_at=last, **fields)
+    running = make_export(status=Status.RUNNING, **fields)
+
+    assert sentence in text_of(signed_in.get(page("detail", done)))
+    assert "as they were" not in text_of(signed_in.get(page("detail", running)))
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (1, "1 cell that looks like a formula was made harmless"),
+        (1200, "1 200 cells that look like formulas were made harmless"),
+    ],
+)
+def test_a_finished_export_says_how_many_cells_were_made_harmless(
+    signed_in, make_export, cells, sentence
+):
+    export = make_export(status=Status.SUCCEEDED, finished_at=timezone.now(), protected_cells=cells)
+
+    assert sentence in text_of(signed_in.get(page("detail", export)))
+
+
+def test_without_such_cells_nothing_is_said_of_them(signed_in, finished):
+    assert "harmless" not in text_of(signed_in.get(page("detail", finished)))
+
+
 def test_pages_may_be_kept_by_nobody_but_the_browser(signed_in, make_export):
     for url in (DASHBOARD, page("detail", make_export())):
         assert signed_in.get(url)["Cache-Control"] == "private, no-cache"
@@ -442,6 +551,50 @@ def test_what_cannot_be_done_any_more_is_refused_in_words(signed_in, make_export
     assert "This export is failed. It cannot be cancelled any more." in text_of(response)
     export.refresh_from_db()
     assert export.status == Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("status", "button"), [("failed", "retry"), ("cancelled", "retry"), ("succeeded", "again")]
+)
+def test_what_is_over_is_asked_again_from_its_card_and_from_its_page(
+    signed_in, make_export, status, button
+):
+    origin = make_export(status=status, finished_at=timezone.now())
+
+    from_card = signed_in.post(page(button, origin))
+    from_page = signed_in.post(page(button, origin), {"next": origin.get_absolute_url()})
+
+    new = Export.objects.exclude(pk=origin.pk).get()
+    assert (from_card.status_code, from_card["Location"]) == (303, f"{DASHBOARD}#{new.key}")
+    assert (from_page.status_code, from_page["Location"]) == (303, new.get_absolute_url())
+    shown = signed_in.get(new.get_absolute_url())
+    assert f'Repeats</dt><dd><a href="{origin.get_absolute_url()}">' in shown.content.decode()
+    assert "This export is already under way." in text_of(shown)
+
+
+def test_what_repeats_nothing_does_not_say_so(signed_in, make_export):
+    assert "Repeats" not in text_of(signed_in.get(page("detail", make_export())))
+
+
+def test_a_retry_that_is_refused_leads_back_and_says_why(signed_in, make_export, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    origin = make_export(status=Status.FAILED, finished_at=timezone.now())
+
+    response = signed_in.post(page("retry", origin), follow=True)
+
+    assert response.redirect_chain == [(f"{DASHBOARD}#{origin.key}", 303)]
+    assert "You have asked for 1 of at most 1 exports in a minute." in text_of(response)
+    assert Export.objects.count() == 1
+
+
+def test_who_may_not_export_it_any_more_cannot_retry_it(signed_in, user, make_export):
+    origin = make_export(status=Status.FAILED, finished_at=timezone.now())
+    user.user_permissions.clear()
+
+    response = signed_in.post(page("retry", origin))
+
+    assert response.status_code == 403
+    assert 'You may not export "Airports".' in text_of(response)
 
 
 def test_a_get_does_nothing_and_leads_to_the_export(signed_in, make_export):

@@ -1,12 +1,13 @@
-"""The form that starts an export."""
+"""The forms that start an export."""
 
 from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 
+from exports import options
 from exports.exceptions import UnknownColumn, UnknownFormat
-from exports.forms import StartForm
+from exports.forms import OptionsForm, StartForm
 
 
 class Somebody(AnonymousUser):
@@ -88,3 +89,25 @@ def test_a_refusal_that_names_no_field_of_the_form_is_shown_above_it():
     form.refuse(UnknownColumn("There is no such column."))
 
     assert form.non_field_errors() == ["There is no such column."]
+
+
+@pytest.mark.parametrize(
+    ("data", "asked"),
+    [
+        ({}, {}),
+        ({"delimiter": ","}, {}),
+        ({"delimiter": "\t", "bom": "on"}, {"delimiter": "\t", "bom": True}),
+        ({"delimiter": ",", "gzip": "on"}, {"gzip": True}),
+    ],
+)
+def test_a_form_asks_for_what_was_chosen_besides_the_defaults(data, asked):
+    form = OptionsForm(data)
+
+    assert form.is_valid()
+    assert form.asked == asked
+
+
+def test_a_form_offers_the_delimiters_that_there_are():
+    offered = OptionsForm().fields["delimiter"].widget.choices
+
+    assert tuple(value for value, _ in offered) == options.DELIMITERS

@@ -49,20 +49,20 @@ EXPORTS = (
     ),
     ("address", "conf"),
     ("models", "leases"),
-    ("exporter", "registry", "changelist", "query"),
+    ("exporter", "registry", "changelist", "query", "options"),
     (
         *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
         *("engine.projection", "engine.s3"),
     ),
     ("engine.source", "engine.store"),
     ("engine.plan", "engine.readers"),
-    ("access", "snapshot", "announce", "notices", "parts"),
+    ("access", "snapshot", "announce", "notices", "parts", "limits", "question"),
     ("queue",),
     ("turns",),
     ("lifecycle", "prune"),
     # What people meet. It asks lifecycle, and leaves the work to workers.
     (
-        *("admin", "api", "apps", "download", "forms", "health", "management", "mixins"),
+        *("admin", "api", "apps", "download", "forms", "health", "http", "management", "mixins"),
         *("templatetags", "urls", "views"),
     ),
     ("engine.keeper", "engine.extract", "engine.assemble"),

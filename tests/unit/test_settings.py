@@ -24,13 +24,25 @@ COUNTS = (
     "NOTIFICATIONS_RETENTION_DAYS",
     "NOTIFICATIONS_DATABASE_THREADS",
 )
+# 0 is no limit.
+LIMITS = (
+    "EXPORTS_MAX_ACTIVE",
+    "EXPORTS_MAX_REQUESTS_PER_MINUTE",
+    "EXPORTS_MAX_ROWS",
+    "EXPORTS_MAX_BYTES",
+)
 TIMES = (
     "NOTIFICATIONS_SWEEP_SECONDS",
     "NOTIFICATIONS_HEARTBEAT_SECONDS",
     "NOTIFICATIONS_STALLED_SECONDS",
 )
 # Zero of these means none.
-FROM_ZERO = {"DATABASE_POOL_SIZE": "-1", "EXPORTS_PARALLEL": "-1", "EXPORTS_TURN_SECONDS": "-0.5"}
+FROM_ZERO = {
+    **dict.fromkeys(LIMITS, "-1"),
+    "DATABASE_POOL_SIZE": "-1",
+    "EXPORTS_PARALLEL": "-1",
+    "EXPORTS_TURN_SECONDS": "-0.5",
+}
 OTHERS = (*FROM_ZERO, "EXPORTS_LINK_SECONDS")
 LEVELS = "Must be one of: DEBUG, INFO, WARNING, ERROR, CRITICAL."
 REFUSED = [
@@ -40,7 +52,7 @@ REFUSED = [
         for value in ["0", "-5"]
     ),
     *((name, value, "Must be greater than 0.") for name in TIMES for value in ["0", "0.0", "-0.5"]),
-    *((name, "many", "Not a valid") for name in (*COUNTS, *TIMES)),
+    *((name, "many", "Not a valid") for name in (*COUNTS, *LIMITS, *TIMES)),
     *((name, "nan", "Special numeric values") for name in TIMES),
     *((name, value, "Must be greater than or equal to 0.") for name, value in FROM_ZERO.items()),
     *(
@@ -59,6 +71,7 @@ REFUSED = [
 ]
 ACCEPTED = [
     *((name, "1", 1) for name in COUNTS),
+    *((name, "0", 0) for name in LIMITS),
     *((name, "0.5", 0.5) for name in TIMES),
     ("EXPORTS_PARALLEL", "0", 0),
     ("EXPORTS_TURN_SECONDS", "0", 0.0),

@@ -1,0 +1,32 @@
+"""What pages, the admin and the API say alike when somebody asks for an export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from exports.exceptions import OverLimit
+    from exports.models import Export
+
+R = TypeVar("R", bound=HttpResponse)
+
+
+def told_if_under_way(request: HttpRequest, export: Export, is_new: bool) -> Export:  # noqa: FBT001 - as lifecycle returns it
+    """`export`, to be led to. Who asks the same again is told why it is not a new one."""
+    if not is_new:
+        messages.info(request, _("This export is already under way."))
+    return export
+
+
+def over_limit(response: R, error: OverLimit) -> R:
+    """`response` as the answer to who has asked for too much, and when to ask again."""
+    response.status_code = 429
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response

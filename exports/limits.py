@@ -1,0 +1,95 @@
+"""How much people may ask for, and how large an export may be. Nobody is exempt.
+
+What is asked for is counted at the request. How large it is, is known when a worker has
+counted, and when the file is written.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+from django.contrib.auth import get_user_model
+from django.db.models import DurationField, ExpressionWrapper, F
+
+from exports import registry
+from exports.conf import conf
+from exports.exceptions import TooLarge, TooManyExports, TooManyRequests
+from exports.leases import Now
+from exports.models import FINAL, Export
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+WINDOW_SECONDS = 60
+
+
+def lock(user: User) -> None:
+    """Let requests of `user` come one after the other, until this transaction ends.
+
+    Otherwise ten clicks at once would all count before the first is saved. SQLite has no
+    locks of rows; there transactions that write come one after the other anyway.
+    """
+    # NO KEY: rows that name the user may be added meanwhile, such as notifications.
+    people = get_user_model()._default_manager.select_for_update(no_key=True)
+    list(people.filter(pk=user.pk).values_list("pk"))
+
+
+def check_request(user: User) -> None:
+    """Whether `user` may have one export more. Raises OverLimit. Call `lock` before."""
+    _check_active(user)
+    _check_rate(user)
+
+
+def _check_active(user: User) -> None:
+    allowed = conf.MAX_ACTIVE
+    active = Export.objects.filter(owner=user).exclude(status__in=FINAL).count()
+    if allowed and active >= allowed:
+        raise TooManyExports(
+            f"You have {active} of at most {allowed} exports under way. Wait until one is over, "
+            f"or cancel one. Paused ones count.",
+            allowed=allowed,
+        )
+
+
+def _check_rate(user: User) -> None:
+    allowed = conf.MAX_REQUESTS_PER_MINUTE
+    if not allowed:
+        return
+    newest = Export.objects.filter(owner=user).order_by("-created_at")
+    # By the database's clock, which they were dated by.
+    age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
+    # There is room when the last of as many as are allowed is a window old.
+    last = newest.values_list(age, flat=True)[allowed - 1 : allowed].first()
+    if last is not None and last.total_seconds() < WINDOW_SECONDS:
+        wait = max(1, ceil(WINDOW_SECONDS - last.total_seconds()))
+        raise TooManyRequests(
+            f"You have asked for {allowed} of at most {allowed} exports in a minute. "
+            f"Ask again in {wait} s.",
+            allowed=allowed,
+            retry_after=wait,
+        )
+
+
+def check_rows(export: Export, total: int) -> None:
+    """Whether `export` may have that many rows. Raises TooLarge."""
+    allowed = _allowed(registry.get(export.exporter).max_rows, conf.MAX_ROWS)
+    if allowed and total > allowed:
+        raise TooLarge(
+            f"It would have {total:,} rows, and may have {allowed:,} at most. "
+            f"Filter it to fewer rows, or ask an administrator for a higher limit."
+        )
+
+
+def check_bytes(export: Export, written: int) -> None:
+    """Whether the file of `export` may have as much as was written of it. Raises TooLarge."""
+    allowed = _allowed(registry.get(export.exporter).max_bytes, conf.MAX_BYTES)
+    if allowed and written > allowed:
+        raise TooLarge(
+            f"Its file has {written:,} bytes so far, and may have {allowed:,} at most. Filter it "
+            f"to fewer rows, choose fewer columns, or ask an administrator for a higher limit."
+        )
+
+
+def _allowed(own: int | None, setting: int) -> int:
+    return setting if own is None else own

@@ -1,0 +1,102 @@
+"""A request, checked: who asks, for what, and how it is to be written.
+
+Two requests that ask for the same, in the same words, have the same fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from exports import options as format_options
+from exports import query
+from exports.access import chosen_team
+from exports.exceptions import UnknownFormat
+from exports.models import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from django.contrib.auth.models import Group, User
+
+    from exports.models import Export
+
+
+@dataclass(frozen=True)
+class Question:
+    """What can be saved as an export as it is."""
+
+    owner: User
+    team: Group | None
+    exporter: str
+    label: str
+    format: str
+    options: dict[str, Any]
+    params: dict[str, Any]
+    consistency: str
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The columns of an export that say what was asked for."""
+        return {**vars(self), "fingerprint": self.fingerprint}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all but the owner, beside whom it is stored. The order of columns counts."""
+        said = {**vars(self), "owner": None, "team": self.team and self.team.pk}
+        text = json.dumps(said, cls=DjangoJSONEncoder, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def checked(
+    user: User,
+    *,
+    exporter: str,
+    format: str = Format.CSV,  # noqa: A002 - the field's name
+    options: Mapping[str, Any] | None = None,
+    columns: Sequence[str] | None = None,
+    filters: Mapping[str, Any] | None = None,
+    changelist: Mapping[str, Any] | None = None,
+    label: str = "",
+    team: int | str | None = None,
+) -> Question:
+    """The question that `user` asks, if they may ask it. Nothing is counted or read.
+
+    Raises RequestError, which names the field that is wrong, or NotPermitted.
+    """
+    found = query.permitted(user, exporter)
+    if format not in Format.values:
+        raise UnknownFormat(
+            f'There is no format "{format}". There are: {", ".join(Format.values)}.'
+        )
+    asked = {"columns": columns, "filters": filters, "changelist": changelist}
+    params = {name: value for name, value in asked.items() if value is not None}
+    query.columns(found, columns)
+    query.rows(found, user, params)
+    return Question(
+        owner=user,
+        team=chosen_team(user, team),
+        exporter=found.name,
+        label=label.strip()[:200] or str(found.label),
+        format=str(format),
+        options=format_options.checked(format, options),
+        params=params,
+        consistency=found.consistency,
+    )
+
+
+def again(export: Export) -> Question:
+    """The question of `export`, checked as if its owner asked it now. Raises as `checked`."""
+    return checked(
+        export.owner,
+        exporter=export.exporter,
+        format=export.format,
+        options=export.options,
+        label=export.label,
+        team=export.team_id,
+        **export.params,
+    )

@@ -1,0 +1,213 @@
+"""The same question of the same person, asked while it is under way, has one answer."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import IntegrityError, transaction
+
+from exports import lifecycle, limits, queue
+from exports.models import FINAL, Export, Status
+from tests.at_once import at_once
+from tests.exporting import events, put
+
+pytestmark = pytest.mark.django_db
+
+QUESTION = {
+    "exporter": "flights",
+    "format": "csv",
+    "options": {"gzip": True, "bom": True},
+    "columns": ["id", "delay"],
+    "filters": {"month": 1, "dep_delay_min": 10},
+    "label": "In January",
+}
+
+
+@pytest.fixture
+def person():
+    """May do everything."""
+    return User.objects.create_superuser("person")
+
+
+@pytest.fixture
+def enqueued(monkeypatch):
+    """What the broker is told."""
+    told = []
+    monkeypatch.setattr(queue, "enqueue", lambda export_id: told.append(export_id) or True)
+    return told
+
+
+def ask(user, **other):
+    return lifecycle.request_once(user=user, **{**QUESTION, **other})
+
+
+def test_the_same_question_gets_the_export_that_is_there(
+    person, enqueued, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        first, first_is_new = ask(person)
+        second, second_is_new = ask(person)
+
+    assert (first_is_new, second_is_new) == (True, False)
+    assert second == first
+    assert Export.objects.count() == 1
+    assert enqueued == [first.pk]
+    assert events(first.stream) == events(first.owner_stream) == ["export.queued"]
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
+def test_it_is_the_answer_while_it_is_under_way_or_paused(person, status):
+    first, _ = ask(person)
+    put(first, status)
+
+    assert ask(person) == (first, False)
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_what_is_over_is_no_answer_any_more(person, status):
+    first, _ = ask(person)
+    put(first, status)
+
+    second, is_new = ask(person)
+
+    assert is_new
+    assert second != first
+    assert second.fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"exporter": "planes", "columns": None, "filters": None},
+        {"format": "jsonl", "options": {"gzip": True}},
+        {"options": {"gzip": True}},
+        {"columns": ["delay", "id"]},
+        {"columns": None},
+        {"filters": {"month": 1}},
+        {"filters": None},
+        {"changelist": {"model": "demo.flight", "query": ""}},
+        {"label": "In winter"},
+    ],
+    ids=str,
+)
+def test_whatever_differs_makes_it_another_question(person, other):
+    first, _ = ask(person)
+
+    second, is_new = ask(person, **other)
+
+    assert is_new
+    assert second != first
+
+
+def test_another_team_makes_it_another_question(person):
+    team = Group.objects.create(name="Analysts")
+    person.groups.add(team)
+    ask(person)
+
+    shared, is_new = ask(person, team=team.pk)
+
+    assert is_new
+    assert ask(person, team=str(team.pk)) == (shared, False)
+
+
+def test_it_is_another_question_when_somebody_else_asks(person):
+    other = User.objects.create_superuser("other")
+    ask(person)
+
+    export, is_new = ask(other)
+
+    assert is_new
+    assert export.owner == other
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"filters": {"dep_delay_min": 10, "month": 1}},
+        {"options": {"bom": True, "gzip": True}},
+        {"options": {"bom": True, "gzip": True, "delimiter": ","}},
+        {"label": " In January "},
+        {"team": ""},
+    ],
+    ids=str,
+)
+def test_what_means_nothing_makes_no_difference(person, same):
+    first, _ = ask(person)
+
+    assert ask(person, **same) == (first, False)
+
+
+def test_what_was_saved_before_there_were_fingerprints_is_like_nothing(person):
+    for _ in range(2):
+        Export.objects.create(owner=person, exporter="flights", label="In January")
+
+    assert ask(person)[1]
+
+
+# -- At once --------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("locks", [True, False], ids=["with the lock", "by the constraint alone"])
+def test_of_questions_at_once_one_is_saved_and_all_get_it(person, enqueued, monkeypatch, locks):
+    if not locks:
+        monkeypatch.setattr(limits, "lock", lambda _: None)
+
+    outcomes = at_once(8, lambda: ask(person))
+
+    (export,) = Export.objects.all()
+    assert [found.pk for found, _ in outcomes] == [export.pk] * 8
+    assert sorted(is_new for _, is_new in outcomes) == [False] * 7 + [True]
+    assert enqueued == [export.pk]
+    assert events(export.stream) == ["export.queued"]
+
+
+def test_whoever_looked_before_the_other_was_saved_gets_the_others(person, monkeypatch):
+    first, _ = ask(person)
+    looks = looks_away_once(monkeypatch)
+
+    assert ask(person) == (first, False)
+    assert looks == [None, first]
+
+
+def test_if_the_other_is_over_by_then_there_is_a_new_one(person, monkeypatch):
+    first, _ = ask(person)
+    lock = limits.lock
+
+    def over_at_the_second_look(user):
+        if looks:
+            put(first, Status.SUCCEEDED)
+        lock(user)
+
+    looks = looks_away_once(monkeypatch)
+    monkeypatch.setattr(limits, "lock", over_at_the_second_look)
+
+    second, is_new = ask(person)
+
+    assert is_new
+    assert looks == [None, None]
+    assert second.status == Status.QUEUED
+
+
+def looks_away_once(monkeypatch):
+    """The first look does not see what is under way: as if it were saved just after."""
+    under_way = lifecycle._under_way
+    looks = []
+
+    def look(asked):
+        looks.append(under_way(asked) if looks else None)
+        return looks[-1]
+
+    monkeypatch.setattr(lifecycle, "_under_way", look)
+    return looks
+
+
+def test_the_table_holds_no_two_of_a_question_under_way(person):
+    first, _ = ask(person)
+
+    with (
+        pytest.raises(IntegrityError, match=r"owner_id|one_active_export"),
+        transaction.atomic(),
+    ):
+        Export.objects.create(owner=person, exporter="x", fingerprint=first.fingerprint)
+    assert Export.objects.get() == first

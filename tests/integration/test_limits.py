@@ -1,0 +1,258 @@
+"""How much one person may ask for, and how large an export may be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from demo.models import Flight
+from exports import lifecycle, limits, queue
+from exports.exceptions import TooLarge, TooManyExports, TooManyRequests
+from exports.exporter import Exporter
+from exports.models import FINAL, Export, Status
+from tests.at_once import at_once
+from tests.exporting import put, registered, request
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def person():
+    """A superuser: nobody is exempt."""
+    return User.objects.create_superuser("person")
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_told(monkeypatch):
+    monkeypatch.setattr(queue, "enqueue", lambda _: True)
+
+
+def aged(export, seconds):
+    """Let it have been requested so long ago, by the database's clock."""
+    long_ago = limits.Now() - timedelta(seconds=seconds)
+    Export.objects.filter(pk=export.pk).update(created_at=long_ago)
+    return export
+
+
+# -- Exports under way ------------------------------------------------------------------------
+
+
+def test_beyond_the_exports_that_may_be_under_way_a_request_is_refused(person, settings):
+    settings.EXPORTS_MAX_ACTIVE = 2
+    request(person)
+    request(person)
+
+    with pytest.raises(TooManyExports) as refused:
+        request(person)
+
+    assert str(refused.value) == (
+        "You have 2 of at most 2 exports under way. Wait until one is over, or cancel one. "
+        "Paused ones count."
+    )
+    assert (refused.value.limit, refused.value.allowed) == ("active_exports", 2)
+    assert refused.value.retry_after is None
+    assert Export.objects.count() == 2
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
+def test_what_is_under_way_or_paused_counts(person, settings, status):
+    settings.EXPORTS_MAX_ACTIVE = 1
+    put(request(person), status)
+
+    with pytest.raises(TooManyExports):
+        request(person)
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_what_is_over_does_not_count(person, settings, status):
+    settings.EXPORTS_MAX_ACTIVE = 1
+    put(request(person), status)
+
+    assert request(person).status == Status.QUEUED
+
+
+def test_the_exports_of_others_do_not_count(person, settings):
+    settings.EXPORTS_MAX_ACTIVE = 1
+    request(User.objects.create_superuser("other"))
+
+    assert request(person).owner == person
+
+
+def test_who_asks_at_the_limit_for_what_is_under_way_gets_it(person, settings):
+    settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    first = request(person, label="A")
+
+    assert request(person, label="A") == first
+
+
+@pytest.mark.parametrize("limit", ["EXPORTS_MAX_ACTIVE", "EXPORTS_MAX_REQUESTS_PER_MINUTE"])
+def test_zero_is_no_limit(person, settings, limit):
+    settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
+    setattr(settings, limit, 0)
+    other = TooManyRequests if limit == "EXPORTS_MAX_ACTIVE" else TooManyExports
+    request(person)
+    request(person)
+
+    with pytest.raises(other):
+        request(person)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_clicks_at_once_do_not_get_past_the_limit(person, settings):
+    settings.EXPORTS_MAX_ACTIVE = 3
+
+    outcomes = at_once(10, lambda: request(person))
+
+    refused = [each for each in outcomes if isinstance(each, TooManyExports)]
+    assert len(refused) == 7
+    assert Export.objects.count() == 3
+    assert all(isinstance(each, Export | TooManyExports) for each in outcomes)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_click_many_times_at_the_limit_is_one_export_and_no_refusal(person, settings):
+    settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+
+    outcomes = at_once(10, lambda: request(person, label="A").pk)
+
+    assert outcomes == [Export.objects.get().pk] * 10
+
+
+# -- Requests in a minute -----------------------------------------------------------------------
+
+
+def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(person, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 3
+    for seconds in (50, 20, 10):
+        aged(put(request(person), Status.CANCELLED), seconds)
+
+    with pytest.raises(TooManyRequests) as refused:
+        request(person)
+
+    wait = refused.value.retry_after
+    assert 1 <= wait <= 10
+    assert str(refused.value) == (
+        f"You have asked for 3 of at most 3 exports in a minute. Ask again in {wait} s."
+    )
+    assert (refused.value.limit, refused.value.allowed) == ("requests_per_minute", 3)
+    assert Export.objects.count() == 3
+
+
+def test_the_wait_is_for_the_last_that_is_in_the_way_and_not_for_the_first(person, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
+    exports = [put(request(person), Status.FAILED) for _ in range(2)]
+    for export, seconds in zip(exports, (58, 20), strict=True):
+        aged(export, seconds)
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+
+    with pytest.raises(TooManyRequests) as refused:
+        request(person)
+
+    assert 30 <= refused.value.retry_after <= 40
+
+
+def test_after_a_minute_there_is_room_again(person, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    aged(request(person), 61)
+
+    assert request(person).status == Status.QUEUED
+
+
+def test_a_host_whose_clock_is_wrong_dates_no_request(person, settings, monkeypatch):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    right = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: right - timedelta(hours=1))
+
+    export = request(person)
+
+    assert abs(export.created_at - right) < timedelta(minutes=5)
+    assert abs(export.queued_at - right) < timedelta(minutes=5)
+    with pytest.raises(TooManyRequests):
+        request(person)
+
+
+def test_what_was_resumed_was_not_requested_again(person, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    export = aged(request(person), 61)
+    lifecycle.pause(export)
+    lifecycle.resume(export)
+
+    assert request(person) != export
+
+
+# -- How large it is ------------------------------------------------------------------------
+
+
+class Small(Exporter):
+    queryset = Flight.objects.all()
+    columns = ("id",)
+    permission = "demo.export_flight"
+    max_rows = 10
+    max_bytes = 1_000
+
+
+class Unlimited(Small):
+    max_rows = 0
+    max_bytes = 0
+
+
+def export_of(person, exporter):
+    return request(person, exporter=exporter, columns=None)
+
+
+@pytest.fixture
+def exporters(settings):
+    """Limits of the site's, and two exporters that have others."""
+    settings.EXPORTS_MAX_ROWS = 1_000_000
+    settings.EXPORTS_MAX_BYTES = 5_000_000
+    with registered(Small, Unlimited):
+        yield
+
+
+@pytest.mark.parametrize(("exporter", "most"), [("flights", 1_000_000), ("small", 10)])
+def test_more_rows_than_an_export_may_have_are_refused(person, exporters, exporter, most):
+    export = export_of(person, exporter)
+
+    limits.check_rows(export, most)
+    with pytest.raises(TooLarge) as refused:
+        limits.check_rows(export, most + 1)
+
+    assert str(refused.value) == (
+        f"It would have {most + 1:,} rows, and may have {most:,} at most. "
+        f"Filter it to fewer rows, or ask an administrator for a higher limit."
+    )
+
+
+@pytest.mark.parametrize(("exporter", "most"), [("flights", 5_000_000), ("small", 1_000)])
+def test_more_bytes_than_a_file_may_have_are_refused(person, exporters, exporter, most):
+    export = export_of(person, exporter)
+
+    limits.check_bytes(export, most)
+    with pytest.raises(TooLarge) as refused:
+        limits.check_bytes(export, most + 1)
+
+    assert str(refused.value) == (
+        f"Its file has {most + 1:,} bytes so far, and may have {most:,} at most. Filter it to "
+        f"fewer rows, choose fewer columns, or ask an administrator for a higher limit."
+    )
+
+
+def test_an_exporter_may_be_without_the_limits_that_others_have(person, exporters):
+    export = export_of(person, "unlimited")
+
+    limits.check_rows(export, 10**12)
+    limits.check_bytes(export, 10**15)
+
+    assert limits.conf.MAX_ROWS < 10**12
+
+
+def test_unless_it_is_said_an_export_may_have_any_size(person):
+    export = request(person)
+
+    limits.check_rows(export, 10**12)
+    limits.check_bytes(export, 10**15)
+
+    assert (limits.conf.MAX_ROWS, limits.conf.MAX_BYTES) == (0, 0)

@@ -1,0 +1,91 @@
+"""The options of a file: each format takes those that mean something to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from exports import options
+from exports.exceptions import InvalidOption
+
+# A copy of options.BY_FORMAT: an option in the wrong place there must fail here.
+TAKEN = {
+    "csv": {"delimiter": ";", "bom": True, "header": False, "gzip": True, "protect": False},
+    "jsonl": {"gzip": True},
+    "xlsx": {"header": False, "protect": False},
+    "parquet": {},
+}
+ALL = TAKEN["csv"]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_differs_from_the_default_is_stored(name):
+    assert options.checked(name, TAKEN[name]) == TAKEN[name]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_the_defaults_are_not_stored(name):
+    asked = {each: options.DEFAULTS[each] for each in TAKEN[name]}
+
+    assert options.checked(name, asked) == {}
+    assert options.checked(name, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [(name, each) for name in TAKEN for each in ALL if each not in TAKEN[name]]
+)
+def test_an_option_of_another_format_is_refused_though_it_had_no_effect(name, option):
+    for value in (ALL[option], options.DEFAULTS[option]):
+        with pytest.raises(InvalidOption, match=f'has no option "{option}"'):
+            options.checked(name, {option: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "there_is"),
+    [
+        (
+            "csv",
+            'CSV has no option "colour". It has: delimiter (one of "," ";" "|" and tab); '
+            "bom (true or false); header (true or false); gzip (true or false); "
+            "protect (true or false).",
+        ),
+        ("jsonl", 'JSON Lines has no option "colour". It has: gzip (true or false).'),
+        ("parquet", 'Parquet has no option "colour". It has: none.'),
+    ],
+)
+def test_a_refusal_lists_what_there_is(name, there_is):
+    with pytest.raises(InvalidOption) as refused:
+        options.checked(name, {"colour": "red"})
+
+    assert str(refused.value) == there_is
+    assert refused.value.field == "options"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_delimiter_is_one_of_four(delimiter):
+    assert options.checked("csv", {"delimiter": delimiter}).get("delimiter", ",") == delimiter
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        *(("delimiter", value, 'one of "," ";" "|" and tab') for value in (":", ";;", "", None, 1)),
+        *(("gzip", value, "true or false") for value in (1, 0, "true", None, [], {})),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_those_that_can(option, value, allowed):
+    with pytest.raises(InvalidOption) as refused:
+        options.checked("csv", {option: value})
+
+    assert str(refused.value) == f'The option "{option}" is {allowed}.'
+
+
+def test_programs_are_told_the_defaults_and_the_choices():
+    assert options.described("xlsx") == [
+        {"name": "header", "default": True, "choices": [True, False]},
+        {"name": "protect", "default": True, "choices": [True, False]},
+    ]
+    assert options.described("csv")[0] == {
+        "name": "delimiter",
+        "default": ",",
+        "choices": [",", ";", "\t", "|"],
+    }
