@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F, Window
-from django.db.models.functions import Mod, RowNumber
+from django.db.models import BigIntegerField, F, Value, Window
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import RowNumber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +43,11 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
     with source.reading():
         ranges: list[Range] = []
         after = None
-        ends = _numbered(keys).annotate(_rest=Mod(F("_row"), part_rows)).filter(_rest=0)
-        for key, _ in _read(source, ends.order_by("_row")):
+        # Not Mod(): it counts in numerics, at half the speed.
+        rest = CombinedExpression(F("_row"), "%%", Value(part_rows), BigIntegerField())
+        ends = _numbered(keys).annotate(_rest=rest).filter(_rest=0)
+        # Sorted here: PostgreSQL would sort all rows, on disk, before it takes these few.
+        for key, _ in sorted(_read(source, ends), key=itemgetter(1)):
             ranges.append(Range(after, key, part_rows))
             after = key
         tail = keys if after is None else keys.filter(pk__gt=after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -133,6 +134,17 @@ def test_what_narrows_or_orders_the_query_is_kept_or_does_not_matter(narrow):
     assert sum(each.rows for each in ranges) == rows.count()
     assert all(each.rows == 7 for each in ranges[:-1])
     assert_covers(ranges, rows)
+
+
+def test_the_database_sorts_by_the_key_alone():
+    make_flights(range(1, 6))
+    source = Watched()
+
+    ranges = planned(Flight.objects.all(), 2, source)
+
+    assert [each.rows for each in ranges] == [2, 2, 1]
+    # In the window an index gives the order. Anywhere else all rows were sorted, on disk.
+    assert "ORDER BY" not in re.sub(r"OVER \([^)]*\)", "", source.asked[0])
 
 
 def test_a_plan_does_not_fetch_the_rows():
