@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     Columns = list[tuple[Any, ...]]
 
+# Rows of one query that are worked on at once: as many as the processor's cache holds with
+# all that becomes of them. With 2 000, a row took a third longer.
+AT_ONCE = 350
+
 
 def read(
     source: Source,
@@ -47,7 +51,8 @@ def _by_cursor(
     source: Source, found: QuerySet[Any], keys: Range, page_rows: int
 ) -> Iterator[list[Any]]:
     with source.reading():
-        yield from source.pages(_after(found, keys.after), page_rows)
+        # It is one query, however few are taken at a time.
+        yield from source.pages(_after(found, keys.after), min(page_rows, AT_ONCE))
 
 
 def _by_keyset(
