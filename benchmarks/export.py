@@ -1,80 +1,224 @@
-"""One way of exporting the demo's flights to CSV, in a process of its own.
+"""One way of exporting the demo's flights, in a process of its own.
 
-    python -m benchmarks.export WAY
+    python -m benchmarks.export WAY ROWS
 
-prints seconds, rows and the peak of memory (MiB) as JSON.
+prints seconds, rows, the peak of memory (MiB) and the processor's seconds of the process as
+JSON.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import resource
 import sys
 import time
-from typing import TYPE_CHECKING
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import django
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from exports.models import Export
 
-def waybill() -> int:
+SQLITE, POSTGRES = "sqlite", "postgresql"
+
+
+@dataclass
+class Run:
+    """What a way has done. Whatever is 0 is that of this process."""
+
+    rows: int
+    seconds: float = 0
+    mebibytes: float = 0
+    processor: float = 0
+
+
+# -- Waybill -------------------------------------------------------------------------------
+
+
+def waybill(file_format: str = "csv", *, python: bool = False, **options: Any) -> Run:
     """An export from the click to the file: publish, parts, progress, checksum, protection, log.
 
     Here one process requests and runs it. What a worker waits for a message is not in it.
     """
-    from django.contrib.auth import get_user_model
-
     from exports import lifecycle
     from exports.engine import runner
 
-    user, _ = get_user_model().objects.get_or_create(username="bench", is_superuser=True)
-    export = lifecycle.request(user=user, exporter="flights")
+    began = time.perf_counter()
+    export = _request(file_format, python=python, options=options)
     runner.run(lifecycle.claim(export.pk, worker="bench"))
+    seconds = time.perf_counter() - began
+    return Run(_done(export), seconds)
+
+
+def two_workers() -> Run:
+    """The same with two real workers of Celery, from the request to the file."""
+    from tests.services.processes import Run as Processes
+    from tests.services.waybill import Worker
+    from tests.waiting import wait_until
+
+    with closing(Processes()) as processes:
+        workers = [Worker(processes) for _ in range(2)]
+        export = _request("csv", python=False, options={})
+
+        def is_over() -> bool:
+            export.refresh_from_db()
+            return export.is_final
+
+        wait_until(is_over, 3_600, "the export is over")
+        assert export.finished_at, "It is over."
+        seconds = (export.finished_at - export.created_at).total_seconds()
+        pids = [pid for worker in workers for pid in _children(worker.process.pid)]
+        return Run(
+            _done(export),
+            seconds,
+            max(map(_peak, pids)),
+            sum(map(_processor, pids)),
+        )
+
+
+def _request(file_format: str, *, python: bool, options: dict[str, Any]) -> Export:
+    from django.contrib.auth import get_user_model
+
+    from benchmarks.loops import HEADERS, IN_SQL
+    from exports import lifecycle
+    from exports.models import Export
+
+    user, _ = get_user_model().objects.get_or_create(username="bench", is_superuser=True)
+    columns = HEADERS if python else IN_SQL
+    export = lifecycle.request(user=user, exporter="flights", format=file_format, columns=columns)
+    # Not by the request: which options somebody may ask for is another matter.
+    Export.objects.filter(pk=export.pk).update(options=options)
+    return export
+
+
+def _done(export: Export) -> int:
+    """How many rows it has. Whatever is left out would make it look faster than it is."""
+    from exports.engine import store
+
     export.refresh_from_db()  # The claim has an object of its own.
-    # Whatever is left out would make it look faster than it is.
     assert export.status == "succeeded", export.error
     assert export.enqueued_at, "The broker did not take the message."
     assert export.log_lines, "The export's log is empty."
+    assert export.sha256, "The file has no checksum."
+    store.delete(export.file)
     return export.rows_done
 
 
-def values_loop() -> int:
+def _children(pid: int) -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children()]
+
+
+def _processor(pid: int) -> float:
+    import psutil
+
+    used = psutil.Process(pid).cpu_times()
+    return used.user + used.system
+
+
+def _peak(pid: int) -> float:
+    """The most that another process ever had. Only Linux tells; 0 elsewhere."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+# -- All of them ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to export flights. A slow one writes fewer, one in `share` of all."""
+
+    name: str
+    run: Callable[[int], Run]
+    databases: tuple[str, ...] = (POSTGRES, SQLITE)
+    share: int = 1
+    format: str = "csv"  # left out where there is no writer for it
+
+
+def _psql(count: int) -> Run:
     from benchmarks import loops
 
-    return loops.write(loops.values_rows())
+    # What a child needs at most cannot be told from what this process has when it starts it.
+    return Run(loops.psql(count), mebibytes=math.nan)
 
 
-def model_loop() -> int:
-    from benchmarks import loops
+def _loop(name: str) -> Callable[[int], Run]:
+    def run(count: int) -> Run:
+        from benchmarks import loops
 
-    return loops.write(loops.model_rows())
+        return Run(getattr(loops, name)(count))
+
+    return run
 
 
+def _rows(name: str) -> Callable[[int], Run]:
+    def run(count: int) -> Run:
+        from benchmarks import loops
+
+        return Run(loops.write(getattr(loops, name)(count)))
+
+    return run
+
+
+LIMIT = {POSTGRES: r"psql \copy", SQLITE: "sqlite3 and joined lines"}
 BASE = "values_list().iterator() loop"
-WAYS: dict[str, Callable[[], int]] = {
-    "waybill": waybill,
-    BASE: values_loop,
-    "model instances loop": model_loop,
-}
+WAYS = [
+    Way(LIMIT[POSTGRES], _psql, (POSTGRES,)),
+    Way(LIMIT[SQLITE], _loop("sqlite3"), (SQLITE,)),
+    Way("waybill, CSV", lambda _: waybill()),
+    Way("waybill, CSV, two workers", lambda _: two_workers(), (POSTGRES,)),
+    Way("waybill, CSV with a Python column", lambda _: waybill(python=True)),
+    Way(BASE, _rows("values_rows"), share=5),
+    Way("model instances loop", _rows("model_rows"), share=10),
+    Way("django-import-export", _loop("import_export"), (POSTGRES,), share=50),
+    Way("waybill, CSV, gzip", lambda _: waybill(gzip=True), (POSTGRES,)),
+    Way("waybill, JSON Lines", lambda _: waybill("jsonl"), (POSTGRES,), format="jsonl"),
+    Way("waybill, Parquet", lambda _: waybill("parquet"), (POSTGRES,), format="parquet"),
+    Way("waybill, XLSX", lambda _: waybill("xlsx"), (POSTGRES,), format="xlsx"),
+    Way("xlsxwriter, constant_memory", _loop("xlsxwriter"), (POSTGRES,), share=10),
+]
 
 
-def main(way: str) -> None:
+def main(name: str, count: int) -> None:
+    set_up()
+    way = next(way for way in WAYS if way.name == name)
+    began, used = time.perf_counter(), time.process_time()
+    run = way.run(count)
+    run.seconds = run.seconds or time.perf_counter() - began
+    run.processor = run.processor or time.process_time() - used + _of_children()
+    run.mebibytes = run.mebibytes or _most()
+    print(json.dumps(vars(run)))
+
+
+def set_up() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     for handler in logging.getLogger().handlers:
         # The terminal is spared. Loggers keep their level: exports have logs of their own.
         handler.setLevel(logging.CRITICAL)
-    start = time.perf_counter()
-    rows = WAYS[way]()
-    seconds = time.perf_counter() - start
+
+
+def _of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _most() -> float:
+    """The peak of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    mebibytes = peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"seconds": seconds, "rows": rows, "mebibytes": mebibytes}))
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.retry import Retry
 
 from config.run.processes import valkey
+from tests.services.postgres import Postgres
+from tests.services.processes import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,25 +25,43 @@ if TYPE_CHECKING:
 # Those of a checkout that somebody uses: its data, its files, its Redis, its way to run.
 NOT_OURS = ("STORAGE_URL", "EXPORTS_WORK_DIR", "REDIS_PREFIX", "DEBUG", "LOG_LEVEL")
 
+# It waits for the disk, as one in use does, and has room for a hundred workers.
+SERVER = {"fsync": "on", "full_page_writes": "on", "max_connections": 400}
+
+SQLITE, POSTGRES = DATABASES = ("sqlite", "postgres")
+
 
 @contextmanager
-def surroundings() -> Iterator[dict[str, str]]:
-    """The environment for whatever measures. SQLite, unless BENCH_DATABASE_URL names another.
+def surroundings(database: str = SQLITE) -> Iterator[dict[str, str]]:
+    """The environment for whatever measures, on `database` or on that of BENCH_DATABASE_URL.
 
     Never the database of DATABASE_URL: what is measured fills tables, and makes a superuser.
     """
     with tempfile.TemporaryDirectory(prefix="waybill-bench-") as path:
         var = Path(path)
-        database = os.environ.get("BENCH_DATABASE_URL") or f"sqlite:///{var / 'bench.sqlite3'}"
-        if database == os.environ.get("DATABASE_URL"):
-            raise SystemExit("BENCH_DATABASE_URL must not be DATABASE_URL: name an empty database.")
-        with _valkey(var / "valkey.sock") as redis_url:
+        with _database(database, var) as named, _valkey(var / "valkey.sock") as redis_url:
             yield {
                 **{name: value for name, value in os.environ.items() if name not in NOT_OURS},
                 "VAR_DIR": str(var),
-                "DATABASE_URL": database,
+                **named,
                 "REDIS_URL": redis_url,
             }
+
+
+@contextmanager
+def _database(kind: str, var: Path) -> Iterator[dict[str, str]]:
+    """DATABASE_URL, and with PostgreSQL the psql for it as PSQL, if there is one."""
+    if url := os.environ.get("BENCH_DATABASE_URL"):
+        if url == os.environ.get("DATABASE_URL"):
+            raise SystemExit("BENCH_DATABASE_URL must not be DATABASE_URL: name an empty database.")
+        yield {"DATABASE_URL": url, "PSQL": shutil.which("psql") or ""}
+    elif kind == SQLITE:
+        yield {"DATABASE_URL": f"sqlite:///{var / 'bench.sqlite3'}"}
+    else:
+        with closing(Run()) as run:
+            server = Postgres(run, SERVER)
+            server.start()
+            yield {"DATABASE_URL": server.url("postgres"), "PSQL": str(server.binary("psql"))}
 
 
 @contextmanager

@@ -20,6 +20,8 @@ import psycopg
 from tests.services.processes import ServiceError, as_user
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.services.processes import Process, Run
 
 UNPRIVILEGED = "nobody"
@@ -30,12 +32,12 @@ ENVIRONMENT = {"LC_ALL": "C"}  # A server does not start in a locale that is not
 class Postgres:
     """Starts when `start` is called. Whoever can reach its socket is trusted.
 
-    Unless it is `durable` it does not wait for the disk: tests throw the data away.
+    `settings` are PostgreSQL's own, and come before ours.
     """
 
-    def __init__(self, run: Run, *, durable: bool = False) -> None:
+    def __init__(self, run: Run, settings: Mapping[str, object] | None = None) -> None:
         self._run = run
-        self._durable = durable
+        self._settings = settings or {}
         self.directory = run.private_directory("postgres")
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
         self._packages = _site_packages()
@@ -54,14 +56,16 @@ class Postgres:
         data = self.directory / "data"
         if not data.exists():
             self._make_cluster(data)
-        settings: dict[str, object] = {
+        settings = {
             "listen_addresses": "",
             "unix_socket_directories": self.directory,
             "unix_socket_permissions": "0700",
+            # The data are thrown away: nothing has to survive a power cut. What was
+            # committed does survive `crash`.
+            "fsync": "off",
+            "full_page_writes": "off",
+            **self._settings,
         }
-        if not self._durable:
-            # Nothing has to survive a power cut. What was committed does survive `crash`.
-            settings |= {"fsync": "off", "full_page_writes": "off"}
         self.process = self._run.start(
             "postgres",
             [

@@ -1,0 +1,109 @@
+"""Many workers at once, each a thread with connections of its own: what they ask of the database.
+
+Run by `make bench ARGS=scale`, some processes with some threads each, since a hundred
+processes of Python do not fit on every machine. What they run is Waybill's own code; only
+the rows are not there.
+
+    python -m benchmarks.fleet ticking SECONDS EXPORT...
+    python -m benchmarks.fleet helping HELPERS EXPORT
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+from benchmarks.export import set_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exports.models import Export, Part
+
+ROWS = 100_000  # that each worker claims to extract a second
+
+Seconds = dict[str, list[float]]  # what was done, and how long each time of it took
+
+
+def ticking(export_id: str, seconds: float) -> Seconds:
+    """A worker that holds an export reports for `seconds`, as often as one does."""
+    from exports import parts
+    from exports.engine.progress import INTERVAL
+    from exports.models import Export
+
+    export = Export.objects.select_related("owner", "team").get(pk=export_id)
+    part = parts.claim(export)
+    assert part is not None
+    took: list[float] = []
+    due = time.perf_counter()
+    end = due + seconds
+    while (now := time.perf_counter()) < end:
+        # A worker is about its rows meanwhile.
+        time.sleep(max(due - now, 0))
+        part.rows_done += int(ROWS * INTERVAL)
+        began = time.perf_counter()
+        parts.tick(export, part, rate=ROWS)
+        took.append(time.perf_counter() - began)
+        # As Ticker does: from the end of a report to the next.
+        due = time.perf_counter() + INTERVAL
+    return {"tick": took}
+
+
+def helping(export_id: str, number: int) -> Seconds:
+    """A worker that helps takes parts until there are none, and has each done at once."""
+    from exports import parts
+    from exports.models import Export
+
+    export = Export.objects.get(pk=export_id)
+    took: Seconds = {"claim": [], "report": [], "finish": []}
+
+    def timed(what: str, call: Callable[..., Part | None], *given: Part | Export) -> Part | None:
+        began = time.perf_counter()
+        result = call(*given)
+        took[what].append(time.perf_counter() - began)
+        return result
+
+    claim = partial(parts.claim, helper=f"helper-{number}")
+    finish = partial(parts.finish, file=f"part-{number}", crc32=0)
+    while (part := timed("claim", claim, export)) is not None:
+        part.rows_done = part.rows
+        timed("report", parts.tick_helping, part)
+        timed("finish", finish, part)
+    return took
+
+
+def main(kind: str, amount: float, exports: list[str]) -> None:
+    set_up()
+    if kind == "ticking":
+        calls = [(ticking, export, amount) for export in exports]
+    else:
+        calls = [(helping, exports[0], number) for number in range(int(amount))]
+    print("ready", flush=True)
+    sys.stdin.readline()  # All processes begin at once.
+    together = threading.Barrier(len(calls))
+
+    def run(work: Callable[..., Seconds], export: str, argument: float) -> Seconds:
+        from django.db import connection
+
+        connection.ensure_connection()
+        together.wait()
+        try:
+            return work(export, argument)
+        finally:
+            connection.close()
+
+    total: Seconds = {}
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for took in pool.map(lambda call: run(*call), calls):
+            for what, each in took.items():
+                total.setdefault(what, []).extend(each)
+    print(json.dumps(total))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,48 @@
+"""What an export needs of memory, for few rows and for many: it must be the same.
+
+make bench ARGS=memory
+make bench ARGS="memory --few 100000 --many 1000000"
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import ways
+from benchmarks.export import POSTGRES
+from benchmarks.surroundings import POSTGRES as DATABASE
+from benchmarks.surroundings import surroundings
+
+ALLOWED = 10  # MiB more for many rows than for few
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS=memory",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--few", type=int, default=200_000)
+    parser.add_argument("--many", type=int, default=5_000_000)
+    options = parser.parse_args(arguments)
+    with surroundings(DATABASE) as environment:
+        chosen = [
+            way for way in ways.available(POSTGRES, environment) if way.name.startswith("waybill")
+        ]
+        peaks: dict[str, list[float]] = {way.name: [] for way in chosen}
+        for rows in (options.few, options.many):
+            ways.fill(environment, rows)
+            for way in chosen:
+                ways.say(f"{rows:,} rows: {way.name}")
+                peaks[way.name].append(ways.run(way, rows, environment)["mebibytes"])
+    lines = [
+        f"| peak MiB | {options.few:,} rows | {options.many:,} rows | more: under {ALLOWED} |",
+        "|---|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {name} | {few:.0f} | {many:.0f} | {many - few:.1f} |"
+        for name, (few, many) in peaks.items()
+    ]
+    print("\n".join(lines))
+    if grown := [name for name, (few, many) in peaks.items() if many - few >= ALLOWED]:
+        raise SystemExit(f"Memory grows with the rows: {', '.join(grown)}.")

@@ -1,0 +1,331 @@
+"""A hundred workers, a thousand parts, ten thousand exports that wait: what they ask of the rest.
+
+    make bench ARGS=scale
+    make bench ARGS="scale --workers 10 --parts 100 --queued 1000 --seconds 3"
+
+Waybill's own code runs against a real PostgreSQL and a real Valkey; only no rows are read.
+The figures are for the machine that printed them, and docs/scale.md reckons with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.export import set_up
+from benchmarks.surroundings import POSTGRES, surroundings
+from benchmarks.ways import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from exports.models import Export
+
+PROCESSES = 4  # that the workers are divided among
+
+Row = tuple[str, str]
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS=scale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--workers", type=int, default=100)
+    parser.add_argument("--parts", type=int, default=1_000, help="of one export")
+    parser.add_argument("--queued", type=int, default=10_000, help="exports that wait")
+    parser.add_argument("--seconds", type=float, default=20, help="for which workers report")
+    options = parser.parse_args(arguments)
+    with surroundings(POSTGRES) as environment:
+        os.environ.update(environment)
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+            check=True,
+            stdout=sys.stderr,
+        )
+        set_up()
+        rows = [
+            *report_rows(options.workers, options.seconds),
+            *parts_rows(options.workers, options.parts),
+            *queue_rows(options.queued),
+        ]
+    print("\n".join(["| what | seen |", "|---|---:|", *(f"| {a} | {b} |" for a, b in rows)]))
+
+
+# -- Workers that report -----------------------------------------------------------------
+
+
+def report_rows(workers: int, seconds: float) -> list[Row]:
+    """So many workers hold an export each, and report as often as they do."""
+    from exports import lifecycle
+
+    say(f"{workers} workers report for {seconds:g} s")
+    exports = [running(f"owner-{number}", parts=10) for number in range(workers)]
+    statements, alone = one_report(running("one", parts=10))
+    before = Load()
+    took = reports(exports, seconds)
+    load = Load().since(before)
+    count = len(took)
+    say(f"{workers} workers, all for one person")
+    same = [running("all", parts=10) for _ in range(workers)]
+    shared = reports(same, seconds)
+    expire(same, ahead=True)
+    expire(exports, ahead=True)
+    idle, _ = timed(lifecycle.rescue)
+    # All of them are lost at once.
+    expire(exports)
+    say(f"{workers} workers are lost")
+    rescued, done = timed(lifecycle.rescue)
+    assert done["rescued"] == workers, done
+    return [
+        ("statements of one report", str(statements)),
+        ("one report, alone", alone),
+        (f"reports a second of {workers} workers", f"{count / seconds:,.0f}"),
+        ("each of them", spread(took)),
+        (f"reports a second, all {workers} exports of one person", f"{len(shared) / seconds:,.0f}"),
+        ("each of them", spread(shared)),
+        ("rows written by a report", f"{load['rows'] / count:.1f}"),
+        ("write-ahead log of a report", f"{load['log'] / count / 1024:.1f} KiB"),
+        ("processor of the database, a report", f"{load['processor'] / count * 1000:.2f} ms"),
+        ("messages to Redis of a report", f"{load['published'] / count:.1f}"),
+        (f"rescue with {workers} that live", ms(idle)),
+        (f"rescue with {workers} that are lost", ms(rescued)),
+    ]
+
+
+def reports(exports: Sequence[Export], seconds: float) -> list[float]:
+    return fleet("ticking", seconds, shares([str(export.pk) for export in exports]))["tick"]
+
+
+def one_report(export: Export) -> tuple[int, str]:
+    """How many statements it sends, and how long it takes when nothing else goes on."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from exports import parts
+
+    part = parts.claim(export)
+    with CaptureQueriesContext(connection) as queries:
+        parts.tick(export, part, rate=1.0)
+    alone = [timed(lambda: parts.tick(export, part, rate=1.0))[0] for _ in range(50)]
+    return len(queries), spread(alone)
+
+
+# -- One export of many parts ------------------------------------------------------------
+
+
+def parts_rows(workers: int, count: int) -> list[Row]:
+    """All workers take the parts of one export, and have each done at once."""
+    from exports import parts
+
+    say(f"{workers} workers take {count:,} parts of one export")
+    export = running("many", parts=count)
+    began = time.perf_counter()
+    took = fleet("helping", 0, [[str(workers // PROCESSES or 1), str(export.pk)]] * PROCESSES)
+    seconds = time.perf_counter() - began
+    assert parts.are_done(export)
+    finished = len(took["finish"])
+    assert finished == count, f"{finished} of {count} parts were finished once."
+    export.refresh_from_db()
+    sums = [timed(lambda: parts.totals(export.pk))[0] for _ in range(50)]
+    are_done = [timed(lambda: parts.are_done(export))[0] for _ in range(50)]
+    return [
+        (f"{count:,} parts are claimed and finished in", f"{seconds:.1f} s"),
+        *((f"{what} of a part, {workers} at once", spread(took[what])) for what in took),
+        (f"sum over {count:,} parts, in each report", spread(sums)),
+        (f"whether all {count:,} are done", spread(are_done)),
+    ]
+
+
+# -- A long queue ----------------------------------------------------------------------
+
+
+def queue_rows(count: int) -> list[Row]:
+    """Very many wait, and Redis has forgotten all of them."""
+    from celery import current_app
+    from django.db import connection
+    from django.utils import timezone
+
+    from exports import lifecycle, queue, turns
+    from exports.models import Export, Status
+    from exports.snapshot import queue_position
+
+    say(f"{count:,} exports wait")
+    current_app.control.purge()  # Of what was rescued.
+    owner = user("waits")
+    now = timezone.now() - timedelta(seconds=count)
+    Export.objects.bulk_create(
+        [
+            Export(
+                owner=owner,
+                exporter="flights",
+                label="Flights",
+                queued_at=now + timedelta(seconds=number),
+                enqueued_at=now,
+            )
+            for number in range(count)
+        ],
+        batch_size=1_000,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE exports_export")
+    waiting = Export.objects.filter(status=Status.QUEUED).order_by("queued_at")
+    first, last = waiting.first(), waiting.last()
+    assert first is not None
+    assert last is not None
+    ask = partial(lifecycle.request, user=user("asks"), exporter="flights")
+    request = [timed(partial(ask, label=f"{number}"))[0] for number in range(20)]
+    position = [timed(lambda: queue_position(last))[0] for _ in range(20)]
+    waits = [timed(turns.somebody_waits)[0] for _ in range(20)]
+    gives_way = [timed(turns.more_wait_than_helpers_make_room_for)[0] for _ in range(20)]
+    claimed = list(waiting[:50])
+    claims = [timed(partial(lifecycle.claim, each.pk, worker="one"))[0] for each in claimed]
+    expire(claimed, ahead=True)
+    forgotten, done = timed(lifecycle.rescue)
+    again, twice = timed(lifecycle.rescue)
+    return [
+        (f"a request, {count:,} wait", spread(request)),
+        ("the position of the last", spread(position)),
+        ("whether somebody waits", spread(waits)),
+        ("whether to give way", spread(gives_way)),
+        ("claiming an export", spread(claims)),
+        (f"rescue enqueues {done['enqueued']:,} that Redis forgot", f"{forgotten:.1f} s"),
+        (f"rescue after that, {twice['enqueued']:,} enqueued", ms(again)),
+        ("messages that wait then", f"{queue.waiting() or 0:,}"),
+    ]
+
+
+# -- What they need --------------------------------------------------------------------
+
+
+def user(name: str) -> Any:
+    from django.contrib.auth import get_user_model
+
+    found, _ = get_user_model().objects.get_or_create(username=name, is_superuser=True)
+    return found
+
+
+def running(owner: str, *, parts: int) -> Export:
+    """An export that a worker holds, planned in so many parts."""
+    from exports import lifecycle
+    from exports import parts as planned
+    from exports.models import Export, Part
+
+    export = Export.objects.create(owner=user(owner), exporter="flights", label="Flights")
+    export = lifecycle.claim(export.pk, worker="bench")
+    new = [
+        Part(export=export, number=number, upto_key=str(number), rows=100_000)
+        for number in range(1, parts + 1)
+    ]
+    planned.save_plan(export, new, 100_000 * parts)
+    return export
+
+
+def expire(exports: Sequence[Export], *, ahead: bool = False) -> None:
+    """Their workers have not been heard of for a long time; or will be `ahead`, for as long."""
+    from exports.leases import Now
+    from exports.models import Export, Part
+
+    gone = Now() + timedelta(hours=1 if ahead else -1)
+    Part.objects.filter(export__in=exports).update(lease_expires_at=gone)
+    Export.objects.filter(pk__in=[export.pk for export in exports]).update(lease_expires_at=gone)
+
+
+def shares(names: Sequence[str]) -> list[list[str]]:
+    return [list(names[number::PROCESSES]) for number in range(min(PROCESSES, len(names)))]
+
+
+def fleet(kind: str, amount: float, each: Sequence[Sequence[str]]) -> dict[str, list[float]]:
+    """Processes of workers, begun at once. How long everything took that they did."""
+    processes = []
+    for arguments in each:
+        command = [sys.executable, "-m", "benchmarks.fleet", kind]
+        command += [*([str(amount)] if amount else []), *arguments]
+        processes.append(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        )
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            if process.stdout.readline() != "ready\n":
+                raise SystemExit("A process of workers did not start.")
+        total: dict[str, list[float]] = {}
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            out, _ = process.communicate()
+            for what, took in json.loads(out).items():
+                total.setdefault(what, []).extend(took)
+        return total
+    finally:
+        for process in processes:
+            process.kill()
+
+
+class Load(dict[str, float]):
+    """What the database and Redis have done until now."""
+
+    def __init__(self) -> None:
+        from django.db import connection
+        from redis import Redis
+
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_force_next_flush()")
+            cursor.execute(
+                "SELECT tup_inserted + tup_updated + tup_deleted,"
+                " pg_current_wal_lsn() - '0/0'::pg_lsn, pg_backend_pid()"
+                " FROM pg_stat_database WHERE datname = current_database()"
+            )
+            rows, log, backend = cursor.fetchone()
+        with Redis.from_url(os.environ["REDIS_URL"]) as redis:
+            published = redis.info("commandstats").get("cmdstat_publish", {"calls": 0})["calls"]
+        processor = _of_server(backend)
+        super().__init__(rows=float(rows), log=float(log), published=published, processor=processor)
+
+    def since(self, before: Load) -> dict[str, float]:
+        return {name: self[name] - before[name] for name in self}
+
+
+def _of_server(backend: int) -> float:
+    """Seconds of the processor that all of PostgreSQL has used, those that ended included."""
+    import psutil
+
+    used = psutil.Process(backend).parent()
+    assert used is not None
+    own = [used, *used.children()]
+    seconds = 0.0
+    for process in own:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    ended = used.cpu_times()
+    return seconds + ended.children_user + ended.children_system
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.perf_counter()
+    result = call()
+    return time.perf_counter() - began, result
+
+
+def spread(seconds: Sequence[float]) -> str:
+    ordered = sorted(seconds)
+    middle = statistics.median(ordered)
+    late = ordered[min(int(len(ordered) * 0.99), len(ordered) - 1)]
+    return f"{ms(middle)}, p99 {ms(late)}"
+
+
+def ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f} ms"
