@@ -58,6 +58,10 @@ def run(
             _work(export, log, should_stop, shares=shares)
         except Fenced as error:
             logger.warning("%s This worker stops.", error)
+        else:
+            if export.status in {Status.FAILED, Status.CANCELLED}:
+                # For good: nobody will ever join its parts.
+                store.delete_others(export)
 
 
 def _work(
@@ -233,6 +237,7 @@ class _Run:
         if export.status == Status.SUCCEEDED:
             for part in done:
                 store.delete(part.file)
+            store.delete_others(export, but=file["file"])
         else:
             # Asked to pause or cancel in the last moment. A paused one still needs its parts.
             store.delete(file["file"])

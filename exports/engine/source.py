@@ -7,10 +7,11 @@ rows are read in short queries over the common one.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+import psycopg
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from psycopg.pq import TransactionStatus
@@ -73,8 +74,13 @@ class Source:
 
     def _end(self, cursor: Any) -> None:
         raw: Any = self.connection.connection
-        if raw.closed or raw.pgconn.transaction_status == TransactionStatus.ACTIVE:
-            # Lost, or left in the middle of what was read: there is no more to be had from it.
+        if not raw.closed and raw.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            # Left in the middle of what was read. The server would go on with the query, and
+            # learn that nobody is there when it has something to say.
+            with suppress(psycopg.Error):
+                raw.cancel_safe(timeout=5)
+            self.connection.close()
+        elif raw.closed:
             self.connection.close()
         else:
             cursor.execute("ROLLBACK")

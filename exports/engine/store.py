@@ -194,6 +194,23 @@ def delete(name: str) -> None:
         logger.warning("%s could not be removed: %s", name, error)
 
 
+def delete_others(export: Export, *, but: str = "") -> None:
+    """Remove what else there is of `export` than the stored file `but`: nothing depends on it.
+
+    A worker that was killed between storing a file and saying so has left one that no row
+    names.
+    """
+    folder = f"{FOLDER}/{export.pk}"
+    try:
+        found = _listed(folder)[1]
+    except Exception as error:  # noqa: BLE001 - as above
+        logger.warning("%s could not be listed: %s", folder, error)
+        return
+    for name in found:
+        if f"{folder}/{name}" != but:
+            delete(f"{folder}/{name}")
+
+
 def delete_all(export: Export) -> int:
     """Remove all that there is of `export`, and say how many files that were.
 

@@ -637,6 +637,24 @@ def test_a_storage_that_cannot_delete_does_not_undo_the_success(person, monkeypa
     assert content(export) == file_with(range(1, 36))
 
 
+def test_what_a_killed_worker_had_stored_and_not_told_of_is_removed_in_the_end(person):
+    make_flights(range(1, 36))
+    export = start(person)
+    part = Part(export=export, number=1, attempt=7)
+    for name in (store.part_name(part), store.file_name(export).replace("/1.", "/7.")):
+        default_storage.save(name, ContentFile(b"of nobody"))
+
+    assert_whole(run(export))
+
+
+def test_a_storage_that_cannot_list_does_not_undo_the_success(person, monkeypatch):
+    make_flights(range(1, 36))
+    export = start(person)
+    monkeypatch.setattr(FileSystemStorage, "listdir", lambda *_: raise_(NotImplementedError()))
+
+    assert_whole(run(export))
+
+
 @pytest.mark.usefixtures("small_parts")
 def test_an_error_of_the_database_is_raised_and_rescue_decides(person, at):
     export = watched(person)

@@ -87,7 +87,9 @@ def read(
         except EmptyResultSet:
             return  # Its conditions cannot be met.
         raw: Connection[Any] = source.connection.connection
-        yield from _copied(raw.pgconn, query)
+        # Below psycopg nobody makes Django's errors of its own, and those are what is tried again.
+        with source.connection.wrap_database_errors:
+            yield from _copied(raw.pgconn, query)
 
 
 def _csv(
