@@ -1,0 +1,52 @@
+"""What is exported fails: the reason names it, and the workers live."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from demo.models import Plane
+from tests.faults.exports.hazards.traps import SAYS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("exporter", ["alone", "shared"])
+def test_a_row_that_cannot_be_made_is_named(depot, exporter):
+    depot.muster()
+    depot.traps.set("row-000525", "fail")
+
+    export = depot.request(exporter)
+
+    depot.assert_failed(export, 'The column "passed" cannot be made for the row 000525', SAYS)
+
+
+@pytest.fixture
+def rename(depot):
+    """A function that renames the table of planes, until the test is over or it is called again."""
+    names = [Plane._meta.db_table, "elsewhere"]
+
+    def rename():
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {names[0]} RENAME TO {names[1]}")
+        names.reverse()
+
+    yield rename
+    if names[0] == "elsewhere":
+        rename()
+
+
+def test_a_table_that_is_gone_is_named(depot, clock, rename):
+    depot.muster()
+    hold = depot.traps.hold("save-part-000003")
+    export = depot.request()
+    hold.wait()
+
+    rename()
+    hold.release()
+    depot.wait_for(export)
+    rename()
+
+    # SQLite says of this what it says when it is out of reach: that is tried again.
+    by_rescue = connection.vendor == "sqlite"
+    depot.assert_failed(export, Plane._meta.db_table, by_rescue=by_rescue)

@@ -1,0 +1,70 @@
+"""What holds files fails, or is full: the export says so, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from tests.faults.exports.hazards.traps import SAYS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+
+
+@pytest.mark.parametrize("place", ["save-part-000003", "open-part-000003", "save-file"])
+@pytest.mark.parametrize("action", ["fail", "fail once"])
+def test_a_storage_that_fails_is_the_reason_and_asked_again_it_works(depot, place, action):
+    depot.muster()
+    depot.traps.set(place, action)
+
+    failed = depot.wait_for(depot.request())
+
+    depot.traps.remove(place)
+    depot.assert_failed(failed, f"OSError: {SAYS}")
+    depot.assert_unharmed(depot.request())
+
+
+@pytest.fixture
+def small_disk(crew):
+    """A function that mounts a disk of so many KiB over a directory of the workers'."""
+    mounted = []
+
+    def mount(directory, kib):
+        options = ["-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", directory]
+        subprocess.run(["mount", *options], check=True, timeout=30)
+        mounted.append(directory)
+
+    yield mount
+    for directory in mounted:
+        subprocess.run(["umount", directory], check=True, timeout=30)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("directory", "kib", "reason"),
+    [
+        ("work", 12, "No space left on device"),  # for the first part
+        ("work", 16, "No space left on device"),  # for the file
+        ("files", 16, "No space left on device"),  # for the fifth part
+        (
+            "files",
+            28,
+            "has 20289 bytes, and the storage kept",
+        ),  # for all of the file; some of it was taken
+    ],
+)
+def test_a_full_disk_is_the_reason_and_the_workers_live(depot, small_disk, directory, kib, reason):
+    depot.muster()
+    disk = getattr(depot.crew, directory)
+    small_disk(disk, kib)
+    ballast = disk / "ballast"
+    if kib == 12:
+        ballast.write_bytes(bytes(kib * 1024))
+
+    export = depot.wait_for(depot.request())
+
+    ballast.unlink(missing_ok=True)
+    depot.assert_failed(export, reason)

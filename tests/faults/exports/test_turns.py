@@ -1,0 +1,68 @@
+"""A long export gives way to those that wait, and what it has done is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from exports import lifecycle
+from exports.models import Export, Status
+from exports.snapshot import queue_position
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_one_worker_finishes_a_small_export_while_a_long_one_runs(depot):
+    depot.muster(1)
+    early, late = (depot.traps.hold(place) for place in ("row-000325", "row-000525"))
+    long = depot.request()
+    early.wait()
+
+    small = depot.request("few")
+    early.release()
+    late.wait()  # Only who has taken it up again comes here.
+
+    small.refresh_from_db()
+    assert small.status == Status.SUCCEEDED
+    depot.wait_for(long, Status.RUNNING)
+    assert (long.attempt, long.handovers) == (2, 1)
+    late.release()
+    depot.assert_unharmed(long)
+    assert set(long.parts.values_list("attempt", flat=True)) == {1}
+
+
+def test_a_helper_gives_way_after_its_part_and_the_holder_goes_on(depot):
+    depot.muster()
+    holds = [depot.traps.hold(place) for place in ("row-000010", "row-000160")]
+    long = depot.request("shared")
+    for hold in holds:
+        hold.wait()
+    _, part = depot.helper(long)
+
+    small = depot.request("few")
+    holds[part.number - 1].release()
+    depot.wait_for(small)
+
+    assert small.status == Status.SUCCEEDED
+    depot.wait_for(long, Status.RUNNING)
+    holds[2 - part.number].release()
+    depot.assert_unharmed(long)
+    assert (long.attempt, long.handovers) == (1, 0)
+
+
+def test_those_that_wait_know_their_places(depot):
+    depot.muster(1)
+    hold = depot.traps.hold("row-000325")
+    running = depot.request()
+    hold.wait()
+
+    waiting = [depot.request("few") for _ in range(3)]
+
+    assert [queue_position(export) for export in waiting] == [1, 2, 3]
+    lifecycle.cancel(waiting[0])
+    assert [queue_position(each) for each in Export.objects.order_by("created_at")] == [
+        *(None, None, 1, 2)
+    ]
+    hold.release()
+    depot.assert_unharmed(running)
+    for export in waiting[1:]:
+        depot.wait_for(export, Status.SUCCEEDED)
