@@ -193,8 +193,11 @@ def _unreadable(exporter: Exporter, column: Column) -> Iterator[tuple[str, str]]
                 if isinstance(path, str)
                 else exporter.queryset.annotate(_column=path)
             )
+            # What cannot tell its type (text of two kinds that is joined) raises here.
+            for each in queryset.query.annotation_select.values():
+                each.output_field  # noqa: B018 - it is worked out as it is asked for
         except (FieldError, TypeError, ValueError) as error:
-            yield (f"{what}: {error}", "Mend the field path.")
+            yield (f"{what}: {error}", "Mend the field path, or give it an `output_field`.")
             continue
         if relation := relation_with_many(queryset):
             yield (

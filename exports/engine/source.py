@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from django.core.exceptions import EmptyResultSet
-from django.db import connections
+from django.db import DatabaseError, OperationalError, connections
 from psycopg.pq import TransactionStatus
 
 if TYPE_CHECKING:
@@ -67,10 +67,18 @@ class Source:
             cursor.execute(BEGIN)
             try:
                 if self.snapshot_id:
-                    cursor.execute("SET TRANSACTION SNAPSHOT %s", [self.snapshot_id])
+                    self._go_back(cursor)
                 yield
             finally:
                 self._end(cursor)
+
+    def _go_back(self, cursor: Any) -> None:
+        """To the moment of the snapshot. Raises OperationalError when nobody keeps it any more."""
+        try:
+            cursor.execute("SET TRANSACTION SNAPSHOT %s", [self.snapshot_id])
+        except DatabaseError as error:
+            # Of whichever kind PostgreSQL takes it for: another attempt has another moment.
+            raise OperationalError(f"The moment that was read is gone: {error}") from error
 
     def _end(self, cursor: Any) -> None:
         raw: Any = self.connection.connection

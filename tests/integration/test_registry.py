@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db.models import Count, F, Sum, Value, Window
-from django.db.models.functions import Concat, RowNumber, Upper
+from django.db.models import Count, F, Sum, TextField, Value, Window
+from django.db.models.functions import Cast, Concat, RowNumber, Upper
 
 from demo.models import Airline, Airport, Flight, Plane
 from exports import registry
@@ -149,6 +149,11 @@ def test_what_works_has_no_problems():
             Column("speed", F("distance"), needs=["distance"], python=max),
             '"speed" has an expression and `python`',
             "Remove one",
+        ),
+        (
+            Column("both", Concat("tailnum", Cast("id", TextField()))),
+            '"both" cannot be read: Expression contains mixed types',
+            "`output_field`",
         ),
         (
             Column("place", Window(RowNumber(), order_by="id")),
