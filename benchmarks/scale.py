@@ -183,8 +183,10 @@ def queue_rows(count: int) -> list[Row]:
     first, last = waiting.first(), waiting.last()
     assert first is not None
     assert last is not None
-    ask = partial(lifecycle.request, user=user("asks"), exporter="flights")
-    request = [timed(partial(ask, label=f"{number}"))[0] for number in range(20)]
+    # Each time somebody else: one person may not have so many under way.
+    people = [user(f"asks {number}") for number in range(20)]
+    ask = partial(lifecycle.request, exporter="flights")
+    request = [timed(partial(ask, user=person))[0] for person in people]
     position = [timed(lambda: queue_position(last))[0] for _ in range(20)]
     waits = [timed(turns.somebody_waits)[0] for _ in range(20)]
     gives_way = [timed(turns.more_wait_than_helpers_make_room_for)[0] for _ in range(20)]

@@ -296,7 +296,7 @@ def test_who_gives_way_waits_behind_those_for_whom_it_did(person, messages, sett
     run(export)
 
     waiting = Export.objects.filter(status=Status.QUEUED).order_by("queued_at")
-    assert [each.label for each in waiting] == ["waits", "Watched"]
+    assert [each.label for each in waiting] == ["waits", export.label]
 
 
 @pytest.mark.parametrize(
