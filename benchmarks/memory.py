@@ -7,11 +7,15 @@ make bench ARGS="memory --few 100000 --many 1000000"
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from benchmarks import ways
 from benchmarks.export import POSTGRES
 from benchmarks.surroundings import POSTGRES as DATABASE
 from benchmarks.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ALLOWED = 10  # MiB more for many rows than for few
 
@@ -35,14 +39,19 @@ def main(arguments: list[str]) -> None:
             for way in chosen:
                 ways.say(f"{rows:,} rows: {way.name}")
                 peaks[way.name].append(ways.run(way, rows, environment)["mebibytes"])
+    show(peaks, options.few, options.many)
+
+
+def show(peaks: Mapping[str, Sequence[float]], few: int, many: int) -> None:
+    """Print them, each for few rows and for many. Whatever grows ends it with an error."""
     lines = [
-        f"| peak MiB | {options.few:,} rows | {options.many:,} rows | more: under {ALLOWED} |",
+        f"| peak MiB | {few:,} rows | {many:,} rows | more: under {ALLOWED} |",
         "|---|---:|---:|---:|",
     ]
     lines += [
-        f"| {name} | {few:.0f} | {many:.0f} | {many - few:.1f} |"
-        for name, (few, many) in peaks.items()
+        f"| {name} | {less:.0f} | {more:.0f} | {more - less:.1f} |"
+        for name, (less, more) in peaks.items()
     ]
     print("\n".join(lines))
-    if grown := [name for name, (few, many) in peaks.items() if many - few >= ALLOWED]:
+    if grown := [name for name, (less, more) in peaks.items() if more - less >= ALLOWED]:
         raise SystemExit(f"Memory grows with the rows: {', '.join(grown)}.")

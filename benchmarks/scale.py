@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--parts", type=int, default=1_000, help="of one export")
     parser.add_argument("--queued", type=int, default=10_000, help="exports that wait")
     parser.add_argument("--seconds", type=float, default=20, help="for which workers report")
+    parser.add_argument("--streams", type=int, default=5_000, help="that one web process follows")
     options = parser.parse_args(arguments)
     with surroundings(POSTGRES) as environment:
         os.environ.update(environment)
@@ -58,6 +59,7 @@ def main(arguments: list[str]) -> None:
             *report_rows(options.workers, options.seconds),
             *parts_rows(options.workers, options.parts),
             *queue_rows(options.queued),
+            *streams_rows(options.streams),
         ]
     print("\n".join(["| what | seen |", "|---|---:|", *(f"| {a} | {b} |" for a, b in rows)]))
 
@@ -205,6 +207,22 @@ def queue_rows(count: int) -> list[Row]:
         (f"rescue after that, {twice['enqueued']:,} enqueued", ms(again)),
         ("messages that wait then", f"{queue.waiting() or 0:,}"),
     ]
+
+
+# -- A web process that follows many streams -------------------------------------------
+
+
+def streams_rows(count: int) -> list[Row]:
+    """What it asks every few seconds: where all of them stand."""
+    from notifications import backlog
+    from notifications.models import Stream
+
+    names = [f"user-1{number:06}" for number in range(count)]
+    # Of those that nobody follows here, as many again.
+    others = [f"team-1{number:06}" for number in range(count)]
+    Stream.objects.bulk_create([Stream(name=name) for name in (*names, *others)], batch_size=1_000)
+    sweeps = [timed(partial(backlog.heads, names))[0] for _ in range(20)]
+    return [(f"where {count:,} streams stand, in each sweep", spread(sweeps))]
 
 
 # -- What they need --------------------------------------------------------------------

@@ -11,7 +11,7 @@ from contextlib import closing
 import psutil
 import pytest
 
-from benchmarks import flights, loops
+from benchmarks import flights, loops, memory
 from benchmarks.export import POSTGRES, SQLITE, WAYS
 from benchmarks.ways import available, table
 from demo.models import Flight
@@ -116,6 +116,31 @@ def test_it_measures_every_way_and_leaves_nothing_behind(tmp_path, database, ven
     assert list(scratch.iterdir()) == []
     lines = [" ".join(each.info["cmdline"] or []) for each in psutil.process_iter(["cmdline"])]
     assert [line for line in lines if str(scratch) in line] == []
+
+
+@pytest.mark.timeout(310)
+def test_many_workers_and_parts_are_measured_and_nothing_is_left_behind(tmp_path):
+    few = ["--workers", "4", "--parts", "9", "--queued", "20", "--seconds", "1", "--streams", "9"]
+
+    done = bench("scale", *few, TMPDIR=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    seen = dict(line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:])
+    assert int(seen["statements of one report"]) > 0
+    assert float(seen["messages to Redis of a report"]) > 0
+    assert {"9 parts are claimed and finished in", "where 9 streams stand, in each sweep"} < set(
+        seen
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_that_grows_is_refused(capsys):
+    results = {"waybill, CSV": [100.0, 109.9], "waybill, XLSX": [100.0, 110.0]}
+
+    with pytest.raises(SystemExit, match="grows with the rows: waybill, XLSX"):
+        memory.show(results, 200, 5_000)
+
+    assert "| waybill, CSV | 100 | 110 | 9.9 |" in capsys.readouterr().out
 
 
 def test_streams_are_measured_and_nothing_is_left_behind(tmp_path):
