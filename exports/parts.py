@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import F, Q, Sum
 
 from exports.announce import announce, append_lines, capped
@@ -52,19 +52,33 @@ def claim(export: Export, *, helper: str = "") -> Part | None:
     For the worker that holds the export, or for `helper`, the name of another.
     """
     free = Q(status=PartStatus.OPEN) | expired()
-    while part := export.parts.filter(free).order_by("number").first():
-        taken = export.parts.filter(free, pk=part.pk, attempt=part.attempt).update(
-            status=PartStatus.CLAIMED,
-            attempt=F("attempt") + 1,
-            worker=helper or export.worker,
-            by_helper=bool(helper),
-            lease_expires_at=until(),
-            **dict.fromkeys(COUNTERS, 0),
-        )
+    while True:
+        with transaction.atomic():
+            part = _unlocked(export.parts.filter(free).order_by("number")).first()
+            if part is None:
+                return None
+            taken = export.parts.filter(free, pk=part.pk, attempt=part.attempt).update(
+                status=PartStatus.CLAIMED,
+                attempt=F("attempt") + 1,
+                worker=helper or export.worker,
+                by_helper=bool(helper),
+                lease_expires_at=until(),
+                **dict.fromkeys(COUNTERS, 0),
+            )
         if taken:
             part.refresh_from_db()
             return part
-    return None
+
+
+def _unlocked(parts: QuerySet[Part]) -> QuerySet[Part]:
+    """Those of `parts` that nobody is about to take.
+
+    Many who look at once would all try for the same one, and all but one try again: of a
+    hundred workers each waited for most of the others.
+    """
+    if connections[parts.db].features.has_select_for_update_skip_locked:
+        return parts.select_for_update(skip_locked=True)
+    return parts
 
 
 def release(parts: QuerySet[Part]) -> None:

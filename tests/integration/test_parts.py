@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 
 from exports import lifecycle, parts
 from exports.exceptions import Fenced, Stopped
@@ -99,6 +99,30 @@ def test_a_part_that_is_done_is_not_claimed(export):
 
     assert parts.claim(export).number == 2
     assert not parts.are_done(export)
+
+
+@pytest.mark.only_on("postgres")
+@pytest.mark.django_db(transaction=True)
+def test_a_part_that_somebody_is_about_to_take_is_not_waited_for(export):
+    taking, taken = threading.Event(), threading.Event()
+
+    def take():
+        with transaction.atomic():
+            parts.claim(export)
+            taking.set()
+            taken.wait(10)
+        connection.close()
+
+    other = threading.Thread(target=take)
+    other.start()
+    taking.wait(10)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '2s'")
+        number = parts.claim(export).number
+    taken.set()
+    other.join()
+
+    assert number == 2
 
 
 @pytest.mark.django_db(transaction=True)
