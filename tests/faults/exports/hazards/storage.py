@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from django.core.files.storage import FileSystemStorage
@@ -24,5 +25,5 @@ class TrappedStorage(FileSystemStorage):
 
 
 def _what(name: str) -> str:
-    stem = Path(name).stem
-    return stem if stem.startswith("part-") else "file"
+    part = re.match(r"part-\d+", Path(name).name)
+    return part.group() if part else "file"
