@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, default_storage
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from exports import download, lifecycle
@@ -70,6 +70,14 @@ def finish(user):
 async def client(user):
     client = AsyncClient()
     await client.aforce_login(user)
+    return client
+
+
+@pytest.fixture
+def refused(user):
+    """A client for what is refused: Django renders that in a thread that nobody waits for."""
+    client = Client()
+    client.force_login(user)
     return client
 
 
@@ -340,41 +348,39 @@ async def test_a_row_that_names_something_else_opens_nothing(client, export, fol
         *("00000000-0000-0000-0000-000000000000", "{PK}", "{pk}/../{pk}", "{pk}%20"),
     ],
 )
-async def test_an_odd_id_finds_nothing(client, export, where, odd):
+def test_an_odd_id_finds_nothing(refused, export, where, odd):
     given = odd.format(pk=export.pk, PK=str(export.pk).upper())
 
-    response = await client.get(where.format(given))
+    response = refused.get(where.format(given))
 
     assert response.status_code == 404
 
 
-async def test_the_file_of_somebody_else_is_as_one_that_is_not_there(
-    export, url, django_user_model, downloads
-):
+def test_the_file_of_somebody_else_is_as_one_that_is_not_there(export, url, django_user_model):
     def said(response, pk):
         """Without what is of this request alone."""
         return re.sub(rb'value="\w{64}"', b"", response.content.replace(str(pk).encode(), b""))
 
-    other = AsyncClient()
-    await other.aforce_login(await django_user_model.objects.acreate_user("eve"))
+    other = Client()
+    other.force_login(django_user_model.objects.create_user("eve"))
     nobodys = uuid.uuid4()
 
-    theirs = await other.get(url, headers={"Range": "bytes=0-9"})
-    none = await other.get(url.replace(str(export.pk), str(nobodys)))
+    theirs = other.get(url, headers={"Range": "bytes=0-9"})
+    none = other.get(url.replace(str(export.pk), str(nobodys)))
 
     assert (theirs.status_code, none.status_code) == (404, 404)
     assert said(theirs, export.pk) == said(none, nobodys)
-    assert await downloads() == []
+    assert not Download.objects.exists()
 
 
-async def test_permission_is_asked_whatever_the_way(client, url, user, way, downloads):
-    await user.user_permissions.aclear()
+def test_permission_is_asked_whatever_the_way(refused, url, user, way):
+    user.user_permissions.clear()
 
-    response = await client.get(url)
+    response = refused.get(url)
 
     assert response.status_code == 403
     assert not response.has_header("X-Accel-Redirect")
-    assert await downloads() == []
+    assert not Download.objects.exists()
 
 
 async def test_a_file_that_was_cut_off_in_storage_does_not_look_whole(client, export, url):

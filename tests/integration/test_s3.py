@@ -19,7 +19,7 @@ from asgiref.sync import sync_to_async
 from botocore.awsrequest import AWSResponse
 from django.contrib.auth.models import Permission
 from django.core.files.storage import default_storage, storages
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
 
 from config.storage import from_url
 from exports import prune
@@ -255,10 +255,12 @@ def test_a_link_works_while_it_is_fresh_and_no_longer(finished, monkeypatch, age
     assert (content == file_with(ROWS)) == (status == 200)
 
 
-async def test_nobody_gets_a_link_who_may_not_have_the_file(finished, client, by_link, user):
-    await user.user_permissions.aclear()
+def test_nobody_gets_a_link_who_may_not_have_the_file(finished, by_link, user):
+    user.user_permissions.clear()
+    client = Client()
+    client.force_login(user)
 
-    response = await client.get(f"/exports/{finished.pk}/file")
+    response = client.get(f"/exports/{finished.pk}/file")
 
     assert response.status_code == 403
     assert "Location" not in response
