@@ -30,9 +30,14 @@ def test_who_comes_back_when_another_has_finished_changes_nothing(depot, clock, 
     assert Export.objects.values().get(pk=export.pk) == before
 
 
-def test_who_comes_back_while_another_is_at_work_changes_nothing(depot, clock):
+@pytest.mark.parametrize(
+    "places",
+    [("row-000325", "row-000525"), ("open-part-000002", "open-part-000005")],
+    ids=["extracting", "assembling"],
+)
+def test_who_comes_back_while_another_is_at_work_changes_nothing(depot, clock, places):
     depot.muster()
-    first, second = (depot.traps.hold(place) for place in ("row-000325", "row-000525"))
+    first, second = (depot.traps.hold(place) for place in places)
     export = depot.request()
     first.wait()
     frozen = depot.holder(export)
