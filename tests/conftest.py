@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 HERE = Path(__file__).parent
-# What fails cheaply fails first. Within a tier the order is random.
+# What fails cheaply fails first. Within a tier the tests of a folder stay together, for what
+# they share; else the order is random.
 TIERS = ("unit", "js", "integration", "acceptance", "faults", "browser")
 
 RUN = pytest.StashKey[Run]()
@@ -77,7 +78,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     database = config.getoption("--database")
-    chosen = sorted((item for item in items if _belongs(item, database)), key=_tier)
+    chosen = sorted((item for item in items if _belongs(item, database)), key=_place)
     if unwanted := set(items) - set(chosen):
         config.hook.pytest_deselected(items=list(unwanted))
     items[:] = chosen
@@ -93,6 +94,10 @@ def _belongs(item: pytest.Item, database: str) -> bool:
 def _uses_database(item: pytest.Item) -> bool:
     fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
     return bool(fixtures) or item.get_closest_marker("django_db") is not None
+
+
+def _place(item: pytest.Item) -> tuple[int, Path]:
+    return _tier(item), item.path.parent
 
 
 def _tier(item: pytest.Item) -> int:

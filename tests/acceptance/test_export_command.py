@@ -95,7 +95,7 @@ def test_in_a_pipe_standard_output_is_the_file_and_progress_are_plain_lines(expo
 
 def test_on_a_terminal_a_bar_says_how_far_it_is(export, tmp_path: Path) -> None:
     target = tmp_path / "flights.csv"
-    command = export("flights", "--output", str(target), terminal=True, EXPORTS_PAGE_ROWS="20")
+    command = export("flights", "--output", str(target), terminal=True, **SLOW)
 
     command.until_it_says("Extracting rows")
     command.until_it_says(f"of {FLIGHTS:,} rows")

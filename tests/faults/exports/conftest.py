@@ -46,9 +46,7 @@ def crew(run: Run, pytestconfig: pytest.Config) -> Iterator[Crew]:
     """Workers for all tests of this folder."""
     from tests.faults.exports.crew import Crew
 
-    folder = run.private_directory("crew")
-    shutil.rmtree(folder)  # Tests of other folders may have come between.
-    crew = pytestconfig.stash[CREW] = Crew(run, folder)
+    crew = pytestconfig.stash[CREW] = Crew(run, run.private_directory("crew"))
     yield crew
     crew.dismiss()
     del pytestconfig.stash[CREW]

@@ -1,0 +1,1 @@
+"""A package, because its fixtures live as long as one."""
