@@ -100,6 +100,7 @@ def _work(
 def _if_interrupted(export: Export, keeper: Keeper, should_stop: Callable[[], bool]) -> None:
     """Raise why our own keeper has ended a query, if it has."""
     if keeper.has_interrupted:
+        keeper.interrupt = lambda: None  # On SQLite, what follows is on the same connection.
         parts.check(export)
         _stop_if(should_stop)
 

@@ -7,6 +7,7 @@ rows are read in short queries over the common one.
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -47,14 +48,18 @@ class Source:
             self.connection.close()
 
     def interrupt(self) -> None:
-        """End the query that is under way, from another thread. It raises OperationalError."""
+        """End the query that is under way, from another thread. There it raises OperationalError.
+
+        Here nothing is raised: a connection that is lost, or closed just now, reads no more.
+        """
         raw: Any = self.connection.connection
         if raw is None:
             return
-        if self.is_postgres:
-            raw.cancel_safe(timeout=5)
-        else:
-            raw.interrupt()
+        with suppress(psycopg.Error, sqlite3.Error):
+            if self.is_postgres:
+                raw.cancel_safe(timeout=5)
+            else:
+                raw.interrupt()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -108,6 +113,7 @@ class Source:
 
     def _stream(self, compiler: Any, size: int) -> Iterator[list[Any]]:
         """Rows as the server sends them: it makes the next while these are worked on."""
+        # Compiled now, and not with the first row: it may raise EmptyResultSet.
         sql, parameters = compiler.as_sql()
         return self._streamed(sql, parameters, size)
 

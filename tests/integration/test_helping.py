@@ -9,13 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import connection
-from django.db.models import F
 
-from demo.models import Flight
 from exports import lifecycle, parts, turns
 from exports.engine import helping, keeper, runner
 from exports.engine.progress import Ticker
-from exports.exporter import Column, Exporter
 from exports.models import Export, Part, Status
 from tests import exporting
 from tests.exporting import (
@@ -31,29 +28,11 @@ from tests.exporting import (
     run,
     start,
 )
+from tests.watched import Watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HELPER = "worker-2@tests"
-
-
-class Watched(Exporter):
-    """Flights, with something that happens as a worker comes to a row."""
-
-    queryset = Flight.objects.all()
-    permission = "demo.export_flight"
-    columns = [
-        *("id", "carrier__name", "dest__name", "tailnum"),
-        Column("delay", F("arr_delay") - F("dep_delay")),
-        Column("speed", needs=["id"], python=lambda key: Watched.speed(key)),  # noqa: PLW0108
-    ]
-    happens: dict = {}
-
-    @classmethod
-    def speed(cls, key):
-        if action := cls.happens.pop(key, None):
-            action()
-        return 370.0
 
 
 @pytest.fixture(autouse=True)

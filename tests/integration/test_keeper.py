@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
 from exports import lifecycle, parts
 from exports.engine.keeper import Keeper
+from exports.engine.source import Source
 from exports.models import Export, Part
 from tests.waiting import wait_until
 
@@ -76,3 +79,13 @@ def test_a_keeper_whose_connection_was_cut_goes_on_with_another(export):
         cut = lease(export)
 
         wait_until(lambda: lease(export) > cut, what="a renewal over another connection")
+
+
+@pytest.mark.only_on("sqlite")
+def test_to_interrupt_a_connection_that_was_closed_just_now_ends_no_keeper(monkeypatch):
+    source = Source("default")
+    closed = sqlite3.connect(":memory:")
+    closed.close()
+    monkeypatch.setattr(source.connection, "connection", closed)
+
+    source.interrupt()

@@ -13,13 +13,11 @@ from django.contrib.auth.models import Permission, User
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import OperationalError
-from django.db.models import F
 
 from demo.models import Flight
 from exports import lifecycle
 from exports.engine import keeper, runner, store
 from exports.engine.progress import Ticker
-from exports.exporter import Column, Exporter
 from exports.models import Export, Part, Status
 from notifications.models import Event, Retained, Stream
 from tests import exporting
@@ -39,32 +37,13 @@ from tests.exporting import (
     start,
 )
 from tests.waiting import wait_until
+from tests.watched import Watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Killed(BaseException):
     """Nothing catches it: the worker is gone from one line to the next."""
-
-
-class Watched(Exporter):
-    """Flights, with something that happens as the worker comes to a row."""
-
-    queryset = Flight.objects.all()
-    permission = "demo.export_flight"
-    columns = [
-        *("id", "carrier__name", "dest__name", "tailnum"),
-        Column("delay", F("arr_delay") - F("dep_delay")),
-        # Watched is not made yet as this is read.
-        Column("speed", needs=["id"], python=lambda key: Watched.speed(key)),  # noqa: PLW0108
-    ]
-    happens: dict = {}
-
-    @classmethod
-    def speed(cls, key):
-        if action := cls.happens.pop(key, None):
-            action()
-        return 370.0
 
 
 @pytest.fixture(autouse=True)

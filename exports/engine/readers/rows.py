@@ -1,8 +1,8 @@
 """The reader that can read anything: pages of rows, in flat memory.
 
 On SQLite each page is a query of its own by keyset, read to its end before anything is
-written: an open cursor would pin the log. On PostgreSQL a part is one query behind a cursor
-of the server's, over a connection of its own.
+written: an open cursor would pin the log. On PostgreSQL a part is one query, whose rows
+come as the server makes them, over a connection of its own.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def read(
     """
     found = queryset.filter(pk__lte=keys.upto).order_by("pk")
     found = selected(found, ["pk", *(each for reading in readings for each in reading.reads)])
-    pages = _by_cursor if source.is_postgres else _by_keyset
+    pages = _by_stream if source.is_postgres else _by_keyset
     for rows in pages(source, found, keys, page_rows):
         yield _page(list(zip(*rows, strict=True)), readings)
 
 
-def _by_cursor(
+def _by_stream(
     source: Source, found: QuerySet[Any], keys: Range, page_rows: int
 ) -> Iterator[list[Any]]:
     with source.reading():
