@@ -1,7 +1,8 @@
 """Runs the tests on every database: `python -m tests [arguments of pytest]`.
 
-First everything on SQLite, then what uses the database on PostgreSQL. Each is a pytest of
-its own, because a Django process has one database for life. The last line counts both,
+All of them on SQLite, and beside that what uses the database on PostgreSQL: most of the time
+is spent on waiting. Each is a pytest of its own, because a Django process has one database
+for life. What the second says is shown when the first is over. The last line counts both,
 and the exit status is 0 when both passed.
 """
 
@@ -22,23 +23,48 @@ from tests.services.environment import DATABASES
 
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import IO
 
 
 def main(arguments: list[str]) -> int:
-    statuses: dict[str, int] = {}
-    counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as directory:
-        for database in DATABASES:
-            report = Path(directory) / f"{database}.xml"
-            options = ["--database", database, f"--junit-xml={report}"]
-            statuses[database], interrupted = _pytest(*options, *arguments)
-            counts[database] = _count(report)
-            if interrupted:
-                break
-    for database, count in counts.items():
-        sys.stdout.write(f"{database + ':':10} {_sentence(count)}\n")
-    sys.stdout.write(f"==== {_sentence(sum(counts.values(), Counter()))} ====\n")
-    return exit_status(list(statuses.values()))
+        runs = [
+            _Run(database, Path(directory), arguments, is_shown=database == DATABASES[0])
+            for database in DATABASES
+        ]
+        _interrupt_all(runs)
+        statuses = [run.wait() for run in runs]
+        counts = [_count(run.report) for run in runs]
+    for run, count in zip(runs, counts, strict=True):
+        sys.stdout.write(f"{run.database + ':':10} {_sentence(count)}\n")
+    sys.stdout.write(f"==== {_sentence(sum(counts, Counter()))} ====\n")
+    return exit_status(statuses)
+
+
+class _Run:
+    """A pytest on one database. What it says is shown at once, or when it is waited for."""
+
+    def __init__(
+        self, database: str, directory: Path, arguments: list[str], *, is_shown: bool
+    ) -> None:
+        self.database = database
+        self.report = directory / f"{database}.xml"
+        self._said: IO[bytes] | None = None if is_shown else (directory / database).open("w+b")
+        options = ["--database", database, f"--junit-xml={self.report}"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *arguments],
+            stdin=None if is_shown else subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=None if is_shown else subprocess.STDOUT,
+        )
+
+    def wait(self) -> int:
+        status = self.process.wait()
+        if self._said is not None:
+            with self._said:
+                self._said.seek(0)
+                sys.stdout.write(self._said.read().decode(errors="replace"))
+        return status
 
 
 def exit_status(statuses: list[int]) -> int:
@@ -47,25 +73,17 @@ def exit_status(statuses: list[int]) -> int:
     return max(ran, key=abs) if ran else pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-def _pytest(*arguments: str) -> tuple[int, bool]:
-    """Its exit status, and whether somebody wants it all to end."""
-    child = subprocess.Popen([sys.executable, "-m", "pytest", *arguments])
-    interrupted = False
+def _interrupt_all(runs: list[_Run]) -> None:
+    """When somebody wants it all to end: let both clean up, and say what they found."""
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = True
         if number == signal.SIGTERM:
-            # As Ctrl-C does, which the terminal sends to the child as well: it cleans up.
-            child.send_signal(signal.SIGINT)
+            # As Ctrl-C does, which the terminal sends to the children as well.
+            for run in runs:
+                run.process.send_signal(signal.SIGINT)
 
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    status = child.wait()
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    return status, interrupted or status == pytest.ExitCode.INTERRUPTED
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
 
 
 def _count(report: Path) -> Counter[str]:

@@ -1,12 +1,13 @@
 """The testing ground: which database, which services, and what a failure shows.
 
 `--database sqlite` (the default) or `--database postgres` chooses what Django is given;
-`python -m tests` does one after the other. Services start when the first test asks for
-them by a fixture, so that a unit test waits for nothing.
+`python -m tests` does both at once. Services start when the first test asks for them
+by a fixture, so that a unit test waits for nothing.
 """
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Point Django at this run's services, and load it: test modules import models."""
+    # A script's shell has it ignored in the background, and every process that we start
+    # would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run = config.stash[RUN] = Run()
     config.stash[VALKEY] = Valkey(run)
     config.stash[POSTGRES] = Postgres(run)
