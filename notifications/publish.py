@@ -71,10 +71,13 @@ def retain(stream: str, key: str, data: Mapping[str, Any]) -> Retained:
     """Make `data` the current value of `key` in `stream`. The older value is gone."""
     row = _advance(stream, values=1)
     now = timezone.now()
-    value, _ = Retained.objects.update_or_create(
-        stream=row,
-        key=key,
-        defaults={"revision": row.revision, "data": _plain(data), "at": now},
+    value = Retained(stream=row, key=key, revision=row.revision, data=_plain(data), at=now)
+    # One statement, and no savepoint: it is the most frequent write of all.
+    Retained.objects.bulk_create(
+        [value],
+        update_conflicts=True,
+        unique_fields=["stream", "key"],
+        update_fields=["revision", "data", "at"],
     )
     position = Cursor(row.epoch, row.head, row.revision)
     after_commit([Item(stream, position, "state", key, value.data, now.isoformat())])
