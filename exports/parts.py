@@ -49,12 +49,14 @@ def expired() -> Q:
 def claim(export: Export, *, helper: str = "") -> Part | None:
     """The next part that nobody has, with a lease; None when there is none.
 
-    For the worker that holds the export, or for `helper`, the name of another.
+    For the worker that holds the export, or for `helper`, the name of another. None also when
+    the export was asked to stop.
     """
     free = Q(status=PartStatus.OPEN) | expired()
+    wanted = export.parts.filter(free, export__status=Status.RUNNING)
     while True:
         with transaction.atomic():
-            part = _unlocked(export.parts.filter(free).order_by("number")).first()
+            part = _unlocked(wanted.order_by("number")).first()
             if part is None:
                 return None
             taken = export.parts.filter(free, pk=part.pk, attempt=part.attempt).update(
@@ -77,7 +79,7 @@ def _unlocked(parts: QuerySet[Part]) -> QuerySet[Part]:
     hundred workers each waited for most of the others.
     """
     if connections[parts.db].features.has_select_for_update_skip_locked:
-        return parts.select_for_update(skip_locked=True)
+        return parts.select_for_update(skip_locked=True, of=("self",))
     return parts
 
 
@@ -115,7 +117,7 @@ def tick(
     """
     with transaction.atomic():
         if part is not None:
-            _update_part(part, lease_expires_at=until(), **_counters(part))
+            keep(part)
         kept = capped(export, lines)
         fields = {**totals(export.pk), **fields}
         _update(export, rate=rate, log_lines=F("log_lines") + len(lines), **fields)
@@ -125,7 +127,7 @@ def tick(
 def tick_helping(part: Part) -> None:
     """The same for who helps: its part alone. Who holds the export tells of the sum."""
     with transaction.atomic():
-        _update_part(part, lease_expires_at=until(), **_counters(part))
+        keep(part)
         export = Export.objects.filter(pk=part.export_id).only("status").get()
         if export.status != Status.RUNNING:
             raise Stopped(f"Export {export.pk} was asked to stop, or waits for a worker.")
@@ -148,6 +150,11 @@ def renew(export_id: uuid.UUID, attempt: int, part: Part | None = None) -> None:
 def renew_part(part: Part) -> None:
     mine = Part.objects.filter(pk=part.pk, status=PartStatus.CLAIMED, attempt=part.attempt)
     mine.update(lease_expires_at=until())
+
+
+def keep(part: Part) -> None:
+    """Save its counters, and renew its lease. Raises Fenced when the claim is lost."""
+    _update_part(part, lease_expires_at=until(), **_counters(part))
 
 
 def finish(part: Part, *, file: str, crc32: int) -> None:

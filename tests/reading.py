@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Watched(Source):
-    """Remembers the SQL of what is read in pages, and lets something happen before it."""
+    """Remembers the SQL of what is read, and lets something happen before it."""
 
     def __init__(self, alias: str = "default", before: Callable[[int], None] | None = None) -> None:
         super().__init__(alias)
@@ -34,13 +34,20 @@ class Watched(Source):
         self._before = before
 
     def pages(self, queryset: QuerySet[Any], size: int) -> Iterator[list[Any]]:
+        self._watch(queryset)
+        return super().pages(queryset, size)
+
+    def every(self, queryset: QuerySet[Any], step: int) -> tuple[list[Any], int]:
+        self._watch(queryset)
+        return super().every(queryset, step)
+
+    def _watch(self, queryset: QuerySet[Any]) -> None:
         if self._before is not None:
             self._before(len(self.asked))
         try:
             self.asked.append(self.sql(queryset)[0])
         except EmptyResultSet:
             self.asked.append("")
-        return super().pages(queryset, size)
 
 
 def planned(queryset, part_rows, source=None):

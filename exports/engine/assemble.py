@@ -6,6 +6,7 @@ import hashlib
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any
 
+from exports import parts as claims
 from exports.engine import store
 from exports.engine.crc32 import CRC32
 from exports.exceptions import WrongCount
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 def assemble(export: Export, parts: Sequence[Part], writer: Writer, turn: Turn) -> dict[str, Any]:
     """Store the file of `export`. Returns what its row says of it: file, bytes, sha256.
 
-    Raises WrongCount when what is in storage is not what its parts were when written.
+    Raises WrongCount when what is in storage is not what its parts were when written; Stopped
+    or Fenced when this attempt has been ended.
     """
     digest = hashlib.sha256()
     with store.NewFile(digest) as new:
         writer.assemble(_Watched(new, turn), _verified(parts, turn))
-        turn(now=True)
+        claims.check(export)
         name = new.store(store.file_name(export))
     return {"file": name, "bytes": new.bytes, "sha256": digest.hexdigest()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from exports import parts, query, registry
 from exports.conf import conf
@@ -17,16 +17,12 @@ from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from exports.models import Export, Part
 
-
-class Turn(Protocol):
-    """What is done between two blocks of rows: report, and raise if this is to end."""
-
-    def __call__(self, *, now: bool = False) -> None:
-        """With `now`, the report is not put off."""
+    # What is done between two blocks of rows: report, and raise if this is to end.
+    Turn = Callable[[], None]
 
 
 class Extractor:
@@ -68,8 +64,8 @@ class Extractor:
                 turn()
             writer.close()
             part.bytes = new.bytes
-            # The lease is renewed before the file takes its name: a fenced worker stops here.
-            turn(now=True)
+            # Before the file takes its name: a fenced worker stops here.
+            parts.keep(part)
             name = new.store(store.part_name(part))
         with store.deleted_on_error(name):
             parts.finish(part, file=name, crc32=check.value)

@@ -82,11 +82,7 @@ class _Helper:
     def _is_running(self, export: Export) -> bool:
         return Export.objects.filter(pk=export.pk, status=Status.RUNNING).exists()
 
-    def _turn(self, *, now: bool = False) -> None:
-        if now:
-            # What is written is worth keeping, whoever wants this to end.
-            self._ticker.flush()
-            return
+    def _turn(self) -> None:
         self._ticker.touch()
         if self._should_stop():
             raise _Enough("this worker shuts down.")

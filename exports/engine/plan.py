@@ -12,7 +12,7 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import RowNumber
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from django.db.models import Model, QuerySet
 
@@ -40,37 +40,67 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
     if keys.query.group_by is not None:  # A window over groups: Django would group by it.
         manager = keys.model._base_manager
         keys = manager.using(keys.db).filter(pk__in=keys.values("pk"))
+    ends = _by_stepping if source.is_postgres else _by_numbering
+    ranges: list[Range] = []
+    after = None
     with source.reading():
-        ranges: list[Range] = []
-        after = None
-        # Not Mod(): it counts in numerics, at half the speed.
-        rest = CombinedExpression(F("_row"), "%%", Value(part_rows), BigIntegerField())
-        ends = _numbered(keys).annotate(_rest=rest).filter(_rest=0)
-        # Sorted here: PostgreSQL would sort all rows, on disk, before it takes these few.
-        for key, _ in sorted(_read(source, ends), key=itemgetter(1)):
-            ranges.append(Range(after, key, part_rows))
-            after = key
-        tail = keys if after is None else keys.filter(pk__gt=after)
-        # The number of the last one is how many there are, as of the same moment.
-        for last, rows in _read(source, _numbered(tail).order_by("-_row")[:1]):
-            ranges.append(Range(after, last, rows))
-        return ranges
+        for upto, rows in ends(source, keys, part_rows):
+            ranges.append(Range(after, upto, rows))
+            after = upto
+    return ranges
+
+
+def _by_stepping(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterator[tuple[Any, int]]:
+    """The last key of each range, and how many rows it has: the server steps from one to the next.
+
+    A third of what numbering costs there, and the same pass over the index.
+    """
+    names = _names(keys)
+    found, rest = source.every(keys.order_by(*names).values_list(*names), part_rows)
+    ends = [_key(row) for row in found]
+    for end in ends:
+        yield end, part_rows
+    if rest:
+        tail = keys.filter(pk__gt=ends[-1]) if ends else keys
+        last = tail.order_by(*(f"-{name}" for name in names)).values_list(*names)[:1]
+        for [row] in source.pages(last, 1):
+            yield _key(row), rest
+
+
+def _by_numbering(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterator[tuple[Any, int]]:
+    """The same, by the places of all keys in their order."""
+    after = None
+    rest = CombinedExpression(F("_row"), "%%", Value(part_rows), BigIntegerField())
+    ends = _numbered(keys).annotate(_rest=rest).filter(_rest=0)
+    for key, _ in sorted(_read(source, ends), key=itemgetter(1)):
+        yield key, part_rows
+        after = key
+    tail = keys if after is None else keys.filter(pk__gt=after)
+    # The number of the last one is how many there are, as of the same moment.
+    yield from _read(source, _numbered(tail).order_by("-_row")[:1])
 
 
 def _numbered(keys: QuerySet[Any]) -> QuerySet[Any]:
     """All keys with their places in the order of keys."""
-    order = [F(field.attname).asc() for field in keys.model._meta.pk_fields]
+    order = [F(name).asc() for name in _names(keys)]
     numbered: QuerySet[Any] = keys.annotate(_row=Window(RowNumber(), order_by=order))
     return numbered
 
 
 def _read(source: Source, numbered: QuerySet[Any]) -> Iterator[tuple[Any, int]]:
     """Keys and their places."""
-    # Field by field: with a filter on a window, Django loses all but the first of several.
-    names = [field.attname for field in numbered.model._meta.pk_fields]
-    for page in source.pages(numbered.values_list(*names, "_row"), PAGE):
+    for page in source.pages(numbered.values_list(*_names(numbered), "_row"), PAGE):
         for *key, row in page:
-            yield key[0] if len(key) == 1 else tuple(key), row
+            yield _key(key), row
+
+
+def _names(keys: QuerySet[Any]) -> list[str]:
+    # Field by field: with a filter on a window, Django loses all but the first of several.
+    return [field.attname for field in keys.model._meta.pk_fields]
+
+
+def _key(row: Sequence[Any]) -> Any:
+    return row[0] if len(row) == 1 else tuple(row)
 
 
 # -- Keys as text, for the table of parts ---------------------------------------------------

@@ -10,12 +10,17 @@ if TYPE_CHECKING:
 
     Clock = Callable[[], float]
 
-INTERVAL = 0.25  # seconds between reports: four a second look live, and cost under 1 %
+INTERVAL = 0.25  # seconds between reports: four a second look live
+SHARE = 0.05  # of the time may go into reports
+LONGEST = 4  # intervals; one report a second still looks live
 MEMORY = 5.0  # seconds over which the rate is smoothed
 
 
 class Ticker:
-    """Calls `report` at most once in `interval` seconds, however often it is touched."""
+    """Calls `report` at most once in `interval` seconds, however often it is touched.
+
+    Less often, if a report takes long: rows wait meanwhile.
+    """
 
     def __init__(
         self, report: Callable[[], None], interval: float = INTERVAL, clock: Clock = time.monotonic
@@ -24,16 +29,20 @@ class Ticker:
         self._interval = interval
         self._clock = clock
         self._last = clock()
+        self._pause = interval
 
     def touch(self) -> None:
         """Something has changed."""
-        if self._clock() - self._last >= self._interval:
+        if self._clock() - self._last >= self._pause:
             self.flush()
 
     def flush(self) -> None:
         """Report now."""
+        began = self._clock()
         self._report()
         self._last = self._clock()
+        cheap = INTERVAL * SHARE
+        self._pause = self._interval * min(max((self._last - began) / cheap, 1), LONGEST)
 
 
 class Rate:

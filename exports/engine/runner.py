@@ -7,6 +7,7 @@ same export one is fenced and stops without a trace.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from contextlib import closing, suppress
 from threading import Event
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+ASK_SECONDS = 1.0  # between two questions whether others could help
 MAX_REASON = 1_000  # characters; it is in every snapshot of the export
 
 
@@ -138,6 +140,7 @@ class _Run:
         self._ticker = Ticker(self._tick)
         self._rate = Rate()
         self._started = time.monotonic()
+        self._asked_for_help = -math.inf
 
     def to_the_end(self) -> None:
         export = self._export
@@ -192,24 +195,27 @@ class _Run:
         self._rate = Rate()  # From here on: counting must not look like slow extracting.
         began = time.monotonic()
         self._ask_for_help(extractor.parallel)
-        while not parts.are_done(export):
+        while True:
             part = parts.claim(export)
             if part is None:
+                parts.check(export)
+                if parts.are_done(export):
+                    return
                 self._wait_for_helpers()
                 continue
             self._keeper.part = part
             extractor.extract(part, self._turn)
             self._keeper.part = None
             logger.info("Part %s: %s rows.", part.number, f"{part.rows_done:,}")
-            if parts.are_done(export):
-                return
-            if time.monotonic() - began >= conf.TURN_SECONDS:
+            if time.monotonic() - began >= conf.TURN_SECONDS and not parts.are_done(export):
                 self._give_way()
             self._ask_for_help(extractor.parallel)
 
     def _ask_for_help(self, parallel: int) -> None:
-        if not self._shares or parallel <= 0:
+        now = time.monotonic()
+        if not self._shares or parallel <= 0 or now - self._asked_for_help < ASK_SECONDS:
             return
+        self._asked_for_help = now
         if wanted := turns.helpers_wanted(self._export, parallel):
             queue.ask_for_help(self._export.pk, wanted)
 
@@ -243,11 +249,7 @@ class _Run:
             # Asked to pause or cancel in the last moment. A paused one still needs its parts.
             store.delete(file["file"])
 
-    def _turn(self, *, now: bool = False) -> None:
-        if now:
-            # What is written is worth keeping, whoever wants this to end.
-            self._ticker.flush()
-            return
+    def _turn(self) -> None:
         self._ticker.touch()
         _stop_if(self._should_stop)
 

@@ -29,6 +29,9 @@ AT_ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN = "; ".join(
     [AT_ONE_MOMENT, *(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())]
 )
+# All of its rows will be asked for, so the way to the first ones matters little.
+DECLARE = "SET LOCAL cursor_tuple_fraction = 1; DECLARE places NO SCROLL CURSOR FOR "
+FETCH = "FETCH 1 IN places"
 
 
 class Source:
@@ -122,6 +125,31 @@ class Source:
             rows = cursor.stream(sql, parameters, size=size)
             while chunk := list(islice(rows, size)):
                 yield chunk
+
+    def every(self, queryset: QuerySet[Any], step: int) -> tuple[list[Any], int]:
+        """Each `step`-th row of a values_list(), and how many follow the last of them.
+
+        On PostgreSQL, in the block of `reading`: it steps over the others, and sends none.
+        """
+        compiler: Any = queryset.query.get_compiler(connection=self.connection)
+        found: list[Any] = []
+        try:
+            sql, parameters = compiler.as_sql()
+        except EmptyResultSet:
+            return [], 0
+        with (
+            self.connection.wrap_database_errors,
+            psycopg.ClientCursor(self.connection.connection) as cursor,
+        ):
+            cursor.execute(DECLARE + sql, parameters)
+            while True:
+                # MOVE 0 would stay where it is, and count that.
+                rest = cursor.execute(f"MOVE {step - 1} IN places").rowcount if step > 1 else 0
+                if rest < step - 1 or not (row := cursor.execute(FETCH).fetchone()):
+                    break
+                found.append(row)
+            cursor.execute("CLOSE places")
+        return list(compiler.results_iter([found])), rest
 
     def sql(self, queryset: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
         """Its SQL and parameters. Raises EmptyResultSet when there is nothing to ask for."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
 from demo.models import Flight
 from exports import lifecycle, registry
-from exports.engine import keeper
+from exports.engine import keeper, runner
+from exports.engine.progress import Ticker
 from exports.engine.source import Snapshot, Source
 from exports.exceptions import DefinitionError
 from exports.exporter import Column, Exporter
@@ -44,6 +47,7 @@ def folder(settings, tmp_path, monkeypatch):
     settings.EXPORTS_PAGE_ROWS = 4
     settings.EXPORTS_PARALLEL = 0
     monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(runner, "Ticker", partial(Ticker, interval=0))
     Still.happens = {}
 
 

@@ -67,6 +67,24 @@ def test_a_flush_reports_now_and_the_next_touch_waits(clock, reports, ticker):
     assert reports == [1_000.0]
 
 
+@pytest.mark.parametrize(("takes", "pause"), [(0.001, 1), (0.025, 2), (10.0, 4)])
+def test_reports_that_take_long_are_fewer_and_one_a_second_in_any_case(clock, takes, pause):
+    reports = []
+
+    def report():
+        reports.append(clock.now)
+        clock.now += takes
+
+    ticker = Ticker(report, clock=clock)
+    ticker.flush()
+    begin = clock.now
+    while len(reports) < 2:
+        clock.now += 0.01
+        ticker.touch()
+
+    assert reports[-1] - begin == pytest.approx(pause * INTERVAL, abs=0.02)
+
+
 def test_a_report_that_fails_is_due_again(clock, reports):
     failures = [OSError("no database"), None]
 
