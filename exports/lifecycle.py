@@ -32,7 +32,7 @@ from notifications.models import Retained
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
@@ -337,16 +337,15 @@ def _rest(export: Export, lines: Sequence[dict[str, Any]], **fields: Any) -> Non
 
 
 def hand_over(
-    export: Export, part: Part | None = None, *, lines: Sequence[dict[str, Any]] = ()
+    export: Export, claimed: Iterable[Part] = (), *, lines: Sequence[dict[str, Any]] = ()
 ) -> None:
-    """Put the export back for another worker, finished parts kept, and `part` opened.
+    """Put the export back for another worker, finished parts kept, and those `claimed` opened.
 
     Who helps may finish the part that it has.
     """
     try:
         with transaction.atomic():
-            if part is not None:
-                parts.release(Part.objects.filter(pk=part.pk, attempt=part.attempt))
+            parts.give_back(claimed)
             fields = parts.totals(export.pk)
             _requeue(export, "export.queued", lines, handovers=export.handovers + 1, **fields)
     except LostRace:

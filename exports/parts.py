@@ -90,6 +90,12 @@ def release(parts: QuerySet[Part]) -> None:
     )
 
 
+def give_back(claimed: Iterable[Part]) -> None:
+    """Open parts that this worker has claimed, for somebody else to take at once."""
+    for part in claimed:
+        release(Part.objects.filter(pk=part.pk, attempt=part.attempt))
+
+
 def totals(export_id: uuid.UUID) -> dict[str, int]:
     """What its parts amount to by now."""
     sums = {name: Sum(name) for name in COUNTERS}
@@ -139,15 +145,14 @@ def log_helping(part: Part, *, lines: Sequence[dict[str, Any]]) -> None:
         append_lines(part.export_id, lines)
 
 
-def renew(export_id: uuid.UUID, attempt: int, part: Part | None = None) -> None:
-    """Renew the leases of this attempt, and nothing else. A lost claim stays lost."""
+def renew(export_id: uuid.UUID, attempt: int) -> None:
+    """Renew the lease of this attempt, and nothing else. A lost claim stays lost."""
     held = Export.objects.filter(pk=export_id, attempt=attempt, status__in=HELD)
     held.update(lease_expires_at=until())
-    if part is not None:
-        renew_part(part)
 
 
 def renew_part(part: Part) -> None:
+    """The same for a part."""
     mine = Part.objects.filter(pk=part.pk, status=PartStatus.CLAIMED, attempt=part.attempt)
     mine.update(lease_expires_at=until())
 

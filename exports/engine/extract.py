@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from exports import parts, query, registry
 from exports.conf import conf
 from exports.engine import store
+from exports.engine.ahead import Ahead
 from exports.engine.crc32 import CRC32
 from exports.engine.garbage import rarely_collected
 from exports.engine.plan import Range, read_key
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
     # What is done between two blocks of rows: report, and raise if this is to end.
     Turn = Callable[[], None]
+
+
+AHEAD = 16  # blocks of lines that wait to be written
 
 
 class Extractor:
@@ -43,15 +48,21 @@ class Extractor:
         self._readings = project(self.rows, columns, vendor)
         fields = [reading.field for reading in self._readings]
         self.writer = writer_class(export.format)(fields, self._options)
+        # What is read already of parts that are not written yet.
+        self._begun: dict[int, Ahead[copy.Lines]] = {}
         self.by_copy = self.source.is_postgres and copy.can_read(self._readings, export.format)
 
     def close(self) -> None:
+        for blocks in self._begun.values():
+            blocks.close()
         self.source.close()
 
-    def extract(self, part: Part, turn: Turn) -> None:
+    def extract(self, part: Part, turn: Turn, claim: Callable[[], Part | None]) -> Part | None:
         """Write `part`, which this worker has claimed, to storage, and record it.
 
-        Its counters grow meanwhile. Leaves nothing behind when it raises.
+        Its counters grow meanwhile. Leaves nothing behind when it raises. Returns what `claim`
+        gives, the next part: it is asked when all rows of this one are read, so that the
+        database has something to do while they are stored.
         """
         part.rows_done = part.bytes = part.protected_cells = 0
         check = CRC32()
@@ -64,28 +75,38 @@ class Extractor:
                 turn()
             writer.close()
             part.bytes = new.bytes
+            if (following := claim()) is not None:
+                self._begin(following)
             # Before the file takes its name: a fenced worker stops here.
             parts.keep(part)
             name = new.store(store.part_name(part))
         with store.deleted_on_error(name):
             parts.finish(part, file=name, crc32=check.value)
+        return following
 
-    def _write(self, part: Part, writer: Any) -> Iterator[int]:
-        """Write its rows; yield how many, block by block."""
-        keys = self._range(part)
-        if self.by_copy:
-            blocks = copy.read(
+    def _begin(self, part: Part) -> None:
+        """Begin to read its rows, if it is the database that does most of the work."""
+        if self.by_copy and part.pk not in self._begun:
+            lines = copy.read(
                 self.source,
                 self.rows,
                 self._readings,
-                keys,
+                self._range(part),
                 file_format=self._format,
                 options=self._options,
             )
-            for lines in blocks:
-                writer.write_lines(lines)
-                yield len(lines)
+            self._begun[part.pk] = Ahead(lines, AHEAD, self.source.interrupt)
+
+    def _write(self, part: Part, writer: Any) -> Iterator[int]:
+        """Write its rows; yield how many, block by block."""
+        self._begin(part)
+        if self.by_copy:
+            with closing(self._begun.pop(part.pk)) as blocks:
+                for lines in blocks:
+                    writer.write_lines(lines)
+                    yield len(lines)
         else:
+            keys = self._range(part)
             for page in rows.read(self.source, self.rows, self._readings, keys, conf.PAGE_ROWS):
                 writer.write(page)
                 yield len(page[0])

@@ -41,9 +41,9 @@ def help_with(
         return  # It is over, or not planned yet: asked for anew then.
     named = joblog.capture(worker=worker, attempt=export.attempt, helping=True)
     with named as log, Keeper(export, holds=False, should_stop=should_stop) as keeper:
-        helper = _Helper(log, keeper, should_stop)
+        helper = _Helper(export, worker, log, keeper, should_stop)
         try:
-            helper.help(export, worker)
+            helper.help()
         except (LostRace, _Enough) as reason:
             logger.info("No more help: %s", reason)
         # Whatever it is, the worker that holds the export meets it, and says so.
@@ -54,33 +54,47 @@ def help_with(
 
 
 class _Helper:
-    def __init__(self, log: joblog.JobLog, keeper: Keeper, should_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        export: Export,
+        worker: str,
+        log: joblog.JobLog,
+        keeper: Keeper,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._export = export
+        self._worker = worker
+        self._part: Part | None = None  # that is written now
         self._log = log
         self._keeper = keeper
         self._should_stop = should_stop
         self._ticker = Ticker(self._tick)
 
-    def help(self, export: Export, worker: str) -> None:
-        with closing(Extractor(export)) as extractor:
+    def help(self) -> None:
+        with closing(Extractor(self._export)) as extractor:
             self._keeper.interrupt = extractor.source.interrupt
-            while not turns.somebody_waits() and self._is_running(export):
-                part = parts.claim(export, helper=worker)
-                if part is None:
-                    return
-                self._keeper.part = part
-                extractor.extract(part, self._turn)
-                logger.info("Part %s: %s rows, by %s.", part.number, f"{part.rows_done:,}", worker)
-                self._keeper.part = None
+            part = self._claim()
+            while part is not None:
+                self._part = part
+                following = extractor.extract(part, self._turn, self._claim)
+                logger.info(
+                    "Part %s: %s rows, by %s.", part.number, f"{part.rows_done:,}", self._worker
+                )
+                self._keeper.parts = () if following is None else (following,)
                 parts.log_helping(part, lines=self._log.take())
+                part = following
 
     def let_go(self) -> None:
-        """Open the part that was not finished, for somebody else to take at once."""
-        if self._keeper.part is not None:
-            mine = Part.objects.filter(pk=self._keeper.part.pk, attempt=self._keeper.part.attempt)
-            parts.release(mine)
+        """Open what was not finished."""
+        parts.give_back(self._keeper.parts)
 
-    def _is_running(self, export: Export) -> bool:
-        return Export.objects.filter(pk=export.pk, status=Status.RUNNING).exists()
+    def _claim(self) -> Part | None:
+        if turns.somebody_waits():
+            return None
+        part = parts.claim(self._export, helper=self._worker)
+        if part is not None:
+            self._keeper.parts += (part,)
+        return part
 
     def _turn(self) -> None:
         self._ticker.touch()
@@ -88,5 +102,5 @@ class _Helper:
             raise _Enough("this worker shuts down.")
 
     def _tick(self) -> None:
-        if (part := self._keeper.part) is not None:
-            parts.tick_helping(part)
+        if self._part is not None:
+            parts.tick_helping(self._part)

@@ -31,9 +31,9 @@ LOOK_SECONDS = 0.5  # between two looks: who cancels sees that something happens
 
 
 class Keeper:
-    """Keeps the claims on `export`, and on `part` while it is set, for as long as its block.
+    """Keeps the claims on `export`, and on those `parts` of it, for as long as its block.
 
-    With `holds` false, on `part` alone. When the export is not this worker's to go on with,
+    With `holds` false, on `parts` alone. When the export is not this worker's to go on with,
     or `should_stop` says so, `interrupt` is called, until the block ends.
     """
 
@@ -44,7 +44,7 @@ class Keeper:
         holds: bool = True,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.part: Part | None = None
+        self.parts: tuple[Part, ...] = ()
         self.interrupt: Callable[[], None] = lambda: None
         self.has_interrupted = False
         self._should_stop = should_stop
@@ -92,10 +92,9 @@ class Keeper:
             self.interrupt()
 
     def _renew(self) -> None:
-        part = self.part
         if self._holds:
-            parts.renew(self._export_id, self._attempt, part)
-        elif part is not None:
+            parts.renew(self._export_id, self._attempt)
+        for part in self.parts:
             parts.renew_part(part)
 
     def _is_lost(self) -> bool:

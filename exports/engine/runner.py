@@ -86,7 +86,7 @@ def _work(
         lifecycle.settle(export, lines=log.take())
     except _HandOver as reason:
         logger.info("%s", reason)
-        lifecycle.hand_over(export, keeper.part, lines=log.take())
+        lifecycle.hand_over(export, keeper.parts, lines=log.take())
     except (OperationalError, InterfaceError) as error:
         logger.exception("The database refused. Another attempt follows when the lease runs out.")
         # If it still takes a row, let that say why. Often it does: a query took too long.
@@ -137,6 +137,7 @@ class _Run:
         self._log = log
         self._keeper = keeper
         self._should_stop = should_stop
+        self._part: Part | None = None  # that is written now
         self._ticker = Ticker(self._tick)
         self._rate = Rate()
         self._started = time.monotonic()
@@ -191,25 +192,36 @@ class _Run:
 
     def _extract_all(self, extractor: Extractor) -> None:
         """Every part, those that others have included: until all are in storage."""
-        export = self._export
         self._rate = Rate()  # From here on: counting must not look like slow extracting.
         began = time.monotonic()
         self._ask_for_help(extractor.parallel)
-        while True:
-            part = parts.claim(export)
+        part = self._claim()
+        while part is not None or not self._is_extracted():
             if part is None:
-                parts.check(export)
-                if parts.are_done(export):
-                    return
                 self._wait_for_helpers()
+                part = self._claim()
                 continue
-            self._keeper.part = part
-            extractor.extract(part, self._turn)
-            self._keeper.part = None
+            self._part = part
+            following = extractor.extract(part, self._turn, self._claim)
+            self._part = None
+            self._keeper.parts = () if following is None else (following,)
             logger.info("Part %s: %s rows.", part.number, f"{part.rows_done:,}")
-            if time.monotonic() - began >= conf.TURN_SECONDS and not parts.are_done(export):
+            if following is not None and time.monotonic() - began >= conf.TURN_SECONDS:
                 self._give_way()
             self._ask_for_help(extractor.parallel)
+            part = following
+
+    def _claim(self) -> Part | None:
+        """The next part that nobody has."""
+        part = parts.claim(self._export)
+        if part is not None:
+            self._keeper.parts += (part,)
+        return part
+
+    def _is_extracted(self) -> bool:
+        """Whether all is in storage. Raises Stopped or Fenced if this is not to go on."""
+        parts.check(self._export)
+        return parts.are_done(self._export)
 
     def _ask_for_help(self, parallel: int) -> None:
         now = time.monotonic()
@@ -257,9 +269,7 @@ class _Run:
         before = self._export.rows_done
         lines = self._log.take()
         try:
-            parts.tick(
-                self._export, self._keeper.part, rate=self._rate.value, lines=lines, **fields
-            )
+            parts.tick(self._export, self._part, rate=self._rate.value, lines=lines, **fields)
         except BaseException:
             self._log.give_back(lines)
             raise

@@ -45,6 +45,8 @@ class Source:
         self.is_postgres = own.vendor == "postgresql"
         self.connection: BaseDatabaseWrapper = own.copy() if self.is_postgres else own
         self.snapshot_id = ""
+        if self.is_postgres:
+            self.connection.inc_thread_sharing()  # By one thread at a time: see engine.ahead.
 
     def close(self) -> None:
         if self.is_postgres:

@@ -145,6 +145,6 @@ class Watch:
         with suppress(LostRace):
             if export.status == Status.RUNNING:
                 own = export.parts.filter(status=PartStatus.CLAIMED, by_helper=False)
-                lifecycle.hand_over(export, own.first())
+                lifecycle.hand_over(export, own)
             else:
                 lifecycle.settle(export)

@@ -263,6 +263,8 @@ def test_who_holds_an_export_gives_it_back_when_others_wait(person, messages, se
 
     assert (export.status, export.rows_done, export.handovers) == ("queued", 10, 1)
     assert log(export)[-1] == "Others wait for a worker. The export goes on after them."
+    # The second was claimed by then, to be read while the first was stored.
+    assert list(export.parts.values_list("status", flat=True)) == ["done", "open", "open", "open"]
     Export.objects.exclude(pk=export.pk).delete()
     assert_whole(go_on(export))
 

@@ -35,7 +35,7 @@ def test_a_worker_that_waits_keeps_its_export_and_its_part(export):
     before = lease(export), lease(part)
 
     with Keeper(export) as keeper:
-        keeper.part = part
+        keeper.parts = (part,)
         wait_until(lambda: lease(export) > before[0], what="the export's lease is renewed")
         wait_until(lambda: lease(part) > before[1], what="the part's lease is renewed")
 

@@ -744,7 +744,7 @@ def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
     put(export, "running", rows_done=24, rate=5.0)
 
     with django_capture_on_commit_callbacks(execute=True):
-        lifecycle.hand_over(export, mine)
+        lifecycle.hand_over(export, [mine])
 
     assert enqueued == [export.pk]
     assert (export.status, export.handovers, export.lease_expires_at) == ("queued", 1, None)

@@ -277,7 +277,8 @@ def test_a_renewal_renews_both_leases_and_nothing_else(export, status):
     Part.objects.filter(pk=part.pk).update(lease_expires_at=PAST)
     before = Event.objects.count()
 
-    parts.renew(export.pk, export.attempt, part)
+    parts.renew(export.pk, export.attempt)
+    parts.renew_part(part)
 
     assert all(lease > datetime.now(UTC) for lease in leases(export))
     assert Event.objects.count() == before
@@ -288,7 +289,8 @@ def test_a_renewal_does_not_bring_back_a_lost_claim(export):
     Export.objects.update(attempt=2, lease_expires_at=PAST)
     Part.objects.filter(pk=part.pk).update(attempt=2, lease_expires_at=PAST)
 
-    parts.renew(export.pk, 1, part)
+    parts.renew(export.pk, 1)
+    parts.renew_part(part)
 
     assert leases(export) == [PAST, PAST]
 

@@ -21,7 +21,7 @@ from exports.engine.kinds import Kind
 from exports.engine.projection import protected, selected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from django.db.models import QuerySet
     from psycopg import Connection
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Lines = list[bytes | memoryview]
 
-ROWS = 2_000  # given at once
+ROWS, BYTES = 2_000, 256 * 1024  # given at once, at most
 PATIENCE = 0.25  # seconds without a row after which none is given, so that others get a turn
 LONGEST_NAME = 63  # bytes; PostgreSQL cuts what is longer
 
@@ -72,7 +72,7 @@ def read(
     *,
     file_format: str,
     options: Options,
-) -> Iterator[Lines]:
+) -> Generator[Lines]:
     """Yield the rows of `keys` as lines of the file, in key order; at times an empty list.
 
     They are the bytes that the writer would make of what `rows` reads.
@@ -134,7 +134,7 @@ def _json_value(reading: Reading) -> Any:
             return reading.reads[0]
 
 
-def _copied(pgconn: PGconn, query: bytes) -> Iterator[Lines]:
+def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines]:
     """The messages of a COPY. psycopg's own iterator does the same at half the speed."""
     pgconn.send_query(query)
     while pgconn.is_busy():
@@ -142,17 +142,19 @@ def _copied(pgconn: PGconn, query: bytes) -> Iterator[Lines]:
             yield []
     _expect(pgconn, pgconn.get_result(), ExecStatus.COPY_OUT)
     lines: Lines = []
+    room = BYTES
     while True:
         size, data = pgconn.get_copy_data(1)
         if size > 0:
             lines.append(data)
-            if len(lines) == ROWS:
+            room -= size
+            if room < 0 or len(lines) == ROWS:
                 yield lines
-                lines = []
+                lines, room = [], BYTES
         elif size == 0:
             if not _wait(pgconn):
                 yield lines
-                lines = []
+                lines, room = [], BYTES
         else:
             break
     yield lines

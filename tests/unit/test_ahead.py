@@ -1,0 +1,112 @@
+"""A thread reads ahead of who iterates: in order, up to a bound, and gone when it is closed."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from exports.engine.ahead import Ahead
+from tests.waiting import wait_until
+
+
+def readers():
+    return [thread for thread in threading.enumerate() if thread.name == "read-ahead"]
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    yield
+    assert readers() == []
+
+
+def never():
+    pytest.fail("There was nothing to interrupt.")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 100])
+def test_all_comes_once_and_in_order(count):
+    ahead = Ahead((number for number in range(count)), 2, never)
+
+    assert list(ahead) == list(range(count))
+    assert list(ahead) == []
+    ahead.close()
+
+
+def test_it_is_ahead_and_not_too_far():
+    taken = []
+
+    def items():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    ahead = Ahead(items(), 3, lambda: None)
+
+    # Three wait, and the fourth is in its hand.
+    wait_until(lambda: len(taken) == 4, what="four are taken")
+    assert next(ahead) == 0
+    wait_until(lambda: len(taken) == 5, what="one more is taken")
+    ahead.close()
+    assert len(taken) <= 6
+
+
+def test_what_is_raised_comes_in_its_place():
+    def items():
+        yield 1
+        yield 2
+        raise OSError("no more")
+
+    ahead = Ahead(items(), 10, never)
+
+    assert [next(ahead), next(ahead)] == [1, 2]
+    with pytest.raises(OSError, match="no more"):
+        next(ahead)
+    assert list(ahead) == []
+
+
+def test_to_close_it_interrupts_what_it_waits_for():
+    waits, is_interrupted, is_left = threading.Event(), threading.Event(), threading.Event()
+
+    def items():
+        try:
+            yield 1
+            waits.set()
+            assert is_interrupted.wait(30)
+            raise OSError("interrupted")
+        finally:
+            is_left.set()
+
+    ahead = Ahead(items(), 10, is_interrupted.set)
+    assert waits.wait(30)
+
+    ahead.close()
+
+    assert is_left.is_set()
+
+
+def test_to_close_it_while_it_is_full_ends_it():
+    def items():
+        while True:
+            yield 1
+
+    ahead = Ahead(items(), 2, lambda: None)
+    assert next(ahead) == 1
+
+    ahead.close()
+
+    assert list(ahead) == []
+
+
+def test_what_it_iterates_over_is_closed_in_its_thread():
+    closed_by = []
+
+    def items():
+        try:
+            yield from range(1_000)
+        finally:
+            closed_by.append(threading.current_thread().name)
+
+    Ahead(items(), 2, lambda: None).close()
+
+    assert closed_by == ["read-ahead"]
