@@ -149,18 +149,21 @@ class Way:
     format: str = "csv"  # left out where there is no writer for it
 
 
-def _psql(count: int) -> Run:
-    from benchmarks import loops
-
-    # What a child needs at most cannot be told from what this process has when it starts it.
-    return Run(loops.psql(count), mebibytes=math.nan)
-
-
 def _loop(name: str) -> Callable[[int], Run]:
     def run(count: int) -> Run:
         from benchmarks import loops
 
         return Run(getattr(loops, name)(count))
+
+    return run
+
+
+def _psql(name: str) -> Callable[[int], Run]:
+    def run(count: int) -> Run:
+        run = _loop(name)(count)
+        # What a child needs at most cannot be told from what this process has when it starts it.
+        run.mebibytes = math.nan
+        return run
 
     return run
 
@@ -177,7 +180,8 @@ def _rows(name: str) -> Callable[[int], Run]:
 LIMIT = {POSTGRES: r"psql \copy", SQLITE: "sqlite3 and joined lines"}
 BASE = "values_list().iterator() loop"
 WAYS = [
-    Way(LIMIT[POSTGRES], _psql, (POSTGRES,)),
+    Way(LIMIT[POSTGRES], _psql("psql"), (POSTGRES,)),
+    Way("psql, Waybill's statement", _psql("psql_protected"), (POSTGRES,)),
     Way(LIMIT[SQLITE], _loop("sqlite3"), (SQLITE,)),
     Way("waybill, CSV", lambda _: waybill()),
     Way("waybill, CSV, two workers", lambda _: two_workers(), (POSTGRES,)),

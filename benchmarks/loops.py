@@ -10,7 +10,7 @@ import csv
 import os
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,12 @@ from django.db.models import F
 
 from demo.exporters import mph
 from demo.models import Flight
+from exports import query, registry
+from exports.engine.plan import Range
+from exports.engine.projection import project
+from exports.engine.readers import copy
+from exports.engine.source import Source
+from exports.engine.writers.base import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,6 +65,28 @@ def psql(count: int) -> int:
             text=True,
         )
     return int(done.stdout.split()[-1])
+
+
+def psql_protected(count: int) -> int:
+    """psql with the very statement that Waybill's one part of all rows would be."""
+    with closing(Source(connection.alias)) as source:
+        source.connection.ensure_connection()
+        flights = Flight.objects.all()
+        copied = copy.statement(
+            source,
+            flights,
+            project(
+                flights, query.columns(registry.get("flights"), list(IN_SQL)), connection.vendor
+            ),
+            Range(None, count, count),
+            file_format="csv",
+            options=Options(),
+        )
+    with _file() as path, path.open("wb") as file:
+        command = [os.environ["PSQL"], "-X", os.environ["DATABASE_URL"], "-c", copied]
+        subprocess.run(command, check=True, stdout=file)
+        with path.open("rb") as written:
+            return sum(1 for _ in written)
 
 
 def sqlite3(count: int) -> int:

@@ -77,19 +77,34 @@ def read(
 
     They are the bytes that the writer would make of what `rows` reads.
     """
-    found = queryset.filter(pk__lte=keys.upto).order_by("pk")
-    if keys.after is not None:
-        found = found.filter(pk__gt=keys.after)
-    make = _json if file_format == "jsonl" else _csv
     with source.reading():
         try:
-            query = make(source, found, readings, options)
+            query = statement(
+                source, queryset, readings, keys, file_format=file_format, options=options
+            )
         except EmptyResultSet:
             return  # Its conditions cannot be met.
         raw: Connection[Any] = source.connection.connection
         # Below psycopg nobody makes Django's errors of its own, and those are what is tried again.
         with source.connection.wrap_database_errors:
             yield from _copied(raw.pgconn, query)
+
+
+def statement(
+    source: Source,
+    queryset: QuerySet[Any],
+    readings: Sequence[Reading],
+    keys: Range,
+    *,
+    file_format: str,
+    options: Options,
+) -> bytes:
+    """The COPY that gives the rows of `keys`. Raises EmptyResultSet when there can be none."""
+    found = queryset.filter(pk__lte=keys.upto).order_by("pk")
+    if keys.after is not None:
+        found = found.filter(pk__gt=keys.after)
+    make = _json if file_format == "jsonl" else _csv
+    return make(source, found, readings, options)
 
 
 def _csv(
