@@ -17,6 +17,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -150,6 +151,7 @@ class Way:
     databases: tuple[str, ...] = (POSTGRES, SQLITE)
     share: int = 1
     format: str = "csv"  # left out where there is no writer for it
+    needs_psql: bool = False
 
 
 def _loop(name: str) -> Callable[[int], Run]:
@@ -161,14 +163,20 @@ def _loop(name: str) -> Callable[[int], Run]:
     return run
 
 
-def _psql(name: str) -> Callable[[int], Run]:
-    def run(count: int) -> Run:
-        run = _loop(name)(count)
-        # What a child needs at most cannot be told from what this process has when it starts it.
-        run.mebibytes = math.nan
-        return run
+def _psql(count: int) -> Run:
+    from benchmarks import loops
 
-    return run
+    # What a child needs at most cannot be told from what this process has when it starts it.
+    return Run(loops.psql(count), mebibytes=math.nan)
+
+
+def _psql_with_waybills_statement(count: int) -> Run:
+    from benchmarks import loops
+
+    command = loops.waybills_statement(count)
+    began = time.perf_counter()
+    rows = loops.psql_copied(command)
+    return Run(rows, time.perf_counter() - began, math.nan)
 
 
 def _rows(name: str) -> Callable[[int], Run]:
@@ -183,8 +191,13 @@ def _rows(name: str) -> Callable[[int], Run]:
 LIMIT = {POSTGRES: r"psql \copy", SQLITE: "sqlite3 and joined lines"}
 BASE = "values_list().iterator() loop"
 WAYS = [
-    Way(LIMIT[POSTGRES], _psql("psql"), (POSTGRES,)),
-    Way("psql, Waybill's statement", _psql("psql_protected"), (POSTGRES,)),
+    Way(LIMIT[POSTGRES], _psql, (POSTGRES,), needs_psql=True),
+    Way(
+        r"psql \copy, Waybill's statement",
+        _psql_with_waybills_statement,
+        (POSTGRES,),
+        needs_psql=True,
+    ),
     Way(LIMIT[SQLITE], _loop("sqlite3"), (SQLITE,)),
     Way("waybill, CSV", lambda _: waybill()),
     Way("waybill, CSV, two workers", lambda _: two_workers(), (POSTGRES,)),
@@ -202,6 +215,7 @@ WAYS = [
 
 def main(name: str, count: int) -> None:
     set_up()
+    import_module("benchmarks.loops")  # Not in the time that is taken.
     way = next(way for way in WAYS if way.name == name)
     began, used = time.perf_counter(), time.process_time()
     run = way.run(count)

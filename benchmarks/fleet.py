@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from exports.models import Export, Part
 
 ROWS = 100_000  # that each worker claims to extract a second
+BLOCK = 0.02  # seconds from one block of rows to the next
 
 Seconds = dict[str, list[float]]  # what was done, and how long each time of it took
 
@@ -33,24 +34,25 @@ Seconds = dict[str, list[float]]  # what was done, and how long each time of it 
 def ticking(export_id: str, seconds: float) -> Seconds:
     """A worker that holds an export reports for `seconds`, as often as one does."""
     from exports import parts
-    from exports.engine.progress import INTERVAL
+    from exports.engine.progress import INTERVAL, Ticker
     from exports.models import Export
 
     export = Export.objects.select_related("owner", "team").get(pk=export_id)
     part = parts.claim(export)
     assert part is not None
     took: list[float] = []
-    due = time.perf_counter()
-    end = due + seconds
-    while (now := time.perf_counter()) < end:
-        # A worker is about its rows meanwhile.
-        time.sleep(max(due - now, 0))
+
+    def report() -> None:
         part.rows_done += int(ROWS * INTERVAL)
         began = time.perf_counter()
         parts.tick(export, part, rate=ROWS)
         took.append(time.perf_counter() - began)
-        # As Ticker does: from the end of a report to the next.
-        due = time.perf_counter() + INTERVAL
+
+    ticker = Ticker(report)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        time.sleep(BLOCK)  # A worker is about its rows meanwhile.
+        ticker.touch()
     return {"tick": took}
 
 
@@ -72,7 +74,7 @@ def helping(export_id: str, number: int) -> Seconds:
     finish = partial(parts.finish, file=f"part-{number}", crc32=0)
     while (part := timed("claim", claim, export)) is not None:
         part.rows_done = part.rows
-        timed("report", parts.tick_helping, part)
+        timed("report", parts.keep, part)
         timed("finish", finish, part)
     return took
 

@@ -55,38 +55,40 @@ def in_sql(count: int) -> QuerySet[Flight, tuple[Any, ...]]:
 
 def psql(count: int) -> int:
     r"""`psql \copy`: the query as it is, without protection, progress or checksum."""
-    query = str(_literal(in_sql(count)))
+    return psql_copied(rf"\copy ({_literal(in_sql(count))}) to '{{path}}' csv header")
+
+
+def waybills_statement(count: int) -> str:
+    r"""For `psql \copy`: what Waybill would send if one part were all rows."""
+    flights = Flight.objects.all()
+    columns = query.columns(registry.get("flights"), list(IN_SQL))
+    with closing(Source(connection.alias)) as source:
+        source.connection.ensure_connection()
+        statement = copy.statement(
+            source,
+            flights,
+            project(flights, columns, connection.vendor),
+            Range(None, count, count),
+            file_format="csv",
+            options=Options(),
+        )
+    selected, options = statement.decode().rsplit(" TO STDOUT ", 1)
+    return rf"\{selected.replace('COPY', 'copy', 1)} to '{{path}}' {options}"
+
+
+def psql_copied(command: str) -> int:
+    r"""How many rows psql says that it has written by this `\copy … to '{path}' …`."""
     with _file() as path:
-        command = rf"\copy ({query}) to '{path}' csv header"
         done = subprocess.run(
-            [os.environ["PSQL"], "-X", os.environ["DATABASE_URL"], "-c", command],
+            [
+                *(os.environ["PSQL"], "-X", os.environ["DATABASE_URL"]),
+                *("-c", command.replace("{path}", str(path))),
+            ],
             check=True,
             capture_output=True,
             text=True,
         )
     return int(done.stdout.split()[-1])
-
-
-def psql_protected(count: int) -> int:
-    """psql with the very statement that Waybill's one part of all rows would be."""
-    with closing(Source(connection.alias)) as source:
-        source.connection.ensure_connection()
-        flights = Flight.objects.all()
-        copied = copy.statement(
-            source,
-            flights,
-            project(
-                flights, query.columns(registry.get("flights"), list(IN_SQL)), connection.vendor
-            ),
-            Range(None, count, count),
-            file_format="csv",
-            options=Options(),
-        )
-    with _file() as path, path.open("wb") as file:
-        command = [os.environ["PSQL"], "-X", os.environ["DATABASE_URL"], "-c", copied]
-        subprocess.run(command, check=True, stdout=file)
-        with path.open("rb") as written:
-            return sum(1 for _ in written)
 
 
 def sqlite3(count: int) -> int:

@@ -44,7 +44,7 @@ def available(vendor: str, environment: Mapping[str, str]) -> list[Way]:
         for way in WAYS
         if vendor in way.databases
         and way.format in WRITERS
-        and (not way.name.startswith("psql") or environment.get("PSQL"))
+        and (not way.needs_psql or environment.get("PSQL"))
     ]
 
 

@@ -341,7 +341,7 @@ def hand_over(
 ) -> None:
     """Put the export back for another worker, finished parts kept, and those `claimed` opened.
 
-    Who helps may finish the part that it has.
+    Who helps gives its part back, too, at its next report.
     """
     try:
         with transaction.atomic():

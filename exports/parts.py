@@ -34,8 +34,8 @@ def save_plan(export: Export, parts: Iterable[Part], rows_total: int, **fields: 
     """
     with transaction.atomic():
         fields |= {"rows_total": rows_total, "stage": Stage.EXTRACTING, "read_from": Now()}
-        _update(export, **fields)
         export.parts.all().delete()
+        _update(export, **fields)
         Part.objects.bulk_create(parts, batch_size=1_000)
         announce(export)
 
@@ -50,10 +50,11 @@ def claim(export: Export, *, helper: str = "") -> Part | None:
     """The next part that nobody has, with a lease; None when there is none.
 
     For the worker that holds the export, or for `helper`, the name of another. None also when
-    the export was asked to stop.
+    the export was asked to stop, or is another attempt's.
     """
     free = Q(status=PartStatus.OPEN) | expired()
-    wanted = export.parts.filter(free, export__status=Status.RUNNING)
+    mine = {"export__status": Status.RUNNING, "export__attempt": export.attempt}
+    wanted = export.parts.filter(free, **mine)
     while True:
         with transaction.atomic():
             part = _unlocked(wanted.order_by("number")).first()
@@ -67,9 +68,10 @@ def claim(export: Export, *, helper: str = "") -> Part | None:
                 lease_expires_at=until(),
                 **dict.fromkeys(COUNTERS, 0),
             )
-        if taken:
-            part.refresh_from_db()
-            return part
+            if taken:
+                # Still locked: a moment later it may be another's.
+                part.refresh_from_db()
+                return part
 
 
 def _unlocked(parts: QuerySet[Part]) -> QuerySet[Part]:
@@ -123,20 +125,22 @@ def tick(
     """
     with transaction.atomic():
         if part is not None:
-            keep(part)
+            _update_part(part, lease_expires_at=until(), **_counters(part))
         kept = capped(export, lines)
         fields = {**totals(export.pk), **fields}
         _update(export, rate=rate, log_lines=F("log_lines") + len(lines), **fields)
         announce(export, lines=kept)
 
 
-def tick_helping(part: Part) -> None:
-    """The same for who helps: its part alone. Who holds the export tells of the sum."""
+def keep(part: Part) -> None:
+    """Renew its lease and save its counters, and nothing else: who holds the export tells of it.
+
+    Raises Fenced or Stopped when the part is not to be finished.
+    """
     with transaction.atomic():
-        keep(part)
-        export = Export.objects.filter(pk=part.export_id).only("status").get()
-        if export.status != Status.RUNNING:
-            raise Stopped(f"Export {export.pk} was asked to stop, or waits for a worker.")
+        _update_part(part, lease_expires_at=until(), **_counters(part))
+        if not Export.objects.filter(pk=part.export_id, status=Status.RUNNING).exists():
+            raise Stopped(f"Export {part.export_id} does not run any more, or not just now.")
 
 
 def log_helping(part: Part, *, lines: Sequence[dict[str, Any]]) -> None:
@@ -157,17 +161,11 @@ def renew_part(part: Part) -> None:
     mine.update(lease_expires_at=until())
 
 
-def keep(part: Part) -> None:
-    """Save its counters, and renew its lease. Raises Fenced when the claim is lost."""
-    _update_part(part, lease_expires_at=until(), **_counters(part))
-
-
 def finish(part: Part, *, file: str, crc32: int) -> None:
     """The part is in storage: record what it holds."""
     with transaction.atomic():
         fields = {"file": file, "crc32": crc32, "lease_expires_at": None}
         _update_part(part, status=PartStatus.DONE, **_counters(part), **fields)
-    part.refresh_from_db()
 
 
 def check(export: Export) -> None:

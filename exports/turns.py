@@ -32,7 +32,10 @@ def more_wait_than_helpers_make_room_for() -> bool:
 
 
 def helpers() -> int:
-    """Workers that help, whatever export, and will give way."""
+    """Workers that help, whatever export, and will give way.
+
+    One that has claimed its next part already is counted twice, while it stores the last.
+    """
     held = Part.objects.filter(status=PartStatus.CLAIMED, by_helper=True)
     return held.filter(lease_expires_at__gt=Now()).count()
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,17 +28,19 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> int:
+    began = time.monotonic()
+    runs: list[_Run] = []
+    _interrupt_all(runs)
     with tempfile.TemporaryDirectory() as directory:
-        runs = [
-            _Run(database, Path(directory), arguments, is_shown=database == DATABASES[0])
-            for database in DATABASES
-        ]
-        _interrupt_all(runs)
+        for database in DATABASES:
+            is_shown = database == DATABASES[0]
+            runs.append(_Run(database, Path(directory), arguments, is_shown=is_shown))
         statuses = [run.wait() for run in runs]
         counts = [_count(run.report) for run in runs]
     for run, count in zip(runs, counts, strict=True):
         sys.stdout.write(f"{run.database + ':':10} {_sentence(count)}\n")
-    sys.stdout.write(f"==== {_sentence(sum(counts, Counter()))} ====\n")
+    took = time.monotonic() - began
+    sys.stdout.write(f"==== {_sentence(sum(counts, Counter()))} in {took:.0f} s ====\n")
     return exit_status(statuses)
 
 
@@ -97,14 +100,12 @@ def _count(report: Path) -> Counter[str]:
         failed=number["failures"],
         errors=number["errors"],
         skipped=number["skipped"],
-        milliseconds=int(float(suite.get("time", 0)) * 1000),
     )
 
 
 def _sentence(count: Counter[str]) -> str:
     kinds = ("failed", "passed", "skipped", "errors")
-    numbers = ", ".join(f"{count[kind]} {kind}" for kind in kinds if count[kind]) or "no tests"
-    return f"{numbers} in {count['milliseconds'] / 1000:.2f}s"
+    return ", ".join(f"{count[kind]} {kind}" for kind in kinds if count[kind]) or "no tests"
 
 
 if __name__ == "__main__":

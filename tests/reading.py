@@ -65,6 +65,16 @@ def pages_of(source: Source, queryset, columns, keys: Range, page_rows: int = 7)
     return rows.read(source, queryset, readings_of(queryset, columns, source), keys, page_rows)
 
 
+def blocks_of(source: Source, queryset, columns, keys: Range, by: str) -> Iterator[int]:
+    """How many rows each block of the reader `by` has; of `rows`, each has one."""
+    if by == "rows":
+        yield from (len(page[0]) for page in pages_of(source, queryset, columns, keys, 1))
+    else:
+        made = readings_of(queryset, columns, source)
+        csv = {"file_format": "csv", "options": Options()}
+        yield from map(len, copy.read(source, queryset, made, keys, **csv))
+
+
 def rows_of(queryset, *columns, part_rows=1_000, page_rows=7):
     """All rows of all parts, each a tuple of plain text."""
     with closing(Source(queryset.db)) as source:

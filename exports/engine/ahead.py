@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import closing
-from queue import Queue
-from threading import Thread
+from contextvars import copy_context
+from threading import Condition, Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -13,50 +14,59 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _End:
-    """The last that the thread gives: no more, or what was raised."""
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
-
 class Ahead(Generic[T]):
-    """Iterates over what `items` yields, which a thread takes up to `most` items ahead.
+    """Iterates over what `items` yields, which a thread takes ahead, in the caller's context.
 
-    What is raised there is raised here, in its place. To be closed: then `interrupt`, which is
-    to make a wait in `items` end, is called if the thread is still at work.
+    It waits while more than `most` is ahead, as `weigh` weighs each item. What is raised there
+    is raised here, in its place.
+
+    To be closed: if the thread is still at work then, `interrupt` is called once, which is to
+    make a long wait in `items` end. In any case `items` must give something, if only an item
+    without weight, every now and then: so the thread learns that nobody wants any more. What
+    it raises after that is nobody's.
     """
 
     def __init__(
-        self, items: Generator[T, None, None], most: int, interrupt: Callable[[], None]
+        self,
+        items: Generator[T, None, None],
+        *,
+        most: int,
+        weigh: Callable[[T], int],
+        interrupt: Callable[[], None],
     ) -> None:
-        self._items = items
+        self._items, self._most, self._weigh = items, most, weigh
         self._interrupt = interrupt
-        self._taken: Queue[T | _End] = Queue(most)
-        self._is_closed = False
-        self._is_over = False
-        self._thread = Thread(target=self._take, name="read-ahead", daemon=True)
+        self._taken: deque[tuple[T, int]] = deque()
+        self._weight = 0
+        self._error: BaseException | None = None
+        self._is_done = self._is_closed = False
+        self._changed = Condition()
+        take = copy_context().run
+        self._thread = Thread(target=take, args=(self._take,), name="read-ahead", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Ahead[T]:
         return self
 
     def __next__(self) -> T:
-        if self._is_over:
-            raise StopIteration
-        item = self._taken.get()
-        if not isinstance(item, _End):
-            return item
-        self._is_over = True
-        self._thread.join()
-        raise item.error or StopIteration
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken or self._is_done)
+            if self._taken:
+                item, weight = self._taken.popleft()
+                self._weight -= weight
+                self._changed.notify_all()
+                return item
+            error, self._error = self._error, None
+        raise error or StopIteration
 
     def close(self) -> None:
-        self._is_closed = True
-        if not self._is_over:
+        with self._changed:
+            self._is_closed = True
+            self._taken.clear()
+            self._changed.notify_all()
+            is_at_work = not self._is_done
+        if is_at_work:
             self._interrupt()
-        while not self._is_over:
-            self._is_over = isinstance(self._taken.get(), _End)
         self._thread.join()
 
     def _take(self) -> None:
@@ -64,10 +74,23 @@ class Ahead(Generic[T]):
         try:
             with closing(self._items):
                 for item in self._items:
-                    self._taken.put(item)
-                    if self._is_closed:
+                    if not self._give(item):
                         break
         # Whatever it is, it belongs to who iterates.
         except BaseException as raised:  # noqa: BLE001
             error = raised
-        self._taken.put(_End(error))
+        with self._changed:
+            self._error, self._is_done = error, True
+            self._changed.notify_all()
+
+    def _give(self, item: T) -> bool:
+        """Add an item to what is ahead. False when nobody wants any more."""
+        weight = self._weigh(item)
+        with self._changed:
+            self._changed.wait_for(lambda: self._weight <= self._most or self._is_closed)
+            if self._is_closed:
+                return False
+            self._taken.append((item, weight))
+            self._weight += weight
+            self._changed.notify_all()
+            return True

@@ -17,9 +17,10 @@ from exports.engine.readers import copy, rows
 from exports.engine.source import Source
 from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
+from exports.exceptions import LostRace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from exports.models import Export, Part
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Turn = Callable[[], None]
 
 
-AHEAD = 16  # blocks of lines that wait to be written
+AHEAD = 4 * 1024 * 1024  # bytes of lines that may wait to be written
 
 
 class Extractor:
@@ -48,45 +49,53 @@ class Extractor:
         self._readings = project(self.rows, columns, vendor)
         fields = [reading.field for reading in self._readings]
         self.writer = writer_class(export.format)(fields, self._options)
-        # What is read already of parts that are not written yet.
-        self._begun: dict[int, Ahead[copy.Lines]] = {}
+        # The part whose rows are being copied.
+        self._begun: tuple[Part, Ahead[copy.Lines]] | None = None
         self.by_copy = self.source.is_postgres and copy.can_read(self._readings, export.format)
 
     def close(self) -> None:
-        for blocks in self._begun.values():
-            blocks.close()
-        self.source.close()
+        try:
+            if self._begun is not None:
+                self._begun[1].close()
+        finally:
+            self.source.close()
 
     def extract(self, part: Part, turn: Turn, claim: Callable[[], Part | None]) -> Part | None:
         """Write `part`, which this worker has claimed, to storage, and record it.
 
-        Its counters grow meanwhile. Leaves nothing behind when it raises. Returns what `claim`
-        gives, the next part: it is asked when all rows of this one are read, so that the
-        database has something to do while they are stored.
+        Its counters grow meanwhile. Returns what `claim` gives, the next part. Where PostgreSQL
+        writes the lines it is asked for early, so that the database has something to do while
+        this one is stored. Raises Fenced or Stopped when the part is not to be finished.
         """
         part.rows_done = part.bytes = part.protected_cells = 0
         check = CRC32()
+        following = None
         with store.NewFile(check) as new, rarely_collected():
             # What a format can do besides is for its own readers to know.
             writer: Any = self.writer.part(new)
-            for count in self._write(part, writer):
-                part.rows_done += count
-                part.bytes, part.protected_cells = new.bytes, writer.protected
-                turn()
+            with closing(self._write(part, writer)) as counts:
+                for count in counts:
+                    part.rows_done += count
+                    part.bytes, part.protected_cells = new.bytes, writer.protected
+                    turn()
             writer.close()
             part.bytes = new.bytes
-            if (following := claim()) is not None:
+            if self.by_copy and (following := claim()) is not None:
                 self._begin(following)
             # Before the file takes its name: a fenced worker stops here.
             parts.keep(part)
             name = new.store(store.part_name(part))
-        with store.deleted_on_error(name):
+        try:
             parts.finish(part, file=name, crc32=check.value)
-        return following
+        except LostRace:
+            # After any other error the row may name it. If not, it goes with the export's others.
+            store.delete(name)
+            raise
+        return following if self.by_copy else claim()
 
-    def _begin(self, part: Part) -> None:
-        """Begin to read its rows, if it is the database that does most of the work."""
-        if self.by_copy and part.pk not in self._begun:
+    def _begin(self, part: Part) -> Ahead[copy.Lines]:
+        """Begin to copy the rows of `part`, or go on."""
+        if self._begun is None:
             lines = copy.read(
                 self.source,
                 self.rows,
@@ -95,16 +104,22 @@ class Extractor:
                 file_format=self._format,
                 options=self._options,
             )
-            self._begun[part.pk] = Ahead(lines, AHEAD, self.source.interrupt)
+            interrupt = self.source.interrupt
+            blocks = Ahead(lines, most=AHEAD, weigh=_bytes, interrupt=interrupt)
+            self._begun = part, blocks
+        begun, blocks = self._begun
+        if begun != part:
+            raise RuntimeError(f"{begun} is being read, and the connection is for one at a time.")
+        return blocks
 
-    def _write(self, part: Part, writer: Any) -> Iterator[int]:
+    def _write(self, part: Part, writer: Any) -> Generator[int]:
         """Write its rows; yield how many, block by block."""
-        self._begin(part)
         if self.by_copy:
-            with closing(self._begun.pop(part.pk)) as blocks:
+            with closing(self._begin(part)) as blocks:
                 for lines in blocks:
                     writer.write_lines(lines)
                     yield len(lines)
+            self._begun = None
         else:
             keys = self._range(part)
             for page in rows.read(self.source, self.rows, self._readings, keys, conf.PAGE_ROWS):
@@ -115,3 +130,7 @@ class Extractor:
         model = self.rows.model
         after = None if part.after_key is None else read_key(model, part.after_key)
         return Range(after, read_key(model, part.upto_key), part.rows)
+
+
+def _bytes(lines: copy.Lines) -> int:
+    return sum(map(len, lines))

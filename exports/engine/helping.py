@@ -16,7 +16,7 @@ from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
 from exports.engine.progress import Ticker
 from exports.exceptions import LostRace
-from exports.models import Export, Part, Status
+from exports.models import Consistency, Export, Part, Status
 
 if TYPE_CHECKING:
     import uuid
@@ -37,8 +37,8 @@ def help_with(
 ) -> None:
     """Extract parts of an export for as long as it runs, there are any, and nobody waits."""
     export = Export.objects.filter(pk=export_id, status=Status.RUNNING).first()
-    if export is None or export.rows_total is None:
-        return  # It is over, or not planned yet: asked for anew then.
+    if export is None or not _is_planned(export):
+        return  # It is over, or will ask anew.
     named = joblog.capture(worker=worker, attempt=export.attempt, helping=True)
     with named as log, Keeper(export, holds=False, should_stop=should_stop) as keeper:
         helper = _Helper(export, worker, log, keeper, should_stop)
@@ -51,6 +51,12 @@ def help_with(
             logger.warning("A part could not be extracted by a helper: %r", error)
         finally:
             helper.let_go()
+
+
+def _is_planned(export: Export) -> bool:
+    if export.consistency == Consistency.SNAPSHOT:
+        return bool(export.snapshot_id)  # The plan of an attempt before is of another moment.
+    return export.rows_total is not None
 
 
 class _Helper:
@@ -73,27 +79,26 @@ class _Helper:
     def help(self) -> None:
         with closing(Extractor(self._export)) as extractor:
             self._keeper.interrupt = extractor.source.interrupt
-            part = self._claim()
+            part = None if turns.somebody_waits() else self._claim()
             while part is not None:
                 self._part = part
                 following = extractor.extract(part, self._turn, self._claim)
                 logger.info(
                     "Part %s: %s rows, by %s.", part.number, f"{part.rows_done:,}", self._worker
                 )
-                self._keeper.parts = () if following is None else (following,)
+                self._keeper.remove(part)
                 parts.log_helping(part, lines=self._log.take())
-                part = following
+                part = None if turns.somebody_waits() else following
 
     def let_go(self) -> None:
         """Open what was not finished."""
+        self._keeper.rest()
         parts.give_back(self._keeper.parts)
 
     def _claim(self) -> Part | None:
-        if turns.somebody_waits():
-            return None
         part = parts.claim(self._export, helper=self._worker)
         if part is not None:
-            self._keeper.parts += (part,)
+            self._keeper.add(part)
         return part
 
     def _turn(self) -> None:
@@ -103,4 +108,4 @@ class _Helper:
 
     def _tick(self) -> None:
         if self._part is not None:
-            parts.tick_helping(self._part)
+            parts.keep(self._part)

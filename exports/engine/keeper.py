@@ -53,6 +53,18 @@ class Keeper:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
 
+    def add(self, part: Part) -> None:
+        """Keep the claim on `part`, too."""
+        self.parts += (part,)
+
+    def remove(self, part: Part) -> None:
+        """It is in storage: there is no claim any more."""
+        self.parts = tuple(each for each in self.parts if each != part)
+
+    def rest(self) -> None:
+        """Interrupt nothing any more. On SQLite, what is done is on the same connection."""
+        self.interrupt = lambda: None
+
     def __enter__(self) -> Keeper:
         self._thread.start()
         return self

@@ -37,13 +37,15 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
     primary key that the database can order will do, one of several fields too.
     """
     keys = queryset.order_by()
-    if keys.query.group_by is not None:  # A window over groups: Django would group by it.
+    if (
+        keys.query.group_by is not None
+    ):  # Of groups, only their keys: Django would group by whatever is added.
         manager = keys.model._base_manager
         keys = manager.using(keys.db).filter(pk__in=keys.values("pk"))
     ends = _by_stepping if source.is_postgres else _by_numbering
     ranges: list[Range] = []
     after = None
-    with source.reading():
+    with source.reading(rows=False):
         for upto, rows in ends(source, keys, part_rows):
             ranges.append(Range(after, upto, rows))
             after = upto
@@ -70,8 +72,10 @@ def _by_stepping(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterato
 def _by_numbering(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterator[tuple[Any, int]]:
     """The same, by the places of all keys in their order."""
     after = None
+    # Not Mod(): it is a function that SQLite calls back in Python.
     rest = CombinedExpression(F("_row"), "%%", Value(part_rows), BigIntegerField())
     ends = _numbered(keys).annotate(_rest=rest).filter(_rest=0)
+    # Sorted here: the database would sort all rows before it takes these few.
     for key, _ in sorted(_read(source, ends), key=itemgetter(1)):
         yield key, part_rows
         after = key

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     Clock = Callable[[], float]
 
 INTERVAL = 0.25  # seconds between reports: four a second look live
-SHARE = 0.05  # of the time may go into reports
-LONGEST = 4  # intervals; one report a second still looks live
+SHARE = 0.05  # of the time that reports may take,
+LONGEST = 4  # until they are so many intervals apart: one a second still looks live
 MEMORY = 5.0  # seconds over which the rate is smoothed
 
 
@@ -41,8 +41,8 @@ class Ticker:
         began = self._clock()
         self._report()
         self._last = self._clock()
-        cheap = INTERVAL * SHARE
-        self._pause = self._interval * min(max((self._last - began) / cheap, 1), LONGEST)
+        wanted = (self._last - began) / SHARE
+        self._pause = min(max(wanted, self._interval), self._interval * LONGEST)
 
 
 class Rate:

@@ -102,7 +102,7 @@ def _work(
 def _if_interrupted(export: Export, keeper: Keeper, should_stop: Callable[[], bool]) -> None:
     """Raise why our own keeper has ended a query, if it has."""
     if keeper.has_interrupted:
-        keeper.interrupt = lambda: None  # On SQLite, what follows is on the same connection.
+        keeper.rest()
         parts.check(export)
         _stop_if(should_stop)
 
@@ -204,7 +204,7 @@ class _Run:
             self._part = part
             following = extractor.extract(part, self._turn, self._claim)
             self._part = None
-            self._keeper.parts = () if following is None else (following,)
+            self._keeper.remove(part)
             logger.info("Part %s: %s rows.", part.number, f"{part.rows_done:,}")
             if following is not None and time.monotonic() - began >= conf.TURN_SECONDS:
                 self._give_way()
@@ -215,7 +215,7 @@ class _Run:
         """The next part that nobody has."""
         part = parts.claim(self._export)
         if part is not None:
-            self._keeper.parts += (part,)
+            self._keeper.add(part)
         return part
 
     def _is_extracted(self) -> bool:

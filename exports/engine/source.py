@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 # What the text of values depends on, and compiling a query that takes a second: not worth it.
-SETTINGS = {"datestyle": "ISO, YMD", "timezone": "UTC", "extra_float_digits": "1", "jit": "off"}
+SETTINGS = {
+    "datestyle": "ISO, YMD",
+    "timezone": "UTC",
+    "extra_float_digits": "1",
+    "jit": "off",
+    # The server may have said all, and we are still at its rows.
+    "idle_in_transaction_session_timeout": "0",
+}
+# It counts the time in which the server waits until we take more rows.
+UNLIMITED = "SET LOCAL statement_timeout = 0"
 AT_ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN = "; ".join(
     [AT_ONE_MOMENT, *(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())]
@@ -67,8 +76,11 @@ class Source:
                 raw.interrupt()
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """All that is read in the block is as it was at one moment, where that is for free."""
+    def reading(self, *, rows: bool = True) -> Iterator[None]:
+        """All that is read in the block is as it was at one moment, where that is for free.
+
+        While `rows` are read no query is ended because it takes long.
+        """
         if not self.is_postgres:
             yield
             return
@@ -76,6 +88,8 @@ class Source:
             # Each time: the connection may be another one than the last time.
             cursor.execute(BEGIN)
             try:
+                if rows:
+                    cursor.execute(UNLIMITED)
                 if self.snapshot_id:
                     self._go_back(cursor)
                 yield

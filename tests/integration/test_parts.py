@@ -84,6 +84,14 @@ def test_a_part_that_its_worker_holds_is_not_claimed(export):
     assert parts.claim(export).number == 2
 
 
+@pytest.mark.parametrize("change", [{"attempt": 2}, {"status": "pausing"}, {"status": "queued"}])
+def test_nothing_is_claimed_of_an_export_that_goes_on_elsewhere_or_not(export, change):
+    Export.objects.update(**change)
+
+    assert parts.claim(export) is None
+    assert parts.claim(export, helper="helper") is None
+
+
 def test_a_part_whose_lease_ran_out_is_claimed_anew(export):
     first = parts.claim(export)
     Part.objects.filter(pk=first.pk).update(lease_expires_at=PAST, rows_done=5)

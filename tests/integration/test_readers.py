@@ -6,12 +6,13 @@ import datetime
 import json
 import uuid
 from decimal import Decimal
+from threading import Event
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, models
 from django.db.models import Count, Exists, F, OuterRef, Subquery, Value
-from django.db.models.functions import Concat, Upper
+from django.db.models.functions import Concat, Repeat, Upper
 from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airline, Airport, Flight
@@ -21,7 +22,7 @@ from exports.exceptions import UnreadableRow
 from exports.exporter import Column
 from exports.models import Export
 from tests.exporting import make_flights
-from tests.reading import Watched, pages_of, planned, rows_of
+from tests.reading import Watched, blocks_of, pages_of, planned, rows_of
 
 # What PostgreSQL reads for a part is read as of one moment.
 AT_ONE_MOMENT = connection.vendor == "postgresql"
@@ -357,3 +358,22 @@ def test_a_reader_that_is_left_in_the_middle_can_be_asked_again(source):
     pages = list(pages_of(source, Flight.objects.all(), ["id", "time_hour"], keys, 20))
     assert list(pages[0][0]) == [str(key) for key in range(1, 21)]
     assert set(pages[0][1]) == {"2013-01-01T10:00:00+00:00"}
+
+
+@pytest.mark.only_on("postgres")
+@pytest.mark.parametrize("by", ["rows", "copy"])
+def test_who_is_slow_with_the_rows_is_waited_for(source, by):
+    """The server has said all, or waits until more is taken: both for longer than it may."""
+    make_flights(range(1, 6))
+    flights, columns = Flight.objects.all(), [Column("long", Repeat(Value("x"), 500_000))]
+    (keys,) = planned(flights, 10)
+    with source.connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '200ms'")
+        cursor.execute("SET idle_in_transaction_session_timeout = '200ms'")
+
+    count = 0
+    for rows in blocks_of(source, flights, columns, keys, by):
+        Event().wait(0.3)
+        count += rows
+
+    assert count == 5

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
+from contextvars import ContextVar
 
 import pytest
 
@@ -24,9 +26,13 @@ def never():
     pytest.fail("There was nothing to interrupt.")
 
 
+def ahead_of(items, most=10, interrupt=lambda: None):
+    return Ahead(items, most=most, weigh=lambda item: 1, interrupt=interrupt)
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 100])
 def test_all_comes_once_and_in_order(count):
-    ahead = Ahead((number for number in range(count)), 2, never)
+    ahead = ahead_of((number for number in range(count)), interrupt=never)
 
     assert list(ahead) == list(range(count))
     assert list(ahead) == []
@@ -41,14 +47,41 @@ def test_it_is_ahead_and_not_too_far():
             taken.append(number)
             yield number
 
-    ahead = Ahead(items(), 3, lambda: None)
+    ahead = ahead_of(items(), most=3)
 
-    # Three wait, and the fourth is in its hand.
-    wait_until(lambda: len(taken) == 4, what="four are taken")
+    # One more than that waits, and another is in its hand.
+    wait_until(lambda: len(taken) == 5, what="five are taken")
     assert next(ahead) == 0
-    wait_until(lambda: len(taken) == 5, what="one more is taken")
+    wait_until(lambda: len(taken) == 6, what="one more is taken")
     ahead.close()
-    assert len(taken) <= 6
+    assert len(taken) == 6
+
+
+def test_what_weighs_nothing_is_no_reason_to_wait():
+    taken = []
+
+    def items():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    with closing(Ahead(items(), most=0, weigh=lambda item: 0, interrupt=never)) as ahead:
+        wait_until(lambda: len(taken) == 100, what="all are taken")
+
+        assert list(ahead) == taken
+
+
+def test_it_reads_in_the_context_of_who_asked():
+    asked = ContextVar("asked", default="nobody")
+
+    def items():
+        yield asked.get()
+
+    token = asked.set("somebody")
+    ahead = ahead_of(items())
+    asked.reset(token)
+
+    assert list(ahead) == ["somebody"]
 
 
 def test_what_is_raised_comes_in_its_place():
@@ -57,7 +90,7 @@ def test_what_is_raised_comes_in_its_place():
         yield 2
         raise OSError("no more")
 
-    ahead = Ahead(items(), 10, never)
+    ahead = ahead_of(items(), interrupt=never)
 
     assert [next(ahead), next(ahead)] == [1, 2]
     with pytest.raises(OSError, match="no more"):
@@ -77,7 +110,7 @@ def test_to_close_it_interrupts_what_it_waits_for():
         finally:
             is_left.set()
 
-    ahead = Ahead(items(), 10, is_interrupted.set)
+    ahead = ahead_of(items(), interrupt=is_interrupted.set)
     assert waits.wait(30)
 
     ahead.close()
@@ -90,7 +123,7 @@ def test_to_close_it_while_it_is_full_ends_it():
         while True:
             yield 1
 
-    ahead = Ahead(items(), 2, lambda: None)
+    ahead = ahead_of(items(), most=2)
     assert next(ahead) == 1
 
     ahead.close()
@@ -107,6 +140,6 @@ def test_what_it_iterates_over_is_closed_in_its_thread():
         finally:
             closed_by.append(threading.current_thread().name)
 
-    Ahead(items(), 2, lambda: None).close()
+    ahead_of(items(), most=2).close()
 
     assert closed_by == ["read-ahead"]

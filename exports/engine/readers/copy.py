@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Lines = list[bytes | memoryview]
 
-ROWS, BYTES = 2_000, 256 * 1024  # given at once, at most
+ROWS, BYTES = 2_000, 256 * 1024  # after either of which lines are given
 PATIENCE = 0.25  # seconds without a row after which none is given, so that others get a turn
 LONGEST_NAME = 63  # bytes; PostgreSQL cuts what is longer
 
