@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Turn = Callable[[], None]
 
 
-AHEAD = 4 * 1024 * 1024  # bytes of lines that may wait to be written
+AHEAD = 2 * 1024 * 1024  # bytes of lines that may wait to be written; as objects, twice that
 
 
 class Extractor:

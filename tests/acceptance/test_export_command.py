@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tests.services.waybill import Worker
 
 FLIGHTS = 6_000
-# Small parts and pages, so that there is a middle; a lease that is soon over.
-SLOW = {"EXPORTS_PART_ROWS": "500", "EXPORTS_PAGE_ROWS": "5", "EXPORTS_LEASE_SECONDS": "3"}
+# So that there is a middle, and a lease that is soon over.
+SLOW = {**flights.SLOWLY, "EXPORTS_LEASE_SECONDS": "3"}
 
 
 @pytest.fixture(autouse=True)

@@ -111,8 +111,8 @@ def test_the_list_of_exports_is_live(
     expect(row).to_contain_text("Queued")
     admin_page.evaluate("window.isTheSamePage = true")
 
-    # Small pages, so that it takes some seconds; frozen, it keeps its lease for long.
-    worker = start_worker(EXPORTS_PAGE_ROWS="1", EXPORTS_LEASE_SECONDS="120")
+    # Frozen, it keeps its lease for long.
+    worker = start_worker(**flights.SLOWLY, EXPORTS_LEASE_SECONDS="120")
     first = wait_until(lambda: shown(bar), what="the bar moves")
     wait_until(lambda: shown(bar) > first, what="the bar moves on")
     worker.freeze()

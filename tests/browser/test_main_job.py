@@ -27,12 +27,12 @@ PASSWORD = "a password of the tests"
 
 @pytest.fixture
 def worker(start_worker: Callable[..., Worker]) -> Worker:
-    """A worker that takes long: small pages. Frozen, it keeps its lease.
+    """A worker that takes long. Frozen, it keeps its lease.
 
     It may have been frozen in the middle of a push, which then fails: seconds pass until
     the next, and the export must not be over by then.
     """
-    return start_worker(EXPORTS_PAGE_ROWS="1", EXPORTS_LEASE_SECONDS="120")
+    return start_worker(**flights.SLOWLY, EXPORTS_LEASE_SECONDS="120")
 
 
 @pytest.fixture

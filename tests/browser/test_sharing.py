@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.services.waybill import Worker
 
 FLIGHTS = 20_000
-SLOWLY = {"EXPORTS_PAGE_ROWS": "5"}  # An export then takes some seconds.
 # Each value that the bar is given, also between two looks of a test.
 WATCH_THE_BAR = """() => {
     globalThis.seen = [];
@@ -74,7 +73,7 @@ def test_a_member_sees_it_come_and_run_and_downloads_the_file(
     )
     expect(card.get_by_role("button")).to_have_count(0)
 
-    start_worker(**SLOWLY)
+    start_worker(**flights.SLOWLY)
     download = page.locator(f"[data-list=history] #{export.key}").get_by_role(
         "link", name="Download"
     )
@@ -101,7 +100,7 @@ def test_who_is_owner_and_member_sees_it_once_and_never_going_back(
     expect(card.locator(".whose")).to_have_text("Shared with Analysts")
     page.evaluate(WATCH_THE_BAR)
 
-    start_worker(**SLOWLY)
+    start_worker(**flights.SLOWLY)
     expect(page.locator("[data-list=history] [data-export]")).to_have_count(1, timeout=120_000)
 
     seen = page.evaluate("seen")

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from exports import lifecycle, queue
 from exports.models import Export, Status, TaskRun
-from tests import exporting
+from tests import exporting, flights
 from tests.exporting import file_with, log, make_flights, put, request
 from tests.waiting import wait_until
 
@@ -143,8 +143,7 @@ def test_children_see_that_the_worker_was_told_to_stop():
 
 def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(person, start_worker):
     make_flights(range(1, 4_001))
-    slow = {"EXPORTS_PAGE_ROWS": "2", "EXPORTS_PART_ROWS": "200"}
-    first = start_worker(**slow)
+    first = start_worker(**flights.SLOWLY)
     export = request(person)
     wait_until(lambda: export.parts.filter(status="done").exists(), what="a part is done")
 
@@ -154,7 +153,7 @@ def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(pers
     assert (export.status, export.attempt, export.handovers) == (Status.QUEUED, 1, 1)
     assert export.lease_expires_at is None
     done = export.parts.filter(status="done").count()
-    assert done < 20
+    assert done < export.parts.count()
     start_worker()
     wait_until(lambda: Export.objects.get().is_final, what="the export is over")
     export.refresh_from_db()
