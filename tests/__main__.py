@@ -1,10 +1,9 @@
 """Runs the tests on every database: `python -m tests [arguments of pytest]`.
 
-All of them on SQLite, and beside that what uses the database on PostgreSQL, each in two: what
-runs in the test's own process, and what starts others. Most of the time is spent on waiting,
-so they go on at the same time. Each is a pytest of its own, because a Django process has one
-database for life. What it says is shown when those before it are over. The last line counts
-all, and the exit status is 0 when all passed.
+All of them on SQLite, and beside that what uses the database on PostgreSQL: most of the time
+is spent on waiting. Each is a pytest of its own, because a Django process has one database
+for life. What the second says is shown when the first is over. The last line counts both,
+and the exit status is 0 when both passed.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -29,42 +27,33 @@ if TYPE_CHECKING:
     from typing import IO
 
 
-# Of about the same length.
-HALVES = ("unit or js or integration", "acceptance or faults or browser")
-
-
 def main(arguments: list[str]) -> int:
     began = time.monotonic()
     runs: list[_Run] = []
     _interrupt_all(runs)
     with tempfile.TemporaryDirectory() as directory:
-        for database, half in product(DATABASES, _halves(arguments)):
-            runs.append(_Run(database, half, Path(directory), arguments, is_shown=not runs))
+        for database in DATABASES:
+            is_shown = database == DATABASES[0]
+            runs.append(_Run(database, Path(directory), arguments, is_shown=is_shown))
         statuses = [run.wait() for run in runs]
         counts = [_count(run.report) for run in runs]
     for run, count in zip(runs, counts, strict=True):
-        sys.stdout.write(f"{run.name + ':':36} {_sentence(count)}\n")
+        sys.stdout.write(f"{run.database + ':':10} {_sentence(count)}\n")
     took = time.monotonic() - began
     sys.stdout.write(f"==== {_sentence(sum(counts, Counter()))} in {took:.0f} s ====\n")
     return exit_status(statuses)
-
-
-def _halves(arguments: list[str]) -> tuple[str, ...]:
-    """Which tests each pytest of a database runs, by marker. All, if somebody has chosen some."""
-    chosen = [each for each in arguments if not each.startswith("-") or each.startswith("-m")]
-    return ("",) if chosen else HALVES
 
 
 class _Run:
     """A pytest on one database. What it says is shown at once, or when it is waited for."""
 
     def __init__(
-        self, database: str, half: str, directory: Path, arguments: list[str], *, is_shown: bool
+        self, database: str, directory: Path, arguments: list[str], *, is_shown: bool
     ) -> None:
-        self.name = f"{database}, {half}" if half else database
-        self.report = directory / f"{self.name}.xml"
-        self._said: IO[bytes] | None = None if is_shown else (directory / self.name).open("w+b")
-        options = ["--database", database, f"--junit-xml={self.report}", "-m", half]
+        self.database = database
+        self.report = directory / f"{database}.xml"
+        self._said: IO[bytes] | None = None if is_shown else (directory / database).open("w+b")
+        options = ["--database", database, f"--junit-xml={self.report}"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *options, *arguments],
             stdin=None if is_shown else subprocess.DEVNULL,
