@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import closing, contextmanager
 from functools import cache, partial
@@ -27,6 +26,7 @@ import django
 from benchmarks import stopped, storm
 from benchmarks.crowd import Address, allow_files
 from benchmarks.surroundings import surroundings
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,11 +165,12 @@ class Web:
             [sys.executable, "-m", "daphne", "-v", "0", *bound],
             env={**os.environ, "NOTIFICATIONS_DATABASE_THREADS": str(THREADS)},
         )
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise SystemExit("The web process does not answer.")
-            time.sleep(0.1)
+        wait_until(self._answers_or_is_gone, 60, "the web process answers")
+
+    def _answers_or_is_gone(self) -> bool:
+        if self.process.poll() is not None:
+            raise SystemExit("The web process has ended.")
+        return self._answers()
 
     def _answers(self) -> bool:
         try:

@@ -6,7 +6,7 @@ import hashlib
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any
 
-from exports import parts as claims
+from exports import parts
 from exports.engine import store
 from exports.engine.crc32 import CRC32
 from exports.exceptions import WrongCount
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exports.models import Export, Part
 
 
-def assemble(export: Export, parts: Sequence[Part], writer: Writer, turn: Turn) -> dict[str, Any]:
+def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -> dict[str, Any]:
     """Store the file of `export`. Returns what its row says of it: file, bytes, sha256.
 
     Raises WrongCount when what is in storage is not what its parts were when written; Stopped
@@ -27,8 +27,8 @@ def assemble(export: Export, parts: Sequence[Part], writer: Writer, turn: Turn) 
     """
     digest = hashlib.sha256()
     with store.NewFile(digest) as new:
-        writer.assemble(_Watched(new, turn), _verified(parts, turn))
-        claims.check(export)
+        writer.assemble(_Watched(new, turn), _verified(done, turn))
+        parts.check(export)
         name = new.store(store.file_name(export))
     return {"file": name, "bytes": new.bytes, "sha256": digest.hexdigest()}
 
@@ -45,9 +45,9 @@ class _Watched:
         self._turn()
 
 
-def _verified(parts: Sequence[Part], turn: Turn) -> Iterator[IO[bytes]]:
+def _verified(done: Sequence[Part], turn: Turn) -> Iterator[IO[bytes]]:
     """Each part, open at its beginning, once it is known to be what was written."""
-    for part in parts:
+    for part in done:
         with closing(store.open_file(part.file)) as file:
             _verify(part, file, turn)
             file.seek(0)

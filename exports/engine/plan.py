@@ -37,9 +37,8 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
     primary key that the database can order will do, one of several fields too.
     """
     keys = queryset.order_by()
-    if (
-        keys.query.group_by is not None
-    ):  # Of groups, only their keys: Django would group by whatever is added.
+    if keys.query.group_by is not None:
+        # Only the keys of groups: Django would group by whatever is added.
         manager = keys.model._base_manager
         keys = manager.using(keys.db).filter(pk__in=keys.values("pk"))
     ends = _by_stepping if source.is_postgres else _by_numbering

@@ -27,7 +27,7 @@ def test_one_worker_finishes_a_small_export_while_a_long_one_runs(depot):
     assert (long.attempt, long.handovers) == (2, 1)
     late.release()
     depot.assert_unharmed(long)
-    # The fourth was claimed as the third was stored, and given back.
+    # The fourth was claimed by then, and given back.
     assert list(long.parts.values_list("attempt", flat=True)) == [1, 1, 1, 2, 1, 1]
 
 
