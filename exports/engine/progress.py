@@ -51,7 +51,7 @@ class Rate:
     def __init__(self, clock: Clock = time.monotonic, memory: float = MEMORY) -> None:
         self._clock = clock
         self._memory = memory
-        self._since = clock()
+        self._began = self._since = clock()
         self._rows = 0
         self._value: float | None = None
 
@@ -65,7 +65,8 @@ class Rate:
         elapsed = now - self._since
         if elapsed >= INTERVAL / 2:
             latest = self._rows / elapsed
-            weight = 1.0 if self._value is None else min(elapsed / self._memory, 1.0)
+            # At first all has the same weight: nothing is done yet when it is asked first.
+            weight = min(elapsed / min(now - self._began, self._memory), 1.0)
             self._value = latest * weight + (self._value or 0.0) * (1 - weight)
             self._since, self._rows = now, 0
         return self._value

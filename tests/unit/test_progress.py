@@ -138,8 +138,8 @@ def test_the_rate_follows_a_change_within_seconds(clock):
 
 def test_one_slow_page_does_not_throw_the_rate_off(clock):
     rate = Rate(clock)
-    clock.now += 1
-    rate.add(1_000)
+    clock.now += 5
+    rate.add(5_000)
     assert rate.value == pytest.approx(1_000)
 
     clock.now += 0.5
@@ -156,3 +156,14 @@ def test_the_rate_of_a_silence_goes_to_nothing(clock):
     clock.now += 60
 
     assert rate.value == 0
+
+
+def test_a_start_without_rows_is_soon_made_up_for(clock):
+    rate = Rate(clock)
+    for _ in range(4):
+        clock.now += 0.25
+        assert rate.value is not None
+        rate.add(10_000)
+    clock.now += 0.25
+
+    assert rate.value == pytest.approx(32_000)  # Of 40 000; it was a seventh of that.
