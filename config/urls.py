@@ -8,6 +8,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from config import health
 from config.api import api
@@ -23,6 +24,7 @@ urlpatterns = [
     path("inbox/", include("notifications.urls")),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", set_language, name="set_language"),
     path("favicon.ico", RedirectView.as_view(url=icon)),
     path("admin/", admin.site.urls),
     path("api/", api.urls),

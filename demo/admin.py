@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from demo.models import Airline, Airport, Flight, Plane, Weather
 from exports.mixins import ExportMixin
@@ -38,14 +39,14 @@ class FlightAdmin(ExportMixin, ReadOnlyAdmin):
     list_filter = ["carrier", ("origin", admin.RelatedOnlyFieldListFilter)]
     date_hierarchy = "date"
     search_fields = ["=tailnum", "=flight", "=dest_code"]
-    search_help_text = "A tail number (N14228), a flight number (1545) or a destination (SJU)."
+    search_help_text = _("A tail number (N14228), a flight number (1545) or a destination (SJU).")
 
     # The names of the airports would leave no room for the delays.
-    @admin.display(description="from", ordering="origin")
+    @admin.display(description=_("from"), ordering="origin")
     def from_(self, flight: Flight) -> str:
         return flight.origin_id
 
-    @admin.display(description="to", ordering="dest_code")
+    @admin.display(description=_("to"), ordering="dest_code")
     def to(self, flight: Flight) -> str:
         return flight.dest_code
 

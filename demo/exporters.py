@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from demo import filters, models
 from exports.exporter import Column, Exporter
@@ -16,6 +17,7 @@ def mph(distance: int, air_time: int | None) -> float | None:
 
 @register
 class Flights(Exporter):
+    label = _("Flights")
     queryset = models.Flight.objects.all()
     permission = "demo.export_flight"
     filterset = filters.FlightFilter
@@ -31,6 +33,7 @@ class Flights(Exporter):
 
 @register
 class Weather(Exporter):
+    label = _("Weather")
     queryset = models.Weather.objects.all()
     permission = "demo.export_weather"
     filterset = filters.WeatherFilter
@@ -42,6 +45,7 @@ class Weather(Exporter):
 
 @register
 class Planes(Exporter):
+    label = _("Planes")
     queryset = models.Plane.objects.all()
     permission = "demo.export_plane"
     filterset = filters.PlaneFilter
@@ -53,6 +57,7 @@ class Planes(Exporter):
 
 @register
 class Airports(Exporter):
+    label = _("Airports")
     queryset = models.Airport.objects.all()
     permission = "demo.export_airport"
     filterset = filters.AirportFilter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext_lazy as _
 from django_filters import (
     CharFilter,
     DateFromToRangeFilter,
@@ -27,8 +28,8 @@ def new_york(_request: object) -> QuerySet[Airport]:
 
 class FlightFilter(FilterSet):  # type: ignore[misc]  # It has no types.
     origin = ModelChoiceFilter(queryset=new_york)
-    dest = CharFilter("dest_code", label="Destination code")
-    month = NumberFilter("date__month", label="Month", min_value=1, max_value=12)
+    dest = CharFilter("dest_code", label=_("destination code"))
+    month = NumberFilter("date__month", label=_("month"), min_value=1, max_value=12)
     date = DateFromToRangeFilter()
     time_hour = IsoDateTimeFromToRangeFilter()
     dep_delay = RangeFilter()

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from exports.exceptions import UnknownTeam
 from exports.models import Export
@@ -50,8 +51,11 @@ def chosen_team(user: User, chosen: int | str | None) -> Group | None:
         return None
     teams = {str(team.pk): team for team in teams_of(user)}
     if str(chosen) not in teams:
-        yours = ", ".join(f"{pk} ({team.name})" for pk, team in teams.items()) or "none"
-        raise UnknownTeam(f"You are in no team {chosen}. You are in: {yours}.")
+        yours = ", ".join(f"{pk} ({team.name})" for pk, team in teams.items()) or _("none")
+        raise UnknownTeam(
+            _("You are in no team %(chosen)s. You are in: %(yours)s.")
+            % {"chosen": chosen, "yours": yours}
+        )
     return teams[str(chosen)]
 
 

@@ -8,6 +8,7 @@ from uuid import UUID  # noqa: TC003 - ninja reads the annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase  # noqa: TC002 - ninja reads the annotations
 from django.urls import reverse
+from django.utils.translation import gettext
 from ninja import Query, Router, Schema
 from ninja import Status as Answer
 from pydantic import ConfigDict, Field
@@ -297,7 +298,7 @@ def _visible(request: HttpRequest, export_id: UUID) -> Export:
 def _changeable(request: HttpRequest, export_id: UUID) -> Export:
     export = _visible(request, export_id)
     if not may_change(request.user, export):  # type: ignore[arg-type]
-        raise NotPermitted("You may look at this export, and not change it.")
+        raise NotPermitted(gettext("You may look at this export, and not change it."))
     return export
 
 

@@ -16,6 +16,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.messages import ERROR
 from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.test import RequestFactory
+from django.utils.translation import gettext as _
 
 from exports.exceptions import InvalidSelection, NotPermitted
 
@@ -36,12 +37,14 @@ def narrow(queryset: QuerySet[Any], user: User, selection: Mapping[str, Any]) ->
     model_admin = _model_admin(selection)
     if queryset.model is not model_admin.model:
         raise InvalidSelection(
-            f"The list shows {model_admin.model._meta.label}, "
-            f"the exporter exports {queryset.model._meta.label}."
+            _("The list shows %(listed)s, the exporter exports %(exported)s.")
+            % {"listed": model_admin.model._meta.label, "exported": queryset.model._meta.label}
         )
     request = _request(user, str(selection.get("query", "")))
     if not model_admin.has_view_permission(request):
-        raise NotPermitted(f"You may not view {model_admin.model._meta.verbose_name_plural}.")
+        raise NotPermitted(
+            _("You may not view %(name)s.") % {"name": model_admin.model._meta.verbose_name_plural}
+        )
     listed = uncounted(model_admin, request).queryset
     if listed.query.where:
         # By key, so that the list's own joins and annotations cannot touch the export's.
@@ -56,7 +59,8 @@ def _model_admin(selection: Mapping[str, Any]) -> admin.ModelAdmin[Any]:
         return admin.site.get_model_admin(apps.get_model(str(selection.get("model"))))
     except (LookupError, ValueError, NotRegistered):
         raise InvalidSelection(
-            f'There is no admin list of "{selection.get("model")}". Write it as "app.model".'
+            _('There is no admin list of "%(model)s". Write it as "app.model".')
+            % {"model": selection.get("model")}
         ) from None
 
 
@@ -73,7 +77,9 @@ class _Messages:
 
     def add(self, level: int, message: str, extra_tags: str = "") -> None:  # noqa: ARG002 - Django's signature
         if level >= ERROR:
-            raise InvalidSelection(f"The list's search cannot be read: {message}")
+            raise InvalidSelection(
+                _("The list's search cannot be read: %(problem)s") % {"problem": message}
+            )
 
 
 class _Uncounted:
@@ -112,7 +118,9 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
             None,  # search_help_text
         )
     except (IncorrectLookupParameters, DisallowedModelAdminLookup, SuspiciousOperation) as error:
-        raise InvalidSelection(f"The list's filters cannot be read: {error}") from error
+        raise InvalidSelection(
+            _("The list's filters cannot be read: %(problem)s") % {"problem": error}
+        ) from error
     changelist.add_facets = False  # The numbers beside the choices are counts, too.
     return changelist
 
@@ -120,8 +128,8 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
 def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
     field = queryset.model._meta.pk
     if not isinstance(keys, list):
-        raise InvalidSelection('"keys" must be a list of primary keys.')
+        raise InvalidSelection(_('"keys" must be a list of primary keys.'))
     try:
         return [field.to_python(key) for key in keys]
     except (TypeError, ValidationError):
-        raise InvalidSelection('"keys" must be a list of primary keys.') from None
+        raise InvalidSelection(_('"keys" must be a list of primary keys.')) from None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
     from django.db.models import QuerySet
     from django.db.models.expressions import Combinable
+    from django.utils.functional import _StrPromise
     from django_filters import FilterSet
 
 
@@ -74,8 +75,8 @@ class Exporter:
     permission: ClassVar[str] = ""
     filterset: ClassVar[type[FilterSet] | None] = None
     name: ClassVar[str] = ""
-    label: ClassVar[str] = ""
-    description: ClassVar[str] = ""
+    label: ClassVar[str | _StrPromise] = ""
+    description: ClassVar[str | _StrPromise] = ""
     # How many workers may help the one that holds the export; None: EXPORTS_PARALLEL.
     parallel: ClassVar[int | None] = None
     # "snapshot" on PostgreSQL: all rows as they were at one moment. Who loses the worker that

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from exports import limits, parts, question, queue
 from exports.announce import announce, capped
@@ -78,16 +80,24 @@ def move(
     announce(export, event, lines=kept)
 
 
+# What a person is told whose click comes too late.
+_TOO_LATE = {
+    Status.CANCELLING: gettext_lazy("It cannot be cancelled any more."),
+    Status.CANCELLED: gettext_lazy("It cannot be cancelled any more."),
+    Status.PAUSING: gettext_lazy("It cannot be paused any more."),
+    Status.PAUSED: gettext_lazy("It cannot be paused any more."),
+    Status.QUEUED: gettext_lazy("It cannot be started any more."),
+}
+
+
 def _refusal(export: Export, new: Status) -> str:
+    # What no click asks for is between workers, whose language is the log's.
+    return _it_is(export, str(_TOO_LATE.get(new, f"It cannot become {new} any more.")))
+
+
+def _it_is(export: Export, therefore: str) -> str:
     was = Status(export.status).label.lower()
-    verb = {
-        Status.CANCELLING: "be cancelled",
-        Status.CANCELLED: "be cancelled",
-        Status.PAUSING: "be paused",
-        Status.PAUSED: "be paused",
-        Status.QUEUED: "be started",
-    }.get(new, f"become {new.label.lower()}")
-    return f"This export is {was}. It cannot {verb} any more."
+    return _("This export is %(status)s. %(therefore)s") % {"status": was, "therefore": therefore}
 
 
 # -- What people ask for -------------------------------------------------------------
@@ -121,7 +131,10 @@ def retry(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
         export,
         {Status.FAILED, Status.CANCELLED},
         by,
-        "Only a failed or cancelled one can be retried; one that has succeeded can be run again.",
+        _(
+            "Only a failed or cancelled one can be retried; one that has succeeded can be "
+            "run again."
+        ),
     )
 
 
@@ -131,7 +144,10 @@ def run_again(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
         export,
         {Status.SUCCEEDED},
         by,
-        "Only one that has succeeded can be run again; a failed or cancelled one can be retried.",
+        _(
+            "Only one that has succeeded can be run again; a failed or cancelled one can be "
+            "retried."
+        ),
     )
 
 
@@ -139,9 +155,8 @@ def _repeat(
     export: Export, from_: Container[Status], by: User | None, otherwise: str
 ) -> tuple[Export, bool]:
     reload(export)  # Not locked: from where it may be repeated, it moves no more.
-    status = Status(export.status)
-    if status not in from_:
-        raise IllegalMove(f"This export is {status.label.lower()}. {otherwise}")
+    if Status(export.status) not in from_:
+        raise IllegalMove(_it_is(export, otherwise))
     lines = _asked(f"Repeats the export {export.pk}, as asked", by)
     with _in_the_name_of(export.owner, by):
         return _only_one(question.again(export), origin=export, lines=lines)
@@ -154,7 +169,8 @@ def _in_the_name_of(owner: User, by: User | None) -> Iterator[None]:
         yield
     except (NotPermitted, OverLimit, RequestError) as error:
         if by is not None and by.pk != owner.pk:
-            error.args = (f"{owner.get_username()} would be told: {error}",)
+            told = {"owner": owner.get_username(), "error": error}
+            error.args = (_("%(owner)s would be told: %(error)s") % told,)
         raise
 
 
@@ -222,8 +238,7 @@ def resume(export: Export, *, by: User | None = None) -> None:
     with _locked(export):
         if export.status != Status.PAUSED:
             # Not left to MOVES: running -> queued is for workers that give it back.
-            was = Status(export.status).label.lower()
-            raise IllegalMove(f"This export is {was}. Only a paused one can be resumed.")
+            raise IllegalMove(_it_is(export, _("Only a paused one can be resumed.")))
         lines = _asked("Resumed", by)
         move(export, Status.QUEUED, "export.queued", lines=lines, queued_at=Now())
         _enqueue_after_commit(export)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
 from django.db.models import DurationField, ExpressionWrapper, F
+from django.utils.translation import gettext as _
 
 from exports import registry
 from exports.conf import conf
@@ -46,8 +47,11 @@ def _check_active(user: User) -> None:
     active = Export.objects.filter(owner=user).exclude(status__in=FINAL).count()
     if allowed and active >= allowed:
         raise TooManyExports(
-            f"You have {active} of at most {allowed} exports under way. Wait until one is over, "
-            f"or cancel one. Paused ones count.",
+            _(
+                "You have %(active)d of at most %(allowed)d exports under way. Wait until one is "
+                "over, or cancel one. Paused ones count."
+            )
+            % {"active": active, "allowed": allowed},
             allowed=allowed,
         )
 
@@ -64,8 +68,11 @@ def _check_rate(user: User) -> None:
     if last is not None and last.total_seconds() < WINDOW_SECONDS:
         wait = max(1, ceil(WINDOW_SECONDS - last.total_seconds()))
         raise TooManyRequests(
-            f"You have asked for {allowed} of at most {allowed} exports in a minute. "
-            f"Ask again in {wait} s.",
+            _(
+                "You have asked for %(allowed)d of at most %(allowed)d exports in a minute. "
+                "Ask again in %(wait)d s."
+            )
+            % {"allowed": allowed, "wait": wait},
             allowed=allowed,
             retry_after=wait,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from exports.engine.writers.base import Options
 from exports.exceptions import InvalidOption
 from exports.models import Format
@@ -28,9 +30,15 @@ def checked(format: str, asked: Mapping[str, Any] | None) -> dict[str, Any]:  # 
     asked = asked or {}
     for name, value in asked.items():
         if name not in BY_FORMAT[format]:
-            raise InvalidOption(f'{_label(format)} has no option "{name}". {_those_of(format)}')
+            raise InvalidOption(
+                _('%(format)s has no option "%(name)s". It has: %(known)s.')
+                % {"format": _label(format), "name": name, "known": _those_of(format)}
+            )
         if not _may_be(name, value):
-            raise InvalidOption(f'The option "{name}" is {_in_words(name)}.')
+            raise InvalidOption(
+                _('The option "%(name)s" is %(choices)s.')
+                % {"name": name, "choices": _in_words(name)}
+            )
     # In one order, so that what is stored is the same for the same question.
     return {name: value for name, value in sorted(asked.items()) if value != DEFAULTS[name]}
 
@@ -54,13 +62,13 @@ def _may_be(name: str, value: Any) -> bool:
 
 def _those_of(format: str) -> str:  # noqa: A002 - as above
     listed = (f"{name} ({_in_words(name)})" for name in BY_FORMAT[format])
-    return f"It has: {'; '.join(listed) or 'none'}."
+    return "; ".join(listed) or _("none")
 
 
 def _in_words(name: str) -> str:
     if name == "delimiter":
-        return 'one of "," ";" "|" and tab'
-    return "true or false"
+        return _('one of "," ";" "|" and tab')
+    return _("true or false")
 
 
 def _label(format: str) -> str:  # noqa: A002 - as above

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.http import QueryDict
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from exports import changelist, registry
 from exports.exceptions import InvalidFilter, NotPermitted, UnknownColumn
@@ -34,7 +36,8 @@ def permitted(user: User, name: str) -> Exporter:
     exporter = registry.get(name)
     if not exporter.has_permission(user):
         raise NotPermitted(
-            f'You may not export "{exporter.label}". An administrator can give you the permission.'
+            _('You may not export "%(name)s". An administrator can give you the permission.')
+            % {"name": exporter.label}
         )
     return exporter
 
@@ -45,14 +48,15 @@ def columns(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
     if names is None:
         return list(known.values())
     if not names:
-        raise UnknownColumn("Choose at least one column.")
+        raise UnknownColumn(_("Choose at least one column."))
     for name in names:
         if name not in known:
             raise UnknownColumn(
-                f'"{exporter.name}" has no column "{name}". It has: {", ".join(known)}.'
+                _('"%(exporter)s" has no column "%(name)s". It has: %(known)s.')
+                % {"exporter": exporter.name, "name": name, "known": ", ".join(known)}
             )
     if len(set(names)) < len(names):
-        raise UnknownColumn("Each column can be there once.")
+        raise UnknownColumn(_("Each column can be there once."))
     return [known[name] for name in names]
 
 
@@ -97,28 +101,38 @@ def _filtered(
     exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any]
 ) -> QuerySet[Any]:
     if exporter.filterset is None:
-        raise InvalidFilter(f'"{exporter.name}" has no filters.')
+        raise InvalidFilter(_('"%(exporter)s" has no filters.') % {"exporter": exporter.name})
     data = _form_data(filters)
     filterset = exporter.filterset(data, queryset=queryset)
     known = _parameters(filterset)
     for name in sorted(filters):
         if name not in known:
             raise InvalidFilter(
-                f'"{exporter.name}" has no filter "{name}". It has: {", ".join(sorted(known))}.'
+                _('"%(exporter)s" has no filter "%(name)s". It has: %(known)s.')
+                % {"exporter": exporter.name, "name": name, "known": ", ".join(sorted(known))}
             )
         if len(data.getlist(name)) > 1 and not known[name]:
-            raise InvalidFilter(f'The filter "{name}" takes one value.')
-    if not filterset.is_valid():
+            raise InvalidFilter(_('The filter "%(name)s" takes one value.') % {"name": name})
+    # A date means the same whoever asks, in whatever language, and when a worker asks again.
+    with translation.override("en"):
+        valid = filterset.is_valid()
+    if not valid:
         wrong = (
-            f'The filter "{name}" is not valid: {" ".join(problems)}'
-            for name, problems in filterset.errors.items()
+            _not_valid(name, " ".join(problems)) for name, problems in filterset.errors.items()
         )
         raise InvalidFilter(" ".join(wrong))
     for name, value in filterset.form.cleaned_data.items():
         if any(_is_endless(number) for number in _numbers(value)):
-            raise InvalidFilter(f'The filter "{name}" is not valid: the number is too large.')
+            raise InvalidFilter(_not_valid(name, _("the number is too large.")))
     filtered: QuerySet[Any] = filterset.qs
     return filtered
+
+
+def _not_valid(name: str, problem: str) -> str:
+    return _('The filter "%(name)s" is not valid: %(problem)s') % {
+        "name": name,
+        "problem": problem,
+    }
 
 
 def _numbers(value: Any) -> Iterator[Decimal]:
@@ -145,11 +159,11 @@ def _form_data(filters: Mapping[str, Any]) -> QueryDict:
 
 def _text(name: str, value: Any) -> str:
     if isinstance(value, dict | list | tuple):
-        raise InvalidFilter(f'The filter "{name}" is not valid: give it a text or a number.')
+        raise InvalidFilter(_not_valid(name, _("give it a text or a number.")))
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not text.isascii() and text != text.encode(errors="replace").decode():
         # Half of a surrogate pair, which JSON can spell and no database compares.
-        raise InvalidFilter(f'The filter "{name}" is not valid: it has a broken character.')
+        raise InvalidFilter(_not_valid(name, _("it has a broken character.")))
     return text
 
 

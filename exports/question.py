@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils.translation import gettext as _
 
 from exports import options as format_options
 from exports import query
@@ -71,7 +72,8 @@ def checked(
     found = query.permitted(user, exporter)
     if format not in Format.values:
         raise UnknownFormat(
-            f'There is no format "{format}". There are: {", ".join(Format.values)}.'
+            _('There is no format "%(name)s". There are: %(known)s.')
+            % {"name": format, "known": ", ".join(Format.values)}
         )
     asked = {"columns": columns, "filters": filters, "changelist": changelist}
     params = {name: value for name, value in asked.items() if value is not None}

@@ -16,6 +16,7 @@ from django.core.exceptions import FieldError
 from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
+from django.utils.translation import gettext
 
 from exports.exceptions import DefinitionError, UnknownExporter
 from exports.exporter import Column, Exporter, relation_with_many
@@ -96,14 +97,17 @@ def get(name: str) -> Exporter:
     try:
         return _exporters[name]
     except KeyError:
-        known = ", ".join(sorted(_exporters)) or "none"
-        raise UnknownExporter(f'There is no exporter "{name}". There are: {known}.') from None
+        known = ", ".join(sorted(_exporters)) or gettext("none")
+        raise UnknownExporter(
+            gettext('There is no exporter "%(name)s". There are: %(known)s.')
+            % {"name": name, "known": known}
+        ) from None
 
 
 def available(user: User | AnonymousUser) -> list[Exporter]:
     """What `user` may run, by label."""
     allowed = [exporter for exporter in _exporters.values() if exporter.has_permission(user)]
-    return sorted(allowed, key=lambda exporter: exporter.label)
+    return sorted(allowed, key=lambda exporter: str(exporter.label))
 
 
 def check(**_: Any) -> list[CheckMessage]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from django.utils import translation
+
 from exports import parts, query, registry
 from exports.conf import conf
 from exports.engine import store
@@ -38,7 +40,9 @@ class Extractor:
     """
 
     def __init__(self, export: Export) -> None:
-        self.rows, columns = query.of(export)
+        # What it refuses is stored, and so in the language of the log.
+        with translation.override("en"):
+            self.rows, columns = query.of(export)
         own = registry.get(export.exporter).parallel
         self.parallel: int = conf.PARALLEL if own is None else own
         self._format = export.format

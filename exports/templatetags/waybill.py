@@ -1,7 +1,8 @@
-"""How pages show an export: its card, and numbers as people read them.
+"""How pages show an export: its card, and numbers as people read them in their language.
 
-A page is alive: `static/exports/format.js` formats the same numbers when they change.
-tests/js/format_cases.json holds both to one table.
+A page is alive: `static/exports/format.js` formats the same numbers when they change, by what
+browsers know of the page's language. tests/js/format_cases.json holds both to one table, for
+each language that the pages are in.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from django import template
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
 
 from exports import query
 from exports.access import may_change
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 register = template.Library()
 
-THIN = "\N{NARROW NO-BREAK SPACE}"
 HARD = "\N{NO-BREAK SPACE}"
 
 
@@ -93,23 +94,44 @@ def to_json(value: Any) -> str:
 
 @register.filter
 def number(value: float) -> str:
-    """336776 -> "336 776"."""
-    return f"{math.floor(value + 0.5):,}".replace(",", THIN)
+    """336776 -> "336,776", in German "336.776"."""
+    return number_format(math.floor(value + 0.5), force_grouping=True)
 
 
 @register.filter
 def duration(seconds: float) -> str:
     """Seconds in at most two units, rounded up: an estimate that runs out early annoys."""
     whole = max(1, math.ceil(seconds))
-    for big, big_name, small, small_name in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
+    for big, say_big, small, say_small in (
+        (86400, _days, 3600, _hours),
+        (3600, _hours, 60, _minutes),
+        (60, _minutes, 1, _seconds),
     ):
         if whole >= big:
-            head, tail = f"{whole // big}{HARD}{big_name}", whole % big // small
-            return f"{head} {tail}{HARD}{small_name}" if tail else head
-    return f"{whole}{HARD}s"
+            head, tail = say_big(whole // big), whole % big // small
+            return f"{head} {say_small(tail)}" if tail else head
+    return _seconds(whole)
+
+
+# As short as CLDR has them, which is where browsers have theirs from.
+def _days(count: int) -> str:
+    return _unbroken(ngettext("%d day", "%d days", count) % count)
+
+
+def _hours(count: int) -> str:
+    return _unbroken(gettext("%d hr") % count)
+
+
+def _minutes(count: int) -> str:
+    return _unbroken(gettext("%d min") % count)
+
+
+def _seconds(count: int) -> str:
+    return _unbroken(gettext("%d sec") % count)
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", HARD)
 
 
 @register.filter
@@ -136,8 +158,7 @@ def values(snapshot: dict[str, Any]) -> dict[str, str | None]:
         "rows_done": number(done),
         "rows_total": None if total is None else number(total),
         "rows_so_far": number(done) if total is None and done else None,
-        "percent": None if share is None else f"{share}{THIN}%",
-        "size": filesizeformat(snapshot["bytes"]) if snapshot["bytes"] else None,
+        "percent": None if share is None else _unbroken(gettext("%d%%") % share),
         "rate": number(snapshot["rate"]) if snapshot["rate"] else None,
         "eta": duration(snapshot["eta"]) if snapshot["eta"] else None,
     }
@@ -153,12 +174,15 @@ def fill(pattern: str, known: dict[str, str | None]) -> str:
 
 @register.simple_tag
 def moment(value: datetime, form: str = "date") -> SafeString:
-    """A time as "date" or "clock"; the page's script puts it into the reader's time zone."""
+    """A time as "date" or "clock"; the page's script puts it into the reader's time zone.
+
+    A clock is the same in every language, so that the lines of a log stand in columns.
+    """
     local = timezone.localtime(value)
     return format_html(
         '<time datetime="{}" data-form="{}" title="{}">{}</time>',
         local.isoformat(),
         form,
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        local.strftime("%H:%M:%S" if form == "clock" else "%Y-%m-%d %H:%M"),
+        f"{local:%H:%M:%S}" if form == "clock" else date_format(local, "DATETIME_FORMAT"),
     )

@@ -161,7 +161,7 @@ def test_a_duration_is_there_once_a_worker_has_started(operator):
     listed = operator.get(LIST)
 
     assert cell(listed, waiting, "took")[0] == ""
-    assert cell(listed, over, "took")[0] == "1\xa0min 1\xa0s"
+    assert cell(listed, over, "took")[0] == "1\xa0min 1\xa0sec"
 
 
 def cost(client, url):

@@ -284,7 +284,7 @@ def test_a_running_export_is_shown_as_far_as_it_is(signed_in, make_export):
     response = signed_in.get(DASHBOARD)
 
     text = text_of(response)
-    assert "500 of 1 458 rows (34 %) 100 rows/s about 10 s left" in text
+    assert "500 of 1,458 rows (34%) 100 rows/s about 10 sec left" in text
     assert '<progress aria-label="Progress" max="1458" value="500">' in response.content.decode()
 
 
@@ -449,7 +449,7 @@ def test_a_line_that_comes_while_the_page_is_made_is_left_to_the_socket(
 def test_a_finished_export_tells_all_about_its_file(signed_in, finished):
     text = text_of(signed_in.get(page("detail", finished)))
 
-    assert "50 000 rows" in text
+    assert "50,000 rows" in text
     assert finished.sha256 in text
     assert "The file is kept until" in text
 
@@ -475,7 +475,7 @@ def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, con
     ("cells", "sentence"),
     [
         (1, "1 cell that looks like a formula was made harmless"),
-        (1200, "1 200 cells that look like formulas were made harmless"),
+        (1200, "1,200 cells that look like formulas were made harmless"),
     ],
 )
 def test_a_finished_export_says_how_many_cells_were_made_harmless(

@@ -5,20 +5,23 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import * as format from "../../exports/static/exports/format.js";
+import { locale } from "../../notifications/static/notifications/locale.js";
 import { snapshot } from "./snapshot.mjs";
 
 const cases = JSON.parse(readFileSync(new URL("format_cases.json", import.meta.url)));
 
-test("numbers are grouped", () => {
-  for (const [value, text] of cases.numbers) assert.equal(format.number(value), text);
-});
+const languages = Object.entries(cases.languages);
 
-test("sizes are as Django's", () => {
-  for (const [bytes, text] of cases.sizes) assert.equal(format.size(bytes), text);
+test("numbers are grouped", () => {
+  for (const [lang, { numbers }] of languages) {
+    for (const [value, text] of numbers) assert.equal(format.number(value, lang), text);
+  }
 });
 
 test("durations have at most two units, rounded up", () => {
-  for (const [seconds, text] of cases.durations) assert.equal(format.duration(seconds), text);
+  for (const [lang, { durations }] of languages) {
+    for (const [seconds, text] of durations) assert.equal(format.duration(seconds, lang), text);
+  }
 });
 
 test("100 percent means that nothing is missing", () => {
@@ -28,8 +31,10 @@ test("100 percent means that nothing is missing", () => {
 });
 
 test("a sentence that names something unknown is empty", () => {
-  for (const [pattern, fields, text] of cases.sentences) {
-    assert.equal(format.fill(pattern, format.values(snapshot(fields))), text);
+  for (const [lang, { sentences }] of languages) {
+    for (const [pattern, fields, text] of sentences) {
+      assert.equal(format.fill(pattern, format.values(snapshot(fields), lang)), text);
+    }
   }
 });
 
@@ -40,14 +45,23 @@ test("the tab says how far its export is", () => {
 
   assert.equal(format.title("Exports", []), "Exports");
   assert.equal(format.title("Exports", [finished]), "Exports");
-  assert.equal(format.title("Exports", [running, finished]), "37\u202f% · Exports");
+  assert.equal(format.title("Exports", [running, finished]), "37% · Exports");
   assert.equal(format.title("Exports", [counting]), "(1) Exports");
   assert.equal(format.title("Exports", [running, counting]), "(2) Exports");
 });
 
-test("times have the same shape everywhere", () => {
+test("dates are the reader's, and a clock is everybody's", () => {
   const date = new Date(2026, 0, 5, 6, 4, 9);
 
-  assert.equal(format.dateTime(date), "2026-01-05 06:04");
+  assert.equal(format.dateTime(date, "en").replace("\u202f", " "), "Jan 5, 2026, 6:04 AM");
+  assert.equal(format.dateTime(date, "en-GB"), "5 Jan 2026, 06:04");
+  assert.equal(format.dateTime(date, "de"), "05.01.2026, 06:04");
   assert.equal(format.clock(date), "06:04:09");
+});
+
+test("the locale is the reader's own for the language of the page", () => {
+  assert.equal(locale("en", ["de-AT", "en-GB", "en-US"]), "en-GB");
+  assert.equal(locale("de", ["de-AT", "en-GB"]), "de-AT");
+  assert.equal(locale("de", ["en-GB", "de"]), "de");
+  assert.equal(locale("de", ["en-GB", "den-DE"]), "de");
 });

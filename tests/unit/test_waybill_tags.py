@@ -6,11 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from django.template.defaultfilters import filesizeformat
+from django.utils import translation
 
 from exports.templatetags import waybill
 
 CASES = json.loads((Path(__file__).parent.parent / "js" / "format_cases.json").read_text())
+
+
+def each(what):
+    """The cases of `what` in each language of the table, which come first."""
+    languages = CASES["languages"].items()
+    return [(language, *case) for language, table in languages for case in table[what]]
 
 
 def snapshot(**fields):
@@ -18,19 +24,20 @@ def snapshot(**fields):
     return {"label": "Flights", "rows_done": 0, "bytes": 0, **unknown, **fields}
 
 
-@pytest.mark.parametrize(("value", "text"), CASES["numbers"])
-def test_numbers_are_grouped(value, text):
-    assert waybill.number(value) == text
+def test_the_table_has_each_language_of_the_pages(settings):
+    assert list(CASES["languages"]) == [code for code, _ in settings.LANGUAGES]
 
 
-@pytest.mark.parametrize(("size", "text"), CASES["sizes"])
-def test_sizes_are_as_the_script_writes_them(size, text):
-    assert filesizeformat(size) == text
+@pytest.mark.parametrize(("language", "value", "text"), each("numbers"))
+def test_numbers_are_grouped(language, value, text):
+    with translation.override(language):
+        assert waybill.number(value) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), CASES["durations"])
-def test_durations_have_at_most_two_units_rounded_up(seconds, text):
-    assert waybill.duration(seconds) == text
+@pytest.mark.parametrize(("language", "seconds", "text"), each("durations"))
+def test_durations_have_at_most_two_units_rounded_up(language, seconds, text):
+    with translation.override(language):
+        assert waybill.duration(seconds) == text
 
 
 @pytest.mark.parametrize(("done", "total", "share"), CASES["percents"])
@@ -38,16 +45,17 @@ def test_100_percent_means_that_nothing_is_missing(done, total, share):
     assert waybill.percent(snapshot(rows_done=done, rows_total=total)) == share
 
 
-@pytest.mark.parametrize(("pattern", "fields", "text"), CASES["sentences"])
-def test_a_sentence_that_names_something_unknown_is_empty(pattern, fields, text):
-    assert waybill.fill(pattern, waybill.values(snapshot(**fields))) == text
+@pytest.mark.parametrize(("language", "pattern", "fields", "text"), each("sentences"))
+def test_a_sentence_that_names_something_unknown_is_empty(language, pattern, fields, text):
+    with translation.override(language):
+        assert waybill.fill(pattern, waybill.values(snapshot(**fields))) == text
 
 
 def test_a_live_sentence_is_hidden_until_it_can_be_said():
     shown = waybill.live("about {eta} left", snapshot(eta=3))
     hidden = waybill.live("about {eta} left", snapshot())
 
-    assert shown == '<span data-text="about {eta} left">about 3\N{NO-BREAK SPACE}s left</span>'
+    assert shown == '<span data-text="about {eta} left">about 3\N{NO-BREAK SPACE}sec left</span>'
     assert hidden == '<span data-text="about {eta} left" hidden></span>'
 
 

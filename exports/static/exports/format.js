@@ -1,36 +1,36 @@
-// Numbers as people read them. The server formats the same way when it renders a page:
-// exports/templatetags/waybill.py. tests/js/format_cases.json holds both to one table.
+// Numbers as people read them in the language of the page. The server formats the same way
+// when it renders one: exports/templatetags/waybill.py. tests/js/format_cases.json holds both
+// to one table.
 
-const THIN = "\u202f"; // narrow no-break space
 const HARD = "\u00a0"; // no-break space
 
-// 336776 -> "336 776"
-export function number(value) {
-  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, THIN);
-}
+const language = () => globalThis.document?.documentElement.lang || "en";
 
-// 33685504 -> "32.1 MB": as Django's filesizeformat.
-export function size(bytes) {
-  if (bytes < 1024) return `${bytes}${HARD}${bytes === 1 ? "byte" : "bytes"}`;
-  const units = ["KB", "MB", "GB", "TB", "PB"];
-  let power = 1;
-  while (power < units.length && bytes >= 1024 ** (power + 1)) power += 1;
-  return `${(bytes / 1024 ** power).toFixed(1)}${HARD}${units[power - 1]}`;
+// 336776 -> "336,776", in German "336.776"
+export function number(value, lang = language()) {
+  return Math.round(value).toLocaleString(lang);
 }
 
 // Seconds in at most two units, rounded up: an estimate that runs out early annoys.
-export function duration(seconds) {
+export function duration(seconds, lang = language()) {
   const whole = Math.max(1, Math.ceil(seconds));
-  if (whole < 60) return `${whole}${HARD}s`;
-  if (whole < 3600) return two(whole, 60, "min", 1, "s");
-  return whole < 86400 ? two(whole, 3600, "h", 60, "min") : two(whole, 86400, "d", 3600, "h");
+  const steps = [
+    [86400, "day", 3600, "hour"],
+    [3600, "hour", 60, "minute"],
+    [60, "minute", 1, "second"],
+  ];
+  for (const [big, bigUnit, small, smallUnit] of steps) {
+    if (whole < big) continue;
+    const head = unit(Math.floor(whole / big), bigUnit, lang);
+    const rest = Math.floor((whole % big) / small);
+    return rest ? `${head} ${unit(rest, smallUnit, lang)}` : head;
+  }
+  return unit(whole, "second", lang);
 }
 
-function two(seconds, big, bigName, small, smallName) {
-  const bigs = Math.floor(seconds / big);
-  const smalls = Math.floor((seconds % big) / small);
-  const head = `${bigs}${HARD}${bigName}`;
-  return smalls ? `${head} ${smalls}${HARD}${smallName}` : head;
+function unit(value, name, lang) {
+  const options = { style: "unit", unit: name, unitDisplay: "short" };
+  return value.toLocaleString(lang, options).replaceAll(" ", HARD);
 }
 
 // Whole percents, and 100 only when nothing is missing. Null when the total is unknown.
@@ -40,18 +40,17 @@ export function percent({ rows_done: done, rows_total: total }) {
 }
 
 // What the sentences of a page may name. Null hides a sentence that names it.
-export function values(snapshot) {
+export function values(snapshot, lang = language()) {
   const share = percent(snapshot);
   const counted = snapshot.rows_total !== null;
   return {
     label: snapshot.label,
-    rows_done: number(snapshot.rows_done),
-    rows_total: counted ? number(snapshot.rows_total) : null,
-    rows_so_far: counted || !snapshot.rows_done ? null : number(snapshot.rows_done),
-    percent: share === null ? null : `${share}${THIN}%`,
-    size: snapshot.bytes ? size(snapshot.bytes) : null,
-    rate: snapshot.rate ? number(snapshot.rate) : null,
-    eta: snapshot.eta ? duration(snapshot.eta) : null,
+    rows_done: number(snapshot.rows_done, lang),
+    rows_total: counted ? number(snapshot.rows_total, lang) : null,
+    rows_so_far: counted || !snapshot.rows_done ? null : number(snapshot.rows_done, lang),
+    percent: share === null ? null : (share / 100).toLocaleString(lang, { style: "percent" }),
+    rate: snapshot.rate ? number(snapshot.rate, lang) : null,
+    eta: snapshot.eta ? duration(snapshot.eta, lang) : null,
   };
 }
 
@@ -66,18 +65,19 @@ export function fill(pattern, known) {
 }
 
 // The title of a tab: how far its exports are, before what the page is called.
-export function title(base, snapshots) {
+export function title(base, snapshots, lang = language()) {
   const active = snapshots.filter((each) => !each.finished_at);
   if (active.length === 0) return base;
-  const share = values(active[0]).percent;
+  const share = values(active[0], lang).percent;
   if (active.length > 1 || share === null) return `(${active.length}) ${base}`;
   return `${share} · ${base}`;
 }
 
-// A moment in the reader's own time zone: "2025-11-28 06:44", or only "06:44:12".
-export function dateTime(date) {
-  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(pad).join("-");
-  return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}`;
+// A moment in the reader's own time zone: "Nov 28, 2025, 6:44 AM", in German
+// "28.11.2025, 06:44"; or only "06:44:12", which is the same in every language, so that the
+// lines of a log stand in columns.
+export function dateTime(date, locale) {
+  return date.toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
 }
 
 export function clock(date) {

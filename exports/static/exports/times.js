@@ -1,5 +1,6 @@
 // Puts the times of a page, which the server knows in its own zone, into the reader's.
 
+import { locale } from "../notifications/locale.js";
 import { clock, dateTime } from "./format.js";
 
 const forms = { date: dateTime, clock };
@@ -14,6 +15,6 @@ export function localise(root) {
 
 export function show(time, date) {
   time.dateTime = date.toISOString();
-  time.title = date.toLocaleString();
-  time.textContent = forms[time.dataset.form](date);
+  time.title = date.toLocaleString(locale());
+  time.textContent = forms[time.dataset.form](date, locale());
 }

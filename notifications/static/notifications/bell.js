@@ -2,6 +2,7 @@
 // the panel shows what there was when the page was made, and its form marks that as read.
 
 import { follow } from "./follow.js";
+import { locale } from "./locale.js";
 import { KEY, Unread, ago, badge } from "./unread.js";
 
 const bell = document.querySelector("[data-bell]");
@@ -25,8 +26,8 @@ function show() {
 function tellTimes() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
     const date = new Date(time.dateTime);
-    time.textContent = ago(date);
-    time.title = date.toLocaleString();
+    time.textContent = ago(date, new Date(), locale());
+    time.title = date.toLocaleString(locale());
   }
 }
 

@@ -1,0 +1,133 @@
+"""Pages and the API in the reader's language; what is stored, in none of theirs."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils import translation
+
+from exports import lifecycle
+from exports.exceptions import InvalidFilter
+from exports.models import Export, Status
+from notifications.models import Event
+
+pytestmark = pytest.mark.django_db
+
+DASHBOARD = reverse("exports:dashboard")
+GERMAN = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
+
+
+@pytest.fixture
+def user():
+    return User.objects.create_superuser("ada", password="a password of the tests")
+
+
+@pytest.fixture
+def signed_in(client, user):
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def make_export(user):
+    def make(**fields):
+        asked = {"owner": user, "exporter": "flights", "label": "Flights", "format": "csv"}
+        return Export.objects.create(**asked, fingerprint=str(Export.objects.count()), **fields)
+
+    return make
+
+
+def html(response):
+    return response.content.decode()
+
+
+def test_a_page_is_in_the_language_that_the_browser_asks_for(signed_in, make_export):
+    make_export(status=Status.RUNNING, rows_done=1500, rows_total=336_776, rate=1000.0)
+
+    german = html(signed_in.get(DASHBOARD, headers=GERMAN))
+    english = html(signed_in.get(DASHBOARD, headers={"Accept-Language": "fr"}))
+
+    assert '<html lang="de" dir="ltr">' in german
+    assert "1.500 von 336.776 Zeilen (0\N{NO-BREAK SPACE}%)" in german
+    assert "noch etwa 5\N{NO-BREAK SPACE}Min. 36\N{NO-BREAK SPACE}Sek." in german
+    assert '<html lang="en" dir="ltr">' in english
+    assert "1,500 of 336,776 rows (0%)" in english
+
+
+def test_who_chooses_a_language_keeps_it_and_comes_back_to_where_they_were(signed_in):
+    chosen = signed_in.post(
+        reverse("set_language"), {"language": "de", "next": "/inbox/"}, headers={"Referer": "/"}
+    )
+
+    assert chosen.status_code == 302
+    assert chosen["Location"] == "/inbox/"
+    assert '<html lang="de"' in html(signed_in.get("/inbox/"))
+
+
+def test_the_choice_is_offered_to_who_is_signed_out_and_leads_back_to_the_page(client):
+    page = html(client.get("/login/?next=/inbox/"))
+
+    assert '<input type="hidden" name="next" value="/login/?next=/inbox/">' in page
+    assert 'value="de" lang="de">Deutsch</button>' in page
+    assert 'value="en" lang="en" aria-current="true">English</button>' in page
+
+
+def test_the_choice_on_an_answer_to_a_form_leads_to_a_page_that_can_be_asked_for(signed_in):
+    page = html(signed_in.post(reverse("exports:create"), {"exporter": "nothing"}))
+
+    assert f'<input type="hidden" name="next" value="{DASHBOARD}">' in page
+
+
+def test_a_language_that_is_written_from_the_right_turns_the_page(signed_in, settings):
+    settings.LANGUAGES = [("en", "English"), ("ar", "العربية")]
+
+    page = html(signed_in.get(DASHBOARD, headers={"Accept-Language": "ar"}))
+
+    assert '<html lang="ar" dir="rtl">' in page
+
+
+def test_a_refusal_on_a_page_is_in_its_language(signed_in, make_export):
+    export = make_export(status=Status.SUCCEEDED)
+
+    pressed = signed_in.post(
+        reverse("exports:pause", args=[export.pk]), headers=GERMAN, follow=True
+    )
+
+    assert "Status dieses Exports: fertig. Er kann nicht mehr angehalten werden." in html(pressed)
+
+
+def test_the_api_speaks_english_unless_it_is_asked_for_another_language(signed_in, make_export):
+    url = reverse("api:get_export", args=[make_export(status=Status.FAILED).pk]) + "/pause"
+
+    english = signed_in.post(url)
+    german = signed_in.post(url, headers=GERMAN)
+
+    assert english.json()["detail"] == ("This export is failed. It cannot be paused any more.")
+    assert german.json()["detail"].endswith("Er kann nicht mehr angehalten werden.")
+    assert german["Content-Language"] == "de"
+
+
+def test_a_filter_means_the_same_in_every_language(user):
+    asked = {"user": user, "exporter": "flights", "filters": {"date_after": "2013-02-01"}}
+
+    with translation.override("de"):
+        export = lifecycle.request(**asked)
+        with pytest.raises(InvalidFilter) as refused:
+            lifecycle.request(**{**asked, "filters": {"date_after": "01.02.2013"}})
+
+    # A worker would not know the day.
+    assert str(refused.value) == (
+        "Der Filter „date“ ist ungültig: Bitte ein gültiges Datum eingeben."
+    )
+    assert export.status == Status.QUEUED
+
+
+def test_what_is_stored_is_the_same_whoever_asked(make_export):
+    export = make_export(status=Status.QUEUED)
+
+    with translation.override("de"):
+        lifecycle.cancel(export)
+
+    lines = Event.objects.filter(stream__name=export.stream, type="log")
+    assert [line.data["message"] for line in lines] == ["Cancelled."]

@@ -1,0 +1,81 @@
+"""The catalogues: complete, and compiled. `make messages` writes them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+from django.utils import translation
+
+from config import messages
+
+LANGUAGES = [(owner, language) for owner in messages.CATALOGUES for language in messages.LANGUAGES]
+in_each = pytest.mark.parametrize(("owner", "language"), LANGUAGES)
+# What a translation must have as often as what it translates: values, and tags.
+FIXED = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w+\}|</?\w+|href=|lang=")
+HOW = "Run `make messages`, translate what it names, and run it again."
+
+
+def ids(catalogue):
+    return {(each.id, each.context) for each in catalogue if each.id}
+
+
+def fixed(text):
+    return Counter(FIXED.findall(text))
+
+
+@in_each
+def test_the_catalogue_has_what_is_translatable_and_nothing_else(owner, language):
+    stored, extracted = messages.stored(owner, language), messages.extracted(owner, language)
+
+    assert ids(stored) == ids(extracted), HOW
+
+
+@in_each
+def test_everything_is_translated_and_nothing_guessed(owner, language):
+    missing = [each.id for each in messages.untranslated(messages.stored(owner, language))]
+
+    assert missing == [], HOW
+
+
+@in_each
+def test_a_translation_has_the_values_and_tags_of_its_original(owner, language):
+    for each in messages.stored(owner, language):
+        originals = messages.texts_of(each.id)
+        for translated in messages.texts_of(each.string) if each.id else ():
+            assert fixed(translated) in [fixed(original) for original in originals], each.id
+
+
+@in_each
+def test_what_is_compiled_is_what_is_translated(owner, language):
+    path = messages.path_of(owner, language)
+
+    assert path.with_suffix(".mo").read_bytes() == messages.compiled(
+        messages.stored(owner, language)
+    ), HOW
+
+
+def test_the_languages_of_the_catalogues_are_those_of_the_pages(settings):
+    assert ["en", *messages.LANGUAGES] == [code for code, _ in settings.LANGUAGES]
+
+
+def test_strings_are_found_wherever_they_are_written():
+    found = ids(messages.extracted("exports", "de"))
+
+    assert ("Queued", None) in found  # gettext_lazy, as _
+    assert (("{rows} row", "{rows} rows"), None) in found  # ngettext
+    assert ("This export is already under way.", None) in found  # gettext
+    assert ("Start export", None) in found  # {% translate %}
+    assert (("%(number)s row", "%(number)s rows"), None) in found  # {% blocktranslate count %}
+    letters = "You choose on the page “Notifications” which of these come by e-mail."
+    assert (letters, None) in ids(messages.extracted("notifications", "de"))
+
+
+def test_an_app_that_comes_first_has_no_other_word_for_the_same():
+    """Django merges the catalogues of all apps. Ours come after those of the admin."""
+    with translation.override("de"):
+        for owner, language in LANGUAGES:
+            for each in messages.stored(owner, language):
+                if isinstance(each.id, str) and each.id and not each.context:
+                    assert translation.gettext(each.id) == each.string, (owner, each.id)
