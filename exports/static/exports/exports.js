@@ -14,7 +14,7 @@ const QUEUE_MS = 10_000;
 const page = document.querySelector("[data-streams]");
 const live = document.querySelector("[data-list=live]");
 const history = document.querySelector("[data-list=history]");
-const announcer = document.querySelector("[data-announcer]");
+const announcer = document.querySelector("main [data-announcer]"); // The bell has one, too.
 const logRoot = document.querySelector("[data-log]");
 const baseTitle = document.title;
 const madeAt = Date.parse(page.dataset.madeAt);

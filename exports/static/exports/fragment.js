@@ -27,16 +27,23 @@ function parse(html) {
   return template.content.firstElementChild;
 }
 
-// Put `element` where `old` is, and the focus where it was.
+// Put `element` where `old` is, and the focus where it was: on what does the same. If nothing
+// does any more, on the first, and never on a button that does something else.
 export function replace(old, element, put = () => old.replaceWith(element)) {
-  const focused = focusables(old).indexOf(document.activeElement);
+  const focused = focusables(old).find((each) => each === document.activeElement);
   put();
+  if (!focused) return;
   const all = focusables(element);
-  if (focused >= 0) (all[focused] ?? all[0])?.focus({ preventScroll: true });
+  const same = all.find((each) => does(each) === does(focused));
+  (same ?? all[0])?.focus({ preventScroll: true });
 }
 
 function focusables(element) {
   return [...element.querySelectorAll("a[href], button")];
+}
+
+function does(each) {
+  return each.href ?? each.form?.action ?? each.dataset.copy;
 }
 
 // Make a change that moves things about so that the eye can follow, if the reader likes

@@ -1,0 +1,257 @@
+"""Every page in every state, held against WCAG 2.2 AA by axe-core, light and dark.
+
+What a program cannot see is not here: tests/browser/test_keyboard.py has the keyboard and
+what is announced.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.test import RequestFactory
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from exports.models import Export, Stage, Status
+from notifications import publish
+from notifications.inbox import notify
+from tests import flights
+from tests.elsewhere import elsewhere
+from tests.signing_in import session_cookie
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.services.waybill import Server
+
+pytestmark = pytest.mark.only_on("sqlite")
+
+# Into a page once, and past its security policy.
+RUN = f"([context, rules]) => {{ window.axe || (() => {{ {Axe().axe_script} }})(); return axe.run(context, rules) }}"
+RULES = {
+    "resultTypes": ["violations"],
+    "preload": False,  # It fetches style sheets for one rule, which is none of these.
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+}
+# What Django's admin breaks on these pages, in markup of its own.
+DJANGOS = [
+    "#changelist-filter",  # Links of a filter, closer together than fingers are.
+    "#changelist-search .small",  # "Show all" beside the search, told by its colour alone.
+    ".inline-group",  # It scrolls, and the keyboard does not get there.
+]
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 320, "height": 800}
+PASSWORD = "a password of the tests"
+
+
+@pytest.fixture
+def owner(transactional_db: None) -> User:
+    flights.load(20)
+    return User.objects.create_superuser(
+        "ada", "ada@example.com", PASSWORD, first_name="Ada", last_name="of a very long name"
+    )
+
+
+@pytest.fixture
+def guest(owner: User) -> User:
+    """Somebody who may see what is shared with them, and nothing else."""
+    guest = User.objects.create_user("guest")
+    guest.groups.add(Group.objects.create(name="Night shift"))
+    elsewhere(owner.groups.set, guest.groups.all())
+    return guest
+
+
+@pytest.fixture
+def exports(owner: User, guest: User) -> dict[str, Export]:
+    """One export in each state that a page shows."""
+    now = timezone.now()
+    running = {
+        "started_at": now - timedelta(minutes=2),
+        "rows_total": 336_776,
+        "rows_done": 150_000,
+    }
+    over = {"started_at": now - timedelta(minutes=2), "finished_at": now}
+    file = {"rows_done": 336_776, "rows_total": 336_776, "bytes": 33_685_504, "sha256": "ab" * 32}
+    states: dict[str, dict[str, object]] = {
+        "queued": {"status": Status.QUEUED},
+        "counting": {"status": Status.RUNNING, "stage": Stage.COUNTING, "started_at": now},
+        "running": {
+            **running,
+            "status": Status.RUNNING,
+            "stage": Stage.EXTRACTING,
+            "rate": 45_210.0,
+            "attempt": 3,
+            "error": "canceling statement due to statement timeout",
+        },
+        "assembling": {**running, "status": Status.RUNNING, "stage": Stage.ASSEMBLING},
+        "pausing": {**running, "status": Status.PAUSING},
+        "paused": {**running, "status": Status.PAUSED},
+        "cancelling": {**running, "status": Status.CANCELLING},
+        "cancelled": {**over, "status": Status.CANCELLED},
+        "failed": {**over, "status": Status.FAILED, "error": "The disk is full."},
+        "expired": {**over, **file, "status": Status.SUCCEEDED, "expires_at": now},
+        "shared": {
+            **over,
+            **file,
+            "status": Status.SUCCEEDED,
+            "expires_at": now + timedelta(days=7),
+            "file": "exports/flights.csv",
+            "team": guest.groups.get(),
+            "read_from": now,
+            "read_until": now,
+            "protected_cells": 1200,
+        },
+    }
+    made = {
+        name: Export.objects.create(
+            owner=owner,
+            exporter="flights",
+            format="csv",
+            fingerprint=name,
+            **{"label": f"Flights: {name}, carrier is United Air Lines Inc.", **fields},
+        )
+        for name, fields in states.items()
+    }
+    elsewhere(transaction.atomic(_log), made["failed"])
+    return made
+
+
+def _log(export: Export) -> None:
+    for level in ("INFO", "WARNING", "ERROR"):
+        line = {"level": level, "message": f"A {level} " + 20 * "long ", "logger": "exports"}
+        publish.append(export.stream, "log", line)
+
+
+class Inspection:
+    """What is wrong on the pages that were looked at."""
+
+    def __init__(self, page: Page, scheme: str) -> None:
+        self.page = page
+        self.scheme = scheme
+        self.faults: list[str] = []
+
+    def look(self, what: str, *, not_ours: list[str] | None = None) -> None:
+        """At the page as it is now: with all rules, and whether it fits on a small screen."""
+        where = f"{what}, {self.scheme}"
+        exclude = {"exclude": [[selector] for selector in not_ours or []]}
+        # Where things are is the same in both schemes.
+        for size in (WIDE, NARROW) if self.scheme == "light" else (WIDE,):
+            self.page.set_viewport_size(size)
+            found = self.page.evaluate(RUN, [exclude, RULES])["violations"]
+            self.faults += [
+                f"{where}, {size['width']} px: {each['id']}: {node['target']} {node['html'][:120]}"
+                for each in found
+                for node in each["nodes"]
+            ]
+        if not not_ours:
+            self.fits(where)
+
+    def fits(self, where: str) -> None:
+        """WCAG 1.4.10: at 320 px nobody scrolls sideways."""
+        self.page.set_viewport_size(NARROW)
+        wider = self.page.evaluate(
+            """() => {
+                const room = document.documentElement.clientWidth;
+                if (document.documentElement.scrollWidth <= room) return [];
+                return [...document.querySelectorAll("body *")]
+                    .filter((each) => {
+                        const { left, right } = each.getBoundingClientRect();
+                        return right > room + 1 || left < -1;
+                    })
+                    .map((each) => each.outerHTML.slice(0, 120));
+            }"""
+        )
+        self.faults += [f"{where}, 320 px: too wide: {each}" for each in wider[:3]]
+
+
+@pytest.fixture(params=["light", "dark"])
+def inspection(
+    request: pytest.FixtureRequest, browser: Browser, server: Server
+) -> Iterator[Inspection]:
+    context = browser.new_context(
+        base_url=server.url, color_scheme=request.param, locale="en-GB", reduced_motion="reduce"
+    )
+    yield Inspection(context.new_page(), request.param)
+    context.close()
+
+
+def signed_in_as(inspection: Inspection, server: Server, user: User) -> None:
+    name, value = session_cookie(user)
+    inspection.page.context.add_cookies([{"name": name, "value": value, "url": server.url}])
+
+
+def test_no_page_in_no_state_breaks_a_rule(
+    inspection: Inspection, server: Server, owner: User, guest: User, exports: dict[str, Export]
+) -> None:
+    page, look = inspection.page, inspection.look
+
+    page.goto("/login/")
+    look("login")
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill("another")
+    page.get_by_role("button", name="Sign in").click()
+    look("login that failed")
+
+    signed_in_as(inspection, server, guest)
+    page.goto("/inbox/")
+    look("inbox, empty")
+    page.goto(f"{exports['shared'].get_absolute_url()}file")
+    look("403")
+    Export.objects.filter(pk=exports["shared"].pk).update(team=None)
+    page.goto("/exports/")
+    look("dashboard of who may do nothing")
+
+    signed_in_as(inspection, server, owner)
+    elsewhere(transaction.atomic(notify), owner, "Ready", body="With more.", url="/inbox/")
+    elsewhere(transaction.atomic(notify), owner, "Broken", level="error")
+    page.goto("/exports/")
+    look("dashboard")
+    page.get_by_role("button", name="Notifications").click()
+    look("panel of the bell")
+    page.goto("/inbox/")
+    look("inbox")
+    for name, export in exports.items():
+        page.goto(export.get_absolute_url())
+        look(f"export, {name}")
+    page.goto(f"{exports['expired'].get_absolute_url()}file")
+    look("no file")
+    for code in ("404", "500"):
+        show_error(page, server, code)
+        look(code)
+
+    for path in (
+        "/admin/exports/export/",
+        f"/admin/exports/export/{exports['failed'].pk}/change/",
+        "/admin/demo/flight/export/?carrier__carrier__exact=UA",
+    ):
+        page.goto(path)
+        look(path, not_ours=DJANGOS)
+
+    # Longer words, and the other direction: nothing is wider than the screen for it.
+    for language, direction in (("de", "ltr"), ("en", "rtl")):
+        cookie = {"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": server.url}
+        page.context.add_cookies([cookie])
+        for path in ("/exports/", "/inbox/", exports["shared"].get_absolute_url()):
+            page.goto(path)
+            expect(page.locator("html")).to_have_attribute("lang", language)
+            page.locator("html").evaluate("(html, dir) => { html.dir = dir }", direction)
+            inspection.fits(f"{path}, {language}, {direction}")
+
+    assert not inspection.faults, "\n" + "\n".join(inspection.faults)
+
+
+def show_error(page: Page, server: Server, code: str) -> None:
+    """A page that a server in development hides behind one of Django's."""
+    request = RequestFactory().get("/nothing/")
+    html = render_to_string(f"{code}.html", request=request if code == "404" else None)
+    page.route("**/nothing/", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto(f"{server.url}/nothing/")
+    page.unroute("**/nothing/")

@@ -1,0 +1,124 @@
+"""Without a mouse, and without seeing: the keyboard alone, and what is announced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+from playwright.sync_api import expect
+
+from exports import lifecycle
+from exports.announce import announce
+from exports.models import Export, Stage, Status
+from exports.snapshot import reload
+from tests.elsewhere import elsewhere
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Locator, Page
+
+pytestmark = pytest.mark.only_on("sqlite")
+
+# Of what has the focus: whether that can be seen, and whether anything lies over it.
+SEEN = """each => {
+    const { left, top, width, height } = each.getBoundingClientRect();
+    const over = document.elementFromPoint(left + width / 2, top + height / 2);
+    return {
+        outlined: getComputedStyle(each).outlineStyle !== "none",
+        uncovered: each.contains(over) || Boolean(over?.contains(each)),
+    };
+}"""
+
+
+@pytest.fixture
+def user(transactional_db: None, sign_in: Callable[[User], None]) -> User:
+    user = User.objects.create_superuser("ada")
+    sign_in(user)
+    return user
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until `wanted` has the focus, which can be seen all the way."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        assert focused.evaluate(SEEN) == {"outlined": True, "uncovered": True}, focused.evaluate(
+            "each => each.outerHTML"
+        )
+        if wanted.evaluate("each => each === document.activeElement"):
+            return
+    raise AssertionError(f"The keyboard does not reach {wanted}.")
+
+
+def test_an_export_is_started_and_cancelled_with_the_keyboard_alone(page: Page, user: User):
+    page.goto("/exports/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+
+    tab_to(page, page.get_by_label("What to export"))
+    page.keyboard.type("Fl")
+    tab_to(page, page.get_by_role("button", name="Start export"))
+    page.keyboard.press("Enter")
+    export = wait_until(Export.objects.first, what="the export is saved")
+    card = page.locator(f"#{export.key}")
+    expect(card).to_contain_text("Waiting for a worker.")
+    tab_to(page, card.get_by_role("button", name="Cancel"))
+    page.keyboard.press("Enter")
+
+    expect(page.locator("[data-list=history]").locator(f"#{export.key}")).to_be_visible()
+    export.refresh_from_db()
+    assert (export.exporter, export.status) == ("flights", Status.CANCELLED)
+
+
+def test_a_menu_of_the_head_is_opened_and_closed_with_the_keyboard(page: Page, user: User):
+    page.goto("/exports/")
+    bell = page.get_by_role("button", name="Notifications")
+
+    tab_to(page, bell)
+    page.keyboard.press("Enter")
+    expect(page.locator("#bell")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#bell")).to_be_hidden()
+    expect(bell).to_be_focused()
+
+
+def go_on(export: Export, rows_done: int) -> None:
+    """What a worker tells of its progress."""
+    with transaction.atomic():
+        Export.objects.filter(pk=export.pk).update(
+            stage=Stage.EXTRACTING, rows_total=100, rows_done=rows_done, version=F("version") + 1
+        )
+        reload(export)
+        announce(export)
+
+
+def test_what_happens_is_announced_and_the_focus_stays_where_it_was(page: Page, user: User):
+    export = elsewhere(lifecycle.request, user=user, exporter="flights")
+    page.goto("/exports/")
+    card = page.locator(f"#{export.key}")
+    announcer = page.get_by_role("main").locator("[data-announcer]")
+    expect(announcer).to_have_attribute("role", "status")
+    card.get_by_role("button", name="Cancel").focus()
+
+    export = elsewhere(lifecycle.claim, export.pk, worker="a test")
+    expect(announcer).to_have_text("Flights has started.")
+    expect(card.get_by_role("button", name="Cancel")).to_be_focused()
+
+    elsewhere(go_on, export, 10)
+    expect(card).to_contain_text("10 of 100 rows (10%)")
+    expect(announcer).to_have_text("Flights has started.")
+    elsewhere(go_on, export, 30)
+    expect(announcer).to_have_text("Flights: 30% of the rows.")
+
+    # Its button goes; what comes in its place does something else.
+    card.get_by_role("button", name="Pause").focus()
+    elsewhere(lifecycle.pause, export)
+    expect(card).to_contain_text("Pausing.")
+    expect(card.get_by_role("link", name="Flights")).to_be_focused()
