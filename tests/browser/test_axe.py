@@ -44,6 +44,7 @@ RULES = {
 }
 # What Django's admin breaks on these pages, in markup of its own.
 DJANGOS = [
+    ".breadcrumbs",  # Links in a line of text, told by their colour alone.
     "#changelist-filter",  # Links of a filter, closer together than fingers are.
     "#changelist-search .small",  # "Show all" beside the search, told by its colour alone.
     ".inline-group",  # It scrolls, and the keyboard does not get there.
@@ -198,6 +199,8 @@ def test_no_page_in_no_state_breaks_a_rule(
     page.get_by_label("Username").fill("ada")
     page.get_by_label("Password").fill("another")
     page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".errorlist")).to_be_visible()
+    page.wait_for_load_state()
     look("login that failed")
 
     signed_in_as(inspection, server, guest)
