@@ -21,6 +21,7 @@ function bringToLife(page) {
   const logRoot = document.querySelector("[data-log]");
   const baseTitle = document.title;
   const madeAt = Date.parse(page.dataset.madeAt);
+  const ended = []; // Cards that are still among those under way.
 
   localise(document);
   const log = logRoot && new Log(logRoot);
@@ -33,23 +34,24 @@ function bringToLife(page) {
   showTitle();
 
   function place(element, snapshot, old) {
-    const list = (isFinal(snapshot) && history) || live;
-    if (!old) {
-      animate(() => list.prepend(element), element);
-    } else if (!list || old.parentElement === list) {
-      replace(old, element);
-    } else {
-      animate(() => replace(old, element, () => move(old, element, list)), element, old);
-    }
+    const hasEnded = isFinal(snapshot) && history;
+    if (!old) return animate(() => (hasEnded ? history : live).prepend(element), element);
+    const { height } = old.getBoundingClientRect();
+    replace(old, element);
+    if (!hasEnded) return;
+    // A bar becomes a link where it is, with the same room: nothing moves away from under a
+    // pointer that is about to click.
+    element.style.minBlockSize = `${height}px`;
+    ended.push(element);
+    if (document.hidden) tidy();
   }
 
-  // Into another list, and nothing else moves: the room that it leaves stays until nobody looks.
-  function move(old, element, list) {
-    const [from, to] = [live, list].map((each) => each.closest("section"));
-    const room = height(from) + height(to);
-    old.remove();
-    list.prepend(element);
-    if (!document.hidden) from.style.minBlockSize = `${room - height(to)}px`;
+  // Nobody looks: what has ended goes where a reload would put it.
+  function tidy() {
+    for (const element of ended.splice(0)) {
+      history.prepend(element);
+      element.removeAttribute("style");
+    }
   }
 
   function changed(before, snapshot) {
@@ -61,10 +63,6 @@ function bringToLife(page) {
 
   function showTitle() {
     document.title = title(baseTitle, cards.snapshots);
-  }
-
-  function height(element) {
-    return element.getBoundingClientRect().height;
   }
 
   follow(page, {
@@ -81,10 +79,7 @@ function bringToLife(page) {
     },
   });
 
-  // Nobody looks, so what was held for a card that moved can go.
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) live?.closest("section").removeAttribute("style");
-  });
+  document.addEventListener("visibilitychange", () => document.hidden && tidy());
 
   document.addEventListener("click", async ({ target }) => {
     const { copy, done } = target.dataset;
