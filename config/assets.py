@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What templates name. A module that is none would be loaded with its imports, one by one.
-ENTRIES = ("exports/page.js", "exports/waybill.css")
+ENTRIES = (
+    "exports/page.js",
+    "exports/choose.js",
+    "exports/waybill.css",
+    "exports/admin.css",
+)
 
 
 class BundledStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
