@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from exports import lifecycle
 from exports.models import Export, Status
 from tests import exporting
 from tests.elsewhere import elsewhere
@@ -130,7 +131,19 @@ def test_the_dashboard_is_a_page_two_files_and_a_socket(
     assert sum(size for _, size, _ in loaded) < 50 * KB, loaded
     assert sum(size for *_, size in loaded) < 300 * KB, "as much is parsed"
     expect(visited.locator("[data-list=live] progress")).to_have_count(LIVE)
-    expect(visited.locator("[data-when]:visible")).to_have_count(0)
+
+    # Another tab takes the same socket, the admin's too.
+    before = len(server.process.log_text())
+    export = Export.objects.filter(status=Status.RUNNING).latest("created_at")
+    admin = visitor.new_page()
+    admin.goto("/admin/exports/export/?status__exact=running")
+    elsewhere(lifecycle.cancel, export, by=ada)
+    status = f"[data-export='{export.pk}'][data-cell=status]"
+    expect(admin.locator(status)).to_have_text("Cancelling")
+    expect(visited.locator(f"#{export.key}")).to_contain_text("Cancelling. The worker stops")
+    assert not {"WSCONNECTING /ws/streams/", "GET /static/exports/page.js"} & set(
+        asked(server, before)
+    )
     visitor.close()
 
 
