@@ -128,8 +128,8 @@ def test_the_dashboard_is_a_page_two_files_and_a_socket(
     loaded = visited.evaluate(BYTES)
     assert len(loaded) == 3
     assert all(size for _, size, _ in loaded), loaded
-    assert sum(size for _, size, _ in loaded) < 50 * KB, loaded
-    assert sum(size for *_, size in loaded) < 300 * KB, "as much is parsed"
+    assert sum(size for _, size, _ in loaded) < 100 * KB, loaded
+    assert sum(size for *_, size in loaded) < 400 * KB, "as much is parsed"
     expect(visited.locator("[data-list=live] progress")).to_have_count(LIVE)
 
     # Another tab takes the same socket, the admin's too.
