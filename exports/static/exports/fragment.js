@@ -29,9 +29,9 @@ function parse(html) {
 
 // Put `element` where `old` is, and the focus where it was: on what does the same. If nothing
 // does any more, on the first, and never on a button that does something else.
-export function replace(old, element, put = () => old.replaceWith(element)) {
+export function replace(old, element) {
   const focused = focusables(old).find((each) => each === document.activeElement);
-  put();
+  old.replaceWith(element);
   if (!focused) return;
   const all = focusables(element);
   const same = all.find((each) => does(each) === does(focused));
@@ -46,12 +46,11 @@ function does(each) {
   return each.href ?? each.form?.action ?? each.dataset.copy;
 }
 
-// Make a change that moves things about so that the eye can follow, if the reader likes
-// motion. `element` is on the page afterwards, instead of `old` if there is one.
-export function animate(change, element, old) {
+// Make a change that puts `element` on the page so that the eye can follow, if the reader
+// likes motion.
+export function animate(change, element) {
   const still = document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (still || !document.startViewTransition) return change();
-  if (old) old.style.viewTransitionName = "moving";
   const transition = document.startViewTransition(() => {
     change();
     element.style.viewTransitionName = "moving";
