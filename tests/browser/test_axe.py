@@ -19,7 +19,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from exports.models import Export, Stage, Status
+from exports.models import Export, Preset, Stage, Status
 from notifications import publish
 from notifications.inbox import notify
 from tests import flights
@@ -122,6 +122,9 @@ def exports(owner: User, guest: User) -> dict[str, Export]:
         for name, fields in states.items()
     }
     elsewhere(transaction.atomic(_log), made["failed"])
+    Preset.objects.create(
+        owner=owner, name="What is asked each morning", exporter="flights", format="csv"
+    )
     return made
 
 
@@ -143,6 +146,7 @@ class Inspection:
         """At the page as it is now: with all rules, and whether it fits on a small screen."""
         where = f"{what}, {self.scheme}"
         exclude = {"exclude": [[selector] for selector in not_ours or []]}
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
         # Where things are is the same in both schemes.
         for size in (WIDE, NARROW) if self.scheme == "light" else (WIDE,):
             self.page.set_viewport_size(size)
@@ -221,6 +225,17 @@ def test_no_page_in_no_state_breaks_a_rule(
     look("panel of the bell")
     page.goto("/inbox/")
     look("inbox")
+    page.goto("/exports/new/flights/")
+    look("choice")
+    page.get_by_role("button", name="None").click()
+    page.get_by_label("Departure delay from").fill("60")
+    page.get_by_text("Options").click()
+    expect(page.locator(".refusal")).to_be_visible()
+    look("choice that is refused while it is made")
+    page.get_by_role("main").get_by_role("button", name="Start export").last.click()
+    expect(page.locator(".errorlist")).to_be_visible()
+    page.wait_for_load_state()
+    look("choice that was refused")
     for name, export in exports.items():
         page.goto(export.get_absolute_url())
         look(f"export, {name}")
@@ -242,7 +257,8 @@ def test_no_page_in_no_state_breaks_a_rule(
     for language, direction in (("de", "ltr"), ("en", "rtl")):
         cookie = {"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": server.url}
         page.context.add_cookies([cookie])
-        for path in ("/exports/", "/inbox/", exports["shared"].get_absolute_url()):
+        here = exports["shared"].get_absolute_url()
+        for path in ("/exports/", "/inbox/", "/exports/new/flights/", here):
             page.goto(path)
             expect(page.locator("html")).to_have_attribute("lang", language)
             page.locator("html").evaluate("(html, dir) => { html.dir = dir }", direction)

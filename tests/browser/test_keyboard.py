@@ -44,9 +44,11 @@ def user(transactional_db: None, sign_in: Callable[[User], None]) -> User:
 
 def tab_to(page: Page, wanted: Locator) -> None:
     """Press Tab until `wanted` has the focus, which can be seen all the way."""
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
+        if not focused.count():
+            continue  # Behind the last one it is the browser's turn, and then the first one's.
         assert focused.evaluate(SEEN) == {"outlined": True, "uncovered": True}, focused.evaluate(
             "each => each.outerHTML"
         )

@@ -43,7 +43,7 @@ function focusables(element) {
 }
 
 function does(each) {
-  return each.href ?? each.form?.action ?? each.dataset.copy;
+  return each.href ?? each.dataset.copy ?? each.getAttribute("formaction") ?? each.form?.action;
 }
 
 // Make a change that puts `element` on the page so that the eye can follow, if the reader
