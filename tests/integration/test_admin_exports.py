@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from exports import admin
+from exports.admin import inlines
 from exports.announce import announce
 from exports.models import Download, Export, Part, PartStatus, Status, TaskRun
 from notifications import backlog
@@ -336,7 +336,7 @@ def test_a_page_says_who_has_downloaded_the_file(operator):
 
 
 def test_of_very_many_downloads_the_last_are_shown(operator, monkeypatch):
-    monkeypatch.setattr(admin, "DOWNLOADS_SHOWN", 2)
+    monkeypatch.setattr(inlines, "DOWNLOADS_SHOWN", 2)
     export = make(Status.SUCCEEDED)
     for number in range(4):
         Download.objects.create(export=export, user=export.owner, range=f"bytes={number}-")
