@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, ngettext_lazy
 
 from exports import lifecycle
-from exports.exceptions import IllegalMove, LostRace, NotPermitted, OverLimit, RequestError
+from exports.admin.buttons import REFUSALS
 from exports.models import Export, Status
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Actions(Base):
         for export in queryset:
             try:
                 do(export, by=request.user)
-            except (IllegalMove, LostRace, NotPermitted, OverLimit, RequestError) as error:
+            except REFUSALS as error:
                 refused[str(error)] += 1
             else:
                 moved += 1

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from exports.access import visible_to
 from exports.admin.actions import Actions
+from exports.admin.health import Health
 from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
 from exports.admin.listing import Listing
 from exports.admin.page import Page
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 
 @admin.register(Export)
-class ExportAdmin(Listing, Page, Actions, MachineOwnedAdmin):
+class ExportAdmin(Listing, Page, Actions, Health, MachineOwnedAdmin):
     list_display = [
-        *("label", "live_status", "progress", "rows", "took"),
+        *("label", "live_status", "progress", "rows", "took", "download"),
         *("owner", "team", "exporter", "format", "created_at"),
     ]
     list_select_related = NAMED

@@ -6,30 +6,42 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from exports.models import Export, Status
-from exports.templatetags.waybill import duration, number
+from exports.admin import news
+from exports.admin.news import News
+from exports.models import Status
+from exports.templatetags.waybill import duration, may_download, number
 from notifications import backlog
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-    Base = admin.ModelAdmin[Export]
-else:
-    Base = object
+    from exports.models import Export
 
 
 class LiveChangeList(ChangeList):
-    """A list that knows where its exports' streams stood before their rows were read."""
+    """A list that knows what there was before its rows were read: its script goes on from there."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        self.news = news.of(self, request)
         shown = self.result_list.values_list("pk", flat=True)
         self._heads = backlog.heads(f"export-{pk}" for pk in shown)
+        self._offer_files(request)
+
+    def _offer_files(self, request: HttpRequest) -> None:
+        """Say of each row whether its reader may have the file, once there is one."""
+        may = {
+            name: may_download(request.user, name)  # type: ignore[arg-type]  # Signed in.
+            for name in {export.exporter for export in self.result_list}
+        }
+        for export in self.result_list:
+            export.is_offered = may[export.exporter]
 
     @property
     def streams(self) -> dict[str, str | None]:
@@ -44,7 +56,7 @@ class LiveChangeList(ChangeList):
         return {value: str(label) for value, label in Status.choices}
 
 
-class Listing(Base):
+class Listing(News):
     """The columns. The script keeps them up to date: static/exports/admin_list.js."""
 
     def get_changelist(self, *_: Any, **__: Any) -> type[ChangeList]:
@@ -52,7 +64,13 @@ class Listing(Base):
 
     @admin.display(description=_("status"), ordering="status")
     def live_status(self, export: Export) -> SafeString:
-        return _cell(export, "status", export.get_status_display())
+        return format_html(
+            '<span class="waybill-status" data-status="{}" data-export="{}" data-cell="status">{}'
+            "</span>",
+            export.status,
+            export.pk,
+            export.get_status_display(),
+        )
 
     @admin.display(description=_("progress"))
     def progress(self, export: Export) -> SafeString:
@@ -80,6 +98,20 @@ class Listing(Base):
         end = export.finished_at or timezone.now()
         text = duration((end - export.started_at).total_seconds()) if export.started_at else ""
         return _cell(export, "took", text)
+
+    @admin.display(description=_("file"))
+    def download(self, export: Export) -> SafeString | str:
+        """A link that the script shows when the file is there. For who may have it."""
+        if not getattr(export, "is_offered", False):
+            return ""
+        return format_html(
+            '<a href="{}" download aria-label="{}" data-export="{}" data-cell="file"{}>{}</a>',
+            reverse("exports:file", args=[export.pk]),
+            _("Download %(label)s") % {"label": export.label},
+            export.pk,
+            "" if export.has_file(timezone.now()) else " hidden",
+            _("Download"),
+        )
 
 
 def _cell(export: Export, name: str, text: str) -> SafeString:

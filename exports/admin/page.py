@@ -1,8 +1,8 @@
-"""The page of one export: what it says besides the columns of the list."""
+"""The page of one export: its panel, which is live, and its fields."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.template.defaultfilters import filesizeformat
@@ -12,21 +12,41 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from exports.admin.buttons import Buttons
 from exports.templatetags.waybill import number
+from notifications import backlog
 from notifications.admin import as_json
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
     from exports.models import Export
 
-    Base = admin.ModelAdmin[Export]
-else:
-    Base = object
 
+class Page(Buttons):
+    """Nothing here is a form, save for the buttons."""
 
-class Page(Base):
-    """The fields. Nothing here is a form."""
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # Before the rows are read: what happens in between comes over the stream.
+        name = f"export-{object_id}"
+        head = backlog.heads([name]).get(name)
+        streams = {name: None if head is None else str(head)}
+        context = {"streams": streams, "made_at": timezone.now(), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # Nobody adds an export, so there is one.
+        context["buttons"] = self.buttons(request, context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def view_on_site(self, export: Export) -> str:
         return export.get_absolute_url()

@@ -3,11 +3,12 @@
 import { isFinal } from "./fold.js";
 import { duration, number } from "./format.js";
 import { follow } from "./live.js";
+import { watch } from "./news.js";
 
 const page = document.querySelector("[data-streams]");
 const words = JSON.parse(page.dataset.words);
 
-// As exports/admin.py writes them.
+// As exports/admin/listing.py writes them.
 function text(snapshot, at) {
   const { status, rows_done: done, rows_total: total } = snapshot;
   const of = isFinal(snapshot) || total === null ? "" : ` / ${number(total)}`;
@@ -23,8 +24,11 @@ function text(snapshot, at) {
 function show(snapshot, at) {
   const texts = text(snapshot, at);
   for (const cell of document.querySelectorAll(`[data-export="${snapshot.id}"]`)) {
-    if (cell.dataset.cell === "progress") move(cell, snapshot);
-    else cell.textContent = texts[cell.dataset.cell];
+    const name = cell.dataset.cell;
+    if (name === "progress") move(cell, snapshot);
+    else if (name === "file") cell.hidden = !snapshot.links.download;
+    else cell.textContent = texts[name];
+    if (name === "status") cell.dataset.status = snapshot.status;
   }
 }
 
@@ -46,3 +50,5 @@ if (Object.keys(JSON.parse(page.dataset.streams)).length > 0) {
     },
   });
 }
+
+watch(document.querySelector("[data-news]"));
