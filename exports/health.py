@@ -195,7 +195,7 @@ def pushes() -> str:
     sent, failed = push.counters["sent"], push.counters["failed"]
     if push.is_resting():
         raise NotWell(f"the last one failed; sent since this process started: {sent}")
-    return f"of this web process: {sent}; failed: {failed}"
+    return f"sent by this web process: {sent}; failed: {failed}"
 
 
 def sweeps() -> str:

@@ -39,7 +39,7 @@ class Health(Base):
         findings = list(health.findings(health.OF_THIS_PROCESS))
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
+            "model": self.opts,
             "title": _("Health"),
             "findings": findings,
             "ill": sum(not finding.is_well for finding in findings),

@@ -74,15 +74,15 @@ class Listing(News):
 
     @admin.display(description=_("progress"))
     def progress(self, export: Export) -> SafeString:
-        counted = export.rows_total is not None
+        # A bar without a value moves to and fro: the rows are being counted.
+        is_counting = export.status == Status.RUNNING and export.rows_total is None
         return format_html(
             '<progress data-export="{}" data-cell="progress" aria-label="{}" max="{}" {} {}>'
             "</progress>",
             export.pk,
             _("Progress of %(label)s") % {"label": export.label},
             export.rows_total or 1,
-            # A bar without a value moves to and fro: the rows are not counted yet.
-            format_html('value="{}"', export.rows_done) if counted else "",
+            "" if is_counting else format_html('value="{}"', export.rows_done),
             "hidden" if export.is_final else "",
         )
 

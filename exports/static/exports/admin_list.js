@@ -34,7 +34,7 @@ function show(snapshot, at) {
 
 function move(bar, snapshot) {
   bar.hidden = isFinal(snapshot);
-  if (snapshot.rows_total === null) {
+  if (snapshot.status === "running" && snapshot.rows_total === null) {
     bar.removeAttribute("value"); // It moves to and fro.
   } else {
     bar.max = snapshot.rows_total || 1;
