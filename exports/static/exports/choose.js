@@ -13,14 +13,17 @@ const options = form.querySelector("[data-options]");
 const latest = new Latest({ ask, show, pauseMs: PAUSE_MS });
 
 async function ask(signal) {
-  const response = await fetch(form.dataset.preview, {
-    method: "POST",
-    body: new FormData(form),
-    redirect: "manual",
-    signal,
-  });
-  // 5xx: the next change asks again.
-  return response.ok ? response.text() : null;
+  try {
+    const response = await fetch(form.dataset.preview, {
+      method: "POST",
+      body: new FormData(form),
+      redirect: "manual",
+      signal,
+    });
+    return response.ok ? await response.text() : null;
+  } finally {
+    if (!signal.aborted) setBusy(false);
+  }
 }
 
 function show(html) {
@@ -29,12 +32,15 @@ function show(html) {
   for (const place of places) {
     const part = answer.content.querySelector(`[data-part=${place.dataset.looked}]`);
     place.replaceChildren(...part.childNodes);
-    place.removeAttribute("aria-busy");
   }
 }
 
+function setBusy(isBusy) {
+  for (const place of places) place.ariaBusy = isBusy;
+}
+
 function look() {
-  for (const place of places) place.setAttribute("aria-busy", "true");
+  setBusy(true);
   latest.want();
 }
 
