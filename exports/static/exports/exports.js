@@ -2,10 +2,11 @@
 
 import { Cards } from "./cards.js";
 import { belongs, isFinal, milestone } from "./fold.js";
-import { fill, percent, title, values } from "./format.js";
+import { fill, percent, values } from "./format.js";
 import { animate, fetchFragment, replace } from "./fragment.js";
 import { follow } from "./live.js";
 import { Log } from "./log.js";
+import { address, headline, icon, isNews } from "./sign.js";
 import { localise } from "./times.js";
 
 // Nobody tells a waiting export that the ones before it are gone.
@@ -16,8 +17,14 @@ const live = document.querySelector("[data-list=live]");
 const history = document.querySelector("[data-list=history]");
 const announcer = document.querySelector("[data-announcer]");
 const logRoot = document.querySelector("[data-log]");
-const baseTitle = document.title;
+const sign = document.querySelector("link[rel=icon]");
+const plain = { title: document.title, icon: sign.href };
+const { titleSucceeded: succeeded, titleFailed: failed, titleSeveral: several } = announcer.dataset;
+const headlines = { succeeded, failed, several };
 const madeAt = Date.parse(page.dataset.madeAt);
+
+let news = []; // What has ended while nobody looked, in its order.
+let shownIcon = "plain";
 
 localise(document);
 const log = logRoot && new Log(logRoot);
@@ -27,7 +34,7 @@ const cards = new Cards({
   place,
   changed,
 });
-showTitle();
+showSign();
 
 function place(element, snapshot, old) {
   const list = (isFinal(snapshot) && history) || live;
@@ -50,14 +57,20 @@ function move(old, element, list) {
 }
 
 function changed(before, snapshot) {
-  showTitle();
+  if (document.hidden && isNews(before, snapshot)) news.push(snapshot);
+  showSign();
   const name = before ? milestone(before, snapshot, percent) : snapshot.status;
   const sentence = announcer.dataset[name];
   if (sentence) announcer.textContent = fill(sentence, values(snapshot));
 }
 
-function showTitle() {
-  document.title = title(baseTitle, cards.snapshots);
+// Only what is different is touched: browsers draw the tab anew each time.
+function showSign() {
+  const said = headline(plain.title, cards.snapshots, news, headlines);
+  if (document.title !== said) document.title = said;
+  const name = icon(cards.snapshots, news);
+  if (name !== shownIcon) sign.href = address(name, plain.icon);
+  shownIcon = name;
 }
 
 function height(element) {
@@ -78,9 +91,11 @@ follow(page, {
   },
 });
 
-// Nobody looks, so what was held for a card that moved can go.
 document.addEventListener("visibilitychange", () => {
+  // Nobody looks, so what was held for a card that moved can go.
   if (document.hidden) live?.closest("section").removeAttribute("style");
+  news = [];
+  showSign();
 });
 
 document.addEventListener("click", async ({ target }) => {

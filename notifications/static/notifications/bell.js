@@ -1,13 +1,21 @@
-// Brings the bell to life: its count, and the latest notifications in its panel. Without it
-// the panel shows what there was when the page was made, and its form marks that as read.
+// Brings the bell to life: its count, the latest notifications in its panel, and a word of
+// each that comes. Without it the panel shows what there was when the page was made, and its
+// form marks that as read.
 
+import { claim, patience } from "./claim.js";
+import { parse } from "./cursor.js";
+import { Desktop } from "./desktop.js";
 import { follow } from "./follow.js";
+import { isFresh } from "./stack.js";
+import { Toasts } from "./toasts.js";
 import { KEY, Unread, ago, badge } from "./unread.js";
 
 const bell = document.querySelector("[data-bell]");
 const panel = bell.querySelector("[data-panel]");
 const marker = bell.querySelector("[data-unread]");
 const announcer = bell.querySelector("[data-announcer]");
+const toasts = new Toasts(bell.querySelector("[data-toasts]"), bell.querySelector("button"));
+const desktop = new Desktop({ user: bell.dataset.user });
 const unread = new Unread(stateOf(panel), JSON.parse(bell.dataset.types));
 
 let isStale = false; // The panel does not show all that is known to have happened.
@@ -20,6 +28,7 @@ function stateOf(element) {
 function show() {
   marker.hidden = unread.count === 0;
   marker.querySelector("[data-count]").textContent = badge(unread.count);
+  toasts.read(unread.state.read_offset);
 }
 
 function tellTimes() {
@@ -66,11 +75,66 @@ function fill(html) {
   tellTimes();
 }
 
-async function announce() {
+// -- telling of one that comes -----------------------------------------------------------
+
+// Of all tabs one tells, and nobody is told of what happened long ago.
+async function tell({ stream, offset, at, cursor }) {
+  if (!canTell()) return;
+  await new Promise((resolve) => setTimeout(resolve, patience(looks())));
+  const name = `${stream} ${parse(cursor).epoch} ${offset}`;
+  if (!canTell() || !(await claim(name, { locks: navigator.locks, setTimeout }))) return;
   await refresh();
-  const title = panel.querySelector("li.unread [data-title]")?.textContent;
-  if (title) announcer.textContent = announcer.dataset.new.replace("{title}", () => title);
+  const { now, state } = panel.querySelector("[data-state]").dataset;
+  if (JSON.parse(state).head < offset) return; // Nobody was there to say what it is.
+  if (!isFresh(at, now)) return;
+  const entry = panel.querySelector(`li[data-offset="${offset}"]`);
+  if (!entry) toasts.miss();
+  else if (entry.matches(".unread")) (document.hidden ? tellOutside : tellHere)(entry, name);
 }
+
+function looks() {
+  return { isHidden: document.hidden, hasFocus: document.hasFocus() };
+}
+
+function canTell() {
+  return !document.hidden || desktop.standing === "on";
+}
+
+function tellHere(entry) {
+  const title = entry.querySelector("[data-title]");
+  // A part of the page that follows the same thing shows what has become of it, and says it
+  // to who hears the page. Once is enough. Who does not see that part may want to go there.
+  const shown = document.querySelector(`[data-tells="${CSS.escape(pathOf(title))}"]`);
+  if (!shown) {
+    announcer.textContent = announcer.dataset.new.replace("{title}", () => title.textContent);
+  }
+  const isSeen = shown && (pathOf(title) === location.pathname || isInView(shown));
+  if (!isSeen && !panel.matches(":popover-open")) toasts.add(entry);
+}
+
+function tellOutside(entry, name) {
+  if (desktop.standing !== "on") return;
+  const title = entry.querySelector("[data-title]");
+  const body = entry.querySelector("[data-body]")?.innerText ?? "";
+  const { lang } = document.documentElement;
+  desktop.show({ name, title: title.textContent, body, lang }, () => {
+    focus();
+    markRead(formOf(entry));
+    if (title.href) location.assign(title.href);
+  });
+}
+
+// "" for one that leads nowhere, which no part of a page shows.
+function pathOf(title) {
+  return title.getAttribute("href") ?? "";
+}
+
+function isInView(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+}
+
+// -- reading -----------------------------------------------------------------------------
 
 // The stream says what came of it, here and in all other tabs.
 function markRead(form) {
@@ -89,14 +153,17 @@ panel.addEventListener("toggle", ({ newState }) => {
   tellTimes();
 });
 
-// In the panel, or on the page of the inbox.
-document.addEventListener("click", ({ target }) => {
-  const entry = target.closest("a")?.closest("li.unread");
-  if (!entry) return;
-  // What was followed has been noticed, and so have those before it.
+// What was followed has been noticed, and so have those before it.
+function formOf(entry) {
   const form = new FormData();
   form.set("up_to", entry.dataset.offset);
-  markRead(form);
+  return form;
+}
+
+// In the panel, in a toast, or on the page of the inbox.
+document.addEventListener("click", ({ target }) => {
+  const entry = target.closest("a")?.closest("li.unread");
+  if (entry) markRead(formOf(entry));
 });
 
 panel.addEventListener("submit", (event) => {
@@ -121,7 +188,8 @@ follow({
     show();
     isStale = true;
     // A tab that nobody looks at asks when it is opened.
-    if (!document.hidden) announce();
+    if (panel.matches(":popover-open")) refresh();
+    tell(frame);
   },
   // Everything that is kept follows. The server has counted it already.
   onReset() {
