@@ -28,9 +28,8 @@ function locks() {
 }
 
 test("of several tabs one has a notification, until it is too old to tell", async () => {
-  const env = { locks: locks(), setTimeout: new Clock().setTimeout };
   const clock = new Clock();
-  env.setTimeout = clock.setTimeout;
+  const env = { locks: locks(), setTimeout: clock.setTimeout };
 
   const all = ["user-1 e 7", "user-1 e 7", "user-1 e 8"].map((name) => claims.claim(name, env));
 

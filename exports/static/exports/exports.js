@@ -15,7 +15,7 @@ const QUEUE_MS = 10_000;
 const page = document.querySelector("[data-streams]");
 const live = document.querySelector("[data-list=live]");
 const history = document.querySelector("[data-list=history]");
-const announcer = document.querySelector("[data-announcer]");
+const announcer = document.querySelector("[data-sentences]");
 const logRoot = document.querySelector("[data-log]");
 const sign = document.querySelector("link[rel=icon]");
 const plain = { title: document.title, icon: sign.href };

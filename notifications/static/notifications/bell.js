@@ -43,17 +43,21 @@ function tellTimes() {
 // request at a time, and another for all that has changed meanwhile.
 function refresh() {
   isStale = true;
-  refreshing ??= ask().finally(() => (refreshing = null));
+  refreshing ??= ask();
   return refreshing;
 }
 
 async function ask() {
-  while (isStale) {
-    isStale = false;
-    const html = await latest();
-    isStale ||= html === null; // The next opening asks again.
-    if (html === null) return;
-    fill(html);
+  try {
+    while (isStale) {
+      isStale = false;
+      const html = await latest();
+      isStale ||= html === null; // The next opening asks again.
+      if (html === null) return;
+      fill(html);
+    }
+  } finally {
+    refreshing = null; // At once: who comes now must not wait for what has been.
   }
 }
 
@@ -79,17 +83,21 @@ function fill(html) {
 
 // Of all tabs one tells, and nobody is told of what happened long ago.
 async function tell({ stream, offset, at, cursor }) {
-  if (!canTell()) return;
+  if (!canTell() || !isNews(at)) return;
   await new Promise((resolve) => setTimeout(resolve, patience(looks())));
   const name = `${stream} ${parse(cursor).epoch} ${offset}`;
   if (!canTell() || !(await claim(name, { locks: navigator.locks, setTimeout }))) return;
   await refresh();
-  const { now, state } = panel.querySelector("[data-state]").dataset;
-  if (JSON.parse(state).head < offset) return; // Nobody was there to say what it is.
-  if (!isFresh(at, now)) return;
+  if (stateOf(panel).head < offset) return; // Nobody was there to say what it is.
+  if (!isNews(at)) return;
   const entry = panel.querySelector(`li[data-offset="${offset}"]`);
   if (!entry) toasts.miss();
   else if (entry.matches(".unread")) (document.hidden ? tellOutside : tellHere)(entry, name);
+}
+
+// As far as the panel knows what time it is.
+function isNews(at) {
+  return isFresh(at, panel.querySelector("[data-now]").dataset.now);
 }
 
 function looks() {
@@ -184,12 +192,14 @@ follow({
     if (panel.matches(":popover-open")) refresh();
   },
   onEvent(frame) {
-    if (!unread.take(frame)) return;
-    show();
-    isStale = true;
-    // A tab that nobody looks at asks when it is opened.
-    if (panel.matches(":popover-open")) refresh();
-    tell(frame);
+    // The server may have counted it already, for another that came before.
+    if (unread.take(frame)) {
+      show();
+      isStale = true;
+      // A tab that nobody looks at asks when it is opened.
+      if (panel.matches(":popover-open")) refresh();
+    }
+    if (unread.isOne(frame)) tell(frame);
   },
   // Everything that is kept follows. The server has counted it already.
   onReset() {
