@@ -12,6 +12,7 @@ urlpatterns = [
     path("", views.Dashboard.as_view(), name="create"),
     path("<uuid:pk>/", views.detail, name="detail"),
     path("<uuid:pk>/card", views.card, name="card"),
+    path("<uuid:pk>/log.txt", views.log_text, name="log_text"),
     path("<uuid:pk>/file", views.file, name="file"),
     path("<uuid:pk>/cancel", views.cancel, name="cancel"),
     path("<uuid:pk>/pause", views.pause, name="pause"),
