@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-# What would move a terminal's cursor, or not be seen: everything but tab and line feed.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# What would move a terminal's cursor, or not be seen: everything but tab and line feed. And
+# what has letters read in another order than they are in.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e]")
 # What an entry's further lines begin with: a line that does not is another entry.
 INDENT = "    "
 

@@ -1,8 +1,9 @@
 // The text of log lines: how it is shown, searched and copied. exports/logtext.py makes the
 // same of a download: tests/js/log_cases.json holds both to one table.
 
-// What would not be seen, or would move a terminal's cursor: all but tab and line feed.
-const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]/g;
+// What would move a terminal's cursor, or not be seen: all but tab and line feed. And what has
+// letters read in another order than they are in.
+const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e]/g;
 const INDENT = "    ";
 
 export function printable(text) {
