@@ -35,6 +35,12 @@ register = template.Library()
 THIN = "\N{NARROW NO-BREAK SPACE}"
 HARD = "\N{NO-BREAK SPACE}"
 
+# What no script of a page reads of an export that is on it: half of the page's weight.
+UNREAD = {
+    *("owner", "team", "exporter", "format", "options", "consistency", "origin", "error", "links"),
+    *("protected_cells", "created_at", "started_at", "read_from", "read_until", "expires_at"),
+}
+
 
 @register.inclusion_tag("exports/_card.html", takes_context=True)
 def card(context: Context, export: Export) -> dict[str, Any]:
@@ -51,10 +57,11 @@ def sheet(context: Context, export: Export) -> dict[str, Any]:
 def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
     user = context["request"].user
-    current = snapshot(export)
+    current = snapshot(export, context.get("positions"))
     return {
         "export": export,
         "snapshot": current,
+        "known": {name: value for name, value in current.items() if name not in UNREAD},
         "is_own": export.owner_id == user.pk,
         "may_change": may_change(user, export),
         "may_download": _may_download(user, export),
