@@ -54,6 +54,14 @@ def sheet(context: Context, export: Export) -> dict[str, Any]:
     return {**_shown(context, export), "next": export.get_absolute_url()}
 
 
+@register.inclusion_tag("exports/admin/_panel.html", takes_context=True)
+def panel(context: Context, export: Export) -> dict[str, Any]:
+    """An export on its page in the admin, which has buttons of its own."""
+    source = context["request"].get_full_path()
+    own = {"source": source, "buttons": context["buttons"], "may_change": False}
+    return {**_shown(context, export), **own}
+
+
 def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
     user = context["request"].user
@@ -64,7 +72,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "known": {name: value for name, value in current.items() if name not in UNREAD},
         "is_own": export.owner_id == user.pk,
         "may_change": may_change(user, export),
-        "may_download": _may_download(user, export),
+        "may_download": may_download(user, export.exporter),
         "status_template": f"exports/status/_{export.status}.html",
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.
@@ -72,10 +80,10 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
     }
 
 
-def _may_download(user: User, export: Export) -> bool:
-    """Whether a click would bring the file: not for all who may see the export."""
+def may_download(user: User, exporter: str) -> bool:
+    """Whether a click would bring a file of it: not for all who may see the export."""
     try:
-        query.permitted(user, export.exporter)
+        query.permitted(user, exporter)
     except (NotPermitted, RequestError):
         return False
     return True

@@ -3,3 +3,4 @@
 import "../notifications/bell.js";
 import "./exports.js";
 import "./admin_list.js";
+import "./choose.js";
