@@ -16,7 +16,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.html import format_html
 
-from exports import query
+from exports import logtext, query
 from exports.access import may_change
 from exports.exceptions import NotPermitted, RequestError
 from exports.snapshot import snapshot
@@ -104,6 +104,9 @@ def live(pattern: str, snapshot: dict[str, Any]) -> SafeString:
 def to_json(value: Any) -> str:
     """For a data attribute; the template escapes it."""
     return json.dumps(value, separators=(",", ":"))
+
+
+register.filter("printable", logtext.printable)
 
 
 @register.filter
