@@ -16,7 +16,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.html import format_html
 
-from exports import query
+from exports import logtext, query
 from exports.access import may_change
 from exports.exceptions import NotPermitted, RequestError
 from exports.snapshot import snapshot
@@ -34,6 +34,12 @@ register = template.Library()
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
 HARD = "\N{NO-BREAK SPACE}"
+
+# What no script of a page reads of an export that is on it: half of the page's weight.
+UNREAD = {
+    *("owner", "team", "exporter", "format", "options", "consistency", "origin", "error", "links"),
+    *("protected_cells", "created_at", "started_at", "read_from", "read_until", "expires_at"),
+}
 
 
 @register.inclusion_tag("exports/_card.html", takes_context=True)
@@ -59,10 +65,11 @@ def panel(context: Context, export: Export) -> dict[str, Any]:
 def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
     user = context["request"].user
-    current = snapshot(export)
+    current = snapshot(export, context.get("positions"))
     return {
         "export": export,
         "snapshot": current,
+        "known": {name: value for name, value in current.items() if name not in UNREAD},
         "is_own": export.owner_id == user.pk,
         "may_change": may_change(user, export),
         "may_download": may_download(user, export.exporter),
@@ -97,6 +104,9 @@ def live(pattern: str, snapshot: dict[str, Any]) -> SafeString:
 def to_json(value: Any) -> str:
     """For a data attribute; the template escapes it."""
     return json.dumps(value, separators=(",", ":"))
+
+
+register.filter("printable", logtext.printable)
 
 
 @register.filter

@@ -65,7 +65,7 @@ def test_a_filtered_list_becomes_a_file_of_its_rows(
 
     expect(admin_page).to_have_url(re.compile(r"/exports/[0-9a-f-]{36}/$"))
     with admin_page.expect_download() as download:
-        admin_page.get_by_role("link", name="Download").click()
+        admin_page.get_by_role("link", name="Download", exact=True).click()
     wanted = Flight.objects.filter(carrier="UA", dest_code="IAH").order_by("pk")
     lines = download.value.path().read_text().splitlines()
     assert len(wanted) > 20

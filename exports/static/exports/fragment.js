@@ -34,9 +34,9 @@ function parse(html) {
 }
 
 // Put `element` where `old` is, and the focus where it was.
-export function replace(old, element, put = () => old.replaceWith(element)) {
+export function replace(old, element) {
   const focused = focusables(old).indexOf(document.activeElement);
-  put();
+  old.replaceWith(element);
   const all = focusables(element);
   if (focused >= 0) (all[focused] ?? all[0])?.focus({ preventScroll: true });
 }
@@ -45,12 +45,11 @@ function focusables(element) {
   return [...element.querySelectorAll("a[href], button")];
 }
 
-// Make a change that moves things about so that the eye can follow, if the reader likes
-// motion. `element` is on the page afterwards, instead of `old` if there is one.
-export function animate(change, element, old) {
+// Make a change that puts `element` on the page so that the eye can follow, if the reader
+// likes motion.
+export function animate(change, element) {
   const still = document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (still || !document.startViewTransition) return change();
-  if (old) old.style.viewTransitionName = "moving";
   const transition = document.startViewTransition(() => {
     change();
     element.style.viewTransitionName = "moving";
