@@ -18,7 +18,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 
-from exports import query
+from exports import logtext, query
 from exports.access import may_change
 from exports.exceptions import NotPermitted, RequestError
 from exports.snapshot import snapshot
@@ -55,6 +55,14 @@ def sheet(context: Context, export: Export) -> dict[str, Any]:
     return {**_shown(context, export), "next": export.get_absolute_url()}
 
 
+@register.inclusion_tag("exports/admin/_panel.html", takes_context=True)
+def panel(context: Context, export: Export) -> dict[str, Any]:
+    """An export on its page in the admin, which has buttons of its own."""
+    source = context["request"].get_full_path()
+    own = {"source": source, "buttons": context["buttons"], "may_change": False}
+    return {**_shown(context, export), **own}
+
+
 def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
     user = context["request"].user
@@ -65,7 +73,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "known": {name: value for name, value in current.items() if name not in UNREAD},
         "is_own": export.owner_id == user.pk,
         "may_change": may_change(user, export),
-        "may_download": _may_download(user, export),
+        "may_download": may_download(user, export.exporter),
         "status_template": f"exports/status/_{export.status}.html",
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.
@@ -73,10 +81,10 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
     }
 
 
-def _may_download(user: User, export: Export) -> bool:
-    """Whether a click would bring the file: not for all who may see the export."""
+def may_download(user: User, exporter: str) -> bool:
+    """Whether a click would bring a file of it: not for all who may see the export."""
     try:
-        query.permitted(user, export.exporter)
+        query.permitted(user, exporter)
     except (NotPermitted, RequestError):
         return False
     return True
@@ -97,6 +105,9 @@ def live(pattern: str, snapshot: dict[str, Any]) -> SafeString:
 def to_json(value: Any) -> str:
     """For a data attribute; the template escapes it."""
     return json.dumps(value, separators=(",", ":"))
+
+
+register.filter("printable", logtext.printable)
 
 
 @register.filter

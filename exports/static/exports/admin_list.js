@@ -3,6 +3,7 @@
 import { isFinal } from "./fold.js";
 import { duration, number } from "./format.js";
 import { follow } from "./live.js";
+import { watch } from "./news.js";
 
 const page = document.querySelector("[data-streams][data-words]");
 if (page) bringToLife(page);
@@ -10,7 +11,7 @@ if (page) bringToLife(page);
 function bringToLife(page) {
   const words = JSON.parse(page.dataset.words);
 
-  // As exports/admin.py writes them.
+  // As exports/admin/listing.py writes them.
   function text(snapshot, at) {
     const { status, rows_done: done, rows_total: total } = snapshot;
     const of = isFinal(snapshot) || total === null ? "" : ` / ${number(total)}`;
@@ -26,14 +27,17 @@ function bringToLife(page) {
   function show(snapshot, at) {
     const texts = text(snapshot, at);
     for (const cell of document.querySelectorAll(`[data-export="${snapshot.id}"]`)) {
-      if (cell.dataset.cell === "progress") move(cell, snapshot);
-      else cell.textContent = texts[cell.dataset.cell];
+      const name = cell.dataset.cell;
+      if (name === "progress") move(cell, snapshot);
+      else if (name === "file") cell.hidden = !snapshot.links.download;
+      else cell.textContent = texts[name];
+      if (name === "status") cell.dataset.status = snapshot.status;
     }
   }
 
   function move(bar, snapshot) {
     bar.hidden = isFinal(snapshot);
-    if (snapshot.rows_total === null) {
+    if (snapshot.status === "running" && snapshot.rows_total === null) {
       bar.removeAttribute("value"); // It moves to and fro.
     } else {
       bar.max = snapshot.rows_total || 1;
@@ -49,4 +53,6 @@ function bringToLife(page) {
       },
     });
   }
+
+  watch(document.querySelector("[data-news]"));
 }

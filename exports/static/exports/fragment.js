@@ -5,9 +5,16 @@ import { localise } from "./times.js";
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// The element at `url`; null if there is none for this user, or nobody is signed in. A
-// server that cannot be reached is asked again: the frame that said "look" is not repeated.
+// The element at `url`; null if there is none.
 export async function fetchFragment(url) {
+  const content = await fetchContent(url);
+  if (content) localise(content);
+  return content && content.firstElementChild;
+}
+
+// What is at `url`; null if there is nothing for this user, or nobody is signed in. A
+// server that cannot be reached is asked again: the frame that said "look" is not repeated.
+export async function fetchContent(url) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const response = await fetch(url, { redirect: "manual" });
@@ -23,8 +30,7 @@ export async function fetchFragment(url) {
 function parse(html) {
   const template = document.createElement("template");
   template.innerHTML = html;
-  localise(template.content);
-  return template.content.firstElementChild;
+  return template.content;
 }
 
 // Put `element` where `old` is, and the focus where it was: on what does the same. If nothing
