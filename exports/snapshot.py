@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 from django.utils import timezone
 
-from exports.models import Export, Status
+from exports.models import Export, Stage, Status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +33,9 @@ def snapshot(export: Export) -> dict[str, Any]:
         "status": str(export.status),
         "stage": str(export.stage),
         "rows_done": export.rows_done,
+        "rows_again": export.rows_again,
         "rows_total": export.rows_total,
+        "assembled": assembled(export),
         "bytes": export.bytes,
         "protected_cells": export.protected_cells,
         "rate": None if export.rate is None else round(export.rate, 1),
@@ -59,11 +61,20 @@ def snapshot(export: Export) -> dict[str, Any]:
     }
 
 
+def assembled(export: Export) -> float | None:
+    """How much of the file is put together, from 0 to 1; None while nobody does that."""
+    return round(export.assembled, 3) if export.stage == Stage.ASSEMBLING else None
+
+
 def eta(export: Export) -> float | None:
-    """Seconds until all rows are extracted at the present rate, if that can be said."""
+    """Seconds until the stage is over at the present rate, if that can be said."""
     if export.status != Status.RUNNING or not export.rate or export.rows_total is None:
         return None
-    return round(max(export.rows_total - export.rows_done, 0) / export.rate, 1)
+    if export.stage == Stage.ASSEMBLING:
+        left = export.rows_total * (1 - export.assembled)
+    else:
+        left = export.rows_total - export.rows_done
+    return round(max(left, 0) / export.rate, 1)
 
 
 def queue_position(export: Export) -> int | None:
