@@ -15,11 +15,16 @@ from django import template
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
 from exports import query
 from exports.access import may_change
+from exports.conf import conf
 from exports.exceptions import NotPermitted, RequestError
+from exports.models import HELD, Stage, Status
 from exports.snapshot import snapshot
+from notifications import clock
+from notifications.models import Event
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,6 +39,13 @@ register = template.Library()
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
 HARD = "\N{NO-BREAK SPACE}"
+
+# Seconds without a word from its worker after which an export's page stops to say how fast it
+# is. Reports come four times a second, and from a busy database once in some.
+SILENT_SECONDS = 10
+LAST_LINES = 5
+# What `engine.runner` writes of an error that is none of our own: "ValueError: …".
+UNFORESEEN = re.compile(r"\w+: ")
 
 
 @register.inclusion_tag("exports/_card.html", takes_context=True)
@@ -52,6 +64,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
     user = context["request"].user
     current = snapshot(export)
+    has_expired = export.status == Status.SUCCEEDED and current["links"]["download"] is None
     return {
         "export": export,
         "snapshot": current,
@@ -59,6 +72,13 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "may_change": may_change(user, export),
         "may_download": _may_download(user, export),
         "status_template": f"exports/status/_{export.status}.html",
+        # What its icon and its colours show: that a file has expired is no status.
+        "state": "expired" if has_expired else str(export.status),
+        "silence": silence(export),
+        # Its lease runs out, and beat looks for such.
+        "patience": duration(conf.LEASE_SECONDS + clock.SECONDS),
+        "reached": reached(export),
+        "is_foreseen": not UNFORESEEN.match(export.error),
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.
         "lost_workers": max(export.attempt - export.handovers - 1, 0),
@@ -74,13 +94,69 @@ def _may_download(user: User, export: Export) -> bool:
     return True
 
 
+def silence(export: Export) -> float:
+    """Seconds since its worker was last heard of; 0 if none has it.
+
+    By this host's clock: it is told, and nothing is decided by it.
+    """
+    if export.status not in HELD or export.lease_expires_at is None:
+        return 0
+    left = (export.lease_expires_at - timezone.now()).total_seconds()
+    return round(max(conf.LEASE_SECONDS - left, 0), 1)
+
+
+def reached(export: Export) -> str:
+    """How far it had come when it ended without a file: "" if it had not begun."""
+    done = max(export.rows_most, export.rows_done)
+    if not done:
+        return ""
+    far = {**snapshot(export), "rows_done": done}
+    pattern = _("stopped at {rows_done} of {rows_total} rows ({percent})")
+    return fill(pattern, values(far)) or fill(_("stopped at {rows_done} rows"), values(far))
+
+
 @register.simple_tag
-def live(pattern: str, snapshot: dict[str, Any]) -> SafeString:
+def icon(name: str) -> SafeString:
+    """A symbol of templates/_icons.svg, beside words that say the same."""
+    return format_html(
+        '<svg class="icon" data-icon="{0}" aria-hidden="true"><use href="#icon-{0}"/></svg>', name
+    )
+
+
+@register.simple_tag
+def last_lines(export: Export) -> list[str]:
+    """The last of its log, the oldest first."""
+    found = Event.objects.filter(stream__name=export.stream, type="log").order_by("-offset")
+    return [event.data["message"] for event in found[:LAST_LINES]][::-1]
+
+
+@register.simple_tag
+def bar(name: str, snapshot: dict[str, Any]) -> SafeString:
+    """How far it is, kept up to date by the page's script. Without a value, it is not known."""
+    far = share(snapshot)
+    if far is None:
+        return format_html('<progress aria-label="{}"></progress>', name)
+    return format_html(
+        '<progress aria-label="{}" max="{}" value="{}"></progress>', name, *map(json.dumps, far)
+    )
+
+
+def share(snapshot: dict[str, Any]) -> tuple[float, float] | None:
+    """All there is to do, and what is done of it; None when that is not known."""
+    if snapshot["stage"] == Stage.ASSEMBLING:
+        return 1, snapshot["assembled"]
+    if snapshot["rows_total"] is not None:
+        return snapshot["rows_total"] or 1, snapshot["rows_done"]
+    return None if snapshot["status"] == Status.RUNNING else (1, 0)
+
+
+@register.simple_tag
+def live(pattern: str, snapshot: dict[str, Any], silence: float = 0) -> SafeString:
     """`pattern` ("about {eta} left") with its values, kept up to date by the page's script.
 
     Hidden as long as a value that it names is unknown.
     """
-    text = fill(pattern, values(snapshot))
+    text = fill(pattern, values(snapshot, silence))
     hidden = "" if text else " hidden"
     return format_html('<span data-text="{}"{}>{}</span>', pattern, hidden, text)
 
@@ -127,19 +203,26 @@ def percent(snapshot: dict[str, Any]) -> int | None:
     return 100 if done >= total else int(100 * done // total)
 
 
-def values(snapshot: dict[str, Any]) -> dict[str, str | None]:
-    """What the sentences of a page may name. None hides a sentence that names it."""
+def values(snapshot: dict[str, Any], silence: float = 0) -> dict[str, str | None]:
+    """What the sentences of a page may name. None hides a sentence that names it.
+
+    How fast it is, and how long it takes, is not known of one that has been silent for long.
+    """
     share = percent(snapshot)
-    done, total = snapshot["rows_done"], snapshot["rows_total"]
+    done, total, again = snapshot["rows_done"], snapshot["rows_total"], snapshot["rows_again"]
+    file, is_silent = snapshot["assembled"], silence >= SILENT_SECONDS
     return {
         "label": snapshot["label"],
         "rows_done": number(done),
         "rows_total": None if total is None else number(total),
         "rows_so_far": number(done) if total is None and done else None,
+        "rows_again": number(again) if again else None,
         "percent": None if share is None else f"{share}{THIN}%",
+        "assembled": None if file is None else f"{int(100 * file)}{THIN}%",
         "size": filesizeformat(snapshot["bytes"]) if snapshot["bytes"] else None,
-        "rate": number(snapshot["rate"]) if snapshot["rate"] else None,
-        "eta": duration(snapshot["eta"]) if snapshot["eta"] else None,
+        "rate": number(snapshot["rate"]) if snapshot["rate"] and not is_silent else None,
+        "eta": duration(snapshot["eta"]) if snapshot["eta"] and not is_silent else None,
+        "silence": duration(math.floor(silence)) if is_silent else None,
     }
 
 

@@ -33,6 +33,25 @@ test("a sentence that names something unknown is empty", () => {
   }
 });
 
+test("who is silent is said to be so, and not how fast it is", () => {
+  for (const [pattern, fields, silence, text] of cases.silences) {
+    assert.equal(format.fill(pattern, format.values(snapshot(fields), silence)), text);
+  }
+});
+
+test("where nothing can be heard, nobody is said to be silent", () => {
+  const known = format.values(snapshot({ rate: 9, eta: 3 }), Infinity);
+
+  assert.deepEqual([known.rate, known.eta, known.silence], [null, null, null]);
+});
+
+test("a bar knows how far it is in each stage", () => {
+  for (const [fields, far] of cases.bars) {
+    const expected = far && { max: far[0], value: far[1] };
+    assert.deepEqual(format.bar(snapshot(fields)), expected);
+  }
+});
+
 test("the tab says how far its export is", () => {
   const running = snapshot({ rows_done: 37, rows_total: 100 });
   const counting = snapshot({ rows_total: null });

@@ -10,6 +10,8 @@ import { localise } from "./times.js";
 
 // Nobody tells a waiting export that the ones before it are gone.
 const QUEUE_MS = 10_000;
+// How often it is looked whether somebody has fallen silent.
+const TICK_MS = 1000;
 
 const page = document.querySelector("[data-streams]");
 const live = document.querySelector("[data-list=live]");
@@ -76,6 +78,9 @@ follow(page, {
     if (reason === "epoch") cards.forget();
     log?.clear();
   },
+  onStatus(status) {
+    cards.hears = status === "live";
+  },
 });
 
 // Nobody looks, so what was held for a card that moved can go.
@@ -99,3 +104,5 @@ setInterval(() => {
   if (document.hidden) return;
   for (const { id, status } of cards.snapshots) if (status === "queued") cards.refresh(id);
 }, QUEUE_MS);
+
+setInterval(() => document.hidden || cards.tick(), TICK_MS);

@@ -39,19 +39,34 @@ export function percent({ rows_done: done, rows_total: total }) {
   return done >= total ? 100 : Math.floor((100 * done) / total);
 }
 
-// What the sentences of a page may name. Null hides a sentence that names it.
-export function values(snapshot) {
+// What a bar has to go, and how far it is: { max, value }; null when that is not known.
+export function bar({ stage, assembled, rows_done: done, rows_total: total }) {
+  if (stage === "assembling") return { max: 1, value: assembled };
+  return total === null ? null : { max: total || 1, value: done };
+}
+
+// Seconds without a word from a worker after which a page stops to say how fast it is.
+export const SILENT_S = 10;
+
+// What the sentences of a page may name. Null hides a sentence that names it. `silence`:
+// seconds since the export was last heard of; infinitely many while nothing can be heard.
+export function values(snapshot, silence = 0) {
   const share = percent(snapshot);
   const counted = snapshot.rows_total !== null;
+  const { rows_again: again, assembled: file } = snapshot;
+  const isSilent = silence >= SILENT_S;
   return {
     label: snapshot.label,
     rows_done: number(snapshot.rows_done),
     rows_total: counted ? number(snapshot.rows_total) : null,
     rows_so_far: counted || !snapshot.rows_done ? null : number(snapshot.rows_done),
+    rows_again: again ? number(again) : null,
     percent: share === null ? null : `${share}${THIN}%`,
+    assembled: file === null ? null : `${Math.floor(100 * file)}${THIN}%`,
     size: snapshot.bytes ? size(snapshot.bytes) : null,
-    rate: snapshot.rate ? number(snapshot.rate) : null,
-    eta: snapshot.eta ? duration(snapshot.eta) : null,
+    rate: snapshot.rate && !isSilent ? number(snapshot.rate) : null,
+    eta: snapshot.eta && !isSilent ? duration(snapshot.eta) : null,
+    silence: isSilent && silence < Infinity ? duration(Math.floor(silence)) : null,
   };
 }
 
