@@ -63,7 +63,7 @@ EXPORTS = (
     # What people meet. It asks lifecycle, and leaves the work to workers.
     (
         *("admin", "api", "apps", "download", "forms", "health", "http", "management", "mixins"),
-        *("templatetags", "urls", "views"),
+        *("style", "templatetags", "urls", "views"),
     ),
     ("engine.keeper", "engine.extract", "engine.assemble"),
     ("engine.helping", "engine.runner"),

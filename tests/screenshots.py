@@ -1,0 +1,178 @@
+"""The pictures of the documentation: a real instance with the demo's data, in a real browser.
+
+    python -m tests.screenshots [DIRECTORY]
+
+writes them to docs/images, or to DIRECTORY. `make screenshots` does.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import django
+from playwright.sync_api import sync_playwright
+
+from tests.services import chromium, environment
+from tests.services.postgres import Postgres
+from tests.services.processes import ROOT, Run
+from tests.services.valkey import Valkey
+from tests.services.waybill import Server, Worker
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from exports.models import Export
+
+IMAGES = ROOT / "docs" / "images"
+WIDE = {"width": 1000, "height": 860}
+NARROW = {"width": 360, "height": 740}
+# As a phone's, so that letters are sharp where a picture is shown larger or smaller.
+SCALE = 1.5
+# Under way, at this share of its rows.
+MIDDLE = 0.35
+# Flights fit into it as CSV, and not as JSON Lines.
+ENOUGH = {"EXPORTS_MAX_BYTES": "70000000", "EXPORTS_PARALLEL": "0"}
+
+
+def main() -> int:
+    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
+    directory.mkdir(parents=True, exist_ok=True)
+    with closing(Run()) as run:
+        valkey = Valkey(run)
+        environment.prepare(run, "sqlite", valkey, Postgres(run))
+        valkey.start()
+        # Playwright keeps an event loop running in this thread.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+        django.setup()
+        _fill()
+        server, worker = Server(run), Worker(run, ENOUGH)
+        _export_some()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=chromium.find(), args=chromium.ARGUMENTS, chromium_sandbox=False
+            )
+            _Photographer(browser, server, directory).take_all(worker)
+            browser.close()
+    return 0
+
+
+def _fill() -> None:
+    from django.core.management import call_command  # noqa: PLC0415 - Django is set up only now
+
+    for name in ("migrate", "create_demo_accounts", "load_demo"):
+        call_command(name, stdout=io.StringIO())
+
+
+def _export_some() -> None:
+    """A history that has one of each: ready, failed, cancelled, expired, shared."""
+    from django.contrib.auth.models import Group  # noqa: PLC0415 - see above
+    from django.utils import timezone  # noqa: PLC0415 - see above
+
+    from exports import lifecycle  # noqa: PLC0415 - see above
+    from exports.models import Export  # noqa: PLC0415 - see above
+
+    team = Group.objects.get()
+    airports = _request("airports", format="xlsx")
+    _ended(airports)
+    Export.objects.filter(pk=airports.pk).update(expires_at=timezone.now())
+    cancelled = _request("flights", format="parquet")
+    _is_in_the_middle(cancelled)
+    lifecycle.cancel(cancelled)
+    _ended(cancelled)
+    for asked in (
+        {"exporter": "flights", "format": "jsonl", "label": "Flights with everything"},
+        {"exporter": "weather", "format": "parquet"},
+        {"exporter": "planes", "team": team.pk},
+        {"exporter": "flights", "filters": {"carrier": "UA"}, "label": "United’s flights"},
+    ):
+        _ended(_request(**asked))
+
+
+def _request(exporter: str, **asked: object) -> Export:
+    from django.contrib.auth.models import User  # noqa: PLC0415 - see above
+
+    from exports import lifecycle  # noqa: PLC0415 - see above
+
+    user = User.objects.get(username="demo")
+    return lifecycle.request(user=user, exporter=exporter, **asked)
+
+
+def _is_in_the_middle(export: Export) -> None:
+    def has_come_far() -> bool:
+        export.refresh_from_db()
+        return export.rows_done >= MIDDLE * (export.rows_total or math.inf)
+
+    wait_until(has_come_far, 120, what=f"{export} is in the middle")
+
+
+def _ended(export: Export) -> None:
+    def is_over() -> bool:
+        export.refresh_from_db()
+        return export.is_final
+
+    wait_until(is_over, 120, what=f"{export} is over")
+
+
+class _Photographer:
+    def __init__(self, browser: Browser, server: Server, directory: Path) -> None:
+        self._directory = directory
+        self._server = server
+        self._context = browser.new_context(
+            base_url=server.url,
+            device_scale_factor=SCALE,
+            reduced_motion="reduce",
+            timezone_id="UTC",
+        )
+
+    def take_all(self, worker: Worker) -> None:
+        page = self._context.new_page()
+        page.goto("/login/")
+        page.get_by_label("Username").fill("demo")
+        page.get_by_label("Password").fill("demo")
+        page.get_by_role("button", name="Sign in").click()
+        self._under_way(page, worker)
+        page.goto("/style/")
+        self._take(page, "style", WIDE | {"width": 1400, "height": 1000})
+        page.goto("/admin/exports/export/")
+        self._take(page, "admin", WIDE)
+
+    def _under_way(self, page: Page, worker: Worker) -> None:
+        """The dashboard and an export's page, while the worker rests in the middle of it."""
+        export = _request("flights")
+        _is_in_the_middle(export)
+        worker.freeze()
+        page.goto("/exports/")
+        self._take(page, "dashboard", WIDE, dark=True, narrow=True)
+        page.goto(export.get_absolute_url())
+        self._take(page, "export", WIDE, dark=True)
+        worker.thaw()
+        _ended(export)
+
+    def _take(
+        self,
+        page: Page,
+        name: str,
+        size: dict[str, int],
+        *,
+        dark: bool = False,
+        narrow: bool = False,
+    ) -> None:
+        for suffix, scheme, shown in (
+            ("", "light", size),
+            *([("-dark", "dark", size)] if dark else []),
+            *([("-narrow", "light", NARROW)] if narrow else []),
+        ):
+            page.set_viewport_size({"width": shown["width"], "height": shown["height"]})
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            page.screenshot(path=self._directory / f"{name}{suffix}.png", animations="disabled")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
