@@ -6,13 +6,13 @@ PYTHON3 = python3 python3.14 python3.13 python3.12 python3.11
 NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 TEMPLATES = config demo exports notifications templates
 
-.PHONY: help run test lint format bench schemas lock clean
+.PHONY: help run test lint format bench schemas screenshots lock clean
 .DEFAULT_GOAL := help
 # A recipe that fails halfway has made nothing.
 .DELETE_ON_ERROR:
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/requirements.lock.installed ## Run everything at http://127.0.0.1:8000 (or PORT=...)
 	@$(PYTHON) -m config.run
@@ -38,6 +38,10 @@ bench: .venv/requirements-dev.lock.installed ## Measure
 
 schemas: .venv/requirements-dev.lock.installed ## Write docs/*.json anew after a change of the wire
 	$(PYTHON) -m notifications.schema docs
+
+screenshots: .venv/requirements-dev.lock.installed ## Take the pictures in docs/images anew
+	@$(PYTHON) -m tests.services.chromium
+	@$(PYTHON) -m tests.screenshots $(ARGS)
 
 UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header -q

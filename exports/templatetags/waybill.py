@@ -57,7 +57,7 @@ def card(context: Context, export: Export) -> dict[str, Any]:
 @register.inclusion_tag("exports/_sheet.html", takes_context=True)
 def sheet(context: Context, export: Export) -> dict[str, Any]:
     """An export on its own page, to which its buttons lead back."""
-    return {**_shown(context, export), "next": export.get_absolute_url()}
+    return {**_shown(context, export), "next": export.get_absolute_url(), "is_sheet": True}
 
 
 def _shown(context: Context, export: Export) -> dict[str, Any]:

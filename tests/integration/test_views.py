@@ -527,8 +527,8 @@ def test_a_finished_export_tells_all_about_its_file(signed_in, finished):
 @pytest.mark.parametrize(
     ("consistency", "sentence"),
     [
-        ("row", "Rows as they were between 10:00:01 and 10:00:09"),
-        ("snapshot", "All rows as they were at 10:00:01"),
+        ("row", "As they were between 10:00:01 and 10:00:09"),
+        ("snapshot", "As they all were at 10:00:01"),
     ],
 )
 def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, consistency, sentence):
@@ -538,7 +538,7 @@ def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, con
     running = make_export(status=Status.RUNNING, **fields)
 
     assert sentence in text_of(signed_in.get(page("detail", done)))
-    assert "as they were" not in text_of(signed_in.get(page("detail", running)))
+    assert " were " not in text_of(signed_in.get(page("detail", running)))
 
 
 @pytest.mark.parametrize(
