@@ -48,7 +48,7 @@ def style(request: HttpRequest) -> HttpResponse:
         "schemes": [_Scheme(name) for name in SCHEMES],
         "reader": SimpleNamespace(user=READER),
         "colours": COLOURS,
-        "icons": re.findall(r'id="icon-(\w+)"', get_template("_icons.svg").template.source),
+        "icons": re.findall(r'id="icon-(\w+)"', get_template("_icons.svg").render()),
         "levels": LEVELS,
         "noon": NOON,
     }

@@ -64,8 +64,11 @@ def main() -> int:
     return 0
 
 
+# Django is set up only when what follows is called.
+
+
 def _fill() -> None:
-    from django.core.management import call_command  # noqa: PLC0415 - Django is set up only now
+    from django.core.management import call_command
 
     for name in ("migrate", "create_demo_accounts", "load_demo"):
         call_command(name, stdout=io.StringIO())
@@ -73,11 +76,11 @@ def _fill() -> None:
 
 def _export_some() -> None:
     """A history that has one of each: ready, failed, cancelled, expired, shared."""
-    from django.contrib.auth.models import Group  # noqa: PLC0415 - see above
-    from django.utils import timezone  # noqa: PLC0415 - see above
+    from django.contrib.auth.models import Group
+    from django.utils import timezone
 
-    from exports import lifecycle  # noqa: PLC0415 - see above
-    from exports.models import Export  # noqa: PLC0415 - see above
+    from exports import lifecycle
+    from exports.models import Export
 
     team = Group.objects.get()
     _ended(_request("weather", format="parquet"))
@@ -90,13 +93,13 @@ def _export_some() -> None:
     lifecycle.cancel(cancelled)
     _ended(cancelled)
     _ended(_request("flights", format="jsonl"))
-    _ended(_request("flights", filters={"carrier": "UA"}, label="United’s flights"))
+    _ended(_request("flights", filters={"carrier": "UA"}, label="Flights of United"))
 
 
 def _request(exporter: str, **asked: object) -> Export:
-    from django.contrib.auth.models import User  # noqa: PLC0415 - see above
+    from django.contrib.auth.models import User
 
-    from exports import lifecycle  # noqa: PLC0415 - see above
+    from exports import lifecycle
 
     user = User.objects.get(username="demo")
     return lifecycle.request(user=user, exporter=exporter, **asked)
