@@ -68,6 +68,9 @@ class ExportIn(Schema):
     format: str = "csv"
     options: dict[str, Any] | None = Field(None, description="How the file is written.")
     columns: list[str] | None = None
+    headers: dict[str, str] | None = Field(
+        None, description="Other headers than the exporter's, by the names of columns."
+    )
     filters: dict[str, Any] | None = None
     label: str = Field("", max_length=200, pattern=NO_NUL)
     # Strict: `true` is not the team 1.

@@ -8,13 +8,16 @@ ExportError
 │   ├── UnknownFormat
 │   ├── UnknownColumn
 │   ├── UnknownTeam
+│   ├── InvalidHeader
 │   ├── InvalidFilter
 │   ├── InvalidOption
+│   ├── InvalidPreset
 │   └── InvalidSelection
 ├── OverLimit             the person has asked for as much as they may: later, perhaps
 │   ├── TooManyExports
 │   └── TooManyRequests
 ├── IllegalMove           this export cannot do that now
+├── TookTooLong           an answer that nobody need wait for: do without it
 ├── TooLarge              its rows or its file are more than an export may have
 ├── UnreadableRow         a function of the exporter's raised
 ├── Unwritable            a value that the format cannot hold
@@ -60,6 +63,12 @@ class UnknownColumn(RequestError):
     field = "columns"
 
 
+class InvalidHeader(RequestError):
+    """A header that a file cannot have, or that two columns would share."""
+
+    field = "headers"
+
+
 class UnknownTeam(RequestError):
     """Also one that is there, and that the person is not in."""
 
@@ -74,6 +83,12 @@ class InvalidOption(RequestError):
     """One that the format does not have, or a value that it cannot have."""
 
     field = "options"
+
+
+class InvalidPreset(RequestError):
+    """A name under which no choice can be saved."""
+
+    field = "preset"
 
 
 class InvalidSelection(RequestError):
@@ -102,6 +117,10 @@ class TooManyExports(OverLimit):
 
 class TooManyRequests(OverLimit):
     limit = "requests_per_minute"
+
+
+class TookTooLong(ExportError):
+    """A query that was given a time, and needs more."""
 
 
 class TooLarge(ExportError):

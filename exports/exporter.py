@@ -60,6 +60,12 @@ class Column:
         }.items():
             object.__setattr__(self, field, value)
 
+    def titled(self, header: str) -> Column:
+        """The same column with another header."""
+        return Column(
+            self.name, self.expression, header=header, needs=self.needs, python=self.python
+        )
+
 
 class Exporter:
     """Subclass it, say what, and `@register` it.

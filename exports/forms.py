@@ -1,4 +1,4 @@
-"""The form that starts an export."""
+"""The forms that ask for an export: in a line, and with all that can be chosen."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from exports import options, registry
+from exports.columns import ColumnChoices
+from exports.filter_form import FilterFields
 from exports.models import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Mapping
 
     from django.contrib.auth.models import AnonymousUser, Group, User
+    from django.http import QueryDict
 
     from exports.exceptions import OverLimit, RequestError
+    from exports.exporter import Exporter
+    from exports.models import Preset
 
 
 # What sharing means, beside each choice of a team.
@@ -50,15 +55,41 @@ class OptionsForm(forms.Form):
     gzip = forms.BooleanField(
         label=_("Compress with gzip"), help_text=_("For CSV and JSON Lines."), required=False
     )
+    no_header = forms.BooleanField(
+        label=_("No row of headers"), help_text=_("For CSV and Excel."), required=False
+    )
+    unprotected = forms.BooleanField(
+        label=_("Leave formulas as they are"),
+        help_text=_(
+            "For CSV and Excel: only for programs. A spreadsheet runs text that begins with =."
+        ),
+        required=False,
+    )
+    # Said the other way round: a box that is not ticked asks for nothing.
+    CONTRARY = {"no_header": "header", "unprotected": "protect"}
+
+    @classmethod
+    def of(cls, chosen: Mapping[str, Any]) -> OptionsForm:
+        """The form as it is for the options of an export."""
+        contrary = {name: not chosen.get(option, True) for name, option in cls.CONTRARY.items()}
+        return cls(initial={**chosen, **contrary})
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What was chosen besides the defaults: a box that is not ticked asks for nothing."""
-        return {
-            name: value
+        """What was chosen besides the defaults."""
+        ticked = {
+            self.CONTRARY.get(name, name): False if name in self.CONTRARY else value
             for name, value in self.cleaned_data.items()
-            if value not in {"", options.DEFAULTS[name]}
+            if value
         }
+        return {name: value for name, value in ticked.items() if value != options.DEFAULTS[name]}
+
+    def takers(self) -> Iterator[tuple[forms.BoundField, str]]:
+        """Each field, and the formats that take what it asks for."""
+        for field in self:
+            option = self.CONTRARY.get(field.name, field.name)
+            takers = [name for name, taken in options.BY_FORMAT.items() if option in taken]
+            yield field, " ".join(takers)
 
 
 class StartForm(forms.Form):
@@ -84,17 +115,10 @@ class StartForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.options = OptionsForm(*args, **kwargs)
         self.exporters = registry.available(user)
-        self._offer("exporter", [(each.name, each.label) for each in self.exporters])
-        self._offer("team", [("", _("Nobody")), *((each.pk, each.name) for each in teams)])
-        # Who has left their last team since the page was made must be told that it cannot be
-        # had. An export that is not shared, without a word, would be no answer to what they asked.
-        if not teams and not self.data.get("team"):
-            del self.fields["team"]
-
-    def _offer(self, name: str, choices: list[Any]) -> None:
-        select = self.fields[name].widget
+        select = self.fields["exporter"].widget
         assert isinstance(select, forms.Select)
-        select.choices = choices
+        select.choices = [(each.name, each.label) for each in self.exporters]
+        _offer_teams(self, teams)
 
     def is_valid(self) -> bool:
         return self.options.is_valid() and super().is_valid()
@@ -111,3 +135,84 @@ class StartForm(forms.Form):
             self.options.add_error(None, str(error))
         else:
             self.add_error(field if field in self.fields else None, str(error))
+
+
+class ChoiceForm(forms.Form):
+    """All that can be chosen for one exporter. Whether it can be had is for `lifecycle` to say.
+
+    Besides its own fields it has `columns`, `filters` and `options`.
+    """
+
+    format = forms.CharField(
+        label=_("Format"), required=False, widget=forms.RadioSelect(choices=Format.choices)
+    )
+    label = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=200,
+        help_text=_("By it you find the export again, and it is the name of the file."),
+    )
+    team = forms.CharField(
+        label=_("Share with"), required=False, widget=forms.Select, help_text=SHARING
+    )
+
+    def __init__(
+        self,
+        exporter: Exporter,
+        data: QueryDict | None = None,
+        *,
+        preset: Preset | None = None,
+        teams: Collection[Group] = (),
+    ) -> None:
+        super().__init__(data, initial={"format": preset.format if preset else Format.CSV})
+        self.exporter = exporter
+        params = preset.params if preset else {}
+        if data is None:
+            self.options = OptionsForm.of(preset.options if preset else {})
+            self.columns = ColumnChoices.of(exporter, params)
+            self.filters = FilterFields.of(exporter, params)
+        else:
+            self.options = OptionsForm(data)
+            self.columns = ColumnChoices.sent(exporter, data)
+            self.filters = FilterFields.sent(exporter, data)
+        self.fields["label"].widget.attrs["placeholder"] = exporter.label
+        _offer_teams(self, teams)
+
+    def is_valid(self) -> bool:
+        return self.options.is_valid() and super().is_valid()
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What `lifecycle` is to be asked for."""
+        return {
+            "exporter": self.exporter.name,
+            **self.cleaned_data,
+            **self.columns.asked,
+            "filters": self.filters.asked,
+            "options": self.options.asked,
+        }
+
+    @property
+    def wrong(self) -> str:
+        """All that is wrong with its fields, in a line."""
+        errors = [*self.errors.values(), *self.options.errors.values()]
+        return " ".join(str(text) for each in errors for text in each)
+
+    def refuse(self, error: RequestError | OverLimit) -> None:
+        """Show what was refused: at the field that it names, unless it is said there already."""
+        field = getattr(error, "field", None)
+        if field == "options":
+            self.options.add_error(None, str(error))
+        elif field != "filters" or not self.filters.has_errors:
+            self.add_error(field if field in self.fields else None, str(error))
+
+
+def _offer_teams(form: forms.Form, teams: Collection[Group]) -> None:
+    """Let the field `team` offer them; who has none is not asked."""
+    select = form.fields["team"].widget
+    assert isinstance(select, forms.Select)
+    select.choices = [("", _("Nobody")), *((each.pk, each.name) for each in teams)]
+    # Who has left their last team since the page was made must be told that it cannot be
+    # had. An export that is not shared, without a word, would be no answer to what they asked.
+    if not teams and not form.data.get("team"):
+        del form.fields["team"]

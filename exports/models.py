@@ -176,6 +176,12 @@ class Export(models.Model):
         indexes = [
             # The dashboard's history.
             models.Index(fields=["owner", "-created_at"], name="export_history"),
+            # Past runs, from which size and time of the next are reckoned.
+            models.Index(
+                fields=["exporter", "format", "-finished_at"],
+                name="export_past_runs",
+                condition=models.Q(status="succeeded"),
+            ),
             # Rescue, and the position in the queue.
             models.Index(
                 fields=["status", "queued_at"],
@@ -250,6 +256,32 @@ class Export(models.Model):
         """Whether the file can be downloaded at `now`."""
         expired = self.expires_at is not None and self.expires_at <= now
         return self.status == Status.SUCCEEDED and bool(self.file) and not expired
+
+
+class Preset(models.Model):
+    """What somebody has chosen for an exporter: under a name, or the last time."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="export_presets"
+    )
+    exporter = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, blank=True, help_text="Empty: the last choice.")
+    format = models.CharField(max_length=10, choices=Format)
+    # As those of an Export. What cannot be had any more is found out when it is run.
+    options = models.JSONField(default=dict)
+    params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["exporter", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "exporter", "name"], name="one_preset_of_a_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"the last choice for {self.exporter}"
 
 
 class PartStatus(models.TextChoices):

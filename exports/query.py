@@ -6,13 +6,14 @@ change list's own query string. The worker asks it again, with the owner's right
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.http import QueryDict
 
 from exports import changelist, registry
-from exports.exceptions import InvalidFilter, NotPermitted, UnknownColumn
+from exports.exceptions import InvalidFilter, InvalidHeader, NotPermitted, UnknownColumn
 from exports.exporter import relation_with_many
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from exports.models import Export
 
 
+LONGEST_HEADER = 100
 MAX_DIGITS = 400  # More than a double has: no column that a filter compares is larger.
 
 
@@ -39,8 +41,18 @@ def permitted(user: User, name: str) -> Exporter:
     return exporter
 
 
-def columns(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
-    """The columns `names` in that order; all of them for None. Raises UnknownColumn."""
+def columns(
+    exporter: Exporter, names: Sequence[str] | None, headers: Mapping[str, str] | None = None
+) -> list[Column]:
+    """The columns `names` in that order, or all of them; with `headers`, by name, for some.
+
+    Raises UnknownColumn or InvalidHeader.
+    """
+    chosen = _chosen(exporter, names)
+    return _titled(chosen, headers) if headers else chosen
+
+
+def _chosen(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
     known = {column.name: column for column in exporter.all_columns()}
     if names is None:
         return list(known.values())
@@ -54,6 +66,22 @@ def columns(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
     if len(set(names)) < len(names):
         raise UnknownColumn("Each column can be there once.")
     return [known[name] for name in names]
+
+
+def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column]:
+    names = {column.name for column in chosen}
+    for name, header in headers.items():
+        if name not in names:
+            raise InvalidHeader(f'The header "{header}" is for a column that is not there: {name}.')
+        if not 0 < len(header) <= LONGEST_HEADER or not header.isprintable():
+            raise InvalidHeader(
+                f'The header of "{name}" has to be a line of 1 to {LONGEST_HEADER} characters.'
+            )
+    titled = [column.titled(headers.get(column.name, column.header)) for column in chosen]
+    for header, times in Counter(column.header for column in titled).items():
+        if times > 1:
+            raise InvalidHeader(f'Two columns cannot both have the header "{header}".')
+    return titled
 
 
 def rows(exporter: Exporter, user: User, params: Mapping[str, Any]) -> QuerySet[Any]:
@@ -82,7 +110,8 @@ def _each_once(base: QuerySet[Any], narrowed: QuerySet[Any]) -> QuerySet[Any]:
 def of(export: Export) -> tuple[QuerySet[Any], list[Column]]:
     """The rows and columns of a stored export, its owner's permission asked again."""
     exporter = permitted(export.owner, export.exporter)
-    chosen = columns(exporter, export.params.get("columns"))
+    params = export.params
+    chosen = columns(exporter, params.get("columns"), params.get("headers"))
     return rows(exporter, export.owner, export.params), chosen
 
 
@@ -96,11 +125,17 @@ def filter_names(exporter: Exporter) -> list[str]:
 def _filtered(
     exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any]
 ) -> QuerySet[Any]:
+    filtered: QuerySet[Any] = filterset(exporter, queryset, filters).qs
+    return filtered
+
+
+def filterset(exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any]) -> FilterSet:
+    """The exporter's FilterSet of `filters`, which are valid. Raises InvalidFilter."""
     if exporter.filterset is None:
         raise InvalidFilter(f'"{exporter.name}" has no filters.')
     data = _form_data(filters)
-    filterset = exporter.filterset(data, queryset=queryset)
-    known = _parameters(filterset)
+    made = exporter.filterset(data, queryset=queryset)
+    known = _parameters(made)
     for name in sorted(filters):
         if name not in known:
             raise InvalidFilter(
@@ -108,17 +143,16 @@ def _filtered(
             )
         if len(data.getlist(name)) > 1 and not known[name]:
             raise InvalidFilter(f'The filter "{name}" takes one value.')
-    if not filterset.is_valid():
+    if not made.is_valid():
         wrong = (
             f'The filter "{name}" is not valid: {" ".join(problems)}'
-            for name, problems in filterset.errors.items()
+            for name, problems in made.errors.items()
         )
         raise InvalidFilter(" ".join(wrong))
-    for name, value in filterset.form.cleaned_data.items():
+    for name, value in made.form.cleaned_data.items():
         if any(_is_endless(number) for number in _numbers(value)):
             raise InvalidFilter(f'The filter "{name}" is not valid: the number is too large.')
-    filtered: QuerySet[Any] = filterset.qs
-    return filtered
+    return made
 
 
 def _numbers(value: Any) -> Iterator[Decimal]:

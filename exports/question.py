@@ -59,6 +59,7 @@ def checked(
     format: str = Format.CSV,  # noqa: A002 - the field's name
     options: Mapping[str, Any] | None = None,
     columns: Sequence[str] | None = None,
+    headers: Mapping[str, str] | None = None,
     filters: Mapping[str, Any] | None = None,
     changelist: Mapping[str, Any] | None = None,
     label: str = "",
@@ -73,9 +74,14 @@ def checked(
         raise UnknownFormat(
             f'There is no format "{format}". There are: {", ".join(Format.values)}.'
         )
-    asked = {"columns": columns, "filters": filters, "changelist": changelist}
+    asked = {
+        "columns": columns,
+        "headers": headers or None,
+        "filters": filters,
+        "changelist": changelist,
+    }
     params = {name: value for name, value in asked.items() if value is not None}
-    query.columns(found, columns)
+    query.columns(found, columns, headers)
     query.rows(found, user, params)
     return Question(
         owner=user,

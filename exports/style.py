@@ -50,6 +50,7 @@ def style(request: HttpRequest) -> HttpResponse:
         "colours": COLOURS,
         "icons": re.findall(r'id="icon-(\w+)"', get_template("_icons.svg").render()),
         "levels": LEVELS,
+        "previews": PREVIEWS,
         "noon": NOON,
     }
     return render(request, "exports/style.html", context)
@@ -166,6 +167,17 @@ STATES: tuple[tuple[str, dict[str, Any]], ...] = (
         "Cancelled",
         {**_over, "status": Status.CANCELLED, "rows_total": TOTAL, "rows_done": ROWS},
     ),
+)
+
+PREVIEWS: tuple[dict[str, Any], ...] = (
+    {
+        "sample": {
+            "headers": ["id", "carrier", "delay"],
+            "cells": [["1", "United Air Lines Inc.", "9"], ["2", "", "-11"]],
+        },
+    },
+    {"sample": {"lines": ["id,carrier,delay", "1,United Air Lines Inc.,9", "2,,-11"]}},
+    {"problem": "Choose at least one column."},
 )
 
 ENTRIES = (

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from exports import views
+from exports import choosing, views
 
 app_name = "exports"
 urlpatterns = [
     path("", views.Dashboard.as_view(), name="dashboard"),
     path("", views.Dashboard.as_view(), name="create"),
+    path("new/<str:name>/", choosing.Choose.as_view(), name="choose"),
+    path("new/<str:name>/preview", choosing.look, name="preview"),
+    path("presets/<int:pk>/run", choosing.run_preset, name="run_preset"),
+    path("presets/<int:pk>/delete", choosing.delete_preset, name="delete_preset"),
     path("<uuid:pk>/", views.detail, name="detail"),
     path("<uuid:pk>/card", views.card, name="card"),
     path("<uuid:pk>/file", views.file, name="file"),

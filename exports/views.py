@@ -18,14 +18,15 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from exports import lifecycle, query
+from exports import lifecycle, presets, query
 from exports.access import may_change, own_and_shared, visible_to
+from exports.choosing import at_its_card
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.forms import StartForm
@@ -67,6 +68,9 @@ class Dashboard(LoginRequiredMixin, View):
     def post(self, request: HttpRequest) -> HttpResponse:
         teams = list(teams_of(user_of(request)))
         form = StartForm(request.POST, user=request.user, teams=teams)
+        if "choose" in request.POST and (exporter := request.POST.get("exporter")):
+            chosen = urlencode({"format": request.POST.get("format", "")})
+            return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{chosen}")
         if form.is_valid():
             try:
                 asked = lifecycle.request_once(user=user_of(request), **form.asked)
@@ -78,7 +82,7 @@ class Dashboard(LoginRequiredMixin, View):
             except NotPermitted as error:
                 raise PermissionDenied(str(error)) from error
             else:
-                return SeeOther(_at_its_card(told_if_under_way(request, *asked)))
+                return SeeOther(at_its_card(told_if_under_way(request, *asked).key))
         return self._render(request, form, teams, status=422)
 
     def _render(
@@ -95,6 +99,7 @@ class Dashboard(LoginRequiredMixin, View):
             "form": form,
             "active": shown.exclude(status__in=FINAL),
             "history": history.get_page(request.GET.get("page")),
+            "presets": presets.named(user),
         }
         return render(request, "exports/dashboard.html", context, status=status)
 
@@ -181,7 +186,7 @@ def _repeats(repeat: Callable[..., tuple[Export, bool]]) -> Callable[[HttpReques
 
     def press(request: HttpRequest, export: Export) -> str:
         new = told_if_under_way(request, *repeat(export, by=user_of(request)))
-        return new.get_absolute_url() if "next" in request.POST else _at_its_card(new)
+        return new.get_absolute_url() if "next" in request.POST else at_its_card(new.key)
 
     return press
 
@@ -199,11 +204,7 @@ def _next(request: HttpRequest, export: Export) -> str:
     secure = request.is_secure()
     if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=secure):
         return url
-    return _at_its_card(export)
-
-
-def _at_its_card(export: Export) -> str:
-    return f"{reverse('exports:dashboard')}#{export.key}"
+    return at_its_card(export.key)
 
 
 def _visible(request: HttpRequest, pk: uuid.UUID) -> Export:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import sqlite3
 from contextlib import contextmanager, suppress
 from itertools import islice
+from threading import Event, Timer
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, OperationalError, connections
 from psycopg.pq import TransactionStatus
+
+from exports.exceptions import TookTooLong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +46,46 @@ DECLARE = "SET LOCAL cursor_tuple_fraction = 1; DECLARE places NO SCROLL CURSOR 
 FETCH = "FETCH 1 IN places"
 
 
+def interrupt(connection: BaseDatabaseWrapper) -> None:
+    """End the query that is under way, from another thread. There it raises OperationalError.
+
+    Here nothing is raised: a connection that is lost, or closed just now, reads no more.
+    """
+    raw: Any = connection.connection
+    if raw is None:
+        return
+    with suppress(psycopg.Error, sqlite3.Error):
+        if connection.vendor == "postgresql":
+            raw.cancel_safe(timeout=5)
+        else:
+            raw.interrupt()
+
+
+@contextmanager
+def limited(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
+    """The queries of the block take so long at most. Raises TookTooLong.
+
+    For questions of people who wait before a page, and who can do without the answer.
+    """
+    has_ended = Event()
+
+    def end() -> None:
+        has_ended.set()
+        interrupt(connection)
+
+    timer = Timer(seconds, end)
+    timer.start()
+    try:
+        yield
+    except OperationalError as error:
+        if not has_ended.is_set():
+            raise
+        raise TookTooLong(f"It takes more than {seconds:g} s.") from error
+    finally:
+        timer.cancel()
+        timer.join()  # What comes after the block is not ended.
+
+
 class Source:
     """Where the rows of one database are read. To be closed.
 
@@ -62,18 +105,8 @@ class Source:
             self.connection.close()
 
     def interrupt(self) -> None:
-        """End the query that is under way, from another thread. There it raises OperationalError.
-
-        Here nothing is raised: a connection that is lost, or closed just now, reads no more.
-        """
-        raw: Any = self.connection.connection
-        if raw is None:
-            return
-        with suppress(psycopg.Error, sqlite3.Error):
-            if self.is_postgres:
-                raw.cancel_safe(timeout=5)
-            else:
-                raw.interrupt()
+        """End the query that is under way, from another thread. There it raises OperationalError."""
+        interrupt(self.connection)
 
     @contextmanager
     def reading(self, *, rows: bool = True) -> Iterator[None]:

@@ -5,46 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import IS_FACETS_VAR, IS_POPUP_VAR, TO_FIELD_VAR
-from django.contrib.admin.utils import model_ngettext
-from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
-from exports import changelist, lifecycle, registry
-from exports.exceptions import (
-    ExportError,
-    InvalidSelection,
-    NotPermitted,
-    OverLimit,
-    RequestError,
-)
-from exports.forms import SHARING, OptionsForm
-from exports.http import over_limit, told_if_under_way
-from exports.mixins import checks, words
-from exports.models import Format
-from notifications.access import teams_of
+from exports import registry
+from exports.exceptions import InvalidSelection
+from exports.mixins import checks
+from exports.mixins.page import SelectionPage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from django.core.checks import CheckMessage
     from django.db.models import QuerySet
 
     Base = admin.ModelAdmin[Any]
 else:
     Base = object
-
-# What the query string of a change list says besides which rows are in it.
-NOT_FILTERS = (
-    *(ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, ORDER_VAR, PAGE_VAR),
-    *(IS_POPUP_VAR, TO_FIELD_VAR),
-)
 
 
 class ExportMixin(Base):
@@ -74,7 +54,7 @@ class ExportMixin(Base):
         if "cl" in context and not context["cl"].is_popup:
             # Around whichever template this list has: the project may have one of its own.
             context["list_template"] = response.resolve_template(response.template_name)
-            context["export_url"] = self._url("export", _filters(request))
+            context["export_url"] = SelectionPage(self, request).url("export")
             response.template_name = "exports/admin/change_list.html"
         return response
 
@@ -94,125 +74,41 @@ class ExportMixin(Base):
         request: HttpRequest,
         queryset: QuerySet[Any],  # noqa: ARG002 - Django's signature
     ) -> HttpResponse | None:
-        """Ask for the format. Rows on all pages of the list go as its query, not as keys."""
+        """Ask how. Rows on all pages of the list go as its query, not as keys."""
+        page = SelectionPage(self, request)
         if request.POST.get("select_across") == "1":
-            return HttpResponseRedirect(self._url("export", _filters(request)))
-        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
+            return HttpResponseRedirect(page.url("export"))
         try:
-            self._refuse_too_many(keys)
+            page.refuse_too_many()
         except InvalidSelection as error:
             self.message_user(request, str(error), messages.ERROR)
             return None
-        return self._page(request, keys)
+        return page.ask()
 
-    # -- The page that asks for the format -----------------------------------------------
+    # -- The page that asks how ------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
-        view = self.admin_site.admin_view(self.export_view)
-        return [path("export/", view, name=name), *super().get_urls()]
+        page = self.admin_site.admin_view(self.export_view)
+        look = self.admin_site.admin_view(self.export_preview_view)
+        return [
+            path("export/", page, name=name),
+            path("export/preview/", look, name=f"{name}_preview"),
+            *super().get_urls(),
+        ]
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
-        """Say what will be exported and ask for the format; by POST, start it."""
+        """Say what will be exported and ask how; by POST, start it."""
+        return self._page_of(request).respond()
+
+    def export_preview_view(self, request: HttpRequest) -> HttpResponse:
+        """What it would give, for the script of that page."""
+        return self._page_of(request).look()
+
+    def _page_of(self, request: HttpRequest) -> SelectionPage:
         if not self.has_export_permission(request):
             raise PermissionDenied(_("You may not export this list."))
-        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        if request.method != "POST":
-            return self._page(request, keys)
-        chosen = OptionsForm(request.POST)
-        try:
-            self._refuse_too_many(keys)
-            asked = lifecycle.request_once(
-                user=request.user,  # type: ignore[arg-type]  # admin_view asks for a login.
-                exporter=self.exporter,
-                format=request.POST.get("format", ""),
-                options=chosen.asked if chosen.is_valid() else {},
-                changelist=self._selection(request, keys),
-                label=self._in_words(request, keys),
-                team=request.POST.get("team"),
-            )
-        except NotPermitted as error:
-            raise PermissionDenied(str(error)) from error
-        except OverLimit as error:
-            return over_limit(self._page(request, keys, error), error)
-        except RequestError as error:
-            return self._page(request, keys, error)
-        return HttpResponseRedirect(told_if_under_way(request, *asked).get_absolute_url())
-
-    def _selection(self, request: HttpRequest, keys: Sequence[str]) -> dict[str, Any]:
-        model = self.opts.label_lower
-        if keys:
-            # The rows themselves were ticked. One that changes before the worker reads it,
-            # so that the filters would not show it any more, is still meant.
-            return {"model": model, "query": "", "keys": list(dict.fromkeys(keys))}
-        return {"model": model, "query": _filters(request)}
-
-    def _refuse_too_many(self, keys: Sequence[str]) -> None:
-        most = max(self.list_per_page, self.list_max_show_all)
-        if len(keys) > most:
-            raise InvalidSelection(
-                _(
-                    "At most %(most)d rows can be ticked by hand. To export more, filter the "
-                    "list and choose “Export…”."
-                )
-                % {"most": most}
-            )
-
-    def _page(
-        self, request: HttpRequest, keys: Sequence[str], error: ExportError | None = None
-    ) -> HttpResponse:
-        filters = _filters(request)
-        what = ""
-        try:
-            what = self._in_words(request, keys)
-        except InvalidSelection as unreadable:
-            error = error or unreadable
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Export %(name)s") % {"name": self.opts.verbose_name_plural},
-            "error": error,
-            "what": what,
-            "keys": keys,
-            "key_name": ACTION_CHECKBOX_NAME,
-            "formats": Format.choices,
-            "chosen_format": request.POST.get("format", Format.CSV),
-            # The action of the list comes by POST, too, and without any choice.
-            "options": OptionsForm(request.POST if "format" in request.POST else None),
-            "teams": teams_of(request.user),  # type: ignore[arg-type]  # As above.
-            "chosen_team": request.POST.get("team", ""),
-            "sharing": SHARING,
-            "export_url": self._url("export", filters),
-            "list_url": self._url("changelist", filters),
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(
-            request, "exports/admin/selection.html", context, status=422 if error else 200
-        )
-
-    def _in_words(self, request: HttpRequest, keys: Sequence[str]) -> str:
-        """What will be exported, for its owner to check. Nothing is counted."""
-        if keys:
-            count = len(set(keys))
-            return ngettext("%(count)d selected %(name)s", "%(count)d selected %(name)s", count) % {
-                "count": count,
-                "name": model_ngettext(self.opts, count),
-            }
-        phrases = words.in_words(changelist.uncounted(self, request)) or [_("all of them")]
-        return f"{registry.get(self.exporter).label}: {'; '.join(phrases)}"
-
-    def _url(self, view: str, filters: str) -> str:
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}"
-        url = reverse(name, current_app=self.admin_site.name)
-        return f"{url}?{filters}" if filters else url
+        return SelectionPage(self, request)
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         return [*super().check(**kwargs), *checks.check(self)]
-
-
-def _filters(request: HttpRequest) -> str:
-    """The part of the list's query string that says which rows are in it."""
-    params = request.GET.copy()
-    for name in NOT_FILTERS:
-        params.pop(name, None)
-    return params.urlencode()

@@ -162,7 +162,7 @@ def test_a_list_keeps_its_own_template(exporting, settings, tmp_path):
 def test_the_page_says_in_words_what_will_be_exported(exporting, filters, sentence):
     page = exporting.get(f"{PAGE}?{filters}")
 
-    assert f'<div class="readonly">{sentence}</div>' in text(page)
+    assert f'<div class="readonly" data-looked="sum">{sentence}</div>' in text(page)
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_an_option_that_the_format_has_not_is_refused_beside_the_options(signed_
     assert 'JSON Lines has no option "delimiter". It has: gzip (true or false).' in text_of(
         response
     )
-    assert re.search(r'<details class="options" open>.*JSON Lines has.*</details>', content, re.S)
+    assert re.search(r'<details class="options" data-options open>.*JSON Lines has.*</details>', content, re.S)
     assert '<option value=";" selected>' in content
     assert not Export.objects.exists()
 

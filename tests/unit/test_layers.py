@@ -49,7 +49,7 @@ EXPORTS = (
     ),
     ("address", "conf"),
     ("models", "leases"),
-    ("exporter", "registry", "changelist", "query", "options"),
+    ("exporter", "registry", "changelist", "query", "options", "columns", "filter_form", "words"),
     (
         *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
         *("engine.projection", "engine.s3"),
@@ -57,12 +57,25 @@ EXPORTS = (
     ("engine.source", "engine.store"),
     ("engine.plan", "engine.readers"),
     ("access", "snapshot", "announce", "notices", "parts", "limits", "question"),
+    # What a question would give, and what is kept of it.
+    ("preview", "presets"),
     ("queue",),
     ("turns",),
     ("lifecycle", "prune"),
     # What people meet. It asks lifecycle, and leaves the work to workers.
     (
-        *("admin", "api", "apps", "download", "forms", "health", "http", "management", "mixins"),
+        *(
+            "admin",
+            "api",
+            "apps",
+            "choosing",
+            "download",
+            "forms",
+            "health",
+            "http",
+            "management",
+            "mixins",
+        ),
         *("style", "templatetags", "urls", "views"),
     ),
     ("engine.keeper", "engine.extract", "engine.assemble"),

@@ -84,6 +84,13 @@ class Command(BaseCommand):
             "--columns", type=asked.names, metavar="A,B,C", help="These, in this order."
         )
         parser.add_argument(
+            "--header",
+            action="append",
+            type=asked.pair,
+            metavar="COLUMN=TEXT",
+            help="Another header for a column; repeatable.",
+        )
+        parser.add_argument(
             "--option",
             action="append",
             type=asked.pair,
@@ -161,7 +168,7 @@ class Command(BaseCommand):
             export_id = uuid.UUID(self._options["exporter"])
         except ValueError:
             return None
-        new = ("user", "format", "filter", "columns", "option", "label")
+        new = ("user", "format", "filter", "columns", "header", "option", "label")
         if not self._options["follow"] or any(self._options[name] is not None for name in new):
             raise CommandError(
                 "An export that is there can be followed, and nothing else: "
@@ -179,6 +186,7 @@ class Command(BaseCommand):
             "exporter": options["exporter"],
             "format": options["format"],
             "columns": options["columns"],
+            "headers": options["header"] and dict(options["header"]),
             "label": options["label"],
             "filters": options["filter"] and asked.filters(options["filter"]),
             "options": options["option"] and asked.options(options["option"]),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('exports', '0004_engine'),
+        ('exports', '0005_presets'),
     ]
 
     operations = [

@@ -1,0 +1,176 @@
+"""The page on which an export is chosen: columns, filters, format; what it would give; presets.
+
+It works without scripts: each button is a submit button, and the page comes back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views import View
+from django.views.decorators.http import require_POST
+
+from exports import lifecycle, presets, preview, query, question, words
+from exports.exceptions import NotPermitted, OverLimit, RequestError
+from exports.forms import ChoiceForm
+from exports.http import over_limit, told_if_under_way
+from notifications.access import teams_of
+from notifications.http import SeeOther, user_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from exports.exporter import Exporter
+    from exports.models import Preset
+    from exports.question import Question
+
+
+def at_its_card(key: str) -> str:
+    """The dashboard, at the card of the export with that key."""
+    return f"{reverse('exports:dashboard')}#{key}"
+
+
+class Choose(LoginRequiredMixin, View):
+    """All that can be chosen for an exporter, as it was chosen the last time."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        exporter = _permitted(request, name)
+        preset = _preset(request, exporter)
+        form = ChoiceForm(exporter, preset=preset, teams=_teams(request))
+        form.initial["format"] = request.GET.get("format", form.initial["format"])
+        return _page(request, form, preset=preset)
+
+    def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        exporter = _permitted(request, name)
+        form = ChoiceForm(exporter, request.POST, teams=_teams(request))
+        if "move" in request.POST:
+            form.columns.press(request.POST["move"])
+            return _page(request, form)
+        if form.is_valid():
+            try:
+                return self._do(request, form)
+            except RequestError as error:
+                form.refuse(error)
+            except OverLimit as error:
+                form.refuse(error)
+                return over_limit(_page(request, form), error)
+            except NotPermitted as error:
+                raise PermissionDenied(str(error)) from error
+        return _page(request, form, status=422)
+
+    def _do(self, request: HttpRequest, form: ChoiceForm) -> HttpResponse:
+        user = user_of(request)
+        asked = question.checked(user, **form.asked)
+        if "look" in request.POST:
+            return _page(request, form, looked=_looked(asked))
+        if "save" in request.POST:
+            preset = presets.save(asked, request.POST.get("preset", ""))
+            messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
+            return SeeOther(f"{request.path}?preset={preset.pk}")
+        export, is_new = lifecycle.request_once(user=user, **form.asked)
+        presets.remember(asked)
+        return SeeOther(at_its_card(told_if_under_way(request, export, is_new).key))
+
+
+@login_required
+@require_POST
+def look(request: HttpRequest, name: str) -> HttpResponse:
+    """What the choice would give, as the fragment of its page, for the page's script."""
+    exporter = _permitted(request, name)
+    form = ChoiceForm(exporter, request.POST, teams=_teams(request))
+    context: dict[str, Any] = {}
+    try:
+        if form.is_valid():
+            context = _looked(question.checked(user_of(request), **form.asked))
+        else:
+            context["refusal"] = form.wrong
+    except RequestError as error:
+        context["refusal"] = str(error)
+    return render(request, "exports/_preview.html", context)
+
+
+def _looked(asked: Question) -> dict[str, Any]:
+    exporter = query.permitted(asked.owner, asked.exporter)
+    return {
+        "preview": preview.look(asked),
+        "what": exporter.queryset.model._meta,
+        "phrases": words.filters(exporter, asked.params.get("filters") or {}),
+    }
+
+
+def _page(
+    request: HttpRequest,
+    form: ChoiceForm,
+    *,
+    preset: Preset | None = None,
+    looked: dict[str, Any] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    user = user_of(request)
+    context = {
+        "form": form,
+        "exporter": form.exporter,
+        "preset": preset,
+        "presets": presets.of_the_page(user, form.exporter.name),
+        **(looked or {}),
+    }
+    return render(request, "exports/choose.html", context, status=status)
+
+
+def _permitted(request: HttpRequest, name: str) -> Exporter:
+    try:
+        return query.permitted(user_of(request), name)
+    except NotPermitted as error:
+        raise PermissionDenied(str(error)) from error
+    except RequestError as error:
+        raise Http404(str(error)) from error
+
+
+def _preset(request: HttpRequest, exporter: Exporter) -> Preset | None:
+    """The one that the address names, else the last choice; none for who starts over."""
+    user = user_of(request)
+    chosen = request.GET.get("preset", "")
+    if chosen.isdecimal():
+        return get_object_or_404(presets.of_the_page(user, exporter.name), pk=chosen)
+    return None if "fresh" in request.GET else presets.last(user, exporter.name)
+
+
+def _teams(request: HttpRequest) -> list[Any]:
+    return list(teams_of(user_of(request)))
+
+
+# -- Presets -------------------------------------------------------------------------------
+
+
+@login_required
+@require_POST
+def run_preset(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for what was saved under a name."""
+    user = user_of(request)
+    preset = get_object_or_404(presets.named(user), pk=pk)
+    try:
+        asked = lifecycle.request_once(user=user, **presets.request(preset))
+    except (NotPermitted, OverLimit, RequestError) as error:
+        messages.error(request, f"{preset.name}: {error}")
+        return SeeOther(reverse("exports:dashboard"))
+    return SeeOther(at_its_card(told_if_under_way(request, *asked).key))
+
+
+@login_required
+@require_POST
+def delete_preset(request: HttpRequest, pk: int) -> HttpResponse:
+    """Forget what was saved under a name. Exports that were made of it stay."""
+    preset = get_object_or_404(presets.named(user_of(request)), pk=pk)
+    preset.delete()
+    messages.success(request, _("“%(name)s” is forgotten.") % {"name": preset.name})
+    return SeeOther(reverse("exports:dashboard"))

@@ -1,0 +1,88 @@
+"""The columns of a file as a person chooses them: which, in what order, under what headers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from django.http import QueryDict
+
+    from exports.exporter import Exporter
+
+
+@dataclass
+class Choice:
+    """One column. `header` is empty where the exporter's own, `usual`, will do."""
+
+    name: str
+    usual: str
+    header: str = ""
+    is_chosen: bool = True
+
+
+class ColumnChoices:
+    """All columns of an exporter, those that are chosen and the others, in the order wanted."""
+
+    def __init__(self, exporter: Exporter, choices: Iterable[Choice]) -> None:
+        self._usual = {column.name: column.header for column in exporter.all_columns()}
+        self.choices = list(choices)
+
+    @classmethod
+    def of(cls, exporter: Exporter, params: Mapping[str, Any]) -> ColumnChoices:
+        """As `params` of an export have them. What the exporter has no more is left out."""
+        usual = {column.name: column.header for column in exporter.all_columns()}
+        chosen = [name for name in params.get("columns") or usual if name in usual]
+        headers = params.get("headers") or {}
+        order = [*chosen, *(name for name in usual if name not in chosen)]
+        made = (Choice(name, usual[name], headers.get(name, ""), name in chosen) for name in order)
+        return cls(exporter, made)
+
+    @classmethod
+    def sent(cls, exporter: Exporter, data: QueryDict) -> ColumnChoices:
+        """As a form sends them: `order` has all names, `column` those that are ticked.
+
+        A name that is not the exporter's stays, to be refused by who knows why. A form
+        without any of it means all columns.
+        """
+        usual = {column.name: column.header for column in exporter.all_columns()}
+        if "order" not in data and "column" not in data:
+            return cls.of(exporter, {})
+        ticked = data.getlist("column")
+        order = dict.fromkeys([*data.getlist("order"), *ticked, *usual])
+        return cls(
+            exporter,
+            (
+                Choice(
+                    name,
+                    usual.get(name, name),
+                    data.get(f"header-{name}", "").strip(),
+                    name in ticked,
+                )
+                for name in order
+            ),
+        )
+
+    def press(self, button: str) -> None:
+        """Move a column as the button says: "flight up" before the one that is there, or "down"."""
+        name, _, way = button.rpartition(" ")
+        names = [choice.name for choice in self.choices]
+        if name in names:
+            here = names.index(name)
+            there = max(here - 1, 0) if way == "up" else here + 1
+            self.choices.insert(there, self.choices.pop(here))
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """As `lifecycle.request` takes them. What is the exporter's own way is not said."""
+        chosen = [choice for choice in self.choices if choice.is_chosen]
+        names: Sequence[str] = [choice.name for choice in chosen]
+        headers = {
+            choice.name: choice.header
+            for choice in chosen
+            if choice.header and choice.header != choice.usual
+        }
+        is_usual = names == list(self._usual)
+        return {"columns": None if is_usual else names, "headers": headers or None}

@@ -1,0 +1,93 @@
+"""The filters of an exporter as fields of a form: those of its FilterSet, under names of their own.
+
+A form that asks for an export has other fields, too, and a model may well have a field
+"format". So each name has a prefix.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.timezone import get_current_timezone_name
+from django.utils.translation import gettext as _
+from django_filters.fields import (
+    DateRangeField,
+    DateTimeRangeField,
+    IsoDateTimeRangeField,
+    TimeRangeField,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from django.forms.boundfield import BoundField
+
+    from exports.exporter import Exporter
+
+PREFIX = "filter"
+
+
+class FilterFields:
+    """The fields, filled in."""
+
+    def __init__(self, exporter: Exporter, filters: Mapping[str, Any]) -> None:
+        self.asked = dict(filters)
+        self.form: forms.Form | None = None
+        if exporter.filterset is not None:
+            data = QueryDict(mutable=True)
+            for name, value in filters.items():
+                texts = value if isinstance(value, list) else [value]
+                data.setlist(f"{PREFIX}-{name}", [str(text) for text in texts])
+            made = exporter.filterset(data, queryset=exporter.queryset.all(), prefix=PREFIX)
+            self.form = made.form
+            for field in self.form.fields.values():
+                _name_its_inputs(field)
+
+    @classmethod
+    def of(cls, exporter: Exporter, params: Mapping[str, Any]) -> FilterFields:
+        """As `params` of an export have them."""
+        return cls(exporter, params.get("filters") or {})
+
+    @classmethod
+    def sent(cls, exporter: Exporter, data: QueryDict) -> FilterFields:
+        """As a form sends them. An empty field filters nothing."""
+        found: dict[str, Any] = {}
+        for key in data:
+            prefix, dash, name = key.partition("-")
+            texts = [text for text in data.getlist(key) if text.strip()]
+            if prefix == PREFIX and dash and texts:
+                found[name] = texts[0] if len(texts) == 1 else texts
+        return cls(exporter, found)
+
+    def __iter__(self) -> Iterator[BoundField]:
+        return iter(self.form or ())
+
+    @property
+    def has_errors(self) -> bool:
+        return self.form is not None and bool(self.form.errors)
+
+
+def _name_its_inputs(field: forms.Field) -> None:
+    """Give each input of a range a name of its own, and the keyboard that fits it."""
+    widget = field.widget
+    if not isinstance(widget, forms.MultiWidget):
+        return
+    names = (_("%(filter)s from"), _("%(filter)s to"))
+    for each, name in zip(widget.widgets, names, strict=False):
+        each.attrs["aria-label"] = name % {"filter": field.label}
+        each.input_type = _input_type(field)  # type: ignore[attr-defined]  # An Input.
+    if isinstance(field, DateTimeRangeField | IsoDateTimeRangeField):
+        field.help_text = _("In the time zone %(zone)s.") % {"zone": get_current_timezone_name()}
+
+
+def _input_type(field: forms.Field) -> str:
+    match field:
+        case DateRangeField():
+            return "date"
+        case DateTimeRangeField() | IsoDateTimeRangeField():
+            return "datetime-local"
+        case TimeRangeField():
+            return "time"
+    return "text"

@@ -1,0 +1,200 @@
+"""The page between a change list and an export: says what will be exported, and asks how.
+
+It has what the page of the exporter has, without its filters: the list has narrowed the rows.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IS_FACETS_VAR, IS_POPUP_VAR, TO_FIELD_VAR
+from django.contrib.admin.utils import model_ngettext
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from exports import changelist, lifecycle, presets, preview, question, registry
+from exports.exceptions import ExportError, InvalidSelection, NotPermitted, OverLimit, RequestError
+from exports.forms import ChoiceForm
+from exports.http import over_limit, told_if_under_way
+from exports.mixins import words
+from notifications.access import teams_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.http import HttpRequest, HttpResponse
+
+    from exports.mixins.export import ExportMixin
+
+# What the query string of a change list says besides which rows are in it.
+NOT_FILTERS = (
+    *(ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, ORDER_VAR, PAGE_VAR),
+    *(IS_POPUP_VAR, TO_FIELD_VAR),
+)
+
+
+class SelectionPage:
+    """The page for one request of somebody who may export the list."""
+
+    def __init__(self, model_admin: ExportMixin, request: HttpRequest) -> None:
+        self._admin = model_admin
+        self._request = request
+        self._exporter = registry.get(model_admin.exporter)
+        self._filters = filters_of(request)
+        self._user: User = request.user  # type: ignore[assignment]  # admin_view asks for a login.
+        self.keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
+
+    def refuse_too_many(self) -> None:
+        """Raises InvalidSelection when more rows are ticked than a list can show."""
+        most = max(self._admin.list_per_page, self._admin.list_max_show_all)
+        if len(self.keys) > most:
+            raise InvalidSelection(
+                _(
+                    "At most %(most)d rows can be ticked by hand. To export more, filter the "
+                    "list and choose “Export…”."
+                )
+                % {"most": most}
+            )
+
+    # -- What is asked for -----------------------------------------------------------------
+
+    @cached_property
+    def _teams(self) -> list[Any]:
+        return list(teams_of(self._user))
+
+    def _sent(self) -> ChoiceForm:
+        return ChoiceForm(self._exporter, self._request.POST, teams=self._teams)
+
+    def _asked(self, form: ChoiceForm) -> dict[str, Any]:
+        """What `lifecycle` is to be asked for. Raises InvalidSelection."""
+        self.refuse_too_many()
+        asked = {**form.asked, "filters": None, "changelist": self._selection()}
+        return {**asked, "label": asked["label"] or self.in_words()}
+
+    def _selection(self) -> dict[str, Any]:
+        model = self._admin.opts.label_lower
+        if self.keys:
+            # The rows themselves were ticked. One that changes before the worker reads it,
+            # so that the filters would not show it any more, is still meant.
+            return {"model": model, "query": "", "keys": list(dict.fromkeys(self.keys))}
+        return {"model": model, "query": self._filters}
+
+    def in_words(self) -> str:
+        """What will be exported, for its owner to check. Nothing is counted."""
+        phrases = self._phrases() or [_("all of them")]
+        return phrases[0] if self.keys else f"{self._exporter.label}: {'; '.join(phrases)}"
+
+    def _phrases(self) -> list[str]:
+        if not self.keys:
+            return words.in_words(changelist.uncounted(self._admin, self._request))
+        count = len(set(self.keys))
+        said = {"count": count, "name": model_ngettext(self._admin.opts, count)}
+        return [
+            ngettext("%(count)d selected %(name)s", "%(count)d selected %(name)s", count) % said
+        ]
+
+    # -- What is answered --------------------------------------------------------------------
+
+    def respond(self) -> HttpResponse:
+        """Ask how; by POST, do what was asked."""
+        if self._request.method != "POST":
+            return self.ask()
+        form = self._sent()
+        if "move" in self._request.POST:
+            form.columns.press(self._request.POST["move"])
+            return self._page(form)
+        if not form.is_valid():
+            return self._page(form, error=RequestError(form.wrong))
+        try:
+            return self._do(form)
+        except NotPermitted as error:
+            raise PermissionDenied(str(error)) from error
+        except OverLimit as error:
+            return over_limit(self._page(form, error=error), error)
+        except RequestError as error:
+            return self._page(form, error=error)
+
+    def ask(self) -> HttpResponse:
+        """The page, with what was chosen the last time."""
+        preset = presets.last(self._user, self._exporter.name)
+        return self._page(ChoiceForm(self._exporter, preset=preset, teams=self._teams))
+
+    def _do(self, form: ChoiceForm) -> HttpResponse:
+        request = self._request
+        asked = self._asked(form)
+        checked = question.checked(self._user, **asked)
+        if "look" in request.POST:
+            return self._page(form, preview=preview.look(checked))
+        if "save" in request.POST:
+            preset = presets.save(checked, request.POST.get("preset", ""))
+            messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
+            return self._page(form)
+        export, is_new = lifecycle.request_once(user=self._user, **asked)
+        presets.remember(checked)
+        return HttpResponseRedirect(told_if_under_way(request, export, is_new).get_absolute_url())
+
+    def look(self) -> HttpResponse:
+        """What the choice would give, as the fragment of its page, for the page's script."""
+        form = self._sent()
+        context: dict[str, Any] = {"what": self._admin.opts}
+        try:
+            if form.is_valid():
+                checked = question.checked(self._user, **self._asked(form))
+                context |= {"preview": preview.look(checked), "phrases": self._phrases()}
+            else:
+                context["refusal"] = form.wrong
+        except (NotPermitted, RequestError) as error:
+            context["refusal"] = str(error)
+        return TemplateResponse(self._request, "exports/_preview.html", context)
+
+    def _page(
+        self, form: ChoiceForm, *, error: ExportError | None = None, **more: Any
+    ) -> HttpResponse:
+        what, phrases = "", []
+        try:
+            what, phrases = self.in_words(), self._phrases()
+        except InvalidSelection as unreadable:
+            error = error or unreadable
+        opts = self._admin.opts
+        context = {
+            **self._admin.admin_site.each_context(self._request),
+            "opts": opts,
+            "title": _("Export %(name)s") % {"name": opts.verbose_name_plural},
+            "error": error,
+            "form": form,
+            "what": opts,
+            "in_words": capfirst(what),
+            "phrases": phrases,
+            "keys": self.keys,
+            "key_name": ACTION_CHECKBOX_NAME,
+            "export_url": self.url("export"),
+            "preview_url": self.url("export_preview"),
+            "list_url": self.url("changelist"),
+            **more,
+        }
+        self._request.current_app = self._admin.admin_site.name
+        template = "exports/admin/selection.html"
+        return TemplateResponse(self._request, template, context, status=422 if error else 200)
+
+    def url(self, view: str) -> str:
+        """That of a view of the list, with what narrows it."""
+        opts = self._admin.opts
+        name = f"admin:{opts.app_label}_{opts.model_name}_{view}"
+        url = reverse(name, current_app=self._admin.admin_site.name)
+        return f"{url}?{self._filters}" if self._filters else url
+
+
+def filters_of(request: HttpRequest) -> str:
+    """The part of the list's query string that says which rows are in it."""
+    params = request.GET.copy()
+    for name in NOT_FILTERS:
+        params.pop(name, None)
+    return params.urlencode()

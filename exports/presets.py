@@ -1,0 +1,84 @@
+"""What people have chosen: the last time, and under names, to be run again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from exports.exceptions import InvalidPreset
+from exports.models import Preset
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+
+    from exports.question import Question
+
+# For each user. A list that nobody can look through helps nobody.
+MOST = 100
+LONGEST_NAME = 100
+LAST = ""  # The name of the last choice.
+
+
+def remember(asked: Question) -> None:
+    """Keep the choice as the last one of its owner for its exporter.
+
+    One that comes from a list of the admin leaves the filters as they were: it has none.
+    """
+    params = {name: value for name, value in asked.params.items() if name != "changelist"}
+    if "changelist" in asked.params and (before := last(asked.owner, asked.exporter)):
+        params |= {name: value for name, value in before.params.items() if name == "filters"}
+    _save(asked, LAST, params)
+
+
+def last(owner: User, exporter: str) -> Preset | None:
+    """What `owner` chose the last time."""
+    return Preset.objects.filter(owner=owner, exporter=exporter, name=LAST).first()
+
+
+def named(owner: User) -> QuerySet[Preset]:
+    """All that `owner` has saved under names."""
+    return Preset.objects.filter(owner=owner).exclude(name=LAST)
+
+
+def of_the_page(owner: User, exporter: str) -> QuerySet[Preset]:
+    """Those that the page of the exporter can show: not the rows of a list of the admin."""
+    return named(owner).filter(exporter=exporter).exclude(params__has_key="changelist")
+
+
+def save(asked: Question, name: str) -> Preset:
+    """Keep the choice under `name`, instead of what had it. Raises InvalidPreset."""
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise InvalidPreset(
+            _("Give it a name of 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}
+        )
+    mine = named(asked.owner)
+    is_new = not mine.filter(exporter=asked.exporter, name=name).exists()
+    if is_new and mine.count() >= MOST:
+        raise InvalidPreset(
+            _("You have saved %(most)d already. Delete one first.") % {"most": MOST}
+        )
+    return _save(asked, name, asked.params)
+
+
+def request(preset: Preset) -> dict[str, Any]:
+    """What `lifecycle.request` is to be asked for, besides by whom."""
+    return {
+        "exporter": preset.exporter,
+        "format": preset.format,
+        "options": preset.options,
+        "label": preset.name,
+        **preset.params,
+    }
+
+
+@transaction.atomic
+def _save(asked: Question, name: str, params: dict[str, Any]) -> Preset:
+    chosen = {"format": asked.format, "options": asked.options, "params": params}
+    preset, _is_new = Preset.objects.update_or_create(
+        owner=asked.owner, exporter=asked.exporter, name=name, defaults=chosen
+    )
+    return preset

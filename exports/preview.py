@@ -1,0 +1,166 @@
+"""What a question would give, before it is asked: how many rows, the first of them, how long.
+
+Nobody has to wait for it. Each answer is given some seconds, and is left out if it needs more.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from django.db import connections
+
+from exports import query, registry
+from exports.engine.plan import Range
+from exports.engine.projection import project
+from exports.engine.readers import rows
+from exports.engine.source import Source, limited
+from exports.engine.writers import writer_class
+from exports.engine.writers.base import Options
+from exports.engine.writers.text import cell
+from exports.exceptions import ExportError, TookTooLong
+from exports.models import COMPRESSIBLE, Export, Format, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from exports.engine.kinds import Field, Page
+    from exports.question import Question
+
+ROWS = 20
+SECONDS = 3.0
+LONGEST = 200  # characters of a cell
+PAST_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first rows as they will be in the file: cells, or the lines of a file that has none."""
+
+    headers: Sequence[str]
+    cells: Sequence[Sequence[str]]
+    lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """`count` is None for more rows than can be counted in time, `sample` if there was no time.
+
+    `problem` says why there is no sample, if something is wrong with a row.
+    """
+
+    count: int | None
+    sample: Sample | None
+    estimate: Estimate | None
+    problem: str = ""
+
+
+def look(asked: Question) -> Preview:
+    """A preview of the file that `asked` would give."""
+    count = counted(asked)
+    sample, problem = None, ""
+    try:
+        sample = first_rows(asked)
+    except TookTooLong:
+        pass  # There is a place for it on the page, which says so.
+    except ExportError as error:
+        problem = str(error)
+    estimate = None if count is None else estimated(asked, count)
+    return Preview(count, sample, estimate, problem)
+
+
+def counted(asked: Question) -> int | None:
+    """How many rows there are now; None if counting takes too long."""
+    found = query.rows(registry.get(asked.exporter), asked.owner, asked.params)
+    connection = connections[found.db]
+    connection.ensure_connection()
+    try:
+        with limited(connection, SECONDS):
+            return found.order_by().count()
+    except TookTooLong:
+        return None
+
+
+def first_rows(asked: Question) -> Sample:
+    """The first rows, in the order of the file. Raises TookTooLong or UnreadableRow."""
+    exporter, params = registry.get(asked.exporter), asked.params
+    found = query.rows(exporter, asked.owner, params)
+    chosen = query.columns(exporter, params.get("columns"), params.get("headers"))
+    with closing(Source(found.db)) as source:
+        source.connection.ensure_connection()
+        with limited(source.connection, SECONDS):
+            with source.reading(rows=False):
+                first = source.pages(found.order_by("pk").values_list("pk")[:ROWS], ROWS)
+                keys = [key for page in first for (key,) in page]
+            readings = project(found, chosen, source.connection.vendor)
+            fields = [reading.field for reading in readings]
+            pages: Iterable[Page] = ()
+            if keys:
+                upto = Range(None, keys[-1], len(keys))
+                pages = list(rows.read(source, found, readings, upto, ROWS))
+    return _as_written(asked, fields, pages)
+
+
+def _as_written(asked: Question, fields: Sequence[Field], pages: Iterable[Page]) -> Sample:
+    headers = [field.header for field in fields]
+    if asked.format not in COMPRESSIBLE:
+        made = (zip(*page, strict=True) for page in pages)
+        return Sample(headers, [_shortened(row) for row in chain.from_iterable(made)])
+    options = replace(Options(**asked.options), gzip=False)
+    buffer = io.BytesIO()
+    writer: Any = writer_class(asked.format)(fields, options).part(buffer)
+    for page in pages:
+        writer.write(page)
+    writer.close()
+    text = buffer.getvalue().decode()
+    if asked.format == Format.JSONL:
+        return Sample(headers, [], [_short(line) for line in text.splitlines()])
+    read = csv.reader(io.StringIO(text, newline=""), delimiter=options.delimiter)
+    return Sample(headers, [_shortened(row) for row in read])
+
+
+def _shortened(row: Iterable[Any]) -> list[str]:
+    return [_short(cell(value)) for value in row]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def estimated(asked: Question, count: int) -> Estimate | None:
+    """Size and time of `count` rows, by past runs of the exporter; None without any."""
+    past = Export.objects.filter(
+        exporter=asked.exporter, format=asked.format, status=Status.SUCCEEDED, rows_done__gt=0
+    ).order_by("-finished_at")
+    is_packed = bool(asked.options.get("gzip"))
+    runs = [run for run in past[:PAST_RUNS] if bool(run.options.get("gzip")) == is_packed]
+    if not runs:
+        return None
+    # Of several widths: a file with half the columns has about half the bytes.
+    all_columns = len(registry.get(asked.exporter).columns)
+    width = len(asked.params.get("columns") or ()) or all_columns
+    cells = sum(
+        run.rows_done * (len(run.params.get("columns") or ()) or all_columns) for run in runs
+    )
+    rows_done = sum(run.rows_done for run in runs)
+    took = sum((_took(run) for run in runs), start=0.0)
+    return Estimate(
+        bytes=round(sum(run.bytes for run in runs) / cells * width * count),
+        seconds=took / rows_done * count,
+    )
+
+
+def _took(run: Export) -> float:
+    assert run.started_at is not None
+    assert run.finished_at is not None
+    return (run.finished_at - run.started_at).total_seconds()

@@ -1,0 +1,61 @@
+// Brings the form in which an export is chosen to life: columns move where they are, and what
+// the choice would give is shown while it is made. Without it, each button sends the form.
+
+import { Columns } from "./columns.js";
+import { Latest } from "./latest.js";
+
+// Somebody who types goes on typing.
+const PAUSE_MS = 400;
+
+const form = document.querySelector("[data-choose]");
+const places = form.querySelectorAll("[data-looked]");
+const options = form.querySelector("[data-options]");
+const latest = new Latest({ ask, show, pauseMs: PAUSE_MS });
+
+async function ask(signal) {
+  const response = await fetch(form.dataset.preview, {
+    method: "POST",
+    body: new FormData(form),
+    redirect: "manual",
+    signal,
+  });
+  // 5xx: the next change asks again.
+  return response.ok ? response.text() : null;
+}
+
+function show(html) {
+  const answer = document.createElement("template");
+  answer.innerHTML = html;
+  for (const place of places) {
+    const part = answer.content.querySelector(`[data-part=${place.dataset.looked}]`);
+    place.replaceChildren(...part.childNodes);
+    place.removeAttribute("aria-busy");
+  }
+}
+
+function look() {
+  for (const place of places) place.setAttribute("aria-busy", "true");
+  latest.want();
+}
+
+// Options that the format has not are not sent, or they would be refused.
+function fitOptions() {
+  const format = new FormData(form).get("format");
+  let count = 0;
+  for (const option of options.querySelectorAll("[data-formats]")) {
+    option.hidden = !option.dataset.formats.split(" ").includes(format);
+    for (const field of option.querySelectorAll("input, select")) field.disabled = option.hidden;
+    count += option.hidden ? 0 : 1;
+  }
+  options.querySelector("[data-none]").hidden = count > 0;
+}
+
+new Columns(form.querySelector("[data-columns]"), { changed: look });
+form.querySelector("[name=look]").hidden = true;
+form.addEventListener("input", ({ target }) => {
+  if (target.name === "preset" || target.name === "label") return; // Not in the file.
+  fitOptions();
+  look();
+});
+fitOptions();
+look();

@@ -1,0 +1,56 @@
+"""What narrows an export, in words, for the person who is about to ask for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.forms import MultiWidget
+from django.utils.translation import gettext as _
+
+from exports import query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.forms import BoundField
+
+    from exports.exporter import Exporter
+
+
+def filters(exporter: Exporter, chosen: Mapping[str, Any]) -> list[str]:
+    """A phrase for each of the filters that are `chosen`: "Carrier is JetBlue Airways".
+
+    Raises InvalidFilter for those that the exporter cannot take.
+    """
+    if exporter.filterset is None or not chosen:
+        return []
+    form = query.filterset(exporter, exporter.queryset.all(), chosen).form
+    return [phrase for phrase in map(_phrase, form) if phrase]
+
+
+def _phrase(field: BoundField) -> str:
+    """In the words of who asked: what a date is parsed to is a moment of its day."""
+    if isinstance(field.field.widget, MultiWidget):
+        return _between(field, *field.data)
+    texts = field.data if isinstance(field.data, list) else [field.data]
+    choices = dict(_choices(field))
+    shown = ", ".join(str(choices.get(str(text), text)) for text in texts if text)
+    return _("%(filter)s is %(choice)s") % {"filter": field.label, "choice": shown} if shown else ""
+
+
+def _between(field: BoundField, low: str | None, high: str | None) -> str:
+    said = {"filter": field.label, "low": low, "high": high}
+    if low and high:
+        return _("%(filter)s from %(low)s to %(high)s") % said
+    if low:
+        return _("%(filter)s from %(low)s on") % said
+    return _("%(filter)s up to %(high)s") % said if high else ""
+
+
+def _choices(field: BoundField) -> list[tuple[str, Any]]:
+    """Those of the widget, without groups: a group's are looked up by their values, too."""
+    flat: list[tuple[str, Any]] = []
+    for value, label in getattr(field.field.widget, "choices", ()):
+        inner = label if isinstance(label, list | tuple) else [(value, label)]
+        flat += [(str(each), text) for each, text in inner]
+    return flat
