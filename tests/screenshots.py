@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from exports.models import Export
 
 IMAGES = ROOT / "docs" / "images"
-WIDE = {"width": 1000, "height": 900}
+WIDE = {"width": 1000, "height": 820}
 NARROW = {"width": 360, "height": 740}
 # Letters stay sharp where a picture is shown larger or smaller, and the files small.
 SCALE = 1.25
@@ -145,7 +145,7 @@ class _Photographer:
         page.goto("/style/")
         self._take(page, "style", WIDE | {"width": 1200, "height": 900})
         page.goto("/admin/exports/export/")
-        self._take(page, "admin", WIDE)
+        self._take(page, "admin", WIDE | {"width": 1200})
 
     def _under_way(self, page: Page, worker: Worker) -> None:
         """The dashboard and an export's page, while the worker rests in the middle of it."""
