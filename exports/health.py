@@ -1,7 +1,8 @@
 """What must be well for exports to go on, asked part by part.
 
-`manage.py healthcheck` asks all of it and says what to do; a load balancer asks the first few
-(`config.health`). Each part is a function that says something of itself, or raises.
+`manage.py healthcheck` and the admin's page of health ask all of it and say what to do; a load
+balancer asks the first few (`config.health`). Each part is a function that says something of
+itself, or raises.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import asyncio
 import secrets
 import shutil
 import tempfile
+import threading
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync
@@ -30,13 +34,18 @@ from exports import queue
 from exports.conf import conf
 from exports.leases import Now
 from exports.models import HELD, Export, Status
+from notifications import push
 from notifications.clock import SECONDS
 from notifications.conf import conf as notifications_conf
+from notifications.hub import present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 TIMEOUT = 2.0  # seconds for Redis, and for the first worker; who asks has little patience
+STORAGE_TIMEOUT = 5.0
+NAMES = 10  # of workers, in a line for people
+SWEEP_LAG = 5.0  # seconds; who follows sees by then that things come late
 # A rescue comes by every ten seconds. What has waited for three of them waits in vain.
 OVERDUE = timedelta(seconds=3 * SECONDS)
 
@@ -76,7 +85,8 @@ def broker() -> str:
     waiting = queue.waiting()
     if waiting is None:
         raise NotWell("no answer")
-    return f"messages that wait: {waiting}"
+    helpers = queue.waiting(queue.help_queue())
+    return f"messages that wait: {waiting}; for helpers: {helpers or 0}"
 
 
 def a_worker(timeout: float = TIMEOUT) -> str:
@@ -100,7 +110,24 @@ def workers(timeout: float = TIMEOUT) -> str:
     taking = [who for who, queues in answers.items() if name in {each["name"] for each in queues}]
     if not taking:
         raise NotWell(f"answering: {len(answers)}, none of which listens to the queue {name}")
-    return f"answering: {len(taking)}"
+    return f"answering: {len(taking)} ({_first(sorted(taking))})"
+
+
+def _first(names: Sequence[str]) -> str:
+    more = len(names) - NAMES
+    return ", ".join([*names[:NAMES], *([f"and {more} more"] if more > 0 else [])])
+
+
+def running() -> str:
+    """Which workers hold an export, and whether each still says that it lives."""
+    held = Export.objects.filter(status__in=HELD)
+    workers = Counter(held.values_list("worker", flat=True))
+    if not workers:
+        return "no export"
+    # A lease is renewed when a third of it is over. Whose has less than half is late.
+    late = held.filter(lease_expires_at__lt=Now() + timedelta(seconds=conf.LEASE_SECONDS / 2))
+    by = _first([f"{worker}: {count}" for worker, count in sorted(workers.items())])
+    return f"exports: {workers.total()} ({by}); whose worker is late to renew its lease: {late.count()}"
 
 
 def rescues() -> str:
@@ -120,7 +147,30 @@ def rescues() -> str:
     return f"nothing is overdue; queued: {queued.count()}, the first for {max(age, 0):,.0f} s"
 
 
-def storage() -> str:
+def storage(timeout: float = STORAGE_TIMEOUT) -> str:
+    """A thread of its own asks: a bucket that hangs is given up by its client after minutes."""
+    answers: Queue[BaseException | None] = Queue()
+
+    def ask() -> None:
+        try:
+            _write_and_read()
+        # It is raised where it is waited for.
+        except Exception as error:  # noqa: BLE001
+            answers.put(error)
+        else:
+            answers.put(None)
+
+    threading.Thread(target=ask, name="storage-health", daemon=True).start()
+    try:
+        error = answers.get(timeout=timeout)
+    except Empty:
+        raise NotWell(f"no answer within {timeout:g} s") from None
+    if error is not None:
+        raise error
+    return "written, read and deleted"
+
+
+def _write_and_read() -> None:
     written = secrets.token_bytes(64)
     name = default_storage.save(f"healthcheck-{secrets.token_hex(8)}", ContentFile(written))
     try:
@@ -129,7 +179,6 @@ def storage() -> str:
                 raise NotWell("what is read is not what was written")
     finally:
         default_storage.delete(name)
-    return "written, read and deleted"
 
 
 def work_directory() -> str:
@@ -139,6 +188,26 @@ def work_directory() -> str:
         file.write(b"healthcheck")
         file.flush()
     return f"{folder}, {shutil.disk_usage(folder).free / 1e9:,.1f} GB free"
+
+
+def pushes() -> str:
+    """Whether what this process pushes is taken by the channel layer."""
+    sent, failed = push.counters["sent"], push.counters["failed"]
+    if push.is_resting():
+        raise NotWell(f"the last one failed; sent since this process started: {sent}")
+    return f"sent by this web process: {sent}; failed: {failed}"
+
+
+def sweeps() -> str:
+    """Whether who follows streams at this process gets in time what no push has brought."""
+    lags = [hub.lag for hub in present() if hub.lag is not None]
+    if not lags:
+        return "nobody follows a stream at this web process"
+    if (lag := max(lags)) > SWEEP_LAG:
+        raise NotWell(f"late by {lag:.0f} s")
+    found = sum(hub.counters["caught_up"] for hub in present())
+    streams = sum(hub.streams for hub in present())
+    return f"late by {lag:.1f} s; streams: {streams}; what no push had brought: {found} times"
 
 
 def exporters() -> str:
@@ -182,6 +251,7 @@ CHECKS = (
         "Start a worker: celery -A config worker -Q exports,exports-help",
         ("broker",),
     ),
+    Check("running", running, "Apply the migrations: manage.py migrate", ("migrations",)),
     Check(
         "rescue",
         rescues,
@@ -197,12 +267,17 @@ CHECKS = (
     ),
     Check("exporters", exporters, "Mend the declarations: manage.py check shows all."),
 )
+# What a web process knows of itself. Each has its own: another may answer the next request.
+OF_THIS_PROCESS = (
+    Check("pushes", pushes, "See that Redis answers. What was not pushed comes by sweep."),
+    Check("sweeps", sweeps, "See why the database is slow, or what keeps this process busy."),
+)
 
 
-def findings() -> Iterator[Finding]:
-    """Ask all parts, in order. One that fails keeps nobody from asking the next."""
+def findings(more: Iterable[Check] = ()) -> Iterator[Finding]:
+    """Ask all parts, and `more`, in order. One that fails keeps nobody from asking the next."""
     failed: set[str] = set()
-    for check in CHECKS:
+    for check in (*CHECKS, *more):
         if missing := [name for name in check.needs if name in failed]:
             finding = Finding(check.name, "not asked", f"First mend: {missing[0]}.")
         else:

@@ -77,7 +77,7 @@ def checked(
     asked = {
         "columns": columns,
         "headers": headers or None,
-        "filters": filters,
+        "filters": filters or None,
         "changelist": changelist,
     }
     params = {name: value for name, value in asked.items() if value is not None}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
 from exports.models import Export, Stage, Status
 
 if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from django.contrib.auth.models import User
@@ -18,8 +22,11 @@ if TYPE_CHECKING:
 NAMED = ("owner", "team")
 
 
-def snapshot(export: Export) -> dict[str, Any]:
-    """Plain JSON types: times are RFC 3339, `rate` is rows a second, `eta` seconds."""
+def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -> dict[str, Any]:
+    """Plain JSON types: times are RFC 3339, `rate` is rows a second, `eta` seconds.
+
+    For a list of exports, read their `positions` first: queue_positions().
+    """
     return {
         "id": str(export.pk),
         "owner": {"username": export.owner.get_username(), "name": _name(export.owner)},
@@ -42,7 +49,7 @@ def snapshot(export: Export) -> dict[str, Any]:
         "eta": eta(export),
         "attempt": export.attempt,
         "version": export.version,
-        "queue_position": queue_position(export),
+        "queue_position": (positions or {}).get(export.pk) or queue_position(export),
         "created_at": _text(export.created_at),
         "started_at": _text(export.started_at),
         "finished_at": _text(export.finished_at),
@@ -84,6 +91,22 @@ def queue_position(export: Export) -> int | None:
     ahead = Export.objects.filter(status=Status.QUEUED, queued_at__lt=export.queued_at)
     # Not itself: SQLite compares texts, and "0.5" is less than "0.500000".
     return ahead.exclude(pk=export.pk).count() + 1
+
+
+def queue_positions(exports: Iterable[Export]) -> dict[uuid.UUID, int]:
+    """The queue_position() of those that wait, in one query."""
+    waiting = [export.pk for export in exports if export.status == Status.QUEUED]
+    if not waiting:
+        return {}
+    ahead = (
+        Export.objects.filter(status=Status.QUEUED, queued_at__lt=OuterRef("queued_at"))
+        .order_by()
+        .values("status")
+        .annotate(count=Count("pk"))
+        .values("count")
+    )
+    placed = Export.objects.filter(pk__in=waiting).annotate(place=Coalesce(Subquery(ahead), 0) + 1)
+    return dict(placed.values_list("pk", "place"))
 
 
 def reload(export: Export) -> None:

@@ -32,7 +32,7 @@ from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestErro
 from exports.forms import StartForm
 from exports.http import over_limit, told_if_under_way
 from exports.models import FINAL, Export
-from exports.snapshot import reload
+from exports.snapshot import queue_positions, reload
 from notifications.access import team_stream, teams_of, user_stream
 from notifications.backlog import current_cursor, heads
 from notifications.cursor import Cursor
@@ -93,11 +93,13 @@ class Dashboard(LoginRequiredMixin, View):
         shown = own_and_shared(user, teams)
         finished = shown.filter(status__in=FINAL).order_by("-finished_at", "-created_at")
         history = Paginator(finished, PAGE_SIZE)
+        active = list(shown.exclude(status__in=FINAL))
         context = {
             "streams": streams,
             "made_at": timezone.now(),
             "form": form,
-            "active": shown.exclude(status__in=FINAL),
+            "active": active,
+            "positions": queue_positions(active),
             "history": history.get_page(request.GET.get("page")),
             "presets": presets.named(user),
         }

@@ -24,18 +24,23 @@ def filters(exporter: Exporter, chosen: Mapping[str, Any]) -> list[str]:
     """
     if exporter.filterset is None or not chosen:
         return []
-    form = query.filterset(exporter, exporter.queryset.all(), chosen).form
-    return [phrase for phrase in map(_phrase, form) if phrase]
+    made = query.filterset(exporter, exporter.queryset.all(), chosen)
+    phrases = (_phrase(field, made.filters[field.name].lookup_expr) for field in made.form)
+    return [phrase for phrase in phrases if phrase]
 
 
-def _phrase(field: BoundField) -> str:
+def _phrase(field: BoundField, lookup: str) -> str:
     """In the words of who asked: what a date is parsed to is a moment of its day."""
     if isinstance(field.field.widget, MultiWidget):
         return _between(field, *field.data)
     texts = field.data if isinstance(field.data, list) else [field.data]
     choices = dict(_choices(field))
     shown = ", ".join(str(choices.get(str(text), text)) for text in texts if text)
-    return _("%(filter)s is %(choice)s") % {"filter": field.label, "choice": shown} if shown else ""
+    if not shown:
+        return ""
+    said = {"filter": field.label, "choice": shown}
+    # The label of any other lookup ends with its verb: "Name contains".
+    return (_("%(filter)s is %(choice)s") if lookup == "exact" else "%(filter)s %(choice)s") % said
 
 
 def _between(field: BoundField, low: str | None, high: str | None) -> str:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.template.defaultfilters import truncatechars
+from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Event, Inbox, Retained, Stream, Token
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest
+    from django.utils.functional import _StrPromise
     from django.utils.safestring import SafeString
+
+SEARCHED = 20_000  # events, of all streams, in whose data a word is looked for
+SHOWN = 120  # characters of it in the list
 
 
 class MachineOwnedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
@@ -38,25 +49,84 @@ def as_json(value: Any) -> SafeString:
 
 @admin.register(Stream)
 class StreamAdmin(MachineOwnedAdmin):
-    list_display = ["name", "head", "revision", "floor", "epoch"]
+    list_display = ["name", "head", "revision", "floor", "epoch", "events", "values"]
     search_fields = ["name"]
+    search_help_text = _("A name, or part of one (user-42, export-…).")
     ordering = ["-pk"]
+
+    @admin.display(description=_("events"))
+    def events(self, stream: Stream) -> SafeString:
+        return _found(stream, Event, _("Events"))
+
+    @admin.display(description=_("retained values"))
+    def values(self, stream: Stream) -> SafeString:
+        return _found(stream, Retained, _("Retained values"))
+
+
+def _found(stream: Stream, model: type[Event | Retained], text: _StrPromise) -> SafeString:
+    """A link to what the list of `model` finds of `stream`."""
+    url = reverse(f"admin:notifications_{model._meta.model_name}_changelist")
+    return format_html('<a href="{}?{}">{}</a>', url, urlencode({"q": stream.name}), text)
 
 
 @admin.register(Event)
 class EventAdmin(MachineOwnedAdmin):
-    list_display = ["stream", "offset", "type", "at"]
+    list_display = ["stream", "offset", "type", "at", "beginning"]
     list_display_links = ["offset"]
     list_select_related = ["stream"]
-    search_fields = ["stream__name", "type"]
-    search_help_text = "A stream (user-42, export-…) or a type (export.succeeded, log)."
+    search_fields = ["stream__name", "type"]  # And in what they say: see below.
+    search_help_text = format_lazy(
+        _(
+            "A stream (user-42, export-…), a type (export.succeeded, log), or words of what is "
+            "said: with the whole name of a stream in all of it, else in the newest {count} events."
+        ),
+        count=f"{SEARCHED:,}",
+    )
     ordering = ["-pk"]
     fields = ["stream", "offset", "type", "at", "contents"]
     readonly_fields = ["contents"]
 
-    @admin.display(description="data")
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Event],
+        search_term: str,
+    ) -> tuple[QuerySet[Event], bool]:
+        """Every word in the stream's name, the type, or the data.
+
+        No index helps with what events say, so that is read where there is an end to it.
+        """
+        words = search_term.split()
+        named = Stream.objects.filter(name__in=words)
+        streams = set(named.values_list("name", flat=True))
+        readable = Q()
+        if streams:
+            queryset = queryset.filter(stream__in=named.values("pk"))
+        elif words:
+            newest = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+            readable = Q(pk__gt=newest - SEARCHED)
+        for word in words:
+            if word not in streams:
+                said = readable & (Q(data__icontains=word) | Q(data__icontains=_escaped(word)))
+                known = Q(stream__name__icontains=word) | Q(type__icontains=word)
+                queryset = queryset.filter(known | said)
+        return queryset, False
+
+    @admin.display(description=_("data"))
+    def beginning(self, event: Event) -> str:
+        """Of a log line what it says, of anything else how its JSON begins."""
+        message = event.data.get("message") if isinstance(event.data, dict) else None
+        text = message if isinstance(message, str) else json.dumps(event.data, ensure_ascii=False)
+        return truncatechars(text, SHOWN)
+
+    @admin.display(description=_("data"))
     def contents(self, event: Event) -> SafeString:
         return as_json(event.data)
+
+
+def _escaped(word: str) -> str:
+    """As JSON has it: SQLite keeps the text, where letters that are not ASCII are escaped."""
+    return json.dumps(word)[1:-1]
 
 
 @admin.register(Retained)
@@ -65,12 +135,12 @@ class RetainedAdmin(MachineOwnedAdmin):
     list_display_links = ["key"]
     list_select_related = ["stream"]
     search_fields = ["stream__name", "key"]
-    search_help_text = "A stream (user-42, export-…) or a key."
+    search_help_text = _("A stream (user-42, export-…) or a key.")
     ordering = ["-at"]
     fields = ["stream", "key", "revision", "at", "contents"]
     readonly_fields = ["contents"]
 
-    @admin.display(description="data")
+    @admin.display(description=_("data"))
     def contents(self, retained: Retained) -> SafeString:
         return as_json(retained.data)
 
@@ -103,7 +173,7 @@ class TokenAdmin(MachineOwnedAdmin):
     ordering = ["-created_at"]
     fields = ["user", "note", "created_at", "last_used_at"]  # Never the digest.
 
-    @admin.display(description="token", ordering="note")
+    @admin.display(description=_("token"), ordering="note")
     def note_or_number(self, token: Token) -> str:
         return str(token)
 

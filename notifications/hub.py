@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from contextlib import suppress
 from typing import Any, Protocol
@@ -74,6 +75,7 @@ class Hub:
         # What pushes have brought, and what the last sweep saw: the watch on the listener.
         self._brought: dict[str, Cursor] = {}
         self._swept: dict[str, Cursor] = {}
+        self._swept_at = 0.0  # By the monotonic clock: the last sweep, or when they began.
         self._missed: Counter[str] = Counter()
         counted = ("received", "poison", "sweeps", "caught_up", "renewed", "rechecks")
         self.counters = dict.fromkeys(counted, 0)
@@ -88,6 +90,7 @@ class Hub:
         """
         self._followers.setdefault(stream, set()).add(subscriber)
         if self._sweeper is None:
+            self._swept_at = time.monotonic()
             self._sweeper = asyncio.create_task(self._sweep(), name="streams-sweep")
         await self.settle()
 
@@ -120,6 +123,21 @@ class Hub:
     def exit(self, connection: Connection) -> None:
         """Stop. The layer is told by the next `settle`. Safe for one that never entered."""
         self._connections.pop(connection, None)
+
+    @property
+    def lag(self) -> float | None:
+        """Seconds by which the next sweep is late. None: nobody follows anything, none is due.
+
+        May be read from any thread.
+        """
+        if self._sweeper is None:
+            return None
+        return max(time.monotonic() - self._swept_at - conf.SWEEP_SECONDS, 0.0)
+
+    @property
+    def streams(self) -> int:
+        """How many are followed. May be read from any thread."""
+        return len(self._followers)
 
     # -- the channel layer -------------------------------------------------------
 
@@ -259,6 +277,7 @@ class Hub:
         """Ask where all followed streams stand, and tell who follows them."""
         heads = await in_database(backlog.heads, list(self._followers))
         self.counters["sweeps"] += 1
+        self._swept_at = time.monotonic()
         self._watch(heads)
         for stream, head in heads.items():
             for subscriber in self._followers.get(stream, set()):
@@ -298,3 +317,8 @@ def current() -> Hub:
     if loop not in _hubs:
         _hubs[loop] = Hub()
     return _hubs[loop]
+
+
+def present() -> list[Hub]:
+    """The hubs of this process, for who asks from another thread. A server has one."""
+    return list(_hubs.values())

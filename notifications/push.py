@@ -126,6 +126,11 @@ def send(outgoing: dict[str, dict[str, Any]]) -> bool:
     return True
 
 
+def is_resting() -> bool:
+    """Whether the last push of this process failed, and none has arrived since."""
+    return _rest_until > 0
+
+
 def messages(items: list[Item]) -> dict[str, dict[str, Any]]:
     """One message for each stream's group."""
     streams: dict[str, list[Item]] = {}

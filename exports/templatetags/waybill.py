@@ -46,6 +46,11 @@ SILENT_SECONDS = 10
 LAST_LINES = 5
 # What `engine.runner` writes of an error that is none of our own: "ValueError: …".
 UNFORESEEN = re.compile(r"\w+: ")
+# What no script of a page reads of an export that is on it: half of the page's weight.
+UNREAD = {
+    *("owner", "team", "exporter", "format", "options", "consistency", "origin", "error", "links"),
+    *("protected_cells", "created_at", "started_at", "read_from", "read_until", "expires_at"),
+}
 
 
 @register.inclusion_tag("exports/_card.html", takes_context=True)
@@ -60,24 +65,33 @@ def sheet(context: Context, export: Export) -> dict[str, Any]:
     return {**_shown(context, export), "next": export.get_absolute_url(), "is_sheet": True}
 
 
+@register.inclusion_tag("exports/admin/_panel.html", takes_context=True)
+def panel(context: Context, export: Export) -> dict[str, Any]:
+    """An export on its page in the admin, which has buttons of its own."""
+    source = context["request"].get_full_path()
+    own = {"source": source, "buttons": context["buttons"], "may_change": False}
+    return {**_shown(context, export), **own}
+
+
 def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
     user = context["request"].user
-    current = snapshot(export)
+    current = snapshot(export, context.get("positions"))
     has_expired = export.status == Status.SUCCEEDED and current["links"]["download"] is None
     return {
         "export": export,
         "snapshot": current,
+        "known": {name: value for name, value in current.items() if name not in UNREAD},
         "is_own": export.owner_id == user.pk,
         "may_change": may_change(user, export),
-        "may_download": _may_download(user, export),
+        "may_download": may_download(user, export.exporter),
         "status_template": f"exports/status/_{export.status}.html",
         # What its icon and its colours show: that a file has expired is no status.
         "state": "expired" if has_expired else str(export.status),
         "silence": silence(export),
         # Its lease runs out, and beat looks for such.
         "patience": duration(conf.LEASE_SECONDS + clock.SECONDS),
-        "reached": reached(export),
+        "reached": reached(export, current),
         "is_foreseen": not UNFORESEEN.match(export.error),
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.
@@ -85,10 +99,10 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
     }
 
 
-def _may_download(user: User, export: Export) -> bool:
-    """Whether a click would bring the file: not for all who may see the export."""
+def may_download(user: User, exporter: str) -> bool:
+    """Whether a click would bring a file of it: not for all who may see the export."""
     try:
-        query.permitted(user, export.exporter)
+        query.permitted(user, exporter)
     except (NotPermitted, RequestError):
         return False
     return True
@@ -105,12 +119,12 @@ def silence(export: Export) -> float:
     return round(max(conf.LEASE_SECONDS - left, 0), 1)
 
 
-def reached(export: Export) -> str:
+def reached(export: Export, snapshot: dict[str, Any]) -> str:
     """How far it had come when it ended without a file: "" if it had not begun."""
     done = max(export.rows_most, export.rows_done)
-    if not done:
+    if not done or not export.is_final:
         return ""
-    far = {**snapshot(export), "rows_done": done}
+    far = {**snapshot, "rows_done": done}
     pattern = _("stopped at {rows_done} of {rows_total} rows ({percent})")
     return fill(pattern, values(far)) or fill(_("stopped at {rows_done} rows"), values(far))
 

@@ -7,6 +7,7 @@ used all the same; and tests here are not `async`.
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
 from tests.services import chromium
+from tests.services.waybill import HOST
 from tests.signing_in import session_cookie
 
 if TYPE_CHECKING:
@@ -98,3 +100,20 @@ def pytest_runtest_makereport(
     if report.failed:
         item.stash[FAILED] = True
     return report
+
+
+@pytest.fixture(scope="session")
+def production(run: Run) -> dict[str, str]:
+    """The environment of a web server with DEBUG=0, whose static files have been collected."""
+    env = {
+        "DEBUG": "0",
+        "HTTPS": "0",
+        "SECRET_KEY": "of the tests, and of nothing else: " + "x" * 50,
+        "ALLOWED_HOSTS": HOST,
+        "VAR_DIR": str(run.private_directory("production")),
+    }
+    collecting = run.start(
+        "collectstatic", [sys.executable, "manage.py", "collectstatic", "--no-input"], env=env
+    )
+    assert collecting.wait() == 0, collecting.log_text()
+    return env

@@ -126,7 +126,13 @@ def test_the_list_of_exports_is_live(
     expect(bar).to_be_hidden()
     expect(row.locator("[data-cell=rows]")).to_have_text("10\u202f000")
     expect(row.locator("[data-cell=took]")).to_have_text(re.compile(r"^\d+\u00a0s$"))
+    expect(row.get_by_role("link", name="Download Flights")).to_be_visible()
+    expect(admin_page.locator("[data-news]")).to_be_hidden()
+    lifecycle.request(user=user, exporter="flights", label="Somebody's")
+    expect(admin_page.get_by_text("New exports: 1.")).to_be_visible()
     assert admin_page.evaluate("window.isTheSamePage")
+    admin_page.get_by_role("link", name="Show them").click()
+    expect(admin_page.locator("#result_list")).to_contain_text("Somebody's")
 
 
 def test_the_list_says_so_when_nobody_keeps_it_up_to_date(
@@ -141,3 +147,50 @@ def test_the_list_says_so_when_nobody_keeps_it_up_to_date(
     expect(notice).to_be_visible()
     server.restart()
     expect(notice).to_be_hidden(timeout=40_000)
+
+
+@pytest.mark.only_on("sqlite")  # What it reads is the same on both.
+def test_the_page_of_an_export_is_live_with_its_parts_and_buttons(
+    admin_page: Page, user: User, start_worker: Callable[..., Worker]
+) -> None:
+    flights.load(5_000)
+    export = lifecycle.request(user=user, exporter="flights")
+    admin_page.goto(f"/admin/exports/export/{export.pk}/change/")
+    panel = admin_page.locator(".waybill-panel")
+    bar, parts = panel.get_by_label("Progress"), admin_page.locator("#parts-group")
+    expect(panel).to_contain_text("Waiting for a worker. This one is next.")
+    admin_page.evaluate("window.isTheSamePage = true")
+
+    # Frozen, it keeps its lease for long.
+    worker = start_worker(**flights.SLOWLY, EXPORTS_LEASE_SECONDS="120")
+    first = wait_until(lambda: shown(bar), what="the bar moves")
+    wait_until(lambda: shown(bar) > first, what="the bar moves on")
+    worker.freeze()
+    export.refresh_from_db()
+    assert export.status == Status.RUNNING, "it was too quick to be stopped in the middle"
+    wait_until(lambda: shown(bar) == export.rows_done, what="the bar is level with the table")
+    expect(panel).to_contain_text("Running")
+    expect(panel).to_contain_text("rows/s")
+    # What is below the panel comes with the page itself, some seconds later.
+    done = export.parts.filter(status="done").count()
+    expect(parts.get_by_text("Done", exact=True)).to_have_count(done)
+    expect(parts).to_contain_text(worker.name)
+    assert admin_page.evaluate("window.isTheSamePage")
+
+    panel.get_by_role("button", name="Pause, and keep what is finished").click()
+    expect(
+        admin_page.get_by_text("This export will be paused when its worker notices.")
+    ).to_be_visible()
+    expect(panel).to_contain_text("Pausing")
+    admin_page.evaluate("window.isTheSamePage = true")
+    worker.thaw()
+    expect(panel).to_contain_text("Paused. Finished parts are kept.")
+    expect(admin_page.locator(".field-status .readonly")).to_have_text("Paused")
+    assert admin_page.evaluate("window.isTheSamePage")
+
+    panel.get_by_role("button", name="Resume, from what is finished").click()
+    expect(panel).to_contain_text("Succeeded", timeout=60_000)
+    expect(panel.get_by_role("button")).to_have_text(["Run again as a new export"])
+    with admin_page.expect_download() as download:
+        panel.get_by_role("link", name="Download").click()
+    assert len(download.value.path().read_text().splitlines()) == 5_001

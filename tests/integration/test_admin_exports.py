@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from exports import admin
+from exports.admin import inlines
 from exports.announce import announce
 from exports.models import Download, Export, Part, PartStatus, Status, TaskRun
 from notifications import backlog
@@ -336,7 +336,7 @@ def test_a_page_says_who_has_downloaded_the_file(operator):
 
 
 def test_of_very_many_downloads_the_last_are_shown(operator, monkeypatch):
-    monkeypatch.setattr(admin, "DOWNLOADS_SHOWN", 2)
+    monkeypatch.setattr(inlines, "DOWNLOADS_SHOWN", 2)
     export = make(Status.SUCCEEDED)
     for number in range(4):
         Download.objects.create(export=export, user=export.owner, range=f"bytes={number}-")
@@ -365,12 +365,266 @@ def test_more_parts_tasks_or_downloads_cost_no_more_queries(operator):
     assert cost(operator, change(export)) == one
 
 
+# -- The panel of a page, and its buttons -----------------------------------------------------
+
+# What may be asked of an export in each status: a copy of its own, so that a button too many fails.
+OFFERED = {
+    "queued": ["pause", "cancel"],
+    "running": ["pause", "cancel"],
+    "pausing": ["cancel"],
+    "paused": ["resume", "cancel"],
+    "cancelling": [],
+    "cancelled": ["retry"],
+    "failed": ["retry"],
+    "succeeded": ["again"],
+}
+
+
+def buttons(response):
+    """Where the buttons of a page post to."""
+    return re.findall(r'formaction="([^"]*)"', text(response))
+
+
+def press(client, export, name, **options):
+    """Press a button, and go where it leads: the page, what it says, and the export then."""
+    page = client.post(f"{LIST}{export.pk}/{name}/", follow=True, **options)
+    export.refresh_from_db()
+    return page, [str(message) for message in page.context["messages"]]
+
+
+@pytest.mark.parametrize("status", OFFERED)
+def test_a_page_offers_what_its_status_allows_and_nothing_else(operator, status):
+    export = make(Status(status))
+
+    page = operator.get(change(export))
+
+    assert buttons(page) == [f"{LIST}{export.pk}/{name}/" for name in OFFERED[status]]
+    assert f'<p class="waybill-status" data-status="{status}">' in text(page)
+
+
+def test_a_page_follows_its_export_from_before_its_rows_were_read(operator, monkeypatch):
+    export = make(Status.RUNNING, rows_total=100, rows_done=10)
+    before = backlog.current_cursor(export.stream)
+    heads = backlog.heads
+
+    def tick_meanwhile(names):
+        found = heads(names)
+        Export.objects.filter(pk=export.pk).update(rows_done=20)
+        export.refresh_from_db()
+        with transaction.atomic():
+            announce(export)
+        return found
+
+    monkeypatch.setattr(backlog, "heads", tick_meanwhile)
+    page = operator.get(change(export))
+
+    assert streams(page) == {export.stream: before}
+    assert "20 of 100 rows (20\N{NARROW NO-BREAK SPACE}%)" in text(page)
+
+
+def test_buttons_say_honestly_what_came_of_it(operator):
+    queued, running = make(Status.QUEUED), make(Status.RUNNING)
+
+    assert press(operator, queued, "pause")[1] == ["This export is paused."]
+    assert press(operator, queued, "resume")[1] == ["This export is back in the queue."]
+    assert press(operator, queued, "cancel")[1] == ["This export is cancelled."]
+    assert press(operator, running, "pause")[1] == [
+        "This export will be paused when its worker notices."
+    ]
+    assert press(operator, running, "cancel")[1] == [
+        "This export will be cancelled when its worker notices."
+    ]
+    assert [queued.status, running.status] == ["cancelled", "cancelling"]
+
+
+def test_a_button_that_comes_too_late_says_why_and_changes_nothing(operator):
+    over = make(Status.SUCCEEDED)
+
+    page, messages = press(operator, over, "cancel")
+
+    assert messages == ["This export is succeeded. It cannot be cancelled any more."]
+    assert page.redirect_chain[-1][0] == change(over)
+    assert over.status == Status.SUCCEEDED
+
+
+@pytest.mark.parametrize(("status", "name"), [("failed", "retry"), ("succeeded", "again")])
+def test_a_repetition_leads_to_the_new_export(operator, status, name):
+    over = make(Status(status), owner=User.objects.create_superuser("owner"))
+
+    page, messages = press(operator, over, name)
+
+    (new,) = Export.objects.filter(origin=over)
+    assert page.redirect_chain[-1][0] == change(new)
+    assert messages == ["This is the new export. It is its owner's, as the one that it repeats."]
+    assert press(operator, over, name)[1] == ["This export is already under way."]
+
+
+def test_a_button_leads_back_to_the_page_as_it_was_opened_from_a_list(operator):
+    export, opened = make(), "?_changelist_filters=status__exact%3Dqueued"
+
+    (pause, _) = buttons(operator.get(change(export) + opened))
+    answer = operator.post(pause)
+
+    assert pause.endswith(opened)
+    assert answer.headers["Location"] == change(export) + opened
+
+
+def test_a_get_does_nothing_and_a_post_needs_the_token(operator):
+    export = make()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.get(username="operator"))
+
+    assert operator.get(f"{LIST}{export.pk}/cancel/").headers["Location"] == change(export)
+    assert client.post(f"{LIST}{export.pk}/cancel/").status_code == 403
+    export.refresh_from_db()
+    assert export.status == Status.QUEUED
+
+
+def test_who_may_only_look_has_no_buttons_and_who_may_change_has():
+    export = make()
+    looking = staff_with("view_export")
+
+    assert buttons(looking.get(change(export))) == []
+    assert looking.post(f"{LIST}{export.pk}/cancel/").status_code == 403
+    export.refresh_from_db()
+    assert export.status == Status.QUEUED
+    somebody = User.objects.get(username="somebody")
+    somebody.user_permissions.add(Permission.objects.get(codename="change_export"))
+    assert len(buttons(looking.get(change(export)))) == 2
+    press(looking, export, "cancel")
+    assert export.status == Status.CANCELLED
+
+
+def test_an_owner_of_the_staff_may_stop_their_own():
+    client = staff_with("view_export")
+    export = make(owner=User.objects.get(username="somebody"))
+
+    assert press(client, export, "cancel")[1] == ["This export is cancelled."]
+
+
+def test_without_the_permission_to_see_exports_the_admin_has_not_even_ones_own():
+    client = staff_with("view_flight")
+
+    for export in (make(), make(owner=User.objects.get(username="somebody"))):
+        assert client.post(f"{LIST}{export.pk}/cancel/").status_code == 404
+        export.refresh_from_db()
+        assert export.status == Status.QUEUED
+
+
+def test_the_parts_of_a_failed_export_say_who_had_them(operator):
+    export = make(Status.FAILED, error="The disk is full.")
+    Part.objects.create(
+        export=export, number=1, upto_key="9", rows=9, attempt=3, worker="worker-7@host"
+    )
+
+    page = text(operator.get(change(export)))
+
+    assert "Failed: The disk is full." in page
+    parts = page.split('id="parts-group"')[1].split('id="task_runs-group"')[0]
+    assert "worker-7@host" in parts
+    assert "<p>3</p>" in parts
+
+
+# -- What is new since the list was made ------------------------------------------------------
+
+
+def news(response):
+    return json.loads(unescape(re.search(r'data-news="(.*?)"', response.content.decode())[1]))
+
+
+def asked(client, told):
+    return set(client.get(told["url"]).json()["ids"]) - set(told["seen"])
+
+
+def test_a_list_learns_of_exports_that_came_after_it(operator):
+    make()
+    told = news(operator.get(LIST))
+    assert asked(operator, told) == set()
+
+    new = make()
+
+    assert asked(operator, told) == {str(new.pk)}
+
+
+def test_an_export_that_was_saved_before_and_committed_after_is_news(operator):
+    newest = make()
+    told = news(operator.get(LIST))
+
+    late = make()
+    saved = newest.created_at - timedelta(seconds=30)
+    Export.objects.filter(pk=late.pk).update(created_at=saved)
+
+    assert asked(operator, told) == {str(late.pk)}
+
+
+def test_an_export_that_came_while_the_list_was_made_is_news(operator, monkeypatch):
+    came = []
+    heads = backlog.heads
+    monkeypatch.setattr(backlog, "heads", lambda names: came.append(make()) or heads(names))
+
+    told = news(operator.get(LIST))
+
+    assert asked(operator, told) == {str(came[0].pk)}
+
+
+def test_news_are_those_that_the_list_would_show(operator):
+    told = news(operator.get(LIST, {"format__exact": "xlsx", "o": "1", "p": "1"}))
+
+    make(format="csv")
+    wanted = make(format="xlsx")
+
+    assert asked(operator, told) == {str(wanted.pk)}
+
+
+def test_news_are_for_who_may_see_exports_and_a_bad_question_has_none(operator):
+    make()
+    stranger = staff_with("view_flight")
+
+    assert stranger.get(f"{LIST}news/0/").status_code == 403
+    for bad in ("news/0/?nothing__like=it", f"news/{10**30}/"):
+        assert operator.get(LIST + bad).json() == {"ids": []}
+
+
+# -- The file, in the list --------------------------------------------------------------------
+
+
+def test_the_list_links_files_for_who_may_have_them():
+    soon = timezone.now() + timedelta(hours=1)
+    ready = make(Status.SUCCEEDED, file="exports/1.csv", expires_at=soon)
+    running = make(Status.RUNNING)
+    client = staff_with("view_export", "export_flight")
+
+    listed = client.get(LIST)
+
+    link = re.search(rf'<a href="/exports/{ready.pk}/file"[^>]*>', text(listed))[0]
+    assert not link.endswith(" hidden>")
+    # The script shows it when the file is there.
+    assert cell(listed, running, "file")[1].endswith(" hidden>")
+    User.objects.get(username="somebody").user_permissions.remove(
+        Permission.objects.get(codename="export_flight")
+    )
+    assert "/file" not in text(client.get(LIST)).split('id="result_list"')[1]
+
+
+def test_a_status_has_a_word_and_a_name_for_its_shape(operator):
+    export = make(Status.PAUSING)
+
+    assert cell(operator.get(LIST), export, "status") == (
+        "Pausing",
+        f'data-export="{export.pk}" data-cell="status">',
+    )
+    assert '<span class="waybill-status" data-status="pausing"' in text(operator.get(LIST))
+
+
 # -- What a strict content security policy forbids ---------------------------------------------
 
 
 def test_the_pages_have_no_inline_script_or_style(operator):
     export = make(Status.RUNNING)
-    pages = (LIST, change(export), "/admin/demo/flight/", "/admin/demo/flight/export/")
+    pages = (
+        *(LIST, change(export), "/admin/demo/flight/", "/admin/demo/flight/export/"),
+        *(f"{LIST}health/", "/admin/notifications/event/", "/admin/notifications/stream/"),
+    )
 
     for page in pages:
         answer = operator.get(page)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import transaction
 from django.test import Client
 
+from notifications import admin as notifications_admin
 from notifications import inbox, publish, tokens
 from notifications.models import Event, Inbox, Retained, Stream, Token
 
@@ -125,3 +128,50 @@ def test_who_may_delete_users_and_no_inboxes_deletes_none_who_has_one(reader):
     client.post(f"/admin/auth/user/{reader.pk}/delete/", {"post": "yes"})
 
     assert Inbox.objects.filter(user=reader).exists()
+
+
+# -- What events say --------------------------------------------------------------------------
+
+
+def say(stream, *messages):
+    with transaction.atomic():
+        publish.append_many(stream, [("log", {"message": message}) for message in messages])
+
+
+def test_words_of_what_events_say_are_found(operator):
+    say("export-2", "The disk is full", "Zürich is written")
+    pages = "/admin/notifications/event/"
+
+    assert found(operator, pages, "DISK") == ["log #1"]
+    assert found(operator, pages, "Zürich") == ["log #2"]
+    assert found(operator, pages, "export-2 disk") == ["log #1"]
+    assert found(operator, pages, "export-1 disk") == []
+
+
+def test_without_a_stream_the_newest_events_are_read_and_with_one_all_of_its(operator, monkeypatch):
+    monkeypatch.setattr(notifications_admin, "SEARCHED", 2)
+    say("export-2", "a needle", "hay", "hay")
+    pages = "/admin/notifications/event/"
+
+    assert found(operator, pages, "needle") == []
+    assert found(operator, pages, "hay") == ["log #3", "log #2"]
+    assert found(operator, pages, "export-2 needle") == ["log #1"]
+    assert found(operator, pages, "succeeded") == ["export.succeeded #1"]
+
+
+def test_the_list_shows_how_what_is_said_begins(operator):
+    say("export-2", "x" * 500)
+
+    listed = operator.get("/admin/notifications/event/").content.decode()
+
+    assert f"{'x' * 119}…" in listed
+    assert "x" * 120 not in listed
+    assert "{&quot;label&quot;: &quot;Flights&quot;}" in listed
+
+
+def test_a_stream_links_what_it_holds(operator):
+    listed = operator.get("/admin/notifications/stream/").content.decode()
+
+    for url in re.findall(r'href="([^"]*\?q=user-7)"', listed):
+        assert len(operator.get(url).context["cl"].result_list) == 1
+    assert len(re.findall(r"\?q=user-7", listed)) == 2

@@ -24,7 +24,7 @@ from tests.exporting import left_in, registered, use_folders
 pytestmark = pytest.mark.django_db
 
 PARTS = [
-    *("database", "migrations", "redis", "broker", "workers", "rescue"),
+    *("database", "migrations", "redis", "broker", "workers", "running", "rescue"),
     *("storage", "work directory", "exporters"),
 ]
 

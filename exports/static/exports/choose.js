@@ -8,54 +8,64 @@ import { Latest } from "./latest.js";
 const PAUSE_MS = 400;
 
 const form = document.querySelector("[data-choose]");
-const places = form.querySelectorAll("[data-looked]");
-const options = form.querySelector("[data-options]");
-const latest = new Latest({ ask, show, pauseMs: PAUSE_MS });
+if (form) bringToLife(form);
 
-async function ask(signal) {
-  const response = await fetch(form.dataset.preview, {
-    method: "POST",
-    body: new FormData(form),
-    redirect: "manual",
-    signal,
+function bringToLife(form) {
+  const places = form.querySelectorAll("[data-looked]");
+  const options = form.querySelector("[data-options]");
+  const latest = new Latest({ ask, show, pauseMs: PAUSE_MS });
+
+  async function ask(signal) {
+    try {
+      const response = await fetch(form.dataset.preview, {
+        method: "POST",
+        body: new FormData(form),
+        redirect: "manual",
+        signal,
+      });
+      return response.ok ? await response.text() : null;
+    } finally {
+      if (!signal.aborted) setBusy(false);
+    }
+  }
+
+  function show(html) {
+    const answer = document.createElement("template");
+    answer.innerHTML = html;
+    for (const place of places) {
+      const part = answer.content.querySelector(`[data-part=${place.dataset.looked}]`);
+      place.replaceChildren(...part.childNodes);
+    }
+  }
+
+  function setBusy(isBusy) {
+    for (const place of places) place.ariaBusy = isBusy;
+  }
+
+  function look() {
+    setBusy(true);
+    latest.want();
+  }
+
+  // Options that the format has not are not sent, or they would be refused.
+  function fitOptions() {
+    const format = new FormData(form).get("format");
+    let count = 0;
+    for (const option of options.querySelectorAll("[data-formats]")) {
+      option.hidden = !option.dataset.formats.split(" ").includes(format);
+      for (const field of option.querySelectorAll("input, select")) field.disabled = option.hidden;
+      count += option.hidden ? 0 : 1;
+    }
+    options.querySelector("[data-none]").hidden = count > 0;
+  }
+
+  new Columns(form.querySelector("[data-columns]"), { changed: look });
+  form.querySelector("[name=look]").hidden = true;
+  form.addEventListener("input", ({ target }) => {
+    if (target.name === "preset" || target.name === "label") return; // Not in the file.
+    fitOptions();
+    look();
   });
-  // 5xx: the next change asks again.
-  return response.ok ? response.text() : null;
-}
-
-function show(html) {
-  const answer = document.createElement("template");
-  answer.innerHTML = html;
-  for (const place of places) {
-    const part = answer.content.querySelector(`[data-part=${place.dataset.looked}]`);
-    place.replaceChildren(...part.childNodes);
-    place.removeAttribute("aria-busy");
-  }
-}
-
-function look() {
-  for (const place of places) place.setAttribute("aria-busy", "true");
-  latest.want();
-}
-
-// Options that the format has not are not sent, or they would be refused.
-function fitOptions() {
-  const format = new FormData(form).get("format");
-  let count = 0;
-  for (const option of options.querySelectorAll("[data-formats]")) {
-    option.hidden = !option.dataset.formats.split(" ").includes(format);
-    for (const field of option.querySelectorAll("input, select")) field.disabled = option.hidden;
-    count += option.hidden ? 0 : 1;
-  }
-  options.querySelector("[data-none]").hidden = count > 0;
-}
-
-new Columns(form.querySelector("[data-columns]"), { changed: look });
-form.querySelector("[name=look]").hidden = true;
-form.addEventListener("input", ({ target }) => {
-  if (target.name === "preset" || target.name === "label") return; // Not in the file.
   fitOptions();
   look();
-});
-fitOptions();
-look();
+}

@@ -13,96 +13,95 @@ const QUEUE_MS = 10_000;
 // How often it is looked whether somebody has fallen silent.
 const TICK_MS = 1000;
 
-const page = document.querySelector("[data-streams]");
-const live = document.querySelector("[data-list=live]");
-const history = document.querySelector("[data-list=history]");
-const announcer = document.querySelector("[data-announcer]");
-const logRoot = document.querySelector("[data-log]");
-const baseTitle = document.title;
-const madeAt = Date.parse(page.dataset.madeAt);
+const page = document.querySelector("[data-streams][data-made-at]");
+if (page) bringToLife(page);
 
-localise(document);
-const log = logRoot && new Log(logRoot);
-const cards = new Cards({
-  elements: document.querySelectorAll("[data-export]"),
-  fetchFragment,
-  place,
-  changed,
-});
-showTitle();
+function bringToLife(page) {
+  const live = document.querySelector("[data-list=live]");
+  const history = document.querySelector("[data-list=history]");
+  const announcer = document.querySelector("[data-announcer]");
+  const logRoot = document.querySelector("[data-log]");
+  const baseTitle = document.title;
+  const madeAt = Date.parse(page.dataset.madeAt);
+  const ended = []; // Cards that are still among those under way.
 
-function place(element, snapshot, old) {
-  const list = (isFinal(snapshot) && history) || live;
-  if (!old) {
-    animate(() => list.prepend(element), element);
-  } else if (!list || old.parentElement === list) {
-    replace(old, element);
-  } else {
-    animate(() => replace(old, element, () => move(old, element, list)), element, old);
-  }
-}
-
-// Into another list, and nothing else moves: the room that it leaves stays until nobody looks.
-function move(old, element, list) {
-  const [from, to] = [live, list].map((each) => each.closest("section"));
-  const room = height(from) + height(to);
-  old.remove();
-  list.prepend(element);
-  if (!document.hidden) from.style.minBlockSize = `${room - height(to)}px`;
-}
-
-function changed(before, snapshot) {
+  localise(document);
+  const log = logRoot && new Log(logRoot);
+  const cards = new Cards({
+    elements: document.querySelectorAll("[data-export]"),
+    fetchFragment,
+    place,
+    changed,
+  });
   showTitle();
-  const name = before ? milestone(before, snapshot, percent) : snapshot.status;
-  const sentence = announcer.dataset[name];
-  if (sentence) announcer.textContent = fill(sentence, values(snapshot));
-}
 
-function showTitle() {
-  document.title = title(baseTitle, cards.snapshots);
-}
-
-function height(element) {
-  return element.getBoundingClientRect().height;
-}
-
-follow(page, {
-  onState({ key, data }) {
-    if (!key.startsWith("export-")) return; // A user's stream has other values, too.
-    if (cards.has(data.id) || (live && belongs(data, madeAt))) cards.update(data);
-  },
-  onEvent(frame) {
-    if (frame.event === "log") log?.append(frame);
-  },
-  onReset({ reason }) {
-    if (reason === "epoch") cards.forget();
-    log?.clear();
-  },
-  onStatus(status) {
-    cards.hears = status === "live";
-  },
-});
-
-// Nobody looks, so what was held for a card that moved can go.
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) live?.closest("section").removeAttribute("style");
-});
-
-document.addEventListener("click", async ({ target }) => {
-  const { copy, done } = target.dataset;
-  if (copy === undefined) return;
-  try {
-    await navigator.clipboard.writeText(copy);
-    target.textContent = done;
-  } catch {
-    // Not over plain HTTP. Then it is selected, to be copied by hand.
-    getSelection().selectAllChildren(target.previousElementSibling);
+  function place(element, snapshot, old) {
+    const hasEnded = isFinal(snapshot) && history;
+    if (!old) return animate(() => (hasEnded ? history : live).prepend(element), element);
+    const { height } = old.getBoundingClientRect();
+    replace(old, element);
+    if (!hasEnded) return;
+    // A bar becomes a link where it is, with the same room: nothing moves away from under a
+    // pointer that is about to click.
+    element.style.minBlockSize = `${height}px`;
+    ended.push(element);
+    if (document.hidden) tidy();
   }
-});
 
-setInterval(() => {
-  if (document.hidden) return;
-  for (const { id, status } of cards.snapshots) if (status === "queued") cards.refresh(id);
-}, QUEUE_MS);
+  // Nobody looks: what has ended goes where a reload would put it.
+  function tidy() {
+    for (const element of ended.splice(0)) {
+      history.prepend(element);
+      element.removeAttribute("style");
+    }
+  }
 
-setInterval(() => document.hidden || cards.tick(), TICK_MS);
+  function changed(before, snapshot) {
+    showTitle();
+    const name = before ? milestone(before, snapshot, percent) : snapshot.status;
+    const sentence = announcer.dataset[name];
+    if (sentence) announcer.textContent = fill(sentence, values(snapshot));
+  }
+
+  function showTitle() {
+    document.title = title(baseTitle, cards.snapshots);
+  }
+
+  follow(page, {
+    onState({ key, data }) {
+      if (!key.startsWith("export-")) return; // A user's stream has other values, too.
+      if (cards.has(data.id) || (live && belongs(data, madeAt))) cards.update(data);
+    },
+    onEvent(frame) {
+      if (frame.event === "log") log?.append(frame);
+    },
+    onReset({ reason }) {
+      if (reason === "epoch") cards.forget();
+      log?.clear();
+    },
+    onStatus(status) {
+      cards.hears = status === "live";
+    },
+  });
+
+  document.addEventListener("visibilitychange", () => document.hidden && tidy());
+
+  document.addEventListener("click", async ({ target }) => {
+    const { copy, done } = target.dataset;
+    if (copy === undefined) return;
+    try {
+      await navigator.clipboard.writeText(copy);
+      target.textContent = done;
+    } catch {
+      // Not over plain HTTP. Then it is selected, to be copied by hand.
+      getSelection().selectAllChildren(target.previousElementSibling);
+    }
+  });
+
+  setInterval(() => {
+    if (document.hidden) return;
+    for (const { id, status } of cards.snapshots) if (status === "queued") cards.refresh(id);
+  }, QUEUE_MS);
+
+  setInterval(() => document.hidden || cards.tick(), TICK_MS);
+}

@@ -25,5 +25,5 @@ export function follow(page, { onStatus = () => {}, ...handlers }) {
 // Whoever is signed out can press nothing: each button would lead to the login page, and what
 // it was for would be forgotten. That is so until the page is loaded anew.
 function rest() {
-  for (const button of document.querySelectorAll("main form button")) button.disabled = true;
+  for (const button of document.querySelectorAll("main button:not([type=button])")) button.disabled = true;
 }

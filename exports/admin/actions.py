@@ -1,0 +1,111 @@
+"""What people of the staff do to exports: each goes through `lifecycle`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext, ngettext_lazy
+
+from exports import lifecycle
+from exports.admin.buttons import REFUSALS
+from exports.models import Export, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.functional import _StrPromise
+
+    Base = admin.ModelAdmin[Export]
+else:
+    Base = object
+
+
+class Actions(Base):
+    """Those of the list, on all that are ticked."""
+
+    def has_control_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may stop and resume the exports of others."""
+        return request.user.has_perm("exports.change_export")
+
+    @admin.action(
+        description=_("Cancel (waiting, running and paused only)"), permissions=["control"]
+    )
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
+        self._each(
+            request,
+            queryset,
+            lifecycle.cancel,
+            ngettext_lazy(
+                "%d export is cancelled, or will be when its worker notices.",
+                "%d exports are cancelled, or will be when their workers notice.",
+            ),
+        )
+
+    @admin.action(description=_("Pause (waiting and running only)"), permissions=["control"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
+        self._each(
+            request,
+            queryset,
+            lifecycle.pause,
+            ngettext_lazy(
+                "%d export is paused, or will be when its worker notices.",
+                "%d exports are paused, or will be when their workers notice.",
+            ),
+        )
+
+    @admin.action(description=_("Resume (paused only)"), permissions=["control"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
+        self._each(
+            request,
+            queryset,
+            lifecycle.resume,
+            ngettext_lazy("%d export is back in the queue.", "%d exports are back in the queue."),
+        )
+
+    @admin.action(
+        description=_("Run again (failed, cancelled and finished)"), permissions=["control"]
+    )
+    def run_again(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
+        self._each(
+            request,
+            queryset,
+            _run_again,
+            ngettext_lazy(
+                "%d export runs again, as a new one.", "%d exports run again, as new ones."
+            ),
+        )
+
+    def _each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Export],
+        do: Callable[..., Any],
+        done: _StrPromise,
+    ) -> None:
+        """Do it to each, and say of how many it was done, and why not of the others."""
+        moved, refused = 0, Counter[str]()
+        for export in queryset:
+            try:
+                do(export, by=request.user)
+            except REFUSALS as error:
+                refused[str(error)] += 1
+            else:
+                moved += 1
+        if moved:
+            self.message_user(request, done % moved, messages.SUCCESS)
+        for reason, count in refused.items():
+            was_not = ngettext(
+                "%d export was left as it is", "%d exports were left as they are", count
+            )
+            self.message_user(request, f"{was_not % count}: {reason}", messages.WARNING)
+
+
+def _run_again(export: Export, *, by: User) -> None:
+    succeeded = export.status == Status.SUCCEEDED
+    (lifecycle.run_again if succeeded else lifecycle.retry)(export, by=by)

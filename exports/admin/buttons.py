@@ -1,0 +1,141 @@
+"""The buttons on the page of one export: a POST each, and through `lifecycle`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from exports import lifecycle
+from exports.access import may_change
+from exports.exceptions import IllegalMove, LostRace, NotPermitted, OverLimit, RequestError
+from exports.http import told_if_under_way
+from exports.models import Export, Status
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+    from django.utils.functional import _StrPromise
+
+    Base = admin.ModelAdmin[Export]
+else:
+    Base = object
+
+REFUSALS = (IllegalMove, LostRace, NotPermitted, OverLimit, RequestError)
+
+
+@dataclass(frozen=True)
+class Button:
+    """What it does, named by consequence, and for exports in which status it is there."""
+
+    name: str
+    label: _StrPromise
+    do: Callable[..., Any]
+    statuses: frozenset[Status]
+
+
+BUTTONS = (
+    Button(
+        "pause",
+        gettext_lazy("Pause, and keep what is finished"),
+        lifecycle.pause,
+        frozenset({Status.QUEUED, Status.RUNNING}),
+    ),
+    Button(
+        "resume",
+        gettext_lazy("Resume, from what is finished"),
+        lifecycle.resume,
+        frozenset({Status.PAUSED}),
+    ),
+    Button(
+        "cancel",
+        gettext_lazy("Cancel, so that there is no file"),
+        lifecycle.cancel,
+        frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.PAUSED}),
+    ),
+    Button(
+        "retry",
+        gettext_lazy("Retry as a new export"),
+        lifecycle.retry,
+        frozenset({Status.FAILED, Status.CANCELLED}),
+    ),
+    Button(
+        "again",
+        gettext_lazy("Run again as a new export"),
+        lifecycle.run_again,
+        frozenset({Status.SUCCEEDED}),
+    ),
+)
+
+# What has come of it: a worker that holds the export has yet to notice.
+OUTCOMES = {
+    Status.CANCELLED: gettext_lazy("This export is cancelled."),
+    Status.CANCELLING: gettext_lazy("This export will be cancelled when its worker notices."),
+    Status.PAUSED: gettext_lazy("This export is paused."),
+    Status.PAUSING: gettext_lazy("This export will be paused when its worker notices."),
+    Status.QUEUED: gettext_lazy("This export is back in the queue."),
+}
+
+
+class Buttons(Base):
+    """For who may change the export: its owner, and who may change those of others."""
+
+    def buttons(self, request: HttpRequest, export: Export) -> list[tuple[str, _StrPromise]]:
+        """Those that this user may press now: where each posts to, and its label."""
+        if not may_change(request.user, export):  # type: ignore[arg-type]  # Signed in.
+            return []
+        return [
+            (self._url(button.name, export, request), button.label)
+            for button in BUTTONS
+            if export.status in button.statuses
+        ]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*map(self._url_of, BUTTONS), *super().get_urls()]
+
+    def _url_of(self, button: Button) -> URLPattern:
+        view = self.admin_site.admin_view(partial(self._press, button))
+        return path(f"<uuid:pk>/{button.name}/", view, name=f"exports_export_{button.name}")
+
+    def _press(self, button: Button, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        export = self.get_object(request, str(pk))
+        if export is None or not self.has_view_permission(request, export):
+            raise Http404(_("There is no such export."))
+        # Signing in leads back here with a GET.
+        if request.method == "POST":
+            if not may_change(request.user, export):  # type: ignore[arg-type]  # Signed in.
+                raise PermissionDenied(_("You may look at this export, and not change it."))
+            export = self._done(button, request, export)
+        return HttpResponseRedirect(self._url("change", export, request))
+
+    def _done(self, button: Button, request: HttpRequest, export: Export) -> Export:
+        """Do it, and say what came of it. Returns the export to look at: a new one, maybe."""
+        try:
+            repeated = button.do(export, by=request.user)
+        except REFUSALS as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return export
+        if repeated is None:
+            self.message_user(request, str(OUTCOMES[Status(export.status)]), messages.SUCCESS)
+            return export
+        new, is_new = repeated
+        if is_new:
+            text = _("This is the new export. It is its owner's, as the one that it repeats.")
+            self.message_user(request, text, messages.SUCCESS)
+        return told_if_under_way(request, new, is_new)
+
+    def _url(self, view: str, export: Export, request: HttpRequest) -> str:
+        name, site = f"admin:exports_export_{view}", self.admin_site.name
+        url = reverse(name, args=[export.pk], current_app=site)
+        # It says from which list the page was opened, and how that is filtered.
+        query = request.GET.urlencode()
+        return f"{url}?{query}" if query else url

@@ -1,0 +1,72 @@
+"""The admin of exports, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.utils.translation import gettext_lazy as _
+
+from exports.access import visible_to
+from exports.admin.actions import Actions
+from exports.admin.health import Health
+from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
+from exports.admin.listing import Listing
+from exports.admin.page import Page
+from exports.models import Export
+from exports.snapshot import NAMED
+from notifications.admin import MachineOwnedAdmin
+from notifications.protocol import MAX_STREAMS
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+@admin.register(Export)
+class ExportAdmin(Listing, Page, Actions, Health, MachineOwnedAdmin):
+    list_display = [
+        *("label", "live_status", "progress", "rows", "took", "download"),
+        *("owner", "team", "exporter", "format", "created_at"),
+    ]
+    list_select_related = NAMED
+    list_filter = [
+        *("status", "exporter", "format"),
+        ("owner", admin.RelatedOnlyFieldListFilter),
+        ("team", admin.RelatedOnlyFieldListFilter),
+    ]
+    search_fields = ["id", "label", f"owner__{get_user_model().USERNAME_FIELD}"]
+    search_help_text = _("An id, a label or an owner.")
+    list_per_page = 50
+    list_max_show_all = MAX_STREAMS  # The list follows one for each export that is under way.
+    actions = ["cancel", "pause", "resume", "run_again"]
+    inlines = [PartInline, TaskRunInline, DownloadInline]
+    readonly_fields = ["page", "file_link", "asked", "doing", "rows", "speed", "size", "took"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    *("label", "page", "file_link", "owner", "team"),
+                    *("exporter", "format", "options", "asked", "origin"),
+                ]
+            },
+        ),
+        (_("Progress"), {"fields": ["status", "doing", "error", "rows", "speed", "size", "took"]}),
+        (
+            _("Times"),
+            {"fields": ["created_at", "enqueued_at", "started_at", "finished_at", "expires_at"]},
+        ),
+        (
+            _("Worker"),
+            {"fields": ["worker", "attempt", "handovers", "lease_expires_at", "log_lines"]},
+        ),
+        (_("File"), {"fields": ["id", "file", "sha256"]}),
+    ]
+
+    class Media:
+        css = {"all": ["exports/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
+        return super().get_queryset(request) & visible_to(request.user)  # type: ignore[arg-type]

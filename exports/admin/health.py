@@ -1,0 +1,50 @@
+"""Health at a glance, for superusers: what `manage.py healthcheck` says, without a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from exports import health
+
+if TYPE_CHECKING:
+    from django.contrib import admin
+    from django.http import HttpRequest, HttpResponse
+
+    from exports.models import Export
+
+    Base = admin.ModelAdmin[Export]
+else:
+    Base = object
+
+
+class Health(Base):
+    """Its page names hosts and errors, so it is not for everybody of the staff."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.health)
+        return [path("health/", view, name="exports_export_health"), *super().get_urls()]
+
+    def health(self, request: HttpRequest) -> HttpResponse:
+        """Ask all parts now. It takes the seconds that workers are given to answer."""
+        if not request.user.is_superuser:
+            raise PermissionDenied(_("Health is for superusers."))
+        began = time.monotonic()
+        findings = list(health.findings(health.OF_THIS_PROCESS))
+        context = {
+            **self.admin_site.each_context(request),
+            "model": self.opts,
+            "title": _("Health"),
+            "findings": findings,
+            "ill": sum(not finding.is_well for finding in findings),
+            "asked_at": timezone.now(),
+            "seconds": time.monotonic() - began,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "exports/admin/health.html", context)

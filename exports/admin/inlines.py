@@ -1,0 +1,114 @@
+"""What belongs to an export, below it on its page: its parts, its tasks, its downloads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, Subquery
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django_celery_results.models import TaskResult
+
+from exports.models import Download, Part, TaskRun
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+# Above this the page of an export would be mostly parts.
+PARTS_SHOWN = 200
+# A program that fetches ranges leaves a row for each.
+DOWNLOADS_SHOWN = 100
+
+
+class OfAnExport(admin.TabularInline):  # type: ignore[type-arg]  # Not generic when it runs.
+    """Rows that belong to an export: who may see it may see them, and nobody writes them."""
+
+    extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, _: Any = None) -> bool:
+        return request.user.has_perm("exports.view_export")
+
+    def has_add_permission(self, *_: Any, **__: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *_: Any, **__: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *_: Any, **__: Any) -> bool:
+        return False
+
+
+class PartInline(OfAnExport):
+    model = Part
+    verbose_name_plural = _("parts (the first %d)") % PARTS_SHOWN
+    fields = [
+        "number",
+        "status",
+        "rows_done",
+        "rows",
+        "size",
+        "attempt",
+        "worker",
+        "lease_expires_at",
+    ]
+    readonly_fields = ["size"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Part]:
+        return super().get_queryset(request).filter(number__lte=PARTS_SHOWN)
+
+    @admin.display(description=_("size"))
+    def size(self, part: Part) -> str:
+        return filesizeformat(part.bytes)
+
+
+class TaskRunInline(OfAnExport):
+    """Which Celery tasks ran it. What Celery says of them is for operators alone."""
+
+    model = TaskRun
+    fields = ["attempt", "task", "result", "created_at"]
+    readonly_fields = ["task", "result", "created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TaskRun]:
+        found = TaskResult.objects.filter(task_id=OuterRef("task_id"))
+        if not request.user.has_perm("django_celery_results.view_taskresult"):
+            found = found.none()
+        runs: QuerySet[TaskRun] = super().get_queryset(request)
+        return runs.annotate(
+            result_id=Subquery(found.values("pk")[:1]),
+            result_status=Subquery(found.values("status")[:1]),
+        )
+
+    @admin.display(description=_("task"))
+    def task(self, run: Any) -> SafeString | str:
+        """Its id; a link once Celery has stored a result."""
+        if run.result_id is None:
+            return str(run.task_id)
+        url = reverse("admin:django_celery_results_taskresult_change", args=[run.result_id])
+        return format_html('<a href="{}">{}</a>', url, run.task_id)
+
+    @admin.display(description=_("result"))
+    def result(self, run: Any) -> str:
+        return run.result_status or ""
+
+
+class DownloadInline(OfAnExport):
+    """Who got the file, or a link to it. An address is personal data: see docs/operations.md."""
+
+    model = Download
+    verbose_name_plural = _("downloads (the last %d)") % DOWNLOADS_SHOWN
+    fields = ["at", "user", "address", "range"]
+    readonly_fields = ["at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Download]:
+        page = request.resolver_match
+        # Of this export alone: for each row of thousands, the last ones would be looked for anew.
+        export_id = page.kwargs.get("object_id") if page else None
+        last = Download.objects.filter(export=export_id).order_by("-at", "-pk")[:DOWNLOADS_SHOWN]
+        downloads: QuerySet[Download] = super().get_queryset(request)
+        return downloads.filter(pk__in=last.values("pk")).select_related("user")

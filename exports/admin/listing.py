@@ -1,0 +1,118 @@
+"""The list of exports: its columns, and what its script follows to keep them up to date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from exports.admin import news
+from exports.admin.news import News
+from exports.models import Status
+from exports.templatetags.waybill import duration, may_download, number
+from notifications import backlog
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+    from exports.models import Export
+
+
+class LiveChangeList(ChangeList):
+    """A list that knows what there was before its rows were read: its script goes on from there."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.news = news.of(self, request)
+        shown = self.result_list.values_list("pk", flat=True)
+        self._heads = backlog.heads(f"export-{pk}" for pk in shown)
+        self._offer_files(request)
+
+    def _offer_files(self, request: HttpRequest) -> None:
+        """Say of each row whether its reader may have the file, once there is one."""
+        may = {
+            name: may_download(request.user, name)  # type: ignore[arg-type]  # Signed in.
+            for name in {export.exporter for export in self.result_list}
+        }
+        for export in self.result_list:
+            export.is_offered = may[export.exporter]
+
+    @property
+    def streams(self) -> dict[str, str | None]:
+        """The stream of each export that is under way, and the cursor to follow it from."""
+        heads = {name: str(head) for name, head in self._heads.items()}
+        active = [export.stream for export in self.result_list if not export.is_final]
+        return {stream: heads.get(stream) for stream in active}
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What each status is called, for the script that keeps the list up to date."""
+        return {value: str(label) for value, label in Status.choices}
+
+
+class Listing(News):
+    """The columns. The script keeps them up to date: static/exports/admin_list.js."""
+
+    def get_changelist(self, *_: Any, **__: Any) -> type[ChangeList]:
+        return LiveChangeList
+
+    @admin.display(description=_("status"), ordering="status")
+    def live_status(self, export: Export) -> SafeString:
+        return format_html(
+            '<span class="waybill-status" data-status="{}" data-export="{}" data-cell="status">{}'
+            "</span>",
+            export.status,
+            export.pk,
+            export.get_status_display(),
+        )
+
+    @admin.display(description=_("progress"))
+    def progress(self, export: Export) -> SafeString:
+        # A bar without a value moves to and fro: the rows are being counted.
+        is_counting = export.status == Status.RUNNING and export.rows_total is None
+        return format_html(
+            '<progress data-export="{}" data-cell="progress" aria-label="{}" max="{}" {} {}>'
+            "</progress>",
+            export.pk,
+            _("Progress of %(label)s") % {"label": export.label},
+            export.rows_total or 1,
+            "" if is_counting else format_html('value="{}"', export.rows_done),
+            "hidden" if export.is_final else "",
+        )
+
+    @admin.display(description=_("rows"), ordering="rows_done")
+    def rows(self, export: Export) -> SafeString:
+        text = number(export.rows_done)
+        if not export.is_final and export.rows_total is not None:
+            text = f"{text} / {number(export.rows_total)}"
+        return _cell(export, "rows", text)
+
+    @admin.display(description=_("duration"))
+    def took(self, export: Export) -> SafeString:
+        end = export.finished_at or timezone.now()
+        text = duration((end - export.started_at).total_seconds()) if export.started_at else ""
+        return _cell(export, "took", text)
+
+    @admin.display(description=_("file"))
+    def download(self, export: Export) -> SafeString | str:
+        """A link that the script shows when the file is there. For who may have it."""
+        if not getattr(export, "is_offered", False):
+            return ""
+        return format_html(
+            '<a href="{}" download aria-label="{}" data-export="{}" data-cell="file"{}>{}</a>',
+            reverse("exports:file", args=[export.pk]),
+            _("Download %(label)s") % {"label": export.label},
+            export.pk,
+            "" if export.has_file(timezone.now()) else " hidden",
+            _("Download"),
+        )
+
+
+def _cell(export: Export, name: str, text: str) -> SafeString:
+    return format_html('<span data-export="{}" data-cell="{}">{}</span>', export.pk, name, text)

@@ -1,0 +1,81 @@
+"""The page of one export: its panel, which is live, and its fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from exports.admin.buttons import Buttons
+from exports.templatetags.waybill import number
+from notifications import backlog
+from notifications.admin import as_json
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+    from django.utils.safestring import SafeString
+
+    from exports.models import Export
+
+
+class Page(Buttons):
+    """Nothing here is a form, save for the buttons."""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # Before the rows are read: what happens in between comes over the stream.
+        name = f"export-{object_id}"
+        head = backlog.heads([name]).get(name)
+        streams = {name: None if head is None else str(head)}
+        context = {"streams": streams, "made_at": timezone.now(), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # Nobody adds an export, so there is one.
+        context["buttons"] = self.buttons(request, context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def view_on_site(self, export: Export) -> str:
+        return export.get_absolute_url()
+
+    @admin.display(description=_("its own page"))
+    def page(self, export: Export) -> SafeString:
+        return format_html('<a href="{0}">{0}</a>', export.get_absolute_url())
+
+    @admin.display(description=_("file"))
+    def file_link(self, export: Export) -> SafeString | str:
+        if not export.has_file(timezone.now()):
+            return gettext("There is none.")
+        url = reverse("exports:file", args=[export.pk])
+        return format_html('<a href="{}">{}</a>', url, export.filename)
+
+    @admin.display(description=_("asked for"))
+    def asked(self, export: Export) -> SafeString | str:
+        return as_json(export.params) if export.params else gettext("Everything.")
+
+    @admin.display(description=_("stage"))
+    def doing(self, export: Export) -> str:
+        return export.get_stage_display() or self.get_empty_value_display()
+
+    @admin.display(description=_("rate"))
+    def speed(self, export: Export) -> str:
+        if export.rate is None:
+            return self.get_empty_value_display()
+        return gettext("%(rows)s rows/s") % {"rows": number(export.rate)}
+
+    @admin.display(description=_("size"))
+    def size(self, export: Export) -> str:
+        return filesizeformat(export.bytes)

@@ -1,0 +1,156 @@
+"""Choosing what to export, as a person does: by mouse, by keyboard, and without scripts."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import openpyxl
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from playwright.sync_api import expect
+
+from exports.models import Export, Preset, Status
+from tests import flights
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.services.waybill import Server, Worker
+
+# Which database it is makes no difference to what is seen.
+pytestmark = pytest.mark.only_on("sqlite")
+
+FLIGHTS = 1_000
+
+
+@pytest.fixture
+def user(transactional_db: None, sign_in: Callable[[User], None]) -> User:
+    flights.load(FLIGHTS)
+    user = User.objects.create_superuser("demo")
+    sign_in(user)
+    return user
+
+
+def columns(page: Page) -> list[str]:
+    return page.locator("[data-column]").evaluate_all(
+        "items => items.filter(each => each.querySelector(':checked')).map(e => e.dataset.column)"
+    )
+
+
+def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
+    page: Page, start_worker: Callable[..., Worker], user: User
+) -> None:
+    start_worker()
+    page.goto("/exports/")
+    page.get_by_label("What to export").select_option(label="Flights")
+    page.get_by_label("Format").select_option(label="Excel")
+    page.get_by_role("button", name="Choose columns and rows…").click()
+    summary = page.locator("[data-looked=sum]")
+    expect(summary).to_contain_text("flights")
+
+    # Without a click the count and the rows follow what is chosen.
+    page.get_by_label("Carrier", exact=True).select_option(label="United Air Lines Inc.")
+    page.get_by_label("Departure delay from").fill("60")
+    expect(summary).to_contain_text("Carrier is United Air Lines Inc.; Departure delay from 60")
+    page.get_by_role("button", name="None").click()
+    expect(summary).to_contain_text("Choose at least one column.")
+    for name in ("id", "tailnum", "dep_delay"):
+        page.get_by_role("checkbox", name=name, exact=True).check()
+    # By keyboard one up, by mouse to the top.
+    page.get_by_role("button", name="Move tailnum up").focus()
+    for _ in range(6):
+        page.keyboard.press("Enter")
+    expect(page.get_by_text("tailnum is number 1 of 21 now.")).to_be_attached()
+    item = page.locator("[data-column=dep_delay] label")
+    item.drag_to(page.locator("[data-column=tailnum]"), target_position={"x": 5, "y": 2})
+    assert columns(page) == ["dep_delay", "tailnum", "id"]
+    page.get_by_label("Header of dep_delay").fill("Minutes late")
+    heads = page.locator(".cells th")
+    expect(heads).to_have_text(["Minutes late", "tailnum", "id"])
+    shown = page.locator(".cells tbody tr").first.locator("td").all_inner_texts()
+    page.get_by_role("button", name="Start export").click()
+
+    export = wait_until(
+        lambda: Export.objects.filter(status=Status.SUCCEEDED).first(), what="the file is ready"
+    )
+    with default_storage.open(export.file) as file:
+        rows = list(openpyxl.load_workbook(io.BytesIO(file.read())).active.values)
+    assert rows[0] == ("Minutes late", "tailnum", "id")
+    assert [str(value) for value in rows[1]] == shown
+    assert len(rows) == 1 + export.rows_done > 1
+
+    # The next time it is as it was, and is saved under a name.
+    page.goto("/exports/new/flights/")
+    assert columns(page) == ["dep_delay", "tailnum", "id"]
+    expect(summary).to_contain_text("By past runs about")
+    page.get_by_text("Save this choice").click()
+    page.get_by_label("Save as").fill("Late")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved as “Late”.")).to_be_visible()
+    page.goto("/exports/")
+    page.get_by_role("button", name="Run Late").click()
+    wait_until(lambda: Export.objects.filter(label="Late").exists(), what="it runs again")
+
+
+def test_options_that_the_format_has_not_are_not_there_to_be_chosen(page: Page, user: User) -> None:
+    page.goto("/exports/new/airports/")
+    page.get_by_text("Options").click()
+    page.get_by_label("Delimiter").select_option(label="Semicolon")
+
+    page.get_by_role("radio", name="Parquet").check()
+
+    expect(page.get_by_label("Delimiter")).to_be_hidden()
+    expect(page.get_by_text("This format has none.")).to_be_visible()
+    page.get_by_role("button", name="Start export").click()
+    export = wait_until(Export.objects.first, what="the export is saved")
+    assert (export.format, export.options) == ("parquet", {})
+
+
+def test_a_list_of_the_admin_says_how_many_rows_of_it_and_shows_them(
+    page: Page, user: User
+) -> None:
+    page.goto("/admin/demo/flight/?carrier__carrier__exact=UA&q=N14228")
+    page.get_by_role("link", name="Export…").click()
+
+    expect(page.locator("[data-looked=sum]")).to_contain_text("flight: carrier is United")
+    expect(page.locator(".cells tbody tr").first).to_contain_text("N14228")
+    page.get_by_role("button", name="None").click()
+    page.get_by_role("checkbox", name="tailnum", exact=True).check()
+    expect(page.locator(".cells th")).to_have_text(["tailnum"])
+    page.get_by_label("Save as").fill("That plane")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved as “That plane”.")).to_be_visible()
+
+    assert Preset.objects.get(name="That plane").params == {
+        "columns": ["tailnum"],
+        "changelist": {"model": "demo.flight", "query": "carrier__carrier__exact=UA&q=N14228"},
+    }
+
+
+def test_without_scripts_all_of_it_can_be_chosen(
+    browser: Browser, server: Server, page: Page, user: User
+) -> None:
+    context = browser.new_context(base_url=server.url, java_script_enabled=False)
+    context.add_cookies(page.context.cookies())
+    plain = context.new_page()
+    plain.goto("/exports/new/planes/")
+
+    plain.get_by_label("Manufacturer contains").fill("boeing")
+    plain.get_by_role("checkbox", name="type", exact=True).uncheck()
+    plain.get_by_role("button", name="Move year up").click()
+    expect(plain.locator("[data-column] label").first).to_have_text("year")
+    plain.get_by_role("button", name="Show what it would give").click()
+    expect(plain.locator(".sum")).to_contain_text("planes: Manufacturer contains boeing")
+    expect(plain.locator(".cells th").first).to_have_text("year")
+    plain.get_by_role("button", name="Start export").click()
+
+    export = wait_until(Export.objects.first, what="the export is saved")
+    assert export.params["columns"][:2] == ["year", "tailnum"]
+    assert "type" not in export.params["columns"]
+    assert list(export.params["filters"]) == ["manufacturer"]
+    context.close()

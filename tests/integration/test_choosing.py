@@ -1,0 +1,419 @@
+"""The page of an exporter: what is chosen there is what is asked for, and what the file has."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+from html import unescape
+
+import openpyxl
+import pyarrow.parquet
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import OperationalError, connection
+from django.urls import reverse
+
+from demo.models import Flight
+from exports import lifecycle, presets, preview, question
+from exports.engine import source
+from exports.exporter import Column, Exporter
+from exports.models import Export, Preset, Status
+from tests import exporting
+
+pytestmark = pytest.mark.django_db
+# On PostgreSQL rows are read over a connection of their own.
+committed = pytest.mark.django_db(transaction=True)
+
+DASHBOARD = reverse("exports:dashboard")
+FLIGHTS = reverse("exports:choose", args=["flights"])
+LOOK = reverse("exports:preview", args=["flights"])
+# As a browser sends it.
+CHOSEN = {
+    "format": "csv",
+    "order": ["tailnum", "id", "delay"],
+    "column": ["tailnum", "id"],
+    "header-tailnum": "Plane",
+    "filter-arr_delay_min": "10",
+    "filter-arr_delay_max": "12",
+    "filter-carrier": "UA",
+    "filter-tailnum": "",
+}
+
+
+@pytest.fixture
+def user():
+    """Somebody who may export flights."""
+    user = User.objects.create_user("somebody")
+    user.user_permissions.add(Permission.objects.get(codename="export_flight"))
+    return user
+
+
+@pytest.fixture
+def signed_in(client, user):
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def flights():
+    return exporting.make_flights(range(1, 31))
+
+
+@pytest.fixture(autouse=True)
+def _folders(settings, tmp_path):
+    exporting.use_folders(settings, tmp_path)
+
+
+def text(response):
+    return unescape(response.content.decode())
+
+
+def words(response):
+    return " ".join(text(response).split())
+
+
+def asked(user, **more):
+    return question.checked(user, **{"exporter": "flights", **more})
+
+
+def finished(user, **more):
+    """An export of the same, run to its end."""
+    export = exporting.run(exporting.start(user, **{"columns": None, **more}))
+    export.refresh_from_db()
+    assert export.status == Status.SUCCEEDED
+    return export
+
+
+# -- What is chosen is what is asked for -----------------------------------------------------
+
+
+@committed
+@pytest.mark.usefixtures("flights")
+def test_what_is_chosen_is_what_the_file_has(signed_in):
+    response = signed_in.post(FLIGHTS, CHOSEN)
+
+    export = Export.objects.get()
+    assert response["Location"] == f"{DASHBOARD}#{export.key}"
+    assert export.params == {
+        "columns": ["tailnum", "id"],
+        "headers": {"tailnum": "Plane"},
+        "filters": {"arr_delay_min": "10", "arr_delay_max": "12", "carrier": "UA"},
+    }
+    exporting.go_on(export)
+    export.refresh_from_db()
+    assert exporting.content(export) == b"Plane,id\nN10,10\nN11,11\n,12\n"
+
+
+def test_nothing_chosen_is_the_same_question_as_that_of_the_dashboard(signed_in):
+    signed_in.post(DASHBOARD, {"exporter": "flights", "format": "csv"})
+    again = signed_in.post(FLIGHTS, {"format": "csv"}, follow=True)
+
+    assert Export.objects.count() == 1
+    assert "already under way" in text(again)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"column": []}, "Choose at least one column."),
+        ({"column": ["nothing"]}, 'no column "nothing"'),
+        ({"header-tailnum": "x" * 101}, "a line of 1 to 100 characters"),
+        ({"header-tailnum": "a\nb"}, "a line of 1 to 100 characters"),
+        ({"header-tailnum": "id"}, 'Two columns cannot both have the header "id".'),
+        ({"filter-carrier": "nobody"}, "not one of the available choices"),
+        ({"filter-nothing": "1"}, 'no filter "nothing"'),
+        ({"filter-arr_delay_min": "late"}, "Enter a number."),
+        ({"format": "docx"}, 'no format "docx"'),
+        ({"format": "jsonl", "delimiter": ";"}, 'JSON Lines has no option "delimiter"'),
+        ({"team": "7"}, "You are in no team 7."),
+    ],
+)
+def test_a_wrong_choice_is_refused_in_words_and_nothing_of_the_rest_is_lost(
+    signed_in, flights, wrong, reason
+):
+    response = signed_in.post(FLIGHTS, {**CHOSEN, **wrong})
+
+    assert response.status_code == 422
+    assert reason in words(response)
+    assert 'name="filter-arr_delay_max" value="12"' in text(response)
+    assert not Export.objects.exists()
+
+
+@pytest.mark.parametrize("way", ["get", "post"])
+@pytest.mark.parametrize(("name", "status"), [("nothing", 404), ("planes", 403)])
+def test_who_may_not_run_an_exporter_sees_no_page_of_it(signed_in, way, name, status):
+    for page in ("exports:choose", "exports:preview"):
+        if (way, page) != ("get", "exports:preview"):
+            assert getattr(signed_in, way)(reverse(page, args=[name])).status_code == status
+
+
+def test_the_dashboard_leads_to_the_page_with_what_was_chosen_there(signed_in):
+    chosen = {"exporter": "flights", "format": "xlsx", "choose": ""}
+
+    page = signed_in.post(DASHBOARD, chosen, follow=True)
+
+    assert page.redirect_chain == [(f"{FLIGHTS}?format=xlsx", 303)]
+    assert page.context["form"]["format"].value() == "xlsx"
+    assert not Export.objects.exists()
+
+
+def test_without_scripts_a_button_moves_a_column_and_keeps_the_rest(signed_in, flights):
+    page = signed_in.post(FLIGHTS, {**CHOSEN, "move": "id up"})
+
+    columns = page.context["form"].columns
+    assert columns.asked == {"columns": ["id", "tailnum"], "headers": {"tailnum": "Plane"}}
+    assert 'name="filter-arr_delay_max" value="12"' in text(page)
+
+
+# -- What it would give ------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("flights")
+def test_the_preview_says_how_many_in_words(signed_in):
+    found = signed_in.post(LOOK, CHOSEN)
+
+    assert "3 flights" in words(found)
+    assert "Carrier is United Air Lines Inc.; Arrival delay from 10 to 12" in words(found)
+    assert not Export.objects.exists()
+
+
+@committed
+@pytest.mark.usefixtures("flights")
+def test_without_scripts_a_button_shows_the_preview(signed_in):
+    page = signed_in.post(FLIGHTS, {**CHOSEN, "look": ""})
+
+    assert page.status_code == 200
+    assert "3 flights" in words(page)
+    assert "<td>N11</td><td>11</td>" in text(page)
+
+
+def test_a_preview_of_what_cannot_be_says_why(signed_in):
+    refused = signed_in.post(LOOK, {**CHOSEN, "column": []})
+
+    assert "Choose at least one column." in text(refused)
+    assert "flights" not in text(refused)
+
+
+def read_back(export):
+    """The rows of the file as other tools read them."""
+    content = exporting.content(export)
+    if export.format == "csv":
+        delimiter = export.options.get("delimiter", ",")
+        return list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=delimiter))
+    if export.format == "jsonl":
+        return content.decode().splitlines()
+    if export.format == "xlsx":
+        return list(openpyxl.load_workbook(io.BytesIO(content)).active.values)
+    table = pyarrow.parquet.read_table(io.BytesIO(content))
+    return [table.column_names, *(row.values() for row in table.to_pylist())]
+
+
+@committed
+@pytest.mark.parametrize(
+    ("file_format", "options"),
+    [
+        ("csv", {}),
+        ("csv", {"delimiter": ";", "protect": False}),
+        *((each, {}) for each in ("jsonl", "xlsx", "parquet")),
+    ],
+)
+def test_the_first_rows_are_those_of_the_file(user, file_format, options):
+    exporting.make_flights(range(5, 40))
+    Flight.objects.filter(pk=7).update(tailnum='=1;"2"')
+    how = {
+        "format": file_format,
+        "options": options,
+        "columns": ["tailnum", "id", "dest__name", "speed"],
+        "headers": {"id": "No."},
+    }
+
+    found = preview.first_rows(asked(user, **how))
+
+    file = read_back(finished(user, **how))
+    if file_format == "jsonl":
+        assert list(found.lines) == file[: preview.ROWS]
+        assert json.loads(found.lines[0])["No."] == 5
+    else:
+        shown = [list(found.headers), *found.cells]
+        expected = [["" if v is None else str(v) for v in row] for row in file]
+        assert shown == expected[: preview.ROWS + 1]
+
+
+def test_there_may_be_no_rows(user):
+    found = preview.look(asked(user))
+
+    assert (found.count, found.sample.cells, found.estimate) == (0, [], None)
+
+
+@committed
+def test_a_row_that_cannot_be_made_is_named(user, signed_in, flights):
+    def fail(number):
+        raise ValueError(f"no {number}")
+
+    class Odd(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = ["id", Column("odd", needs=["id"], python=fail)]
+
+    with exporting.registered(Odd):
+        shown = signed_in.post(reverse("exports:preview", args=["odd"]), {"format": "csv"})
+
+    assert "30 flights" in words(shown)
+    assert 'The column "odd" cannot be made for the row 1: ValueError: no 1' in words(shown)
+
+
+@committed
+def test_nobody_waits_long_for_a_count(user, monkeypatch):
+    monkeypatch.setattr(preview, "SECONDS", 0.2)
+    exporting.make_flights([1])
+    endless = (
+        "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) "
+        "SELECT MAX(i) FROM n) > 0"
+    )
+
+    class Slow(Exporter):
+        queryset = Flight.objects.extra(where=[endless])
+        permission = "demo.export_flight"
+        columns = ["id"]
+
+    with exporting.registered(Slow):
+        found = preview.look(asked(user, exporter="slow"))
+
+    assert (found.count, found.sample, found.problem) == (None, None, "")
+    assert Flight.objects.count() == 1, "the connection is of use afterwards"
+
+
+def test_what_fails_by_itself_has_not_taken_too_long():
+    with pytest.raises(OperationalError, match="gone"), source.limited(connection, 60):
+        raise OperationalError("gone")
+
+
+def test_size_and_time_are_those_of_past_runs(user):
+    """Half the columns are about half the bytes; time goes by rows."""
+    assert preview.estimated(asked(user), 1_000) is None
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    for number in range(2):
+        export = lifecycle.request(user=user, exporter="flights", label=f"Run {number}")
+        exporting.put(
+            export,
+            Status.SUCCEEDED,
+            rows_done=2_000,
+            bytes=420_000,
+            started_at=start,
+            finished_at=start + datetime.timedelta(seconds=4),
+        )
+
+    all_columns = preview.estimated(asked(user), 1_000)
+    one = preview.estimated(asked(user, columns=["id"]), 1_000)
+
+    assert (all_columns.bytes, all_columns.seconds) == (210_000, 2.0)
+    assert (one.bytes, one.seconds) == (10_000, 2.0)
+    assert preview.estimated(asked(user, format="xlsx"), 1_000) is None
+    assert preview.estimated(asked(user, options={"gzip": True}), 1_000) is None
+
+
+# -- What was chosen before ---------------------------------------------------------------------
+
+
+def test_the_last_choice_is_there_the_next_time(signed_in, flights):
+    signed_in.post(FLIGHTS, {**CHOSEN, "delimiter": ";", "no_header": "on"})
+
+    form = signed_in.get(FLIGHTS).context["form"]
+    assert form.columns.asked == {"columns": ["tailnum", "id"], "headers": {"tailnum": "Plane"}}
+    assert form.filters.asked == {"arr_delay_min": "10", "arr_delay_max": "12", "carrier": "UA"}
+    assert form.options["delimiter"].value() == ";"
+    assert form.options["no_header"].value() is True
+    assert signed_in.get(f"{FLIGHTS}?fresh").context["form"].filters.asked == {}
+
+
+def test_each_person_and_exporter_has_a_last_choice_of_its_own(user, signed_in, flights):
+    signed_in.post(FLIGHTS, CHOSEN)
+    other = User.objects.create_superuser("other")
+
+    assert presets.last(other, "flights") is None
+    assert presets.last(user, "planes") is None
+    assert presets.last(user, "flights").params["columns"] == ["tailnum", "id"]
+
+
+def test_a_choice_is_saved_under_a_name_and_run_again(user, signed_in, flights):
+    saved = signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": " Late ones "}, follow=True)
+
+    preset = Preset.objects.get()
+    assert "Saved as “Late ones”." in text(saved)
+    assert saved.redirect_chain == [(f"{FLIGHTS}?preset={preset.pk}", 303)]
+    assert saved.context["form"].filters.asked["carrier"] == "UA"
+    assert not Export.objects.exists()
+    assert "Late ones" in text(signed_in.get(DASHBOARD))
+
+    signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
+
+    export = Export.objects.get()
+    assert (export.label, export.params) == ("Late ones", preset.params)
+
+
+def test_a_name_that_is_there_is_saved_anew(user, signed_in, flights):
+    for file_format in ("csv", "xlsx"):
+        signed_in.post(FLIGHTS, {**CHOSEN, "format": file_format, "save": "", "preset": "Mine"})
+
+    assert Preset.objects.get().format == "xlsx"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\nb"])
+def test_a_name_that_is_none_is_refused(signed_in, flights, name):
+    refused = signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": name})
+
+    assert refused.status_code == 422
+    assert "Give it a name of 1 to 100 characters." in text(refused)
+    assert not Preset.objects.exists()
+
+
+def test_there_is_an_end_to_saving(user, monkeypatch):
+    monkeypatch.setattr(presets, "MOST", 1)
+    presets.save(asked(user), "one")
+    presets.save(asked(user, format="xlsx"), "one")
+
+    with pytest.raises(presets.InvalidPreset, match="You have saved 1 already"):
+        presets.save(asked(user), "two")
+
+
+def test_what_was_saved_and_cannot_be_had_any_more_says_why(user, signed_in):
+    preset = presets.save(asked(user), "Mine")
+    Preset.objects.filter(pk=preset.pk).update(params={"columns": ["gone"]})
+
+    answer = signed_in.post(reverse("exports:run_preset", args=[preset.pk]), follow=True)
+
+    assert 'Mine: "flights" has no column "gone".' in text(answer)
+    assert signed_in.get(f"{FLIGHTS}?preset={preset.pk}").status_code == 200
+    assert not Export.objects.exists()
+
+
+def test_forgotten_is_gone_and_its_exports_stay(user, signed_in):
+    preset = presets.save(asked(user), "Mine")
+    signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
+
+    signed_in.post(reverse("exports:delete_preset", args=[preset.pk]))
+
+    assert not Preset.objects.exists()
+    assert Export.objects.count() == 1
+
+
+@pytest.mark.parametrize("button", ["run_preset", "delete_preset"])
+def test_somebody_elses_choice_is_not_there(signed_in, button):
+    other = User.objects.create_superuser("other")
+    preset = presets.save(asked(other), "Mine")
+
+    assert signed_in.post(reverse(f"exports:{button}", args=[preset.pk])).status_code == 404
+    assert signed_in.get(f"{FLIGHTS}?preset={preset.pk}").status_code == 404
+    assert "Mine" not in text(signed_in.get(DASHBOARD))
+    assert Preset.objects.exists()
+
+
+def test_a_choice_from_a_list_of_the_admin_leaves_the_filters_of_the_page(user):
+    listed = {"model": "demo.flight", "query": "carrier=UA"}
+    admin = User.objects.create_superuser("admin")
+    presets.remember(asked(admin, filters={"month": "1"}))
+    presets.remember(asked(admin, columns=["id"], changelist=listed))
+
+    assert presets.last(admin, "flights").params == {"columns": ["id"], "filters": {"month": "1"}}

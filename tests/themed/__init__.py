@@ -1,0 +1,1 @@
+"""The project with django-unfold as the theme of its admin."""
