@@ -22,9 +22,8 @@ from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import NotPermitted, RequestError
 from exports.models import HELD, Stage, Status
-from exports.snapshot import snapshot
+from exports.snapshot import last_lines, snapshot
 from notifications import clock
-from notifications.models import Event
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +42,6 @@ HARD = "\N{NO-BREAK SPACE}"
 # Seconds without a word from its worker after which an export's page stops to say how fast it
 # is. Reports come four times a second, and from a busy database once in some.
 SILENT_SECONDS = 10
-LAST_LINES = 5
 # What `engine.runner` writes of an error that is none of our own: "ValueError: …".
 UNFORESEEN = re.compile(r"\w+: ")
 # What no script of a page reads of an export that is on it: half of the page's weight.
@@ -92,6 +90,8 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         # Its lease runs out, and beat looks for such.
         "patience": duration(conf.LEASE_SECONDS + clock.SECONDS),
         "reached": reached(export, current),
+        # For a list they are read before, in one query.
+        "lines": (context.get("last_lines") or last_lines([export])).get(export.stream),
         "is_foreseen": not UNFORESEEN.match(export.error),
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.
@@ -132,16 +132,7 @@ def reached(export: Export, snapshot: dict[str, Any]) -> str:
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A symbol of templates/_icons.svg, beside words that say the same."""
-    return format_html(
-        '<svg class="icon" data-icon="{0}" aria-hidden="true"><use href="#icon-{0}"/></svg>', name
-    )
-
-
-@register.simple_tag
-def last_lines(export: Export) -> list[str]:
-    """The last of its log, the oldest first."""
-    found = Event.objects.filter(stream__name=export.stream, type="log").order_by("-offset")
-    return [event.data["message"] for event in found[:LAST_LINES]][::-1]
+    return format_html('<svg class="icon" aria-hidden="true"><use href="#icon-{}"/></svg>', name)
 
 
 @register.simple_tag

@@ -380,6 +380,7 @@ def test_an_error_that_nobody_foresaw_is_told_in_plain_words_and_details_are_fol
     with transaction.atomic():
         lines = [{"message": f"line {number}"} for number in range(1, 8)]
         publish.append_many(export.stream, [("log", line) for line in lines])
+        publish.append(export.stream, "export.failed", {})
 
     response = signed_in.get(page("card", export))
 
