@@ -8,18 +8,21 @@ from uuid import UUID  # noqa: TC003 - ninja reads the annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase  # noqa: TC002 - ninja reads the annotations
 from django.urls import reverse
+from django.views.decorators.vary import vary_on_headers
 from ninja import Query, Router, Schema
 from ninja import Status as Answer
-from pydantic import ConfigDict, Field
+from ninja.decorators import decorate_view
+from pydantic import BaseModel, ConfigDict, Field
 
-from exports import lifecycle, options, query, registry
+from exports import lifecycle, log, options, query, registry
 from exports.access import may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
-from exports.http import over_limit
+from exports.http import compressed, over_limit
 from exports.models import Export, Format, Status
 from exports.snapshot import snapshot
 from notifications.access import teams_of
+from notifications.cursor import Cursor
 from notifications.problems import Problem, problem
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ WHEN = frozenset({401, 403, 404, 409})
 WHAT = frozenset({401, 403, 422})
 FILE = frozenset({401, 403, 404, 410, 503})
 
+# What a line of a log has at least.
+BARE = {"level": "", "message": "", "logger": "", "worker": None, "attempt": None}
 
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no text with one.
 
@@ -146,6 +151,38 @@ class Page(Schema):
     limit: int = Field(25, ge=1, le=100)
     offset: int = Field(0, ge=0, le=2**31)  # More is beyond what databases count in.
     status: Literal[tuple(Status.values)] | None = None  # type: ignore[valid-type]
+
+
+class LogIn(Schema):
+    """`after`: the cursor of the last answer; without it from the first line on."""
+
+    after: str | None = None
+    limit: int = Field(1_000, ge=1, le=log.MAX_LINES)
+
+
+class LogLine(BaseModel):  # Of thousands, ninja's own class would take four times as long.
+    """`worker` and `attempt` are there where it could be taken for another worker's line."""
+
+    offset: int
+    at: str
+    level: str
+    message: str
+    logger: str
+    worker: str | None
+    attempt: int | None
+
+
+class LogPage(Schema):
+    """Give `cursor` as `after` the next time. `more`: there is more already.
+
+    At the end, `cursor` is one to follow the export's stream from.
+    """
+
+    stream: str
+    cursor: str
+    reset: Literal["pruned", "epoch"] | None
+    more: bool
+    lines: list[LogLine]
 
 
 @router.get(
@@ -269,6 +306,36 @@ def get_file(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     # Asked again: the right may have been withdrawn since the request.
     query.permitted(request.user, export.exporter)  # type: ignore[arg-type]
     return file_response(request, export)
+
+
+@router.get(
+    "/exports/{uuid:export_id}/log",
+    response={200: LogPage, frozenset({401, 404, 422}): Problem},
+    url_name="get_log",
+    summary="Its log: lines by the page, or all of it as text",
+    openapi_extra={"responses": {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}},
+)
+@decorate_view(compressed, vary_on_headers("Accept"))
+def get_log(request: HttpRequest, export_id: UUID, page: Query[LogIn]) -> Any:
+    """For who prefers `text/plain` it is the whole log, as the page offers it for download."""
+    export = _visible(request, export_id)
+    if request.get_preferred_type(["application/json", log.TEXT]) == log.TEXT:
+        return log.text_response(request, export)
+    try:
+        after = None if page.after is None else Cursor.parse(page.after)
+    except ValueError as error:
+        return problem(422, str(error), field="after")
+    found = log.page(export, after, page.limit)
+    return {
+        "stream": export.stream,
+        "cursor": str(found.end),
+        "reset": found.reset,
+        "more": found.more,
+        "lines": [
+            {**BARE, **item.data, "offset": item.position.offset, "at": item.at}
+            for item in found.items
+        ],
+    }
 
 
 def _started(

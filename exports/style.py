@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 SCHEMES = ("light", "dark")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+TOASTS = ("info", "success", "warning", "error")
 COLOURS = (
     *("paper", "sheet", "ink", "soft", "line", "field", "track"),
-    *("accent", "on-accent", "tint", "good", "warn", "bad"),
+    *("accent", "on-accent", "tint", "good", "warn", "bad", "mark", "on-mark"),
 )
 # The same on each day, so that two pictures of the page can be compared.
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -50,6 +51,7 @@ def style(request: HttpRequest) -> HttpResponse:
         "colours": COLOURS,
         "icons": re.findall(r'id="icon-(\w+)"', get_template("_icons.svg").render()),
         "levels": LEVELS,
+        "toasts": TOASTS,
         "previews": PREVIEWS,
         "noon": NOON,
     }

@@ -16,6 +16,7 @@ urlpatterns = [
     path("presets/<int:pk>/delete", choosing.delete_preset, name="delete_preset"),
     path("<uuid:pk>/", views.detail, name="detail"),
     path("<uuid:pk>/card", views.card, name="card"),
+    path("<uuid:pk>/log.txt", views.log_text, name="log_text"),
     path("<uuid:pk>/file", views.file, name="file"),
     path("<uuid:pk>/cancel", views.cancel, name="cancel"),
     path("<uuid:pk>/pause", views.pause, name="pause"),

@@ -24,7 +24,7 @@ from django.views import View
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from exports import lifecycle, presets, query
+from exports import lifecycle, log, presets, query
 from exports.access import may_change, own_and_shared, visible_to
 from exports.choosing import at_its_card
 from exports.download import NoFile, file_response
@@ -37,14 +37,12 @@ from notifications.access import team_stream, teams_of, user_stream
 from notifications.backlog import current_cursor, heads
 from notifications.cursor import Cursor
 from notifications.http import SeeOther, user_of
-from notifications.models import Event
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Sequence
 
     from django.contrib.auth.models import Group
-    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
@@ -120,7 +118,7 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "streams": streams,
         "made_at": timezone.now(),
         "export": export,
-        "lines": _log(export.stream, upto=streams[export.stream]),
+        "log": log.tail(export, upto=Cursor.parse(streams[export.stream])),
     }
     return render(request, "exports/detail.html", context)
 
@@ -132,6 +130,14 @@ def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One export as the fragment of a page, for the page's script."""
     context = {"export": _visible(request, pk), "is_sheet": "sheet" in request.GET}
     return render(request, "exports/card.html", context)
+
+
+@login_required
+@require_safe
+@_private
+def log_text(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """The whole log as a file of text, for who may see the export."""
+    return log.text_response(request, _visible(request, pk))
 
 
 @login_required
@@ -219,9 +225,3 @@ def _cursors(streams: Sequence[str]) -> dict[str, str]:
     """Where these streams stand, in one query; a stream that is new is made for the page."""
     found = heads(streams)
     return {name: str(found.get(name) or current_cursor(name)) for name in streams}
-
-
-def _log(stream: str, *, upto: str) -> QuerySet[Event]:
-    """The lines of a log up to a cursor. What is later comes over the socket."""
-    lines = Event.objects.filter(stream__name=stream, type="log")
-    return lines.filter(offset__lte=Cursor.parse(upto).offset)

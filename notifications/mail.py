@@ -133,12 +133,24 @@ def _mail_one(user: User, row: Inbox, event: Event, post: letters.Post) -> bool:
     address = getattr(user, user.get_email_field_name(), "")
     if not (user.is_active and address):
         return False
-    with translation.override(row.language or settings.LANGUAGE_CODE):
+    with translation.override(_language(row)):
         notice = notices.describe(event)
         if not _is_wanted(notice, row.email):
             return False
         post.send(letters.compose(event, notice, address))
     return True
+
+
+def _language(row: Inbox) -> str:
+    """What a user's letters are in: the language of their choice, or else the site's.
+
+    One that the site has given up is the site's, too: half of a letter would be in it, for
+    Django's own texts know more languages than ours.
+    """
+    try:
+        return translation.get_supported_language_variant(row.language)
+    except LookupError:
+        return settings.LANGUAGE_CODE
 
 
 def _is_wanted(notice: Notice, choice: str) -> bool:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from exports import query
+from exports import logtext, query
 from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import NotPermitted, RequestError
@@ -86,6 +86,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "status_template": f"exports/status/_{export.status}.html",
         # What its icon and its colours show: that a file has expired is no status.
         "state": "expired" if has_expired else str(export.status),
+        "is_held": export.status in HELD,
         "silence": silence(export),
         # Its lease runs out, and beat looks for such.
         "patience": duration(conf.LEASE_SECONDS + clock.SECONDS),
@@ -170,6 +171,9 @@ def live(pattern: str, snapshot: dict[str, Any], silence: float = 0) -> SafeStri
 def to_json(value: Any) -> str:
     """For a data attribute; the template escapes it."""
     return json.dumps(value, separators=(",", ":"))
+
+
+register.filter("printable", logtext.printable)
 
 
 @register.filter

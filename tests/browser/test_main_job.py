@@ -103,7 +103,7 @@ def test_a_late_visitor_gets_the_whole_log_and_then_the_rest(
     before = logged(export)
     expect(lines).to_have_text(before)
     worker.thaw()
-    expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=180_000)
+    expect(page.get_by_role("link", name="Download", exact=True)).to_be_visible(timeout=180_000)
     after = logged(export)
 
     assert len(after) > len(before) > 0

@@ -187,15 +187,21 @@ def test_a_letter_is_in_the_language_of_its_reader_else_of_the_site(
     server, ada, make_user, register, settings
 ):
     settings.LANGUAGE_CODE = "fr"
+    settings.LANGUAGES = [("fr", "French"), ("de", "German")]
     register("spoken", lambda data: Notice(translation.get_language()))
-    bob = make_user("bob")
+    bob, carol = make_user("bob"), make_user("carol")
     inbox.choose_mailing(ada, Mailing.ALL, "de")
-    append(ada, "spoken")
-    append(bob, "spoken")
+    inbox.choose_mailing(carol, Mailing.ALL, "it")  # The site had that once.
+    for user in (ada, bob, carol):
+        append(user, "spoken")
 
     send_due()
 
-    assert sorted(server.sent) == [("ada@example.com", "de"), ("bob@example.com", "fr")]
+    assert sorted(server.sent) == [
+        ("ada@example.com", "de"),
+        ("bob@example.com", "fr"),
+        ("carol@example.com", "fr"),
+    ]
 
 
 # -- Who wants it ------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def streams_of(response):
 # -- Who may ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["detail", "card", "file"])
+@pytest.mark.parametrize("name", ["detail", "card", "file", "log_text"])
 def test_who_is_not_signed_in_is_sent_to_the_login_page(client, make_export, name):
     url = page(name, make_export())
 
@@ -116,7 +116,7 @@ def test_who_is_not_signed_in_is_sent_to_the_login_page(client, make_export, nam
 @pytest.mark.parametrize(
     ("method", "name"),
     [
-        *(("get", name) for name in ("detail", "card", "file")),
+        *(("get", name) for name in ("detail", "card", "file", "log_text")),
         *(("post", name) for name in ("cancel", "pause", "resume", "retry", "again")),
     ],
 )
@@ -470,55 +470,6 @@ def test_the_script_adds_to_the_first_page_of_the_history_only(signed_in, make_e
 
     assert 'data-list="history"' in first.content.decode()
     assert 'data-list="history"' not in second.content.decode()
-
-
-def test_the_log_is_there_as_a_whole_up_to_the_cursor_of_the_page(signed_in, make_export):
-    export = make_export()
-    with transaction.atomic():
-        publish.append_many(
-            export.stream,
-            [
-                ("log", {"level": "INFO", "message": f"line <{n}>", "logger": "test"})
-                for n in range(600)
-            ],
-        )
-
-    response = signed_in.get(page("detail", export))
-
-    assert re.findall(r"line <(\d+)>", unescape(response.content.decode())) == [
-        str(n) for n in range(600)
-    ]
-    assert streams_of(response) == {export.stream: current_cursor(export.stream)}
-
-
-def test_a_line_of_a_later_attempt_shows_whose_it_is(signed_in, make_export):
-    export = make_export()
-    line = {"level": "INFO", "message": "going on", "logger": "test"}
-    with transaction.atomic():
-        publish.append(export.stream, "log", line)
-        publish.append(export.stream, "log", {**line, "worker": "w2", "attempt": 2})
-
-    content = unescape(signed_in.get(page("detail", export)).content.decode())
-
-    assert re.findall(r'title="([^"]*)">going on', content) == ["test", "test · w2 #2"]
-
-
-def test_a_line_that_comes_while_the_page_is_made_is_left_to_the_socket(
-    signed_in, make_export, monkeypatch
-):
-    export = make_export()
-
-    def then_a_line_comes(stream):
-        cursor = current_cursor(stream)
-        with transaction.atomic():
-            publish.append(stream, "log", {"level": "INFO", "message": "late", "logger": ""})
-        return cursor
-
-    monkeypatch.setattr("exports.views.current_cursor", then_a_line_comes)
-
-    response = signed_in.get(page("detail", export))
-
-    assert "late" not in text_of(response)
 
 
 def test_a_finished_export_tells_all_about_its_file(signed_in, finished):

@@ -44,7 +44,7 @@ NOTIFICATIONS = (
 )
 EXPORTS = (
     (
-        *("exceptions", "filenames", "ranges"),
+        *("exceptions", "filenames", "logtext", "ranges"),
         *("engine.formula", "engine.kinds", "engine.progress", "engine.writers"),
     ),
     ("address", "conf"),
@@ -64,19 +64,8 @@ EXPORTS = (
     ("lifecycle", "prune"),
     # What people meet. It asks lifecycle, and leaves the work to workers.
     (
-        *(
-            "admin",
-            "api",
-            "apps",
-            "choosing",
-            "download",
-            "forms",
-            "health",
-            "http",
-            "management",
-            "mixins",
-        ),
-        *("style", "templatetags", "urls", "views"),
+        *("admin", "api", "apps", "choosing", "download", "forms", "health", "http", "log"),
+        *("management", "mixins", "style", "templatetags", "urls", "views"),
     ),
     ("engine.keeper", "engine.extract", "engine.assemble"),
     ("engine.helping", "engine.runner"),
@@ -90,6 +79,7 @@ FOREGROUND = "exports.management.commands.export"
 PURE = (
     "exports.exceptions",
     "exports.filenames",
+    "exports.logtext",
     "exports.ranges",
     "exports.engine.formula",
     "exports.engine.kinds",

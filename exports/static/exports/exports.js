@@ -2,10 +2,11 @@
 
 import { Cards } from "./cards.js";
 import { belongs, isFinal, milestone } from "./fold.js";
-import { fill, percent, title, values } from "./format.js";
+import { fill, percent, values } from "./format.js";
 import { animate, fetchFragment, replace } from "./fragment.js";
 import { follow } from "./live.js";
 import { Log } from "./log.js";
+import { address, headline, icon, isNews } from "./sign.js";
 import { localise } from "./times.js";
 
 // Nobody tells a waiting export that the ones before it are gone.
@@ -19,11 +20,17 @@ if (page) bringToLife(page);
 function bringToLife(page) {
   const live = document.querySelector("[data-list=live]");
   const history = document.querySelector("[data-list=history]");
-  const announcer = document.querySelector("[data-announcer]");
+  const announcer = document.querySelector("[data-sentences]");
   const logRoot = document.querySelector("[data-log]");
-  const baseTitle = document.title;
+  const sign = document.querySelector("link[rel=icon]");
+  const plain = { title: document.title, icon: sign.href };
+  const { titleSucceeded: succeeded, titleFailed: failed, titleSeveral: several } = announcer.dataset;
+  const headlines = { succeeded, failed, several };
   const madeAt = Date.parse(page.dataset.madeAt);
   const ended = []; // Cards that are still among those under way.
+
+  let news = []; // What has ended while nobody looked, in its order.
+  let shownIcon = "plain";
 
   localise(document);
   const log = logRoot && new Log(logRoot);
@@ -33,7 +40,7 @@ function bringToLife(page) {
     place,
     changed,
   });
-  showTitle();
+  showSign();
 
   function place(element, snapshot, old) {
     const hasEnded = isFinal(snapshot) && history;
@@ -57,14 +64,20 @@ function bringToLife(page) {
   }
 
   function changed(before, snapshot) {
-    showTitle();
+    if (document.hidden && isNews(before, snapshot)) news.push(snapshot);
+    showSign();
     const name = before ? milestone(before, snapshot, percent) : snapshot.status;
     const sentence = announcer.dataset[name];
     if (sentence) announcer.textContent = fill(sentence, values(snapshot));
   }
 
-  function showTitle() {
-    document.title = title(baseTitle, cards.snapshots);
+  // Only what is different is touched: browsers draw the tab anew each time.
+  function showSign() {
+    const said = headline(plain.title, cards.snapshots, news, headlines);
+    if (document.title !== said) document.title = said;
+    const name = icon(cards.snapshots, news);
+    if (name !== shownIcon) sign.href = address(name, plain.icon);
+    shownIcon = name;
   }
 
   follow(page, {
@@ -84,7 +97,11 @@ function bringToLife(page) {
     },
   });
 
-  document.addEventListener("visibilitychange", () => document.hidden && tidy());
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) tidy();
+    news = [];
+    showSign();
+  });
 
   document.addEventListener("click", async ({ target }) => {
     const { copy, done } = target.dataset;

@@ -1,7 +1,13 @@
-// Brings the bell to life: its count, and the latest notifications in its panel. Without it
-// the panel shows what there was when the page was made, and its form marks that as read.
+// Brings the bell to life: its count, the latest notifications in its panel, and a word of
+// each that comes. Without it the panel shows what there was when the page was made, and its
+// form marks that as read.
 
+import { claim, patience } from "./claim.js";
+import { parse } from "./cursor.js";
+import { Desktop } from "./desktop.js";
 import { follow } from "./follow.js";
+import { isFresh } from "./stack.js";
+import { Toasts } from "./toasts.js";
 import { KEY, Unread, ago, badge } from "./unread.js";
 
 const bell = document.querySelector("[data-bell]");
@@ -11,6 +17,8 @@ function bringToLife(bell) {
   const panel = bell.querySelector("[data-panel]");
   const marker = bell.querySelector("[data-unread]");
   const announcer = bell.querySelector("[data-announcer]");
+  const toasts = new Toasts(bell.querySelector("[data-toasts]"), bell.querySelector("button"));
+  const desktop = new Desktop({ user: bell.dataset.user });
   const unread = new Unread(stateOf(panel), JSON.parse(bell.dataset.types));
 
   let isStale = false; // The panel does not show all that is known to have happened.
@@ -23,6 +31,7 @@ function bringToLife(bell) {
   function show() {
     marker.hidden = unread.count === 0;
     marker.querySelector("[data-count]").textContent = badge(unread.count);
+    toasts.read(unread.state.read_offset);
   }
 
   function tellTimes() {
@@ -37,17 +46,21 @@ function bringToLife(bell) {
   // request at a time, and another for all that has changed meanwhile.
   function refresh() {
     isStale = true;
-    refreshing ??= ask().finally(() => (refreshing = null));
+    refreshing ??= ask();
     return refreshing;
   }
 
   async function ask() {
-    while (isStale) {
-      isStale = false;
-      const html = await latest();
-      isStale ||= html === null; // The next opening asks again.
-      if (html === null) return;
-      fill(html);
+    try {
+      while (isStale) {
+        isStale = false;
+        const html = await latest();
+        isStale ||= html === null; // The next opening asks again.
+        if (html === null) return;
+        fill(html);
+      }
+    } finally {
+      refreshing = null; // At once: who comes now must not wait for what has been.
     }
   }
 
@@ -69,11 +82,70 @@ function bringToLife(bell) {
     tellTimes();
   }
 
-  async function announce() {
+  // -- telling of one that comes -----------------------------------------------------------
+
+  // Of all tabs one tells, and nobody is told of what happened long ago.
+  async function tell({ stream, offset, at, cursor }) {
+    if (!canTell() || !isNews(at)) return;
+    await new Promise((resolve) => setTimeout(resolve, patience(looks())));
+    const name = `${stream} ${parse(cursor).epoch} ${offset}`;
+    if (!canTell() || !(await claim(name, { locks: navigator.locks, setTimeout }))) return;
     await refresh();
-    const title = panel.querySelector("li.unread [data-title]")?.textContent;
-    if (title) announcer.textContent = announcer.dataset.new.replace("{title}", () => title);
+    if (stateOf(panel).head < offset) return; // Nobody was there to say what it is.
+    if (!isNews(at)) return;
+    const entry = panel.querySelector(`li[data-offset="${offset}"]`);
+    if (!entry) toasts.miss();
+    else if (entry.matches(".unread")) (document.hidden ? tellOutside : tellHere)(entry, name);
   }
+
+  // As far as the panel knows what time it is.
+  function isNews(at) {
+    return isFresh(at, panel.querySelector("[data-now]").dataset.now);
+  }
+
+  function looks() {
+    return { isHidden: document.hidden, hasFocus: document.hasFocus() };
+  }
+
+  function canTell() {
+    return !document.hidden || desktop.standing === "on";
+  }
+
+  function tellHere(entry) {
+    const title = entry.querySelector("[data-title]");
+    // A part of the page that follows the same thing shows what has become of it, and says it
+    // to who hears the page. Once is enough. Who does not see that part may want to go there.
+    const shown = document.querySelector(`[data-tells="${CSS.escape(pathOf(title))}"]`);
+    if (!shown) {
+      announcer.textContent = announcer.dataset.new.replace("{title}", () => title.textContent);
+    }
+    const isSeen = shown && (pathOf(title) === location.pathname || isInView(shown));
+    if (!isSeen && !panel.matches(":popover-open")) toasts.add(entry);
+  }
+
+  function tellOutside(entry, name) {
+    if (desktop.standing !== "on") return;
+    const title = entry.querySelector("[data-title]");
+    const body = entry.querySelector("[data-body]")?.innerText ?? "";
+    const { lang } = document.documentElement;
+    desktop.show({ name, title: title.textContent, body, lang }, () => {
+      focus();
+      markRead(formOf(entry));
+      if (title.href) location.assign(title.href);
+    });
+  }
+
+  // "" for one that leads nowhere, which no part of a page shows.
+  function pathOf(title) {
+    return title.getAttribute("href") ?? "";
+  }
+
+  function isInView(element) {
+    const { top, bottom } = element.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  }
+
+  // -- reading -----------------------------------------------------------------------------
 
   // The stream says what came of it, here and in all other tabs.
   function markRead(form) {
@@ -92,14 +164,17 @@ function bringToLife(bell) {
     tellTimes();
   });
 
-  // In the panel, or on the page of the inbox.
-  document.addEventListener("click", ({ target }) => {
-    const entry = target.closest("a")?.closest("li.unread");
-    if (!entry) return;
-    // What was followed has been noticed, and so have those before it.
+  // What was followed has been noticed, and so have those before it.
+  function formOf(entry) {
     const form = new FormData();
     form.set("up_to", entry.dataset.offset);
-    markRead(form);
+    return form;
+  }
+
+  // In the panel, in a toast, or on the page of the inbox.
+  document.addEventListener("click", ({ target }) => {
+    const entry = target.closest("a")?.closest("li.unread");
+    if (entry) markRead(formOf(entry));
   });
 
   panel.addEventListener("submit", (event) => {
@@ -120,11 +195,14 @@ function bringToLife(bell) {
       if (panel.matches(":popover-open")) refresh();
     },
     onEvent(frame) {
-      if (!unread.take(frame)) return;
-      show();
-      isStale = true;
-      // A tab that nobody looks at asks when it is opened.
-      if (!document.hidden) announce();
+      // The server may have counted it already, for another that came before.
+      if (unread.take(frame)) {
+        show();
+        isStale = true;
+        // A tab that nobody looks at asks when it is opened.
+        if (panel.matches(":popover-open")) refresh();
+      }
+      if (unread.isOne(frame)) tell(frame);
     },
     // Everything that is kept follows. The server has counted it already.
     onReset() {

@@ -32,10 +32,15 @@ export class Unread {
     this.#isForgotten = true;
   }
 
+  // Whether an event of the stream is a notification.
+  isOne({ event }) {
+    return this.#types.has(event);
+  }
+
   // An event of the stream. True if it is a notification that was not counted before.
-  take({ event, offset }) {
-    const { head } = this.state;
-    if (this.#isForgotten || offset <= head || !this.#types.has(event)) return false;
+  take(frame) {
+    const { offset } = frame;
+    if (this.#isForgotten || offset <= this.state.head || !this.isOne(frame)) return false;
     this.state = { ...this.state, unread: this.count + 1, head: offset };
     return true;
   }

@@ -1,0 +1,47 @@
+"""A log as text, one entry after another. Pure: no I/O.
+
+`static/exports/log/text.js` makes the same of what is copied from a page.
+tests/js/log_cases.json holds both to one table.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+# What would move a terminal's cursor, or not be seen: everything but tab and line feed. And
+# what has letters read in another order than they are in.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e]")
+# What an entry's further lines begin with: a line that does not is another entry.
+INDENT = "    "
+
+
+def printable(text: str) -> str:
+    """`text` with its line breaks and tabs, and all other control characters as pictures."""
+    return _CONTROL.sub(_picture, text.replace("\r\n", "\n"))
+
+
+def _picture(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code == 0x7F:  # noqa: PLR2004 - DEL
+        return "\N{SYMBOL FOR DELETE}"
+    # Those that have a picture have it in their order.
+    return chr(0x2400 + code) if code < 0x20 else "\N{REPLACEMENT CHARACTER}"  # noqa: PLR2004
+
+
+def entry(at: datetime, line: Mapping[str, Any]) -> str:
+    """Time, level, message, and whose it is where that is known; ends in a line feed.
+
+    A message cannot pretend to be another entry: its further lines are indented.
+    """
+    time = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    level = " ".join(printable(line.get("level", "")).split())
+    first, *more = printable(line.get("message", "")).split("\n")
+    if worker := line.get("worker"):
+        first += f" [{' '.join(printable(worker).split())} #{line.get('attempt')}]"
+    return "".join(f"{each}\n" for each in [f"{time} {level} {first}", *(INDENT + m for m in more)])

@@ -1,0 +1,33 @@
+// The switch for browser notifications, on the page of the inbox.
+
+import { Desktop } from "./desktop.js";
+
+const root = document.querySelector("[data-desktop]");
+if (root) bringToLife(root);
+
+function bringToLife(root) {
+  const box = root.querySelector("input");
+  const desktop = new Desktop({ user: root.dataset.desktop });
+
+  function show() {
+    const { standing } = desktop;
+    box.checked = standing === "on";
+    box.disabled = standing !== "on" && standing !== "off";
+    for (const text of root.querySelectorAll("[data-when]")) {
+      text.hidden = text.dataset.when !== standing;
+    }
+  }
+
+  box.addEventListener("change", async () => {
+    if (box.checked) await desktop.ask(root.dataset.sample);
+    else desktop.stop();
+    show();
+  });
+  // Another tab may have switched it, or the reader the browser's own settings.
+  addEventListener("storage", show);
+  document.addEventListener("visibilitychange", show);
+  addEventListener("focus", show);
+
+  show();
+  root.hidden = false;
+}

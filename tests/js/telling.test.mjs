@@ -1,0 +1,250 @@
+// Who tells of a notification, as what, and for how long: without a page.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as claims from "../../notifications/static/notifications/claim.js";
+import { Desktop } from "../../notifications/static/notifications/desktop.js";
+import * as stack from "../../notifications/static/notifications/stack.js";
+import { Clock } from "./clock.mjs";
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+// -- which tab ---------------------------------------------------------------------------
+
+// One for all tabs, as the browser's.
+function locks() {
+  const held = new Set();
+  return {
+    held,
+    async request(name, { ifAvailable }, callback) {
+      assert.equal(ifAvailable, true);
+      if (held.has(name)) return callback(null);
+      held.add(name);
+      await callback({ name });
+      held.delete(name);
+    },
+  };
+}
+
+test("of several tabs one has a notification, until it is too old to tell", async () => {
+  const clock = new Clock();
+  const env = { locks: locks(), setTimeout: clock.setTimeout };
+
+  const all = ["user-1 e 7", "user-1 e 7", "user-1 e 8"].map((name) => claims.claim(name, env));
+
+  assert.deepEqual(await Promise.all(all), [true, false, true]);
+  clock.advance(stack.FRESH_MS);
+  assert.equal(await claims.claim("user-1 e 7", env), false);
+  clock.advance(1 + claims.HELD_MS - stack.FRESH_MS);
+  await settled();
+  assert.equal(env.locks.held.size, 0);
+});
+
+test("without locks each tab has it", async () => {
+  assert.equal(await claims.claim("user-1 e 7", { locks: undefined }), true);
+});
+
+test("who has the focus is before a window beside it, and hidden tabs are last", () => {
+  const waits = [
+    { isHidden: false, hasFocus: true },
+    { isHidden: false, hasFocus: false },
+    { isHidden: true, hasFocus: false },
+  ].map(claims.patience);
+
+  assert.equal(waits[0], 0);
+  assert.ok(waits[0] < waits[1] && waits[1] < waits[2]);
+});
+
+// -- toasts ------------------------------------------------------------------------------
+
+function toasts() {
+  const clock = new Clock();
+  const made = { clock, isHeld: false, shown: 0 };
+  made.stack = new stack.Stack({
+    show: () => (made.shown += 1),
+    isHeld: () => made.isHeld,
+    env: clock,
+  });
+  made.offsets = () => made.stack.items.map(({ offset }) => offset);
+  return made;
+}
+
+test("a toast goes by itself, each in its own time", () => {
+  const { stack: all, clock, offsets } = toasts();
+  all.add({ offset: 1 });
+  clock.advance(stack.LIFE_MS - 1);
+  all.add({ offset: 2 });
+
+  assert.deepEqual(offsets(), [1, 2]);
+  clock.advance(1);
+  assert.deepEqual(offsets(), [2]);
+  clock.advance(stack.LIFE_MS);
+  assert.deepEqual(offsets(), []);
+  assert.equal(clock.pending, 0);
+});
+
+test("none goes while the reader holds them, and then each has all its time again", () => {
+  const made = toasts();
+  made.stack.add({ offset: 1 });
+  made.isHeld = true;
+  made.clock.advance(10 * stack.LIFE_MS - 1);
+  assert.deepEqual(made.offsets(), [1]);
+
+  made.isHeld = false;
+  made.stack.renew();
+
+  made.clock.advance(stack.LIFE_MS - 1);
+  assert.deepEqual(made.offsets(), [1]);
+  made.clock.advance(1);
+  assert.deepEqual(made.offsets(), []);
+});
+
+test("the newest few are shown, and the rest are a number until all are gone", () => {
+  const { stack: all, clock, offsets } = toasts();
+  all.miss();
+  for (let offset = 2; offset <= 6; offset += 1) all.add({ offset });
+
+  assert.deepEqual(offsets(), [4, 5, 6]);
+  assert.equal(all.more, 3);
+  clock.advance(stack.LIFE_MS);
+  assert.deepEqual(offsets(), []);
+  assert.equal(all.more, 0);
+});
+
+test("what is closed or read anywhere goes, and nothing is drawn if nothing does", () => {
+  const made = toasts();
+  for (const offset of [1, 2, 3]) made.stack.add({ offset });
+
+  made.stack.close(2);
+  assert.deepEqual(made.offsets(), [1, 3]);
+  made.stack.read(1);
+  assert.deepEqual(made.offsets(), [3]);
+  const { shown } = made;
+  made.stack.read(2);
+  made.stack.close(7);
+  assert.equal(made.shown, shown);
+  made.stack.closeAll();
+  assert.deepEqual(made.offsets(), []);
+  assert.equal(made.clock.pending, 0);
+});
+
+test("what happened a minute ago is no news, by the server's clock", () => {
+  const now = "2026-01-01T12:01:00+00:00";
+
+  assert.equal(stack.isFresh("2026-01-01T12:00:00Z", now), true);
+  assert.equal(stack.isFresh("2026-01-01T11:59:59Z", now), false);
+  assert.equal(stack.isFresh("2026-01-01T13:00:30.5+01:00", now), true);
+});
+
+// -- browser notifications -----------------------------------------------------------------
+
+// A browser that says `answer` when it is asked.
+function browserWith({ permission = "default", answer = "granted", isSecure = true } = {}) {
+  const kept = new Map();
+  const made = { shown: [], asked: 0, kept, works: true };
+  made.api = class {
+    static permission = permission;
+    static async requestPermission() {
+      made.asked += 1;
+      made.api.permission = answer;
+      return answer;
+    }
+    constructor(title, options) {
+      if (!made.works) throw new TypeError("Illegal constructor");
+      made.shown.push(this);
+      Object.assign(this, { title, ...options });
+    }
+    close() {
+      this.isClosed = true;
+    }
+  };
+  const storage = {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => kept.set(key, value),
+    removeItem: (key) => kept.delete(key),
+  };
+  made.desktop = (user = "42", more = {}) =>
+    new Desktop({ user, env: { api: made.api, isSecure, storage: () => storage, ...more } });
+  return made;
+}
+
+test("they are off until somebody asks, and on in all tabs of theirs after that", async () => {
+  const browser = browserWith();
+  const desktop = browser.desktop();
+  assert.deepEqual([desktop.standing, browser.asked], ["off", 0]);
+
+  await desktop.ask("Like this.");
+
+  assert.equal(browser.desktop().standing, "on");
+  assert.equal(browser.desktop("43").standing, "off");
+  assert.deepEqual(browser.shown.map(({ title }) => title), ["Like this."]);
+  desktop.stop();
+  assert.equal(browser.desktop().standing, "off");
+});
+
+test("who says no, or nothing, is not shown any", async () => {
+  for (const [answer, standing] of [["denied", "denied"], ["default", "off"]]) {
+    const browser = browserWith({ answer });
+    const desktop = browser.desktop();
+
+    await desktop.ask("Like this.");
+
+    assert.deepEqual([desktop.standing, browser.shown.length, browser.kept.size], [standing, 0, 0]);
+  }
+});
+
+test("permission that was given elsewhere is no wish", () => {
+  assert.equal(browserWith({ permission: "granted" }).desktop().standing, "off");
+});
+
+test("permission that was taken back is not asked around", async () => {
+  const browser = browserWith();
+  await browser.desktop().ask("Like this.");
+
+  browser.api.permission = "denied";
+
+  assert.equal(browser.desktop().standing, "denied");
+});
+
+test("a browser that cannot is told from one that may not", async () => {
+  const android = browserWith();
+  android.works = false;
+  const desktop = android.desktop();
+  await desktop.ask("Like this.");
+
+  assert.equal(desktop.standing, "missing");
+  assert.equal(android.desktop().standing, "off");
+  assert.equal(browserWith().desktop("42", { api: undefined }).standing, "missing");
+  // There it says "denied" of itself.
+  const plain = browserWith({ isSecure: false, permission: "denied" });
+  assert.equal(plain.desktop().standing, "insecure");
+});
+
+test("a browser that keeps nothing shows none", async () => {
+  const browser = browserWith();
+  const storage = () => {
+    throw new Error("SecurityError");
+  };
+  const desktop = browser.desktop("42", { storage });
+
+  await desktop.ask("Like this.");
+
+  assert.equal(desktop.standing, "missing");
+  assert.equal(browser.shown.length, 0);
+});
+
+test("each has a tag of its own, and closes when it is followed", async () => {
+  const browser = browserWith();
+  const followed = [];
+  const notice = { name: "user-42 e 7", title: "Flights is ready.", body: "2 rows.", lang: "en" };
+
+  browser.desktop().show(notice, () => followed.push(notice.name));
+
+  const [shown] = browser.shown;
+  assert.equal(shown.tag, "waybill user-42 e 7");
+  assert.deepEqual([shown.title, shown.body, shown.lang], ["Flights is ready.", "2 rows.", "en"]);
+  shown.onclick();
+  assert.deepEqual(followed, ["user-42 e 7"]);
+  assert.equal(shown.isClosed, true);
+});
