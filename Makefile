@@ -6,13 +6,13 @@ PYTHON3 = python3 python3.14 python3.13 python3.12 python3.11
 NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 TEMPLATES = config demo exports notifications templates
 
-.PHONY: help run test lint format bench schemas messages lock clean
+.PHONY: help run test lint format bench schemas messages screenshots lock clean
 .DEFAULT_GOAL := help
 # A recipe that fails halfway has made nothing.
 .DELETE_ON_ERROR:
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/requirements.lock.installed ## Run everything at http://127.0.0.1:8000 (or PORT=...)
 	@$(PYTHON) -m config.run
@@ -41,6 +41,10 @@ schemas: .venv/requirements-dev.lock.installed ## Write docs/*.json anew after a
 
 messages: .venv/requirements-dev.lock.installed ## Collect what is to be translated, and compile it
 	$(PYTHON) -m config.messages
+
+screenshots: .venv/requirements-dev.lock.installed ## Take the pictures in docs/images anew
+	@$(PYTHON) -m tests.services.chromium
+	@$(PYTHON) -m tests.screenshots $(ARGS)
 
 UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header -q

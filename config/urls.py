@@ -12,6 +12,7 @@ from django.views.i18n import set_language
 
 from config import health
 from config.api import api
+from exports.style import style
 
 admin.site.site_header = admin.site.site_title = "Waybill"
 
@@ -21,6 +22,7 @@ icon = lazy(static, str)("exports/waybill.svg")
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="exports:dashboard")),
     path("exports/", include("exports.urls")),
+    path("style/", style),  # Not there without DEBUG.
     path("inbox/", include("notifications.urls")),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

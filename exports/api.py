@@ -116,7 +116,9 @@ class ExportOut(Schema):
     status: str
     stage: str
     rows_done: int
+    rows_again: int
     rows_total: int | None
+    assembled: float | None
     bytes: int
     protected_cells: int
     rate: float | None

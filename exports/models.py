@@ -131,6 +131,10 @@ class Export(models.Model):
 
     rows_total = models.BigIntegerField(null=True, help_text="Unknown until counted.")
     rows_done = models.BigIntegerField(default=0)
+    # The highest that `rows_done` has been: it falls when a part begins anew, and people ask why.
+    rows_most = models.BigIntegerField(default=0, db_default=0)
+    # How much of the file is put together, from 0 to 1.
+    assembled = models.FloatField(default=0, db_default=0)
     bytes = models.BigIntegerField(default=0)
     protected_cells = models.BigIntegerField(
         default=0, help_text="Cells that a spreadsheet would have run as a formula."
@@ -230,6 +234,12 @@ class Export(models.Model):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+    @property
+    def rows_again(self) -> int:
+        """Rows that were done once, and are to be read again: who had them was lost, or stopped."""
+        is_extracted = self.is_final or self.stage == Stage.ASSEMBLING
+        return 0 if is_extracted else max(self.rows_most - self.rows_done, 0)
 
     @property
     def extension(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections, transaction
 from django.db.models import F, Q, Sum
+from django.db.models.functions import Greatest
 
 from exports.announce import announce, append_lines, capped
 from exports.exceptions import Fenced, LostRace, Stopped
@@ -127,7 +128,8 @@ def tick(
         if part is not None:
             _update_part(part, lease_expires_at=until(), **_counters(part))
         kept = capped(export, lines)
-        fields = {**totals(export.pk), **fields}
+        counters = totals(export.pk)
+        fields = {**counters, "rows_most": Greatest("rows_most", counters["rows_done"]), **fields}
         _update(export, rate=rate, log_lines=F("log_lines") + len(lines), **fields)
         announce(export, lines=kept)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
-from exports.models import Export, Status
+from exports.models import Export, Stage, Status
+from notifications.models import Event
 
 if TYPE_CHECKING:
     import uuid
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # What it names of other tables: select_related(*NAMED) spares a query for each.
 NAMED = ("owner", "team")
+
+LAST_EVENTS = 6  # of a stream, among which those lines are; the very last says that it failed
 
 
 def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -> dict[str, Any]:
@@ -40,7 +43,9 @@ def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -
         "status": str(export.status),
         "stage": str(export.stage),
         "rows_done": export.rows_done,
+        "rows_again": export.rows_again,
         "rows_total": export.rows_total,
+        "assembled": assembled(export),
         "bytes": export.bytes,
         "protected_cells": export.protected_cells,
         "rate": None if export.rate is None else round(export.rate, 1),
@@ -66,11 +71,20 @@ def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -
     }
 
 
+def assembled(export: Export) -> float | None:
+    """How much of the file is put together, from 0 to 1; None while nobody does that."""
+    return round(export.assembled, 3) if export.stage == Stage.ASSEMBLING else None
+
+
 def eta(export: Export) -> float | None:
-    """Seconds until all rows are extracted at the present rate, if that can be said."""
+    """Seconds until the stage is over at the present rate, if that can be said."""
     if export.status != Status.RUNNING or not export.rate or export.rows_total is None:
         return None
-    return round(max(export.rows_total - export.rows_done, 0) / export.rate, 1)
+    if export.stage == Stage.ASSEMBLING:
+        left = export.rows_total * (1 - export.assembled)
+    else:
+        left = export.rows_total - export.rows_done
+    return round(max(left, 0) / export.rate, 1)
 
 
 def queue_position(export: Export) -> int | None:
@@ -96,6 +110,18 @@ def queue_positions(exports: Iterable[Export]) -> dict[uuid.UUID, int]:
     )
     placed = Export.objects.filter(pk__in=waiting).annotate(place=Coalesce(Subquery(ahead), 0) + 1)
     return dict(placed.values_list("pk", "place"))
+
+
+def last_lines(exports: Iterable[Export]) -> dict[str, list[str]]:
+    """The last lines that those that failed have logged, by stream, in one query."""
+    failed = [export.stream for export in exports if export.status == Status.FAILED]
+    found: dict[str, list[str]] = {name: [] for name in failed}
+    if failed:
+        late = {"stream__name__in": failed, "offset__gt": F("stream__head") - LAST_EVENTS}
+        events = Event.objects.filter(type="log", **late).order_by("offset")
+        for name, message in events.values_list("stream__name", "data__message"):
+            found[name].append(message)
+    return found
 
 
 def reload(export: Export) -> None:

@@ -32,7 +32,7 @@ from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestErro
 from exports.forms import StartForm
 from exports.http import over_limit, told_if_under_way
 from exports.models import FINAL, Export
-from exports.snapshot import queue_positions, reload
+from exports.snapshot import last_lines, queue_positions, reload
 from notifications.access import team_stream, teams_of, user_stream
 from notifications.backlog import current_cursor, heads
 from notifications.cursor import Cursor
@@ -91,6 +91,7 @@ class Dashboard(LoginRequiredMixin, View):
         shown = own_and_shared(user, teams)
         finished = shown.filter(status__in=FINAL).order_by("-finished_at", "-created_at")
         history = Paginator(finished, PAGE_SIZE)
+        page = history.get_page(request.GET.get("page"))
         active = list(shown.exclude(status__in=FINAL))
         context = {
             "streams": streams,
@@ -98,7 +99,8 @@ class Dashboard(LoginRequiredMixin, View):
             "form": form,
             "active": active,
             "positions": queue_positions(active),
-            "history": history.get_page(request.GET.get("page")),
+            "last_lines": last_lines(page),
+            "history": page,
             "presets": presets.named(user),
         }
         return render(request, "exports/dashboard.html", context, status=status)

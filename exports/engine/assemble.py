@@ -12,11 +12,13 @@ from exports.engine.crc32 import CRC32
 from exports.exceptions import WrongCount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from exports.engine.extract import Turn
     from exports.engine.writers.base import Writer
     from exports.models import Export, Part
+
+    # As `extract.Turn`, and is told how much is done, from 0 to 1.
+    Turn = Callable[[float], None]
 
 
 def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -> dict[str, Any]:
@@ -26,40 +28,63 @@ def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -
     or Fenced when this attempt has been ended.
     """
     digest = hashlib.sha256()
+    advance = _Advance(done, turn)
     with store.NewFile(digest) as new:
-        writer.assemble(_Watched(new, turn), _verified(done, turn))
+        writer.assemble(_Watched(new, advance), _verified(done, advance))
         parts.check(export)
         name = new.store(store.file_name(export))
     return {"file": name, "bytes": new.bytes, "sha256": digest.hexdigest()}
 
 
-class _Watched:
-    """Lets others have their turn between two blocks that are written."""
+class _Advance:
+    """Lets others have their turn between two blocks, and tells them how far it is.
 
-    def __init__(self, out: store.NewFile, turn: Turn) -> None:
-        self._out = out
+    The bytes of each part are read twice, to be verified and to be joined. What they become
+    may be fewer or more, so a part's second half ends with the part.
+    """
+
+    def __init__(self, parts: Sequence[Part], turn: Turn) -> None:
         self._turn = turn
+        self._total = 2 * sum(part.bytes for part in parts)
+        self._before = self._now = self._size = 0
+
+    def begin(self, part: Part) -> None:
+        self._before += 2 * self._size
+        self._now, self._size = 0, part.bytes
+
+    def add(self, size: int) -> None:
+        self._now = min(self._now + size, 2 * self._size)
+        self._turn((self._before + self._now) / self._total if self._total else 1.0)
+
+
+class _Watched:
+    """Tells of each block that is written."""
+
+    def __init__(self, out: store.NewFile, advance: _Advance) -> None:
+        self._out = out
+        self._advance = advance
 
     def write(self, block: bytes) -> None:
         self._out.write(block)
-        self._turn()
+        self._advance.add(len(block))
 
 
-def _verified(done: Sequence[Part], turn: Turn) -> Iterator[IO[bytes]]:
+def _verified(done: Sequence[Part], advance: _Advance) -> Iterator[IO[bytes]]:
     """Each part, open at its beginning, once it is known to be what was written."""
     for part in done:
+        advance.begin(part)
         with closing(store.open_file(part.file)) as file:
-            _verify(part, file, turn)
+            _verify(part, file, advance)
             file.seek(0)
             yield file
 
 
-def _verify(part: Part, file: IO[bytes], turn: Turn) -> None:
+def _verify(part: Part, file: IO[bytes], advance: _Advance) -> None:
     size, check = 0, CRC32()
     while block := file.read(store.BLOCK):
         size += len(block)
         check.update(block)
-        turn()
+        advance.add(len(block))
     if size != part.bytes:
         raise WrongCount(
             f"Part {part.number} has {size} bytes in storage and had {part.bytes} when it was "

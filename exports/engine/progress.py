@@ -52,10 +52,10 @@ class Rate:
         self._clock = clock
         self._memory = memory
         self._began = self._since = clock()
-        self._rows = 0
+        self._rows = 0.0
         self._value: float | None = None
 
-    def add(self, rows: int) -> None:
+    def add(self, rows: float) -> None:
         self._rows += rows
 
     @property

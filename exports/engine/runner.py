@@ -142,6 +142,7 @@ class _Run:
         self._rate = Rate()
         self._started = time.monotonic()
         self._asked_for_help = -math.inf
+        self._assembled = 0.0  # of the file, at most 1
 
     def to_the_end(self) -> None:
         export = self._export
@@ -244,10 +245,11 @@ class _Run:
 
     def _assemble(self, extractor: Extractor) -> None:
         export = self._export
+        self._rate = Rate()  # From here on of the rows that are joined.
         self._tick(stage=Stage.ASSEMBLING, read_until=Now())
         done = list(export.parts.order_by("number"))
         rows = sum(part.rows_done for part in done)
-        file = assemble(export, done, extractor.writer, self._turn)
+        file = assemble(export, done, extractor.writer, self._has_assembled)
         took, size = time.monotonic() - self._started, f"{file['bytes']:,}"
         logger.info("%s rows, %s bytes. This attempt took %.1f s.", f"{rows:,}", size, took)
         with store.deleted_on_error(file["file"]):
@@ -261,12 +263,18 @@ class _Run:
             # Asked to pause or cancel in the last moment. A paused one still needs its parts.
             store.delete(file["file"])
 
+    def _has_assembled(self, share: float) -> None:
+        self._rate.add((share - self._assembled) * (self._export.rows_total or 0))
+        self._assembled = share
+        self._turn()
+
     def _turn(self) -> None:
         self._ticker.touch()
         _stop_if(self._should_stop)
 
     def _tick(self, **fields: Any) -> None:
         before = self._export.rows_done
+        fields["assembled"] = self._assembled
         lines = self._log.take()
         try:
             parts.tick(self._export, self._part, rate=self._rate.value, lines=lines, **fields)

@@ -13,15 +13,20 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from exports import logtext, query
 from exports.access import may_change
+from exports.conf import conf
 from exports.exceptions import NotPermitted, RequestError
-from exports.snapshot import snapshot
+from exports.models import HELD, Stage, Status
+from exports.snapshot import last_lines, snapshot
+from notifications import clock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +40,13 @@ if TYPE_CHECKING:
 register = template.Library()
 
 HARD = "\N{NO-BREAK SPACE}"
+KILOBYTE = 1024
 
+# Seconds without a word from its worker after which an export's page stops to say how fast it
+# is. Reports come four times a second, and from a busy database once in some.
+SILENT_SECONDS = 10
+# What `engine.runner` writes of an error that is none of our own: "ValueError: …".
+UNFORESEEN = re.compile(r"\w+: ")
 # What no script of a page reads of an export that is on it: half of the page's weight.
 UNREAD = {
     *("owner", "team", "exporter", "format", "options", "consistency", "origin", "error", "links"),
@@ -52,7 +63,7 @@ def card(context: Context, export: Export) -> dict[str, Any]:
 @register.inclusion_tag("exports/_sheet.html", takes_context=True)
 def sheet(context: Context, export: Export) -> dict[str, Any]:
     """An export on its own page, to which its buttons lead back."""
-    return {**_shown(context, export), "next": export.get_absolute_url()}
+    return {**_shown(context, export), "next": export.get_absolute_url(), "is_sheet": True}
 
 
 @register.inclusion_tag("exports/admin/_panel.html", takes_context=True)
@@ -67,6 +78,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
     user = context["request"].user
     current = snapshot(export, context.get("positions"))
+    has_expired = export.status == Status.SUCCEEDED and current["links"]["download"] is None
     return {
         "export": export,
         "snapshot": current,
@@ -75,6 +87,16 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "may_change": may_change(user, export),
         "may_download": may_download(user, export.exporter),
         "status_template": f"exports/status/_{export.status}.html",
+        # What its icon and its colours show: that a file has expired is no status.
+        "state": "expired" if has_expired else str(export.status),
+        "is_held": export.status in HELD,
+        "silence": silence(export),
+        # Its lease runs out, and beat looks for such.
+        "patience": duration(conf.LEASE_SECONDS + clock.SECONDS),
+        "reached": reached(export, current),
+        # For a list they are read before, in one query.
+        "lines": (context.get("last_lines") or last_lines([export])).get(export.stream),
+        "is_foreseen": not UNFORESEEN.match(export.error),
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.
         "lost_workers": max(export.attempt - export.handovers - 1, 0),
@@ -90,13 +112,60 @@ def may_download(user: User, exporter: str) -> bool:
     return True
 
 
+def silence(export: Export) -> float:
+    """Seconds since its worker was last heard of; 0 if none has it.
+
+    By this host's clock: it is told, and nothing is decided by it.
+    """
+    if export.status not in HELD or export.lease_expires_at is None:
+        return 0
+    left = (export.lease_expires_at - timezone.now()).total_seconds()
+    return round(max(conf.LEASE_SECONDS - left, 0), 1)
+
+
+def reached(export: Export, snapshot: dict[str, Any]) -> str:
+    """How far it had come when it ended without a file: "" if it had not begun."""
+    done = max(export.rows_most, export.rows_done)
+    if not done or not export.is_final:
+        return ""
+    far = {**snapshot, "rows_done": done}
+    pattern = _("stopped at {rows_done} of {rows_total} rows ({percent})")
+    return fill(pattern, values(far)) or fill(_("stopped at {rows_done} rows"), values(far))
+
+
 @register.simple_tag
-def live(pattern: str, snapshot: dict[str, Any]) -> SafeString:
+def icon(name: str) -> SafeString:
+    """A symbol of templates/_icons.svg, beside words that say the same."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="#icon-{}"/></svg>', name)
+
+
+@register.simple_tag
+def bar(name: str, snapshot: dict[str, Any]) -> SafeString:
+    """How far it is, kept up to date by the page's script. Without a value, it is not known."""
+    far = share(snapshot)
+    if far is None:
+        return format_html('<progress aria-label="{}"></progress>', name)
+    return format_html(
+        '<progress aria-label="{}" max="{}" value="{}"></progress>', name, *map(json.dumps, far)
+    )
+
+
+def share(snapshot: dict[str, Any]) -> tuple[float, float] | None:
+    """All there is to do, and what is done of it; None when that is not known."""
+    if snapshot["stage"] == Stage.ASSEMBLING:
+        return 1, snapshot["assembled"]
+    if snapshot["rows_total"] is not None:
+        return snapshot["rows_total"] or 1, snapshot["rows_done"]
+    return None if snapshot["status"] == Status.RUNNING else (1, 0)
+
+
+@register.simple_tag
+def live(pattern: str, snapshot: dict[str, Any], silence: float = 0) -> SafeString:
     """`pattern` ("about {eta} left") with its values, kept up to date by the page's script.
 
     Hidden as long as a value that it names is unknown.
     """
-    text = fill(pattern, values(snapshot))
+    text = fill(pattern, values(snapshot, silence))
     hidden = "" if text else " hidden"
     return format_html('<span data-text="{}"{}>{}</span>', pattern, hidden, text)
 
@@ -137,15 +206,24 @@ def _days(count: int) -> str:
 
 
 def _hours(count: int) -> str:
-    return _unbroken(gettext("%d hr") % count)
+    return _unbroken(_("%d hr") % count)
 
 
 def _minutes(count: int) -> str:
-    return _unbroken(gettext("%d min") % count)
+    return _unbroken(_("%d min") % count)
 
 
 def _seconds(count: int) -> str:
-    return _unbroken(gettext("%d sec") % count)
+    return _unbroken(_("%d sec") % count)
+
+
+def _percents(share: int) -> str:
+    return _unbroken(_("%d%%") % share)
+
+
+def _size(count: int) -> str | None:
+    """As filesizeformat. What is less than 1 KB is not worth a word while it grows."""
+    return filesizeformat(count) if count >= KILOBYTE else None
 
 
 def _unbroken(text: str) -> str:
@@ -167,18 +245,26 @@ def percent(snapshot: dict[str, Any]) -> int | None:
     return 100 if done >= total else int(100 * done // total)
 
 
-def values(snapshot: dict[str, Any]) -> dict[str, str | None]:
-    """What the sentences of a page may name. None hides a sentence that names it."""
+def values(snapshot: dict[str, Any], silence: float = 0) -> dict[str, str | None]:
+    """What the sentences of a page may name. None hides a sentence that names it.
+
+    How fast it is, and how long it takes, is not known of one that has been silent for long.
+    """
     share = percent(snapshot)
-    done, total = snapshot["rows_done"], snapshot["rows_total"]
+    done, total, again = snapshot["rows_done"], snapshot["rows_total"], snapshot["rows_again"]
+    file, is_silent = snapshot["assembled"], silence >= SILENT_SECONDS
     return {
         "label": snapshot["label"],
         "rows_done": number(done),
         "rows_total": None if total is None else number(total),
         "rows_so_far": number(done) if total is None and done else None,
-        "percent": None if share is None else _unbroken(gettext("%d%%") % share),
-        "rate": number(snapshot["rate"]) if snapshot["rate"] else None,
-        "eta": duration(snapshot["eta"]) if snapshot["eta"] else None,
+        "rows_again": number(again) if again else None,
+        "percent": None if share is None else _percents(share),
+        "assembled": None if file is None else _percents(int(100 * file)),
+        "size": _size(snapshot["bytes"]),
+        "rate": number(snapshot["rate"]) if snapshot["rate"] and not is_silent else None,
+        "eta": duration(snapshot["eta"]) if snapshot["eta"] and not is_silent else None,
+        "silence": duration(math.floor(silence)) if is_silent else None,
     }
 
 

@@ -225,6 +225,8 @@ def test_no_page_in_no_state_breaks_a_rule(
     look("panel of the bell")
     page.goto("/inbox/")
     look("inbox")
+    page.goto("/style/")
+    look("every component")
     page.goto("/exports/new/flights/")
     look("choice")
     page.get_by_role("button", name="None").click()

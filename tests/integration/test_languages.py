@@ -51,6 +51,7 @@ def test_a_page_is_in_the_language_that_the_browser_asks_for(signed_in, make_exp
     assert '<html lang="de" dir="ltr">' in german
     assert "1.500 von 336.776 Zeilen (0\N{NO-BREAK SPACE}%)" in german
     assert "noch etwa 5\N{NO-BREAK SPACE}Min. 36\N{NO-BREAK SPACE}Sek." in german
+    assert 'value="en" lang="en">English</button>' in german
     assert '<html lang="en" dir="ltr">' in english
     assert "1,500 of 336,776 rows (0%)" in english
 

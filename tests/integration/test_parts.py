@@ -191,6 +191,28 @@ def test_a_tick_counts_the_parts_that_are_done(export):
     assert (export.rows_done, export.bytes) == (13, 130)
 
 
+def test_rows_that_are_read_again_are_told_of_until_they_are(export):
+    part = parts.claim(export)
+    part.rows_done = 7
+    parts.tick(export, part)
+
+    Part.objects.filter(pk=part.pk).update(lease_expires_at=PAST)
+    again = parts.claim(export)
+    told = []
+    for again.rows_done in (0, 4, 7, 9):
+        parts.tick(export, again)
+        told.append(retained(export.stream, export.key)["rows_again"])
+
+    assert told == [7, 3, 0, 0]
+
+
+@pytest.mark.parametrize("fields", [{"status": "succeeded"}, {"stage": "assembling"}])
+def test_rows_that_are_gone_since_are_not_waited_for(export, fields):
+    put(export, **{"status": "running", **fields}, rows_most=7, rows_done=5)
+
+    assert export.rows_again == 0
+
+
 def test_ticks_make_no_events_however_many(export):
     part = parts.claim(export)
 

@@ -242,6 +242,31 @@ def test_reports_come_four_times_a_second_at_most(person, settings, monkeypatch,
     assert 3 * 4 - 1 <= stream.revision - 5 <= 3 * 4
 
 
+@pytest.mark.parametrize("file_format", ["csv", "jsonl", "xlsx", "parquet"])
+@pytest.mark.usefixtures("every_page", "small_parts")
+def test_people_see_how_much_of_the_file_is_put_together(person, monkeypatch, file_format):
+    make_flights(range(1, 36))
+    export = start(person, format=file_format)
+    told = []
+    tick = runner.parts.tick
+
+    def listen(*args, **fields):
+        tick(*args, **fields)
+        shown = retained(export.stream, export.key)
+        if shown["stage"] == "assembling":
+            told.append(shown["assembled"])
+
+    monkeypatch.setattr(runner.parts, "tick", listen)
+    run(export)
+
+    assert told[0] == 0
+    assert told == sorted(told)
+    assert max(told) <= 1
+    # Both halves of each of four parts.
+    assert len(set(told)) >= 8
+    assert retained(export.stream, export.key)["assembled"] is None
+
+
 def test_rows_deleted_after_the_count_are_not_in_the_file_and_not_missed(person, at):
     export = watched(person)
     export_rows = 35

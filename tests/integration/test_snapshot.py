@@ -40,7 +40,9 @@ def test_it_has_exactly_these_fields(person):
         "status",
         "stage",
         "rows_done",
+        "rows_again",
         "rows_total",
+        "assembled",
         "bytes",
         "protected_cells",
         "rate",
@@ -78,7 +80,9 @@ def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
         "status": "queued",
         "stage": "",
         "rows_done": 0,
+        "rows_again": 0,
         "rows_total": None,
+        "assembled": None,
         "bytes": 0,
         "protected_cells": 0,
         "rate": None,
@@ -165,6 +169,15 @@ def test_eta_is_what_is_left_at_the_present_rate_if_that_can_be_said(
     export = put(request(person), status, rate=rate, rows_done=done, rows_total=total)
 
     assert snapshot(export)["eta"] == eta
+
+
+def test_while_the_file_is_put_together_eta_is_what_is_left_of_that(person):
+    fields = {"rate": 100.0, "rows_done": 1_000, "rows_total": 1_000, "assembled": 0.25}
+    export = put(request(person), Status.RUNNING, stage="assembling", **fields)
+
+    found = snapshot(export)
+
+    assert (found["assembled"], found["eta"]) == (0.25, 7.5)
 
 
 def test_the_rate_has_one_decimal(person):

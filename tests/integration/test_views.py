@@ -13,12 +13,14 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
 from exports import download, lifecycle
 from exports.models import Export, Status
+from notifications import publish
 from notifications.backlog import current_cursor
 from tests import exporting
 
@@ -343,7 +345,7 @@ def test_a_waiting_export_says_how_many_are_ahead(signed_in, make_export, ahead,
         ("cancelling", "Cancelling. The worker stops", set()),
         ("cancelled", "Cancelled. There is no file.", {"Retry"}),
         ("succeeded", "File expired.", {"Run again"}),
-        ("failed", "Failed: the disk is full", {"Retry"}),
+        ("failed", "Failed. The disk is full.", {"Retry"}),
     ],
 )
 def test_each_status_has_its_sentence_and_its_buttons(
@@ -352,7 +354,7 @@ def test_each_status_has_its_sentence_and_its_buttons(
     final = status in {"cancelled", "succeeded", "failed"}
     export = make_export(
         status=status,
-        error="the disk is full",
+        error="The disk is full.",
         attempt=0 if status == "queued" else 1,
         finished_at=timezone.now() if final else None,
     )
@@ -360,7 +362,80 @@ def test_each_status_has_its_sentence_and_its_buttons(
     response = signed_in.get(page("card", export))
 
     assert sentence in text_of(response)
-    assert set(re.findall(r"<button[^>]*>([^<]+)", response.content.decode())) == buttons
+    content = response.content.decode()
+    assert set(re.findall(r"<button[^>]*><svg .*?</svg>([^<]+)</button>", content)) == buttons
+    assert f'<use href="#icon-{"expired" if status == "succeeded" else status}"/>' in content
+
+
+def test_an_error_that_nobody_foresaw_is_told_in_plain_words_and_details_are_folded(
+    signed_in, make_export
+):
+    export = make_export(
+        status=Status.FAILED,
+        error="KeyError: <'faa'>",
+        attempt=2,
+        worker="worker@here",
+        finished_at=timezone.now(),
+    )
+    with transaction.atomic():
+        lines = [{"message": f"line {number}"} for number in range(1, 8)]
+        publish.append_many(export.stream, [("log", line) for line in lines])
+        publish.append(export.stream, "export.failed", {})
+
+    response = signed_in.get(page("card", export))
+
+    before, details = response.content.decode().split("<details", 1)
+    assert "The program met an error that it does not know." in before
+    assert "KeyError" not in re.sub(r"<li [^>]*>", "", before)
+    assert "<code>KeyError: &lt;&#x27;faa&#x27;&gt;</code>" in details
+    assert "<dd>worker@here</dd>" in details
+    assert re.findall(r"line (\d)", details) == ["3", "4", "5", "6", "7"]
+    assert f'href="{export.get_absolute_url()}#log"' in details
+
+
+def test_what_ended_without_a_file_says_how_far_it_came(signed_in, make_export):
+    # Its unfinished part was dropped: 900 had been read.
+    fields = {"rows_total": 1458, "rows_done": 500, "rows_most": 900}
+    export = make_export(status=Status.CANCELLED, finished_at=timezone.now(), **fields)
+
+    assert "stopped at 900 of 1 458 rows (61 %)" in text_of(signed_in.get(page("card", export)))
+
+
+def test_a_bar_that_went_back_says_why(signed_in, make_export):
+    fields = {"rows_total": 1458, "rows_done": 500, "rows_most": 900}
+    export = make_export(status=Status.RUNNING, stage="extracting", **fields)
+
+    text = text_of(signed_in.get(page("card", export)))
+
+    assert "500 of 1 458 rows (34 %)" in text
+    assert "400 rows are read again, as their worker was lost or stopped" in text
+
+
+def test_a_worker_that_is_not_heard_of_is_said_to_be_silent(signed_in, make_export, settings):
+    settings.EXPORTS_LEASE_SECONDS = 30
+    running = {"status": Status.RUNNING, "stage": "extracting", "rate": 90.0, "rows_total": 1458}
+    silent = timezone.now() + timedelta(seconds=9.5)  # Its lease was renewed 20 seconds ago.
+    alive = timezone.now() + timedelta(seconds=29)
+
+    first = text_of(signed_in.get(page("card", make_export(**running, lease_expires_at=silent))))
+    second = text_of(signed_in.get(page("card", make_export(**running, lease_expires_at=alive))))
+
+    # Some seconds of the test's own may have passed.
+    sentence = r"No news for 2\d s. If its worker was lost, another takes over after 40 s at most."
+    assert re.search(sentence, first)
+    assert "rows/s" not in first
+    assert "No news" not in second
+    assert "90 rows/s" in second
+
+
+def test_while_the_file_is_put_together_the_bar_goes_on(signed_in, make_export):
+    rows = {"rows_total": 1458, "rows_done": 1458, "rate": 100.0}
+    export = make_export(status=Status.RUNNING, stage="assembling", assembled=0.25, **rows)
+
+    response = signed_in.get(page("card", export))
+
+    assert 'max="1" value="0.25"' in response.content.decode()
+    assert "25 % of the file 100 rows/s about 11 s left" in text_of(response)
 
 
 def test_a_lost_worker_is_told_of_and_a_planned_hand_over_is_not(signed_in, make_export):
@@ -408,8 +483,8 @@ def test_a_finished_export_tells_all_about_its_file(signed_in, finished):
 @pytest.mark.parametrize(
     ("consistency", "sentence"),
     [
-        ("row", "Rows as they were between 10:00:01 and 10:00:09"),
-        ("snapshot", "All rows as they were at 10:00:01"),
+        ("row", "As they were between 10:00:01 and 10:00:09"),
+        ("snapshot", "As they all were at 10:00:01"),
     ],
 )
 def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, consistency, sentence):
@@ -419,7 +494,7 @@ def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, con
     running = make_export(status=Status.RUNNING, **fields)
 
     assert sentence in text_of(signed_in.get(page("detail", done)))
-    assert "as they were" not in text_of(signed_in.get(page("detail", running)))
+    assert " were " not in text_of(signed_in.get(page("detail", running)))
 
 
 @pytest.mark.parametrize(

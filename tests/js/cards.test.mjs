@@ -104,6 +104,88 @@ test("new numbers are put in place", () => {
   assert.deepEqual(page.changes, [5]);
 });
 
+test("a worker that falls silent is not said to be fast any more, until it reports again", () => {
+  const [rate, silent] = ["{rate} rows/s", "No news for {silence}."].map((text) => ({ dataset: { text } }));
+  const said = () => [rate.textContent, silent.textContent];
+  let now = 0;
+  const cards = new Cards({
+    elements: [new Element(snapshot({ rate: 5 }), { texts: [rate, silent] })],
+    place: () => assert.fail("nothing is replaced"),
+    changed() {},
+    now: () => now,
+  });
+
+  now = 9_000;
+  cards.tick();
+  const before = said();
+  now = 20_000;
+  cards.tick();
+  const after = said();
+  cards.update(snapshot({ rate: 7, version: 2 }));
+
+  assert.deepEqual(before, ["5 rows/s", ""]);
+  assert.deepEqual(after, ["", "No news for 20\u00a0s."]);
+  assert.equal(silent.hidden, true);
+  assert.deepEqual(said(), ["7 rows/s", ""]);
+});
+
+test("the silence of a page that has lost its connection is nobody else's", () => {
+  const [rate, silent] = ["{rate} rows/s", "No news for {silence}."].map((text) => ({ dataset: { text } }));
+  const said = () => [rate.textContent, silent.textContent];
+  let now = 0;
+  const cards = new Cards({
+    elements: [new Element(snapshot({ rate: 5 }), { texts: [rate, silent] })],
+    changed() {},
+    now: () => now,
+  });
+
+  cards.hears = false;
+  now = 60_000;
+  cards.tick();
+  const lost = said();
+  cards.hears = true;
+
+  assert.deepEqual(lost, ["", ""]);
+  assert.deepEqual(said(), ["5 rows/s", ""]);
+});
+
+test("a page that is opened late knows how long a worker has been silent", () => {
+  const text = { dataset: { text: "No news for {silence}." } };
+  const element = new Element(snapshot(), { texts: [text] });
+  element.dataset.silence = "25.5";
+  const cards = new Cards({ elements: [element], changed() {}, now: () => 1000 });
+
+  cards.tick();
+
+  assert.equal(text.textContent, "No news for 25\u00a0s.");
+});
+
+test("what waits for a worker owes no news", () => {
+  const text = { dataset: { text: "No news for {silence}." } };
+  let now = 0;
+  const elements = [new Element(snapshot({ status: "queued" }), { texts: [text] })];
+  const cards = new Cards({ elements, changed() {}, now: () => now });
+
+  now = 60_000;
+  cards.tick();
+
+  assert.equal(text.textContent, undefined);
+});
+
+test("while the file is put together the bar moves, though no row comes", () => {
+  const bar = {};
+  const assembling = { stage: "assembling", rows_done: 10, rows_total: 10 };
+  const cards = new Cards({
+    elements: [new Element(snapshot({ ...assembling, assembled: 0 }), { bar })],
+    place: () => assert.fail("nothing is replaced"),
+    changed() {},
+  });
+
+  cards.update(snapshot({ ...assembling, assembled: 0.4, version: 2 }));
+
+  assert.deepEqual(bar, { max: 1, value: 0.4 });
+});
+
 test("a bar of no rows is an empty bar, not a full one", () => {
   const bar = {};
   const cards = new Cards({

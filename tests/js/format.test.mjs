@@ -33,8 +33,27 @@ test("100 percent means that nothing is missing", () => {
 test("a sentence that names something unknown is empty", () => {
   for (const [lang, { sentences }] of languages) {
     for (const [pattern, fields, text] of sentences) {
-      assert.equal(format.fill(pattern, format.values(snapshot(fields), lang)), text);
+      assert.equal(format.fill(pattern, format.values(snapshot(fields), 0, lang)), text);
     }
+  }
+});
+
+test("who is silent is said to be so, and not how fast it is", () => {
+  for (const [pattern, fields, silence, text] of cases.silences) {
+    assert.equal(format.fill(pattern, format.values(snapshot(fields), silence)), text);
+  }
+});
+
+test("where nothing can be heard, nobody is said to be silent", () => {
+  const known = format.values(snapshot({ rate: 9, eta: 3 }), Infinity);
+
+  assert.deepEqual([known.rate, known.eta, known.silence], [null, null, null]);
+});
+
+test("a bar knows how far it is in each stage", () => {
+  for (const [fields, far] of cases.bars) {
+    const expected = far && { max: far[0], value: far[1] };
+    assert.deepEqual(format.bar(snapshot(fields)), expected);
   }
 });
 

@@ -13,6 +13,7 @@ registerHooks({
 const sockets = [];
 const listeners = new Map(); // what happens to the page -> who is told
 let answer = {};
+let buttons = [];
 
 function listen(name, told) {
   listeners.set(name, [...(listeners.get(name) ?? []), told]);
@@ -40,7 +41,7 @@ class FakeSocket {
 Object.assign(globalThis, {
   WebSocket: FakeSocket,
   addEventListener: listen,
-  document: { hidden: false, addEventListener: listen },
+  document: { hidden: false, addEventListener: listen, querySelectorAll: () => buttons },
   location: { href: "https://waybill.test/exports/?page=2" },
   fetch: async () => answer,
 });
@@ -96,8 +97,10 @@ for (const name of ["online", "visibilitychange", "resume"]) {
   });
 }
 
-test("whoever is signed out is told so, and no attempt follows", { timeout: 10_000 }, async () => {
+test("whoever is signed out is told so and can press nothing, and no attempt follows", { timeout: 10_000 }, async () => {
+  buttons = [false, true].map((disabled) => ({ disabled, dataset: {} }));
   const [lost, over] = await open();
+  const before = buttons.map(({ disabled }) => disabled);
   answer = { type: "opaqueredirect" };
 
   sockets[0].onclose({ code: 1006 });
@@ -105,5 +108,7 @@ test("whoever is signed out is told so, and no attempt follows", { timeout: 10_0
   happens("online");
 
   assert.deepEqual([lost.hidden, over.hidden], [true, false]);
+  assert.deepEqual(before, [false, true]);
+  assert.deepEqual(buttons.map(({ disabled }) => disabled), [true, true]);
   assert.equal(sockets.length, 1);
 });

@@ -65,7 +65,7 @@ EXPORTS = (
     # What people meet. It asks lifecycle, and leaves the work to workers.
     (
         *("admin", "api", "apps", "choosing", "download", "forms", "health", "http", "log"),
-        *("management", "mixins", "templatetags", "urls", "views"),
+        *("management", "mixins", "style", "templatetags", "urls", "views"),
     ),
     ("engine.keeper", "engine.extract", "engine.assemble"),
     ("engine.helping", "engine.runner"),

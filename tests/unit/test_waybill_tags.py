@@ -20,7 +20,7 @@ def each(what):
 
 
 def snapshot(**fields):
-    unknown = {"rows_total": None, "rate": None, "eta": None}
+    unknown = {"rows_total": None, "rows_again": 0, "assembled": None, "rate": None, "eta": None}
     return {"label": "Flights", "rows_done": 0, "bytes": 0, **unknown, **fields}
 
 
@@ -49,6 +49,28 @@ def test_100_percent_means_that_nothing_is_missing(done, total, share):
 def test_a_sentence_that_names_something_unknown_is_empty(language, pattern, fields, text):
     with translation.override(language):
         assert waybill.fill(pattern, waybill.values(snapshot(**fields))) == text
+
+
+@pytest.mark.parametrize(("pattern", "fields", "silence", "text"), CASES["silences"])
+def test_who_is_silent_is_said_to_be_so_and_not_how_fast_it_is(pattern, fields, silence, text):
+    silence = float(silence)
+
+    assert waybill.fill(pattern, waybill.values(snapshot(**fields), silence)) == text
+
+
+@pytest.mark.parametrize(("fields", "far"), CASES["bars"])
+def test_a_bar_knows_how_far_it_is_in_each_stage(fields, far):
+    shown = {"status": "running", "stage": "", **snapshot(), **fields}
+
+    assert waybill.share(shown) == (None if far is None else tuple(far))
+
+
+def test_a_bar_of_what_has_not_begun_is_empty_and_does_not_sweep():
+    shown = {"status": "queued", "stage": "", **snapshot()}
+
+    assert waybill.bar("Progress", shown) == (
+        '<progress aria-label="Progress" max="1" value="0"></progress>'
+    )
 
 
 def test_a_live_sentence_is_hidden_until_it_can_be_said():

@@ -1,25 +1,29 @@
 // The exports on a page. New numbers are put in place; new words are fetched from the
 // server as a fragment, so that each sentence exists once, in a template.
 
-import { fill, values } from "./format.js";
-import { step } from "./fold.js";
+import { bar, fill, values } from "./format.js";
+import { isHeld, step } from "./fold.js";
 
 export class Cards {
-  #cards = new Map(); // id -> { element, snapshot, version, isFetching, later }
+  #cards = new Map(); // id -> { element, snapshot, version, heard, isFetching, later }
   #fetchFragment;
   #place;
   #changed;
+  #now; // milliseconds by a clock that nobody sets
+  #hears = true;
 
   // `fetchFragment(url)` gives an element, or null if there is none for this user.
   // `place(element, snapshot, old)` puts it on the page, instead of `old` if there is one.
   // `changed(before, snapshot)` is told of each change; `before` is null for a new card.
-  constructor({ elements, fetchFragment, place, changed }) {
+  constructor({ elements, fetchFragment, place, changed, now = () => performance.now() }) {
+    this.#now = now;
     this.#fetchFragment = fetchFragment;
     this.#place = place;
     this.#changed = changed;
     for (const element of elements) {
       const snapshot = JSON.parse(element.dataset.snapshot);
-      this.#cards.set(snapshot.id, { element, snapshot, version: snapshot.version });
+      const { version } = snapshot;
+      this.#cards.set(snapshot.id, { element, snapshot, version, heard: this.#heard(element) });
     }
   }
 
@@ -44,6 +48,20 @@ export class Cards {
       const next = step(card.snapshot, snapshot);
       if (next === "patch") this.#patch(card, snapshot);
       else if (next === "fetch") this.refresh(snapshot.id);
+    }
+  }
+
+  // Whether anything can be heard. When that begins, nobody has been silent yet.
+  set hears(hears) {
+    if (hears && !this.#hears) for (const card of this.#cards.values()) card.heard = this.#now();
+    this.#hears = hears;
+    this.tick();
+  }
+
+  // Time has passed: say of those that ought to report how long they have not.
+  tick() {
+    for (const card of this.#cards.values()) {
+      if (card.snapshot && isHeld(card.snapshot)) this.#write(card);
     }
   }
 
@@ -80,6 +98,7 @@ export class Cards {
     card.element = element;
     card.snapshot = snapshot;
     card.version = snapshot.version; // Frames that are older may still be on the way.
+    card.heard = this.#heard(element);
     this.#place(element, snapshot, old);
     this.#changed(before ?? null, snapshot);
   }
@@ -88,16 +107,25 @@ export class Cards {
     const before = card.snapshot;
     card.snapshot = snapshot;
     card.version = snapshot.version;
-    const known = values(snapshot);
-    for (const text of card.element.querySelectorAll("[data-text]")) {
-      text.textContent = fill(text.dataset.text, known);
-      text.hidden = !text.textContent;
-    }
-    const bar = card.element.querySelector("progress");
-    if (bar && snapshot.rows_total !== null) {
-      bar.max = snapshot.rows_total || 1;
-      bar.value = snapshot.rows_done;
-    }
+    card.heard = this.#now();
+    this.#write(card);
+    const progress = card.element.querySelector("progress");
+    if (progress) Object.assign(progress, bar(snapshot));
     this.#changed(before, snapshot);
+  }
+
+  #write({ element, snapshot, heard }) {
+    const silence = this.#hears ? (this.#now() - heard) / 1000 : Infinity;
+    const known = values(snapshot, isHeld(snapshot) ? silence : 0);
+    for (const text of element.querySelectorAll("[data-text]")) {
+      const said = fill(text.dataset.text, known);
+      if (text.textContent !== said) text.textContent = said;
+      text.hidden = !said;
+    }
+  }
+
+  // When the worker of a card that the server has just made was heard of.
+  #heard(element) {
+    return this.#now() - 1000 * Number(element.dataset.silence ?? 0);
   }
 }

@@ -11,6 +11,8 @@ import { localise } from "./times.js";
 
 // Nobody tells a waiting export that the ones before it are gone.
 const QUEUE_MS = 10_000;
+// How often it is looked whether somebody has fallen silent.
+const TICK_MS = 1000;
 
 const page = document.querySelector("[data-streams][data-made-at]");
 if (page) bringToLife(page);
@@ -90,6 +92,9 @@ function bringToLife(page) {
       if (reason === "epoch") cards.forget();
       log?.clear();
     },
+    onStatus(status) {
+      cards.hears = status === "live";
+    },
   });
 
   document.addEventListener("visibilitychange", () => {
@@ -114,4 +119,6 @@ function bringToLife(page) {
     if (document.hidden) return;
     for (const { id, status } of cards.snapshots) if (status === "queued") cards.refresh(id);
   }, QUEUE_MS);
+
+  setInterval(() => document.hidden || cards.tick(), TICK_MS);
 }

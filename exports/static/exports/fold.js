@@ -2,8 +2,15 @@
 
 const FINAL = new Set(["succeeded", "failed", "cancelled"]);
 
+// A worker has it, and reports.
+const HELD = new Set(["running", "pausing", "cancelling"]);
+
 export function isFinal(snapshot) {
   return FINAL.has(snapshot.status);
+}
+
+export function isHeld(snapshot) {
+  return HELD.has(snapshot.status);
 }
 
 // The words of a card depend on these. They are in the server's templates and nowhere

@@ -33,24 +33,54 @@ function unit(value, name, lang) {
   return value.toLocaleString(lang, options).replaceAll(" ", HARD);
 }
 
+// 33685504 -> "32.1 MB": as Django's filesizeformat, from 1 KB on.
+function size(bytes, lang) {
+  const units = ["KB", "MB", "GB", "TB", "PB"];
+  let power = 1;
+  while (power < units.length && bytes >= 1024 ** (power + 1)) power += 1;
+  const options = { minimumFractionDigits: 1, maximumFractionDigits: 1, useGrouping: false };
+  const text = (bytes / 1024 ** power).toLocaleString(lang, options);
+  return `${text}${HARD}${units[power - 1]}`;
+}
+
+function percents(share, lang) {
+  return (share / 100).toLocaleString(lang, { style: "percent" });
+}
+
 // Whole percents, and 100 only when nothing is missing. Null when the total is unknown.
 export function percent({ rows_done: done, rows_total: total }) {
   if (total === null) return null;
   return done >= total ? 100 : Math.floor((100 * done) / total);
 }
 
-// What the sentences of a page may name. Null hides a sentence that names it.
-export function values(snapshot, lang = language()) {
+// What a bar has to go, and how far it is: { max, value }; null when that is not known.
+export function bar({ stage, assembled, rows_done: done, rows_total: total }) {
+  if (stage === "assembling") return { max: 1, value: assembled };
+  return total === null ? null : { max: total || 1, value: done };
+}
+
+// Seconds without a word from a worker after which a page stops to say how fast it is.
+export const SILENT_S = 10;
+
+// What the sentences of a page may name. Null hides a sentence that names it. `silence`:
+// seconds since the export was last heard of; infinitely many while nothing can be heard.
+export function values(snapshot, silence = 0, lang = language()) {
   const share = percent(snapshot);
   const counted = snapshot.rows_total !== null;
+  const { rows_again: again, assembled: file } = snapshot;
+  const isSilent = silence >= SILENT_S;
   return {
     label: snapshot.label,
     rows_done: number(snapshot.rows_done, lang),
     rows_total: counted ? number(snapshot.rows_total, lang) : null,
     rows_so_far: counted || !snapshot.rows_done ? null : number(snapshot.rows_done, lang),
-    percent: share === null ? null : (share / 100).toLocaleString(lang, { style: "percent" }),
-    rate: snapshot.rate ? number(snapshot.rate, lang) : null,
-    eta: snapshot.eta ? duration(snapshot.eta, lang) : null,
+    rows_again: again ? number(again, lang) : null,
+    percent: share === null ? null : percents(share, lang),
+    assembled: file === null ? null : percents(Math.floor(100 * file), lang),
+    size: snapshot.bytes < 1024 ? null : size(snapshot.bytes, lang),
+    rate: snapshot.rate && !isSilent ? number(snapshot.rate, lang) : null,
+    eta: snapshot.eta && !isSilent ? duration(snapshot.eta, lang) : null,
+    silence: isSilent && silence < Infinity ? duration(Math.floor(silence), lang) : null,
   };
 }
 
@@ -68,7 +98,7 @@ export function fill(pattern, known) {
 export function title(base, snapshots, lang = language()) {
   const active = snapshots.filter((each) => !each.finished_at);
   if (active.length === 0) return base;
-  const share = values(active[0], lang).percent;
+  const share = values(active[0], 0, lang).percent;
   if (active.length > 1 || share === null) return `(${active.length}) ${base}`;
   return `${share} · ${base}`;
 }

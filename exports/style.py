@@ -1,0 +1,189 @@
+"""The style page: every component in every state, without a row in any table. With DEBUG only."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.http import Http404
+from django.shortcuts import render
+from django.template.loader import get_template
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from exports import registry
+from exports.conf import conf
+from exports.models import FINAL, Export, Format, Stage, Status
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+SCHEMES = ("light", "dark")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+TOASTS = ("info", "success", "warning", "error")
+COLOURS = (
+    *("paper", "sheet", "ink", "soft", "line", "field", "track"),
+    *("accent", "on-accent", "tint", "good", "warn", "bad", "mark", "on-mark"),
+)
+# The same on each day, so that two pictures of the page can be compared.
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+NEVER = datetime(2999, 1, 1, tzinfo=UTC)
+# Whose exports these are, and who sees them: may do all, and is in no table.
+READER = get_user_model()(pk=0, username="ada", is_superuser=True, is_active=True)
+ROWS, TOTAL = 124_608, 336_776
+
+
+@require_safe
+def style(request: HttpRequest) -> HttpResponse:
+    """Everything that pages are made of, in both schemes side by side."""
+    if not settings.DEBUG:
+        raise Http404
+    context = {
+        "schemes": [_Scheme(name) for name in SCHEMES],
+        "reader": SimpleNamespace(user=READER),
+        "colours": COLOURS,
+        "icons": re.findall(r'id="icon-(\w+)"', get_template("_icons.svg").render()),
+        "levels": LEVELS,
+        "toasts": TOASTS,
+        "previews": PREVIEWS,
+        "noon": NOON,
+    }
+    return render(request, "exports/style.html", context)
+
+
+class _Scheme:
+    """What one half of the page shows."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        made = [_export(f"{name} {words}", words, **fields) for words, fields in STATES]
+        self.active = [export for export in made if export.status not in FINAL]
+        self.history = [export for export in made if export.status in FINAL]
+        self.sheets = [self.active[-1], self.history[0]]
+        self.fields = _Fields({"number": "x"}, prefix=name)
+        self.inbox = SimpleNamespace(entries=[_entry(*each[:3], read=each[3]) for each in ENTRIES])
+
+
+class _Fields(forms.Form):
+    """A field of each kind; one of them has something wrong."""
+
+    text = forms.CharField(initial="Flights", required=False, help_text="What this is good for.")
+    number = forms.IntegerField()
+    choice = forms.ChoiceField(choices=[("csv", "CSV"), ("xlsx", "Excel")], required=False)
+    date = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), required=False)
+    yes = forms.BooleanField(required=False)
+    idle = forms.CharField(disabled=True, initial="Cannot be changed", required=False)
+
+
+def _export(seed: str, label: str, **fields: Any) -> Export:
+    renewed = timezone.now() - timedelta(seconds=fields.pop("silence", 0))
+    given = {
+        "pk": uuid.uuid5(uuid.NAMESPACE_OID, seed),
+        "owner": READER,
+        "exporter": next((each.name for each in registry.available(READER)), ""),
+        "label": label,
+        "format": Format.CSV,
+        "created_at": NOON,
+        "queued_at": NOON,
+        "lease_expires_at": renewed + timedelta(seconds=conf.LEASE_SECONDS),
+        "worker": "worker-1@here",
+        "attempt": 1,
+        **fields,
+    }
+    return Export(**given)
+
+
+def _entry(level: str, title: str, body: str, *, read: bool) -> SimpleNamespace:
+    notice = SimpleNamespace(level=level, title=title, body=body, url="#")
+    return SimpleNamespace(offset=1, at=NOON, notice=notice, read=read)
+
+
+_running = {"status": Status.RUNNING, "started_at": NOON, "rate": 45_210.4}
+_extracting = {**_running, "stage": Stage.EXTRACTING, "rows_total": TOTAL, "rows_done": ROWS}
+_over = {"started_at": NOON, "finished_at": NOON + timedelta(seconds=12), "stage": Stage.NONE}
+_done = {
+    **_over,
+    "status": Status.SUCCEEDED,
+    "file": "1.csv",
+    "rows_total": TOTAL,
+    "rows_done": TOTAL,
+    "bytes": 56_050_889,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "expires_at": NEVER,
+    "read_from": NOON,
+    "read_until": NOON + timedelta(seconds=9),
+}
+
+# Each status and each stage, and what else changes their words. The first line of a card is
+# what it shows.
+STATES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("Waits", {"status": Status.QUEUED, "attempt": 0}),
+    ("Counts", {**_running, "stage": Stage.COUNTING, "rate": None}),
+    (
+        "Puts together",
+        {**_extracting, "stage": Stage.ASSEMBLING, "rows_done": TOTAL, "assembled": 0.42},
+    ),
+    ("Goes on after a lost worker", {**_extracting, "attempt": 2, "rows_most": ROWS + 75_000}),
+    ("Is silent", {**_extracting, "silence": 20}),
+    ("Pauses", {**_extracting, "status": Status.PAUSING}),
+    (
+        "Paused, and shared",
+        {
+            **_extracting,
+            "status": Status.PAUSED,
+            "stage": Stage.NONE,
+            "team": Group(pk=0, name="Analysts"),
+        },
+    ),
+    ("Is cancelled", {**_extracting, "status": Status.CANCELLING}),
+    ("Writes", {**_extracting, "bytes": 20_000_000}),
+    ("Ready", _done),
+    ("Expired, and a long name that takes more than one line", {**_done, "expires_at": NOON}),
+    (
+        "Too large",
+        {
+            **_over,
+            "status": Status.FAILED,
+            "error": "It would have 336,776 rows, and may have 100,000 at most. Filter it to "
+            "fewer rows, or ask an administrator for a higher limit.",
+        },
+    ),
+    (
+        "Broken",
+        {
+            **_over,
+            "status": Status.FAILED,
+            "error": "KeyError: 'faa'",
+            "rows_total": TOTAL,
+            "rows_done": ROWS,
+        },
+    ),
+    (
+        "Cancelled",
+        {**_over, "status": Status.CANCELLED, "rows_total": TOTAL, "rows_done": ROWS},
+    ),
+)
+
+PREVIEWS: tuple[dict[str, Any], ...] = (
+    {
+        "sample": {
+            "headers": ["id", "carrier", "delay"],
+            "cells": [["1", "United Air Lines Inc.", "9"], ["2", "", "-11"]],
+        },
+    },
+    {"sample": {"lines": ["id,carrier,delay", "1,United Air Lines Inc.,9", "2,,-11"]}},
+    {"problem": "Choose at least one column."},
+)
+
+ENTRIES = (
+    ("info", "Flights is ready", "336 776 rows, 53.5 MB.", False),
+    ("error", "Airports has failed", "Its file has more bytes than it may have.", False),
+    ("info", "Planes is ready", "3 322 rows, 234.8 KB.", True),
+)

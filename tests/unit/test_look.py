@@ -1,0 +1,105 @@
+"""One look: what is chosen once is chosen in one place, and every icon is there and in use."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from exports.models import Status
+from exports.style import COLOURS
+
+ROOT = Path(__file__).resolve().parents[2]
+STATIC = ROOT / "exports" / "static" / "exports"
+TOKENS = STATIC / "css" / "tokens.css"
+PARTS = sorted([*STATIC.glob("css/*.css"), STATIC / "style.css"])
+TEMPLATES = [
+    path
+    for app in ("exports", "notifications", "demo", "templates")
+    for path in (ROOT / app).rglob("*.html")
+]
+SPRITE = (ROOT / "templates" / "_icons.svg").read_text()
+
+pytestmark = pytest.mark.only_on("sqlite")
+
+COLOUR = re.compile(
+    r"#[0-9a-f]{3,8}\b|\b(?:rgb|hsl|hwb|lab|lch|oklab|oklch|color|light-dark)a?\("
+    r"|:[^;{]*\b(?:black|white|gr[ae]y|red|green|blue|yellow|orange)\b",
+    re.IGNORECASE,
+)
+# What the scale of type and the families of fonts are for. "em" is relative to them.
+TYPE = re.compile(r"font(?:-size)?:[^;]*\d(?:rem|px)|font-family:(?! var\(| inherit)[^;]+")
+
+
+def without_comments(css: str) -> str:
+    return re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+
+
+def literals(pattern: re.Pattern[str], css: str) -> list[str]:
+    return pattern.findall(without_comments(css))
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part != TOKENS], ids=lambda p: p.name)
+def test_colours_and_type_are_chosen_among_the_tokens_only(part):
+    css = part.read_text()
+
+    assert literals(COLOUR, css) == []
+    assert literals(TYPE, css) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "css"),
+    [
+        (COLOUR, "a { color: #fff; }"),
+        (COLOUR, "a { box-shadow: 0 0 1rem rgb(0 0 0 / 20%); }"),
+        (COLOUR, "a { background: white; }"),
+        (TYPE, "a { font-size: 0.8rem; }"),
+        (TYPE, "a { font-family: Arial; }"),
+    ],
+)
+def test_a_literal_would_be_found(pattern, css):
+    assert literals(pattern, css)
+
+
+def test_what_is_used_is_a_token_and_each_token_is_used():
+    # What a part defines for itself, as --tone, is its own.
+    defined = {name for part in PARTS for name in re.findall(r"(--[\w-]+):", part.read_text())}
+    tokens = set(re.findall(r"(--[\w-]+):", TOKENS.read_text()))
+    used = {name for part in PARTS for name in re.findall(r"var\((--[\w-]+)", part.read_text())}
+
+    assert used - defined == set()
+    assert tokens - used == set()
+
+
+def test_every_part_is_in_the_stylesheet():
+    named = re.findall(r'@import "css/(.+?)"', (STATIC / "waybill.css").read_text())
+
+    assert sorted(named) == sorted(path.name for path in STATIC.glob("css/*.css"))
+
+
+def test_the_style_page_shows_each_colour():
+    colours = re.findall(r"--([\w-]+): (?:light-dark|var)\(", TOKENS.read_text())
+
+    assert set(COLOURS) == set(colours)
+
+
+def test_every_icon_is_there_and_every_symbol_is_used():
+    text = "\n".join(path.read_text() for path in TEMPLATES)
+    used = {
+        *re.findall(r'{% icon "([\w-]+)" %}', text),
+        *re.findall(r'href="#icon-([\w-]+)"', text),
+        # The symbol of a button, and those of the states: {% icon state %}.
+        *re.findall(r'\bsymbol="([\w-]+)"', text),
+        *Status.values,
+        "expired",
+    }
+
+    assert set(re.findall(r'id="icon-([\w-]+)"', SPRITE)) == used
+
+
+def test_an_icon_is_for_the_eye_only():
+    # Words beside it say the same, so a screen reader passes it over.
+    for path in TEMPLATES:
+        for svg in re.findall(r"<svg[^>]*>", path.read_text()):
+            assert 'aria-hidden="true"' in svg, path
