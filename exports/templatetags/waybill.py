@@ -285,7 +285,7 @@ def moment(value: datetime, form: str = "date") -> SafeString:
     local = timezone.localtime(value)
     return format_html(
         '<time datetime="{}" data-form="{}" title="{}">{}</time>',
-        local.isoformat(),
+        local.isoformat(timespec="seconds"),
         form,
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
         f"{local:%H:%M:%S}" if form == "clock" else date_format(local, "DATETIME_FORMAT"),

@@ -398,7 +398,7 @@ def test_what_ended_without_a_file_says_how_far_it_came(signed_in, make_export):
     fields = {"rows_total": 1458, "rows_done": 500, "rows_most": 900}
     export = make_export(status=Status.CANCELLED, finished_at=timezone.now(), **fields)
 
-    assert "stopped at 900 of 1 458 rows (61 %)" in text_of(signed_in.get(page("card", export)))
+    assert "stopped at 900 of 1,458 rows (61%)" in text_of(signed_in.get(page("card", export)))
 
 
 def test_a_bar_that_went_back_says_why(signed_in, make_export):
@@ -407,7 +407,7 @@ def test_a_bar_that_went_back_says_why(signed_in, make_export):
 
     text = text_of(signed_in.get(page("card", export)))
 
-    assert "500 of 1 458 rows (34 %)" in text
+    assert "500 of 1,458 rows (34%)" in text
     assert "400 rows are read again, as their worker was lost or stopped" in text
 
 
@@ -421,7 +421,9 @@ def test_a_worker_that_is_not_heard_of_is_said_to_be_silent(signed_in, make_expo
     second = text_of(signed_in.get(page("card", make_export(**running, lease_expires_at=alive))))
 
     # Some seconds of the test's own may have passed.
-    sentence = r"No news for 2\d s. If its worker was lost, another takes over after 40 s at most."
+    sentence = (
+        r"No news for 2\d sec. If its worker was lost, another takes over after 40 sec at most."
+    )
     assert re.search(sentence, first)
     assert "rows/s" not in first
     assert "No news" not in second
@@ -435,7 +437,7 @@ def test_while_the_file_is_put_together_the_bar_goes_on(signed_in, make_export):
     response = signed_in.get(page("card", export))
 
     assert 'max="1" value="0.25"' in response.content.decode()
-    assert "25 % of the file 100 rows/s about 11 s left" in text_of(response)
+    assert "25% of the file 100 rows/s about 11 sec left" in text_of(response)
 
 
 def test_a_lost_worker_is_told_of_and_a_planned_hand_over_is_not(signed_in, make_export):

@@ -124,7 +124,7 @@ test("a worker that falls silent is not said to be fast any more, until it repor
   cards.update(snapshot({ rate: 7, version: 2 }));
 
   assert.deepEqual(before, ["5 rows/s", ""]);
-  assert.deepEqual(after, ["", "No news for 20\u00a0s."]);
+  assert.deepEqual(after, ["", "No news for 20\u00a0sec."]);
   assert.equal(silent.hidden, true);
   assert.deepEqual(said(), ["7 rows/s", ""]);
 });
@@ -157,7 +157,7 @@ test("a page that is opened late knows how long a worker has been silent", () =>
 
   cards.tick();
 
-  assert.equal(text.textContent, "No news for 25\u00a0s.");
+  assert.equal(text.textContent, "No news for 25\u00a0sec.");
 });
 
 test("what waits for a worker owes no news", () => {
