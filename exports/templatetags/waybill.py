@@ -20,7 +20,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from exports import logtext, query
+from exports import logtext, query, registry, words
 from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import NotPermitted, RequestError
@@ -63,7 +63,8 @@ def card(context: Context, export: Export) -> dict[str, Any]:
 @register.inclusion_tag("exports/_sheet.html", takes_context=True)
 def sheet(context: Context, export: Export) -> dict[str, Any]:
     """An export on its own page, to which its buttons lead back."""
-    return {**_shown(context, export), "next": export.get_absolute_url(), "is_sheet": True}
+    own = {"next": export.get_absolute_url(), "is_sheet": True, "phrases": narrowed(export)}
+    return {**_shown(context, export), **own}
 
 
 @register.inclusion_tag("exports/admin/_panel.html", takes_context=True)
@@ -110,6 +111,15 @@ def may_download(user: User, exporter: str) -> bool:
     except (NotPermitted, RequestError):
         return False
     return True
+
+
+def narrowed(export: Export) -> list[str]:
+    """By what its rows are narrowed, in words; as it was asked, if nobody knows them any more."""
+    filters = export.params.get("filters") or {}
+    try:
+        return words.filters(registry.get(export.exporter), filters)
+    except RequestError:
+        return [f"{name}={value}" for name, value in filters.items()]
 
 
 def silence(export: Export) -> float:

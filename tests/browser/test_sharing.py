@@ -26,7 +26,10 @@ WATCH_THE_BAR = """() => {
     globalThis.seen = [];
     const note = () => {
         const bar = document.querySelector("[data-list=live] [data-export] progress");
-        if (bar?.hasAttribute("value") && seen.at(-1) !== bar.value) seen.push(bar.value);
+        if (!bar?.hasAttribute("value")) return;
+        // While the file is put together it is filled a second time.
+        const before = bar.closest("[data-stage=assembling]") ? 1e9 : 0;
+        if (seen.at(-1) !== before + bar.value) seen.push(before + bar.value);
     };
     const what = { subtree: true, childList: true, attributes: true };
     new MutationObserver(note).observe(document.querySelector("[data-list=live]"), what);

@@ -141,6 +141,19 @@ def test_a_wrong_choice_is_refused_in_words_and_nothing_of_the_rest_is_lost(
     assert not Export.objects.exists()
 
 
+def test_the_page_of_an_export_says_what_was_chosen(signed_in, flights):
+    signed_in.post(FLIGHTS, CHOSEN)
+    export = Export.objects.get()
+
+    page = words(signed_in.get(export.get_absolute_url()))
+    Export.objects.filter(pk=export.pk).update(exporter="gone")
+    gone = words(signed_in.get(export.get_absolute_url()))
+
+    assert "Carrier is United Air Lines Inc.; Arrival delay from 10 to 12" in page
+    assert "tailnum, id" in page
+    assert "arr_delay_min=10" in gone
+
+
 @pytest.mark.parametrize("way", ["get", "post"])
 @pytest.mark.parametrize(("name", "status"), [("nothing", 404), ("planes", 403)])
 def test_who_may_not_run_an_exporter_sees_no_page_of_it(signed_in, way, name, status):
@@ -187,6 +200,14 @@ def test_without_scripts_a_button_shows_the_preview(signed_in):
     assert page.status_code == 200
     assert "3 flights" in words(page)
     assert "<td>N11</td><td>11</td>" in text(page)
+
+
+@committed
+@pytest.mark.usefixtures("flights")
+def test_the_lines_of_a_text_file_are_shown_as_they_are(signed_in):
+    shown = signed_in.post(LOOK, {**CHOSEN, "format": "jsonl"})
+
+    assert '{"Plane":"N10","id":10}\n{"Plane":"N11","id":11}\n' in text(shown)
 
 
 def test_a_preview_of_what_cannot_be_says_why(signed_in):
