@@ -87,7 +87,7 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
     # The next time it is as it was, and is saved under a name.
     page.goto("/exports/new/flights/")
     assert columns(page) == ["dep_delay", "tailnum", "id"]
-    expect(summary).to_contain_text("By past runs about")
+    expect(summary).to_contain_text("By past runs: about")
     page.get_by_text("Save this choice").click()
     page.get_by_label("Save as").fill("Late")
     page.get_by_role("button", name="Save", exact=True).click()
