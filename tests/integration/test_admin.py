@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from functools import partial
 from html import unescape
 
 import pytest
@@ -19,9 +20,12 @@ from django.urls import reverse
 from demo.admin import FlightAdmin
 from demo.models import Airline, Airport, Flight, Plane
 from exports import lifecycle, preview, query
+from exports.engine import runner
+from exports.engine.progress import Ticker
 from exports.exceptions import InvalidSelection
+from exports.exporter import Column, Exporter
 from exports.mixins import ExportMixin
-from exports.models import Export
+from exports.models import Export, Status
 from tests import exporting as running
 
 pytestmark = pytest.mark.django_db
@@ -254,6 +258,37 @@ def test_a_list_that_was_sorted_is_exported_in_that_order(exporting, settings, t
     assert in_file == wanted
     assert export.parts.count() == 1
     assert keys_in(re.findall(r"{.*}", text(look))) == in_file[: preview.ROWS]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_progress_of_sorted_rows_is_written_while_others_write(
+    exporting, settings, tmp_path, monkeypatch
+):
+    """On SQLite, who reads an old state of the file may not write. Here each row makes it old."""
+    running.use_folders(settings, tmp_path)
+    settings.EXPORTS_PAGE_ROWS = 5
+    monkeypatch.setattr(runner, "Ticker", partial(Ticker, interval=0))
+    somebody = connection.copy()
+
+    def write(number):
+        with somebody.cursor() as cursor:
+            cursor.execute("UPDATE demo_airline SET name = name || '.'")
+        return number
+
+    class Numbers(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = [Column("id", needs=["id"], python=write)]
+
+    monkeypatch.setattr(FlightAdmin, "exporter", "numbers")
+    try:
+        with running.registered(Numbers):
+            exporting.post(f"{PAGE}?{BY_DISTANCE}", {"format": "jsonl"})
+            export = running.go_on(Export.objects.get())
+    finally:
+        somebody.close()
+
+    assert (export.status, export.rows_done) == (Status.SUCCEEDED, 24)
 
 
 def test_ticked_rows_keep_the_order_of_the_list(exporting):

@@ -1,8 +1,9 @@
 """The reader that can read anything: pages of rows, in flat memory.
 
 On SQLite each page is a query of its own by keyset, read to its end before anything is
-written: an open cursor would pin the log. Sorted rows have to do with that. On PostgreSQL a part is one query, whose rows
-come as the server makes them, over a connection of its own.
+written: an open cursor would pin the log. Sorted rows are one query there, too, over a
+connection apart. On PostgreSQL a part is one query, whose rows come as the server makes
+them, over a connection of its own.
 """
 
 from __future__ import annotations
