@@ -95,9 +95,13 @@ def test_a_field_is_explained_in_german(model):
     "model", [each for each in MODELS if each in admin.site._registry], ids=name
 )
 def test_whatever_the_admin_shows_has_a_label_in_german(model, request_of_staff):
-    labels = list(shown(admin.site._registry[model], request_of_staff))
+    model_admin = admin.site._registry[model]
+    labels = list(shown(model_admin, request_of_staff))
 
     assert labels
+    for inline in model_admin.get_inline_instances(request_of_staff):
+        english, german = in_both(lambda inline=inline: inline.verbose_name_plural)
+        assert english != german, inline
     for owner, of, field in labels:
         english, german = in_both(
             lambda of=of, field=field, owner=owner: label_for_field(field, of, owner)
