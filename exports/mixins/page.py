@@ -76,8 +76,8 @@ class SelectionPage:
     def _asked(self, form: ChoiceForm) -> dict[str, Any]:
         """What `lifecycle` is to be asked for. Raises InvalidSelection."""
         self.refuse_too_many()
-        asked = {**form.asked, "filters": None, "changelist": self._selection()}
-        return {**asked, "label": asked["label"] or self.in_words()}
+        selected = {"filters": None, "changelist": self._selection()}
+        return {**form.asked, **selected, "otherwise": self.in_words()}
 
     def _selection(self) -> dict[str, Any]:
         model = self._admin.opts.label_lower
@@ -89,10 +89,12 @@ class SelectionPage:
 
     def in_words(self) -> str:
         """What will be exported, for its owner to check. Nothing is counted."""
-        phrases = self._phrases() or [_("all of them")]
+        phrases = self._phrases or [_("all of them")]
         return phrases[0] if self.keys else f"{self._exporter.label}: {'; '.join(phrases)}"
 
+    @cached_property
     def _phrases(self) -> list[str]:
+        """What narrows the list. Kept: a change list asks the database for its filters."""
         if not self.keys:
             return words.in_words(changelist.uncounted(self._admin, self._request))
         count = len(set(self.keys))
@@ -148,7 +150,7 @@ class SelectionPage:
         try:
             if form.is_valid():
                 checked = question.checked(self._user, **self._asked(form))
-                context |= {"preview": preview.look(checked), "phrases": self._phrases()}
+                context |= {"preview": preview.look(checked), "phrases": self._phrases}
             else:
                 context["refusal"] = form.wrong
         except (NotPermitted, RequestError) as error:
@@ -160,7 +162,7 @@ class SelectionPage:
     ) -> HttpResponse:
         what, phrases = "", []
         try:
-            what, phrases = self.in_words(), self._phrases()
+            what, phrases = self.in_words(), self._phrases
         except InvalidSelection as unreadable:
             error = error or unreadable
         opts = self._admin.opts

@@ -210,6 +210,14 @@ def test_a_list_with_a_class_of_its_own_means_the_rows_that_it_shows(exporting, 
     assert keys_of(Export.objects.get()) == [4, 8, 12, 16, 20, 24]
 
 
+def test_the_page_asks_for_the_choices_of_the_lists_filters_once(exporting):
+    with CaptureQueriesContext(connection) as queries:
+        exporting.get(f"{PAGE}?origin__faa__exact=EWR")
+
+    airlines = [each["sql"] for each in queries if 'FROM "demo_airline"' in each["sql"]]
+    assert len(airlines) == 1
+
+
 def test_nothing_is_counted_before_the_click_is_answered(exporting):
     with CaptureQueriesContext(connection) as captured:
         exporting.get(f"{PAGE}?carrier__carrier__exact=UA&_facets=True")
