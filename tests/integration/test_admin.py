@@ -381,6 +381,10 @@ def test_who_may_export_and_not_see_the_list_is_refused():
     assert not Export.objects.exists()
 
 
+def test_what_it_would_give_is_asked_for_with_a_form(exporting):
+    assert exporting.get("/admin/demo/flight/export/preview/").status_code == 405
+
+
 def test_who_is_not_signed_in_is_asked_to(client):
     assert client.post(PAGE, {"format": "csv"}).url.startswith("/admin/login/")
 
