@@ -29,14 +29,15 @@ from exports.mixins import words
 from notifications.access import teams_of
 
 if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
     from django.contrib.auth.models import User
     from django.http import HttpRequest, HttpResponse
 
     from exports.mixins.export import ExportMixin
 
-# What the query string of a change list says besides which rows are in it.
+# What the query string of a change list says besides which rows are in it, in what order.
 NOT_FILTERS = (
-    *(ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, ORDER_VAR, PAGE_VAR),
+    *(ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, PAGE_VAR),
     *(IS_POPUP_VAR, TO_FIELD_VAR),
 )
 
@@ -79,13 +80,21 @@ class SelectionPage:
         selected = {"filters": None, "changelist": self._selection()}
         return {**form.asked, **selected, "otherwise": self.in_words()}
 
+    @cached_property
+    def _list(self) -> ChangeList:
+        return changelist.uncounted(self._admin, self._request)
+
     def _selection(self) -> dict[str, Any]:
-        model = self._admin.opts.label_lower
+        asked: dict[str, Any] = {"model": self._admin.opts.label_lower, "query": self._filters}
         if self.keys:
             # The rows themselves were ticked. One that changes before the worker reads it,
             # so that the filters would not show it any more, is still meant.
-            return {"model": model, "query": "", "keys": list(dict.fromkeys(self.keys))}
-        return {"model": model, "query": self._filters}
+            asked |= {"query": "", "keys": list(dict.fromkeys(self.keys))}
+        return {**asked, "order": self._order} if self._order else asked
+
+    @cached_property
+    def _order(self) -> list[str]:
+        return changelist.order_of(self._list, self._request)
 
     def in_words(self) -> str:
         """What will be exported, for its owner to check. Nothing is counted."""
@@ -96,7 +105,7 @@ class SelectionPage:
     def _phrases(self) -> list[str]:
         """What narrows the list. Kept: a change list asks the database for its filters."""
         if not self.keys:
-            return words.in_words(changelist.uncounted(self._admin, self._request))
+            return [*words.in_words(self._list), *(words.order(self._list) if self._order else [])]
         count = len(set(self.keys))
         said = {"count": count, "name": model_ngettext(self._admin.opts, count)}
         return [
@@ -175,6 +184,7 @@ class SelectionPage:
             "what": opts,
             "in_words": capfirst(what),
             "phrases": phrases,
+            "is_sorted": bool(phrases and self._order),
             "keys": self.keys,
             "key_name": ACTION_CHECKBOX_NAME,
             "export_url": self.url("export"),
@@ -191,12 +201,15 @@ class SelectionPage:
         opts = self._admin.opts
         name = f"admin:{opts.app_label}_{opts.model_name}_{view}"
         url = reverse(name, current_app=self._admin.admin_site.name)
-        return f"{url}?{self._filters}" if self._filters else url
+        carried = filters_of(self._request, and_order=True)
+        return f"{url}?{carried}" if carried else url
 
 
-def filters_of(request: HttpRequest) -> str:
-    """The part of the list's query string that says which rows are in it."""
+def filters_of(request: HttpRequest, *, and_order: bool = False) -> str:
+    """The part of the list's query string that says which rows are in it, and in what order."""
     params = request.GET.copy()
     for name in NOT_FILTERS:
         params.pop(name, None)
+    if not and_order:
+        params.pop(ORDER_VAR, None)
     return params.urlencode()
