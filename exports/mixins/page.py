@@ -103,7 +103,7 @@ class SelectionPage:
 
     @cached_property
     def _phrases(self) -> list[str]:
-        """What narrows the list. Kept: a change list asks the database for its filters."""
+        """What narrows the list, and how it is sorted; or how many rows are ticked."""
         if not self.keys:
             return [*words.in_words(self._list), *(words.order(self._list) if self._order else [])]
         count = len(set(self.keys))

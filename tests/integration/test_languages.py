@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from exports import lifecycle
-from exports.exceptions import InvalidFilter
+from exports.exceptions import InvalidFilter, LostRace
 from exports.models import Export, Status
 from notifications.models import Event
 from tests.exporting import put
@@ -133,6 +133,14 @@ def test_what_is_stored_is_the_same_whoever_asked(make_export):
 
     lines = Event.objects.filter(stream__name=export.stream, type="log")
     assert [line.data["message"] for line in lines] == ["Cancelled."]
+
+
+def test_what_a_worker_logs_of_a_lost_race_is_in_one_language(make_export):
+    stale = make_export(status=Status.QUEUED)
+    lifecycle.cancel(Export.objects.get())
+
+    with translation.override("de"), pytest.raises(LostRace, match="is not queued any more"):
+        lifecycle.move(stale, Status.RUNNING, "export.started")
 
 
 @pytest.mark.parametrize(
