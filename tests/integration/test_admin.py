@@ -378,6 +378,7 @@ def test_a_filter_that_cannot_be_read_is_refused(exporting, filters):
         ({"format": "docx"}, 'There is no format "docx"'),
         ({}, 'There is no format ""'),
         ({"format": "csv", "_selected_action": ["x"]}, "must be a list of primary keys"),
+        ({"format": "csv", "_selected_action": ["9" * 30]}, "must be a list of primary keys"),
         ({"format": "csv", "_selected_action": range(201)}, "At most 200 rows can be ticked"),
     ],
 )
