@@ -188,6 +188,9 @@ def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
     if not isinstance(keys, list):
         raise InvalidSelection(_('"keys" must be a list of primary keys.'))
     try:
-        return [field.to_python(key) for key in keys]
+        found = [field.to_python(key) for key in keys]
+        for key in found:
+            field.run_validators(key)  # A number may be one that no column can hold.
     except (TypeError, ValidationError):
         raise InvalidSelection(_('"keys" must be a list of primary keys.')) from None
+    return found

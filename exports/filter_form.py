@@ -18,6 +18,7 @@ from django_filters.fields import (
     IsoDateTimeRangeField,
     TimeRangeField,
 )
+from django_filters.widgets import RangeWidget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,12 +78,12 @@ class FilterFields:
 def _name_its_inputs(field: forms.Field) -> None:
     """Give each input of a range a name of its own, and the keyboard that fits it."""
     widget = field.widget
-    if not isinstance(widget, forms.MultiWidget):
+    if not isinstance(widget, RangeWidget):
         return
     names = (_("%(filter)s from"), _("%(filter)s to"))
     for each, name in zip(widget.widgets, names, strict=False):
         each.attrs["aria-label"] = name % {"filter": field.label}
-        each.input_type = _input_type(field)  # type: ignore[attr-defined]  # An Input.
+        each.input_type = _input_type(field)
 
 
 def _input_type(field: forms.Field) -> str:

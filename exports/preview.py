@@ -139,7 +139,10 @@ def _as_written(asked: Question, fields: Sequence[Field], pages: Iterable[Page])
     writer.close()
     text = buffer.getvalue().decode()
     if asked.format == Format.JSONL:
-        return Sample(headers, [], [_short(line) for line in text.splitlines()])
+        # Not splitlines(): a text may have what only Unicode takes for the end of a line.
+        return Sample(headers, [], [_short(line) for line in text.split("\n")[:-1]])
+    # By default the reader refuses a cell of more than 128 KB, which the file may well have.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     read = csv.reader(io.StringIO(text, newline=""), delimiter=options.delimiter)
     return Sample(headers, [_shortened(row) for row in read])
 

@@ -77,8 +77,8 @@ class SelectionPage:
     def _asked(self, form: ChoiceForm) -> dict[str, Any]:
         """What `lifecycle` is to be asked for. Raises InvalidSelection."""
         self.refuse_too_many()
-        asked = {**form.asked, "filters": None, "changelist": self._selection()}
-        return {**asked, "label": asked["label"] or self.in_words()}
+        selected = {"filters": None, "changelist": self._selection()}
+        return {**form.asked, **selected, "otherwise": self.in_words()}
 
     @cached_property
     def _list(self) -> ChangeList:
@@ -98,10 +98,12 @@ class SelectionPage:
 
     def in_words(self) -> str:
         """What will be exported, for its owner to check. Nothing is counted."""
-        phrases = self._phrases() or [_("all of them")]
+        phrases = self._phrases or [_("all of them")]
         return phrases[0] if self.keys else f"{self._exporter.label}: {'; '.join(phrases)}"
 
+    @cached_property
     def _phrases(self) -> list[str]:
+        """What narrows the list, and how it is sorted; or how many rows are ticked."""
         if not self.keys:
             return [*words.in_words(self._list), *(words.order(self._list) if self._order else [])]
         count = len(set(self.keys))
@@ -157,7 +159,7 @@ class SelectionPage:
         try:
             if form.is_valid():
                 checked = question.checked(self._user, **self._asked(form))
-                context |= {"preview": preview.look(checked), "phrases": self._phrases()}
+                context |= {"preview": preview.look(checked), "phrases": self._phrases}
             else:
                 context["refusal"] = form.wrong
         except (NotPermitted, RequestError) as error:
@@ -169,7 +171,7 @@ class SelectionPage:
     ) -> HttpResponse:
         what, phrases = "", []
         try:
-            what, phrases = self.in_words(), self._phrases()
+            what, phrases = self.in_words(), self._phrases
         except InvalidSelection as unreadable:
             error = error or unreadable
         opts = self._admin.opts

@@ -217,6 +217,14 @@ def test_a_list_with_a_class_of_its_own_means_the_rows_that_it_shows(exporting, 
     assert keys_of(Export.objects.get()) == [4, 8, 12, 16, 20, 24]
 
 
+def test_the_page_asks_for_the_choices_of_the_lists_filters_once(exporting):
+    with CaptureQueriesContext(connection) as queries:
+        exporting.get(f"{PAGE}?origin__faa__exact=EWR")
+
+    airlines = [each["sql"] for each in queries if 'FROM "demo_airline"' in each["sql"]]
+    assert len(airlines) == 1
+
+
 def test_nothing_is_counted_before_the_click_is_answered(exporting):
     with CaptureQueriesContext(connection) as captured:
         exporting.get(f"{PAGE}?carrier__carrier__exact=UA&_facets=True")
@@ -370,6 +378,7 @@ def test_a_filter_that_cannot_be_read_is_refused(exporting, filters):
         ({"format": "docx"}, 'There is no format "docx"'),
         ({}, 'There is no format ""'),
         ({"format": "csv", "_selected_action": ["x"]}, "must be a list of primary keys"),
+        ({"format": "csv", "_selected_action": ["9" * 30]}, "must be a list of primary keys"),
         ({"format": "csv", "_selected_action": range(201)}, "At most 200 rows can be ticked"),
     ],
 )
@@ -470,6 +479,10 @@ def test_who_may_export_and_not_see_the_list_is_refused():
 
     assert client.post(PAGE, {"format": "csv"}).status_code == 403
     assert not Export.objects.exists()
+
+
+def test_what_it_would_give_is_asked_for_with_a_form(exporting):
+    assert exporting.get("/admin/demo/flight/export/preview/").status_code == 405
 
 
 def test_who_is_not_signed_in_is_asked_to(client):
