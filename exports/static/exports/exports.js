@@ -15,6 +15,8 @@ const QUEUE_MS = 10_000;
 const TICK_MS = 1000;
 
 const page = document.querySelector("[data-streams][data-made-at]");
+// The foot names the zone of the page's times. Elsewhere those are the server's: filters are.
+if (page || document.querySelector("main time[data-ago]")) localise(document);
 if (page) bringToLife(page);
 
 function bringToLife(page) {
@@ -32,7 +34,6 @@ function bringToLife(page) {
   let news = []; // What has ended while nobody looked, in its order.
   let shownIcon = "plain";
 
-  localise(document);
   const log = logRoot && new Log(logRoot);
   const cards = new Cards({
     elements: document.querySelectorAll("[data-export]"),
