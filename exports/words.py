@@ -57,15 +57,6 @@ def _phrase(field: BoundField, lookup: str, value: Any) -> str:
     return (_("%(filter)s is %(choice)s") if lookup == "exact" else "%(filter)s %(choice)s") % said
 
 
-def _said(field: BoundField, text: str | None) -> str | None:
-    """A moment names its time zone: the times of the page around it are in the reader's."""
-    if not text or not isinstance(field.field, MOMENTS):
-        return text
-    moment = parse_datetime(text)
-    zone = get_current_timezone_name() if moment is None or is_naive(moment) else ""
-    return f"{text.replace('T', ' ')} {zone}".rstrip()
-
-
 def _texts(field: BoundField, value: Any) -> list[str]:
     # Not looked up among the choices: those are all rows of the other table.
     if isinstance(value, Model | QuerySet):
@@ -73,8 +64,17 @@ def _texts(field: BoundField, value: Any) -> list[str]:
         chosen = [value] if isinstance(value, Model) else value
         return [str(choices.label_from_instance(each)) for each in chosen]
     texts = field.data if isinstance(field.data, list) else [field.data]
-    given = (_said(field, text) for text in texts if text not in EMPTY_VALUES)
-    return [_called(text, field.field.widget) for text in given]
+    widget = field.field.widget
+    return [_called(_said(field, text), widget) for text in texts if text not in EMPTY_VALUES]
+
+
+def _said(field: BoundField, text: str) -> str:
+    """A moment names its time zone: the times of the page around it are in the reader's."""
+    if not text or not isinstance(field.field, MOMENTS):
+        return text
+    moment = parse_datetime(text)
+    zone = get_current_timezone_name() if moment is None or is_naive(moment) else ""
+    return f"{text.replace('T', ' ')} {zone}".rstrip()
 
 
 def _between(field: BoundField, low: str | None, high: str | None) -> str:

@@ -170,12 +170,12 @@ def test_the_page_of_an_export_says_what_was_chosen(signed_in, flights):
     ],
 )
 def test_a_moment_is_asked_for_and_told_with_its_time_zone(
-    signed_in, settings, language, said, hint
+    signed_in, user, settings, *, language, said, hint
 ):
     settings.TIME_ZONE = "Europe/Rome"
     settings.LANGUAGE_CODE = language
     filters = {"time_hour_after": "2013-01-01T10:00", "time_hour_before": "2013-01-02T10:00+02:00"}
-    export = lifecycle.request(user=User.objects.get(), exporter="flights", filters=filters)
+    export = lifecycle.request(user=user, exporter="flights", filters=filters)
 
     assert said in words(signed_in.get(export.get_absolute_url()))
     assert hint in words(signed_in.get(FLIGHTS))
