@@ -1,23 +1,20 @@
 // Brings the dashboard and the page of an export to life. Both work without it.
 
+import { replace } from "../notifications/fragment.js";
 import { Cards } from "./cards.js";
 import { belongs, isFinal, milestone } from "./fold.js";
 import { fill, percent, values } from "./format.js";
-import { animate, fetchFragment, replace } from "./fragment.js";
+import { animate, fetchFragment } from "./fragment.js";
 import { follow } from "./live.js";
 import { Log } from "./log.js";
 import { address, headline, icon, isNews } from "./sign.js";
-import { localise } from "./times.js";
 
 // Nobody tells a waiting export that the ones before it are gone.
 const QUEUE_MS = 10_000;
 // How often it is looked whether somebody has fallen silent.
 const TICK_MS = 1000;
 
-const page = document.querySelector("[data-streams][data-made-at]");
-if (page) bringToLife(page);
-
-function bringToLife(page) {
+export function bringToLife(page) {
   const live = document.querySelector("[data-list=live]");
   const history = document.querySelector("[data-list=history]");
   const announcer = document.querySelector("[data-sentences]");
@@ -32,7 +29,6 @@ function bringToLife(page) {
   let news = []; // What has ended while nobody looked, in its order.
   let shownIcon = "plain";
 
-  localise(document);
   const log = logRoot && new Log(logRoot);
   const cards = new Cards({
     elements: document.querySelectorAll("[data-export]"),
