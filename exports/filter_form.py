@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.http import QueryDict
 from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext as _
@@ -18,10 +17,12 @@ from django_filters.fields import (
     IsoDateTimeRangeField,
     TimeRangeField,
 )
+from django_filters.widgets import RangeWidget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from django import forms
     from django.forms.boundfield import BoundField
 
     from exports.exporter import Exporter
@@ -72,12 +73,12 @@ class FilterFields:
 def _name_its_inputs(field: forms.Field) -> None:
     """Give each input of a range a name of its own, and the keyboard that fits it."""
     widget = field.widget
-    if not isinstance(widget, forms.MultiWidget):
+    if not isinstance(widget, RangeWidget):
         return
     names = (_("%(filter)s from"), _("%(filter)s to"))
     for each, name in zip(widget.widgets, names, strict=False):
         each.attrs["aria-label"] = name % {"filter": field.label}
-        each.input_type = _input_type(field)  # type: ignore[attr-defined]  # An Input.
+        each.input_type = _input_type(field)
     if isinstance(field, DateTimeRangeField | IsoDateTimeRangeField):
         field.help_text = _("In the time zone %(zone)s.") % {"zone": get_current_timezone_name()}
 
