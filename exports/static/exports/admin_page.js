@@ -10,7 +10,7 @@ import { follow } from "./live.js";
 // somebody looks and there is news.
 const REST_MS = 5_000;
 
-const announcer = document.querySelector("[data-announcer]");
+const announcer = document.querySelector("[data-sentences]");
 const baseTitle = document.title;
 let restVersion = JSON.parse(document.querySelector(".waybill-panel").dataset.snapshot).version;
 
