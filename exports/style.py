@@ -103,7 +103,7 @@ def _export(seed: str, label: str, **fields: Any) -> Export:
 
 def _entry(level: str, title: str, body: str, *, read: bool) -> SimpleNamespace:
     notice = SimpleNamespace(level=level, title=title, body=body, url="#")
-    return SimpleNamespace(offset=1, at=NOON, notice=notice, read=read)
+    return SimpleNamespace(offset=0, at=NOON, notice=notice, read=read)
 
 
 _running = {"status": Status.RUNNING, "started_at": NOON, "rate": 45_210.4}
