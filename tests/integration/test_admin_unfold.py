@@ -80,7 +80,11 @@ def test_all_pages_work_in_its_theme(ask, operator):
             "worker-1@host",
             "exports/page.js",
         ],
-        f"{EXPORTS}{failed.pk}/change/": ["<strong>Failed.</strong>", ">No room.<", "Retry as a new export"],
+        f"{EXPORTS}{failed.pk}/change/": [
+            "<strong>Failed.</strong>",
+            ">No room.<",
+            "Retry as a new export",
+        ],
         f"{EXPORTS}health/": ['data-part="workers"', "Ask again"],
         # An admin of unfold's own with the mixin, and one of Django's.
         "/admin/demo/flight/?carrier__carrier__exact=UA": [
