@@ -18,8 +18,6 @@ from tests.elsewhere import elsewhere
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Browser, Page
 
     from tests.services.waybill import Server
@@ -43,11 +41,6 @@ BYTES = """() => ["navigation", "resource"].flatMap((type) =>
   performance.getEntriesByType(type).map((each) => [
     new URL(each.name).pathname, each.transferSize, each.decodedBodySize,
   ]))"""
-
-
-@pytest.fixture
-def server(start_server: Callable[..., Server], production: dict[str, str]) -> Server:
-    return start_server(**production)
 
 
 @pytest.fixture
@@ -99,7 +92,7 @@ def sign_in(page: Page) -> None:
 
 def asked(server: Server, since: int) -> list[str]:
     """What the server was asked for: "GET /exports/". Sockets are asked for as WSCONNECTING."""
-    log = server.process.log_text()[since:]
+    log = server.log_text()[since:]
     return [re.sub(r"\.[0-9a-f]{12}\.", ".", each) for each in re.findall(r'"([A-Z]+ \S+)"', log)]
 
 
@@ -112,7 +105,7 @@ def test_the_dashboard_is_a_page_two_files_and_a_socket(
         base_url=server.url, storage_state=page.context.storage_state()
     )
     visited = visitor.new_page()
-    before = len(server.process.log_text())
+    before = len(server.log_text())
 
     visited.goto("/exports/")
     wait_until(lambda: "WSCONNECT /ws/streams/" in asked(server, before), what="the socket")
@@ -133,7 +126,7 @@ def test_the_dashboard_is_a_page_two_files_and_a_socket(
     expect(visited.locator("[data-list=live] progress")).to_have_count(LIVE)
 
     # Another tab takes the same socket, the admin's too.
-    before = len(server.process.log_text())
+    before = len(server.log_text())
     export = Export.objects.filter(status=Status.RUNNING).latest("created_at")
     admin = visitor.new_page()
     admin.goto("/admin/exports/export/?status__exact=running")
