@@ -5,6 +5,7 @@
     make bench ARGS=memory                          what a worker needs for few and many rows
     make bench ARGS=scale                           a hundred workers, a thousand parts
     make bench ARGS=streams                         clients of streams, by the thousand
+    make bench ARGS=page                            fifty bars that move, in a browser
 
 Each has --help. PostgreSQL is one of its own, or that of BENCH_DATABASE_URL.
 """
@@ -16,10 +17,15 @@ import os
 import signal
 import sys
 
-from benchmarks import memory, scale, streams, ways
+from benchmarks import memory, page, scale, streams, ways
 from benchmarks.surroundings import DATABASES, POSTGRES, SQLITE, surroundings
 
-OTHERS = {"memory": memory.main, "scale": scale.main, "streams": streams.main}
+OTHERS = {
+    "memory": memory.main,
+    "page": page.main,
+    "scale": scale.main,
+    "streams": streams.main,
+}
 
 
 def main() -> None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # What templates name. A module that is none would be loaded with its imports, one by one.
 ENTRIES = (
     "exports/page.js",
-    "exports/admin_page.js",
     "exports/waybill.css",
     "exports/admin.css",
 )

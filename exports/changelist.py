@@ -1,7 +1,8 @@
 """An admin change list as a selection of rows: what its filters, search and dates left.
 
 A selection is {"model": "demo.flight", "query": "carrier=UA&q=x"}, with "keys" besides
-when rows were ticked by hand. It is read through the model's own ModelAdmin as the user
+when rows were ticked by hand, and "order" (["-distance", "pk"]) when its reader has sorted it.
+It is read through the model's own ModelAdmin as the user
 who made it, so it can never show more than that list does.
 """
 
@@ -13,12 +14,14 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup, NotRegistered
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.messages import ERROR
-from django.core.exceptions import SuspiciousOperation, ValidationError
+from django.core.exceptions import FieldError, SuspiciousOperation, ValidationError
 from django.test import RequestFactory
 from django.utils.translation import gettext as _
 
 from exports.exceptions import InvalidSelection, NotPermitted
+from exports.exporter import relation_with_many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +54,56 @@ def narrow(queryset: QuerySet[Any], user: User, selection: Mapping[str, Any]) ->
         queryset = queryset.filter(pk__in=listed.order_by().values("pk"))
     if "keys" in selection:
         queryset = queryset.filter(pk__in=_keys(queryset, selection["keys"]))
+    if order := selection.get("order"):
+        queryset = _sorted(queryset, order)
     return queryset
+
+
+def sorted_by(changelist: ChangeList) -> dict[str, bool]:
+    """By which columns somebody has sorted the list, and whether from the last to the first."""
+    if ORDER_VAR not in changelist.params:
+        return {}
+    columns = changelist.get_ordering_field_columns()
+    names = {
+        name: way == "desc"
+        for number, way in columns.items()
+        for name in changelist.list_display[number : number + 1]
+    }
+    return {str(name): way for name, way in names.items() if changelist.get_ordering_field(name)}
+
+
+def order_of(changelist: ChangeList, request: HttpRequest) -> list[str]:
+    """How somebody has sorted the list, as a selection has it; [] if nobody has.
+
+    Also [] for an order that is no field of the model: an export knows no other.
+    """
+    if not sorted_by(changelist):
+        return []
+    order: list[Any] = list(changelist.get_ordering(request, changelist.root_queryset))
+    try:
+        _sorted(changelist.model._default_manager.all(), order)
+    except InvalidSelection:
+        return []
+    return order
+
+
+def _sorted(queryset: QuerySet[Any], order: Any) -> QuerySet[Any]:
+    """In that order; rows that are the same in it, in that of their keys."""
+    if not isinstance(order, list) or not all(isinstance(each, str) for each in order):
+        raise InvalidSelection(_('"order" must be a list of fields.'))
+    try:
+        # Looked up as columns: an order is looked up when it is too late to say what is wrong.
+        looked_up = queryset.values_list(*(each.removeprefix("-") for each in order))
+    except FieldError as error:
+        raise InvalidSelection(
+            _("The list's order cannot be read: %(problem)s") % {"problem": error}
+        ) from error
+    if relation := relation_with_many(looked_up):
+        raise InvalidSelection(
+            _('The list cannot be exported in the order of "%(relation)s": it repeats rows.')
+            % {"relation": relation}
+        )
+    return queryset.order_by(*order, "pk")
 
 
 def _model_admin(selection: Mapping[str, Any]) -> admin.ModelAdmin[Any]:
@@ -104,7 +156,7 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
         changelist: ChangeList = kind(
             request,
             model_admin.model,
-            model_admin.get_list_display(request),
+            _columns(model_admin, request),
             [],  # list_display_links
             model_admin.get_list_filter(request),
             model_admin.date_hierarchy,
@@ -125,11 +177,20 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
     return changelist
 
 
+def _columns(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> list[Any]:
+    """Those of the list as Django counts them: an order names them by number."""
+    ticks = ["action_checkbox"] if model_admin.get_actions(request) else []
+    return [*ticks, *model_admin.get_list_display(request)]
+
+
 def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
     field = queryset.model._meta.pk
     if not isinstance(keys, list):
         raise InvalidSelection(_('"keys" must be a list of primary keys.'))
     try:
-        return [field.to_python(key) for key in keys]
+        found = [field.to_python(key) for key in keys]
+        for key in found:
+            field.run_validators(key)  # A number may be one that no column can hold.
     except (TypeError, ValidationError):
         raise InvalidSelection(_('"keys" must be a list of primary keys.')) from None
+    return found

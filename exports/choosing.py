@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_POST
@@ -21,11 +22,13 @@ from django.views.decorators.http import require_POST
 from exports import lifecycle, presets, preview, query, question, words
 from exports.exceptions import NotPermitted, OverLimit, RequestError
 from exports.forms import ChoiceForm
-from exports.http import over_limit, told_if_under_way
+from exports.http import at_its_card, over_limit, private, told_if_under_way
 from notifications.access import teams_of
 from notifications.http import SeeOther, user_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest, HttpResponse
 
     from exports.exporter import Exporter
@@ -33,11 +36,11 @@ if TYPE_CHECKING:
     from exports.question import Question
 
 
-def at_its_card(key: str) -> str:
-    """The dashboard, at the card of the export with that key."""
-    return f"{reverse('exports:dashboard')}#{key}"
+# Of the number of a preset. What has more is none, and int() refuses thousands.
+MOST_DIGITS = 19
 
 
+@method_decorator(private, name="dispatch")
 class Choose(LoginRequiredMixin, View):
     """All that can be chosen for an exporter, as it was chosen the last time."""
 
@@ -84,6 +87,7 @@ class Choose(LoginRequiredMixin, View):
 
 @login_required
 @require_POST
+@private
 def look(request: HttpRequest, name: str) -> HttpResponse:
     """What the choice would give, as the fragment of its page, for the page's script."""
     exporter = _permitted(request, name)
@@ -94,7 +98,7 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
             context = _looked(question.checked(user_of(request), **form.asked))
         else:
             context["refusal"] = form.wrong
-    except RequestError as error:
+    except (NotPermitted, RequestError) as error:
         context["refusal"] = str(error)
     return render(request, "exports/_preview.html", context)
 
@@ -140,7 +144,7 @@ def _preset(request: HttpRequest, exporter: Exporter) -> Preset | None:
     """The one that the address names, else the last choice; none for who starts over."""
     user = user_of(request)
     chosen = request.GET.get("preset", "")
-    if chosen.isdecimal():
+    if chosen.isdecimal() and len(chosen) <= MOST_DIGITS:
         return get_object_or_404(presets.of_the_page(user, exporter.name), pk=chosen)
     return None if "fresh" in request.GET else presets.last(user, exporter.name)
 
@@ -152,25 +156,37 @@ def _teams(request: HttpRequest) -> list[Any]:
 # -- Presets -------------------------------------------------------------------------------
 
 
-@login_required
-@require_POST
-def run_preset(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask for what was saved under a name."""
-    user = user_of(request)
-    preset = get_object_or_404(presets.named(user), pk=pk)
+def _button(
+    press: Callable[[HttpRequest, Preset], str],
+) -> Callable[[HttpRequest, int], HttpResponse]:
+    """A view that does one thing with what was saved, and leads to where `press` says."""
+
+    @login_required
+    def view(request: HttpRequest, pk: int) -> HttpResponse:
+        if request.method != "POST":
+            # Signing in leads back here with a GET.
+            return SeeOther(reverse("exports:dashboard"))
+        return SeeOther(press(request, get_object_or_404(presets.named(user_of(request)), pk=pk)))
+
+    return view
+
+
+def _run(request: HttpRequest, preset: Preset) -> str:
+    """Ask for it."""
     try:
-        asked = lifecycle.request_once(user=user, **presets.request(preset))
+        asked = lifecycle.request_once(user=user_of(request), **presets.request(preset))
     except (NotPermitted, OverLimit, RequestError) as error:
         messages.error(request, f"{preset.name}: {error}")
-        return SeeOther(reverse("exports:dashboard"))
-    return SeeOther(at_its_card(told_if_under_way(request, *asked).key))
+        return reverse("exports:dashboard")
+    return at_its_card(told_if_under_way(request, *asked).key)
 
 
-@login_required
-@require_POST
-def delete_preset(request: HttpRequest, pk: int) -> HttpResponse:
-    """Forget what was saved under a name. Exports that were made of it stay."""
-    preset = get_object_or_404(presets.named(user_of(request)), pk=pk)
+def _delete(request: HttpRequest, preset: Preset) -> str:
+    """Forget it. Exports that were made of it stay."""
     preset.delete()
     messages.success(request, _("“%(name)s” is forgotten.") % {"name": preset.name})
-    return SeeOther(reverse("exports:dashboard"))
+    return reverse("exports:dashboard")
+
+
+run_preset = _button(_run)
+delete_preset = _button(_delete)

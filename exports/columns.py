@@ -27,13 +27,13 @@ class ColumnChoices:
     """All columns of an exporter, those that are chosen and the others, in the order wanted."""
 
     def __init__(self, exporter: Exporter, choices: Iterable[Choice]) -> None:
-        self._usual = {column.name: column.header for column in exporter.all_columns()}
+        self._usual = _usual(exporter)
         self.choices = list(choices)
 
     @classmethod
     def of(cls, exporter: Exporter, params: Mapping[str, Any]) -> ColumnChoices:
         """As `params` of an export have them. What the exporter has no more is left out."""
-        usual = {column.name: column.header for column in exporter.all_columns()}
+        usual = _usual(exporter)
         chosen = [name for name in params.get("columns") or usual if name in usual]
         headers = params.get("headers") or {}
         order = [*chosen, *(name for name in usual if name not in chosen)]
@@ -47,7 +47,7 @@ class ColumnChoices:
         A name that is not the exporter's stays, to be refused by who knows why. A form
         without any of it means all columns.
         """
-        usual = {column.name: column.header for column in exporter.all_columns()}
+        usual = _usual(exporter)
         if "order" not in data and "column" not in data:
             return cls.of(exporter, {})
         ticked = data.getlist("column")
@@ -86,3 +86,8 @@ class ColumnChoices:
         }
         is_usual = names == list(self._usual)
         return {"columns": None if is_usual else names, "headers": headers or None}
+
+
+def _usual(exporter: Exporter) -> dict[str, str]:
+    """The header of each of its columns, by name, in its order."""
+    return {column.name: column.header for column in exporter.all_columns()}

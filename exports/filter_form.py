@@ -18,6 +18,7 @@ from django_filters.fields import (
     IsoDateTimeRangeField,
     TimeRangeField,
 )
+from django_filters.widgets import RangeWidget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from exports.exporter import Exporter
 
 PREFIX = "filter"
+# Without an offset, what is entered there is read in the server's time zone.
+MOMENTS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)
 
 
 class FilterFields:
@@ -44,6 +47,9 @@ class FilterFields:
             self.form = made.form
             for field in self.form.fields.values():
                 _name_its_inputs(field)
+                if isinstance(field, MOMENTS):
+                    zone = get_current_timezone_name()
+                    field.help_text = _("In the time zone %(zone)s.") % {"zone": zone}
 
     @classmethod
     def of(cls, exporter: Exporter, params: Mapping[str, Any]) -> FilterFields:
@@ -72,14 +78,12 @@ class FilterFields:
 def _name_its_inputs(field: forms.Field) -> None:
     """Give each input of a range a name of its own, and the keyboard that fits it."""
     widget = field.widget
-    if not isinstance(widget, forms.MultiWidget):
+    if not isinstance(widget, RangeWidget):
         return
     names = (_("%(filter)s from"), _("%(filter)s to"))
     for each, name in zip(widget.widgets, names, strict=False):
         each.attrs["aria-label"] = name % {"filter": field.label}
-        each.input_type = _input_type(field)  # type: ignore[attr-defined]  # An Input.
-    if isinstance(field, DateTimeRangeField | IsoDateTimeRangeField):
-        field.help_text = _("In the time zone %(zone)s.") % {"zone": get_current_timezone_name()}
+        each.input_type = _input_type(field)
 
 
 def _input_type(field: forms.Field) -> str:

@@ -1,4 +1,4 @@
-"""What pages, the admin and the API say alike when somebody asks for an export."""
+"""What pages, the admin and the API answer alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.contrib import messages
 from django.http import HttpResponse
 from django.middleware.gzip import GZipMiddleware
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
     from exports.models import Export
 
 R = TypeVar("R", bound=HttpResponse)
+
+# A page from the browser's cache is no harm: its script catches up from the old cursor.
+# What others may not see is not kept by anything between.
+private = cache_control(private=True, no_cache=True)
+
+
+def at_its_card(key: str) -> str:
+    """The dashboard, at the card of the export with that key."""
+    return f"{reverse('exports:dashboard')}#{key}"
 
 
 def told_if_under_way(request: HttpRequest, export: Export, is_new: bool) -> Export:  # noqa: FBT001 - as lifecycle returns it

@@ -75,7 +75,8 @@ def move(
     kept = capped(export, lines, keep_last=LAST_LINES)
     fields |= {"log_lines": F("log_lines") + len(lines), "version": F("version") + 1}
     if not here.update(status=new, **fields):
-        raise LostRace(f"Export {export.pk} is not {old.label.lower()} any more.")
+        # As the status is stored: labels are in somebody's language, and this is for logs.
+        raise LostRace(f"Export {export.pk} is not {old} any more.")
     reload(export)
     announce(export, event, lines=kept)
 

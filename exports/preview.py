@@ -28,6 +28,8 @@ from exports.models import COMPRESSIBLE, Export, Format, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from django.db.models import QuerySet
+
     from exports.engine.kinds import Field, Page
     from exports.question import Question
 
@@ -100,15 +102,28 @@ def first_rows(asked: Question) -> Sample:
         source.connection.ensure_connection()
         with limited(source.connection, SECONDS):
             with source.reading(rows=False):
-                first = source.pages(found.order_by("pk").values_list("pk")[:ROWS], ROWS)
-                keys = [key for page in first for (key,) in page]
+                found, last = _first(source, found)
             readings = project(found, chosen, source.connection.vendor)
             fields = [reading.field for reading in readings]
             pages: Iterable[Page] = ()
-            if keys:
-                upto = Range(None, keys[-1], len(keys))
+            if last is not None:
+                upto = Range(None, last, ROWS)
                 pages = list(rows.read(source, found, readings, upto, ROWS))
     return _as_written(asked, fields, pages)
+
+
+def _first(source: Source, found: QuerySet[Any]) -> tuple[QuerySet[Any], Any]:
+    """The first of these rows, and the last key of them in the order of keys; None of none."""
+    order = found.query.order_by or ["pk"]
+    first = source.pages(found.order_by(*order).values_list("pk")[:ROWS], ROWS)
+    keys = [key for page in first for (key,) in page]
+    if not keys:
+        return found, None
+    if found.query.order_by:
+        found = found.filter(pk__in=keys)
+        last = source.pages(found.order_by("-pk").values_list("pk")[:1], 1)
+        return found, next(last)[0][0]
+    return found, keys[-1]
 
 
 def _as_written(asked: Question, fields: Sequence[Field], pages: Iterable[Page]) -> Sample:
@@ -124,7 +139,10 @@ def _as_written(asked: Question, fields: Sequence[Field], pages: Iterable[Page])
     writer.close()
     text = buffer.getvalue().decode()
     if asked.format == Format.JSONL:
-        return Sample(headers, [], [_short(line) for line in text.splitlines()])
+        # Not splitlines(): a text may have what only Unicode takes for the end of a line.
+        return Sample(headers, [], [_short(line) for line in text.split("\n")[:-1]])
+    # By default the reader refuses a cell of more than 128 KB, which the file may well have.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     read = csv.reader(io.StringIO(text, newline=""), delimiter=options.delimiter)
     return Sample(headers, [_shortened(row) for row in read])
 

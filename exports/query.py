@@ -97,11 +97,14 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
 def rows(exporter: Exporter, user: User, params: Mapping[str, Any]) -> QuerySet[Any]:
     """The rows that `params` mean for `user`. No query is run.
 
+    They are sorted if that was asked for; otherwise they come in the order of their keys,
+    whatever order the exporter's own queryset has.
     Raises InvalidFilter or InvalidSelection, NotPermitted.
     """
     queryset = _each_once(exporter.queryset.all(), exporter.get_queryset(user))
     if filters := params.get("filters"):
         queryset = _each_once(queryset, _filtered(exporter, queryset, filters))
+    queryset = queryset.order_by()
     if (selection := params.get("changelist")) is not None:
         queryset = changelist.narrow(queryset, user, selection)
     return queryset

@@ -1,13 +1,14 @@
 """A request, checked: who asks, for what, and how it is to be written.
 
-Two requests that ask for the same, in the same words, have the same fingerprint.
+Two requests that ask for the same, under the same name, have the same fingerprint, in whatever
+language their askers read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -35,6 +36,7 @@ class Question:
     team: Group | None
     exporter: str
     label: str
+    is_named: bool  # Else the label is ours, in the language of who asks.
     format: str
     options: dict[str, Any]
     params: dict[str, Any]
@@ -43,12 +45,21 @@ class Question:
     @property
     def fields(self) -> dict[str, Any]:
         """The columns of an export that say what was asked for."""
-        return {**vars(self), "fingerprint": self.fingerprint}
+        own = {name: value for name, value in vars(self).items() if name != "is_named"}
+        return {**own, "fingerprint": self.fingerprint}
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all but the owner, beside whom it is stored. The order of columns counts."""
-        said = {**vars(self), "owner": None, "team": self.team and self.team.pk}
+        """SHA-256 of what was asked. The order of columns counts.
+
+        Not of the owner, beside whom it is stored, nor of a label that is ours.
+        """
+        said = {
+            **vars(self),
+            "owner": None,
+            "team": self.team and self.team.pk,
+            "label": self.label if self.is_named else "",
+        }
         text = json.dumps(said, cls=DjangoJSONEncoder, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -64,11 +75,13 @@ def checked(
     filters: Mapping[str, Any] | None = None,
     changelist: Mapping[str, Any] | None = None,
     label: str = "",
+    otherwise: str = "",
     team: int | str | None = None,
 ) -> Question:
     """The question that `user` asks, if they may ask it. Nothing is counted or read.
 
-    Raises RequestError, which names the field that is wrong, or NotPermitted.
+    Without a `label` it is called `otherwise`, or as its exporter. Raises RequestError, which
+    names the field that is wrong, or NotPermitted.
     """
     found = query.permitted(user, exporter)
     if format not in Format.values:
@@ -85,11 +98,13 @@ def checked(
     params = {name: value for name, value in asked.items() if value is not None}
     query.columns(found, columns, headers)
     query.rows(found, user, params)
+    name, ours = _shortened(label), _shortened(otherwise) or str(found.label)
     return Question(
         owner=user,
         team=chosen_team(user, team),
         exporter=found.name,
-        label=label.strip()[:200] or str(found.label),
+        label=name or ours,
+        is_named=bool(name) and name != ours,
         format=str(format),
         options=format_options.checked(format, options),
         params=params,
@@ -99,7 +114,7 @@ def checked(
 
 def again(export: Export) -> Question:
     """The question of `export`, checked as if its owner asked it now. Raises as `checked`."""
-    return checked(
+    asked = checked(
         export.owner,
         exporter=export.exporter,
         format=export.format,
@@ -108,3 +123,11 @@ def again(export: Export) -> Question:
         team=export.team_id,
         **export.params,
     )
+    # Whose the label is, only the fingerprint knows: it may be ours in another language.
+    unnamed = replace(asked, is_named=False)
+    return unnamed if unnamed.fingerprint == export.fingerprint else asked
+
+
+def _shortened(text: str) -> str:
+    """As much as a label may have."""
+    return text.strip()[:200]

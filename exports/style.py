@@ -36,7 +36,8 @@ COLOURS = (
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NEVER = datetime(2999, 1, 1, tzinfo=UTC)
 # Whose exports these are, and who sees them: may do all, and is in no table.
-READER = get_user_model()(pk=0, username="ada", is_superuser=True, is_active=True)
+_user = get_user_model()
+READER = _user(pk=0, is_superuser=True, is_active=True, **{_user.USERNAME_FIELD: "ada"})
 ROWS, TOTAL = 124_608, 336_776
 
 
@@ -102,7 +103,7 @@ def _export(seed: str, label: str, **fields: Any) -> Export:
 
 def _entry(level: str, title: str, body: str, *, read: bool) -> SimpleNamespace:
     notice = SimpleNamespace(level=level, title=title, body=body, url="#")
-    return SimpleNamespace(offset=1, at=NOON, notice=notice, read=read)
+    return SimpleNamespace(offset=0, at=NOON, notice=notice, read=read)
 
 
 _running = {"status": Status.RUNNING, "started_at": NOON, "rate": 45_210.4}

@@ -21,16 +21,14 @@ from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext as _
 from django.views import View
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from exports import lifecycle, log, presets, query
 from exports.access import may_change, own_and_shared, visible_to
-from exports.choosing import at_its_card
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.forms import StartForm
-from exports.http import over_limit, told_if_under_way
+from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.models import FINAL, Export
 from exports.snapshot import last_lines, queue_positions, reload
 from notifications.access import team_stream, teams_of, user_stream
@@ -48,12 +46,8 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 25
 
-# A page from the browser's cache is no harm: its script catches up from the old cursor.
-# What others may not see is not kept by anything between.
-_private = cache_control(private=True, no_cache=True)
 
-
-@method_decorator(_private, name="dispatch")
+@method_decorator(private, name="dispatch")
 class Dashboard(LoginRequiredMixin, View):
     """Start an export; see those that are under way, and those that were."""
 
@@ -66,7 +60,9 @@ class Dashboard(LoginRequiredMixin, View):
     def post(self, request: HttpRequest) -> HttpResponse:
         teams = list(teams_of(user_of(request)))
         form = StartForm(request.POST, user=request.user, teams=teams)
-        if "choose" in request.POST and (exporter := request.POST.get("exporter")):
+        exporter = request.POST.get("exporter")
+        # One that is not offered is refused below, in words.
+        if "choose" in request.POST and exporter in {each.name for each in form.exporters}:
             chosen = urlencode({"format": request.POST.get("format", "")})
             return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{chosen}")
         if form.is_valid():
@@ -108,7 +104,7 @@ class Dashboard(LoginRequiredMixin, View):
 
 @login_required
 @require_safe
-@_private
+@private
 def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One export: where it stands, its file and its log."""
     export = _visible(request, pk)
@@ -125,7 +121,7 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_safe
-@_private
+@private
 def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One export as the fragment of a page, for the page's script."""
     context = {"export": _visible(request, pk), "is_sheet": "sheet" in request.GET}
@@ -134,7 +130,7 @@ def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_safe
-@_private
+@private
 def log_text(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The whole log as a file of text, for who may see the export."""
     return log.text_response(request, _visible(request, pk))

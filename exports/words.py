@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.forms import MultiWidget
+from django.core.validators import EMPTY_VALUES
+from django.db.models import Model, QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import get_current_timezone_name, is_naive
 from django.utils.translation import gettext as _
+from django_filters.widgets import LookupChoiceWidget, RangeWidget
 
 from exports import query
+from exports.filter_form import MOMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django.forms import BoundField
+    from django.forms import BoundField, Widget
 
     from exports.exporter import Exporter
 
@@ -25,22 +30,51 @@ def filters(exporter: Exporter, chosen: Mapping[str, Any]) -> list[str]:
     if exporter.filterset is None or not chosen:
         return []
     made = query.filterset(exporter, exporter.queryset.all(), chosen)
-    phrases = (_phrase(field, made.filters[field.name].lookup_expr) for field in made.form)
+    # By filter: the form of a FilterSet may have fields besides.
+    phrases = (
+        _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])
+        for name, each in made.filters.items()
+    )
     return [phrase for phrase in phrases if phrase]
 
 
-def _phrase(field: BoundField, lookup: str) -> str:
+def _phrase(field: BoundField, lookup: str, value: Any) -> str:
     """In the words of who asked: what a date is parsed to is a moment of its day."""
-    if isinstance(field.field.widget, MultiWidget):
-        return _between(field, *field.data)
-    texts = field.data if isinstance(field.data, list) else [field.data]
-    choices = dict(_choices(field))
-    shown = ", ".join(str(choices.get(str(text), text)) for text in texts if text)
-    if not shown:
+    widget = field.field.widget
+    if isinstance(widget, RangeWidget):
+        return _between(field, *(_said(field, text) for text in field.data))
+    if value in EMPTY_VALUES:
+        return ""
+    if isinstance(widget, LookupChoiceWidget):
+        text, lookup = field.data
+        shown = text if lookup == "exact" else f"{_called(lookup, widget.widgets[1])} {text}"
+    else:
+        shown = ", ".join(_texts(field, value))
+    if not shown:  # As that of no rows, which are not an empty value.
         return ""
     said = {"filter": field.label, "choice": shown}
     # The label of any other lookup ends with its verb: "Name contains".
     return (_("%(filter)s is %(choice)s") if lookup == "exact" else "%(filter)s %(choice)s") % said
+
+
+def _texts(field: BoundField, value: Any) -> list[str]:
+    # Not looked up among the choices: those are all rows of the other table.
+    if isinstance(value, Model | QuerySet):
+        choices: Any = field.field
+        chosen = [value] if isinstance(value, Model) else value
+        return [str(choices.label_from_instance(each)) for each in chosen]
+    texts = field.data if isinstance(field.data, list) else [field.data]
+    widget = field.field.widget
+    return [_called(_said(field, text), widget) for text in texts if text not in EMPTY_VALUES]
+
+
+def _said(field: BoundField, text: str) -> str:
+    """A moment names its time zone: the times of the page around it are in the reader's."""
+    if not text or not isinstance(field.field, MOMENTS):
+        return text
+    moment = parse_datetime(text)
+    zone = get_current_timezone_name() if moment is None or is_naive(moment) else ""
+    return f"{text.replace('T', ' ')} {zone}".rstrip()
 
 
 def _between(field: BoundField, low: str | None, high: str | None) -> str:
@@ -52,10 +86,13 @@ def _between(field: BoundField, low: str | None, high: str | None) -> str:
     return _("%(filter)s up to %(high)s") % said if high else ""
 
 
-def _choices(field: BoundField) -> list[tuple[str, Any]]:
-    """Those of the widget, without groups: a group's are looked up by their values, too."""
-    flat: list[tuple[str, Any]] = []
-    for value, label in getattr(field.field.widget, "choices", ()):
-        inner = label if isinstance(label, list | tuple) else [(value, label)]
-        flat += [(str(each), text) for each, text in inner]
-    return flat
+def _called(value: Any, widget: Widget) -> str:
+    """What a widget calls one of its choices, those in groups among them; or the value itself."""
+    # Choices of yes and no have "true" and "false" for their values.
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    for key, label in getattr(widget, "choices", ()):
+        inner = label if isinstance(label, list | tuple) else [(key, label)]
+        for each, name in inner:
+            if str(each) == text:
+                return str(name)
+    return text

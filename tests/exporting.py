@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from demo.models import Airline, Airport, Flight
 from exports import lifecycle, registry
@@ -89,6 +90,41 @@ def line(key: int) -> str:
 def file_with(keys: Iterable[int]) -> bytes:
     """The whole file of an export of those flights."""
     return HEAD + "".join(map(line, keys)).encode()
+
+
+def make_exports(owner: User, live: int, history: int) -> None:
+    """Rows of exports under way, and of such that have succeeded. Nobody works at them."""
+    now = timezone.now()
+    common = {"owner": owner, "exporter": "flights", "format": "csv", "rows_total": 336_776}
+    Export.objects.bulk_create(
+        [
+            Export(
+                **common,
+                label=f"Flights of day {number}",
+                status=Status.RUNNING,
+                stage="extracting",
+                rows_done=1_000 * number,
+                rate=50_000.0,
+                started_at=now,
+                attempt=1,
+            )
+            for number in range(live)
+        ]
+        + [
+            Export(
+                **common,
+                label=f"Flights of month {number}",
+                status=Status.SUCCEEDED,
+                rows_done=336_776,
+                bytes=33_685_504,
+                file=f"exports/{number}.csv",
+                started_at=now - datetime.timedelta(minutes=number + 1),
+                finished_at=now - datetime.timedelta(minutes=number),
+                expires_at=now + datetime.timedelta(days=7),
+            )
+            for number in range(history)
+        ]
+    )
 
 
 def request(user: User, **asked: Any) -> Export:

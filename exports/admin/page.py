@@ -38,7 +38,7 @@ class Page(Buttons):
         name = f"export-{object_id}"
         head = backlog.heads([name]).get(name)
         streams = {name: None if head is None else str(head)}
-        context = {"streams": streams, "made_at": timezone.now(), **(extra_context or {})}
+        context = {"streams": streams, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
     def render_change_form(

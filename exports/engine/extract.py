@@ -47,7 +47,8 @@ class Extractor:
         self.parallel: int = conf.PARALLEL if own is None else own
         self._format = export.format
         self._options = Options(**export.options)
-        self.source = Source(self.rows.db)
+        # Sorted rows are one query, of which the progress is written meanwhile.
+        self.source = Source(self.rows.db, apart=bool(self.rows.query.order_by))
         self.source.snapshot_id = export.snapshot_id
         vendor = self.source.connection.vendor
         self._readings = project(self.rows, columns, vendor)

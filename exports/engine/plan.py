@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from exports.engine.source import Source
 
 PAGE = 2_000  # keys fetched at once
+ALL = 2**31 - 1  # rows; as far as PostgreSQL counts in one step
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,11 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
     """The rows of `queryset` in ranges of `part_rows`, the last one shorter. [] if empty.
 
     One pass over the keys in the database: every `part_rows`-th key ends a range. Any
-    primary key that the database can order will do, one of several fields too.
+    primary key that the database can order will do, one of several fields too. Rows that
+    are sorted are one range: their order says nothing about where they begin and end.
     """
+    if queryset.query.order_by:
+        part_rows = ALL
     keys = queryset.order_by()
     if keys.query.group_by is not None:
         # Only the keys of groups: Django would group by whatever is added.

@@ -2,7 +2,8 @@
 
 On PostgreSQL it is one of its own, beside the one that progress is written to: a COPY keeps
 its connection busy until its last row, and a snapshot keeps a transaction open. On SQLite
-rows are read in short queries over the common one.
+rows are read in short queries over the common one; a long one wants a connection apart, for
+who still reads an old state of the file may not write.
 """
 
 from __future__ import annotations
@@ -90,18 +91,20 @@ class Source:
     """Where the rows of one database are read. To be closed.
 
     With `snapshot_id`, as PostgreSQL gave it to `Snapshot`, all is read as of that moment.
+    It is `apart` if something is written while a query goes on.
     """
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, *, apart: bool = False) -> None:
         own = connections[alias]
         self.is_postgres = own.vendor == "postgresql"
-        self.connection: BaseDatabaseWrapper = own.copy() if self.is_postgres else own
+        self._is_apart = apart or self.is_postgres
+        self.connection: BaseDatabaseWrapper = own.copy() if self._is_apart else own
         self.snapshot_id = ""
         if self.is_postgres:
             self.connection.inc_thread_sharing()  # By one thread at a time: see engine.ahead.
 
     def close(self) -> None:
-        if self.is_postgres:
+        if self._is_apart:
             self.connection.close()
 
     def interrupt(self) -> None:

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from exports import registry
 from exports.exceptions import InvalidSelection
@@ -90,7 +91,7 @@ class ExportMixin(Base):
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
         page = self.admin_site.admin_view(self.export_view)
-        look = self.admin_site.admin_view(self.export_preview_view)
+        look = self.admin_site.admin_view(require_POST(self.export_preview_view))
         return [
             path("export/", page, name=name),
             path("export/preview/", look, name=f"{name}_preview"),

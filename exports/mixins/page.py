@@ -29,14 +29,15 @@ from exports.mixins import words
 from notifications.access import teams_of
 
 if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
     from django.contrib.auth.models import User
     from django.http import HttpRequest, HttpResponse
 
     from exports.mixins.export import ExportMixin
 
-# What the query string of a change list says besides which rows are in it.
+# What the query string of a change list says besides which rows are in it, in what order.
 NOT_FILTERS = (
-    *(ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, ORDER_VAR, PAGE_VAR),
+    *(ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, PAGE_VAR),
     *(IS_POPUP_VAR, TO_FIELD_VAR),
 )
 
@@ -76,25 +77,35 @@ class SelectionPage:
     def _asked(self, form: ChoiceForm) -> dict[str, Any]:
         """What `lifecycle` is to be asked for. Raises InvalidSelection."""
         self.refuse_too_many()
-        asked = {**form.asked, "filters": None, "changelist": self._selection()}
-        return {**asked, "label": asked["label"] or self.in_words()}
+        selected = {"filters": None, "changelist": self._selection()}
+        return {**form.asked, **selected, "otherwise": self.in_words()}
+
+    @cached_property
+    def _list(self) -> ChangeList:
+        return changelist.uncounted(self._admin, self._request)
 
     def _selection(self) -> dict[str, Any]:
-        model = self._admin.opts.label_lower
+        asked: dict[str, Any] = {"model": self._admin.opts.label_lower, "query": self._filters}
         if self.keys:
             # The rows themselves were ticked. One that changes before the worker reads it,
             # so that the filters would not show it any more, is still meant.
-            return {"model": model, "query": "", "keys": list(dict.fromkeys(self.keys))}
-        return {"model": model, "query": self._filters}
+            asked |= {"query": "", "keys": list(dict.fromkeys(self.keys))}
+        return {**asked, "order": self._order} if self._order else asked
+
+    @cached_property
+    def _order(self) -> list[str]:
+        return changelist.order_of(self._list, self._request)
 
     def in_words(self) -> str:
         """What will be exported, for its owner to check. Nothing is counted."""
-        phrases = self._phrases() or [_("all of them")]
+        phrases = self._phrases or [_("all of them")]
         return phrases[0] if self.keys else f"{self._exporter.label}: {'; '.join(phrases)}"
 
+    @cached_property
     def _phrases(self) -> list[str]:
+        """What narrows the list, and how it is sorted; or how many rows are ticked."""
         if not self.keys:
-            return words.in_words(changelist.uncounted(self._admin, self._request))
+            return [*words.in_words(self._list), *(words.order(self._list) if self._order else [])]
         count = len(set(self.keys))
         said = {"count": count, "name": model_ngettext(self._admin.opts, count)}
         return [
@@ -148,7 +159,7 @@ class SelectionPage:
         try:
             if form.is_valid():
                 checked = question.checked(self._user, **self._asked(form))
-                context |= {"preview": preview.look(checked), "phrases": self._phrases()}
+                context |= {"preview": preview.look(checked), "phrases": self._phrases}
             else:
                 context["refusal"] = form.wrong
         except (NotPermitted, RequestError) as error:
@@ -160,7 +171,7 @@ class SelectionPage:
     ) -> HttpResponse:
         what, phrases = "", []
         try:
-            what, phrases = self.in_words(), self._phrases()
+            what, phrases = self.in_words(), self._phrases
         except InvalidSelection as unreadable:
             error = error or unreadable
         opts = self._admin.opts
@@ -173,6 +184,7 @@ class SelectionPage:
             "what": opts,
             "in_words": capfirst(what),
             "phrases": phrases,
+            "is_sorted": bool(phrases and self._order),
             "keys": self.keys,
             "key_name": ACTION_CHECKBOX_NAME,
             "export_url": self.url("export"),
@@ -189,12 +201,15 @@ class SelectionPage:
         opts = self._admin.opts
         name = f"admin:{opts.app_label}_{opts.model_name}_{view}"
         url = reverse(name, current_app=self._admin.admin_site.name)
-        return f"{url}?{self._filters}" if self._filters else url
+        carried = filters_of(self._request, and_order=True)
+        return f"{url}?{carried}" if carried else url
 
 
-def filters_of(request: HttpRequest) -> str:
-    """The part of the list's query string that says which rows are in it."""
+def filters_of(request: HttpRequest, *, and_order: bool = False) -> str:
+    """The part of the list's query string that says which rows are in it, and in what order."""
     params = request.GET.copy()
     for name in NOT_FILTERS:
         params.pop(name, None)
+    if not and_order:
+        params.pop(ORDER_VAR, None)
     return params.urlencode()

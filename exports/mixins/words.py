@@ -9,6 +9,8 @@ from django.contrib.admin.utils import label_for_field
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from exports.changelist import sorted_by
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,6 +23,15 @@ def in_words(changelist: ChangeList) -> list[str]:
     return [
         *(_("%(filter)s is %(choice)s") % each for each in _narrowed_by(changelist)),
         *([_("search “%(text)s”") % {"text": changelist.query}] if _searches(changelist) else []),
+    ]
+
+
+def order(changelist: ChangeList) -> list[str]:
+    """How its reader has sorted it: ["sorted by distance, descending"]."""
+    return [
+        (_("sorted by %(column)s, descending") if is_descending else _("sorted by %(column)s"))
+        % {"column": label_for_field(name, changelist.model, changelist.model_admin)}
+        for name, is_descending in sorted_by(changelist).items()
     ]
 
 

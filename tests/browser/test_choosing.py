@@ -111,6 +111,26 @@ def test_options_that_the_format_has_not_are_not_there_to_be_chosen(page: Page, 
     assert (export.format, export.options) == ("parquet", {})
 
 
+def test_what_is_shown_or_ticked_is_of_no_other_choice(page: Page, user: User) -> None:
+    page.goto("/exports/new/airports/")
+    expect(page.locator(".cells")).to_be_visible()
+    unanswered = page.get_by_text("There was no answer.")
+    first, second = columns(page)[:2]
+
+    page.route("**/preview", lambda route: route.abort())
+    page.get_by_role("checkbox", name=first, exact=True).uncheck()
+    expect(unanswered).to_be_visible()
+    page.unroute("**/preview")
+    page.get_by_role("button", name=f"Move {first} down").click()
+    expect(page.locator(".cells th").first).to_have_text(second)
+    expect(unanswered).to_be_hidden()
+
+    # A browser would put ticks back by their place, where another column is.
+    page.get_by_role("link", name="Exports", exact=True).click()
+    page.go_back()
+    assert second in columns(page)
+
+
 def test_a_list_of_the_admin_says_how_many_rows_of_it_and_shows_them(
     page: Page, user: User
 ) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import timezone
 from playwright.sync_api import expect
 
 from exports import lifecycle
@@ -48,40 +46,6 @@ def ada(transactional_db: None) -> User:
     return User.objects.create_superuser("ada", password=PASSWORD)
 
 
-def make_exports(owner: User, live: int, history: int) -> None:
-    now = timezone.now()
-    common = {"owner": owner, "exporter": "flights", "format": "csv", "rows_total": 336_776}
-    Export.objects.bulk_create(
-        [
-            Export(
-                **common,
-                label=f"Flights of day {number}",
-                status=Status.RUNNING,
-                stage="extracting",
-                rows_done=1_000 * number,
-                rate=50_000.0,
-                started_at=now,
-                attempt=1,
-            )
-            for number in range(live)
-        ]
-        + [
-            Export(
-                **common,
-                label=f"Flights of month {number}",
-                status=Status.SUCCEEDED,
-                rows_done=336_776,
-                bytes=33_685_504,
-                file=f"exports/{number}.csv",
-                started_at=now - datetime.timedelta(minutes=number + 1),
-                finished_at=now - datetime.timedelta(minutes=number),
-                expires_at=now + datetime.timedelta(days=7),
-            )
-            for number in range(history)
-        ]
-    )
-
-
 def sign_in(page: Page) -> None:
     page.goto("/login/")
     page.get_by_label("Username").fill("ada")
@@ -99,7 +63,7 @@ def asked(server: Server, since: int) -> list[str]:
 def test_the_dashboard_is_a_page_two_files_and_a_socket(
     page: Page, server: Server, ada: User, browser: Browser
 ) -> None:
-    make_exports(ada, LIVE, HISTORY)
+    exporting.make_exports(ada, LIVE, HISTORY)
     sign_in(page)
     visitor = browser.new_context(  # Its cache is empty.
         base_url=server.url, storage_state=page.context.storage_state()
@@ -143,7 +107,7 @@ def test_the_dashboard_is_a_page_two_files_and_a_socket(
 def test_nothing_moves_when_a_bar_becomes_a_link(page: Page, ada: User) -> None:
     exporting.make_flights(range(1, 100))
     export = elsewhere(exporting.start, ada)
-    make_exports(ada, 1, 3)
+    exporting.make_exports(ada, 1, 3)
     sign_in(page)
     page.add_init_script(NOTE_SHIFTS)
     page.goto("/exports/")

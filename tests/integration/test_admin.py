@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
+from functools import partial
 from html import unescape
 
 import pytest
@@ -17,9 +19,14 @@ from django.urls import reverse
 
 from demo.admin import FlightAdmin
 from demo.models import Airline, Airport, Flight, Plane
-from exports import query
+from exports import lifecycle, preview, query
+from exports.engine import runner
+from exports.engine.progress import Ticker
+from exports.exceptions import InvalidSelection
+from exports.exporter import Column, Exporter
 from exports.mixins import ExportMixin
-from exports.models import Export
+from exports.models import Export, Status
+from tests import exporting as running
 
 pytestmark = pytest.mark.django_db
 
@@ -117,10 +124,10 @@ def keys_of(export):
 # -- The button and the action ---------------------------------------------------------------
 
 
-def test_the_button_carries_the_filters_and_leaves_the_rest(exporting):
+def test_the_button_carries_filters_and_order_and_leaves_the_rest(exporting):
     listed = exporting.get(LIST, {"carrier__carrier__exact": "UA", "q": "N14", "o": "-1", "p": "1"})
 
-    assert f"{PAGE}?carrier__carrier__exact=UA&q=N14" in hrefs(listed)
+    assert f"{PAGE}?carrier__carrier__exact=UA&q=N14&o=-1" in hrefs(listed)
 
 
 def test_who_may_not_export_sees_neither_button_nor_action(exporting, looking):
@@ -210,6 +217,14 @@ def test_a_list_with_a_class_of_its_own_means_the_rows_that_it_shows(exporting, 
     assert keys_of(Export.objects.get()) == [4, 8, 12, 16, 20, 24]
 
 
+def test_the_page_asks_for_the_choices_of_the_lists_filters_once(exporting):
+    with CaptureQueriesContext(connection) as queries:
+        exporting.get(f"{PAGE}?origin__faa__exact=EWR")
+
+    airlines = [each["sql"] for each in queries if 'FROM "demo_airline"' in each["sql"]]
+    assert len(airlines) == 1
+
+
 def test_nothing_is_counted_before_the_click_is_answered(exporting):
     with CaptureQueriesContext(connection) as captured:
         exporting.get(f"{PAGE}?carrier__carrier__exact=UA&_facets=True")
@@ -220,6 +235,98 @@ def test_nothing_is_counted_before_the_click_is_answered(exporting):
         each["sql"] for each in captured if "COUNT" in each["sql"] and "demo_" in each["sql"]
     ]
     assert of_flights == []
+
+
+# By number: the box to tick is 0. Distances repeat, and the list's own order decides then.
+BY_DISTANCE = "o=-9"
+
+
+def keys_in(lines):
+    return [json.loads(line)["id"] for line in lines]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("columns", [["id"], ["id", "speed"]], ids=["copy", "rows"])
+def test_a_list_that_was_sorted_is_exported_in_that_order(exporting, settings, tmp_path, columns):
+    running.use_folders(settings, tmp_path)
+    settings.EXPORTS_PART_ROWS = settings.EXPORTS_PAGE_ROWS = 5
+    listed = exporting.get(f"{LIST}?q=IAH&{BY_DISTANCE}").context["cl"].result_list
+    wanted = [flight.pk for flight in listed]
+    assert wanted != sorted(wanted)
+
+    page = exporting.get(f"{PAGE}?q=IAH&{BY_DISTANCE}")
+    data = {"format": "jsonl", "column": columns}
+    look = exporting.post(f"{PAGE}preview/?q=IAH&{BY_DISTANCE}", data)
+    exporting.post(f"{PAGE}?q=IAH&{BY_DISTANCE}", data)
+
+    assert "Flights: search “IAH”; sorted by distance, descending" in text(page)
+    assert "in the order of the list" in text(page)
+    export = running.go_on(Export.objects.get())
+    in_file = keys_in(running.content(export).splitlines())
+    assert in_file == wanted
+    assert export.parts.count() == 1
+    assert keys_in(re.findall(r"{.*}", text(look))) == in_file[: preview.ROWS]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_progress_of_sorted_rows_is_written_while_others_write(
+    exporting, settings, tmp_path, monkeypatch
+):
+    """On SQLite, who reads an old state of the file may not write. Here each row makes it old."""
+    running.use_folders(settings, tmp_path)
+    settings.EXPORTS_PAGE_ROWS = 5
+    monkeypatch.setattr(runner, "Ticker", partial(Ticker, interval=0))
+    somebody = connection.copy()
+
+    def write(number):
+        with somebody.cursor() as cursor:
+            cursor.execute("UPDATE demo_airline SET name = name || '.'")
+        return number
+
+    class Numbers(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = [Column("id", needs=["id"], python=write)]
+
+    monkeypatch.setattr(FlightAdmin, "exporter", "numbers")
+    try:
+        with running.registered(Numbers):
+            exporting.post(f"{PAGE}?{BY_DISTANCE}", {"format": "jsonl"})
+            export = running.go_on(Export.objects.get())
+    finally:
+        somebody.close()
+
+    assert (export.status, export.rows_done) == (Status.SUCCEEDED, 24)
+
+
+def test_ticked_rows_keep_the_order_of_the_list(exporting):
+    exporting.post(f"{PAGE}?{BY_DISTANCE}", {"format": "csv", "_selected_action": ["4", "3", "7"]})
+
+    rows, _ = query.of(Export.objects.get())
+
+    assert [flight.pk for flight in rows] == [3, 7, 4]
+
+
+# Nothing, what is no column, and the box to tick. The list itself has an order in any case.
+@pytest.mark.parametrize("order", ["", "o=", "o=99", "o=x", "o=0"])
+def test_a_list_that_nobody_has_sorted_is_exported_by_its_keys(exporting, order):
+    page = exporting.get(f"{PAGE}?{order}")
+    exporting.post(f"{PAGE}?{order}", {"format": "csv"})
+
+    assert "in the order of their keys" in text(page)
+    assert "order" not in Export.objects.get().params["changelist"]
+
+
+@pytest.mark.parametrize("order", ["date", [1], ["nothing"], ["carrier__flights"]])
+def test_an_order_that_cannot_be_is_refused(exporting, order):
+    user = User.objects.get()
+
+    with pytest.raises(InvalidSelection, match="order"):
+        lifecycle.request(
+            user=user,
+            exporter="flights",
+            changelist={"model": "demo.flight", "query": "", "order": order},
+        )
 
 
 def test_ticked_rows_go_as_keys_in_the_body(exporting):
@@ -271,6 +378,7 @@ def test_a_filter_that_cannot_be_read_is_refused(exporting, filters):
         ({"format": "docx"}, 'There is no format "docx"'),
         ({}, 'There is no format ""'),
         ({"format": "csv", "_selected_action": ["x"]}, "must be a list of primary keys"),
+        ({"format": "csv", "_selected_action": ["9" * 30]}, "must be a list of primary keys"),
         ({"format": "csv", "_selected_action": range(201)}, "At most 200 rows can be ticked"),
     ],
 )
@@ -371,6 +479,10 @@ def test_who_may_export_and_not_see_the_list_is_refused():
 
     assert client.post(PAGE, {"format": "csv"}).status_code == 403
     assert not Export.objects.exists()
+
+
+def test_what_it_would_give_is_asked_for_with_a_form(exporting):
+    assert exporting.get("/admin/demo/flight/export/preview/").status_code == 405
 
 
 def test_who_is_not_signed_in_is_asked_to(client):

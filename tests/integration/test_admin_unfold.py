@@ -78,9 +78,13 @@ def test_all_pages_work_in_its_theme(ask, operator):
             f'formaction="{EXPORTS}{running.pk}/cancel/"',
             'id="parts-group"',
             "worker-1@host",
-            "exports/admin_page.js",
+            "exports/page.js",
         ],
-        f"{EXPORTS}{failed.pk}/change/": ["Failed: No room.", "Retry as a new export"],
+        f"{EXPORTS}{failed.pk}/change/": [
+            "<strong>Failed.</strong>",
+            ">No room.<",
+            "Retry as a new export",
+        ],
         f"{EXPORTS}health/": ['data-part="workers"', "Ask again"],
         # An admin of unfold's own with the mixin, and one of Django's.
         "/admin/demo/flight/?carrier__carrier__exact=UA": [

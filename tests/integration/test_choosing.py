@@ -154,6 +154,33 @@ def test_the_page_of_an_export_says_what_was_chosen(signed_in, flights):
     assert "arr_delay_min=10" in gone
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "hint"),
+    [
+        (
+            "en",
+            "Scheduled hour from 2013-01-01 10:00 Europe/Rome to 2013-01-02 10:00+02:00",
+            "In the time zone Europe/Rome.",
+        ),
+        (
+            "de",
+            "Geplante Stunde von 2013-01-01 10:00 Europe/Rome bis 2013-01-02 10:00+02:00",
+            "In der Zeitzone Europe/Rome.",
+        ),
+    ],
+)
+def test_a_moment_is_asked_for_and_told_with_its_time_zone(
+    signed_in, user, settings, *, language, said, hint
+):
+    settings.TIME_ZONE = "Europe/Rome"
+    settings.LANGUAGE_CODE = language
+    filters = {"time_hour_after": "2013-01-01T10:00", "time_hour_before": "2013-01-02T10:00+02:00"}
+    export = lifecycle.request(user=user, exporter="flights", filters=filters)
+
+    assert said in words(signed_in.get(export.get_absolute_url()))
+    assert hint in words(signed_in.get(FLIGHTS))
+
+
 @pytest.mark.parametrize("way", ["get", "post"])
 @pytest.mark.parametrize(("name", "status"), [("nothing", 404), ("planes", 403)])
 def test_who_may_not_run_an_exporter_sees_no_page_of_it(signed_in, way, name, status):
@@ -170,6 +197,23 @@ def test_the_dashboard_leads_to_the_page_with_what_was_chosen_there(signed_in):
     assert page.redirect_chain == [(f"{FLIGHTS}?format=xlsx", 303)]
     assert page.context["form"]["format"].value() == "xlsx"
     assert not Export.objects.exists()
+
+
+def test_the_dashboard_leads_to_no_page_of_what_it_does_not_offer(signed_in):
+    page = signed_in.post(DASHBOARD, {"exporter": "a/b", "format": "csv", "choose": ""})
+
+    assert page.status_code == 422
+    assert 'There is no exporter "a/b".' in text(page)
+
+
+def test_an_address_that_names_no_preset_shows_the_last_choice(signed_in):
+    assert signed_in.get(f"{FLIGHTS}?preset=x").status_code == 200
+    assert signed_in.get(f"{FLIGHTS}?preset={'1' * 5_000}").status_code == 200
+
+
+def test_nothing_between_keeps_what_somebody_has_chosen(signed_in):
+    for page in (signed_in.get(FLIGHTS), signed_in.post(LOOK, {"format": "csv"})):
+        assert set(page["Cache-Control"].split(", ")) == {"private", "no-cache"}
 
 
 def test_without_scripts_a_button_moves_a_column_and_keeps_the_rest(signed_in, flights):
@@ -199,7 +243,7 @@ def test_without_scripts_a_button_shows_the_preview(signed_in):
 
     assert page.status_code == 200
     assert "3 flights" in words(page)
-    assert "<td>N11</td><td>11</td>" in text(page)
+    assert "<td><bdi>N11</bdi></td><td><bdi>11</bdi></td>" in text(page)
 
 
 @committed
@@ -260,6 +304,24 @@ def test_the_first_rows_are_those_of_the_file(user, file_format, options):
         shown = [list(found.headers), *found.cells]
         expected = [["" if v is None else str(v) for v in row] for row in file]
         assert shown == expected[: preview.ROWS + 1]
+
+
+@committed
+@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
+def test_long_texts_and_odd_ends_of_lines_are_cells_as_others(user, flights, file_format):
+    class Long(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = [
+            Column("odd", needs=["id"], python=lambda _: "a\u2028b\x85c"),
+            Column("long", needs=["id"], python=lambda _: "x" * 200_000),
+        ]
+
+    with exporting.registered(Long):
+        found = preview.first_rows(asked(user, exporter="long", format=file_format))
+
+    assert len(found.cells or found.lines) == preview.ROWS
+    assert (found.cells or [found.lines])[0][0].count("a\u2028b\x85c") == 1
 
 
 def test_there_may_be_no_rows(user):
@@ -429,6 +491,17 @@ def test_somebody_elses_choice_is_not_there(signed_in, button):
     assert signed_in.get(f"{FLIGHTS}?preset={preset.pk}").status_code == 404
     assert "Mine" not in text(signed_in.get(DASHBOARD))
     assert Preset.objects.exists()
+
+
+@pytest.mark.parametrize("button", ["run_preset", "delete_preset"])
+def test_who_signs_in_for_a_button_comes_to_the_dashboard(user, signed_in, button):
+    preset = presets.save(asked(user), "Mine")
+
+    answer = signed_in.get(reverse(f"exports:{button}", args=[preset.pk]))
+
+    assert answer["Location"] == DASHBOARD
+    assert Preset.objects.exists()
+    assert not Export.objects.exists()
 
 
 def test_a_choice_from_a_list_of_the_admin_leaves_the_filters_of_the_page(user):

@@ -8,9 +8,10 @@ from django.urls import reverse
 from django.utils import translation
 
 from exports import lifecycle
-from exports.exceptions import InvalidFilter
+from exports.exceptions import InvalidFilter, LostRace
 from exports.models import Export, Status
 from notifications.models import Event
+from tests.exporting import content, log, make_flights, put, run, start, use_folders
 
 pytestmark = pytest.mark.django_db
 
@@ -132,3 +133,55 @@ def test_what_is_stored_is_the_same_whoever_asked(make_export):
 
     lines = Event.objects.filter(stream__name=export.stream, type="log")
     assert [line.data["message"] for line in lines] == ["Cancelled."]
+
+
+def test_what_a_worker_logs_of_a_lost_race_is_in_one_language(make_export):
+    stale = make_export(status=Status.QUEUED)
+    lifecycle.cancel(Export.objects.get())
+
+    with translation.override("de"), pytest.raises(LostRace, match="is not queued any more"):
+        lifecycle.move(stale, Status.RUNNING, "export.started")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [{}, {"changelist": {"model": "demo.flight", "query": ""}, "otherwise": "all of them"}],
+    ids=["of an exporter", "of a list"],
+)
+def test_a_question_in_two_languages_is_one(user, question):
+    with translation.override("de"):
+        words = {"otherwise": "alle"} if "otherwise" in question else {}
+        first, _ = lifecycle.request_once(user=user, exporter="flights", **{**question, **words})
+
+    second = lifecycle.request_once(user=user, exporter="flights", **question)
+
+    assert first.label == (words.get("otherwise") or "Flüge")
+    assert second == (first, False)
+
+
+def test_what_is_repeated_in_another_language_is_the_same_question_and_keeps_its_name(user):
+    with translation.override("de"):
+        first, _ = lifecycle.request_once(user=user, exporter="flights")
+    put(first, Status.FAILED)
+
+    repeated, _ = lifecycle.retry(first)
+
+    assert repeated.label == "Flüge"
+    assert lifecycle.request_once(user=user, exporter="flights") == (repeated, False)
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
+def test_a_file_and_its_log_are_the_same_whoever_asked(user, settings, tmp_path, file_format):
+    use_folders(settings, tmp_path)
+    make_flights(range(1, 4))
+    made = []
+
+    for language in ("en", "de"):
+        with translation.override(language):
+            made.append(run(start(user, exporter="flights", columns=None, format=file_format)))
+
+    english, german = made
+    assert b"dep_delay" in content(german)
+    assert content(german) == content(english)
+    # But for its first and last line, which name the export and how long it took.
+    assert log(german)[1:-1] == log(english)[1:-1] != []

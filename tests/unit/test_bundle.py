@@ -210,6 +210,23 @@ def test_our_scripts_can_be_bundled_and_read_by_node(entry, tmp_path):
     assert not done.returncode, done.stderr
 
 
+def test_a_part_of_a_page_that_fails_takes_no_other_with_it(tmp_path):
+    # A page on which no part finds what it expects.
+    before = """
+let asked = 0;
+globalThis.document = { title: "", querySelector: () => ((asked += 1), {}) };
+globalThis.reportError = () => console.log("reported");
+process.on("exit", () => console.log(asked >= 7 ? "all were asked for" : asked));
+"""
+    path = tmp_path / "bundle.mjs"
+    path.write_text(before + bundle.script("exports/page.js", static_file))
+
+    done = subprocess.run([NODE, path], check=False, capture_output=True, text=True, timeout=60)
+
+    assert not done.returncode, done.stderr
+    assert done.stdout.splitlines() == ["reported"] * 7 + ["all were asked for"]
+
+
 def test_pages_load_entries_only():
     """Anything else would be loaded with its imports, one by one, without hashes."""
     templates = [

@@ -31,6 +31,11 @@ COLOUR = re.compile(
 # What the scale of type and the families of fonts are for. "em" is relative to them.
 TYPE = re.compile(r"font(?:-size)?:[^;]*\d(?:rem|px)|font-family:(?! var\(| inherit)[^;]+")
 
+# Distances that are on the scale. Others are a matter of the one thing that has them.
+DISTANCE = re.compile(
+    r"\b(?:gap|padding|margin)[\w-]*:[^;(]*(?<![\d.-])(?:0\.25|0\.5|0\.75|1|2)rem\b[^;]*"
+)
+
 
 def without_comments(css: str) -> str:
     return re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
@@ -41,11 +46,12 @@ def literals(pattern: re.Pattern[str], css: str) -> list[str]:
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part != TOKENS], ids=lambda p: p.name)
-def test_colours_and_type_are_chosen_among_the_tokens_only(part):
+def test_colours_type_and_distances_are_chosen_among_the_tokens_only(part):
     css = part.read_text()
 
     assert literals(COLOUR, css) == []
     assert literals(TYPE, css) == []
+    assert literals(DISTANCE, css) == []
 
 
 @pytest.mark.parametrize(
@@ -56,6 +62,8 @@ def test_colours_and_type_are_chosen_among_the_tokens_only(part):
         (COLOUR, "a { background: white; }"),
         (TYPE, "a { font-size: 0.8rem; }"),
         (TYPE, "a { font-family: Arial; }"),
+        (DISTANCE, "a { gap: 0 0.75rem; }"),
+        (DISTANCE, "a { padding-inline: 1rem 0.375rem; }"),
     ],
 )
 def test_a_literal_would_be_found(pattern, css):

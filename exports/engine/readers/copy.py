@@ -73,7 +73,9 @@ def read(
     file_format: str,
     options: Options,
 ) -> Generator[Lines]:
-    """Yield the rows of `keys` as lines of the file, in key order; at times an empty list.
+    """Yield the rows of `keys` as lines of the file; in key order, if not sorted.
+
+    At times an empty list.
 
     They are the bytes that the writer would make of what `rows` reads.
     """
@@ -100,7 +102,7 @@ def statement(
     options: Options,
 ) -> bytes:
     """The COPY that gives the rows of `keys`. Raises EmptyResultSet when there can be none."""
-    found = queryset.filter(pk__lte=keys.upto).order_by("pk")
+    found = queryset.filter(pk__lte=keys.upto).order_by(*(queryset.query.order_by or ["pk"]))
     if keys.after is not None:
         found = found.filter(pk__gt=keys.after)
     make = _json if file_format == "jsonl" else _csv

@@ -1,8 +1,9 @@
 """The reader that can read anything: pages of rows, in flat memory.
 
 On SQLite each page is a query of its own by keyset, read to its end before anything is
-written: an open cursor would pin the log. On PostgreSQL a part is one query, whose rows
-come as the server makes them, over a connection of its own.
+written: an open cursor would pin the log. Sorted rows are one query there, too, over a
+connection apart. On PostgreSQL a part is one query, whose rows come as the server makes
+them, over a connection of its own.
 """
 
 from __future__ import annotations
@@ -36,13 +37,15 @@ def read(
     keys: Range,
     page_rows: int,
 ) -> Iterator[Page]:
-    """Yield the rows of `keys` in pages, in key order, as `engine.kinds` says.
+    """Yield the rows of `keys` in pages, as `engine.kinds` says; in key order, if not sorted.
 
     Raises UnreadableRow, which names the row, when a Python column's function raises.
     """
-    found = queryset.filter(pk__lte=keys.upto).order_by("pk")
+    order = queryset.query.order_by
+    found = queryset.filter(pk__lte=keys.upto).order_by(*(order or ["pk"]))
     found = selected(found, ["pk", *(each for reading in readings for each in reading.reads)])
-    pages = _by_stream if source.is_postgres else _by_keyset
+    # Where one page ends and the next begins, only keys can say.
+    pages = _by_stream if source.is_postgres or order else _by_keyset
     for rows in pages(source, found, keys, page_rows):
         yield _page(list(zip(*rows, strict=True)), readings)
 

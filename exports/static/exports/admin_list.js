@@ -5,10 +5,7 @@ import { duration, number } from "./format.js";
 import { follow } from "./live.js";
 import { watch } from "./news.js";
 
-const page = document.querySelector("[data-streams][data-words]");
-if (page) bringToLife(page);
-
-function bringToLife(page) {
+export function bringToLife(page) {
   const words = JSON.parse(page.dataset.words);
 
   // As exports/admin/listing.py writes them.

@@ -110,7 +110,7 @@ export class Cards {
     card.heard = this.#now();
     this.#write(card);
     const progress = card.element.querySelector("progress");
-    if (progress) Object.assign(progress, bar(snapshot));
+    if (progress) put(progress, bar(snapshot));
     this.#changed(before, snapshot);
   }
 
@@ -119,13 +119,19 @@ export class Cards {
     const known = values(snapshot, isHeld(snapshot) ? silence : 0);
     for (const text of element.querySelectorAll("[data-text]")) {
       const said = fill(text.dataset.text, known);
-      if (text.textContent !== said) text.textContent = said;
-      text.hidden = !said;
+      put(text, { textContent: said, hidden: !said });
     }
   }
 
   // When the worker of a card that the server has just made was heard of.
   #heard(element) {
     return this.#now() - 1000 * Number(element.dataset.silence ?? 0);
+  }
+}
+
+// What is the same already is not touched: a browser would draw it anew.
+function put(element, properties) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (element[name] !== value) element[name] = value;
   }
 }

@@ -1,21 +1,21 @@
 // Brings the form in which an export is chosen to life: columns move where they are, and what
 // the choice would give is shown while it is made. Without it, each button sends the form.
 
+import { contentOf } from "../notifications/fragment.js";
 import { Columns } from "./columns.js";
 import { Latest } from "./latest.js";
 
 // Somebody who types goes on typing.
 const PAUSE_MS = 400;
 
-const form = document.querySelector("[data-choose]");
-if (form) bringToLife(form);
-
-function bringToLife(form) {
+export function bringToLife(form) {
   const places = form.querySelectorAll("[data-looked]");
   const options = form.querySelector("[data-options]");
+  const unanswered = form.querySelector("[data-unanswered]");
   const latest = new Latest({ ask, show, pauseMs: PAUSE_MS });
 
   async function ask(signal) {
+    let html = null;
     try {
       const response = await fetch(form.dataset.preview, {
         method: "POST",
@@ -23,17 +23,21 @@ function bringToLife(form) {
         redirect: "manual",
         signal,
       });
-      return response.ok ? await response.text() : null;
-    } finally {
-      if (!signal.aborted) setBusy(false);
+      if (response.ok) html = await response.text();
+    } catch {
+      // Not reached, or something else is wanted by now.
     }
+    if (!signal.aborted) setBusy(false);
+    return html;
   }
 
+  // Without an answer, what is shown is of an earlier choice.
   function show(html) {
-    const answer = document.createElement("template");
-    answer.innerHTML = html;
+    unanswered.hidden = html !== null;
+    if (html === null) return;
+    const content = contentOf(html);
     for (const place of places) {
-      const part = answer.content.querySelector(`[data-part=${place.dataset.looked}]`);
+      const part = content.querySelector(`[data-part=${place.dataset.looked}]`);
       place.replaceChildren(...part.childNodes);
     }
   }

@@ -1,6 +1,7 @@
 // The list of columns: tick all or none, and change their order by its buttons or by the mouse.
 
-import { fillIn, placeAt } from "./order.js";
+import { fill } from "./format.js";
+import { placeAt } from "./order.js";
 
 export class Columns {
   #list;
@@ -40,12 +41,13 @@ export class Columns {
   }
 
   #take(event) {
-    // In a field, the mouse marks text.
-    if (event.target.closest?.("li") === null || document.activeElement?.closest("li input:not([type=checkbox])")) {
+    const { target } = event;
+    // In a field the mouse marks text, and what is marked could be dragged, too.
+    if (target.parentElement !== this.#list || document.activeElement.matches("[name^=header-]")) {
       event.preventDefault();
       return;
     }
-    this.#dragged = event.target.closest("li");
+    this.#dragged = target;
     this.#dragged.dataset.dragged = "";
     event.dataTransfer.effectAllowed = "move";
     event.dataTransfer.setData("text/plain", this.#dragged.dataset.column);
@@ -77,7 +79,7 @@ export class Columns {
       up.disabled = index === 0;
       down.disabled = index === items.length - 1;
     }
-    this.#status.textContent = fillIn(this.#list.dataset.moved, {
+    this.#status.textContent = fill(this.#list.dataset.moved, {
       column: item.dataset.column,
       place: items.indexOf(item) + 1,
       count: items.length,

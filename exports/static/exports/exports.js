@@ -1,23 +1,23 @@
 // Brings the dashboard and the page of an export to life. Both work without it.
 
+import { replace } from "../notifications/fragment.js";
 import { Cards } from "./cards.js";
 import { belongs, isFinal, milestone } from "./fold.js";
 import { fill, percent, values } from "./format.js";
-import { animate, fetchFragment, replace } from "./fragment.js";
+import { animate, fetchFragment } from "./fragment.js";
 import { follow } from "./live.js";
 import { Log } from "./log.js";
+import { Rest } from "./rest.js";
 import { address, headline, icon, isNews } from "./sign.js";
-import { localise } from "./times.js";
 
 // Nobody tells a waiting export that the ones before it are gone.
 const QUEUE_MS = 10_000;
 // How often it is looked whether somebody has fallen silent.
 const TICK_MS = 1000;
+// Of many bars that move, the tab tells once.
+const SIGN_MS = 100;
 
-const page = document.querySelector("[data-streams][data-made-at]");
-if (page) bringToLife(page);
-
-function bringToLife(page) {
+export function bringToLife(page) {
   const live = document.querySelector("[data-list=live]");
   const history = document.querySelector("[data-list=history]");
   const announcer = document.querySelector("[data-sentences]");
@@ -31,11 +31,14 @@ function bringToLife(page) {
 
   let news = []; // What has ended while nobody looked, in its order.
   let shownIcon = "plain";
+  let signTimer = null;
 
-  localise(document);
   const log = logRoot && new Log(logRoot);
+  const rest = new Rest();
+  const elements = document.querySelectorAll("[data-export]");
+  for (const element of elements) rest.watch(element);
   const cards = new Cards({
-    elements: document.querySelectorAll("[data-export]"),
+    elements,
     fetchFragment,
     place,
     changed,
@@ -44,6 +47,7 @@ function bringToLife(page) {
 
   function place(element, snapshot, old) {
     const hasEnded = isFinal(snapshot) && history;
+    rest.watch(element);
     if (!old) return animate(() => (hasEnded ? history : live).prepend(element), element);
     const { height } = old.getBoundingClientRect();
     replace(old, element);
@@ -65,7 +69,7 @@ function bringToLife(page) {
 
   function changed(before, snapshot) {
     if (document.hidden && isNews(before, snapshot)) news.push(snapshot);
-    showSign();
+    signTimer ??= setTimeout(showSign, SIGN_MS);
     const name = before ? milestone(before, snapshot, percent) : snapshot.status;
     const sentence = announcer.dataset[name];
     if (sentence) announcer.textContent = fill(sentence, values(snapshot));
@@ -73,6 +77,8 @@ function bringToLife(page) {
 
   // Only what is different is touched: browsers draw the tab anew each time.
   function showSign() {
+    clearTimeout(signTimer);
+    signTimer = null;
     const said = headline(plain.title, cards.snapshots, news, headlines);
     if (document.title !== said) document.title = said;
     const name = icon(cards.snapshots, news);

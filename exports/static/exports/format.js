@@ -6,9 +6,19 @@ const HARD = "\u00a0"; // no-break space
 
 const language = () => globalThis.document?.documentElement.lang || "en";
 
+// To make a formatter takes longer than to use it a hundred times, and a page of many bars
+// uses a thousand a second.
+const formatters = new Map(); // by language and options
+
+function format(value, lang, options = {}) {
+  const key = `${lang} ${JSON.stringify(options)}`;
+  if (!formatters.has(key)) formatters.set(key, new Intl.NumberFormat(lang, options));
+  return formatters.get(key).format(value);
+}
+
 // 336776 -> "336,776", in German "336.776"
 export function number(value, lang = language()) {
-  return Math.round(value).toLocaleString(lang);
+  return format(Math.round(value), lang);
 }
 
 // Seconds in at most two units, rounded up: an estimate that runs out early annoys.
@@ -30,7 +40,7 @@ export function duration(seconds, lang = language()) {
 
 function unit(value, name, lang) {
   const options = { style: "unit", unit: name, unitDisplay: "short" };
-  return value.toLocaleString(lang, options).replaceAll(" ", HARD);
+  return format(value, lang, options).replaceAll(" ", HARD);
 }
 
 // 33685504 -> "32.1 MB": as Django's filesizeformat, from 1 KB on.
@@ -39,12 +49,12 @@ function size(bytes, lang) {
   let power = 1;
   while (power < units.length && bytes >= 1024 ** (power + 1)) power += 1;
   const options = { minimumFractionDigits: 1, maximumFractionDigits: 1, useGrouping: false };
-  const text = (bytes / 1024 ** power).toLocaleString(lang, options);
+  const text = format(bytes / 1024 ** power, lang, options);
   return `${text}${HARD}${units[power - 1]}`;
 }
 
 function percents(share, lang) {
-  return (share / 100).toLocaleString(lang, { style: "percent" });
+  return format(share / 100, lang, { style: "percent" });
 }
 
 // Whole percents, and 100 only when nothing is missing. Null when the total is unknown.

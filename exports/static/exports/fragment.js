@@ -1,7 +1,10 @@
-// Fragments of pages: how they come, and how they take their place.
+// Fragments of pages: how they come, and how a new one appears.
 
 import { fullJitter } from "../notifications/backoff.js";
+import { contentOf } from "../notifications/fragment.js";
 import { localise } from "./times.js";
+
+const TOO_MANY = 429;
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -12,44 +15,20 @@ export async function fetchFragment(url) {
   return content && content.firstElementChild;
 }
 
-// What is at `url`; null if there is nothing for this user, or nobody is signed in. A
-// server that cannot be reached is asked again: the frame that said "look" is not repeated.
+// What is at `url`; null if there is nothing for this user, or nobody is signed in. A server
+// that is not reached, or has too much to do, is asked again: the frame that said "look" is
+// not repeated.
 export async function fetchContent(url) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const response = await fetch(url, { redirect: "manual" });
-      if (response.ok) return parse(await response.text());
-      if (response.status < 500) return null;
+      if (response.ok) return contentOf(await response.text());
+      if (response.status < 500 && response.status !== TOO_MANY) return null;
     } catch {
       // Not reached.
     }
     await wait(fullJitter(attempt));
   }
-}
-
-function parse(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  return template.content;
-}
-
-// Put `element` where `old` is, and the focus where it was: on what does the same. If nothing
-// does any more, on the first, and never on a button that does something else.
-export function replace(old, element) {
-  const focused = focusables(old).find((each) => each === document.activeElement);
-  old.replaceWith(element);
-  if (!focused) return;
-  const all = focusables(element);
-  const same = all.find((each) => does(each) === does(focused));
-  (same ?? all[0])?.focus({ preventScroll: true });
-}
-
-function focusables(element) {
-  return [...element.querySelectorAll("a[href], button")];
-}
-
-function does(each) {
-  return each.href ?? each.dataset.copy ?? each.getAttribute("formaction") ?? each.form?.action;
 }
 
 // Make a change that puts `element` on the page so that the eye can follow, if the reader

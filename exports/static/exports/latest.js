@@ -1,5 +1,5 @@
-// Asks for what somebody wants to see, a while after they wanted it last. An answer that has
-// become old is not shown.
+// Asks for what somebody wants to see, a while after they wanted it last. What has become old
+// is neither waited for nor shown.
 
 export class Latest {
   #ask;
@@ -8,7 +8,7 @@ export class Latest {
   #timer = null;
   #asking = null;
 
-  // `ask(signal)` gives what `show` is given, or null for nothing new.
+  // `ask(signal)` gives what `show` is given.
   constructor({ ask, show, pauseMs }) {
     this.#ask = ask;
     this.#show = show;
@@ -22,13 +22,8 @@ export class Latest {
   }
 
   async #now() {
-    const asking = (this.#asking = new AbortController());
-    try {
-      const answer = await this.#ask(asking.signal);
-      if (answer !== null && !asking.signal.aborted) this.#show(answer);
-    } catch (error) {
-      // Something else is wanted by now, or nobody was reached: the next change asks again.
-      if (error.name !== "AbortError" && !(error instanceof TypeError)) throw error;
-    }
+    const { signal } = (this.#asking = new AbortController());
+    const answer = await this.#ask(signal);
+    if (!signal.aborted) this.#show(answer);
   }
 }

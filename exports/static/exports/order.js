@@ -6,8 +6,3 @@ export function placeAt(middles, y) {
   const index = middles.findIndex((middle) => y < middle);
   return index < 0 ? middles.length : index;
 }
-
-// "{column} is number {place}" with its values.
-export function fillIn(pattern, values) {
-  return pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-}

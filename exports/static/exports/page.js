@@ -1,7 +1,30 @@
-// The script of all pages. A page that lacks a part does not miss its script.
+// The script of all pages: brings to life those parts that a page has. All work without it.
 
-import "../notifications/bell.js";
-import "../notifications/switch.js";
-import "./exports.js";
-import "./admin_list.js";
-import "./choose.js";
+import { bringToLife as bell } from "../notifications/bell.js";
+import { bringToLife as desktop } from "../notifications/switch.js";
+import { bringToLife as adminList } from "./admin_list.js";
+import { bringToLife as adminPanel } from "./admin_panel.js";
+import { bringToLife as choice } from "./choose.js";
+import { bringToLife as cards } from "./exports.js";
+import { localise } from "./times.js";
+
+const parts = [
+  // The foot names the zone of a page's times. Those of the admin are the server's, also in our
+  // panel, and so are those of filters.
+  ["time[data-form]:not(.waybill-panel *), main time[data-ago]", () => localise(document)],
+  ["[data-bell]", bell],
+  ["[data-desktop]", desktop],
+  ["[data-streams][data-made-at]", cards],
+  ["[data-streams][data-words]", adminList],
+  [".waybill-panel", adminPanel],
+  ["[data-choose]", choice],
+];
+
+for (const [selector, bringToLife] of parts) {
+  const element = document.querySelector(selector);
+  try {
+    if (element) bringToLife(element);
+  } catch (error) {
+    reportError(error); // The mistake of one part. The others go on.
+  }
+}

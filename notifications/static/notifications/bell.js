@@ -6,15 +6,16 @@ import { claim, patience } from "./claim.js";
 import { parse } from "./cursor.js";
 import { Desktop } from "./desktop.js";
 import { follow } from "./follow.js";
+import { contentOf, replace } from "./fragment.js";
 import { locale } from "./locale.js";
 import { isFresh } from "./stack.js";
 import { Toasts } from "./toasts.js";
 import { KEY, Unread, ago, badge } from "./unread.js";
 
-const bell = document.querySelector("[data-bell]");
-if (bell) bringToLife(bell);
+// As often "a minute ago" is said anew.
+const TIMES_MS = 60_000;
 
-function bringToLife(bell) {
+export function bringToLife(bell) {
   const panel = bell.querySelector("[data-panel]");
   const marker = bell.querySelector("[data-unread]");
   const announcer = bell.querySelector("[data-announcer]");
@@ -75,9 +76,7 @@ function bringToLife(bell) {
   }
 
   function fill(html) {
-    const hadFocus = panel.contains(document.activeElement);
-    panel.innerHTML = html;
-    if (hadFocus) panel.querySelector("a, button")?.focus();
+    replace(panel.firstElementChild, contentOf(html).firstElementChild);
     unread.become(stateOf(panel));
     show();
     tellTimes();
@@ -148,16 +147,22 @@ function bringToLife(bell) {
 
   // -- reading -----------------------------------------------------------------------------
 
-  // The stream says what came of it, here and in all other tabs.
-  function markRead(form) {
+  // The stream says what came of it, here and in all other tabs. Whether it was refused is
+  // the answer; who was not reached has refused nothing.
+  async function markRead(form) {
     const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-    return fetch(bell.dataset.read, {
-      method: "POST",
-      body: form,
-      headers: { "X-CSRFToken": token },
-      redirect: "manual",
-      keepalive: true, // A link that was followed takes this page away.
-    });
+    try {
+      const { type } = await fetch(bell.dataset.read, {
+        method: "POST",
+        body: form,
+        headers: { "X-CSRFToken": token },
+        redirect: "manual",
+        keepalive: true, // A link that was followed takes this page away.
+      });
+      return type !== "opaqueredirect";
+    } catch {
+      return false;
+    }
   }
 
   panel.addEventListener("toggle", ({ newState }) => {
@@ -178,12 +183,15 @@ function bringToLife(bell) {
     if (entry) markRead(formOf(entry));
   });
 
-  panel.addEventListener("submit", (event) => {
+  panel.addEventListener("submit", async (event) => {
     event.preventDefault();
-    markRead(new FormData(event.target));
+    const { target } = event;
+    if (await markRead(new FormData(target))) target.submit(); // The page that comes says why.
   });
 
   tellTimes();
+  setInterval(() => document.hidden || tellTimes(), TIMES_MS);
+  document.addEventListener("visibilitychange", () => document.hidden || tellTimes());
   follow({
     url: bell.dataset.socket,
     user: bell.dataset.user,

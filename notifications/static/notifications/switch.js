@@ -2,10 +2,7 @@
 
 import { Desktop } from "./desktop.js";
 
-const root = document.querySelector("[data-desktop]");
-if (root) bringToLife(root);
-
-function bringToLife(root) {
+export function bringToLife(root) {
   const box = root.querySelector("input");
   const desktop = new Desktop({ user: root.dataset.desktop });
 

@@ -1,0 +1,291 @@
+"""What a page asks of a browser: a dashboard of fifty bars that move, beside an empty one.
+
+    make bench ARGS=page
+    make bench ARGS="page --bars 200 --rounds 1"
+
+A web process as in production, with the static files that collectstatic makes, and a
+Chromium without a window. The ratios are what to look at: all pages are seen in the same run,
+and a machine that is busy is so for all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import TYPE_CHECKING
+
+import django
+from playwright.sync_api import sync_playwright
+
+from benchmarks.streams import HOST, manage, say, sign_in, web
+from benchmarks.surroundings import surroundings
+from benchmarks.ticks import ROUND, ROWS
+from tests.services import chromium
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, CDPSession, Page
+
+    from benchmarks.crowd import Address
+
+PRODUCTION = {
+    "DEBUG": "0",
+    "HTTPS": "0",
+    "SECRET_KEY": "of a benchmark, and of nothing else: " + "x" * 50,
+    "ALLOWED_HOSTS": HOST,
+}
+# As wide and as high as a page is on a laptop.
+SIZE = {"width": 1280, "height": 720}
+# What the browser draws, and what keeps it from that, for some milliseconds.
+WATCH = """
+(ms) => new Promise((resolve) => {
+  const seen = { frames: 0, slowest: 0, tasks: 0, longest: 0, shifts: 0 };
+  const watch = (type, take) => {
+    const observer = new PerformanceObserver((list) => list.getEntries().forEach(take));
+    observer.observe({ type });
+    return observer;
+  };
+  const observers = [
+    watch("longtask", ({ duration }) => {
+      seen.tasks += 1;
+      seen.longest = Math.max(seen.longest, duration);
+    }),
+    watch("layout-shift", ({ value }) => (seen.shifts += value)),
+  ];
+  let begin = null;
+  let last = null;
+  requestAnimationFrame(function frame(now) {
+    begin ??= now;
+    if (last !== null) {
+      seen.frames += 1;
+      seen.slowest = Math.max(seen.slowest, now - last);
+    }
+    last = now;
+    if (now - begin < ms) return requestAnimationFrame(frame);
+    seen.seconds = (now - begin) / 1000;
+    // What is observed is told with a delay.
+    setTimeout(() => {
+      for (const observer of observers) observer.disconnect();
+      resolve(seen);
+    }, 200);
+  });
+})
+"""
+# The first text on the screen. It is told of after it was drawn.
+PAINTED = """
+() => new Promise((resolve) => {
+  new PerformanceObserver((list) => {
+    for (const { name, startTime } of list.getEntries()) {
+      if (name === "first-contentful-paint") resolve(startTime);
+    }
+  }).observe({ type: "paint", buffered: true });
+})
+"""
+
+Row = tuple[str, ...]
+
+
+@dataclass
+class Seen:
+    """A page that was looked at for a while."""
+
+    frames: float  # a second
+    slowest: float  # ms from one frame to the next
+    tasks: int  # that took 50 ms or more
+    longest: float  # ms
+    shifts: float
+    busy: float  # ms of the page's thread a second,
+    script: float  # and of those in scripts,
+    drawing: float  # and for styles and layout
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS=page",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--bars", type=int, default=50, help="exports under way")
+    parser.add_argument("--history", type=int, default=500, help="exports that are over")
+    parser.add_argument("--seconds", type=float, default=10, help="that each page is looked at")
+    parser.add_argument("--rounds", type=int, default=3, help="of all pages; the median counts")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    with surroundings() as environment:
+        os.environ.update({**environment, **PRODUCTION})
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+        django.setup()
+        for command in (("migrate", "--verbosity", "0"), ("collectstatic", "--no-input")):
+            subprocess.run(manage(*command), check=True, stdout=subprocess.DEVNULL)
+        empty, full = sign_in("empty"), sign_in("full")
+        fill("full", options.bars, options.history)
+        with web(), browsing() as browser:
+            rows = [
+                *painted_rows(browser, empty, full, options.rounds),
+                *moving_rows(browser, empty, full, options),
+            ]
+    print(table(rows))
+
+
+def fill(username: str, bars: int, history: int) -> None:
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+
+    from tests import exporting
+
+    owner = get_user_model().objects.get(username=username)
+    owner.is_superuser = True  # May download, so that each card has its button.
+    owner.save()
+    exporting.make_exports(owner, bars, history)
+    connection.close()
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium.find(), args=chromium.ARGUMENTS, chromium_sandbox=False
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def dashboard(browser: Browser, address: Address) -> Iterator[Page]:
+    """In a context of its own: its cache is empty, and so is the page's past."""
+    context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type]
+    context.add_cookies([{"name": "sessionid", "value": address.cookie, "url": address.url}])
+    page = context.new_page()
+    page.goto(f"{address.url}/exports/")
+    yield page
+    context.close()
+
+
+# -- Until there is something to see -------------------------------------------------------
+
+
+def painted_rows(browser: Browser, empty: Address, full: Address, rounds: int) -> list[Row]:
+    say("first paint")
+    times: dict[str, list[float]] = {"empty": [], "full": []}
+    for number in range(rounds * 2 + 1):
+        for name, address in (("empty", empty), ("full", full)):
+            with dashboard(browser, address) as page:
+                painted = page.evaluate(PAINTED)
+            if number:  # Before the first, the server has not been asked for anything.
+                times[name].append(painted)
+    before, after = median(times["empty"]), median(times["full"])
+    return [("first paint", f"{before:.0f} ms", f"{after:.0f} ms", ratio(after, before))]
+
+
+# -- While it moves ------------------------------------------------------------------------
+
+
+def moving_rows(
+    browser: Browser, empty: Address, full: Address, options: argparse.Namespace
+) -> list[Row]:
+    seconds = options.seconds
+    idle: list[Seen] = []
+    moving: list[Seen] = []
+    for number in range(options.rounds):
+        say(f"round {number + 1} of {options.rounds}, two pages for {seconds:g} s each")
+        with dashboard(browser, empty) as page:
+            idle.append(look(page, seconds))
+        with dashboard(browser, full) as page, ticks(full, seconds) as begin:
+            wanted = [value + ROWS * round(seconds / ROUND) for value in bars(page)]
+            begin()
+            moving.append(look(page, seconds))
+            wait_until(partial(_are_at, page, wanted), 30, "each bar shows its last value")
+    pair = idle, moving
+    return [
+        ("values that come, a second", "0", f"{options.bars / ROUND:.0f}", ""),
+        row("frames a second", "{:.1f}", *pair, "frames"),
+        row("from one frame to the next, at most", "{:.0f} ms", *pair, "slowest"),
+        row("tasks of 50 ms or more", "{:.0f}", *pair, "tasks"),
+        row("the longest of them", "{:.0f} ms", *pair, "longest"),
+        row("layout shift", "{:.4f}", *pair, "shifts"),
+        row("the page's thread is busy, of a second", "{:.0f} ms", *pair, "busy"),
+        row("of that in scripts", "{:.0f} ms", *pair, "script"),
+        row("of that for styles and layout", "{:.0f} ms", *pair, "drawing"),
+    ]
+
+
+def look(page: Page, seconds: float) -> Seen:
+    """At a page that has been loaded, for so long."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable")
+    before = used(devtools)
+    seen = page.evaluate(WATCH, seconds * 1000)
+    spent = [
+        (now - then) * 1000 / seen["seconds"]
+        for then, now in zip(before, used(devtools), strict=True)
+    ]
+    return Seen(
+        seen["frames"] / seen["seconds"],
+        *(seen[name] for name in ("slowest", "tasks", "longest", "shifts")),
+        *spent,
+    )
+
+
+def used(devtools: CDPSession) -> tuple[float, float, float]:
+    """Seconds of the page's thread: all, in scripts, for styles and layout."""
+    metrics = devtools.send("Performance.getMetrics")["metrics"]
+    found = {metric["name"]: metric["value"] for metric in metrics}
+    drawing = found["RecalcStyleDuration"] + found["LayoutDuration"]
+    return found["TaskDuration"], found["ScriptDuration"], drawing
+
+
+def bars(page: Page) -> list[int]:
+    shown = page.locator("[data-list=live] progress")
+    values: list[int] = shown.evaluate_all("bars => bars.map(({ value }) => value)")
+    return values
+
+
+def _are_at(page: Page, wanted: list[int]) -> bool:
+    return bars(page) == wanted
+
+
+@contextmanager
+def ticks(address: Address, seconds: float) -> Iterator[Callable[[], None]]:
+    """A process that is ready to let all bars move. They do when what is given is called."""
+    user = address.stream.removeprefix("user-")
+    command = [sys.executable, "-m", "benchmarks.ticks", user, str(seconds)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        given = process.stdin
+
+        def begin() -> None:
+            given.write(b"go\n")
+            given.flush()
+
+        try:
+            yield begin
+        finally:
+            process.terminate()
+
+
+# -- What is printed -------------------------------------------------------------------------
+
+
+def row(what: str, form: str, idle: list[Seen], moving: list[Seen], name: str) -> Row:
+    before, after = (median(getattr(each, name) for each in all_) for all_ in (idle, moving))
+    return (what, form.format(before), form.format(after), ratio(after, before))
+
+
+def ratio(after: float, before: float) -> str:
+    return f"{after / before:.2f}" if before else ""
+
+
+def table(rows: list[Row]) -> str:
+    lines = ["| what | empty | full | ratio |", "|---|---:|---:|---:|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

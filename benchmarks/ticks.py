@@ -1,0 +1,41 @@
+"""Workers that report, as a page sees it: python -m benchmarks.ticks USER SECONDS
+
+The values of all exports under way of that user come four times a second, all at once: that
+is as often as workers report, and worse for the page than one after the other.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from benchmarks.export import set_up
+
+ROUND = 0.25  # seconds, as exports/engine/progress.py reports
+ROWS = 2_000  # that each of them has written meanwhile
+
+
+def main(user: int, seconds: float) -> None:
+    set_up()
+    from django.db import transaction
+
+    from exports.models import Export, Status
+    from exports.snapshot import NAMED, snapshot
+    from notifications.publish import retain
+
+    running = Export.objects.filter(owner=user, status=Status.RUNNING)
+    exports = list(running.select_related(*NAMED).order_by("pk"))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    begin = time.monotonic()
+    for number in range(round(seconds / ROUND)):
+        time.sleep(max(begin + number * ROUND - time.monotonic(), 0))
+        with transaction.atomic():
+            for export in exports:
+                export.rows_done += ROWS
+                export.version += 1
+                retain(f"user-{user}", export.key, snapshot(export))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))

@@ -1,0 +1,112 @@
+"""Filters in words: every kind that django-filter has says what it narrows."""
+
+from __future__ import annotations
+
+import django_filters
+import pytest
+from django import forms
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from demo.models import Airport, Flight
+from exports import words
+from exports.exporter import Exporter
+from exports.filter_form import FilterFields
+
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]
+
+
+def any_rows(queryset, _name, _value):
+    """For fields that no model of the demo has."""
+    return queryset
+
+
+class WithMore(forms.Form):
+    """What a project may give its FilterSets."""
+
+    remembered = forms.BooleanField(required=False)
+
+
+class EveryFilter(django_filters.FilterSet):
+    """One of each kind."""
+
+    late = django_filters.BooleanFilter(label="Late", method=any_rows)
+    early = django_filters.BooleanFilter(
+        label="Early", method=any_rows, widget=django_filters.widgets.BooleanWidget
+    )
+    distance = django_filters.LookupChoiceFilter(
+        field_class=forms.DecimalField,
+        lookup_choices=[("exact", "equals"), ("gt", "is over")],
+        label="Distance",
+    )
+    origin = django_filters.ModelMultipleChoiceFilter(
+        queryset=Airport.objects.all(), label="Origin"
+    )
+    dest = django_filters.ModelChoiceFilter(
+        queryset=Airport.objects.all(), label="Destination", widget=forms.TextInput
+    )
+    season = django_filters.ChoiceFilter(
+        choices=[("Cold", [("w", "Winter")]), ("s", "Summer")], label="Season", method=any_rows
+    )
+    dep_delay = django_filters.RangeFilter(label="Delay")
+    tailnum = django_filters.CharFilter(lookup_expr="icontains", label="Plane contains")
+
+    class Meta:
+        model = Flight
+        fields: list[str] = []
+        form = WithMore
+
+
+class Everything(Exporter):
+    queryset = Flight.objects.all()
+    filterset = EveryFilter
+    columns = ["id"]
+
+
+@pytest.fixture(autouse=True)
+def _airports():
+    for code, name in [("EWR", "Newark"), ("JFK", "Kennedy"), ("IAH", "Houston")]:
+        Airport.objects.create(faa=code, name=name, lat=1, lon=1, alt=1, tz=-5, dst="A")
+
+
+@pytest.mark.parametrize(
+    ("filters", "phrase"),
+    [
+        ({"late": "true"}, "Late is Yes"),
+        ({"late": "false"}, "Late is No"),
+        ({"early": False}, "Early is No"),
+        ({"distance": "5", "distance_lookup": "exact"}, "Distance is 5"),
+        ({"distance": "5", "distance_lookup": "gt"}, "Distance is over 5"),
+        ({"origin": ["EWR", "JFK"]}, "Origin is EWR Newark, JFK Kennedy"),
+        ({"dest": "IAH"}, "Destination is IAH Houston"),
+        ({"season": "w"}, "Season is Winter"),
+        ({"season": "s"}, "Season is Summer"),
+        ({"dep_delay_min": "5"}, "Delay from 5 on"),
+        ({"dep_delay_min": "5", "dep_delay_max": "9"}, "Delay from 5 to 9"),
+        ({"dep_delay_max": "0"}, "Delay up to 0"),
+        ({"tailnum": "N1"}, "Plane contains N1"),
+    ],
+    ids=str,
+)
+def test_each_filter_says_what_it_narrows(filters, phrase):
+    assert words.filters(Everything(), filters) == [phrase]
+
+
+@pytest.mark.parametrize("filters", [{"late": "unknown"}, {"tailnum": ""}, {"season": ""}], ids=str)
+def test_what_narrows_nothing_is_not_said(filters):
+    assert words.filters(Everything(), filters) == []
+
+
+def test_of_another_tables_rows_only_those_that_are_chosen_are_read():
+    with CaptureQueriesContext(connection) as queries:
+        words.filters(Everything(), {"dest": "IAH"})
+
+    assert all("WHERE" in each["sql"] for each in queries)
+
+
+def test_a_number_and_how_it_is_compared_are_no_range():
+    fields = FilterFields(Everything(), {})
+
+    by_name = {field.name: field.field.widget for field in fields}
+    assert "aria-label" not in by_name["distance"].widgets[1].attrs
+    assert by_name["dep_delay"].widgets[1].attrs["aria-label"] == "Delay to"
