@@ -24,8 +24,10 @@ from tests.services.valkey import Valkey
 from tests.services.waybill import Server, Worker, start_beat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
+    from django.core.management.color import Style
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from pytest_django import DjangoDbBlocker
 
 
@@ -34,11 +36,16 @@ HERE = Path(__file__).parent
 # they share; else the order is random.
 TIERS = ("unit", "js", "integration", "acceptance", "faults", "browser")
 
+# Migrations fill them, and no test changes them. So they are not filled anew after each: a web
+# server that outlives a test goes on knowing content types by their numbers.
+KEPT = {"auth_permission", "django_content_type"}
+
 RUN = pytest.StashKey[Run]()
 VALKEY = pytest.StashKey[Valkey]()
 POSTGRES = pytest.StashKey[Postgres]()
 S3_SERVER = pytest.StashKey[S3]()
-OLDER = pytest.StashKey[int]()  # How many processes were there before the test.
+# The processes before the test, and how many characters those have said that still run.
+BEFORE = pytest.StashKey[dict[Process, int | None]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,14 +117,17 @@ def _tier(item: pytest.Item) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    item.stash[OLDER] = len(item.config.stash[RUN].processes)
+    item.stash[BEFORE] = {
+        process: len(process.log_text()) if process.is_running else None
+        for process in item.config.stash[RUN].processes
+    }
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skipped test has failed. A failure shows what the processes said that it started."""
+    """A skipped test has failed. A failure shows what processes have said in its time."""
     report = yield
     # A platform may be without what a test is about; the tests are not without a service.
     expected = hasattr(report, "wasxfail") or item.get_closest_marker("skipif")
@@ -125,8 +135,10 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{call.excinfo.value}\nNothing is skipped here: see to what it needs."
     if report.failed:
-        for process in item.config.stash[RUN].processes[item.stash[OLDER] :]:
-            report.sections.append((f"log of {process!r}", process.log_text()[-LOG_TAIL:]))
+        for process in item.config.stash[RUN].processes:
+            before = item.stash[BEFORE].get(process, 0)
+            if before is not None and (said := process.log_text()[before:]):
+                report.sections.append((f"log of {process!r}", said[-LOG_TAIL:]))
     return report
 
 
@@ -152,6 +164,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     """Before the database is dropped at the end, end what threads may still hold of it."""
     from django.db import connection
 
+    _empty_quickly(connection)
     yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
@@ -159,6 +172,26 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+def _empty_quickly(connection: BaseDatabaseWrapper) -> None:
+    """Make what empties the tables after a test cheap.
+
+    SQLite is not asked which rows refer to those that go: all go, and where a foreign key has
+    no index it would look through all flights for each plane.
+    """
+    sql_flush, execute = connection.ops.sql_flush, connection.ops.execute_sql_flush
+
+    def sql_without_the_kept(style: Style, tables: Sequence[str], **options: bool) -> list[str]:
+        statements: list[str] = sql_flush(style, sorted({*tables} - KEPT), **options)
+        return statements
+
+    def execute_without_checks(statements: Sequence[str]) -> None:
+        with connection.constraint_checks_disabled():
+            execute(statements)
+
+    connection.ops.sql_flush = sql_without_the_kept
+    connection.ops.execute_sql_flush = execute_without_checks
 
 
 @pytest.fixture

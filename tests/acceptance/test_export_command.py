@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.services.waybill import Worker
 
-FLIGHTS = 6_000
+FLIGHTS = 4_000
 # So that there is a middle, and a lease that is soon over.
 SLOW = {**flights.SLOWLY, "EXPORTS_LEASE_SECONDS": "3"}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.services.waybill import Worker
     from tests.visitor import Follower, Visitor
 
-FLIGHTS = 20_000
+FLIGHTS = 6_000
 
 
 def start_export(visitor: Visitor) -> dict[str, Any]:

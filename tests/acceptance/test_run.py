@@ -191,15 +191,19 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 @pytest.fixture(scope="module")
 def var_dir(lasting: Terminal, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory like that of the lasting run, for runs that are stopped."""
-    copy = tmp_path_factory.mktemp("copy") / "var"
+    return copy_of(lasting.var_dir, tmp_path_factory.mktemp("copy") / "var")
+
+
+def copy_of(var_dir: Path, copy: Path) -> Path:
+    """Its database, in the new directory `copy`."""
     copy.mkdir()
-    name = "waybill.sqlite3"
-    with (
-        closing(sqlite3.connect(lasting.var_dir / name)) as original,
-        closing(sqlite3.connect(copy / name)) as target,
-    ):
+    with closing(database(var_dir)) as original, closing(database(copy)) as target:
         original.backup(target)
     return copy
+
+
+def database(var_dir: Path) -> sqlite3.Connection:
+    return sqlite3.connect(var_dir / "waybill.sqlite3")
 
 
 @pytest.fixture
@@ -408,14 +412,16 @@ def test_valkey_is_behind_a_door_of_ours_alone(lasting: Terminal) -> None:
     assert valkey.net_connections("inet") == []
 
 
-def test_without_debug_nobody_gets_a_known_password(tmp_path: Path) -> None:
-    terminal = Terminal(
-        RUN, tmp_path / "var", DEBUG="0", SECRET_KEY="s" * 50, ALLOWED_HOSTS="waybill.example"
-    )
+def test_without_debug_nobody_gets_a_known_password(var_dir: Path, tmp_path: Path) -> None:
+    # It has the flights already, which take longest, but not yet anybody.
+    new = copy_of(var_dir, tmp_path / "var")
+    with closing(database(new)) as connection, connection:
+        connection.execute("DELETE FROM auth_user")
+    terminal = Terminal(RUN, new, DEBUG="0", SECRET_KEY="s" * 50, ALLOWED_HOSTS="waybill.example")
     try:
         terminal.wait_until_ready()
-        with closing(sqlite3.connect(tmp_path / "var" / "waybill.sqlite3")) as database:
-            users = database.execute("SELECT username FROM auth_user").fetchall()
+        with closing(database(new)) as connection:
+            users = connection.execute("SELECT username FROM auth_user").fetchall()
     finally:
         terminal.close()
 

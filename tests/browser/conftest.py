@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
 from tests.services import chromium
-from tests.services.waybill import HOST
+from tests.services.waybill import HOST, Server
 from tests.signing_in import session_cookie
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from tests.services.processes import Run
-    from tests.services.waybill import Server
+    from tests.services.valkey import Valkey
 
 FAILED = pytest.StashKey[bool]()
 # It reaches Playwright's process as well, which is then gone before us.
@@ -51,6 +51,67 @@ def browser(run: Run) -> Iterator[Browser]:
             yield browser
             with ended_by_ctrl_c:
                 browser.close()
+
+
+@pytest.fixture(scope="package")
+def production(run: Run) -> dict[str, str]:
+    """The environment of a web server with DEBUG=0, whose static files have been collected."""
+    env = {"DEBUG": "0", "HTTPS": "0", "ALLOWED_HOSTS": HOST}
+    collecting = run.start(
+        "collectstatic", [sys.executable, "manage.py", "collectstatic", "--no-input"], env=env
+    )
+    assert collecting.wait() == 0, collecting.log_text()
+    return env
+
+
+class Lasting:
+    """Web servers that are started when the first test asks for them, and used by all others.
+
+    Users, teams and exports of other tests had other numbers, so nothing that a web process
+    remembers of them can be taken for something of this test.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._servers: dict[str, Server] = {}
+
+    def server(self, name: str, env: dict[str, str]) -> Server:
+        """A server of that name that answers, and whose log is the test's."""
+        server = self._servers.get(name)
+        if server is None:
+            server = self._servers[name] = Server(self._run, env)
+        elif not server.process.is_running:
+            server.restart()
+        server.turn_the_page()
+        return server
+
+    def close(self) -> None:
+        for server in self._servers.values():
+            server.kill()
+
+
+@pytest.fixture(scope="package")
+def lasting(run: Run) -> Iterator[Lasting]:
+    lasting = Lasting(run)
+    yield lasting
+    lasting.close()
+
+
+@pytest.fixture
+def server(
+    lasting: Lasting, production: dict[str, str], transactional_db: None, valkey: Valkey
+) -> Server:
+    """A web server as in production, which pages load in half the time that development takes.
+
+    It outlives the test, which may stop it all the same.
+    """
+    return lasting.server("production", production)
+
+
+@pytest.fixture
+def development(lasting: Lasting, transactional_db: None, valkey: Valkey) -> Server:
+    """A web server that serves each script as it was written. It outlives the test."""
+    return lasting.server("development", {})
 
 
 @pytest.fixture
@@ -100,20 +161,3 @@ def pytest_runtest_makereport(
     if report.failed:
         item.stash[FAILED] = True
     return report
-
-
-@pytest.fixture(scope="session")
-def production(run: Run) -> dict[str, str]:
-    """The environment of a web server with DEBUG=0, whose static files have been collected."""
-    env = {
-        "DEBUG": "0",
-        "HTTPS": "0",
-        "SECRET_KEY": "of the tests, and of nothing else: " + "x" * 50,
-        "ALLOWED_HOSTS": HOST,
-        "VAR_DIR": str(run.private_directory("production")),
-    }
-    collecting = run.start(
-        "collectstatic", [sys.executable, "manage.py", "collectstatic", "--no-input"], env=env
-    )
-    assert collecting.wait() == 0, collecting.log_text()
-    return env

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.services.waybill import Server, Worker
 
+pytestmark = pytest.mark.only_on("sqlite")
+
 FLIGHTS = 2_000
 
 
@@ -149,7 +151,6 @@ def test_the_list_says_so_when_nobody_keeps_it_up_to_date(
     expect(notice).to_be_hidden(timeout=40_000)
 
 
-@pytest.mark.only_on("sqlite")  # What it reads is the same on both.
 def test_the_page_of_an_export_is_live_with_its_parts_and_buttons(
     admin_page: Page, user: User, start_worker: Callable[..., Worker]
 ) -> None:

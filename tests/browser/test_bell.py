@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
+pytestmark = pytest.mark.only_on("sqlite")
+
 
 @pytest.fixture
 def ada(transactional_db, sign_in: Callable[[User], None]) -> User:

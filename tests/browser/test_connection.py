@@ -202,7 +202,7 @@ def proxy(run: Run, server: Server, *locations: str) -> Iterator[str]:
 
 def polls(server: Server, export: Export) -> int:
     """How often the stream was asked for. What is held open is not counted before its end."""
-    return server.process.log_text().count(f'"GET /api/v1/streams/{export.stream}?')
+    return server.log_text().count(f'"GET /api/v1/streams/{export.stream}?')
 
 
 @on_linux

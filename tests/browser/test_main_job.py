@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.services.waybill import Worker
 
-FLIGHTS = 20_000
+FLIGHTS = 10_000
 PASSWORD = "a password of the tests"
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.services.waybill import Worker
 
-FLIGHTS = 20_000
+FLIGHTS = 5_000
 # Each value that the bar is given, also between two looks of a test.
 WATCH_THE_BAR = """() => {
     globalThis.seen = [];

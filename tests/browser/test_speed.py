@@ -16,8 +16,6 @@ from tests.elsewhere import elsewhere
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Browser, Page
 
     from tests.services.waybill import Server
@@ -44,11 +42,6 @@ BYTES = """() => ["navigation", "resource"].flatMap((type) =>
 
 
 @pytest.fixture
-def server(start_server: Callable[..., Server], production: dict[str, str]) -> Server:
-    return start_server(**production)
-
-
-@pytest.fixture
 def ada(transactional_db: None) -> User:
     return User.objects.create_superuser("ada", password=PASSWORD)
 
@@ -63,7 +56,7 @@ def sign_in(page: Page) -> None:
 
 def asked(server: Server, since: int) -> list[str]:
     """What the server was asked for: "GET /exports/". Sockets are asked for as WSCONNECTING."""
-    log = server.process.log_text()[since:]
+    log = server.log_text()[since:]
     return [re.sub(r"\.[0-9a-f]{12}\.", ".", each) for each in re.findall(r'"([A-Z]+ \S+)"', log)]
 
 
@@ -76,7 +69,7 @@ def test_the_dashboard_is_a_page_two_files_and_a_socket(
         base_url=server.url, storage_state=page.context.storage_state()
     )
     visited = visitor.new_page()
-    before = len(server.process.log_text())
+    before = len(server.log_text())
 
     visited.goto("/exports/")
     wait_until(lambda: "WSCONNECT /ws/streams/" in asked(server, before), what="the socket")
@@ -97,7 +90,7 @@ def test_the_dashboard_is_a_page_two_files_and_a_socket(
     expect(visited.locator("[data-list=live] progress")).to_have_count(LIVE)
 
     # Another tab takes the same socket, the admin's too.
-    before = len(server.process.log_text())
+    before = len(server.log_text())
     export = Export.objects.filter(status=Status.RUNNING).latest("created_at")
     admin = visitor.new_page()
     admin.goto("/admin/exports/export/?status__exact=running")

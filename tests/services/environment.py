@@ -23,6 +23,8 @@ DATABASES = ("sqlite", "postgres")
 # A PostgreSQL server to test on, where ours cannot run.
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 SETTINGS = ROOT / "config" / "settings.py"
+# Production refuses that of development. With one for all, who is signed in is so everywhere.
+SECRET_KEY = "of the tests, and of nothing else: " + "x" * 50
 
 
 def settings_in_environment() -> list[str]:
@@ -40,6 +42,7 @@ def prepare(run: Run, database: str, valkey: Valkey, postgres: Postgres) -> None
         # What a developer has exported for a server of theirs is not for the tests.
         os.environ.pop(name, None)
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    os.environ["SECRET_KEY"] = SECRET_KEY
     # Nor are their credentials for S3, nor those that a machine in a cloud would be given.
     nowhere = run.directory / "none"
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = str(nowhere)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
-LOG_TAIL = 8_000  # Characters of a log that an error shows.
+LOG_TAIL = 20_000  # Characters of a log that an error shows.
 
 
 class ServiceError(Exception):

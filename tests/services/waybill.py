@@ -80,6 +80,14 @@ class Server:
     def websocket_url(self) -> str:
         return f"ws://{HOST}:{self.port}/ws/streams/"
 
+    def log_text(self) -> str:
+        """What it has said since it was started, or since `turn_the_page`."""
+        return self.process.log_text()[self._read :]
+
+    def turn_the_page(self) -> None:
+        """What it has said so far was for somebody else."""
+        self._read = len(self.process.log_text())
+
     def stop(self) -> None:
         self.process.stop()
 
@@ -91,6 +99,7 @@ class Server:
         self.process = self._start()
 
     def _start(self) -> Process:
+        self._read = 0
         process = self._run.start(
             "web",
             [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from pytest_django.fixtures import SettingsWrapper
 
@@ -27,29 +27,15 @@ if TYPE_CHECKING:
 # What it asserts is shown as in a test.
 pytest.register_assert_rewrite("tests.faults.exports.depot")
 
-CREW = pytest.StashKey["Crew"]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failure shows what workers said that were there before the test."""
-    report = yield
-    if report.failed and (crew := item.config.stash.get(CREW, None)):
-        report.sections += [(f"log of {name}", said[-20_000:]) for name, said in crew.logs()]
-    return report
-
 
 @pytest.fixture(scope="package")
-def crew(run: Run, pytestconfig: pytest.Config) -> Iterator[Crew]:
+def crew(run: Run) -> Iterator[Crew]:
     """Workers for all tests of this folder."""
     from tests.faults.exports.crew import Crew
 
-    crew = pytestconfig.stash[CREW] = Crew(run, run.private_directory("crew"))
+    crew = Crew(run, run.private_directory("crew"))
     yield crew
     crew.dismiss()
-    del pytestconfig.stash[CREW]
 
 
 @pytest.fixture

@@ -81,9 +81,6 @@ class Crew:
             with contextlib.suppress(ProcessLookupError):
                 hand.thaw()
 
-    def logs(self) -> list[tuple[str, str]]:
-        return [(hand.name, hand.said()) for hand in self._hands]
-
     def _start(self, env: Mapping[str, str]) -> Hand:
         return Hand(
             self._run,
