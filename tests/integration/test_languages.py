@@ -170,6 +170,7 @@ def test_what_is_repeated_in_another_language_is_the_same_question_and_keeps_its
     assert lifecycle.request_once(user=user, exporter="flights") == (repeated, False)
 
 
+@pytest.mark.django_db(transaction=True)  # On PostgreSQL rows are read over another connection.
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
 def test_a_file_and_its_log_are_the_same_whoever_asked(user, settings, tmp_path, file_format):
     use_folders(settings, tmp_path)
