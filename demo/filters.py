@@ -28,8 +28,8 @@ def new_york(_request: object) -> QuerySet[Airport]:
 
 class FlightFilter(FilterSet):  # type: ignore[misc]  # It has no types.
     origin = ModelChoiceFilter(queryset=new_york)
-    dest = CharFilter("dest_code", label=_("destination code"))
-    month = NumberFilter("date__month", label=_("month"), min_value=1, max_value=12)
+    dest = CharFilter("dest_code", label=_("Destination code"))
+    month = NumberFilter("date__month", label=_("Month"), min_value=1, max_value=12)
     date = DateFromToRangeFilter()
     time_hour = IsoDateTimeFromToRangeFilter()
     dep_delay = RangeFilter()

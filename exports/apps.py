@@ -3,10 +3,12 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core import checks
 from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
 
 
 class ExportsConfig(AppConfig):
     name = "exports"
+    verbose_name = _("Exports")
 
     def ready(self) -> None:
         from exports import access, notices, registry  # noqa: PLC0415 - models are there only now

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.http import QueryDict
 from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext as _
@@ -22,12 +23,13 @@ from django_filters.widgets import RangeWidget
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from django import forms
     from django.forms.boundfield import BoundField
 
     from exports.exporter import Exporter
 
 PREFIX = "filter"
+# Without an offset, what is entered there is read in the server's time zone.
+MOMENTS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)
 
 
 class FilterFields:
@@ -45,6 +47,9 @@ class FilterFields:
             self.form = made.form
             for field in self.form.fields.values():
                 _name_its_inputs(field)
+                if isinstance(field, MOMENTS):
+                    zone = get_current_timezone_name()
+                    field.help_text = _("In the time zone %(zone)s.") % {"zone": zone}
 
     @classmethod
     def of(cls, exporter: Exporter, params: Mapping[str, Any]) -> FilterFields:
@@ -79,8 +84,6 @@ def _name_its_inputs(field: forms.Field) -> None:
     for each, name in zip(widget.widgets, names, strict=False):
         each.attrs["aria-label"] = name % {"filter": field.label}
         each.input_type = _input_type(field)
-    if isinstance(field, DateTimeRangeField | IsoDateTimeRangeField):
-        field.help_text = _("In the time zone %(zone)s.") % {"zone": get_current_timezone_name()}
 
 
 def _input_type(field: forms.Field) -> str:

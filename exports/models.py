@@ -14,6 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from exports.filenames import filename
@@ -97,23 +98,31 @@ class Consistency(models.TextChoices):
 class Export(models.Model):
     """One requested run of an exporter."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="exports"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="exports",
+        verbose_name=_("owner"),
     )
     # Its members see the export, too. Without it, and when it is deleted, it is its owner's alone.
     team = models.ForeignKey(
-        "auth.Group", on_delete=models.SET_NULL, null=True, blank=True, related_name="exports"
+        "auth.Group",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="exports",
+        verbose_name=_("team"),
     )
-    exporter = models.CharField(max_length=100)
-    label = models.CharField(max_length=200)
-    format = models.CharField(max_length=10, choices=Format, default=Format.CSV)
+    exporter = models.CharField(_("exporter"), max_length=100)
+    label = models.CharField(_("label"), max_length=200)
+    format = models.CharField(_("format"), max_length=10, choices=Format, default=Format.CSV)
     # What to export: {"columns": [...], "filters": {...}} or {"changelist": "...", ...};
     # `query` reads it. Never a list of keys, save for rows ticked by hand.
     params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     # How its file is written: {"delimiter": ";", "gzip": true, ...}; what is not there has the
     # default of `engine.writers.Options`.
-    options = models.JSONField(default=dict)
+    options = models.JSONField(_("options"), default=dict)
     consistency = models.CharField(
         max_length=8, choices=Consistency, default=Consistency.ROW, blank=True
     )
@@ -122,14 +131,19 @@ class Export(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True)
     # Of which export this one is the repetition.
     origin = models.ForeignKey(
-        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="repetitions"
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="repetitions",
+        verbose_name=pgettext_lazy("of an export", "origin"),
     )
 
-    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.NONE, blank=True)
-    error = models.TextField(blank=True)
+    error = models.TextField(_("error"), blank=True)
 
-    rows_total = models.BigIntegerField(null=True, help_text="Unknown until counted.")
+    rows_total = models.BigIntegerField(null=True, help_text=_("Unknown until counted."))
     rows_done = models.BigIntegerField(default=0)
     # The highest that `rows_done` has been: it falls when a part begins anew, and people ask why.
     rows_most = models.BigIntegerField(default=0, db_default=0)
@@ -137,41 +151,45 @@ class Export(models.Model):
     assembled = models.FloatField(default=0, db_default=0)
     bytes = models.BigIntegerField(default=0)
     protected_cells = models.BigIntegerField(
-        default=0, help_text="Cells that a spreadsheet would have run as a formula."
+        default=0, help_text=_("Cells that a spreadsheet would have run as a formula.")
     )
-    rate = models.FloatField(null=True, help_text="Rows a second, smoothed.")
+    rate = models.FloatField(null=True, help_text=_("Rows a second, smoothed."))
 
     # Each claim takes the next attempt. A worker's every write names the one it was given,
     # so a worker that was thought dead and comes back changes nothing.
-    attempt = models.PositiveIntegerField(default=0)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
     # Attempts that ended in an orderly hand-over. They do not count against the export.
-    handovers = models.PositiveIntegerField(default=0)
-    lease_expires_at = models.DateTimeField(null=True)
-    worker = models.CharField(max_length=200, blank=True)
-    log_lines = models.PositiveIntegerField(default=0)
+    handovers = models.PositiveIntegerField(_("handovers"), default=0)
+    lease_expires_at = models.DateTimeField(_("lease expires at"), null=True)
+    worker = models.CharField(_("worker"), max_length=200, blank=True)
+    log_lines = models.PositiveIntegerField(_("log lines"), default=0)
     # Each change that is told takes the next. An export is told of on several streams, whose
     # revisions cannot be compared; of two snapshots, the one with the higher version is newer.
     version = models.PositiveBigIntegerField(default=1)
 
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     # Since when it waits, this time. Those that wait are taken in this order.
     queued_at = models.DateTimeField(default=timezone.now)
     # When the broker was last told. Nothing decides by what the broker says.
-    enqueued_at = models.DateTimeField(null=True)
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    enqueued_at = models.DateTimeField(_("enqueued at"), null=True)
+    started_at = models.DateTimeField(_("started at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
     # When the first and the last of its rows were read: each is as it was in between.
     read_from = models.DateTimeField(null=True)
     read_until = models.DateTimeField(null=True)
     # What PostgreSQL calls the moment that all workers of this attempt read. It is gone with
     # the connection that holds it.
     snapshot_id = models.CharField(max_length=100, blank=True)
-    expires_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True)
 
-    file = models.CharField(max_length=255, blank=True, help_text="Its name in storage.")
+    file = models.CharField(
+        _("file"), max_length=255, blank=True, help_text=_("Its name in storage.")
+    )
     sha256 = models.CharField(max_length=64, blank=True)
 
     class Meta:
+        verbose_name = _("export")
+        verbose_name_plural = _("exports")
         ordering = ["-created_at", "-id"]
         indexes = [
             # The dashboard's history.
@@ -265,7 +283,7 @@ class Preset(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="export_presets"
     )
     exporter = models.CharField(max_length=100)
-    name = models.CharField(max_length=100, blank=True, help_text="Empty: the last choice.")
+    name = models.CharField(max_length=100, blank=True, help_text=_("Empty: the last choice."))
     format = models.CharField(max_length=10, choices=Format)
     # As those of an Export. What cannot be had any more is found out when it is run.
     options = models.JSONField(default=dict)
@@ -273,6 +291,8 @@ class Preset(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = _("preset")
+        verbose_name_plural = _("presets")
         ordering = ["exporter", "name"]
         constraints = [
             models.UniqueConstraint(
@@ -281,7 +301,7 @@ class Preset(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"the last choice for {self.exporter}"
+        return self.name or gettext("the last choice for %(name)s") % {"name": self.exporter}
 
 
 class PartStatus(models.TextChoices):
@@ -294,33 +314,37 @@ class Part(models.Model):
     """A range of primary keys of one export: `after_key` < key <= `upto_key`."""
 
     export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="parts")
-    number = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(_("number"))
     # As text, read back by the primary key's own field. Null: from the first key.
     after_key = models.TextField(null=True)  # noqa: DJ001 - "" is a key, too
     upto_key = models.TextField()
-    rows = models.PositiveBigIntegerField(help_text="As planned.")
+    rows = models.PositiveBigIntegerField(_("rows"), help_text=_("As planned."))
 
-    status = models.CharField(max_length=8, choices=PartStatus, default=PartStatus.OPEN)
-    attempt = models.PositiveIntegerField(default=0)
-    lease_expires_at = models.DateTimeField(null=True)
-    worker = models.CharField(max_length=200, blank=True)
-    rows_done = models.PositiveBigIntegerField(default=0)
+    status = models.CharField(
+        _("status"), max_length=8, choices=PartStatus, default=PartStatus.OPEN
+    )
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    lease_expires_at = models.DateTimeField(_("lease expires at"), null=True)
+    worker = models.CharField(_("worker"), max_length=200, blank=True)
+    rows_done = models.PositiveBigIntegerField(_("rows done"), default=0)
     bytes = models.PositiveBigIntegerField(default=0)
     protected_cells = models.PositiveBigIntegerField(default=0)
     # Whether who has it is a helper, and not the worker that holds the export.
     by_helper = models.BooleanField(default=False)
-    file = models.CharField(max_length=255, blank=True, help_text="Its name in storage.")
+    file = models.CharField(max_length=255, blank=True, help_text=_("Its name in storage."))
     # Of its bytes, to know them again. It is fifty times as fast as the SHA-256 of the file.
     crc32 = models.PositiveBigIntegerField(null=True)
 
     class Meta:
+        verbose_name = _("part")
+        verbose_name_plural = _("parts")
         ordering = ["export", "number"]
         constraints = [
             models.UniqueConstraint(fields=["export", "number"], name="one_part_a_number"),
         ]
 
     def __str__(self) -> str:
-        return f"part {self.number}"
+        return gettext("part %(number)d") % {"number": self.number}
 
 
 class TaskRun(models.Model):
@@ -328,10 +352,12 @@ class TaskRun(models.Model):
 
     export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="task_runs")
     task_id = models.CharField(max_length=255)
-    attempt = models.PositiveIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    attempt = models.PositiveIntegerField(_("attempt"))
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("task run")
+        verbose_name_plural = _("task runs")
         constraints = [
             models.UniqueConstraint(fields=["export", "attempt"], name="one_task_run_an_attempt"),
         ]
@@ -346,15 +372,21 @@ class Download(models.Model):
 
     export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="downloads")
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("user"),
     )
-    at = models.DateTimeField(auto_now_add=True)
-    address = models.GenericIPAddressField(null=True)
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+    address = models.GenericIPAddressField(_("address"), null=True)
     # As the request had it; empty for the whole file.
-    range = models.CharField(max_length=100, blank=True)
+    range = models.CharField(_("range"), max_length=100, blank=True)
 
     class Meta:
+        verbose_name = _("download")
+        verbose_name_plural = _("downloads")
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.user} at {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.user}, {self.at:%Y-%m-%d %H:%M} UTC"

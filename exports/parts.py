@@ -183,7 +183,9 @@ def _counters(part: Part) -> dict[str, int]:
 def _update_part(part: Part, **fields: Any) -> None:
     mine = Part.objects.filter(pk=part.pk, status=PartStatus.CLAIMED, attempt=part.attempt)
     if not mine.update(**fields):
-        raise Fenced(f"Attempt {part.attempt} at {part} of export {part.export_id} is over.")
+        raise Fenced(
+            f"Attempt {part.attempt} at part {part.number} of export {part.export_id} is over."
+        )
 
 
 def _update(export: Export, **fields: Any) -> None:

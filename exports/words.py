@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.validators import EMPTY_VALUES
 from django.db.models import Model, QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import get_current_timezone_name, is_naive
 from django.utils.translation import gettext as _
 from django_filters.widgets import LookupChoiceWidget, RangeWidget
 
 from exports import query
+from exports.filter_form import MOMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +42,7 @@ def _phrase(field: BoundField, lookup: str, value: Any) -> str:
     """In the words of who asked: what a date is parsed to is a moment of its day."""
     widget = field.field.widget
     if isinstance(widget, RangeWidget):
-        return _between(field, *field.data)
+        return _between(field, *(_said(field, text) for text in field.data))
     if value in EMPTY_VALUES:
         return ""
     if isinstance(widget, LookupChoiceWidget):
@@ -61,7 +64,17 @@ def _texts(field: BoundField, value: Any) -> list[str]:
         chosen = [value] if isinstance(value, Model) else value
         return [str(choices.label_from_instance(each)) for each in chosen]
     texts = field.data if isinstance(field.data, list) else [field.data]
-    return [_called(text, field.field.widget) for text in texts if text not in EMPTY_VALUES]
+    widget = field.field.widget
+    return [_called(_said(field, text), widget) for text in texts if text not in EMPTY_VALUES]
+
+
+def _said(field: BoundField, text: str) -> str:
+    """A moment names its time zone: the times of the page around it are in the reader's."""
+    if not text or not isinstance(field.field, MOMENTS):
+        return text
+    moment = parse_datetime(text)
+    zone = get_current_timezone_name() if moment is None or is_naive(moment) else ""
+    return f"{text.replace('T', ' ')} {zone}".rstrip()
 
 
 def _between(field: BoundField, low: str | None, high: str | None) -> str:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class NotificationsConfig(AppConfig):
     name = "notifications"
-    verbose_name = "Streams and inbox"
+    verbose_name = _("Streams and inbox")
 
     def ready(self) -> None:
         from notifications import recheck  # noqa: PLC0415 - models are there only now

@@ -11,6 +11,7 @@ import secrets
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -23,16 +24,22 @@ class Stream(models.Model):
     """Where a stream stands. Its row lock is what puts commits in the order of offsets."""
 
     # Channels allows ASCII letters, digits, hyphens, underscores and periods, under 100.
-    name = models.CharField(max_length=99, unique=True)
+    name = models.CharField(_("name"), max_length=99, unique=True)
     # A client that holds another epoch's cursor must start again.
-    epoch = models.CharField(max_length=16, default=new_epoch)
-    head = models.BigIntegerField(default=0, help_text="The offset of the newest event.")
+    epoch = models.CharField(_("epoch"), max_length=16, default=new_epoch)
+    head = models.BigIntegerField(
+        _("head"), default=0, help_text=_("The offset of the newest event.")
+    )
     revision = models.BigIntegerField(
-        default=0, help_text="The revision of the newest retained value."
+        _("revision"), default=0, help_text=_("The revision of the newest retained value.")
     )
     floor = models.BigIntegerField(
-        default=0, help_text="The highest offset that pruning has removed."
+        _("floor"), default=0, help_text=_("The highest offset that pruning has removed.")
     )
+
+    class Meta:
+        verbose_name = _("stream")
+        verbose_name_plural = _("streams")
 
     def __str__(self) -> str:
         return self.name
@@ -43,14 +50,20 @@ class Event(models.Model):
 
     # No index of its own: both below begin with it.
     stream = models.ForeignKey(
-        Stream, on_delete=models.CASCADE, related_name="events", db_index=False
+        Stream,
+        on_delete=models.CASCADE,
+        related_name="events",
+        db_index=False,
+        verbose_name=_("stream"),
     )
-    offset = models.BigIntegerField()
-    type = models.CharField(max_length=100)
-    data = models.JSONField(encoder=DjangoJSONEncoder)
-    at = models.DateTimeField()
+    offset = models.BigIntegerField(_("offset"))
+    type = models.CharField(_("type"), max_length=100)
+    data = models.JSONField(_("data"), encoder=DjangoJSONEncoder)
+    at = models.DateTimeField(_("at"))
 
     class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
         constraints = [
             models.UniqueConstraint(fields=["stream", "offset"], name="one_event_an_offset"),
         ]
@@ -67,19 +80,22 @@ class Event(models.Model):
 class Retained(models.Model):
     """The current value of one key of a stream. A newer one replaces it."""
 
-    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="retained")
-    key = models.CharField(max_length=100)
-    revision = models.BigIntegerField()
-    data = models.JSONField(encoder=DjangoJSONEncoder)
-    at = models.DateTimeField()
+    stream = models.ForeignKey(
+        Stream, on_delete=models.CASCADE, related_name="retained", verbose_name=_("stream")
+    )
+    key = models.CharField(_("key"), max_length=100)
+    revision = models.BigIntegerField(_("revision"))
+    data = models.JSONField(_("data"), encoder=DjangoJSONEncoder)
+    at = models.DateTimeField(_("at"))
 
     class Meta:
+        verbose_name = _("retained value")
+        verbose_name_plural = _("retained values")
         constraints = [
             models.UniqueConstraint(fields=["stream", "key"], name="one_value_a_key"),
             models.UniqueConstraint(fields=["stream", "revision"], name="one_value_a_revision"),
         ]
         ordering = ["stream", "revision"]
-        verbose_name = "retained value"
 
     def __str__(self) -> str:
         return f"{self.key} r{self.revision}"
@@ -97,42 +113,59 @@ class Inbox(models.Model):
     """How far one user has read their notifications, and how far they were mailed."""
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="inbox"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="inbox",
+        verbose_name=_("user"),
     )
     # The user's stream in the life that the two offsets are of. If it is deleted and made
     # anew, they mean nothing there.
     stream = models.OneToOneField(Stream, on_delete=models.SET_NULL, null=True, editable=False)
-    read_offset = models.BigIntegerField(default=0, help_text="Read up to this event.")
-    mailed_offset = models.BigIntegerField(default=0, help_text="Mailed up to this event.")
+    read_offset = models.BigIntegerField(
+        _("read offset"), default=0, help_text=_("Read up to this event.")
+    )
+    mailed_offset = models.BigIntegerField(
+        _("mailed offset"), default=0, help_text=_("Mailed up to this event.")
+    )
 
-    email = models.CharField(max_length=10, choices=Mailing, default=Mailing.ALL)
+    email = models.CharField(_("email"), max_length=10, choices=Mailing, default=Mailing.ALL)
     language = models.CharField(
-        max_length=20, blank=True, help_text="Of e-mails. Empty: the site's."
+        _("language"), max_length=20, blank=True, help_text=_("Of e-mails. Empty: the site's.")
     )
 
     # Each claim by somebody who sends mail takes the next attempt, and names it ever after.
-    mail_attempt = models.PositiveBigIntegerField(default=0)
+    mail_attempt = models.PositiveBigIntegerField(_("mail attempt"), default=0)
     mail_after = models.DateTimeField(
-        null=True, help_text="Somebody is sending, or was told to try later: not before this."
+        _("mail after"),
+        null=True,
+        help_text=_("Somebody is sending, or was told to try later: not before this."),
     )
 
     class Meta:
-        verbose_name_plural = "inboxes"
+        verbose_name = _("inbox")
+        verbose_name_plural = _("inboxes")
 
     def __str__(self) -> str:
-        return f"inbox of {self.user}"
+        return gettext("inbox of %(user)s") % {"user": self.user}
 
 
 class Token(models.Model):
     """A bearer token of a program. Only its SHA-256 is kept; `tokens.create` shows it once."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="waybill_tokens"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="waybill_tokens",
+        verbose_name=_("user"),
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    note = models.CharField(max_length=100, blank=True, help_text="What uses it.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    last_used_at = models.DateTimeField(null=True, editable=False)
+    note = models.CharField(_("note"), max_length=100, blank=True, help_text=_("What uses it."))
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("token")
+        verbose_name_plural = _("tokens")
 
     def __str__(self) -> str:
         return self.note or f"token {self.pk}"

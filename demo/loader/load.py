@@ -16,7 +16,7 @@ from demo.loader.tables import TABLES, Table
 from demo.models import Flight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from django.db.models import Field
 
@@ -28,14 +28,16 @@ class Report(Protocol):
         """`done` of `total` rows of a table are in. The first call is made before the first row."""
 
 
-def missing(*, flights: int | None = None) -> list[tuple[Table, int, int]]:
-    """The tables that are not full, each with how many rows it has and how many it needs.
+def missing(
+    *, flights: int | None = None, tables: Sequence[Table] = TABLES
+) -> list[tuple[Table, int, int]]:
+    """Those of `tables` that are not full, with how many rows each has and how many it needs.
 
     With `flights`, that many flights are enough. A table with rows of your own besides is
     full. The answer takes milliseconds.
     """
     found = []
-    for table in TABLES:
+    for table in tables:
         total = table.source.rows
         if table.model is Flight and flights is not None:
             total = min(flights, total)
@@ -46,15 +48,15 @@ def missing(*, flights: int | None = None) -> list[tuple[Table, int, int]]:
 
 
 @transaction.atomic
-def load(report: Report, *, flights: int | None = None) -> None:
-    """Fill the tables that are not full. Raises DamagedFileError before it writes anything.
+def load(report: Report, *, flights: int | None = None, tables: Sequence[Table] = TABLES) -> None:
+    """Fill those of `tables` that are not full. Raises DamagedFileError before it writes anything.
 
     Rows go in in the order of their file, and all or none, so a table with n rows has the
     first n: an earlier, smaller load is continued.
     """
     # Two at once: the second waits here, then finds nothing missing.
     ContentType.objects.select_for_update().get(app_label="demo", model="flight")
-    work = missing(flights=flights)
+    work = missing(flights=flights, tables=tables)
     for table, _have, _total in work:
         table.source.verify()
     for table, have, total in work:

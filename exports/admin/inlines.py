@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Subquery
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django_celery_results.models import TaskResult
 
@@ -46,7 +47,7 @@ class OfAnExport(admin.TabularInline):  # type: ignore[type-arg]  # Not generic 
 
 class PartInline(OfAnExport):
     model = Part
-    verbose_name_plural = _("parts (the first %d)") % PARTS_SHOWN
+    verbose_name_plural = format_lazy(_("parts (the first {count})"), count=PARTS_SHOWN)
     fields = [
         "number",
         "status",
@@ -101,7 +102,7 @@ class DownloadInline(OfAnExport):
     """Who got the file, or a link to it. An address is personal data: see docs/operations.md."""
 
     model = Download
-    verbose_name_plural = _("downloads (the last %d)") % DOWNLOADS_SHOWN
+    verbose_name_plural = format_lazy(_("downloads (the last {count})"), count=DOWNLOADS_SHOWN)
     fields = ["at", "user", "address", "range"]
     readonly_fields = ["at"]
 

@@ -154,6 +154,33 @@ def test_the_page_of_an_export_says_what_was_chosen(signed_in, flights):
     assert "arr_delay_min=10" in gone
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "hint"),
+    [
+        (
+            "en",
+            "Scheduled hour from 2013-01-01 10:00 Europe/Rome to 2013-01-02 10:00+02:00",
+            "In the time zone Europe/Rome.",
+        ),
+        (
+            "de",
+            "Geplante Stunde von 2013-01-01 10:00 Europe/Rome bis 2013-01-02 10:00+02:00",
+            "In der Zeitzone Europe/Rome.",
+        ),
+    ],
+)
+def test_a_moment_is_asked_for_and_told_with_its_time_zone(
+    signed_in, user, settings, *, language, said, hint
+):
+    settings.TIME_ZONE = "Europe/Rome"
+    settings.LANGUAGE_CODE = language
+    filters = {"time_hour_after": "2013-01-01T10:00", "time_hour_before": "2013-01-02T10:00+02:00"}
+    export = lifecycle.request(user=user, exporter="flights", filters=filters)
+
+    assert said in words(signed_in.get(export.get_absolute_url()))
+    assert hint in words(signed_in.get(FLIGHTS))
+
+
 @pytest.mark.parametrize("way", ["get", "post"])
 @pytest.mark.parametrize(("name", "status"), [("nothing", 404), ("planes", 403)])
 def test_who_may_not_run_an_exporter_sees_no_page_of_it(signed_in, way, name, status):
@@ -216,7 +243,7 @@ def test_without_scripts_a_button_shows_the_preview(signed_in):
 
     assert page.status_code == 200
     assert "3 flights" in words(page)
-    assert "<td>N11</td><td>11</td>" in text(page)
+    assert "<td><bdi>N11</bdi></td><td><bdi>11</bdi></td>" in text(page)
 
 
 @committed

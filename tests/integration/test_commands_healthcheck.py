@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import OperationalError, connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
@@ -123,12 +124,13 @@ def test_without_the_database_what_needs_it_is_not_asked():
 
 @pytest.mark.usefixtures("well")
 def test_a_migration_that_is_not_applied_is_named():
-    MigrationRecorder(connection).record_unapplied("exports", "0005_presets")
+    ((app, last),) = MigrationLoader(connection).graph.leaf_nodes("exports")
+    MigrationRecorder(connection).record_unapplied(app, last)
 
     text, status = healthcheck()
 
     assert status == 1
-    assert "NO  migrations: 1 not applied, exports.0005_presets first. Apply them:" in text
+    assert f"NO  migrations: 1 not applied, exports.{last} first. Apply them:" in text
 
 
 @pytest.mark.usefixtures("well")

@@ -7,17 +7,26 @@ from io import StringIO
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.db import transaction
 
 from exports import query, registry
 from exports.exceptions import InvalidFilter
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def data(django_db_setup, django_db_blocker):
+    """Loaded once, since these tests only read; and rolled back."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        call_command("load_demo", flights=2_000, stdout=StringIO())
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
-def selected(admin_user):
+def selected(data, admin_user):
     """A function that gives the rows of an exporter under some filters."""
-    call_command("load_demo", flights=2_000, stdout=StringIO())
 
     def select(name, /, **filters):
         return query.rows(registry.get(name), admin_user, {"filters": filters})

@@ -11,7 +11,7 @@ from exports import lifecycle
 from exports.exceptions import InvalidFilter, LostRace
 from exports.models import Export, Status
 from notifications.models import Event
-from tests.exporting import put
+from tests.exporting import content, log, make_flights, put, run, start, use_folders
 
 pytestmark = pytest.mark.django_db
 
@@ -168,3 +168,20 @@ def test_what_is_repeated_in_another_language_is_the_same_question_and_keeps_its
 
     assert repeated.label == "Flüge"
     assert lifecycle.request_once(user=user, exporter="flights") == (repeated, False)
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
+def test_a_file_and_its_log_are_the_same_whoever_asked(user, settings, tmp_path, file_format):
+    use_folders(settings, tmp_path)
+    make_flights(range(1, 4))
+    made = []
+
+    for language in ("en", "de"):
+        with translation.override(language):
+            made.append(run(start(user, exporter="flights", columns=None, format=file_format)))
+
+    english, german = made
+    assert b"dep_delay" in content(german)
+    assert content(german) == content(english)
+    # But for its first and last line, which name the export and how long it took.
+    assert log(german)[1:-1] == log(english)[1:-1] != []

@@ -9,8 +9,9 @@ import { bringToLife as cards } from "./exports.js";
 import { localise } from "./times.js";
 
 const parts = [
-  // The times of the admin are the server's, also in our panel.
-  ["time[data-form]:not(.waybill-panel *), [data-zone]", () => localise(document)],
+  // The foot names the zone of a page's times. Those of the admin are the server's, also in our
+  // panel, and so are those of filters.
+  ["time[data-form]:not(.waybill-panel *), main time[data-ago]", () => localise(document)],
   ["[data-bell]", bell],
   ["[data-desktop]", desktop],
   ["[data-streams][data-made-at]", cards],
