@@ -140,6 +140,7 @@ class _Run:
         self._part: Part | None = None  # that is written now
         self._ticker = Ticker(self._tick)
         self._rate = Rate()
+        self._speed: float | None = None  # as of the last report
         self._started = time.monotonic()
         self._asked_for_help = -math.inf
         self._assembled = 0.0  # of the file, at most 1
@@ -193,7 +194,7 @@ class _Run:
 
     def _extract_all(self, extractor: Extractor) -> None:
         """Every part, those that others have included: until all are in storage."""
-        self._rate = Rate()  # From here on: counting must not look like slow extracting.
+        self._measure_anew()  # From here on: counting must not look like slow extracting.
         began = time.monotonic()
         self._ask_for_help(extractor.parallel)
         part = self._claim()
@@ -245,7 +246,7 @@ class _Run:
 
     def _assemble(self, extractor: Extractor) -> None:
         export = self._export
-        self._rate = Rate()  # From here on of the rows that are joined.
+        self._measure_anew()  # From here on of the rows that are joined.
         self._tick(stage=Stage.ASSEMBLING, read_until=Now())
         done = list(export.parts.order_by("number"))
         rows = sum(part.rows_done for part in done)
@@ -268,6 +269,9 @@ class _Run:
         self._assembled = share
         self._turn()
 
+    def _measure_anew(self) -> None:
+        self._rate, self._speed = Rate(), None
+
     def _turn(self) -> None:
         self._ticker.touch()
         _stop_if(self._should_stop)
@@ -277,10 +281,12 @@ class _Run:
         fields["assembled"] = self._assembled
         lines = self._log.take()
         try:
-            parts.tick(self._export, self._part, rate=self._rate.value, lines=lines, **fields)
+            parts.tick(self._export, self._part, rate=self._speed, lines=lines, **fields)
         except BaseException:
             self._log.give_back(lines)
             raise
         limits.check_bytes(self._export, self._export.bytes)
         # All workers' rows. Fewer than before are those of a part that was lost.
         self._rate.add(max(self._export.rows_done - before, 0))
+        # Now, and not with the next report: until then time passes, and no rows are added.
+        self._speed = self._rate.value

@@ -174,6 +174,7 @@ class SelectionPage:
             what, phrases = self.in_words(), self._phrases
         except InvalidSelection as unreadable:
             error = error or unreadable
+        form.fields["label"].widget.attrs["placeholder"] = what
         opts = self._admin.opts
         context = {
             **self._admin.admin_site.each_context(self._request),

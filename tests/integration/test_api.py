@@ -618,6 +618,7 @@ def test_the_document_describes_every_path_and_its_refusals(client):
         ("post", "/api/v1/exports"),
         ("get", "/api/v1/exports/{export_id}"),
         ("get", "/api/v1/exports/{export_id}/file"),
+        ("get", "/api/v1/exports/{export_id}/log"),
         ("post", "/api/v1/exports/{export_id}/cancel"),
         ("post", "/api/v1/exports/{export_id}/pause"),
         ("post", "/api/v1/exports/{export_id}/resume"),

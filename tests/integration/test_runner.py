@@ -15,9 +15,10 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import OperationalError
 
 from demo.models import Flight
-from exports import lifecycle
+from exports import lifecycle, parts
 from exports.engine import keeper, runner, store
-from exports.engine.progress import Ticker
+from exports.engine.progress import Rate, Ticker
+from exports.exporter import Column, Exporter
 from exports.models import Export, Part, Status
 from notifications.models import Event, Retained, Stream
 from tests import exporting
@@ -742,3 +743,35 @@ def test_a_file_that_grows_too_large_is_given_up(person, settings):
     assert export.status == "failed"
     assert re.match(r"Its file has \d+ bytes so far, and may have 500 at most\.", export.error)
     assert export.file == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_rate_that_is_told_is_not_that_of_no_rows(monkeypatch, settings):
+    """A clock that goes a second a row: one row a second is all that may ever be told."""
+    settings.EXPORTS_PAGE_ROWS = 100
+    now, told = [0.0], []
+    tick = parts.tick
+
+    def pass_a_second(number):
+        now[0] += 1
+        return number
+
+    def note(export, part=None, *, rate=None, **fields):
+        told.append(rate)
+        return tick(export, part, rate=rate, **fields)
+
+    class Numbers(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = [Column("id", needs=["id"], python=pass_a_second)]
+
+    monkeypatch.setattr(runner, "Rate", partial(Rate, clock=lambda: now[0]))
+    monkeypatch.setattr(runner, "Ticker", partial(Ticker, interval=0))
+    monkeypatch.setattr(parts, "tick", note)
+    user = User.objects.create_superuser("ada")
+    make_flights(range(1, 1_201))
+
+    with registered(Numbers):
+        run(start(user, exporter="numbers", columns=None))
+
+    assert {rate for rate in told if rate is not None} == {1.0}
