@@ -16,8 +16,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 def new_epoch() -> str:
-    """A random name for one life of a stream: 12 URL-safe characters without a dot."""
-    return secrets.token_urlsafe(9)
+    """A random name for one life of a stream: 12 URL-safe characters without a dot.
+
+    Nor with a hyphen: a cursor that begins with one is an option to a command line.
+    """
+    return secrets.token_urlsafe(9).replace("-", "_")
 
 
 class Stream(models.Model):

@@ -20,7 +20,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from notifications import hub, push, replay
-from notifications.models import Event, Stream
+from notifications.models import Event, Stream, new_epoch
 from notifications.pacer import Pacer
 from tests.services.processes import ROOT
 from tests.streaming import append, connected, in_thread, session_of
@@ -589,3 +589,9 @@ def on_terminal(*arguments):
         os.close(ours)
     assert process.returncode == 0, shown.decode()
     return shown.decode()
+
+
+def test_no_cursor_is_taken_for_an_option(monkeypatch):
+    monkeypatch.setattr("notifications.models.secrets.token_urlsafe", lambda _: "-a-b_c")
+
+    assert new_epoch() == "_a_b_c"
