@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from exports.exceptions import UnknownTeam
+from exports import query
+from exports.exceptions import NotPermitted, RequestError, UnknownTeam
 from exports.models import Export
 from exports.snapshot import NAMED
 from notifications import access
@@ -40,6 +41,15 @@ def own_and_shared(user: User, teams: Collection[Group] | QuerySet[Group]) -> Qu
 def may_change(user: User, export: Export) -> bool:
     """Whether `user` may pause, resume and cancel `export`: to see it is not enough."""
     return export.owner_id == user.pk or user.has_perm("exports.change_export")
+
+
+def may_download(user: User, exporter: str) -> bool:
+    """Whether a click would bring a file of it: not for all who may see the export."""
+    try:
+        query.permitted(user, exporter)
+    except (NotPermitted, RequestError):
+        return False
+    return True
 
 
 def chosen_team(user: User, chosen: int | str | None) -> Group | None:

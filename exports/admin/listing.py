@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from exports.access import may_download
 from exports.admin import news
 from exports.admin.news import News
+from exports.figures import duration, number
 from exports.models import Status
-from exports.templatetags.waybill import duration, may_download, number
 from notifications import backlog
 
 if TYPE_CHECKING:

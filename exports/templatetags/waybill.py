@@ -1,37 +1,28 @@
-"""How pages show an export: its card, and numbers as people read them in their language.
-
-A page is alive: `static/exports/format.js` formats the same numbers when they change, by what
-browsers know of the page's language. tests/js/format_cases.json holds both to one table, for
-each language that the pages are in.
-"""
+"""How pages show an export: its card, its bar, and sentences that its script keeps true."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
 from django import template
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
-from exports import logtext, query, registry, words
-from exports.access import may_change
+from exports import figures, logtext, registry, words
+from exports.access import may_change, may_download
 from exports.conf import conf
-from exports.exceptions import NotPermitted, RequestError
-from exports.models import HELD, Stage, Status
+from exports.exceptions import RequestError
+from exports.models import HELD, Status
 from exports.snapshot import last_lines, snapshot
 from notifications import clock
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from django.contrib.auth.models import User
     from django.template import Context
     from django.utils.safestring import SafeString
 
@@ -39,12 +30,6 @@ if TYPE_CHECKING:
 
 register = template.Library()
 
-HARD = "\N{NO-BREAK SPACE}"
-KILOBYTE = 1024
-
-# Seconds without a word from its worker after which an export's page stops to say how fast it
-# is. Reports come four times a second, and from a busy database once in some.
-SILENT_SECONDS = 10
 # What `engine.runner` writes of an error that is none of our own: "ValueError: …".
 UNFORESEEN = re.compile(r"\w+: ")
 # What no script of a page reads of an export that is on it: half of the page's weight.
@@ -93,7 +78,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "is_held": export.status in HELD,
         "silence": silence(export),
         # Its lease runs out, and beat looks for such.
-        "patience": duration(conf.LEASE_SECONDS + clock.SECONDS),
+        "patience": figures.duration(conf.LEASE_SECONDS + clock.SECONDS),
         "reached": reached(export, current),
         # For a list they are read before, in one query.
         "lines": (context.get("last_lines") or last_lines([export])).get(export.stream),
@@ -102,15 +87,6 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         # An orderly hand-over takes an attempt, too, and is nobody's loss.
         "lost_workers": max(export.attempt - export.handovers - 1, 0),
     }
-
-
-def may_download(user: User, exporter: str) -> bool:
-    """Whether a click would bring a file of it: not for all who may see the export."""
-    try:
-        query.permitted(user, exporter)
-    except (NotPermitted, RequestError):
-        return False
-    return True
 
 
 def narrowed(export: Export) -> list[str]:
@@ -138,9 +114,9 @@ def reached(export: Export, snapshot: dict[str, Any]) -> str:
     done = max(export.rows_most, export.rows_done)
     if not done or not export.is_final:
         return ""
-    far = {**snapshot, "rows_done": done}
+    known = figures.values({**snapshot, "rows_done": done})
     pattern = _("stopped at {rows_done} of {rows_total} rows ({percent})")
-    return fill(pattern, values(far)) or fill(_("stopped at {rows_done} rows"), values(far))
+    return figures.fill(pattern, known) or figures.fill(_("stopped at {rows_done} rows"), known)
 
 
 @register.simple_tag
@@ -152,21 +128,12 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def bar(name: str, snapshot: dict[str, Any]) -> SafeString:
     """How far it is, kept up to date by the page's script. Without a value, it is not known."""
-    far = share(snapshot)
+    far = figures.share(snapshot)
     if far is None:
         return format_html('<progress aria-label="{}"></progress>', name)
     return format_html(
         '<progress aria-label="{}" max="{}" value="{}"></progress>', name, *map(json.dumps, far)
     )
-
-
-def share(snapshot: dict[str, Any]) -> tuple[float, float] | None:
-    """All there is to do, and what is done of it; None when that is not known."""
-    if snapshot["stage"] == Stage.ASSEMBLING:
-        return 1, snapshot["assembled"]
-    if snapshot["rows_total"] is not None:
-        return snapshot["rows_total"] or 1, snapshot["rows_done"]
-    return None if snapshot["status"] == Status.RUNNING else (1, 0)
 
 
 @register.simple_tag
@@ -175,7 +142,7 @@ def live(pattern: str, snapshot: dict[str, Any], silence: float = 0) -> SafeStri
 
     Hidden as long as a value that it names is unknown.
     """
-    text = fill(pattern, values(snapshot, silence))
+    text = figures.fill(pattern, figures.values(snapshot, silence))
     hidden = "" if text else " hidden"
     return format_html('<span data-text="{}"{}>{}</span>', pattern, hidden, text)
 
@@ -187,103 +154,15 @@ def to_json(value: Any) -> str:
 
 
 register.filter("printable", logtext.printable)
-
-
-@register.filter
-def number(value: float) -> str:
-    """336776 -> "336,776", in German "336.776"."""
-    return number_format(math.floor(value + 0.5), force_grouping=True)
-
-
-@register.filter
-def duration(seconds: float) -> str:
-    """Seconds in at most two units, rounded up: an estimate that runs out early annoys."""
-    whole = max(1, math.ceil(seconds))
-    for big, say_big, small, say_small in (
-        (86400, _days, 3600, _hours),
-        (3600, _hours, 60, _minutes),
-        (60, _minutes, 1, _seconds),
-    ):
-        if whole >= big:
-            head, tail = say_big(whole // big), whole % big // small
-            return f"{head} {say_small(tail)}" if tail else head
-    return _seconds(whole)
-
-
-# As short as CLDR has them, which is where browsers have theirs from.
-def _days(count: int) -> str:
-    return _unbroken(ngettext("%d day", "%d days", count) % count)
-
-
-def _hours(count: int) -> str:
-    return _unbroken(_("%d hr") % count)
-
-
-def _minutes(count: int) -> str:
-    return _unbroken(_("%d min") % count)
-
-
-def _seconds(count: int) -> str:
-    return _unbroken(_("%d sec") % count)
-
-
-def _percents(share: int) -> str:
-    return _unbroken(_("%d%%") % share)
-
-
-def _size(count: int) -> str | None:
-    """As filesizeformat. What is less than 1 KB is not worth a word while it grows."""
-    return filesizeformat(count) if count >= KILOBYTE else None
-
-
-def _unbroken(text: str) -> str:
-    return text.replace(" ", HARD)
+register.filter("number", figures.number)
+register.filter("duration", figures.duration)
 
 
 @register.filter
 def took(export: Export) -> str:
     """From the first worker's start to the end: "" for what never started or goes on."""
     start, end = export.started_at, export.finished_at
-    return duration((end - start).total_seconds()) if start and end else ""
-
-
-def percent(snapshot: dict[str, Any]) -> int | None:
-    """Whole percents, and 100 only when nothing is missing. None when the total is unknown."""
-    done, total = snapshot["rows_done"], snapshot["rows_total"]
-    if total is None:
-        return None
-    return 100 if done >= total else int(100 * done // total)
-
-
-def values(snapshot: dict[str, Any], silence: float = 0) -> dict[str, str | None]:
-    """What the sentences of a page may name. None hides a sentence that names it.
-
-    How fast it is, and how long it takes, is not known of one that has been silent for long.
-    """
-    share = percent(snapshot)
-    done, total, again = snapshot["rows_done"], snapshot["rows_total"], snapshot["rows_again"]
-    file, is_silent = snapshot["assembled"], silence >= SILENT_SECONDS
-    return {
-        "label": snapshot["label"],
-        "rows_done": number(done),
-        "rows_total": None if total is None else number(total),
-        "rows_so_far": number(done) if total is None and done else None,
-        "rows_again": number(again) if again else None,
-        "percent": None if share is None else _percents(share),
-        "assembled": None if file is None else _percents(int(100 * file)),
-        "size": _size(snapshot["bytes"]),
-        "rate": number(snapshot["rate"]) if snapshot["rate"] and not is_silent else None,
-        "eta": duration(snapshot["eta"]) if snapshot["eta"] and not is_silent else None,
-        "silence": duration(math.floor(silence)) if is_silent else None,
-    }
-
-
-def fill(pattern: str, known: dict[str, str | None]) -> str:
-    """`pattern` with its values, or "" if one of them is unknown."""
-    names = re.findall(r"\{(\w+)\}", pattern)
-    if any(known.get(name) is None for name in names):
-        return ""
-    return re.sub(r"\{(\w+)\}", lambda found: str(known[found[1]]), pattern)
+    return figures.duration((end - start).total_seconds()) if start and end else ""
 
 
 @register.simple_tag

@@ -49,6 +49,7 @@ EXPORTS = (
     ),
     ("address", "conf"),
     ("models", "leases"),
+    ("figures",),
     ("exporter", "registry", "changelist", "query", "options", "columns", "filter_form", "words"),
     (
         *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
