@@ -10,6 +10,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.core.validators import EMPTY_VALUES
 from django.http import QueryDict
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -21,6 +22,7 @@ from exports.exporter import relation_with_many
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from django import forms
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
     from django_filters import FilterSet
@@ -78,18 +80,21 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
         if name not in names:
             raise InvalidHeader(
                 _('The header "%(header)s" is for a column that is not there: %(column)s.')
-                % {"header": header, "column": name}
+                % {"header": header, "column": name},
+                columns=[name],
             )
         if not 0 < len(header) <= LONGEST_HEADER or not header.isprintable():
             raise InvalidHeader(
                 _('The header of "%(column)s" has to be a line of 1 to %(most)d characters.')
-                % {"column": name, "most": LONGEST_HEADER}
+                % {"column": name, "most": LONGEST_HEADER},
+                columns=[name],
             )
     titled = [column.titled(headers.get(column.name, column.header)) for column in chosen]
     for header, times in Counter(column.header for column in titled).items():
         if times > 1:
             raise InvalidHeader(
-                _('Two columns cannot both have the header "%(header)s".') % {"header": header}
+                _('Two columns cannot both have the header "%(header)s".') % {"header": header},
+                columns=[column.name for column in titled if column.header == header],
             )
     return titled
 
@@ -135,6 +140,28 @@ def filter_names(exporter: Exporter) -> list[str]:
     return list(_parameters(exporter.filterset(queryset=exporter.queryset.none())))
 
 
+def stated(exporter: Exporter, filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `filters` that narrow anything: an untouched yes or no is sent as "unknown".
+
+    Raises InvalidFilter.
+    """
+    if not filters:
+        return {}
+    made = filterset(exporter, exporter.queryset.all(), filters)
+    empty = {
+        parameter
+        for name, field in made.form.fields.items()
+        # As django-filter itself tells what is no filter.
+        if made.form.cleaned_data.get(name) in EMPTY_VALUES
+        for parameter in _parameters_of(name, field)
+    }
+    return {
+        name: value
+        for name, value in filters.items()
+        if name not in empty and any(made.data.getlist(name))
+    }
+
+
 def _filtered(
     exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any]
 ) -> QuerySet[Any]:
@@ -161,12 +188,24 @@ def filterset(exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str,
     with translation.override("en"):
         valid = made.is_valid()
     if not valid:
-        wrong = (_not_valid(name, " ".join(problems)) for name, problems in made.errors.items())
-        raise InvalidFilter(" ".join(wrong))
+        raise _refusal(made)
     for name, value in made.form.cleaned_data.items():
         if any(_is_endless(number) for number in _numbers(value)):
-            raise InvalidFilter(_not_valid(name, _("the number is too large.")))
+            made.form.add_error(name, _("the number is too large."))
+            raise _refusal(made)
     return made
+
+
+def _refusal(made: FilterSet) -> InvalidFilter:
+    """What is wrong with its filters: by name for who sends names, by label for who reads."""
+    by_name, by_label = [], []
+    for name, problems in made.form.errors.items():
+        problem = " ".join(problems)
+        by_name.append(_not_valid(name, problem))
+        # What is wrong with all of them together has no field.
+        is_ones = name in made.form.fields
+        by_label.append(f"{made.form[name].label}: {problem}" if is_ones else problem)
+    return InvalidFilter(" ".join(by_name), in_words=" ".join(by_label))
 
 
 def _not_valid(name: str, problem: str) -> str:
@@ -215,9 +254,11 @@ def _parameters(filterset: FilterSet) -> dict[str, bool]:
     """
     found: dict[str, bool] = {}
     for name, field in filterset.form.fields.items():
-        suffixes = getattr(field.widget, "suffixes", None)
-        if suffixes is None:
-            found[name] = getattr(field.widget, "allow_multiple_selected", False)
-        else:
-            found |= {f"{name}_{suffix}" if suffix else name: False for suffix in suffixes}
+        has_several = getattr(field.widget, "allow_multiple_selected", False)
+        found |= dict.fromkeys(_parameters_of(name, field), has_several)
     return found
+
+
+def _parameters_of(name: str, field: forms.Field) -> list[str]:
+    suffixes = getattr(field.widget, "suffixes", [None])
+    return [f"{name}_{suffix}" if suffix else name for suffix in suffixes]

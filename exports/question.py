@@ -89,14 +89,14 @@ def checked(
             _('There is no format "%(name)s". There are: %(known)s.')
             % {"name": format, "known": ", ".join(Format.values)}
         )
+    query.columns(found, columns, headers)
     asked = {
         "columns": columns,
         "headers": headers or None,
-        "filters": filters or None,
+        "filters": query.stated(found, filters or {}) or None,
         "changelist": changelist,
     }
     params = {name: value for name, value in asked.items() if value is not None}
-    query.columns(found, columns, headers)
     query.rows(found, user, params)
     name, ours = _shortened(label), _shortened(otherwise) or str(found.label)
     return Question(

@@ -171,7 +171,7 @@ def _button(
         except NotPermitted as error:
             raise PermissionDenied(str(error)) from error
         except (IllegalMove, OverLimit, RequestError) as error:
-            messages.error(request, str(error))
+            messages.error(request, error.in_words)
             return SeeOther(_next(request, export))
 
     return view
