@@ -35,7 +35,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 
 class ExportError(Exception):
@@ -90,12 +90,18 @@ class UnknownTeam(RequestError):
 
 
 class InvalidFilter(RequestError):
-    """Its message has the names of filters, which a program sends; `in_words` their labels."""
+    """Its message has the names of filters, which a program sends; `in_words` their labels.
+
+    `problems`: what is wrong with each, by name.
+    """
 
     field = "filters"
 
-    def __init__(self, message: str, *, in_words: str = "") -> None:
+    def __init__(
+        self, message: str, *, in_words: str = "", problems: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
+        self.problems = problems or {}
         self._in_words = in_words
 
     @property

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from exports import options, registry
+from exports import options, presets, registry
 from exports.columns import ColumnChoices
+from exports.exceptions import InvalidFilter, InvalidHeader, UnknownColumn
 from exports.filter_form import FilterFields
 from exports.models import Format
 
@@ -134,7 +135,7 @@ class StartForm(forms.Form):
         if field == "options":
             self.options.add_error(None, str(error))
         else:
-            self.add_error(field if field in self.fields else None, str(error))
+            self.add_error(field if field in self.fields else None, error.in_words)
 
 
 class ChoiceForm(forms.Form):
@@ -147,13 +148,20 @@ class ChoiceForm(forms.Form):
         label=_("Format"), required=False, widget=forms.RadioSelect(choices=Format.choices)
     )
     label = forms.CharField(
-        label=_("Name"),
+        label=_("Name of the export"),
         required=False,
         max_length=200,
         help_text=_("By it you find the export again, and it is the name of the file."),
     )
     team = forms.CharField(
         label=_("Share with"), required=False, widget=forms.Select, help_text=SHARING
+    )
+    preset = forms.CharField(
+        label=_("Name of the choice"),
+        required=False,
+        help_text=_("Without one it gets the name of the export."),
+        # Whether it can be one, `presets` judges, and only if it is to be saved.
+        widget=forms.TextInput(attrs={"maxlength": presets.LONGEST_NAME, "autocomplete": "off"}),
     )
 
     def __init__(
@@ -164,7 +172,7 @@ class ChoiceForm(forms.Form):
         preset: Preset | None = None,
         teams: Collection[Group] = (),
     ) -> None:
-        super().__init__(data, initial={"format": preset.format if preset else Format.CSV})
+        super().__init__(data, initial=_initial(preset))
         self.exporter = exporter
         params = preset.params if preset else {}
         if data is None:
@@ -184,13 +192,19 @@ class ChoiceForm(forms.Form):
     @property
     def asked(self) -> dict[str, Any]:
         """What `lifecycle` is to be asked for."""
+        own = {name: value for name, value in self.cleaned_data.items() if name != "preset"}
         return {
             "exporter": self.exporter.name,
-            **self.cleaned_data,
+            **own,
             **self.columns.asked,
             "filters": self.filters.asked,
             "options": self.options.asked,
         }
+
+    @property
+    def preset_name(self) -> str:
+        """Under which the choice is to be saved."""
+        return str(self.cleaned_data["preset"] or self.cleaned_data["label"])
 
     @property
     def wrong(self) -> str:
@@ -199,12 +213,23 @@ class ChoiceForm(forms.Form):
         return " ".join(str(text) for each in errors for text in each)
 
     def refuse(self, error: RequestError | OverLimit) -> None:
-        """Show what was refused: at the field that it names, unless it is said there already."""
+        """Show what was refused, at the fields that it names."""
         field = getattr(error, "field", None)
-        if field == "options":
+        if isinstance(error, UnknownColumn | InvalidHeader):
+            self.columns.refuse(error)
+        elif field == "options":
             self.options.add_error(None, str(error))
-        elif field != "filters" or not self.filters.has_errors:
-            self.add_error(field if field in self.fields else None, str(error))
+        elif not isinstance(error, InvalidFilter) or not self.filters.refuse(error):
+            self.add_error(field if field in self.fields else None, error.in_words)
+
+
+def _initial(preset: Preset | None) -> dict[str, Any]:
+    """What is in the fields for who has not entered anything."""
+    if preset is None:
+        return {"format": Format.CSV}
+    # Run with a click, it has the name of the choice.
+    named = {"label": preset.name, "preset": preset.name}
+    return {"format": preset.format, "team": preset.team_id, **named}
 
 
 def _offer_teams(form: forms.Form, teams: Collection[Group]) -> None:

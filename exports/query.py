@@ -198,14 +198,17 @@ def filterset(exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str,
 
 def _refusal(made: FilterSet) -> InvalidFilter:
     """What is wrong with its filters: by name for who sends names, by label for who reads."""
-    by_name, by_label = [], []
-    for name, problems in made.form.errors.items():
-        problem = " ".join(problems)
-        by_name.append(_not_valid(name, problem))
+    problems = {name: " ".join(each) for name, each in made.form.errors.items()}
+    by_label = (
         # What is wrong with all of them together has no field.
-        is_ones = name in made.form.fields
-        by_label.append(f"{made.form[name].label}: {problem}" if is_ones else problem)
-    return InvalidFilter(" ".join(by_name), in_words=" ".join(by_label))
+        f"{made.form[name].label}: {problem}" if name in made.form.fields else problem
+        for name, problem in problems.items()
+    )
+    return InvalidFilter(
+        " ".join(_not_valid(name, problem) for name, problem in problems.items()),
+        in_words=" ".join(by_label),
+        problems=problems,
+    )
 
 
 def _not_valid(name: str, problem: str) -> str:

@@ -6,14 +6,16 @@ import csv
 import datetime
 import io
 import json
+import re
 from html import unescape
 
 import openpyxl
 import pyarrow.parquet
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import OperationalError, connection
 from django.urls import reverse
+from django_filters import BooleanFilter, FilterSet
 
 from demo.models import Flight
 from exports import lifecycle, presets, preview, question
@@ -32,9 +34,10 @@ LOOK = reverse("exports:preview", args=["flights"])
 # As a browser sends it.
 CHOSEN = {
     "format": "csv",
-    "order": ["tailnum", "id", "delay"],
     "column": ["tailnum", "id"],
     "header-tailnum": "Plane",
+    "header-id": "",
+    "header-delay": "",
     "filter-arr_delay_min": "10",
     "filter-arr_delay_max": "12",
     "filter-carrier": "UA",
@@ -141,6 +144,85 @@ def test_a_wrong_choice_is_refused_in_words_and_nothing_of_the_rest_is_lost(
     assert not Export.objects.exists()
 
 
+def element(response, name):
+    """The opening tag of the field of that name."""
+    return re.search(rf'<\w+[^>]* name="{name}"[^>]*>', text(response)).group()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "reason"),
+    [
+        ({"filter-arr_delay_min": "late"}, "filter-arr_delay_min", None),
+        ({"filter-month": "13"}, "filter-month", "id_filter-month_error"),
+        ({"filter-month": "1e999999"}, "filter-month", "id_filter-month_error"),
+        ({"header-tailnum": "id"}, "header-id", "columns-error"),
+        ({"label": "x" * 201}, "label", "id_label_helptext id_label_error"),
+        ({"team": "7"}, "team", "id_team_helptext id_team_error"),
+        ({"save": "", "preset": "a\nb"}, "preset", "id_preset_helptext id_preset_error"),
+    ],
+)
+def test_a_refusal_is_at_the_field_for_who_sees_and_for_who_hears(
+    signed_in, flights, wrong, field, reason
+):
+    response = signed_in.post(FLIGHTS, {**CHOSEN, **wrong})
+
+    assert response.status_code == 422
+    assert 'aria-invalid="true"' in element(response, field)
+    if reason is None:  # A range: of both its ends.
+        assert '<fieldset class="range" aria-describedby="id_filter-arr_delay_error">' in text(
+            response
+        )
+    else:
+        assert f'aria-describedby="{reason}"' in element(response, field)
+        assert f'id="{reason.rpartition(" ")[2]}"' in text(response)
+    assert response.context["form"].non_field_errors() == []
+
+
+def test_what_only_english_cannot_read_is_wrong_at_its_field_too(signed_in, settings):
+    settings.LANGUAGE_CODE = "de"
+
+    response = signed_in.post(FLIGHTS, {**CHOSEN, "filter-date_after": "01.02.2013"})
+
+    assert response.status_code == 422
+    assert 'aria-invalid="true"' in element(response, "filter-date_after")
+
+
+def test_the_preview_names_a_wrong_filter_by_its_label(signed_in, flights):
+    refused = words(signed_in.post(LOOK, {**CHOSEN, "filter-arr_delay_min": "late"}))
+
+    assert "Arrival delay: Enter a number." in refused
+    assert "arr_delay" not in refused
+
+
+def test_the_two_ends_of_a_range_are_told_apart(signed_in):
+    page = words(signed_in.get(FLIGHTS))
+
+    ends = re.search(r"<legend>Arrival delay</legend> (.*?) </fieldset>", page).group(1)
+    assert re.findall(r"<span>(\w+)</span> <input [^>]*name=\"([\w-]+)\"", ends) == [
+        ("from", "filter-arr_delay_min"),
+        ("to", "filter-arr_delay_max"),
+    ]
+    assert not re.search(r">\s*-\s*<", ends)
+
+
+def test_an_untouched_yes_or_no_is_not_kept(user, signed_in, flights):
+    class LateFilter(FilterSet):
+        late = BooleanFilter("arr_delay", lookup_expr="gt", label="Late")
+
+    class Late(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        filterset = LateFilter
+        columns = ["id"]
+
+    with exporting.registered(Late):
+        url = reverse("exports:choose", args=["late"])
+        assert '<option value="unknown" selected>' in text(signed_in.get(url))
+        signed_in.post(url, {"format": "csv", "filter-late": "unknown"})
+
+        assert Export.objects.get().params == presets.last(user, "late").params == {}
+
+
 def test_the_page_of_an_export_says_what_was_chosen(signed_in, flights):
     signed_in.post(FLIGHTS, CHOSEN)
     export = Export.objects.get()
@@ -220,6 +302,8 @@ def test_without_scripts_a_button_moves_a_column_and_keeps_the_rest(signed_in, f
     page = signed_in.post(FLIGHTS, {**CHOSEN, "move": "id up"})
 
     columns = page.context["form"].columns
+    # Who presses it goes on pressing it. At the top there is only the way down.
+    assert re.findall(r'value="(\w+ \w+)"[^>]* autofocus', text(page)) == ["id down"]
     assert columns.asked == {"columns": ["id", "tailnum"], "headers": {"tailnum": "Plane"}}
     assert 'name="filter-arr_delay_max" value="12"' in text(page)
 
@@ -434,6 +518,62 @@ def test_a_choice_is_saved_under_a_name_and_run_again(user, signed_in, flights):
 
     export = Export.objects.get()
     assert (export.label, export.params) == ("Late ones", preset.params)
+
+
+def test_a_choice_without_a_name_gets_that_of_the_export(signed_in, flights):
+    signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": "", "label": "In the air"})
+
+    preset = Preset.objects.get()
+    assert preset.name == "In the air"
+    form = signed_in.get(f"{FLIGHTS}?preset={preset.pk}").context["form"]
+    assert form["label"].value() == form["preset"].value() == "In the air"
+
+
+@pytest.fixture
+def team(user):
+    team = Group.objects.create(name="Pilots")
+    user.groups.add(team)
+    return team
+
+
+def test_a_choice_keeps_its_team_and_the_lists_say_so(signed_in, flights, team):
+    signed_in.post(FLIGHTS, {**CHOSEN, "team": team.pk, "save": "", "preset": "Ours"})
+
+    preset = Preset.objects.get()
+    page = signed_in.get(f"{FLIGHTS}?preset={preset.pk}")
+    assert page.context["form"]["team"].value() == team.pk
+    for shown in (page, signed_in.get(DASHBOARD)):
+        assert "Shared with <bdi>Pilots</bdi>" in words(shown)
+    signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
+    assert Export.objects.get().team == team
+
+
+def test_with_whom_the_last_export_was_shared_is_not_taken_for_the_next(signed_in, flights, team):
+    signed_in.post(FLIGHTS, {**CHOSEN, "team": team.pk})
+
+    assert Export.objects.get().team == team
+    assert not signed_in.get(FLIGHTS).context["form"]["team"].value()
+
+
+def test_a_choice_for_a_team_that_one_has_left_is_refused_in_words(user, signed_in, team):
+    preset = presets.save(asked(user, team=team.pk), "Ours")
+    user.groups.clear()
+    lost = "You are not in the team “Pilots” any more."
+
+    ran = signed_in.post(reverse("exports:run_preset", args=[preset.pk]), follow=True)
+
+    assert f"Ours: {lost}" in text(ran)
+    assert not Export.objects.exists()
+    assert lost in text(signed_in.get(f"{FLIGHTS}?preset={preset.pk}"))
+
+
+def test_a_choice_outlives_its_team(user, signed_in, team):
+    preset = presets.save(asked(user, team=team.pk), "Ours")
+
+    team.delete()
+
+    signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
+    assert Export.objects.get().team is None
 
 
 def test_a_name_that_is_there_is_saved_anew(user, signed_in, flights):
