@@ -7,7 +7,9 @@ import datetime
 import io
 import json
 import re
+import threading
 from html import unescape
+from threading import BoundedSemaphore
 
 import openpyxl
 import pyarrow.parquet
@@ -23,6 +25,7 @@ from exports.engine import source
 from exports.exporter import Column, Exporter
 from exports.models import Export, Preset, Status
 from tests import exporting
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 # On PostgreSQL rows are read over a connection of their own.
@@ -450,6 +453,58 @@ def test_nobody_waits_long_for_a_count(user, monkeypatch):
 
     assert (found.count, found.sample, found.problem) == (None, None, "")
     assert Flight.objects.count() == 1, "the connection is of use afterwards"
+
+
+@committed
+def test_so_many_previews_are_made_at_once_and_others_are_told(
+    user, signed_in, flights, monkeypatch
+):
+    """Of six that come together two are made, while these hold their connections."""
+    monkeypatch.setattr(preview, "turns", BoundedSemaphore(2))
+    monkeypatch.setattr(preview, "PATIENCE", 0.1)
+    others_know = threading.Event()
+    answers, looking = [], []
+
+    def read(number):
+        looking.append(threading.get_ident())
+        if not others_know.wait(30):
+            others_know.set()  # It fails, and not after half a minute a row.
+        return number
+
+    class Slow(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = ["id", Column("slow", needs=["id"], python=read)]
+
+    def look():
+        found = preview.look(asked(user, exporter="slow"))
+        answers.append(found)
+        if sum(each.is_busy for each in answers) == 4:
+            others_know.set()
+        return found
+
+    with exporting.registered(Slow):
+        found = at_once(6, look)
+
+        assert sorted(each.is_busy for each in found) == [False] * 2 + [True] * 4
+        assert len(set(looking)) == 2
+        assert all((each.count, len(each.sample.cells)) == (30, 20) for each in found if each.count)
+        # Each has given its turn back, also one whose preview failed.
+        slow = asked(user, exporter="slow")
+        with monkeypatch.context() as broken:
+            broken.setattr(preview, "counted", lambda _: 1 / 0)
+            for _ in range(3):
+                with pytest.raises(ZeroDivisionError):
+                    preview.look(slow)
+        assert preview.look(slow).count == 30
+
+        monkeypatch.setattr(preview, "turns", BoundedSemaphore(1))
+        with preview.turns:
+            url = reverse("exports:preview", args=["slow"])
+            told = words(signed_in.post(url, {"format": "csv"}))
+    assert "Flights: not counted now" in told
+    assert "Left out: the server is busy with what others want to see." in told
+    assert "too many to count" not in told
 
 
 def test_what_fails_by_itself_has_not_taken_too_long():
