@@ -17,10 +17,13 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import OperationalError, connection
 from django.urls import reverse
+from django.utils.http import urlencode
 from django_filters import BooleanFilter, FilterSet
 
+from demo.exporters import Flights
 from demo.models import Flight
-from exports import lifecycle, presets, preview, question
+from exports import lifecycle, presets, preview, question, registry
+from exports.columns import FIELDS
 from exports.engine import source
 from exports.exporter import Column, Exporter
 from exports.models import Export, Preset, Status
@@ -34,6 +37,7 @@ committed = pytest.mark.django_db(transaction=True)
 DASHBOARD = reverse("exports:dashboard")
 FLIGHTS = reverse("exports:choose", args=["flights"])
 LOOK = reverse("exports:preview", args=["flights"])
+FORM = "application/x-www-form-urlencoded"
 # As a browser sends it.
 CHOSEN = {
     "format": "csv",
@@ -294,6 +298,39 @@ def test_the_dashboard_leads_to_no_page_of_what_it_does_not_offer(signed_in):
 def test_an_address_that_names_no_preset_shows_the_last_choice(signed_in):
     assert signed_in.get(f"{FLIGHTS}?preset=x").status_code == 200
     assert signed_in.get(f"{FLIGHTS}?preset={'1' * 5_000}").status_code == 200
+
+
+def test_the_form_has_no_more_fields_than_are_reckoned_with(signed_in):
+    form = text(signed_in.get(FLIGHTS)).partition("data-choose")[2].partition("</form>")[0]
+    names = re.findall(r'<(?:input|select)[^>]* name="([^"]+)"', form)
+    of_columns = [name for name in names if name == "column" or name.startswith("header-")]
+    of_filters = [name for name in names if name.startswith("filter-")]
+
+    assert len(of_columns) == FIELDS * len(Flights.columns)
+    assert len(of_filters) <= 2 * len(Flights.filterset.base_filters)
+    # Besides as many rows as a list of the admin shows.
+    assert len(names) - len(of_columns) - len(of_filters) <= registry.OTHER_FIELDS - 200
+
+
+@pytest.mark.parametrize("page", [FLIGHTS, "/admin/demo/flight/export/"])
+def test_more_fields_than_django_takes_are_refused_in_words(client, settings, page):
+    client.force_login(User.objects.create_superuser("admin"))
+    client.get(FLIGHTS)  # Gives a cookie: the form is looked into for its token.
+    client.handler.enforce_csrf_checks = True
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 5
+
+    refused = client.post(page, urlencode(CHOSEN, True), content_type=FORM)
+
+    assert refused.status_code == 400
+    assert "This form has more fields than this server takes at once." in text(refused)
+
+
+def test_what_is_refused_as_an_attack_is_told_no_details(client):
+    refused = client.get(DASHBOARD, headers={"host": "elsewhere.example"})
+
+    assert refused.status_code == 400
+    assert "The server could not make sense of this request." in text(refused)
+    assert "This form has" not in text(refused)
 
 
 def test_nothing_between_keeps_what_somebody_has_chosen(signed_in):
