@@ -50,7 +50,7 @@ class Choose(LoginRequiredMixin, View):
         exporter = _permitted(request, name)
         preset = _preset(request, exporter)
         form = ChoiceForm(exporter, preset=preset, teams=_teams(request))
-        form.initial["format"] = request.GET.get("format", form.initial["format"])
+        form.start_with(request.GET)
         if preset and (lost := presets.lost_team(preset)):
             messages.warning(request, lost)
         return _page(request, form, preset=preset)

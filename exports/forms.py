@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from exports import options, presets, registry
@@ -29,6 +30,10 @@ SHARING = _(
     "Members of the team see the export and its log. Those who may run this exporter themselves "
     "may download the file, with the rows that you may see."
 )
+
+
+# What the form of the dashboard and that of an exporter have in common, besides the options.
+CARRIED = ("format", "team")
 
 
 class OptionsForm(forms.Form):
@@ -85,6 +90,11 @@ class OptionsForm(forms.Form):
         }
         return {name: value for name, value in ticked.items() if value != options.DEFAULTS[name]}
 
+    @property
+    def has_any(self) -> bool:
+        """Whether there is more to see than the defaults: it is not to be overlooked."""
+        return bool(self.errors or self.asked) if self.is_bound else any(self.initial.values())
+
     def takers(self) -> Iterator[tuple[forms.BoundField, str]]:
         """Each field, and the formats that take what it asks for."""
         for field in self:
@@ -128,6 +138,13 @@ class StartForm(forms.Form):
     def asked(self) -> dict[str, Any]:
         """What `lifecycle` is to be asked for."""
         return {**self.cleaned_data, "options": self.options.asked}
+
+    @property
+    def carried(self) -> str:
+        """What was chosen, for the address of the page that offers more: `start_with` there."""
+        chosen = {name: self.data.get(name) for name in (*CARRIED, *self.options.fields)}
+        others = {n: value for n, value in chosen.items() if value != options.DEFAULTS.get(n)}
+        return urlencode({name: value for name, value in others.items() if value})
 
     def refuse(self, error: RequestError | OverLimit) -> None:
         """Show what `lifecycle` refused, at the field that it names."""
@@ -185,6 +202,12 @@ class ChoiceForm(forms.Form):
             self.filters = FilterFields.sent(exporter, data)
         self.fields["label"].widget.attrs["placeholder"] = exporter.label
         _offer_teams(self, teams)
+
+    def start_with(self, chosen: QueryDict) -> None:
+        """Fill in what was chosen on the dashboard."""
+        self.initial.update({name: chosen[name] for name in CARRIED if name in chosen})
+        if how := {name: chosen[name] for name in self.options.fields if name in chosen}:
+            self.options = OptionsForm(initial=how)
 
     def is_valid(self) -> bool:
         return self.options.is_valid() and super().is_valid()

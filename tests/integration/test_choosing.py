@@ -67,6 +67,13 @@ def signed_in(client, user):
 
 
 @pytest.fixture
+def team(user):
+    team = Group.objects.create(name="Pilots")
+    user.groups.add(team)
+    return team
+
+
+@pytest.fixture
 def flights():
     return exporting.make_flights(range(1, 31))
 
@@ -286,6 +293,30 @@ def test_the_dashboard_leads_to_the_page_with_what_was_chosen_there(signed_in):
     assert page.redirect_chain == [(f"{FLIGHTS}?format=xlsx", 303)]
     assert page.context["form"]["format"].value() == "xlsx"
     assert not Export.objects.exists()
+
+
+def test_whom_to_share_with_and_the_options_go_along(signed_in, team):
+    chosen = {"exporter": "flights", "format": "csv", "choose": "", "team": team.pk}
+    how = {"delimiter": ";", "no_header": "on"}
+
+    page = signed_in.post(DASHBOARD, {**chosen, **how}, follow=True)
+
+    form = page.context["form"]
+    assert form["team"].value() == str(team.pk)
+    assert (form.options["delimiter"].value(), form.options["no_header"].value()) == (";", "on")
+    assert f'<option value="{team.pk}" selected>Pilots' in text(page)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_open"), [({}, False), ({"delimiter": ","}, False), ({"gzip": "on"}, True)]
+)
+def test_options_are_open_if_there_are_any(signed_in, flights, options, is_open):
+    """Also when the page comes back, and the next time."""
+    wrong = signed_in.post(FLIGHTS, {**CHOSEN, **options, "column": []})
+    signed_in.post(FLIGHTS, {**CHOSEN, **options})
+
+    for page in (wrong, signed_in.get(FLIGHTS)):
+        assert ("data-options open>" in text(page)) == is_open
 
 
 def test_the_dashboard_leads_to_no_page_of_what_it_does_not_offer(signed_in):
@@ -619,13 +650,6 @@ def test_a_choice_without_a_name_gets_that_of_the_export(signed_in, flights):
     assert preset.name == "In the air"
     form = signed_in.get(f"{FLIGHTS}?preset={preset.pk}").context["form"]
     assert form["label"].value() == form["preset"].value() == "In the air"
-
-
-@pytest.fixture
-def team(user):
-    team = Group.objects.create(name="Pilots")
-    user.groups.add(team)
-    return team
 
 
 def test_a_choice_keeps_its_team_and_the_lists_say_so(signed_in, flights, team):
