@@ -36,11 +36,9 @@ COMPLAINTS = {
     "int_from_float": gettext_noop(
         "Input should be a valid integer, got a number with a fractional part"
     ),
-    "float_type": gettext_noop("Input should be a valid number"),
     "float_parsing": gettext_noop(
         "Input should be a valid number, unable to parse string as a number"
     ),
-    "finite_number": gettext_noop("Input should be a finite number"),
     "greater_than_equal": gettext_noop("Input should be greater than or equal to %(ge)s"),
     "less_than_equal": gettext_noop("Input should be less than or equal to %(le)s"),
     "list_type": gettext_noop("Input should be a valid list"),
