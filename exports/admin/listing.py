@@ -63,6 +63,10 @@ class Listing(News):
     def get_changelist(self, *_: Any, **__: Any) -> type[ChangeList]:
         return LiveChangeList
 
+    @admin.display(description=_("label"), ordering="label")
+    def called(self, export: Export) -> str:
+        return export.title
+
     @admin.display(description=_("status"), ordering="status")
     def live_status(self, export: Export) -> SafeString:
         return format_html(
@@ -81,7 +85,7 @@ class Listing(News):
             '<progress data-export="{}" data-cell="progress" aria-label="{}" max="{}" {} {}>'
             "</progress>",
             export.pk,
-            _("Progress of %(label)s") % {"label": export.label},
+            _("Progress of %(label)s") % {"label": export.title},
             export.rows_total or 1,
             "" if is_counting else format_html('value="{}"', export.rows_done),
             "hidden" if export.is_final else "",
@@ -108,7 +112,7 @@ class Listing(News):
         return format_html(
             '<a href="{}" download aria-label="{}" data-export="{}" data-cell="file"{}>{}</a>',
             reverse("exports:file", args=[export.pk]),
-            _("Download %(label)s") % {"label": export.label},
+            _("Download %(label)s") % {"label": export.title},
             export.pk,
             "" if export.has_file(timezone.now()) else " hidden",
             _("Download"),

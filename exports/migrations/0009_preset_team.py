@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('exports', '0007_labels'),
+        ('exports', '0008_reasons'),
     ]
 
     operations = [
