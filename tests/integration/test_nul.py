@@ -63,7 +63,7 @@ def test_the_admin_says_that_there_is_no_such_row(client):
 
         assert (response.status_code, response["Location"]) == (302, "/admin/"), path
         *_, said = map(str, get_messages(response.wsgi_request))
-        assert "ID “\ufffd” doesn’t exist" in said, path
+        assert "ID “\ufffd”" in said, path
 
 
 def test_a_list_of_the_admin_is_empty(client):
