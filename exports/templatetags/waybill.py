@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
@@ -177,5 +176,5 @@ def moment(value: datetime, form: str = "date") -> SafeString:
         local.isoformat(timespec="seconds"),
         form,
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        f"{local:%H:%M:%S}" if form == "clock" else date_format(local, "DATETIME_FORMAT"),
+        f"{local:%H:%M:%S}" if form == "clock" else figures.moment(local),
     )
