@@ -110,7 +110,7 @@ def silence(export: Export) -> float:
 
 def reached(export: Export, snapshot: dict[str, Any]) -> str:
     """How far it had come when it ended without a file: "" if it had not begun."""
-    done = max(export.rows_most, export.rows_done)
+    done = export.rows_reached
     if not done or not export.is_final:
         return ""
     known = figures.values({**snapshot, "rows_done": done})
