@@ -68,6 +68,9 @@ def test_a_filtered_list_becomes_a_file_of_its_rows(
     expect(
         admin_page.get_by_text("Flights: carrier is United Air Lines Inc.; search “IAH”")
     ).to_be_visible()
+    expect(admin_page.get_by_role("button", name="Export")).to_be_in_viewport(ratio=1)
+    # As they will be in the file, and not in capitals as the admin's own.
+    expect(admin_page.locator(".cells th").first).to_have_text("id", use_inner_text=True)
     admin_page.get_by_label("CSV").check()
     admin_page.get_by_role("button", name="Export").click()
 
