@@ -1,9 +1,9 @@
 """Runs the tests on every database: `python -m tests [arguments of pytest]`.
 
-All of them on SQLite, and beside that what uses the database on PostgreSQL: most of the time
-is spent on waiting. Each is a pytest of its own, because a Django process has one database
-for life. What the second says is shown when the first is over. The last line counts both,
-and the exit status is 0 when both passed.
+All of them on SQLite, and beside that what uses the database on PostgreSQL. Each is a pytest
+of its own, because a Django process has one database for life; and those tests that mostly
+wait run beside those that mostly work. What the first says is shown at once, and what the
+others say when it is over. The last line counts all, and the exit status is 0 when all passed.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.services.environment import DATABASES
+from tests.services.environment import BUSY, DATABASES, WAITING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
     from typing import IO
 
@@ -32,13 +34,12 @@ def main(arguments: list[str]) -> int:
     runs: list[_Run] = []
     _interrupt_all(runs)
     with tempfile.TemporaryDirectory() as directory:
-        for database in DATABASES:
-            is_shown = database == DATABASES[0]
-            runs.append(_Run(database, Path(directory), arguments, is_shown=is_shown))
+        for database, tiers in product(DATABASES, (BUSY, WAITING)):
+            runs.append(_Run(database, tiers, Path(directory), arguments, is_shown=not runs))
         statuses = [run.wait() for run in runs]
         counts = [_count(run.report) for run in runs]
     for run, count in zip(runs, counts, strict=True):
-        sys.stdout.write(f"{run.database + ':':10} {_sentence(count)}\n")
+        sys.stdout.write(f"{run.name + ':':40} {_sentence(count)}\n")
     took = time.monotonic() - began
     sys.stdout.write(f"==== {_sentence(sum(counts, Counter()))} in {took:.0f} s ====\n")
     return exit_status(statuses)
@@ -48,12 +49,20 @@ class _Run:
     """A pytest on one database. What it says is shown at once, or when it is waited for."""
 
     def __init__(
-        self, database: str, directory: Path, arguments: list[str], *, is_shown: bool
+        self,
+        database: str,
+        tiers: Sequence[str],
+        directory: Path,
+        arguments: list[str],
+        *,
+        is_shown: bool,
     ) -> None:
-        self.database = database
-        self.report = directory / f"{database}.xml"
-        self._said: IO[bytes] | None = None if is_shown else (directory / database).open("w+b")
-        options = ["--database", database, f"--junit-xml={self.report}"]
+        self.name = f"{database}, {', '.join(tiers)}"
+        said = directory / f"{database}-{tiers[0]}"
+        self.report = said.with_suffix(".xml")
+        self._said: IO[bytes] | None = None if is_shown else said.open("w+b")
+        options = ["--database", database, "--tiers", ",".join(tiers)]
+        options.append(f"--junit-xml={self.report}")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *options, *arguments],
             stdin=None if is_shown else subprocess.DEVNULL,
@@ -66,12 +75,13 @@ class _Run:
         if self._said is not None:
             with self._said:
                 self._said.seek(0)
-                sys.stdout.write(self._said.read().decode(errors="replace"))
+                if status != pytest.ExitCode.NO_TESTS_COLLECTED:
+                    sys.stdout.write(self._said.read().decode(errors="replace"))
         return status
 
 
 def exit_status(statuses: list[int]) -> int:
-    """The worst; that one database had none of the chosen tests is not a failure."""
+    """The worst; that one of the runs had none of the chosen tests is not a failure."""
     ran = [status for status in statuses if status != pytest.ExitCode.NO_TESTS_COLLECTED]
     return max(ran, key=abs) if ran else pytest.ExitCode.NO_TESTS_COLLECTED
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 # What fails cheaply fails first. Within a tier the tests of a folder stay together, for what
 # they share; else the order is random.
-TIERS = ("unit", "js", "integration", "acceptance", "faults", "browser")
+TIERS = environment.TIERS
 
 # Migrations fill them, and no test changes them. So they are not filled anew after each: a web
 # server that outlives a test goes on knowing content types by their numbers.
@@ -54,6 +54,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=environment.DATABASES,
         default="sqlite",
         help="the database that Django is given; with postgres, only tests that use it are run",
+    )
+    parser.addoption(
+        "--tiers",
+        default=",".join(TIERS),
+        help="the folders whose tests are run, of those that are chosen",
     )
 
 
@@ -89,7 +94,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     database = config.getoption("--database")
-    chosen = sorted((item for item in items if _belongs(item, database)), key=_place)
+    tiers = config.getoption("--tiers").split(",")
+    belonging = (item for item in items if TIERS[_tier(item)] in tiers and _belongs(item, database))
+    chosen = sorted(belonging, key=_place)
     if unwanted := set(items) - set(chosen):
         config.hook.pytest_deselected(items=list(unwanted))
     items[:] = chosen

@@ -4,7 +4,10 @@ that may come anywhere: in the middle of a query, too.
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import socket
 import sys
 import threading
 from contextlib import contextmanager
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import FrameType
 
+LONGEST_LINE = 1_024  # bytes; a terminal gives one at a time
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -49,32 +53,44 @@ class Interrupts:
 
         Return alone is the first of them.
         """
-        with self._raising():
-            try:
-                while True:
-                    sys.stderr.write(question)
-                    sys.stderr.flush()
-                    line = sys.stdin.readline()
-                    if not line:
-                        return None
-                    typed = line.strip().lower()
-                    for answer in answers:
-                        if answer.startswith(typed):
-                            return answer
-            except KeyboardInterrupt:
+        while True:
+            sys.stderr.write(question)
+            sys.stderr.flush()
+            line = self._typed()
+            if not line:
                 sys.stderr.write("\n")
                 return None
+            typed = line.strip().lower()
+            for answer in answers:
+                if answer.startswith(typed):
+                    return answer
 
-    @contextmanager
-    def _raising(self) -> Iterator[None]:
-        """Whoever reads from the terminal has to be woken."""
-        for each in self._before:
-            signal.signal(each, signal.default_int_handler)
+    def _typed(self) -> str:
+        """The next line: "" at the end of all input, or when a signal comes first.
+
+        readline() does not do: a signal that comes just before it would not wake it.
+        """
+        with _woken_by_signals() as wakeups:
+            while self.take() is None:
+                ready, _, _ = select.select([sys.stdin, wakeups], [], [])
+                if wakeups in ready:
+                    wakeups.recv(64)  # For whichever signal: ours has been noted.
+                else:
+                    return os.read(sys.stdin.fileno(), LONGEST_LINE).decode(errors="replace")
+        return ""
+
+
+@contextmanager
+def _woken_by_signals() -> Iterator[socket.socket]:
+    """A socket that can be read from as soon as a signal has come."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)  # noqa: FBT003 - it has no name
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         try:
-            yield
+            yield ours
         finally:
-            for each in self._before:
-                signal.signal(each, self._note)
+            signal.set_wakeup_fd(before)
 
 
 def is_on_terminal() -> bool:

@@ -83,15 +83,16 @@ class Terminal:
         os.close(self._screen)
         self._screen = -1
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, seconds: float = 60) -> None:
         def is_shown() -> bool:
             assert text in self.read() or self.program.poll() is None, self.shown
             return text in self.shown
 
-        wait_until(is_shown, 60, f"{text!r} is shown")
+        wait_until(is_shown, seconds, f"{text!r} is shown")
 
     def wait_until_ready(self) -> None:
-        self.wait_for("Waybill is ready")
+        """Loading the data takes ten seconds, and a minute where others are at work, too."""
+        self.wait_for("Waybill is ready", 240)
 
     def wait_for_end(self) -> int:
         """Wait until the program in the terminal has ended; its exit status."""

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from tests.services.valkey import Valkey
 
 DATABASES = ("sqlite", "postgres")
+# The folders of tests. Those at the front keep a processor busy, and those behind wait for
+# workers that are killed, leases that run out, and browsers.
+BUSY = ("unit", "js", "integration")
+WAITING = ("acceptance", "faults", "browser")
+TIERS = (*BUSY, *WAITING)
 # A PostgreSQL server to test on, where ours cannot run.
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 SETTINGS = ROOT / "config" / "settings.py"
