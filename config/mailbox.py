@@ -30,7 +30,7 @@ class Mailbox(BaseEmailBackend):
         # What is in letters is for nobody else.
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for letter in email_messages:
-            path = self._write(letter.message().as_bytes(linesep="\r\n"))
+            path = self._write(letter.message().as_bytes())
             logger.info("A letter to %s: %s", ", ".join(letter.recipients()), path)
         return len(email_messages)
 
