@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.signals import got_request_exception
 from django.urls import URLPattern, URLResolver, path
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
@@ -37,7 +39,7 @@ class API(NinjaAPI):
             if isinstance(pattern, URLPattern):
                 pattern.callback = _with_problems(pattern.callback)
         # The first goes before ninja's own, which answers its root with a page.
-        mine = [path("", _nothing), *patterns, path("<path:_>", _nothing)]
+        mine = [path("", _nothing), *patterns, path("<path:_path>", _nothing)]
         return mine, app_name, namespace
 
 
@@ -61,14 +63,14 @@ def _as_problem(response: HttpResponse) -> HttpResponse:
     if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
         return response
     allowed = sorted(response["Allow"].split(", "))
-    answer = problems.problem(405, f"Use {' or '.join(allowed)} here.")
+    answer = problems.problem(405, _("Use %(methods)s here.") % {"methods": get_text_list(allowed)})
     answer["Allow"] = ", ".join(allowed)
     return answer
 
 
 @csrf_exempt
-def _nothing(_request: HttpRequest, _: str = "") -> HttpResponse:
-    return problems.problem(404, "There is nothing here.")
+def _nothing(_request: HttpRequest, **_path: str) -> HttpResponse:
+    return problems.problem(404, _("There is nothing here."))
 
 
 api = API(
@@ -110,4 +112,4 @@ def our_error(request: HttpRequest, error: Exception) -> HttpResponse:
         exc_info=error,
         extra={"status_code": 500, "request": request},
     )
-    return problems.problem(500, "Something went wrong here. It has been logged.")
+    return problems.problem(500, _("Something went wrong here. It has been logged."))

@@ -39,9 +39,11 @@ CATALOGUES = {
     "demo": ("demo",),
     "templates": ("templates", "config"),
 }
-# Django's functions, and which of their arguments are texts ("c": the context of one).
+# Functions, and which of their arguments are texts ("c": the context of one).
 _FUNCTIONS: dict[str, tuple[int | tuple[int, str], ...]] = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), (1,)),
+    # Ours, for what is written down by one process and read by people (exports.sentences).
+    **dict.fromkeys(("Sentence", "spoken"), (1,)),
     **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),
@@ -147,7 +149,7 @@ def _strings(path: Path) -> Iterator[tuple[str | tuple[str, str], str | None]]:
     found = extract_python(BytesIO(source), _FUNCTIONS, [], {"encoding": "utf-8"})
     for _line, function, arguments, _comments in found:
         given: Any = arguments
-        if isinstance(given, str):
+        if given is None or isinstance(given, str):  # No text, or nothing else.
             given = [given]
         places = _FUNCTIONS[str(function)]
         context = given[0] if isinstance(places[0], tuple) else None

@@ -8,11 +8,11 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
-from django.views.i18n import set_language
 
 from config import health
 from config.api import api
 from exports.style import style
+from notifications.languages import set_language
 
 admin.site.site_header = admin.site.site_title = "Waybill"
 

@@ -6,11 +6,11 @@ import uuid
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
 from exports import query
 from exports.exceptions import NotPermitted, RequestError, UnknownTeam
 from exports.models import Export
+from exports.reasons import spoken
 from exports.snapshot import NAMED
 from notifications import access
 from notifications.access import teams_of
@@ -61,10 +61,13 @@ def chosen_team(user: User, chosen: int | str | None) -> Group | None:
         return None
     teams = {str(team.pk): team for team in teams_of(user)}
     if str(chosen) not in teams:
-        yours = ", ".join(f"{pk} ({team.name})" for pk, team in teams.items()) or _("none")
+        yours = ", ".join(f"{pk} ({team.name})" for pk, team in teams.items()) or spoken("none")
         raise UnknownTeam(
-            _("You are in no team %(chosen)s. You are in: %(yours)s.")
-            % {"chosen": chosen, "yours": yours}
+            spoken(
+                "You are in no team %(chosen)s. You are in: %(yours)s.",
+                chosen=str(chosen),
+                yours=yours,
+            )
         )
     return teams[str(chosen)]
 

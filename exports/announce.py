@@ -28,7 +28,13 @@ def announce(export: Export, event: str = "", *, lines: Sequence[dict[str, Any]]
         # The value first: whoever reacts to the event finds it there.
         publish.retain(stream, export.key, data)
         if event:
-            publish.append(stream, event, data)
+            publish.append(stream, event, {**data, **_to_translate(export)})
+
+
+def _to_translate(export: Export) -> dict[str, Any]:
+    """Who describes the event to its reader, perhaps much later, does it in their language."""
+    found = {"labels": export.labels, "reason": export.reason}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def append_lines(export_id: uuid.UUID, lines: Sequence[dict[str, Any]]) -> None:

@@ -24,7 +24,7 @@ from exports.models import Export, Format, Status
 from exports.snapshot import snapshot
 from notifications.access import teams_of
 from notifications.cursor import Cursor
-from notifications.problems import Problem, problem
+from notifications.problems import Problem, no_cursor, problem
 
 if TYPE_CHECKING:
     from ninja import NinjaAPI
@@ -324,8 +324,8 @@ def get_log(request: HttpRequest, export_id: UUID, page: Query[LogIn]) -> Any:
         return log.text_response(request, export)
     try:
         after = None if page.after is None else Cursor.parse(page.after)
-    except ValueError as error:
-        return problem(422, str(error), field="after")
+    except ValueError:
+        return no_cursor(str(page.after))
     found = log.page(export, after, page.limit)
     return {
         "stream": export.stream,
@@ -363,7 +363,7 @@ def _visible(request: HttpRequest, export_id: UUID) -> Export:
     """For somebody else's export the answer is the same as for one that is not there."""
     export = visible_to(request.user).filter(pk=export_id).first()  # type: ignore[arg-type]
     if export is None:
-        raise Http404(f"There is no export {export_id}.")
+        raise Http404(gettext("There is no export %(id)s.") % {"id": export_id})
     return export
 
 

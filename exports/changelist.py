@@ -19,10 +19,10 @@ from django.contrib.messages import ERROR
 from django.core.exceptions import FieldError, SuspiciousOperation, ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.test import RequestFactory
-from django.utils.translation import gettext as _
 
 from exports.exceptions import InvalidSelection, NotPermitted
 from exports.exporter import relation_with_many
+from exports.reasons import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,13 +43,16 @@ def narrow(queryset: QuerySet[Any], user: User, selection: Mapping[str, Any]) ->
     model_admin = _model_admin(selection)
     if queryset.model is not model_admin.model:
         raise InvalidSelection(
-            _("The list shows %(listed)s, the exporter exports %(exported)s.")
-            % {"listed": model_admin.model._meta.label, "exported": queryset.model._meta.label}
+            spoken(
+                "The list shows %(listed)s, the exporter exports %(exported)s.",
+                listed=model_admin.model._meta.label,
+                exported=queryset.model._meta.label,
+            )
         )
     request = _request(user, str(selection.get("query", "")))
     if not model_admin.has_view_permission(request):
         raise NotPermitted(
-            _("You may not view %(name)s.") % {"name": model_admin.model._meta.verbose_name_plural}
+            spoken("You may not view %(name)s.", name=model_admin.model._meta.verbose_name_plural)
         )
     listed = uncounted(model_admin, request).queryset
     if listed.query.where:
@@ -93,18 +96,20 @@ def order_of(changelist: ChangeList, request: HttpRequest) -> list[str]:
 def _sorted(queryset: QuerySet[Any], order: Any) -> QuerySet[Any]:
     """In that order; rows that are the same in it, in that of their keys."""
     if not isinstance(order, list) or not all(isinstance(each, str) for each in order):
-        raise InvalidSelection(_('"order" must be a list of fields.'))
+        raise InvalidSelection(spoken('"order" must be a list of fields.'))
     try:
         # Looked up as columns: an order is looked up when it is too late to say what is wrong.
         looked_up = queryset.values_list(*(each.removeprefix("-") for each in order))
     except FieldError as error:
         raise InvalidSelection(
-            _("The list's order cannot be read: %(problem)s") % {"problem": error}
+            spoken("The list's order cannot be read: %(problem)s", problem=error)
         ) from error
     if relation := relation_with_many(looked_up):
         raise InvalidSelection(
-            _('The list cannot be exported in the order of "%(relation)s": it repeats rows.')
-            % {"relation": relation}
+            spoken(
+                'The list cannot be exported in the order of "%(relation)s": it repeats rows.',
+                relation=relation,
+            )
         )
     return queryset.order_by(*order, "pk")
 
@@ -114,8 +119,10 @@ def _model_admin(selection: Mapping[str, Any]) -> admin.ModelAdmin[Any]:
         return admin.site.get_model_admin(apps.get_model(str(selection.get("model"))))
     except (LookupError, ValueError, NotRegistered):
         raise InvalidSelection(
-            _('There is no admin list of "%(model)s". Write it as "app.model".')
-            % {"model": selection.get("model")}
+            spoken(
+                'There is no admin list of "%(model)s". Write it as "app.model".',
+                model=str(selection.get("model")),
+            )
         ) from None
 
 
@@ -133,7 +140,7 @@ class _Messages:
     def add(self, level: int, message: str, extra_tags: str = "") -> None:  # noqa: ARG002 - Django's signature
         if level >= ERROR:
             raise InvalidSelection(
-                _("The list's search cannot be read: %(problem)s") % {"problem": message}
+                spoken("The list's search cannot be read: %(problem)s", problem=message)
             )
 
 
@@ -174,7 +181,7 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
         )
     except (IncorrectLookupParameters, DisallowedModelAdminLookup, SuspiciousOperation) as error:
         raise InvalidSelection(
-            _("The list's filters cannot be read: %(problem)s") % {"problem": error}
+            spoken("The list's filters cannot be read: %(problem)s", problem=error)
         ) from error
     changelist.add_facets = False  # The numbers beside the choices are counts, too.
     return changelist
@@ -189,7 +196,7 @@ def _columns(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> list[A
 def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
     field = queryset.model._meta.pk
     if not isinstance(keys, list):
-        raise InvalidSelection(_('"keys" must be a list of primary keys.'))
+        raise InvalidSelection(spoken('"keys" must be a list of primary keys.'))
     try:
         found = [field.to_python(key) for key in keys]
         for key in found:
@@ -197,5 +204,5 @@ def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
             field.run_validators(key)
             without_nul(key)
     except (TypeError, ValidationError):
-        raise InvalidSelection(_('"keys" must be a list of primary keys.')) from None
+        raise InvalidSelection(spoken('"keys" must be a list of primary keys.')) from None
     return found

@@ -141,7 +141,7 @@ def _headers(export: Export) -> dict[str, str]:
     is_gzip = export.extension.endswith(".gz")
     return {
         "Content-Type": GZIP if is_gzip else CONTENT_TYPES[Format(export.format)],
-        "Content-Disposition": attachment(export.label, export.extension),
+        "Content-Disposition": attachment(export.title, export.extension),
         "Accept-Ranges": "bytes",
         "X-Content-Type-Options": "nosniff",
     }

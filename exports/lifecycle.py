@@ -29,6 +29,8 @@ from exports.exceptions import (
 )
 from exports.leases import Now, until
 from exports.models import FINAL, HELD, MOVES, Export, Part, Stage, Status, TaskRun
+from exports.reasons import recalled, written
+from exports.sentences import Sentence
 from exports.snapshot import NAMED, reload
 from notifications.models import Retained
 
@@ -287,6 +289,7 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
             snapshot_id="",
             rate=None,
             error="",
+            reason=None,
         )
         if task_id:
             TaskRun.objects.create(export=export, task_id=task_id, attempt=export.attempt)
@@ -302,8 +305,9 @@ def succeed(export: Export, *, lines: Sequence[dict[str, Any]] = (), **file: Any
 def fail(
     export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = (), **counters: int
 ) -> None:
-    """It cannot go on. `reason` is for the person who waits."""
-    _finish(export, Status.FAILED, "export.failed", lines, error=reason, **counters)
+    """It cannot go on. `reason` is for the person who waits: a Sentence, if it was foreseen."""
+    why = written(reason)
+    _finish(export, Status.FAILED, "export.failed", lines, **why, **counters)
 
 
 def _finish(
@@ -417,15 +421,23 @@ def _rescue(export_id: uuid.UUID) -> str:
     lost = export.attempt - export.handovers
     if lost >= conf.MAX_ATTEMPTS:
         # What the last one could still say is a better reason than its silence.
-        reason = export.error or (
-            f"{lost} workers were lost on this export. The last: {export.worker}."
-        )
+        reason = recalled(export.error, export.reason) or _lost_workers(lost, export.worker)
         lines = [_line(f"{died}. No further attempt.", "ERROR")]
         fail(export, reason, lines=lines, **counters)
         return "failed"
     warning = f"{died}. Another worker goes on from the last finished part."
     _requeue(export, "export.rescued", [_line(warning, "WARNING")], **counters)
     return "rescued"
+
+
+def _lost_workers(count: int, last: str) -> Sentence:
+    if count == 1:
+        return Sentence("The worker %(worker)s was lost on this export.", worker=last)
+    return Sentence(
+        "%(count)s workers were lost on this export. The last: %(worker)s.",
+        count=count,
+        worker=last,
+    )
 
 
 def _enqueue_forgotten() -> int:

@@ -18,6 +18,7 @@ from exports.conf import conf
 from exports.exceptions import TooLarge, TooManyExports, TooManyRequests
 from exports.leases import Now
 from exports.models import FINAL, Export
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -83,8 +84,12 @@ def check_rows(export: Export, total: int) -> None:
     allowed = _allowed(registry.get(export.exporter).max_rows, conf.MAX_ROWS)
     if allowed and total > allowed:
         raise TooLarge(
-            f"It would have {total:,} rows, and may have {allowed:,} at most. "
-            f"Filter it to fewer rows, or ask an administrator for a higher limit."
+            Sentence(
+                "It would have %(rows)s rows, and may have %(allowed)s at most. Filter it to "
+                "fewer rows, or ask an administrator for a higher limit.",
+                rows=total,
+                allowed=allowed,
+            )
         )
 
 
@@ -93,8 +98,13 @@ def check_bytes(export: Export, written: int) -> None:
     allowed = _allowed(registry.get(export.exporter).max_bytes, conf.MAX_BYTES)
     if allowed and written > allowed:
         raise TooLarge(
-            f"Its file has {written:,} bytes so far, and may have {allowed:,} at most. Filter it "
-            f"to fewer rows, choose fewer columns, or ask an administrator for a higher limit."
+            Sentence(
+                "Its file has %(bytes)s bytes so far, and may have %(allowed)s at most. Filter "
+                "it to fewer rows, choose fewer columns, or ask an administrator for a higher "
+                "limit.",
+                bytes=written,
+                allowed=allowed,
+            )
         )
 
 

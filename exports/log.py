@@ -59,7 +59,7 @@ def text_response(request: HttpRequest, export: Export) -> HttpResponseBase:
     """All lines that there are now, as a file that is named after the export."""
     headers = {
         "Content-Type": f"{TEXT}; charset=utf-8",
-        "Content-Disposition": attachment(export.label, "log.txt"),
+        "Content-Disposition": attachment(export.title, "log.txt"),
         "X-Content-Type-Options": "nosniff",
     }
     if request.method == "HEAD":

@@ -18,6 +18,7 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from exports.filenames import filename
+from exports.labels import LONGEST, called
 from notifications.access import team_stream
 
 if TYPE_CHECKING:
@@ -115,7 +116,10 @@ class Export(models.Model):
         verbose_name=_("team"),
     )
     exporter = models.CharField(_("exporter"), max_length=100)
-    label = models.CharField(_("label"), max_length=200)
+    # What it was called by who asked. `labels` has it by language if nobody has named it, so
+    # that each reads it in theirs: `title`.
+    label = models.CharField(_("label"), max_length=LONGEST)
+    labels = models.JSONField(null=True)
     format = models.CharField(_("format"), max_length=10, choices=Format, default=Format.CSV)
     # What to export: {"columns": [...], "filters": {...}} or {"changelist": "...", ...};
     # `query` reads it. Never a list of keys, save for rows ticked by hand.
@@ -141,7 +145,10 @@ class Export(models.Model):
 
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.NONE, blank=True)
+    # In English, for programs and logs. `reason` is what it was made of, if that was foreseen:
+    # `reasons` says it in the language of who reads it.
     error = models.TextField(_("error"), blank=True)
+    reason = models.JSONField(null=True)
 
     rows_total = models.BigIntegerField(null=True, help_text=_("Unknown until counted."))
     rows_done = models.BigIntegerField(default=0)
@@ -224,10 +231,15 @@ class Export(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.label} ({self.pk})"
+        return f"{self.title} ({self.pk})"
 
     def get_absolute_url(self) -> str:
         return reverse("exports:detail", args=[self.pk])
+
+    @property
+    def title(self) -> str:
+        """What its reader calls it."""
+        return called(self.label, self.labels)
 
     @property
     def stream(self) -> str:
@@ -273,7 +285,7 @@ class Export(models.Model):
     @property
     def filename(self) -> str:
         """What a browser calls the file."""
-        return filename(self.label, self.extension)
+        return filename(self.title, self.extension)
 
     def has_file(self, now: datetime) -> bool:
         """Whether the file can be downloaded at `now`."""

@@ -9,6 +9,8 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from exports import reasons
+from exports.labels import called
 from notifications import notices
 from notifications.notices import Notice
 
@@ -36,7 +38,7 @@ def _succeeded(snapshot: Mapping[str, Any]) -> Notice:
 def _failed(snapshot: Mapping[str, Any]) -> Notice:
     return Notice(
         _("{label} has failed.").format(label=_label(snapshot)),
-        body=snapshot["error"],
+        body=reasons.said(snapshot["error"], snapshot.get("reason")),
         url=snapshot["links"]["self"],
         level="error",
     )
@@ -44,5 +46,6 @@ def _failed(snapshot: Mapping[str, Any]) -> Notice:
 
 def _label(snapshot: Mapping[str, Any]) -> str:
     """As one line: people name exports as they like, and a title goes into e-mails."""
-    label = "".join(each if each.isprintable() else " " for each in snapshot["label"])
+    label = called(snapshot["label"], snapshot.get("labels"))
+    label = "".join(each if each.isprintable() else " " for each in label)
     return " ".join(label.split()) or snapshot["exporter"]

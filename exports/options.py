@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from django.utils.translation import gettext as _
-
 from exports.engine.writers.base import Options
 from exports.exceptions import InvalidOption
 from exports.models import Format
+from exports.reasons import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +30,16 @@ def checked(format: str, asked: Mapping[str, Any] | None) -> dict[str, Any]:  # 
     for name, value in asked.items():
         if name not in BY_FORMAT[format]:
             raise InvalidOption(
-                _('%(format)s has no option "%(name)s". It has: %(known)s.')
-                % {"format": _label(format), "name": name, "known": _those_of(format)}
+                spoken(
+                    '%(format)s has no option "%(name)s". It has: %(known)s.',
+                    format=_label(format),
+                    name=name,
+                    known=_those_of(format),
+                )
             )
         if not _may_be(name, value):
             raise InvalidOption(
-                _('The option "%(name)s" is %(choices)s.')
-                % {"name": name, "choices": _in_words(name)}
+                spoken('The option "%(name)s" is %(choices)s.', name=name, choices=_in_words(name))
             )
     # In one order, so that what is stored is the same for the same question.
     return {name: value for name, value in sorted(asked.items()) if value != DEFAULTS[name]}
@@ -62,13 +64,13 @@ def _may_be(name: str, value: Any) -> bool:
 
 def _those_of(format: str) -> str:  # noqa: A002 - as above
     listed = (f"{name} ({_in_words(name)})" for name in BY_FORMAT[format])
-    return "; ".join(listed) or _("none")
+    return "; ".join(listed) or spoken("none")
 
 
 def _in_words(name: str) -> str:
     if name == "delimiter":
-        return _('one of "," ";" "|" and tab')
-    return _("true or false")
+        return spoken('one of "," ";" "|" and tab')
+    return spoken("true or false")
 
 
 def _label(format: str) -> str:  # noqa: A002 - as above

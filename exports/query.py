@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import QueryDict
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from exports import changelist, registry
 from exports.exceptions import InvalidFilter, InvalidHeader, NotPermitted, UnknownColumn
 from exports.exporter import relation_with_many
+from exports.reasons import complaint, spoken, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from exports.exporter import Column, Exporter
     from exports.models import Export
+    from exports.sentences import Sentence
 
 
 LONGEST_HEADER = 100
@@ -38,8 +39,10 @@ def permitted(user: User, name: str) -> Exporter:
     exporter = registry.get(name)
     if not exporter.has_permission(user):
         raise NotPermitted(
-            _('You may not export "%(name)s". An administrator can give you the permission.')
-            % {"name": exporter.label}
+            spoken(
+                'You may not export "%(name)s". An administrator can give you the permission.',
+                name=exporter.label,
+            )
         )
     return exporter
 
@@ -60,15 +63,19 @@ def _chosen(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
     if names is None:
         return list(known.values())
     if not names:
-        raise UnknownColumn(_("Choose at least one column."))
+        raise UnknownColumn(spoken("Choose at least one column."))
     for name in names:
         if name not in known:
             raise UnknownColumn(
-                _('"%(exporter)s" has no column "%(name)s". It has: %(known)s.')
-                % {"exporter": exporter.name, "name": name, "known": ", ".join(known)}
+                spoken(
+                    '"%(exporter)s" has no column "%(name)s". It has: %(known)s.',
+                    exporter=exporter.name,
+                    name=name,
+                    known=", ".join(known),
+                )
             )
     if len(set(names)) < len(names):
-        raise UnknownColumn(_("Each column can be there once."))
+        raise UnknownColumn(spoken("Each column can be there once."))
     return [known[name] for name in names]
 
 
@@ -77,19 +84,25 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
     for name, header in headers.items():
         if name not in names:
             raise InvalidHeader(
-                _('The header "%(header)s" is for a column that is not there: %(column)s.')
-                % {"header": header, "column": name}
+                spoken(
+                    'The header "%(header)s" is for a column that is not there: %(column)s.',
+                    header=header,
+                    column=name,
+                )
             )
         if not 0 < len(header) <= LONGEST_HEADER or not header.isprintable():
             raise InvalidHeader(
-                _('The header of "%(column)s" has to be a line of 1 to %(most)d characters.')
-                % {"column": name, "most": LONGEST_HEADER}
+                spoken(
+                    'The header of "%(column)s" has to be a line of 1 to %(most)s characters.',
+                    column=name,
+                    most=LONGEST_HEADER,
+                )
             )
     titled = [column.titled(headers.get(column.name, column.header)) for column in chosen]
     for header, times in Counter(column.header for column in titled).items():
         if times > 1:
             raise InvalidHeader(
-                _('Two columns cannot both have the header "%(header)s".') % {"header": header}
+                spoken('Two columns cannot both have the header "%(header)s".', header=header)
             )
     return titled
 
@@ -145,35 +158,40 @@ def _filtered(
 def filterset(exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any]) -> FilterSet:
     """The exporter's FilterSet of `filters`, which are valid. Raises InvalidFilter."""
     if exporter.filterset is None:
-        raise InvalidFilter(_('"%(exporter)s" has no filters.') % {"exporter": exporter.name})
+        raise InvalidFilter(spoken('"%(exporter)s" has no filters.', exporter=exporter.name))
     data = _form_data(filters)
     made = exporter.filterset(data, queryset=queryset)
     known = _parameters(made)
     for name in sorted(filters):
         if name not in known:
             raise InvalidFilter(
-                _('"%(exporter)s" has no filter "%(name)s". It has: %(known)s.')
-                % {"exporter": exporter.name, "name": name, "known": ", ".join(sorted(known))}
+                spoken(
+                    '"%(exporter)s" has no filter "%(name)s". It has: %(known)s.',
+                    exporter=exporter.name,
+                    name=name,
+                    known=", ".join(sorted(known)),
+                )
             )
         if len(data.getlist(name)) > 1 and not known[name]:
-            raise InvalidFilter(_('The filter "%(name)s" takes one value.') % {"name": name})
+            raise InvalidFilter(spoken('The filter "%(name)s" takes one value.', name=name))
     # A date means the same whoever asks, in whatever language, and when a worker asks again.
     with translation.override("en"):
         valid = made.is_valid()
     if not valid:
-        wrong = (_not_valid(name, " ".join(problems)) for name, problems in made.errors.items())
-        raise InvalidFilter(" ".join(wrong))
+        wrong = made.errors.as_data().items()
+        raise InvalidFilter(
+            together(
+                _not_valid(name, together(map(complaint, problems))) for name, problems in wrong
+            )
+        )
     for name, value in made.form.cleaned_data.items():
         if any(_is_endless(number) for number in _numbers(value)):
-            raise InvalidFilter(_not_valid(name, _("the number is too large.")))
+            raise InvalidFilter(_not_valid(name, spoken("the number is too large.")))
     return made
 
 
-def _not_valid(name: str, problem: str) -> str:
-    return _('The filter "%(name)s" is not valid: %(problem)s') % {
-        "name": name,
-        "problem": problem,
-    }
+def _not_valid(name: str, problem: Sentence) -> Sentence:
+    return spoken('The filter "%(name)s" is not valid: %(problem)s', name=name, problem=problem)
 
 
 def _numbers(value: Any) -> Iterator[Decimal]:
@@ -200,11 +218,11 @@ def _form_data(filters: Mapping[str, Any]) -> QueryDict:
 
 def _text(name: str, value: Any) -> str:
     if isinstance(value, dict | list | tuple):
-        raise InvalidFilter(_not_valid(name, _("give it a text or a number.")))
+        raise InvalidFilter(_not_valid(name, spoken("give it a text or a number.")))
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not text.isascii() and text != text.encode(errors="replace").decode():
         # Half of a surrogate pair, which JSON can spell and no database compares.
-        raise InvalidFilter(_not_valid(name, _("it has a broken character.")))
+        raise InvalidFilter(_not_valid(name, spoken("it has a broken character.")))
     return text
 
 

@@ -12,18 +12,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils.translation import gettext as _
 
 from exports import options as format_options
 from exports import query
 from exports.access import chosen_team
 from exports.exceptions import UnknownFormat
+from exports.labels import in_each_language, shortened
 from exports.models import Format
+from exports.reasons import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from django.contrib.auth.models import Group, User
+    from django.utils.functional import _StrPromise
 
     from exports.models import Export
 
@@ -36,7 +38,8 @@ class Question:
     team: Group | None
     exporter: str
     label: str
-    is_named: bool  # Else the label is ours, in the language of who asks.
+    is_named: bool  # Else the label is ours, in the language of who asks,
+    labels: dict[str, str] | None  # and here in all languages.
     format: str
     options: dict[str, Any]
     params: dict[str, Any]
@@ -54,8 +57,9 @@ class Question:
 
         Not of the owner, beside whom it is stored, nor of a label that is ours.
         """
+        asked = {name: value for name, value in vars(self).items() if name != "labels"}
         said = {
-            **vars(self),
+            **asked,
             "owner": None,
             "team": self.team and self.team.pk,
             "label": self.label if self.is_named else "",
@@ -75,19 +79,23 @@ def checked(
     filters: Mapping[str, Any] | None = None,
     changelist: Mapping[str, Any] | None = None,
     label: str = "",
-    otherwise: str = "",
+    otherwise: str | _StrPromise = "",
     team: int | str | None = None,
 ) -> Question:
     """The question that `user` asks, if they may ask it. Nothing is counted or read.
 
-    Without a `label` it is called `otherwise`, or as its exporter. Raises RequestError, which
-    names the field that is wrong, or NotPermitted.
+    Without a `label` it is called `otherwise`, or as its exporter; a lazy text, as each reads
+    it in their language. Raises RequestError, which names the field that is wrong, or
+    NotPermitted.
     """
     found = query.permitted(user, exporter)
     if format not in Format.values:
         raise UnknownFormat(
-            _('There is no format "%(name)s". There are: %(known)s.')
-            % {"name": format, "known": ", ".join(Format.values)}
+            spoken(
+                'There is no format "%(name)s". There are: %(known)s.',
+                name=format,
+                known=", ".join(Format.values),
+            )
         )
     asked = {
         "columns": columns,
@@ -98,13 +106,17 @@ def checked(
     params = {name: value for name, value in asked.items() if value is not None}
     query.columns(found, columns, headers)
     query.rows(found, user, params)
-    name, ours = _shortened(label), _shortened(otherwise) or str(found.label)
+    name, ours = shortened(label), shortened(str(otherwise))
+    unnamed = otherwise if ours else found.label
+    ours = ours or shortened(str(found.label))
+    is_named = bool(name) and name != ours
     return Question(
         owner=user,
         team=chosen_team(user, team),
         exporter=found.name,
         label=name or ours,
-        is_named=bool(name) and name != ours,
+        is_named=is_named,
+        labels=None if is_named else in_each_language(unnamed),
         format=str(format),
         options=format_options.checked(format, options),
         params=params,
@@ -123,11 +135,6 @@ def again(export: Export) -> Question:
         team=export.team_id,
         **export.params,
     )
-    # Whose the label is, only the fingerprint knows: it may be ours in another language.
-    unnamed = replace(asked, is_named=False)
+    # Whose the label is, the fingerprint knows: it may be ours in another language.
+    unnamed = replace(asked, is_named=False, labels=export.labels or asked.labels)
     return unnamed if unnamed.fingerprint == export.fingerprint else asked
-
-
-def _shortened(text: str) -> str:
-    """As much as a label may have."""
-    return text.strip()[:200]

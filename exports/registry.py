@@ -16,11 +16,11 @@ from django.core.exceptions import FieldError
 from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
-from django.utils.translation import gettext
 
 from exports.exceptions import DefinitionError, UnknownExporter
 from exports.exporter import Column, Exporter, relation_with_many
 from exports.models import Consistency
+from exports.reasons import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,10 +97,9 @@ def get(name: str) -> Exporter:
     try:
         return _exporters[name]
     except KeyError:
-        known = ", ".join(sorted(_exporters)) or gettext("none")
+        known = ", ".join(sorted(_exporters)) or spoken("none")
         raise UnknownExporter(
-            gettext('There is no exporter "%(name)s". There are: %(known)s.')
-            % {"name": name, "known": known}
+            spoken('There is no exporter "%(name)s". There are: %(known)s.', name=name, known=known)
         ) from None
 
 

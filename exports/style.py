@@ -21,6 +21,8 @@ from django.views.decorators.http import require_safe
 from exports import registry
 from exports.conf import conf
 from exports.models import FINAL, Export, Format, Stage, Status
+from exports.reasons import written
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -152,8 +154,14 @@ STATES: tuple[tuple[str, dict[str, Any]], ...] = (
         {
             **_over,
             "status": Status.FAILED,
-            "error": "It would have 336,776 rows, and may have 100,000 at most. Filter it to "
-            "fewer rows, or ask an administrator for a higher limit.",
+            **written(
+                Sentence(
+                    "It would have %(rows)s rows, and may have %(allowed)s at most. Filter it to "
+                    "fewer rows, or ask an administrator for a higher limit.",
+                    rows=TOTAL,
+                    allowed=100_000,
+                )
+            ),
         },
     ),
     (

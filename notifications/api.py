@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 from pydantic import Field
 
@@ -14,7 +15,7 @@ from notifications import access, followers, protocol
 from notifications.auth import Authenticate
 from notifications.cursor import cursor_or_start
 from notifications.database import in_database
-from notifications.problems import Problem, problem
+from notifications.problems import Problem, no_cursor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,8 +67,8 @@ class Polled(Schema):
 async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
     try:
         after = cursor_or_start(query.after)
-    except ValueError as error:
-        return problem(422, str(error), field="after")
+    except ValueError:
+        return no_cursor(str(query.after))
     follower = followers.Follower(name, after, reader=request.user.pk)
     if query.wait:
         follower.enter()
@@ -108,10 +109,11 @@ def _is_empty(page: Backlog) -> bool:
     summary="A stream as server-sent events; resumes from Last-Event-ID",
 )
 async def server_sent_events(request: HttpRequest, name: str, after: str | None = None) -> Any:
+    given = request.headers.get("Last-Event-ID") or after
     try:
-        cursor = cursor_or_start(request.headers.get("Last-Event-ID") or after)
-    except ValueError as error:
-        return problem(422, str(error), field="after")
+        cursor = cursor_or_start(given)
+    except ValueError:
+        return no_cursor(str(given))
     follower = followers.Follower(name, cursor, reader=request.user.pk)
     follower.enter()  # Should nobody ever iterate over the response, the hub forgets it.
     try:
@@ -159,4 +161,4 @@ async def _ensure_readable(request: HttpRequest, name: str) -> None:
     """Somebody else's stream looks like one that is not there."""
     user: Any = request.user  # Somebody: the router asks for it.
     if not await in_database(access.may_read, user, name):
-        raise Http404("There is no stream of this name for you.")
+        raise Http404(_("There is no stream of this name for you."))

@@ -9,6 +9,7 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Streams and inbox")
 
     def ready(self) -> None:
-        from notifications import recheck  # noqa: PLC0415 - models are there only now
+        from notifications import languages, recheck  # noqa: PLC0415 - models are there only now
 
+        languages.connect()
         recheck.connect()

@@ -137,6 +137,11 @@ def choose_mailing(user: User, choice: str, language: str) -> None:
     Inbox.objects.update_or_create(user_id=user.pk, defaults=chosen)
 
 
+def remember_language(user: User, language: str) -> None:
+    """Write to `user` in `language` from now on."""
+    Inbox.objects.update_or_create(user_id=user.pk, defaults={"language": language})
+
+
 def own(user: User, stream: Stream) -> None:
     """Make the row of `user`, and let it begin anew in a stream that was made anew."""
     row, _ = Inbox.objects.get_or_create(user_id=user.pk, defaults={"stream": stream})

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.http import Http404, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from ninja import Schema
 from ninja.errors import HttpError, ValidationError
 
@@ -15,6 +17,39 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
     from ninja import NinjaAPI
+
+# What pydantic says of a value, by the type of the error, for those that our schemas can give.
+# One that is not here is told in its own words, which are English.
+COMPLAINTS = {
+    "missing": gettext_noop("Field required"),
+    "extra_forbidden": gettext_noop("Extra inputs are not permitted"),
+    "string_type": gettext_noop("Input should be a valid string"),
+    "string_too_long": gettext_noop("String should have at most %(max_length)s characters"),
+    "string_pattern_mismatch": gettext_noop("String should match pattern '%(pattern)s'"),
+    "int_type": gettext_noop("Input should be a valid integer"),
+    "int_parsing": gettext_noop(
+        "Input should be a valid integer, unable to parse string as an integer"
+    ),
+    "int_parsing_size": gettext_noop(
+        "Unable to parse input string as an integer, exceeded maximum size"
+    ),
+    "int_from_float": gettext_noop(
+        "Input should be a valid integer, got a number with a fractional part"
+    ),
+    "float_parsing": gettext_noop(
+        "Input should be a valid number, unable to parse string as a number"
+    ),
+    "greater_than_equal": gettext_noop("Input should be greater than or equal to %(ge)s"),
+    "less_than_equal": gettext_noop("Input should be less than or equal to %(le)s"),
+    "list_type": gettext_noop("Input should be a valid list"),
+    "dict_type": gettext_noop("Input should be a valid dictionary"),
+    "model_attributes_type": gettext_noop(
+        "Input should be a valid dictionary or object to extract fields from"
+    ),
+    "literal_error": gettext_noop("Input should be %(expected)s"),
+    "enum": gettext_noop("Input should be %(expected)s"),
+}
+NO_JSON = gettext_noop("Cannot parse request body")
 
 
 class Problem(Schema):
@@ -34,6 +69,12 @@ def problem(status: int, detail: str, **more: Any) -> HttpResponse:
     return HttpResponse(json.dumps(body), status=status, content_type="application/problem+json")
 
 
+def no_cursor(text: str) -> HttpResponse:
+    """For who asks for what came after something that is no cursor."""
+    told = _('"%(text)s" is not a cursor. Use one that the server sent.') % {"text": text[:80]}
+    return problem(422, told, field="after")
+
+
 def install(api: NinjaAPI) -> None:
     """Answer the framework's own errors in this form."""
     api.add_exception_handler(ValidationError, _invalid)
@@ -41,11 +82,22 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(Http404, _not_found)
 
 
-def _invalid(_: HttpRequest, error: ValidationError | type[ValidationError]) -> HttpResponse:
+def _invalid(_request: HttpRequest, error: ValidationError | type[ValidationError]) -> HttpResponse:
     assert isinstance(error, ValidationError)
-    errors = [{"field": _field(each["loc"]), "detail": each["msg"]} for each in error.errors]
+    errors = [{"field": _field(each["loc"]), "detail": _complaint(each)} for each in error.errors]
     first = errors[0]
     return problem(422, f"{first['field']}: {first['detail']}", field=first["field"], errors=errors)
+
+
+def _complaint(error: dict[str, Any]) -> str:
+    """In the language of who asks: what is English is as pydantic says it."""
+    text = COMPLAINTS.get(error["type"], "")
+    if (translated := _(text)) == text:
+        return str(error["msg"])
+    values = {name: str(value) for name, value in error.get("ctx", {}).items()}
+    # "'a', 'b' or 'c'"
+    values["expected"] = values.get("expected", "").replace(" or ", ", ")
+    return translated % values
 
 
 def _field(location: Sequence[str | int]) -> str:
@@ -56,12 +108,15 @@ def _field(location: Sequence[str | int]) -> str:
     return ".".join(str(name) for name in names) or str(where)
 
 
-def _http_error(_: HttpRequest, error: HttpError | type[HttpError]) -> HttpResponse:
+def _http_error(_request: HttpRequest, error: HttpError | type[HttpError]) -> HttpResponse:
     assert isinstance(error, HttpError)
-    # ninja answers a body that is not JSON with 400. It is as wrong as a wrong field.
-    status = 422 if "parse request body" in error.message else error.status_code
-    return problem(status, error.message)
+    # ninja answers a body that is not JSON with 400, and while DEBUG is on says what was wrong
+    # with it. It is as wrong as a wrong field.
+    if error.message.startswith(NO_JSON):
+        return problem(422, _(NO_JSON) + error.message.removeprefix(NO_JSON))
+    # Said here: who raises it may be in a thread that knows no language.
+    return problem(error.status_code, _(error.message))
 
 
-def _not_found(_: HttpRequest, error: Http404 | type[Http404]) -> HttpResponse:
-    return problem(404, str(error) if str(error) else "There is nothing here.")
+def _not_found(_request: HttpRequest, error: Http404 | type[Http404]) -> HttpResponse:
+    return problem(404, str(error) if str(error) else _("There is nothing here."))

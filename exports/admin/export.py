@@ -43,18 +43,21 @@ class ExportAdmin(Listing, Page, Actions, Health, MachineOwnedAdmin):
     list_max_show_all = MAX_STREAMS  # The list follows one for each export that is under way.
     actions = ["cancel", "pause", "resume", "run_again"]
     inlines = [PartInline, TaskRunInline, DownloadInline]
-    readonly_fields = ["page", "file_link", "asked", "doing", "rows", "speed", "size", "took"]
+    readonly_fields = [
+        *("called", "page", "file_link", "asked"),
+        *("doing", "why", "rows", "speed", "size", "took"),
+    ]
     fieldsets = [
         (
             None,
             {
                 "fields": [
-                    *("label", "page", "file_link", "owner", "team"),
+                    *("called", "page", "file_link", "owner", "team"),
                     *("exporter", "format", "options", "asked", "origin"),
                 ]
             },
         ),
-        (_("Progress"), {"fields": ["status", "doing", "error", "rows", "speed", "size", "took"]}),
+        (_("Progress"), {"fields": ["status", "doing", "why", "rows", "speed", "size", "took"]}),
         (
             _("Times"),
             {"fields": ["created_at", "enqueued_at", "started_at", "finished_at", "expires_at"]},

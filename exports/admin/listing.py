@@ -66,7 +66,7 @@ class Listing(News):
     @admin.display(description=_("label"), ordering="label")
     def name(self, export: Export) -> SafeString:
         """At most three lines of it, with all of it at hand."""
-        return format_html('<span class="waybill-name" title="{0}">{0}</span>', export.label)
+        return format_html('<span class="waybill-name" title="{0}">{0}</span>', export.title)
 
     @admin.display(description=_("status"), ordering="status")
     def state(self, export: Export) -> SafeString:
@@ -117,7 +117,7 @@ class Listing(News):
         return format_html(
             '<a href="{}" download aria-label="{}" data-export="{}" data-cell="file"{}>{}</a>',
             reverse("exports:file", args=[export.pk]),
-            _("Download %(label)s") % {"label": export.label},
+            _("Download %(label)s") % {"label": export.title},
             export.pk,
             "" if export.has_file(timezone.now()) else " hidden",
             _("Download"),
@@ -130,7 +130,7 @@ def _bar(export: Export) -> SafeString:
     return format_html(
         '<progress data-export="{}" data-cell="progress" aria-label="{}" max="{}" {} {}></progress>',
         export.pk,
-        _("Progress of %(label)s") % {"label": export.label},
+        _("Progress of %(label)s") % {"label": export.title},
         export.rows_total or 1,
         "" if is_counting else format_html('value="{}"', export.rows_done),
         "hidden" if export.is_final else "",

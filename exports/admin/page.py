@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from exports import reasons
 from exports.admin.buttons import Buttons
 from exports.figures import number
 from notifications import backlog
@@ -51,6 +52,10 @@ class Page(Buttons):
     def view_on_site(self, export: Export) -> str:
         return export.get_absolute_url()
 
+    @admin.display(description=_("label"))
+    def called(self, export: Export) -> str:
+        return export.title
+
     @admin.display(description=_("its own page"))
     def page(self, export: Export) -> SafeString:
         return format_html('<a href="{0}">{0}</a>', export.get_absolute_url())
@@ -69,6 +74,11 @@ class Page(Buttons):
     @admin.display(description=_("stage"))
     def doing(self, export: Export) -> str:
         return export.get_stage_display() or self.get_empty_value_display()
+
+    @admin.display(description=_("error"))
+    def why(self, export: Export) -> str:
+        said = reasons.said(export.error, export.reason)
+        return said or self.get_empty_value_display()
 
     @admin.display(description=_("rate"))
     def speed(self, export: Export) -> str:

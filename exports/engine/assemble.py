@@ -10,6 +10,7 @@ from exports import parts
 from exports.engine import store
 from exports.engine.crc32 import CRC32
 from exports.exceptions import WrongCount
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -87,11 +88,19 @@ def _verify(part: Part, file: IO[bytes], advance: _Advance) -> None:
         advance.add(len(block))
     if size != part.bytes:
         raise WrongCount(
-            f"Part {part.number} has {size} bytes in storage and had {part.bytes} when it was "
-            f"written. Run the export again."
+            Sentence(
+                "Part %(part)s has %(there)s bytes in storage and had %(bytes)s when it was "
+                "written. Run the export again.",
+                part=part.number,
+                there=size,
+                bytes=part.bytes,
+            )
         )
     if check.value != part.crc32:
         raise WrongCount(
-            f"Part {part.number} in storage is not what was written: its CRC-32 is another. "
-            f"Run the export again."
+            Sentence(
+                "Part %(part)s in storage is not what was written: its CRC-32 is another. Run "
+                "the export again.",
+                part=part.number,
+            )
         )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-from exports import lifecycle, limits, parts, queue, turns
+from exports import lifecycle, limits, parts, queue, reasons, turns
 from exports.conf import conf
 from exports.engine import joblog, store
 from exports.engine.assemble import assemble
@@ -27,6 +27,7 @@ from exports.engine.source import Snapshot
 from exports.exceptions import ExportError, Fenced, LostRace, Stopped
 from exports.leases import Now
 from exports.models import Consistency, Export, Part, Stage, Status
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ASK_SECONDS = 1.0  # between two questions whether others could help
-MAX_REASON = 1_000  # characters; it is in every snapshot of the export
 
 
 class _HandOver(Exception):
@@ -91,7 +91,7 @@ def _work(
         logger.exception("The database refused. Another attempt follows when the lease runs out.")
         # If it still takes a row, let that say why. Often it does: a query took too long.
         with suppress(DatabaseError, LostRace):
-            parts.tick(export, lines=log.take(), error=_reason(error))
+            parts.tick(export, lines=log.take(), **reasons.written(_reason(error)))
         raise
     # Whatever an exporter or a storage raises: the export fails, the worker lives.
     except Exception as error:
@@ -114,10 +114,9 @@ def _stop_if(should_stop: Callable[[], bool]) -> None:
 
 def _reason(error: Exception) -> str:
     """For the person who waits. Details are in the log."""
-    reason = str(error) if isinstance(error, ExportError) else f"{type(error).__name__}: {error}"
-    # What an exporter raises may quote its data. No database stores these.
-    reason = reason.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-    return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]} …"
+    if error.args and isinstance(error.args[0], Sentence):
+        return error.args[0]
+    return str(error) if isinstance(error, ExportError) else f"{type(error).__name__}: {error}"
 
 
 class _Run:

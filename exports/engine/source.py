@@ -20,6 +20,7 @@ from django.db import DatabaseError, OperationalError, connections
 from psycopg.pq import TransactionStatus
 
 from exports.exceptions import TookTooLong
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +139,9 @@ class Source:
             cursor.execute("SET TRANSACTION SNAPSHOT %s", [self.snapshot_id])
         except DatabaseError as error:
             # Of whichever kind PostgreSQL takes it for: another attempt has another moment.
-            raise OperationalError(f"The moment that was read is gone: {error}") from error
+            raise OperationalError(
+                Sentence("The moment that was read is gone: %(problem)s", problem=error)
+            ) from error
 
     def _end(self, cursor: Any) -> None:
         raw: Any = self.connection.connection

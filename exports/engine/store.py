@@ -22,9 +22,11 @@ from uuid import UUID
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext_noop
 
 from exports.conf import conf
 from exports.exceptions import ExportError, StorageFailed
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,6 +43,16 @@ FOLDER = "exports"
 # Every name that is made here, with what Django adds to one that is taken. Rows name files;
 # whatever else got into one, such as a path to somewhere, opens and deletes nothing.
 _NAME = re.compile(rf"{FOLDER}/[0-9a-f-]{{36}}/[A-Za-z0-9][A-Za-z0-9._-]*")
+
+# What a storage did not do. Those that may end an export are told to people in their language,
+# the others to who runs this.
+_TAKE = gettext_noop("The storage did not take the file: %(problem)s")
+_GIVE = gettext_noop("The storage did not give the file: %(problem)s")
+_MEASURE = gettext_noop("The storage did not tell the size of the file: %(problem)s")
+_SIGN = "The storage did not sign a link: %(problem)s"
+_REMOVE = "The storage did not remove a file: %(problem)s"
+_LIST = "The storage did not list its folders: %(problem)s"
+_DATE = "The storage did not tell how old its files are: %(problem)s"
 
 WORK_PREFIX = "waybill-"
 # Older than any task may run: whoever wrote it is dead.
@@ -94,13 +106,17 @@ class NewFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        with self._path.open("rb") as whole, deleted_on_error(name), _refusals("take the file"):
+        with self._path.open("rb") as whole, deleted_on_error(name), _refusals(_TAKE):
             stored = default_storage.save(name, _Movable(whole, self._path))
         with deleted_on_error(stored):
             if (there := size(stored)) != self.bytes:
                 raise StorageFailed(
-                    f"The file has {self.bytes} bytes, and the storage kept {there} of them. "
-                    f"Run the export again; if it happens again, the storage is broken."
+                    Sentence(
+                        "The file has %(bytes)s bytes, and the storage kept %(kept)s of them. Run "
+                        "the export again; if it happens again, the storage is broken.",
+                        bytes=self.bytes,
+                        kept=there,
+                    )
                 )
         return stored
 
@@ -135,7 +151,7 @@ class _Movable(File):  # type: ignore[type-arg]
 
 def open_file(name: str) -> IO[Any]:
     """A stored file to read and to seek in, in binary. Raises FileNotFoundError."""
-    with _refusals("give the file"):
+    with _refusals(_GIVE):
         opened: IO[Any] = default_storage.open(_checked(name), "rb")
     return opened
 
@@ -146,7 +162,7 @@ def open_at(name: str, first: int, length: int) -> IO[bytes]:
     There may be more than `length` bytes to read. A bucket is asked for these only.
     """
     opened: IO[bytes]
-    with _refusals("give the file"):
+    with _refusals(_GIVE):
         if hasattr(default_storage, "open_at"):
             opened = default_storage.open_at(_checked(name), first, length)
             return opened
@@ -157,7 +173,7 @@ def open_at(name: str, first: int, length: int) -> IO[bytes]:
 
 def size(name: str) -> int:
     """The bytes that a stored file has there. Raises FileNotFoundError."""
-    with _refusals("tell the size of the file"):
+    with _refusals(_MEASURE):
         return default_storage.size(_checked(name))
 
 
@@ -167,7 +183,7 @@ def link(name: str, lifetime: timedelta, headers: dict[str, str]) -> str:
         raise ImproperlyConfigured(
             "The default storage signs no links. Set EXPORTS_DOWNLOAD to stream."
         )
-    with _refusals("sign a link"):
+    with _refusals(_SIGN):
         signed: str = default_storage.link(_checked(name), lifetime, headers)
     return signed
 
@@ -224,7 +240,7 @@ def delete_all(export: Export) -> int:
 def delete_folder(export_id: UUID, named: Iterable[str] = ()) -> int:
     """The same for an export that has no row any more."""
     folder = f"{FOLDER}/{export_id}"
-    with _refusals("remove a file"):
+    with _refusals(_REMOVE):
         found = {f"{folder}/{name}" for name in _listed(folder)[1]}
         for name in sorted(found | set(named)):
             default_storage.delete(name)
@@ -236,7 +252,7 @@ def delete_folder(export_id: UUID, named: Iterable[str] = ()) -> int:
 
 def folders() -> set[UUID]:
     """The exports of which there is something in storage; none if it cannot list."""
-    with _refusals("list its folders"):
+    with _refusals(_LIST):
         return {UUID(name) for name in _listed(FOLDER)[0] if _NAME.match(f"{FOLDER}/{name}/0")}
 
 
@@ -244,7 +260,7 @@ def newest(export_id: UUID) -> datetime | None:
     """When something was last stored for this export; None if there is nothing."""
     folder = f"{FOLDER}/{export_id}"
     times = []
-    with _refusals("tell how old its files are"):
+    with _refusals(_DATE):
         for name in _listed(folder)[1]:
             with suppress(FileNotFoundError):  # Deleted meanwhile.
                 times.append(default_storage.get_modified_time(f"{folder}/{name}"))
@@ -280,7 +296,7 @@ def _listed(folder: str) -> tuple[list[str], list[str]]:
 
 
 @contextmanager
-def _refusals(what: str) -> Iterator[None]:
+def _refusals(refusal: str) -> Iterator[None]:
     """Say what storages raise, whatever they like to, as StorageFailed."""
     try:
         yield
@@ -288,6 +304,9 @@ def _refusals(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise StorageFailed(
-            f"The storage did not {what}: {error} Ask whoever runs this site to look at "
-            f"STORAGE_URL, and at what its credentials may do."
+            Sentence(
+                "%(refusal)s Ask whoever runs this site to look at STORAGE_URL, and at what its "
+                "credentials may do.",
+                refusal=Sentence(refusal, problem=error),
+            )
         ) from error

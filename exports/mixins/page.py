@@ -17,6 +17,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import lazy
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -78,7 +79,7 @@ class SelectionPage:
         """What `lifecycle` is to be asked for. Raises InvalidSelection."""
         self.refuse_too_many()
         selected = {"filters": None, "changelist": self._selection()}
-        return {**form.asked, **selected, "otherwise": self.in_words()}
+        return {**form.asked, **selected, "otherwise": lazy(self.in_words, str)()}
 
     @cached_property
     def _list(self) -> ChangeList:
@@ -101,7 +102,7 @@ class SelectionPage:
         phrases = self._phrases or [_("all of them")]
         return phrases[0] if self.keys else f"{self._exporter.label}: {'; '.join(phrases)}"
 
-    @cached_property
+    @property
     def _phrases(self) -> list[str]:
         """What narrows the list, and how it is sorted; or how many rows are ticked."""
         if not self.keys:

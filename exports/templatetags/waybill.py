@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from exports import figures, logtext, registry, words
+from exports import figures, logtext, reasons, registry, words
 from exports.access import may_change, may_download
 from exports.conf import conf
 from exports.exceptions import RequestError
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 register = template.Library()
 
-# What `engine.runner` writes of an error that is none of our own: "ValueError: …".
+# What `engine.runner` writes of an error that is none of our own: "ValueError: …". A sentence
+# of an exporter's own, which nobody can translate, looks otherwise.
 UNFORESEEN = re.compile(r"\w+: ")
 # What no script of a page reads of an export that is on it: half of the page's weight.
 UNREAD = {
@@ -62,7 +64,8 @@ def panel(context: Context, export: Export) -> dict[str, Any]:
 def _shown(context: Context, export: Export) -> dict[str, Any]:
     """What the partials of an export read."""
     user = context["request"].user
-    current = snapshot(export, context.get("positions"))
+    # On a page it is called as its reader calls it.
+    current = {**snapshot(export, context.get("positions")), "label": export.title}
     has_expired = export.status == Status.SUCCEEDED and current["links"]["download"] is None
     return {
         "export": export,
@@ -81,7 +84,9 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "reached": reached(export, current),
         # For a list they are read before, in one query.
         "lines": (context.get("last_lines") or last_lines([export])).get(export.stream),
-        "is_foreseen": not UNFORESEEN.match(export.error),
+        "reason": reasons.said(export.error, export.reason),
+        "reason_language": "en" if export.reason is None else get_language(),
+        "is_foreseen": export.reason is not None or not UNFORESEEN.match(export.error),
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.
         "lost_workers": max(export.attempt - export.handovers - 1, 0),

@@ -88,4 +88,4 @@ def test_everything_can_be_done_by_forms_and_reloads(
     plain.get_by_role("button", name="Deutsch").click()
     expect(plain).to_have_url("/inbox/")
     expect(plain.get_by_role("heading", name="Benachrichtigungen", level=1)).to_be_visible()
-    expect(plain.get_by_text("Flights ist fertig.").last).to_be_visible()
+    expect(plain.get_by_text("Flüge ist fertig.").last).to_be_visible()

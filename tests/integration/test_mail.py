@@ -22,6 +22,7 @@ from django.utils import timezone, translation
 
 from config.mailbox import Mailbox
 from exports import lifecycle
+from exports.sentences import Sentence
 from notifications import inbox, letters, mail, notices, publish
 from notifications.access import user_stream
 from notifications.letters import NotSetUp, ServerDown
@@ -212,6 +213,50 @@ def test_a_letter_is_in_the_language_of_its_reader_else_of_the_site(
         ("bob@example.com", "fr"),
         ("carol@example.com", "fr"),
     ]
+
+
+def test_letters_are_in_what_the_pages_were_in_when_one_signed_in(server, ada, client, running):
+    ada.set_password("a password of the tests")
+    ada.save()
+    asked = {"username": "ada", "password": "a password of the tests"}
+
+    client.post("/login/", asked, headers={"Accept-Language": "de-AT,de;q=0.9"})
+
+    lifecycle.fail(running, Sentence("The worker %(worker)s was lost on this export.", worker="x"))
+    send_due()
+    [letter] = server.letters
+    assert letter["Subject"] == "Flughäfen ✈ ist fehlgeschlagen."
+    assert "Bei diesem Export ist der Worker x verloren gegangen." in letter.get_content()
+
+
+def test_letters_follow_the_language_that_one_chooses(server, ada, client, running):
+    client.force_login(ada)
+    inbox.choose_mailing(ada, Mailing.FAILURES, "en")
+
+    client.post("/language/", {"language": "de"})
+    client.post("/language/", {"language": "tlh"})  # No language of this site.
+    client.get("/language/")
+
+    assert Inbox.objects.get().language == "de"
+    assert inbox.mailing(ada) == Mailing.FAILURES
+
+
+def test_the_language_of_nobody_is_not_noted(client):
+    client.post("/language/", {"language": "de"})
+
+    assert not Inbox.objects.exists()
+
+
+def test_a_letter_calls_an_export_that_nobody_named_as_its_reader_does(server, ada):
+    ada.user_permissions.add(Permission.objects.get(codename="export_airport"))
+    export = lifecycle.request(user=ada, exporter="airports")
+    inbox.remember_language(ada, "de")
+
+    lifecycle.fail(lifecycle.claim(export.pk, worker="somebody"), "No.")
+    send_due()
+
+    assert export.label == "Airports"
+    assert server.letters[0]["Subject"] == "Flughäfen ist fehlgeschlagen."
 
 
 # -- Who wants it ------------------------------------------------------------------------------

@@ -273,6 +273,14 @@ test("a frame that is older than the page is not shown on top of it", () => {
   assert.deepEqual([page.changes, page.requests], [[], []]);
 });
 
+test("an export keeps the name that the page has for it, which may be in another language", () => {
+  const { cards } = setUp(snapshot({ label: "Flüge" }));
+
+  cards.update(snapshot({ label: "Flights", rows_done: 5, version: 2 }));
+
+  assert.deepEqual([cards.snapshots[0].label, cards.snapshots[0].rows_done], ["Flüge", 5]);
+});
+
 test("an export that comes over two streams is shown once, and never goes backwards", () => {
   const { cards, page } = setUp(snapshot({ rows_done: 1, version: 1 }));
   const tick = (version) => snapshot({ rows_done: 10 * version, version });

@@ -38,18 +38,18 @@ NOTIFICATIONS = (
     ("consumers", "api", "schema", "routing"),
     # What is made of streams. Nothing above knows that there are notifications for people.
     ("inbox",),
-    ("letters", "mail"),
+    ("languages", "letters", "mail"),
     # What people meet, and what starts the rest.
     ("admin", "apps", "forms", "inbox_api", "management", "templatetags", "urls", "views"),
 )
 EXPORTS = (
     (
-        *("exceptions", "filenames", "logtext", "ranges"),
+        *("exceptions", "filenames", "logtext", "ranges", "sentences"),
         *("engine.formula", "engine.kinds", "engine.progress", "engine.writers"),
     ),
-    ("address", "conf"),
+    ("address", "conf", "labels"),
     ("models", "leases"),
-    ("figures",),
+    ("figures", "reasons"),
     ("exporter", "registry", "changelist", "query", "options", "columns", "filter_form", "words"),
     (
         *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
@@ -82,6 +82,7 @@ PURE = (
     "exports.filenames",
     "exports.logtext",
     "exports.ranges",
+    "exports.sentences",
     "exports.engine.formula",
     "exports.engine.kinds",
     "exports.engine.progress",

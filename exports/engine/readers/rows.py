@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from exports.engine.projection import selected
 from exports.exceptions import UnreadableRow
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,9 +106,14 @@ def _called(reading: Reading, arguments: Columns, keys: tuple[Any, ...]) -> list
             try:
                 function(*values)
             except Exception as error:
-                row = ", ".join(map(str, key)) if isinstance(key, tuple) else key
+                row = ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+                problem = f"{type(error).__name__}: {error}"
                 raise UnreadableRow(
-                    f'The column "{reading.field.header}" cannot be made for the row {row}: '
-                    f"{type(error).__name__}: {error}"
+                    Sentence(
+                        'The column "%(column)s" cannot be made for the row %(row)s: %(problem)s',
+                        column=reading.field.header,
+                        row=row,
+                        problem=problem,
+                    )
                 ) from error
         raise

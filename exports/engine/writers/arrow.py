@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from exports.engine.kinds import Kind
 from exports.engine.writers.text import cell
 from exports.exceptions import Unwritable
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from exports.engine.kinds import Field
@@ -68,13 +69,16 @@ def _fits(convert: Convert, value: Any, into: pa.DataType) -> bool:
     return True
 
 
-def _refusal(field: Field, value: Any, into: pa.DataType) -> str:
+def _refusal(field: Field, value: Any, into: pa.DataType) -> Sentence:
     shown = repr(value)
     if len(shown) > SHOWN:
         shown = f"{shown[:SHOWN]}…"
-    return (
-        f'In the column "{field.header}" there is {shown}, which Parquet cannot hold as {into}. '
-        "Leave out the column or the row, or export to CSV."
+    return Sentence(
+        'In the column "%(column)s" there is %(value)s, which Parquet cannot hold as %(type)s. '
+        "Leave out the column or the row, or export to CSV.",
+        column=field.header,
+        value=shown,
+        type=into,
     )
 
 

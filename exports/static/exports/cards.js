@@ -105,13 +105,14 @@ export class Cards {
 
   #patch(card, snapshot) {
     const before = card.snapshot;
-    card.snapshot = snapshot;
+    // The page calls it as its reader does; the wire, as who asked for it did.
+    card.snapshot = { ...snapshot, label: before.label };
     card.version = snapshot.version;
     card.heard = this.#now();
     this.#write(card);
     const progress = card.element.querySelector("progress");
     if (progress) put(progress, bar(snapshot));
-    this.#changed(before, snapshot);
+    this.#changed(before, card.snapshot);
   }
 
   #write({ element, snapshot, heard }) {

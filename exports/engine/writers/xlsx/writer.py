@@ -10,6 +10,7 @@ from exports.engine.writers.xlsx.segments import Segments
 from exports.engine.writers.xlsx.sheets import Sheets
 from exports.engine.writers.xlsx.text import LONGEST, QUOTED, TooLongError
 from exports.exceptions import Unwritable
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,8 +29,12 @@ class XLSXWriter:
     def __init__(self, fields: Sequence[Field], options: Options) -> None:
         if len(fields) > SHEET_COLUMNS:
             raise Unwritable(
-                f"An Excel sheet has {SHEET_COLUMNS:,} columns, and this export {len(fields):,}."
-                " Choose fewer columns, or CSV."
+                Sentence(
+                    "An Excel sheet has %(most)s columns, and this export %(columns)s. Choose "
+                    "fewer columns, or CSV.",
+                    most=SHEET_COLUMNS,
+                    columns=len(fields),
+                )
             )
         self._fields = fields
         self._options = options
@@ -37,8 +42,12 @@ class XLSXWriter:
             self._start = sheet_start(fields, options)
         except TooLongError as error:
             raise Unwritable(
-                f"A header has {error.length:,} characters, and an Excel cell holds {LONGEST:,}."
-                " Choose a shorter header, or CSV."
+                Sentence(
+                    "A header has %(characters)s characters, and an Excel cell holds %(most)s. "
+                    "Choose a shorter header, or CSV.",
+                    characters=error.length,
+                    most=LONGEST,
+                )
             ) from error
 
     def part(self, out: Out) -> XLSXPart:
@@ -80,8 +89,14 @@ class XLSXPart:
         """It names the first row with such a value, by the value that the row begins with."""
         row = next(row for row, value in enumerate(page[at]) if self._is_too_long(at, value))
         return Unwritable(
-            f'"{self._fields[at].header}" has {error.length:,} characters in the row that begins'
-            f" with {str(page[0][row])[:40]!r}, and an Excel cell holds {LONGEST:,}. Choose CSV."
+            Sentence(
+                '"%(column)s" has %(characters)s characters in the row that begins with %(row)s, '
+                "and an Excel cell holds %(most)s. Choose CSV.",
+                column=self._fields[at].header,
+                characters=error.length,
+                row=repr(str(page[0][row])[:40]),
+                most=LONGEST,
+            )
         )
 
     def _is_too_long(self, at: int, value: object) -> bool:

@@ -1,0 +1,99 @@
+"""Sentences that one process writes down and people read in their own languages. Pure.
+
+raise TooLarge(Sentence("It would have %(rows)s rows.", rows=total))
+
+The text is English, and what its translations are found by: `make messages` collects it.
+`reasons` says such a sentence to a reader.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Self
+
+# Characters of a sentence, and of each value in one that is stored: it is in every snapshot of
+# its export.
+LONGEST = 1_000
+
+
+class Sentence(str):
+    """A text that remembers what it was made of.
+
+    `values` has a name for each %(name)s in `text`. Its numbers are written as readers of the
+    language write numbers, and sentences among them in that language; all else is as it is.
+    """
+
+    text: str
+    values: dict[str, Any]
+
+    def __new__(cls, text: str, /, **values: object) -> Self:
+        known = {name: _kept(value) for name, value in values.items()}
+        return cls.shown(filled(text, known), text, known)
+
+    @classmethod
+    def shown(cls, shown: str, text: str, values: dict[str, Any]) -> Self:
+        """One that reads `shown`, as in the language of who asks."""
+        self = super().__new__(cls, shown)
+        self.text, self.values = text, values
+        return self
+
+    @property
+    def english(self) -> str:
+        return filled(self.text, self.values)
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON, of which `restored` makes it again."""
+        return {
+            "text": self.text,
+            "values": {name: _plain(value) for name, value in self.values.items()},
+        }
+
+    @classmethod
+    def restored(cls, stored: Any) -> Self:
+        """Raises KeyError, TypeError or ValueError for what `stored` has not made."""
+        if not isinstance(stored["text"], str):
+            raise TypeError(stored)
+        values = {
+            name: cls.restored(value) if isinstance(value, dict) else value
+            for name, value in dict(stored["values"]).items()
+        }
+        return cls(stored["text"], **values)
+
+
+def filled(
+    text: str,
+    values: Mapping[str, Any],
+    translate: Callable[[str], str] = str,
+    number: Callable[[int], str] = "{:,}".format,
+) -> str:
+    """`text` with its values, in the language that `translate` and `number` know."""
+    if not values:
+        return translate(text)
+    said = {name: _said(value, translate, number) for name, value in values.items()}
+    return translate(text) % said
+
+
+def _said(value: Any, translate: Callable[[str], str], number: Callable[[int], str]) -> str:
+    if isinstance(value, Sentence):
+        return filled(value.text, value.values, translate, number)
+    return number(value) if isinstance(value, int) else str(value)
+
+
+def _kept(value: object) -> Any:
+    """What is sure to be JSON: numbers, sentences, and the text of anything else."""
+    return value if isinstance(value, int | Sentence) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Sentence):
+        return value.stored()
+    return value if isinstance(value, int) else storable(value)
+
+
+def storable(text: str) -> str:
+    """`text` as every database takes it: what an exporter raises may quote its data."""
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

@@ -1,0 +1,223 @@
+"""Sentences that are written down once and read in each language; and every one that there is."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pickle
+
+import pytest
+from django.utils import translation
+from django.utils.translation import gettext_lazy, gettext_noop
+
+from config import messages
+from exports import exceptions, reasons
+from exports.sentences import LONGEST, Sentence
+from tests.unit.test_layers import imports, sources
+
+# Those that say no sentence to the person who waits.
+BETWEEN_US = {
+    *("LostRace", "Fenced", "Stopped"),  # For the log: nothing has failed.
+    *("DefinitionError", "TookTooLong"),  # Not while an export runs.
+    *("IllegalMove", "OverLimit", "TooManyExports", "TooManyRequests"),  # For who asks now.
+}
+FORESEEN = {
+    name
+    for name, found in vars(exceptions).items()
+    if isinstance(found, type) and name not in BETWEEN_US | {"ExportError"}
+}
+MAKERS = {"Sentence", "spoken", "together", "complaint"}
+
+
+def sentence(**more):
+    return Sentence("It has %(rows)s rows: %(problem)s", **{"rows": 1_234_567, **more})
+
+
+def in_german(stored, error=""):
+    with translation.override("de"):
+        return reasons.said(error, stored)
+
+
+def test_a_sentence_is_english_wherever_it_is_made():
+    with translation.override("de"):
+        made = sentence(problem="no idea")
+
+    assert made == "It has 1,234,567 rows: no idea"
+
+
+def test_a_sentence_without_values_may_have_any_character():
+    assert Sentence("100% of %(all)s") == "100% of %(all)s"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Sentence("Nothing."),
+        sentence(problem="no idea"),
+        sentence(problem=Sentence("%(name)s is no number.", name="x")),
+    ],
+)
+def test_what_is_stored_is_json_and_can_be_had_back(made):
+    stored = json.loads(json.dumps(made.stored()))
+
+    restored = Sentence.restored(stored)
+
+    assert (restored, restored.stored()) == (made, stored)
+
+
+def test_a_sentence_survives_what_copies_its_error():
+    error = pickle.loads(pickle.dumps(exceptions.TooLarge(sentence(problem="?"))))
+
+    assert error.args[0].values == {"rows": 1_234_567, "problem": "?"}
+
+
+def test_what_is_stored_is_what_every_database_takes():
+    made = sentence(problem="\0\ud800" + "x" * 2 * LONGEST)
+
+    written = reasons.written(made)
+
+    problem = written["reason"]["values"]["problem"]
+    assert problem.startswith("\N{REPLACEMENT CHARACTER}?xxx")
+    assert problem.endswith("x …")
+    assert len(problem) == len(written["error"]) == LONGEST + len(" …")
+
+
+def test_a_reader_gets_words_and_numbers_of_their_language():
+    stored = reasons.written(
+        Sentence(
+            "It would have %(rows)s rows, and may have %(allowed)s at most. Filter it to fewer "
+            "rows, or ask an administrator for a higher limit.",
+            rows=336_776,
+            allowed=100_000,
+        )
+    )
+
+    assert stored["error"].startswith("It would have 336,776 rows, and may have 100,000 at most.")
+    assert in_german(stored["reason"]).startswith(
+        "Er hätte 336.776 Zeilen und darf höchstens 100.000 haben."
+    )
+
+
+def test_a_sentence_in_another_is_translated_too():
+    with translation.override("de"):
+        asked = reasons.spoken(
+            'The filter "%(name)s" is not valid: %(problem)s',
+            name="date",
+            problem=reasons.spoken("it has a broken character."),
+        )
+
+    german = "Der Filter „date“ ist ungültig: Er enthält ein kaputtes Zeichen."
+    assert [asked, in_german(asked.stored())] == [german, german]
+    assert asked.english == 'The filter "date" is not valid: it has a broken character.'
+
+
+def test_a_lazy_value_is_in_the_language_of_who_reads_it():
+    asked = reasons.spoken("You may not view %(name)s.", name=gettext_lazy("exports"))
+
+    assert asked.english == "You may not view exports."
+    assert in_german(asked.stored()) == "Sie dürfen „Exporte“ nicht ansehen."
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        {},
+        {"text": "It has %(rows)s rows.", "values": {"lines": 1}},
+        {"text": "%(rows)d rows", "values": {"rows": "many"}},
+        {"text": None, "values": {"rows": 1}},
+        "a text",
+    ],
+)
+def test_what_another_version_has_written_is_read_in_english(stored):
+    assert in_german(stored, "As it was.") == "As it was."
+    assert reasons.recalled("As it was.", stored) == "As it was."
+
+
+# -- All that there are ------------------------------------------------------------------------
+
+
+def reachable():
+    """Every module that a worker may come through, by the imports of those that it starts."""
+    graph = {}
+    for each in imports(sources()):
+        if not each.typing:
+            graph.setdefault(each.importer, set()).add(each.imported)
+    found, ahead = set(), {"exports.tasks"}
+    while ahead:
+        name = ahead.pop()
+        found.add(name)
+        ahead |= {each for each in graph.get(name, ()) if each.startswith("exports")} - found
+    return found & set(sources())
+
+
+def called(node):
+    return ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+
+
+def makers(tree):
+    """The functions of a module that give a sentence."""
+    return MAKERS | {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.returns is not None
+        and ast.unparse(node.returns) == "Sentence"
+    }
+
+
+def untranslatable(modules):
+    """Where an error that may end an export is made of anything but a sentence."""
+    return [
+        f"{name}:{node.lineno} {ast.unparse(node)[:60]}"
+        for name, source in modules.items()
+        for tree in [ast.parse(source)]
+        for known in [makers(tree)]
+        for node in ast.walk(tree)
+        if called(node) in FORESEEN and not (node.args and called(node.args[0]) in known)
+    ]
+
+
+def texts(modules):
+    """The text of each sentence that the code makes."""
+    return [
+        node.args[0].value
+        for source in modules.values()
+        for node in ast.walk(ast.parse(source))
+        if called(node) in {"Sentence", "spoken", "gettext_noop"}
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    ]
+
+
+def test_whatever_may_end_an_export_is_a_sentence():
+    worker = {name: source for name, source in sources().items() if name in reachable()}
+
+    # Imported by their names only: see WRITERS.
+    engine = {name: each for name, each in sources().items() if name.startswith("exports.engine")}
+
+    assert {"exports.limits", "exports.query", "exports.changelist"} <= set(worker)
+    assert untranslatable({**worker, **engine}) == []
+
+
+def test_an_error_that_is_no_sentence_is_found():
+    found = untranslatable(
+        {
+            "exports.engine.new": 'raise TooLarge(f"{rows} rows")',
+            "exports.engine.fine": 'raise TooLarge(Sentence("Too many."))',
+            "exports.engine.made": (
+                "def why() -> Sentence: ...\nraise exceptions.Unwritable(why()) from error"
+            ),
+        }
+    )
+
+    assert found == ["exports.engine.new:1 TooLarge(f'{rows} rows')"]
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_every_sentence_is_translated(language):
+    found = texts({name: each for name, each in sources().items() if name.startswith("exports")})
+
+    assert gettext_noop("The storage did not take the file: %(problem)s") in found
+    with translation.override(language):
+        assert [text for text in found if translation.gettext(text) == text] == []
