@@ -1,13 +1,16 @@
-"""Pages are compressed: a dashboard of 75 exports is a twelfth then."""
+"""Pages are compressed: a dashboard of 75 exports is a twelfth then. And the one for 400."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import TooManyFieldsSent
 from django.middleware.gzip import GZipMiddleware
+from django.shortcuts import render
+from django.views.decorators.csrf import requires_csrf_token
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
 
@@ -25,3 +28,10 @@ class CompressPages(GZipMiddleware):
         if response.streaming or not response.get("Content-Type", "").startswith("text/html"):
             return response
         return super().process_response(request, response)
+
+
+@requires_csrf_token
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before a view of ours could: in words, where it is not an attack."""
+    context = {"has_too_many_fields": isinstance(exception, TooManyFieldsSent)}
+    return render(request, "400.html", context, status=400)

@@ -19,6 +19,8 @@ admin.site.site_header = admin.site.site_title = "Waybill"
 # Lazy: the name in production has a hash that is known once static files are collected.
 icon = lazy(static, str)("exports/waybill.svg")
 
+handler400 = "config.pages.bad_request"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="exports:dashboard")),
     path("exports/", include("exports.urls")),

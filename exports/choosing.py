@@ -50,7 +50,9 @@ class Choose(LoginRequiredMixin, View):
         exporter = _permitted(request, name)
         preset = _preset(request, exporter)
         form = ChoiceForm(exporter, preset=preset, teams=_teams(request))
-        form.initial["format"] = request.GET.get("format", form.initial["format"])
+        form.start_with(request.GET)
+        if preset and (lost := presets.lost_team(preset)):
+            messages.warning(request, lost)
         return _page(request, form, preset=preset)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
@@ -77,7 +79,7 @@ class Choose(LoginRequiredMixin, View):
         if "look" in request.POST:
             return _page(request, form, looked=_looked(asked))
         if "save" in request.POST:
-            preset = presets.save(asked, request.POST.get("preset", ""))
+            preset = presets.save(asked, form.preset_name)
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
             return SeeOther(f"{request.path}?preset={preset.pk}")
         export, is_new = lifecycle.request_once(user=user, **form.asked)
@@ -99,7 +101,7 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
         else:
             context["refusal"] = form.wrong
     except (NotPermitted, RequestError) as error:
-        context["refusal"] = str(error)
+        context["refusal"] = error.in_words
     return render(request, "exports/_preview.html", context)
 
 
@@ -176,7 +178,7 @@ def _run(request: HttpRequest, preset: Preset) -> str:
     try:
         asked = lifecycle.request_once(user=user_of(request), **presets.request(preset))
     except (NotPermitted, OverLimit, RequestError) as error:
-        messages.error(request, f"{preset.name}: {error}")
+        messages.error(request, f"{preset.name}: {error.in_words}")
         return reverse("exports:dashboard")
     return at_its_card(told_if_under_way(request, *asked).key)
 

@@ -5,22 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from exports.exceptions import InvalidHeader
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from django.http import QueryDict
 
+    from exports.exceptions import UnknownColumn
     from exports.exporter import Exporter
+
+# Before the name of a column, in the name of the field that has its header.
+HEADER = "header-"
+# How many fields the form has for a column.
+FIELDS = 2
 
 
 @dataclass
 class Choice:
-    """One column. `header` is empty where the exporter's own, `usual`, will do."""
+    """One column. `header` is empty where the exporter's own, `usual`, will do.
+
+    `focus` is the way that is to be pressed next by who has just moved it, "up" or "down".
+    """
 
     name: str
     usual: str
     header: str = ""
     is_chosen: bool = True
+    is_wrong: bool = False
+    focus: str = ""
 
 
 class ColumnChoices:
@@ -29,6 +42,7 @@ class ColumnChoices:
     def __init__(self, exporter: Exporter, choices: Iterable[Choice]) -> None:
         self._usual = _usual(exporter)
         self.choices = list(choices)
+        self.error = ""
 
     @classmethod
     def of(cls, exporter: Exporter, params: Mapping[str, Any]) -> ColumnChoices:
@@ -42,23 +56,26 @@ class ColumnChoices:
 
     @classmethod
     def sent(cls, exporter: Exporter, data: QueryDict) -> ColumnChoices:
-        """As a form sends them: `order` has all names, `column` those that are ticked.
+        """As a form sends them: a header of each, in their order, and `column`s that are ticked.
 
         A name that is not the exporter's stays, to be refused by who knows why. A form
         without any of it means all columns.
         """
         usual = _usual(exporter)
-        if "order" not in data and "column" not in data:
-            return cls.of(exporter, {})
         ticked = data.getlist("column")
-        order = dict.fromkeys([*data.getlist("order"), *ticked, *usual])
+        # Not by fields of their own: Django takes so many fields of a form, and no more.
+        placed = [name for key in data if (name := key.removeprefix(HEADER)) != key]
+        if not placed and not ticked:
+            return cls.of(exporter, {})
+        known = (name for name in placed if name in usual)
+        order = dict.fromkeys([*known, *ticked, *usual])
         return cls(
             exporter,
             (
                 Choice(
                     name,
                     usual.get(name, name),
-                    data.get(f"header-{name}", "").strip(),
+                    data.get(f"{HEADER}{name}", "").strip(),
                     name in ticked,
                 )
                 for name in order
@@ -71,8 +88,19 @@ class ColumnChoices:
         names = [choice.name for choice in self.choices]
         if name in names:
             here = names.index(name)
-            there = max(here - 1, 0) if way == "up" else here + 1
-            self.choices.insert(there, self.choices.pop(here))
+            there = max(here - 1, 0) if way == "up" else min(here + 1, len(names) - 1)
+            moved = self.choices.pop(here)
+            self.choices.insert(there, moved)
+            # At an end there is only the other way.
+            ends = {0: "down", len(names) - 1: "up"}
+            moved.focus = ends.get(there, way)
+
+    def refuse(self, error: UnknownColumn | InvalidHeader) -> None:
+        """Show what was refused, and at which of them."""
+        self.error = str(error)
+        wrong = error.columns if isinstance(error, InvalidHeader) else ()
+        for choice in self.choices:
+            choice.is_wrong = choice.name in wrong
 
     @property
     def asked(self) -> dict[str, Any]:

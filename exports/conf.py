@@ -38,6 +38,8 @@ class Conf:
     # override them.
     MAX_ROWS: int = 0
     MAX_BYTES: int = 0
+    # Previews that one process makes at once. Each has the database work for some seconds.
+    PREVIEWS: int = 4
     # Where a worker keeps the part that it is writing.
     WORK_DIR: Path = Path(gettempdir())
     # Days for which an export that is over is remembered. Its file goes when it expires.

@@ -32,9 +32,19 @@ Messages are written for a person, and name the remedy.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
 
 class ExportError(Exception):
     """The base of all errors of this app."""
+
+    @property
+    def in_words(self) -> str:
+        """As pages say it, where names that a program sends have other words."""
+        return str(self)
 
 
 class DefinitionError(ExportError):
@@ -64,9 +74,13 @@ class UnknownColumn(RequestError):
 
 
 class InvalidHeader(RequestError):
-    """A header that a file cannot have, or that two columns would share."""
+    """A header that a file cannot have, or that two columns would share. `columns` have it."""
 
     field = "headers"
+
+    def __init__(self, message: str, *, columns: Collection[str]) -> None:
+        super().__init__(message)
+        self.columns = columns
 
 
 class UnknownTeam(RequestError):
@@ -76,7 +90,23 @@ class UnknownTeam(RequestError):
 
 
 class InvalidFilter(RequestError):
+    """Its message has the names of filters, which a program sends; `in_words` their labels.
+
+    `problems`: what is wrong with each, by name.
+    """
+
     field = "filters"
+
+    def __init__(
+        self, message: str, *, in_words: str = "", problems: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.problems = problems or {}
+        self._in_words = in_words
+
+    @property
+    def in_words(self) -> str:
+        return self._in_words or str(self)
 
 
 class InvalidOption(RequestError):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from django.forms.boundfield import BoundField
 
+    from exports.exceptions import InvalidFilter
     from exports.exporter import Exporter
 
 PREFIX = "filter"
@@ -70,9 +71,16 @@ class FilterFields:
     def __iter__(self) -> Iterator[BoundField]:
         return iter(self.form or ())
 
-    @property
-    def has_errors(self) -> bool:
-        return self.form is not None and bool(self.form.errors)
+    def refuse(self, error: InvalidFilter) -> bool:
+        """Show what was refused at the fields that it names. Returns whether it names any."""
+        if self.form is None:
+            return False
+        # Other than the form's own: filters are read as in English, in whatever language.
+        found = {name: each for name, each in error.problems.items() if name in self.form.fields}
+        for name, problem in found.items():
+            if not self.form.has_error(name):
+                self.form.add_error(name, problem)
+        return bool(found)
 
 
 def _name_its_inputs(field: forms.Field) -> None:
@@ -80,6 +88,8 @@ def _name_its_inputs(field: forms.Field) -> None:
     widget = field.widget
     if not isinstance(widget, RangeWidget):
         return
+    if widget.template_name == RangeWidget.template_name:  # Not one that a project has made.
+        widget.template_name = "exports/widgets/range.html"
     names = (_("%(filter)s from"), _("%(filter)s to"))
     for each, name in zip(widget.widgets, names, strict=False):
         each.attrs["aria-label"] = name % {"filter": field.label}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from exports import options, registry
+from exports import options, presets, registry
 from exports.columns import ColumnChoices
+from exports.exceptions import InvalidFilter, InvalidHeader, UnknownColumn
 from exports.filter_form import FilterFields
 from exports.models import Format
 
@@ -28,6 +30,10 @@ SHARING = _(
     "Members of the team see the export and its log. Those who may run this exporter themselves "
     "may download the file, with the rows that you may see."
 )
+
+
+# What the form of the dashboard and that of an exporter have in common, besides the options.
+CARRIED = ("format", "team")
 
 
 class OptionsForm(forms.Form):
@@ -84,6 +90,11 @@ class OptionsForm(forms.Form):
         }
         return {name: value for name, value in ticked.items() if value != options.DEFAULTS[name]}
 
+    @property
+    def has_any(self) -> bool:
+        """Whether there is more to see than the defaults: it is not to be overlooked."""
+        return bool(self.errors or self.asked) if self.is_bound else any(self.initial.values())
+
     def takers(self) -> Iterator[tuple[forms.BoundField, str]]:
         """Each field, and the formats that take what it asks for."""
         for field in self:
@@ -128,13 +139,20 @@ class StartForm(forms.Form):
         """What `lifecycle` is to be asked for."""
         return {**self.cleaned_data, "options": self.options.asked}
 
+    @property
+    def carried(self) -> str:
+        """What was chosen, for the address of the page that offers more: `start_with` there."""
+        chosen = {name: self.data.get(name) for name in (*CARRIED, *self.options.fields)}
+        others = {n: value for n, value in chosen.items() if value != options.DEFAULTS.get(n)}
+        return urlencode({name: value for name, value in others.items() if value})
+
     def refuse(self, error: RequestError | OverLimit) -> None:
         """Show what `lifecycle` refused, at the field that it names."""
         field = getattr(error, "field", None)
         if field == "options":
             self.options.add_error(None, str(error))
         else:
-            self.add_error(field if field in self.fields else None, str(error))
+            self.add_error(field if field in self.fields else None, error.in_words)
 
 
 class ChoiceForm(forms.Form):
@@ -147,13 +165,20 @@ class ChoiceForm(forms.Form):
         label=_("Format"), required=False, widget=forms.RadioSelect(choices=Format.choices)
     )
     label = forms.CharField(
-        label=_("Name"),
+        label=_("Name of the export"),
         required=False,
         max_length=200,
         help_text=_("By it you find the export again, and it is the name of the file."),
     )
     team = forms.CharField(
         label=_("Share with"), required=False, widget=forms.Select, help_text=SHARING
+    )
+    preset = forms.CharField(
+        label=_("Name of the choice"),
+        required=False,
+        help_text=_("Without one it gets the name of the export."),
+        # Whether it can be one, `presets` judges, and only if it is to be saved.
+        widget=forms.TextInput(attrs={"maxlength": presets.LONGEST_NAME, "autocomplete": "off"}),
     )
 
     def __init__(
@@ -164,7 +189,7 @@ class ChoiceForm(forms.Form):
         preset: Preset | None = None,
         teams: Collection[Group] = (),
     ) -> None:
-        super().__init__(data, initial={"format": preset.format if preset else Format.CSV})
+        super().__init__(data, initial=_initial(preset))
         self.exporter = exporter
         params = preset.params if preset else {}
         if data is None:
@@ -178,19 +203,31 @@ class ChoiceForm(forms.Form):
         self.fields["label"].widget.attrs["placeholder"] = exporter.label
         _offer_teams(self, teams)
 
+    def start_with(self, chosen: QueryDict) -> None:
+        """Fill in what was chosen on the dashboard."""
+        self.initial.update({name: chosen[name] for name in CARRIED if name in chosen})
+        if how := {name: chosen[name] for name in self.options.fields if name in chosen}:
+            self.options = OptionsForm(initial=how)
+
     def is_valid(self) -> bool:
         return self.options.is_valid() and super().is_valid()
 
     @property
     def asked(self) -> dict[str, Any]:
         """What `lifecycle` is to be asked for."""
+        own = {name: value for name, value in self.cleaned_data.items() if name != "preset"}
         return {
             "exporter": self.exporter.name,
-            **self.cleaned_data,
+            **own,
             **self.columns.asked,
             "filters": self.filters.asked,
             "options": self.options.asked,
         }
+
+    @property
+    def preset_name(self) -> str:
+        """Under which the choice is to be saved."""
+        return str(self.cleaned_data["preset"] or self.cleaned_data["label"])
 
     @property
     def wrong(self) -> str:
@@ -199,12 +236,23 @@ class ChoiceForm(forms.Form):
         return " ".join(str(text) for each in errors for text in each)
 
     def refuse(self, error: RequestError | OverLimit) -> None:
-        """Show what was refused: at the field that it names, unless it is said there already."""
+        """Show what was refused, at the fields that it names."""
         field = getattr(error, "field", None)
-        if field == "options":
+        if isinstance(error, UnknownColumn | InvalidHeader):
+            self.columns.refuse(error)
+        elif field == "options":
             self.options.add_error(None, str(error))
-        elif field != "filters" or not self.filters.has_errors:
-            self.add_error(field if field in self.fields else None, str(error))
+        elif not isinstance(error, InvalidFilter) or not self.filters.refuse(error):
+            self.add_error(field if field in self.fields else None, error.in_words)
+
+
+def _initial(preset: Preset | None) -> dict[str, Any]:
+    """What is in the fields for who has not entered anything."""
+    if preset is None:
+        return {"format": Format.CSV}
+    # Run with a click, it has the name of the choice.
+    named = {"label": preset.name, "preset": preset.name}
+    return {"format": preset.format, "team": preset.team_id, **named}
 
 
 def _offer_teams(form: forms.Form, teams: Collection[Group]) -> None:

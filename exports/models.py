@@ -299,6 +299,15 @@ class Preset(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="export_presets"
     )
+    # With whom the export is shared. Without it, and when it is deleted, with nobody.
+    team = models.ForeignKey(
+        "auth.Group",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="export_presets",
+        verbose_name=_("team"),
+    )
     exporter = models.CharField(max_length=100)
     name = models.CharField(max_length=100, blank=True, help_text=_("Empty: the last choice."))
     format = models.CharField(max_length=10, choices=Format)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from exports.exceptions import InvalidPreset
+from exports.exceptions import InvalidPreset, UnknownTeam
 from exports.models import Preset
+from notifications.access import teams_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -25,12 +27,13 @@ LAST = ""  # The name of the last choice.
 def remember(asked: Question) -> None:
     """Keep the choice as the last one of its owner for its exporter.
 
-    One that comes from a list of the admin leaves the filters as they were: it has none.
+    One that comes from a list of the admin leaves the filters as they were: it has none. With
+    whom it is shared is not kept: who forgets that they have shared once would share again.
     """
     params = {name: value for name, value in asked.params.items() if name != "changelist"}
     if "changelist" in asked.params and (before := last(asked.owner, asked.exporter)):
         params |= {name: value for name, value in before.params.items() if name == "filters"}
-    _save(asked, LAST, params)
+    _save(replace(asked, team=None), LAST, params)
 
 
 def last(owner: User, exporter: str) -> Preset | None:
@@ -40,7 +43,7 @@ def last(owner: User, exporter: str) -> Preset | None:
 
 def named(owner: User) -> QuerySet[Preset]:
     """All that `owner` has saved under names."""
-    return Preset.objects.filter(owner=owner).exclude(name=LAST)
+    return Preset.objects.filter(owner=owner).exclude(name=LAST).select_related("team")
 
 
 def of_the_page(owner: User, exporter: str) -> QuerySet[Preset]:
@@ -64,20 +67,39 @@ def save(asked: Question, name: str) -> Preset:
     return _save(asked, name, asked.params)
 
 
+def lost_team(preset: Preset) -> str:
+    """Why it cannot be run as it is, if its owner has left the team that it is shared with."""
+    team = preset.team
+    if team is None or teams_of(preset.owner).filter(pk=team.pk).exists():
+        return ""
+    return _(
+        "You are not in the team “%(team)s” any more. Choose with whom to share it, and save it "
+        "anew."
+    ) % {"team": team.name}
+
+
 def request(preset: Preset) -> dict[str, Any]:
-    """What `lifecycle.request` is to be asked for, besides by whom."""
+    """What `lifecycle.request` is to be asked for, besides by whom. Raises UnknownTeam."""
+    if lost := lost_team(preset):
+        raise UnknownTeam(lost)
     return {
         "exporter": preset.exporter,
         "format": preset.format,
         "options": preset.options,
         "label": preset.name,
+        "team": preset.team_id,
         **preset.params,
     }
 
 
 @transaction.atomic
 def _save(asked: Question, name: str, params: dict[str, Any]) -> Preset:
-    chosen = {"format": asked.format, "options": asked.options, "params": params}
+    chosen = {
+        "team": asked.team,
+        "format": asked.format,
+        "options": asked.options,
+        "params": params,
+    }
     preset, _is_new = Preset.objects.update_or_create(
         owner=asked.owner, exporter=asked.exporter, name=name, defaults=chosen
     )

@@ -1,6 +1,7 @@
 """What a question would give, before it is asked: how many rows, the first of them, how long.
 
 Nobody has to wait for it. Each answer is given some seconds, and is left out if it needs more.
+So is all of it while as many are looked for as the database is to bear.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import io
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
 from exports import query, registry
+from exports.conf import conf
 from exports.engine.plan import Range
 from exports.engine.projection import project
 from exports.engine.readers import rows
@@ -37,6 +40,10 @@ ROWS = 20
 SECONDS = 3.0
 LONGEST = 200  # characters of a cell
 PAST_RUNS = 20
+PATIENCE = 1.0  # seconds to wait for one of the others to end
+# On PostgreSQL each has a connection of its own besides that of its request, for some seconds,
+# and whoever types asks again and again.
+turns = BoundedSemaphore(conf.PREVIEWS)
 
 
 @dataclass(frozen=True)
@@ -58,17 +65,28 @@ class Estimate:
 class Preview:
     """`count` is None for more rows than can be counted in time, `sample` if there was no time.
 
-    `problem` says why there is no sample, if something is wrong with a row.
+    `problem` says why there is no sample, if something is wrong with a row. `is_busy`: nothing
+    was looked for, because others are looking.
     """
 
     count: int | None
     sample: Sample | None
     estimate: Estimate | None
     problem: str = ""
+    is_busy: bool = False
 
 
 def look(asked: Question) -> Preview:
-    """A preview of the file that `asked` would give."""
+    """A preview of the file that `asked` would give, if it is its turn within a while."""
+    if not turns.acquire(timeout=PATIENCE):
+        return Preview(None, None, None, is_busy=True)
+    try:
+        return _look(asked)
+    finally:
+        turns.release()
+
+
+def _look(asked: Question) -> Preview:
     count = counted(asked)
     sample, problem = None, ""
     try:

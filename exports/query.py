@@ -10,6 +10,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.core.validators import EMPTY_VALUES
 from django.http import QueryDict
 from django.utils import translation
 
@@ -21,6 +22,7 @@ from exports.reasons import complaint, spoken, together
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from django import forms
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
     from django_filters import FilterSet
@@ -88,7 +90,8 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
                     'The header "%(header)s" is for a column that is not there: %(column)s.',
                     header=header,
                     column=name,
-                )
+                ),
+                columns=[name],
             )
         if not 0 < len(header) <= LONGEST_HEADER or not header.isprintable():
             raise InvalidHeader(
@@ -96,13 +99,15 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
                     'The header of "%(column)s" has to be a line of 1 to %(most)s characters.',
                     column=name,
                     most=LONGEST_HEADER,
-                )
+                ),
+                columns=[name],
             )
     titled = [column.titled(headers.get(column.name, column.header)) for column in chosen]
     for header, times in Counter(column.header for column in titled).items():
         if times > 1:
             raise InvalidHeader(
-                spoken('Two columns cannot both have the header "%(header)s".', header=header)
+                spoken('Two columns cannot both have the header "%(header)s".', header=header),
+                columns=[column.name for column in titled if column.header == header],
             )
     return titled
 
@@ -148,6 +153,28 @@ def filter_names(exporter: Exporter) -> list[str]:
     return list(_parameters(exporter.filterset(queryset=exporter.queryset.none())))
 
 
+def stated(exporter: Exporter, filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `filters` that narrow anything: an untouched yes or no is sent as "unknown".
+
+    Raises InvalidFilter.
+    """
+    if not filters:
+        return {}
+    made = filterset(exporter, exporter.queryset.all(), filters)
+    empty = {
+        parameter
+        for name, field in made.form.fields.items()
+        # As django-filter itself tells what is no filter.
+        if made.form.cleaned_data.get(name) in EMPTY_VALUES
+        for parameter in _parameters_of(name, field)
+    }
+    return {
+        name: value
+        for name, value in filters.items()
+        if name not in empty and any(made.data.getlist(name))
+    }
+
+
 def _filtered(
     exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any]
 ) -> QuerySet[Any]:
@@ -178,16 +205,26 @@ def filterset(exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str,
     with translation.override("en"):
         valid = made.is_valid()
     if not valid:
-        wrong = made.errors.as_data().items()
-        raise InvalidFilter(
-            together(
-                _not_valid(name, together(map(complaint, problems))) for name, problems in wrong
-            )
-        )
+        found = made.errors.as_data().items()
+        raise _refusal(made, {name: together(map(complaint, each)) for name, each in found})
     for name, value in made.form.cleaned_data.items():
         if any(_is_endless(number) for number in _numbers(value)):
-            raise InvalidFilter(_not_valid(name, spoken("the number is too large.")))
+            raise _refusal(made, {name: spoken("the number is too large.")})
     return made
+
+
+def _refusal(made: FilterSet, problems: Mapping[str, Sentence]) -> InvalidFilter:
+    """What is wrong with its filters: by name for who sends names, by label for who reads."""
+    by_label = (
+        # What is wrong with all of them together has no field.
+        f"{made.form[name].label}: {problem}" if name in made.form.fields else problem
+        for name, problem in problems.items()
+    )
+    return InvalidFilter(
+        together(_not_valid(name, problem) for name, problem in problems.items()),
+        in_words=" ".join(by_label),
+        problems=problems,
+    )
 
 
 def _not_valid(name: str, problem: Sentence) -> Sentence:
@@ -233,9 +270,11 @@ def _parameters(filterset: FilterSet) -> dict[str, bool]:
     """
     found: dict[str, bool] = {}
     for name, field in filterset.form.fields.items():
-        suffixes = getattr(field.widget, "suffixes", None)
-        if suffixes is None:
-            found[name] = getattr(field.widget, "allow_multiple_selected", False)
-        else:
-            found |= {f"{name}_{suffix}" if suffix else name: False for suffix in suffixes}
+        has_several = getattr(field.widget, "allow_multiple_selected", False)
+        found |= dict.fromkeys(_parameters_of(name, field), has_several)
     return found
+
+
+def _parameters_of(name: str, field: forms.Field) -> list[str]:
+    suffixes = getattr(field.widget, "suffixes", [None])
+    return [f"{name}_{suffix}" if suffix else name for suffix in suffixes]

@@ -97,14 +97,14 @@ def checked(
                 known=", ".join(Format.values),
             )
         )
+    query.columns(found, columns, headers)
     asked = {
         "columns": columns,
         "headers": headers or None,
-        "filters": filters or None,
+        "filters": query.stated(found, filters or {}) or None,
         "changelist": changelist,
     }
     params = {name: value for name, value in asked.items() if value is not None}
-    query.columns(found, columns, headers)
     query.rows(found, user, params)
     name, ours = shortened(label), shortened(str(otherwise))
     unnamed = otherwise if ours else found.label

@@ -11,12 +11,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name
 from django.core.exceptions import FieldError
 from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
 
+from exports.columns import FIELDS
 from exports.exceptions import DefinitionError, UnknownExporter
 from exports.exporter import Column, Exporter, relation_with_many
 from exports.models import Consistency
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.contrib.auth.models import AnonymousUser, User
+
+# Of a form that asks for an export: its own, and the rows that are ticked in a list of the admin.
+OTHER_FIELDS = 220
 
 E = TypeVar("E", bound=type[Exporter])
 
@@ -130,7 +135,27 @@ def check(**_: Any) -> list[CheckMessage]:
                     id="exports.W001",
                 )
             )
+        found += _too_many_fields(exporter, where)
     return found
+
+
+def _too_many_fields(exporter: Exporter, where: str) -> list[CheckMessage]:
+    """Whether Django would refuse the form in which its columns are chosen."""
+    most: int | None = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+    number = len(exporter.columns)
+    filters = exporter.filterset.base_filters if exporter.filterset else ()
+    needed = FIELDS * number + 2 * len(filters) + OTHER_FIELDS  # Of a range both ends.
+    if most is None or needed <= most:
+        return []
+    return [
+        Warning(
+            f"The form in which its {number} columns are chosen may have {needed} fields, and "
+            f"Django takes {most}: it would be answered with 400.",
+            hint=f"Set DATA_UPLOAD_MAX_NUMBER_FIELDS = {needed} or more in the settings.",
+            obj=where,
+            id="exports.W002",
+        )
+    ]
 
 
 @cache

@@ -18,7 +18,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_safe
@@ -63,8 +63,7 @@ class Dashboard(LoginRequiredMixin, View):
         exporter = request.POST.get("exporter")
         # One that is not offered is refused below, in words.
         if "choose" in request.POST and exporter in {each.name for each in form.exporters}:
-            chosen = urlencode({"format": request.POST.get("format", "")})
-            return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{chosen}")
+            return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{form.carried}")
         if form.is_valid():
             try:
                 asked = lifecycle.request_once(user=user_of(request), **form.asked)
@@ -171,7 +170,7 @@ def _button(
         except NotPermitted as error:
             raise PermissionDenied(str(error)) from error
         except (IllegalMove, OverLimit, RequestError) as error:
-            messages.error(request, str(error))
+            messages.error(request, error.in_words)
             return SeeOther(_next(request, export))
 
     return view

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from exports import changelist, lifecycle, presets, preview, question, registry
-from exports.exceptions import ExportError, InvalidSelection, NotPermitted, OverLimit, RequestError
+from exports.exceptions import InvalidSelection, NotPermitted, OverLimit, RequestError
 from exports.forms import ChoiceForm
 from exports.http import over_limit, told_if_under_way
 from exports.mixins import words
@@ -124,15 +124,17 @@ class SelectionPage:
             form.columns.press(self._request.POST["move"])
             return self._page(form)
         if not form.is_valid():
-            return self._page(form, error=RequestError(form.wrong))
+            return self._page(form, status=422)
         try:
             return self._do(form)
         except NotPermitted as error:
             raise PermissionDenied(str(error)) from error
         except OverLimit as error:
-            return over_limit(self._page(form, error=error), error)
+            form.refuse(error)
+            return over_limit(self._page(form, status=422), error)
         except RequestError as error:
-            return self._page(form, error=error)
+            form.refuse(error)
+            return self._page(form, status=422)
 
     def ask(self) -> HttpResponse:
         """The page, with what was chosen the last time."""
@@ -146,7 +148,7 @@ class SelectionPage:
         if "look" in request.POST:
             return self._page(form, preview=preview.look(checked))
         if "save" in request.POST:
-            preset = presets.save(checked, request.POST.get("preset", ""))
+            preset = presets.save(checked, form.preset_name)
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
             return self._page(form)
         export, is_new = lifecycle.request_once(user=self._user, **asked)
@@ -164,24 +166,22 @@ class SelectionPage:
             else:
                 context["refusal"] = form.wrong
         except (NotPermitted, RequestError) as error:
-            context["refusal"] = str(error)
+            context["refusal"] = error.in_words
         return TemplateResponse(self._request, "exports/_preview.html", context)
 
-    def _page(
-        self, form: ChoiceForm, *, error: ExportError | None = None, **more: Any
-    ) -> HttpResponse:
+    def _page(self, form: ChoiceForm, *, status: int = 200, **more: Any) -> HttpResponse:
         what, phrases = "", []
         try:
             what, phrases = self.in_words(), self._phrases
         except InvalidSelection as unreadable:
-            error = error or unreadable
+            status = 422
+            more["unreadable"] = unreadable
         form.fields["label"].widget.attrs["placeholder"] = what
         opts = self._admin.opts
         context = {
             **self._admin.admin_site.each_context(self._request),
             "opts": opts,
             "title": _("Export %(name)s") % {"name": opts.verbose_name_plural},
-            "error": error,
             "form": form,
             "what": opts,
             "in_words": capfirst(what),
@@ -196,7 +196,7 @@ class SelectionPage:
         }
         self._request.current_app = self._admin.admin_site.name
         template = "exports/admin/selection.html"
-        return TemplateResponse(self._request, template, context, status=422 if error else 200)
+        return TemplateResponse(self._request, template, context, status=status)
 
     def url(self, view: str) -> str:
         """That of a view of the list, with what narrows it."""

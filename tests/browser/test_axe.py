@@ -254,7 +254,7 @@ def test_no_page_in_no_state_breaks_a_rule(
     expect(page.locator(".refusal:not([data-unanswered])").first).to_be_visible()
     look("choice that is refused while it is made")
     page.get_by_role("main").get_by_role("button", name="Start export").last.click()
-    expect(page.locator(".errorlist")).to_be_visible()
+    expect(page.locator("#columns-error")).to_be_visible()
     page.wait_for_load_state()
     look("choice that was refused")
     for name, export in exports.items():

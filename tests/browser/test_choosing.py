@@ -61,15 +61,49 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
     expect(summary).to_contain_text("Choose at least one column.")
     for name in ("id", "tailnum", "dep_delay"):
         page.get_by_role("checkbox", name=name, exact=True).check()
+    expect(page.get_by_text("3 of 21", exact=True)).to_be_visible()
     # By keyboard one up, by mouse to the top.
     page.get_by_role("button", name="Move tailnum up").focus()
     for _ in range(6):
         page.keyboard.press("Enter")
     expect(page.get_by_text("tailnum is number 1 of 21 now.")).to_be_attached()
+    # At the top there is only the way down.
+    expect(page.get_by_role("button", name="Move tailnum down")).to_be_focused()
     item = page.locator("[data-column=dep_delay] label")
     item.drag_to(page.locator("[data-column=tailnum]"), target_position={"x": 5, "y": 2})
     assert columns(page) == ["dep_delay", "tailnum", "id"]
+    # A key leads to the end, another to the top, and the focus goes along.
+    page.get_by_role("button", name="Move tailnum down").press("End")
+    expect(page.get_by_role("button", name="Move tailnum up")).to_be_focused()
+    expect(page.locator("[data-column] label").last).to_have_text("tailnum")
+    page.keyboard.press("Home")
+    expect(page.get_by_role("button", name="Move tailnum down")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    # Of those that are looked for, one is moved past the next that is shown.
+    page.get_by_label("Find a column").fill("dep")
+    expect(page.locator("[data-column]:visible")).to_have_count(3)
+    page.keyboard.press("Enter")  # It would start the export.
+    page.get_by_role("button", name="Move dep_time up").click()
+    shown = page.locator("[data-column]:visible label")
+    expect(shown).to_have_text(["dep_delay", "dep_time", "sched_dep_time"])
+    page.get_by_label("Find a column").fill("")
+    assert columns(page) == ["dep_delay", "tailnum", "id"]
     page.get_by_label("Header of dep_delay").fill("Minutes late")
+    # Who goes away and comes back finds all of it, and is asked for nothing again.
+    page.get_by_label("Name of the export").fill("Of United")
+    page.get_by_role("link", name="Exports", exact=True).click()
+    page.go_back()
+    expect(summary).to_contain_text("Carrier is United Air Lines Inc.; Departure delay from 60")
+    assert columns(page) == ["dep_delay", "tailnum", "id"]
+    expect(page.get_by_role("radio", name="Excel")).to_be_checked()
+    expect(page.get_by_label("Name of the export")).to_have_value("Of United")
+    # What is refused comes back as it was sent, with the focus where it is wrong.
+    page.get_by_label("Departure delay from").fill("late")
+    page.get_by_role("button", name="Start export").click()
+    expect(page.get_by_label("Departure delay from")).to_be_focused()
+    expect(page.get_by_label("Departure delay from")).to_have_value("late")
+    expect(page.get_by_role("group", name="Departure delay")).to_contain_text("Enter a number.")
+    page.get_by_label("Departure delay from").fill("60")
     heads = page.locator(".cells th")
     expect(heads).to_have_text(["Minutes late", "tailnum", "id"])
     shown = page.locator(".cells tbody tr").first.locator("td").all_inner_texts()
@@ -88,9 +122,10 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
     page.goto("/exports/new/flights/")
     assert columns(page) == ["dep_delay", "tailnum", "id"]
     expect(summary).to_contain_text("By past runs: about")
-    page.get_by_text("Save this choice").click()
-    page.get_by_label("Save as").fill("Late")
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_label("Name of the export").fill("Late")
+    page.get_by_text("Save this choice for later").click()
+    expect(page.get_by_label("Name of the choice")).to_have_attribute("placeholder", "Late")
+    page.get_by_role("button", name="Save the choice").click()
     expect(page.get_by_text("Saved as “Late”.")).to_be_visible()
     page.goto("/exports/")
     page.get_by_role("button", name="Run Late").click()
@@ -129,6 +164,14 @@ def test_what_is_shown_or_ticked_is_of_no_other_choice(page: Page, user: User) -
     page.get_by_role("link", name="Exports", exact=True).click()
     page.go_back()
     assert second in columns(page)
+    assert first not in columns(page)
+
+    # A server that has too much to do is asked again, by itself.
+    busy = '<div data-part="sum"></div><div data-part="sample"><p data-busy>Busy.</p></div>'
+    page.route("**/preview", lambda route: route.fulfill(body=busy), times=1)
+    page.get_by_role("button", name="None").click()
+    expect(page.get_by_text("Busy.")).to_be_visible()
+    expect(page.get_by_text("Choose at least one column.")).to_be_visible()
 
 
 def test_a_list_of_the_admin_says_how_many_rows_of_it_and_shows_them(
@@ -142,8 +185,8 @@ def test_a_list_of_the_admin_says_how_many_rows_of_it_and_shows_them(
     page.get_by_role("button", name="None").click()
     page.get_by_role("checkbox", name="tailnum", exact=True).check()
     expect(page.locator(".cells th")).to_have_text(["tailnum"])
-    page.get_by_label("Save as").fill("That plane")
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_label("Name of the choice").fill("That plane")
+    page.get_by_role("button", name="Save the choice").click()
     expect(page.get_by_text("Saved as “That plane”.")).to_be_visible()
 
     assert Preset.objects.get(name="That plane").params == {
@@ -164,6 +207,7 @@ def test_without_scripts_all_of_it_can_be_chosen(
     plain.get_by_role("checkbox", name="type", exact=True).uncheck()
     plain.get_by_role("button", name="Move year up").click()
     expect(plain.locator("[data-column] label").first).to_have_text("year")
+    expect(plain.get_by_role("button", name="Move year down")).to_be_focused()
     plain.get_by_role("button", name="Show what it would give").click()
     expect(plain.locator(".sum")).to_contain_text("planes: Manufacturer contains boeing")
     expect(plain.locator(".cells th").first).to_have_text("year")

@@ -6,21 +6,29 @@ import csv
 import datetime
 import io
 import json
+import re
+import threading
 from html import unescape
+from threading import BoundedSemaphore
 
 import openpyxl
 import pyarrow.parquet
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import OperationalError, connection
 from django.urls import reverse
+from django.utils.http import urlencode
+from django_filters import BooleanFilter, FilterSet
 
+from demo.exporters import Flights
 from demo.models import Flight
-from exports import lifecycle, presets, preview, question
+from exports import lifecycle, presets, preview, question, registry
+from exports.columns import FIELDS
 from exports.engine import source
 from exports.exporter import Column, Exporter
 from exports.models import Export, Preset, Status
 from tests import exporting
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 # On PostgreSQL rows are read over a connection of their own.
@@ -29,12 +37,14 @@ committed = pytest.mark.django_db(transaction=True)
 DASHBOARD = reverse("exports:dashboard")
 FLIGHTS = reverse("exports:choose", args=["flights"])
 LOOK = reverse("exports:preview", args=["flights"])
+FORM = "application/x-www-form-urlencoded"
 # As a browser sends it.
 CHOSEN = {
     "format": "csv",
-    "order": ["tailnum", "id", "delay"],
     "column": ["tailnum", "id"],
     "header-tailnum": "Plane",
+    "header-id": "",
+    "header-delay": "",
     "filter-arr_delay_min": "10",
     "filter-arr_delay_max": "12",
     "filter-carrier": "UA",
@@ -54,6 +64,13 @@ def user():
 def signed_in(client, user):
     client.force_login(user)
     return client
+
+
+@pytest.fixture
+def team(user):
+    team = Group.objects.create(name="Pilots")
+    user.groups.add(team)
+    return team
 
 
 @pytest.fixture
@@ -141,6 +158,85 @@ def test_a_wrong_choice_is_refused_in_words_and_nothing_of_the_rest_is_lost(
     assert not Export.objects.exists()
 
 
+def element(response, name):
+    """The opening tag of the field of that name."""
+    return re.search(rf'<\w+[^>]* name="{name}"[^>]*>', text(response)).group()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "reason"),
+    [
+        ({"filter-arr_delay_min": "late"}, "filter-arr_delay_min", None),
+        ({"filter-month": "13"}, "filter-month", "id_filter-month_error"),
+        ({"filter-month": "1e999999"}, "filter-month", "id_filter-month_error"),
+        ({"header-tailnum": "id"}, "header-id", "columns-error"),
+        ({"label": "x" * 201}, "label", "id_label_helptext id_label_error"),
+        ({"team": "7"}, "team", "id_team_helptext id_team_error"),
+        ({"save": "", "preset": "a\nb"}, "preset", "id_preset_helptext id_preset_error"),
+    ],
+)
+def test_a_refusal_is_at_the_field_for_who_sees_and_for_who_hears(
+    signed_in, flights, wrong, field, reason
+):
+    response = signed_in.post(FLIGHTS, {**CHOSEN, **wrong})
+
+    assert response.status_code == 422
+    assert 'aria-invalid="true"' in element(response, field)
+    if reason is None:  # A range: of both its ends.
+        assert '<fieldset class="range" aria-describedby="id_filter-arr_delay_error">' in text(
+            response
+        )
+    else:
+        assert f'aria-describedby="{reason}"' in element(response, field)
+        assert f'id="{reason.rpartition(" ")[2]}"' in text(response)
+    assert response.context["form"].non_field_errors() == []
+
+
+def test_what_only_english_cannot_read_is_wrong_at_its_field_too(signed_in, settings):
+    settings.LANGUAGE_CODE = "de"
+
+    response = signed_in.post(FLIGHTS, {**CHOSEN, "filter-date_after": "01.02.2013"})
+
+    assert response.status_code == 422
+    assert 'aria-invalid="true"' in element(response, "filter-date_after")
+
+
+def test_the_preview_names_a_wrong_filter_by_its_label(signed_in, flights):
+    refused = words(signed_in.post(LOOK, {**CHOSEN, "filter-arr_delay_min": "late"}))
+
+    assert "Arrival delay: Enter a number." in refused
+    assert "arr_delay" not in refused
+
+
+def test_the_two_ends_of_a_range_are_told_apart(signed_in):
+    page = words(signed_in.get(FLIGHTS))
+
+    ends = re.search(r"<legend>Arrival delay</legend> (.*?) </fieldset>", page).group(1)
+    assert re.findall(r"<span>(\w+)</span> <input [^>]*name=\"([\w-]+)\"", ends) == [
+        ("from", "filter-arr_delay_min"),
+        ("to", "filter-arr_delay_max"),
+    ]
+    assert not re.search(r">\s*-\s*<", ends)
+
+
+def test_an_untouched_yes_or_no_is_not_kept(user, signed_in, flights):
+    class LateFilter(FilterSet):
+        late = BooleanFilter("arr_delay", lookup_expr="gt", label="Late")
+
+    class Late(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        filterset = LateFilter
+        columns = ["id"]
+
+    with exporting.registered(Late):
+        url = reverse("exports:choose", args=["late"])
+        assert '<option value="unknown" selected>' in text(signed_in.get(url))
+        signed_in.post(url, {"format": "csv", "filter-late": "unknown"})
+
+        assert Export.objects.get().params == presets.last(user, "late").params == {}
+
+
 def test_the_page_of_an_export_says_what_was_chosen(signed_in, flights):
     signed_in.post(FLIGHTS, CHOSEN)
     export = Export.objects.get()
@@ -199,6 +295,30 @@ def test_the_dashboard_leads_to_the_page_with_what_was_chosen_there(signed_in):
     assert not Export.objects.exists()
 
 
+def test_whom_to_share_with_and_the_options_go_along(signed_in, team):
+    chosen = {"exporter": "flights", "format": "csv", "choose": "", "team": team.pk}
+    how = {"delimiter": ";", "no_header": "on"}
+
+    page = signed_in.post(DASHBOARD, {**chosen, **how}, follow=True)
+
+    form = page.context["form"]
+    assert form["team"].value() == str(team.pk)
+    assert (form.options["delimiter"].value(), form.options["no_header"].value()) == (";", "on")
+    assert f'<option value="{team.pk}" selected>Pilots' in text(page)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_open"), [({}, False), ({"delimiter": ","}, False), ({"gzip": "on"}, True)]
+)
+def test_options_are_open_if_there_are_any(signed_in, flights, options, is_open):
+    """Also when the page comes back, and the next time."""
+    wrong = signed_in.post(FLIGHTS, {**CHOSEN, **options, "column": []})
+    signed_in.post(FLIGHTS, {**CHOSEN, **options})
+
+    for page in (wrong, signed_in.get(FLIGHTS)):
+        assert ("data-options open>" in text(page)) == is_open
+
+
 def test_the_dashboard_leads_to_no_page_of_what_it_does_not_offer(signed_in):
     page = signed_in.post(DASHBOARD, {"exporter": "a/b", "format": "csv", "choose": ""})
 
@@ -211,6 +331,39 @@ def test_an_address_that_names_no_preset_shows_the_last_choice(signed_in):
     assert signed_in.get(f"{FLIGHTS}?preset={'1' * 5_000}").status_code == 200
 
 
+def test_the_form_has_no_more_fields_than_are_reckoned_with(signed_in):
+    form = text(signed_in.get(FLIGHTS)).partition("data-choose")[2].partition("</form>")[0]
+    names = re.findall(r'<(?:input|select)[^>]* name="([^"]+)"', form)
+    of_columns = [name for name in names if name == "column" or name.startswith("header-")]
+    of_filters = [name for name in names if name.startswith("filter-")]
+
+    assert len(of_columns) == FIELDS * len(Flights.columns)
+    assert len(of_filters) <= 2 * len(Flights.filterset.base_filters)
+    # Besides as many rows as a list of the admin shows.
+    assert len(names) - len(of_columns) - len(of_filters) <= registry.OTHER_FIELDS - 200
+
+
+@pytest.mark.parametrize("page", [FLIGHTS, "/admin/demo/flight/export/"])
+def test_more_fields_than_django_takes_are_refused_in_words(client, settings, page):
+    client.force_login(User.objects.create_superuser("admin"))
+    client.get(FLIGHTS)  # Gives a cookie: the form is looked into for its token.
+    client.handler.enforce_csrf_checks = True
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 5
+
+    refused = client.post(page, urlencode(CHOSEN, True), content_type=FORM)
+
+    assert refused.status_code == 400
+    assert "This form has more fields than this server takes at once." in text(refused)
+
+
+def test_what_is_refused_as_an_attack_is_told_no_details(client):
+    refused = client.get(DASHBOARD, headers={"host": "elsewhere.example"})
+
+    assert refused.status_code == 400
+    assert "The server could not make sense of this request." in text(refused)
+    assert "This form has" not in text(refused)
+
+
 def test_nothing_between_keeps_what_somebody_has_chosen(signed_in):
     for page in (signed_in.get(FLIGHTS), signed_in.post(LOOK, {"format": "csv"})):
         assert set(page["Cache-Control"].split(", ")) == {"private", "no-cache"}
@@ -220,6 +373,8 @@ def test_without_scripts_a_button_moves_a_column_and_keeps_the_rest(signed_in, f
     page = signed_in.post(FLIGHTS, {**CHOSEN, "move": "id up"})
 
     columns = page.context["form"].columns
+    # Who presses it goes on pressing it. At the top there is only the way down.
+    assert re.findall(r'value="(\w+ \w+)"[^>]* autofocus', text(page)) == ["id down"]
     assert columns.asked == {"columns": ["id", "tailnum"], "headers": {"tailnum": "Plane"}}
     assert 'name="filter-arr_delay_max" value="12"' in text(page)
 
@@ -368,6 +523,58 @@ def test_nobody_waits_long_for_a_count(user, monkeypatch):
     assert Flight.objects.count() == 1, "the connection is of use afterwards"
 
 
+@committed
+def test_so_many_previews_are_made_at_once_and_others_are_told(
+    user, signed_in, flights, monkeypatch
+):
+    """Of six that come together two are made, while these hold their connections."""
+    monkeypatch.setattr(preview, "turns", BoundedSemaphore(2))
+    monkeypatch.setattr(preview, "PATIENCE", 0.1)
+    others_know = threading.Event()
+    answers, looking = [], []
+
+    def read(number):
+        looking.append(threading.get_ident())
+        if not others_know.wait(30):
+            others_know.set()  # It fails, and not after half a minute a row.
+        return number
+
+    class Slow(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = ["id", Column("slow", needs=["id"], python=read)]
+
+    def look():
+        found = preview.look(asked(user, exporter="slow"))
+        answers.append(found)
+        if sum(each.is_busy for each in answers) == 4:
+            others_know.set()
+        return found
+
+    with exporting.registered(Slow):
+        found = at_once(6, look)
+
+        assert sorted(each.is_busy for each in found) == [False] * 2 + [True] * 4
+        assert len(set(looking)) == 2
+        assert all((each.count, len(each.sample.cells)) == (30, 20) for each in found if each.count)
+        # Each has given its turn back, also one whose preview failed.
+        slow = asked(user, exporter="slow")
+        with monkeypatch.context() as broken:
+            broken.setattr(preview, "counted", lambda _: 1 / 0)
+            for _ in range(3):
+                with pytest.raises(ZeroDivisionError):
+                    preview.look(slow)
+        assert preview.look(slow).count == 30
+
+        monkeypatch.setattr(preview, "turns", BoundedSemaphore(1))
+        with preview.turns:
+            url = reverse("exports:preview", args=["slow"])
+            told = words(signed_in.post(url, {"format": "csv"}))
+    assert "Flights: not counted now" in told
+    assert "Left out: the server is busy with what others want to see." in told
+    assert "too many to count" not in told
+
+
 def test_what_fails_by_itself_has_not_taken_too_long():
     with pytest.raises(OperationalError, match="gone"), source.limited(connection, 60):
         raise OperationalError("gone")
@@ -434,6 +641,55 @@ def test_a_choice_is_saved_under_a_name_and_run_again(user, signed_in, flights):
 
     export = Export.objects.get()
     assert (export.label, export.params) == ("Late ones", preset.params)
+
+
+def test_a_choice_without_a_name_gets_that_of_the_export(signed_in, flights):
+    signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": "", "label": "In the air"})
+
+    preset = Preset.objects.get()
+    assert preset.name == "In the air"
+    form = signed_in.get(f"{FLIGHTS}?preset={preset.pk}").context["form"]
+    assert form["label"].value() == form["preset"].value() == "In the air"
+
+
+def test_a_choice_keeps_its_team_and_the_lists_say_so(signed_in, flights, team):
+    signed_in.post(FLIGHTS, {**CHOSEN, "team": team.pk, "save": "", "preset": "Ours"})
+
+    preset = Preset.objects.get()
+    page = signed_in.get(f"{FLIGHTS}?preset={preset.pk}")
+    assert page.context["form"]["team"].value() == team.pk
+    for shown in (page, signed_in.get(DASHBOARD)):
+        assert "Shared with <bdi>Pilots</bdi>" in words(shown)
+    signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
+    assert Export.objects.get().team == team
+
+
+def test_with_whom_the_last_export_was_shared_is_not_taken_for_the_next(signed_in, flights, team):
+    signed_in.post(FLIGHTS, {**CHOSEN, "team": team.pk})
+
+    assert Export.objects.get().team == team
+    assert not signed_in.get(FLIGHTS).context["form"]["team"].value()
+
+
+def test_a_choice_for_a_team_that_one_has_left_is_refused_in_words(user, signed_in, team):
+    preset = presets.save(asked(user, team=team.pk), "Ours")
+    user.groups.clear()
+    lost = "You are not in the team “Pilots” any more."
+
+    ran = signed_in.post(reverse("exports:run_preset", args=[preset.pk]), follow=True)
+
+    assert f"Ours: {lost}" in text(ran)
+    assert not Export.objects.exists()
+    assert lost in text(signed_in.get(f"{FLIGHTS}?preset={preset.pk}"))
+
+
+def test_a_choice_outlives_its_team(user, signed_in, team):
+    preset = presets.save(asked(user, team=team.pk), "Ours")
+
+    team.delete()
+
+    signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
+    assert Export.objects.get().team is None
 
 
 def test_a_name_that_is_there_is_saved_anew(user, signed_in, flights):

@@ -55,6 +55,15 @@ def test_the_same_question_gets_the_export_that_is_there(
     assert events(first.stream) == events(first.owner_stream) == ["export.queued"]
 
 
+def test_what_is_not_chosen_makes_no_other_question(person):
+    first, _ = ask(person)
+
+    again, is_new = ask(person, filters={**QUESTION["filters"], "tailnum": "", "carrier": None})
+
+    assert (again, is_new) == (first, False)
+    assert first.params["filters"] == QUESTION["filters"]
+
+
 @pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
 def test_it_is_the_answer_while_it_is_under_way_or_paused(person, status):
     first, _ = ask(person)

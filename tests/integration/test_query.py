@@ -91,6 +91,16 @@ def test_a_value_that_no_filter_can_have_is_refused(person, value):
             select(person, filters={name: value})
 
 
+def test_a_refusal_has_names_for_programs_and_labels_for_people(person):
+    with pytest.raises(InvalidFilter) as refused:
+        select(person, filters={"dep_delay_min": "late", "month": 13})
+
+    assert 'The filter "dep_delay" is not valid: Enter a number.' in str(refused.value)
+    assert "Departure delay: Enter a number." in refused.value.in_words
+    assert "Month: Ensure this value is less than or equal to 12." in refused.value.in_words
+    assert "dep_delay" not in refused.value.in_words
+
+
 def test_an_exporter_without_filters_says_so(person):
     class Departures(Exporter):
         queryset = Flight.objects.all()

@@ -11,6 +11,7 @@ from django.core.management.base import SystemCheckError
 from django.db.models import Count, F, Sum, TextField, Value, Window
 from django.db.models.functions import Cast, Concat, RowNumber, Upper
 
+from demo.filters import FlightFilter
 from demo.models import Airline, Airport, Flight, Plane
 from exports import registry
 from exports.exceptions import DefinitionError, UnknownExporter
@@ -250,3 +251,17 @@ def test_a_permission_that_no_model_declares_is_warned_of():
 
     assert warning.id == "exports.W001"
     assert 'permissions = [("export_fligt", "…")]' in warning.hint
+
+
+def test_more_columns_than_a_form_may_have_fields_for_are_warned_of(settings):
+    columns = [Column(f"n{number}", F("distance")) for number in range(400)]
+    registry.register(declare(columns=columns, filterset=FlightFilter))
+
+    [warning] = [each for each in registry.check() if "Departures" in each.obj]
+
+    assert warning.id == "exports.W002"
+    needed = 2 * 400 + 2 * len(FlightFilter.base_filters) + registry.OTHER_FIELDS
+    assert warning.hint.startswith(f"Set DATA_UPLOAD_MAX_NUMBER_FIELDS = {needed} ")
+    for enough in (needed, None):
+        settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = enough
+        assert [each for each in registry.check() if "Departures" in each.obj] == []

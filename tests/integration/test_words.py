@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airport, Flight
-from exports import words
+from exports import query, words
 from exports.exporter import Exporter
 from exports.filter_form import FilterFields
 
@@ -95,6 +95,27 @@ def test_each_filter_says_what_it_narrows(filters, phrase):
 @pytest.mark.parametrize("filters", [{"late": "unknown"}, {"tailnum": ""}, {"season": ""}], ids=str)
 def test_what_narrows_nothing_is_not_said(filters):
     assert words.filters(Everything(), filters) == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "stated"),
+    [
+        ({"late": "unknown", "early": ""}, {}),
+        ({"late": "false", "early": "unknown"}, {"late": "false"}),
+        ({"distance": "", "distance_lookup": "gt"}, {}),
+        (
+            {"distance": "5", "distance_lookup": "gt"},
+            {"distance": "5", "distance_lookup": "gt"},
+        ),
+        ({"dep_delay_min": "", "dep_delay_max": "0"}, {"dep_delay_max": "0"}),
+        ({"dep_delay_min": 0, "dep_delay_max": None}, {"dep_delay_min": 0}),
+        ({"origin": [], "season": "", "tailnum": None}, {}),
+        ({"origin": ["EWR", "JFK"]}, {"origin": ["EWR", "JFK"]}),
+    ],
+    ids=str,
+)
+def test_what_is_not_chosen_is_not_stated(filters, stated):
+    assert query.stated(Everything(), filters) == stated
 
 
 def test_of_another_tables_rows_only_those_that_are_chosen_are_read():

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
+import { columnsOf, keep, putBack } from "../../exports/static/exports/kept.js";
 import { Latest } from "../../exports/static/exports/latest.js";
-import { placeAt } from "../../exports/static/exports/order.js";
+import { isLike, placeAt, placeBy } from "../../exports/static/exports/order.js";
 
 test("something is put before the first item whose middle is below it", () => {
   const middles = [10, 30, 50];
@@ -72,4 +73,91 @@ test("that there is no answer is shown as well, if it is to what was wanted last
   await settled();
 
   assert.deepEqual(shown, [null]);
+});
+
+test("who found the server busy asks again after a longer while", (t) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
+  const { asked, latest } = question();
+
+  latest.want(3_000);
+  mock.timers.tick(2_999);
+  assert.equal(asked.length, 0);
+  mock.timers.tick(1);
+
+  assert.equal(asked.length, 1);
+});
+
+test("a key moves a column by one or to an end, and no further", () => {
+  const keys = ["ArrowUp", "ArrowDown", "Home", "End", "Enter", "a"];
+
+  assert.deepEqual(keys.map((key) => placeBy(key, 1, 4)), [0, 2, 0, 3, null, null]);
+  assert.deepEqual(keys.map((key) => placeBy(key, 0, 4)), [null, 1, null, 3, null, null]);
+  assert.deepEqual(keys.map((key) => placeBy(key, 3, 4)), [2, null, 0, null, null, null]);
+});
+
+test("a column is found by parts of its name or of its header", () => {
+  const texts = ["carrier__name", "Airline"];
+
+  for (const wanted of ["", "  ", "name", "AIRLINE", "air name"]) assert.ok(isLike(texts, wanted));
+  for (const wanted of ["x", "name x"]) assert.ok(!isLike(texts, wanted));
+});
+
+const option = (value, selected = false) => ({ value, selected });
+
+function form() {
+  return [
+    { name: "", type: "fieldset" },
+    { name: "csrfmiddlewaretoken", type: "hidden", value: "secret" },
+    { name: "filter-month", type: "number", value: "1" },
+    { name: "filter-late", type: "select-one", value: "true", options: [option("true")] },
+    {
+      name: "filter-origin",
+      type: "select-multiple",
+      options: [option("EWR", true), option("JFK"), option("LGA", true)],
+    },
+    { name: "", type: "search", value: "dep" },
+    { name: "column", type: "checkbox", value: "id", checked: true },
+    { name: "header-id", type: "text", value: "No." },
+    { name: "move", type: "submit", value: "id up" },
+    { name: "column", type: "checkbox", value: "speed", checked: false },
+    { name: "header-speed", type: "text", value: "" },
+    { name: "format", type: "radio", value: "csv", checked: false },
+    { name: "format", type: "radio", value: "xlsx", checked: true },
+    { name: "delimiter", type: "select-one", value: ";", options: [option(";")], disabled: true },
+  ];
+}
+
+test("what is chosen is put back, whatever order the columns had", () => {
+  const kept = structuredClone(keep(form()));
+  const [fields, chosen] = [form(), form()];
+  for (const field of fields) {
+    if (field.type === "hidden") field.value = "another";
+    else if (field.options) field.options.forEach((each) => (each.selected = !each.selected));
+    if ("checked" in field) field.checked = !field.checked;
+    else if (field.name && field.type !== "hidden" && field.type !== "submit") field.value = "";
+  }
+  fields.reverse();
+  chosen.find((field) => field.type === "hidden").value = "another";
+
+  putBack(fields, kept);
+
+  const said = (all) => JSON.stringify(keep(all).sort());
+  assert.equal(said(fields), said(chosen));
+  assert.equal(fields.find((field) => field.type === "hidden").value, "another");
+  assert.deepEqual(columnsOf(kept), ["id", "speed"]);
+});
+
+test("nothing secret is kept, and no button", () => {
+  assert.ok(!/secret|csrf|move|dep/.test(JSON.stringify(keep(form()))));
+});
+
+test("what a form or a list has no more is not put back", () => {
+  const list = { name: "team", type: "select-one", value: "", options: [option("")] };
+  const box = { name: "gzip", type: "checkbox", value: "on", checked: true };
+
+  putBack([list, box], [["team", "select-one", "7"], ["gzip", "text", "x"], ["gone", "text", "x"]]);
+
+  assert.equal(list.value, "");
+  assert.deepEqual([box.value, box.checked], ["on", true]);
 });

@@ -7,6 +7,7 @@ from django.http import QueryDict
 
 from exports import registry
 from exports.columns import ColumnChoices
+from exports.exceptions import InvalidHeader
 
 ALL = ["faa", "name", "lat", "lon", "alt", "tz", "dst", "tzone"]
 
@@ -30,14 +31,14 @@ def test_all_columns_in_their_own_order_are_not_worth_a_word(airports, query):
 
 
 def test_those_that_are_ticked_are_asked_for_in_the_order_of_the_form(airports):
-    choices = sent(airports, "order=name&order=faa&order=lat&column=name&column=lat")
+    choices = sent(airports, "header-name=&header-faa=&header-lat=&column=name&column=lat")
 
     assert choices.asked["columns"] == ["name", "lat"]
     assert names(choices) == ["name", "faa", "lat", "lon", "alt", "tz", "dst", "tzone"]
 
 
 def test_none_ticked_is_none_asked_for(airports):
-    assert sent(airports, "order=name&order=faa").asked["columns"] == []
+    assert sent(airports, "header-name=&header-faa=").asked["columns"] == []
 
 
 def test_a_column_that_is_not_there_stays_for_who_refuses_it(airports):
@@ -46,7 +47,7 @@ def test_a_column_that_is_not_there_stays_for_who_refuses_it(airports):
 
 def test_only_another_header_of_a_column_that_is_asked_for_is_one(airports):
     choices = sent(
-        airports, "order=faa&column=faa&column=name&header-faa=+Code+&header-name=name&header-lat=x"
+        airports, "column=faa&column=name&header-faa=+Code+&header-name=name&header-lat=x"
     )
 
     assert choices.asked == {"columns": ["faa", "name"], "headers": {"faa": "Code"}}
@@ -69,6 +70,36 @@ def test_a_button_moves_a_column_by_one(airports, button, order):
     choices.press(button)
 
     assert names(choices) == order
+
+
+@pytest.mark.parametrize(
+    ("button", "next_press"),
+    [
+        ("lat up", ("lat", "up")),
+        ("name up", ("name", "down")),
+        ("dst down", ("dst", "up")),
+        ("tz down", ("tz", "down")),
+        ("faa up", ("faa", "down")),
+        ("tzone down", ("tzone", "up")),
+        ("nothing up", None),
+    ],
+)
+def test_the_button_that_was_pressed_is_there_to_be_pressed_again(airports, button, next_press):
+    choices = sent(airports, "")
+
+    choices.press(button)
+
+    focused = [(choice.name, choice.focus) for choice in choices.choices if choice.focus]
+    assert focused == ([next_press] if next_press else [])
+
+
+def test_what_is_refused_is_shown_where_it_is_wrong(airports):
+    choices = sent(airports, "")
+
+    choices.refuse(InvalidHeader("Both have it.", columns=["faa", "tz"]))
+
+    assert choices.error == "Both have it."
+    assert [choice.name for choice in choices.choices if choice.is_wrong] == ["faa", "tz"]
 
 
 def test_what_was_chosen_before_comes_first_and_what_is_gone_is_left_out(airports):

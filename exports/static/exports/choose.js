@@ -1,18 +1,24 @@
-// Brings the form in which an export is chosen to life: columns move where they are, and what
-// the choice would give is shown while it is made. Without it, each button sends the form.
+// Brings the form in which an export is chosen to life: columns move where they are, what the
+// choice would give is shown while it is made, and who comes back finds it as they left it.
+// Without it, each button sends the form.
 
 import { contentOf } from "../notifications/fragment.js";
 import { Columns } from "./columns.js";
+import { columnsOf, keep, putBack } from "./kept.js";
 import { Latest } from "./latest.js";
 
 // Somebody who types goes on typing.
 const PAUSE_MS = 400;
+// A server that was too busy is asked again.
+const BUSY_MS = 3_000;
 
 export function bringToLife(form) {
   const places = form.querySelectorAll("[data-looked]");
   const options = form.querySelector("[data-options]");
   const unanswered = form.querySelector("[data-unanswered]");
+  const { label, preset } = form.elements;
   const latest = new Latest({ ask, show, pauseMs: PAUSE_MS });
+  let timer = null;
 
   async function ask(signal) {
     let html = null;
@@ -40,6 +46,7 @@ export function bringToLife(form) {
       const part = content.querySelector(`[data-part=${place.dataset.looked}]`);
       place.replaceChildren(...part.childNodes);
     }
+    if (form.querySelector("[data-busy]")) latest.want(BUSY_MS);
   }
 
   function setBusy(isBusy) {
@@ -49,6 +56,32 @@ export function bringToLife(form) {
   function look() {
     setBusy(true);
     latest.want();
+  }
+
+  // In this entry of the history. A page that is the answer to what was sent is another entry,
+  // and as the server has made it.
+  function remember() {
+    clearTimeout(timer);
+    history.replaceState({ ...history.state, choice: keep(form.elements) }, "");
+  }
+
+  // Browsers take only so many a minute.
+  function rememberSoon() {
+    clearTimeout(timer);
+    timer = setTimeout(remember, PAUSE_MS);
+  }
+
+  function comeBack() {
+    const kept = history.state?.choice;
+    if (!kept) return;
+    putBack(form.elements, kept);
+    columns.arrange(columnsOf(kept));
+    columns.count();
+  }
+
+  // What a choice without a name will be called.
+  function suggest() {
+    preset.placeholder = label.value;
   }
 
   // Options that the format has not are not sent, or they would be refused.
@@ -63,13 +96,27 @@ export function bringToLife(form) {
     options.querySelector("[data-none]").hidden = count > 0;
   }
 
-  new Columns(form.querySelector("[data-columns]"), { changed: look });
+  const columns = new Columns(form.querySelector("[data-columns]"), {
+    changed() {
+      rememberSoon();
+      look();
+    },
+  });
   form.querySelector("[name=look]").hidden = true;
   form.addEventListener("input", ({ target }) => {
-    if (target.name === "preset" || target.name === "label") return; // Not in the file.
+    if (!target.name) return; // It finds columns.
+    rememberSoon();
+    suggest();
+    if (target === preset || target === label) return; // Not in the file.
     fitOptions();
     look();
   });
+  // Who leaves a field may be about to leave the page.
+  form.addEventListener("change", remember);
+  form.addEventListener("submit", remember);
+  comeBack();
+  suggest();
   fitOptions();
   look();
+  form.parentElement.querySelector("[aria-invalid=true], [data-wrong]")?.focus();
 }

@@ -15,10 +15,10 @@ export class Latest {
     this.#pauseMs = pauseMs;
   }
 
-  want() {
+  want(pauseMs = this.#pauseMs) {
     clearTimeout(this.#timer);
     this.#asking?.abort();
-    this.#timer = setTimeout(() => this.#now(), this.#pauseMs);
+    this.#timer = setTimeout(() => this.#now(), pauseMs);
   }
 
   async #now() {
