@@ -63,6 +63,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "notifications.http.WithoutNul",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "config.pages.CompressPages",
@@ -300,11 +301,16 @@ if not SITE_URL:
 elif not _one_site.fullmatch(SITE_URL):
     raise ImproperlyConfigured("Set SITE_URL to what people type: https://exports.example.com")
 
-# In production letters are not for logs: until there is a server, they wait.
-_email = env.dj_email_url("EMAIL_URL", "console:" if DEBUG else "dummy:")
-if "EMAIL_BACKEND" not in _email:
-    raise ImproperlyConfigured("EMAIL_URL must begin with smtp:, submission:, console: or dummy:")
-EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+# A developer finds letters in a directory. In production, until there is a server, they wait.
+_email_url = env.str("EMAIL_URL", "file:" if DEBUG else "dummy:")
+_email = env.dj_email_url("EMAIL_URL", _email_url)
+_is_mailbox = _email_url == "file:"
+if "EMAIL_BACKEND" not in _email or (_email_url.startswith("file:") and not _is_mailbox):
+    raise ImproperlyConfigured(
+        "EMAIL_URL must begin with smtp:, submission:, console: or dummy:, or be file:"
+    )
+EMAIL_BACKEND = "config.mailbox.Mailbox" if _is_mailbox else _email["EMAIL_BACKEND"]
+EMAIL_FILE_PATH = VAR_DIR / "mail"
 EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
@@ -327,7 +333,10 @@ LOGGING = {
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"calm": {"()": "config.logs.Calm"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["calm"]},
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         # Django's own handler would say each of its lines a second time.

@@ -17,6 +17,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.messages import ERROR
 from django.core.exceptions import FieldError, SuspiciousOperation, ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.test import RequestFactory
 
 from exports.exceptions import InvalidSelection, NotPermitted
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
     from django.http import HttpRequest
+
+without_nul = ProhibitNullCharactersValidator()
 
 
 def narrow(queryset: QuerySet[Any], user: User, selection: Mapping[str, Any]) -> QuerySet[Any]:
@@ -197,7 +200,9 @@ def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
     try:
         found = [field.to_python(key) for key in keys]
         for key in found:
-            field.run_validators(key)  # A number may be one that no column can hold.
+            # A number may be one that no column can hold, and so may a text.
+            field.run_validators(key)
+            without_nul(key)
     except (TypeError, ValidationError):
         raise InvalidSelection(spoken('"keys" must be a list of primary keys.')) from None
     return found

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.template.defaultfilters import filesizeformat
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from exports.models import Stage, Status
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 HARD = "\N{NO-BREAK SPACE}"
 KILOBYTE = 1024
@@ -29,6 +32,14 @@ SILENT_SECONDS = 10
 def number(value: float) -> str:
     """336776 -> "336,776", in German "336.776"."""
     return number_format(math.floor(value + 0.5), force_grouping=True)
+
+
+def moment(value: datetime) -> str:
+    """A date and a time of day: "Nov 28, 2025, 6:44 AM", in German "28.11.2025, 06:44".
+
+    Not Django's DATETIME_FORMAT, whose "a.m." would end a sentence twice.
+    """
+    return date_format(value, pgettext("a format for Django's filter date", "M j, Y, g:i A"))
 
 
 def duration(seconds: float) -> str:

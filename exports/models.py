@@ -272,6 +272,11 @@ class Export(models.Model):
         return 0 if is_extracted else max(self.rows_most - self.rows_done, 0)
 
     @property
+    def rows_reached(self) -> int:
+        """How many rows it once had: a worker that is lost may have taken some along."""
+        return max(self.rows_most, self.rows_done)
+
+    @property
     def extension(self) -> str:
         """How the file's name ends, without the first dot."""
         is_gzip = self.format in COMPRESSIBLE and self.options.get("gzip")

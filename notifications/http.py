@@ -1,14 +1,29 @@
-"""What views of pages and of the API share: who asks, and where to go after a POST."""
+"""What views of pages and of the API share: what is asked, by whom, and where a POST leads."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from django.http import HttpResponseRedirect
+from django.utils.deprecation import MiddlewareMixin
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest
+
+
+class WithoutNul(MiddlewareMixin):
+    """Read a NUL in an address as U+FFFD, as logs do: then it names what does not exist.
+
+    PostgreSQL refuses a question with one in it, and lists of the admin, Django's own too, pass
+    on what their address says. Forms and the API refuse it themselves.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        request.path = request.path.replace("\0", "\ufffd")
+        request.path_info = request.path_info.replace("\0", "\ufffd")
+        query = request.META.get("QUERY_STRING", "")
+        request.META["QUERY_STRING"] = query.replace("%00", "%EF%BF%BD")
 
 
 class SeeOther(HttpResponseRedirect):

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 @admin.register(Export)
 class ExportAdmin(Listing, Page, Actions, Health, MachineOwnedAdmin):
     list_display = [
-        *("called", "live_status", "progress", "rows", "took", "download"),
-        *("owner", "team", "exporter", "format", "created_at"),
+        # Those that matter come first, and are narrow: a small window cuts off the others.
+        *("name", "state", "requested", "took", "download"),
+        *("team", "exporter", "format"),
     ]
     list_select_related = NAMED
     list_filter = [

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from exports.access import may_download
 from exports.admin import news
 from exports.admin.news import News
-from exports.figures import duration, number
+from exports.figures import duration, moment, number
 from exports.models import Status
 from notifications import backlog
 
@@ -64,45 +64,50 @@ class Listing(News):
         return LiveChangeList
 
     @admin.display(description=_("label"), ordering="label")
-    def called(self, export: Export) -> str:
-        return export.title
+    def name(self, export: Export) -> SafeString:
+        """At most three lines of it, with all of it at hand."""
+        return format_html('<span class="waybill-name" title="{0}">{0}</span>', export.title)
 
     @admin.display(description=_("status"), ordering="status")
-    def live_status(self, export: Export) -> SafeString:
+    def state(self, export: Export) -> SafeString:
+        """Its status, bar and rows: in one line, or below each other where that is too long."""
         return format_html(
-            '<span class="waybill-status" data-status="{}" data-export="{}" data-cell="status">{}'
-            "</span>",
-            export.status,
-            export.pk,
-            export.get_status_display(),
+            '<div class="waybill-stack">{}{}{}</div>',
+            format_html(
+                '<span class="waybill-status" data-status="{}" data-export="{}" '
+                'data-cell="status">{}</span>',
+                export.status,
+                export.pk,
+                export.get_status_display(),
+            ),
+            _bar(export),
+            self.rows(export),
         )
 
-    @admin.display(description=_("progress"))
-    def progress(self, export: Export) -> SafeString:
-        # A bar without a value moves to and fro: the rows are being counted.
-        is_counting = export.status == Status.RUNNING and export.rows_total is None
-        return format_html(
-            '<progress data-export="{}" data-cell="progress" aria-label="{}" max="{}" {} {}>'
-            "</progress>",
-            export.pk,
-            _("Progress of %(label)s") % {"label": export.title},
-            export.rows_total or 1,
-            "" if is_counting else format_html('value="{}"', export.rows_done),
-            "hidden" if export.is_final else "",
-        )
-
-    @admin.display(description=_("rows"), ordering="rows_done")
+    @admin.display(description=_("rows"))
     def rows(self, export: Export) -> SafeString:
-        text = number(export.rows_done)
-        if not export.is_final and export.rows_total is not None:
-            text = f"{text} / {number(export.rows_total)}"
-        return _cell(export, "rows", text)
+        return format_html(
+            '<span data-export="{}" data-cell="rows" data-reached="{}">{}</span>',
+            export.pk,
+            export.rows_reached,
+            _rows(export),
+        )
+
+    @admin.display(description=_("requested"), ordering="created_at")
+    def requested(self, export: Export) -> SafeString:
+        """When, and by whom."""
+        return format_html(
+            '<div class="waybill-stack"><time datetime="{}">{}</time><bdi>{}</bdi></div>',
+            export.created_at.isoformat(timespec="seconds"),
+            moment(timezone.localtime(export.created_at)),
+            export.owner,
+        )
 
     @admin.display(description=_("duration"))
     def took(self, export: Export) -> SafeString:
         end = export.finished_at or timezone.now()
         text = duration((end - export.started_at).total_seconds()) if export.started_at else ""
-        return _cell(export, "took", text)
+        return format_html('<span data-export="{}" data-cell="took">{}</span>', export.pk, text)
 
     @admin.display(description=_("file"))
     def download(self, export: Export) -> SafeString | str:
@@ -119,5 +124,25 @@ class Listing(News):
         )
 
 
-def _cell(export: Export, name: str, text: str) -> SafeString:
-    return format_html('<span data-export="{}" data-cell="{}">{}</span>', export.pk, name, text)
+def _bar(export: Export) -> SafeString:
+    # A bar without a value moves to and fro: the rows are being counted.
+    is_counting = export.status == Status.RUNNING and export.rows_total is None
+    return format_html(
+        '<progress data-export="{}" data-cell="progress" aria-label="{}" max="{}" {} {}></progress>',
+        export.pk,
+        _("Progress of %(label)s") % {"label": export.title},
+        export.rows_total or 1,
+        "" if is_counting else format_html('value="{}"', export.rows_done),
+        "hidden" if export.is_final else "",
+    )
+
+
+def _rows(export: Export) -> str:
+    """As its card says: of what has ended without a file, how far it had come."""
+    has_failed = export.is_final and export.status != Status.SUCCEEDED
+    done = export.rows_reached if has_failed else export.rows_done
+    if has_failed and not done:
+        return ""
+    if export.status == Status.SUCCEEDED or export.rows_total is None:
+        return number(done)
+    return f"{number(done)} / {number(export.rows_total)}"

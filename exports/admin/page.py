@@ -52,6 +52,10 @@ class Page(Buttons):
     def view_on_site(self, export: Export) -> str:
         return export.get_absolute_url()
 
+    @admin.display(description=_("label"))
+    def called(self, export: Export) -> str:
+        return export.title
+
     @admin.display(description=_("its own page"))
     def page(self, export: Export) -> SafeString:
         return format_html('<a href="{0}">{0}</a>', export.get_absolute_url())

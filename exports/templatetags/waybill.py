@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -116,7 +115,7 @@ def silence(export: Export) -> float:
 
 def reached(export: Export, snapshot: dict[str, Any]) -> str:
     """How far it had come when it ended without a file: "" if it had not begun."""
-    done = max(export.rows_most, export.rows_done)
+    done = export.rows_reached
     if not done or not export.is_final:
         return ""
     known = figures.values({**snapshot, "rows_done": done})
@@ -182,5 +181,5 @@ def moment(value: datetime, form: str = "date") -> SafeString:
         local.isoformat(timespec="seconds"),
         form,
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        f"{local:%H:%M:%S}" if form == "clock" else date_format(local, "DATETIME_FORMAT"),
+        f"{local:%H:%M:%S}" if form == "clock" else figures.moment(local),
     )

@@ -49,6 +49,12 @@ def shown(bar: Locator) -> int:
     return int(bar.evaluate("bar => bar.value"))
 
 
+def right_of(part: Locator) -> float:
+    box = part.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"]
+
+
 def test_a_filtered_list_becomes_a_file_of_its_rows(
     admin_page: Page, start_worker: Callable[..., Worker]
 ) -> None:
@@ -62,6 +68,9 @@ def test_a_filtered_list_becomes_a_file_of_its_rows(
     expect(
         admin_page.get_by_text("Flights: carrier is United Air Lines Inc.; search “IAH”")
     ).to_be_visible()
+    expect(admin_page.get_by_role("button", name="Export")).to_be_in_viewport(ratio=1)
+    # As they will be in the file, and not in capitals as the admin's own.
+    expect(admin_page.locator(".cells th").first).to_have_text("id", use_inner_text=True)
     admin_page.get_by_label("CSV").check()
     admin_page.get_by_role("button", name="Export").click()
 
@@ -130,11 +139,18 @@ def test_the_list_of_exports_is_live(
     expect(row.locator("[data-cell=took]")).to_have_text(re.compile(r"^\d+\u00a0sec$"))
     expect(row.get_by_role("link", name="Download Flights")).to_be_visible()
     expect(admin_page.locator("[data-news]")).to_be_hidden()
-    lifecycle.request(user=user, exporter="flights", label="Somebody's")
+    lifecycle.request(user=user, exporter="flights", label=f"Somebody's {'long ' * 30}name")
     expect(admin_page.get_by_text("New exports: 1.")).to_be_visible()
     assert admin_page.evaluate("window.isTheSamePage")
     admin_page.get_by_role("link", name="Show them").click()
     expect(admin_page.locator("#result_list")).to_contain_text("Somebody's")
+
+    # A long label takes nothing that matters out of sight.
+    admin_page.set_viewport_size({"width": 1100, "height": 800})
+    newest, edge = row.first, right_of(admin_page.locator(".results"))
+    expect(newest.get_by_title(re.compile("^Somebody's .* name$"))).to_be_visible()
+    for part in ("[data-cell=status]", "progress", "[data-cell=rows]", "time", "bdi"):
+        assert right_of(newest.locator(part)) <= edge, part
 
 
 def test_the_list_says_so_when_nobody_keeps_it_up_to_date(

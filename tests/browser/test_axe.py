@@ -180,6 +180,23 @@ class Inspection:
                     .map((each) => each.outerHTML.slice(0, 120));
             }"""
         )
+        wider += self.page.evaluate(
+            """() => [...document.querySelectorAll(":is(.panel, .card) :is(h1, h2, h3, p, button)")]
+                .filter((each) => {
+                    if (each.closest(".unseen, .cells, pre")) return false;
+                    const frame = each.closest(".panel, .card");
+                    const { left, right } = frame.getBoundingClientRect();
+                    const { paddingLeft, paddingRight } = getComputedStyle(frame);
+                    const text = document.createRange();
+                    text.selectNodeContents(each);
+                    return [each, text].some((part) => {
+                        const box = part.getBoundingClientRect();
+                        return box.right > right - parseFloat(paddingRight) + 2
+                            || (box.width && box.left < left + parseFloat(paddingLeft) - 2);
+                    });
+                })
+                .map((each) => each.outerHTML.slice(0, 120))"""
+        )
         self.faults += [f"{where}, 320 px: too wide: {each}" for each in wider[:3]]
 
 

@@ -106,10 +106,11 @@ def test_the_dashboard_is_a_page_two_files_and_a_socket(
 
 def test_nothing_moves_when_a_bar_becomes_a_link(page: Page, ada: User) -> None:
     exporting.make_flights(range(1, 100))
-    export = elsewhere(exporting.start, ada)
+    export, other = elsewhere(exporting.start, ada), elsewhere(exporting.start, ada)
     exporting.make_exports(ada, 1, 3)
     sign_in(page)
     page.add_init_script(NOTE_SHIFTS)
+    page.set_viewport_size({"width": 1280, "height": 1100})
     page.goto("/exports/")
     card = page.locator(f"#{export.key}")
     expect(card.locator("progress")).to_be_visible()
@@ -128,12 +129,21 @@ def test_nothing_moves_when_a_bar_becomes_a_link(page: Page, ada: User) -> None:
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))")
     assert page.evaluate("shifts") == []
 
+    # Who wants it in the history asks for it.
+    page.get_by_role("button", name="Move 1 to the history").press("Enter")
+    expect(page.locator(f"[data-list=history] #{export.key}")).to_be_visible()
+    expect(page.get_by_role("heading", name="History")).to_be_focused()
+    expect(page.locator("[data-tidy]")).to_be_hidden()
+
+    # And what has ended goes there when nobody looks.
+    elsewhere(exporting.run, other)
+    expect(page.locator("[data-tidy]")).to_have_text("Move 1 to the history")
     page.evaluate(
         """() => {
             Object.defineProperty(document, "hidden", { value: true, configurable: true });
             document.dispatchEvent(new Event("visibilitychange"));
         }"""
     )
-    expect(page.locator(f"[data-list=history] #{export.key}")).to_be_visible()
-    expect(history).to_have_count(4)
+    expect(page.locator(f"[data-list=history] #{other.key}")).to_be_visible()
+    expect(history).to_have_count(5)
     expect(page.locator("[data-list=live] [data-export]")).to_have_count(1)

@@ -153,6 +153,28 @@ def test_an_export_has_a_bar_while_it_is_under_way(operator):
     assert cell(listed, over, "progress")[1].endswith("hidden>")
 
 
+@pytest.mark.parametrize(
+    ("status", "rows", "said"),
+    [
+        (Status.QUEUED, {}, "0"),
+        (Status.RUNNING, {"rows_done": 600, "rows_total": 1_000}, "600 / 1,000"),
+        (Status.SUCCEEDED, {"rows_done": 1_000, "rows_total": 1_000}, "1,000"),
+        (Status.SUCCEEDED, {"rows_done": 0, "rows_total": 0}, "0"),
+        (Status.CANCELLED, {"rows_done": 0, "rows_most": 600, "rows_total": 1_000}, "600 / 1,000"),
+        (Status.FAILED, {"rows_done": 600}, "600"),
+        (Status.FAILED, {"rows_total": 1_000}, ""),
+    ],
+)
+def test_the_rows_of_what_has_no_file_are_those_that_its_card_names(operator, status, rows, said):
+    export = make(status, **rows)
+
+    assert cell(operator.get(LIST), export, "rows")[0] == said
+    page = text(operator.get(change(export)))
+    has_stopped = status in {Status.CANCELLED, Status.FAILED} and said
+    assert (f"stopped at {said.replace(' / ', ' of ')} rows" in page) == bool(has_stopped)
+    assert f'data-cell="rows" data-reached="{export.rows_reached}">{said}<' in page
+
+
 def test_a_duration_is_there_once_a_worker_has_started(operator):
     start = timezone.now() - timedelta(minutes=5)
     waiting = make(Status.QUEUED)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from datetime import timedelta
+from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
+from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.utils import timezone, translation
 
+from config.mailbox import Mailbox
 from exports import lifecycle
 from exports.sentences import Sentence
 from notifications import inbox, letters, mail, notices, publish
@@ -29,6 +34,11 @@ from tests.services.waybill import start_beat
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+# What a developer's beat says of a letter.
+LETTER = re.compile(
+    r"INFO +config\.mailbox: A letter to ada@example\.com: (.+\.eml)$", re.MULTILINE
+)
 
 
 @pytest.fixture
@@ -725,14 +735,29 @@ def test_beat_mails_what_is_due(server, ada, beat_with):
     assert Inbox.objects.get().mailed_offset == 1
 
 
-def test_in_development_beat_prints_letters(ada, beat_with):
+def test_in_development_beat_keeps_letters_and_says_where(ada, beat_with, tmp_path):
     tell(ada, "Look at this")
 
-    beat = beat_with()
+    beat = beat_with(VAR_DIR=str(tmp_path))
 
-    log = wait_until(lambda: "Message-ID" in (text := beat.log_text()) and text, 60, "it prints")
-    assert "Subject: Look at this" in log
-    assert "http://127.0.0.1:8000/inbox/" in log
+    said = wait_until(lambda: LETTER.search(beat.log_text()), 60, "it says where the letter is")
+    path = Path(said[1])
+    assert path.parent == tmp_path / "mail"
+    assert path.parent.stat().st_mode & 0o077 == 0
+    letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert (letter["To"], letter["Subject"]) == ("ada@example.com", "Look at this")
+    assert "http://127.0.0.1:8000/inbox/" in letter.get_content()
+    assert "Look at this" not in beat.log_text()
+
+
+def test_letters_of_one_moment_are_files_of_their_own(settings, tmp_path):
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    mailbox = Mailbox()
+
+    assert mailbox.send_messages([EmailMessage(f"No. {each}") for each in range(5)]) == 5
+
+    letters = [message_from_bytes(each.read_bytes()) for each in tmp_path.glob("mail/*.eml")]
+    assert sorted(letter["Subject"] for letter in letters) == [f"No. {each}" for each in range(5)]
 
 
 def test_in_production_beat_prints_none_and_says_once_that_nobody_is_mailed(ada, beat_with):

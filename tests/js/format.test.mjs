@@ -69,12 +69,18 @@ test("the tab says how far its export is", () => {
   assert.equal(format.title("Exports", [running, counting]), "(2) Exports");
 });
 
+test("dates are as without scripts", () => {
+  for (const [lang, { moments }] of languages) {
+    for (const [at, text] of moments) {
+      assert.equal(format.dateTime(new Date(at), lang).replace("\u202f", " "), text);
+    }
+  }
+});
+
 test("dates are the reader's, and a clock is everybody's", () => {
   const date = new Date(2026, 0, 5, 6, 4, 9);
 
-  assert.equal(format.dateTime(date, "en").replace("\u202f", " "), "Jan 5, 2026, 6:04 AM");
   assert.equal(format.dateTime(date, "en-GB"), "5 Jan 2026, 06:04");
-  assert.equal(format.dateTime(date, "de"), "05.01.2026, 06:04");
   assert.equal(format.clock(date), "06:04:09");
 });
 

@@ -12,6 +12,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
+from demo.accounts import ACCOUNTS
 from exports.models import Status
 from notifications import protocol
 
@@ -239,6 +240,12 @@ def test_no_file_names_somebodys_home() -> None:
     ]
 
     assert found == []
+
+
+def test_the_readme_names_every_login_of_the_demo():
+    named = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    assert named == [account.name for account in ACCOUNTS]
 
 
 def _files() -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,13 @@ def test_numbers_are_grouped(language, value, text):
 def test_durations_have_at_most_two_units_rounded_up(language, seconds, text):
     with translation.override(language):
         assert figures.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("language", "at", "text"), each("moments"))
+def test_a_moment_does_not_end_a_sentence(language, at, text):
+    with translation.override(language):
+        assert figures.moment(datetime.fromisoformat(at)) == text
+    assert not text.endswith(".")
 
 
 @pytest.mark.parametrize(("done", "total", "share"), CASES["percents"])

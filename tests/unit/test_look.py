@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from exports.models import Status
 from exports.style import COLOURS
+from notifications.notices import Level
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "exports" / "static" / "exports"
@@ -101,9 +103,19 @@ def test_every_icon_is_there_and_every_symbol_is_used():
         *re.findall(r'\bsymbol="([\w-]+)"', text),
         *Status.values,
         "expired",
+        # Those of notifications: #icon-{{ level }}.
+        *get_args(Level),
     }
 
     assert set(re.findall(r'id="icon-([\w-]+)"', SPRITE)) == used
+
+
+def test_no_template_draws_an_icon_of_its_own():
+    drawn = re.compile(r"<(?:path|circle|rect)\b")
+
+    drawing = {path.name for path in TEMPLATES if drawn.search(path.read_text())}
+
+    assert drawing == {"base.html"}, "the sign beside the name is the only other drawing"
 
 
 def test_an_icon_is_for_the_eye_only():

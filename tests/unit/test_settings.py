@@ -162,8 +162,13 @@ def test_an_address_for_links_is_taken_whatever_the_hosts(monkeypatch, in_produc
     assert runpy.run_path(str(SETTINGS))["SITE_URL"] == "https://exports.example.com:8443/"
 
 
-def test_in_development_letters_are_printed():
-    assert runpy.run_path(str(SETTINGS))["EMAIL_BACKEND"].endswith(".console.EmailBackend")
+def test_in_development_letters_are_files(monkeypatch, tmp_path):
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+
+    settings = runpy.run_path(str(SETTINGS))
+
+    assert settings["EMAIL_BACKEND"] == "config.mailbox.Mailbox"
+    assert settings["EMAIL_FILE_PATH"] == tmp_path / "mail"
 
 
 def test_in_production_letters_go_nowhere_until_a_server_is_set(monkeypatch, in_production):
@@ -184,8 +189,9 @@ def test_a_mail_server_is_never_waited_for_without_end(monkeypatch):
     assert (settings["EMAIL_PORT"], settings["EMAIL_USE_TLS"]) == (587, True)
 
 
-def test_an_unknown_kind_of_mail_server_is_refused(monkeypatch):
-    monkeypatch.setenv("EMAIL_URL", "imap://mail.example.com")
+@pytest.mark.parametrize("url", ["imap://mail.example.com", "file:///var/mail", ""])
+def test_an_unknown_kind_of_mail_server_is_refused(monkeypatch, url):
+    monkeypatch.setenv("EMAIL_URL", url)
 
     with pytest.raises(ImproperlyConfigured, match="EMAIL_URL must begin with smtp:"):
         runpy.run_path(str(SETTINGS))

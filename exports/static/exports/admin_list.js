@@ -1,39 +1,34 @@
 // Keeps the admin's list of exports up to date. Without it, a reload does.
 
 import { isFinal } from "./fold.js";
-import { duration, number } from "./format.js";
+import { duration } from "./format.js";
 import { follow } from "./live.js";
 import { watch } from "./news.js";
+import { reached, rows } from "./rows.js";
 
 export function bringToLife(page) {
   const words = JSON.parse(page.dataset.words);
 
-  // As exports/admin/listing.py writes them.
-  function text(snapshot, at) {
-    const { status, rows_done: done, rows_total: total } = snapshot;
-    const of = isFinal(snapshot) || total === null ? "" : ` / ${number(total)}`;
-    const start = Date.parse(snapshot.started_at);
-    const end = Date.parse(snapshot.finished_at ?? at);
-    return {
-      status: words[status] ?? status,
-      rows: number(done) + of,
-      took: snapshot.started_at ? duration((end - start) / 1000) : "",
-    };
-  }
-
   function show(snapshot, at) {
-    const texts = text(snapshot, at);
     for (const cell of document.querySelectorAll(`[data-export="${snapshot.id}"]`)) {
       const name = cell.dataset.cell;
       if (name === "progress") move(cell, snapshot);
       else if (name === "file") cell.hidden = !snapshot.links.download;
-      else cell.textContent = texts[name];
-      if (name === "status") cell.dataset.status = snapshot.status;
+      else if (name === "rows") {
+        const most = reached(snapshot, cell.dataset.reached);
+        cell.dataset.reached = most;
+        cell.textContent = rows(snapshot, most);
+      } else if (name === "took") cell.textContent = took(snapshot, at);
+      else {
+        cell.textContent = words[snapshot.status] ?? snapshot.status;
+        cell.dataset.status = snapshot.status;
+      }
     }
   }
 
   function move(bar, snapshot) {
-    bar.hidden = isFinal(snapshot);
+    // It leaves its room, so that no row below it moves.
+    bar.style.visibility = isFinal(snapshot) ? "hidden" : "";
     if (snapshot.status === "running" && snapshot.rows_total === null) {
       bar.removeAttribute("value"); // It moves to and fro.
     } else {
@@ -52,4 +47,8 @@ export function bringToLife(page) {
   }
 
   watch(document.querySelector("[data-news]"));
+}
+
+function took({ started_at: start, finished_at: end }, at) {
+  return start ? duration((Date.parse(end ?? at) - Date.parse(start)) / 1000) : "";
 }

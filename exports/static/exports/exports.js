@@ -20,6 +20,7 @@ const SIGN_MS = 100;
 export function bringToLife(page) {
   const live = document.querySelector("[data-list=live]");
   const history = document.querySelector("[data-list=history]");
+  const tidier = document.querySelector("[data-tidy]");
   const announcer = document.querySelector("[data-sentences]");
   const logRoot = document.querySelector("[data-log]");
   const sign = document.querySelector("link[rel=icon]");
@@ -27,7 +28,7 @@ export function bringToLife(page) {
   const { titleSucceeded: succeeded, titleFailed: failed, titleSeveral: several } = announcer.dataset;
   const headlines = { succeeded, failed, several };
   const madeAt = Date.parse(page.dataset.madeAt);
-  const ended = []; // Cards that are still among those under way.
+  const ended = []; // Cards that are not in the history yet.
 
   let news = []; // What has ended while nobody looked, in its order.
   let shownIcon = "plain";
@@ -56,16 +57,30 @@ export function bringToLife(page) {
     // pointer that is about to click.
     element.style.minBlockSize = `${height}px`;
     ended.push(element);
+    showTidier();
     if (document.hidden) tidy();
   }
 
-  // Nobody looks: what has ended goes where a reload would put it.
+  // Nobody looks, or somebody asks for it: what has ended goes where a reload would put it.
   function tidy() {
     for (const element of ended.splice(0)) {
       history.prepend(element);
       element.removeAttribute("style");
     }
+    showTidier();
   }
+
+  function showTidier() {
+    if (!tidier) return;
+    tidier.hidden = ended.length === 0;
+    tidier.textContent = fill(tidier.dataset.tidy, { count: ended.length });
+  }
+
+  tidier?.addEventListener("click", ({ detail }) => {
+    tidy();
+    // The button is gone. Only who came by keyboard is taken along.
+    document.getElementById("history").focus({ preventScroll: detail > 0 });
+  });
 
   function changed(before, snapshot) {
     if (document.hidden && isNews(before, snapshot)) news.push(snapshot);

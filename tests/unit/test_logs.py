@@ -1,0 +1,76 @@
+"""The log of who runs it: a line for what was refused, a traceback for what broke."""
+
+from __future__ import annotations
+
+import io
+import logging
+import logging.config
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils.log import log_response
+
+pytestmark = pytest.mark.only_on("sqlite")
+
+
+@pytest.fixture
+def log():
+    """What the handler of the settings writes."""
+    written = io.StringIO()
+    console = {**settings.LOGGING["handlers"]["console"], "stream": written}
+    tested = {"handlers": ["console"], "propagate": False}
+    logging.config.dictConfig(
+        {
+            **settings.LOGGING,
+            "handlers": {"console": console},
+            "root": {},
+            "loggers": {"tested": tested},
+        }
+    )
+    yield written.getvalue
+    logging.config.dictConfig(settings.LOGGING)
+
+
+def answer(status, error):
+    request = HttpRequest()
+    request.path = "/exports/new/100%/"
+    try:
+        raise error
+    except type(error) as raised:
+        log_response(
+            "%s: %s",
+            "Refused" if status < 500 else "Broken",
+            request.path,
+            response=HttpResponse(status=status),
+            request=request,
+            logger=logging.getLogger("tested"),
+            exception=raised,
+        )
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionDenied(), "Refused: /exports/new/100%/"),
+        (
+            PermissionDenied("You may not\nexport 100 % of it."),
+            "Refused: /exports/new/100%/ (You may not export 100 % of it.)",
+        ),
+    ],
+)
+def test_what_was_refused_is_one_line_that_says_why(log, error, said):
+    answer(403, error)
+
+    [line] = log().splitlines()
+    assert line.endswith(f"WARNING tested: {said}")
+
+
+def test_what_broke_has_its_traceback(log):
+    answer(500, ZeroDivisionError("division by zero"))
+
+    first, second, *_, last = log().splitlines()
+    assert first.endswith("ERROR   tested: Broken: /exports/new/100%/")
+    assert second.startswith("Traceback")
+    assert last == "ZeroDivisionError: division by zero"
