@@ -9,7 +9,6 @@ import json
 import re
 import threading
 from html import unescape
-from threading import BoundedSemaphore
 
 import openpyxl
 import pyarrow.parquet
@@ -28,7 +27,6 @@ from exports.engine import source
 from exports.exporter import Column, Exporter
 from exports.models import Export, Preset, Status
 from tests import exporting
-from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 # On PostgreSQL rows are read over a connection of their own.
@@ -524,17 +522,18 @@ def test_nobody_waits_long_for_a_count(user, monkeypatch):
 
 
 @committed
-def test_so_many_previews_are_made_at_once_and_others_are_told(
-    user, signed_in, flights, monkeypatch
+def test_so_many_previews_are_made_at_once_one_for_each_and_others_are_told(
+    user, signed_in, flights, settings, monkeypatch
 ):
-    """Of six that come together two are made, while these hold their connections."""
-    monkeypatch.setattr(preview, "turns", BoundedSemaphore(2))
-    monkeypatch.setattr(preview, "PATIENCE", 0.1)
+    """Nobody is waited for: these two hold their turns until all others know."""
+    settings.EXPORTS_PREVIEWS = 2
     others_know = threading.Event()
-    answers, looking = [], []
+    is_slow = threading.Semaphore(0)
+    held: list[threading.Thread] = []
+    found: dict[str, preview.Preview] = {}
 
     def read(number):
-        looking.append(threading.get_ident())
+        is_slow.release()
         if not others_know.wait(30):
             others_know.set()  # It fails, and not after half a minute a row.
         return number
@@ -544,34 +543,43 @@ def test_so_many_previews_are_made_at_once_and_others_are_told(
         permission = "demo.export_flight"
         columns = ["id", Column("slow", needs=["id"], python=read)]
 
-    def look():
-        found = preview.look(asked(user, exporter="slow"))
-        answers.append(found)
-        if sum(each.is_busy for each in answers) == 4:
-            others_know.set()
-        return found
+    def hold(question):
+        def look():
+            found[question.owner.username] = preview.look(question)
+            connection.close()
+
+        held.append(threading.Thread(target=look))
+        held[-1].start()
+        assert is_slow.acquire(timeout=30)
 
     with exporting.registered(Slow):
-        found = at_once(6, look)
+        mine, ada, eve = (
+            asked(each, exporter="slow")
+            for each in (user, *map(User.objects.create_superuser, ("ada", "eve")))
+        )
+        url = reverse("exports:preview", args=["slow"])
+        hold(mine)
+        # Whose own is still being made is told so, and takes no turn of others.
+        told = words(signed_in.post(url, {"format": "csv"}))
+        assert all(preview.look(mine).is_busy for _ in range(3))
+        hold(ada)
+        assert preview.look(eve).is_busy
+        assert not others_know.is_set()
+        others_know.set()
+        for thread in held:
+            thread.join()
 
-        assert sorted(each.is_busy for each in found) == [False] * 2 + [True] * 4
-        assert len(set(looking)) == 2
-        assert all((each.count, len(each.sample.cells)) == (30, 20) for each in found if each.count)
+        assert {name: each.count for name, each in found.items()} == {"somebody": 30, "ada": 30}
+        assert all(len(each.sample.cells) == 20 for each in found.values())
         # Each has given its turn back, also one whose preview failed.
-        slow = asked(user, exporter="slow")
         with monkeypatch.context() as broken:
             broken.setattr(preview, "counted", lambda _: 1 / 0)
-            for _ in range(3):
+            for question in (mine, ada, eve):
                 with pytest.raises(ZeroDivisionError):
-                    preview.look(slow)
-        assert preview.look(slow).count == 30
-
-        monkeypatch.setattr(preview, "turns", BoundedSemaphore(1))
-        with preview.turns:
-            url = reverse("exports:preview", args=["slow"])
-            told = words(signed_in.post(url, {"format": "csv"}))
+                    preview.look(question)
+        assert [preview.look(each).count for each in (mine, ada, eve)] == [30] * 3
     assert "Flights: not counted now" in told
-    assert "Left out: the server is busy with what others want to see." in told
+    assert "Left out: the server is busy with other previews. Look again in a moment." in told
     assert "too many to count" not in told
 
 
