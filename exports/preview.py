@@ -11,12 +11,14 @@ import io
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
-from threading import BoundedSemaphore
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import connections
+from django.utils import translation
 
-from exports import query, registry
+from exports import query, reasons, registry
 from exports.conf import conf
 from exports.engine.plan import Range
 from exports.engine.projection import project
@@ -99,11 +101,13 @@ def _look(asked: Question) -> Preview:
     count = counted(asked)
     sample, problem = None, ""
     try:
-        sample = first_rows(asked)
+        # As a worker does: a Python column that speaks does not know who reads it.
+        with translation.override(settings.LANGUAGE_CODE):
+            sample = first_rows(asked)
     except TookTooLong:
         pass  # There is a place for it on the page, which says so.
     except ExportError as error:
-        problem = str(error)
+        problem = reasons.said(**reasons.written(error.args[0]))
     estimate = None if count is None else estimated(asked, count)
     return Preview(count, sample, estimate, problem)
 

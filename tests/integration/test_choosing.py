@@ -16,7 +16,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import OperationalError, connection
 from django.urls import reverse
+from django.utils import translation
 from django.utils.http import urlencode
+from django.utils.translation import gettext, gettext_lazy
 from django_filters import BooleanFilter, FilterSet
 
 from demo.exporters import Flights
@@ -494,9 +496,33 @@ def test_a_row_that_cannot_be_made_is_named(user, signed_in, flights):
         columns = ["id", Column("odd", needs=["id"], python=fail)]
 
     with exporting.registered(Odd):
-        shown = signed_in.post(reverse("exports:preview", args=["odd"]), {"format": "csv"})
+        url, in_german = reverse("exports:preview", args=["odd"]), {"accept-language": "de"}
+        shown = signed_in.post(url, {"format": "csv"})
+        german = signed_in.post(url, {"format": "csv"}, headers=in_german)
 
     assert "30 flights" in words(shown)
+    assert "Die Spalte „odd“ lässt sich für die Zeile 1 nicht berechnen" in words(german)
+
+
+@committed
+def test_a_column_that_speaks_says_in_the_preview_what_it_says_in_the_file(user, flights):
+    """Whatever the language of who looks, and of the process that writes it."""
+
+    class Days(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = [
+            Column("day", needs=["id"], python=lambda _: gettext("Saturday")),
+            Column("later", needs=["id"], python=lambda _: gettext_lazy("Sunday")),
+        ]
+
+    with exporting.registered(Days), translation.override("de"):
+        looked = preview.look(asked(user, exporter="days")).sample.cells
+        export = exporting.run(exporting.start(user, exporter="days", columns=None))
+    export.refresh_from_db()
+    written = list(csv.reader(io.StringIO(exporting.content(export).decode())))
+
+    assert looked == written[1:21] == [["Saturday", "Sunday"]] * 20
     assert 'The column "odd" cannot be made for the row 1: ValueError: no 1' in words(shown)
 
 
