@@ -56,7 +56,7 @@ class SelectionPage:
 
     def refuse_too_many(self) -> None:
         """Raises InvalidSelection when more rows are ticked than a list can show."""
-        most = max(self._admin.list_per_page, self._admin.list_max_show_all)
+        most = self._admin.most_ticked
         if len(self.keys) > most:
             raise InvalidSelection(
                 _(
