@@ -20,7 +20,7 @@ from django.views import View
 from django.views.decorators.http import require_POST
 
 from exports import lifecycle, presets, preview, query, question, words
-from exports.exceptions import NotPermitted, OverLimit, RequestError
+from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
 from exports.forms import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from notifications.access import teams_of
@@ -178,7 +178,8 @@ def _run(request: HttpRequest, preset: Preset) -> str:
     try:
         asked = lifecycle.request_once(user=user_of(request), **presets.request(preset))
     except (NotPermitted, OverLimit, RequestError) as error:
-        messages.error(request, f"{preset.name}: {error.in_words}")
+        lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
+        messages.error(request, f"{preset.name}: {lost or error.in_words}")
         return reverse("exports:dashboard")
     return at_its_card(told_if_under_way(request, *asked).key)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from exports.exceptions import InvalidPreset, UnknownTeam
+from exports.exceptions import InvalidPreset
 from exports.models import Preset
 from notifications.access import teams_of
 
@@ -72,16 +72,16 @@ def lost_team(preset: Preset) -> str:
     team = preset.team
     if team is None or teams_of(preset.owner).filter(pk=team.pk).exists():
         return ""
-    return _(
-        "You are not in the team “%(team)s” any more. Choose with whom to share it, and save it "
-        "anew."
-    ) % {"team": team.name}
+    lost = _("You are not in the team “%(team)s” any more.") % {"team": team.name}
+    if "changelist" in preset.params:  # The page of its exporter cannot show it.
+        remedy = _("Forget this choice, and save another from the list of the admin.")
+    else:
+        remedy = _("Choose with whom to share it, and save it anew.")
+    return f"{lost} {remedy}"
 
 
 def request(preset: Preset) -> dict[str, Any]:
-    """What `lifecycle.request` is to be asked for, besides by whom. Raises UnknownTeam."""
-    if lost := lost_team(preset):
-        raise UnknownTeam(lost)
+    """What `lifecycle.request` is to be asked for, besides by whom."""
     return {
         "exporter": preset.exporter,
         "format": preset.format,

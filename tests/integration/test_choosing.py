@@ -711,7 +711,7 @@ def test_a_choice_for_a_team_that_one_has_left_is_refused_in_words(user, signed_
 
     ran = signed_in.post(reverse("exports:run_preset", args=[preset.pk]), follow=True)
 
-    assert f"Ours: {lost}" in text(ran)
+    assert f"Ours: {lost} Choose with whom to share it" in text(ran)
     assert not Export.objects.exists()
     assert lost in text(signed_in.get(f"{FLIGHTS}?preset={preset.pk}"))
 
@@ -730,6 +730,21 @@ def test_a_name_that_is_there_is_saved_anew(user, signed_in, flights):
         signed_in.post(FLIGHTS, {**CHOSEN, "format": file_format, "save": "", "preset": "Mine"})
 
     assert Preset.objects.get().format == "xlsx"
+def test_a_choice_from_a_list_of_the_admin_for_a_lost_team_says_what_can_be_done(client, team):
+    admin = User.objects.create_superuser("admin")
+    admin.groups.add(team)
+    listed = {"model": "demo.flight", "query": "carrier=UA"}
+    preset = presets.save(asked(admin, team=team.pk, changelist=listed), "Ours")
+    admin.groups.clear()
+    client.force_login(admin)
+
+    ran = text(client.post(reverse("exports:run_preset", args=[preset.pk]), follow=True))
+
+    assert "Ours: You are not in the team “Pilots” any more. Forget this choice, and save" in ran
+    assert "save it anew" not in ran
+    assert not Export.objects.exists()
+
+
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\nb"])
