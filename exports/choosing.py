@@ -79,7 +79,7 @@ class Choose(LoginRequiredMixin, View):
         if "look" in request.POST:
             return _page(request, form, looked=_looked(asked))
         if "save" in request.POST:
-            preset = presets.save(asked, form.preset_name)
+            preset = presets.save(asked, form.cleaned_data["preset"])
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
             return SeeOther(f"{request.path}?preset={preset.pk}")
         export, is_new = lifecycle.request_once(user=user, **form.asked)

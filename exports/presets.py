@@ -52,8 +52,11 @@ def of_the_page(owner: User, exporter: str) -> QuerySet[Preset]:
 
 
 def save(asked: Question, name: str) -> Preset:
-    """Keep the choice under `name`, instead of what had it. Raises InvalidPreset."""
-    name = name.strip()
+    """Keep the choice under `name`, instead of what had it. Raises InvalidPreset.
+
+    Without one it gets that of the export.
+    """
+    name = name.strip() or asked.label[:LONGEST_NAME].strip()
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidPreset(
             _("Give it a name of 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}

@@ -500,6 +500,7 @@ def test_a_row_that_cannot_be_made_is_named(user, signed_in, flights):
         german = signed_in.post(url, {"format": "csv"}, headers=in_german)
 
     assert "30 flights" in words(shown)
+    assert 'The column "odd" cannot be made for the row 1: ValueError: no 1' in words(shown)
     assert "Die Spalte „odd“ lässt sich für die Zeile 1 nicht berechnen" in words(german)
 
 
@@ -522,7 +523,6 @@ def test_a_column_that_speaks_says_in_the_preview_what_it_says_in_the_file(user,
     written = list(csv.reader(io.StringIO(exporting.content(export).decode())))
 
     assert looked == written[1:21] == [["Saturday", "Sunday"]] * 20
-    assert 'The column "odd" cannot be made for the row 1: ValueError: no 1' in words(shown)
 
 
 @committed
@@ -676,13 +676,27 @@ def test_a_choice_is_saved_under_a_name_and_run_again(user, signed_in, flights):
     assert (export.label, export.params) == ("Late ones", preset.params)
 
 
-def test_a_choice_without_a_name_gets_that_of_the_export(signed_in, flights):
-    signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": "", "label": "In the air"})
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("In the air", "In the air"),
+        ("", "Flights"),
+        (f"{'x' * 99} {'y' * 50}", "x" * 99),
+    ],
+)
+def test_a_choice_without_a_name_gets_that_of_the_export(signed_in, flights, label, name):
+    signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": " ", "label": label})
 
-    preset = Preset.objects.get()
-    assert preset.name == "In the air"
+    assert Preset.objects.get().name == name
+
+
+def test_a_choice_that_is_opened_gives_its_name_to_no_other_rows(user, signed_in, flights):
+    preset = presets.save(asked(user, filters={"carrier": "UA"}), "Of United")
+
     form = signed_in.get(f"{FLIGHTS}?preset={preset.pk}").context["form"]
-    assert form["label"].value() == form["preset"].value() == "In the air"
+
+    assert form["preset"].value() == "Of United"
+    assert not form["label"].value()
 
 
 def test_a_choice_keeps_its_team_and_the_lists_say_so(signed_in, flights, team):
@@ -716,20 +730,6 @@ def test_a_choice_for_a_team_that_one_has_left_is_refused_in_words(user, signed_
     assert lost in text(signed_in.get(f"{FLIGHTS}?preset={preset.pk}"))
 
 
-def test_a_choice_outlives_its_team(user, signed_in, team):
-    preset = presets.save(asked(user, team=team.pk), "Ours")
-
-    team.delete()
-
-    signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
-    assert Export.objects.get().team is None
-
-
-def test_a_name_that_is_there_is_saved_anew(user, signed_in, flights):
-    for file_format in ("csv", "xlsx"):
-        signed_in.post(FLIGHTS, {**CHOSEN, "format": file_format, "save": "", "preset": "Mine"})
-
-    assert Preset.objects.get().format == "xlsx"
 def test_a_choice_from_a_list_of_the_admin_for_a_lost_team_says_what_can_be_done(client, team):
     admin = User.objects.create_superuser("admin")
     admin.groups.add(team)
@@ -745,9 +745,23 @@ def test_a_choice_from_a_list_of_the_admin_for_a_lost_team_says_what_can_be_done
     assert not Export.objects.exists()
 
 
+def test_a_choice_outlives_its_team(user, signed_in, team):
+    preset = presets.save(asked(user, team=team.pk), "Ours")
+
+    team.delete()
+
+    signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
+    assert Export.objects.get().team is None
 
 
-@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\nb"])
+def test_a_name_that_is_there_is_saved_anew(user, signed_in, flights):
+    for file_format in ("csv", "xlsx"):
+        signed_in.post(FLIGHTS, {**CHOSEN, "format": file_format, "save": "", "preset": "Mine"})
+
+    assert Preset.objects.get().format == "xlsx"
+
+
+@pytest.mark.parametrize("name", ["x" * 101, "a\nb"])
 def test_a_name_that_is_none_is_refused(signed_in, flights, name):
     refused = signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": name})
 
