@@ -76,13 +76,18 @@ def recalled(error: str, reason: Mapping[str, Any] | None) -> str:
 
 def said(error: str, reason: Mapping[str, Any] | None) -> str:
     """The same in the language of who reads it."""
+    return said_in(error, reason)[0]
+
+
+def said_in(error: str, reason: Mapping[str, Any] | None) -> tuple[str, str]:
+    """That, and the language that it is in: English where it cannot be had in the reader's."""
     sentence = recalled(error, reason)
-    if not isinstance(sentence, Sentence):
-        return error
-    try:
-        return storable(_in_readers(sentence))
-    except (KeyError, TypeError, ValueError):
-        return error  # The translation names other values than that version had.
+    if isinstance(sentence, Sentence):
+        try:
+            return storable(_in_readers(sentence)), translation.get_language() or "en"
+        except (KeyError, TypeError, ValueError):
+            pass  # The translation names other values than that version had.
+    return error, "en"
 
 
 def _in_readers(sentence: Sentence) -> str:

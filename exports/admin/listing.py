@@ -63,7 +63,7 @@ class Listing(News):
     def get_changelist(self, *_: Any, **__: Any) -> type[ChangeList]:
         return LiveChangeList
 
-    @admin.display(description=_("label"), ordering="label")
+    @admin.display(description=_("label"), ordering="called")
     def name(self, export: Export) -> SafeString:
         """At most three lines of it, with all of it at hand."""
         return format_html('<span class="waybill-name" title="{0}">{0}</span>', export.title)
