@@ -86,6 +86,7 @@ class Listing(News):
 
     @admin.display(description=_("rows"))
     def rows(self, export: Export) -> SafeString:
+        """Below its bar, and a field of its page."""
         return format_html(
             '<span data-export="{}" data-cell="rows" data-reached="{}">{}</span>',
             export.pk,
