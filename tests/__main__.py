@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 
 
 class _Run:
-    """A pytest on one database. What it says is shown at once, or when it is waited for."""
+    """A pytest of some tiers on one database. What it says is shown at once, or in the end."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ def exit_status(statuses: list[int]) -> int:
 
 
 def _interrupt_all(runs: list[_Run]) -> None:
-    """When somebody wants it all to end: let both clean up, and say what they found."""
+    """When somebody wants it all to end: let each clean up, and say what it found."""
 
     def interrupt(number: int, _: FrameType | None) -> None:
         if number == signal.SIGTERM:

@@ -1,7 +1,7 @@
 """The testing ground: which database, which services, and what a failure shows.
 
 `--database sqlite` (the default) or `--database postgres` chooses what Django is given;
-`python -m tests` does both at once. Services start when the first test asks for them
+`python -m tests` does both at once, each in two halves. Services start when the first test asks for them
 by a fixture, so that a unit test waits for nothing.
 """
 
@@ -95,6 +95,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     database = config.getoption("--database")
     tiers = config.getoption("--tiers").split(",")
+    if unknown := set(tiers) - set(TIERS):
+        raise pytest.UsageError(f"No tiers: {', '.join(unknown)}. There are: {', '.join(TIERS)}.")
     belonging = (item for item in items if TIERS[_tier(item)] in tiers and _belongs(item, database))
     chosen = sorted(belonging, key=_place)
     if unwanted := set(items) - set(chosen):

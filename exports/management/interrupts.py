@@ -51,7 +51,7 @@ class Interrupts:
     def ask(self, question: str, answers: Collection[str]) -> str | None:
         """One of `answers`, by its first letter; None when another Ctrl-C is the answer.
 
-        Return alone is the first of them.
+        Return alone is the first of them. For the main thread, which has the terminal.
         """
         while True:
             sys.stderr.write(question)

@@ -7,6 +7,7 @@ used all the same; and tests here are not `async`.
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tests.services.valkey import Valkey
 
 FAILED = pytest.StashKey[bool]()
+# Records each step of a page, to be looked at when its test has failed. It costs as much again.
+IS_TRACED = os.environ.get("TRACE", "") not in {"", "0"}
 # It reaches Playwright's process as well, which is then gone before us.
 ended_by_ctrl_c = suppress(Error)
 
@@ -121,9 +124,15 @@ def page(
     server: Server,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Page]:
-    """A page of a context of its own, at the server. An error in its scripts fails the test."""
-    context = browser.new_context(base_url=server.url, accept_downloads=True)
-    context.tracing.start(screenshots=True, snapshots=True)
+    """A page of a context of its own, at the server. An error in its scripts fails the test.
+
+    Nothing turns or sweeps in it: without a graphics card that takes half a processor.
+    """
+    context = browser.new_context(
+        base_url=server.url, accept_downloads=True, reduced_motion="reduce"
+    )
+    if IS_TRACED:
+        context.tracing.start(screenshots=True, snapshots=True)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -131,12 +140,12 @@ def page(
     if errors or request.node.stash.get(FAILED, False):
         directory = tmp_path_factory.mktemp("browser")
         page.screenshot(path=directory / "page.png", full_page=True)
-        context.tracing.stop(path=directory / "trace.zip")
-        request.node.add_report_section(
-            "teardown",
-            "browser",
-            f"See {directory}/page.png, and each step: playwright show-trace {directory}/trace.zip",
-        )
+        steps = "with TRACE=1"
+        if IS_TRACED:
+            context.tracing.stop(path=directory / "trace.zip")
+            steps = f"playwright show-trace {directory}/trace.zip"
+        said = f"See {directory}/page.png, and each step: {steps}"
+        request.node.add_report_section("teardown", "browser", said)
     with ended_by_ctrl_c:
         context.close()
     assert not errors, f"The page's scripts failed: {errors}"
