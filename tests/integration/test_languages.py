@@ -416,7 +416,9 @@ def test_the_admin_finds_and_sorts_exports_as_their_reader_calls_them(signed_in,
     named = make_export(label="Late ones")
 
     def found(query, headers):
-        response = signed_in.get(reverse("admin:exports_export_changelist") + query, headers=headers)
+        response = signed_in.get(
+            reverse("admin:exports_export_changelist") + query, headers=headers
+        )
         return list(response.context["cl"].result_list)
 
     assert found("?q=flugh", GERMAN) == found("?q=airports", ENGLISH) == [airports]
