@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import django
 import pytest
 from asgiref.sync import SyncToAsync
+from django.conf import settings
 from django.db import connections
 
 from tests.services import environment
@@ -75,6 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
         run, config.getoption("--database"), config.stash[VALKEY], config.stash[POSTGRES]
     )
     django.setup()
+    # Each client of a test has the middleware made anew, and this one would look at each file
+    # of each app. The web servers that tests start are processes, with settings of their own.
+    settings.SERVESTATIC_USE_FINDERS = settings.SERVESTATIC_USE_STATIC_ROOT = False
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
