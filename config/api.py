@@ -8,7 +8,9 @@ from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.signals import got_request_exception
+from django.http.multipartparser import MultiPartParserError
 from django.urls import URLPattern, URLResolver, path
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
@@ -105,6 +107,8 @@ def frames(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - ninja's si
 @api.exception_handler(Exception)
 def our_error(request: HttpRequest, error: Exception) -> HttpResponse:
     """Reported as Django reports an error of any view; whoever asked is told no details."""
+    if isinstance(error, (SuspiciousOperation, BadRequest, MultiPartParserError)):
+        raise error  # None of ours. Django logs it, and `pages.bad_request` answers.
     got_request_exception.send(sender=None, request=request)
     logger.error(
         "Internal Server Error: %s",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -27,22 +27,18 @@ class Mailbox(BaseEmailBackend):
         self._directory = Path(settings.EMAIL_FILE_PATH)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        # What is in letters is for nobody else.
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for letter in email_messages:
             path = self._write(letter.message().as_bytes())
             logger.info("A letter to %s: %s", ", ".join(letter.recipients()), path)
         return len(email_messages)
 
-    def _write(self, letter: bytes) -> Path:
+    def _write(self, letter: bytes) -> str:
         """Write it under a name that begins with the time, and that nothing has."""
-        moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        for number in count(1):
-            path = self._directory / f"{moment}-{number}.eml"
-            try:
-                with path.open("xb") as file:
-                    file.write(letter)
-            except FileExistsError:
-                continue
-            return path
-        raise AssertionError("There is no end to numbers.")
+        began = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f-")
+        # Which only its owner can read: what is in letters is for nobody else.
+        with NamedTemporaryFile(
+            prefix=began, suffix=".eml", dir=self._directory, delete=False
+        ) as file:
+            file.write(letter)
+        return file.name

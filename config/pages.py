@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import TooManyFieldsSent
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import requires_csrf_token
+
+from notifications.problems import problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -33,5 +37,13 @@ class CompressPages(GZipMiddleware):
 @requires_csrf_token
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django refuses before a view of ours could: in words, where it is not an attack."""
-    context = {"has_too_many_fields": isinstance(exception, TooManyFieldsSent)}
-    return render(request, "400.html", context, status=400)
+    if isinstance(exception, TooManyFieldsSent):
+        reason = _(
+            "This form has more fields than this server takes at once. An administrator can "
+            "raise the limit: DATA_UPLOAD_MAX_NUMBER_FIELDS."
+        )
+    else:
+        reason = _("The server could not make sense of this request. Nothing was done.")
+    if request.path.startswith(reverse("api:api-root")):
+        return problem(400, reason)
+    return render(request, "400.html", {"reason": reason}, status=400)

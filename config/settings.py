@@ -331,12 +331,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"},
+        "line": {
+            "class": "config.logs.Calm",
+            "format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        },
     },
-    "filters": {"calm": {"()": "config.logs.Calm"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["calm"]},
-    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         # Django's own handler would say each of its lines a second time.

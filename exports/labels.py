@@ -35,4 +35,12 @@ def in_each_language(text: str | _StrPromise) -> dict[str, str] | None:
 
 def called(label: str, labels: Mapping[str, str] | None) -> str:
     """What the reader calls an export with this `label`, and those `labels` if we named it."""
-    return (labels or {}).get(translation.get_language() or "", label)
+    return (labels or {}).get(language(), label)
+
+
+def language() -> str:
+    """The one of the site's that the reader's is a variant of: "en" for "en-us"."""
+    try:
+        return translation.get_supported_language_variant(translation.get_language() or "")
+    except LookupError:
+        return settings.LANGUAGE_CODE

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext
+
 from exports.engine.writers.base import Options
 from exports.exceptions import InvalidOption
 from exports.models import Format
@@ -64,13 +66,13 @@ def _may_be(name: str, value: Any) -> bool:
 
 def _those_of(format: str) -> str:  # noqa: A002 - as above
     listed = (f"{name} ({_in_words(name)})" for name in BY_FORMAT[format])
-    return "; ".join(listed) or spoken("none")
+    return "; ".join(listed) or gettext("none")
 
 
 def _in_words(name: str) -> str:
     if name == "delimiter":
-        return spoken('one of "," ";" "|" and tab')
-    return spoken("true or false")
+        return gettext('one of "," ";" "|" and tab')
+    return gettext("true or false")
 
 
 def _label(format: str) -> str:  # noqa: A002 - as above

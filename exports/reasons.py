@@ -5,6 +5,7 @@ What was foreseen is a `Sentence`, whoever raised it. Of all else there is its t
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.utils import translation
@@ -12,12 +13,16 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 
-from exports.sentences import Sentence, filled, storable
+from exports.sentences import LONGEST, Sentence, filled, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from django.core.exceptions import ValidationError
+
+# Characters of what translates a reason, as JSON: one with a few long values. Of a longer one
+# there is the English text, which is cut.
+MOST = 4 * LONGEST
 
 
 def spoken(text: str, /, **values: object) -> Sentence:
@@ -54,9 +59,11 @@ def together(sentences: Iterable[Sentence]) -> Sentence:
 
 def written(reason: str) -> dict[str, Any]:
     """The columns of an export that say why: `error`, and what translates it."""
-    if isinstance(reason, Sentence):
-        return {"error": storable(reason.english), "reason": reason.stored()}
-    return {"error": storable(reason), "reason": None}
+    if not isinstance(reason, Sentence):
+        return {"error": storable(reason), "reason": None}
+    stored = reason.stored()
+    is_short = len(json.dumps(stored, ensure_ascii=False)) <= MOST
+    return {"error": storable(reason.english), "reason": stored if is_short else None}
 
 
 def recalled(error: str, reason: Mapping[str, Any] | None) -> str:
@@ -69,13 +76,18 @@ def recalled(error: str, reason: Mapping[str, Any] | None) -> str:
 
 def said(error: str, reason: Mapping[str, Any] | None) -> str:
     """The same in the language of who reads it."""
+    return said_in(error, reason)[0]
+
+
+def said_in(error: str, reason: Mapping[str, Any] | None) -> tuple[str, str]:
+    """That, and the language that it is in: English where it cannot be had in the reader's."""
     sentence = recalled(error, reason)
-    if not isinstance(sentence, Sentence):
-        return error
-    try:
-        return storable(_in_readers(sentence))
-    except (KeyError, TypeError, ValueError):
-        return error  # The translation names other values than that version had.
+    if isinstance(sentence, Sentence):
+        try:
+            return storable(_in_readers(sentence)), translation.get_language() or "en"
+        except (KeyError, TypeError, ValueError):
+            pass  # The translation names other values than that version had.
+    return error, "en"
 
 
 def _in_readers(sentence: Sentence) -> str:

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Self
 
-# Characters of a sentence, and of each value in one that is stored: it is in every snapshot of
-# its export.
+# Characters of a sentence, and of each text in one that is stored: each event that says how its
+# export ended has it.
 LONGEST = 1_000
 
 
 class Sentence(str):
     """A text that remembers what it was made of.
 
-    `values` has a name for each %(name)s in `text`. Its numbers are written as readers of the
-    language write numbers, and sentences among them in that language; all else is as it is.
+    `values` has a name for each %(name)s in `text`. Its whole numbers are written as readers of
+    the language write them, and sentences among them in that language; all else is as it is.
     """
 
     text: str
@@ -47,7 +47,7 @@ class Sentence(str):
     def stored(self) -> dict[str, Any]:
         """As JSON, of which `restored` makes it again."""
         return {
-            "text": self.text,
+            "text": storable(self.text),
             "values": {name: _plain(value) for name, value in self.values.items()},
         }
 
@@ -79,18 +79,22 @@ def filled(
 def _said(value: Any, translate: Callable[[str], str], number: Callable[[int], str]) -> str:
     if isinstance(value, Sentence):
         return filled(value.text, value.values, translate, number)
-    return number(value) if isinstance(value, int) else str(value)
+    return number(value) if _is_number(value) else str(value)
 
 
 def _kept(value: object) -> Any:
-    """What is sure to be JSON: numbers, sentences, and the text of anything else."""
-    return value if isinstance(value, int | Sentence) else str(value)
+    """What is sure to be JSON: whole numbers, sentences, and the text of anything else."""
+    return value if _is_number(value) or isinstance(value, Sentence) else str(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Sentence):
         return value.stored()
-    return value if isinstance(value, int) else storable(value)
+    return value if _is_number(value) else storable(value)
 
 
 def storable(text: str) -> str:

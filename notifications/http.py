@@ -16,7 +16,8 @@ class WithoutNul(MiddlewareMixin):
     """Read a NUL in an address as U+FFFD, as logs do: then it names what does not exist.
 
     PostgreSQL refuses a question with one in it, and lists of the admin, Django's own too, pass
-    on what their address says. Forms and the API refuse it themselves.
+    on what their address says. Our forms and the API refuse it themselves; the form of an
+    admin's action, which is Django's, fails on it as on any key that cannot be.
     """
 
     def process_request(self, request: HttpRequest) -> None:

@@ -15,6 +15,7 @@ import django
 import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connections
 
 from tests.services import environment
@@ -79,6 +80,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Each client of a test has the middleware made anew, and this one would look at each file
     # of each app. The web servers that tests start are processes, with settings of their own.
     settings.SERVESTATIC_USE_FINDERS = settings.SERVESTATIC_USE_STATIC_ROOT = False
+    # A password of a test is no secret. A hash says how often it was made, so that processes
+    # which take that for too few can check it all the same.
+    PBKDF2PasswordHasher.iterations = 1
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.db.models import CharField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from exports.access import visible_to
@@ -14,6 +17,7 @@ from exports.admin.health import Health
 from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
 from exports.admin.listing import Listing
 from exports.admin.page import Page
+from exports.labels import language
 from exports.models import Export
 from exports.snapshot import NAMED
 from notifications.admin import MachineOwnedAdmin
@@ -37,7 +41,8 @@ class ExportAdmin(Listing, Page, Actions, Health, MachineOwnedAdmin):
         ("owner", admin.RelatedOnlyFieldListFilter),
         ("team", admin.RelatedOnlyFieldListFilter),
     ]
-    search_fields = ["id", "label", f"owner__{get_user_model().USERNAME_FIELD}"]
+    # "called" and "label": as its reader calls it, and as logs and programs do.
+    search_fields = ["id", "called", "label", f"owner__{get_user_model().USERNAME_FIELD}"]
     search_help_text = _("An id, a label or an owner.")
     list_per_page = 50
     list_max_show_all = MAX_STREAMS  # The list follows one for each export that is under way.
@@ -73,4 +78,6 @@ class ExportAdmin(Listing, Page, Actions, Health, MachineOwnedAdmin):
         css = {"all": ["exports/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
-        return super().get_queryset(request) & visible_to(request.user)  # type: ignore[arg-type]
+        seen = super().get_queryset(request) & visible_to(request.user)  # type: ignore[arg-type]
+        called = Coalesce(KT(f"labels__{language()}"), "label", output_field=CharField())
+        return seen.alias(called=called)  # As Export.title.

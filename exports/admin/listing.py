@@ -63,7 +63,7 @@ class Listing(News):
     def get_changelist(self, *_: Any, **__: Any) -> type[ChangeList]:
         return LiveChangeList
 
-    @admin.display(description=_("label"), ordering="label")
+    @admin.display(description=_("label"), ordering="called")
     def name(self, export: Export) -> SafeString:
         """At most three lines of it, with all of it at hand."""
         return format_html('<span class="waybill-name" title="{0}">{0}</span>', export.title)
@@ -86,6 +86,7 @@ class Listing(News):
 
     @admin.display(description=_("rows"))
     def rows(self, export: Export) -> SafeString:
+        """Below its bar, and a field of its page."""
         return format_html(
             '<span data-export="{}" data-cell="rows" data-reached="{}">{}</span>',
             export.pk,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from exports import figures, logtext, reasons, registry, words
@@ -66,6 +65,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
     user = context["request"].user
     # On a page it is called as its reader calls it.
     current = {**snapshot(export, context.get("positions")), "label": export.title}
+    reason, language = reasons.said_in(export.error, export.reason)
     has_expired = export.status == Status.SUCCEEDED and current["links"]["download"] is None
     return {
         "export": export,
@@ -84,8 +84,8 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "reached": reached(export, current),
         # For a list they are read before, in one query.
         "lines": (context.get("last_lines") or last_lines([export])).get(export.stream),
-        "reason": reasons.said(export.error, export.reason),
-        "reason_language": "en" if export.reason is None else get_language(),
+        "reason": reason,
+        "reason_language": language,
         "is_foreseen": export.reason is not None or not UNFORESEEN.match(export.error),
         "ahead": (current["queue_position"] or 1) - 1,
         # An orderly hand-over takes an attempt, too, and is nobody's loss.

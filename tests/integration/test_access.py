@@ -41,7 +41,6 @@ UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 @pytest.fixture(autouse=True)
 def _quiet(settings, monkeypatch):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
     monkeypatch.setattr(push, "_rest_until", 0.0)

@@ -270,6 +270,32 @@ def test_a_session_without_the_csrf_token_may_not_write(somebody):
     assert not Export.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body", "detail"),
+    [
+        ("application/x-www-form-urlencoded", "a=1&b=2", "more fields than this server takes"),
+        ("multipart/form-data", "x", "could not make sense of this request"),
+    ],
+)
+def test_a_form_that_django_refuses_is_no_error_of_ours(
+    somebody, settings, content_type, body, detail
+):
+    client = Client(enforce_csrf_checks=True)  # The form is looked into for its token.
+    client.force_login(somebody)
+    client.cookies[settings.CSRF_COOKIE_NAME] = "x" * 32
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 1
+
+    refused = client.post(EXPORTS, body, content_type=content_type)
+
+    assert_problem(refused, 400, detail)
+
+
+def test_a_host_that_is_not_known_is_answered_as_a_problem(api):
+    refused = api.get(EXPORTS, headers={"host": "elsewhere.example"})
+
+    assert_problem(refused, 400, "could not make sense of this request")
+
+
 def test_a_session_with_the_csrf_token_may_write(somebody):
     client = Client(enforce_csrf_checks=True)
     client.force_login(somebody)

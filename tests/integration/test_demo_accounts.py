@@ -17,9 +17,8 @@ User = get_user_model()
 
 
 @pytest.fixture(autouse=True)
-def quick_passwords(settings):
+def development(settings):
     settings.DEBUG = True
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def create_demo_accounts():

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse"
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def user():
     return User.objects.create_user("ada", password=PASSWORD)

@@ -51,7 +51,8 @@ def signed_in(client, user):
 def make_export(user):
     def make(**fields):
         asked = {"owner": user, "exporter": "flights", "label": "Flights", "format": "csv"}
-        return Export.objects.create(**asked, fingerprint=str(Export.objects.count()), **fields)
+        fingerprint = str(Export.objects.count())
+        return Export.objects.create(**{**asked, **fields}, fingerprint=fingerprint)
 
     return make
 
@@ -354,8 +355,10 @@ def test_a_new_attempt_has_not_failed_for_the_old_reason(user):
     assert (again.error, again.reason) == ("", None)
 
 
-def test_what_failed_before_reasons_were_kept_is_read_in_english(signed_in, make_export):
-    export = make_export(status=Status.FAILED, error="It would have 3 rows.")
+@pytest.mark.parametrize("reason", [None, {"text": "%(rows)d rows", "values": {"rows": "x"}}])
+def test_a_reason_that_cannot_be_translated_is_said_to_be_english(signed_in, make_export, reason):
+    # Of a version before reasons were kept, or of one that kept others.
+    export = make_export(status=Status.FAILED, error="It would have 3 rows.", reason=reason)
 
     page = html(signed_in.get(export.get_absolute_url(), headers=GERMAN))
 
@@ -390,6 +393,40 @@ def test_a_name_that_somebody_gave_is_the_same_for_everybody(signed_in, user):
 def found_title(client, export, headers):
     page = html(client.get(export.get_absolute_url(), headers=headers))
     return page[page.index("<title>") : page.index("</title>")]
+
+
+@pytest.mark.parametrize(
+    ("reader", "title"),
+    [("en-us", "Flights"), ("de-at", "Flüge"), ("fr", "asked for"), (None, "asked for")],
+)
+def test_a_reader_of_a_variant_of_a_language_has_its_words(make_export, settings, reader, title):
+    settings.LANGUAGE_CODE = "en-us"  # As startproject makes it: none that the site offers.
+    export = make_export(label="asked for", labels={"en": "Flights", "de": "Flüge"})
+
+    with translation.override(reader):
+        assert export.title == title
+
+
+def test_the_admin_finds_and_sorts_exports_as_their_reader_calls_them(signed_in, make_export):
+    words = [("Flights", "Linien"), ("Airports", "Flughäfen"), ("Planes", "Maschinen")]
+    flights, airports, planes = (
+        make_export(label=english, labels={"en": english, "de": german})
+        for english, german in words
+    )
+    named = make_export(label="Late ones")
+
+    def found(query, headers):
+        response = signed_in.get(
+            reverse("admin:exports_export_changelist") + query, headers=headers
+        )
+        return list(response.context["cl"].result_list)
+
+    assert found("?q=flugh", GERMAN) == found("?q=airports", ENGLISH) == [airports]
+    assert found("?q=Airports", GERMAN) == [airports]  # As logs and programs call it.
+    assert found("?q=flugh", ENGLISH) == []
+    assert found("?q=late", GERMAN) == [named]
+    assert found("?o=1", GERMAN) == [airports, named, flights, planes]
+    assert found("?o=1", ENGLISH) == [airports, flights, named, planes]
 
 
 def test_a_list_of_the_admin_is_called_by_each_in_their_words(signed_in):

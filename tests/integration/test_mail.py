@@ -751,13 +751,24 @@ def test_in_development_beat_keeps_letters_and_says_where(ada, beat_with, tmp_pa
 
 
 def test_letters_of_one_moment_are_files_of_their_own(settings, tmp_path):
-    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    settings.EMAIL_FILE_PATH = tmp_path
     mailbox = Mailbox()
 
     assert mailbox.send_messages([EmailMessage(f"No. {each}") for each in range(5)]) == 5
 
-    letters = [message_from_bytes(each.read_bytes()) for each in tmp_path.glob("mail/*.eml")]
-    assert sorted(letter["Subject"] for letter in letters) == [f"No. {each}" for each in range(5)]
+    paths = sorted(tmp_path.glob("*.eml"))
+    letters = [message_from_bytes(path.read_bytes()) for path in paths]
+    assert [letter["Subject"] for letter in letters] == [f"No. {each}" for each in range(5)]
+
+
+def test_letters_are_for_their_owner_also_in_a_directory_that_was_there(settings, tmp_path):
+    settings.EMAIL_FILE_PATH = tmp_path
+    tmp_path.chmod(0o755)
+
+    Mailbox().send_messages([EmailMessage("Look at this")])
+
+    [path] = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o077 == 0
 
 
 def test_in_production_beat_prints_none_and_says_once_that_nobody_is_mailed(ada, beat_with):

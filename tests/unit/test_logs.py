@@ -74,3 +74,20 @@ def test_what_broke_has_its_traceback(log):
     assert first.endswith("ERROR   tested: Broken: /exports/new/100%/")
     assert second.startswith("Traceback")
     assert last == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("status", ["404", None])
+def test_what_others_call_a_status_is_no_harm(log, status):
+    logging.getLogger("tested").warning("Not there", extra={"status_code": status})
+
+    [line] = log().splitlines()
+    assert line.endswith("WARNING tested: Not there")
+
+
+def test_other_handlers_have_the_traceback_of_what_was_refused(log, caplog):
+    logging.getLogger("tested").addHandler(caplog.handler)
+
+    answer(403, PermissionDenied("No."))
+
+    assert len(log().splitlines()) == 1
+    assert "PermissionDenied: No." in caplog.text

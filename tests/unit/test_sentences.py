@@ -7,6 +7,7 @@ import json
 import pickle
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.utils import translation
 from django.utils.translation import gettext_lazy, gettext_noop
 
@@ -80,6 +81,34 @@ def test_what_is_stored_is_what_every_database_takes():
     assert problem.startswith("\N{REPLACEMENT CHARACTER}?xxx")
     assert problem.endswith("x …")
     assert len(problem) == len(written["error"]) == LONGEST + len(" …")
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "x" * 2 * LONGEST])
+def test_what_a_field_says_is_stored_as_every_database_takes_it(text):
+    written = reasons.written(reasons.complaint(ValidationError(text)))
+
+    assert written["reason"]["text"] == written["error"]
+    assert not {"\0", "\ud800"} & set(written["error"])
+    assert len(written["error"]) <= LONGEST + len(" …")
+
+
+def test_of_a_reason_that_is_too_long_there_is_the_english_text():
+    words = "x" * LONGEST
+    several = reasons.together(sentence(problem=words) for _ in range(20))
+
+    written = reasons.written(several)
+
+    assert written["reason"] is None
+    assert written["error"].startswith("It has 1,234,567 rows: xxx")
+    assert len(written["error"]) == LONGEST + len(" …")
+    assert reasons.written(sentence(problem=words))["reason"] is not None
+
+
+def test_yes_and_no_are_no_numbers():
+    made = Sentence("%(one)s, %(other)s", one=True, other=False)
+
+    assert made == "True, False"
+    assert in_german(made.stored()) == "True, False"
 
 
 def test_a_reader_gets_words_and_numbers_of_their_language():

@@ -52,7 +52,7 @@ def small_disk(crew):
         (
             "files",
             28,
-            "has 20289 bytes, and the storage kept",
+            "has 20,289 bytes, and the storage kept",
         ),  # for all of the file; some of it was taken
     ],
 )
