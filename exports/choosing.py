@@ -20,7 +20,7 @@ from django.views import View
 from django.views.decorators.http import require_POST
 
 from exports import lifecycle, presets, preview, query, question, words
-from exports.exceptions import NotPermitted, OverLimit, RequestError
+from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
 from exports.forms import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from notifications.access import teams_of
@@ -79,7 +79,7 @@ class Choose(LoginRequiredMixin, View):
         if "look" in request.POST:
             return _page(request, form, looked=_looked(asked))
         if "save" in request.POST:
-            preset = presets.save(asked, form.preset_name)
+            preset = presets.save(asked, form.cleaned_data["preset"])
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
             return SeeOther(f"{request.path}?preset={preset.pk}")
         export, is_new = lifecycle.request_once(user=user, **form.asked)
@@ -178,7 +178,8 @@ def _run(request: HttpRequest, preset: Preset) -> str:
     try:
         asked = lifecycle.request_once(user=user_of(request), **presets.request(preset))
     except (NotPermitted, OverLimit, RequestError) as error:
-        messages.error(request, f"{preset.name}: {error.in_words}")
+        lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
+        messages.error(request, f"{preset.name}: {lost or error.in_words}")
         return reverse("exports:dashboard")
     return at_its_card(told_if_under_way(request, *asked).key)
 

@@ -225,11 +225,6 @@ class ChoiceForm(forms.Form):
         }
 
     @property
-    def preset_name(self) -> str:
-        """Under which the choice is to be saved."""
-        return str(self.cleaned_data["preset"] or self.cleaned_data["label"])
-
-    @property
     def wrong(self) -> str:
         """All that is wrong with its fields, in a line."""
         errors = [*self.errors.values(), *self.options.errors.values()]
@@ -250,9 +245,8 @@ def _initial(preset: Preset | None) -> dict[str, Any]:
     """What is in the fields for who has not entered anything."""
     if preset is None:
         return {"format": Format.CSV}
-    # Run with a click, it has the name of the choice.
-    named = {"label": preset.name, "preset": preset.name}
-    return {"format": preset.format, "team": preset.team_id, **named}
+    # The export has no name yet: who opens a choice may be about to choose other rows.
+    return {"format": preset.format, "team": preset.team_id, "preset": preset.name}
 
 
 def _offer_teams(form: forms.Form, teams: Collection[Group]) -> None:

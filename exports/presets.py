@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from exports.exceptions import InvalidPreset, UnknownTeam
+from exports.exceptions import InvalidPreset
 from exports.models import Preset
 from notifications.access import teams_of
 
@@ -52,8 +52,11 @@ def of_the_page(owner: User, exporter: str) -> QuerySet[Preset]:
 
 
 def save(asked: Question, name: str) -> Preset:
-    """Keep the choice under `name`, instead of what had it. Raises InvalidPreset."""
-    name = name.strip()
+    """Keep the choice under `name`, instead of what had it. Raises InvalidPreset.
+
+    Without one it gets that of the export.
+    """
+    name = name.strip() or asked.label[:LONGEST_NAME].strip()
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidPreset(
             _("Give it a name of 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}
@@ -72,16 +75,16 @@ def lost_team(preset: Preset) -> str:
     team = preset.team
     if team is None or teams_of(preset.owner).filter(pk=team.pk).exists():
         return ""
-    return _(
-        "You are not in the team “%(team)s” any more. Choose with whom to share it, and save it "
-        "anew."
-    ) % {"team": team.name}
+    lost = _("You are not in the team “%(team)s” any more.") % {"team": team.name}
+    if "changelist" in preset.params:  # The page of its exporter cannot show it.
+        remedy = _("Forget this choice, and save another from the list of the admin.")
+    else:
+        remedy = _("Choose with whom to share it, and save it anew.")
+    return f"{lost} {remedy}"
 
 
 def request(preset: Preset) -> dict[str, Any]:
-    """What `lifecycle.request` is to be asked for, besides by whom. Raises UnknownTeam."""
-    if lost := lost_team(preset):
-        raise UnknownTeam(lost)
+    """What `lifecycle.request` is to be asked for, besides by whom."""
     return {
         "exporter": preset.exporter,
         "format": preset.format,

@@ -1,7 +1,7 @@
 """What a question would give, before it is asked: how many rows, the first of them, how long.
 
 Nobody has to wait for it. Each answer is given some seconds, and is left out if it needs more.
-So is all of it while as many are looked for as the database is to bear.
+So is all of it while as many are looked for as the database is to bear, or one for the same user.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import io
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
-from threading import BoundedSemaphore
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import connections
+from django.utils import translation
 
-from exports import query, registry
+from exports import query, reasons, registry
 from exports.conf import conf
 from exports.engine.plan import Range
 from exports.engine.projection import project
@@ -40,10 +42,12 @@ ROWS = 20
 SECONDS = 3.0
 LONGEST = 200  # characters of a cell
 PAST_RUNS = 20
-PATIENCE = 1.0  # seconds to wait for one of the others to end
-# On PostgreSQL each has a connection of its own besides that of its request, for some seconds,
-# and whoever types asks again and again.
-turns = BoundedSemaphore(conf.PREVIEWS)
+
+# The keys of users for whom this process looks now. On PostgreSQL each has a connection of its
+# own besides that of its request, for some seconds; and whoever types asks again and again,
+# while the answer that they do not want any more is still being looked for.
+_looking: set[Any] = set()
+_lock = Lock()
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,8 @@ class Estimate:
 class Preview:
     """`count` is None for more rows than can be counted in time, `sample` if there was no time.
 
-    `problem` says why there is no sample, if something is wrong with a row. `is_busy`: nothing
-    was looked for, because others are looking.
+    `problem` says why there is no sample, if something is wrong with a row, in the language of
+    the reader. `is_busy`: nothing was looked for, and it may be asked for again in a moment.
     """
 
     count: int | None
@@ -77,24 +81,33 @@ class Preview:
 
 
 def look(asked: Question) -> Preview:
-    """A preview of the file that `asked` would give, if it is its turn within a while."""
-    if not turns.acquire(timeout=PATIENCE):
-        return Preview(None, None, None, is_busy=True)
+    """A preview of the file that `asked` would give, if there is a turn for it now.
+
+    Nobody is waited for: that would keep a thread of the server from everybody else.
+    """
+    user = asked.owner.pk
+    with _lock:
+        if user in _looking or len(_looking) >= conf.PREVIEWS:
+            return Preview(None, None, None, is_busy=True)
+        _looking.add(user)
     try:
         return _look(asked)
     finally:
-        turns.release()
+        with _lock:
+            _looking.remove(user)
 
 
 def _look(asked: Question) -> Preview:
     count = counted(asked)
     sample, problem = None, ""
     try:
-        sample = first_rows(asked)
+        # As a worker does: a Python column that speaks does not know who reads it.
+        with translation.override(settings.LANGUAGE_CODE):
+            sample = first_rows(asked)
     except TookTooLong:
         pass  # There is a place for it on the page, which says so.
     except ExportError as error:
-        problem = str(error)
+        problem = reasons.said(**reasons.written(error.args[0]))
     estimate = None if count is None else estimated(asked, count)
     return Preview(count, sample, estimate, problem)
 

@@ -105,7 +105,8 @@ def checked(
         "changelist": changelist,
     }
     params = {name: value for name, value in asked.items() if value is not None}
-    query.rows(found, user, params)
+    # The filters are judged by now, and ask the database each time.
+    query.rows(found, user, {**params, "filters": None})
     name, ours = shortened(label), shortened(str(otherwise))
     unnamed = otherwise if ours else found.label
     ours = ours or shortened(str(found.label))

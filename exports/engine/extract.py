@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.utils import translation
 
 from exports import parts, query, registry
@@ -75,7 +76,9 @@ class Extractor:
         part.rows_done = part.bytes = part.protected_cells = 0
         check = CRC32()
         following = None
-        with store.NewFile(check) as new, rarely_collected():
+        # A Python column may speak, and is to say the same in each part and in the preview.
+        language = translation.override(settings.LANGUAGE_CODE)
+        with store.NewFile(check) as new, rarely_collected(), language:
             # What a format can do besides is for its own readers to know.
             writer: Any = self.writer.part(new)
             with closing(self._write(part, writer)) as counts:

@@ -50,7 +50,7 @@ def _exporter(model_admin: ExportMixin) -> list[CheckMessage]:
                 id="exports.E004",
             )
         ]
-    return []
+    return registry.too_many_fields(exporter, model_admin.most_ticked, type(model_admin))
 
 
 def _site(model_admin: ExportMixin) -> list[CheckMessage]:

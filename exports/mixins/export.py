@@ -38,6 +38,11 @@ class ExportMixin(Base):
 
     exporter: str = ""
 
+    @property
+    def most_ticked(self) -> int:
+        """How many rows its list can show, to be ticked by hand."""
+        return max(self.list_per_page, self.list_max_show_all)
+
     def has_export_permission(self, request: HttpRequest) -> bool:
         """Whether this user may see the list and run its exporter."""
         may_run = registry.get(self.exporter).has_permission

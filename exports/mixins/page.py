@@ -56,7 +56,7 @@ class SelectionPage:
 
     def refuse_too_many(self) -> None:
         """Raises InvalidSelection when more rows are ticked than a list can show."""
-        most = max(self._admin.list_per_page, self._admin.list_max_show_all)
+        most = self._admin.most_ticked
         if len(self.keys) > most:
             raise InvalidSelection(
                 _(
@@ -148,7 +148,7 @@ class SelectionPage:
         if "look" in request.POST:
             return self._page(form, preview=preview.look(checked))
         if "save" in request.POST:
-            preset = presets.save(checked, form.preset_name)
+            preset = presets.save(checked, form.cleaned_data["preset"])
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
             return self._page(form)
         export, is_new = lifecycle.request_once(user=self._user, **asked)

@@ -146,7 +146,9 @@ def test_options_that_the_format_has_not_are_not_there_to_be_chosen(page: Page, 
     assert (export.format, export.options) == ("parquet", {})
 
 
-def test_what_is_shown_or_ticked_is_of_no_other_choice(page: Page, user: User) -> None:
+def test_what_is_shown_or_ticked_is_of_no_other_choice(
+    page: Page, user: User, sign_in: Callable[[User], None]
+) -> None:
     page.goto("/exports/new/airports/")
     expect(page.locator(".cells")).to_be_visible()
     unanswered = page.get_by_text("There was no answer.")
@@ -165,6 +167,23 @@ def test_what_is_shown_or_ticked_is_of_no_other_choice(page: Page, user: User) -
     page.go_back()
     assert second in columns(page)
     assert first not in columns(page)
+    # Also what was chosen in the moment before.
+    page.get_by_role("button", name="None").click()
+    page.get_by_role("link", name="Exports", exact=True).click()
+    page.go_back()
+    assert columns(page) == []
+    # Who loads the page anew asks for what the server has.
+    page.reload()
+    assert first in columns(page)
+    # A tab outlives who is signed in.
+    page.get_by_label("Name of the export").fill("Mine")
+    page.get_by_role("button", name="None").click()
+    page.get_by_role("link", name="Exports", exact=True).click()
+    sign_in(User.objects.create_superuser("eve"))
+    page.go_back()
+    expect(page.locator("header bdi")).to_have_text("eve")
+    expect(page.get_by_label("Name of the export")).to_have_value("")
+    assert first in columns(page)
 
     # A server that has too much to do is asked again, by itself.
     busy = '<div data-part="sum"></div><div data-part="sample"><p data-busy>Busy.</p></div>'

@@ -18,8 +18,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from demo.admin import FlightAdmin
+from demo.exporters import Flights
 from demo.models import Airline, Airport, Flight, Plane
-from exports import lifecycle, preview, query
+from exports import lifecycle, preview, query, registry
 from exports.engine import runner
 from exports.engine.progress import Ticker
 from exports.exceptions import InvalidSelection
@@ -518,6 +519,17 @@ def test_a_mixin_with_the_exporter_of_another_model_is_refused_at_start_up():
     problem = problems(Flight, exporter="planes")["exports.E004"]
 
     assert problem.msg == 'The exporter "planes" exports demo.Plane, this list shows demo.Flight.'
+
+
+def test_a_list_of_which_more_can_be_ticked_than_a_form_may_have_fields_is_warned_of(settings):
+    """The page that asks how has a field for each row that is ticked."""
+    own = 2 * len(Flights.columns) + registry.OTHER_FIELDS
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = own + 500
+
+    assert "exports.W002" not in problems(Flight, exporter="flights", list_max_show_all=500)
+    for shown in ("list_max_show_all", "list_per_page"):
+        problem = problems(Flight, exporter="flights", **{shown: 501})["exports.W002"]
+        assert problem.hint.startswith(f"Set DATA_UPLOAD_MAX_NUMBER_FIELDS = {own + 501} ")
 
 
 def test_a_mixin_that_workers_would_not_read_through_is_refused_at_start_up():

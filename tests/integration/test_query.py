@@ -6,9 +6,10 @@ import django_filters
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db.models import Q
+from django.forms import ModelChoiceField
 
 from demo.models import Airline, Flight
-from exports import query, registry
+from exports import query, question, registry
 from exports.exceptions import (
     InvalidFilter,
     InvalidSelection,
@@ -321,6 +322,37 @@ def test_a_list_is_read_with_the_rights_of_its_owner(person):
 
     with pytest.raises(NotPermitted, match="may not view flights"):
         query.of(export)
+
+
+def test_a_question_asks_the_database_once_for_what_a_filter_names(
+    person, flights, django_assert_num_queries
+):
+    filters = {"carrier": "UA", "origin": "EWR"}
+    made = query.filterset(registry.get("flights"), Flight.objects.all(), {})
+    fields = [made.form.fields[name] for name in filters]
+
+    with django_assert_num_queries(2):
+        asked = question.checked(person, exporter="flights", filters=filters)
+
+    assert all(isinstance(field, ModelChoiceField) for field in fields)
+    assert asked.params == {"filters": filters}
+
+
+def test_what_a_method_of_a_filter_refuses_is_refused_when_it_is_asked_for(person):
+    class Choosy(django_filters.FilterSet):
+        airline = django_filters.CharFilter(method="refuse")
+
+        def refuse(self, queryset, name, value):
+            raise InvalidFilter(f"{value} is none.")
+
+    class Refused(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        filterset = Choosy
+        columns = ["id"]
+
+    with registered(Refused), pytest.raises(InvalidFilter, match="UA is none"):
+        question.checked(person, exporter="refused", filters={"airline": "UA"})
 
 
 def test_no_rows_are_read_before_they_are_asked_for(person, django_assert_num_queries):

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { columnsOf, keep, putBack } from "../../exports/static/exports/kept.js";
+import { columnsOf, foundAgain, keep, putBack } from "../../exports/static/exports/kept.js";
 import { Latest } from "../../exports/static/exports/latest.js";
 import { isLike, placeAt, placeBy } from "../../exports/static/exports/order.js";
 
@@ -146,6 +146,20 @@ test("what is chosen is put back, whatever order the columns had", () => {
   assert.equal(said(fields), said(chosen));
   assert.equal(fields.find((field) => field.type === "hidden").value, "another");
   assert.deepEqual(columnsOf(kept), ["id", "speed"]);
+});
+
+test("what is kept is for who has left it and comes back, and for nobody else", () => {
+  const fields = keep(form());
+  const state = { another: "part", choice: { user: "7", fields } };
+
+  assert.equal(foundAgain(state, "7", "back_forward"), fields);
+  assert.equal(foundAgain(state, "8", "back_forward"), null);
+  for (const type of ["navigate", "reload", "prerender"]) {
+    assert.equal(foundAgain(state, "7", type), null);
+  }
+  for (const none of [null, {}, { choice: fields }]) {
+    assert.equal(foundAgain(none, "7", "back_forward"), null);
+  }
 });
 
 test("nothing secret is kept, and no button", () => {

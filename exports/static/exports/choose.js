@@ -4,7 +4,7 @@
 
 import { contentOf } from "../notifications/fragment.js";
 import { Columns } from "./columns.js";
-import { columnsOf, keep, putBack } from "./kept.js";
+import { columnsOf, foundAgain, keep, putBack } from "./kept.js";
 import { Latest } from "./latest.js";
 
 // Somebody who types goes on typing.
@@ -62,17 +62,19 @@ export function bringToLife(form) {
   // and as the server has made it.
   function remember() {
     clearTimeout(timer);
-    history.replaceState({ ...history.state, choice: keep(form.elements) }, "");
+    const choice = { user: form.dataset.user, fields: keep(form.elements) };
+    history.replaceState({ ...history.state, choice }, "");
   }
 
-  // Browsers take only so many a minute.
+  // Browsers take only so many a minute. Nor do all of them take one from a page that is left.
   function rememberSoon() {
     clearTimeout(timer);
     timer = setTimeout(remember, PAUSE_MS);
   }
 
   function comeBack() {
-    const kept = history.state?.choice;
+    const navigation = performance.getEntriesByType("navigation")[0]?.type;
+    const kept = foundAgain(history.state, form.dataset.user, navigation);
     if (!kept) return;
     putBack(form.elements, kept);
     columns.arrange(columnsOf(kept));
@@ -81,7 +83,7 @@ export function bringToLife(form) {
 
   // What a choice without a name will be called.
   function suggest() {
-    preset.placeholder = label.value;
+    preset.placeholder = (label.value || label.placeholder).slice(0, preset.maxLength);
   }
 
   // Options that the format has not are not sent, or they would be refused.
@@ -111,9 +113,9 @@ export function bringToLife(form) {
     fitOptions();
     look();
   });
-  // Who leaves a field may be about to leave the page.
-  form.addEventListener("change", remember);
-  form.addEventListener("submit", remember);
+  // A browser puts back what it likes, for whoever uses it now, and ticks by their place.
+  form.autocomplete = "off";
+  addEventListener("pagehide", remember);
   comeBack();
   suggest();
   fitOptions();

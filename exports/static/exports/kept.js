@@ -20,6 +20,14 @@ export function keep(fields) {
   });
 }
 
+// What of the `state` of an entry is to be put back: for who comes back to it by a button of the
+// browser, and has left it themselves. A tab outlives who is signed in, and who loads a page anew,
+// or follows a link to it, asks for what the server has.
+export function foundAgain(state, user, navigation) {
+  const choice = state?.choice;
+  return navigation === "back_forward" && choice?.user === user ? choice.fields : null;
+}
+
 // Fields that the form has no more, or has of another type, are left out; new ones stay.
 export function putBack(fields, kept) {
   const there = of(fields);
