@@ -142,7 +142,7 @@ def test_nobody_can_ask_for_the_place_of_the_files(ask, export):
 
 def test_permission_is_asked_before_the_file_is_handed_to_the_proxy(ask, export, user):
     user.is_superuser = False
-    user.save()
+    user.save(update_fields=["is_superuser"])
 
     status, _, content = ask(f"/exports/{export.pk}/file")
 
