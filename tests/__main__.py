@@ -1,9 +1,9 @@
 """Runs the tests on every database: `python -m tests [arguments of pytest]`.
 
 All of them on SQLite, and beside that what uses the database on PostgreSQL. Each is a pytest
-of its own, because a Django process has one database for life; and those tests that mostly
-wait run beside those that mostly work. What the first says is shown at once, and what the
-others say when it is over. The last line counts all, and the exit status is 0 when all passed.
+of its own, because a Django process has one database for life; and tests that mostly wait run
+beside those that mostly work. What the first says is shown at once, and what the others say
+when it is over. The last line counts all, and the exit status is 0 when all passed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.services.environment import BUSY, DATABASES, WAITING
+from tests.services.environment import DATABASES, GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +34,12 @@ def main(arguments: list[str]) -> int:
     runs: list[_Run] = []
     _interrupt_all(runs)
     with tempfile.TemporaryDirectory() as directory:
-        for database, tiers in product(DATABASES, (BUSY, WAITING)):
+        for database, tiers in product(DATABASES, GROUPS):
             runs.append(_Run(database, tiers, Path(directory), arguments, is_shown=not runs))
         statuses = [run.wait() for run in runs]
         counts = [_count(run.report) for run in runs]
     for run, count in zip(runs, counts, strict=True):
-        sys.stdout.write(f"{run.name + ':':40} {_sentence(count)}\n")
+        sys.stdout.write(f"{run.name + ':':32} {_sentence(count)}\n")
     took = time.monotonic() - began
     sys.stdout.write(f"==== {_sentence(sum(counts, Counter()))} in {took:.0f} s ====\n")
     return exit_status(statuses)

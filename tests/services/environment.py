@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from tests.services.valkey import Valkey
 
 DATABASES = ("sqlite", "postgres")
-# The folders of tests. Those at the front keep a processor busy, and those behind wait for
-# workers that are killed, leases that run out, and browsers.
-BUSY = ("unit", "js", "integration")
-WAITING = ("acceptance", "faults", "browser")
-TIERS = (*BUSY, *WAITING)
+# The folders of tests, in groups that are run beside each other: those that keep a processor
+# busy, those that wait for workers which are killed and for leases, and those for a browser.
+GROUPS = (("unit", "js", "integration"), ("acceptance", "faults"), ("browser",))
+TIERS = tuple(tier for group in GROUPS for tier in group)
 # A PostgreSQL server to test on, where ours cannot run.
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 SETTINGS = ROOT / "config" / "settings.py"
