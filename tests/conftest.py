@@ -1,8 +1,8 @@
 """The testing ground: which database, which services, and what a failure shows.
 
 `--database sqlite` (the default) or `--database postgres` chooses what Django is given;
-`python -m tests` does both at once, each in three groups. Services start when the first test asks for them
-by a fixture, so that a unit test waits for nothing.
+`python -m tests` does both at once, each in three groups. Services start when the first test
+asks for them by a fixture, so that a unit test waits for nothing.
 """
 
 from __future__ import annotations
