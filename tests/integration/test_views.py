@@ -408,7 +408,7 @@ def test_a_bar_that_went_back_says_why(signed_in, make_export):
     text = text_of(signed_in.get(page("card", export)))
 
     assert "500 of 1,458 rows (34%)" in text
-    assert "400 rows are read again, as their worker was lost or stopped" in text
+    assert "400 rows are read again, as their part was not finished" in text
 
 
 def test_a_worker_that_is_not_heard_of_is_said_to_be_silent(signed_in, make_export, settings):
