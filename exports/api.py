@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID  # noqa: TC003 - ninja reads the annotations
 
@@ -15,7 +16,7 @@ from ninja import Status as Answer
 from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
 
-from exports import lifecycle, log, options, query, registry
+from exports import context, lifecycle, log, options, query, registry
 from exports.access import may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
@@ -28,6 +29,10 @@ from notifications.problems import Problem, no_cursor, problem
 
 if TYPE_CHECKING:
     from ninja import NinjaAPI
+
+    from exports.exporter import Exporter
+
+logger = logging.getLogger(__name__)
 
 router = Router(tags=["exports"])
 
@@ -196,7 +201,7 @@ def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
             "label": str(exporter.label),
             "description": str(exporter.description),
             "columns": [column.name for column in exporter.all_columns()],
-            "filters": sorted(query.filter_names(exporter)),
+            "filters": _filters(exporter, request),
             "formats": [
                 {"name": name, "label": label, "options": options.described(name)}
                 for name, label in Format.choices
@@ -206,6 +211,16 @@ def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
+def _filters(exporter: Exporter, request: HttpRequest) -> list[str]:
+    """The names of its filters; none if its FilterSet cannot be made, which hides no other."""
+    try:
+        return sorted(query.filter_names(exporter, request))
+    # Whatever the project's code raises there.
+    except Exception:
+        logger.exception("The FilterSet of the exporter %s cannot be made.", exporter.name)
+        return []
+
+
 @router.post(
     "/exports",
     response={200: ExportOut, 202: ExportOut, WHAT: Problem, 429: Limited},
@@ -213,7 +228,11 @@ def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
 )
 def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) -> Any:
     """202 for a new one. 200 while the same question of yours is under way: that export."""
-    asked = lifecycle.request_once(user=request.user, **body.dict())  # type: ignore[arg-type]
+    asked = lifecycle.request_once(
+        user=request.user,  # type: ignore[arg-type]
+        context=context.kept(request),
+        **body.dict(),
+    )
     return _started(request, response, *asked)
 
 

@@ -8,6 +8,7 @@ who made it, so it can never show more than that list does.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -18,10 +19,11 @@ from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.messages import ERROR
 from django.core.exceptions import FieldError, SuspiciousOperation, ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
-from django.test import RequestFactory
 
+from exports import context
 from exports.exceptions import InvalidSelection, NotPermitted
-from exports.exporter import relation_with_many
+from exports.joins import repeating_relation
+from exports.queryset import checked
 from exports.reasons import spoken
 
 if TYPE_CHECKING:
@@ -32,32 +34,45 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
+    from exports.exporter import Exporter
+
 without_nul = ProhibitNullCharactersValidator()
 
 
-def narrow(queryset: QuerySet[Any], user: User, selection: Mapping[str, Any]) -> QuerySet[Any]:
-    """Of `queryset`, the rows that `selection` shows to `user`.
+def rows(
+    exporter: Exporter, user: User, selection: Mapping[str, Any], stored: Mapping[str, Any] | None
+) -> QuerySet[Any]:
+    """The rows of the list that `selection` names, as `user` sees them.
 
-    Raises InvalidSelection for one that cannot be read, NotPermitted for a hidden list.
+    `stored` is what `context` has kept of the request. Raises InvalidSelection for a selection
+    that cannot be read, NotKept for a list that needs more, NotPermitted for a hidden list.
     """
     model_admin = _model_admin(selection)
-    if queryset.model is not model_admin.model:
+    exported = exporter.queryset.model._meta
+    if exported.concrete_model is not model_admin.opts.concrete_model:
         raise InvalidSelection(
             spoken(
                 "The list shows %(listed)s, the exporter exports %(exported)s.",
                 listed=model_admin.model._meta.label,
-                exported=queryset.model._meta.label,
+                exported=exported.label,
             )
         )
-    request = _request(user, str(selection.get("query", "")))
+    request = context.restored(user, stored, str(selection.get("query", "")))
+    request._messages = _Messages()  # type: ignore[attr-defined]  # Where Django's are, too.
     if not model_admin.has_view_permission(request):
         raise NotPermitted(
             spoken("You may not view %(name)s.", name=model_admin.model._meta.verbose_name_plural)
         )
-    listed = uncounted(model_admin, request).queryset
-    if listed.query.where:
-        # By key, so that the list's own joins and annotations cannot touch the export's.
-        queryset = queryset.filter(pk__in=listed.order_by().values("pk"))
+    where = f"{type(model_admin).__name__}.get_queryset()"
+    listed = checked(uncounted(model_admin, request).queryset, model_admin.model, where)
+    # A list has an order of its own, which says which rows it has only where it is cut.
+    if listed.query.is_sliced or listed.query.distinct_fields:
+        return listed
+    return listed.order_by()
+
+
+def narrow(queryset: QuerySet[Any], selection: Mapping[str, Any]) -> QuerySet[Any]:
+    """Of `queryset`, the rows that were ticked by hand, if any were; in the order of the list."""
     if "keys" in selection:
         queryset = queryset.filter(pk__in=_keys(queryset, selection["keys"]))
     if order := selection.get("order"):
@@ -104,7 +119,7 @@ def _sorted(queryset: QuerySet[Any], order: Any) -> QuerySet[Any]:
         raise InvalidSelection(
             spoken("The list's order cannot be read: %(problem)s", problem=error)
         ) from error
-    if relation := relation_with_many(looked_up):
+    if relation := repeating_relation(looked_up):
         raise InvalidSelection(
             spoken(
                 'The list cannot be exported in the order of "%(relation)s": it repeats rows.',
@@ -124,14 +139,6 @@ def _model_admin(selection: Mapping[str, Any]) -> admin.ModelAdmin[Any]:
                 model=str(selection.get("model")),
             )
         ) from None
-
-
-def _request(user: User, query: str) -> HttpRequest:
-    """A request for the list, as the browser would make it."""
-    request = RequestFactory().get(f"/?{query}")
-    request.user = user
-    request._messages = _Messages()  # type: ignore[attr-defined]  # Where Django's are, too.
-    return request
 
 
 class _Messages:
@@ -159,6 +166,9 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
     Nothing is counted and no row is read. Raises InvalidSelection when the query string
     cannot be read.
     """
+    # Asked by Django itself, of each request: for links, which nobody sees here.
+    model_admin = copy(model_admin)
+    model_admin.get_preserved_filters = lambda _: ""  # type: ignore[method-assign]
     # Made from the list's own class: one that shows fewer rows must mean fewer rows here.
     own = model_admin.get_changelist(request)
     kind = type(f"Uncounted{own.__name__}", (_Uncounted, own), {})

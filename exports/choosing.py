@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_POST
 
-from exports import lifecycle, presets, preview, query, question, words
+from exports import context, lifecycle, presets, preview, query, question, words
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
 from exports.forms import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
@@ -49,7 +49,7 @@ class Choose(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         exporter = _permitted(request, name)
         preset = _preset(request, exporter)
-        form = ChoiceForm(exporter, preset=preset, teams=_teams(request))
+        form = ChoiceForm(exporter, request, preset=preset, teams=_teams(request))
         form.start_with(request.GET)
         if preset and (lost := presets.lost_team(preset)):
             messages.warning(request, lost)
@@ -57,7 +57,7 @@ class Choose(LoginRequiredMixin, View):
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         exporter = _permitted(request, name)
-        form = ChoiceForm(exporter, request.POST, teams=_teams(request))
+        form = ChoiceForm(exporter, request, request.POST, teams=_teams(request))
         if "move" in request.POST:
             form.columns.press(request.POST["move"])
             return _page(request, form)
@@ -93,16 +93,16 @@ class Choose(LoginRequiredMixin, View):
 def look(request: HttpRequest, name: str) -> HttpResponse:
     """What the choice would give, as the fragment of its page, for the page's script."""
     exporter = _permitted(request, name)
-    form = ChoiceForm(exporter, request.POST, teams=_teams(request))
-    context: dict[str, Any] = {}
+    form = ChoiceForm(exporter, request, request.POST, teams=_teams(request))
+    shown: dict[str, Any] = {}
     try:
         if form.is_valid():
-            context = _looked(question.checked(user_of(request), **form.asked))
+            shown = _looked(question.checked(user_of(request), **form.asked))
         else:
-            context["refusal"] = form.wrong
+            shown["refusal"] = form.wrong
     except (NotPermitted, RequestError) as error:
-        context["refusal"] = error.in_words
-    return render(request, "exports/_preview.html", context)
+        shown["refusal"] = error.in_words
+    return render(request, "exports/_preview.html", shown)
 
 
 def _looked(asked: Question) -> dict[str, Any]:
@@ -110,7 +110,9 @@ def _looked(asked: Question) -> dict[str, Any]:
     return {
         "preview": preview.look(asked),
         "what": exporter.queryset.model._meta,
-        "phrases": words.filters(exporter, asked.params.get("filters") or {}),
+        "phrases": words.filters(
+            exporter, asked.owner, asked.params.get("filters") or {}, asked.context
+        ),
     }
 
 
@@ -123,14 +125,14 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     user = user_of(request)
-    context = {
+    shown = {
         "form": form,
         "exporter": form.exporter,
         "preset": preset,
         "presets": presets.of_the_page(user, form.exporter.name),
         **(looked or {}),
     }
-    return render(request, "exports/choose.html", context, status=status)
+    return render(request, "exports/choose.html", shown, status=status)
 
 
 def _permitted(request: HttpRequest, name: str) -> Exporter:
@@ -176,7 +178,9 @@ def _button(
 def _run(request: HttpRequest, preset: Preset) -> str:
     """Ask for it."""
     try:
-        asked = lifecycle.request_once(user=user_of(request), **presets.request(preset))
+        asked = lifecycle.request_once(
+            user=user_of(request), context=context.kept(request), **presets.request(preset)
+        )
     except (NotPermitted, OverLimit, RequestError) as error:
         lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
         messages.error(request, f"{preset.name}: {lost or error.in_words}")

@@ -40,6 +40,9 @@ class Conf:
     MAX_BYTES: int = 0
     # Previews that one process makes at once. Each has the database work for some seconds.
     PREVIEWS: int = 4
+    # A class that keeps what exports need of a request, as "project.module.Class": see
+    # `context.RequestContext`. Empty: only the user, the time zone and the language are kept.
+    REQUEST_CONTEXT: str = ""
     # Where a worker keeps the part that it is writing.
     WORK_DIR: Path = Path(gettempdir())
     # Days for which an export that is over is remembered. Its file goes when it expires.

@@ -8,6 +8,8 @@ ExportError
 │   ├── UnknownFormat
 │   ├── UnknownColumn
 │   ├── UnknownTeam
+│   ├── InvalidQueryset
+│   ├── NotKept
 │   ├── InvalidHeader
 │   ├── InvalidFilter
 │   ├── InvalidOption
@@ -71,6 +73,24 @@ class UnknownFormat(RequestError):
 
 class UnknownColumn(RequestError):
     field = "columns"
+
+
+class InvalidQueryset(RequestError):
+    """What an exporter, a filter or an admin list returns cannot be exported as it is.
+
+    The message is for the developer who wrote it.
+    """
+
+    field = "exporter"
+
+
+class NotKept(RequestError):
+    """Rows depend on something of the request that no worker can know.
+
+    Not an AttributeError: getattr() with a default must not hide it.
+    """
+
+    field = "exporter"
 
 
 class InvalidHeader(RequestError):

@@ -13,7 +13,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.db.models import ForeignObjectRel
 from django.utils.text import capfirst
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Column:
 
     name: str
     expression: Combinable | None
-    header: str
+    header: str | _StrPromise
     needs: tuple[str, ...]
     python: Callable[..., Any] | None
 
@@ -47,7 +46,7 @@ class Column:
         name: str,
         expression: Combinable | None = None,
         *,
-        header: str | None = None,
+        header: str | _StrPromise | None = None,
         needs: Iterable[str] = (),
         python: Callable[..., Any] | None = None,
     ) -> None:
@@ -111,24 +110,3 @@ class Exporter:
     def all_columns(self) -> list[Column]:
         """Its columns in order, each as a Column."""
         return [Column(each) if isinstance(each, str) else each for each in self.columns]
-
-
-def relation_with_many(queryset: QuerySet[Any]) -> str:
-    """The relation through which `queryset` may give a row more than once; "" if there is none.
-
-    A row that comes twice would be counted twice, and lost where a page of rows ends
-    between the two.
-    """
-    query = queryset.query
-    if query.group_by is not None:
-        return ""  # An aggregate: one row again.
-    for alias, table in query.alias_map.items():
-        relation = getattr(table, "join_field", None)
-        # A relation followed backwards, or through the table of a ManyToManyField.
-        if (
-            isinstance(relation, ForeignObjectRel)
-            and not relation.one_to_one
-            and query.alias_refcount[alias]
-        ):
-            return str(relation.name)
-    return ""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from django.forms.boundfield import BoundField
+    from django.http import HttpRequest
 
     from exports.exceptions import InvalidFilter
     from exports.exporter import Exporter
@@ -36,7 +37,9 @@ MOMENTS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)
 class FilterFields:
     """The fields, filled in."""
 
-    def __init__(self, exporter: Exporter, filters: Mapping[str, Any]) -> None:
+    def __init__(
+        self, exporter: Exporter, filters: Mapping[str, Any], request: HttpRequest
+    ) -> None:
         self.asked = dict(filters)
         self.form: forms.Form | None = None
         if exporter.filterset is not None:
@@ -44,7 +47,9 @@ class FilterFields:
             for name, value in filters.items():
                 texts = value if isinstance(value, list) else [value]
                 data.setlist(f"{PREFIX}-{name}", [str(text) for text in texts])
-            made = exporter.filterset(data, queryset=exporter.queryset.all(), prefix=PREFIX)
+            made = exporter.filterset(
+                data, queryset=exporter.queryset.all(), prefix=PREFIX, request=request
+            )
             self.form = made.form
             for field in self.form.fields.values():
                 _name_its_inputs(field)
@@ -53,20 +58,23 @@ class FilterFields:
                     field.help_text = _("In the time zone %(zone)s.") % {"zone": zone}
 
     @classmethod
-    def of(cls, exporter: Exporter, params: Mapping[str, Any]) -> FilterFields:
+    def of(
+        cls, exporter: Exporter, params: Mapping[str, Any], request: HttpRequest
+    ) -> FilterFields:
         """As `params` of an export have them."""
-        return cls(exporter, params.get("filters") or {})
+        return cls(exporter, params.get("filters") or {}, request)
 
     @classmethod
-    def sent(cls, exporter: Exporter, data: QueryDict) -> FilterFields:
+    def sent(cls, exporter: Exporter, request: HttpRequest) -> FilterFields:
         """As a form sends them. An empty field filters nothing."""
+        data = request.POST
         found: dict[str, Any] = {}
         for key in data:
             prefix, dash, name = key.partition("-")
             texts = [text for text in data.getlist(key) if text.strip()]
             if prefix == PREFIX and dash and texts:
                 found[name] = texts[0] if len(texts) == 1 else texts
-        return cls(exporter, found)
+        return cls(exporter, found, request)
 
     def __iter__(self) -> Iterator[BoundField]:
         return iter(self.form or ())

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from exports import options, presets, registry
+from exports import context, options, presets, registry
 from exports.columns import ColumnChoices
 from exports.exceptions import InvalidFilter, InvalidHeader, UnknownColumn
 from exports.filter_form import FilterFields
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from django.contrib.auth.models import AnonymousUser, Group, User
-    from django.http import QueryDict
+    from django.http import HttpRequest, QueryDict
 
     from exports.exceptions import OverLimit, RequestError
     from exports.exporter import Exporter
@@ -184,6 +184,7 @@ class ChoiceForm(forms.Form):
     def __init__(
         self,
         exporter: Exporter,
+        request: HttpRequest,
         data: QueryDict | None = None,
         *,
         preset: Preset | None = None,
@@ -191,15 +192,16 @@ class ChoiceForm(forms.Form):
     ) -> None:
         super().__init__(data, initial=_initial(preset))
         self.exporter = exporter
+        self._request = request
         params = preset.params if preset else {}
         if data is None:
             self.options = OptionsForm.of(preset.options if preset else {})
             self.columns = ColumnChoices.of(exporter, params)
-            self.filters = FilterFields.of(exporter, params)
+            self.filters = FilterFields.of(exporter, params, request)
         else:
             self.options = OptionsForm(data)
             self.columns = ColumnChoices.sent(exporter, data)
-            self.filters = FilterFields.sent(exporter, data)
+            self.filters = FilterFields.sent(exporter, request)
         self.fields["label"].widget.attrs["placeholder"] = exporter.label
         _offer_teams(self, teams)
 
@@ -222,6 +224,7 @@ class ChoiceForm(forms.Form):
             **self.columns.asked,
             "filters": self.filters.asked,
             "options": self.options.asked,
+            "context": context.kept(self._request),
         }
 
     @property

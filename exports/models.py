@@ -124,6 +124,9 @@ class Export(models.Model):
     # What to export: {"columns": [...], "filters": {...}} or {"changelist": "...", ...};
     # `query` reads it. Never a list of keys, save for rows ticked by hand.
     params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    # What is kept of the request that asked: its time zone, its language, and what the project
+    # needs (`context`). Without it those of the site hold.
+    context = models.JSONField(default=dict, blank=True)
     # How its file is written: {"delimiter": ";", "gzip": true, ...}; what is not there has the
     # default of `engine.writers.Options`.
     options = models.JSONField(_("options"), default=dict)

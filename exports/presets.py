@@ -84,7 +84,7 @@ def lost_team(preset: Preset) -> str:
 
 
 def request(preset: Preset) -> dict[str, Any]:
-    """What `lifecycle.request` is to be asked for, besides by whom."""
+    """What `lifecycle.request` is to be asked for, besides by whom and in which context."""
     return {
         "exporter": preset.exporter,
         "format": preset.format,

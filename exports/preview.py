@@ -14,20 +14,19 @@ from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import connections
-from django.utils import translation
 
-from exports import query, reasons, registry
+from exports import context, query, reasons, registry
 from exports.conf import conf
 from exports.engine.plan import Range
-from exports.engine.projection import project
+from exports.engine.projection import project, selected
 from exports.engine.readers import rows
 from exports.engine.source import Source, limited
 from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
 from exports.engine.writers.text import cell
 from exports.exceptions import ExportError, TookTooLong
+from exports.joins import number_of_rows
 from exports.models import COMPRESSIBLE, Export, Format, Status
 
 if TYPE_CHECKING:
@@ -101,8 +100,8 @@ def _look(asked: Question) -> Preview:
     count = counted(asked)
     sample, problem = None, ""
     try:
-        # As a worker does: a Python column that speaks does not know who reads it.
-        with translation.override(settings.LANGUAGE_CODE):
+        # As a worker does: what a Python column says is in the language that was asked for.
+        with context.activated(context.with_language(asked.context)):
             sample = first_rows(asked)
     except TookTooLong:
         pass  # There is a place for it on the page, which says so.
@@ -114,12 +113,12 @@ def _look(asked: Question) -> Preview:
 
 def counted(asked: Question) -> int | None:
     """How many rows there are now; None if counting takes too long."""
-    found = query.rows(registry.get(asked.exporter), asked.owner, asked.params)
+    found = query.rows(registry.get(asked.exporter), asked.owner, asked.params, asked.context)
     connection = connections[found.db]
     connection.ensure_connection()
     try:
-        with limited(connection, SECONDS):
-            return found.order_by().count()
+        with limited(connection, SECONDS), context.activated(asked.context):
+            return number_of_rows(found)
     except TookTooLong:
         return None
 
@@ -127,7 +126,7 @@ def counted(asked: Question) -> int | None:
 def first_rows(asked: Question) -> Sample:
     """The first rows, in the order of the file. Raises TookTooLong or UnreadableRow."""
     exporter, params = registry.get(asked.exporter), asked.params
-    found = query.rows(exporter, asked.owner, params)
+    found = query.rows(exporter, asked.owner, params, asked.context)
     chosen = query.columns(exporter, params.get("columns"), params.get("headers"))
     with closing(Source(found.db)) as source:
         source.connection.ensure_connection()
@@ -146,7 +145,7 @@ def first_rows(asked: Question) -> Sample:
 def _first(source: Source, found: QuerySet[Any]) -> tuple[QuerySet[Any], Any]:
     """The first of these rows, and the last key of them in the order of keys; None of none."""
     order = found.query.order_by or ["pk"]
-    first = source.pages(found.order_by(*order).values_list("pk")[:ROWS], ROWS)
+    first = source.pages(selected(found.order_by(*order), ["pk"])[:ROWS], ROWS)
     keys = [key for page in first for (key,) in page]
     if not keys:
         return found, None

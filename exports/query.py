@@ -11,12 +11,19 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.core.validators import EMPTY_VALUES
+from django.db import NotSupportedError
 from django.http import QueryDict
 from django.utils import translation
 
-from exports import changelist, registry
-from exports.exceptions import InvalidFilter, InvalidHeader, NotPermitted, UnknownColumn
-from exports.exporter import relation_with_many
+from exports import changelist, context, registry
+from exports.exceptions import (
+    InvalidFilter,
+    InvalidHeader,
+    InvalidQueryset,
+    NotPermitted,
+    UnknownColumn,
+)
+from exports.queryset import checked, cut, has_own_scope, keys
 from exports.reasons import complaint, spoken, together
 
 if TYPE_CHECKING:
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
     from django import forms
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
+    from django.http import HttpRequest
     from django_filters import FilterSet
 
     from exports.exporter import Column, Exporter
@@ -54,9 +62,9 @@ def columns(
 ) -> list[Column]:
     """The columns `names` in that order, or all of them; with `headers`, by name, for some.
 
-    Raises UnknownColumn or InvalidHeader.
+    A header that is translated is in the current language. Raises UnknownColumn or InvalidHeader.
     """
-    chosen = _chosen(exporter, names)
+    chosen = [column.titled(str(column.header)) for column in _chosen(exporter, names)]
     return _titled(chosen, headers) if headers else chosen
 
 
@@ -112,56 +120,33 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
     return titled
 
 
-def rows(exporter: Exporter, user: User, params: Mapping[str, Any]) -> QuerySet[Any]:
-    """The rows that `params` mean for `user`. No query is run.
+def rows(
+    exporter: Exporter,
+    user: User,
+    params: Mapping[str, Any],
+    stored: Mapping[str, Any] | None = None,
+) -> QuerySet[Any]:
+    """The rows that `params` mean for `user`, for the engine to cut. No query is run.
 
     They are sorted if that was asked for; otherwise they come in the order of their keys,
-    whatever order the exporter's own queryset has.
-    Raises InvalidFilter or InvalidSelection, NotPermitted.
+    whatever order the exporter's own queryset has. `stored` is what `context` has kept of the
+    request, and has to be `activated` while they are read.
+    Raises InvalidFilter, InvalidSelection, InvalidQueryset, NotKept, UnknownColumn, NotPermitted.
     """
-    queryset = _each_once(exporter.queryset.all(), exporter.get_queryset(user))
-    if filters := params.get("filters"):
-        queryset = _each_once(queryset, _filtered(exporter, queryset, filters))
-    queryset = queryset.order_by()
-    if (selection := params.get("changelist")) is not None:
-        queryset = changelist.narrow(queryset, user, selection)
-    return queryset
+    return _asked(exporter, user, params, stored)[0]
 
 
-def _each_once(base: QuerySet[Any], narrowed: QuerySet[Any]) -> QuerySet[Any]:
-    """`narrowed`; if it may repeat rows, or is distinct so as not to, those rows of `base`.
+def narrowing_filters(
+    exporter: Exporter, user: User, params: Mapping[str, Any], stored: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Those filters of `params` that narrow anything: an untouched yes or no is "unknown".
 
-    A distinct queryset cannot be numbered, nor read in pages.
+    Raises as `rows`, for which it is the check before `params` are stored.
     """
-    if narrowed.query.distinct or relation_with_many(narrowed):
-        return base.filter(pk__in=narrowed.order_by().values("pk"))
-    return narrowed
-
-
-def of(export: Export) -> tuple[QuerySet[Any], list[Column]]:
-    """The rows and columns of a stored export, its owner's permission asked again."""
-    exporter = permitted(export.owner, export.exporter)
-    params = export.params
-    chosen = columns(exporter, params.get("columns"), params.get("headers"))
-    return rows(exporter, export.owner, export.params), chosen
-
-
-def filter_names(exporter: Exporter) -> list[str]:
-    """The names that `filters` may have: those of the query string of its FilterSet."""
-    if exporter.filterset is None:
-        return []
-    return list(_parameters(exporter.filterset(queryset=exporter.queryset.none())))
-
-
-def stated(exporter: Exporter, filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `filters` that narrow anything: an untouched yes or no is sent as "unknown".
-
-    Raises InvalidFilter.
-    """
-    if not filters:
+    _, made = _asked(exporter, user, params, stored)
+    filters = params.get("filters") or {}
+    if made is None or not filters:
         return {}
-    made = filterset(exporter, exporter.queryset.all(), filters)
-    made.qs  # noqa: B018 - a method of a filter may refuse, too
     empty = {
         parameter
         for name, field in made.form.fields.items()
@@ -176,19 +161,91 @@ def stated(exporter: Exporter, filters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _filtered(
-    exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any]
+def _asked(
+    exporter: Exporter, user: User, params: Mapping[str, Any], stored: Mapping[str, Any] | None
+) -> tuple[QuerySet[Any], FilterSet | None]:
+    """The rows, and the FilterSet that has narrowed them, if one has."""
+    chosen = columns(exporter, params.get("columns"))
+    made = None
+    with context.activated(stored):
+        if (selection := params.get("changelist")) is None:
+            found = cut(_scoped(exporter, user), exporter, chosen)
+        else:
+            listed = changelist.rows(exporter, user, selection, stored)
+            found = _listed(exporter, user, listed, chosen)
+        filters = params.get("filters") or {}
+        # A list has its own filters. Else the FilterSet may narrow rows without being asked to.
+        if filters or (exporter.filterset is not None and selection is None):
+            request = context.restored(user, stored)
+            made = filterset(exporter, found, filters, request)
+            found = cut(_queryset_of(made), exporter, chosen)
+        if selection is not None:
+            found = changelist.narrow(found, selection)
+    return found, made
+
+
+def _scoped(exporter: Exporter, user: User) -> QuerySet[Any]:
+    """The rows that `user` may see. Raises InvalidQueryset if that is no queryset."""
+    where = f"{type(exporter).__name__}.get_queryset()"
+    return checked(exporter.get_queryset(user), exporter.queryset.model, where)
+
+
+def _listed(
+    exporter: Exporter, user: User, listed: QuerySet[Any], chosen: Sequence[Column]
 ) -> QuerySet[Any]:
-    filtered: QuerySet[Any] = filterset(exporter, queryset, filters).qs
-    return filtered
+    """The rows of an admin list, as far as the exporter lets `user` see them."""
+    if has_own_scope(exporter):
+        return cut(_scoped(exporter, user), exporter, chosen).filter(pk__in=keys(listed))
+    # The list is what its reader sees and means, whatever the exporter's manager hides.
+    return cut(listed, exporter, chosen)
 
 
-def filterset(exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any]) -> FilterSet:
+def _queryset_of(made: FilterSet) -> QuerySet[Any]:
+    """What the FilterSet makes of its filters. Raises InvalidQueryset."""
+    where = type(made).__name__
+    try:
+        with translation.override("en"):
+            found = made.qs
+    # A slice or a union cannot be filtered further, and django-filter asserts what it is given.
+    except (AssertionError, TypeError, NotSupportedError) as error:
+        raise InvalidQueryset(
+            spoken(
+                "%(where)s cannot be applied: %(problem)s Its methods have to return a queryset "
+                "that can be filtered further.",
+                where=where,
+                problem=error,
+            )
+        ) from error
+    return checked(found, made.queryset.model, where)
+
+
+def of(export: Export) -> tuple[QuerySet[Any], list[Column]]:
+    """The rows and columns of a stored export, its owner's permission asked again."""
+    exporter = permitted(export.owner, export.exporter)
+    params = export.params
+    with context.activated(context.with_language(export.context)):
+        chosen = columns(exporter, params.get("columns"), params.get("headers"))
+    return rows(exporter, export.owner, params, export.context), chosen
+
+
+def filter_names(exporter: Exporter, request: HttpRequest) -> list[str]:
+    """The names that `filters` may have: those of the query string of its FilterSet."""
+    if exporter.filterset is None:
+        return []
+    return list(_parameters(exporter.filterset(queryset=exporter.queryset.none(), request=request)))
+
+
+def filterset(
+    exporter: Exporter,
+    queryset: QuerySet[Any],
+    filters: Mapping[str, Any],
+    request: HttpRequest,
+) -> FilterSet:
     """The exporter's FilterSet of `filters`, which are valid. Raises InvalidFilter."""
     if exporter.filterset is None:
         raise InvalidFilter(spoken('"%(exporter)s" has no filters.', exporter=exporter.name))
     data = _form_data(filters)
-    made = exporter.filterset(data, queryset=queryset)
+    made = exporter.filterset(data, queryset=queryset, request=request)
     known = _parameters(made)
     for name in sorted(filters):
         if name not in known:

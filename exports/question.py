@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils.functional import Promise
 
 from exports import options as format_options
-from exports import query
+from exports import query, registry
 from exports.access import chosen_team
+from exports.context import LANGUAGE
 from exports.exceptions import UnknownFormat
 from exports.labels import in_each_language, shortened
 from exports.models import Format
@@ -44,12 +46,29 @@ class Question:
     options: dict[str, Any]
     params: dict[str, Any]
     consistency: str
+    context: dict[str, Any]
 
     @property
     def fields(self) -> dict[str, Any]:
         """The columns of an export that say what was asked for."""
         own = {name: value for name, value in vars(self).items() if name != "is_named"}
         return {**own, "fingerprint": self.fingerprint}
+
+    @property
+    def _context_that_counts(self) -> dict[str, Any]:
+        """Not the language of the request, where nothing in the file is said in it."""
+        speaks = self._speaks
+        return {name: value for name, value in self.context.items() if speaks or name != LANGUAGE}
+
+    @property
+    def _speaks(self) -> bool:
+        """Whether rows or columns may depend on the language of the request."""
+        names = self.params.get("columns")
+        return "changelist" in self.params or any(
+            column.python is not None or isinstance(column.header, Promise)
+            for column in registry.get(self.exporter).all_columns()
+            if names is None or column.name in names
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -60,6 +79,7 @@ class Question:
         asked = {name: value for name, value in vars(self).items() if name != "labels"}
         said = {
             **asked,
+            "context": self._context_that_counts,
             "owner": None,
             "team": self.team and self.team.pk,
             "label": self.label if self.is_named else "",
@@ -78,13 +98,15 @@ def checked(
     headers: Mapping[str, str] | None = None,
     filters: Mapping[str, Any] | None = None,
     changelist: Mapping[str, Any] | None = None,
+    context: Mapping[str, Any] | None = None,
     label: str = "",
     otherwise: str | _StrPromise = "",
     team: int | str | None = None,
 ) -> Question:
     """The question that `user` asks, if they may ask it. Nothing is counted or read.
 
-    Without a `label` it is called `otherwise`, or as its exporter; a lazy text, as each reads
+    `context` is what `context.kept` has kept of the request; without it, the site's time zone
+    and language hold. Without a `label` it is called `otherwise`, or as its exporter; a lazy text, as each reads
     it in their language. Raises RequestError, which names the field that is wrong, or
     NotPermitted.
     """
@@ -101,12 +123,11 @@ def checked(
     asked = {
         "columns": columns,
         "headers": headers or None,
-        "filters": query.stated(found, filters or {}) or None,
+        "filters": filters,
         "changelist": changelist,
     }
+    asked["filters"] = query.narrowing_filters(found, user, asked, context) or None
     params = {name: value for name, value in asked.items() if value is not None}
-    # The filters are judged by now, and ask the database each time.
-    query.rows(found, user, {**params, "filters": None})
     name, ours = shortened(label), shortened(str(otherwise))
     unnamed = otherwise if ours else found.label
     ours = ours or shortened(str(found.label))
@@ -122,6 +143,7 @@ def checked(
         options=format_options.checked(format, options),
         params=params,
         consistency=found.consistency,
+        context=dict(context or {}),
     )
 
 
@@ -134,6 +156,7 @@ def again(export: Export) -> Question:
         options=export.options,
         label=export.label,
         team=export.team_id,
+        context=export.context,
         **export.params,
     )
     # Whose the label is, the fingerprint knows: it may be ours in another language.

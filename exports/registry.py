@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name
-from django.core.exceptions import FieldError
 from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
+from django.utils.functional import Promise
 
 from exports.columns import FIELDS
 from exports.exceptions import DefinitionError, UnknownExporter
-from exports.exporter import Column, Exporter, relation_with_many
+from exports.exporter import Column, Exporter
+from exports.joins import repeating_relation
 from exports.models import Consistency
+from exports.queryset import problems_of
 from exports.reasons import spoken
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def _uncuttable(queryset: Any) -> Iterator[str]:
             "has a queryset of values(), whose rows have no key to be cut into parts by. "
             'Name the fields in `columns`; put an aggregate into Column("n", Subquery(…)).'
         )
-    if relation := relation_with_many(queryset):
+    if relation := repeating_relation(queryset):
         yield (
             f'may give a row more than once: "{relation}" has many rows for one. '
             f"Select the rows with filter(pk__in=…)."
@@ -184,7 +186,7 @@ def _problems(exporter: Exporter) -> Iterator[tuple[str, str]]:
     for name, times in Counter(column.name for column in columns).items():
         if times > 1:
             yield (f'The column "{name}" is there {times} times.', "Rename or remove one.")
-    headers = {column.name: column.header for column in columns}
+    headers = {column.name: str(column.header) for column in columns}
     for header, times in Counter(headers.values()).items():
         if times > 1:
             yield (f'The header "{header}" is there {times} times.', "Give one another `header=`.")
@@ -194,6 +196,8 @@ def _problems(exporter: Exporter) -> Iterator[tuple[str, str]]:
 
 def _malformed(column: Column) -> list[tuple[str, str]]:
     what = f'The column "{column.name}"'
+    if not isinstance(column.header, str | Promise):
+        return [(f"{what} has {column.header!r} for its header.", "Give it a text.")]
     if column.python and column.expression is not None:
         return [(f"{what} has an expression and `python`.", "Remove one of them.")]
     if column.python and not column.needs:
@@ -214,29 +218,6 @@ def _malformed(column: Column) -> list[tuple[str, str]]:
 
 
 def _unreadable(exporter: Exporter, column: Column) -> Iterator[tuple[str, str]]:
-    """Why its SQL cannot be made, or gives other rows, by making it. No query is run."""
-    what = f'The column "{column.name}" cannot be read'
-    reads: list[Any] = [column.expression] if column.expression is not None else [column.name]
-    for path in column.needs if column.python else reads:
-        try:
-            queryset = (
-                exporter.queryset.values_list(path)
-                if isinstance(path, str)
-                else exporter.queryset.annotate(_column=path)
-            )
-            # What cannot tell its type (text of two kinds that is joined) raises here.
-            for each in queryset.query.annotation_select.values():
-                each.output_field  # noqa: B018 - it is worked out as it is asked for
-        except (FieldError, TypeError, ValueError) as error:
-            yield (f"{what}: {error}", "Mend the field path, or give it an `output_field`.")
-            continue
-        if relation := relation_with_many(queryset):
-            yield (
-                f'{what}: "{relation}" has many rows for one, and would repeat it.',
-                "Take one of them, or an aggregate of them, with a Subquery.",
-            )
-        if any(each.contains_over_clause for each in queryset.query.annotations.values()):
-            yield (
-                f"{what}: a window would be computed anew for each page of rows.",
-                "Use a Subquery.",
-            )
+    """Why its SQL cannot be made, or gives other rows. No query is run."""
+    for problem in problems_of(exporter.queryset, column):
+        yield problem.what.english, problem.remedy.english

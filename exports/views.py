@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_safe
 
-from exports import lifecycle, log, presets, query
+from exports import context, lifecycle, log, presets, query
 from exports.access import may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
@@ -66,7 +66,9 @@ class Dashboard(LoginRequiredMixin, View):
             return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{form.carried}")
         if form.is_valid():
             try:
-                asked = lifecycle.request_once(user=user_of(request), **form.asked)
+                asked = lifecycle.request_once(
+                    user=user_of(request), context=context.kept(request), **form.asked
+                )
             except RequestError as error:
                 form.refuse(error)
             except OverLimit as error:
@@ -88,7 +90,7 @@ class Dashboard(LoginRequiredMixin, View):
         history = Paginator(finished, PAGE_SIZE)
         page = history.get_page(request.GET.get("page"))
         active = list(shown.exclude(status__in=FINAL))
-        context = {
+        shown = {
             "streams": streams,
             "made_at": timezone.now(),
             "form": form,
@@ -98,7 +100,7 @@ class Dashboard(LoginRequiredMixin, View):
             "history": page,
             "presets": presets.named(user),
         }
-        return render(request, "exports/dashboard.html", context, status=status)
+        return render(request, "exports/dashboard.html", shown, status=status)
 
 
 @login_required
@@ -109,13 +111,13 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     export = _visible(request, pk)
     streams = {export.stream: current_cursor(export.stream)}
     reload(export)
-    context = {
+    shown = {
         "streams": streams,
         "made_at": timezone.now(),
         "export": export,
         "log": log.tail(export, upto=Cursor.parse(streams[export.stream])),
     }
-    return render(request, "exports/detail.html", context)
+    return render(request, "exports/detail.html", shown)
 
 
 @login_required
@@ -123,8 +125,8 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @private
 def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One export as the fragment of a page, for the page's script."""
-    context = {"export": _visible(request, pk), "is_sheet": "sheet" in request.GET}
-    return render(request, "exports/card.html", context)
+    shown = {"export": _visible(request, pk), "is_sheet": "sheet" in request.GET}
+    return render(request, "exports/card.html", shown)
 
 
 @login_required

@@ -11,25 +11,31 @@ from django.utils.timezone import get_current_timezone_name, is_naive
 from django.utils.translation import gettext as _
 from django_filters.widgets import LookupChoiceWidget, RangeWidget
 
-from exports import query
+from exports import context, query
 from exports.filter_form import MOMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.contrib.auth.models import User
     from django.forms import BoundField, Widget
 
     from exports.exporter import Exporter
 
 
-def filters(exporter: Exporter, chosen: Mapping[str, Any]) -> list[str]:
-    """A phrase for each of the filters that are `chosen`: "Carrier is JetBlue Airways".
+def filters(
+    exporter: Exporter, owner: User, chosen: Mapping[str, Any], stored: Mapping[str, Any]
+) -> list[str]:
+    """A phrase for each filter that `owner` has `chosen`: "Carrier is JetBlue Airways".
+
+    `stored` is what `context` has kept of their request.
 
     Raises InvalidFilter for those that the exporter cannot take.
     """
     if exporter.filterset is None or not chosen:
         return []
-    made = query.filterset(exporter, exporter.queryset.all(), chosen)
+    request = context.restored(owner, stored)
+    made = query.filterset(exporter, exporter.queryset.all(), chosen, request)
     # By filter: the form of a FilterSet may have fields besides.
     phrases = (
         _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])

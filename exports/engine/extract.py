@@ -5,16 +5,15 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.utils import translation
 
-from exports import parts, query, registry
+from exports import context, parts, query, registry
 from exports.conf import conf
 from exports.engine import store
 from exports.engine.ahead import Ahead
 from exports.engine.crc32 import CRC32
 from exports.engine.garbage import rarely_collected
-from exports.engine.plan import Range, read_key
+from exports.engine.plan import Range, plan, read_key
 from exports.engine.projection import project
 from exports.engine.readers import copy, rows
 from exports.engine.source import Source
@@ -41,6 +40,7 @@ class Extractor:
     """
 
     def __init__(self, export: Export) -> None:
+        self._context = context.with_language(export.context)
         # What it refuses is stored, and so in the language of the log.
         with translation.override("en"):
             self.rows, columns = query.of(export)
@@ -66,6 +66,11 @@ class Extractor:
         finally:
             self.source.close()
 
+    def plan(self) -> list[Range]:
+        """Its rows in ranges of keys, each of which becomes a part."""
+        with context.activated(self._context):
+            return plan(self.source, self.rows, conf.PART_ROWS)
+
     def extract(self, part: Part, turn: Turn, claim: Callable[[], Part | None]) -> Part | None:
         """Write `part`, which this worker has claimed, to storage, and record it.
 
@@ -76,9 +81,9 @@ class Extractor:
         part.rows_done = part.bytes = part.protected_cells = 0
         check = CRC32()
         following = None
-        # A Python column may speak, and is to say the same in each part and in the preview.
-        language = translation.override(settings.LANGUAGE_CODE)
-        with store.NewFile(check) as new, rarely_collected(), language:
+        # Columns say the same in each part and in the preview, and mean the same by a day.
+        asked = context.activated(self._context)
+        with store.NewFile(check) as new, rarely_collected(), asked:
             # What a format can do besides is for its own readers to know.
             writer: Any = self.writer.part(new)
             with closing(self._write(part, writer)) as counts:

@@ -18,6 +18,7 @@ from django.db.models import F, TextField
 from django.db.models.expressions import BaseExpression, Col, Combinable, CombinedExpression
 from django.db.models.functions import Cast
 
+from exports import joins
 from exports.engine import dialects
 from exports.engine.dialects import sql
 from exports.engine.kinds import Field, Kind
@@ -84,7 +85,9 @@ def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
         return Reading(field, column.needs, function=column.python)
     read: Any = column.name if column.expression is None else column.expression
     asked = F(read) if isinstance(read, str) else read
-    resolved = asked.resolve_expression(queryset.query.chain(), allow_joins=True)
+    resolved, _ = joins.resolved(queryset, asked)
+    if resolved.contains_aggregate and joins.is_own_aggregate(queryset.model, asked):
+        read = asked = joins.isolated(queryset.model, asked, resolved.output_field)
     output = _target(resolved.output_field)
     kind = KINDS.get(output.get_internal_type(), Kind.VALUE)
     if not _is_djangos(output) or _converts(resolved):
@@ -173,9 +176,9 @@ _DECODES: dict[Kind, Callable[[Any], str] | None] = {
 
 
 def selected(queryset: QuerySet[Any], asked: Iterable[Any]) -> QuerySet[Any]:
-    """`queryset.values_list(*asked)`, where Django's own name for an expression may be a field's.
+    """`queryset.values_list(*asked)` with all rows of `queryset`, wherever their relations point.
 
-    It is f1 for the first F, and a model may well have that.
+    Django's own name for an expression, f1 for the first F, may be a field's, so ours is another.
     """
     made: dict[str, Any] = {}
     names: list[str] = []
@@ -186,6 +189,7 @@ def selected(queryset: QuerySet[Any], asked: Iterable[Any]) -> QuerySet[Any]:
             names.append(f"_column{len(made)}")
             made[names[-1]] = each
     values: QuerySet[Any] = queryset.annotate(**made).values_list(*names)
+    joins.keep_rows(values, kept=queryset.query.alias_map)
     return values
 
 

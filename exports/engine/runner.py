@@ -21,7 +21,7 @@ from exports.engine import joblog, store
 from exports.engine.assemble import assemble
 from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
-from exports.engine.plan import key_text, plan
+from exports.engine.plan import key_text
 from exports.engine.progress import INTERVAL, Rate, Ticker
 from exports.engine.source import Snapshot
 from exports.exceptions import ExportError, Fenced, LostRace, Stopped
@@ -164,7 +164,7 @@ class _Run:
 
     def _plan(self, extractor: Extractor, **fields: Any) -> None:
         export = self._export
-        ranges = plan(extractor.source, extractor.rows, conf.PART_ROWS)
+        ranges = extractor.plan()
         total = sum(keys.rows for keys in ranges)
         limits.check_rows(export, total)
         model = extractor.rows.model

@@ -73,7 +73,7 @@ class SelectionPage:
         return list(teams_of(self._user))
 
     def _sent(self) -> ChoiceForm:
-        return ChoiceForm(self._exporter, self._request.POST, teams=self._teams)
+        return ChoiceForm(self._exporter, self._request, self._request.POST, teams=self._teams)
 
     def _asked(self, form: ChoiceForm) -> dict[str, Any]:
         """What `lifecycle` is to be asked for. Raises InvalidSelection."""
@@ -139,7 +139,9 @@ class SelectionPage:
     def ask(self) -> HttpResponse:
         """The page, with what was chosen the last time."""
         preset = presets.last(self._user, self._exporter.name)
-        return self._page(ChoiceForm(self._exporter, preset=preset, teams=self._teams))
+        return self._page(
+            ChoiceForm(self._exporter, self._request, preset=preset, teams=self._teams)
+        )
 
     def _do(self, form: ChoiceForm) -> HttpResponse:
         request = self._request

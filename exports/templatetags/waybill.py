@@ -97,7 +97,7 @@ def narrowed(export: Export) -> list[str]:
     """By what its rows are narrowed, in words; as it was asked, if nobody knows them any more."""
     filters = export.params.get("filters") or {}
     try:
-        return words.filters(registry.get(export.exporter), filters)
+        return words.filters(registry.get(export.exporter), export.owner, filters, export.context)
     except RequestError:
         return [f"{name}={value}" for name, value in filters.items()]
 

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db.models import Q
 from django.forms import ModelChoiceField
+from django.test import RequestFactory
 
 from demo.models import Airline, Flight
 from exports import query, question, registry
@@ -328,7 +329,9 @@ def test_a_question_asks_the_database_once_for_what_a_filter_names(
     person, flights, django_assert_num_queries
 ):
     filters = {"carrier": "UA", "origin": "EWR"}
-    made = query.filterset(registry.get("flights"), Flight.objects.all(), {})
+    made = query.filterset(
+        registry.get("flights"), Flight.objects.all(), {}, RequestFactory().get("/")
+    )
     fields = [made.form.fields[name] for name in filters]
 
     with django_assert_num_queries(2):

@@ -16,7 +16,7 @@ from django.db import OperationalError
 
 from demo.models import Flight
 from exports import lifecycle, parts
-from exports.engine import keeper, runner, store
+from exports.engine import extract, keeper, runner, store
 from exports.engine.progress import Rate, Ticker
 from exports.exporter import Column, Exporter
 from exports.models import Export, Part, Status
@@ -272,15 +272,15 @@ def test_rows_deleted_after_the_count_are_not_in_the_file_and_not_missed(person,
     export = watched(person)
     export_rows = 35
     Flight.objects.filter(id=35).update(arr_delay=0)
-    runner_plan = runner.plan
+    plan = extract.plan
 
     def plan_then_delete(*arguments):
-        ranges = runner_plan(*arguments)
+        ranges = plan(*arguments)
         Flight.objects.filter(id__in=[3, 35]).delete()
         return ranges
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "plan", plan_then_delete)
+        patch.setattr(extract, "plan", plan_then_delete)
         run(export)
 
     assert content(export) == file_with(key for key in range(1, 35) if key != 3)

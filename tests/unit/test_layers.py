@@ -50,7 +50,10 @@ EXPORTS = (
     ("address", "conf", "labels"),
     ("models", "leases"),
     ("figures", "reasons"),
-    ("exporter", "registry", "changelist", "query", "options", "columns", "filter_form", "words"),
+    (
+        *("exporter", "registry", "joins", "queryset", "context", "changelist", "query"),
+        *("options", "columns", "filter_form", "words"),
+    ),
     (
         *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
         *("engine.projection", "engine.s3"),

@@ -1,0 +1,116 @@
+"""How columns are added to a queryset without losing, repeating or changing its rows.
+
+Django joins a required foreign key with INNER JOIN, which drops a row whose key points
+nowhere. And it joins every to-many relation of a query to the same rows, so that two
+aggregates multiply each other. A file must have neither fault.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import FieldError
+from django.db.models import Field, ForeignObjectRel, OuterRef, QuerySet, Subquery
+from django.db.models.expressions import Col
+from django.db.models.sql.constants import INNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from django.db.models import Model
+    from django.db.models.sql import Query
+
+
+def repeating_relation(queryset: QuerySet[Any]) -> str:
+    """The relation through which `queryset` may give a row more than once; "" if there is none.
+
+    A row that comes twice would be counted twice, and lost where a page of rows ends
+    between the two.
+    """
+    query = queryset.query
+    many = dict(_joins_with_many(query))
+    if not many:
+        return "extra()" if query.extra_tables else ""
+    if query.group_by is None:
+        return next(iter(many.values()))
+    # An aggregate makes one row of many again, unless the rows are grouped by what repeats.
+    for annotation in query.annotations.values():
+        if not annotation.contains_aggregate:
+            for alias in _aliases_in(annotation):
+                if alias in many:
+                    return many[alias]
+    return ""
+
+
+def _joins_with_many(query: Query) -> Iterator[tuple[str, str]]:
+    """The alias and relation of each join to a table with several rows for one."""
+    for alias, table in query.alias_map.items():
+        relation = getattr(table, "join_field", None)
+        # A relation followed backwards, or through the table of a ManyToManyField.
+        if (
+            isinstance(relation, ForeignObjectRel)
+            and not relation.one_to_one
+            and query.alias_refcount[alias]
+        ):
+            yield alias, str(relation.name)
+
+
+def _aliases_in(expression: Any) -> set[str]:
+    return {each.alias for each in expression.flatten() if isinstance(each, Col)}
+
+
+def resolved(queryset: QuerySet[Any], expression: Any) -> tuple[Any, str]:
+    """`expression` as `queryset` reads it, and the to-many relation that it would join, or "".
+
+    Raises FieldError for a name that the queryset does not have.
+    """
+    query = queryset.query.chain()
+    before = dict(_joins_with_many(query))
+    found = expression.resolve_expression(query, allow_joins=True)
+    new = [name for alias, name in _joins_with_many(query) if alias not in before]
+    return found, new[0] if new else ""
+
+
+def number_of_rows(queryset: QuerySet[Any]) -> int:
+    """How many rows evaluating `queryset` gives.
+
+    count() alone leaves out annotations that nothing names, and with them their joins.
+    """
+    found = queryset.order_by()
+    if found.query.annotations:
+        found = found.model._base_manager.using(found.db).filter(pk__in=found.values("pk"))
+    return found.count()
+
+
+def keep_rows(queryset: QuerySet[Any], kept: Iterable[str]) -> None:
+    """Turn each INNER JOIN of `queryset` whose alias is not in `kept` into a LEFT OUTER JOIN.
+
+    Changes `queryset`, which must be complete: the joins of its order are made here.
+    """
+    query = queryset.query
+    query.get_compiler(queryset.db).pre_sql_setup()
+    for alias in set(query.alias_map) - set(kept):
+        if getattr(query.alias_map[alias], "join_type", None) == INNER:
+            query.alias_map[alias] = query.alias_map[alias].promote()
+
+
+def isolated(model: type[Model], expression: Any, output_field: Field[Any, Any]) -> Subquery:
+    """`expression`, an aggregate, computed for each row by itself.
+
+    In a query of its own no other join multiplies what is aggregated, and no filter narrows it.
+    """
+    names = [field.attname for field in model._meta.pk_fields]
+    row = model._base_manager.filter(**{name: OuterRef(name) for name in names})
+    # Grouped by the key: an aggregate over no group would be of a row that is not there.
+    values = row.order_by().values(*names).annotate(_aggregate=expression).values("_aggregate")
+    keep_rows(values, kept=row.query.alias_map)
+    return Subquery(values, output_field=output_field)
+
+
+def is_own_aggregate(model: type[Model], expression: Any) -> bool:
+    """Whether `expression` aggregates relations of `model`, and no annotation of a queryset."""
+    try:
+        found, _ = resolved(model._base_manager.all(), expression)
+    except FieldError:
+        return False
+    return bool(found.contains_aggregate)

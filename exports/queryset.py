@@ -1,0 +1,248 @@
+"""The rows of a question as one queryset that the engine can cut by primary key.
+
+What people write as a queryset may be sliced, combined, distinct, windowed, or repeat rows.
+Ranges of keys and columns cannot be added to such a queryset without changing its rows. So it
+becomes a condition, `pk IN (its keys)`, on a plain queryset of the same model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import FieldError
+from django.db.models import F, QuerySet
+from django.db.models.query import ModelIterable
+
+from exports.exceptions import InvalidQueryset
+from exports.exporter import Exporter
+from exports.joins import is_own_aggregate, repeating_relation, resolved
+from exports.reasons import spoken, together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from django.db.models import Model
+
+    from exports.exporter import Column
+    from exports.sentences import Sentence
+
+
+def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
+    """`found`, which `where` has returned, if it is a queryset of `model`'s rows.
+
+    Raises InvalidQueryset, which says what it is instead.
+    """
+    if not isinstance(found, QuerySet):
+        raise InvalidQueryset(
+            spoken(
+                "%(where)s returns %(kind)s. It has to return a queryset of %(model)s.",
+                where=where,
+                kind=type(found).__name__,
+                model=model._meta.label,
+            )
+        )
+    if found.model._meta.concrete_model is not model._meta.concrete_model:
+        raise InvalidQueryset(
+            spoken(
+                "%(where)s returns rows of %(other)s. It has to return a queryset of %(model)s.",
+                where=where,
+                other=found.model._meta.label,
+                model=model._meta.label,
+            )
+        )
+    if not found.query.default_cols or not issubclass(found._iterable_class, ModelIterable):
+        raise InvalidQueryset(
+            spoken(
+                "%(where)s returns values() or the like, whose rows have no primary key. Return "
+                "a queryset of %(model)s, and name the fields in the exporter's columns.",
+                where=where,
+                model=model._meta.label,
+            )
+        )
+    return found
+
+
+def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> QuerySet[Any]:
+    """The rows that `asked` gives, each once and in no order, as a queryset for the engine.
+
+    A range of keys can be added to it, and `columns` by `projection.selected`, without another
+    effect. Raises InvalidQueryset if a column needs what only `asked` itself has.
+    """
+    if not _obstacle(asked):
+        if problem := _unreadable(asked, columns):
+            raise InvalidQueryset(problem)
+        return _plain(asked)
+    own = asked.model._base_manager.using(asked.db).all()
+    problem = _unreadable(own, columns)
+    if not problem:
+        return own.filter(pk__in=keys(asked))
+    declared = exporter.queryset.using(asked.db)
+    if _agrees(declared, asked) and not _unreadable(declared, columns):
+        return _plain(declared).filter(pk__in=keys(asked))
+    raise InvalidQueryset(
+        spoken(
+            'The queryset of "%(exporter)s" cannot be cut by its keys with all of its '
+            "annotations, because of its %(obstacle)s. %(problem)s To mend it, select the rows "
+            "with filter(pk__in=…), or compute the annotation with a Subquery in the exporter's "
+            "queryset or columns.",
+            exporter=exporter.name,
+            obstacle=_obstacle(asked),
+            problem=problem,
+        )
+    )
+
+
+def _obstacle(asked: QuerySet[Any]) -> str:
+    """Why a range of keys or a column would change its rows, as a noun; "" if nothing does."""
+    query = asked.query
+    if query.combinator:
+        return f"{query.combinator}()"
+    if query.is_sliced:
+        return "slice"
+    if query.distinct:
+        return "distinct()"
+    expressions = [*query.annotations.values(), query.where]
+    if any(each.contains_over_clause for each in expressions):
+        return "window function"
+    return repeating_relation(asked)
+
+
+def _plain(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    """Without its order, and without a lock on rows that are only read."""
+    unordered: QuerySet[Any] = queryset.order_by()
+    unordered.query.select_for_update = False
+    return unordered
+
+
+def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
+    """The primary keys of `asked`, for `pk__in`. Which rows a slice takes is settled by key."""
+    found = asked.all()
+    query = found.query
+    query.select_for_update = False
+    if query.combinator:
+        return _keys_of_combined(found)
+    chooses = query.is_sliced or query.distinct_fields
+    if not chooses:
+        return found.order_by().values("pk")
+    if query.is_sliced and query.distinct and not query.distinct_fields and query.annotations:
+        raise InvalidQueryset(
+            spoken(
+                "A slice of a distinct() queryset with annotations counts other rows than those "
+                "of the model. Select the rows with filter(pk__in=…)."
+            )
+        )
+    # Between rows that are equal in its order, the database may choose others the next time.
+    if not query.order_by and query.default_ordering and not query.extra_order_by:
+        query.add_ordering(*(query.get_meta().ordering or ()))
+    if not query.extra_order_by:
+        query.add_ordering(*(field.attname for field in query.get_meta().pk_fields))
+    return found.values("pk")
+
+
+def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
+    query = found.query
+    compares_rows = query.combinator != "union"
+    if compares_rows and any(each.annotation_select for each in query.combined_queries):
+        raise InvalidQueryset(
+            spoken(
+                "%(combinator)s() of querysets with annotations compares those, too, and an "
+                "export knows rows by their key. Select the rows with filter(pk__in=…).",
+                combinator=query.combinator,
+            )
+        )
+    if not query.is_sliced:
+        return found.order_by().values("pk")
+    # Its order may be by fields that are not selected, so the keys are taken around it.
+    names = [field.attname for field in query.get_meta().pk_fields]
+    ordered = {order.lstrip("-+") for order in query.order_by if isinstance(order, str)}
+    if len(names) == len(query.order_by) == 1 and ordered <= {"pk", *names}:
+        return found.values("pk")
+    raise InvalidQueryset(
+        spoken(
+            "A slice of %(combinator)s() has to be in the order of the primary key. Write "
+            'order_by("pk") before the slice, or select the rows with filter(pk__in=…).',
+            combinator=query.combinator,
+        )
+    )
+
+
+def has_own_scope(exporter: Exporter) -> bool:
+    """Whether the exporter itself says which rows there are, and not only a manager of its model.
+
+    Such a scope holds for the rows of an admin list, too.
+    """
+    if type(exporter).get_queryset is not Exporter.get_queryset:
+        return True
+    declared = exporter.queryset.query
+    managers = exporter.queryset.model._meta.managers
+    return bool(declared.where) and all(
+        manager.get_queryset().query.where != declared.where for manager in managers
+    )
+
+
+def _agrees(declared: QuerySet[Any], asked: QuerySet[Any]) -> bool:
+    """Whether rows of `asked` may be read from the exporter's own `declared` queryset.
+
+    It must hide none of them, and mean the same by the annotations that both have.
+    """
+    if _obstacle(declared) or declared.model._meta.concrete_model is not (
+        asked.model._meta.concrete_model
+    ):
+        return False
+    ours, theirs = declared.query, asked.query
+    hides = any(each not in theirs.where.children for each in ours.where.children)
+    means_the_same = all(
+        theirs.annotations.get(name, expression) == expression
+        for name, expression in ours.annotations.items()
+    )
+    return not hides and means_the_same
+
+
+def _unreadable(queryset: QuerySet[Any], columns: Iterable[Column]) -> Sentence | None:
+    """Why one of `columns` cannot be read from `queryset`, and the remedy; None if all can."""
+    for column in columns:
+        for problem in problems_of(queryset, column):
+            return together([problem.what, problem.remedy])
+    return None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a column, and what its developer can do."""
+
+    what: Sentence
+    remedy: Sentence
+
+
+def problems_of(queryset: QuerySet[Any], column: Column) -> Iterator[Problem]:
+    """Why `column` cannot be read from `queryset`, or would change its rows. No query is run."""
+    reads = [column.name if column.expression is None else column.expression]
+    for path in column.needs if column.python else reads:
+        expression: Any = F(path) if isinstance(path, str) else path
+        try:
+            found, relation = resolved(queryset, expression)
+            found.output_field  # noqa: B018 - An expression that cannot tell its type raises here.
+        except (FieldError, TypeError, ValueError) as error:
+            yield Problem(
+                _cannot_be_read(column, error),
+                spoken("Mend the field path, or give it an `output_field`."),
+            )
+            continue
+        if relation and not is_own_aggregate(queryset.model, expression):
+            repeats = spoken(
+                '"%(relation)s" has many rows for one, and would repeat it.', relation=relation
+            )
+            yield Problem(
+                _cannot_be_read(column, repeats),
+                spoken("Take one of them, or an aggregate of them, with a Subquery."),
+            )
+        if found.contains_over_clause:
+            window = spoken("a window would be computed anew for each page of rows.")
+            yield Problem(_cannot_be_read(column, window), spoken("Use a Subquery."))
+
+
+def _cannot_be_read(column: Column, problem: object) -> Sentence:
+    return spoken(
+        'The column "%(column)s" cannot be read: %(problem)s', column=column.name, problem=problem
+    )

@@ -1,0 +1,198 @@
+"""A library whose relations are as bad as real ones: keys that point nowhere, hidden rows.
+
+Their tables exist only inside `tables()`, so no migration is missing.
+"""
+
+# ruff: noqa: DJ001 - NULL is a value to be tested, in texts too.
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import connection, models
+from django.test.utils import isolate_apps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IS_POSTGRES = connection.vendor == "postgresql"
+# Compares without regard to case, so two different texts may be equal.
+COLLATION = "waybill_nocase" if IS_POSTGRES else "NOCASE"
+
+
+class Shown(models.Manager):
+    """Hides deleted rows, as packages for soft deletion do."""
+
+    def get_queryset(self):
+        return super().get_queryset().filter(deleted=False)
+
+
+with isolate_apps("tests") as apps:
+
+    class Country(models.Model):
+        code = models.CharField(max_length=20, primary_key=True)
+        name = models.CharField(max_length=40, null=True)
+
+        class Meta:
+            app_label = "tests"
+            ordering: ClassVar = ["name"]
+
+    class Author(models.Model):
+        name = models.CharField(max_length=40)
+        born = models.IntegerField(null=True)
+        # Required, and without a constraint: a row may name a country that is not there.
+        country = models.ForeignKey(
+            Country, models.DO_NOTHING, db_constraint=False, related_name="authors"
+        )
+        mentor = models.ForeignKey("self", models.SET_NULL, null=True, related_name="pupils")
+        deleted = models.BooleanField(default=False)
+
+        everyone = models.Manager()
+
+        class Meta:
+            app_label = "tests"
+            base_manager_name = "everyone"
+
+    class AuthorShown(Author):
+        objects = Shown()
+
+        class Meta:
+            app_label = "tests"
+            proxy = True
+
+    class Profile(models.Model):
+        author = models.OneToOneField(Author, models.CASCADE, related_name="profile")
+        motto = models.TextField(null=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class Tag(models.Model):
+        word = models.CharField(max_length=20)
+
+        class Meta:
+            app_label = "tests"
+
+    class Book(models.Model):
+        title = models.CharField(max_length=40)
+        price = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+        year = models.IntegerField()
+        author = models.ForeignKey(
+            Author, models.DO_NOTHING, db_constraint=False, related_name="books"
+        )
+        editor = models.ForeignKey(
+            Author, models.SET_NULL, null=True, db_constraint=False, related_name="edited"
+        )
+        tags = models.ManyToManyField(Tag, related_name="books")
+
+        class Meta:
+            app_label = "tests"
+            ordering: ClassVar = ["-year"]
+
+    class Award(models.Model):
+        author = models.ForeignKey(Author, models.CASCADE, related_name="awards")
+        points = models.IntegerField()
+
+        class Meta:
+            app_label = "tests"
+
+    class Novelist(Author):
+        """A table of its own, joined to that of its parent."""
+
+        genre = models.CharField(max_length=20)
+
+        class Meta:
+            app_label = "tests"
+
+    class Abstract(models.Model):
+        word = models.CharField(max_length=40, null=True)
+
+        class Meta:
+            abstract = True
+
+    class ByUUID(Abstract):
+        id = models.UUIDField(primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByBinary(Abstract):
+        id = models.BinaryField(primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByNumber(Abstract):
+        id = models.BigIntegerField(primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByText(Abstract):
+        id = models.CharField(max_length=40, primary_key=True, db_collation=COLLATION)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByPair(Abstract):
+        pk = models.CompositePrimaryKey("left", "right")
+        left = models.IntegerField()
+        right = models.CharField(max_length=20)
+
+        class Meta:
+            app_label = "tests"
+
+    class BookLine(models.Model):
+        """A view with a row for each book and tag: its key is not unique."""
+
+        id = models.IntegerField(primary_key=True)
+        title = models.CharField(max_length=40)
+        word = models.CharField(max_length=20, null=True)
+
+        class Meta:
+            app_label = "tests"
+            managed = False
+            db_table = "tests_bookline"
+
+
+MODELS = (
+    *(Country, Author, Profile, Tag, Book, Award, Novelist),
+    *(ByUUID, ByBinary, ByNumber, ByText, ByPair),
+)
+KEYED = (ByUUID, ByBinary, ByNumber, ByText, ByPair)
+_VIEW = """
+CREATE VIEW tests_bookline AS
+SELECT tests_book.id, title, word FROM tests_book
+LEFT JOIN tests_book_tags ON book_id = tests_book.id
+LEFT JOIN tests_tag ON tests_tag.id = tag_id
+"""
+
+
+def _create_collation() -> None:
+    """One that is not deterministic, where PostgreSQL was built with ICU."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_collation WHERE collname LIKE '%-x-icu'")
+        [has_icu] = cursor.fetchone()
+        icu = "(provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+        how = icu if has_icu else 'FROM "C"'
+        cursor.execute(f"CREATE COLLATION IF NOT EXISTS {COLLATION} {how}")
+
+
+@contextmanager
+def tables() -> Iterator[None]:
+    """The tables are there for the block only."""
+    if IS_POSTGRES:
+        _create_collation()
+    with connection.schema_editor() as editor:
+        for model in MODELS:
+            editor.create_model(model)
+    with connection.cursor() as cursor:
+        cursor.execute(_VIEW)
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP VIEW tests_bookline")
+        with connection.schema_editor() as editor:
+            for model in reversed(MODELS):
+                editor.delete_model(model)
