@@ -168,7 +168,7 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
     """
     # Asked by Django itself, of each request: for links, which nobody sees here.
     model_admin = copy(model_admin)
-    model_admin.get_preserved_filters = lambda _: ""  # type: ignore[method-assign]
+    model_admin.get_preserved_filters = lambda _: ""  # type: ignore[method-assign,assignment]
     # Made from the list's own class: one that shows fewer rows must mean fewer rows here.
     own = model_admin.get_changelist(request)
     kind = type(f"Uncounted{own.__name__}", (_Uncounted, own), {})

@@ -118,4 +118,4 @@ class ColumnChoices:
 
 def _usual(exporter: Exporter) -> dict[str, str]:
     """The header of each of its columns, by name, in its order."""
-    return {column.name: column.header for column in exporter.all_columns()}
+    return {column.name: str(column.header) for column in exporter.all_columns()}

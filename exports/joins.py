@@ -13,6 +13,7 @@ from django.core.exceptions import FieldError
 from django.db.models import Field, ForeignObjectRel, OuterRef, QuerySet, Subquery
 from django.db.models.expressions import Col
 from django.db.models.sql.constants import INNER
+from django.db.models.sql.datastructures import Join
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,8 +91,9 @@ def keep_rows(queryset: QuerySet[Any], kept: Iterable[str]) -> None:
     query = queryset.query
     query.get_compiler(queryset.db).pre_sql_setup()
     for alias in set(query.alias_map) - set(kept):
-        if getattr(query.alias_map[alias], "join_type", None) == INNER:
-            query.alias_map[alias] = query.alias_map[alias].promote()
+        join = query.alias_map[alias]
+        if isinstance(join, Join) and join.join_type == INNER:
+            query.alias_map[alias] = join.promote()
 
 
 def isolated(model: type[Model], expression: Any, output_field: Field[Any, Any]) -> Subquery:

@@ -110,8 +110,8 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
                 ),
                 columns=[name],
             )
-    titled = [column.titled(headers.get(column.name, column.header)) for column in chosen]
-    for header, times in Counter(column.header for column in titled).items():
+    titled = [column.titled(headers.get(column.name, str(column.header))) for column in chosen]
+    for header, times in Counter(str(column.header) for column in titled).items():
         if times > 1:
             raise InvalidHeader(
                 spoken('Two columns cannot both have the header "%(header)s".', header=header),

@@ -73,7 +73,7 @@ def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> 
         if problem := _unreadable(asked, columns):
             raise InvalidQueryset(problem)
         return _plain(asked)
-    own = asked.model._base_manager.using(asked.db).all()
+    own: QuerySet[Any] = asked.model._base_manager.using(asked.db).all()
     problem = _unreadable(own, columns)
     if not problem:
         return own.filter(pk__in=keys(asked))
@@ -102,7 +102,7 @@ def _obstacle(asked: QuerySet[Any]) -> str:
         return "slice"
     if query.distinct:
         return "distinct()"
-    expressions = [*query.annotations.values(), query.where]
+    expressions: list[Any] = [*query.annotations.values(), query.where]
     if any(each.contains_over_clause for each in expressions):
         return "window function"
     return repeating_relation(asked)

@@ -196,8 +196,9 @@ def _problems(exporter: Exporter) -> Iterator[tuple[str, str]]:
 
 def _malformed(column: Column) -> list[tuple[str, str]]:
     what = f'The column "{column.name}"'
-    if not isinstance(column.header, str | Promise):
-        return [(f"{what} has {column.header!r} for its header.", "Give it a text.")]
+    header: Any = column.header
+    if not isinstance(header, str | Promise):
+        return [(f"{what} has {header!r} for its header.", "Give it a text.")]
     if column.python and column.expression is not None:
         return [(f"{what} has an expression and `python`.", "Remove one of them.")]
     if column.python and not column.needs:

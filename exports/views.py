@@ -85,11 +85,11 @@ class Dashboard(LoginRequiredMixin, View):
     ) -> HttpResponse:
         user = user_of(request)
         streams = _cursors([user_stream(user), *(team_stream(team.pk) for team in teams)])
-        shown = own_and_shared(user, teams)
-        finished = shown.filter(status__in=FINAL).order_by("-finished_at", "-created_at")
+        visible = own_and_shared(user, teams)
+        finished = visible.filter(status__in=FINAL).order_by("-finished_at", "-created_at")
         history = Paginator(finished, PAGE_SIZE)
         page = history.get_page(request.GET.get("page"))
-        active = list(shown.exclude(status__in=FINAL))
+        active = list(visible.exclude(status__in=FINAL))
         shown = {
             "streams": streams,
             "made_at": timezone.now(),

@@ -81,7 +81,7 @@ def project(queryset: QuerySet[Any], columns: Iterable[Column], vendor: str) -> 
 
 def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
     if column.python is not None:
-        field = Field(column.header, Kind.VALUE)
+        field = Field(str(column.header), Kind.VALUE)
         return Reading(field, column.needs, function=column.python)
     read: Any = column.name if column.expression is None else column.expression
     asked = F(read) if isinstance(read, str) else read
@@ -93,7 +93,7 @@ def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
     if not _is_djangos(output) or _converts(resolved):
         kind = Kind.VALUE
     is_stored = isinstance(resolved, Col)
-    field = Field(column.header, kind, **(_size(output) if is_stored else {}))
+    field = Field(str(column.header), kind, **(_size(output) if is_stored else {}))
     if vendor == "postgresql" and kind in dialects.POSTGRES:
         typed = asked if is_stored else _typed(asked, resolved, kind)
         made = dialects.POSTGRES[kind](typed, output)
