@@ -22,6 +22,7 @@ import notifications.api
 import notifications.inbox_api
 from notifications import problems, schema
 from notifications.auth import Authenticate
+from notifications.http import without_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def _with_problems(view: Callable[..., Any]) -> Callable[..., Any]:
         async def answer_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             return _as_problem(await view(request, *args, **kwargs))
 
-        return answer_async
+        return without_transaction(answer_async)
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

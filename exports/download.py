@@ -27,7 +27,7 @@ from exports.engine import store
 from exports.exceptions import ExportError, StorageFailed
 from exports.filenames import attachment
 from exports.models import Download, Format, Status
-from notifications.http import user_of
+from notifications.http import never_compressed, user_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -75,6 +75,7 @@ def file_response(request: HttpRequest, export: Export) -> HttpResponseBase:
     """
     if not export.has_file(timezone.now()):
         raise _no_file(export)
+    never_compressed(request)
     etag = quote_etag(export.sha256)
     response = get_conditional_response(request, etag=etag) or _answer(request, export, etag)
     response.headers.setdefault("Cache-Control", "private, no-cache")

@@ -12,6 +12,7 @@ from exports import logtext
 from exports.filenames import attachment
 from notifications import backlog
 from notifications.database import in_database
+from notifications.http import never_compressed
 from notifications.models import Event
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def page(export: Export, after: Cursor | None, limit: int) -> backlog.Backlog:
 
 def text_response(request: HttpRequest, export: Export) -> HttpResponseBase:
     """All lines that there are now, as a file that is named after the export."""
+    never_compressed(request)
     headers = {
         "Content-Type": f"{TEXT}; charset=utf-8",
         "Content-Disposition": attachment(export.title, "log.txt"),

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from exports.filenames import filename
 from exports.labels import LONGEST, called
-from notifications.access import team_stream
+from notifications.access import stream_of_user, team_stream
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -251,7 +251,7 @@ class Export(models.Model):
 
     @property
     def owner_stream(self) -> str:
-        return f"user-{self.owner_id}"
+        return stream_of_user(self.owner_id)
 
     @property
     def streams(self) -> list[str]:

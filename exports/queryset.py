@@ -71,7 +71,7 @@ def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> 
     """
     if not _obstacle(asked):
         if problem := _unreadable(asked, columns):
-            raise InvalidQueryset(problem)
+            raise InvalidQueryset(together([problem.what, problem.remedy]))
         return _plain(asked)
     own: QuerySet[Any] = asked.model._base_manager.using(asked.db).all()
     problem = _unreadable(own, columns)
@@ -88,7 +88,7 @@ def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> 
             "queryset or columns.",
             exporter=exporter.name,
             obstacle=_obstacle(asked),
-            problem=problem,
+            problem=problem.what,
         )
     )
 
@@ -199,12 +199,10 @@ def _agrees(declared: QuerySet[Any], asked: QuerySet[Any]) -> bool:
     return not hides and means_the_same
 
 
-def _unreadable(queryset: QuerySet[Any], columns: Iterable[Column]) -> Sentence | None:
-    """Why one of `columns` cannot be read from `queryset`, and the remedy; None if all can."""
-    for column in columns:
-        for problem in problems_of(queryset, column):
-            return together([problem.what, problem.remedy])
-    return None
+def _unreadable(queryset: QuerySet[Any], columns: Iterable[Column]) -> Problem | None:
+    """Why the first of `columns` that cannot be read from `queryset` cannot; None if all can."""
+    problems = (each for column in columns for each in problems_of(queryset, column))
+    return next(problems, None)
 
 
 @dataclass(frozen=True)

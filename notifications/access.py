@@ -4,8 +4,10 @@ has one rule; other apps register theirs when they are ready.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from django.contrib.auth.models import Group
 
@@ -23,6 +25,8 @@ _rules: dict[str, Rule] = {}
 
 # What Channels takes for the name of a group.
 NAME = re.compile(r"[A-Za-z0-9._-]{1,99}")
+UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+LONGEST_KEY = 90  # Characters. The kind of the stream and a hyphen come before it.
 
 
 def register(kind: str, rule: Rule) -> None:
@@ -50,14 +54,45 @@ def readable(user: User, streams: Iterable[str]) -> set[str]:
     }
 
 
+def key_name(pk: object) -> str:
+    """A primary key as part of a stream's name: another for each key, whatever its type.
+
+    A character that Channels does not take in the name of a group becomes its bytes in
+    hexadecimal, each after a dot: "ann@example.com" is "ann.40example.2ecom". A key that
+    would be too long is its SHA-256, after two dots.
+    """
+    text = str(pk)
+    name = UNSAFE.sub(lambda found: _as_bytes(found[0]), text)
+    if len(name) <= LONGEST_KEY:
+        return name
+    return f"..{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _as_bytes(text: str) -> str:
+    return "".join(f".{byte:02x}" for byte in text.encode(errors="surrogatepass"))
+
+
+def key_of(name: str) -> str | None:
+    """The key that `key_name` has given this name; None for one that was too long."""
+    if name.startswith(".."):
+        return None
+    quoted = re.sub(r"\.([0-9a-f]{2})", r"%\1", name)
+    return unquote(quoted)
+
+
 def user_stream(user: User) -> str:
     """The stream that every user has: what happens to them, on all their devices."""
-    return f"user-{user.pk}"
+    return stream_of_user(user.pk)
 
 
-def team_stream(team_id: int) -> str:
+def stream_of_user(pk: object) -> str:
+    """That of the user with this primary key."""
+    return f"user-{key_name(pk)}"
+
+
+def team_stream(team_id: object) -> str:
     """The stream of a team: of those who are in that group now."""
-    return f"team-{team_id}"
+    return f"team-{key_name(team_id)}"
 
 
 def streams_of(user: User) -> list[str]:
@@ -72,17 +107,17 @@ def teams_of(user: User) -> QuerySet[Group]:
     return Group.objects.none() if groups is None else groups.order_by("name")
 
 
-def _team_ids(user: User) -> list[int]:
+def _team_ids(user: User) -> list[Any]:
     return list(teams_of(user).order_by("pk").values_list("pk", flat=True))
 
 
 def _own(user: User, rests: Collection[str]) -> set[str]:
-    return {str(user.pk)}.intersection(rests)
+    return {key_name(user.pk)}.intersection(rests)
 
 
 def _in_team(user: User, rests: Collection[str]) -> set[str]:
     # One spelling: "team-07" would be another stream's name.
-    return {str(pk) for pk in _team_ids(user)}.intersection(rests)
+    return {key_name(pk) for pk in _team_ids(user)}.intersection(rests)
 
 
 register("user", _own)

@@ -27,6 +27,20 @@ SEARCHED = 20_000  # events, of all streams, in whose data a word is looked for
 SHOWN = 120  # characters of it in the list
 
 
+class GoesWithOthersAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
+    """For rows that nobody deletes by hand, and that go with the user whom they belong to.
+
+    On the pages of users the admin asks of each row that would go, too, whether it may.
+    """
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        page = request.resolver_match
+        own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
+        if obj is None or page is None or (page.url_name or "").startswith(own_pages):
+            return False
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
 class MachineOwnedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
     """For rows that code writes: nobody adds, changes or deletes them by hand."""
 
@@ -146,21 +160,13 @@ class RetainedAdmin(MachineOwnedAdmin):
 
 
 @admin.register(Inbox)
-class InboxAdmin(MachineOwnedAdmin):
+class InboxAdmin(GoesWithOthersAdmin, MachineOwnedAdmin):
+    # On its own it stays: made anew, it would have all of the last day mailed again.
     list_display = ["user", "read_offset", "mailed_offset", "email", "mail_after"]
     list_filter = ["email"]
     list_select_related = ["user"]
     search_fields = [f"user__{get_user_model().USERNAME_FIELD}"]
     ordering = ["-pk"]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Inbox | None = None) -> bool:
-        # It goes with its user, on whose pages the admin asks of each row that would go, too.
-        # On its own it stays: made anew, it would have all of the last day mailed again.
-        page = request.resolver_match
-        own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
-        if obj is None or page is None or (page.url_name or "").startswith(own_pages):
-            return False
-        return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(Token)

@@ -15,6 +15,7 @@ from notifications import access, followers, protocol
 from notifications.auth import Authenticate
 from notifications.cursor import cursor_or_start
 from notifications.database import in_database
+from notifications.http import never_compressed
 from notifications.problems import Problem, no_cursor
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ async def server_sent_events(request: HttpRequest, name: str, after: str | None 
     except BaseException:
         follower.exit()
         raise
+    never_compressed(request)
     response = StreamingHttpResponse(_events(follower), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # nginx would keep it until it is full.

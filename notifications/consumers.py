@@ -111,7 +111,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._is_accepted = True
         await self._reply(
             protocol.Welcome(
-                user=user.pk,
+                # JSON has no other types for a key.
+                user=user.pk if isinstance(user.pk, int) else str(user.pk),
                 streams=await in_database(access.streams_of, user),
                 window=conf.WINDOW,
                 heartbeat=conf.HEARTBEAT_SECONDS,

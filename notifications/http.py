@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.db import connections, transaction
 from django.http import HttpResponseRedirect
 from django.utils.deprecation import MiddlewareMixin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.contrib.auth.models import User
     from django.http import HttpRequest
 
@@ -31,6 +34,25 @@ class SeeOther(HttpResponseRedirect):
     """After a POST: get that page."""
 
     status_code = 303
+
+
+def never_compressed(request: HttpRequest) -> None:
+    """Let no middleware compress the answer to `request`, as GZipMiddleware does with any stream.
+
+    A compressed download has neither the length nor the ranges that its headers name, so a
+    browser keeps a part of it for the whole; and events would wait until a block is full. All
+    such middleware asks which encodings the client accepts.
+    """
+    request.META.pop("HTTP_ACCEPT_ENCODING", None)
+    # Made of META when it was first read.
+    request.__dict__.pop("headers", None)
+
+
+def without_transaction(view: Callable[..., Any]) -> Callable[..., Any]:
+    """`view` as one that ATOMIC_REQUESTS leaves alone: Django refuses to wrap an async view."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
 
 
 def user_of(request: HttpRequest) -> User:

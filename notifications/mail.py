@@ -216,9 +216,15 @@ def _mailable() -> QuerySet[Event]:
 
 def _user_of(stream: Stream) -> User | None:
     """Whose stream it is. None if they are gone."""
-    _, _, pk = stream.name.partition("-")
+    _, _, name = stream.name.partition("-")
+    people = get_user_model()._default_manager
+    key = access.key_of(name)
+    if key is None:
+        # Too long to be in the name. Few projects have such keys, and few users then.
+        keys = people.values_list("pk", flat=True).iterator()
+        key = next((pk for pk in keys if access.stream_of_user(pk) == stream.name), None)
     try:
-        user: User | None = get_user_model()._default_manager.filter(pk=pk).first()
+        user: User | None = people.filter(pk=key).first()
     except (ValueError, ValidationError):  # No key of a user.
         return None
     return user if user is not None and access.user_stream(user) == stream.name else None

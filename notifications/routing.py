@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from channels.routing import URLRouter
+from django.conf import settings
 from django.urls import path, re_path
 
 from notifications.consumers import StreamConsumer
@@ -16,10 +17,28 @@ async def refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 -
     await send({"type": "websocket.close"})
 
 
+class BelowScriptName:
+    """Routes a socket below the path that the site has: FORCE_SCRIPT_NAME, or the server's.
+
+    As Django does with a request, a path that a proxy has cut off already is taken, too.
+    """
+
+    def __init__(self, routes: URLRouter) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        prefix = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
+        path = scope["path"]
+        if prefix and path.startswith(f"{prefix.rstrip('/')}/"):
+            path = path[len(prefix.rstrip("/")) :]
+        return await self._routes({**scope, "path": path, "root_path": ""}, receive, send)
+
+
 # Django's path() is typed for views alone.
-router = URLRouter(
+_routes = URLRouter(
     [
         path("ws/streams/", StreamConsumer.as_asgi()),  # type: ignore[arg-type, list-item]
         re_path("", refuse),  # type: ignore[arg-type, list-item]
     ]
 )
+router = BelowScriptName(_routes)

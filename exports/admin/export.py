@@ -20,7 +20,7 @@ from exports.admin.page import Page
 from exports.labels import language
 from exports.models import Export
 from exports.snapshot import NAMED
-from notifications.admin import MachineOwnedAdmin
+from notifications.admin import GoesWithOthersAdmin, MachineOwnedAdmin
 from notifications.protocol import MAX_STREAMS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Export)
-class ExportAdmin(Listing, Page, Actions, Health, MachineOwnedAdmin):
+class ExportAdmin(Listing, Page, Actions, Health, GoesWithOthersAdmin, MachineOwnedAdmin):
     list_display = [
         # Those that matter come first, and are narrow: a small window cuts off the others.
         *("name", "state", "requested", "took", "download"),

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.urls import get_script_prefix
 
 from notifications import inbox, notices
 from notifications.access import user_stream
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 register = template.Library()
 
 LATEST = 8  # What a panel shows without a bar to scroll. The page has them all.
+
+
+@register.simple_tag
+def socket_url() -> str:
+    """Where the socket is on this host, below the path that the site may have (SCRIPT_NAME)."""
+    return f"{get_script_prefix()}ws/streams/"
 
 
 @register.inclusion_tag("notifications/_bell.html", takes_context=True)

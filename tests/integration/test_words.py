@@ -5,7 +5,9 @@ from __future__ import annotations
 import django_filters
 import pytest
 from django import forms
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airport, Flight
@@ -67,6 +69,9 @@ class Everything(Exporter):
     columns = ["id"]
 
 
+PERSON = User(username="person")
+
+
 @pytest.fixture(autouse=True)
 def _airports():
     for code, name in [("EWR", "Newark"), ("JFK", "Kennedy"), ("IAH", "Houston")]:
@@ -93,12 +98,12 @@ def _airports():
     ids=str,
 )
 def test_each_filter_says_what_it_narrows(filters, phrase):
-    assert words.filters(Everything(), filters) == [phrase]
+    assert words.filters(Everything(), PERSON, filters, {}) == [phrase]
 
 
 @pytest.mark.parametrize("filters", [{"late": "unknown"}, {"tailnum": ""}, {"season": ""}], ids=str)
 def test_what_narrows_nothing_is_not_said(filters):
-    assert words.filters(Everything(), filters) == []
+    assert words.filters(Everything(), PERSON, filters, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -119,18 +124,18 @@ def test_what_narrows_nothing_is_not_said(filters):
     ids=str,
 )
 def test_what_is_not_chosen_is_not_stated(filters, stated):
-    assert query.stated(Everything(), filters) == stated
+    assert query.narrowing_filters(Everything(), PERSON, {"filters": filters}, {}) == stated
 
 
 def test_of_another_tables_rows_only_those_that_are_chosen_are_read():
     with CaptureQueriesContext(connection) as queries:
-        words.filters(Everything(), {"dest": "IAH"})
+        words.filters(Everything(), PERSON, {"dest": "IAH"}, {})
 
     assert all("WHERE" in each["sql"] for each in queries)
 
 
 def test_a_number_and_how_it_is_compared_are_no_range():
-    fields = FilterFields(Everything(), {})
+    fields = FilterFields(Everything(), {}, RequestFactory().get("/"))
 
     by_name = {field.name: field.field.widget for field in fields}
     assert "aria-label" not in by_name["distance"].widgets[1].attrs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.http import HttpRequest
 
 from demo.exporters import mph
 from exports import query, registry
@@ -41,7 +42,7 @@ def test_every_column_of_the_demo_resolves():
 
 
 def test_filters_have_the_names_that_the_readers_of_the_api_use():
-    assert set(query.filter_names(registry.get("flights"))) == {
+    assert set(query.filter_names(registry.get("flights"), HttpRequest())) == {
         *("carrier", "flight", "tailnum", "origin", "dest", "month", "date_after", "date_before"),
         *("time_hour_after", "time_hour_before"),
         *("dep_delay_min", "dep_delay_max", "arr_delay_min", "arr_delay_max"),

@@ -49,11 +49,11 @@ export class StreamClient {
   #status = "stopped";
 
   // `isSignedIn`, asked after an attempt that failed, tells a session that is over from a
-  // server that is down. `api` is where Waybill has it on the socket's host, if nothing is
+  // server that is down. `api` is where Waybill has it beside /ws/streams/, if nothing is
   // said; null is nowhere, and only the WebSocket is tried.
   constructor({
     url,
-    api = new URL("/api/v1/streams/", url.replace(/^ws/, "http")).href,
+    api = new URL("../../api/v1/streams/", url.replace(/^ws/, "http")).href,
     subscriptions = {},
     onEvent = nothing,
     onState = nothing,
