@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError
 
 from exports import lifecycle, limits, parts, queue, reasons, turns
 from exports.conf import conf
@@ -23,6 +23,7 @@ from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
 from exports.engine.plan import key_text
 from exports.engine.progress import INTERVAL, Rate, Ticker
+from exports.engine.retries import is_curable, refusal
 from exports.engine.source import Snapshot
 from exports.exceptions import ExportError, Fenced, LostRace, Stopped
 from exports.leases import Now
@@ -87,16 +88,17 @@ def _work(
     except _HandOver as reason:
         logger.info("%s", reason)
         lifecycle.hand_over(export, keeper.parts, lines=log.take())
-    except (OperationalError, InterfaceError) as error:
+    # Whatever an exporter or a storage raises: the export fails, the worker lives.
+    except Exception as error:
+        if not is_curable(error):
+            logger.exception("The export failed.")
+            lifecycle.fail(export, _reason(error), lines=log.take())
+            return
         logger.exception("The database refused. Another attempt follows when the lease runs out.")
         # If it still takes a row, let that say why. Often it does: a query took too long.
         with suppress(DatabaseError, LostRace):
             parts.tick(export, lines=log.take(), **reasons.written(_reason(error)))
         raise
-    # Whatever an exporter or a storage raises: the export fails, the worker lives.
-    except Exception as error:
-        logger.exception("The export failed.")
-        lifecycle.fail(export, _reason(error), lines=log.take())
 
 
 def _if_interrupted(export: Export, keeper: Keeper, should_stop: Callable[[], bool]) -> None:
@@ -116,6 +118,8 @@ def _reason(error: Exception) -> str:
     """For the person who waits. Details are in the log."""
     if error.args and isinstance(error.args[0], Sentence):
         return error.args[0]
+    if isinstance(error, DatabaseError):
+        return refusal(error)
     return str(error) if isinstance(error, ExportError) else f"{type(error).__name__}: {error}"
 
 

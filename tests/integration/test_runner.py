@@ -692,7 +692,7 @@ def test_what_the_database_refuses_again_and_again_is_the_reason_in_the_end(pers
             export = lifecycle.claim(export.pk, worker="another")
 
     export.refresh_from_db()
-    assert (export.status, export.error) == ("failed", "OperationalError: statement timeout")
+    assert (export.status, export.error) == ("failed", "The database refused: statement timeout")
 
 
 # -- Leases -------------------------------------------------------------------------

@@ -10,9 +10,9 @@ import select
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import OperationalError
 from django.db.models import Func, TextField
-from psycopg import ClientCursor, DatabaseError
+from psycopg import ClientCursor, OperationalError
+from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.sql import Identifier, Literal
 
@@ -87,7 +87,7 @@ def read(
         except EmptyResultSet:
             return  # Its conditions cannot be met.
         raw: Connection[Any] = source.connection.connection
-        # Below psycopg nobody makes Django's errors of its own, and those are what is tried again.
+        # Makes Django's errors of psycopg's, whose SQLSTATE says whether a retry may help.
         with source.connection.wrap_database_errors:
             yield from _copied(raw.pgconn, query)
 
@@ -188,6 +188,7 @@ def _wait(pgconn: PGconn) -> bool:
 
 
 def _expect(pgconn: PGconn, result: Any, status: ExecStatus) -> None:
-    if result is None or result.status != status:
-        message = (pgconn.error_message if result is None else result.error_message).decode()
-        raise OperationalError(message.strip()) from DatabaseError(message)
+    if result is None:
+        raise OperationalError(pgconn.get_error_message())
+    if result.status != status:
+        raise error_from_result(result)

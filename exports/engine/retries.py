@@ -1,0 +1,76 @@
+"""Which errors a further attempt may cure.
+
+An export that meets one of those keeps its finished parts, and another attempt goes on when the
+lease runs out. Every other error ends the export at once: the same rows would raise it again.
+`docs/operations.md` has these tables for operators.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+import psycopg
+from django.db import InterfaceError, OperationalError
+
+from exports.sentences import Sentence
+
+# PostgreSQL: classes of SQLSTATE (its first two characters).
+CURABLE_CLASSES = {
+    "08": "the connection was lost",
+    "40": "a deadlock, or a transaction that could not be serialized",
+    "53": "the server is out of connections, memory or disk",
+    "55": "something is locked or in use",
+    "57": "the server shuts down, starts, or a query was cancelled or took too long",
+    "58": "the system below the server failed, for example a disk",
+    "28": "the password or role is not accepted, as while credentials are changed",
+}
+# Single states of other classes.
+CURABLE_STATES = {
+    "25006": "the server is read-only, as a standby is until it is promoted",
+    "25P03": "a transaction was idle for too long",
+    "25P04": "a transaction took too long",
+    "72000": "the snapshot is too old",
+    "XX000": "an internal error, as when a table is changed meanwhile",
+}
+# SQLite: primary result codes.
+CURABLE_CODES = {
+    sqlite3.SQLITE_BUSY: "another process has locked the database",
+    sqlite3.SQLITE_LOCKED: "a table is locked",
+    sqlite3.SQLITE_NOMEM: "there is no memory",
+    sqlite3.SQLITE_READONLY: "the file is read-only now",
+    sqlite3.SQLITE_INTERRUPT: "a query was ended",
+    sqlite3.SQLITE_IOERR: "the disk failed",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_PROTOCOL: "the locks could not be had",
+    sqlite3.SQLITE_SCHEMA: "the tables were changed meanwhile",
+}
+_PRIMARY = 0xFF  # An extended code has the primary one in its lowest byte.
+
+
+def is_curable(error: BaseException) -> bool:
+    """Whether `error`, as Django raises it, may be gone at the next attempt.
+
+    What the database itself says goes before the class that the driver made of it. Without a
+    SQLSTATE or a code, it is a connection that was lost or never made.
+    """
+    cause = error.__cause__
+    if isinstance(cause, psycopg.Error) and cause.sqlstate:
+        return cause.sqlstate[:2] in CURABLE_CLASSES or cause.sqlstate in CURABLE_STATES
+    if isinstance(cause, sqlite3.Error):
+        # Without a code, the module itself could not read what SQLite gave: a broken text.
+        code = getattr(cause, "sqlite_errorcode", None)
+        return code is not None and code & _PRIMARY in CURABLE_CODES
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def said_by_database(error: BaseException) -> str:
+    """What went wrong, in one line: without the SQL that PostgreSQL quotes."""
+    cause = error.__cause__
+    primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    return primary or f"{error}".partition("\n")[0] or type(error).__name__
+
+
+def refusal(error: BaseException) -> Sentence:
+    """The same for the person who waits, where no column and no row is known."""
+    return Sentence("The database refused: %(problem)s", problem=said_by_database(error))
