@@ -41,15 +41,16 @@ LONGEST_NAME = 63  # bytes; PostgreSQL cuts what is longer
 # JSON has neither character, so no line is quoted and none is escaped.
 AS_JSON = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
 
+# With the collation "C", as no expression works on a text whose collation is not deterministic.
 # What is stored is asked for twice: a comparison with "A" is cheap, and spares nearly every
 # text the regular expression. What is computed would be computed twice, and perhaps differ.
 _STORED = (
     "CASE WHEN %(expressions)s COLLATE \"C\" < 'A' AND "
-    f"%(expressions)s ~ '^{formula.PATTERN.replace(chr(39), chr(39) * 2)}' "
+    f"%(expressions)s COLLATE \"C\" ~ '^{formula.PATTERN.replace(chr(39), chr(39) * 2)}' "
     "THEN '''' || %(expressions)s ELSE %(expressions)s END"
 )
 _MADE = (
-    "regexp_replace(%(expressions)s, "
+    'regexp_replace(%(expressions)s COLLATE "C", '
     f"'^({formula.PATTERN.replace(chr(39), chr(39) * 2)})', '''\\1')"
 )
 
