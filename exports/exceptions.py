@@ -21,7 +21,7 @@ ExportError
 ├── IllegalMove           this export cannot do that now
 ├── TookTooLong           an answer that nobody need wait for: do without it
 ├── TooLarge              its rows or its file are more than an export may have
-├── UnreadableRow         a function of the exporter's raised
+├── UnreadableRow         a value that cannot be read or computed
 ├── Unwritable            a value that the format cannot hold
 ├── WrongCount            the file has not the rows that were counted
 ├── StorageFailed         where files are kept refused, or lost what it was given
@@ -182,11 +182,18 @@ class IllegalMove(ExportError):
 
 
 class UnreadableRow(ExportError):
-    """A Python column's function raised. The message names the column and the row."""
+    """A value cannot be read or computed. The message names the column and the row."""
 
 
 class Unwritable(ExportError):
-    """A value that the format cannot hold. The message names the column, and what to do."""
+    """A value that the format cannot hold. The message names the column, and what to do.
+
+    `row` is the place of the value in its page, from which its key can be told.
+    """
+
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 class WrongCount(ExportError):

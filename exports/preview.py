@@ -14,13 +14,15 @@ from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from exports import context, query, reasons, registry
 from exports.conf import conf
+from exports.engine import blame
 from exports.engine.plan import Range
 from exports.engine.projection import project, selected
 from exports.engine.readers import rows
+from exports.engine.retries import is_curable, refusal
 from exports.engine.source import Source, limited
 from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
@@ -97,9 +99,9 @@ def look(asked: Question) -> Preview:
 
 
 def _look(asked: Question) -> Preview:
-    count = counted(asked)
-    sample, problem = None, ""
+    count, sample, problem = None, None, ""
     try:
+        count = counted(asked)
         # As a worker does: what a Python column says is in the language that was asked for.
         with context.activated(context.with_language(asked.context)):
             sample = first_rows(asked)
@@ -107,6 +109,10 @@ def _look(asked: Question) -> Preview:
         pass  # There is a place for it on the page, which says so.
     except ExportError as error:
         problem = reasons.said(**reasons.written(error.args[0]))
+    except DatabaseError as error:
+        if is_curable(error):
+            raise
+        problem = reasons.said(**reasons.written(refusal(error)))
     estimate = None if count is None else estimated(asked, count)
     return Preview(count, sample, estimate, problem)
 
@@ -138,7 +144,8 @@ def first_rows(asked: Question) -> Sample:
             pages: Iterable[Page] = ()
             if last is not None:
                 upto = Range(None, last, ROWS)
-                pages = list(rows.read(source, found, readings, upto, ROWS))
+                read = rows.read(source, found, readings, upto, ROWS)
+                pages = list(blame.named(read, source, found, readings, upto))
     return _as_written(asked, fields, pages)
 
 

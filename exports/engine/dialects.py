@@ -40,24 +40,44 @@ def _sqlite_moment(expression: Any, *_: Any) -> Func:
 
 def _postgres_text(expression: Any, field: models.Field[Any, Any]) -> Any:
     if field.get_internal_type() in {"GenericIPAddressField", "IPAddressField"}:
-        return sql("host((%(expressions)s)::inet)")(expression)  # As text it would have a mask.
+        # As text it would always have a mask; so it has one only if there is one.
+        return sql("abbrev((%(expressions)s)::inet)")(expression)
     # Costs nothing where it is text, and a view's column may be anything.
     return sql("(%(expressions)s)::text")(expression)
 
 
 def _postgres_nested(expression: Any, field: models.Field[Any, Any]) -> Any:
-    wanted = "to_json(%(expressions)s)" if isinstance(field, ArrayField) else "%(expressions)s"
-    return sql(f"({wanted})::text")(expression)
+    if isinstance(field, ArrayField):
+        return sql("(to_json(%(expressions)s))::text")(expression)
+    # Costs nothing where it is jsonb. What is json may have line ends between its values.
+    return sql("(%(expressions)s)::jsonb::text")(expression)
+
+
+def _postgres_moment(expression: Any, *_: Any) -> Func:
+    """JSON has ISO 8601, in the session's time zone; and no offset where the type has none.
+
+    Its quotes are taken off by replace(), at half of what btrim() costs.
+    """
+    local = "" if settings.USE_TZ else "::timestamp"
+    return sql(f"replace(to_json((%(expressions)s){local})::text, '\"', '')")(expression)
 
 
 def _postgres_duration(expression: Any, *_: Any) -> Func:
-    seconds = sql("abs(extract(epoch FROM %(expressions)s))")(expression)
-    return Func(
-        sql("CASE WHEN %(expressions)s < interval '0' THEN '-P' ELSE 'P' END")(expression),
-        sql("div(%(expressions)s, 86400)")(seconds),
-        sql("'DT' || trim_scale(mod(%(expressions)s, 86400)) || 'S'")(seconds),
+    """A year is 365 days and a month 30, as Django's driver reads them."""
+    seconds = Func(
+        sql("extract(epoch FROM %(expressions)s)")(expression),
+        sql("21600 * extract(year FROM %(expressions)s)")(expression),  # It takes 365.25 days.
         template="(%(expressions)s)",
-        arg_joiner=" || ",
+        arg_joiner=" - ",
+    )
+    return Func(
+        sql("CASE WHEN NOT isfinite(%(expressions)s)")(expression),
+        sql("THEN (%(expressions)s)::text ELSE")(expression),
+        sql("CASE WHEN %(expressions)s < 0 THEN '-P' ELSE 'P' END ||")(seconds),
+        sql("div(abs(%(expressions)s), 86400) ||")(seconds),
+        sql("'DT' || trim_scale(mod(abs(%(expressions)s), 86400)) || 'S' END")(seconds),
+        template="(%(expressions)s)",
+        arg_joiner=" ",
         output_field=TextField(),
     )
 
@@ -72,9 +92,7 @@ POSTGRES: dict[Kind, Callable[..., Any]] = {
     **dict.fromkeys((Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL, Kind.UUID), _as_is),
     **dict.fromkeys((Kind.DATE, Kind.TIME), _as_is),
     Kind.BOOLEAN: sql("(%(expressions)s)::text"),  # COPY alone would write t and f.
-    # JSON has ISO 8601, in the session's time zone; and no offset where the type has none.
-    # Its quotes are taken off by replace(), at half of what btrim() costs.
-    Kind.DATETIME: sql("replace(to_json(%(expressions)s)::text, '\"', '')"),
+    Kind.DATETIME: _postgres_moment,
     Kind.DURATION: _postgres_duration,
     Kind.BINARY: sql("encode(%(expressions)s, 'hex')"),
     Kind.NESTED: _postgres_nested,
@@ -90,17 +108,18 @@ POSTGRES_TYPES = {
 }
 
 # Decimals are floats there, and floats get 15 digits: their text is Python's. So is that of
-# what is stored in a form of Django's own: durations, JSON. Of integers Python makes it faster.
+# what is stored in a form of Django's own: durations. Of integers Python makes it faster.
 SQLITE: dict[Kind, Callable[..., Any]] = {
     **dict.fromkeys(
-        (Kind.TEXT, Kind.DATE, Kind.TIME, Kind.UUID),
+        (Kind.TEXT, Kind.DATE, Kind.TIME, Kind.UUID, Kind.NESTED),
         sql("CAST(%(expressions)s AS text)"),
     ),
-    Kind.BOOLEAN: sql("CASE %(expressions)s WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"),
+    # Whatever else is there `decodes` refuses.
+    Kind.BOOLEAN: sql(
+        "CASE %(expressions)s WHEN 1 THEN 'true' WHEN 0 THEN 'false' "
+        "ELSE CAST(%(expressions)s AS text) END"
+    ),
     Kind.DATETIME: _sqlite_moment,
 }
 # Also of an expression, whose type may be another there than Django takes it for.
 SQLITE_MAKES = frozenset({Kind.TEXT, Kind.BOOLEAN})
-SQLITE_DECODES: dict[Kind, Callable[[Any], str]] = {
-    Kind.UUID: lambda key: f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}",
-}

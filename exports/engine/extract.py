@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils import translation
 
 from exports import context, parts, query, registry
 from exports.conf import conf
-from exports.engine import store
+from exports.engine import blame, store
 from exports.engine.ahead import Ahead
 from exports.engine.crc32 import CRC32
 from exports.engine.garbage import rarely_collected
@@ -19,15 +19,16 @@ from exports.engine.readers import copy, rows
 from exports.engine.source import Source
 from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
-from exports.exceptions import LostRace
+from exports.exceptions import LostRace, Unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from exports.models import Export, Part
 
     # What is done between two blocks of rows: report, and raise if this is to end.
     Turn = Callable[[], None]
+    T = TypeVar("T")
 
 
 AHEAD = 2 * 1024 * 1024  # bytes of lines that may wait to be written; as objects, twice that
@@ -129,15 +130,23 @@ class Extractor:
         """Write its rows; yield how many, block by block."""
         if self.by_copy:
             with closing(self._begin(part)) as blocks:
-                for lines in blocks:
+                for lines in self._named(blocks, part):
                     writer.write_lines(lines)
                     yield len(lines)
             self._begun = None
         else:
             keys = self._range(part)
-            for page in rows.read(self.source, self.rows, self._readings, keys, conf.PAGE_ROWS):
-                writer.write(page)
+            pages = rows.read(self.source, self.rows, self._readings, keys, conf.PAGE_ROWS)
+            for page in self._named(pages, part):
+                try:
+                    writer.write(page)
+                except Unwritable as error:
+                    raise blame.in_row(error, page) from error
                 yield len(page[0])
+
+    def _named(self, items: Iterable[T], part: Part) -> Iterator[T]:
+        """`items`, and in errors the column and the row."""
+        return blame.named(items, self.source, self.rows, self._readings, self._range(part))
 
     def _range(self, part: Part) -> Range:
         model = self.rows.model

@@ -17,6 +17,14 @@ from typing import Any
 Page = Sequence[Sequence[Any]]
 
 
+class KeyedPage(list[Sequence[Any]]):
+    """A page that knows the primary keys of its rows, to name one of them."""
+
+    def __init__(self, columns: Sequence[Sequence[Any]], keys: Sequence[Any]) -> None:
+        super().__init__(columns)
+        self.keys = keys
+
+
 class Kind(Enum):
     TEXT = auto()  # Whatever people write: the only kind that may look like a formula.
     INTEGER = auto()  # -12

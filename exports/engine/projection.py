@@ -20,15 +20,17 @@ from django.db.models.functions import Cast
 
 from exports import joins
 from exports.engine import dialects
+from exports.engine.decodes import AT_ONCE, DECODES, STORED
 from exports.engine.dialects import sql
 from exports.engine.kinds import Field, Kind
-from exports.engine.writers import text
+from exports.engine.values import simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from django.db.models import QuerySet
 
+    from exports.engine.decodes import AtOnce, Decode
     from exports.exporter import Column
 
 _TEXTS = (
@@ -65,7 +67,9 @@ class Reading:
     # What is selected for it: an expression, a field path, or the arguments of `function`.
     reads: tuple[Any, ...]
     # Makes the plain text of a value that is not None; none where it is text already.
-    decode: Callable[[Any], str] | None = None
+    decode: Decode | None = None
+    # The same for a whole column, if nothing in it is odd.
+    at_once: AtOnce | None = None
     # The function of a Python column.
     function: Callable[..., Any] | None = None
     # For COPY: what PostgreSQL itself writes as the plain text. None if only Python can.
@@ -82,7 +86,7 @@ def project(queryset: QuerySet[Any], columns: Iterable[Column], vendor: str) -> 
 def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
     if column.python is not None:
         field = Field(str(column.header), Kind.VALUE)
-        return Reading(field, column.needs, function=column.python)
+        return Reading(field, column.needs, decode=simple, function=column.python)
     read: Any = column.name if column.expression is None else column.expression
     asked = F(read) if isinstance(read, str) else read
     resolved, _ = joins.resolved(queryset, asked)
@@ -95,14 +99,17 @@ def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
     is_stored = isinstance(resolved, Col)
     field = Field(str(column.header), kind, **(_size(output) if is_stored else {}))
     if vendor == "postgresql" and kind in dialects.POSTGRES:
-        typed = asked if is_stored else _typed(asked, resolved, kind)
+        # A column of money is a decimal, too, if it is asked to be one.
+        is_typed = is_stored and kind is not Kind.DECIMAL
+        typed = asked if is_typed else _typed(asked, resolved, kind)
         made = dialects.POSTGRES[kind](typed, output)
         cast = made if kind in dialects.MADE_AS_TEXT else Cast(made, TextField())
         return Reading(field, (cast,), copied=made, is_stored=is_stored)
     if vendor == "sqlite" and kind in (dialects.SQLITE if is_stored else dialects.SQLITE_MAKES):
         made = dialects.SQLITE[kind](asked)
-        return Reading(field, (made,), decode=dialects.SQLITE_DECODES.get(kind))
-    return Reading(field, (read,), decode=_DECODES.get(kind, text.cell))
+        return Reading(field, (made,), decode=STORED.get(kind), at_once=AT_ONCE.get(kind))
+    at_once = AT_ONCE.get(kind) if kind is Kind.INTEGER else None
+    return Reading(field, (read,), decode=DECODES[kind], at_once=at_once)
 
 
 def _size(field: models.Field[Any, Any]) -> dict[str, Any]:
@@ -164,15 +171,6 @@ def _typed(asked: Any, resolved: Any, kind: Kind) -> Any:
         return asked if whole else sql("trunc((%(expressions)s)::numeric)")(asked)
     name = dialects.POSTGRES_TYPES.get(kind)
     return sql(f"(%(expressions)s)::{name}")(asked) if name else asked
-
-
-# What makes text of what Django gives. A JSON text has its quotes. A column of the kind VALUE
-# is left as it is.
-_DECODES: dict[Kind, Callable[[Any], str] | None] = {
-    Kind.INTEGER: str,
-    Kind.NESTED: text.dumps,
-    Kind.VALUE: None,
-}
 
 
 def selected(queryset: QuerySet[Any], asked: Iterable[Any]) -> QuerySet[Any]:

@@ -15,6 +15,7 @@ from threading import Event, Timer
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
+from django.conf import settings
 from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, OperationalError, connections
 from psycopg.pq import TransactionStatus
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 # What the text of values depends on, and compiling a query that takes a second: not worth it.
 SETTINGS = {
     "datestyle": "ISO, YMD",
-    "timezone": "UTC",
     "extra_float_digits": "1",
+    "timezone": "UTC",
     "jit": "off",
     # The server may have said all, and we are still at its rows.
     "idle_in_transaction_session_timeout": "0",
@@ -43,6 +44,8 @@ AT_ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN = "; ".join(
     [AT_ONE_MOMENT, *(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())]
 )
+# Without USE_TZ, moments are by the clock of the site, as everywhere in Django.
+ZONE = "SET LOCAL timezone = %s"
 # All of its rows will be asked for, so the way to the first ones matters little.
 DECLARE = "SET LOCAL cursor_tuple_fraction = 1; DECLARE places NO SCROLL CURSOR FOR "
 FETCH = "FETCH 1 IN places"
@@ -125,6 +128,8 @@ class Source:
             # Each time: the connection may be another one than the last time.
             cursor.execute(BEGIN)
             try:
+                if not settings.USE_TZ:
+                    cursor.execute(ZONE, [self.connection.timezone_name])
                 if rows:
                     cursor.execute(UNLIMITED)
                 if self.snapshot_id:

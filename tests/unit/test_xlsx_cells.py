@@ -215,9 +215,9 @@ def test_text_that_is_too_long_is_named_with_its_column_and_row(kind):
         workbook(fields, [page(["7", "a"], ["8", "b" * 32_768], ["9", "c" * 40_000])])
 
     assert str(error.value) == (
-        "\"remarks\" has 32,768 characters in the row that begins with '8',"
-        " and an Excel cell holds 32,767. Choose CSV."
+        '"remarks" has 32,768 characters, and an Excel cell holds 32,767. Choose CSV.'
     )
+    assert error.value.row == 1
 
 
 def test_a_header_that_is_too_long_is_refused_before_there_are_rows():

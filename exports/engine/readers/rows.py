@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import DatabaseError
+
+from exports.engine import blame
+from exports.engine.kinds import KeyedPage
 from exports.engine.projection import selected
+from exports.engine.retries import is_curable
 from exports.exceptions import UnreadableRow
-from exports.sentences import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from django.db.models import QuerySet
 
@@ -40,7 +44,7 @@ def read(
 ) -> Iterator[Page]:
     """Yield the rows of `keys` in pages, as `engine.kinds` says; in key order, if not sorted.
 
-    Raises UnreadableRow, which names the row, when a Python column's function raises.
+    Raises UnreadableRow, which names column and row, for a value that Python cannot make.
     """
     order = queryset.query.order_by
     found = queryset.filter(pk__lte=keys.upto).order_by(*(order or ["pk"]))
@@ -80,40 +84,53 @@ def _after(found: QuerySet[Any], key: Any) -> QuerySet[Any]:
     return found if key is None else found.filter(pk__gt=key)
 
 
-def _page(columns: Columns, readings: Sequence[Reading]) -> Page:
+def _page(columns: Columns, readings: Sequence[Reading]) -> KeyedPage:
     """The values of each column, from what was read for it."""
     keys, taken = columns[0], 1
     page: list[Sequence[Any]] = []
     for reading in readings:
         read = columns[taken : taken + len(reading.reads)]
         taken += len(reading.reads)
+        values: Sequence[Any] = read[0] if read else ()
         if reading.function is not None:
-            page.append(_called(reading, read, keys))
-        elif (decode := reading.decode) is not None:
-            page.append([None if value is None else decode(value) for value in read[0]])
-        else:
-            page.append(read[0])
-    return page
+            values = _called(reading, read, keys)
+        page.append(values if reading.decode is None else _decoded(reading, values, keys))
+    return KeyedPage(page, keys)
 
 
-def _called(reading: Reading, arguments: Columns, keys: tuple[Any, ...]) -> list[Any]:
+def _decoded(reading: Reading, values: Sequence[Any], keys: Sequence[Any]) -> Sequence[Any]:
+    decode: Any = reading.decode
+    if reading.at_once is not None and (made := reading.at_once(values)) is not None:
+        return made
+    try:
+        return [None if value is None else decode(value) for value in values]
+    except Exception:
+        _name_row(reading, lambda value: None if value is None else decode(value), [values], keys)
+        raise
+
+
+def _called(reading: Reading, arguments: Columns, keys: Sequence[Any]) -> list[Any]:
     function: Any = reading.function
     try:
         return list(map(function, *arguments))
     except Exception:
-        # Which row it was is found out only now: asking for each would cost each of them.
-        for key, *values in zip(keys, *arguments, strict=True):
-            try:
-                function(*values)
-            except Exception as error:
-                row = ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-                problem = f"{type(error).__name__}: {error}"
-                raise UnreadableRow(
-                    Sentence(
-                        'The column "%(column)s" cannot be made for the row %(row)s: %(problem)s',
-                        column=reading.field.header,
-                        row=row,
-                        problem=problem,
-                    )
-                ) from error
+        _name_row(reading, function, arguments, keys)
         raise
+
+
+def _name_row(
+    reading: Reading,
+    make: Callable[..., Any],
+    arguments: Sequence[Sequence[Any]],
+    keys: Sequence[Any],
+) -> None:
+    """Raise UnreadableRow for the first row of which `make` raises."""
+    # Which row it was is found out only now: asking for each would cost each of them.
+    for key, *values in zip(keys, *arguments, strict=True):
+        try:
+            make(*values)
+        except Exception as error:
+            if isinstance(error, DatabaseError) and is_curable(error):
+                raise  # A function that asks the database itself.
+            problem = f"{type(error).__name__}: {error}"
+            raise UnreadableRow(blame.unreadable(reading.field.header, key, problem)) from error

@@ -55,9 +55,9 @@ def array(field: Field, values: Sequence[Any]) -> pa.Array:
         return convert(values, into)
     except ValueError as error:
         # Which one it was pyarrow does not always say.
-        for value in values:
+        for row, value in enumerate(values):
             if not _fits(convert, value, into):
-                raise Unwritable(_refusal(field, value, into)) from error
+                raise Unwritable(_refusal(field, value, into), row=row) from error
         raise
 
 

@@ -16,11 +16,13 @@ from exports.engine.formula import looks_like_formula, protect
 from exports.engine.kinds import Kind
 from exports.engine.writers.lines import LinesPart, LinesWriter, Remembered
 from exports.engine.writers.text import cell
+from exports.exceptions import Unwritable
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exports.engine.kinds import Field
+    from exports.engine.kinds import Field, Page
     from exports.engine.writers.base import Options, Out
 
 # Values of these types must not look like text: a negative number, for one.
@@ -77,6 +79,23 @@ class CSVPart(LinesPart):
         lines = "\n".join(map(self._delimiter.join, zip(*columns, strict=True)))
         self.protected += self._cells.take_protected()
         return f"{lines}\n"
+
+    def unencodable(self, lines: str, page: Page) -> str:
+        for number, values in enumerate(page):
+            for row, value in enumerate(values):
+                try:
+                    cell(value).encode()
+                except UnicodeEncodeError as error:
+                    raise Unwritable(
+                        Sentence(
+                            'In the column "%(column)s" there is half of a character (a lone '
+                            "surrogate), which CSV cannot hold. Leave out the column or the row, "
+                            "or export to JSON Lines.",
+                            column=self._fields[number].header,
+                        ),
+                        row=row,
+                    ) from error
+        return lines  # It is not in a value: in a header, which is no part's.
 
     def write_lines(self, lines: Sequence[bytes | memoryview]) -> None:
         block = b"".join(lines)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from exports.engine.kinds import Kind
 from exports.engine.writers.lines import LinesPart, LinesWriter, Remembered
-from exports.engine.writers.text import dumps
+from exports.engine.writers.text import dumps, escape_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exports.engine.kinds import Field
+    from exports.engine.kinds import Field, Page
     from exports.engine.writers.base import Options, Out
 
 # JSON of these is what their text is.
@@ -45,6 +45,9 @@ class JSONLinesPart(LinesPart):
 
     def join(self, columns: Iterable[Iterable[str]]) -> str:
         return "".join(map(self._line.__mod__, zip(*columns, strict=True)))
+
+    def unencodable(self, lines: str, page: Page) -> str:  # noqa: ARG002 - as in CSV
+        return escape_surrogates(lines)
 
 
 def _remembered(text: str) -> tuple[str, bool]:

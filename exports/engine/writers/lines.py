@@ -55,7 +55,12 @@ class LinesPart:
 
     def write(self, page: Page) -> None:
         columns = map(self.column, range(len(page)), page)
-        self.put(self.join(columns).encode())
+        lines = self.join(columns)
+        try:
+            block = lines.encode()
+        except UnicodeEncodeError:
+            block = self.unencodable(lines, page).encode()
+        self.put(block)
 
     def write_lines(self, lines: Sequence[bytes | memoryview]) -> None:
         """Lines that the database has made."""
@@ -67,6 +72,10 @@ class LinesPart:
 
     def join(self, columns: Iterable[Iterable[str]]) -> str:
         """The lines of a page."""
+        raise NotImplementedError
+
+    def unencodable(self, lines: str, page: Page) -> str:
+        """The lines of `page` in other words, if half a surrogate pair can be written at all."""
         raise NotImplementedError
 
     def put(self, block: bytes) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 from decimal import Decimal
 from typing import Any
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def plain(value: Any) -> Any:
@@ -53,9 +56,16 @@ def dumps(value: Any) -> str:
 
 
 def _encode(value: Any) -> str:
-    return json.dumps(
-        value, ensure_ascii=False, separators=(",", ":"), default=plain, allow_nan=False
+    return escape_surrogates(
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=plain, allow_nan=False)
     )
+
+
+def escape_surrogates(made: str) -> str:
+    """JSON with halves of surrogate pairs as JSON can spell them: UTF-8 cannot."""
+    if made.isascii():
+        return made
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", made)
 
 
 def _finite(value: Any) -> Any:

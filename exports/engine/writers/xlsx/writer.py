@@ -86,17 +86,17 @@ class XLSXPart:
         self._segments.close()
 
     def _unwritable(self, page: Page, at: int, error: TooLongError) -> Unwritable:
-        """It names the first row with such a value, by the value that the row begins with."""
+        """It says which row of the page is the first with such a value."""
         row = next(row for row, value in enumerate(page[at]) if self._is_too_long(at, value))
         return Unwritable(
             Sentence(
-                '"%(column)s" has %(characters)s characters in the row that begins with %(row)s, '
-                "and an Excel cell holds %(most)s. Choose CSV.",
+                '"%(column)s" has %(characters)s characters, and an Excel cell holds %(most)s. '
+                "Choose CSV.",
                 column=self._fields[at].header,
                 characters=error.length,
-                row=repr(str(page[0][row])[:40]),
                 most=LONGEST,
-            )
+            ),
+            row=row,
         )
 
     def _is_too_long(self, at: int, value: object) -> bool:

@@ -1,0 +1,202 @@
+"""What the database refuses for good fails at once, and names the column and the row."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import NotSupportedError, connection
+from django.db.models import F, FloatField, Func, IntegerField, TextField, Value
+from django.db.models.functions import Cast, Concat
+
+from demo.models import Flight
+from exports import preview, question
+from exports.engine import keeper
+from exports.exporter import Column, Exporter
+from exports.models import Status
+from tests import exporting
+from tests.exporting import log, make_flights, registered, run, start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FORMATS = ["csv", "jsonl", "xlsx", "parquet"]
+ON_POSTGRES = pytest.mark.only_on("postgres")
+IS_POSTGRES = connection.vendor == "postgresql"
+# Wrong for the flight 17 alone.
+ODD = 17
+COLUMNS = (
+    {
+        "ratio": (F("distance") / (F("id") - ODD), "division by zero"),
+        "number": (
+            Cast(Cast(Value("1"), TextField()), IntegerField())
+            + Cast(Func(F("tailnum"), Value("N"), Value(""), function="REPLACE"), IntegerField()),
+            'invalid input syntax for type integer: "x17"',
+        ),
+        "large": (
+            Func(
+                F("id") - ODD,
+                template="(10::float8 ^ (400 - 400 * abs(sign(%(expressions)s))))",
+                output_field=FloatField(),
+            ),
+            "value out of range: overflow",
+        ),
+    }
+    if IS_POSTGRES
+    else {
+        "number": (
+            Func("tailnum", Value("$"), function="json_extract", output_field=TextField()),
+            "malformed JSON",
+        ),
+        "large": (
+            Func(
+                F("id") - ODD,
+                template="abs(-9223372036854775807 - 1 + abs(%(expressions)s))",
+                output_field=IntegerField(),
+            ),
+            "integer overflow",
+        ),
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def _folder(settings, tmp_path, monkeypatch):
+    # It would end queries of the test itself, on the connection that they share.
+    monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
+    settings.EXPORTS_PARALLEL = 0
+    settings.EXPORTS_PART_ROWS = 10
+    exporting.use_folders(settings, tmp_path)
+
+
+@pytest.fixture
+def person():
+    make_flights(range(1, 31))
+    Flight.objects.update(tailnum="7")
+    Flight.objects.filter(pk=ODD).update(tailnum="x17")
+    return User.objects.create_superuser("person")
+
+
+def exporter_with(*columns):
+    class Odd(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+
+    Odd.columns = ["id", *columns, "dest__name"]
+    return Odd
+
+
+def failed(person, file_format, *columns):
+    with registered(exporter_with(*columns)):
+        return run(start(person, exporter="odd", format=file_format, columns=None))
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("name", COLUMNS)
+def test_column_of_sql_fails_at_once_and_is_named(person, file_format, name):
+    expression, problem = COLUMNS[name]
+
+    export = failed(person, file_format, Column(name, expression))
+
+    assert (export.status, export.attempt) == (Status.FAILED, 1)
+    assert export.error == f'The column "{name}" cannot be made for the row {ODD}: {problem}'
+    assert "Traceback" in log(export)[-1]
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_function_that_does_not_exist_names_its_column_and_no_row(person, file_format):
+    missing = Func("id", function="no_such", output_field=TextField())
+
+    export = failed(person, file_format, Column("missing", missing))
+
+    assert (export.status, export.attempt) == (Status.FAILED, 1)
+    said = "function no_such(bigint) does not exist" if IS_POSTGRES else "no such function"
+    assert export.error.startswith(f'The column "missing" cannot be read: {said}')
+
+
+def test_filter_that_cannot_be_computed_blames_no_column(person):
+    name = "ratio" if IS_POSTGRES else "number"
+    expression, problem = COLUMNS[name]
+
+    class Odd(Exporter):
+        queryset = Flight.objects.annotate(_odd=expression).filter(_odd__isnull=False)
+        permission = "demo.export_flight"
+        columns = ["id"]
+
+    with registered(Odd):
+        export = run(start(person, exporter="odd", columns=None))
+
+    assert (export.status, export.attempt) == (Status.FAILED, 1)
+    assert export.error == f"The database refused: {problem}"
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_preview_names_column_and_row(person, file_format):
+    expression, problem = next(iter(COLUMNS.values()))
+
+    with registered(exporter_with(Column("odd", expression))):
+        found = preview.look(question.checked(person, exporter="odd", format=file_format))
+
+    assert found.problem == f'The column "odd" cannot be made for the row {ODD}: {problem}'
+    assert found.count == 30
+
+
+# -- Collations ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def odd_collation():
+    """One that is not deterministic, for the column of planes' numbers."""
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(
+                "CREATE COLLATION waybill_any_case"
+                " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+            )
+        except NotSupportedError:  # TEST_DATABASE_URL may name another.
+            pytest.skip("this PostgreSQL is built without ICU")
+    with collated(tailnum="waybill_any_case"):
+        yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP COLLATION waybill_any_case")
+
+
+@contextmanager
+def collated(**columns):
+    """These columns of flights have these collations for the block."""
+    with connection.cursor() as cursor:
+        for name, collation in columns.items():
+            cursor.execute(f'ALTER TABLE demo_flight ALTER {name} TYPE text COLLATE "{collation}"')
+        yield
+        for name in columns:
+            cursor.execute(f'ALTER TABLE demo_flight ALTER {name} TYPE text COLLATE "default"')
+
+
+@ON_POSTGRES
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize(
+    "column", ["tailnum", Column("upper", Func("tailnum", function="UPPER"))], ids=str
+)
+@pytest.mark.usefixtures("odd_collation")
+def test_text_whose_collation_is_not_deterministic_is_written(person, file_format, column):
+    Flight.objects.filter(pk=1).update(tailnum="=1")
+
+    assert_protected(failed(person, file_format, column))
+
+
+@ON_POSTGRES
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_text_of_two_collations_is_written(person, file_format):
+    Flight.objects.filter(pk=1).update(tailnum="=1")
+
+    with collated(tailnum="C", dest_code="POSIX"):
+        export = failed(person, file_format, Column("both", Concat("tailnum", "dest_code")))
+
+    assert_protected(export)
+
+
+def assert_protected(export):
+    assert export.status == Status.SUCCEEDED, export.error
+    if export.format == "csv":
+        assert exporting.content(export).splitlines()[1].startswith(b"1,'=1")
+    assert export.protected_cells == (export.format in ("csv", "xlsx"))
