@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet
 
+from exports.engine import blame
 from exports.engine.plan import Range, key_text, plan, read_key
 from exports.engine.projection import project
 from exports.engine.readers import copy, rows
 from exports.engine.source import Source
 from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
+from exports.exceptions import Unwritable
 from exports.exporter import Column
 
 if TYPE_CHECKING:
@@ -128,14 +130,19 @@ def extracted(
             count = 0
             if by == "copy":
                 assert copy.can_read(readings, file_format)
-                for lines in copy.read(
+                blocks = copy.read(
                     source, queryset, readings, keys, file_format=file_format, options=wanted
-                ):
+                )
+                for lines in blame.named(blocks, source, queryset, readings, keys):
                     part.write_lines(lines)
                     count += len(lines)
             else:
-                for page in rows.read(source, queryset, readings, keys, page_rows):
-                    part.write(page)
+                pages = rows.read(source, queryset, readings, keys, page_rows)
+                for page in blame.named(pages, source, queryset, readings, keys):
+                    try:
+                        part.write(page)
+                    except Unwritable as error:
+                        raise blame.in_row(error, page) from error
                     count += len(page[0])
             part.close()
             made.parts.append(out.getvalue())

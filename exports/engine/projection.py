@@ -128,10 +128,15 @@ def _target(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
     return field
 
 
+_OTHER_IN_JSON = {"BinaryField", "DurationField"}
+
+
 def _is_djangos(field: models.Field[Any, Any]) -> bool:
     """Whether what it stores is what it gives: a field of somebody's own may encrypt."""
     if isinstance(field, ArrayField):
-        return _is_djangos(field.base_field)
+        base = field.base_field
+        # In JSON PostgreSQL writes these in a form of its own.
+        return base.get_internal_type() not in _OTHER_IN_JSON and _is_djangos(base)
     if isinstance(field, models.JSONField):
         return field.decoder is None and type(field) is models.JSONField
     return type(field).__module__.startswith("django.") and not hasattr(field, "from_db_value")

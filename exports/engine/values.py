@@ -27,7 +27,6 @@ from exports.engine.writers.text import cell
 _AS_IS = frozenset({type(None), bool, float, str, Decimal, uuid.UUID, bytes})
 _TIMES = (datetime.date, datetime.time, datetime.timedelta, Decimal, uuid.UUID)
 _LISTS = (list, tuple, deque, ValuesView, Iterator, QuerySet)
-_NUMBERS: tuple[type, ...] = (int, float)
 # What Python says of an object that has no text of its own.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")
 
@@ -40,13 +39,17 @@ def simple(value: Any) -> Any:
     if kind is int:
         str(value)  # Raises ValueError for more digits than Python writes.
         return value
-    if isinstance(value, Enum):  # Before text and numbers: it may be one of those besides.
-        return simple(value.value)
-    for base in _NUMBERS:
-        if isinstance(value, base):
-            return simple(base(value))
+    return _simplified(value)
+
+
+def _simplified(value: Any) -> Any:
+    """The same of what is of another type, or of a subclass."""
     if isinstance(value, _TIMES):
         return value
+    if isinstance(value, Enum):  # Before text and numbers: it may be one of those besides.
+        return simple(value.value)
+    if isinstance(value, int | float):
+        return simple(int(value) if isinstance(value, int) else float(value))
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     return _nested(value) if _is_nested(value) else _text(value)
@@ -107,5 +110,5 @@ def _range(value: Range[Any]) -> str:
     """As PostgreSQL writes it: [1,10)."""
     if value.isempty:
         return "empty"
-    opening, closing = value.bounds
-    return f"{opening}{cell(value.lower)},{cell(value.upper)}{closing}"
+    bounds = value.bounds or "[)"
+    return f"{bounds[0]}{cell(value.lower)},{cell(value.upper)}{bounds[1]}"
