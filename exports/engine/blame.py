@@ -54,7 +54,7 @@ def named(
         found = _Search(source, queryset, readings, keys).result()
         if found is None and not isinstance(error, DatabaseError):
             raise
-        raise UnreadableRow(found or refusal(error)) from error
+        raise UnreadableRow(_told(found, error)) from error
 
 
 def in_row(error: Unwritable, page: Page) -> Unwritable:
@@ -67,7 +67,16 @@ def in_row(error: Unwritable, page: Page) -> Unwritable:
     )
 
 
-def unreadable(header: str, key: Any, problem: str) -> Sentence:
+def unreadable(header: str, key: Any, problem: str) -> UnreadableRow:
+    """The error for a value that cannot be made, of the column `header` and the row `key`."""
+    return UnreadableRow(_not_made(header, key, problem))
+
+
+def _told(found: Sentence | None, error: Exception) -> Sentence:
+    return refusal(error) if found is None else found
+
+
+def _not_made(header: str, key: Any, problem: str) -> Sentence:
     return Sentence(
         'The column "%(column)s" cannot be made for the row %(row)s: %(problem)s',
         column=header,
@@ -78,7 +87,9 @@ def unreadable(header: str, key: Any, problem: str) -> Sentence:
 
 def row_name(key: Any) -> str:
     """A primary key, as people find the row by it."""
-    return ", ".join(map(cell, key)) if isinstance(key, tuple) else cell(key)
+    if isinstance(key, tuple):
+        return ", ".join(map(row_name, key))
+    return cell(key) if isinstance(key, bytes | memoryview) else str(key)
 
 
 class _Search:
@@ -124,7 +135,7 @@ class _Search:
                 )
             for reading in self._readings:
                 if error := self._fails(row, [reading]):
-                    return unreadable(reading.field.header, key, _said(error))
+                    return _not_made(reading.field.header, key, _said(error))
         return None
 
     def _failing_row(self) -> Iterator[tuple[Any, QuerySet[Any]]]:

@@ -83,8 +83,15 @@ DECODES: dict[Kind, Decode] = {
 # -- What SQLite makes the text of ---------------------------------------------------------
 
 
+# As SQLite's numbers look when they are text.
+_BOOLEANS = {"1": "true", "0": "false", "1.0": "true", "0.0": "false"}
+
+
 def _boolean(text: str) -> str:
-    raise _wrong(text, "neither true nor false")
+    made = _BOOLEANS.get(text)
+    if made is None:
+        raise _wrong(text, "neither true nor false")
+    return made
 
 
 def _date(text: str) -> str:
@@ -155,10 +162,6 @@ def _all_integers(values: Sequence[Any]) -> Sequence[str | None] | None:
     return [None if value is None else str(value) for value in values]
 
 
-def _all_booleans(values: Sequence[Any]) -> Sequence[str | None] | None:
-    return values if set(values) <= {"true", "false", None} else None
-
-
 def _all_iso(kind: Any) -> AtOnce:
     """What is as `isoformat` writes it, and so is what it says."""
 
@@ -178,7 +181,6 @@ def _all_iso(kind: Any) -> AtOnce:
 
 AT_ONCE: dict[Kind, AtOnce] = {
     Kind.INTEGER: _all_integers,
-    Kind.BOOLEAN: _all_booleans,
     Kind.DATE: _all_iso(datetime.date),
     Kind.DATETIME: _all_iso(datetime.datetime),
     Kind.TIME: _all_iso(datetime.time),

@@ -111,13 +111,8 @@ POSTGRES_TYPES = {
 # what is stored in a form of Django's own: durations. Of integers Python makes it faster.
 SQLITE: dict[Kind, Callable[..., Any]] = {
     **dict.fromkeys(
-        (Kind.TEXT, Kind.DATE, Kind.TIME, Kind.UUID, Kind.NESTED),
+        (Kind.TEXT, Kind.BOOLEAN, Kind.DATE, Kind.TIME, Kind.UUID, Kind.NESTED),
         sql("CAST(%(expressions)s AS text)"),
-    ),
-    # Whatever else is there `decodes` refuses.
-    Kind.BOOLEAN: sql(
-        "CASE %(expressions)s WHEN 1 THEN 'true' WHEN 0 THEN 'false' "
-        "ELSE CAST(%(expressions)s AS text) END"
     ),
     Kind.DATETIME: _sqlite_moment,
 }

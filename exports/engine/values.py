@@ -67,7 +67,8 @@ def _nested(value: Any) -> Any:
     if isinstance(value, AbstractSet):
         return [simple(each) for each in _sorted(value)]
     if isinstance(value, _LISTS):
-        return [simple(each) for each in value]
+        made = map(simple, value)
+        return tuple(made) if isinstance(value, tuple) else list(made)
     if _is_array(value):
         return simple(value.tolist())
     return {field.name: simple(getattr(value, field.name)) for field in fields(value)}

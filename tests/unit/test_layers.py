@@ -56,10 +56,10 @@ EXPORTS = (
     ),
     (
         *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
-        *("engine.projection", "engine.s3"),
+        *("engine.decodes", "engine.projection", "engine.retries", "engine.s3", "engine.values"),
     ),
     ("engine.source", "engine.store"),
-    ("engine.plan", "engine.readers"),
+    ("engine.blame", "engine.plan", "engine.readers"),
     ("access", "snapshot", "announce", "notices", "parts", "limits", "question"),
     # What a question would give, and what is kept of it.
     ("preview", "presets"),

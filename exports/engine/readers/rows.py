@@ -16,7 +16,6 @@ from exports.engine import blame
 from exports.engine.kinds import KeyedPage
 from exports.engine.projection import selected
 from exports.engine.retries import is_curable
-from exports.exceptions import UnreadableRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -133,4 +132,4 @@ def _name_row(
             if isinstance(error, DatabaseError) and is_curable(error):
                 raise  # A function that asks the database itself.
             problem = f"{type(error).__name__}: {error}"
-            raise UnreadableRow(blame.unreadable(reading.field.header, key, problem)) from error
+            raise blame.unreadable(reading.field.header, key, problem) from error
