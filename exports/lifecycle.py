@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -33,6 +33,7 @@ from exports.reasons import recalled, written
 from exports.sentences import Sentence
 from exports.snapshot import NAMED, reload
 from notifications.models import Retained
+from notifications.writing import atomic, on_commit
 
 if TYPE_CHECKING:
     import uuid
@@ -55,7 +56,7 @@ FORGOTTEN_SECONDS = 5
 # -- The one move --------------------------------------------------------------------
 
 
-@transaction.atomic
+@atomic()
 def move(
     export: Export,
     new: Status,
@@ -186,7 +187,7 @@ def _only_one(asked: Question, **new: Any) -> tuple[Export, bool]:
         return _found_or_saved(asked, **new)
 
 
-@transaction.atomic
+@atomic()
 def _found_or_saved(
     asked: Question,
     *,
@@ -254,14 +255,14 @@ def _asked(what: str, by: User | None) -> list[dict[str, Any]]:
 @contextmanager
 def _locked(export: Export) -> Iterator[None]:
     """A transaction with the row of `export` locked and fresh: nobody moves it meanwhile."""
-    with transaction.atomic():
+    with atomic():
         export.refresh_from_db(from_queryset=Export.objects.select_for_update())
         yield
 
 
 def _enqueue_after_commit(export: Export) -> None:
     export_id = export.pk
-    transaction.on_commit(lambda: queue.enqueue(export_id), robust=True)
+    on_commit(lambda: queue.enqueue(export_id))
 
 
 # -- What workers report ---------------------------------------------------------------
@@ -276,7 +277,7 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
     export = Export.objects.filter(pk=export_id, status=Status.QUEUED).first()
     if export is None:
         raise LostRace(f"Export {export_id} does not wait for a worker.")
-    with transaction.atomic():
+    with atomic():
         move(
             export,
             Status.RUNNING,
@@ -336,7 +337,7 @@ def _finish(
 def settle(export: Export, *, lines: Sequence[dict[str, Any]] = ()) -> None:
     """Come to rest as was asked. Raises Fenced when this worker's attempt is over."""
     attempt = export.attempt
-    with transaction.atomic():
+    with atomic():
         parts.release(Part.objects.filter(export=export.pk))
         counters = parts.totals(export.pk)
         with _locked(export):
@@ -364,7 +365,7 @@ def hand_over(
     Who helps gives its part back, too, at its next report.
     """
     try:
-        with transaction.atomic():
+        with atomic():
             parts.give_back(claimed)
             fields = parts.totals(export.pk)
             _requeue(export, "export.queued", lines, handovers=export.handovers + 1, **fields)
@@ -400,7 +401,7 @@ def _lost() -> QuerySet[Export]:
     return Export.objects.filter(lease_expires_at__lt=Now(), status__in=HELD)
 
 
-@transaction.atomic
+@atomic()
 def _rescue(export_id: uuid.UUID) -> str:
     """A worker was lost: its lease has run out. Where its export goes from here."""
     # Those who help and live may finish what they have, unless all is to come to rest.
@@ -470,7 +471,7 @@ def tell_positions() -> int:
     return sum(_tell_again(export) for export in moved)
 
 
-@transaction.atomic
+@atomic()
 def _tell_again(export: Export) -> bool:
     here = Export.objects.filter(pk=export.pk, status=Status.QUEUED)
     if not here.update(version=F("version") + 1):

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from exports.filenames import filename
 from exports.labels import LONGEST, called
 from notifications.access import stream_of_user, team_stream
+from notifications.writing import WrittenManager
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -197,7 +198,10 @@ class Export(models.Model):
     )
     sha256 = models.CharField(max_length=64, blank=True)
 
+    objects = WrittenManager["Export"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("export")
         verbose_name_plural = _("exports")
         ordering = ["-created_at", "-id"]
@@ -319,7 +323,10 @@ class Preset(models.Model):
     params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = WrittenManager["Preset"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("preset")
         verbose_name_plural = _("presets")
         ordering = ["exporter", "name"]
@@ -364,7 +371,10 @@ class Part(models.Model):
     # Of its bytes, to know them again. It is fifty times as fast as the SHA-256 of the file.
     crc32 = models.PositiveBigIntegerField(null=True)
 
+    objects = WrittenManager["Part"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("part")
         verbose_name_plural = _("parts")
         ordering = ["export", "number"]
@@ -384,7 +394,10 @@ class TaskRun(models.Model):
     attempt = models.PositiveIntegerField(_("attempt"))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
+    objects = WrittenManager["TaskRun"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("task run")
         verbose_name_plural = _("task runs")
         constraints = [
@@ -412,7 +425,10 @@ class Download(models.Model):
     # As the request had it; empty for the whole file.
     range = models.CharField(_("range"), max_length=100, blank=True)
 
+    objects = WrittenManager["Download"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("download")
         verbose_name_plural = _("downloads")
         ordering = ["-at", "-id"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Greatest
 
@@ -17,6 +17,7 @@ from exports.exceptions import Fenced, LostRace, Stopped
 from exports.leases import Now, until
 from exports.models import HELD, Export, Part, PartStatus, Stage, Status
 from exports.snapshot import reload
+from notifications.writing import atomic
 
 if TYPE_CHECKING:
     import uuid
@@ -33,7 +34,7 @@ def save_plan(export: Export, parts: Iterable[Part], rows_total: int, **fields: 
     Save for one that reads a snapshot: there the parts of an earlier attempt are of another
     moment. They are forgotten, and their files are for the caller to delete.
     """
-    with transaction.atomic():
+    with atomic():
         fields |= {"rows_total": rows_total, "stage": Stage.EXTRACTING, "read_from": Now()}
         export.parts.all().delete()
         _update(export, **fields)
@@ -57,7 +58,7 @@ def claim(export: Export, *, helper: str = "") -> Part | None:
     mine = {"export__status": Status.RUNNING, "export__attempt": export.attempt}
     wanted = export.parts.filter(free, **mine)
     while True:
-        with transaction.atomic():
+        with atomic():
             part = _unlocked(wanted.order_by("number")).first()
             if part is None:
                 return None
@@ -124,7 +125,7 @@ def tick(
     For who holds the export. The counters of `part` are saved as they are; the export's own
     follow from all of its parts, those that others extract included.
     """
-    with transaction.atomic():
+    with atomic():
         if part is not None:
             _update_part(part, lease_expires_at=until(), **_counters(part))
         kept = capped(export, lines)
@@ -139,7 +140,7 @@ def keep(part: Part) -> None:
 
     Raises Fenced or Stopped when the part is not to be finished.
     """
-    with transaction.atomic():
+    with atomic():
         _update_part(part, lease_expires_at=until(), **_counters(part))
         if not Export.objects.filter(pk=part.export_id, status=Status.RUNNING).exists():
             raise Stopped(f"Export {part.export_id} does not run any more, or not just now.")
@@ -147,7 +148,7 @@ def keep(part: Part) -> None:
 
 def log_helping(part: Part, *, lines: Sequence[dict[str, Any]]) -> None:
     """Append what a helper has logged, of a part that it has finished."""
-    with transaction.atomic():
+    with atomic():
         append_lines(part.export_id, lines)
 
 
@@ -165,7 +166,7 @@ def renew_part(part: Part) -> None:
 
 def finish(part: Part, *, file: str, crc32: int) -> None:
     """The part is in storage: record what it holds."""
-    with transaction.atomic():
+    with atomic():
         fields = {"file": file, "crc32": crc32, "lease_expires_at": None}
         _update_part(part, status=PartStatus.DONE, **_counters(part), **fields)
 

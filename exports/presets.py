@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from exports.exceptions import InvalidPreset
 from exports.models import Preset
 from notifications.access import teams_of
+from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -95,7 +95,7 @@ def request(preset: Preset) -> dict[str, Any]:
     }
 
 
-@transaction.atomic
+@atomic()
 def _save(asked: Question, name: str, params: dict[str, Any]) -> Preset:
     chosen = {
         "team": asked.team,

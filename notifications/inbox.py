@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from django.db import transaction
 from django.db.models import F
 
 from notifications import access, notices, publish
@@ -23,6 +22,7 @@ from notifications.backlog import current_cursor
 from notifications.cursor import Cursor
 from notifications.models import Event, Inbox, Mailing, Stream
 from notifications.notices import Level, Notice
+from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -105,7 +105,7 @@ def page(user: User, *, before: int | None = None, limit: int = PAGE) -> Page:
     return Page(state, cursor, entries, entries[-1].offset if len(events) > limit else None)
 
 
-@transaction.atomic
+@atomic()
 def mark_read(user: User, up_to: int | None = None) -> State:
     """Everything up to the event `up_to` has been read; without it, everything there is.
 

@@ -218,7 +218,7 @@ def _user_of(stream: Stream) -> User | None:
     """Whose stream it is. None if they are gone."""
     _, _, name = stream.name.partition("-")
     people = get_user_model()._default_manager
-    key = access.key_of(name)
+    key: Any = access.key_of(name)
     if key is None:
         # Too long to be in the name. Few projects have such keys, and few users then.
         keys = people.values_list("pk", flat=True).iterator()

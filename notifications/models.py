@@ -14,6 +14,8 @@ from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from notifications.writing import WrittenManager
+
 
 def new_epoch() -> str:
     """A random name for one life of a stream: 12 URL-safe characters without a dot.
@@ -40,7 +42,10 @@ class Stream(models.Model):
         _("floor"), default=0, help_text=_("The highest offset that pruning has removed.")
     )
 
+    objects = WrittenManager["Stream"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("stream")
         verbose_name_plural = _("streams")
 
@@ -64,7 +69,10 @@ class Event(models.Model):
     data = models.JSONField(_("data"), encoder=DjangoJSONEncoder)
     at = models.DateTimeField(_("at"))
 
+    objects = WrittenManager["Event"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("event")
         verbose_name_plural = _("events")
         constraints = [
@@ -91,7 +99,10 @@ class Retained(models.Model):
     data = models.JSONField(_("data"), encoder=DjangoJSONEncoder)
     at = models.DateTimeField(_("at"))
 
+    objects = WrittenManager["Retained"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("retained value")
         verbose_name_plural = _("retained values")
         constraints = [
@@ -144,7 +155,10 @@ class Inbox(models.Model):
         help_text=_("Somebody is sending, or was told to try later: not before this."),
     )
 
+    objects = WrittenManager["Inbox"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("inbox")
         verbose_name_plural = _("inboxes")
 
@@ -166,7 +180,10 @@ class Token(models.Model):
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
 
+    objects = WrittenManager["Token"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("token")
         verbose_name_plural = _("tokens")
 

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db import transaction
 from django.utils import timezone
 
 from notifications.models import Retained, Stream
+from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def forget(name: str, batch: int = BATCH) -> None:
         stream.delete()
 
 
-@transaction.atomic
+@atomic()
 def _prune_events(stream_id: int, before: datetime, batch: int) -> int:
     """Remove the oldest events, up to the first that is kept: offsets stay gapless."""
     stream = Stream.objects.select_for_update().get(pk=stream_id)
@@ -75,7 +75,7 @@ def _prune_events(stream_id: int, before: datetime, batch: int) -> int:
     return last - stream.floor
 
 
-@transaction.atomic
+@atomic()
 def _prune_values(stream_id: int, before: datetime, batch: int) -> int:
     # With the row locked, nobody gives a value its next revision meanwhile.
     Stream.objects.select_for_update().get(pk=stream_id)

@@ -20,6 +20,7 @@ from notifications.cursor import Cursor
 from notifications.items import Item
 from notifications.models import Event, Retained, Stream
 from notifications.push import after_commit
+from notifications.writing import alias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ def retain(stream: str, key: str, data: Mapping[str, Any]) -> Retained:
 
 def _advance(name: str, *, events: int = 0, values: int = 0) -> Stream:
     """Take the next numbers of a stream, and with them its row's lock until the commit."""
-    if not transaction.get_connection().in_atomic_block:
+    if not transaction.get_connection(alias()).in_atomic_block:
         raise NotInTransaction(f"Publish to {name} inside transaction.atomic().")
     step = {"head": F("head") + events, "revision": F("revision") + values}
     if not Stream.objects.filter(name=name).update(**step):

@@ -19,6 +19,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 from notifications.conf import conf
+from notifications.writing import alias, on_commit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,12 +75,12 @@ def after_commit(items: Iterable[Item] = (), *, doubts: Iterable[Doubt] = ()) ->
     outbox.items.extend(items)
     outbox.doubts.extend(doubts)
     if waiting is None:
-        transaction.on_commit(outbox.push, robust=True)  # At once, outside of a transaction.
+        on_commit(outbox.push)  # At once, outside of a transaction.
 
 
 def _waiting() -> Outbox | None:
     """The running transaction's, if there is one already."""
-    connection = transaction.get_connection()
+    connection = transaction.get_connection(alias())
     # None is a block without a savepoint of its own: nothing is rolled back to it.
     savepoints = set(connection.savepoint_ids) - {None}
     # A hook is kept per set of savepoints, as Django does: rolling one back forgets

@@ -31,7 +31,8 @@ class BelowScriptName:
         path = scope["path"]
         if prefix and path.startswith(f"{prefix.rstrip('/')}/"):
             path = path[len(prefix.rstrip("/")) :]
-        return await self._routes({**scope, "path": path, "root_path": ""}, receive, send)
+        below: Any = {**scope, "path": path, "root_path": ""}
+        return await self._routes(below, receive, send)
 
 
 # Django's path() is typed for views alone.

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
-from django.db import connections, transaction
+from django.db import connections
 from django.utils import timezone
 
 from exports import lifecycle
@@ -25,6 +25,7 @@ from exports.management.progress import Bar, Lines
 from exports.management.watching import Watch
 from exports.models import Export, Format, Status
 from exports.snapshot import NAMED, snapshot
+from notifications.writing import atomic
 
 if TYPE_CHECKING:
     import signal
@@ -151,7 +152,7 @@ class Command(BaseCommand):
         if self._options["follow"]:
             return lifecycle.request(**request), None
         # In one transaction: nobody else sees it while it waits, so nobody else takes it.
-        with transaction.atomic():
+        with atomic():
             export = lifecycle.request(**request, enqueue=False)
             try:
                 claimed = lifecycle.claim(export.pk, worker=_name())

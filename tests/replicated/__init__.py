@@ -1,0 +1,1 @@
+"""The project with a replica that its routers read from, as in Django's documentation."""
