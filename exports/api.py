@@ -123,6 +123,8 @@ class ExportOut(Schema):
     rows_done: int
     rows_again: int
     rows_total: int | None
+    rows_added: int
+    rows_removed: int
     assembled: float | None
     bytes: int
     protected_cells: int

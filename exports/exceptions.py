@@ -23,6 +23,7 @@ ExportError
 ├── TooLarge              its rows or its file are more than an export may have
 ├── UnreadableRow         a value that cannot be read or computed
 ├── Unwritable            a value that the format cannot hold
+├── RepeatedKey           rows share a key, by which an export tells them apart
 ├── WrongCount            the file has not the rows that were counted
 ├── StorageFailed         where files are kept refused, or lost what it was given
 └── LostRace              another process got there first: look again
@@ -194,6 +195,10 @@ class Unwritable(ExportError):
     def __init__(self, message: str, *, row: int | None = None) -> None:
         super().__init__(message)
         self.row = row
+
+
+class RepeatedKey(ExportError):
+    """The primary key of a model that Django does not manage is not unique."""
 
 
 class WrongCount(ExportError):

@@ -158,6 +158,10 @@ class Export(models.Model):
     rows_done = models.BigIntegerField(default=0)
     # The highest that `rows_done` has been: it falls when a part begins anew, and people ask why.
     rows_most = models.BigIntegerField(default=0, db_default=0)
+    # Rows that came or went between the count and the reading of their part, at least: those of
+    # a part that came and went are not seen. `rows_done` is `rows_total` with them.
+    rows_added = models.BigIntegerField(default=0, db_default=0)
+    rows_removed = models.BigIntegerField(default=0, db_default=0)
     # How much of the file is put together, from 0 to 1.
     assembled = models.FloatField(default=0, db_default=0)
     bytes = models.BigIntegerField(default=0)

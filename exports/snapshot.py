@@ -45,6 +45,8 @@ def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -
         "rows_done": export.rows_done,
         "rows_again": export.rows_again,
         "rows_total": export.rows_total,
+        "rows_added": export.rows_added,
+        "rows_removed": export.rows_removed,
         "assembled": assembled(export),
         "bytes": export.bytes,
         "protected_cells": export.protected_cells,

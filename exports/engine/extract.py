@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils import translation
 
 from exports import context, parts, query, registry
 from exports.conf import conf
-from exports.engine import blame, store
+from exports.engine import blame, store, witness
 from exports.engine.ahead import Ahead
 from exports.engine.crc32 import CRC32
 from exports.engine.garbage import rarely_collected
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+TRIES = 3  # at a part whose rows change while they are read, where nothing keeps them still
 AHEAD = 2 * 1024 * 1024  # bytes of lines that may wait to be written; as objects, twice that
 
 
@@ -75,9 +76,19 @@ class Extractor:
     def extract(self, part: Part, turn: Turn, claim: Callable[[], Part | None]) -> Part | None:
         """Write `part`, which this worker has claimed, to storage, and record it.
 
-        Its counters grow meanwhile. Returns what `claim` gives, the next part. Where PostgreSQL
-        writes the lines it is asked for early, so that the database has something to do while
-        this one is stored. Raises Fenced or Stopped when the part is not to be finished.
+        Returns what `claim` gives, the next part. Raises Fenced or Stopped when the part is not
+        to be finished, WrongCount when its rows are not those that are there.
+        """
+        for _ in range(TRIES - 1):
+            with suppress(witness.Unsettled):
+                return self._extract(part, turn, claim)
+        return self._extract(part, turn, claim)
+
+    def _extract(self, part: Part, turn: Turn, claim: Callable[[], Part | None]) -> Part | None:
+        """Once: see `extract`. The counters of `part` grow meanwhile.
+
+        Where PostgreSQL writes the lines, the next part is asked for early, so that the database
+        has something to do while this one is stored.
         """
         part.rows_done = part.bytes = part.protected_cells = 0
         check = CRC32()

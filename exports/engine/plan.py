@@ -11,6 +11,9 @@ from django.db.models import BigIntegerField, F, Value, Window
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import RowNumber
 
+from exports.exceptions import RepeatedKey
+from exports.sentences import Sentence
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -30,6 +33,11 @@ class Range:
     upto: Any
     rows: int
 
+    def of(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of `queryset` in this range."""
+        found = queryset.filter(pk__lte=self.upto)
+        return found if self.after is None else found.filter(pk__gt=self.after)
+
 
 def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]:
     """The rows of `queryset` in ranges of `part_rows`, the last one shorter. [] if empty.
@@ -41,6 +49,7 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
     if queryset.query.order_by:
         part_rows = ALL
     keys = queryset.order_by()
+    _refuse_repeated(keys)
     if keys.query.group_by is not None:
         # Only the keys of groups: Django would group by whatever is added.
         manager = keys.model._base_manager
@@ -53,6 +62,30 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
             ranges.append(Range(after, upto, rows))
             after = upto
     return ranges
+
+
+def _refuse_repeated(keys: QuerySet[Any]) -> None:
+    """Raises RepeatedKey for a view whose rows do not have a key of their own each.
+
+    Of a table of Django's, the database sees to that.
+    """
+    meta = keys.model._meta
+    if meta.managed:
+        return
+    names = _names(keys)
+    rows, distinct = keys.count(), keys.values(*names).distinct().count()
+    if rows != distinct or keys.filter(pk__isnull=True).exists():
+        raise RepeatedKey(
+            Sentence(
+                'The key "%(key)s" of %(model)s is not unique: %(rows)s rows have %(distinct)s '
+                "keys, or one is NULL. Give the model a primary key that is unique, for example "
+                "row_number() in its view.",
+                key=", ".join(names),
+                model=meta.label,
+                rows=rows,
+                distinct=distinct,
+            )
+        )
 
 
 def _by_stepping(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterator[tuple[Any, int]]:

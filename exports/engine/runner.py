@@ -31,7 +31,7 @@ from exports.models import Consistency, Export, Part, Stage, Status
 from exports.sentences import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +121,22 @@ def _reason(error: Exception) -> str:
     if isinstance(error, DatabaseError):
         return refusal(error)
     return str(error) if isinstance(error, ExportError) else f"{type(error).__name__}: {error}"
+
+
+def _changed(done: Sequence[Part]) -> dict[str, int]:
+    """How many rows came and went between the count and the reading, at least."""
+    differences = [part.rows_done - part.rows for part in done]
+    changed = {
+        "rows_added": sum(number for number in differences if number > 0),
+        "rows_removed": -sum(number for number in differences if number < 0),
+    }
+    if any(changed.values()):
+        logger.info(
+            "Since the count %s rows were added and %s removed.",
+            f"{changed['rows_added']:,}",
+            f"{changed['rows_removed']:,}",
+        )
+    return changed
 
 
 class _Run:
@@ -257,8 +273,8 @@ class _Run:
         took, size = time.monotonic() - self._started, f"{file['bytes']:,}"
         logger.info("%s rows, %s bytes. This attempt took %.1f s.", f"{rows:,}", size, took)
         with store.deleted_on_error(file["file"]):
-            counted = {"rows_done": rows, "rows_total": rows}
-            lifecycle.succeed(export, lines=self._log.take(), **counted, **file)
+            changed = _changed(done)
+            lifecycle.succeed(export, lines=self._log.take(), rows_done=rows, **changed, **file)
         if export.status == Status.SUCCEEDED:
             for part in done:
                 store.delete(part.file)

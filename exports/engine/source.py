@@ -211,6 +211,17 @@ class Source:
             cursor.execute("CLOSE places")
         return list(compiler.results_iter([found])), rest
 
+    def count(self, queryset: QuerySet[Any]) -> int:
+        """How many rows it has, read over this connection."""
+        try:
+            sql, parameters = self.sql(queryset.order_by().values("pk"))
+        except EmptyResultSet:
+            return 0
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM ({sql}) AS counted", parameters)  # noqa: S608 - Django's SQL
+            [number] = cursor.fetchone()
+        return int(number)
+
     def sql(self, queryset: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
         """Its SQL and parameters. Raises EmptyResultSet when there is nothing to ask for."""
         compiler = queryset.query.get_compiler(connection=self.connection)

@@ -16,7 +16,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.sql import Identifier, Literal
 
-from exports.engine import formula
+from exports.engine import formula, witness
 from exports.engine.kinds import Kind
 from exports.engine.projection import protected, selected
 
@@ -90,7 +90,11 @@ def read(
         raw: Connection[Any] = source.connection.connection
         # Makes Django's errors of psycopg's, whose SQLSTATE says whether a retry may help.
         with source.connection.wrap_database_errors:
-            yield from _copied(raw.pgconn, query)
+            written = 0
+            for lines in _copied(raw.pgconn, query):
+                written += len(lines)
+                yield lines
+        witness.compare(source, queryset, keys, written)
 
 
 def statement(
@@ -160,11 +164,12 @@ def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines]:
             yield []
     _expect(pgconn, pgconn.get_result(), ExecStatus.COPY_OUT)
     lines: Lines = []
-    room = BYTES
+    room, rows = BYTES, 0
     while True:
         size, data = pgconn.get_copy_data(1)
         if size > 0:
             lines.append(data)
+            rows += 1
             room -= size
             if room < 0 or len(lines) == ROWS:
                 yield lines
@@ -178,6 +183,8 @@ def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines]:
     yield lines
     while (result := pgconn.get_result()) is not None:
         _expect(pgconn, result, ExecStatus.COMMAND_OK)
+        if result.command_tuples != rows:  # PostgreSQL's own count: "COPY 5".
+            raise OperationalError(f"Of {result.command_tuples} rows of a COPY, {rows} came.")
 
 
 def _wait(pgconn: PGconn) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports.engine import blame
+from exports.engine import blame, witness
 from exports.engine.kinds import KeyedPage
 from exports.engine.projection import selected
 from exports.engine.retries import is_curable
@@ -50,16 +50,19 @@ def read(
     found = selected(found, ["pk", *(each for reading in readings for each in reading.reads)])
     # Where one page ends and the next begins, only keys can say.
     pages = _by_stream if source.is_postgres or order else _by_keyset
-    for rows in pages(source, found, keys, page_rows):
-        yield _page(list(zip(*rows, strict=True)), readings)
+    written = 0
+    with source.reading():
+        for rows in pages(source, found, keys, page_rows):
+            written += len(rows)
+            yield _page(list(zip(*rows, strict=True)), readings)
+        witness.compare(source, queryset, keys, written)
 
 
 def _by_stream(
     source: Source, found: QuerySet[Any], keys: Range, page_rows: int
 ) -> Iterator[list[Any]]:
-    with source.reading():
-        # It is one query, however few are taken at a time.
-        yield from source.pages(_after(found, keys.after), min(page_rows, AT_ONCE))
+    # It is one query, however few are taken at a time.
+    yield from source.pages(_after(found, keys.after), min(page_rows, AT_ONCE))
 
 
 def _by_keyset(
