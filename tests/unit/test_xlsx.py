@@ -12,7 +12,8 @@ import pytest
 
 from exports.engine.kinds import Field, Kind
 from exports.engine.writers.base import Options
-from exports.engine.writers.xlsx import XLSXWriter, segments, sheets, writer
+from exports.engine.writers.xlsx import XLSXWriter, segments, writer
+from exports.engine.writers.xlsx.rows import letters
 from exports.exceptions import Unwritable
 from tests.workbooks import page, part, read, rows_of, workbook
 
@@ -32,19 +33,6 @@ def expected(first, last):
 def six_rows(monkeypatch):
     """A sheet has six rows: a header and five."""
     monkeypatch.setattr(writer, "SHEET_ROWS", 6)
-
-
-@pytest.fixture
-def cuts(monkeypatch):
-    """How many rows before each cut that is made."""
-    made = []
-
-    def cut(segment, data, rows):
-        made.append(rows)
-        return segments.cut(segment, data, rows)
-
-    monkeypatch.setattr(sheets, "cut", cut)
-    return made
 
 
 # -- The workbook -------------------------------------------------------------------
@@ -82,10 +70,25 @@ def test_without_a_header_nothing_is_frozen():
     assert read(book) == {"Sheet1": expected(1, 2)}
 
 
-def test_rows_and_cells_do_not_say_where_they_are():
-    assert rows_of(workbook(FIELDS, [page(["1", None])], header=False)) == (
-        "<row><c><v>1</v></c><c/></row>"
+def test_rows_and_cells_say_where_they_are_in_their_sheet(six_rows):
+    rows = [["1", None]] * 3
+
+    book = workbook(FIELDS, [page(*rows)], [page(*rows)])
+
+    name = '<c r="B1" s="1" t="inlineStr"><is><t>name</t></is></c></row>'
+    assert rows_of(book).partition(name)[2] == "".join(
+        f'<row r="{row}"><c r="A{row}"><v>1</v></c><c r="B{row}"/></row>' for row in range(2, 7)
     )
+    assert rows_of(book, "xl/worksheets/sheet2.xml").partition(name)[2] == (
+        '<row r="2"><c r="A2"><v>1</v></c><c r="B2"/></row>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "name"), {1: "A", 26: "Z", 27: "AA", 702: "ZZ", 703: "AAA", 16_384: "XFD"}.items()
+)
+def test_columns_have_letters(column, name):
+    assert letters(column) == name
 
 
 def test_columns_of_times_are_wide_enough_to_be_seen():
@@ -161,24 +164,16 @@ def test_without_a_header_a_sheet_has_a_row_more(six_rows):
     assert read(book) == {"Sheet1": expected(1, 6), "Sheet2": expected(7, 7)}
 
 
-def test_rows_that_fill_a_sheet_begin_no_other(six_rows, cuts):
+def test_rows_that_fill_a_sheet_begin_no_other(six_rows):
     book = workbook(FIELDS, [numbered(1, 2)], [numbered(3, 5)], [])
 
     assert read(book) == {"Sheet1": [HEADER, *expected(1, 5)]}
-    assert cuts == []
 
 
 def test_a_page_may_fill_many_sheets(six_rows):
     book = workbook(FIELDS, [numbered(1, 17)])
 
     assert [len(rows) for rows in read(book).values()] == [6, 6, 6, 3]
-
-
-def test_only_what_the_end_of_a_sheet_cuts_is_inflated(six_rows, cuts):
-    workbook(FIELDS, *([numbered(first, first + 2)] for first in range(1, 12, 3)))
-
-    # After 3 rows, 2 are left; after 1 and 3 more, 1.
-    assert cuts == [2, 1]
 
 
 def test_a_part_is_done_with_when_the_next_is_asked_for(six_rows):

@@ -16,7 +16,7 @@ from exports.engine.kinds import Field, Kind
 from exports.engine.writers.base import Options
 from exports.engine.writers.xlsx import XLSXWriter, cells, numbers, text
 from exports.exceptions import Unwritable
-from tests.workbooks import page, read, rows_of, workbook
+from tests.workbooks import page, read, rows_of, without_addresses, workbook
 
 DAY = datetime.date
 MOMENT = datetime.datetime
@@ -155,14 +155,14 @@ def test_an_object_comes_back_by_its_type(value, expected):
 
 @pytest.mark.parametrize("kind", Kind)
 def test_nothing_keeps_its_place(kind):
-    assert rows_of(only(kind, None)).endswith(
+    assert without_addresses(rows_of(only(kind, None))).endswith(
         '<row><c t="inlineStr"><is><t>x</t></is></c><c/></row>'
     )
 
 
 @pytest.mark.parametrize("unfit", ["\ud800", "\ufffe", "\uffff"])
 def test_what_is_no_character_is_escaped(unfit):
-    assert text.text(f"a{unfit}") == f'<c t="inlineStr"><is><t>a_x{ord(unfit):04X}_</t></is></c>'
+    assert text.text(f"a{unfit}") == f' t="inlineStr"><is><t>a_x{ord(unfit):04X}_</t></is></c>'
 
 
 def test_openpyxl_sees_numbers_and_times_with_their_formats():
@@ -266,7 +266,7 @@ def test_quoted_cells_are_counted(protect, expected):
     writer = XLSXWriter([Field("=", Kind.TEXT), Field("b", Kind.VALUE)], Options(protect=protect))
     written = writer.part(io.BytesIO())
 
-    written.write(page(["=1", "=2"], ["=1", "a"], ['<c s="3" t="inlineStr">', None]))
+    written.write(page(["=1", "=2"], ["=1", "a"], [' s="3" t="inlineStr">', None]))
     written.write(page(["a", "=1"], ["@", 1]))
 
     assert written.protected == expected
@@ -303,14 +303,14 @@ def test_what_is_not_in_the_form_of_its_kind_is_text(kind, odd):
 
 @given(st.lists(st.none() | st.decimals(allow_nan=None).map("{:f}".format)))
 def test_decimals_are_the_same_at_once_and_one_by_one(values):
-    expected = [numbers.decimal(value) if value else "<c/>" for value in values]
+    expected = [numbers.decimal(value) if value else "/>" for value in values]
 
     assert numbers.decimals(values) == expected
 
 
 @given(st.lists(st.none() | st.floats().map(repr)))
 def test_floats_are_the_same_at_once_and_one_by_one(values):
-    expected = [numbers.floating(value) if value else "<c/>" for value in values]
+    expected = [numbers.floating(value) if value else "/>" for value in values]
 
     assert numbers.floatings(values) == expected
 
@@ -329,7 +329,8 @@ def test_cells_are_the_same_whether_values_come_back_or_not():
     fields = [Field("a", Kind.TEXT), Field("b", Kind.DATETIME)]
     rows = [[f"a {at}", f"2013-01-01T10:00:{at}"] for at in range(10, 60)]
 
-    once = rows_of(workbook(fields, [page(*rows)], header=False))
+    once = without_addresses(rows_of(workbook(fields, [page(*rows)], header=False)))
 
     assert once.count("<row>") == 50
-    assert rows_of(workbook(fields, [page(*rows * 20)], header=False)) == once * 20
+    again = rows_of(workbook(fields, [page(*rows * 20)], header=False))
+    assert without_addresses(again) == once * 20

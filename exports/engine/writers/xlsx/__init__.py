@@ -1,9 +1,9 @@
 """XLSX: a workbook whose sheets are joined from parts that any worker has written.
 
-`cells` makes XML of values, a column at a time. `segments` deflates rows in pieces that can be
-joined as they are, and keeps an index of them. `sheets` fills one sheet after another with
-such pieces, `zip` is the container, and `book` the documents about the sheets in it. So a row
-is deflated once, by whoever reads it, and assembling copies.
+`cells` makes XML of values, a column at a time. `rows` puts cells into rows, with marks where
+their addresses come. `segments` deflates rows for the way to whoever joins them, and keeps an
+index. `sheets` numbers the rows and fills one sheet after another, `zip` is the container, and
+`book` the documents about the sheets in it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from exports.engine.formula import looks_like_formula
 from exports.engine.kinds import Kind
+from exports.engine.writers.xlsx.rows import addressed, template
 from exports.engine.writers.xlsx.styles import Style
 from exports.engine.writers.xlsx.text import text
 
@@ -26,8 +27,8 @@ _WIDTHS = {Kind.DATE: 12, Kind.DATETIME: 25, Kind.TIME: 14, Kind.DURATION: 16, K
 _WIDTH = 10
 _WIDEST_HEADER = 40
 
-_HEADER = f'<c s="{Style.HEADER:d}" t="inlineStr">'
-_QUOTED = f'<c s="{Style.QUOTED_HEADER:d}" t="inlineStr">'
+_HEADER = f' s="{Style.HEADER:d}" t="inlineStr">'
+_QUOTED = f' s="{Style.QUOTED_HEADER:d}" t="inlineStr">'
 
 RELATIONS = (
     f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">'
@@ -60,7 +61,7 @@ def _header(fields: Sequence[Field], options: Options) -> str:
         text(header, _QUOTED if options.protect and looks_like_formula(header) else _HEADER)
         for header in (field.header for field in fields)
     ]
-    return f"<row>{''.join(cells)}</row>"
+    return addressed(template(len(cells)) % tuple(cells), 1)
 
 
 def _width(at: int, field: Field) -> str:

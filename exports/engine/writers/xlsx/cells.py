@@ -1,7 +1,8 @@
 """Cells of values, a column at a time.
 
-A cell does not say where it is: it stands in its row, so an empty one keeps its place. Values
-come back in columns (a carrier, a day, an hour), and then their cells are remembered.
+A cell is made without its address, which `segments` writes in front of it. So equal values have
+equal cells. Values come back in columns (a carrier, a day, an hour), and then their cells are
+remembered.
 """
 
 from __future__ import annotations

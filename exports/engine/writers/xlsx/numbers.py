@@ -40,12 +40,12 @@ _DECIMAL = re.compile(r"-?(\d+)(?:\.(\d+))?", re.ASCII)
 _FLOAT = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?", re.ASCII)
 _PERIOD = re.compile(r"P(\d+)DT(\d+)(?:\.(\d{1,6}))?S", re.ASCII)
 
-# How a cell begins, without and with a fraction of a second.
-_DATE = (f'<c s="{Style.DATE:d}"><v>',) * 2
-_DATETIME = (f'<c s="{Style.DATETIME:d}"><v>', f'<c s="{Style.DATETIME_MS:d}"><v>')
-_TIME = (f'<c s="{Style.TIME:d}"><v>', f'<c s="{Style.TIME_MS:d}"><v>')
-_DURATION = (f'<c s="{Style.DURATION:d}"><v>', f'<c s="{Style.DURATION_MS:d}"><v>')
-_BOOLEANS = {"true": '<c t="b"><v>1</v></c>', "false": '<c t="b"><v>0</v></c>'}
+# How a cell goes on behind its address, without and with a fraction of a second.
+_DATE = (f' s="{Style.DATE:d}"><v>',) * 2
+_DATETIME = (f' s="{Style.DATETIME:d}"><v>', f' s="{Style.DATETIME_MS:d}"><v>')
+_TIME = (f' s="{Style.TIME:d}"><v>', f' s="{Style.TIME_MS:d}"><v>')
+_DURATION = (f' s="{Style.DURATION:d}"><v>', f' s="{Style.DURATION_MS:d}"><v>')
+_BOOLEANS = {"true": ' t="b"><v>1</v></c>', "false": ' t="b"><v>0</v></c>'}
 
 
 def boolean(value: str) -> str:
@@ -135,7 +135,7 @@ def _days(days: int, microseconds: int, style: tuple[str, str]) -> str:
 
 
 def _number(value: str) -> str:
-    return f"<c><v>{value}</v></c>"
+    return f"><v>{value}</v></c>"
 
 
 def _are_numbers(values: Sequence[str], characters: bytes) -> bool:

@@ -1,8 +1,7 @@
-"""Rows as raw deflate segments that can be joined as they are, with an index of them.
+"""Rows as pieces of a deflate stream, and an index of the pieces.
 
-A segment ends with a full flush: at the edge of a byte, with nothing before it that what
-follows would refer to. So it can be inflated by itself, and a deflate stream is any number of
-segments and FINAL. A part is its segments, then the index: JSON, and the length of that.
+Each piece, a segment, can be inflated by itself. A part is its segments, then the index: JSON, and
+the length of that.
 """
 
 from __future__ import annotations
@@ -13,23 +12,18 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from isal import isal_zlib
 
+from exports.engine.writers.deflate import compressor, end
+
 if TYPE_CHECKING:
     from exports.engine.writers.base import Out
 
-# An empty block that says that it is the last.
-FINAL = b"\x03\x00"
-
-# 2 and 3 take longer, and save one and two per cent.
-_LEVEL = 1
-_RAW = -isal_zlib.MAX_WBITS
 # A segment has at least so many bytes of rows, if there are as many: small ones deflate badly.
 _SMALLEST = 512 * 1024
 _LENGTH = struct.Struct("<I")
-_END_OF_ROW = b"</row>"
 
 
 class Segment(NamedTuple):
-    """What has to be known of a segment to join it: its rows, bytes before and after, CRC-32."""
+    """What has to be known of a segment: its rows, bytes before and after, CRC-32."""
 
     rows: int
     raw: int
@@ -39,18 +33,9 @@ class Segment(NamedTuple):
 
 def deflate(raw: bytes, rows: int = 0) -> tuple[Segment, bytes]:
     """A segment of this."""
-    deflater = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW)
-    data = deflater.compress(raw) + deflater.flush(isal_zlib.Z_FULL_FLUSH)
+    packer = compressor()
+    data = packer.compress(raw) + end(packer)
     return Segment(rows, len(raw), len(data), isal_zlib.crc32(raw)), data
-
-
-def cut(segment: Segment, data: bytes, rows: int) -> tuple[tuple[Segment, bytes], ...]:
-    """Two segments, the first of so many rows."""
-    raw = isal_zlib.decompressobj(_RAW).decompress(data)
-    # In text there is no "<": it is escaped.
-    rest = raw.split(_END_OF_ROW, rows)[-1]
-    first = raw[: len(raw) - len(rest)]
-    return deflate(first, rows), deflate(rest, segment.rows - rows)
 
 
 def index(part: IO[bytes]) -> list[Segment]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
+from exports.engine.writers.deflate import inflate
 from exports.engine.writers.xlsx import book
-from exports.engine.writers.xlsx.segments import Segment, cut, deflate, index
+from exports.engine.writers.xlsx.rows import END, numbered
+from exports.engine.writers.xlsx.segments import deflate, index
 from exports.engine.writers.xlsx.styles import stylesheet
 from exports.engine.writers.xlsx.zip import Archive
 
@@ -14,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Sheets:
-    """A workbook in the making. `room` is how many rows of values a sheet has."""
+    """A workbook in the making. Each sheet has values from its row `first` to its row `last`."""
 
-    def __init__(self, out: Out, start: str, room: int) -> None:
+    def __init__(self, out: Out, start: str, *, first: int, last: int) -> None:
         self._start = deflate(start.encode())
         self._end = deflate(book.SHEET_END.encode())
-        self._room = room
+        self._first, self._last = first, last
         self._sheets = 0
         self._archive = Archive(out)
         self._archive.add("_rels/.rels", book.RELATIONS)
@@ -27,9 +29,10 @@ class Sheets:
         self._begin()
 
     def add(self, part: IO[bytes]) -> None:
-        """The rows of a part. They are copied as they are, but for where a sheet ends."""
+        """The rows of a part, with the numbers that they have here."""
         for segment in index(part):
-            self._add(segment, part.read(segment.size))
+            # Of what is split, nothing is behind the last END.
+            self._add(inflate(part.read(segment.size)).split(END)[:-1])
 
     def close(self) -> None:
         """The last sheet, and what tells of the sheets. To be called once, after the last part."""
@@ -39,19 +42,19 @@ class Sheets:
         self._archive.add("[Content_Types].xml", book.content_types(self._sheets))
         self._archive.close()
 
-    def _add(self, segment: Segment, data: bytes) -> None:
-        while segment.rows > self._left:
-            if self._left:
-                first, (segment, data) = cut(segment, data, self._left)
-                self._archive.write(*first)
-            self._finish()
-            self._begin()
-        self._archive.write(segment, data)
-        self._left -= segment.rows
+    def _add(self, rows: list[bytes]) -> None:
+        while rows:
+            if self._next > self._last:
+                self._finish()
+                self._begin()
+            fitting = rows[: self._last - self._next + 1]
+            self._archive.write(*deflate(numbered(fitting, self._next)))
+            self._next += len(fitting)
+            rows = rows[len(fitting) :]
 
     def _begin(self) -> None:
         self._sheets += 1
-        self._left = self._room
+        self._next = self._first
         self._archive.begin(book.sheet_name(self._sheets))
         self._archive.write(*self._start)
 

@@ -11,10 +11,11 @@ from exports.engine.writers.xlsx.styles import Style
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EMPTY = "<c/>"
-# How a cell begins.
-PLAIN = '<c t="inlineStr">'
-QUOTED = f'<c s="{Style.QUOTED:d}" t="inlineStr">'
+# A cell, behind its address.
+EMPTY = "/>"
+# How one goes on there.
+PLAIN = ' t="inlineStr">'
+QUOTED = f' s="{Style.QUOTED:d}" t="inlineStr">'
 
 # What Excel holds in a cell, in units of UTF-16. It repairs a file with more, by cutting.
 LONGEST = 32_767

@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 from exports.engine.writers.xlsx.book import sheet_start
 from exports.engine.writers.xlsx.cells import column
+from exports.engine.writers.xlsx.rows import template
 from exports.engine.writers.xlsx.segments import Segments
 from exports.engine.writers.xlsx.sheets import Sheets
 from exports.engine.writers.xlsx.text import LONGEST, QUOTED, TooLongError
@@ -54,7 +55,7 @@ class XLSXWriter:
         return XLSXPart(out, self._fields, protect=self._options.protect)
 
     def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> None:
-        sheets = Sheets(out, self._start, SHEET_ROWS - self._options.header)
+        sheets = Sheets(out, self._start, first=1 + self._options.header, last=SHEET_ROWS)
         for part in parts:
             sheets.add(part)
         sheets.close()
@@ -67,6 +68,7 @@ class XLSXPart:
         self.protected = 0
         self._fields = fields
         self._columns = [column(field.kind, protect=protect) for field in fields]
+        self._row = template(len(fields))
         self._segments = Segments(out)
 
     def write(self, page: Page) -> None:
@@ -76,11 +78,11 @@ class XLSXPart:
                 cells.append(make(page[at]))
             except TooLongError as error:
                 raise self._unwritable(page, at, error) from error
-        rows = "</row><row>".join(map("".join, zip(*cells, strict=True)))
+        rows = "".join(map(self._row.__mod__, zip(*cells, strict=True)))
         if rows:
             # No text has a "<", so this counts cells.
-            self.protected += rows.count(QUOTED)
-            self._segments.write(f"<row>{rows}</row>".encode(), len(cells[0]))
+            self.protected += rows.count(f"{QUOTED}<")
+            self._segments.write(rows.encode(), len(cells[0]))
 
     def close(self) -> None:
         self._segments.close()

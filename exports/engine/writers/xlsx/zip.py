@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from isal import isal_zlib
 
-from exports.engine.writers.xlsx.segments import FINAL, Segment, deflate
+from exports.engine.writers.deflate import FINAL
+from exports.engine.writers.xlsx.segments import Segment, deflate
 
 if TYPE_CHECKING:
     from exports.engine.writers.base import Out
