@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import uuid
+import zlib
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -342,7 +343,7 @@ def test_a_text_that_comes_again_is_written_as_the_first_time(name):
 
 
 @FORMATS
-def test_packed_parts_join_into_one_file_that_a_reader_of_gzip_unpacks(name):
+def test_packed_parts_join_into_one_member_of_gzip(name):
     rows = [[number, f"name {number}"] for number in range(1_000)]
     writer = writer_class(name)(fields(["id", "name"]), Options(gzip=True))
     pages = [list(zip(*rows[cut], strict=True)) for cut in (slice(600), slice(600, 1_000))]
@@ -350,7 +351,10 @@ def test_packed_parts_join_into_one_file_that_a_reader_of_gzip_unpacks(name):
     file = assembled(writer, *(part(writer, page)[0] for page in pages))
 
     whole = written(name, ["id", "name"], *rows)
-    assert gzip.decompress(file) == whole
+    inflater = zlib.decompressobj(wbits=31)  # Of gzip, and of one member alone.
+    assert inflater.decompress(file) == whole
+    assert inflater.eof
+    assert inflater.unused_data == b""
     assert len(file) < len(whole) / 2
 
 
@@ -361,10 +365,10 @@ def test_packed_bytes_do_not_depend_on_when_or_in_which_pages_they_were_written(
     pages = [list(zip(*rows[at : at + size], strict=True)) for at in range(0, 1_000, size)]
     writer = writer_class(name)(fields(["id", "name"]), Options(gzip=True))
 
-    file = part(writer, *pages)[0]
+    packed = part(writer, *pages)[0]
 
-    assert file == part(writer, list(zip(*rows, strict=True)))[0]
-    assert file[4:8] == bytes(4), "No time in it."
+    assert packed == part(writer, list(zip(*rows, strict=True)))[0]
+    assert assembled(writer, packed)[4:8] == bytes(4), "No time in it."
 
 
 @FORMATS
@@ -373,6 +377,4 @@ def test_a_packed_file_without_parts_is_one_that_can_be_unpacked(name):
 
     file = assembled(writer)
 
-    with gzip.open(io.BytesIO(file)) as unpacked:
-        assert unpacked.read() == (b"id\n" if name == "csv" else b"")
-    assert file.startswith(b"\x1f\x8b")
+    assert gzip.decompress(file) == (b"id\n" if name == "csv" else b"")

@@ -1,14 +1,14 @@
 """What the text formats have in common: a file is a head and then lines, part after part.
 
-So parts are joined as they are, gzip members too: a reader of gzip takes several, one
-after the other, for one file (RFC 1952).
+So parts are joined as they are; packed ones become one member of gzip.
 """
 
 from __future__ import annotations
 
+import io
 from typing import IO, TYPE_CHECKING, Any
 
-from isal import isal_zlib
+from exports.engine.writers.gzip import BLOCK, GzipFile, GzipPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,11 +16,7 @@ if TYPE_CHECKING:
     from exports.engine.kinds import Field, Page
     from exports.engine.writers.base import Options, Out
 
-BLOCK = 1024 * 1024
 MOST_REMEMBERED = 20_000  # texts; a few megabytes
-
-# isal's fastest level costs next to nothing beside the rows; zlib's would halve the speed.
-GZIP_LEVEL, GZIP_FORM = 1, 31
 
 
 class Remembered(dict[Any, str]):
@@ -49,9 +45,8 @@ class LinesPart:
 
     def __init__(self, out: Out, options: Options) -> None:
         self.protected = 0
-        self._out = out
-        self._packer = isal_zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORM) if options.gzip else None
-        self._unpacked = bytearray()
+        self._packer = GzipPart(out) if options.gzip else None
+        self._out: Out = self._packer or out
 
     def write(self, page: Page) -> None:
         columns = map(self.column, range(len(page)), page)
@@ -79,19 +74,11 @@ class LinesPart:
         raise NotImplementedError
 
     def put(self, block: bytes) -> None:
-        if self._packer is None:
-            self._out.write(block)
-            return
-        # In blocks of one size: what comes out depends on how it is put in, and how many lines
-        # the database sends at once depends on the moment.
-        self._unpacked += block
-        while len(self._unpacked) >= BLOCK:
-            self._out.write(self._packer.compress(self._unpacked[:BLOCK]))
-            del self._unpacked[:BLOCK]
+        self._out.write(block)
 
     def close(self) -> None:
         if self._packer is not None:
-            self._out.write(self._packer.compress(self._unpacked) + self._packer.flush())
+            self._packer.close()
 
 
 class LinesWriter:
@@ -110,10 +97,21 @@ class LinesWriter:
 
     def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> None:
         head = self.head()
-        if head or self.options.gzip:  # Nothing at all is no gzip file.
-            top = LinesPart(out, self.options)
-            top.put(head)
-            top.close()
+        if self.options.gzip:
+            self._pack(out, head, parts)
+            return
+        if head:
+            out.write(head)
         for part in parts:
             while block := part.read(BLOCK):
                 out.write(block)
+
+    def _pack(self, out: Out, head: bytes, parts: Iterable[IO[bytes]]) -> None:
+        packed, top = GzipFile(out), io.BytesIO()
+        made = GzipPart(top)
+        made.write(head)
+        made.close()
+        packed.add(top)
+        for part in parts:
+            packed.add(part)
+        packed.close()
