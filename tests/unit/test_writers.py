@@ -240,6 +240,34 @@ def test_the_header_can_be_left_out():
     assert written("csv", ["x"], ["a"], header=False, bom=True) == b"\xef\xbb\xbfa\n"
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_no_csv_begins_as_one_of_sylk_does(packed):
+    def file(columns, *rows, **options):
+        made = written("csv", columns, *rows, gzip=packed, **options)
+        return gzip.decompress(made) if packed else made
+
+    assert file(["ID", "ID"], ["ID", 1]) == b'"ID",ID\nID,1\n'
+    assert file(["ID;P"], delimiter="|") == b'"ID;P"\n'
+    assert file(["ID,P"]) == b'"ID,P"\n'
+    assert file(["Id"]) == b"Id\n"
+    assert file(["ID"], bom=True) == b"\xef\xbb\xbfID\n"
+    assert file(["x", "y"], ["ID1", "ID"], ["ID2", "ID"], header=False) == b'"ID1",ID\nID2,ID\n'
+    assert file(["x"], ["ID1"], header=False, bom=True) == b"\xef\xbb\xbfID1\n"
+
+
+def test_whichever_part_has_the_first_row_no_csv_begins_as_one_of_sylk_does():
+    writer = writer_class("csv")(fields(["x", "y"]), Options(header=False))
+    out = io.BytesIO()
+    copied = writer.part(out)
+
+    copied.write_lines([])
+    copied.write_lines([b"ID1,a\n", b"ID2,b\n"])
+    copied.close()
+
+    assert assembled(writer, part(writer)[0], out.getvalue()) == b'"ID1",a\nID2,b\n'
+    assert out.getvalue() == part(writer, [["ID1", "ID2"], ["a", "b"]])[0]
+
+
 def test_protection_can_be_left_out():
     columns = [Field("=x", Kind.TEXT), Field("+y", Kind.VALUE)]
 
@@ -261,6 +289,8 @@ def test_cells_that_the_database_has_protected_are_counted_as_its_lines_come():
         b'"\'=,""\n",-5,"\'+1,""\n"\n',
         b"',1,a'=1\n",
         b'"a,\'=1",-1,"a""\'=1"\n',
+        "'\uff1d1,1,'\ufeff=1\n".encode(),
+        "'\uff1e1,1,\"'\n\"\n".encode(),
         b",,\n",
     ]
     out = io.BytesIO()
@@ -268,7 +298,7 @@ def test_cells_that_the_database_has_protected_are_counted_as_its_lines_come():
 
     writer.write_lines(lines)
 
-    assert writer.protected == 5
+    assert writer.protected == 8
     assert out.getvalue() == b"".join(lines)
 
 

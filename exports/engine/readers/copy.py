@@ -42,10 +42,12 @@ LONGEST_NAME = 63  # bytes; PostgreSQL cuts what is longer
 AS_JSON = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
 
 # With the collation "C", as no expression works on a text whose collation is not deterministic.
-# What is stored is asked for twice: a comparison with "A" is cheap, and spares nearly every
-# text the regular expression. What is computed would be computed twice, and perhaps differ.
+# What is stored is asked for more than once: comparisons are cheap, and spare nearly every text
+# the regular expression. Below "A" and from the byte order mark on, which the signs of full width
+# follow. What is computed would be computed again, and perhaps differ.
 _STORED = (
-    "CASE WHEN %(expressions)s COLLATE \"C\" < 'A' AND "
+    "CASE WHEN (%(expressions)s COLLATE \"C\" < 'A' OR "
+    "%(expressions)s COLLATE \"C\" >= U&'\FEFF') AND "
     f"%(expressions)s COLLATE \"C\" ~ '^{formula.PATTERN.replace(chr(39), chr(39) * 2)}' "
     "THEN '''' || %(expressions)s ELSE %(expressions)s END"
 )

@@ -2,6 +2,10 @@
 
 Nothing is an empty cell, and an empty text a quoted one, so that what reads the file can
 tell them apart.
+
+A file that begins with `ID` is taken for another format, SYLK, by Excel; so a cell that may come
+first in it is quoted if it begins like that. A part does not know whether it will be the first
+with rows, so its first line is written as if it were.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from exports.engine.formula import looks_like_formula, protect
+from exports.engine.formula import has_protected, looks_like_formula, protect, was_protected
 from exports.engine.kinds import Kind
 from exports.engine.writers.lines import LinesPart, LinesWriter, Remembered
 from exports.engine.writers.text import cell
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
 
 # Values of these types must not look like text: a negative number, for one.
 NOT_TEXT = (bool, int, float, Decimal, datetime.date, datetime.time, datetime.timedelta)
-WAS_PROTECTED = re.compile(rb"'+[=+@\t\r-]").match
 END_OF_DATA = "\\."  # On a line of its own it ends what PostgreSQL reads, unless it is quoted.
 
 
@@ -43,7 +46,8 @@ class CSVWriter(LinesWriter):
             return mark.encode()
         cells = _Cells(self.options, is_alone=len(self.fields) == 1)
         headers = [cells.text(field.header) for field in self.fields]
-        return f"{mark}{self.options.delimiter.join(headers)}\n".encode()
+        line = f"{self.options.delimiter.join(headers)}\n".encode()
+        return mark.encode() + line if mark else _not_sylk(line, self.options.delimiter)
 
 
 class CSVPart(LinesPart):
@@ -54,12 +58,11 @@ class CSVPart(LinesPart):
         self._cells = _Cells(options, is_alone=len(fields) == 1)
         self._texts = [Remembered(self._cells.remembered, nothing="") for _ in fields]
         mark = re.escape(options.delimiter.encode())
-        # In what the database has made: where there may be a cell that was protected, and
-        # the cells of a line, each without its quotes.
-        self._suspect = re.compile(rb"'[=+@\t\r-]").search
+        # In what the database has made: the cells of a line, each without its quotes.
         self._cells_of = re.compile(
             rb'(?:"([^"]*(?:""[^"]*)*)"|([^' + mark + rb"\n]*))(?:" + mark + rb"|\n)"
         ).finditer
+        self._may_begin_file = not (options.header or options.bom)
         self._can_hold = options.protect and any(field.kind is Kind.TEXT for field in fields)
 
     def column(self, number: int, values: Sequence[Any]) -> Iterable[str]:
@@ -99,9 +102,15 @@ class CSVPart(LinesPart):
 
     def write_lines(self, lines: Sequence[bytes | memoryview]) -> None:
         block = b"".join(lines)
-        if self._can_hold and self._suspect(block):
+        if self._can_hold and has_protected(block):
             self.protected += sum(map(self._count, lines))
         self.put(block)
+
+    def put(self, block: bytes) -> None:
+        if self._may_begin_file and block:
+            block = _not_sylk(block, self._delimiter)
+            self._may_begin_file = False
+        super().put(block)
 
     def _count(self, line: bytes | memoryview) -> int:
         """How many cells of a line of the database were protected.
@@ -109,13 +118,20 @@ class CSVPart(LinesPart):
         They show it themselves: a cell that looks like that and was not would have got an
         apostrophe more.
         """
-        if not self._suspect(line):
+        if not has_protected(line):
             return 0
         cells = (cell[cell.lastindex or 0] for cell in self._cells_of(line))
         return sum(
-            field.kind is Kind.TEXT and WAS_PROTECTED(bytes(cell)) is not None
+            field.kind is Kind.TEXT and was_protected(bytes(cell).decode())
             for field, cell in zip(self._fields, cells, strict=True)
         )
+
+
+def _not_sylk(lines: bytes, delimiter: str) -> bytes:
+    """Whole lines, the first cell of which is quoted if it begins with `ID`."""
+    if not lines.startswith(b"ID"):
+        return lines
+    return re.sub(b"[^%b\n]+" % re.escape(delimiter.encode()), rb'"\g<0>"', lines, count=1)
 
 
 class _Cells:
