@@ -19,6 +19,7 @@ run: .venv/requirements.lock.installed ## Run everything at http://127.0.0.1:800
 
 test: .venv/requirements-dev.lock.installed ## Run all tests (or some: ARGS="tests/unit -k plan")
 	@$(PYTHON) -m tests.services.chromium
+	@$(PYTHON) -m tests.services.spreadsheets
 	@$(PYTHON) -m tests $(ARGS)
 
 lint: .venv/requirements-dev.lock.installed ## Check style, types, templates and migrations

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.services import debian
 from tests.services.processes import ServiceError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -54,23 +55,13 @@ def _works(path: str) -> bool:
 
 
 def _from_packages() -> None:
-    """Debian's Chromium. Needs root."""
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        if _succeeds(["apt-get", "update"], env):
-            _succeeds(["apt-get", "install", "-y", "chromium"], env)
+    debian.install("chromium")
 
 
 def _from_playwright() -> None:
     """Playwright's build, into the user's cache; as root with the libraries that it needs."""
     libraries = ["--with-deps"] if os.geteuid() == 0 and shutil.which("apt-get") else []
-    _succeeds([sys.executable, "-m", "playwright", "install", *libraries, "chromium"])
-
-
-def _succeeds(command: list[str], env: dict[str, str] | None = None) -> bool:
-    sys.stderr.write(f"$ {' '.join(command)}\n")
-    sys.stderr.flush()
-    return subprocess.run(command, check=False, env=env, stdin=subprocess.DEVNULL).returncode == 0
+    debian.succeeds([sys.executable, "-m", "playwright", "install", *libraries, "chromium"])
 
 
 def _playwrights_own() -> Path | None:
