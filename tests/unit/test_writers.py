@@ -289,7 +289,8 @@ def test_cells_that_the_database_has_protected_are_counted_as_its_lines_come():
         b'"\'=,""\n",-5,"\'+1,""\n"\n',
         b"',1,a'=1\n",
         b'"a,\'=1",-1,"a""\'=1"\n',
-        "'\uff1d1,1,'\ufeff=1\n".encode(),
+        "'\uff1d1,1,a\n".encode(),
+        "a,1,'\ufeff=1\n".encode(),
         "'\uff1e1,1,\"'\n\"\n".encode(),
         b",,\n",
     ]

@@ -66,10 +66,7 @@ class GzipFile:
         self._crc = isal_zlib.crc32_combine(self._crc, crc, size)
         self._size += size
         part.seek(0)
-        while left:
-            block = part.read(min(left, BLOCK))
-            if not block:
-                raise EOFError("The part ends before its trailer.")
+        while block := part.read(min(left, BLOCK)):
             self._out.write(block)
             left -= len(block)
 
