@@ -47,7 +47,7 @@ AS_JSON = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
 # follow. What is computed would be computed again, and perhaps differ.
 _STORED = (
     "CASE WHEN (%(expressions)s COLLATE \"C\" < 'A' OR "
-    "%(expressions)s COLLATE \"C\" >= U&'\FEFF') AND "
+    "%(expressions)s COLLATE \"C\" >= E'\\uFEFF') AND "
     f"%(expressions)s COLLATE \"C\" ~ '^{formula.PATTERN.replace(chr(39), chr(39) * 2)}' "
     "THEN '''' || %(expressions)s ELSE %(expressions)s END"
 )
