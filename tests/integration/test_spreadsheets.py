@@ -127,8 +127,6 @@ def known(reader, text):
     """The text that a reader is known to make of another."""
     if reader in ("libreoffice", "xlsx2csv"):
         return text.replace("\r\n", "\n")
-    if reader == "read-excel-file":  # Both end a line in XML 1.1, which a workbook is not.
-        return text.replace("\u2028", "\n").replace("\x85", "\n")
     return text
 
 

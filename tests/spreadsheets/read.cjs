@@ -28,8 +28,8 @@ const ROWS = {
     return XLSX.utils.sheet_to_json(sheet, { header: 1, raw: true, defval: null });
   },
   async "read-excel-file"(path) {
-    const read = require("read-excel-file/node");
-    return await read(path, { trim: false });
+    const { readSheet } = require("read-excel-file/node");
+    return await readSheet(path, { trim: false });
   },
 };
 
