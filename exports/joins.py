@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldError
-from django.db.models import Field, ForeignObjectRel, OuterRef, QuerySet, Subquery
+from django.db.models import Aggregate, Field, ForeignObjectRel, OuterRef, QuerySet, Subquery
 from django.db.models.expressions import Col
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import Join
@@ -68,8 +68,46 @@ def resolved(queryset: QuerySet[Any], expression: Any) -> tuple[Any, str]:
     query = queryset.query.chain()
     before = dict(_joins_with_many(query))
     found = expression.resolve_expression(query, allow_joins=True)
-    new = [name for alias, name in _joins_with_many(query) if alias not in before]
+    many = dict(_joins_with_many(query))
+    # A join that is there already repeats no row of a grouped query, but its columns would.
+    named = {each.alias for each in _unaggregated(found)}
+    new = [name for alias, name in many.items() if alias not in before or alias in named]
     return found, new[0] if new else ""
+
+
+def _unaggregated(expression: Any) -> Iterator[Col]:
+    """The columns that `expression` reads outside of aggregates."""
+    if isinstance(expression, Col):
+        yield expression
+    elif not isinstance(expression, Aggregate):
+        for each in expression.get_source_expressions():
+            if each is not None:
+                yield from _unaggregated(each)
+
+
+def mixes_relations(model: type[Model], expression: Any) -> bool:
+    """Whether `expression` aggregates over several to-many relations, which multiply each other."""
+    query = model._base_manager.all().query
+    try:
+        found = expression.resolve_expression(query, allow_joins=True)
+    except FieldError:
+        return False  # Of annotations, each of which is computed already.
+    many = dict(_joins_with_many(query))
+    joined = {
+        frozenset(
+            alias for each in _aliases_in(part) for alias in _up(query, each) if alias in many
+        )
+        for part in found.flatten()
+        if isinstance(part, Aggregate)
+    }
+    return len(joined) > 1
+
+
+def _up(query: Query, alias: str | None) -> Iterator[str]:
+    """`alias` and the tables over which it is joined."""
+    while alias is not None:
+        yield alias
+        alias = getattr(query.alias_map.get(alias), "parent_alias", None)
 
 
 def number_of_rows(queryset: QuerySet[Any]) -> int:

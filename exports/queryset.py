@@ -16,7 +16,7 @@ from django.db.models.query import ModelIterable
 
 from exports.exceptions import InvalidQueryset
 from exports.exporter import Exporter
-from exports.joins import is_own_aggregate, repeating_relation, resolved
+from exports.joins import is_own_aggregate, mixes_relations, repeating_relation, resolved
 from exports.reasons import spoken, together
 
 if TYPE_CHECKING:
@@ -120,10 +120,12 @@ def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
     found = asked.all()
     query = found.query
     query.select_for_update = False
+    _refuse_composite(found)
     if query.combinator:
         return _keys_of_combined(found)
     chooses = query.is_sliced or query.distinct_fields
     if not chooses:
+        query.distinct = False  # Keys are compared with, and not counted.
         return found.order_by().values("pk")
     if query.is_sliced and query.distinct and not query.distinct_fields and query.annotations:
         raise InvalidQueryset(
@@ -136,8 +138,32 @@ def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
     if not query.order_by and query.default_ordering and not query.extra_order_by:
         query.add_ordering(*(query.get_meta().ordering or ()))
     if not query.extra_order_by:
-        query.add_ordering(*(field.attname for field in query.get_meta().pk_fields))
+        names = {"pk", *(str(order).lstrip("-+") for order in query.order_by)}
+        fields = query.get_meta().pk_fields
+        query.add_ordering(*(each.attname for each in fields if each.attname not in names))
     return found.values("pk")
+
+
+def _refuse_composite(found: QuerySet[Any]) -> None:
+    """Raises InvalidQueryset where a key of several fields cannot be looked up in `found`.
+
+    Where a database has no tuples, Django asks for each row whether `found` has it, which means
+    another thing in a slice, in a union or beside a window function.
+    """
+    query = found.query
+    expressions: list[Any] = [*query.annotations.values(), query.where]
+    chooses = query.combinator or query.is_sliced or query.distinct_fields
+    if len(query.get_meta().pk_fields) > 1 and (
+        chooses or any(each.contains_over_clause for each in expressions)
+    ):
+        raise InvalidQueryset(
+            spoken(
+                "The primary key of %(model)s has several fields, and rows with such a key "
+                "cannot be taken from a slice, a union, distinct() by fields or a window "
+                "function. Select them with filter().",
+                model=found.model._meta.label,
+            )
+        )
 
 
 def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
@@ -156,7 +182,9 @@ def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
     # Its order may be by fields that are not selected, so the keys are taken around it.
     names = [field.attname for field in query.get_meta().pk_fields]
     ordered = {order.lstrip("-+") for order in query.order_by if isinstance(order, str)}
-    if len(names) == len(query.order_by) == 1 and ordered <= {"pk", *names}:
+    if len(query.order_by) == 1 and ordered <= {"pk", *names}:
+        [order] = query.order_by
+        query.order_by = ("-pk" if order.startswith("-") else "pk",)
         return found.values("pk")
     raise InvalidQueryset(
         spoken(
@@ -234,6 +262,13 @@ def problems_of(queryset: QuerySet[Any], column: Column) -> Iterator[Problem]:
             yield Problem(
                 _cannot_be_read(column, repeats),
                 spoken("Take one of them, or an aggregate of them, with a Subquery."),
+            )
+        if found.contains_aggregate and mixes_relations(queryset.model, expression):
+            yield Problem(
+                _cannot_be_read(
+                    column, spoken("its aggregates are over several relations, and multiply.")
+                ),
+                spoken("Make a column of each, or use a Subquery for each."),
             )
         if found.contains_over_clause:
             window = spoken("a window would be computed anew for each page of rows.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -149,7 +150,13 @@ def _key(row: Sequence[Any]) -> Any:
 def key_text(model: type[Model], key: Any) -> str:
     """A primary key as `read_key` reads it back: exactly."""
     fields = model._meta.pk_fields
-    return str(key) if len(fields) == 1 else json.dumps([str(each) for each in key])
+    return _text(key) if len(fields) == 1 else json.dumps([_text(each) for each in key])
+
+
+def _text(key: Any) -> str:
+    if isinstance(key, bytes | bytearray | memoryview):
+        return b64encode(bytes(key)).decode()  # As BinaryField.to_python() reads it.
+    return str(key)
 
 
 def read_key(model: type[Model], text: str) -> Any:
