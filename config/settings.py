@@ -237,6 +237,7 @@ EXPORTS_MAX_REQUESTS_PER_MINUTE = env.int(
 )
 EXPORTS_MAX_ROWS = env.int("EXPORTS_MAX_ROWS", 0, validate=_at_least_0)
 EXPORTS_MAX_BYTES = env.int("EXPORTS_MAX_BYTES", 0, validate=_at_least_0)
+EXPORTS_REQUEST_CONTEXT = env.str("EXPORTS_REQUEST_CONTEXT", "")
 EXPORTS_PREVIEWS = env.int("EXPORTS_PREVIEWS", 4, validate=_at_least_1)
 EXPORTS_WORK_DIR = env.path("EXPORTS_WORK_DIR", VAR_DIR / "work").resolve()
 EXPORTS_DOWNLOAD = env.str(

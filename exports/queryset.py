@@ -127,11 +127,13 @@ def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
     if not chooses:
         query.distinct = False  # Keys are compared with, and not counted.
         return found.order_by().values("pk")
-    if query.is_sliced and query.distinct and not query.distinct_fields and query.annotations:
+    is_distinct = query.distinct and not query.distinct_fields and query.annotations
+    is_grouped = query.group_by is not None and repeating_relation(found)
+    if query.is_sliced and (is_distinct or is_grouped):
         raise InvalidQueryset(
             spoken(
-                "A slice of a distinct() queryset with annotations counts other rows than those "
-                "of the model. Select the rows with filter(pk__in=…)."
+                "With its annotations this queryset has other rows than those of the model, and "
+                "its slice counts them. Select the rows with filter(pk__in=…)."
             )
         )
     # Between rows that are equal in its order, the database may choose others the next time.

@@ -75,7 +75,9 @@ def _refuse_repeated(keys: QuerySet[Any]) -> None:
         return
     names = _names(keys)
     rows, distinct = keys.count(), keys.values(*names).distinct().count()
-    if rows != distinct or keys.filter(pk__isnull=True).exists():
+    # Of the whole view: a condition on keys leaves those out that are NULL.
+    view = keys.model._base_manager.using(keys.db)
+    if rows != distinct or view.filter(pk__isnull=True).exists():
         raise RepeatedKey(
             Sentence(
                 'The key "%(key)s" of %(model)s is not unique: %(rows)s rows have %(distinct)s '
