@@ -57,14 +57,16 @@ def rows(
                 exported=exported.label,
             )
         )
-    request = context.restored(user, stored, str(selection.get("query", "")))
-    request._messages = _Messages()  # type: ignore[attr-defined]  # Where Django's are, too.
-    if not model_admin.has_view_permission(request):
-        raise NotPermitted(
-            spoken("You may not view %(name)s.", name=model_admin.model._meta.verbose_name_plural)
-        )
-    where = f"{type(model_admin).__name__}.get_queryset()"
-    listed = checked(uncounted(model_admin, request).queryset, model_admin.model, where)
+    with context.restored(user, stored, str(selection.get("query", ""))) as request:
+        request._messages = _Messages()  # type: ignore[attr-defined]  # Where Django's are, too.
+        if not model_admin.has_view_permission(request):
+            raise NotPermitted(
+                spoken(
+                    "You may not view %(name)s.", name=model_admin.model._meta.verbose_name_plural
+                )
+            )
+        where = f"{type(model_admin).__name__}.get_queryset()"
+        listed = checked(uncounted(model_admin, request).queryset, model_admin.model, where)
     # A list has an order of its own, which says which rows it has only where it is cut.
     if listed.query.is_sliced or listed.query.distinct_fields:
         return listed

@@ -11,11 +11,13 @@ be another tenant's rows.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol, cast
+import logging
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, QueryDict
@@ -28,8 +30,11 @@ from exports.reasons import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from types import TracebackType
 
     from django.contrib.auth.models import User
+
+logger = logging.getLogger(__name__)
 
 LANGUAGE, ZONE, PROJECT = "language", "time_zone", "project"
 
@@ -59,11 +64,15 @@ class RequestContext(Protocol):
 class StoredRequest(HttpRequest):
     """A request as far as it is kept: its user, its query string, what the project restores.
 
-    Anything else raises NotKept, also through hasattr() and getattr() with a default.
+    Anything else raises NotKept, also through hasattr() and getattr() with a default. As a
+    context manager it raises NotKept at the end of its block, too, if the block's code has
+    caught the first one: what that code took instead would be a guess.
     """
 
-    def __init__(self, user: User, query: str = "") -> None:
+    def __init__(self, user: User, query: str = "", *, has_context: bool = False) -> None:
         super().__init__()
+        self._has_context = has_context
+        self._refusal: NotKept | None = None
         for name in UNKNOWN:
             self.__dict__.pop(name, None)
         self.method = "GET"
@@ -75,20 +84,51 @@ class StoredRequest(HttpRequest):
         if name in {"scheme", "is_secure", "body"} and name not in object.__getattribute__(
             self, "__dict__"
         ):
-            raise _not_kept(name)
+            raise self._refuse(name)
         return super().__getattribute__(name)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name in OPTIONAL:
             raise AttributeError(name)
-        raise _not_kept(name)
+        raise self._refuse(name)
+
+    def _refuse(self, name: str) -> NotKept:
+        self._refusal = self._refusal or _not_kept(name, has_context=self._has_context)
+        return self._refusal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        is_other = error is None or (isinstance(error, Exception) and error is not self._refusal)
+        if self._refusal is not None and is_other:
+            raise NotKept(*self._refusal.args) from error
 
 
-def _not_kept(name: str) -> NotKept:
+def _not_kept(name: str, *, has_context: bool) -> NotKept:
+    if not conf.REQUEST_CONTEXT:
+        return NotKept(
+            spoken(
+                "These rows depend on request.%(name)s, which a worker does not have. Let a class "
+                "keep it with the export, and name the class in EXPORTS_REQUEST_CONTEXT.",
+                name=name,
+            )
+        )
+    if has_context:
+        return NotKept(
+            spoken(
+                "These rows depend on request.%(name)s, which a worker does not have. Let "
+                "%(keeper)s save and restore it.",
+                name=name,
+                keeper=conf.REQUEST_CONTEXT,
+            )
+        )
     return NotKept(
         spoken(
-            "These rows depend on request.%(name)s, which a worker does not have. Let a class "
-            "keep it with the export, and name the class in EXPORTS_REQUEST_CONTEXT.",
+            "These rows depend on request.%(name)s, and this export was started without a "
+            "request. Start it on a page or over the API.",
             name=name,
         )
     )
@@ -101,25 +141,54 @@ def kept(request: HttpRequest) -> dict[str, Any]:
         ZONE: timezone.get_current_timezone_name(),
     }
     if (project := _project()) is not None:
-        saved = project.save(request)
-        try:
-            # As it will come back from the database.
-            found[PROJECT] = json.loads(json.dumps(saved, cls=DjangoJSONEncoder))
-        except (TypeError, ValueError) as error:
-            raise ImproperlyConfigured(
-                f"{conf.REQUEST_CONTEXT}.save() has to return what JSON can hold: {error}"
-            ) from error
+        found[PROJECT] = _as_stored(project.save(request))
     return found
 
 
+def _as_stored(saved: Any) -> Any:
+    """`saved` as it will come back from the database. Raises NotKept if none can store it."""
+    try:
+        text = json.dumps(saved, cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError:
+        pass  # Half of a surrogate pair.
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(
+            f"{conf.REQUEST_CONTEXT}.save() has to return what JSON can hold: {error}"
+        ) from error
+    else:
+        if "\\u0000" not in text:
+            return json.loads(text)
+    raise NotKept(
+        spoken(
+            "What %(keeper)s keeps of the request has a character that no database stores.",
+            keeper=conf.REQUEST_CONTEXT,
+        )
+    )
+
+
 def restored(user: User, stored: Mapping[str, Any] | None, query: str = "") -> StoredRequest:
-    """A request of `user` with what was `stored` of the one that asked."""
-    request = StoredRequest(user, query)
+    """A request of `user` with what was `stored` of the one that asked. Raises NotKept."""
     stored = stored or {}
+    request = StoredRequest(user, query, has_context=PROJECT in stored)
     request.LANGUAGE_CODE = stored.get(LANGUAGE, settings.LANGUAGE_CODE)
     project = _project()
-    if project is not None and PROJECT in stored:
+    if project is None or PROJECT not in stored:
+        return request
+    try:
         project.restore(request, stored[PROJECT])
+    except NotKept:
+        raise
+    # Whatever the project's code raises: what it has stored may be of another version of it.
+    except Exception as error:
+        logger.exception("%s.restore() failed.", conf.REQUEST_CONTEXT)
+        raise NotKept(
+            spoken(
+                "%(keeper)s cannot restore what it has kept of the request: %(problem)s",
+                keeper=conf.REQUEST_CONTEXT,
+                problem=f"{type(error).__name__}: {error}",
+            )
+        ) from error
     return request
 
 
@@ -134,6 +203,11 @@ def activated(stored: Mapping[str, Any] | None) -> Iterator[None]:
     spoken_in = translation.override(language) if language else nullcontext()
     with timezone.override(_zone(stored.get(ZONE))), spoken_in:
         yield
+
+
+def in_zone(stored: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """In the block, the time zone of the request is the current one; the language stays."""
+    return activated({name: value for name, value in stored.items() if name == ZONE})
 
 
 def with_language(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,6 +227,22 @@ def _zone(name: str | None) -> ZoneInfo | None:
                 name=name,
             )
         ) from None
+
+
+def check(**_: Any) -> list[CheckMessage]:
+    """Django's system check: the class that keeps what a request has can be made and called."""
+    if not conf.REQUEST_CONTEXT:
+        return []
+    try:
+        project = _project()
+        missing = [name for name in ("save", "restore") if not callable(getattr(project, name, 0))]
+        problem = f"{conf.REQUEST_CONTEXT} has no {' and no '.join(missing)}." if missing else ""
+    # Whatever the project's code raises.
+    except Exception as error:  # noqa: BLE001 - see above
+        problem = f"{conf.REQUEST_CONTEXT} cannot be used: {type(error).__name__}: {error}"
+    hint = "Name a class with save(request) and restore(request, saved): see docs/exporters.md."
+    where = "EXPORTS_REQUEST_CONTEXT"
+    return [Error(problem, hint=hint, obj=where, id="exports.E006")] if problem else []
 
 
 def _project() -> RequestContext | None:

@@ -64,8 +64,7 @@ def columns(
 
     A header that is translated is in the current language. Raises UnknownColumn or InvalidHeader.
     """
-    chosen = [column.titled(str(column.header)) for column in _chosen(exporter, names)]
-    return _titled(chosen, headers) if headers else chosen
+    return _titled(_chosen(exporter, names), headers or {})
 
 
 def _chosen(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
@@ -176,9 +175,9 @@ def _asked(
         filters = params.get("filters") or {}
         # A list has its own filters. Else the FilterSet may narrow rows without being asked to.
         if filters or (exporter.filterset is not None and selection is None):
-            request = context.restored(user, stored)
-            made = filterset(exporter, found, filters, request)
-            found = cut(_queryset_of(made), exporter, chosen)
+            with context.restored(user, stored) as request:
+                made = filterset(exporter, found, filters, request)
+                found = cut(_queryset_of(made), exporter, chosen)
         if selection is not None:
             found = changelist.narrow(found, selection)
     return found, made
@@ -204,8 +203,7 @@ def _queryset_of(made: FilterSet) -> QuerySet[Any]:
     """What the FilterSet makes of its filters. Raises InvalidQueryset."""
     where = type(made).__name__
     try:
-        with translation.override("en"):
-            found = made.qs
+        found = made.qs
     # A slice or a union cannot be filtered further, and django-filter asserts what it is given.
     except (AssertionError, TypeError, NotSupportedError) as error:
         raise InvalidQueryset(

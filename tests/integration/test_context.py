@@ -1,26 +1,19 @@
-"""A worker asks the question of the request: same tenant, time zone and language, or none."""
+"""A worker asks the question of the request, with what is kept of it and nothing guessed."""
 
 from __future__ import annotations
 
-import datetime
-from zoneinfo import ZoneInfo
-
-import django_filters
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models.functions import TruncDate
-from django.test import RequestFactory
-from django.utils import timezone, translation
-from django.utils.translation import gettext_lazy
+from django.core.exceptions import ImproperlyConfigured
 
 from demo.admin import FlightAdmin
-from demo.models import Airline, Flight
+from demo.models import Flight
 from exports import context, lifecycle, query, question
-from exports.exceptions import InvalidFilter, InvalidQueryset, NotKept
-from exports.exporter import Column, Exporter
+from exports.exceptions import NotKept
 from exports.models import Export
-from tests.exporting import WORKER, content, make_flights, registered, run
+from tests.asking import keys, request_of
+from tests.exporting import WORKER, make_flights, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,21 +51,6 @@ class ByTenant(FlightAdmin):
 @pytest.fixture
 def by_tenant(monkeypatch):
     monkeypatch.setitem(admin.site._registry, Flight, ByTenant(Flight, admin.site))
-
-
-def request_of(person, **attributes):
-    request = RequestFactory().get("/")
-    request.user = person
-    for name, value in attributes.items():
-        setattr(request, name, value)
-    return request
-
-
-def keys(found):
-    return sorted(found.values_list("pk", flat=True))
-
-
-# -- What the request had ------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
@@ -157,172 +135,105 @@ def test_admin_page_refuses_in_words(person, client):
     assert not Export.objects.exists()
 
 
-# -- FilterSets ----------------------------------------------------------------------------
+# -- What a project's code does with a refusal ------------------------------------------------
 
 
-class Scoping(django_filters.FilterSet):
-    carrier = django_filters.ModelChoiceFilter(
-        queryset=lambda request: Airline.objects.filter(carrier=request.user.first_name)
-    )
+class Guessing(FlightAdmin):
+    """Takes the first tenant, whatever has gone wrong."""
 
-    @property
-    def qs(self):
-        return super().qs.filter(pk__lte=int(self.request.user.last_name))
-
-
-def flights_by(filterset, **attributes):
-    members = {
-        "name": "narrowed",
-        "queryset": Flight.objects.all(),
-        "columns": ["id"],
-        "permission": "demo.export_flight",
-        "filterset": filterset,
-    }
-    return registered(type("Narrowed", (Exporter,), {**members, **attributes}))
+    def get_queryset(self, request):
+        try:
+            tenant = request.tenant
+        except Exception:  # noqa: BLE001 - what is tested
+            tenant = 1
+        return super().get_queryset(request).filter(pk__lte=tenant * 10)
 
 
 @pytest.mark.usefixtures("flights")
-def test_filterset_scopes_rows_when_no_filter_is_given(person):
-    User.objects.update(last_name="7", first_name="UA")
-    person.refresh_from_db()
+def test_refusal_that_is_caught_is_a_refusal_all_the_same(person, monkeypatch):
+    monkeypatch.setitem(admin.site._registry, Flight, Guessing(Flight, admin.site))
 
-    with flights_by(Scoping):
-        export = lifecycle.request(user=person, exporter="narrowed")
-        assert keys(query.of(export)[0]) == list(range(1, 8))
-        narrowed = lifecycle.request(user=person, exporter="narrowed", filters={"carrier": "UA"})
-        assert keys(query.of(narrowed)[0]) == list(range(1, 8))
-        with pytest.raises(InvalidFilter):
-            question.checked(person, exporter="narrowed", filters={"carrier": "B6"})
+    with pytest.raises(NotKept, match=r"request\.tenant"):
+        question.checked(person, exporter="flights", changelist=LIST)
 
 
-@pytest.mark.usefixtures("flights")
-def test_choices_that_need_the_request_are_offered_on_page_and_api(person, client):
-    User.objects.update(last_name="7", first_name="UA")
-    client.force_login(person)
+def test_refusal_that_becomes_another_error_is_a_refusal_all_the_same():
+    def read():
+        with context.restored(User(username="person"), {}) as request:
+            try:
+                return request.tenant
+            except NotKept as error:
+                raise ValueError("no tenant") from error
 
-    with flights_by(Scoping):
-        page = client.get("/exports/new/narrowed/")
-        listed = client.get("/api/v1/exporters")
-        started = client.post(
-            "/api/v1/exports", {"exporter": "narrowed"}, content_type="application/json"
-        )
-
-    assert "United Air Lines Inc." in page.content.decode()
-    assert (
-        "carrier" in next(each for each in listed.json() if each["name"] == "narrowed")["filters"]
-    )
-    assert started.status_code == 202
+    with pytest.raises(NotKept, match=r"request\.tenant"):
+        read()
 
 
-class Broken(django_filters.FilterSet):
-    def __init__(self, *args, **kwargs):
-        raise RuntimeError("broken on purpose")
+# -- The project's class -----------------------------------------------------------------------
 
 
-def test_filterset_that_cannot_be_made_hides_no_other_exporter(person, client):
-    client.force_login(person)
-
-    with flights_by(Broken):
-        listed = client.get("/api/v1/exporters")
-
-    assert {"flights", "narrowed"} <= {each["name"] for each in listed.json()}
+class Forgetful(Tenants):
+    def restore(self, request, saved):
+        pass
 
 
-@pytest.mark.usefixtures("flights")
-def test_required_filter_that_is_missing_is_refused_at_its_field(person):
-    class Required(django_filters.FilterSet):
-        flight = django_filters.NumberFilter("flight", required=True)
-
-    with flights_by(Required):
-        with pytest.raises(InvalidFilter) as refused:
-            question.checked(person, exporter="narrowed")
-        asked = question.checked(person, exporter="narrowed", filters={"flight": 3})
-
-    assert set(refused.value.problems) == {"flight"}
-    assert asked.params["filters"] == {"flight": 3}
+class Changed(Tenants):
+    def restore(self, request, saved):
+        request.tenant = saved["customer"]
 
 
-@pytest.mark.usefixtures("flights")
-def test_default_of_a_filterset_holds_when_no_filter_is_given(person):
-    class Defaulting(django_filters.FilterSet):
-        flight = django_filters.NumberFilter("flight")
+@pytest.mark.parametrize(
+    ("keeper", "stored", "refusal"),
+    [
+        ("", {}, r"EXPORTS_REQUEST_CONTEXT"),
+        (KEEPER, {}, r"started without a request"),
+        (f"{__name__}.Forgetful", {"project": {"tenant": 2}}, r"Let .*Forgetful save and restore"),
+        (f"{__name__}.Changed", {"project": {"tenant": 2}}, r"Changed cannot restore .*'customer'"),
+    ],
+)
+def test_refusal_names_what_cures_it(settings, keeper, stored, refusal):
+    settings.EXPORTS_REQUEST_CONTEXT = keeper
 
-        def __init__(self, data=None, *args, **kwargs):
-            data = data.copy()
-            data.setdefault("flight", "4")
-            super().__init__(data, *args, **kwargs)
-
-    with flights_by(Defaulting):
-        export = lifecycle.request(user=person, exporter="narrowed")
-        assert keys(query.of(export)[0]) == [4]
-
-
-@pytest.mark.usefixtures("flights")
-def test_scope_that_is_no_queryset_is_a_problem_of_the_api(person, client):
-    client.force_login(person)
-
-    with flights_by(None, get_queryset=lambda self, user: None):
-        started = client.post(
-            "/api/v1/exports", {"exporter": "narrowed"}, content_type="application/json"
-        )
-        page = client.post("/exports/new/narrowed/", {"format": "csv"})
-        with pytest.raises(InvalidQueryset):
-            question.checked(person, exporter="narrowed")
-
-    assert started.status_code == 422
-    assert "Narrowed.get_queryset() returns NoneType" in started.json()["detail"]
-    assert page.status_code == 422
+    with pytest.raises(NotKept, match=refusal):
+        _ = context.restored(User(username="person"), stored).tenant
 
 
-# -- Time zone and language -------------------------------------------------------------------
+@pytest.mark.parametrize("tenant", ["a\x00b", "\ud800"])
+def test_text_that_no_database_stores_is_refused(person, settings, tenant):
+    settings.EXPORTS_REQUEST_CONTEXT = KEEPER
+
+    with pytest.raises(NotKept, match="a character that no database stores"):
+        context.kept(request_of(person, tenant=tenant))
 
 
-@pytest.fixture
-def late_flights():
-    """One flight on each side of midnight in Tokyo, which is three in the afternoon in UTC."""
-    late = make_flights([1, 2])
-    for flight, hour in zip(late, (14, 16), strict=True):
-        moment = datetime.datetime(2013, 1, 1, hour, tzinfo=datetime.UTC)
-        Flight.objects.filter(pk=flight.pk).update(time_hour=moment)
+@pytest.mark.parametrize("tenant", [object(), float("nan")])
+def test_value_that_is_no_json_is_the_mistake_of_the_project(person, settings, tenant):
+    settings.EXPORTS_REQUEST_CONTEXT = KEEPER
+
+    with pytest.raises(ImproperlyConfigured, match=r"Tenants\.save\(\) has to return"):
+        context.kept(request_of(person, tenant=tenant))
 
 
-class ByDay(django_filters.FilterSet):
-    day = django_filters.DateFilter("time_hour__date")
+@pytest.mark.parametrize(
+    ("keeper", "problem"),
+    [
+        ("nowhere.Context", "nowhere"),
+        ("exports.context.Nothing", "Nothing"),
+        ("exports.context.Protocol", "Protocol"),
+        ("builtins.dict", "save"),
+    ],
+)
+def test_class_that_cannot_be_used_is_found_at_start_up(settings, keeper, problem):
+    settings.EXPORTS_REQUEST_CONTEXT = keeper
+
+    [found] = context.check()
+
+    assert found.id == "exports.E006"
+    assert problem in found.msg
 
 
-@pytest.mark.usefixtures("late_flights")
-def test_worker_reads_days_in_the_time_zone_of_the_request(person):
-    columns = ["id", Column("day", TruncDate("time_hour"))]
-    with flights_by(ByDay, columns=columns):
-        with timezone.override(ZoneInfo("Asia/Tokyo")):
-            kept = context.kept(request_of(person))
-            shown = question.checked(
-                person, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
-            )
-            export = lifecycle.request(
-                user=person, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
-            )
-        run(lifecycle.claim(export.pk, worker=WORKER))
+@pytest.mark.parametrize("keeper", ["", KEEPER])
+def test_class_that_can_be_used_passes_the_check(settings, keeper):
+    settings.EXPORTS_REQUEST_CONTEXT = keeper
 
-    assert shown.context["time_zone"] == "Asia/Tokyo"
-    assert content(Export.objects.get()) == b"id,day\n2,2013-01-02\n"
-
-
-@pytest.mark.usefixtures("flights")
-@pytest.mark.parametrize(("language", "expected"), [("de", b"Ja"), ("en", b"Yes")])
-def test_translated_header_is_in_the_language_of_the_request(person, language, expected):
-    columns = [Column("id", header=gettext_lazy("Yes"))]
-    with flights_by(None, columns=columns):
-        for file_format in ("csv", "jsonl", "xlsx", "parquet"):
-            with translation.override(language):
-                export = lifecycle.request(
-                    user=person,
-                    exporter="narrowed",
-                    format=file_format,
-                    context=context.kept(request_of(person)),
-                )
-            run(lifecycle.claim(export.pk, worker=WORKER))
-            export.refresh_from_db()
-            assert (export.status, export.error) == ("succeeded", "")
-            if file_format == "csv":
-                assert content(export).splitlines()[0] == expected
+    assert context.check() == []

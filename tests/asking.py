@@ -1,0 +1,46 @@
+"""Requests, exporters and rows for tests of what a question depends on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.test import RequestFactory
+
+from demo.models import Flight
+from exports.exporter import Exporter
+from tests.exporting import registered
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django_filters import FilterSet
+
+
+def request_of(person: User, **attributes: Any) -> HttpRequest:
+    """A request as a view has it, with what a middleware has put on it."""
+    request = RequestFactory().get("/")
+    request.user = person
+    for name, value in attributes.items():
+        setattr(request, name, value)
+    return request
+
+
+def keys(found: QuerySet[Any]) -> list[Any]:
+    return sorted(found.values_list("pk", flat=True))
+
+
+def flights_by(
+    filterset: type[FilterSet] | None, **attributes: Any
+) -> AbstractContextManager[None]:
+    """The exporter "narrowed" of the keys of flights, for a block."""
+    members = {
+        "name": "narrowed",
+        "queryset": Flight.objects.all(),
+        "columns": ["id"],
+        "permission": "demo.export_flight",
+        "filterset": filterset,
+    }
+    return registered(type("Narrowed", (Exporter,), {**members, **attributes}))
