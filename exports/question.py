@@ -1,7 +1,8 @@
 """A request, checked: who asks, for what, and how it is to be written.
 
-Two requests that ask for the same, under the same name, have the same fingerprint, in whatever
-language their askers read.
+Two requests that ask for the same, under the same name, have the same fingerprint. The time
+zone counts, and what the project keeps of the request; the language only where the file may
+depend on it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from django.utils.functional import Promise
 from exports import options as format_options
 from exports import query, registry
 from exports.access import chosen_team
-from exports.context import LANGUAGE
+from exports.context import LANGUAGE, activated, with_language
 from exports.exceptions import UnknownFormat
 from exports.labels import in_each_language, shortened
 from exports.models import Format
+from exports.queryset import has_own_scope
 from exports.reasons import spoken
 
 if TYPE_CHECKING:
@@ -62,12 +64,20 @@ class Question:
 
     @property
     def _speaks(self) -> bool:
-        """Whether rows or columns may depend on the language of the request."""
-        names = self.params.get("columns")
-        return "changelist" in self.params or any(
-            column.python is not None or isinstance(column.header, Promise)
-            for column in registry.get(self.exporter).all_columns()
-            if names is None or column.name in names
+        """Whether rows or columns may depend on the language of the request.
+
+        They may where the project's code is asked: of a filter's method nobody knows.
+        """
+        exporter, names = registry.get(self.exporter), self.params.get("columns")
+        has_code = exporter.filterset is not None or has_own_scope(exporter)
+        return (
+            has_code
+            or "changelist" in self.params
+            or any(
+                column.python is not None or isinstance(column.header, Promise)
+                for column in exporter.all_columns()
+                if names is None or column.name in names
+            )
         )
 
     @property
@@ -106,8 +116,8 @@ def checked(
     """The question that `user` asks, if they may ask it. Nothing is counted or read.
 
     `context` is what `context.kept` has kept of the request; without it, the site's time zone
-    and language hold. Without a `label` it is called `otherwise`, or as its exporter; a lazy text, as each reads
-    it in their language. Raises RequestError, which names the field that is wrong, or
+    and language hold. Without a `label` it is called `otherwise`, or as its exporter; a lazy
+    text, as each reads it in their language. Raises RequestError, which names the field that is wrong, or
     NotPermitted.
     """
     found = query.permitted(user, exporter)
@@ -119,7 +129,9 @@ def checked(
                 known=", ".join(Format.values),
             )
         )
-    query.columns(found, columns, headers)
+    with activated(with_language(context or {})):
+        # As the worker does: two headers may be the same in that language only.
+        query.columns(found, columns, headers)
     asked = {
         "columns": columns,
         "headers": headers or None,

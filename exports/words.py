@@ -28,19 +28,18 @@ def filters(
 ) -> list[str]:
     """A phrase for each filter that `owner` has `chosen`: "Carrier is JetBlue Airways".
 
-    `stored` is what `context` has kept of their request.
-
-    Raises InvalidFilter for those that the exporter cannot take.
+    `stored` is what `context` has kept of their request: a moment is said in its time zone,
+    whoever reads. Raises InvalidFilter for those that the exporter cannot take.
     """
     if exporter.filterset is None or not chosen:
         return []
-    request = context.restored(owner, stored)
-    made = query.filterset(exporter, exporter.queryset.all(), chosen, request)
-    # By filter: the form of a FilterSet may have fields besides.
-    phrases = (
-        _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])
-        for name, each in made.filters.items()
-    )
+    with context.restored(owner, stored) as request, context.in_zone(stored):
+        made = query.filterset(exporter, exporter.queryset.all(), chosen, request)
+        # By filter: the form of a FilterSet may have fields besides.
+        phrases = [
+            _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])
+            for name, each in made.filters.items()
+        ]
     return [phrase for phrase in phrases if phrase]
 
 

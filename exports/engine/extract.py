@@ -121,7 +121,18 @@ class Extractor:
     def _begin(self, part: Part) -> Ahead[copy.Lines]:
         """Begin to copy the rows of `part`, or go on."""
         if self._begun is None:
-            lines = copy.read(
+            interrupt = self.source.interrupt
+            blocks = Ahead(self._copied(part), most=AHEAD, weigh=_bytes, interrupt=interrupt)
+            self._begun = part, blocks
+        begun, blocks = self._begun
+        if begun != part:
+            raise RuntimeError(f"{begun} is being read, and the connection is for one at a time.")
+        return blocks
+
+    def _copied(self, part: Part) -> Generator[copy.Lines]:
+        """The lines of `part`. It runs in a thread, which has no time zone of its caller's."""
+        with context.activated(self._context):
+            yield from copy.read(
                 self.source,
                 self.rows,
                 self._readings,
@@ -129,13 +140,6 @@ class Extractor:
                 file_format=self._format,
                 options=self._options,
             )
-            interrupt = self.source.interrupt
-            blocks = Ahead(lines, most=AHEAD, weigh=_bytes, interrupt=interrupt)
-            self._begun = part, blocks
-        begun, blocks = self._begun
-        if begun != part:
-            raise RuntimeError(f"{begun} is being read, and the connection is for one at a time.")
-        return blocks
 
     def _write(self, part: Part, writer: Any) -> Generator[int]:
         """Write its rows; yield how many, block by block."""

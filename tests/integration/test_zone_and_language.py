@@ -1,0 +1,247 @@
+"""An export has the time zone and the language of its request, wherever it is read."""
+
+from __future__ import annotations
+
+import datetime
+from zoneinfo import ZoneInfo
+
+import django_filters
+import pytest
+from django.contrib.auth.models import User
+from django.db.models.functions import ExtractHour, TruncDate, TruncHour
+from django.utils import timezone, translation
+from django.utils.translation import get_language, gettext, gettext_lazy
+
+from demo.models import Flight
+from exports import context, lifecycle, preview, question, registry
+from exports.exceptions import InvalidHeader, NotKept
+from exports.exporter import Column
+from exports.models import Export
+from tests.asking import flights_by, request_of
+from tests.exporting import WORKER, content, make_flights, run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def person():
+    return User.objects.create_superuser("person", password="person")
+
+
+@pytest.fixture
+def flights():
+    return make_flights(range(1, 31))
+
+
+def in_tokyo(person):
+    """What is kept of a request of somebody there."""
+    with timezone.override(ZoneInfo("Asia/Tokyo")):
+        return context.kept(request_of(person))
+
+
+def read_in(person, language):
+    with translation.override(language):
+        return context.kept(request_of(person))
+
+
+def written(person, **asked):
+    """The lines of an export, and the cells of its preview."""
+    shown = preview.look(question.checked(person, exporter="narrowed", **asked))
+    export = lifecycle.request(user=person, exporter="narrowed", **asked)
+    run(lifecycle.claim(export.pk, worker=WORKER))
+    export.refresh_from_db()
+    assert (export.status, export.error) == ("succeeded", "")
+    return content(export).decode().splitlines(), shown
+
+
+@pytest.fixture
+def late_flights():
+    """One flight on each side of midnight in Tokyo, which is three in the afternoon in UTC."""
+    late = make_flights([1, 2])
+    for flight, hour in zip(late, (14, 16), strict=True):
+        moment = datetime.datetime(2013, 1, 1, hour, tzinfo=datetime.UTC)
+        Flight.objects.filter(pk=flight.pk).update(time_hour=moment)
+
+
+class ByDay(django_filters.FilterSet):
+    day = django_filters.DateFilter("time_hour__date")
+
+
+@pytest.mark.usefixtures("late_flights")
+def test_worker_reads_days_in_the_time_zone_of_the_request(person):
+    columns = ["id", Column("day", TruncDate("time_hour"))]
+    with flights_by(ByDay, columns=columns):
+        with timezone.override(ZoneInfo("Asia/Tokyo")):
+            kept = context.kept(request_of(person))
+            shown = question.checked(
+                person, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
+            )
+            export = lifecycle.request(
+                user=person, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
+            )
+        run(lifecycle.claim(export.pk, worker=WORKER))
+
+    assert shown.context["time_zone"] == "Asia/Tokyo"
+    assert content(Export.objects.get()) == b"id,day\n2,2013-01-02\n"
+
+
+@pytest.mark.usefixtures("flights")
+@pytest.mark.parametrize(("language", "expected"), [("de", b"Ja"), ("en", b"Yes")])
+def test_translated_header_is_in_the_language_of_the_request(person, language, expected):
+    columns = [Column("id", header=gettext_lazy("Yes"))]
+    with flights_by(None, columns=columns):
+        for file_format in ("csv", "jsonl", "xlsx", "parquet"):
+            with translation.override(language):
+                export = lifecycle.request(
+                    user=person,
+                    exporter="narrowed",
+                    format=file_format,
+                    context=context.kept(request_of(person)),
+                )
+            run(lifecycle.claim(export.pk, worker=WORKER))
+            export.refresh_from_db()
+            assert (export.status, export.error) == ("succeeded", "")
+            if file_format == "csv":
+                assert content(export).splitlines()[0] == expected
+
+
+@pytest.mark.usefixtures("late_flights")
+def test_database_that_writes_the_lines_has_the_time_zone(person, settings):
+    # Each part is read ahead in a thread, which has no time zone of its own.
+    settings.EXPORTS_PART_ROWS = 1
+    with flights_by(ByDay, columns=["id", Column("hour", ExtractHour("time_hour"))]):
+        lines, shown = written(person, context=in_tokyo(person))
+        of_day, _ = written(person, context=in_tokyo(person), filters={"day": "2013-01-02"})
+
+    assert lines == ["id,hour", "1,23", "2,1"]
+    assert shown.sample.cells == [["1", "23"], ["2", "1"]]
+    assert of_day == ["id,hour", "2,1"]
+
+
+@pytest.mark.usefixtures("late_flights")
+def test_moments_stay_in_utc_where_nothing_is_cut_off(person):
+    with flights_by(None, columns=["time_hour", Column("hour", TruncHour("time_hour"))]):
+        lines, shown = written(person, context=in_tokyo(person))
+
+    assert lines[1] == "2013-01-01T14:00:00+00:00,2013-01-01T23:00:00+09:00"
+    assert [",".join(cells) for cells in shown.sample.cells] == lines[1:]
+
+
+@pytest.mark.usefixtures("late_flights")
+def test_date_hierarchy_of_a_list_has_the_days_of_the_request(person, monkeypatch):
+    from django.contrib import admin
+
+    monkeypatch.setattr(admin.site._registry[Flight], "date_hierarchy", "time_hour")
+    query = "time_hour__year=2013&time_hour__month=1&time_hour__day=2"
+    selection = {"model": "demo.flight", "query": query}
+    with flights_by(None):
+        lines, shown = written(person, context=in_tokyo(person), changelist=selection)
+
+    assert lines == ["id", "2"]
+    assert shown.count == 1
+
+
+def test_time_zone_without_a_name_is_refused(person):
+    with timezone.override(datetime.timezone(datetime.timedelta(hours=5))):
+        kept = context.kept(request_of(person))
+
+    with flights_by(None), pytest.raises(NotKept, match=r"UTC\+05:00"):
+        question.checked(person, exporter="narrowed", context=kept)
+
+
+@pytest.mark.usefixtures("late_flights")
+def test_filter_of_a_shared_export_is_said_in_the_zone_of_its_owner(person, client):
+    class From(django_filters.FilterSet):
+        since = django_filters.IsoDateTimeFilter("time_hour", "gte")
+
+    client.force_login(person)
+    with flights_by(From):
+        export = lifecycle.request(
+            user=person,
+            exporter="narrowed",
+            filters={"since": "2013-01-02T00:00"},
+            context=in_tokyo(person),
+        )
+        page = client.get(f"/exports/{export.pk}/").content.decode()
+
+    assert "2013-01-02 00:00 Asia/Tokyo" in page
+
+
+@pytest.mark.usefixtures("flights")
+@pytest.mark.parametrize(("language", "rows"), [("de", 5), ("en", 3)])
+def test_filterset_has_the_language_of_the_request(person, language, rows):
+    class ByLanguage(django_filters.FilterSet):
+        @property
+        def qs(self):
+            return super().qs.filter(pk__lte=5 if get_language() == "de" else 3)
+
+    with flights_by(ByLanguage), translation.override("en"):
+        lines, shown = written(person, context=read_in(person, language))
+
+    assert (len(lines) - 1, shown.count) == (rows, rows)
+
+
+@pytest.mark.usefixtures("flights")
+def test_python_column_speaks_the_language_of_the_request(person):
+    columns = [Column("word", needs=["id"], python=lambda _: gettext("Yes"))]
+    with flights_by(None, columns=columns), translation.override("en"):
+        lines, shown = written(person, context=read_in(person, "de"))
+
+    assert set(lines[1:]) == {"Ja"}
+    assert shown.sample.cells[0] == ["Ja"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_one"),
+    [
+        ({}, True),
+        ({"columns": [Column("id", header=gettext_lazy("Yes"))]}, False),
+        ({"columns": [Column("word", needs=["id"], python=str)]}, False),
+        ({"get_queryset": lambda self, user: Flight.objects.filter(pk=1)}, False),
+        ({"filterset": django_filters.FilterSet}, False),
+    ],
+)
+def test_language_tells_exports_apart_where_files_may_differ(person, attributes, is_one):
+    with flights_by(attributes.pop("filterset", None), **attributes):
+        prints = {
+            question.checked(
+                person, exporter="narrowed", context=read_in(person, language)
+            ).fingerprint
+            for language in ("de", "en")
+        }
+
+    assert (len(prints) == 1) is is_one
+
+
+def test_headers_that_a_translation_makes_the_same_are_refused(person):
+    columns = [Column("id", header=gettext_lazy("Yes")), Column("flight", header="Ja")]
+    with flights_by(None, columns=columns):
+        question.checked(person, exporter="narrowed", context=read_in(person, "en"))
+        with pytest.raises(InvalidHeader, match="Ja"):
+            question.checked(person, exporter="narrowed", context=read_in(person, "de"))
+
+
+@pytest.mark.parametrize("header", [7, b"id", ["id"]])
+def test_header_that_is_no_text_is_refused_at_start_up(header):
+    with flights_by(None, columns=[Column("id", header=header)]):
+        found = [each for each in registry.check() if each.id == "exports.E001"]
+
+    assert f"has {header!r} for its header" in found[0].msg
+
+
+def test_translated_label_of_an_exporter_is_text_everywhere(person, client):
+    client.force_login(person)
+    with flights_by(None, label=gettext_lazy("Yes"), description=gettext_lazy("No")):
+        listed = client.get("/api/v1/exporters", headers={"Accept-Language": "de"}).json()
+        started = client.post(
+            "/api/v1/exports",
+            {"exporter": "narrowed"},
+            content_type="application/json",
+            headers={"Accept-Language": "de"},
+        )
+        run(lifecycle.claim(Export.objects.get().pk, worker=WORKER))
+
+    shown = next(each for each in listed if each["name"] == "narrowed")
+    assert (shown["label"], shown["description"]) == ("Ja", "Nein")
+    assert started.json()["label"] == "Ja"
+    assert Export.objects.get().status == "succeeded"
