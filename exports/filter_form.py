@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exports.exporter import Exporter
 
 PREFIX = "filter"
-# Without an offset, what is entered there is read in the server's time zone.
+# Without an offset, what is entered there is read in the time zone of the request.
 MOMENTS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)
 
 
@@ -61,8 +61,13 @@ class FilterFields:
     def of(
         cls, exporter: Exporter, params: Mapping[str, Any], request: HttpRequest
     ) -> FilterFields:
-        """As `params` of an export have them."""
-        return cls(exporter, params.get("filters") or {}, request)
+        """As `params` of an export have them. Nobody has forgotten a required one yet."""
+        found = cls(exporter, params.get("filters") or {}, request)
+        if found.form is not None:
+            for name in [*found.form.errors]:
+                if found.form.has_error(name, code="required"):
+                    del found.form.errors[name]
+        return found
 
     @classmethod
     def sent(cls, exporter: Exporter, request: HttpRequest) -> FilterFields:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
     from exports.models import Export
+
+logger = logging.getLogger(__name__)
 
 register = template.Library()
 
@@ -99,7 +102,11 @@ def narrowed(export: Export) -> list[str]:
     try:
         return words.filters(registry.get(export.exporter), export.owner, filters, export.context)
     except RequestError:
-        return [f"{name}={value}" for name, value in filters.items()]
+        pass
+    # Whatever the project's code raises: the page has more to show.
+    except Exception:
+        logger.exception("The filters of export %s cannot be put into words.", export.pk)
+    return [f"{name}={value}" for name, value in filters.items()]
 
 
 def silence(export: Export) -> float:

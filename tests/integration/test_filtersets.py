@@ -1,0 +1,175 @@
+"""A FilterSet narrows each export of its exporter, with the user and the request."""
+
+from __future__ import annotations
+
+import django_filters
+import pytest
+from django.contrib.auth.models import User
+
+from demo.models import Airline
+from exports import lifecycle, query, question
+from exports.exceptions import InvalidFilter, InvalidQueryset
+from exports.models import Export
+from tests.asking import flights_by, keys
+from tests.exporting import make_flights
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def person():
+    return User.objects.create_superuser("person", password="person")
+
+
+@pytest.fixture
+def flights():
+    return make_flights(range(1, 31))
+
+
+class Scoping(django_filters.FilterSet):
+    carrier = django_filters.ModelChoiceFilter(
+        queryset=lambda request: Airline.objects.filter(carrier=request.user.first_name)
+    )
+
+    @property
+    def qs(self):
+        return super().qs.filter(pk__lte=int(self.request.user.last_name))
+
+
+@pytest.mark.usefixtures("flights")
+def test_filterset_scopes_rows_when_no_filter_is_given(person):
+    User.objects.update(last_name="7", first_name="UA")
+    person.refresh_from_db()
+
+    with flights_by(Scoping):
+        export = lifecycle.request(user=person, exporter="narrowed")
+        assert keys(query.of(export)[0]) == list(range(1, 8))
+        narrowed = lifecycle.request(user=person, exporter="narrowed", filters={"carrier": "UA"})
+        assert keys(query.of(narrowed)[0]) == list(range(1, 8))
+        with pytest.raises(InvalidFilter):
+            question.checked(person, exporter="narrowed", filters={"carrier": "B6"})
+
+
+@pytest.mark.usefixtures("flights")
+def test_choices_that_need_the_request_are_offered_on_page_and_api(person, client):
+    User.objects.update(last_name="7", first_name="UA")
+    client.force_login(person)
+
+    with flights_by(Scoping):
+        page = client.get("/exports/new/narrowed/")
+        listed = client.get("/api/v1/exporters")
+        started = client.post(
+            "/api/v1/exports", {"exporter": "narrowed"}, content_type="application/json"
+        )
+
+    assert "United Air Lines Inc." in page.content.decode()
+    assert (
+        "carrier" in next(each for each in listed.json() if each["name"] == "narrowed")["filters"]
+    )
+    assert started.status_code == 202
+
+
+class Broken(django_filters.FilterSet):
+    def __init__(self, *args, **kwargs):
+        raise RuntimeError("broken on purpose")
+
+
+def test_filterset_that_cannot_be_made_hides_no_other_exporter(person, client):
+    client.force_login(person)
+
+    with flights_by(Broken):
+        listed = client.get("/api/v1/exporters")
+
+    assert {"flights", "narrowed"} <= {each["name"] for each in listed.json()}
+
+
+@pytest.mark.usefixtures("flights")
+def test_required_filter_that_is_missing_is_refused_at_its_field(person):
+    class Required(django_filters.FilterSet):
+        flight = django_filters.NumberFilter("flight", required=True)
+
+    with flights_by(Required):
+        with pytest.raises(InvalidFilter) as refused:
+            question.checked(person, exporter="narrowed")
+        asked = question.checked(person, exporter="narrowed", filters={"flight": 3})
+
+    assert set(refused.value.problems) == {"flight"}
+    assert asked.params["filters"] == {"flight": 3}
+
+
+@pytest.mark.usefixtures("flights")
+def test_default_of_a_filterset_holds_when_no_filter_is_given(person):
+    class Defaulting(django_filters.FilterSet):
+        flight = django_filters.NumberFilter("flight")
+
+        def __init__(self, data=None, *args, **kwargs):
+            data = data.copy()
+            data.setdefault("flight", "4")
+            super().__init__(data, *args, **kwargs)
+
+    with flights_by(Defaulting):
+        export = lifecycle.request(user=person, exporter="narrowed")
+        assert keys(query.of(export)[0]) == [4]
+
+
+@pytest.mark.usefixtures("flights")
+def test_scope_that_is_no_queryset_is_a_problem_of_the_api(person, client):
+    client.force_login(person)
+
+    with flights_by(None, get_queryset=lambda self, user: None):
+        started = client.post(
+            "/api/v1/exports", {"exporter": "narrowed"}, content_type="application/json"
+        )
+        page = client.post("/exports/new/narrowed/", {"format": "csv"})
+        with pytest.raises(InvalidQueryset):
+            question.checked(person, exporter="narrowed")
+
+    assert started.status_code == 422
+    assert "Narrowed.get_queryset() returns NoneType" in started.json()["detail"]
+    assert page.status_code == 422
+
+
+@pytest.mark.usefixtures("flights")
+def test_page_complains_of_a_required_filter_once_it_is_sent(person, client):
+    class Required(django_filters.FilterSet):
+        flight = django_filters.NumberFilter("flight", required=True)
+
+    client.force_login(person)
+    complaint = "This field is required."
+    with flights_by(Required):
+        fresh = client.get("/exports/new/narrowed/")
+        sent = client.post("/exports/new/narrowed/", {"format": "csv"})
+        started = client.post("/exports/", {"exporter": "narrowed", "format": "csv"})
+
+    assert complaint not in fresh.content.decode()
+    assert (sent.status_code, started.status_code) == (422, 422)
+    assert complaint in sent.content.decode()
+    assert not Export.objects.exists()
+
+
+@pytest.mark.usefixtures("flights")
+def test_page_of_an_export_survives_a_filterset_that_is_broken(person, client):
+    class Working(django_filters.FilterSet):
+        flight = django_filters.NumberFilter("flight")
+
+    client.force_login(person)
+    with flights_by(Working):
+        export = lifecycle.request(user=person, exporter="narrowed", filters={"flight": 3})
+    with flights_by(Broken):
+        page = client.get(f"/exports/{export.pk}/")
+
+    assert page.status_code == 200
+    assert "flight=3" in page.content.decode()
+
+
+@pytest.mark.usefixtures("flights")
+def test_method_of_a_filter_has_the_user(person):
+    class ByMethod(django_filters.FilterSet):
+        own = django_filters.BooleanFilter(method="narrow")
+
+        def narrow(self, queryset, name, value):
+            return queryset.filter(pk__lte=len(self.request.user.username))
+
+    with flights_by(ByMethod):
+        export = lifecycle.request(user=person, exporter="narrowed", filters={"own": True})
+        assert keys(query.of(export)[0]) == list(range(1, len("person") + 1))
