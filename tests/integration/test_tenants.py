@@ -1,0 +1,188 @@
+"""Each way to start an export gives the rows of the request's tenant, and nobody else's."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.urls import clear_url_caches
+
+from demo.models import Flight
+from exports import lifecycle, presets, query
+from exports.exceptions import NotKept
+from exports.models import Export, Preset
+from tests.exporting import WORKER, content, make_flights, registered, run
+from tests.tenancy.requests import TENANT, keys_of
+from tests.tenancy.scopes import TenantFlightAdmin, TenantFlights
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NAME = "tenant_flights"
+# The first tenant's rows are what a default gives: the other one's have to be asked for.
+TENANTS = pytest.mark.parametrize("tenant", [2, 3])
+
+
+@pytest.fixture
+def person():
+    return User.objects.create_superuser("person", password="person")
+
+
+@pytest.fixture
+def project(settings, monkeypatch):
+    """The demo as a project with tenants, which have their flights."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.tenancy.requests.tenancy"]
+    settings.EXPORTS_REQUEST_CONTEXT = "tests.tenancy.requests.Tenants"
+    monkeypatch.setitem(admin.site._registry, Flight, TenantFlightAdmin(Flight, admin.site))
+    clear_url_caches()
+    make_flights(range(1, 41))
+    with registered(TenantFlights):
+        yield
+
+
+@pytest.fixture
+def visit(project, client, person):
+    """Send something as somebody of a tenant: `visit("get", 2, "/exports/")`."""
+    client.force_login(person)
+
+    def visit(method, tenant, path, *args, **kwargs):
+        return getattr(client, method)(path, *args, headers={TENANT: str(tenant)}, **kwargs)
+
+    return visit
+
+
+def written(export=None):
+    """The keys in the file of `export`, or of the only one there is."""
+    export = export or Export.objects.get()
+    run(lifecycle.claim(export.pk, worker=WORKER))
+    export.refresh_from_db()
+    assert (export.status, export.error) == ("succeeded", "")
+    header, *lines = content(export).decode().split()
+    assert header == "id"
+    return [int(each) for each in lines]
+
+
+@TENANTS
+def test_api_exports_rows_of_the_tenant(visit, tenant):
+    body = {"exporter": NAME}
+    started = visit("post", tenant, "/api/v1/exports", body, content_type="application/json")
+
+    assert started.status_code == 202
+    assert written() == keys_of(tenant)
+
+
+@TENANTS
+def test_dashboard_exports_rows_of_the_tenant(visit, tenant):
+    visit("post", tenant, "/exports/", {"exporter": NAME, "format": "csv"})
+
+    assert written() == keys_of(tenant)
+
+
+@TENANTS
+def test_choice_exports_the_rows_that_its_preview_has(visit, tenant):
+    path = f"/exports/new/{NAME}/"
+    looked = visit("post", tenant, path, {"format": "csv", "look": ""}).content.decode()
+    visit("post", tenant, path, {"format": "csv"})
+
+    shown = [int(each) for each in re.findall(r"<td><bdi>(\d+)</bdi>", looked)]
+    assert shown == written() == keys_of(tenant)
+
+
+@TENANTS
+def test_admin_list_exports_rows_of_the_tenant(visit, tenant):
+    chosen = {"format": "csv", "column": "id", "header-id": "id"}
+    visit("post", tenant, "/admin/demo/flight/export/", chosen)
+
+    assert written() == keys_of(tenant)
+
+
+def test_saved_choice_takes_the_tenant_of_the_request_that_runs_it(visit):
+    path = f"/exports/new/{NAME}/"
+    visit("post", 2, path, {"format": "csv", "save": "", "preset": "Mine"})
+    preset = Preset.objects.exclude(name=presets.LAST).get()
+
+    visit("post", 3, f"/exports/presets/{preset.pk}/run")
+
+    assert written() == keys_of(3)
+
+
+def test_repeat_by_another_person_keeps_the_tenant_of_the_owner(visit, client):
+    visit("post", 2, "/exports/", {"exporter": NAME, "format": "csv"})
+    first = Export.objects.get()
+    written(first)
+    client.force_login(User.objects.create_superuser("another"))
+
+    visit("post", 3, f"/api/v1/exports/{first.pk}/again")
+
+    again = Export.objects.exclude(pk=first.pk).get()
+    assert again.context == first.context
+    assert written(again) == keys_of(2)
+
+
+def test_same_choice_of_two_tenants_is_two_exports(visit):
+    for tenant in (2, 3, 2):
+        visit("post", tenant, "/exports/", {"exporter": NAME, "format": "csv"})
+
+    assert [each.context["project"] for each in Export.objects.order_by("created_at")] == [
+        {"tenant": 2},
+        {"tenant": 3},
+    ]
+
+
+def test_worker_without_the_hook_fails_and_takes_no_default(visit, settings):
+    visit("post", 2, "/exports/", {"exporter": NAME, "format": "csv"})
+    settings.EXPORTS_REQUEST_CONTEXT = ""
+
+    run(lifecycle.claim(Export.objects.get().pk, worker=WORKER))
+
+    export = Export.objects.get()
+    assert export.status == "failed"
+    assert "request.tenant" in export.error
+
+
+def test_code_without_a_request_is_refused(project, person):
+    with pytest.raises(NotKept, match=r"request\.tenant, and this export was started without"):
+        lifecycle.request(user=person, exporter=NAME)
+
+
+@pytest.mark.parametrize("path", [f"/exports/new/{NAME}/", "/exports/"])
+def test_pages_refuse_what_is_not_kept(visit, settings, path):
+    settings.EXPORTS_REQUEST_CONTEXT = ""
+
+    refused = visit("post", 2, path, {"exporter": NAME, "format": "csv"})
+
+    assert refused.status_code == 422
+    assert "request.tenant" in refused.content.decode()
+    assert not Export.objects.exists()
+
+
+def test_api_refuses_what_is_not_kept_as_a_problem(visit, settings):
+    settings.EXPORTS_REQUEST_CONTEXT = ""
+
+    refused = visit(
+        "post", 2, "/api/v1/exports", {"exporter": NAME}, content_type="application/json"
+    )
+
+    assert refused.status_code == 422
+    assert refused["Content-Type"] == "application/problem+json"
+    assert "request.tenant" in refused.json()["detail"]
+    assert "EXPORTS_REQUEST_CONTEXT" in refused.json()["detail"]
+
+
+def test_page_of_an_export_survives_a_hook_that_is_gone(visit, settings):
+    visit("post", 2, f"/exports/new/{NAME}/", {"format": "csv", "filter-number": "11"})
+    export = Export.objects.get()
+    settings.EXPORTS_REQUEST_CONTEXT = ""
+
+    page = visit("get", 2, f"/exports/{export.pk}/")
+
+    assert page.status_code == 200
+
+
+def test_stored_context_is_the_owners_whoever_reads_it(visit):
+    visit("post", 2, "/exports/", {"exporter": NAME, "format": "csv"})
+
+    found, _ = query.of(Export.objects.get())
+
+    assert sorted(found.values_list("pk", flat=True)) == keys_of(2)

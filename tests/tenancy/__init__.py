@@ -1,0 +1,1 @@
+"""A project with tenants: what rows there are depends on the request, and a worker has none."""

@@ -1,0 +1,8 @@
+"""Registers it, in a process with these settings: this module is found by its name."""
+
+from __future__ import annotations
+
+from exports.registry import register
+from tests.tenancy.scopes import TenantFlights
+
+register(TenantFlights)
