@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 from zoneinfo import ZoneInfo
 
@@ -104,7 +105,7 @@ class StoredRequest(HttpRequest):
     ) -> None:
         is_other = error is None or (isinstance(error, Exception) and error is not self._refusal)
         if self._refusal is not None and is_other:
-            raise NotKept(*self._refusal.args) from error
+            raise copy(self._refusal) from error
 
 
 def _not_kept(name: str, *, has_context: bool) -> NotKept:

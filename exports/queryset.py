@@ -186,7 +186,7 @@ def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
     ordered = {order.lstrip("-+") for order in query.order_by if isinstance(order, str)}
     if len(query.order_by) == 1 and ordered <= {"pk", *names}:
         [order] = query.order_by
-        query.order_by = ("-pk" if order.startswith("-") else "pk",)
+        query.order_by = ("-pk" if str(order).startswith("-") else "pk",)
         return found.values("pk")
     raise InvalidQueryset(
         spoken(
