@@ -109,7 +109,7 @@ def frames(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - ninja's si
 def our_error(request: HttpRequest, error: Exception) -> HttpResponse:
     """Reported as Django reports an error of any view; whoever asked is told no details."""
     if isinstance(error, (SuspiciousOperation, BadRequest, MultiPartParserError)):
-        raise error  # None of ours. Django logs it, and `pages.bad_request` answers.
+        raise error  # None of ours. Django logs it, and `errors.bad_request` answers.
     got_request_exception.send(sender=None, request=request)
     logger.error(
         "Internal Server Error: %s",

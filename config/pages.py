@@ -1,20 +1,13 @@
-"""Pages are compressed: a dashboard of 75 exports is a twelfth then. And the one for 400."""
+"""Pages are compressed: a dashboard of 75 exports is a twelfth then."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import TooManyFieldsSent
 from django.middleware.gzip import GZipMiddleware
-from django.shortcuts import render
-from django.urls import reverse
-from django.utils.translation import gettext as _
-from django.views.decorators.csrf import requires_csrf_token
-
-from notifications.problems import problem
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
 
@@ -32,18 +25,3 @@ class CompressPages(GZipMiddleware):
         if response.streaming or not response.get("Content-Type", "").startswith("text/html"):
             return response
         return super().process_response(request, response)
-
-
-@requires_csrf_token
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What Django refuses before a view of ours could: in words, where it is not an attack."""
-    if isinstance(exception, TooManyFieldsSent):
-        reason = _(
-            "This form has more fields than this server takes at once. An administrator can "
-            "raise the limit: DATA_UPLOAD_MAX_NUMBER_FIELDS."
-        )
-    else:
-        reason = _("The server could not make sense of this request. Nothing was done.")
-    if request.path.startswith(reverse("api:api-root")):
-        return problem(400, reason)
-    return render(request, "400.html", {"reason": reason}, status=400)

@@ -19,7 +19,10 @@ admin.site.site_header = admin.site.site_title = "Waybill"
 # Lazy: the name in production has a hash that is known once static files are collected.
 icon = lazy(static, str)("exports/waybill.svg")
 
-handler400 = "config.pages.bad_request"
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.permission_denied"
+handler404 = "config.errors.page_not_found"
+handler500 = "config.errors.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="exports:dashboard")),

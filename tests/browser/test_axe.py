@@ -14,11 +14,12 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.template.loader import render_to_string
+from django.http import Http404
 from django.test import RequestFactory
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from config.errors import page_not_found, server_error
 from exports.models import Export, Preset, Stage, Status
 from notifications import publish
 from notifications.inbox import notify
@@ -301,7 +302,8 @@ def test_no_component_in_no_state_breaks_a_rule(
 def show_error(page: Page, server: Server, code: str) -> None:
     """A page that a server in development hides behind one of Django's."""
     request = RequestFactory().get("/nothing/")
-    html = render_to_string(f"{code}.html", request=request if code == "404" else None)
+    answer = server_error(request) if code == "500" else page_not_found(request, Http404())
+    html = answer.content.decode()
     page.route("**/nothing/", lambda route: route.fulfill(body=html, content_type="text/html"))
     page.goto(f"{server.url}/nothing/")
     page.unroute("**/nothing/")

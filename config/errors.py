@@ -1,0 +1,75 @@
+"""Pages for 400, 403, 404 and 500, and the same answers of the API as problems.
+
+They ask the database nothing: neither who the user is nor what the bell shows. So they cost
+nothing, and are there when the database is not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import TooManyFieldsSent
+from django.http import HttpResponse
+from django.template.context_processors import csrf
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import requires_csrf_token
+
+from notifications.problems import problem
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+@requires_csrf_token
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before a view of ours could: in words, where it is not an attack."""
+    if isinstance(exception, TooManyFieldsSent):
+        reason = _(
+            "This form has more fields than this server takes at once. An administrator can "
+            "raise the limit: DATA_UPLOAD_MAX_NUMBER_FIELDS."
+        )
+    else:
+        reason = _("The server could not make sense of this request. Nothing was done.")
+    return _answer(request, 400, _("Not understood"), reason)
+
+
+@requires_csrf_token
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    default = _("You may not do this. An administrator can give you the permission.")
+    return _answer(request, 403, _("Not permitted"), str(exception) or default)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - see below
+    """A form without its token. `reason` is Django's, for developers: it is in the log."""
+    text = _(
+        "This form has expired, or your browser blocks cookies. "
+        "Go back, reload the page and try again."
+    )
+    return _answer(request, 403, _("Not permitted"), text)
+
+
+@requires_csrf_token
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    reason = _(
+        "There is nothing here for you. It may have been deleted, or belong to somebody else."
+    )
+    return _answer(request, 404, _("Not found"), reason)
+
+
+@requires_csrf_token
+def server_error(request: HttpRequest) -> HttpResponse:
+    reason = _(
+        "The mistake is ours, and it is in the server's log. Exports that are under way go on."
+    )
+    return _answer(request, 500, _("Something broke"), reason)
+
+
+def _answer(request: HttpRequest, status: int, title: str, reason: str) -> HttpResponse:
+    if request.path.startswith(reverse("api:api-root")):
+        return problem(status, reason)
+    # Not render(request, ...): it runs the context processors, and base.html would then ask the
+    # database for the user and the bell.
+    context = {"request": request, "title": title, "reason": reason, **csrf(request)}
+    return HttpResponse(render_to_string("error.html", context), status=status)

@@ -1,0 +1,117 @@
+"""Pages for errors: they say what is wrong, in the reader's language, and ask no database."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404, HttpResponse
+from django.test import Client
+from django.urls import include, path
+
+from notifications.inbox import notify
+from tests.signing_in import session_cookie
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+
+def refuse(request, kind):
+    raise {
+        "400": BadRequest("wrong"),
+        "403": PermissionDenied(),
+        "403-with-reason": PermissionDenied("Only on Mondays."),
+        "404": Http404(),
+        "500": LookupError("a secret"),
+    }[kind]
+
+
+def leave_message(request):
+    messages.info(request, "Saved.")
+    return HttpResponse()
+
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.permission_denied"
+handler404 = "config.errors.page_not_found"
+handler500 = "config.errors.server_error"
+urlpatterns = [
+    path("refuse/<kind>", refuse),
+    path("api/refuse/<kind>", refuse),
+    path("message", leave_message),
+    path("", include("config.urls")),
+]
+
+ERRORS = [
+    ("400", "Not understood", "The server could not make sense of this request."),
+    ("403", "Not permitted", "You may not do this. An administrator can give you"),
+    ("403-with-reason", "Not permitted", "Only on Mondays."),
+    ("404", "Not found", "There is nothing here for you."),
+    ("500", "Something broke", "The mistake is ours, and it is in the server&#x27;s log."),
+]
+
+
+@pytest.fixture
+def ada(django_capture_on_commit_callbacks):
+    ada = User.objects.create_superuser("ada")
+    notify(ada, "Ready")
+    return ada
+
+
+@pytest.fixture
+def client(ada):
+    client = Client(raise_request_exception=False, enforce_csrf_checks=True)
+    name, value = session_cookie(ada)
+    client.cookies[name] = value
+    return client
+
+
+@pytest.mark.parametrize(("kind", "title", "reason"), ERRORS)
+def test_error_page_asks_the_database_nothing(
+    client, django_assert_num_queries, kind, title, reason
+):
+    with django_assert_num_queries(0):
+        response = client.get(f"/refuse/{kind}")
+
+    page = response.content.decode()
+    assert response.status_code == int(kind[:3])
+    assert f"<h1>{title}</h1>" in page
+    assert reason in page
+    assert "secret" not in page
+    assert '<a href="/exports/">Your exports</a>' in page
+    assert 'value="de" lang="de"' in page  # The choice of a language, which needs a token.
+    assert "csrfmiddlewaretoken" in page
+
+
+@pytest.mark.parametrize(("kind", "title"), [(kind, title) for kind, title, _ in ERRORS])
+def test_error_page_is_in_the_language_of_its_reader(client, kind, title):
+    page = client.get(f"/refuse/{kind}", headers={"Accept-Language": "de"}).content.decode()
+
+    assert '<html lang="de"' in page
+    assert f"<h1>{title}</h1>" not in page
+    assert "Ihre Exporte" in page
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(kind, reason) for kind, _, reason in ERRORS])
+def test_error_of_the_api_is_a_problem(client, django_assert_num_queries, kind, reason):
+    with django_assert_num_queries(0):
+        response = client.get(f"/api/refuse/{kind}")
+
+    assert response.status_code == response.json()["status"] == int(kind[:3])
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["detail"].startswith(reason.replace("&#x27;", "'"))
+
+
+def test_expired_form_says_what_to_do(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = client.post("/exports/")
+
+    assert response.status_code == 403
+    assert "This form has expired, or your browser blocks cookies." in response.content.decode()
+
+
+def test_message_waits_for_a_page_that_shows_it(client):
+    client.get("/message")
+
+    assert b"Saved." not in client.get("/refuse/404").content
+    assert b"Saved." in client.get("/exports/").content
