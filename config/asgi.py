@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
 # Needs the apps, which the line above has loaded.
-from notifications.routing import router  # noqa: E402 - see above
+from config.threads import CleanThreads  # noqa: E402 - see above
+from notifications.routing import router  # noqa: E402
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": router})
+application = CleanThreads(ProtocolTypeRouter({"http": django_application, "websocket": router}))

@@ -37,6 +37,7 @@ from exports.models import HELD, Export, Status
 from notifications import push
 from notifications.clock import SECONDS
 from notifications.conf import conf as notifications_conf
+from notifications.database import closes_connections
 from notifications.hub import present
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ def storage(timeout: float = STORAGE_TIMEOUT) -> str:
         else:
             answers.put(None)
 
-    threading.Thread(target=ask, name="storage-health", daemon=True).start()
+    # A storage may ask the database, too.
+    threading.Thread(target=closes_connections(ask), name="storage-health", daemon=True).start()
     try:
         error = answers.get(timeout=timeout)
     except Empty:

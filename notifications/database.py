@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from django.db import close_old_connections, connections
@@ -41,6 +41,19 @@ def _keep_connections() -> None:
         # To take one from psycopg's pool is cheap, and Django refuses to keep it.
         if given["CONN_MAX_AGE"] == 0 and not given["OPTIONS"].get("pool"):
             connection.settings_dict = {**given, "CONN_MAX_AGE": KEPT_SECONDS}
+
+
+def closes_connections(function: Callable[P, T]) -> Callable[P, T]:
+    """`function` for a thread that Django does not clean up: its connections end with the call."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            connections.close_all()
+
+    return call
 
 
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

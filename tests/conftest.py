@@ -8,6 +8,7 @@ asks for them by a fixture, so that a unit test waits for nothing.
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from tests.services.postgres import Postgres
 from tests.services.processes import LOG_TAIL, Process, Run
 from tests.services.s3 import S3
 from tests.services.valkey import Valkey
-from tests.services.waybill import Server, Worker, start_beat
+from tests.services.waybill import HOST, Server, Worker, start_beat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -267,6 +268,17 @@ def start_worker(
 def worker(start_worker: Callable[..., Worker]) -> Worker:
     """A worker that has answered: a process of its own, on the test's database."""
     return start_worker()
+
+
+@pytest.fixture(scope="session")
+def production(run: Run) -> dict[str, str]:
+    """The environment of a web server with DEBUG=0, whose static files have been collected."""
+    env = {"DEBUG": "0", "HTTPS": "0", "ALLOWED_HOSTS": HOST}
+    collecting = run.start(
+        "collectstatic", [sys.executable, "manage.py", "collectstatic", "--no-input"], env=env
+    )
+    assert collecting.wait() == 0, collecting.log_text()
+    return env
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from contextvars import copy_context
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from notifications.database import closes_connections
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -41,8 +43,9 @@ class Ahead(Generic[T]):
         self._error: BaseException | None = None
         self._is_done = self._is_closed = False
         self._changed = Condition()
-        take = copy_context().run
-        self._thread = Thread(target=take, args=(self._take,), name="read-ahead", daemon=True)
+        # An exporter's code in `items` may query over this thread's own connection.
+        run = closes_connections(copy_context().run)
+        self._thread = Thread(target=run, args=(self._take,), name="read-ahead", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Ahead[T]:

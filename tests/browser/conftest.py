@@ -8,7 +8,6 @@ used all the same; and tests here are not `async`.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
 from tests.services import chromium
-from tests.services.waybill import HOST, Server
+from tests.services.waybill import Server
 from tests.signing_in import session_cookie
 
 if TYPE_CHECKING:
@@ -54,17 +53,6 @@ def browser(run: Run) -> Iterator[Browser]:
             yield browser
             with ended_by_ctrl_c:
                 browser.close()
-
-
-@pytest.fixture(scope="package")
-def production(run: Run) -> dict[str, str]:
-    """The environment of a web server with DEBUG=0, whose static files have been collected."""
-    env = {"DEBUG": "0", "HTTPS": "0", "ALLOWED_HOSTS": HOST}
-    collecting = run.start(
-        "collectstatic", [sys.executable, "manage.py", "collectstatic", "--no-input"], env=env
-    )
-    assert collecting.wait() == 0, collecting.log_text()
-    return env
 
 
 class Lasting:
