@@ -11,7 +11,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
 # Needs the apps, which the line above has loaded.
-from config.threads import CleanThreads  # noqa: E402 - see above
+from config.supply import supply  # noqa: E402 - see above
+from config.threads import CleanThreads  # noqa: E402
 from notifications.routing import router  # noqa: E402
 
+supply.watch()
 application = CleanThreads(ProtocolTypeRouter({"http": django_application, "websocket": router}))

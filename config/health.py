@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
+from config.supply import supply
 from exports import health
 from exports.health import NotWell
 
@@ -25,8 +26,19 @@ WORKER_TIMEOUT = 2.0  # seconds for the first worker to answer
 
 @never_cache
 def live(_: HttpRequest) -> JsonResponse:
-    """This process serves. It says nothing of anything else."""
-    return JsonResponse({"status": "ok"})
+    """This process serves, and a restart would mend nothing.
+
+    It waits for nobody, also not for the database. A database that is down is no reason to
+    restart: then this is 200, and `ready` is not.
+    """
+    seconds = supply.starved_seconds()
+    if seconds < supply.limit_seconds:
+        return JsonResponse({"status": "ok"})
+    reason = (
+        f"For {seconds:.0f} s this process has got no connection to the database, "
+        "although the database answers. Restart it."
+    )
+    return JsonResponse({"status": "no connections", "reason": reason}, status=503)
 
 
 @never_cache

@@ -132,11 +132,20 @@ if "sqlite3" in _database["ENGINE"]:
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 elif "postgresql" in _database["ENGINE"]:
+    _database["ENGINE"] = "config.postgresql"
     _database["CONN_MAX_AGE"] = 0
     # Otherwise each pooled connection fails one request after PostgreSQL was restarted.
     _database["CONN_HEALTH_CHECKS"] = True
     # A pool belongs in web processes. Workers fork, and need one connection a child.
     _pool_size = env.int("DATABASE_POOL_SIZE", 0, validate=_at_least_0)
+    _pool = {
+        "min_size": 1,
+        "max_size": _pool_size,
+        "timeout": 10,
+        # While PostgreSQL is away, the pool's pauses between attempts double for so long. After
+        # five minutes, the default, the next attempt may be minutes off; requests begin new ones.
+        "reconnect_timeout": 5,
+    }
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         "connect_timeout": 5,
@@ -148,7 +157,7 @@ elif "postgresql" in _database["ENGINE"]:
                 "idle_in_transaction_session_timeout": "60s",
             }.items()
         ),
-        **({"pool": {"min_size": 1, "max_size": _pool_size, "timeout": 10}} if _pool_size else {}),
+        **({"pool": _pool} if _pool_size else {}),
     }
 else:
     raise ImproperlyConfigured("DATABASE_URL must begin with sqlite: or postgres:.")

@@ -1,7 +1,8 @@
 """The application of production, and a window into its process: what cannot be seen from outside.
 
-`GET /inside` tells the hub's counters and the tasks of the event loop; `?sweep=3600` sets
-the interval of sweeps besides. Only tests serve this.
+`GET /inside` tells the hub's counters and the tasks of the event loop. Besides, `?sweep=3600`
+sets the interval of sweeps, `?limit=3` how long health bears to be without a connection to the
+database, and `?hold=5` takes so many connections and keeps them. Only tests serve this.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from django.conf import settings
+from django.db import connection
 
 from config.asgi import application as served
+from config.supply import supply
 from notifications import hub
+
+_held: list[Any] = []
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -28,6 +33,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 async def _answer(query: dict[str, list[str]], send: Any) -> None:
     if "sweep" in query:
         settings.NOTIFICATIONS_SWEEP_SECONDS = float(query["sweep"][0])
+    if "limit" in query:
+        supply.limit_seconds = float(query["limit"][0])
+    if "hold" in query:
+        await asyncio.to_thread(_hold, int(query["hold"][0]))
     names = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
     seen = {
         "counters": hub.current().counters,
@@ -36,3 +45,13 @@ async def _answer(query: dict[str, list[str]], send: Any) -> None:
     }
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": json.dumps(seen).encode()})
+
+
+def _hold(count: int) -> None:
+    """Take connections as requests do, until `count` are kept. Those beyond are given back."""
+    while len(_held) < count:
+        _held.append(connection.copy())
+        _held[-1].ensure_connection()
+        _held[-1].inc_thread_sharing()  # Another thread gives it back.
+    while len(_held) > count:
+        _held.pop().close()

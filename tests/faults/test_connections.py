@@ -1,8 +1,10 @@
-"""A web process gives back every connection to the database, whatever the answer was."""
+"""A web process gives back every connection to the database, and says when it gets none."""
 
 from __future__ import annotations
 
 import http.client
+import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from urllib.parse import urlencode
@@ -192,3 +194,50 @@ def test_a_stream_keeps_no_connection_of_its_request(start_web, ada, export):
     for each in asked:
         assert each.getresponse().status == 200
         each.close()
+
+
+def live(web):
+    status, body = Asker(web, MADE_UP).ask("GET", "/health/live")
+    return status, json.loads(body)
+
+
+def test_health_says_when_the_pool_is_used_up(start_web, ada):
+    web = start_web(2)
+    web.inside("?limit=12&hold=2")
+    begin = time.monotonic()
+    somebody = Asker(web, session_cookie(ada))
+
+    assert somebody.ask("GET", "/exports/")[0] == 500
+    assert live(web)[0] == 200
+    _, body = wait_until(lambda: live(web)[0] == 503 and live(web), what="503")
+    assert time.monotonic() - begin >= 12
+    assert body["status"] == "no connections"
+    assert "this process has got no connection" in body["reason"]
+
+    web.inside("?hold=0")
+    wait_until(lambda: live(web)[0] == 200, what="health is good again")
+    assert somebody.ask("GET", "/exports/")[0] == 200
+
+
+@pytest.mark.parametrize("pool", [0, 2], ids=["unpooled", "pooled"])
+def test_health_blames_no_process_for_a_database_that_is_down(start_web, postgres, ada, pool):
+    web = start_web(pool)
+    web.inside("?limit=6")
+    somebody = Asker(web, session_cookie(ada))
+    assert somebody.statuses("GET", "/exports/", count=4) == {200}
+    begin = time.monotonic()
+    postgres.stop()
+    assert somebody.statuses("GET", "/exports/", count=4) == {500}
+
+    seen = set()
+
+    def is_served():
+        seen.add(live(web)[0])
+        return somebody.ask("GET", "/exports/")[0] == 200
+
+    wait_until(lambda: not is_served() and time.monotonic() > begin + 15, what="a while")
+    postgres.start()
+    connections.close_all()
+    wait_until(is_served, timeout=5, what="it is back at once")
+    assert live(web)[0] == 200
+    assert seen == {200}

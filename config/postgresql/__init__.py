@@ -1,0 +1,1 @@
+"""Django's PostgreSQL, which also notes whether this process gets its connections."""
