@@ -70,6 +70,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=",".join(TIERS),
         help="the folders whose tests are run, of those that are chosen",
     )
+    parser.addoption(
+        "--differential-minutes",
+        type=float,
+        default=0,
+        help="how long tests/integration/differential looks for counter-examples of its own; "
+        "without it, it tries the same few each time",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
