@@ -46,6 +46,8 @@ UNKNOWN = frozenset(
         *("content_type", "content_params", "scheme", "body"),
     }
 )
+# What a list of the admin is asked with, which a worker knows, and nobody else is.
+OF_A_LIST = frozenset({"method", "GET", "POST", "FILES"})
 # Read by Django itself where it is not set, and then without effect on rows.
 OPTIONAL = frozenset({"current_app", "urlconf"})
 
@@ -63,21 +65,23 @@ class RequestContext(Protocol):
 
 
 class StoredRequest(HttpRequest):
-    """A request as far as it is kept: its user, its query string, what the project restores.
+    """A request as far as it is kept: its user, what the project restores, and of a list of the
+    admin its query string.
 
     Anything else raises NotKept, also through hasattr() and getattr() with a default. As a
     context manager it raises NotKept at the end of its block, too, if the block's code has
     caught the first one: what that code took instead would be a guess.
     """
 
-    def __init__(self, user: User, query: str = "", *, has_context: bool = False) -> None:
+    def __init__(self, user: User, query: str | None, *, has_context: bool) -> None:
         super().__init__()
         self._has_context = has_context
         self._refusal: NotKept | None = None
-        for name in UNKNOWN:
+        for name in UNKNOWN if query is not None else UNKNOWN | OF_A_LIST:
             self.__dict__.pop(name, None)
-        self.method = "GET"
-        self.GET = cast("Any", QueryDict(query))
+        if query is not None:
+            self.method = "GET"
+            self.GET = cast("Any", QueryDict(query))
         self.user = user
 
     def __getattribute__(self, name: str) -> Any:
@@ -168,8 +172,13 @@ def _as_stored(saved: Any) -> Any:
     )
 
 
-def restored(user: User, stored: Mapping[str, Any] | None, query: str = "") -> StoredRequest:
-    """A request of `user` with what was `stored` of the one that asked. Raises NotKept."""
+def restored(
+    user: User, stored: Mapping[str, Any] | None, query: str | None = None
+) -> StoredRequest:
+    """A request of `user` with what was `stored` of the one that asked. Raises NotKept.
+
+    `query` is the query string of a list of the admin.
+    """
     stored = stored or {}
     request = StoredRequest(user, query, has_context=PROJECT in stored)
     request.LANGUAGE_CODE = stored.get(LANGUAGE, settings.LANGUAGE_CODE)

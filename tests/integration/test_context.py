@@ -105,6 +105,10 @@ def test_same_list_of_two_tenants_is_two_exports(person, settings):
         lambda request: request.is_secure(),
         lambda request: request.scheme,
         lambda request: request.body,
+        lambda request: request.method,
+        lambda request: request.GET.get("tenant", 1),
+        lambda request: request.POST,
+        lambda request: request.FILES,
     ],
 )
 def test_what_is_not_kept_is_refused_however_it_is_read(touch):

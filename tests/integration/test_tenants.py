@@ -7,6 +7,7 @@ import re
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.urls import clear_url_caches
 
 from demo.models import Flight
@@ -144,6 +145,21 @@ def test_worker_without_the_hook_fails_and_takes_no_default(visit, settings):
 def test_code_without_a_request_is_refused(project, person):
     with pytest.raises(NotKept, match=r"request\.tenant, and this export was started without"):
         lifecycle.request(user=person, exporter=NAME)
+
+
+@pytest.mark.usefixtures("project")
+def test_code_without_a_request_says_the_tenant_itself(person):
+    said = {"project": {"tenant": 2}}
+
+    assert written(lifecycle.request(user=person, exporter=NAME, context=said)) == keys_of(2)
+
+
+@pytest.mark.usefixtures("project")
+def test_command_is_refused_with_its_exit_status(person):
+    with pytest.raises(CommandError, match=r"request\.tenant") as refused:
+        call_command("export", NAME, user=person.username)
+
+    assert refused.value.returncode == 2
 
 
 @pytest.mark.parametrize("path", [f"/exports/new/{NAME}/", "/exports/"])
