@@ -47,6 +47,4 @@ def test_a_table_that_is_gone_is_named(depot, clock, rename):
     depot.wait_for(export)
     rename()
 
-    # SQLite says of this what it says when it is out of reach: that is tried again.
-    by_rescue = connection.vendor == "sqlite"
-    depot.assert_failed(export, Plane._meta.db_table, by_rescue=by_rescue)
+    depot.assert_failed(export, Plane._meta.db_table)
