@@ -24,7 +24,7 @@ ExportError
 ├── UnreadableRow         a value that cannot be read or computed
 ├── Unwritable            a value that the format cannot hold
 ├── RepeatedKey           rows share a key, by which an export tells them apart
-├── WrongCount            the file has not the rows that were counted
+├── WrongCount            the file would not have the rows that the database has
 ├── StorageFailed         where files are kept refused, or lost what it was given
 └── LostRace              another process got there first: look again
     ├── Fenced            this worker's claim is not its own any more
@@ -202,7 +202,7 @@ class RepeatedKey(ExportError):
 
 
 class WrongCount(ExportError):
-    """The rows in the file are not the rows of its parts."""
+    """The file would not have the rows that the database has, or not those of its parts."""
 
 
 class StorageFailed(ExportError):

@@ -154,14 +154,15 @@ class Export(models.Model):
     error = models.TextField(_("error"), blank=True)
     reason = models.JSONField(null=True)
 
+    # As planned, and never changed to agree with what was written.
     rows_total = models.BigIntegerField(null=True, help_text=_("Unknown until counted."))
     rows_done = models.BigIntegerField(default=0)
-    # The highest that `rows_done` has been: it falls when a part begins anew, and people ask why.
-    rows_most = models.BigIntegerField(default=0, db_default=0)
-    # Rows that came or went between the count and the reading of their part, at least: those of
-    # a part that came and went are not seen. `rows_done` is `rows_total` with them.
+    # By how many rows its parts have more and fewer than planned, once it has succeeded: rows
+    # were added, deleted or changed between the plan and the reading. `engine.recount` proves it.
     rows_added = models.BigIntegerField(default=0, db_default=0)
     rows_removed = models.BigIntegerField(default=0, db_default=0)
+    # The highest that `rows_done` has been: it falls when a part begins anew, and people ask why.
+    rows_most = models.BigIntegerField(default=0, db_default=0)
     # How much of the file is put together, from 0 to 1.
     assembled = models.FloatField(default=0, db_default=0)
     bytes = models.BigIntegerField(default=0)
@@ -367,6 +368,8 @@ class Part(models.Model):
     lease_expires_at = models.DateTimeField(_("lease expires at"), null=True)
     worker = models.CharField(_("worker"), max_length=200, blank=True)
     rows_done = models.PositiveBigIntegerField(_("rows done"), default=0)
+    # Its keys, counted where its rows were read. Null: as many rows as planned.
+    rows_found = models.PositiveBigIntegerField(null=True)
     bytes = models.PositiveBigIntegerField(default=0)
     protected_cells = models.PositiveBigIntegerField(default=0)
     # Whether who has it is a helper, and not the worker that holds the export.

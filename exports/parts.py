@@ -168,6 +168,7 @@ def finish(part: Part, *, file: str, crc32: int) -> None:
     """The part is in storage: record what it holds."""
     with atomic():
         fields = {"file": file, "crc32": crc32, "lease_expires_at": None}
+        fields["rows_found"] = part.rows_found
         _update_part(part, status=PartStatus.DONE, **_counters(part), **fields)
 
 

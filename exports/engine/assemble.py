@@ -25,13 +25,23 @@ if TYPE_CHECKING:
 def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -> dict[str, Any]:
     """Store the file of `export`. Returns what its row says of it: file, bytes, sha256.
 
-    Raises WrongCount when what is in storage is not what its parts were when written; Stopped
-    or Fenced when this attempt has been ended.
+    Raises WrongCount when what is in storage is not what its parts were when written, or the
+    file has not their rows; Stopped or Fenced when this attempt has been ended.
     """
+    expected = sum(part.rows_done for part in done)
     digest = hashlib.sha256()
     advance = _Advance(done, turn)
     with store.NewFile(digest) as new:
-        writer.assemble(_Watched(new, advance), _verified(done, advance))
+        rows = writer.assemble(_Watched(new, advance), _verified(done, advance))
+        if rows is not None and rows != expected:
+            raise WrongCount(
+                Sentence(
+                    "The file has %(rows)s rows and its parts have %(expected)s. Run the export "
+                    "again.",
+                    rows=rows,
+                    expected=expected,
+                )
+            )
         parts.check(export)
         name = new.store(store.file_name(export))
     return {"file": name, "bytes": new.bytes, "sha256": digest.hexdigest()}

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+import logging
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils import translation
 
 from exports import context, parts, query, registry
 from exports.conf import conf
-from exports.engine import blame, store, witness
+from exports.engine import blame, store
 from exports.engine.ahead import Ahead
 from exports.engine.crc32 import CRC32
 from exports.engine.garbage import rarely_collected
 from exports.engine.plan import Range, plan, read_key
 from exports.engine.projection import project
 from exports.engine.readers import copy, rows
+from exports.engine.recount import Recount
 from exports.engine.source import Source
 from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     Turn = Callable[[], None]
     T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
 
-TRIES = 3  # at a part whose rows change while they are read, where nothing keeps them still
 AHEAD = 2 * 1024 * 1024  # bytes of lines that may wait to be written; as objects, twice that
 
 
@@ -58,7 +60,7 @@ class Extractor:
         fields = [reading.field for reading in self._readings]
         self.writer = writer_class(export.format)(fields, self._options)
         # The part whose rows are being copied.
-        self._begun: tuple[Part, Ahead[copy.Lines]] | None = None
+        self._begun: tuple[Part, Ahead[copy.Lines], Recount] | None = None
         self.by_copy = self.source.is_postgres and copy.can_read(self._readings, export.format)
 
     def close(self) -> None:
@@ -76,21 +78,13 @@ class Extractor:
     def extract(self, part: Part, turn: Turn, claim: Callable[[], Part | None]) -> Part | None:
         """Write `part`, which this worker has claimed, to storage, and record it.
 
-        Returns what `claim` gives, the next part. Raises Fenced or Stopped when the part is not
-        to be finished, WrongCount when its rows are not those that are there.
-        """
-        for _ in range(TRIES - 1):
-            with suppress(witness.Unsettled):
-                return self._extract(part, turn, claim)
-        return self._extract(part, turn, claim)
-
-    def _extract(self, part: Part, turn: Turn, claim: Callable[[], Part | None]) -> Part | None:
-        """Once: see `extract`. The counters of `part` grow meanwhile.
-
-        Where PostgreSQL writes the lines, the next part is asked for early, so that the database
-        has something to do while this one is stored.
+        Its counters grow meanwhile. Returns what `claim` gives, the next part. Where PostgreSQL
+        writes the lines it is asked for early, so that the database has something to do while
+        this one is stored. Raises Fenced or Stopped when the part is not to be finished, and
+        WrongCount when its rows are not those that the database has.
         """
         part.rows_done = part.bytes = part.protected_cells = 0
+        part.rows_found = None
         check = CRC32()
         following = None
         # Columns say the same in each part and in the preview, and mean the same by a day.
@@ -118,18 +112,20 @@ class Extractor:
             raise
         return following if self.by_copy else claim()
 
-    def _begin(self, part: Part) -> Ahead[copy.Lines]:
+    def _begin(self, part: Part) -> tuple[Ahead[copy.Lines], Recount]:
         """Begin to copy the rows of `part`, or go on."""
         if self._begun is None:
+            recount = self._recount(part)
             interrupt = self.source.interrupt
-            blocks = Ahead(self._copied(part), most=AHEAD, weigh=_bytes, interrupt=interrupt)
-            self._begun = part, blocks
-        begun, blocks = self._begun
+            lines = self._copied(part, recount)
+            blocks = Ahead(lines, most=AHEAD, weigh=_bytes, interrupt=interrupt)
+            self._begun = part, blocks, recount
+        begun, blocks, recount = self._begun
         if begun != part:
             raise RuntimeError(f"{begun} is being read, and the connection is for one at a time.")
-        return blocks
+        return blocks, recount
 
-    def _copied(self, part: Part) -> Generator[copy.Lines]:
+    def _copied(self, part: Part, recount: Recount) -> Generator[copy.Lines]:
         """The lines of `part`. It runs in a thread, which has no time zone of its caller's."""
         with context.activated(self._context):
             yield from copy.read(
@@ -139,29 +135,44 @@ class Extractor:
                 self._range(part),
                 file_format=self._format,
                 options=self._options,
+                recount=recount,
             )
 
     def _write(self, part: Part, writer: Any) -> Generator[int]:
-        """Write its rows; yield how many, block by block."""
+        """Write its rows; yield how many, block by block, for the caller to add to `rows_done`."""
         if self.by_copy:
-            with closing(self._begin(part)) as blocks:
+            begun, recount = self._begin(part)
+            with closing(begun) as blocks:
                 for lines in self._named(blocks, part):
                     writer.write_lines(lines)
                     yield len(lines)
             self._begun = None
         else:
-            keys = self._range(part)
-            pages = rows.read(self.source, self.rows, self._readings, keys, conf.PAGE_ROWS)
+            keys, recount = self._range(part), self._recount(part)
+            pages = rows.read(
+                self.source, self.rows, self._readings, keys, conf.PAGE_ROWS, recount=recount
+            )
             for page in self._named(pages, part):
                 try:
                     writer.write(page)
                 except Unwritable as error:
                     raise blame.in_row(error, page) from error
                 yield len(page[0])
+        recount.check(part)
+        if part.rows_found is not None:
+            logger.info(
+                "Part %s was planned with %s rows, and %s were there when it was read.",
+                part.number,
+                f"{part.rows:,}",
+                f"{part.rows_found:,}",
+            )
 
     def _named(self, items: Iterable[T], part: Part) -> Iterator[T]:
         """`items`, and in errors the column and the row."""
         return blame.named(items, self.source, self.rows, self._readings, self._range(part))
+
+    def _recount(self, part: Part) -> Recount:
+        return Recount(self.source, self.rows, self._range(part))
 
     def _range(self, part: Part) -> Range:
         model = self.rows.model

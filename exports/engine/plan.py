@@ -49,12 +49,8 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
     """
     if queryset.query.order_by:
         part_rows = ALL
-    keys = queryset.order_by()
-    _refuse_repeated(keys)
-    if keys.query.group_by is not None:
-        # Only the keys of groups: Django would group by whatever is added.
-        manager = keys.model._base_manager
-        keys = manager.using(keys.db).filter(pk__in=keys.values("pk"))
+    _refuse_repeated(queryset.order_by())
+    keys = without_columns(queryset)
     ends = _by_stepping if source.is_postgres else _by_numbering
     ranges: list[Range] = []
     after = None
@@ -89,6 +85,22 @@ def _refuse_repeated(keys: QuerySet[Any]) -> None:
                 distinct=distinct,
             )
         )
+
+
+def without_columns(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    """The rows of `queryset` in no order, for queries that read nothing but their keys."""
+    keys = queryset.order_by()
+    if keys.query.group_by is not None:
+        # Only the keys of groups: Django would group by whatever is added.
+        manager = keys.model._base_manager
+        keys = manager.using(keys.db).filter(pk__in=keys.values("pk"))
+    return keys
+
+
+def count(source: Source, queryset: QuerySet[Any], keys: Range) -> int:
+    """How many rows of `queryset` there are in the range of `keys` now."""
+    found = keys.of(without_columns(queryset))
+    return source.count(found.values_list(*_names(found)))
 
 
 def _by_stepping(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterator[tuple[Any, int]]:

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 
 from exports import lifecycle, limits, parts, queue, reasons, turns
 from exports.conf import conf
-from exports.engine import joblog, store
+from exports.engine import joblog, recount, store
 from exports.engine.assemble import assemble
 from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
@@ -31,7 +31,7 @@ from exports.models import Consistency, Export, Part, Stage, Status
 from exports.sentences import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
@@ -121,22 +121,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, DatabaseError):
         return refusal(error)
     return str(error) if isinstance(error, ExportError) else f"{type(error).__name__}: {error}"
-
-
-def _changed(done: Sequence[Part]) -> dict[str, int]:
-    """How many rows came and went between the count and the reading, at least."""
-    differences = [part.rows_done - part.rows for part in done]
-    changed = {
-        "rows_added": sum(number for number in differences if number > 0),
-        "rows_removed": -sum(number for number in differences if number < 0),
-    }
-    if any(changed.values()):
-        logger.info(
-            "Since the count %s rows were added and %s removed.",
-            f"{changed['rows_added']:,}",
-            f"{changed['rows_removed']:,}",
-        )
-    return changed
 
 
 class _Run:
@@ -268,13 +252,13 @@ class _Run:
         self._measure_anew()  # From here on of the rows that are joined.
         self._tick(stage=Stage.ASSEMBLING, read_until=Now())
         done = list(export.parts.order_by("number"))
-        rows = sum(part.rows_done for part in done)
+        counted = recount.totals(export, done)
         file = assemble(export, done, extractor.writer, self._has_assembled)
         took, size = time.monotonic() - self._started, f"{file['bytes']:,}"
-        logger.info("%s rows, %s bytes. This attempt took %.1f s.", f"{rows:,}", size, took)
+        rows = f"{counted['rows_done']:,}"
+        logger.info("%s rows, %s bytes. This attempt took %.1f s.", rows, size, took)
         with store.deleted_on_error(file["file"]):
-            changed = _changed(done)
-            lifecycle.succeed(export, lines=self._log.take(), rows_done=rows, **changed, **file)
+            lifecycle.succeed(export, lines=self._log.take(), **counted, **file)
         if export.status == Status.SUCCEEDED:
             for part in done:
                 store.delete(part.file)

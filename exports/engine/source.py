@@ -9,7 +9,7 @@ who still reads an old state of the file may not write.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import islice
 from threading import Event, Timer
 from typing import TYPE_CHECKING, Any, cast
@@ -116,13 +116,15 @@ class Source:
         interrupt(self.connection)
 
     @contextmanager
-    def reading(self, *, rows: bool = True) -> Iterator[None]:
+    def reading(self, *, rows: bool = True, strictly: bool = False) -> Iterator[None]:
         """All that is read in the block is as it was at one moment, where that is for free.
 
-        While `rows` are read no query is ended because it takes long.
+        While `rows` are read no query is ended because it takes long. With `strictly`, SQLite
+        reads at one moment, too. Nothing may be written over this connection in such a block.
         """
         if not self.is_postgres:
-            yield
+            with self._transaction() if strictly else nullcontext():
+                yield
             return
         with self.connection.cursor() as cursor:
             # Each time: the connection may be another one than the last time.
@@ -137,6 +139,20 @@ class Source:
                 yield
             finally:
                 self._end(cursor)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A transaction of SQLite that only reads, so it waits for nobody and locks nobody out."""
+        if self.connection.in_atomic_block:
+            yield
+            return
+        # Not atomic(): it would begin as the settings say, and so as one that writes.
+        with self.connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")
 
     def _go_back(self, cursor: Any) -> None:
         """To the moment of the snapshot. Raises OperationalError when nobody keeps it any more."""
@@ -212,15 +228,14 @@ class Source:
         return list(compiler.results_iter([found])), rest
 
     def count(self, queryset: QuerySet[Any]) -> int:
-        """How many rows it has, read over this connection."""
+        """How many rows a values_list() has. count() would leave out joins that remove rows."""
         try:
-            sql, parameters = self.sql(queryset.order_by().values("pk"))
+            sql, parameters = self.sql(queryset)
         except EmptyResultSet:
             return 0
         with self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM ({sql}) AS counted", parameters)  # noqa: S608 - Django's SQL
-            [number] = cursor.fetchone()
-        return int(number)
+            cursor.execute(f"SELECT COUNT(*) FROM ({sql}) AS counted", parameters)  # noqa: S608 - Django's own SQL
+            return int(cursor.fetchone()[0])
 
     def sql(self, queryset: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
         """Its SQL and parameters. Raises EmptyResultSet when there is nothing to ask for."""

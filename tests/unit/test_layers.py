@@ -62,7 +62,7 @@ EXPORTS = (
         *("engine.decodes", "engine.projection", "engine.retries", "engine.s3", "engine.values"),
     ),
     ("engine.source", "engine.store"),
-    ("engine.blame", "engine.plan", "engine.witness", "engine.readers"),
+    ("engine.blame", "engine.plan", "engine.recount", "engine.readers"),
     ("access", "snapshot", "announce", "notices", "parts", "limits", "question"),
     # What a question would give, and what is kept of it.
     ("preview", "presets"),

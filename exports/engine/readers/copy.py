@@ -16,9 +16,11 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.sql import Identifier, Literal
 
-from exports.engine import formula, witness
+from exports.engine import formula
 from exports.engine.kinds import Kind
 from exports.engine.projection import protected, selected
+from exports.exceptions import WrongCount
+from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from exports.engine.plan import Range
     from exports.engine.projection import Reading
+    from exports.engine.recount import Recount
     from exports.engine.source import Source
     from exports.engine.writers.base import Options
 
@@ -75,12 +78,14 @@ def read(
     *,
     file_format: str,
     options: Options,
+    recount: Recount | None = None,
 ) -> Generator[Lines]:
     """Yield the rows of `keys` as lines of the file; in key order, if not sorted.
 
     At times an empty list.
 
-    They are the bytes that the writer would make of what `rows` reads.
+    They are the bytes that the writer would make of what `rows` reads. `recount` compares how
+    many they are with the keys that there are at the same moment.
     """
     with source.reading():
         try:
@@ -88,15 +93,16 @@ def read(
                 source, queryset, readings, keys, file_format=file_format, options=options
             )
         except EmptyResultSet:
-            return  # Its conditions cannot be met.
+            # Its conditions cannot be met.
+            if recount is not None:
+                recount.compare(0)
+            return
         raw: Connection[Any] = source.connection.connection
         # Makes Django's errors of psycopg's, whose SQLSTATE says whether a retry may help.
         with source.connection.wrap_database_errors:
-            written = 0
-            for lines in _copied(raw.pgconn, query):
-                written += len(lines)
-                yield lines
-        witness.compare(source, queryset, keys, written)
+            rows = yield from _copied(raw.pgconn, query)
+        if recount is not None:
+            recount.compare(rows)
 
 
 def statement(
@@ -158,35 +164,48 @@ def _json_value(reading: Reading) -> Any:
             return reading.reads[0]
 
 
-def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines]:
-    """The messages of a COPY. psycopg's own iterator does the same at half the speed."""
+def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines, None, int]:
+    """Yield the messages of a COPY; return how many. psycopg's own iterator has half the speed.
+
+    Raises WrongCount when PostgreSQL says that it has sent more or fewer.
+    """
     pgconn.send_query(query)
     while pgconn.is_busy():
         if not _wait(pgconn):
             yield []
     _expect(pgconn, pgconn.get_result(), ExecStatus.COPY_OUT)
     lines: Lines = []
-    room, rows = BYTES, 0
+    rows, room = 0, BYTES
     while True:
         size, data = pgconn.get_copy_data(1)
         if size > 0:
             lines.append(data)
-            rows += 1
             room -= size
             if room < 0 or len(lines) == ROWS:
+                rows += len(lines)
                 yield lines
                 lines, room = [], BYTES
         elif size == 0:
             if not _wait(pgconn):
+                rows += len(lines)
                 yield lines
                 lines, room = [], BYTES
         else:
             break
+    rows += len(lines)
     yield lines
     while (result := pgconn.get_result()) is not None:
         _expect(pgconn, result, ExecStatus.COMMAND_OK)
-        if result.command_tuples != rows:  # PostgreSQL's own count: "COPY 5".
-            raise OperationalError(f"Of {result.command_tuples} rows of a COPY, {rows} came.")
+        if result.command_tuples != rows:
+            raise WrongCount(
+                Sentence(
+                    "PostgreSQL has sent %(sent)s rows, and %(rows)s arrived. Run the export "
+                    "again.",
+                    sent=result.command_tuples or 0,
+                    rows=rows,
+                )
+            )
+    return rows
 
 
 def _wait(pgconn: PGconn) -> bool:

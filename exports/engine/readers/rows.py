@@ -1,9 +1,9 @@
 """The reader that can read anything: pages of rows, in flat memory.
 
 On SQLite each page is a query of its own by keyset, read to its end before anything is
-written: an open cursor would pin the log. Sorted rows are one query there, too, over a
-connection apart. On PostgreSQL a part is one query, whose rows come as the server makes
-them, over a connection of its own.
+written: an open cursor would pin the log, and so would one transaction for the whole part.
+Sorted rows are one query there, too, over a connection apart. On PostgreSQL a part is one query,
+whose rows come as the server makes them, over a connection of its own.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports.engine import blame, witness
+from exports.engine import blame
 from exports.engine.kinds import KeyedPage
+from exports.engine.plan import Range
 from exports.engine.projection import selected
 from exports.engine.retries import is_curable
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from exports.engine.kinds import Page
-    from exports.engine.plan import Range
     from exports.engine.projection import Reading
+    from exports.engine.recount import Recount
     from exports.engine.source import Source
 
     Columns = list[tuple[Any, ...]]
@@ -40,46 +41,62 @@ def read(
     readings: Sequence[Reading],
     keys: Range,
     page_rows: int,
+    *,
+    recount: Recount | None = None,
 ) -> Iterator[Page]:
     """Yield the rows of `keys` in pages, as `engine.kinds` says; in key order, if not sorted.
 
-    Raises UnreadableRow, which names column and row, for a value that Python cannot make.
+    `recount` compares how many they are with the keys that there are at the same moment. Raises
+    UnreadableRow, which names column and row, for a value that Python cannot make.
     """
     order = queryset.query.order_by
     found = queryset.filter(pk__lte=keys.upto).order_by(*(order or ["pk"]))
     found = selected(found, ["pk", *(each for reading in readings for each in reading.reads)])
     # Where one page ends and the next begins, only keys can say.
     pages = _by_stream if source.is_postgres or order else _by_keyset
-    written = 0
-    with source.reading():
-        for rows in pages(source, found, keys, page_rows):
-            written += len(rows)
-            yield _page(list(zip(*rows, strict=True)), readings)
-        witness.compare(source, queryset, keys, written)
+    for rows in pages(source, found, keys, page_rows, recount):
+        yield _page(list(zip(*rows, strict=True)), readings)
 
 
 def _by_stream(
-    source: Source, found: QuerySet[Any], keys: Range, page_rows: int
+    source: Source,
+    found: QuerySet[Any],
+    keys: Range,
+    page_rows: int,
+    recount: Recount | None,
 ) -> Iterator[list[Any]]:
-    # It is one query, however few are taken at a time.
-    yield from source.pages(_after(found, keys.after), min(page_rows, AT_ONCE))
+    with source.reading(strictly=recount is not None):
+        read = 0
+        # It is one query, however few are taken at a time.
+        for page in source.pages(_after(found, keys.after), min(page_rows, AT_ONCE)):
+            read += len(page)
+            yield page
+        if recount is not None:
+            recount.compare(read)
 
 
 def _by_keyset(
-    source: Source, found: QuerySet[Any], keys: Range, page_rows: int
+    source: Source,
+    found: QuerySet[Any],
+    keys: Range,
+    page_rows: int,
+    recount: Recount | None,
 ) -> Iterator[list[Any]]:
-    after = keys.after
-    while True:
-        page = [
-            row
-            for rows in source.pages(_after(found, after)[:page_rows], page_rows)
-            for row in rows
-        ]
+    after, is_last = keys.after, False
+    while not is_last:
+        with source.reading(strictly=recount is not None):
+            page = [
+                row
+                for rows in source.pages(_after(found, after)[:page_rows], page_rows)
+                for row in rows
+            ]
+            is_last = len(page) < page_rows
+            upto = keys.upto if is_last else page[-1][0]
+            if recount is not None:
+                recount.compare_page(Range(after, upto, len(page)))
+        after = upto
         if page:
-            after = page[-1][0]
             yield page
-        if len(page) < page_rows:
-            return
 
 
 def _after(found: QuerySet[Any], key: Any) -> QuerySet[Any]:

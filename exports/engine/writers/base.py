@@ -55,9 +55,10 @@ class Writer(Protocol):
         """Begin a part, whose bytes go to `out`."""
         ...
 
-    def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> None:
+    def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> int | None:
         """Write the whole file from its parts, in order. Each is open, and can be sought in.
 
+        Return how many rows the file has; None where that cannot be told without reading them.
         The caller closes a part when it gives the next one. No parts: a file without rows.
         """
         ...

@@ -39,18 +39,19 @@ class ParquetWriter:
     def part(self, out: Out) -> ParquetPart:
         return ParquetPart(self._fields, self._schema, out)
 
-    def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> None:
+    def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> int:
         sink = Sink(out)
         file = pq.ParquetWriter(
             sink, self._schema, compression="zstd", memory_pool=pa.system_memory_pool()
         )
         try:
-            _copy(parts, file)
+            written = _copy(parts, file)
             file.close()
         except BaseException:
             # Unclosed, it writes a footer when it goes, and what is not whole would look whole.
             sink.discard()
             raise
+        return written
 
 
 class ParquetPart:
@@ -95,10 +96,10 @@ class Sink(io.RawIOBase):
         self._out = None
 
 
-def _copy(parts: Iterable[IO[bytes]], file: pq.ParquetWriter) -> None:
-    """Write the rows of all parts, in order."""
+def _copy(parts: Iterable[IO[bytes]], file: pq.ParquetWriter) -> int:
+    """Write the rows of all parts, in order. Return how many."""
     group: list[pa.RecordBatch] = []
-    rows = size = 0
+    written = rows = size = 0
     # Row groups come and go. Of what they leave, Arrow's own allocator kept 10 to 40 MB more
     # than the system's, and not the same in any two runs; its threads saved no time.
     pool, options = pa.system_memory_pool(), pa.ipc.IpcReadOptions(use_threads=False)
@@ -108,13 +109,16 @@ def _copy(parts: Iterable[IO[bytes]], file: pq.ParquetWriter) -> None:
             rows += batch.num_rows
             size += batch.nbytes
             if rows >= GROUP_ROWS or size >= GROUP_BYTES:
-                _write(group, file)
+                written += _write(group, file)
                 rows = size = 0
     if rows:
-        _write(group, file)
+        written += _write(group, file)
+    return written
 
 
-def _write(group: list[pa.RecordBatch], file: pq.ParquetWriter) -> None:
-    """Write these batches as one row group, and let go of them."""
-    file.write_table(pa.Table.from_batches(group, file.schema))
+def _write(group: list[pa.RecordBatch], file: pq.ParquetWriter) -> int:
+    """Write these batches as one row group, and let go of them. Return its rows."""
+    table = pa.Table.from_batches(group, file.schema)
+    file.write_table(table)
     group.clear()
+    return int(table.num_rows)

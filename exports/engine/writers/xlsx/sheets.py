@@ -22,6 +22,7 @@ class Sheets:
         self._start = deflate(start.encode())
         self._end = deflate(book.SHEET_END.encode())
         self._first, self._last = first, last
+        self.rows = 0  # Of values, on all sheets.
         self._sheets = 0
         self._archive = Archive(out)
         self._archive.add("_rels/.rels", book.RELATIONS)
@@ -50,6 +51,7 @@ class Sheets:
             fitting = rows[: self._last - self._next + 1]
             self._archive.write(*deflate(numbered(fitting, self._next)))
             self._next += len(fitting)
+            self.rows += len(fitting)
             rows = rows[len(fitting) :]
 
     def _begin(self) -> None:

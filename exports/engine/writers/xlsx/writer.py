@@ -54,11 +54,12 @@ class XLSXWriter:
     def part(self, out: Out) -> XLSXPart:
         return XLSXPart(out, self._fields, protect=self._options.protect)
 
-    def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> None:
+    def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> int:
         sheets = Sheets(out, self._start, first=1 + self._options.header, last=SHEET_ROWS)
         for part in parts:
             sheets.add(part)
         sheets.close()
+        return sheets.rows
 
 
 class XLSXPart:

@@ -1,0 +1,113 @@
+"""The second witness of a part: its keys, counted again where its rows were read.
+
+Rows are added and deleted between the plan and the reading of a part, so its file may rightly
+have more or fewer rows than planned. It may also have lost rows to a fault. The database can tell
+the two apart: the keys of the part as of the moment its rows were read are as many as the rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exports.engine.plan import count
+from exports.exceptions import WrongCount
+from exports.sentences import Sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.models import QuerySet
+
+    from exports.engine.plan import Range
+    from exports.engine.source import Source
+    from exports.models import Export, Part
+
+
+class Recount:
+    """Counts the keys of one part, inside the transaction that reads its rows.
+
+    `found` is how many there are; None if nothing had to be counted.
+    """
+
+    def __init__(self, source: Source, queryset: QuerySet[Any], keys: Range) -> None:
+        self.found: int | None = None
+        self._source = source
+        self._queryset = queryset
+        self._keys = keys
+        self._is_contradicted = False
+
+    def compare(self, read: int) -> None:
+        """Take note that one query has given `read` rows for the whole part."""
+        if read != self._keys.rows:
+            self.found = count(self._source, self._queryset, self._keys)
+
+    def compare_page(self, page: Range) -> None:
+        """Take note that one of several queries has given `page.rows` rows for its keys.
+
+        Each is of another moment, so each is compared: together they would prove nothing.
+        """
+        found = count(self._source, self._queryset, page)
+        self.found = (self.found or 0) + found
+        self._is_contradicted |= found != page.rows
+
+    def check(self, part: Part) -> None:
+        """Raise WrongCount unless `part` has exactly the rows that the database had."""
+        found = part.rows if self.found is None else self.found
+        if self._is_contradicted or part.rows_done != found:
+            raise WrongCount(
+                Sentence(
+                    "Part %(part)s has %(written)s rows. At the moment they were read, the "
+                    "database had %(found)s (%(planned)s were counted at the start). The file "
+                    "would be wrong, so there is none. Ask the developer of this exporter to "
+                    "check its columns and queryset.",
+                    part=part.number,
+                    written=part.rows_done,
+                    found=found,
+                    planned=part.rows,
+                )
+            )
+        if self._source.snapshot_id and part.rows_done != part.rows:
+            raise WrongCount(
+                Sentence(
+                    "Part %(part)s has %(written)s rows, and %(planned)s were counted at the same "
+                    "moment. So the queryset of this exporter does not always give the same rows. "
+                    "Ask its developer to remove random values and the current time from it.",
+                    part=part.number,
+                    written=part.rows_done,
+                    planned=part.rows,
+                )
+            )
+        part.rows_found = None if part.rows_done == part.rows else found
+
+
+def totals(export: Export, done: Iterable[Part]) -> dict[str, int]:
+    """The rows of the file, and by how many they differ from `export.rows_total`, and why.
+
+    Raises WrongCount if a difference is not explained: then the file would be wrong.
+    """
+    planned = written = added = removed = 0
+    for part in done:
+        planned += part.rows
+        written += part.rows_done
+        added += max(part.rows_done - part.rows, 0)
+        removed += max(part.rows - part.rows_done, 0)
+        if part.rows_done != (part.rows if part.rows_found is None else part.rows_found):
+            raise WrongCount(
+                Sentence(
+                    "Part %(part)s has %(written)s rows and should have %(planned)s. Run the "
+                    "export again.",
+                    part=part.number,
+                    written=part.rows_done,
+                    planned=part.rows,
+                )
+            )
+    if planned != export.rows_total:
+        raise WrongCount(
+            Sentence(
+                "The parts of this export have %(planned)s rows, and %(total)s were counted at the "
+                "start. Run the export again.",
+                planned=planned,
+                total=export.rows_total,
+            )
+        )
+    return {"rows_done": written, "rows_added": added, "rows_removed": removed}
