@@ -87,11 +87,52 @@ def _unbroken(text: str) -> str:
 
 
 def percent(snapshot: dict[str, Any]) -> int | None:
-    """Whole percents, and 100 only when nothing is missing. None when the total is unknown."""
+    """Whole percents, and 100 only when nothing is missing. None when the total is unknown.
+
+    Once all parts are written nothing is missing, also if rows were removed meanwhile.
+    """
     done, total = snapshot["rows_done"], snapshot["rows_total"]
     if total is None:
         return None
-    return 100 if done >= total else int(100 * done // total)
+    return 100 if done >= total or _is_extracted(snapshot) else int(100 * done // total)
+
+
+def _is_extracted(snapshot: dict[str, Any]) -> bool:
+    return bool(snapshot["stage"] == Stage.ASSEMBLING or snapshot["status"] == Status.SUCCEEDED)
+
+
+def difference(snapshot: dict[str, Any]) -> str:
+    """Why the finished file has other rows than were counted; "" if it has those."""
+    added, removed = snapshot["rows_added"], snapshot["rows_removed"]
+    if added and removed:
+        pattern = _(
+            "Rows counted: {counted}. Rows in the file: {written}. "
+            "Added while the export ran: {added}. Removed: {removed}."
+        )
+    elif added:
+        pattern = ngettext(
+            "Rows counted: {counted}. Rows in the file: {written}. "
+            "{added} row was added while the export ran.",
+            "Rows counted: {counted}. Rows in the file: {written}. "
+            "{added} rows were added while the export ran.",
+            added,
+        )
+    elif removed:
+        pattern = ngettext(
+            "Rows counted: {counted}. Rows in the file: {written}. "
+            "{removed} row was removed while the export ran.",
+            "Rows counted: {counted}. Rows in the file: {written}. "
+            "{removed} rows were removed while the export ran.",
+            removed,
+        )
+    else:
+        return ""
+    return pattern.format(
+        counted=number(snapshot["rows_total"]),
+        written=number(snapshot["rows_done"]),
+        added=number(added),
+        removed=number(removed),
+    )
 
 
 def values(snapshot: dict[str, Any], silence: float = 0) -> dict[str, str | None]:
@@ -129,6 +170,8 @@ def share(snapshot: dict[str, Any]) -> tuple[float, float] | None:
     """All there is to do, and what is done of it; None when that is not known."""
     if snapshot["stage"] == Stage.ASSEMBLING:
         return 1, snapshot["assembled"]
+    if snapshot["status"] == Status.SUCCEEDED:
+        return 1, 1
     if snapshot["rows_total"] is not None:
         return snapshot["rows_total"] or 1, snapshot["rows_done"]
     return None if snapshot["status"] == Status.RUNNING else (1, 0)

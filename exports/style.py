@@ -148,6 +148,10 @@ STATES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Is cancelled", {**_extracting, "status": Status.CANCELLING}),
     ("Writes", {**_extracting, "bytes": 20_000_000}),
     ("Ready", _done),
+    (
+        "Ready, and rows were removed meanwhile",
+        {**_done, "rows_done": TOTAL - 1, "rows_removed": 1},
+    ),
     ("Expired, and a long name that takes more than one line", {**_done, "expires_at": NOON}),
     (
         "Too large",

@@ -92,7 +92,8 @@ class Milestones:
         """The line for `snapshot`; empty when it is not worth one."""
         what = doing(snapshot)
         total = snapshot["rows_total"]
-        tenths = snapshot["rows_done"] * 10 // total if total else 0
+        # Rows that were added meanwhile may make it more than the whole.
+        tenths = min(snapshot["rows_done"] * 10 // total, 10) if total else 0
         here = (what, tenths if snapshot["stage"] == Stage.EXTRACTING else 0)
         if here == self._last:
             return ""

@@ -38,7 +38,8 @@ UNFORESEEN = re.compile(r"\w+: ")
 # What no script of a page reads of an export that is on it: half of the page's weight.
 UNREAD = {
     *("owner", "team", "exporter", "format", "options", "consistency", "origin", "error", "links"),
-    *("protected_cells", "created_at", "started_at", "read_from", "read_until", "expires_at"),
+    *("rows_added", "rows_removed", "protected_cells"),
+    *("created_at", "started_at", "read_from", "read_until", "expires_at"),
 }
 
 
@@ -85,6 +86,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         # Its lease runs out, and beat looks for such.
         "patience": figures.duration(conf.LEASE_SECONDS + clock.SECONDS),
         "reached": reached(export, current),
+        "difference": figures.difference(current),
         # For a list they are read before, in one query.
         "lines": (context.get("last_lines") or last_lines([export])).get(export.stream),
         "reason": reason,

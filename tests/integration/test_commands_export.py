@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from demo.models import Flight
 from exports import lifecycle, queue, turns
-from exports.engine import runner
+from exports.engine import extract, runner
 from exports.exporter import Column, Exporter
 from exports.management import following, output
 from exports.management.progress import Lines
@@ -413,6 +413,24 @@ def test_json_is_the_snapshot_also_of_one_that_failed():
 
     assert ran.status == 1
     assert json.loads(ran.out)["status"] == "failed"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--output", "-")])
+def test_rows_removed_meanwhile_are_told_beside_the_result(monkeypatch, arguments):
+    def plan_and_delete(*asked):
+        ranges = plan(*asked)
+        Flight.objects.filter(id=3).delete()
+        return ranges
+
+    plan = extract.plan
+    monkeypatch.setattr(extract, "plan", plan_and_delete)
+    said = "Rows counted: 20. Rows in the file: 19. 1 row was removed while the export ran."
+
+    ran = flights(*arguments)
+
+    assert ran.status == 0
+    assert said in ran.err.splitlines()
+    assert said not in ran.out
 
 
 # -- With --follow --------------------------------------------------------------------------

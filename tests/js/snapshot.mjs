@@ -9,6 +9,8 @@ export function snapshot(fields = {}) {
     rows_done: 0,
     rows_again: 0,
     rows_total: null,
+    rows_added: 0,
+    rows_removed: 0,
     assembled: null,
     bytes: 0,
     rate: null,

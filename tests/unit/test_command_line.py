@@ -68,6 +68,11 @@ def test_each_tenth_of_the_rows_is_worth_a_line():
     assert len(said) == 11
 
 
+def test_rows_that_were_added_meanwhile_are_no_eleventh_tenth():
+    assert lines(at(1_000), at(1_100))[1:] == []
+    assert lines(at(1_100))[0].startswith("Extracting rows: 100 %, 1,100 of 1,000 rows")
+
+
 def test_each_stage_and_status_is_worth_a_line():
     said = lines(
         at(status="queued", stage="", rows_total=None, queue_position=3),

@@ -22,7 +22,8 @@ def each(what):
 
 def snapshot(**fields):
     unknown = {"rows_total": None, "rows_again": 0, "assembled": None, "rate": None, "eta": None}
-    return {"label": "Flights", "rows_done": 0, "bytes": 0, **unknown, **fields}
+    known = {"label": "Flights", "status": "running", "stage": "", "rows_done": 0, "bytes": 0}
+    return {**known, **unknown, **fields}
 
 
 def test_the_table_has_each_language_of_the_pages(settings):
@@ -68,6 +69,22 @@ def test_who_is_silent_is_said_to_be_so_and_not_how_fast_it_is(pattern, fields, 
 
 @pytest.mark.parametrize(("fields", "far"), CASES["bars"])
 def test_a_bar_knows_how_far_it_is_in_each_stage(fields, far):
-    shown = {"status": "running", "stage": "", **snapshot(), **fields}
+    assert figures.share(snapshot(**fields)) == (None if far is None else tuple(far))
 
-    assert figures.share(shown) == (None if far is None else tuple(far))
+
+@pytest.mark.parametrize(
+    ("written", "added", "removed", "text"),
+    [
+        (336_776, 0, 0, ""),
+        (336_775, 0, 1, "336,775. 1 row was removed while the export ran."),
+        (336_774, 0, 2, "336,774. 2 rows were removed while the export ran."),
+        (336_777, 1, 0, "336,777. 1 row was added while the export ran."),
+        (337_776, 1_000, 0, "337,776. 1,000 rows were added while the export ran."),
+        (336_776, 3, 3, "336,776. Added while the export ran: 3. Removed: 3."),
+    ],
+)
+def test_difference_says_how_many_rows_came_and_went(written, added, removed, text):
+    shown = snapshot(rows_total=336_776, rows_done=written, rows_added=added, rows_removed=removed)
+
+    expected = f"Rows counted: 336,776. Rows in the file: {text}" if text else ""
+    assert figures.difference(shown) == expected

@@ -14,9 +14,9 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 from django.db import connections
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from exports import lifecycle
+from exports import figures, lifecycle
 from exports.engine import runner
 from exports.exceptions import ExportError, LostRace
 from exports.management import asked, output
@@ -222,6 +222,7 @@ class Command(BaseCommand):
         if self._options["json"]:
             self.stdout.write(json.dumps(snapshot(export)))
         if export.status == Status.SUCCEEDED:
+            self._tell_difference(export)
             self._deliver(export)
             return
         if export.status == Status.FAILED:
@@ -231,6 +232,13 @@ class Command(BaseCommand):
             raise CommandError(f"The export is {was}. {_look_again(export)}", returncode=STOPPED)
         self.stderr.write(f"The export is {was}. {_look_again(export)}")
         raise SystemExit(128 + number)
+
+    def _tell_difference(self, export: Export) -> None:
+        """Say why the file has other rows than were counted, if it has."""
+        with translation.override("en"):
+            said = figures.difference(snapshot(export))
+        if said and self._options["verbosity"]:
+            self.stderr.write(said)
 
     def _deliver(self, export: Export) -> None:
         target = self._options["output"]

@@ -56,15 +56,18 @@ function percents(share, lang) {
   return format(share / 100, lang, { style: "percent" });
 }
 
-// Whole percents, and 100 only when nothing is missing. Null when the total is unknown.
-export function percent({ rows_done: done, rows_total: total }) {
+// Whole percents, and 100 only when nothing is missing. Null when the total is unknown. Once all
+// parts are written nothing is missing, also if rows were removed meanwhile.
+export function percent({ status, stage, rows_done: done, rows_total: total }) {
   if (total === null) return null;
-  return done >= total ? 100 : Math.floor((100 * done) / total);
+  const isExtracted = stage === "assembling" || status === "succeeded";
+  return done >= total || isExtracted ? 100 : Math.floor((100 * done) / total);
 }
 
 // What a bar has to go, and how far it is: { max, value }; null when that is not known.
-export function bar({ stage, assembled, rows_done: done, rows_total: total }) {
+export function bar({ status, stage, assembled, rows_done: done, rows_total: total }) {
   if (stage === "assembling") return { max: 1, value: assembled };
+  if (status === "succeeded") return { max: 1, value: 1 };
   return total === null ? null : { max: total || 1, value: done };
 }
 
