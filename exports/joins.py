@@ -35,12 +35,17 @@ def repeating_relation(queryset: QuerySet[Any]) -> str:
     if query.group_by is None:
         return next(iter(many.values()))
     # An aggregate makes one row of many again, unless the rows are grouped by what repeats.
+    grouped = _reached(query, _grouped_by(query))
+    return next((name for alias, name in many.items() if alias in grouped), "")
+
+
+def _grouped_by(query: Query) -> Iterator[Col]:
+    """The columns by which Django groups a query with aggregates, besides those of the model."""
     for annotation in query.annotations.values():
-        if not annotation.contains_aggregate:
-            for alias in _aliases_in(annotation):
-                if alias in many:
-                    return many[alias]
-    return ""
+        yield from _unaggregated(annotation)
+    _, having, _ = query.where.split_having_qualify(must_group_by=True)
+    if having is not None:
+        yield from _unaggregated(having)
 
 
 def _joins_with_many(query: Query) -> Iterator[tuple[str, str]]:
@@ -70,15 +75,25 @@ def resolved(queryset: QuerySet[Any], expression: Any) -> tuple[Any, str]:
     found = expression.resolve_expression(query, allow_joins=True)
     many = dict(_joins_with_many(query))
     # A join that is there already repeats no row of a grouped query, but its columns would.
-    named = {each.alias for each in _unaggregated(found)}
+    named = _reached(query, _unaggregated(found))
     new = [name for alias, name in many.items() if alias not in before or alias in named]
     return found, new[0] if new else ""
+
+
+def repeats_beside_aggregate(model: type[Model], expression: Any) -> str:
+    """The to-many relation that `expression`, an aggregate of `model`, reads outside of it, or ""."""
+    query = model._base_manager.all().query
+    found = expression.resolve_expression(query, allow_joins=True)
+    named = _reached(query, _unaggregated(found))
+    return next((name for alias, name in _joins_with_many(query) if alias in named), "")
 
 
 def _unaggregated(expression: Any) -> Iterator[Col]:
     """The columns that `expression` reads outside of aggregates."""
     if isinstance(expression, Col):
         yield expression
+    elif isinstance(expression, Subquery):
+        yield from expression.get_external_cols()
     elif not isinstance(expression, Aggregate):
         for each in expression.get_source_expressions():
             if each is not None:
@@ -101,6 +116,11 @@ def mixes_relations(model: type[Model], expression: Any) -> bool:
         if isinstance(part, Aggregate)
     }
     return len(joined) > 1
+
+
+def _reached(query: Query, columns: Iterable[Col]) -> set[str]:
+    """The tables of `columns` and those over which they are joined."""
+    return {alias for column in columns for alias in _up(query, column.alias)}
 
 
 def _up(query: Query, alias: str | None) -> Iterator[str]:

@@ -16,7 +16,13 @@ from django.db.models.query import ModelIterable
 
 from exports.exceptions import InvalidQueryset
 from exports.exporter import Exporter
-from exports.joins import is_own_aggregate, mixes_relations, repeating_relation, resolved
+from exports.joins import (
+    is_own_aggregate,
+    mixes_relations,
+    repeating_relation,
+    repeats_beside_aggregate,
+    resolved,
+)
 from exports.reasons import spoken, together
 
 if TYPE_CHECKING:
@@ -257,7 +263,11 @@ def problems_of(queryset: QuerySet[Any], column: Column) -> Iterator[Problem]:
                 spoken("Mend the field path, or give it an `output_field`."),
             )
             continue
-        if relation and not is_own_aggregate(queryset.model, expression):
+        if is_own_aggregate(queryset.model, expression):
+            relation = repeats_beside_aggregate(queryset.model, expression)
+        elif any(getattr(each, "set_returning", False) for each in found.flatten()):
+            relation = column.name
+        if relation:
             repeats = spoken(
                 '"%(relation)s" has many rows for one, and would repeat it.', relation=relation
             )

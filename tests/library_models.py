@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
@@ -37,6 +39,32 @@ with isolate_apps("tests") as apps:
             app_label = "tests"
             ordering: ClassVar = ["name"]
 
+    class Stay(models.Model):
+        """Tied to a country by its code, without a foreign key."""
+
+        code = models.CharField(max_length=20)
+        country = models.ForeignObject(
+            Country,
+            models.DO_NOTHING,
+            from_fields=["code"],
+            to_fields=["code"],
+            related_name="stays",
+        )
+
+        class Meta:
+            app_label = "tests"
+
+    class Note(models.Model):
+        """Hangs on a row of any model."""
+
+        text = models.CharField(max_length=40)
+        kind = models.ForeignKey(ContentType, models.CASCADE)
+        key = models.PositiveIntegerField()
+        about = GenericForeignKey("kind", "key")
+
+        class Meta:
+            app_label = "tests"
+
     class Author(models.Model):
         name = models.CharField(max_length=40)
         born = models.IntegerField(null=True)
@@ -45,6 +73,8 @@ with isolate_apps("tests") as apps:
             Country, models.DO_NOTHING, db_constraint=False, related_name="authors"
         )
         mentor = models.ForeignKey("self", models.SET_NULL, null=True, related_name="pupils")
+        friends = models.ManyToManyField("self")
+        notes = GenericRelation(Note, "key", "kind", related_query_name="author")
         deleted = models.BooleanField(default=False)
 
         everyone = models.Manager()
@@ -156,7 +186,7 @@ with isolate_apps("tests") as apps:
 
 
 MODELS = (
-    *(Country, Author, Profile, Tag, Book, Award, Novelist),
+    *(Country, Stay, Note, Author, Profile, Tag, Book, Award, Novelist),
     *(ByUUID, ByBinary, ByNumber, ByText, ByPair),
 )
 KEYED = (ByUUID, ByBinary, ByNumber, ByText, ByPair)

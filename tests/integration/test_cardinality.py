@@ -1,0 +1,229 @@
+"""Whatever a relation is made of, a row is in the file once, or the column is refused."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    FilteredRelation,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+)
+
+from exports import query, registry
+from exports.exceptions import InvalidQueryset
+from exports.exporter import Column
+from tests.integration.test_rows import ONLY_POSTGRES, READERS, exporter, names, rows_of
+from tests.library_models import Author, Award, Book, Country, Note, Profile, Stay, Tag, tables
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Unnest(Func):
+    """Gives a row for each of its numbers."""
+
+    set_returning = True
+    template = "unnest((%(expressions)s)::int[])"
+    output_field = IntegerField()
+
+
+@pytest.fixture(autouse=True)
+def library():
+    """Ann has two of everything, Bob has nothing."""
+    with tables():
+        Country.objects.create(code="at", name="Austria")
+        ann, bob, cid, dan = (
+            Author.everyone.create(name=name, born=1900, country_id="at")
+            for name in ("Ann", "Bob", "Cid", "Dan")
+        )
+        Author.everyone.filter(pk__in=[cid.pk, dan.pk]).update(mentor=ann)
+        Profile.objects.create(author=ann, motto="dare")
+        ann.friends.add(cid, dan)
+        for number, editor in enumerate([cid, dan]):
+            book = Book.objects.create(
+                title=f"B{number}", price=1, year=2000 + number, author=ann, editor=editor
+            )
+            book.tags.add(*(Tag.objects.create(word=f"t{n}") for n in range(2)))
+            Award.objects.create(author=ann, points=number)
+            Note.objects.create(text=f"n{number}", about=ann)
+            Stay.objects.create(code="at")
+        Stay.objects.create(code="nowhere")
+        yield
+
+
+@pytest.fixture
+def person(django_user_model):
+    return django_user_model.objects.create_superuser("person")
+
+
+def refused(made):
+    return [problem for problem, _ in registry._problems(made)]
+
+
+MANY = {
+    "books": "title",
+    "friends": "name",
+    "pupils": "name",
+    "notes": "text",
+    "books__tags": "word",
+    "country__authors": "name",
+    "mentor__friends": "name",
+}
+
+
+@pytest.mark.parametrize(("relation", "field"), MANY.items())
+def test_column_of_many_rows_is_refused(person, relation, field):
+    path = f"{relation}__{field}"
+    for column in (
+        path,
+        Column("made", F(path)),
+        Column("called", needs=[path], python=str),
+        Column("beside", Count("awards") + Count(path) - F(f"{relation}__pk")),
+    ):
+        made = exporter(["name", column])
+
+        assert any("has many rows for one" in problem for problem in refused(made))
+        with pytest.raises(InvalidQueryset, match="has many rows for one"):
+            query.rows(made, person, {})
+
+
+@pytest.mark.parametrize(("relation", "field"), MANY.items())
+@pytest.mark.parametrize("by", READERS)
+def test_filter_on_many_rows_gives_each_row_once(person, by, relation, field):
+    made = exporter(
+        ["name", Column("awards", Count("awards")), "profile__motto"],
+        get_queryset=lambda: Author.everyone.filter(**{f"{relation}__{field}__isnull": False}),
+    )
+    expected = sorted({each.name for each in made.get_queryset(person)})
+
+    for part_rows in (1, 1_000):
+        found = rows_of(made, person, by, part_rows)
+
+        assert names(found) == expected
+        assert found[0] in (["Ann", "2", "dare"], ["Cid", "0", ""])
+
+
+@pytest.mark.parametrize("by", READERS)
+def test_reverse_of_a_one_to_one_is_one_row(person, by):
+    made = exporter(["name", "profile__motto", "mentor__profile__motto"])
+
+    assert not refused(made)
+    assert rows_of(made, person, by) == [
+        ["Ann", "dare", ""],
+        ["Bob", "", ""],
+        ["Cid", "", "dare"],
+        ["Dan", "", "dare"],
+    ]
+
+
+@pytest.mark.parametrize("by", READERS)
+def test_foreign_object_is_followed_as_a_foreign_key_is(person, by):
+    stays = exporter(["code", "country__name"], Stay.objects.all())
+    countries = exporter(["code", "stays__code"], Country.objects.all())
+    counted = exporter(["code", Column("stays", Count("stays"))], Country.objects.all())
+
+    assert rows_of(stays, person, by) == [["at", "Austria"], ["at", "Austria"], ["nowhere", ""]]
+    assert any('"stays" has many rows for one' in problem for problem in refused(countries))
+    assert rows_of(counted, person, by) == [["at", "2"]]
+
+
+@pytest.mark.parametrize("by", READERS)
+def test_filtered_relation_repeats_no_row(person, by):
+    newest = FilteredRelation("books", condition=Q(books__year__gte=2000))
+    joined = Author.everyone.annotate(newer=newest)
+    made = exporter(["name"], joined, get_queryset=lambda: joined.filter(newer__price=1))
+
+    assert names(rows_of(made, person, by, 1)) == ["Ann"]
+    with pytest.raises(InvalidQueryset, match='"books" has many rows for one'):
+        query.rows(exporter(["newer__title"], joined), person, {})
+
+
+# The annotation "more" is not of the row alone.
+GROUPED = [
+    # It is beyond the many rows,
+    lambda: Author.everyone.annotate(n=Count("awards"), more=F("books__editor__name")),
+    # a part of it aggregates and another does not,
+    lambda: Author.everyone.annotate(more=Count("awards") + F("books__year")),
+    # or a subquery compares with one of the many rows.
+    lambda: Author.everyone.annotate(
+        n=Count("awards"), more=Subquery(Tag.objects.filter(pk=OuterRef("books")).values("word"))
+    ),
+    lambda: Author.everyone.annotate(
+        n=Count("awards"), more=Exists(Book.objects.filter(title=OuterRef("books__title")))
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "grouped",
+    [
+        *GROUPED,
+        lambda: Author.everyone.annotate(n=Count("awards")).filter(
+            Q(n__gt=5) | Q(books__year__gte=2000)
+        ),
+    ],
+)
+@pytest.mark.parametrize("by", READERS)
+def test_groups_of_many_rows_give_each_row_once(person, by, grouped):
+    made = exporter(["name"], get_queryset=grouped)
+    expected = sorted({each.name for each in grouped()})
+
+    for part_rows in (1, 1_000):
+        assert names(rows_of(made, person, by, part_rows)) == expected
+
+
+@pytest.mark.parametrize("grouped", GROUPED)
+def test_annotation_of_many_rows_is_refused_as_a_column(person, grouped):
+    made = exporter(
+        ["name", "more"], Author.everyone.annotate(more=Value("")), get_queryset=grouped
+    )
+
+    with pytest.raises(InvalidQueryset, match="because of its books.*Subquery"):
+        query.rows(made, person, {})
+
+
+def test_column_beyond_a_relation_that_is_joined_already_is_refused(person):
+    counted = Author.everyone.annotate(n=Count("books"))
+    made = exporter(["n", "books__editor__name"], counted)
+
+    assert any("has many rows for one" in problem for problem in refused(made))
+    with pytest.raises(InvalidQueryset, match="has many rows for one"):
+        query.rows(made, person, {})
+
+
+def test_aggregate_beside_a_field_of_many_rows_is_refused(person):
+    made = exporter(["name", Column("odd", Count("awards") + F("books__year"))])
+
+    assert any('"books" has many rows for one' in problem for problem in refused(made))
+
+
+@ONLY_POSTGRES
+def test_function_that_gives_several_rows_is_refused_as_a_column(person):
+    numbers = Unnest(Value("{1,2}"))
+    made = exporter(["name", Column("number", numbers)])
+    annotated = exporter(
+        ["name", "number"],
+        Author.everyone.annotate(number=Value(1)),
+        get_queryset=lambda: Author.everyone.annotate(number=numbers),
+    )
+
+    assert any("many rows for one" in problem for problem in refused(made))
+    with pytest.raises(InvalidQueryset, match="many rows for one"):
+        query.rows(annotated, person, {})
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such function")
+@pytest.mark.parametrize("by", READERS)
+def test_function_that_gives_several_rows_repeats_none_of_the_queryset(person, by):
+    made = exporter(
+        ["name"], get_queryset=lambda: Author.everyone.annotate(number=Unnest(Value("{1,2}")))
+    )
+
+    assert names(rows_of(made, person, by, 1)) == ["Ann", "Bob", "Cid", "Dan"]
