@@ -23,7 +23,7 @@ from exports.exceptions import (
     NotPermitted,
     UnknownColumn,
 )
-from exports.queryset import checked, cut, has_own_scope, keys
+from exports.queryset import check_sql, checked, cut, has_own_scope, keys
 from exports.reasons import complaint, spoken, together
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ def _asked(
                 found = cut(_queryset_of(made), exporter, chosen)
         if selection is not None:
             found = changelist.narrow(found, selection)
+        check_sql(found, exporter)
     return found, made
 
 

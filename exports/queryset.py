@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import FieldError
+from django.core.exceptions import EmptyResultSet, FieldError
+from django.db import DatabaseError
 from django.db.models import F, QuerySet
+from django.db.models.expressions import OrderBy
 from django.db.models.query import ModelIterable
+from django.db.models.sql import Query
 
 from exports.exceptions import InvalidQueryset
 from exports.exporter import Exporter
@@ -48,6 +51,14 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
                 model=model._meta.label,
             )
         )
+    if _is_random(found.query):
+        raise InvalidQueryset(
+            spoken(
+                "%(where)s selects rows at random, so each part of a file would have others. "
+                "Choose the rows once, and select them with filter(pk__in=[…]).",
+                where=where,
+            )
+        )
     if found.model._meta.concrete_model is not model._meta.concrete_model:
         raise InvalidQueryset(
             spoken(
@@ -67,6 +78,31 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
             )
         )
     return found
+
+
+# Functions that give another result each time.
+_RANDOM = {"RAND", "RANDOM", "GEN_RANDOM_UUID", "UUID_GENERATE_V4"}
+
+
+def _is_random(query: Query) -> bool:
+    """Whether the rows that `query` selects are others each time."""
+    chooses = query.is_sliced or query.distinct_fields
+    order = [F(_name(each)) if isinstance(each, str) else each for each in query.order_by]
+    parts = [query.where, *query.combined_queries, *(order if chooses else ())]
+    return any(_calls_random(part, query) for part in parts)
+
+
+def _calls_random(part: Any, query: Query) -> bool:
+    if isinstance(part, Query):
+        return _is_random(part)
+    if isinstance(part, F):
+        annotation = query.annotations.get(part.name)
+        return part.name == "?" or (annotation is not None and _calls_random(annotation, query))
+    if str(getattr(part, "function", "")).upper() in _RANDOM:
+        return True
+    # A condition that is written in SQL has no parts.
+    parts = part.get_source_expressions() if hasattr(part, "get_source_expressions") else ()
+    return any(_calls_random(each, query) for each in parts if each is not None)
 
 
 def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> QuerySet[Any]:
@@ -115,10 +151,10 @@ def _obstacle(asked: QuerySet[Any]) -> str:
 
 
 def _plain(queryset: QuerySet[Any]) -> QuerySet[Any]:
-    """Without its order, and without a lock on rows that are only read."""
-    unordered: QuerySet[Any] = queryset.order_by()
-    unordered.query.select_for_update = False
-    return unordered
+    """Only which rows it has: without order, locks, and what it would load besides."""
+    plain: QuerySet[Any] = queryset.order_by().select_related(None)
+    plain.query.select_for_update = False
+    return plain
 
 
 def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
@@ -146,10 +182,26 @@ def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
     if not query.order_by and query.default_ordering and not query.extra_order_by:
         query.add_ordering(*(query.get_meta().ordering or ()))
     if not query.extra_order_by:
-        names = {"pk", *(str(order).lstrip("-+") for order in query.order_by)}
-        fields = query.get_meta().pk_fields
-        query.add_ordering(*(each.attname for each in fields if each.attname not in names))
+        query.add_ordering(*_missing_order(query))
     return found.values("pk")
+
+
+def _missing_order(query: Query) -> list[OrderBy]:
+    """What has to follow the order of `query`, so that its rows are chosen by key in the end.
+
+    The fields of distinct() come first: PostgreSQL wants all of them before anything else.
+    """
+    names = {_name(order) for order in query.order_by}
+    fields = [] if "pk" in names else [field.attname for field in query.get_meta().pk_fields]
+    wanted = dict.fromkeys([*query.distinct_fields, *fields])
+    return [F(name).asc() for name in wanted if name not in names]
+
+
+def _name(order: Any) -> str:
+    """The field by which `order` sorts; "" if it is no field."""
+    if isinstance(order, str):
+        return order.lstrip("-+")
+    return getattr(getattr(order, "expression", order), "name", "")
 
 
 def _refuse_composite(found: QuerySet[Any]) -> None:
@@ -201,6 +253,24 @@ def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
             combinator=query.combinator,
         )
     )
+
+
+def check_sql(found: QuerySet[Any], exporter: Exporter) -> None:
+    """Raises InvalidQueryset where Django cannot make SQL of `found` for its database."""
+    try:
+        # Of a copy: the compiler adds joins to the query that it is given.
+        found.query.chain().get_compiler(found.db).as_sql()
+    except EmptyResultSet:
+        pass  # It has no rows, which is fine.
+    except (DatabaseError, FieldError, TypeError, ValueError) as error:
+        raise InvalidQueryset(
+            spoken(
+                'The rows of "%(exporter)s" cannot be selected: %(problem)s Select them with '
+                "filter(pk__in=…), for example.",
+                exporter=exporter.name,
+                problem=error,
+            )
+        ) from error
 
 
 def has_own_scope(exporter: Exporter) -> bool:

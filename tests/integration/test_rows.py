@@ -10,8 +10,8 @@ import django_filters
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Avg, Count, F, Max, OuterRef, Q, Subquery, Sum, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Avg, Count, Exists, F, Max, OuterRef, Q, Subquery, Sum, Window
+from django.db.models.functions import Random, RowNumber
 
 from exports import query
 from exports.exceptions import InvalidQueryset
@@ -255,14 +255,26 @@ def test_rows_are_those_of_the_queryset_each_once(person, by, rows, expected):
 @ONLY_POSTGRES
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(
-    ("order", "expected"), [("name", ["Ann", "Bob"]), ("-name", ["Bob", "Cid"])]
+    ("rows", "expected"),
+    [
+        (lambda: Author.everyone.order_by("born", "name").distinct("born"), ["Ann", "Bob"]),
+        (lambda: Author.everyone.order_by("born", "-name").distinct("born"), ["Bob", "Cid"]),
+        (lambda: Author.everyone.order_by("born", "-name").distinct("born")[1:], ["Bob"]),
+        (
+            lambda: Author.everyone.order_by(F("born").desc(), "-pk").distinct("born"),
+            ["Bob", "Cid"],
+        ),
+        # In no order, or not in all of the fields, the first key of each group is chosen.
+        (lambda: Author.everyone.distinct("born"), ["Ann", "Bob"]),
+        (lambda: Author.everyone.order_by("born").distinct("born", "deleted"), ["Ann", "Bob"]),
+        (lambda: Author.everyone.distinct("country"), ["Ann", "Cid"]),
+    ],
 )
-def test_distinct_by_a_field_keeps_the_order_that_chooses(person, order, expected):
-    made = exporter(
-        ["name"], get_queryset=lambda: Author.everyone.order_by("born", order).distinct("born")
-    )
+def test_distinct_by_a_field_keeps_the_order_that_chooses(person, rows, expected):
+    made = exporter(["name"], get_queryset=rows)
 
-    assert names(rows_of(made, person)) == expected
+    for part_rows in (1, 1_000):
+        assert names(rows_of(made, person, part_rows=part_rows)) == expected
 
 
 @pytest.mark.usefixtures("library")
@@ -309,6 +321,76 @@ def test_annotation_that_the_exporter_declares_survives_a_slice(person):
     )
 
     assert rows_of(made, person) == [["Ann", "B2"], ["Bob", ""]]
+
+
+def by_random():
+    """A value that each query makes anew."""
+    return Author.everyone.annotate(value=Random())
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda: Author.everyone.order_by("?")[:2],
+        lambda: by_random().order_by("-value")[:2],
+        lambda: by_random().order_by(F("value").desc())[:2],
+        lambda: Author.everyone.order_by(Random() * 2)[1:],
+        lambda: by_random().filter(value__lt=0.5),
+        lambda: Author.everyone.filter(pk__in=Author.everyone.order_by("?")[:2]),
+        lambda: Author.everyone.exclude(Exists(by_random().filter(value__gt=F("pk")))),
+        lambda: Author.everyone.filter(name="Ann").union(by_random().filter(value__lt=0.5)),
+    ],
+)
+def test_rows_that_are_chosen_at_random_are_refused(person, rows):
+    made = exporter(["name"], get_queryset=rows)
+
+    with pytest.raises(InvalidQueryset, match=r"at random.*pk__in"):
+        query.rows(made, person, {})
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("rows", [lambda: Author.everyone.order_by("?"), by_random])
+def test_random_order_and_values_choose_no_rows(person, rows):
+    made = exporter(["name"], get_queryset=rows)
+
+    assert names(rows_of(made, person)) == ["Ann", "Bob", "Cid"]
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda: Author.everyone.order_by("name").union(Author.everyone.order_by("born")),
+        lambda: Author.everyone.all()[:1].union(Author.everyone.all()[1:]),
+    ],
+)
+def test_rows_that_the_database_cannot_select_are_refused_at_the_request(person, rows):
+    made = exporter(["name"], get_queryset=rows)
+
+    with pytest.raises(InvalidQueryset, match=r'"library" cannot be selected: .*compound.*pk__in'):
+        query.rows(made, person, {})
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("by", READERS)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda: Author.everyone.select_related("country", "mentor"),
+        lambda: Author.everyone.order_by("country__name"),
+        lambda: Author.everyone.select_for_update(),
+        lambda: Author.everyone.prefetch_related("books"),
+        lambda: Author.everyone.defer("country"),
+    ],
+)
+def test_how_rows_are_loaded_and_sorted_changes_none_of_them(person, by, rows):
+    made = exporter(["name", "country__name"], get_queryset=rows)
+
+    for part_rows in (1, 1_000):
+        found = rows_of(made, person, by, part_rows)
+        assert found == [["Ann", "Austria"], ["Bob", "Austria"], ["Cid", ""]]
 
 
 # -- Filters ---------------------------------------------------------------------------------
