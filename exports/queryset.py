@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import EmptyResultSet, FieldError
 from django.db import DatabaseError
 from django.db.models import F, QuerySet
-from django.db.models.expressions import OrderBy
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from django.db.models import Model
+    from django.db.models.expressions import OrderBy
 
     from exports.exporter import Column
     from exports.sentences import Sentence

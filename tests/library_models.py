@@ -6,6 +6,7 @@ Their tables exist only inside `tables()`, so no migration is missing.
 # ruff: noqa: DJ001 - NULL is a value to be tested, in texts too.
 from __future__ import annotations
 
+import enum
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,6 +28,26 @@ class Shown(models.Manager):
 
     def get_queryset(self):
         return super().get_queryset().filter(deleted=False)
+
+
+class Rank(enum.Enum):
+    LOW = -5
+    MIDDLE = 0
+    HIGH = 7
+
+
+class RankField(models.IntegerField):
+    def from_db_value(self, value, expression, connection):
+        return None if value is None else Rank(value)
+
+    def to_python(self, value):
+        return None if value is None else Rank(int(value))
+
+    def get_prep_value(self, value):
+        return value.value if isinstance(value, Rank) else value
+
+    def value_to_string(self, obj):
+        return str(self.value_from_object(obj).value)
 
 
 with isolate_apps("tests") as apps:
@@ -164,6 +185,60 @@ with isolate_apps("tests") as apps:
         class Meta:
             app_label = "tests"
 
+    class ByDuration(Abstract):
+        id = models.DurationField(primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByFloat(Abstract):
+        id = models.FloatField(primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByTime(Abstract):
+        id = models.TimeField(primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByDate(Abstract):
+        id = models.DateField(primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByRank(Abstract):
+        """Its keys are members of an Enum, of which str() makes another text."""
+
+        id = RankField(primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByOther(Abstract):
+        """Its key is that of another row, two models away."""
+
+        binary = models.OneToOneField(ByBinary, models.CASCADE, primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByOtherYet(Abstract):
+        other = models.OneToOneField(ByOther, models.CASCADE, primary_key=True)
+
+        class Meta:
+            app_label = "tests"
+
+    class ByBytesAndText(Abstract):
+        pk = models.CompositePrimaryKey("left", "right")
+        left = models.BinaryField()
+        right = models.CharField(max_length=20, db_collation=COLLATION)
+
+        class Meta:
+            app_label = "tests"
+
     class ByPair(Abstract):
         pk = models.CompositePrimaryKey("left", "right")
         left = models.IntegerField()
@@ -184,12 +259,17 @@ with isolate_apps("tests") as apps:
             managed = False
             db_table = "tests_bookline"
 
+    class BookLineProxy(BookLine):
+        class Meta:
+            app_label = "tests"
+            proxy = True
+
 
 MODELS = (
     *(Country, Stay, Note, Author, Profile, Tag, Book, Award, Novelist),
-    *(ByUUID, ByBinary, ByNumber, ByText, ByPair),
+    *(ByUUID, ByBinary, ByNumber, ByText, ByDuration, ByFloat, ByTime, ByDate, ByRank),
+    *(ByOther, ByOtherYet, ByBytesAndText, ByPair),
 )
-KEYED = (ByUUID, ByBinary, ByNumber, ByText, ByPair)
 _VIEW = """
 CREATE VIEW tests_bookline AS
 SELECT tests_book.id, title, word FROM tests_book

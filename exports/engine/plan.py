@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
-from django.db.models import BigIntegerField, F, Value, Window
+from django.db.models import BigIntegerField, F, Field, ForeignKey, Value, Window
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import RowNumber
 
@@ -67,7 +67,9 @@ def _refuse_repeated(keys: QuerySet[Any]) -> None:
     Of a table of Django's, the database sees to that.
     """
     meta = keys.model._meta
-    if meta.managed:
+    # A proxy counts as managed, and a child in a table of its own has the key of its parent.
+    models = [meta.concrete_model, *meta.all_parents]
+    if all(model._meta.managed for model in models if model is not None):
         return
     names = _names(keys)
     rows, distinct = keys.count(), keys.values(*names).distinct().count()
@@ -164,13 +166,16 @@ def _key(row: Sequence[Any]) -> Any:
 def key_text(model: type[Model], key: Any) -> str:
     """A primary key as `read_key` reads it back: exactly."""
     fields = model._meta.pk_fields
-    return _text(key) if len(fields) == 1 else json.dumps([_text(each) for each in key])
+    if len(fields) == 1:
+        return _text(fields[0], key)
+    return json.dumps([_text(*each) for each in zip(fields, key, strict=True)])
 
 
-def _text(key: Any) -> str:
-    if isinstance(key, bytes | bytearray | memoryview):
-        return b64encode(bytes(key)).decode()  # As BinaryField.to_python() reads it.
-    return str(key)
+def _text(field: Field[Any, Any], key: Any) -> str:
+    """As Django's serializers write a value of `field`, whose to_python() reads that back."""
+    while isinstance(field, ForeignKey):
+        field = field.target_field
+    return str(field.value_to_string(cast("Model", SimpleNamespace(**{field.attname: key}))))
 
 
 def read_key(model: type[Model], text: str) -> Any:

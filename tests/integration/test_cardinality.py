@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
 from django.db.models import (
     Count,
     Exists,
@@ -39,7 +38,7 @@ def library():
     """Ann has two of everything, Bob has nothing."""
     with tables():
         Country.objects.create(code="at", name="Austria")
-        ann, bob, cid, dan = (
+        ann, _, cid, dan = (
             Author.everyone.create(name=name, born=1900, country_id="at")
             for name in ("Ann", "Bob", "Cid", "Dan")
         )
@@ -185,7 +184,7 @@ def test_annotation_of_many_rows_is_refused_as_a_column(person, grouped):
         ["name", "more"], Author.everyone.annotate(more=Value("")), get_queryset=grouped
     )
 
-    with pytest.raises(InvalidQueryset, match="because of its books.*Subquery"):
+    with pytest.raises(InvalidQueryset, match=r"because of its books.*Subquery"):
         query.rows(made, person, {})
 
 
@@ -219,7 +218,7 @@ def test_function_that_gives_several_rows_is_refused_as_a_column(person):
         query.rows(annotated, person, {})
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such function")
+@ONLY_POSTGRES
 @pytest.mark.parametrize("by", READERS)
 def test_function_that_gives_several_rows_repeats_none_of_the_queryset(person, by):
     made = exporter(

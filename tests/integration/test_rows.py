@@ -380,7 +380,7 @@ def test_rows_that_the_database_cannot_select_are_refused_at_the_request(person,
     [
         lambda: Author.everyone.select_related("country", "mentor"),
         lambda: Author.everyone.order_by("country__name"),
-        lambda: Author.everyone.select_for_update(),
+        Author.everyone.select_for_update,
         lambda: Author.everyone.prefetch_related("books"),
         lambda: Author.everyone.defer("country"),
     ],
