@@ -19,6 +19,7 @@ from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.messages import ERROR
 from django.core.exceptions import FieldError, SuspiciousOperation, ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
+from django.db import NotSupportedError
 
 from exports import context
 from exports.exceptions import InvalidSelection, NotPermitted
@@ -191,7 +192,11 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
             (),  # sortable_by
             None,  # search_help_text
         )
-    except (IncorrectLookupParameters, DisallowedModelAdminLookup, SuspiciousOperation) as error:
+    except (
+        *(IncorrectLookupParameters, DisallowedModelAdminLookup, SuspiciousOperation),
+        TypeError,  # Django sorts a slice, or what is no queryset.
+        NotSupportedError,
+    ) as error:
         raise InvalidSelection(
             spoken("The list's filters cannot be read: %(problem)s", problem=error)
         ) from error

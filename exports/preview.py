@@ -70,7 +70,8 @@ class Estimate:
 class Preview:
     """`count` is None for more rows than can be counted in time, `sample` if there was no time.
 
-    `problem` says why there is no sample, if something is wrong with a row, in the language of
+    `left_out` is how many rows of an admin list the exporter does not give; None if that takes
+    too long to count. `problem` says why there is no sample, if something is wrong with a row, in the language of
     the reader. `is_busy`: nothing was looked for, and it may be asked for again in a moment.
     """
 
@@ -79,6 +80,7 @@ class Preview:
     estimate: Estimate | None
     problem: str = ""
     is_busy: bool = False
+    left_out: int | None = 0
 
 
 def look(asked: Question) -> Preview:
@@ -99,9 +101,10 @@ def look(asked: Question) -> Preview:
 
 
 def _look(asked: Question) -> Preview:
-    count, sample, problem = None, None, ""
+    count, left_out, sample, problem = None, None, None, ""
     try:
         count = counted(asked)
+        left_out = not_given(asked, count)
         # As a worker does: what a Python column says is in the language that was asked for.
         with context.activated(context.with_language(asked.context)):
             sample = first_rows(asked)
@@ -114,12 +117,31 @@ def _look(asked: Question) -> Preview:
             raise
         problem = reasons.said(**reasons.written(refusal(error)))
     estimate = None if count is None else estimated(asked, count)
-    return Preview(count, sample, estimate, problem)
+    return Preview(count, sample, estimate, problem, left_out=left_out)
 
 
 def counted(asked: Question) -> int | None:
     """How many rows there are now; None if counting takes too long."""
     found = query.rows(registry.get(asked.exporter), asked.owner, asked.params, asked.context)
+    return _number(found, asked)
+
+
+def not_given(asked: Question, count: int | None) -> int | None:
+    """How many rows of an admin list are not among the `count` that the exporter gives.
+
+    None if that is not known in time.
+    """
+    exporter = registry.get(asked.exporter)
+    listed = query.listed(exporter, asked.owner, asked.params, asked.context)
+    if listed is None:
+        return 0
+    total = None if count is None else _number(listed, asked)
+    # A row may have come or gone between the two counts.
+    return None if total is None or count is None else max(total - count, 0)
+
+
+def _number(found: QuerySet[Any], asked: Question) -> int | None:
+    """How many rows `found` has; None if counting takes too long."""
     connection = connections[found.db]
     connection.ensure_connection()
     try:

@@ -218,6 +218,22 @@ def _queryset_of(made: FilterSet) -> QuerySet[Any]:
     return checked(found, made.queryset.model, where)
 
 
+def listed(
+    exporter: Exporter, user: User, params: Mapping[str, Any], stored: Mapping[str, Any] | None
+) -> QuerySet[Any] | None:
+    """The rows of the admin list of `params`, also those that the exporter leaves out.
+
+    None if it leaves out none: it has no scope of its own, or there is no list. Raises as `rows`.
+    """
+    selection = params.get("changelist")
+    if selection is None or not has_own_scope(exporter):
+        return None
+    with context.activated(stored):
+        found = changelist.rows(exporter, user, selection, stored)
+        every = found.model._base_manager.using(found.db).filter(pk__in=keys(found))
+        return changelist.narrow(every, selection)
+
+
 def of(export: Export) -> tuple[QuerySet[Any], list[Column]]:
     """The rows and columns of a stored export, its owner's permission asked again."""
     exporter = permitted(export.owner, export.exporter)

@@ -27,6 +27,7 @@ from exports.exceptions import InvalidSelection, NotPermitted, OverLimit, Reques
 from exports.forms import ChoiceForm
 from exports.http import over_limit, told_if_under_way
 from exports.mixins import words
+from exports.queryset import has_own_scope
 from notifications.access import teams_of
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ class SelectionPage:
             "in_words": capfirst(what),
             "phrases": phrases,
             "is_sorted": bool(phrases and self._order),
+            "is_scoped": has_own_scope(self._exporter),
             "keys": self.keys,
             "key_name": ACTION_CHECKBOX_NAME,
             "export_url": self.url("export"),
