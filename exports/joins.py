@@ -141,6 +141,15 @@ def number_of_rows(queryset: QuerySet[Any]) -> int:
     return found.count()
 
 
+def tables_of(queryset: QuerySet[Any]) -> set[str]:
+    """The aliases of the tables that `queryset` reads from.
+
+    Django also remembers joins that it did not need, because it compares with a key alone.
+    """
+    counts = queryset.query.alias_refcount
+    return {alias for alias in queryset.query.alias_map if counts[alias]}
+
+
 def keep_rows(queryset: QuerySet[Any], kept: Iterable[str]) -> None:
     """Turn each INNER JOIN of `queryset` whose alias is not in `kept` into a LEFT OUTER JOIN.
 
@@ -163,7 +172,7 @@ def isolated(model: type[Model], expression: Any, output_field: Field[Any, Any])
     row = model._base_manager.filter(**{name: OuterRef(name) for name in names})
     # Grouped by the key: an aggregate over no group would be of a row that is not there.
     values = row.order_by().values(*names).annotate(_aggregate=expression).values("_aggregate")
-    keep_rows(values, kept=row.query.alias_map)
+    keep_rows(values, kept=tables_of(row))
     return Subquery(values, output_field=output_field)
 
 

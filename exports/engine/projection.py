@@ -192,7 +192,7 @@ def selected(queryset: QuerySet[Any], asked: Iterable[Any]) -> QuerySet[Any]:
             names.append(f"_column{len(made)}")
             made[names[-1]] = each
     values: QuerySet[Any] = queryset.annotate(**made).values_list(*names)
-    joins.keep_rows(values, kept=queryset.query.alias_map)
+    joins.keep_rows(values, kept=joins.tables_of(queryset))
     return values
 
 

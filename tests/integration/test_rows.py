@@ -127,6 +127,27 @@ def test_sorting_by_a_relation_that_points_nowhere_keeps_every_row(person, by):
 
 
 @pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("by", READERS)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # Django needs no join to compare a key, and remembers the one that it did not make.
+        lambda: Author.everyone.filter(country__code="nowhere"),
+        lambda: Author.everyone.exclude(country__code="at"),
+        lambda: Author.everyone.filter(country__code__in=["nowhere"]),
+        lambda: Author.everyone.filter(Q(country__code="nowhere") | Q(country__code="none")),
+        lambda: Author.everyone.annotate(code=F("country__code")).filter(code="nowhere"),
+        lambda: Author.everyone.filter(country__code="nowhere").distinct(),
+    ],
+)
+def test_filter_by_a_key_that_points_nowhere_keeps_its_row(person, by, rows):
+    made = exporter(["name", "country__name"], get_queryset=rows)
+
+    for part_rows in (1, 1_000):
+        assert rows_of(made, person, by, part_rows) == [["Cid", ""]]
+
+
+@pytest.mark.usefixtures("library")
 def test_filter_on_a_joined_row_still_narrows(person):
     made = exporter(
         ["name", "country__name"],
