@@ -20,10 +20,11 @@ from django.contrib.messages import ERROR
 from django.core.exceptions import FieldError, SuspiciousOperation, ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import NotSupportedError
+from django.db.models import F
 
 from exports import context
 from exports.exceptions import InvalidSelection, NotPermitted
-from exports.joins import repeating_relation
+from exports.joins import resolved
 from exports.queryset import checked
 from exports.reasons import spoken
 
@@ -117,12 +118,12 @@ def _sorted(queryset: QuerySet[Any], order: Any) -> QuerySet[Any]:
         raise InvalidSelection(spoken('"order" must be a list of fields.'))
     try:
         # Looked up as columns: an order is looked up when it is too late to say what is wrong.
-        looked_up = queryset.values_list(*(each.removeprefix("-") for each in order))
+        looked_up = [resolved(queryset, F(each.removeprefix("-"))) for each in order]
     except FieldError as error:
         raise InvalidSelection(
             spoken("The list's order cannot be read: %(problem)s", problem=error)
         ) from error
-    if relation := repeating_relation(looked_up):
+    if relation := next((relation for _, relation in looked_up if relation), ""):
         raise InvalidSelection(
             spoken(
                 'The list cannot be exported in the order of "%(relation)s": it repeats rows.',

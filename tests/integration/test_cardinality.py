@@ -16,8 +16,8 @@ from django.db.models import (
     Value,
 )
 
-from exports import query, registry
-from exports.exceptions import InvalidQueryset
+from exports import changelist, query, registry
+from exports.exceptions import InvalidQueryset, InvalidSelection
 from exports.exporter import Column
 from tests.integration.test_rows import ONLY_POSTGRES, READERS, exporter, names, rows_of
 from tests.library_models import Author, Award, Book, Country, Note, Profile, Stay, Tag, tables
@@ -195,6 +195,15 @@ def test_column_beyond_a_relation_that_is_joined_already_is_refused(person):
     assert any("has many rows for one" in problem for problem in refused(made))
     with pytest.raises(InvalidQueryset, match="has many rows for one"):
         query.rows(made, person, {})
+
+
+def test_order_by_many_rows_that_are_joined_already_is_refused():
+    counted = Author.everyone.annotate(n=Count("books"))
+
+    assert changelist.narrow(counted, {"order": ["-n", "country__name", "pk"]}).query.order_by
+    for order in ("books__title", "-books__editor__name", "notes"):
+        with pytest.raises(InvalidSelection, match="it repeats rows"):
+            changelist.narrow(counted, {"order": [order]})
 
 
 def test_aggregate_beside_a_field_of_many_rows_is_refused(person):
