@@ -96,8 +96,9 @@ def _calls_random(part: Any, query: Query) -> bool:
     if isinstance(part, Query):
         return _is_random(part)
     if isinstance(part, F):
-        annotation = query.annotations.get(part.name)
-        return part.name == "?" or (annotation is not None and _calls_random(annotation, query))
+        name = _name(part)
+        annotation = query.annotations.get(name)
+        return name == "?" or (annotation is not None and _calls_random(annotation, query))
     if str(getattr(part, "function", "")).upper() in _RANDOM:
         return True
     # A condition that is written in SQL has no parts.

@@ -77,6 +77,8 @@ STEPS = {
     "not perhaps": Step(lambda q: q.exclude(perhaps__name="A")),
     "either": Step(lambda q: q.filter(NAMED_A | Q(perhaps__name="A") | Q(number=1))),
     "in": Step(lambda q: q.filter(place__in=Place.objects.filter(name="A"))),
+    "by key": Step(lambda q: q.filter(place__code__in=["a", "nowhere"])),
+    "not by key": Step(lambda q: q.exclude(place__code="a")),
     "region": Step(lambda q: q.filter(place__region__isnull=True)),
     "parent": Step(lambda q: q.filter(parent__number__gte=0), family=True),
     "extra": Step(lambda q: q.filter(extra__number__gte=0), family=True),
@@ -108,6 +110,18 @@ STEPS = {
         lambda q: q.annotate(had=Count("items")).filter(had__gte=1),
         family=True,
         annotations=("had",),
+    ),
+    "having many": Step(
+        lambda q: q.annotate(marked=Count("marks")).filter(Q(marked__gte=2) | Q(items__number=1)),
+        family=True,
+        loses=True,
+        annotations=("marked",),
+    ),
+    "beyond": Step(
+        lambda q: q.annotate(many=Count("marks"), beyond=F("items__root__number")),
+        family=True,
+        loses=True,
+        annotations=("many", "beyond"),
     ),
     "alias": Step(lambda q: q.alias(least=Count("items")).filter(least__gte=1), family=True),
     "each": Step(
@@ -176,7 +190,8 @@ STEPS = {
         loses=True,
         compares=True,
     ),
-    # -- No rows of the model
+    # -- No rows of the model, or others each time
+    "random": Step(lambda q: q.order_by("?")[:3], is_last=True, wrong=True),
     "None": Step(lambda q: None, is_last=True, wrong=True),
     "list": Step(list, is_last=True, wrong=True),
     "values": Step(lambda q: q.values("number"), is_last=True, wrong=True),
