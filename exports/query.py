@@ -23,7 +23,8 @@ from exports.exceptions import (
     NotPermitted,
     UnknownColumn,
 )
-from exports.queryset import check_sql, checked, cut, has_own_scope, keys
+from exports.keys import keys
+from exports.queryset import check_sql, checked, cut, has_own_scope
 from exports.reasons import complaint, spoken, together
 
 if TYPE_CHECKING:

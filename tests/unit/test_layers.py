@@ -54,7 +54,7 @@ EXPORTS = (
     ("models", "leases"),
     ("figures", "reasons"),
     (
-        *("exporter", "registry", "joins", "queryset", "context", "changelist", "query"),
+        *("exporter", "registry", "joins", "keys", "queryset", "context", "changelist", "query"),
         *("options", "columns", "filter_form", "words"),
     ),
     (
