@@ -39,6 +39,9 @@ class Expected:
 # -- What may be refused ---------------------------------------------------------------
 
 
+GROUPS_MANY = {"each", "beyond", "having many"}
+
+
 def must_be_refused(example: Example) -> bool:
     columns = (COLUMNS[name] for name in example.columns if name in COLUMNS)
     return any(each.value is None for each in columns) or any(
@@ -72,7 +75,7 @@ def _is_told_by_more_than_keys(names: tuple[str, ...], root: str) -> bool:
         last == "union slice"
         or (is_annotated and compares)
         # A group of what repeats rows has more rows than the model, and a slice counts them.
-        or (last != "" and "each" in names and STEPS[last].is_last)
+        or (last != "" and GROUPS_MANY & {*names} and STEPS[last].is_last)
         # Databases without comparisons of tuples cannot look for such keys in all of these.
         or (root == "Pair" and any(STEPS[name].is_last or "window" in name for name in names))
     )
