@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from django.db.models.sql import Query
 
 
+def every_row(model: type[Model], using: str | None = None) -> QuerySet[Any]:
+    """All rows of `model`. Any manager, also the base manager, may be a project's and hide some."""
+    return QuerySet(model=model, using=using)
+
+
 def repeating_relation(queryset: QuerySet[Any]) -> str:
     """The relation through which `queryset` may give a row more than once; "" if there is none.
 
@@ -82,7 +87,7 @@ def resolved(queryset: QuerySet[Any], expression: Any) -> tuple[Any, str]:
 
 def repeats_beside_aggregate(model: type[Model], expression: Any) -> str:
     """The to-many relation that `expression`, an aggregate of `model`, reads outside of it, or ""."""
-    query = model._base_manager.all().query
+    query = every_row(model).query
     found = expression.resolve_expression(query, allow_joins=True)
     named = _reached(query, _unaggregated(found))
     return next((name for alias, name in _joins_with_many(query) if alias in named), "")
@@ -102,7 +107,7 @@ def _unaggregated(expression: Any) -> Iterator[Col]:
 
 def mixes_relations(model: type[Model], expression: Any) -> bool:
     """Whether `expression` aggregates over several to-many relations, which multiply each other."""
-    query = model._base_manager.all().query
+    query = every_row(model).query
     try:
         found = expression.resolve_expression(query, allow_joins=True)
     except FieldError:
@@ -137,7 +142,7 @@ def number_of_rows(queryset: QuerySet[Any]) -> int:
     """
     found = queryset.order_by()
     if found.query.annotations:
-        found = found.model._base_manager.using(found.db).filter(pk__in=found.values("pk"))
+        found = every_row(found.model, found.db).filter(pk__in=found.values("pk"))
     return found.count()
 
 
@@ -169,7 +174,7 @@ def isolated(model: type[Model], expression: Any, output_field: Field[Any, Any])
     In a query of its own no other join multiplies what is aggregated, and no filter narrows it.
     """
     names = [field.attname for field in model._meta.pk_fields]
-    row = model._base_manager.filter(**{name: OuterRef(name) for name in names})
+    row = every_row(model).filter(**{name: OuterRef(name) for name in names})
     # Grouped by the key: an aggregate over no group would be of a row that is not there.
     values = row.order_by().values(*names).annotate(_aggregate=expression).values("_aggregate")
     keep_rows(values, kept=tables_of(row))
@@ -179,7 +184,7 @@ def isolated(model: type[Model], expression: Any, output_field: Field[Any, Any])
 def is_own_aggregate(model: type[Model], expression: Any) -> bool:
     """Whether `expression` aggregates relations of `model`, and no annotation of a queryset."""
     try:
-        found, _ = resolved(model._base_manager.all(), expression)
+        found, _ = resolved(every_row(model), expression)
     except FieldError:
         return False
     return bool(found.contains_aggregate)

@@ -23,6 +23,7 @@ from exports.exceptions import (
     NotPermitted,
     UnknownColumn,
 )
+from exports.joins import every_row
 from exports.keys import keys
 from exports.queryset import check_sql, checked, cut, has_own_scope
 from exports.reasons import complaint, spoken, together
@@ -231,7 +232,7 @@ def listed(
         return None
     with context.activated(stored):
         found = changelist.rows(exporter, user, selection, stored)
-        every = found.model._base_manager.using(found.db).filter(pk__in=keys(found))
+        every = every_row(found.model, found.db).filter(pk__in=keys(found))
         return changelist.narrow(every, selection)
 
 

@@ -19,6 +19,7 @@ from django.db.models.sql import Query
 from exports.exceptions import InvalidQueryset
 from exports.exporter import Exporter
 from exports.joins import (
+    every_row,
     is_own_aggregate,
     mixes_relations,
     repeating_relation,
@@ -116,7 +117,7 @@ def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> 
         if problem := _unreadable(asked, columns):
             raise InvalidQueryset(together([problem.what, problem.remedy]))
         return _plain(asked)
-    own: QuerySet[Any] = asked.model._base_manager.using(asked.db).all()
+    own = every_row(asked.model, asked.db)
     problem = _unreadable(own, columns)
     if not problem:
         return own.filter(pk__in=keys(asked))

@@ -111,6 +111,26 @@ with isolate_apps("tests") as apps:
             app_label = "tests"
             proxy = True
 
+    class Draft(models.Model):
+        """Its base manager hides rows, too, which Django advises against."""
+
+        title = models.CharField(max_length=40)
+        author = models.ForeignKey(Author, models.CASCADE, related_name="drafts")
+        deleted = models.BooleanField(default=False)
+
+        everything = models.Manager()
+        objects = Shown()
+
+        class Meta:
+            app_label = "tests"
+            base_manager_name = "objects"
+
+    class Page(models.Model):
+        draft = models.ForeignKey(Draft, models.CASCADE, related_name="pages")
+
+        class Meta:
+            app_label = "tests"
+
     class Profile(models.Model):
         author = models.OneToOneField(Author, models.CASCADE, related_name="profile")
         motto = models.TextField(null=True)
@@ -266,7 +286,7 @@ with isolate_apps("tests") as apps:
 
 
 MODELS = (
-    *(Country, Stay, Note, Author, Profile, Tag, Book, Award, Novelist),
+    *(Country, Stay, Note, Author, Draft, Page, Profile, Tag, Book, Award, Novelist),
     *(ByUUID, ByBinary, ByNumber, ByText, ByDuration, ByFloat, ByTime, ByDate, ByRank),
     *(ByOther, ByOtherYet, ByBytesAndText, ByPair),
 )

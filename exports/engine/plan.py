@@ -13,6 +13,7 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import RowNumber
 
 from exports.exceptions import RepeatedKey
+from exports.joins import every_row
 from exports.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _refuse_repeated(keys: QuerySet[Any]) -> None:
     names = _names(keys)
     rows, distinct = keys.count(), keys.values(*names).distinct().count()
     # Of the whole view: a condition on keys leaves those out that are NULL.
-    view = keys.model._base_manager.using(keys.db)
+    view = every_row(keys.model, keys.db)
     if rows != distinct or view.filter(pk__isnull=True).exists():
         raise RepeatedKey(
             Sentence(
@@ -94,8 +95,7 @@ def without_columns(queryset: QuerySet[Any]) -> QuerySet[Any]:
     keys = queryset.order_by()
     if keys.query.group_by is not None:
         # Only the keys of groups: Django would group by whatever is added.
-        manager = keys.model._base_manager
-        keys = manager.using(keys.db).filter(pk__in=keys.values("pk"))
+        keys = every_row(keys.model, keys.db).filter(pk__in=keys.values("pk"))
     return keys
 
 

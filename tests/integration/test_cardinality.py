@@ -19,6 +19,7 @@ from django.db.models import (
 from exports import changelist, query, registry
 from exports.exceptions import InvalidQueryset, InvalidSelection
 from exports.exporter import Column
+from exports.joins import number_of_rows
 from tests.integration.test_rows import ONLY_POSTGRES, READERS, exporter, names, rows_of
 from tests.library_models import Author, Award, Book, Country, Note, Profile, Stay, Tag, tables
 
@@ -235,3 +236,4 @@ def test_function_that_gives_several_rows_repeats_none_of_the_queryset(person, b
     )
 
     assert names(rows_of(made, person, by, 1)) == ["Ann", "Bob", "Cid", "Dan"]
+    assert number_of_rows(query.rows(made, person, {})) == 4

@@ -16,8 +16,20 @@ from django.db.models.functions import Random, RowNumber
 from exports import query
 from exports.exceptions import InvalidQueryset
 from exports.exporter import Column, Exporter
-from tests.library_models import Author, AuthorShown, Award, Book, Country, Profile, Tag, tables
-from tests.reading import extracted
+from exports.joins import number_of_rows
+from tests.library_models import (
+    Author,
+    AuthorShown,
+    Award,
+    Book,
+    Country,
+    Draft,
+    Page,
+    Profile,
+    Tag,
+    tables,
+)
+from tests.reading import extracted, planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -155,6 +167,25 @@ def test_filter_on_a_joined_row_still_narrows(person):
     )
 
     assert rows_of(made, person) == [["Ann", "Austria"], ["Bob", "Austria"]]
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("by", READERS)
+def test_subquery_over_a_key_that_points_nowhere_keeps_its_row(person, by):
+    named = Author.everyone.filter(country__name=OuterRef("country__name")).order_by("pk")
+    made = exporter(
+        [
+            "name",
+            Column("first", Subquery(named.values("name")[:1])),
+            Column("has", Exists(Book.objects.filter(title=OuterRef("country__name")))),
+        ]
+    )
+
+    assert rows_of(made, person, by) == [
+        ["Ann", "Ann", "false"],
+        ["Bob", "Ann", "false"],
+        ["Cid", "", "false"],
+    ]
 
 
 # -- Aggregates ------------------------------------------------------------------------------
@@ -368,6 +399,51 @@ def test_rows_that_are_chosen_at_random_are_refused(person, rows):
 
     with pytest.raises(InvalidQueryset, match=r"at random.*pk__in"):
         query.rows(made, person, {})
+
+
+@pytest.mark.parametrize("by", READERS)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        Draft.everything.all,
+        Draft.everything.distinct,
+        lambda: Draft.everything.order_by("-title")[:2],
+        lambda: Draft.everything.filter(pages__isnull=False),
+        lambda: Draft.everything.annotate(n=Count("pages")),
+    ],
+)
+def test_no_manager_hides_rows_of_the_queryset(person, library, by, rows):
+    for title, deleted in (("kept", False), ("old", True)):
+        draft = Draft.everything.create(title=title, author=library[0], deleted=deleted)
+        Page.objects.bulk_create([Page(draft=draft), Page(draft=draft)])
+    columns = ["title", "author__name", Column("pages", Count("pages"))]
+
+    found = rows_of(exporter(columns, Draft.objects.all(), get_queryset=rows), person, by)
+
+    assert found == [["kept", "Ann", "2"], ["old", "Ann", "2"]]
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda: Author.everyone.annotate(land=F("country__name")),
+        lambda: Author.everyone.annotate(title=F("books__title"), n=Count("awards")),
+        lambda: Author.everyone.filter(books__year__gt=1),
+        lambda: Author.everyone.annotate(n=Count("books")).filter(n__gt=0),
+        lambda: Author.everyone.annotate(n=Window(RowNumber())),
+        lambda: Author.everyone.select_related("country"),
+        lambda: Author.everyone.order_by("country__name")[:9],
+        lambda: Author.everyone.union(Author.everyone.filter(name="Ann")),
+    ],
+)
+def test_preview_and_plan_count_the_rows_of_the_file(person, rows):
+    made = exporter(["name", "country__name"], get_queryset=rows)
+    found = query.rows(made, person, {})
+
+    written = len(rows_of(made, person))
+
+    assert number_of_rows(found) == sum(part.rows for part in planned(found, 2)) == written
 
 
 @pytest.mark.usefixtures("library")
