@@ -19,7 +19,7 @@ from django.db import DatabaseError, connections
 from exports import context, query, reasons, registry
 from exports.conf import conf
 from exports.engine import blame
-from exports.engine.plan import Range
+from exports.engine.plan import Range, refuse_repeated
 from exports.engine.projection import project, selected
 from exports.engine.readers import rows
 from exports.engine.retries import is_curable, refusal
@@ -160,6 +160,7 @@ def first_rows(asked: Question) -> Sample:
         source.connection.ensure_connection()
         with limited(source.connection, SECONDS):
             with source.reading(rows=False):
+                refuse_repeated(source, found)
                 found, last = _first(source, found)
             readings = project(found, chosen, source.connection.vendor)
             fields = [reading.field for reading in readings]

@@ -50,22 +50,22 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
     """
     if queryset.query.order_by:
         part_rows = ALL
-    _refuse_repeated(queryset.order_by())
     keys = without_columns(queryset)
     ends = _by_stepping if source.is_postgres else _by_numbering
     ranges: list[Range] = []
     after = None
     with source.reading(rows=False):
+        refuse_repeated(source, keys)
         for upto, rows in ends(source, keys, part_rows):
             ranges.append(Range(after, upto, rows))
             after = upto
     return ranges
 
 
-def _refuse_repeated(keys: QuerySet[Any]) -> None:
+def refuse_repeated(source: Source, keys: QuerySet[Any]) -> None:
     """Raises RepeatedKey for a view whose rows do not have a key of their own each.
 
-    Of a table of Django's, the database sees to that.
+    To be called in the block of `reading`. Of a table of Django's, the database sees to that.
     """
     meta = keys.model._meta
     # A proxy counts as managed, and a child in a table of its own has the key of its parent.
@@ -73,10 +73,11 @@ def _refuse_repeated(keys: QuerySet[Any]) -> None:
     if all(model._meta.managed for model in models if model is not None):
         return
     names = _names(keys)
-    rows, distinct = keys.count(), keys.values(*names).distinct().count()
+    found = keys.order_by().values_list(*names)
+    rows, distinct = source.count(found), source.count(found.distinct())
     # Of the whole view: a condition on keys leaves those out that are NULL.
     view = every_row(keys.model, keys.db)
-    if rows != distinct or view.filter(pk__isnull=True).exists():
+    if rows != distinct or source.count(view.filter(pk__isnull=True).values_list(*names)):
         raise RepeatedKey(
             Sentence(
                 'The key "%(key)s" of %(model)s is not unique: %(rows)s rows have %(distinct)s '

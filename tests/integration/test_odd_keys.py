@@ -8,12 +8,16 @@ import uuid
 import pytest
 from django.db import connection
 
+from exports import preview, question
 from exports.engine.plan import key_text, read_key
 from exports.exceptions import RepeatedKey
+from exports.exporter import Exporter
+from tests.exporting import registered
 from tests.integration.test_rows import READERS
 from tests.library_models import (
     Author,
     Book,
+    BookLine,
     BookLineProxy,
     ByBinary,
     ByBytesAndText,
@@ -132,6 +136,23 @@ def test_row_in_two_tables_is_one_row(by):
     )
 
     assert made.file.decode().splitlines()[1:] == [f"g{n},{n}," for n in range(5)]
+
+
+def test_preview_says_that_the_keys_of_a_view_repeat(django_user_model):
+    book = Book.objects.create(title="B", year=2000, author_id=1)
+    book.tags.add(*(Tag.objects.create(word=word) for word in "ab"))
+    person = django_user_model.objects.create_superuser("person")
+
+    class Lines(Exporter):
+        queryset = BookLine.objects.all()
+        permission = "tests.any"
+        columns = ("title", "word")
+
+    with registered(Lines):
+        looked = preview.look(question.checked(person, exporter="lines"))
+
+    assert '"id" of tests.BookLine is not unique: 2 rows have 1' in looked.problem
+    assert looked.sample is None
 
 
 def test_keys_of_a_view_that_repeat_are_refused_for_its_proxy():
