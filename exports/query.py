@@ -25,7 +25,7 @@ from exports.exceptions import (
 )
 from exports.joins import every_row
 from exports.keys import keys
-from exports.queryset import check_sql, checked, cut, has_own_scope
+from exports.queryset import check_sql, checked, chooses, cut, has_own_scope
 from exports.reasons import complaint, spoken, together
 
 if TYPE_CHECKING:
@@ -170,16 +170,19 @@ def _asked(
     made = None
     with context.activated(stored):
         if (selection := params.get("changelist")) is None:
-            found = cut(_scoped(exporter, user), exporter, chosen)
+            found = _scoped(exporter, user)
         else:
             listed = changelist.rows(exporter, user, selection, stored)
             found = _listed(exporter, user, listed, chosen)
         filters = params.get("filters") or {}
         # A list has its own filters. Else the FilterSet may narrow rows without being asked to.
         if filters or (exporter.filterset is not None and selection is None):
+            # Whatever a filter does, it only narrows the rows that get_queryset has chosen.
+            given = cut(found, exporter, chosen) if chooses(found) else found
             with context.restored(user, stored) as request:
-                made = filterset(exporter, found, filters, request)
-                found = cut(_queryset_of(made), exporter, chosen)
+                made = filterset(exporter, given, filters, request)
+                found = _queryset_of(made)
+        found = cut(found, exporter, chosen)
         if selection is not None:
             found = changelist.narrow(found, selection)
         check_sql(found, exporter)

@@ -152,6 +152,21 @@ def _obstacle(asked: QuerySet[Any]) -> str:
     return repeating_relation(asked)
 
 
+def chooses(queryset: QuerySet[Any]) -> bool:
+    """Whether a condition that is added to `queryset` could give it rows that it did not have.
+
+    Of a slice, another row comes after; of a window or of distinct() by fields, one that was not
+    the first of its group. Django adds conditions before it chooses.
+    """
+    query = queryset.query
+    return bool(
+        query.combinator
+        or query.is_sliced
+        or query.distinct_fields
+        or query.where.contains_over_clause
+    )
+
+
 def _plain(queryset: QuerySet[Any]) -> QuerySet[Any]:
     """Only which rows it has: without order, locks, and what it would load besides."""
     plain: QuerySet[Any] = queryset.order_by().select_related(None)

@@ -536,3 +536,41 @@ def test_slice_before_another_filter_is_refused(person):
 
     with pytest.raises(InvalidQueryset, match=r"Filters.*slice"):
         query.rows(made, person, {"filters": {"narrow": "x", "name": "Ann"}})
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        # The best of its group, the last two, those of a union: "Ann" is none of them.
+        (
+            lambda: Author.everyone.annotate(
+                place=Window(RowNumber(), partition_by="born", order_by="-name")
+            ).filter(place=1),
+            ["Bob"],
+        ),
+        (lambda: Author.everyone.order_by("-name")[:2], ["Bob"]),
+        (lambda: Author.everyone.filter(name="Bob").union(Author.everyone.none()), ["Bob"]),
+        (Author.everyone.all, ["Ann", "Bob"]),
+    ],
+)
+def test_filter_only_narrows_what_get_queryset_has_chosen(person, rows, expected):
+    kind = filters_by(lambda found: found.exclude(name="Cid"))
+    made = exporter(["name"], get_queryset=rows, filterset=kind)
+
+    assert names(rows_of(made, person, filters={"narrow": "x"})) == expected
+
+
+@pytest.mark.usefixtures("library")
+def test_annotation_of_a_filterset_is_a_column(person):
+    class Filters(django_filters.FilterSet):
+        @property
+        def qs(self):
+            return super().qs.annotate(number=Count("books") + 10)
+
+    declared = Author.everyone.annotate(number=F("pk"))
+    made = exporter(
+        ["name", "number"], declared, get_queryset=Author.everyone.all, filterset=Filters
+    )
+
+    assert rows_of(made, person) == [["Ann", "12"], ["Bob", "10"], ["Cid", "11"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.differential.strategies import Example, Stored
+from tests.integration.differential.strategies import Example, Listing, Stored
 
 _TWO = (Stored(("B", 0), group=2), Stored(("'", -1), group=None, number=None))
 _FOUR = tuple(Stored(("a", number), number=number) for number in range(4))
@@ -41,5 +41,33 @@ FOUND = [
     Example("Seen", ("number",), (Stored(1, group=None), Stored(2))),
     Example(
         "Seen", ("number",), (Stored(1, group=None), Stored(2, group=2)), scope=("difference",)
+    ),
+    Example(
+        "Seen",
+        ("number",),
+        (Stored(1), Stored(2, group=None)),
+        listing=Listing(order=("-number", "pk")),
+    ),
+    # A slice of a FilterSet counts the rows that get_queryset repeats.
+    Example(
+        "Number",
+        ("number",),
+        (Stored(1), Stored(3), Stored(2, items=(1,), marks=(1, 1))),
+        scope=("items marks",),
+        qs=("offset",),
+    ),
+    # A filter does not make another row the best of its group, nor one of the first three.
+    *(
+        Example(
+            "Number",
+            ("number",),
+            tuple(
+                Stored(number, number=number, place="a" if number < 3 else "b")
+                for number in range(5)
+            ),
+            scope=(choosing,),
+            qs=("by key",),
+        )
+        for choosing in ("window filter", "slice", "union first")
     ),
 ]

@@ -57,7 +57,10 @@ def may_be_refused(example: Example) -> bool:
     return (
         must_be_refused(example)
         or (names_annotation and (is_narrowed or any(step.loses for step in own)))
-        or _is_told_by_more_than_keys(example.own_steps, example.root)
+        or any(
+            _is_told_by_more_than_keys(example.own_steps[:number], example.root)
+            for number in range(1, len(example.own_steps) + 1)
+        )
         or _is_told_by_more_than_keys(_list_steps(example), example.root)
     )
 
@@ -93,7 +96,7 @@ def _list_steps(example: Example) -> tuple[str, ...]:
 def expected(example: Example, made: Made) -> Expected:
     """Raises Unanswerable or NoList."""
     rows = _listed(made) if made.model_admin is not None else []
-    given = _given(made)
+    given = _given(example, made)
     if made.model_admin is None:
         rows = given
     elif example.has_scope:
@@ -121,11 +124,21 @@ def expected(example: Example, made: Made) -> Expected:
     return Expected(keys, values, may_fail)
 
 
-def _given(made: Made) -> list[tuple[Any, Any]]:
+def _chooses(names: tuple[str, ...]) -> bool:
+    """Whether the last of the rows are chosen by others: the first three, the best of a group."""
+    return any(STEPS[name].is_last or name == "window filter" for name in names)
+
+
+def _given(example: Example, made: Made) -> list[tuple[Any, Any]]:
     """Each row that the ORM gives, with its key. A row may come twice."""
     try:
         own = made.exporter.get_queryset(made.user)
         if made.exporter.filterset is not None:
+            if _chooses(example.scope or ()):
+                # A filter narrows these rows. Django would filter first, and choose others.
+                keys = [row.pk for row in own]
+                every = steps.apply(made.model._base_manager.all(), example.declared)
+                own = every.filter(pk__in=keys)
             own = made.exporter.filterset(made.data, queryset=own, request=made.request).qs
         return [(_plain(row.pk), row) for row in own]
     # Whatever Django and django-filter say of it: there is nothing to compare with.
@@ -158,12 +171,15 @@ def _named(example: Example) -> list[str]:
     return [name for name in example.columns if name in ANNOTATIONS]
 
 
+LOST = "an annotation that no row has any more, so that a column of it has to be refused"
+
+
 def _annotations(example: Example, made: Made, given: list[Any]) -> dict[Any, set[Any]]:
     """The values of each annotation that is a column, by key and name."""
     values: dict[Any, set[Any]] = defaultdict(set)
     for key, row in given:
         for name in _named(example):
-            values[key, name].add(getattr(row, name))
+            values[key, name].add(getattr(row, name, LOST))
     if made.model_admin is not None and not example.has_scope:
         # The list may have rows that the exporter's own queryset hides.
         for row in steps.apply(made.model._base_manager.all(), example.declared):

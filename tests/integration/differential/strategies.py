@@ -181,11 +181,11 @@ def examples(draw: Any, *, listings: bool = False) -> Example:
     scope = draw(st.none() | _pipeline(root, 3))
     qs, chosen = None, ""
     if not listings:
-        # Django refuses what follows a slice, and what is no queryset has no filters.
-        goes_on = not _ends(scope)
-        chosen = draw(st.sampled_from(["", "", *(steps.names_for(root) if goes_on else [])]))
-        goes_on = goes_on and not _ends((chosen,))
-        has_filters = _is_queryset(scope) and _is_queryset((chosen,))
+        # What is no queryset has no filters, and in a FilterSet nothing follows a slice.
+        is_queryset = _is_queryset(scope)
+        chosen = draw(st.sampled_from(["", "", *(steps.names_for(root) if is_queryset else [])]))
+        goes_on = not _ends((chosen,))
+        has_filters = is_queryset and _is_queryset((chosen,))
         qs = (
             draw(st.none() | (_pipeline(root, 2) if goes_on else st.just(())))
             if has_filters
