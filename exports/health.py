@@ -25,7 +25,7 @@ from channels.layers import get_channel_layer
 from django.core import checks
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
 from django.utils import timezone
@@ -39,6 +39,7 @@ from notifications.clock import SECONDS
 from notifications.conf import conf as notifications_conf
 from notifications.database import closes_connections
 from notifications.hub import present
+from notifications.writing import alias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,13 +57,14 @@ class NotWell(Exception):
 
 
 def database() -> str:
-    with connection.cursor() as cursor:
+    own = connections[alias()]
+    with own.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return str(connection.vendor)
+    return str(own.vendor)
 
 
 def migrations() -> str:
-    executor = MigrationExecutor(connection)
+    executor = MigrationExecutor(connections[alias()])
     missing = [step for step, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
     if missing:
         first = missing[0]

@@ -200,7 +200,8 @@ def _listed(
 ) -> QuerySet[Any]:
     """The rows of an admin list, as far as the exporter lets `user` see them."""
     if has_own_scope(exporter):
-        return cut(_scoped(exporter, user), exporter, chosen).filter(pk__in=keys(listed))
+        scoped = cut(_scoped(exporter, user), exporter, chosen)
+        return scoped.filter(pk__in=keys(listed.using(scoped.db)))
     # The list is what its reader sees and means, whatever the exporter's manager hides.
     return cut(listed, exporter, chosen)
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
     """`found`, which `where` has returned, if it is a queryset of `model`'s rows.
 
+    It then names its database: a router may name another replica each time it is asked.
     Raises InvalidQueryset, which says what it is instead.
     """
     if not isinstance(found, QuerySet):
@@ -78,7 +79,7 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
                 model=model._meta.label,
             )
         )
-    return found
+    return found.using(found.db)
 
 
 # Functions that give another result each time.

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connections
 
 from exports import parts
 from exports.conf import conf
@@ -92,9 +92,9 @@ class Keeper:
                     # The next one may get through. If none does, another worker goes on.
                     logger.warning("A lease could not be renewed: %r", error)
                     # Django opens another for the next one. This one may be dead for good.
-                    connection.close()
+                    connections.close_all()
         finally:
-            connection.close()
+            connections.close_all()
 
     def _look(self, *, renew: bool) -> None:
         if renew:

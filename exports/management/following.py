@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connections
 
 from exports.models import FINAL, Export, Status
 from notifications import backlog
@@ -56,7 +56,7 @@ class Following:
             if not self._is_away:
                 self._say(f"The database does not answer; it is asked again. {error}")
             self._is_away = True
-            connection.close()  # Django opens another the next time.
+            connections.close_all()  # Django opens another the next time.
             return []
         self._is_away = False
         self._hint()
