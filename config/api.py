@@ -22,7 +22,6 @@ import notifications.api
 import notifications.inbox_api
 from notifications import problems, schema
 from notifications.auth import Authenticate
-from notifications.http import without_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +52,7 @@ def _with_problems(view: Callable[..., Any]) -> Callable[..., Any]:
         async def answer_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             return _as_problem(await view(request, *args, **kwargs))
 
-        return without_transaction(answer_async)
+        return answer_async
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -79,9 +78,10 @@ def _nothing(_request: HttpRequest, **_path: str) -> HttpResponse:
 api = API(
     title="Waybill",
     version="1",
+    # The links are relative to the page of the documentation.
     description="Background data exports with live, loss-free progress.\n\nThe WebSocket is"
-    " described by an [AsyncAPI document](/api/asyncapi.json), and its frames by a"
-    " [JSON Schema](/api/frames.schema.json).",
+    " described by an [AsyncAPI document](asyncapi.json), and its frames by a"
+    " [JSON Schema](frames.schema.json).",
     auth=Authenticate(),
     urls_namespace="api",
     docs_url="/docs",

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.utils.translation import gettext as _
-from ninja import Query, Router, Schema
+from ninja import Query, Schema
 from pydantic import Field
 
 from notifications import access, followers, protocol
+from notifications.async_router import AsyncRouter
 from notifications.auth import Authenticate
 from notifications.cursor import cursor_or_start
 from notifications.database import in_database
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from notifications.backlog import Backlog
 
-router = Router(tags=["streams"])
+router = AsyncRouter(tags=["streams"])
 
 MAX_WAIT = 25.0  # seconds; proxies give up at 30
 # A stream of events ends itself, and the client comes back: who may listen is asked anew.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db import connections, transaction
 from django.http import HttpResponseRedirect
 from django.utils.deprecation import MiddlewareMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django.contrib.auth.models import User
     from django.http import HttpRequest
 
@@ -46,13 +43,6 @@ def never_compressed(request: HttpRequest) -> None:
     request.META.pop("HTTP_ACCEPT_ENCODING", None)
     # Made of META when it was first read.
     request.__dict__.pop("headers", None)
-
-
-def without_transaction(view: Callable[..., Any]) -> Callable[..., Any]:
-    """`view` as one that ATOMIC_REQUESTS leaves alone: Django refuses to wrap an async view."""
-    for alias in connections:
-        view = transaction.non_atomic_requests(using=alias)(view)
-    return view
 
 
 def user_of(request: HttpRequest) -> User:

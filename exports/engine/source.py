@@ -18,6 +18,7 @@ import psycopg
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, OperationalError, connections
+from django.db.transaction import atomic
 from psycopg.pq import TransactionStatus
 
 from exports.exceptions import TookTooLong
@@ -70,7 +71,8 @@ def interrupt(connection: BaseDatabaseWrapper) -> None:
 def limited(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
     """The queries of the block take so long at most. Raises TookTooLong.
 
-    For questions of people who wait before a page, and who can do without the answer.
+    For questions of people who wait before a page, and who can do without the answer. A query
+    that fails or is ended here leaves the request's own transaction as it was (ATOMIC_REQUESTS).
     """
     has_ended = Event()
 
@@ -80,8 +82,10 @@ def limited(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
 
     timer = Timer(seconds, end)
     timer.start()
+    savepoint = atomic(connection.alias) if connection.in_atomic_block else nullcontext()
     try:
-        yield
+        with savepoint:
+            yield
     except OperationalError as error:
         if not has_ended.is_set():
             raise

@@ -27,7 +27,7 @@ APPS = ("config", "demo", "exports", "notifications")
 NOTIFICATIONS = (
     (
         *("cursor", "limits", "pacer", "conf", "protocol", "clock", "http", "problems", "rights"),
-        "writing",
+        *("async_router", "writing"),
     ),
     ("items", "models"),
     ("access", "database", "notices", "tokens"),

@@ -56,7 +56,7 @@ def test_the_site_serves_it_to_everybody(client, name):
 def test_the_api_document_leads_to_it(client, name):
     description = client.get("/api/openapi.json").json()["info"]["description"]
 
-    assert f"(/api/{name})" in description
+    assert f"({name})" in description  # Beside the page of the documentation.
 
 
 # -- The frames ------------------------------------------------------------------------------
