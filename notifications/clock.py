@@ -6,7 +6,9 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from django.db import close_old_connections, connection
+from django.db import close_old_connections, connections
+
+from notifications.http import with_script_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,7 @@ class Clock(threading.Thread):
 
     def __init__(self, job: Callable[[], object], seconds: float = SECONDS) -> None:
         super().__init__(name="clock", daemon=True)
-        self._job = job
+        self._job = with_script_prefix(job)
         self._seconds = seconds
         self._is_over = threading.Event()
 
@@ -31,7 +33,7 @@ class Clock(threading.Thread):
                 self._tick()
                 self._is_over.wait(self._seconds)
         finally:
-            connection.close()
+            connections.close_all()
 
     def stop(self) -> None:
         """Let the present call be the last, and wait for its end."""

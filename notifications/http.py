@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from django.http import HttpResponseRedirect
+from django.urls import get_script_prefix, set_script_prefix
 from django.utils.deprecation import MiddlewareMixin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.contrib.auth.models import User
     from django.http import HttpRequest
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class WithoutNul(MiddlewareMixin):
@@ -43,6 +50,20 @@ def never_compressed(request: HttpRequest) -> None:
     request.META.pop("HTTP_ACCEPT_ENCODING", None)
     # Made of META when it was first read.
     request.__dict__.pop("headers", None)
+
+
+def with_script_prefix(function: Callable[P, T]) -> Callable[P, T]:
+    """`function` for another thread, with the path of the site that this one knows.
+
+    Django keeps it for each thread: links that another one makes would lack FORCE_SCRIPT_NAME.
+    """
+    prefix = get_script_prefix()
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        set_script_prefix(prefix)
+        return function(*args, **kwargs)
+
+    return call
 
 
 def user_of(request: HttpRequest) -> User:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from django import template
-from django.urls import get_script_prefix
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from notifications import inbox, notices
 from notifications.access import user_stream
@@ -25,6 +25,19 @@ LATEST = 8  # What a panel shows without a bar to scroll. The page has them all.
 def socket_url() -> str:
     """Where the socket is on this host, below the path that the site may have (SCRIPT_NAME)."""
     return f"{get_script_prefix()}ws/streams/"
+
+
+@register.simple_tag
+def streams_api_url() -> str:
+    """Where the API has the streams, for a page whose socket does not get through.
+
+    Empty if the project has no such API: then the page has only the socket.
+    """
+    name = "name-of-a-stream"
+    try:
+        return reverse("api:poll", args=[name]).removesuffix(name)
+    except NoReverseMatch:
+        return ""
 
 
 @register.inclusion_tag("notifications/_bell.html", takes_context=True)

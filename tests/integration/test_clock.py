@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.urls import reverse, set_script_prefix
 
 from notifications.clock import Clock
 from tests.waiting import wait_until
@@ -37,3 +38,17 @@ def test_it_does_not_wait_for_the_first_call():
 
     assert called.wait(10)
     clock.stop()
+
+
+def test_addresses_in_its_job_are_below_the_path_of_the_site():
+    seen = []
+    set_script_prefix("/sub/")  # As django.setup() does with FORCE_SCRIPT_NAME.
+    try:
+        clock = Clock(lambda: seen.append(reverse("notifications:inbox")), seconds=0.01)
+    finally:
+        set_script_prefix("/")
+    clock.start()
+    wait_until(lambda: seen, what="it is called")
+    clock.stop()
+
+    assert seen[0] == "/sub/inbox/"

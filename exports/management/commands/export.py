@@ -25,6 +25,7 @@ from exports.management.progress import Bar, Lines
 from exports.management.watching import Watch
 from exports.models import Export, Format, Status
 from exports.snapshot import NAMED, snapshot
+from notifications.http import with_script_prefix
 from notifications.writing import atomic
 
 if TYPE_CHECKING:
@@ -47,10 +48,11 @@ class Worker(threading.Thread):
         self.error: Exception | None = None
         self.should_stop = threading.Event()
         self._export = export
+        self._extract = with_script_prefix(runner.run)
 
     def run(self) -> None:
         try:
-            runner.run(self._export, self.should_stop.is_set, shares=False)
+            self._extract(self._export, self.should_stop.is_set, shares=False)
         except DatabaseError as error:
             self.error = error
         finally:

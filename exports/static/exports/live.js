@@ -9,6 +9,7 @@ import { settle } from "../notifications/settle.js";
 export function follow(page, { onStatus = () => {}, ...handlers }) {
   followStreams({
     url: page.dataset.socket,
+    api: page.dataset.api,
     user: page.dataset.user,
     streams: JSON.parse(page.dataset.streams),
     onStatus: settle((status) => {

@@ -194,6 +194,7 @@ export function bringToLife(bell) {
   document.addEventListener("visibilitychange", () => document.hidden || tellTimes());
   follow({
     url: bell.dataset.socket,
+    api: bell.dataset.api,
     user: bell.dataset.user,
     streams: JSON.parse(bell.dataset.cursors),
     onState({ key, data }) {

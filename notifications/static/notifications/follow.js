@@ -2,6 +2,7 @@
 //
 //   const following = follow({
 //     url: "/ws/streams/",
+//     api: "/api/v1/streams/",        // "" if there is none: only the WebSocket is tried
 //     user: "42",                     // who is signed in: nobody else gets their frames
 //     streams: { "user-42": cursor }, // null: everything that is kept. Not "latest"
 //     onEvent(frame) {}, onState(frame) {},
@@ -23,9 +24,9 @@ import { SharedRouter } from "./shared.js";
 
 const routers = new Map(); // by user and address
 
-export function follow({ url, user, streams, ...handlers }) {
+export function follow({ url, api, user, streams, ...handlers }) {
   for (const cursor of Object.values(streams)) check(cursor);
-  const router = routerFor(user, new URL(url, location.href.replace(/^http/, "ws")).href);
+  const router = routerFor(user, addresses(url, api));
   const stopped = new AbortController();
   let cursors = streams;
   let following = null;
@@ -74,11 +75,19 @@ function check(cursor) {
   throw new TypeError(`"${cursor}" is not a cursor. Use one that the server sent, or null.`);
 }
 
-function routerFor(user, url) {
-  const name = `${user} ${url}`;
+// Whole, since a worker has another location. Without `api` StreamClient has a place for it.
+function addresses(url, api) {
+  return {
+    url: new URL(url, location.href.replace(/^http/, "ws")).href,
+    api: api ? new URL(api, location.href).href : api === "" ? null : undefined,
+  };
+}
+
+function routerFor(user, { url, api }) {
+  const name = JSON.stringify([user, url, api]);
   if (!routers.has(name)) {
-    const fallBack = () => new RouterPool(() => new Router({ url, isSignedIn }));
-    routers.set(name, new SharedRouter({ url, user, fallBack }));
+    const fallBack = () => new RouterPool(() => new Router({ url, api, isSignedIn }));
+    routers.set(name, new SharedRouter({ url, api, user, fallBack }));
   }
   return routers.get(name);
 }

@@ -22,6 +22,7 @@ const browser = {
 
 export class Router {
   #url;
+  #api;
   #isSignedIn;
   #env;
   #client = null; // While somebody follows, and coming back makes sense.
@@ -30,8 +31,9 @@ export class Router {
   #starts = new Map(); // stream -> the place that it was asked for from
 
   // `isSignedIn(page)` asks at the page of a follower.
-  constructor({ url, isSignedIn, env = {} }) {
+  constructor({ url, api, isSignedIn, env = {} }) {
     this.#url = url;
+    this.#api = api;
     this.#isSignedIn = isSignedIn;
     this.#env = { ...browser, ...env };
   }
@@ -70,6 +72,7 @@ export class Router {
     this.#starts.clear();
     this.#client = this.#env.connect({
       url: this.#url,
+      api: this.#api,
       onEvent: (frame) => this.#pass("onEvent", frame),
       onState: (frame) => this.#pass("onState", frame),
       onReset: (frame) => this.#reset(frame),

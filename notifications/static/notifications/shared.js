@@ -38,8 +38,8 @@ export class SharedRouter {
 
   // Others than `user` get a worker of their own: nobody sees what is for somebody else.
   // `fallBack()` makes the Router that is used if there is no worker.
-  constructor({ url, user, fallBack, env = {} }) {
-    this.#name = JSON.stringify({ version: VERSION, user, url });
+  constructor({ url, api, user, fallBack, env = {} }) {
+    this.#name = JSON.stringify({ version: VERSION, user, url, api });
     this.#fallBack = fallBack;
     this.#env = { ...browser, ...env };
     this.#timers = new Timers(this.#env);

@@ -5,8 +5,8 @@ import { Router } from "./router.js";
 import { isSignedIn } from "./session.js";
 import { Tab, TICK_MS } from "./tab.js";
 
-const { url } = JSON.parse(self.name);
-const router = new RouterPool(() => new Router({ url, isSignedIn }));
+const { url, api } = JSON.parse(self.name);
+const router = new RouterPool(() => new Router({ url, api, isSignedIn }));
 const tabs = new Set();
 
 self.onconnect = ({ ports: [port] }) => {

@@ -1,0 +1,1 @@
+"""A project that has grown before Waybill came into it, with habits of its own."""

@@ -1,0 +1,1 @@
+"""Users whose key is their e-mail address."""

@@ -1,0 +1,34 @@
+"""The URLs as docs/copy.md has them, with the API somewhere else."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
+from ninja import NinjaAPI
+
+import exports.api
+import notifications.api
+import notifications.inbox_api
+from config import health
+from notifications import problems
+from notifications.auth import Authenticate
+from notifications.languages import set_language
+
+api = NinjaAPI(auth=Authenticate(), urls_namespace="api")
+problems.install(api)
+exports.api.install(api)
+api.add_router("/", exports.api.router)
+api.add_router("/", notifications.api.router)
+api.add_router("/", notifications.inbox_api.router)
+
+urlpatterns = [
+    path("exports/", include("exports.urls")),
+    path("inbox/", include("notifications.urls")),
+    path("login/", LoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", set_language, name="set_language"),
+    path("admin/", admin.site.urls),
+    path("rest/", api.urls),
+    path("health/live", health.live),
+]
