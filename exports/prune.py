@@ -8,10 +8,12 @@ already is no matter. Who is downloading a file keeps it open, and gets the rest
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -20,11 +22,11 @@ from exports.engine import store
 from exports.exceptions import StorageFailed
 from exports.leases import Now
 from exports.models import FINAL, Export, Part, Status
+from notifications.models import Stream
 from notifications.prune import forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -47,6 +49,7 @@ class Pruned:
     expired: int = 0  # exports whose file had expired
     ended: int = 0  # failed and cancelled exports that had left parts
     orphans: int = 0  # folders without an export
+    streams: int = 0  # streams without an export: it was deleted with its owner
     work_files: int = 0
     exports: int = 0  # old exports, with all that is known of them
     refused: int = 0  # exports of which the storage did not delete something
@@ -62,6 +65,7 @@ def prune(days: int, *, dry_run: bool = False) -> Pruned:
     run.expired_files()
     run.old_exports(days)
     run.leftovers()
+    run.streams()
     run.work_files()
     return run.done
 
@@ -99,6 +103,19 @@ class _Run:
                     self._delete_orphan(export_id)
             for export in _ended().filter(pk__in=ids):
                 self._delete_leftovers(export)
+
+    def streams(self) -> None:
+        """What exports have told of, and nobody can read any more."""
+        names = Stream.objects.filter(name__startswith="export-").values_list("name", flat=True)
+        ids = [export_id for name in names if (export_id := _id_in(name)) is not None]
+        for some in _batches(ids):
+            # Both are saved in one transaction, so whose stream is seen is there, or was.
+            known = set(Export.objects.filter(pk__in=some).values_list("pk", flat=True))
+            for export_id in some:
+                if export_id not in known:
+                    self.done.streams += 1
+                    if not self._dry_run:
+                        forget(f"export-{export_id}")
 
     def work_files(self) -> None:
         for path in store.dead_work_files():
@@ -151,6 +168,14 @@ class _Run:
         # Last, so that what was not finished is found again; and with its status once more.
         Export.objects.filter(pk=export.pk, status__in=FINAL).delete()
         logger.info("Export %s is forgotten.", export.pk)
+
+
+def _id_in(name: str) -> UUID | None:
+    """The export that a stream of this name is of; None if it is of something else."""
+    with suppress(ValueError):
+        export_id = UUID(name.removeprefix("export-"))
+        return export_id if name == f"export-{export_id}" else None
+    return None
 
 
 def _expired() -> QuerySet[Export]:

@@ -9,7 +9,8 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Streams and inbox")
 
     def ready(self) -> None:
-        from notifications import languages, recheck  # noqa: PLC0415 - models are there only now
+        from notifications import languages, leaving, recheck  # noqa: PLC0415 - models are there only now
 
         languages.connect()
+        leaving.connect()
         recheck.connect()

@@ -33,6 +33,7 @@ NOTHING = {
     "expired": 0,
     "ended": 0,
     "orphans": 0,
+    "streams": 0,
     "work_files": 0,
     "exports": 0,
     "refused": 0,
@@ -143,6 +144,23 @@ def test_a_folder_without_an_export_goes_when_it_is_a_day_old(make, folder):
     assert vars(prune.prune(90)) == did(orphans=1)
 
     assert ids(folder) == {str(young), "by hand"}
+
+
+def test_what_exports_of_a_deleted_user_have_left_goes(make, folder):
+    gone = make(Status.SUCCEEDED, finished_at=NOW, expires_at=SOON)
+    gone.owner.delete()
+    with transaction.atomic():
+        for name in ("export-1", "order-7", f"export-{uuid.uuid4().hex}"):  # Of something else.
+            publish.append(name, "log", {})
+    for path in (folder / "files" / "exports" / str(gone.pk)).iterdir():
+        age(path)
+
+    would, does = vars(prune.prune(90, dry_run=True)), vars(prune.prune(90))
+
+    assert would == does == did(orphans=1, streams=1)
+    assert ids(folder) == set()
+    assert not Stream.objects.filter(name=gone.stream).exists()
+    assert Stream.objects.count() == 3
 
 
 def test_work_files_of_dead_processes_go_and_no_others(folder):
@@ -325,7 +343,7 @@ def test_the_command_says_what_it_deleted(make, folder, capsys):
 
     assert capsys.readouterr().out == (
         "Deleted: expired files 1, leftovers of failed and cancelled exports 1, folders without "
-        "an export 0, work files 0, old exports 1.\n"
+        "an export 0, streams without an export 0, work files 0, old exports 1.\n"
     )
     assert ids(folder) == set()
 
@@ -349,7 +367,8 @@ def test_a_dry_run_says_the_same_and_deletes_nothing(make, folder, capsys):
     call_command("prune_exports")
 
     assert told == capsys.readouterr().out.replace("Deleted", "Would delete")
-    assert "folders without an export 1, work files 1, old exports 1" in told
+    without = "folders without an export 1, streams without an export 0"
+    assert f"{without}, work files 1, old exports 1" in told
     assert left_in(folder) == set()
 
 

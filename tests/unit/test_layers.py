@@ -34,6 +34,7 @@ NOTIFICATIONS = (
     ("push",),
     # Who writes streams, and who reads them.
     ("publish", "backlog", "recheck", "prune"),
+    ("leaving",),
     ("subscription", "replay"),
     # Who follows: one hub a process, and those whom it tells.
     ("hub",),

@@ -48,8 +48,8 @@ class Command(BaseCommand):
         verb = "Would delete" if options["dry_run"] else "Deleted"
         self.stdout.write(
             f"{verb}: expired files {done.expired}, leftovers of failed and cancelled exports "
-            f"{done.ended}, folders without an export {done.orphans}, work files "
-            f"{done.work_files}, old exports {done.exports}."
+            f"{done.ended}, folders without an export {done.orphans}, streams without an export "
+            f"{done.streams}, work files {done.work_files}, old exports {done.exports}."
         )
         if done.refused:
             raise CommandError(

@@ -1,0 +1,38 @@
+"""What goes with a user or a team: their stream. Whoever gets the same key later has a new one.
+
+A key may well come back: an e-mail address does, when somebody registers anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.models.signals import post_delete
+
+from notifications.access import team_stream, user_stream
+from notifications.prune import forget
+from notifications.writing import on_commit
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def connect() -> None:
+    """Listen to Django. Called once, when the apps are ready."""
+    post_delete.connect(_user_deleted, sender=get_user_model())
+    post_delete.connect(_team_deleted, sender=Group)
+
+
+def _user_deleted(instance: User, **_: Any) -> None:
+    _forget_after_commit(user_stream(instance))
+
+
+def _team_deleted(instance: Group, **_: Any) -> None:
+    _forget_after_commit(team_stream(instance.pk))
+
+
+def _forget_after_commit(stream: str) -> None:
+    # In steps of its own: it may be long, and its rows are others' to lock.
+    on_commit(lambda: forget(stream))
