@@ -204,10 +204,12 @@ def _name(each: Made) -> str:
 COLUMNS = {_name(each): each for each in ALL}
 
 
-def names_for(root: type[Any]) -> list[str]:
-    """The columns that an exporter of `root` may have."""
+def names_for(root: type[Any], *, refused: bool = False) -> list[str]:
+    """The columns that an exporter of `root` may have; those that are `refused`, apart."""
     return [
         name
         for name, each in COLUMNS.items()
-        if (models.has_family(root) or not each.family) and each.only in {"", root.__name__}
+        if (models.has_family(root) or not each.family)
+        and each.only in {"", root.__name__}
+        and (each.value is None) is refused
     ]

@@ -1,14 +1,38 @@
-"""Counter-examples that a long search has found. What it finds next goes here, too."""
+"""Examples that were once exported wrongly. What a search finds next goes here, too."""
 
 from __future__ import annotations
 
+from tests.integration.differential import models
 from tests.integration.differential.strategies import Example, Listing, Stored
 
 _TWO = (Stored(("B", 0), group=2), Stored(("'", -1), group=None, number=None))
 _FOUR = tuple(Stored(("a", number), number=number) for number in range(4))
 _ITEMS = (Stored(1, items=(1, 2)),)
 
+_GROUPS = tuple(
+    Stored(key, group=key % 3, number=number) for key, number in enumerate((1, 2, 3, 0, 3, 1))
+)
+_HIDDEN = (Stored(1), Stored(2, hidden=True))
+
 FOUND = [
+    # A required relation that points nowhere.
+    Example("Number", ("number", "place__name", "upper"), (Stored(1, place="nowhere"),)),
+    # Aggregates over several relations: of columns, and of get_queryset and a column.
+    Example("Number", ("items", "marks", "sum marks"), (Stored(1, items=(1, 2), marks=(1, 2, 3)),)),
+    Example("Number", ("marks",), (Stored(1, items=(1, 2), marks=(1,)),), scope=("counted",)),
+    Example("Number", ("marks",), (Stored(1, items=(1, 2), marks=(1,)),), scope=("items",)),
+    # One row of each group: by a window whose rows are in several parts, and in an admin list.
+    Example("Number", ("number",), _GROUPS, scope=("window filter",)),
+    Example("Number", ("number",), _GROUPS, chosen="window filter"),
+    Example("Number", ("number",), _GROUPS, listing=Listing(filter="window filter")),
+    # A list that shows what the exporter's manager hides, and an exporter that insists on it.
+    Example("Shy", ("number", "hidden"), _HIDDEN, listing=Listing(manager="_base_manager")),
+    Example("Shy", ("hidden",), _HIDDEN, scope=(), listing=Listing(manager="_base_manager")),
+    # A FilterSet that narrows without being asked to.
+    Example("Number", ("number",), (Stored(1), Stored(2, number=0)), qs=("number",)),
+    Example(
+        "Number", ("number",), (Stored(1), Stored(2, number=0)), chosen="number", is_default=True
+    ),
     # A key of several fields: without comparisons of tuples, Django asks only whether there is
     # any such row, and forgets slices. Each of these is refused.
     Example("Pair", ("group",), _TWO, scope=("union",)),
@@ -16,6 +40,7 @@ FOUND = [
     Example("Pair", ("number",), _FOUR, scope=("slice",)),
     Example("Pair", ("number",), _FOUR, scope=("offset",)),
     Example("Pair", ("number",), _FOUR, scope=("distinct", "slice")),
+    Example("Pair", ("number",), _FOUR, scope=("distinct",)),
     # Columns of the order that are selected beside the key.
     Example("Number", ("number",), (Stored(1),), scope=("union by field",)),
     # A relation to many that the queryset has joined already.
@@ -71,3 +96,9 @@ FOUND = [
         for choosing in ("window filter", "slice", "union first")
     ),
 ]
+if models.IS_POSTGRES:
+    FOUND += [
+        Example("Number", ("number",), _GROUPS, scope=("distinct on",)),
+        Example("Number", ("number",), _GROUPS, chosen="distinct on"),
+        Example("Number", ("number",), _GROUPS, listing=Listing(filter="distinct on")),
+    ]

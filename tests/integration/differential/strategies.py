@@ -15,14 +15,14 @@ from tests.integration.differential.models import ROOTS, Place, has_family, rela
 from tests.integration.differential.steps import STEPS
 
 TEXTS = ["a", "", None, "=1", 'a "b", c', "é\n", "'", "%s", "\\."]
-NUMBERS = [1, 0, 2, None, -5, 2**31 - 3]
+NUMBERS = [1, 0, 2, None, -5, 2**31 - 4]
 NOWHERE = "nowhere"
 PLACES = {"a": ("A", "b"), "b": ("=B", NOWHERE), "%s": ("", None), "'": (None, "a")}
 KEYS: dict[str, st.SearchStrategy[Any]] = {
     "Number": st.sampled_from([1, 2, 3, 10, 0, -1, -(2**63), 2**63 - 1, 2**53 + 1]),
     "Word": st.sampled_from(["a", "b", "B", "", "é", "e\u0301", "'", "%", "\\", "10", "9", "\n"]),
     "Token": st.sampled_from([uuid.UUID(int=n) for n in (0, 1, 2**127, 2**128 - 1, 10**30)]),
-    "Shy": st.integers(1, 9),
+    "Shy": st.integers(1, 12),
     "Bytes": st.sampled_from([b"a", b"", b"\x00", b"\xff\xfe", b"0", b"\\x", b"b"]),
     "Pair": st.tuples(st.sampled_from(["a", "", "'", "B"]), st.integers(-2, 2)),
     "Folded": st.sampled_from(["a", "B", "c", "É", "z", "", "1"]),
@@ -116,7 +116,7 @@ def _rows(root: type[Any]) -> st.SearchStrategy[tuple[Stored, ...]]:
     row = st.builds(
         Stored,
         key=KEYS[base],
-        group=st.sampled_from([1, 2, None]),
+        group=st.sampled_from([1, 2, 3, None]),
         number=numbers,
         text=st.sampled_from(TEXTS),
         day=st.sampled_from([None, datetime.date(2013, 1, 31), datetime.date(1, 1, 1)]),
@@ -126,7 +126,10 @@ def _rows(root: type[Any]) -> st.SearchStrategy[tuple[Stored, ...]]:
         perhaps=st.sampled_from([None, *PLACES]),
         **(relations if has_family(root) else {}),
     )
-    return st.lists(row, max_size=7, unique_by=lambda each: each.key).map(tuple)
+    few_or_more = st.sampled_from([0, 4]).flatmap(
+        lambda least: st.lists(row, min_size=least, max_size=9, unique_by=lambda each: each.key)
+    )
+    return few_or_more.map(tuple)
 
 
 @st.composite
@@ -198,9 +201,12 @@ def examples(draw: Any, *, listings: bool = False) -> Example:
         for name in STEPS[step].annotations
     ]
     names = st.sampled_from([*columns.names_for(root), *named])
+    refused = st.sampled_from(columns.names_for(root, refused=True))
+    # One that has to be refused leaves nothing to compare.
+    some = draw(st.lists(refused, max_size=draw(st.sampled_from([0] * 9 + [1]))))
     return Example(
         root=root.__name__,
-        columns=tuple(draw(st.lists(names, min_size=1, max_size=5, unique=True))),
+        columns=(*draw(st.lists(names, min_size=1, max_size=9, unique=True)), *some),
         rows=draw(_rows(root)),
         declared=declared,
         scope=scope,
