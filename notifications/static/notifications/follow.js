@@ -21,6 +21,7 @@ import { RouterPool } from "./pool.js";
 import { Router } from "./router.js";
 import { isSignedIn } from "./session.js";
 import { SharedRouter } from "./shared.js";
+import { beside } from "./stream.js";
 
 const routers = new Map(); // by user and address
 
@@ -75,12 +76,12 @@ function check(cursor) {
   throw new TypeError(`"${cursor}" is not a cursor. Use one that the server sent, or null.`);
 }
 
-// Whole, since a worker has another location. Without `api` StreamClient has a place for it.
+// Whole, since a worker has another location; and the same for those that leave out `api` and
+// those that say where it usually is, since they share a connection.
 function addresses(url, api) {
-  return {
-    url: new URL(url, location.href.replace(/^http/, "ws")).href,
-    api: api ? new URL(api, location.href).href : api === "" ? null : undefined,
-  };
+  const socket = new URL(url, location.href.replace(/^http/, "ws")).href;
+  if (api === "") return { url: socket, api: null };
+  return { url: socket, api: api ? new URL(api, location.href).href : beside(socket) };
 }
 
 function routerFor(user, { url, api }) {

@@ -39,6 +39,9 @@ const browser = {
 
 const nothing = () => {};
 
+// Where the API is, beside the socket's ws/streams/, if the project has it in the usual place.
+export const beside = (url) => new URL("../../api/v1/streams/", url.replace(/^ws/, "http")).href;
+
 export class StreamClient {
   #on;
   #report;
@@ -53,7 +56,7 @@ export class StreamClient {
   // said; null is nowhere, and only the WebSocket is tried.
   constructor({
     url,
-    api = new URL("../../api/v1/streams/", url.replace(/^ws/, "http")).href,
+    api = beside(url),
     subscriptions = {},
     onEvent = nothing,
     onState = nothing,
