@@ -66,6 +66,11 @@ def _joins_with_many(query: Query) -> Iterator[tuple[str, str]]:
             yield alias, str(relation.name)
 
 
+def many_of(query: Query) -> set[str]:
+    """The aliases of tables by whose rows `query` multiplies what it aggregates."""
+    return {alias for alias, _ in _joins_with_many(query)}
+
+
 def _aliases_in(expression: Any) -> set[str]:
     return {each.alias for each in expression.flatten() if isinstance(each, Col)}
 
@@ -140,10 +145,7 @@ def number_of_rows(queryset: QuerySet[Any]) -> int:
 
     count() alone leaves out annotations that nothing names, and with them their joins.
     """
-    found = queryset.order_by()
-    if found.query.annotations:
-        found = every_row(found.model, found.db).filter(pk__in=found.values("pk"))
-    return found.count()
+    return queryset.order_by().values("pk").count()
 
 
 def tables_of(queryset: QuerySet[Any]) -> set[str]:

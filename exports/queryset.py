@@ -21,6 +21,7 @@ from exports.exporter import Exporter
 from exports.joins import (
     every_row,
     is_own_aggregate,
+    many_of,
     mixes_relations,
     repeating_relation,
     repeats_beside_aggregate,
@@ -216,13 +217,21 @@ def _agrees(declared: QuerySet[Any], asked: QuerySet[Any]) -> bool:
         asked.model._meta.concrete_model
     ):
         return False
-    ours, theirs = declared.query, asked.query
+    return _keeps_to(declared.query, asked.query)
+
+
+def _keeps_to(ours: Query, theirs: Query) -> bool:
+    """Whether each row of `theirs` is one of `ours`, where annotations have the same values."""
+    if theirs.combinator:
+        return all(_keeps_to(ours, each) for each in theirs.combined_queries)
     hides = any(each not in theirs.where.children for each in ours.where.children)
     means_the_same = all(
         theirs.annotations.get(name, expression) == expression
         for name, expression in ours.annotations.items()
     )
-    return not hides and means_the_same
+    aggregates = any(each.contains_aggregate for each in ours.annotations.values())
+    multiplies = aggregates and not many_of(theirs) <= many_of(ours)
+    return means_the_same and not hides and not multiplies
 
 
 def _unreadable(queryset: QuerySet[Any], columns: Iterable[Column]) -> Problem | None:
