@@ -81,7 +81,7 @@ class Extractor:
         Its counters grow meanwhile. Returns what `claim` gives, the next part. Where PostgreSQL
         writes the lines it is asked for early, so that the database has something to do while
         this one is stored. Raises Fenced or Stopped when the part is not to be finished, and
-        WrongCount when its rows are not those that the database has.
+        WrongCount when its rows differ from the rows in the database.
         """
         part.rows_done = part.bytes = part.protected_cells = 0
         part.rows_found = None

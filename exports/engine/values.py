@@ -46,7 +46,7 @@ def _simplified(value: Any) -> Any:
     """The same of what is of another type, or of a subclass."""
     if isinstance(value, _TIMES):
         return value
-    if isinstance(value, Enum):  # Before text and numbers: it may be one of those besides.
+    if isinstance(value, Enum):  # Before text and numbers: a member may be one as well.
         return simple(value.value)
     if isinstance(value, int | float):
         return simple(int(value) if isinstance(value, int) else float(value))
