@@ -13,9 +13,10 @@ from demo.models import Flight
 from exports import registry
 from exports.engine.kinds import Field, Kind
 from tests import flights
-from tests.opening import READERS, by_decompression_stream, by_php, is_same
+from tests.exactness_models import Everything, tables
+from tests.opening import DAY_0, READERS, by_decompression_stream, by_openpyxl, by_php, is_same
 from tests.reading import extracted
-from tests.samples import TEXTS
+from tests.samples import TEXTS, make_everything
 from tests.workbooks import page, workbook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]
@@ -142,3 +143,48 @@ def test_any_text_comes_back(reader, tmp_path):
     assert [float(row[0]) for row in rows] == [float(row[0]) for row in ROWS]
     found = [[undone(reader, cell) or "" for cell in [*row, None, None][1:3]] for row in rows]
     assert found == [[known(reader, text)] * 2 for text in TEXTS]
+
+
+# Those that give values and not text, which is rounded as a cell shows it.
+TYPED = {name: READERS[name] for name in ("calamine", "exceljs", "sheetjs", "read-excel-file")}
+MILLISECOND = 1 / 86_400_000  # of a day, as spreadsheets count
+TEXT_FIELDS = ("char", "text", "slug", "url", "email", "path", "json", "blob", "uuid", "place_id")
+
+
+def as_number(cell):
+    """A cell as the spreadsheet stores it: days for times, and its text if it has one."""
+    if isinstance(cell, datetime.time):
+        cell = datetime.datetime.combine(DAY_0, cell)
+    elif isinstance(cell, datetime.date) and not isinstance(cell, datetime.datetime):
+        cell = datetime.datetime.combine(cell, datetime.time())
+    if isinstance(cell, datetime.datetime):
+        cell -= DAY_0
+    if isinstance(cell, datetime.timedelta):
+        return cell / datetime.timedelta(days=1)
+    return float(cell) if isinstance(cell, int | float) else cell or None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_value_of_any_type_comes_back(tmp_path):
+    names = [field.attname for field in Everything._meta.concrete_fields]
+    path = tmp_path / "everything.xlsx"
+    with tables():
+        make_everything()
+        path.write_bytes(extracted(Everything.objects.all(), names, "xlsx", part_rows=20).file)
+    expected = by_openpyxl(path)
+
+    # Each opens it; those that make text of it have the same texts.
+    for reader, read in READERS.items():
+        rows = read(path)
+        assert len(rows) == len(expected) > 90
+        for written, found in zip(expected, rows, strict=True):
+            cells = dict(zip(names, [*found, *[None] * (len(names) - len(found))], strict=True))
+            for name, value in zip(names, written, strict=True):
+                if name in TEXT_FIELDS:
+                    text = known(reader, undone("openpyxl", value) or "")
+                    assert (undone(reader, cells[name]) or "") == text, (reader, name)
+                elif reader in TYPED:
+                    stored, read_back = as_number(value), as_number(cells[name])
+                    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
+                        stored = pytest.approx(stored, rel=1e-15, abs=1.01 * MILLISECOND)
+                    assert read_back == stored, (reader, name)
