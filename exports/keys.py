@@ -91,8 +91,9 @@ def _refuse_composite(found: QuerySet[Any]) -> None:
 
 def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
     query = found.query
-    compares_rows = query.combinator != "union"
-    if compares_rows and any(each.annotation_select for each in query.combined_queries):
+    # Whole rows are compared, and counted by a slice.
+    counts_rows = query.combinator != "union" or query.is_sliced
+    if counts_rows and any(each.annotation_select for each in query.combined_queries):
         raise InvalidQueryset(
             spoken(
                 "%(combinator)s() of querysets with annotations compares those, too, and an "

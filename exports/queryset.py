@@ -183,7 +183,7 @@ def check_sql(found: QuerySet[Any], exporter: Exporter) -> None:
         found.query.chain().get_compiler(found.db).as_sql()
     except EmptyResultSet:
         pass  # It has no rows, which is fine.
-    except (DatabaseError, FieldError, TypeError, ValueError) as error:
+    except (DatabaseError, FieldError, NotImplementedError, TypeError, ValueError) as error:
         raise InvalidQueryset(
             spoken(
                 'The rows of "%(exporter)s" cannot be selected: %(problem)s Select them with '

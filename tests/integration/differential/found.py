@@ -81,6 +81,14 @@ FOUND = [
         scope=("items marks",),
         qs=("offset",),
     ),
+    # A slice of a union counts whole rows, which an annotation of many makes more.
+    Example(
+        "Number",
+        ("number",),
+        (Stored(1), Stored(2), Stored(0, items=(1, 0))),
+        scope=("each",),
+        chosen="union first",
+    ),
     # A filter does not make another row the best of its group, nor one of the first three.
     *(
         Example(
@@ -100,5 +108,9 @@ if models.IS_POSTGRES:
     FOUND += [
         Example("Number", ("number",), _GROUPS, scope=("distinct on",)),
         Example("Number", ("number",), _GROUPS, chosen="distinct on"),
+        # What Django itself cannot do.
+        Example(
+            "Number", ("number",), (), scope=("distinct on",), qs=("distinct on",), chosen="counted"
+        ),
         Example("Number", ("number",), _GROUPS, listing=Listing(filter="distinct on")),
     ]
