@@ -9,15 +9,16 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
-from exports.models import Export, Status
+from exports.models import Export
 from notifications.models import Event
 from tests import flights
+from tests.browser.in_the_middle import freeze_after, shown, watch_it_move
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
     from tests.services.waybill import Worker
 
@@ -47,22 +48,6 @@ def start_flights(page: Page) -> Export:
     return wait_until(Export.objects.first, what="the export is saved")
 
 
-def shown(bar: Locator) -> int:
-    """How many rows the bar says are done."""
-    return int(bar.evaluate("bar => bar.value"))
-
-
-def freeze_in_the_middle(worker: Worker, bar: Locator, export: Export) -> int:
-    """Let the bar move twice, then stop the worker in its tracks. The rows that are done."""
-    first = wait_until(lambda: shown(bar), what="the bar moves")
-    wait_until(lambda: shown(bar) > first, what="the bar moves again")
-    worker.freeze()
-    export.refresh_from_db()
-    assert export.status == Status.RUNNING
-    assert 0 < export.rows_done < FLIGHTS, "it was too quick to be stopped in the middle"
-    return export.rows_done
-
-
 def logged(export: Export) -> list[str]:
     log = Event.objects.filter(stream__name=export.stream, type="log").order_by("offset")
     return [event.data["message"] for event in log]
@@ -76,12 +61,13 @@ def test_a_reload_in_the_middle_loses_nothing(page: Page, worker: Worker, user: 
     export = start_flights(page)
     bar = page.locator(f"#{export.key} progress")
 
-    middle = freeze_in_the_middle(worker, bar, export)
-    wait_until(lambda: shown(bar) == middle, what="the bar is level with the database")
+    middle = watch_it_move(worker, export, bar)
     page.reload()
     assert shown(bar) == middle
     worker.thaw()
-    wait_until(lambda: shown(bar) > middle, what="the bar goes on after the reload")
+    later = freeze_after(worker, export, middle)
+    wait_until(lambda: shown(bar) == later, what="the bar goes on after the reload")
+    worker.thaw()
 
     download = page.locator(f"#{export.key}").get_by_role("link", name="Download")
     expect(download).to_be_visible(timeout=180_000)
@@ -96,7 +82,7 @@ def test_a_late_visitor_gets_the_whole_log_and_then_the_rest(
     sign_in(user)
     page.goto("/exports/")
     export = start_flights(page)
-    freeze_in_the_middle(worker, page.locator(f"#{export.key} progress"), export)
+    freeze_after(worker, export)
     lines = page.get_by_role("log").locator("li span:last-child")
 
     page.goto(export.get_absolute_url())

@@ -193,7 +193,8 @@ STEPS = {
     # -- No rows of the model, or others each time
     "random": Step(lambda q: q.order_by("?")[:3], is_last=True, wrong=True),
     "None": Step(lambda q: None, is_last=True, wrong=True),
-    "list": Step(list, is_last=True, wrong=True),
+    # No row is read: what Django says of a queryset that it cannot do is the project's own error.
+    "list": Step(lambda queryset: [queryset.model()], is_last=True, wrong=True),
     "values": Step(lambda q: q.values("number"), is_last=True, wrong=True),
     "values_list": Step(lambda q: q.values_list("number", flat=True), is_last=True, wrong=True),
     "groups": Step(
