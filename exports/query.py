@@ -10,6 +10,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import FieldError
 from django.core.validators import EMPTY_VALUES
 from django.db import NotSupportedError
 from django.http import QueryDict
@@ -25,7 +26,7 @@ from exports.exceptions import (
 )
 from exports.joins import every_row
 from exports.keys import keys
-from exports.queryset import check_sql, checked, chooses, cut, has_own_scope
+from exports.queryset import check_sql, checked, cut, has_own_scope, narrowable
 from exports.reasons import complaint, spoken, together
 
 if TYPE_CHECKING:
@@ -177,8 +178,7 @@ def _asked(
         filters = params.get("filters") or {}
         # A list has its own filters. Else the FilterSet may narrow rows without being asked to.
         if filters or (exporter.filterset is not None and selection is None):
-            # Whatever a filter does, it only narrows the rows that get_queryset has chosen.
-            given = cut(found, exporter, chosen) if chooses(found) else found
+            given = narrowable(found, exporter, chosen)
             with context.restored(user, stored) as request:
                 made = filterset(exporter, given, filters, request)
                 found = _queryset_of(made)
@@ -212,7 +212,8 @@ def _queryset_of(made: FilterSet) -> QuerySet[Any]:
     try:
         found = made.qs
     # A slice or a union cannot be filtered further, and django-filter asserts what it is given.
-    except (AssertionError, TypeError, NotSupportedError) as error:
+    # Of chosen rows, annotations of get_queryset are not there any more.
+    except (AssertionError, FieldError, TypeError, NotSupportedError) as error:
         raise InvalidQueryset(
             spoken(
                 "%(where)s cannot be applied: %(problem)s Its methods have to return a queryset "

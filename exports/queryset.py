@@ -119,13 +119,61 @@ def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> 
         if problem := _unreadable(asked, columns):
             raise InvalidQueryset(together([problem.what, problem.remedy]))
         return _plain(asked)
-    own = every_row(asked.model, asked.db)
-    problem = _unreadable(own, columns)
-    if not problem:
-        return own.filter(pk__in=keys(asked))
+    return _taken_by_key(asked, exporter, columns, [_own_rows(asked), _declared(asked, exporter)])
+
+
+def narrowable(
+    asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]
+) -> QuerySet[Any]:
+    """`asked` for a FilterSet: whatever its filters do, they only narrow the rows that it has.
+
+    Filters may name the annotations of the exporter's queryset. Raises as `cut`.
+    """
+    if not _chooses(asked):
+        return asked
+    return _taken_by_key(asked, exporter, columns, [_declared(asked, exporter), _own_rows(asked)])
+
+
+def _chooses(queryset: QuerySet[Any]) -> bool:
+    """Whether a condition that is added to `queryset` could give it rows that it did not have.
+
+    Of a slice, another row comes after; of a window or of distinct() by fields, one that was not
+    the first of its group. Django adds conditions before it chooses.
+    """
+    query = queryset.query
+    return bool(
+        query.combinator
+        or query.is_sliced
+        or query.distinct_fields
+        or query.where.contains_over_clause
+    )
+
+
+def _own_rows(asked: QuerySet[Any]) -> QuerySet[Any]:
+    return every_row(asked.model, asked.db)
+
+
+def _declared(asked: QuerySet[Any], exporter: Exporter) -> QuerySet[Any] | None:
+    """The exporter's own queryset, if it has all rows of `asked`."""
     declared = exporter.queryset.using(asked.db)
-    if _agrees(declared, asked) and not _unreadable(declared, columns):
-        return _plain(declared).filter(pk__in=keys(asked))
+    return _plain(declared) if _agrees(declared, asked) else None
+
+
+def _taken_by_key(
+    asked: QuerySet[Any],
+    exporter: Exporter,
+    columns: Sequence[Column],
+    sources: Sequence[QuerySet[Any] | None],
+) -> QuerySet[Any]:
+    """The rows of `asked` from the first of `sources` of which `columns` can be read."""
+    problem = None
+    for source in sources:
+        if source is None:
+            continue
+        if not (found := _unreadable(source, columns)):
+            return source.filter(pk__in=keys(asked))
+        problem = problem or found
+    assert problem is not None
     raise InvalidQueryset(
         spoken(
             'The queryset of "%(exporter)s" cannot be cut by its keys with all of its '
@@ -152,21 +200,6 @@ def _obstacle(asked: QuerySet[Any]) -> str:
     if any(each.contains_over_clause for each in expressions):
         return "window function"
     return repeating_relation(asked)
-
-
-def chooses(queryset: QuerySet[Any]) -> bool:
-    """Whether a condition that is added to `queryset` could give it rows that it did not have.
-
-    Of a slice, another row comes after; of a window or of distinct() by fields, one that was not
-    the first of its group. Django adds conditions before it chooses.
-    """
-    query = queryset.query
-    return bool(
-        query.combinator
-        or query.is_sliced
-        or query.distinct_fields
-        or query.where.contains_over_clause
-    )
 
 
 def _plain(queryset: QuerySet[Any]) -> QuerySet[Any]:

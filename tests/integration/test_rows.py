@@ -562,6 +562,31 @@ def test_filter_only_narrows_what_get_queryset_has_chosen(person, rows, expected
 
 
 @pytest.mark.usefixtures("library")
+def test_filter_may_name_an_annotation_of_the_exporter_beside_a_slice(person):
+    declared = Author.everyone.annotate(written=Count("books"))
+    made = exporter(
+        ["name"],
+        declared,
+        get_queryset=lambda: declared.order_by("name")[:2],
+        filterset=filters_by(lambda found: found.filter(written__gte=1)),
+    )
+
+    assert names(rows_of(made, person, filters={"narrow": "x"})) == ["Ann"]
+
+
+@pytest.mark.usefixtures("library")
+def test_filter_by_an_annotation_that_a_slice_loses_is_refused(person):
+    made = exporter(
+        ["name"],
+        get_queryset=lambda: Author.everyone.annotate(written=Count("books"))[:2],
+        filterset=filters_by(lambda found: found.filter(written__gte=1)),
+    )
+
+    with pytest.raises(InvalidQueryset, match=r"Filters cannot be applied: .*'written'"):
+        query.rows(made, person, {"filters": {"narrow": "x"}})
+
+
+@pytest.mark.usefixtures("library")
 def test_annotation_of_a_filterset_is_a_column(person):
     class Filters(django_filters.FilterSet):
         @property

@@ -103,6 +103,15 @@ FOUND = [
         )
         for choosing in ("window filter", "slice", "union first")
     ),
+    # A filter has the annotations of the exporter's queryset, by which Django groups its rows.
+    Example(
+        "Number",
+        ("number",),
+        (Stored(1), Stored(2, items=(1, 1, 1)), Stored(3, items=(1,))),
+        declared=("counted",),
+        scope=("slice",),
+        chosen="slice items",
+    ),
 ]
 if models.IS_POSTGRES:
     FOUND += [
