@@ -39,9 +39,16 @@ def repeating_relation(queryset: QuerySet[Any]) -> str:
         return "extra()" if query.extra_tables else ""
     if query.group_by is None:
         return next(iter(many.values()))
-    # An aggregate makes one row of many again, unless the rows are grouped by what repeats.
+    return splitting_relation(query)
+
+
+def splitting_relation(query: Query) -> str:
+    """The to-many relation by which `query`, which aggregates, makes several groups of a row, or "".
+
+    Otherwise an aggregate makes one row again of the many that were joined to it.
+    """
     grouped = _reached(query, _grouped_by(query))
-    return next((name for alias, name in many.items() if alias in grouped), "")
+    return next((name for alias, name in _joins_with_many(query) if alias in grouped), "")
 
 
 def _grouped_by(query: Query) -> Iterator[Col]:

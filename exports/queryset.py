@@ -26,6 +26,7 @@ from exports.joins import (
     repeating_relation,
     repeats_beside_aggregate,
     resolved,
+    splitting_relation,
 )
 from exports.keys import field_of, keys
 from exports.reasons import spoken, together
@@ -263,8 +264,9 @@ def _keeps_to(ours: Query, theirs: Query) -> bool:
         for name, expression in ours.annotations.items()
     )
     aggregates = any(each.contains_aggregate for each in ours.annotations.values())
-    multiplies = aggregates and not many_of(theirs) <= many_of(ours)
-    return means_the_same and not hides and not multiplies
+    # Another join multiplies what is aggregated, and a group is less than a row.
+    differs = not many_of(theirs) <= many_of(ours) or bool(splitting_relation(theirs))
+    return means_the_same and not hides and not (aggregates and differs)
 
 
 def _unreadable(queryset: QuerySet[Any], columns: Iterable[Column]) -> Problem | None:

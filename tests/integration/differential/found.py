@@ -112,6 +112,11 @@ FOUND = [
         scope=("slice",),
         chosen="slice items",
     ),
+    # An aggregate of groups that are less than a row.
+    *(
+        Example("Special", ("counted",), (Stored(1, items=items),), ("counted",), qs=("each",))
+        for items in ((1, 0), (1, 1, 0))
+    ),
 ]
 if models.IS_POSTGRES:
     FOUND += [
