@@ -13,10 +13,10 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connections, transaction
 from django.db.models import F
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 from django.urls import set_script_prefix
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from demo.models import Flight
@@ -24,6 +24,7 @@ from exports import lifecycle, query, registry
 from exports.exporter import Exporter
 from exports.models import Export, Preset, Status
 from notifications import access, inbox, routing
+from notifications.http import never_compressed
 from notifications.inbox import notify
 from notifications.models import Event, Stream
 from tests.exporting import WORKER, make_flights, put, registered, request, run, use_folders
@@ -95,6 +96,15 @@ async def test_log_and_events_are_never_compressed(browser, finished, settings):
     first = await anext(aiter(events.streaming_content))
     assert first.startswith(b"retry:")
     events.close()
+
+
+def test_middleware_that_reads_headers_finds_no_encoding_either():
+    request = RequestFactory().get("/", headers=COMPRESSED)
+    assert "Accept-Encoding" in request.headers
+
+    never_compressed(request)
+
+    assert "Accept-Encoding" not in request.headers
 
 
 def test_pages_may_still_be_compressed(client, settings):
@@ -366,6 +376,7 @@ KEYS = st.one_of(st.integers(), st.uuids(), st.text(max_size=300), st.emails())
 
 
 @given(KEYS, KEYS)
+@example("ä" * 100, "ä" * 101)
 def test_streams_of_two_keys_have_two_names(one, other):
     names = [access.stream_of_user(key) for key in (one, other)]
 
