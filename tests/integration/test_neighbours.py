@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from itertools import cycle
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connections, transaction
@@ -23,7 +24,7 @@ from demo.models import Flight
 from exports import lifecycle, query, registry
 from exports.exporter import Exporter
 from exports.models import Export, Preset, Status
-from notifications import access, inbox, routing
+from notifications import access, inbox, routing, tokens
 from notifications.http import never_compressed
 from notifications.inbox import notify
 from notifications.models import Event, Stream
@@ -264,15 +265,16 @@ def test_addresses_of_pages_are_below_the_path_of_the_site(client):
 
 
 @pytest.mark.parametrize("path", ["/sub/ws/streams/", "/ws/streams/"])
-async def test_socket_is_found_below_the_path_of_the_site(settings, path):
+async def test_socket_is_found_below_the_path_of_the_site(person, settings, path):
     settings.FORCE_SCRIPT_NAME = "/sub"
-    socket = WebsocketCommunicator(routing.router, path, subprotocols=["waybill.v1"])
+    token = await sync_to_async(tokens.create)(person, "a program")
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    socket = WebsocketCommunicator(routing.router, path, headers, subprotocols=["waybill.v1"])
 
-    connected, _ = await socket.connect()
+    connected, protocol = await socket.connect()
 
-    # Refused for want of a session by the consumer, and not for want of a route.
-    assert not connected
-    await socket.wait()
+    assert (connected, protocol) == (True, "waybill.v1")
+    await socket.disconnect()
 
 
 # -- Replicas ------------------------------------------------------------------------------------------
