@@ -375,6 +375,21 @@ def test_annotation_that_the_exporter_declares_survives_a_slice(person):
     assert rows_of(made, person) == [["Ann", "B2"], ["Bob", ""]]
 
 
+@pytest.mark.usefixtures("library")
+def test_annotation_that_another_join_multiplies_is_refused(person):
+    declared = Author.everyone.annotate(written=Count("books"))
+    made = exporter(
+        ["name", "written"],
+        declared,
+        get_queryset=lambda: declared.filter(awards__isnull=False).distinct(),
+    )
+    # What the ORM gives: two books by three awards.
+    assert made.get_queryset(person).get(name="Ann").written == 6
+
+    with pytest.raises(InvalidQueryset, match=r"because of its distinct\(\)"):
+        query.rows(made, person, {})
+
+
 def by_random():
     """A value that each query makes anew."""
     return Author.everyone.annotate(value=Random())
