@@ -6,6 +6,7 @@
     make bench ARGS=scale                           a hundred workers, a thousand parts
     make bench ARGS=streams                         clients of streams, by the thousand
     make bench ARGS=page                            fifty bars that move, in a browser
+    make bench ARGS=attacks                         ordinary people beside a hostile one
 
 Each has --help. PostgreSQL is one of its own, or that of BENCH_DATABASE_URL.
 """
@@ -17,10 +18,11 @@ import os
 import signal
 import sys
 
-from benchmarks import memory, page, scale, streams, ways
+from benchmarks import hostile, memory, page, scale, streams, ways
 from benchmarks.surroundings import DATABASES, POSTGRES, SQLITE, surroundings
 
 OTHERS = {
+    "attacks": hostile.main,
     "memory": memory.main,
     "page": page.main,
     "scale": scale.main,

@@ -169,6 +169,19 @@ def test_streams_are_measured_and_nothing_is_left_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.timeout(310)
+def test_attacks_are_measured_and_nothing_is_left_behind(tmp_path):
+    few = ["--only", "error_pages", "--seconds", "2", "--flights", "2000"]
+
+    done = bench("attacks", *few, TMPDIR=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    [row] = done.stdout.splitlines()[2:]
+    assert row.startswith("| error pages | ")
+    assert "404" in row
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_database_of_the_settings_is_refused(tmp_path):
     url = f"sqlite:///{tmp_path / 'theirs.sqlite3'}"
 

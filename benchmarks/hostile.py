@@ -1,0 +1,274 @@
+"""Ordinary people beside one hostile person: what each attack costs everybody else.
+
+    make bench ARGS=attacks
+    make bench ARGS="attacks --only many_sockets large_pings --seconds 30"
+
+Fifty people have a page and a socket each, one export runs, and all go through the proxy of
+production to one web process on PostgreSQL. Each attack is measured between two quiet spells
+of its own. The ratios are what to look at: the attacker's own processor is of this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import django
+
+from benchmarks.attacks import ATTACKS
+from benchmarks.crowd import Client, allow_files, following, while_it_runs
+from benchmarks.page import PRODUCTION
+from benchmarks.streams import HOST, manage, say, sign_in
+from benchmarks.surroundings import POSTGRES, surroundings
+from tests.services.nginx import Nginx
+from tests.services.processes import Run
+from tests.services.waybill import Server, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.crowd import Address
+
+PEOPLE = 50
+THINKS = 4.0  # seconds between two pages of a person
+PUSHES = 20  # events a second, each on the stream of another person
+CSRF = "a" * 32
+SLOWLY = {"EXPORTS_PART_ROWS": "500", "EXPORTS_PAGE_ROWS": "500"}
+
+
+@dataclass
+class Seen:
+    """Seconds, of ordinary people, in one spell."""
+
+    pages: list[float] = field(default_factory=list)
+    pushes: list[float] = field(default_factory=list)
+    failed: int = 0
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS=attacks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", nargs="+", choices=ATTACKS, default=list(ATTACKS))
+    parser.add_argument("--seconds", type=float, default=20, help="of each spell")
+    parser.add_argument("--flights", type=int, default=100_000, help="rows of the export")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    allow_files()
+    with surroundings(POSTGRES) as environment, closing(Run()) as run:
+        os.environ.update({**environment, **PRODUCTION, "DATABASE_POOL_SIZE": "20"})
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+        django.setup()
+        for command in (("migrate", "--verbosity", "0"), ("collectstatic", "--no-input")):
+            subprocess.run(manage(*command), check=True, stdout=subprocess.DEVNULL)
+        print(_measure(run, options.only, options.seconds, options.flights))
+
+
+def _measure(run: Run, names: Sequence[str], seconds: float, rows: int) -> str:
+    from tests import flights
+
+    flights.load(rows)
+    addresses = [sign_in(f"person-{number}") for number in range(PEOPLE)]
+    hostile = sign_in("hostile")
+    _permit("hostile", "person-0")
+    web = Server(run)
+    proxy = Nginx(run, [web.port])
+    Worker(run, {**SLOWLY, "DATABASE_POOL_SIZE": "0"})
+    environment = {
+        **os.environ,
+        "ATTACKED_FILE": _finished_file("hostile"),
+        "ATTACKER": json.dumps(
+            {
+                "host": HOST,
+                "port": proxy.port,
+                "cookie": hostile.cookie,
+                "csrf": CSRF,
+                "stream": hostile.stream,
+            }
+        ),
+    }
+    people = [Person(address, proxy.port, number) for number, address in enumerate(addresses)]
+    spells = asyncio.run(_spells(people, names, seconds, environment))
+    lines = [
+        "| attack | pages p99 | pushes p99 | failed | first cut off | answers |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    return "\n".join([*lines, *spells])
+
+
+class Person:
+    """An ordinary person: a socket, and pages one after the other."""
+
+    def __init__(self, address: Address, port: int, number: int) -> None:
+        self.address = replace(address, port=port)
+        self.client = Timed(self.address)
+        self.number = number
+
+    async def read(self, seen: Seen) -> None:
+        await asyncio.sleep(THINKS * self.number / PEOPLE)
+        while True:
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(30):
+                    await self._page("/exports/")
+                seen.pages.append(time.monotonic() - began)
+            except (OSError, ValueError, TimeoutError):
+                seen.failed += 1
+            await asyncio.sleep(THINKS)
+
+    async def _page(self, path: str) -> None:
+        reader, writer = await asyncio.open_connection(self.address.host, self.address.port)
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: {self.address.host}:{self.address.port}\r\n"
+            f"X-Forwarded-For: 203.0.113.{self.number}\r\nConnection: close\r\n"
+            f"Cookie: sessionid={self.address.cookie}\r\n\r\n".encode()
+        )
+        status = (await reader.readline()).split()
+        await reader.read()
+        writer.close()
+        if status[1:2] != [b"200"]:
+            raise ValueError(status)
+
+
+class Timed(Client):
+    """Notes how long each event was on its way from its commit."""
+
+    seen: Seen | None = None
+
+    async def _take(self, frame: dict[str, Any], connection: Any) -> None:
+        if frame["type"] == "value":
+            return
+        await super()._take(frame, connection)
+        at = frame.get("data", {}).get("at") if frame["type"] == "event" else None
+        if at is not None and self.seen is not None:
+            self.seen.pushes.append(time.time() - at)
+
+
+async def _spells(
+    people: list[Person], names: Sequence[str], seconds: float, environment: dict[str, str]
+) -> list[str]:
+    rows = []
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            following([person.client for person in people], comes_back=True)
+        )
+        await stack.enter_async_context(while_it_runs(_export("person-0")))
+        await _spell(people, seconds)  # Everything is warm after that.
+        for name in names:
+            say(name)
+            before = await _spell(people, seconds)
+            command = (sys.executable, "-m", "benchmarks.attacks", name, str(seconds + 2))
+            attack = await asyncio.create_subprocess_exec(
+                "nice", *command, env=environment, stdout=asyncio.subprocess.PIPE
+            )
+            during = await _spell(people, seconds)
+            said, _ = await attack.communicate()
+            await asyncio.sleep(3)
+            after = await _spell(people, seconds)
+            rows.append(_row(name, [before, after], during, said.decode()))
+            say(rows[-1])
+    return rows
+
+
+async def _spell(people: list[Person], seconds: float) -> Seen:
+    seen = Seen()
+    async with AsyncExitStack() as stack:
+        for person in people:
+            person.client.seen = seen
+            await stack.enter_async_context(while_it_runs(person.read(seen)))
+        await stack.enter_async_context(while_it_runs(_publish(people)))
+        await asyncio.sleep(seconds)
+    return seen
+
+
+async def _publish(people: list[Person]) -> None:
+    """Events of which each says when it was committed, on one stream after the other."""
+    number = 0
+    begin = time.monotonic()
+    while True:
+        stream = people[number % len(people)].address.stream
+        await asyncio.to_thread(_append, stream)
+        number += 1
+        await asyncio.sleep(max(begin + number / PUSHES - time.monotonic(), 0))
+
+
+def _append(stream: str) -> None:
+    from django.db import transaction
+
+    from notifications.publish import append
+
+    with transaction.atomic():
+        append(stream, "log", {"at": time.time(), "message": "x"})
+
+
+async def _export(username: str) -> None:
+    """One export after the other, so that there is always one."""
+    while True:
+        export = await asyncio.to_thread(_start, username)
+        while not await asyncio.to_thread(_is_over, export):  # noqa: ASYNC110 - a worker ends it
+            await asyncio.sleep(0.5)
+
+
+def _start(username: str) -> Any:
+    from django.contrib.auth import get_user_model
+
+    from exports import lifecycle
+
+    user = get_user_model().objects.get(username=username)
+    return lifecycle.request(user=user, exporter="flights", label=str(time.time())).pk
+
+
+def _is_over(export: Any) -> bool:
+    from exports.models import FINAL, Export
+
+    return Export.objects.get(pk=export).status in FINAL
+
+
+def _finished_file(username: str) -> str:
+    export = _start(username)
+    while not _is_over(export):
+        time.sleep(0.2)
+    return str(export)
+
+
+def _permit(*usernames: str) -> None:
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Permission
+
+    for user in get_user_model().objects.filter(username__in=usernames):
+        user.user_permissions.add(Permission.objects.get(codename="export_flight"))
+
+
+def _p99(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=100)[98] if len(values) > 1 else float("nan")
+
+
+def _row(name: str, quiet: Sequence[Seen], during: Seen, said: str) -> str:
+    lines = [json.loads(line) for line in said.splitlines()]
+    answers = next((line["answers"] for line in lines if "answers" in line), {})
+    refusals = [
+        line["after"]
+        for line in lines
+        if "after" in line and line["answer"] not in {"200", "202", "206", "404", "accepted"}
+    ]
+    cells = [name.replace("_", " ")]
+    for what in ("pages", "pushes"):
+        base = _p99([second for seen in quiet for second in getattr(seen, what)])
+        now = _p99(getattr(during, what))
+        cells.append(f"{base * 1000:.0f} → {now * 1000:.0f} ms: {now / base:.2f}")
+    cells.append(str(during.failed))
+    cells.append(f"{refusals[0]:.1f} s" if refusals else "")
+    cells.append(", ".join(f"{answer}: {count}" for answer, count in answers.items()))
+    return f"| {' | '.join(cells)} |"
