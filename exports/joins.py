@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldError
-from django.db.models import Aggregate, Field, ForeignObjectRel, OuterRef, QuerySet, Subquery
+from django.db.models import Aggregate, F, Field, ForeignObjectRel, OuterRef, QuerySet, Subquery
 from django.db.models.expressions import Col
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import Join
@@ -34,12 +34,12 @@ def repeating_relation(queryset: QuerySet[Any]) -> str:
     between the two.
     """
     query = queryset.query
+    if query.group_by is not None and (relation := splitting_relation(query)):
+        return relation
     many = dict(_joins_with_many(query))
     if not many:
         return "extra()" if query.extra_tables else ""
-    if query.group_by is None:
-        return next(iter(many.values()))
-    return splitting_relation(query)
+    return next(iter(many.values())) if query.group_by is None else ""
 
 
 def splitting_relation(query: Query) -> str:
@@ -47,17 +47,25 @@ def splitting_relation(query: Query) -> str:
 
     Otherwise an aggregate makes one row again of the many that were joined to it.
     """
-    grouped = _reached(query, _grouped_by(query))
+    query = query.chain()
+    grouped = _reached(query, list(_grouped_by(query)))
     return next((name for alias, name in _joins_with_many(query) if alias in grouped), "")
 
 
 def _grouped_by(query: Query) -> Iterator[Col]:
-    """The columns by which Django groups a query with aggregates, besides those of the model."""
+    """The columns by which Django groups a query with aggregates, besides those of the model.
+
+    Adds the joins of its order to `query`.
+    """
     for annotation in query.annotations.values():
         yield from _unaggregated(annotation)
     _, having, _ = query.where.split_having_qualify(must_group_by=True)
     if having is not None:
         yield from _unaggregated(having)
+    for each in query.order_by:
+        order: Any = F(each.lstrip("-+")) if isinstance(each, str) else each
+        if each != "?":
+            yield from _unaggregated(order.resolve_expression(query, allow_joins=True))
 
 
 def _joins_with_many(query: Query) -> Iterator[tuple[str, str]]:

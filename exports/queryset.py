@@ -120,7 +120,11 @@ def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> 
         if problem := _unreadable(asked, columns):
             raise InvalidQueryset(together([problem.what, problem.remedy]))
         return _plain(asked)
-    return _taken_by_key(asked, exporter, columns, [_own_rows(asked), _declared(asked, exporter)])
+    declared = exporter.queryset.using(asked.db)
+    sources = [every_row(asked.model, asked.db)]
+    if _has_rows_of(declared, asked) and _has_values_of(declared.query, asked.query):
+        sources.append(_plain(declared))
+    return _taken_by_key(asked, exporter, columns, sources)
 
 
 def narrowable(
@@ -132,7 +136,14 @@ def narrowable(
     """
     if not _chooses(asked):
         return asked
-    return _taken_by_key(asked, exporter, columns, [_declared(asked, exporter), _own_rows(asked)])
+    declared = exporter.queryset.using(asked.db)
+    own = every_row(asked.model, asked.db)
+    sources = [own]
+    if _has_rows_of(declared, asked) and (
+        not _unreadable(own, columns) or _has_values_of(declared.query, asked.query)
+    ):
+        sources = [_plain(declared), own]
+    return _taken_by_key(asked, exporter, columns, sources)
 
 
 def _chooses(queryset: QuerySet[Any]) -> bool:
@@ -150,27 +161,15 @@ def _chooses(queryset: QuerySet[Any]) -> bool:
     )
 
 
-def _own_rows(asked: QuerySet[Any]) -> QuerySet[Any]:
-    return every_row(asked.model, asked.db)
-
-
-def _declared(asked: QuerySet[Any], exporter: Exporter) -> QuerySet[Any] | None:
-    """The exporter's own queryset, if it has all rows of `asked`."""
-    declared = exporter.queryset.using(asked.db)
-    return _plain(declared) if _agrees(declared, asked) else None
-
-
 def _taken_by_key(
     asked: QuerySet[Any],
     exporter: Exporter,
     columns: Sequence[Column],
-    sources: Sequence[QuerySet[Any] | None],
+    sources: Sequence[QuerySet[Any]],
 ) -> QuerySet[Any]:
     """The rows of `asked` from the first of `sources` of which `columns` can be read."""
     problem = None
     for source in sources:
-        if source is None:
-            continue
         if not (found := _unreadable(source, columns)):
             return source.filter(pk__in=keys(asked))
         problem = problem or found
@@ -242,23 +241,23 @@ def has_own_scope(exporter: Exporter) -> bool:
     )
 
 
-def _agrees(declared: QuerySet[Any], asked: QuerySet[Any]) -> bool:
-    """Whether rows of `asked` may be read from the exporter's own `declared` queryset.
-
-    It must hide none of them, and mean the same by the annotations that both have.
-    """
-    if _obstacle(declared) or declared.model._meta.concrete_model is not (
-        asked.model._meta.concrete_model
-    ):
-        return False
-    return _keeps_to(declared.query, asked.query)
+def _has_rows_of(declared: QuerySet[Any], asked: QuerySet[Any]) -> bool:
+    """Whether rows of `asked` may be read from the exporter's own queryset: it hides none."""
+    models = {declared.model._meta.concrete_model, asked.model._meta.concrete_model}
+    return len(models) == 1 and not _obstacle(declared) and not _hides(declared.query, asked.query)
 
 
-def _keeps_to(ours: Query, theirs: Query) -> bool:
-    """Whether each row of `theirs` is one of `ours`, where annotations have the same values."""
+def _hides(ours: Query, theirs: Query) -> bool:
+    """Whether a row of `theirs` may be none of `ours`."""
     if theirs.combinator:
-        return all(_keeps_to(ours, each) for each in theirs.combined_queries)
-    hides = any(each not in theirs.where.children for each in ours.where.children)
+        return any(_hides(ours, each) for each in theirs.combined_queries)
+    return any(each not in theirs.where.children for each in ours.where.children)
+
+
+def _has_values_of(ours: Query, theirs: Query) -> bool:
+    """Whether annotations that both have give each row of `theirs` the same values."""
+    if theirs.combinator:
+        return all(_has_values_of(ours, each) for each in theirs.combined_queries)
     means_the_same = all(
         theirs.annotations.get(name, expression) == expression
         for name, expression in ours.annotations.items()
@@ -266,7 +265,7 @@ def _keeps_to(ours: Query, theirs: Query) -> bool:
     aggregates = any(each.contains_aggregate for each in ours.annotations.values())
     # Another join multiplies what is aggregated, and a group is less than a row.
     differs = not many_of(theirs) <= many_of(ours) or bool(splitting_relation(theirs))
-    return means_the_same and not hides and not (aggregates and differs)
+    return means_the_same and not (aggregates and differs)
 
 
 def _unreadable(queryset: QuerySet[Any], columns: Iterable[Column]) -> Problem | None:

@@ -117,6 +117,25 @@ FOUND = [
         Example("Special", ("counted",), (Stored(1, items=items),), ("counted",), qs=("each",))
         for items in ((1, 0), (1, 1, 0))
     ),
+    # An order splits groups, too.
+    Example(
+        "Word", ("counted",), (Stored("a", items=(None, 1)),), ("counted",), chosen="ordered many"
+    ),
+    # A filter has that grouping also where another join has multiplied the annotations.
+    Example(
+        "Number",
+        ("number",),
+        (
+            Stored(1, hidden=True, parent=0, items=(1,)),
+            Stored(2, hidden=True, items=(1, 1, 1), extra=(1,)),
+            Stored(0, parent=1, items=(1, 1, 1), marks=(1,)),
+            Stored(3, parent=1, items=(1, 1, 1), marks=(1, 1)),
+        ),
+        declared=("alias",),
+        scope=("children", "counted", "offset"),
+        qs=("children", "sql", "offset"),
+        chosen="exists",
+    ),
 ]
 if models.IS_POSTGRES:
     FOUND += [

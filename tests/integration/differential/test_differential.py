@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth.models import User
 from hypothesis import HealthCheck, given, reject, settings
+from hypothesis.errors import UnsatisfiedAssumption
 
 from exports.exceptions import DefinitionError
 from exports.models import Status
@@ -59,10 +60,19 @@ def search(
         SUITE(given(strategy)(check))()
         return
     ends = time.monotonic() + minutes * 60
+    has_failed = False
 
     def check_in_time(example: Example) -> None:
-        if time.monotonic() < ends:
-            check(example)
+        nonlocal has_failed
+        # What was found is made as small as can be, however long that takes.
+        if has_failed or time.monotonic() < ends:
+            try:
+                check(example)
+            except UnsatisfiedAssumption:
+                raise
+            except Exception:
+                has_failed = True
+                raise
 
     while time.monotonic() < ends:
         LONG(given(strategy)(check_in_time))()
