@@ -375,6 +375,16 @@ def test_annotation_that_the_exporter_declares_survives_a_slice(person):
     assert rows_of(made, person) == [["Ann", "B2"], ["Bob", ""]]
 
 
+def test_slice_among_equal_rows_is_settled_by_key(person):
+    for name in ("Ann", "Bob", "Cid"):
+        Author.everyone.create(name=name, born=1900, country_id="at")
+    # PostgreSQL then finds Ann after the others.
+    Author.everyone.filter(name="Ann").update(deleted=True)
+    made = exporter(["name"], get_queryset=lambda: Author.everyone.order_by("born")[:2])
+
+    assert names(rows_of(made, person)) == ["Ann", "Bob"]
+
+
 @pytest.mark.usefixtures("library")
 def test_annotation_that_another_join_multiplies_is_refused(person):
     declared = Author.everyone.annotate(written=Count("books"))
