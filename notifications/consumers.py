@@ -107,6 +107,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             return
         self.user = user
         self._hub.enter(self, user.pk)
+        self._allowance = Allowance(shared=self._hub.allowance_of(user.pk))
         await self.accept(protocol.SUBPROTOCOL)
         self._is_accepted = True
         await self._reply(
@@ -134,10 +135,12 @@ class StreamConsumer(AsyncWebsocketConsumer):
     ) -> None:
         if self._is_closed:
             return  # It has sent more before it could know.
-        if text_data is None or len(text_data.encode()) > protocol.MAX_FRAME_BYTES:
-            await self.close(CloseCode.BAD_CLIENT, "Frames are JSON text, 64 KiB at most.")
+        size = 0 if text_data is None else len(text_data.encode())
+        if text_data is None or size > protocol.MAX_FRAME_BYTES:
+            most = protocol.MAX_FRAME_BYTES // 1024
+            await self.close(CloseCode.BAD_CLIENT, f"Frames are JSON text, {most} KiB at most.")
             return
-        if complaint := self._allowance.frame():
+        if complaint := self._allowance.frame(size):
             await self._refuse(complaint)
             return
         try:
@@ -153,7 +156,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
                     self._leave(stream)
                 await self._hub.settle()
             case protocol.Ack():
-                self._acknowledge(frame)
+                self._acknowledge(frame, size)
             case protocol.Ping():
                 await self._reply(protocol.Pong(id=frame.id))
 
@@ -205,12 +208,12 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._followed.discard(stream)
         self._hub.drop(stream, self)
 
-    def _acknowledge(self, frame: protocol.Ack) -> None:
+    def _acknowledge(self, frame: protocol.Ack, size: int) -> None:
         subscription = self._subscriptions.get(frame.stream)
         # A late ack, for what was unsubscribed or reset meanwhile, is no mistake.
         with suppress(ValueError):
             if subscription is not None and subscription.ack(Cursor.parse(frame.cursor)):
-                self._allowance.useful_ack()
+                self._allowance.useful_ack(size)
                 self._wake.set()
 
     # -- from the hub: note it and wake the pump, nothing more ---------------------

@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
@@ -28,6 +28,7 @@ from notifications.conf import conf
 from notifications.cursor import Cursor
 from notifications.database import in_database
 from notifications.items import Item
+from notifications.limits import REFILL_SECONDS, USER_FACTOR, Allowance
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,9 @@ class Hub:
         # Who is there: each connection with its user's id, as text. None: any, for now.
         # Weak: a response that nobody ever iterates over cannot say that it goes.
         self._connections: WeakKeyDictionary[Connection, str | None] = WeakKeyDictionary()
+        # By the user's id, as text. A socket holds its user's, and a timer holds it when the
+        # socket has gone: whoever comes back finds it as they left it.
+        self._allowances: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
         self.turns_of_all = asyncio.Semaphore(RECHECKS)
         self.turns_of_named = asyncio.Semaphore(NAMED_RECHECKS)
         self._joined: set[str] = set()
@@ -122,7 +126,16 @@ class Hub:
 
     def exit(self, connection: Connection) -> None:
         """Stop. The layer is told by the next `settle`. Safe for one that never entered."""
-        self._connections.pop(connection, None)
+        user = self._connections.pop(connection, None)
+        if user is not None and (allowance := self._allowances.get(user)):
+            asyncio.get_running_loop().call_later(REFILL_SECONDS, _let_go, allowance)
+
+    def allowance_of(self, user: object) -> Allowance:
+        """What all sockets of `user` (an id) in this process may send together."""
+        allowance = self._allowances.get(str(user))
+        if allowance is None:
+            allowance = self._allowances[str(user)] = Allowance(factor=USER_FACTOR)
+        return allowance
 
     @property
     def lag(self) -> float | None:
@@ -306,6 +319,10 @@ class Hub:
             self.counters["renewed"] += 1
             self._missed.clear()
             self._is_broken = True  # The next sweep settles it.
+
+
+def _let_go(_: Allowance) -> None:
+    """The end of a timer that has held it until now. By now it is full again."""
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

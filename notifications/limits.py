@@ -1,7 +1,7 @@
-"""How much one socket may ask (a rate limiter). Pure: no I/O, and the clock is given.
+"""How much one socket, and one user, may send (a rate limiter). No I/O; the clock is given.
 
-A client that works as docs/protocol.md says never gets near. What does is a mistake in a
-loop, or an attack, and is to cost this process and its database little.
+A client that follows docs/protocol.md never comes near these limits. A loop gone wrong or an
+attack does, and must cost this process and its database little.
 """
 
 from __future__ import annotations
@@ -21,6 +21,24 @@ NAMES_A_SECOND = 100
 # server has sent frames, however quick the client is.
 FRAMES_AT_ONCE = 1000
 FRAMES_A_SECOND = 200
+# What the two limits above need in bytes. A name takes 163 bytes at most, with a cursor (see
+# protocol.MAX_FRAME_BYTES): 326 000 bytes at once, and 16 300 a second. An ack takes 193 at
+# most, and a client with 100 streams sends 100 a second: 19 300 more.
+BYTES_AT_ONCE = 512 * 1024
+BYTES_A_SECOND = 64 * 1024
+# An ack that frees some of the window gives back its bytes, too, but not those of blanks
+# that somebody has filled it with.
+ACK_BYTES = 200
+# All sockets of a user in one process together may send this many times what one may.
+# Browsers that share no connection between their tabs need more than one; what an attacker
+# can gain with many sockets stays small.
+USER_FACTOR = 2
+# After so many seconds without a frame every bucket is full again.
+REFILL_SECONDS = max(
+    NAMES_AT_ONCE / NAMES_A_SECOND,
+    FRAMES_AT_ONCE / FRAMES_A_SECOND,
+    BYTES_AT_ONCE / BYTES_A_SECOND,
+)
 
 
 class Bucket:
@@ -47,30 +65,56 @@ class Bucket:
 
 
 class Allowance:
-    """What one socket may still ask. The answers are what to tell it, None if nothing."""
+    """What one socket may still send, or with `factor` all sockets of a user together.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._frames = Bucket(FRAMES_AT_ONCE, FRAMES_A_SECOND, clock)
-        self._names = Bucket(NAMES_AT_ONCE, NAMES_A_SECOND, clock)
+    A socket's own allowance has that of its user as `shared`, and takes from both. What is
+    returned is the error to send to the client, None if the frame is within the limits.
+    """
 
-    def frame(self) -> str | None:
-        """A frame has come."""
-        if self._frames.take(1):
-            return None
-        return (
-            f"Too many frames: {FRAMES_A_SECOND} a second at most. Acknowledge every half"
-            " window, or once a second; a ping every few seconds is enough."
-        )
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        shared: Allowance | None = None,
+        factor: int = 1,
+    ) -> None:
+        self._frames = Bucket(factor * FRAMES_AT_ONCE, factor * FRAMES_A_SECOND, clock)
+        self._names = Bucket(factor * NAMES_AT_ONCE, factor * NAMES_A_SECOND, clock)
+        self._bytes = Bucket(factor * BYTES_AT_ONCE, factor * BYTES_A_SECOND, clock)
+        self._factor = factor
+        self._shared = shared
 
-    def useful_ack(self) -> None:
-        """The frame was an ack, and freed some of the window."""
+    def frame(self, size: int) -> str | None:
+        """Account for a frame of `size` bytes that has come."""
+        if not self._frames.take(1):
+            return (
+                f"Too many frames{self._of_whom()}: {self._factor * FRAMES_A_SECOND} a second"
+                " at most. Acknowledge every half window, or once a second; a ping every few"
+                " seconds is enough."
+            )
+        if not self._bytes.take(size):
+            return (
+                f"Too many bytes{self._of_whom()}: {self._factor * BYTES_A_SECOND} a second at"
+                f" most, {self._factor * BYTES_AT_ONCE} at once."
+            )
+        return None if self._shared is None else self._shared.frame(size)
+
+    def useful_ack(self, size: int) -> None:
+        """Give back what the last frame took: it was an ack, and freed some of the window."""
         self._frames.put_back(1)
+        self._bytes.put_back(min(size, ACK_BYTES))
+        if self._shared is not None:
+            self._shared.useful_ack(size)
 
     def names(self, count: int) -> str | None:
-        """A frame subscribes to so many streams."""
-        if self._names.take(count):
-            return None
-        return (
-            f"streams: Too many names: {NAMES_A_SECOND} a second at most, {NAMES_AT_ONCE} at"
-            " once. Subscribe when a stream is needed and after a reset, not in between."
-        )
+        """Account for a frame that subscribes to so many streams."""
+        if not self._names.take(count):
+            return (
+                f"streams: Too many names{self._of_whom()}: {self._factor * NAMES_A_SECOND} a"
+                f" second at most, {self._factor * NAMES_AT_ONCE} at once. Subscribe when a"
+                " stream is needed and after a reset, not in between."
+            )
+        return None if self._shared is None else self._shared.names(count)
+
+    def _of_whom(self) -> str:
+        return "" if self._factor == 1 else " on all of your connections together"

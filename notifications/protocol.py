@@ -12,7 +12,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 SUBPROTOCOL = "waybill.v1"
-MAX_FRAME_BYTES = 64 * 1024
+# The largest frame that anybody needs subscribes to MAX_NAMES streams: each a name of 99
+# characters, a cursor of 56 (an epoch of 16, two numbers of 19, two dots) and 8 of quotes,
+# commas and blanks, with 36 around them all: 32 636.
+MAX_FRAME_BYTES = 32 * 1024
 MAX_BAD_FRAMES = 10
 MAX_STREAMS = 100  # Subscriptions of one socket: a page of bars needs one, a wall of pages some.
 MAX_NAMES = 2 * MAX_STREAMS  # In one frame. A few streams too many are told which they are.

@@ -145,6 +145,17 @@ def asyncapi() -> dict[str, Any]:
                         "a_second": limits.NAMES_A_SECOND,
                         "description": "Names of streams in the frames that subscribe.",
                     },
+                    "bytes": {
+                        "at_once": limits.BYTES_AT_ONCE,
+                        "a_second": limits.BYTES_A_SECOND,
+                        "description": "Bytes of the frames from the client. Acks that free some"
+                        " of the window are not counted.",
+                    },
+                    "user": {
+                        "factor": limits.USER_FACTOR,
+                        "description": "All sockets of a user at one web process together may"
+                        " send so many times what one socket may.",
+                    },
                 },
                 "x-close-codes": [
                     {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from notifications import limits, protocol
@@ -54,7 +56,7 @@ def test_a_client_that_comes_back_with_all_its_streams_is_served(clock: Clock) -
 
     # Three times in a row, and each time one by one.
     for _ in range(3 * protocol.MAX_STREAMS):
-        assert allowance.frame() is None
+        assert allowance.frame(100) is None
         assert allowance.names(1) is None
 
 
@@ -83,25 +85,115 @@ def test_a_healthy_client_with_all_its_streams_is_far_below_the_rate_of_frames(
 
     for _ in range(600):
         clock.now += 1
-        assert all(allowance.frame() is None for _ in range(protocol.MAX_STREAMS + 1))
+        assert all(allowance.frame(100) is None for _ in range(protocol.MAX_STREAMS + 1))
 
 
 def test_useful_acks_are_not_counted(clock: Clock) -> None:
     allowance = Allowance(clock)
 
     for _ in range(10 * limits.FRAMES_AT_ONCE):
-        assert allowance.frame() is None
-        allowance.useful_ack()
+        assert allowance.frame(100) is None
+        allowance.useful_ack(100)
 
 
 def test_over_the_limit_it_says_what_the_limit_is(clock: Clock) -> None:
     allowance = Allowance(clock)
     for _ in range(limits.FRAMES_AT_ONCE):
-        allowance.frame()
+        allowance.frame(100)
     allowance.names(limits.NAMES_AT_ONCE)
 
-    assert f"{limits.FRAMES_A_SECOND} a second" in (allowance.frame() or "")
+    assert f"{limits.FRAMES_A_SECOND} a second" in (allowance.frame(100) or "")
     assert f"{limits.NAMES_A_SECOND} a second" in (allowance.names(1) or "")
     clock.now += 1
-    assert allowance.frame() is None
+    assert allowance.frame(100) is None
     assert allowance.names(limits.NAMES_A_SECOND) is None
+
+
+def test_bytes_are_limited_however_few_frames_they_come_in(clock: Clock) -> None:
+    allowance = Allowance(clock)
+    frames = limits.BYTES_AT_ONCE // protocol.MAX_FRAME_BYTES
+
+    assert all(allowance.frame(protocol.MAX_FRAME_BYTES) is None for _ in range(frames))
+    refusal = allowance.frame(protocol.MAX_FRAME_BYTES)
+
+    assert f"Too many bytes: {limits.BYTES_A_SECOND} a second" in (refusal or "")
+    clock.now += 1
+    assert allowance.frame(limits.BYTES_A_SECOND) is None
+
+
+def test_bytes_of_useful_acks_come_back_but_not_their_blanks(clock: Clock) -> None:
+    allowance = Allowance(clock)
+    for _ in range(limits.BYTES_AT_ONCE // limits.ACK_BYTES * 2):
+        assert allowance.frame(limits.ACK_BYTES) is None
+        allowance.useful_ack(limits.ACK_BYTES)
+
+    padded = protocol.MAX_FRAME_BYTES
+    for _ in range(limits.BYTES_AT_ONCE // (padded - limits.ACK_BYTES)):
+        assert allowance.frame(padded) is None
+        allowance.useful_ack(padded)
+
+    assert allowance.frame(padded) is not None
+
+
+def test_the_limits_in_bytes_have_room_for_those_in_frames_and_names(clock: Clock) -> None:
+    """All names at once with the longest cursors; then names and acks, each second."""
+    allowance = Allowance(clock)
+    largest = largest_subscribe()
+
+    for _ in range(limits.NAMES_AT_ONCE // protocol.MAX_NAMES):
+        assert allowance.frame(len(largest)) is None
+        assert allowance.names(protocol.MAX_NAMES) is None
+    for _ in range(60):
+        clock.now += 1
+        assert allowance.frame(len(largest) // 2) is None
+        assert allowance.names(protocol.MAX_STREAMS) is None
+        assert all(allowance.frame(len(LARGEST_ACK)) is None for _ in range(protocol.MAX_STREAMS))
+
+
+def test_the_largest_useful_frame_fits() -> None:
+    protocol.client_frames.validate_json(largest_subscribe())
+    protocol.client_frames.validate_json(LARGEST_ACK)
+
+    assert len(largest_subscribe()) <= protocol.MAX_FRAME_BYTES
+    assert len(LARGEST_ACK) <= limits.ACK_BYTES
+
+
+def test_sockets_of_one_user_share_a_limit(clock: Clock) -> None:
+    """However many there are: two may use their own up, and nothing is left for a third."""
+    shared = Allowance(clock, factor=limits.USER_FACTOR)
+    for _ in range(limits.USER_FACTOR):
+        allowance = Allowance(clock, shared=shared)
+        assert allowance.frame(limits.BYTES_AT_ONCE) is None
+        assert allowance.names(limits.NAMES_AT_ONCE) is None
+        for _ in range(limits.FRAMES_AT_ONCE - 1):
+            assert allowance.frame(0) is None
+
+    third = Allowance(clock, shared=shared)
+
+    assert "Too many frames on all of your connections together: 400" in (third.frame(0) or "")
+    assert "Too many names on all of your connections together: 200" in (third.names(1) or "")
+    clock.now += 1
+    assert third.frame(limits.BYTES_A_SECOND) is None
+    assert third.frame(limits.BYTES_A_SECOND) is None
+    refusal = third.frame(limits.BYTES_A_SECOND)
+    assert "Too many bytes on all of your connections together: 131072" in (refusal or "")
+
+
+def test_a_limit_that_is_used_up_is_whole_again_when_it_says(clock: Clock) -> None:
+    allowance = Allowance(clock)
+    allowance.frame(limits.BYTES_AT_ONCE)
+    allowance.names(limits.NAMES_AT_ONCE)
+
+    clock.now += limits.REFILL_SECONDS
+
+    assert allowance.frame(limits.BYTES_AT_ONCE) is None
+    assert allowance.names(limits.NAMES_AT_ONCE) is None
+
+
+LONGEST_CURSOR = f"{'e' * 16}.{'9' * 19}.{'9' * 19}"
+LARGEST_ACK = json.dumps({"type": "ack", "stream": "s" * 99, "cursor": LONGEST_CURSOR})
+
+
+def largest_subscribe() -> str:
+    names = [f"{number:099}" for number in range(protocol.MAX_NAMES)]
+    return json.dumps({"type": "subscribe", "streams": dict.fromkeys(names, LONGEST_CURSOR)})

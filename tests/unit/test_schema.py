@@ -184,9 +184,11 @@ def test_it_names_the_subprotocol_the_limits_and_the_close_codes():
     channel = schema.asyncapi()["channels"]["streams"]
 
     assert channel["x-subprotocol"] == "waybill.v1"
-    assert channel["x-limits"]["frame_bytes"]["maximum"] == 65_536
+    assert channel["x-limits"]["frame_bytes"]["maximum"] == 32_768
     assert channel["x-rates"]["frames"].items() >= {"at_once": 1000, "a_second": 200}.items()
     assert channel["x-rates"]["names"].items() >= {"at_once": 2000, "a_second": 100}.items()
+    assert channel["x-rates"]["bytes"].items() >= {"at_once": 524_288, "a_second": 65_536}.items()
+    assert channel["x-rates"]["user"]["factor"] == 2
     assert channel["x-heartbeat-seconds"] == 20.0
     assert channel["x-window"] == 256
     assert [each["code"] for each in channel["x-close-codes"]] == [

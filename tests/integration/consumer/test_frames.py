@@ -8,7 +8,7 @@ import pytest
 
 from notifications import access, consumers, hub, limits, protocol
 from tests.consuming import say
-from tests.streaming import connected, eventually
+from tests.streaming import connected, eventually, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,7 +60,7 @@ async def test_the_tenth_bad_frame_closes_the_socket(cookie, name):
 @pytest.mark.parametrize("character", ["x", "\N{PACKAGE}"])
 async def test_a_frame_that_is_too_large_closes_the_socket(cookie, character):
     async with connected(cookie) as socket:
-        size = 64 * 1024 // len(character.encode()) + 1
+        size = 32 * 1024 // len(character.encode()) + 1
         await socket.communicator.send_to(text_data=character * size)
 
         assert await socket.close_code() == 4400
@@ -94,7 +94,7 @@ async def test_a_frame_that_names_too_many_streams_is_refused_whole(cookie, name
 
 async def test_what_is_wrong_is_said_in_few_words(cookie):
     """However much a client has sent, and however often it was wrong in one frame."""
-    x = "x" * 30_000
+    x = "x" * 15_000
     for frame in ({"type": x}, {"type": "ping", x: x}, {"type": "unsubscribe", "streams": [x]}):
         async with connected(cookie) as socket:
             await socket.communicator.send_json_to(frame)
@@ -186,3 +186,47 @@ async def test_after_the_close_nothing_is_sent_and_nothing_is_answered(cookie, n
         await eventually(lambda: hub.current().counters["received"])
 
         assert await socket.communicator.receive_nothing(0.2)
+
+
+async def test_many_bytes_are_refused_and_then_close_the_socket(cookie):
+    async with connected(cookie) as socket:
+        ping = json.dumps({"type": "ping"}).ljust(protocol.MAX_FRAME_BYTES)
+        served = limits.BYTES_AT_ONCE // protocol.MAX_FRAME_BYTES
+        for _ in range(served):
+            await socket.communicator.send_to(text_data=ping)
+            assert (await socket.next())["type"] == "pong"
+
+        # Some come back while the test goes on, and not for long.
+        while (answer := await send_and_read(socket, ping))["type"] == "pong":
+            served += 1
+        assert answer["code"] == "bad_frame"
+        assert answer["detail"].startswith(f"Too many bytes: {limits.BYTES_A_SECOND} a second")
+        for _ in range(50):
+            await socket.communicator.send_to(text_data=ping)
+
+        assert await socket.close_code() == 4400
+
+
+async def send_and_read(socket, text):
+    await socket.communicator.send_to(text_data=text)
+    return await socket.next()
+
+
+async def test_all_sockets_of_a_user_share_what_they_may_send(cookie, django_user_model):
+    other = await in_thread(lambda: session_of(django_user_model.objects.create_user("grace")))
+    monopoly = limits.USER_FACTOR * limits.BYTES_AT_ONCE
+    ping = json.dumps({"type": "ping"}).ljust(protocol.MAX_FRAME_BYTES)
+
+    async with connected(cookie) as first:
+        hub.current().allowance_of(await user_of(first))._bytes.take(monopoly)
+        # Also for a socket that comes when the first has gone.
+    async with connected(cookie) as second, connected(other) as neighbour:
+        answer = await send_and_read(second, ping)
+        assert (answer["type"], answer.get("code")) == ("error", "bad_frame")
+        assert "on all of your connections together" in answer["detail"]
+
+        assert (await send_and_read(neighbour, ping))["type"] == "pong"
+
+
+async def user_of(socket):
+    return socket.frames[0]["user"]
