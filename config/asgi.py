@@ -11,9 +11,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
 # Needs the apps, which the line above has loaded.
-from config.supply import supply  # noqa: E402 - see above
+from config import server_limits  # noqa: E402 - see above
+from config.supply import supply  # noqa: E402
 from config.threads import CleanThreads  # noqa: E402
 from notifications.routing import router  # noqa: E402
 
+server_limits.apply()
 supply.watch()
 application = CleanThreads(ProtocolTypeRouter({"http": django_application, "websocket": router}))

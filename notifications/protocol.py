@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 SUBPROTOCOL = "waybill.v1"
 # The largest frame that anybody needs subscribes to MAX_NAMES streams: each a name of 99
 # characters, a cursor of 56 (an epoch of 16, two numbers of 19, two dots) and 8 of quotes,
-# commas and blanks, with 36 around them all: 32 636.
+# commas and blanks, with 36 around them all: 32 636. config/server_limits.py refuses a larger
+# one before it has come.
 MAX_FRAME_BYTES = 32 * 1024
 MAX_BAD_FRAMES = 10
 MAX_STREAMS = 100  # Subscriptions of one socket: a page of bars needs one, a wall of pages some.

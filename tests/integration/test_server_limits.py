@@ -1,0 +1,228 @@
+"""What Daphne refuses before an application sees it, seen by clients made of bytes."""
+
+from __future__ import annotations
+
+import json
+import socket as sockets
+import struct
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+from django.contrib.auth.models import User
+
+from notifications import protocol
+from tests.integration.test_daphne import events_until, subscribed
+from tests.integration.test_fuzz import (
+    ASK,
+    CONTINUED,
+    PING,
+    PONG,
+    TEXT,
+    frame,
+    handshake,
+    neighbour_of,
+)
+from tests.services.waybill import Server
+from tests.streaming import append, session_of
+from tests.waiting import wait_until
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    # What Daphne does before it asks the application, no database can change.
+    pytest.mark.only_on("sqlite"),
+]
+
+TIMEOUT = 20  # seconds for an answer: much more than any takes
+LARGEST = protocol.MAX_FRAME_BYTES
+# Each as long as it takes to be refused; none of them would be refused by its first half.
+REFUSED = {
+    "pings": frame(PING) * 400,
+    "pongs": frame(PONG) * 400,
+    "fragments of nothing": frame(TEXT, fin=False) + frame(CONTINUED, fin=False) * 400,
+    "fragments of a byte": frame(TEXT, fin=False) + frame(CONTINUED, b" ", fin=False) * 400,
+    # Refused when they are announced: nothing of them ever comes.
+    "a message that is too large": frame(TEXT, claimed=LARGEST + 1),
+    "too large a rest": frame(TEXT, b" " * 20_000, fin=False) + frame(CONTINUED, claimed=LARGEST),
+    "empty messages": frame(TEXT) * 2000,
+}
+
+
+@pytest.fixture
+def ada():
+    return User.objects.create_user("ada")
+
+
+@pytest.fixture
+def grace():
+    return User.objects.create_user("grace")
+
+
+@pytest.fixture(scope="module")
+def shared_server(run, django_db_setup):
+    server = Server(run, arguments=["tests.odd_application:application"])
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def server(shared_server, transactional_db, valkey):
+    """The site, with the addresses of `tests.odd_application`. It goes from test to test."""
+    shared_server.turn_the_page()
+    return shared_server
+
+
+@contextmanager
+def connected_to(port):
+    with closing(sockets.create_connection(("127.0.0.1", port), TIMEOUT)) as connection:
+        yield connection
+
+
+@contextmanager
+def opened(port, cookie="", **more):
+    """A connection that has shaken hands. The first frame may have been read with the answer."""
+    with connected_to(port) as connection:
+        connection.sendall(handshake(port, cookie, **more))
+        said = connection.recv(4096)
+        assert said.startswith(b"HTTP/1.1 101"), said
+        yield connection
+
+
+def close_code(port, cookie, sent):
+    """The code of the close frame after `sent`, or None if there was none."""
+    said = b""
+    with opened(port, cookie) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(sent)
+        with suppress(ConnectionError):
+            while more := connection.recv(65_536):
+                said += more
+    # A frame of 0x88: what is said otherwise is JSON, and pongs that are empty.
+    _, _, close = said.partition(b"\x88")
+    return struct.unpack("!H", close[1:3])[0] if close else None
+
+
+@pytest.mark.parametrize("sent", REFUSED.values(), ids=list(REFUSED))
+def test_flood_closes_its_socket_and_no_other(server, ada, grace, sent):
+    with neighbour_of(server, grace) as is_served:
+        assert close_code(server.port, session_of(ada), sent) == 4400
+        assert is_served()
+    assert "Traceback" not in server.log_text()
+
+
+def test_largest_message_is_served_whole_and_in_fragments(server, ada):
+    text = ASK.ljust(LARGEST)
+    pieces = [text[at : at + 1024] for at in range(0, LARGEST, 1024)]
+    fragments = frame(TEXT, pieces[0], fin=False)
+    fragments += b"".join(frame(CONTINUED, piece, fin=False) for piece in pieces[1:-1])
+    fragments += frame(CONTINUED, pieces[-1])
+
+    with opened(server.port, session_of(ada)) as connection:
+        connection.sendall(frame(TEXT, text) + frame(PING) + fragments)
+        said = b""
+        while said.count(b'{"type":"pong","id":"raw"}') < 2:
+            more = connection.recv(65_536)
+            assert more, said
+            said += more
+
+
+def test_server_may_send_what_no_client_may(server, ada):
+    name = f"user-{ada.pk}"
+    with subscribed(server, ada, {name: None}) as connection:
+        connection.protocol.max_message_size = None
+        append(name, "large", text="x" * 2_000_000)
+
+        assert [each["event"] for each in events_until(connection, "large")] == ["large"]
+
+
+def test_compression_is_not_agreed_to(server, ada):
+    offered = {"Sec_WebSocket_Extensions": "permessage-deflate"}
+    with connected_to(server.port) as connection:
+        connection.sendall(handshake(server.port, session_of(ada), **offered))
+        said = connection.recv(4096)
+
+    assert said.startswith(b"HTTP/1.1 101")
+    assert b"extensions" not in said.lower()
+
+
+def test_frames_are_unmasked_and_checked_in_c(server):
+    assert get_json(f"{server.url}/masker/") == ["wsaccel.xormask", "wsaccel.utf8validator"]
+
+
+def test_application_that_does_not_read_holds_up_its_client(server):
+    """And nothing is lost: it gets all of it when it reads."""
+    message, most = frame(TEXT, b" " * 10_000), 50_000_000
+    with opened(server.port, path="/ws/unread/") as connection, ThreadPoolExecutor() as pool:
+        sent = 0
+        connection.settimeout(2)
+        with suppress(TimeoutError):
+            while sent < most:
+                sent += connection.send((message * 100)[sent % len(message) :])
+        assert sent < most
+        connection.settimeout(TIMEOUT)
+        read = pool.submit(get_json, f"{server.url}/read/")
+        # What is left of a message that was cut where the buffers were full; then the last.
+        connection.sendall(message[sent % len(message) or len(message) :] + frame(TEXT))
+        total, count = read.result(TIMEOUT)
+
+    assert count == -(-sent // len(message)) + 1
+    assert total == 10_000 * (count - 1)
+
+
+def get_json(url):
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        return json.load(answer)
+
+
+def test_handshake_that_waits_takes_only_so_much(server):
+    with connected_to(server.port) as connection:
+        connection.sendall(handshake(server.port, path="/ws/silent/"))
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            connection.sendall(b" " * 50_000_000)
+            connection.recv(4096)
+
+        assert time.monotonic() - began < 4, "Daphne itself gives up after five seconds"
+
+
+def test_handshake_within_a_handshake_begins_no_application(server):
+    before = get_json(f"{server.url}/silent/")
+    with connected_to(server.port) as connection:
+        connection.sendall(handshake(server.port, path="/ws/silent/"))
+        wait_until(lambda: get_json(f"{server.url}/silent/") > before, what="it has begun")
+        connection.sendall(handshake(server.port, path="/ws/silent/") * 10)
+        with suppress(ConnectionError):
+            assert connection.recv(4096)[:12] in {b"", b"HTTP/1.1 403"}
+
+    assert get_json(f"{server.url}/silent/") == before + 1
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("Content-Length: 6000000", b""),
+        ("Transfer-Encoding: chunked", b"186a0\r\n" + b"x" * 100_000 + b"\r\n"),
+    ],
+    ids=["announced", "in chunks"],
+)
+def test_body_that_is_too_large_is_refused(server, head, body):
+    request = f"POST /login/ HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{head}\r\n\r\n".encode()
+    with connected_to(server.port) as connection:
+        connection.sendall(request)
+        with suppress(ConnectionError):
+            for _ in range(60):
+                connection.sendall(body)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+    assert "Traceback" not in server.log_text()
+
+
+def test_body_of_5_mib_reaches_django(server):
+    request = urllib.request.Request(f"{server.url}/login/", b"x" * 5 * 1024 * 1024)
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(request, timeout=TIMEOUT)
+
+    assert refusal.value.code in {400, 403}
+    refusal.value.close()

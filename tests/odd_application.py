@@ -1,0 +1,102 @@
+"""The site, with addresses at which the process does what it never should.
+
+/masker/      what unmasks frames, and what checks that they are UTF-8
+/sleep/       sleeps for half a second in the event loop, in `hold`
+/compute/     computes for half a second in the event loop, in `busy`
+/regex/       matches for half a second or more, and lets no other thread run
+/read/        lets sockets of /ws/unread/ read what has come, and says what that was
+/ws/unread/   a socket that is accepted, and whose application reads nothing
+/ws/silent/   a handshake that is never answered
+/silent/      how many of those have begun
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from typing import Any
+
+from autobahn.websocket import utf8validator, xormasker
+
+from config.asgi import application as site
+
+SECONDS = 0.5
+_may_read = asyncio.Event()
+_received: list[int] = []
+_silent: list[None] = []
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    answer = ANSWERS.get(scope["path"])
+    if answer is None:
+        await site(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await answer(receive, send)
+    else:
+        body = json.dumps(await answer()).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+async def masker() -> list[str]:
+    return [xormasker.create_xor_masker.__module__, utf8validator.Utf8Validator.__module__]
+
+
+async def hold() -> str:
+    time.sleep(SECONDS)  # noqa: ASYNC251 - that is what it is for
+    return "held"
+
+
+async def busy() -> str:
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        sum(range(1000))
+    return "computed"
+
+
+async def regex() -> str:
+    """The only call is into C, which keeps the lock of the interpreter for all of it."""
+    length, began = 20, time.monotonic()
+    while time.monotonic() - began < SECONDS:
+        length, began = length + 1, time.monotonic()
+        re.match(r"(a+)+$", "a" * length + "b")
+    return "matched"
+
+
+async def read() -> list[int]:
+    _may_read.set()
+    while not _received or _received[-1] != 0:  # noqa: ASYNC110 - each message would set it
+        await asyncio.sleep(0.01)
+    return [sum(_received), len(_received)]
+
+
+async def unread(receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    await _may_read.wait()
+    while (message := await receive())["type"] == "websocket.receive":
+        _received.append(len(message["text"]))
+
+
+async def silent(receive: Any, send: Any) -> None:
+    _silent.append(None)
+    while (await receive())["type"] != "websocket.disconnect":
+        continue
+
+
+async def silent_handshakes() -> int:
+    return len(_silent)
+
+
+ANSWERS: dict[str, Any] = {
+    "/masker/": masker,
+    "/sleep/": hold,
+    "/compute/": busy,
+    "/regex/": regex,
+    "/read/": read,
+    "/silent/": silent_handshakes,
+    "/ws/unread/": unread,
+    "/ws/silent/": silent,
+}
