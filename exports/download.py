@@ -21,12 +21,12 @@ from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 
 from exports import ranges
-from exports.address import client_address
 from exports.conf import conf
 from exports.engine import store
 from exports.exceptions import ExportError, StorageFailed
 from exports.filenames import attachment
 from exports.models import Download, Format, Status
+from notifications.address import client_address
 from notifications.http import never_compressed, user_of
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ APPS = ("config", "demo", "exports", "notifications")
 NOTIFICATIONS = (
     (
         *("cursor", "limits", "pacer", "conf", "protocol", "clock", "http", "problems", "rights"),
-        *("async_router", "writing"),
+        *("address", "async_router", "writing"),
     ),
     ("items", "models"),
     ("access", "database", "notices", "tokens"),
@@ -51,7 +51,7 @@ EXPORTS = (
         *("exceptions", "filenames", "logtext", "ranges", "sentences"),
         *("engine.formula", "engine.kinds", "engine.progress", "engine.writers"),
     ),
-    ("address", "conf", "labels"),
+    ("conf", "labels"),
     ("models", "leases"),
     ("figures", "reasons"),
     (
