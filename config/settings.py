@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "notifications.audit.middleware.audited",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -274,6 +275,12 @@ NOTIFICATIONS_STALLED_SECONDS = env.float(
     "NOTIFICATIONS_STALLED_SECONDS", 60.0, validate=_more_than_0
 )
 NOTIFICATIONS_RETENTION_DAYS = env.int("NOTIFICATIONS_RETENTION_DAYS", 30, validate=_at_least_1)
+NOTIFICATIONS_AUDIT_DAYS = env.int(
+    # More has no date before it.
+    "NOTIFICATIONS_AUDIT_DAYS",
+    365,
+    validate=validate.Range(min=1, max=36_500),
+)
 NOTIFICATIONS_DATABASE_THREADS = env.int("NOTIFICATIONS_DATABASE_THREADS", 4, validate=_at_least_1)
 
 # -- Security ----------------------------------------------------------------------

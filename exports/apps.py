@@ -11,10 +11,12 @@ class ExportsConfig(AppConfig):
     verbose_name = _("Exports")
 
     def ready(self) -> None:
-        from exports import access, context, notices, registry  # noqa: PLC0415 - models are there only now
+        from exports import access, audited, context, notices, registry, trail  # noqa: PLC0415 - models are there only now
 
         autodiscover_modules("exporters")
+        trail.register()
         checks.register(registry.check, "exports")
         checks.register(context.check, "exports")
         access.register()
         notices.register()
+        audited.connect()

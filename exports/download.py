@@ -21,13 +21,16 @@ from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 
 from exports import ranges
+from exports.audited import record_action
 from exports.conf import conf
 from exports.engine import store
 from exports.exceptions import ExportError, StorageFailed
 from exports.filenames import attachment
 from exports.models import Download, Format, Status
 from notifications.address import client_address
+from notifications.audit.actions import Action
 from notifications.http import never_compressed, user_of
+from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -149,12 +152,21 @@ def _headers(export: Export) -> dict[str, str]:
 
 
 def _record(request: HttpRequest, export: Export, part: ranges.Range | None) -> None:
-    Download.objects.create(
-        export=export,
-        user=user_of(request),
-        address=client_address(request),
-        range="".join(request.headers["Range"].split()) if part else "",
-    )
+    wanted = "".join(request.headers["Range"].split()) if part else ""
+    with atomic():
+        Download.objects.create(
+            export=export,
+            user=user_of(request),
+            address=client_address(request),
+            range=wanted,
+        )
+        record_action(
+            Action.EXPORT_DOWNLOADED,
+            export,
+            rows=export.rows_done,
+            bytes=export.bytes,
+            **({"range": wanted} if wanted else {}),
+        )
 
 
 # -- How the bytes get there: EXPORTS_DOWNLOAD -----------------------------------------

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from exports import limits, parts, question, queue
 from exports.announce import announce, capped
+from exports.audited import record_action, record_start
 from exports.conf import conf
 from exports.exceptions import (
     Fenced,
@@ -32,6 +33,7 @@ from exports.models import FINAL, HELD, MOVES, Export, Part, Stage, Status, Task
 from exports.reasons import recalled, written
 from exports.sentences import Sentence
 from exports.snapshot import NAMED, reload
+from notifications.audit.actions import Action
 from notifications.models import Retained
 from notifications.writing import atomic, on_commit
 
@@ -163,7 +165,7 @@ def _repeat(
         raise IllegalMove(_it_is(export, otherwise))
     lines = _asked(f"Repeats the export {export.pk}, as asked", by)
     with _in_the_name_of(export.owner, by):
-        return _only_one(question.again(export), origin=export, lines=lines)
+        return _only_one(question.again(export), origin=export, lines=lines, by=by)
 
 
 @contextmanager
@@ -194,6 +196,7 @@ def _found_or_saved(
     origin: Export | None = None,
     lines: Sequence[dict[str, Any]] = (),
     enqueue: bool = True,
+    by: User | None = None,
 ) -> tuple[Export, bool]:
     limits.lock(asked.owner)
     if same := _under_way(asked):
@@ -204,6 +207,7 @@ def _found_or_saved(
     Export.objects.filter(pk=export.pk).update(created_at=Now(), queued_at=Now())
     reload(export)
     announce(export, "export.queued", lines=lines)
+    record_start(export, by=by)
     if enqueue:
         _enqueue_after_commit(export)
     return export, True
@@ -221,20 +225,26 @@ def cancel(export: Export, *, by: User | None = None) -> None:
     """
     lines = _asked("Cancelled", by)
     with _locked(export):
+        if export.status == Status.CANCELLING:  # Asked twice is asked.
+            return
         if export.status in {Status.RUNNING, Status.PAUSING}:
             move(export, Status.CANCELLING, "export.cancelling", lines=lines)
-        elif export.status != Status.CANCELLING:  # Asked twice is asked.
+        else:
             move(export, Status.CANCELLED, "export.cancelled", lines=lines, finished_at=Now())
+        record_action(Action.EXPORT_CANCELLED, export, by=by)
 
 
 def pause(export: Export, *, by: User | None = None) -> None:
     """Let it rest with its finished parts, until it is resumed."""
     lines = _asked("Paused", by)
     with _locked(export):
+        if export.status in {Status.PAUSING, Status.PAUSED}:
+            return
         if export.status == Status.RUNNING:
             move(export, Status.PAUSING, "export.pausing", lines=lines)
-        elif export.status not in {Status.PAUSING, Status.PAUSED}:
+        else:
             move(export, Status.PAUSED, "export.paused", lines=lines)
+        record_action(Action.EXPORT_PAUSED, export, by=by)
 
 
 def resume(export: Export, *, by: User | None = None) -> None:
@@ -245,6 +255,7 @@ def resume(export: Export, *, by: User | None = None) -> None:
             raise IllegalMove(_it_is(export, _("Only a paused one can be resumed.")))
         lines = _asked("Resumed", by)
         move(export, Status.QUEUED, "export.queued", lines=lines, queued_at=Now())
+        record_action(Action.EXPORT_RESUMED, export, by=by)
         _enqueue_after_commit(export)
 
 

@@ -18,12 +18,15 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from exports.audited import record_action
 from exports.engine import store
 from exports.exceptions import StorageFailed
 from exports.leases import Now
 from exports.models import FINAL, Export, Part, Status
+from notifications.audit.actions import Action
 from notifications.models import Stream
 from notifications.prune import forget
+from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +85,7 @@ class _Run:
 
     def expired_files(self) -> None:
         for export in _each(_expired()):
-            self.done.expired += self._delete_files(export)
+            self.done.expired += self._delete_files(export, Action.EXPORT_EXPIRED)
 
     def old_exports(self, days: int) -> None:
         for export in _each(_old(days)):
@@ -134,13 +137,19 @@ class _Run:
             return
         self.done.orphans += self._has_deleted(export_id, partial(store.delete_folder, export_id))
 
-    def _delete_files(self, export: Export) -> bool:
-        """Delete all files of `export`, and let no row name one any more."""
+    def _delete_files(self, export: Export, action: Action | None = None) -> bool:
+        """Delete all files of `export`, and let no row name one any more.
+
+        `action` is what the audit trail says of it.
+        """
         if not self._has_deleted(export.pk, partial(store.delete_all, export)):
             return False
         if not self._dry_run:
-            export.parts.exclude(file="").update(file="")
-            Export.objects.filter(pk=export.pk).exclude(file="").update(file="")
+            with atomic():
+                export.parts.exclude(file="").update(file="")
+                changed = Export.objects.filter(pk=export.pk).exclude(file="").update(file="")
+                if changed and action:
+                    record_action(action, export, rows=export.rows_done, bytes=export.bytes)
         return True
 
     def _has_deleted(self, export_id: UUID, delete: Callable[[], int]) -> bool:

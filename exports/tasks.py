@@ -12,6 +12,7 @@ from exports import lifecycle, prune, queue
 from exports.conf import conf
 from exports.engine import helping, runner
 from exports.exceptions import LostRace
+from notifications.audit.prune import prune_due
 from notifications.clock import Clock
 
 if TYPE_CHECKING:
@@ -57,3 +58,5 @@ def _round() -> None:
 def prune_by_the_clock(**_: object) -> None:
     """Let beat itself delete what is due, once an hour; a storage may take its time."""
     Clock(lambda: prune.prune(conf.RETENTION_DAYS), seconds=3600).start()
+    # In a thread of its own: a storage that is away would hold it up.
+    Clock(prune_due, seconds=3600).start()

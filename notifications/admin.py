@@ -1,13 +1,18 @@
-"""Streams in the admin: to look at. Only `publish` writes them, and `tokens` its own."""
+"""Streams and the audit trail in the admin: to look at. Only `publish` writes streams, `tokens`
+and `audit` their own.
+"""
 
 from __future__ import annotations
 
 import json
+from functools import cached_property
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.core.paginator import Paginator
 from django.db.models import Q
 from django.template.defaultfilters import truncatechars
 from django.urls import reverse
@@ -15,7 +20,7 @@ from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from notifications.models import Event, Inbox, Retained, Stream, Token
+from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 
 SEARCHED = 20_000  # events, of all streams, in whose data a word is looked for
 SHOWN = 120  # characters of it in the list
+COUNTED = 10_000  # entries of the audit trail that the list counts, and has pages of
+ACTORS = 50  # of the newest entries, to choose from
 
 
 class GoesWithOthersAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
@@ -185,3 +192,105 @@ class TokenAdmin(MachineOwnedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Token | None = None) -> bool:
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Not generic when it runs.
+    """Counts so many rows and no more, however long the table is. The rest has no pages."""
+
+    @cached_property
+    def count(self) -> int:
+        return int(self.object_list.order_by().values("pk")[:COUNTED].count())  # type: ignore[union-attr]  # A queryset.
+
+
+def _newest() -> QuerySet[AuditEntry]:
+    """The newest entries, in which anything may be looked for."""
+    last = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return AuditEntry.objects.filter(pk__gt=last - SEARCHED)
+
+
+class ActorFilter(admin.SimpleListFilter):
+    """Those who have acted lately. The search finds any other by the whole name."""
+
+    title = _("actor")
+    parameter_name = "actor"
+
+    def lookups(self, *_: Any) -> list[tuple[str, str]]:
+        names = _newest().exclude(actor_name="").order_by("actor_name")
+        found = list(names.values_list("actor_name", flat=True).distinct()[:ACTORS])
+        return [(name, name) for name in found]
+
+    def queryset(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[AuditEntry],
+    ) -> QuerySet[AuditEntry]:
+        name = self.value()
+        return queryset if name is None else queryset.filter(actor_name=name)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(MachineOwnedAdmin):
+    """For who has the permission to view it; nobody has one to change it."""
+
+    list_display = [
+        *("at", "action", "actor_name", "owner_name", "thing"),
+        *("address", "interface", "beginning"),
+    ]
+    list_filter = ["action", "interface", ActorFilter, "at"]
+    list_per_page = 50
+    paginator = BoundedPaginator
+    show_facets = admin.ShowFacets.NEVER  # Each is a count of all entries.
+    search_fields = ["actor_name", "object_key", "address"]  # And more: see below.
+    search_help_text = format_lazy(
+        _(
+            "The whole name of an actor, the key of an object or an address; in the newest "
+            "{count} entries also a part of a name, of an object or of a user agent."
+        ),
+        count=f"{SEARCHED:,}",
+    )
+    ordering = ["-pk"]
+    sortable_by = ()  # It is in the order of its keys, which needs no sorting.
+    fields = [
+        *("at", "action", "actor_name", "actor_key", "owner_name", "owner_key"),
+        *("object_kind", "object_key", "object_label"),
+        *("address", "user_agent", "interface", "contents"),
+    ]
+    readonly_fields = ["at", "contents"]
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[AuditEntry],
+        search_term: str,
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """Every word as a whole by an index, or as a part of what the newest entries say."""
+        for word in search_term.split():
+            known = Q(actor_name=word) | Q(object_key=word)
+            if _is_address(word):
+                known |= Q(address=word)
+            parts = Q()
+            for field in ("actor_name", "owner_name", "object_label", "user_agent"):
+                parts |= Q(**{f"{field}__icontains": word})
+            queryset = queryset.filter(known | Q(pk__in=_newest().filter(parts).values("pk")))
+        return queryset, False
+
+    @admin.display(description=_("object"))
+    def thing(self, entry: AuditEntry) -> str:
+        return " ".join(filter(None, [entry.object_kind, entry.object_label or entry.object_key]))
+
+    @admin.display(description=_("details"))
+    def beginning(self, entry: AuditEntry) -> str:
+        said = json.dumps(entry.details, ensure_ascii=False) if entry.details else ""
+        return truncatechars(said, SHOWN)
+
+    @admin.display(description=_("details"))
+    def contents(self, entry: AuditEntry) -> SafeString:
+        return as_json(entry.details)
+
+
+def _is_address(word: str) -> bool:
+    try:
+        ip_address(word)
+    except ValueError:
+        return False
+    return True

@@ -10,7 +10,9 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         from notifications import languages, leaving, recheck  # noqa: PLC0415 - models are there only now
+        from notifications.audit import signals  # noqa: PLC0415 - as above
 
         languages.connect()
         leaving.connect()
         recheck.connect()
+        signals.connect()

@@ -10,6 +10,9 @@ from ninja.security import HttpBearer
 from ninja.utils import check_csrf
 
 from notifications import tokens
+from notifications.audit import attempts
+from notifications.audit.actions import Action
+from notifications.audit.record import About
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -27,6 +30,7 @@ class Authenticate(HttpBearer):
             scheme, _, token = request.headers["Authorization"].partition(" ")
             if scheme.lower() == "bearer" and (user := self.authenticate(request, token)):
                 return user
+            attempts.refused(Action.TOKEN_REFUSED, About("token"), request)
             raise AuthenticationError(message=gettext_noop("The bearer token is not valid."))
         if not request.user.is_authenticated:
             raise AuthenticationError(message=gettext_noop("Sign in, or send a bearer token."))

@@ -28,6 +28,8 @@ class Conf:
 
     # Days for which `prune_events` keeps what happened.
     RETENTION_DAYS: int = 30
+    # Days for which the audit trail is kept.
+    AUDIT_DAYS: int = 365
 
     def __getattribute__(self, name: str) -> Any:
         return getattr(settings, f"NOTIFICATIONS_{name}", object.__getattribute__(self, name))

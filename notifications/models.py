@@ -1,4 +1,5 @@
-"""The tables of streams. Only `publish` writes them (`tokens`, `inbox` and `mail` their own).
+"""The tables of streams, and of the audit trail. Only `publish` writes streams (`tokens`,
+`inbox`, `mail` and `audit` their own).
 
 Nothing here does I/O beyond Django's: what a stream is, and what the database
 refuses to store.
@@ -7,13 +8,16 @@ refuses to store.
 from __future__ import annotations
 
 import secrets
+from typing import Any, Never
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from notifications.audit.actions import Action, Interface
 from notifications.writing import WrittenManager
 
 
@@ -189,3 +193,71 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return self.note or f"token {self.pk}"
+
+
+class AppendOnlyError(TypeError):
+    """Somebody's code tried to change or remove what the audit trail says."""
+
+
+class AppendOnly(models.QuerySet["AuditEntry"]):
+    """Rows that are added and read. The database refuses the rest, too: `audit.guard`."""
+
+    def update(self, **_: Any) -> Never:
+        raise AppendOnlyError("Entries of the audit trail are never changed.")
+
+    def delete(self) -> Never:
+        raise AppendOnlyError("Entries of the audit trail are only removed by prune_events.")
+
+
+class AuditEntry(models.Model):
+    """Who did what to what, when, and from where. Never changed.
+
+    People and things are kept as text, as they were called: an entry outlives them.
+    """
+
+    # By the database's clock: entries of several hosts are in one order.
+    at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
+    action = models.CharField(_("action"), max_length=30, choices=Action)
+    # Empty where no user acts: a command, a worker, somebody who is not signed in.
+    actor_key = models.CharField(max_length=200, blank=True)
+    actor_name = models.CharField(_("actor"), max_length=200, blank=True)
+    # Whose thing it was done to, where that is not the actor.
+    owner_key = models.CharField(max_length=200, blank=True)
+    owner_name = models.CharField(_("on behalf of"), max_length=200, blank=True)
+    object_kind = models.CharField(_("kind"), max_length=20, blank=True)
+    object_key = models.CharField(_("key"), max_length=200, blank=True)
+    object_label = models.CharField(_("object"), max_length=200, blank=True)
+    address = models.GenericIPAddressField(_("address"), null=True)
+    user_agent = models.CharField(_("user agent"), max_length=200, blank=True)
+    interface = models.CharField(_("interface"), max_length=10, choices=Interface)
+    details = models.JSONField(_("details"), default=dict, encoder=DjangoJSONEncoder)
+    # Of entries of which only so many are written: no two have the same.
+    slot = models.CharField(max_length=100, null=True, unique=True, editable=False)  # noqa: DJ001 - see above
+
+    objects = WrittenManager.from_queryset(AppendOnly)()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit trail")
+        default_permissions = ["view"]
+        ordering = ["-pk"]
+        # What people look for, the newest first.
+        indexes = [
+            models.Index(fields=["at"], name="audit_at"),
+            models.Index(fields=["action", "at"], name="audit_action"),
+            models.Index(fields=["actor_name", "-id"], name="audit_actor"),
+            models.Index(fields=["object_key", "-id"], name="audit_object"),
+            models.Index(fields=["address", "-id"], name="audit_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} #{self.pk}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnlyError("Entries of the audit trail are never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *_: Any, **__: Any) -> Never:
+        raise AppendOnlyError("Entries of the audit trail are only removed by prune_events.")

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 from django.utils import timezone
 
+from notifications.audit.actions import Action
+from notifications.audit.record import About, record
 from notifications.models import Token
+from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -23,8 +26,15 @@ NOTE_USE_EVERY = timedelta(hours=1)
 def create(user: User, note: str = "") -> str:
     """Make a token and return it. It cannot be shown again."""
     token = PREFIX + secrets.token_urlsafe(32)
-    Token.objects.create(user=user, digest=_digest(token), note=note)
+    with atomic():
+        made = Token.objects.create(user=user, digest=_digest(token), note=note)
+        record(Action.TOKEN_CREATED, about_token(made), owner=user)
     return token
+
+
+def about_token(token: Token) -> About:
+    """A token as the audit trail names it."""
+    return About("token", str(token.pk), token.note)
 
 
 def user_of(token: str) -> User | None:

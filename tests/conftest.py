@@ -212,6 +212,8 @@ def _empty_quickly(connection: BaseDatabaseWrapper) -> None:
     SQLite is not asked which rows refer to those that go: all go, and where a foreign key has
     no index it would look through all flights for each plane.
     """
+    from notifications.audit.guard import pruning
+
     sql_flush, execute = connection.ops.sql_flush, connection.ops.execute_sql_flush
 
     def sql_without_the_kept(style: Style, tables: Sequence[str], **options: bool) -> list[str]:
@@ -219,7 +221,8 @@ def _empty_quickly(connection: BaseDatabaseWrapper) -> None:
         return statements
 
     def execute_without_checks(statements: Sequence[str]) -> None:
-        with connection.constraint_checks_disabled():
+        # The audit trail is a table that nobody empties.
+        with connection.constraint_checks_disabled(), pruning(connection.alias):
             execute(statements)
 
     connection.ops.sql_flush = sql_without_the_kept

@@ -28,12 +28,15 @@ NOTIFICATIONS = (
     (
         *("cursor", "limits", "pacer", "conf", "protocol", "clock", "http", "problems", "rights"),
         *("address", "async_router", "writing"),
+        *("audit", "audit.actions", "audit.guard", "audit.middleware", "audit.origin"),
     ),
     ("items", "models"),
+    # Whatever acts may record it.
+    ("audit.attempts", "audit.prune", "audit.record"),
     ("access", "database", "notices", "tokens"),
     ("push",),
     # Who writes streams, and who reads them.
-    ("publish", "backlog", "recheck", "prune"),
+    ("publish", "backlog", "recheck", "prune", "audit.signals"),
     ("leaving",),
     ("subscription", "replay"),
     # Who follows: one hub a process, and those whom it tells.
@@ -53,7 +56,7 @@ EXPORTS = (
     ),
     ("conf", "labels"),
     ("models", "leases"),
-    ("figures", "reasons"),
+    ("audited", "figures", "reasons"),
     (
         *("exporter", "registry", "joins", "keys", "queryset", "context", "changelist", "query"),
         *("options", "columns", "filter_form", "words"),
@@ -64,7 +67,7 @@ EXPORTS = (
     ),
     ("engine.source", "engine.store"),
     ("engine.blame", "engine.plan", "engine.recount", "engine.readers"),
-    ("access", "snapshot", "announce", "notices", "parts", "limits", "question"),
+    ("access", "snapshot", "announce", "notices", "parts", "limits", "question", "trail"),
     # What a question would give, and what is kept of it.
     ("preview", "presets"),
     ("queue",),
@@ -122,6 +125,12 @@ STREAMS = Owned(
     (".events.", ".retained."),
     # Subscribing to a stream that nobody has written to makes its empty row; what is old goes.
     ("notifications.publish", "notifications.backlog", "notifications.prune"),
+)
+TRAIL = Owned(
+    frozenset({"AuditEntry"}),
+    (".auditentry_set.",),
+    # The one door, those that save what it has made, and what removes old entries.
+    ("notifications.audit.record",),
 )
 INBOXES = Owned(frozenset({"Inbox"}), (".inbox.",), ("notifications.inbox", "notifications.mail"))
 
@@ -354,7 +363,7 @@ def _writes_one_of(call: ast.Call, models: set[str], related: tuple[str, ...]) -
 def test_the_modules_with_rules_of_their_own_are_there() -> None:
     # Renamed, they would break no rule any more.
     named = {
-        *(*PURE, *STREAMS.writers, *INBOXES.writers),
+        *(*PURE, *STREAMS.writers, *INBOXES.writers, *TRAIL.writers),
         *("exports.lifecycle", "exports.engine.runner", "exports.tasks"),
     }
 
@@ -395,6 +404,10 @@ def test_only_lifecycle_writes_a_status() -> None:
 
 def test_only_publish_writes_streams() -> None:
     assert writes_owned(STREAMS, sources()) == []
+
+
+def test_only_one_door_leads_to_the_audit_trail() -> None:
+    assert writes_owned(TRAIL, sources()) == []
 
 
 def test_only_inbox_and_mail_write_inboxes() -> None:
@@ -509,6 +522,13 @@ def test_a_second_writer_of_streams_is_found() -> None:
         assert writes_owned(STREAMS, {"notifications.publish": write}) == []
     for other in (f"{models}Event.objects.filter(offset=1)", "import asyncio\nasyncio.Event()"):
         assert writes_owned(STREAMS, {"exports.views": other}) == [], other
+
+
+def test_a_second_door_to_the_audit_trail_is_found() -> None:
+    write = "from notifications.models import AuditEntry\nAuditEntry(action='x').save()"
+
+    assert len(writes_owned(TRAIL, {"exports.views": write})) == 1
+    assert writes_owned(TRAIL, {"notifications.audit.record": write}) == []
 
 
 def test_a_third_writer_of_inboxes_is_found() -> None:

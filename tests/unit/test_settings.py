@@ -44,7 +44,7 @@ FROM_ZERO = {
     "EXPORTS_PARALLEL": "-1",
     "EXPORTS_TURN_SECONDS": "-0.5",
 }
-OTHERS = (*FROM_ZERO, "EXPORTS_LINK_SECONDS")
+OTHERS = (*FROM_ZERO, "EXPORTS_LINK_SECONDS", "NOTIFICATIONS_AUDIT_DAYS")
 LEVELS = "Must be one of: DEBUG, INFO, WARNING, ERROR, CRITICAL."
 REFUSED = [
     *(
@@ -59,6 +59,10 @@ REFUSED = [
     *(
         ("EXPORTS_LINK_SECONDS", value, "Must be greater than or equal to 1 and less than")
         for value in ("0", "604801")
+    ),
+    *(
+        ("NOTIFICATIONS_AUDIT_DAYS", value, "Must be greater than or equal to 1 and less than")
+        for value in ("0", "36501")
     ),
     *(
         ("EXPORTS_DOWNLOAD", value, "Must be one of: stream, accel, redirect.")
@@ -77,6 +81,7 @@ ACCEPTED = [
     ("EXPORTS_PARALLEL", "0", 0),
     ("EXPORTS_TURN_SECONDS", "0", 0.0),
     ("EXPORTS_LINK_SECONDS", "604800", 604_800),
+    ("NOTIFICATIONS_AUDIT_DAYS", "36500", 36_500),
     ("EXPORTS_DOWNLOAD", "accel", "accel"),
     ("EXPORTS_ACCEL_PREFIX", "/a/b-c/", "/a/b-c/"),
     ("LOG_LEVEL", "warning", "WARNING"),

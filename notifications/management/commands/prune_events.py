@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from notifications.audit.prune import prune_due
 from notifications.conf import conf
 from notifications.models import Stream
 from notifications.prune import prune
@@ -21,7 +22,8 @@ MOST_DAYS = 36_500  # A century. Before the year 1 there is no calendar.
 
 class Command(BaseCommand):
     help = (
-        "Remove events and retained values that are older than the retention. "
+        "Remove events and retained values that are older than the retention, and entries of "
+        "the audit trail that are older than theirs. "
         "Safe while everything runs; clients that were away for longer are told to begin anew."
     )
 
@@ -46,3 +48,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Removed {events} events and {values} values. Streams, which are kept: {kept}."
         )
+        if entries := prune_due():
+            self.stdout.write(f"Removed {entries} entries of the audit trail.")

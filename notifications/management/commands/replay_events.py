@@ -18,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from notifications.access import user_stream
+from notifications.audit.actions import Action
+from notifications.audit.record import About, record
 from notifications.cursor import Cursor
 from notifications.models import Stream
 from notifications.pacer import Pacer
@@ -91,6 +93,8 @@ class Command(BaseCommand):
             pacer=None if options["rate"] is None else Pacer(options["rate"]),
             report=self._report,
         )
+        if not self._dry_run:
+            _record(streams, options)
         total = whole = 0
         try:
             with self._bar or nullcontext():
@@ -142,6 +146,18 @@ class Command(BaseCommand):
         if later := streams.filter(name__gt=done.stream).count():
             text += f"\nStreams after it, by name, that are not replayed: {later}."
         self.stderr.write(text)
+
+
+def _record(streams: QuerySet[Stream], options: dict[str, Any]) -> None:
+    """Before the first push: an interrupted replay is recorded, too."""
+    names = sorted(streams.values_list("name", flat=True)) if _is_narrowed(options) else []
+    about = About("stream", names[0], names[0]) if len(names) == 1 else About("stream")
+    asked = {name: options[name] for name in ("since", "after", "type") if options[name]}
+    record(Action.STREAMS_REPLAYED, about, details={"streams": names or "all", **asked})
+
+
+def _is_narrowed(options: dict[str, Any]) -> bool:
+    return bool(options["stream"] or options["user"])
 
 
 def _bar() -> Progress:

@@ -1,0 +1,47 @@
+"""Remove entries of the audit trail that are older than its retention. Nothing else may."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from notifications.audit.actions import Action
+from notifications.audit.guard import pruning
+from notifications.audit.record import record
+from notifications.conf import conf
+from notifications.models import AuditEntry
+from notifications.writing import alias
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+BATCH = 5_000  # rows a transaction
+
+
+def prune_due() -> int:
+    """Remove what is older than NOTIFICATIONS_AUDIT_DAYS. Returns how many entries went."""
+    return prune(timezone.now() - timedelta(days=conf.AUDIT_DAYS))
+
+
+def prune(before: datetime, batch: int = BATCH) -> int:
+    """Remove entries from before that moment, the oldest first, in small transactions."""
+    removed = 0
+    while some := _prune_batch(before, batch):
+        removed += some
+    return removed
+
+
+def _prune_batch(before: datetime, batch: int) -> int:
+    """One transaction, whose own entry says what is missing from then on."""
+    using = alias()
+    old = AuditEntry.objects.filter(at__lt=before).order_by("at").values_list("pk", flat=True)
+    with pruning(using):
+        keys = list(old[:batch])
+        # Not the model's own queryset, which refuses to delete.
+        removed, _ = QuerySet(AuditEntry, using=using).filter(pk__in=keys).delete()
+        if removed:
+            record(Action.TRAIL_PRUNED, details={"entries": removed, "before": before})
+    return removed

@@ -1,0 +1,51 @@
+"""Reads the audit trail, and makes clients that it can tell apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.test import Client
+
+from notifications.models import AuditEntry
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+ADDRESS, AGENT = "203.0.113.7", "Firefox/140"
+
+
+def client_of(user: User | None = None, **more: Any) -> Client:
+    """A browser with an address and a name, in which `user` is signed in."""
+    client = Client(REMOTE_ADDR=ADDRESS, headers={"user-agent": AGENT}, **more)
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+def entries(*actions: str) -> list[AuditEntry]:
+    """Those of these actions, the oldest first."""
+    return list(AuditEntry.objects.filter(action__in=actions).order_by("pk"))
+
+
+def the(action: str) -> AuditEntry:
+    """The only entry of that action."""
+    [entry] = entries(action)
+    return entry
+
+
+def who(entry: AuditEntry) -> tuple[str, str]:
+    """Who acted, and for whom."""
+    return entry.actor_name, entry.owner_name
+
+
+def whence(entry: AuditEntry) -> tuple[str, str | None, str]:
+    """From where, and how."""
+    return entry.interface, entry.address, entry.user_agent
+
+
+BY_PAGE = ("page", ADDRESS, AGENT)
+BY_ADMIN = ("admin", ADDRESS, AGENT)
+BY_API = ("api", ADDRESS, AGENT)
+BY_TOKEN = ("token", ADDRESS, AGENT)
+BY_COMMAND = ("command", None, "")
+BY_SYSTEM = ("system", None, "")
