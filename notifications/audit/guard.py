@@ -60,7 +60,7 @@ INSTALL = {
         CREATE TRIGGER {{name}}_not_replaced BEFORE INSERT ON {{name}}
         WHEN EXISTS (SELECT 1 FROM {{name}} WHERE id = NEW.id OR slot = NEW.slot)
         BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END
-        """,
+        """,  # noqa: S608 - our own names
     ],
 }
 REMOVE = {

@@ -1,0 +1,366 @@
+"""The audit trail of exports: each from a click, a call or a command to its entry."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.db import transaction
+from django.test import AsyncClient
+from django.utils import timezone
+
+from exports import lifecycle, prune, queue
+from exports.engine import runner
+from exports.models import Export, Status
+from notifications import publish, tokens
+from notifications.models import AuditEntry
+from tests.exporting import make_flights, put, use_folders
+from tests.trail import (
+    ADDRESS,
+    AGENT,
+    BY_ADMIN,
+    BY_API,
+    BY_COMMAND,
+    BY_PAGE,
+    BY_SYSTEM,
+    BY_TOKEN,
+    client_of,
+    entries,
+    the,
+    whence,
+    who,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+API = "/api/v1/exports"
+ADMIN = "/admin/exports/export/"
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(settings, tmp_path, monkeypatch):
+    use_folders(settings, tmp_path)
+    monkeypatch.setattr(queue, "enqueue", lambda _: True)
+
+
+@pytest.fixture
+def ada():
+    return User.objects.create_superuser("ada", password="correct horse")
+
+
+@pytest.fixture
+def operator():
+    """The browser of a superuser."""
+    return client_of(User.objects.create_superuser("operator"))
+
+
+@pytest.fixture
+def export(ada):
+    return lifecycle.request(user=ada, exporter="airports", label="Airports")
+
+
+@pytest.fixture
+def finished(ada):
+    make_flights(range(1, 4))
+    export = lifecycle.request(user=ada, exporter="flights", label="Flights")
+    runner.run(lifecycle.claim(export.pk, worker="worker-1@tests"))
+    export.refresh_from_db()
+    assert export.status == Status.SUCCEEDED
+    return export
+
+
+def subject(entry):
+    return entry.object_kind, entry.object_key, entry.object_label
+
+
+def of(export):
+    return "export", str(export.pk), export.label
+
+
+# -- Starting ------------------------------------------------------------------------------------
+
+
+def test_export_that_is_started_on_a_page_is_recorded(ada):
+    client_of(ada).post("/exports/", {"exporter": "airports", "format": "csv"})
+
+    entry = the("export_started")
+    assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
+    assert subject(entry) == of(Export.objects.get())
+    assert entry.details == {"exporter": "airports", "format": "csv"}
+
+
+def test_export_that_is_started_in_the_admin_is_recorded(ada):
+    client_of(ada).post("/admin/demo/airport/export/", {"format": "jsonl", "start": ""})
+
+    entry = the("export_started")
+    assert (who(entry), whence(entry)) == (("ada", ""), BY_ADMIN)
+    assert entry.details == {"exporter": "airports", "format": "jsonl"}
+
+
+def test_export_that_is_started_over_the_api_is_recorded(ada):
+    client_of(ada).post(API, {"exporter": "airports"}, "application/json")
+
+    assert (who(the("export_started")), whence(the("export_started"))) == (("ada", ""), BY_API)
+
+
+def test_export_that_is_started_with_a_token_is_recorded(ada):
+    bearer = {"authorization": f"Bearer {tokens.create(ada)}"}
+
+    client_of().post(API, {"exporter": "airports"}, "application/json", headers=bearer)
+
+    assert (who(the("export_started")), whence(the("export_started"))) == (("ada", ""), BY_TOKEN)
+
+
+def test_export_that_a_command_starts_is_recorded(ada, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["manage.py", "export", "airports"])
+
+    call_command("export", "airports", user="ada")
+
+    entry = the("export_started")
+    assert (who(entry), whence(entry)) == (("", "ada"), BY_COMMAND)
+    assert entry.details["command"] == "export"
+    assert entry.details["account"] == getpass.getuser()
+
+
+async def test_request_on_the_event_loop_is_known_too(ada):
+    client = AsyncClient()
+    await client.aforce_login(ada)
+    headers = {"user-agent": AGENT, "x-forwarded-for": ADDRESS}
+
+    await client.post("/exports/", {"exporter": "airports", "format": "csv"}, headers=headers)
+
+    entry = await AuditEntry.objects.aget(action="export_started")
+    assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
+
+
+def test_export_that_is_under_way_already_is_no_second_entry(ada):
+    client = client_of(ada)
+
+    for _ in range(2):
+        client.post("/exports/", {"exporter": "airports", "format": "csv"})
+
+    assert Export.objects.count() == len(entries("export_started")) == 1
+
+
+def test_export_that_is_refused_is_not_recorded(ada, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    client = client_of(ada)
+
+    for format_ in ("csv", "jsonl"):
+        client.post("/exports/", {"exporter": "airports", "format": format_})
+
+    assert [each.details["format"] for each in entries("export_started")] == ["csv"]
+
+
+def test_export_of_the_trail_is_in_the_trail(ada):
+    client_of(ada).post("/exports/", {"exporter": "audit", "format": "csv"})
+
+    assert the("export_started").details["exporter"] == "audit"
+
+
+@pytest.mark.parametrize(
+    ("status", "button"), [(Status.FAILED, "retry"), (Status.SUCCEEDED, "again")]
+)
+def test_repetition_names_the_export_that_it_repeats(ada, operator, export, status, button):
+    put(export, status)
+
+    operator.post(f"{ADMIN}{export.pk}/{button}/")
+
+    entry = the("export_repeated")
+    assert (who(entry), whence(entry)) == (("operator", "ada"), BY_ADMIN)
+    assert subject(entry) == of(Export.objects.exclude(pk=export.pk).get())
+    assert entry.details["origin"] == str(export.pk)
+
+
+# -- Sharing -------------------------------------------------------------------------------------
+
+
+def test_export_that_is_shared_is_recorded_with_its_team(ada):
+    team = Group.objects.create(name="Analysts")
+    ada.groups.add(team)
+
+    client_of(ada).post("/exports/", {"exporter": "airports", "format": "csv", "team": team.pk})
+
+    entry = the("export_shared")
+    assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
+    assert subject(entry) == of(Export.objects.get())
+    assert entry.details["team"] == "Analysts"
+
+
+def test_team_that_is_deleted_takes_back_what_was_shared(ada, operator):
+    team = Group.objects.create(name="Analysts")
+    ada.groups.add(team)
+    lifecycle.request(user=ada, exporter="airports", team=team.pk)
+
+    operator.post(f"/admin/auth/group/{team.pk}/delete/", {"post": "yes"})
+
+    entry = the("export_unshared")
+    assert (who(entry), whence(entry), entry.object_label) == (
+        ("operator", ""),
+        BY_ADMIN,
+        "Analysts",
+    )
+    assert entry.details == {"exports": 1}
+
+
+# -- Stopping ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("button", "status", "action"),
+    [
+        ("cancel", Status.QUEUED, "export_cancelled"),
+        ("cancel", Status.RUNNING, "export_cancelled"),
+        ("pause", Status.RUNNING, "export_paused"),
+        ("pause", Status.QUEUED, "export_paused"),
+        ("resume", Status.PAUSED, "export_resumed"),
+    ],
+)
+def test_button_is_recorded_once_with_who_pressed_it(operator, export, button, status, action):
+    put(export, status)
+
+    for _ in range(2):
+        operator.post(f"{ADMIN}{export.pk}/{button}/")
+
+    entry = the(action)
+    assert (who(entry), whence(entry)) == (("operator", "ada"), BY_ADMIN)
+    assert subject(entry) == of(export)
+
+
+def test_cancelling_over_the_api_and_on_a_page_is_recorded(ada, export):
+    other = lifecycle.request(user=ada, exporter="planes")
+    client = client_of(ada)
+
+    client.post(f"{API}/{export.pk}/cancel")
+    client.post(f"/exports/{other.pk}/cancel")
+
+    first, second = entries("export_cancelled")
+    assert (who(first), whence(first), first.object_key) == (("ada", ""), BY_API, str(export.pk))
+    assert (who(second), whence(second), second.object_key) == (("ada", ""), BY_PAGE, str(other.pk))
+
+
+def test_entry_that_cannot_be_written_undoes_what_it_is_of(export, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr("notifications.models.AuditEntry.save", fail)
+
+    with pytest.raises(RuntimeError, match="no room"):
+        lifecycle.cancel(export)
+
+    assert Export.objects.get().status == Status.QUEUED
+
+
+def test_action_that_is_rolled_back_has_no_entry(export):
+    def fail():
+        with transaction.atomic():
+            lifecycle.cancel(export)
+            raise RuntimeError("too late")
+
+    with pytest.raises(RuntimeError, match="too late"):
+        fail()
+
+    assert Export.objects.get().status == Status.QUEUED
+    assert entries("export_cancelled") == []
+
+
+# -- Files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"), [("/exports/{}/file", BY_PAGE), ("/api/v1/exports/{}/file", BY_API)]
+)
+def test_download_is_recorded(operator, finished, path, origin):
+    operator.get(path.format(finished.pk)).close()
+
+    entry = the("export_downloaded")
+    assert (who(entry), whence(entry)) == (("operator", "ada"), origin)
+    assert subject(entry) == of(finished)
+    assert entry.details == {
+        "exporter": "flights",
+        "format": "csv",
+        "rows": 3,
+        "bytes": finished.bytes,
+    }
+
+
+@pytest.mark.parametrize("headers", [{"if-none-match": '"{}"'}, {"range": "bytes=9999999-"}])
+def test_answer_without_a_file_is_no_download(operator, finished, headers):
+    said = {name: value.format(finished.sha256) for name, value in headers.items()}
+
+    operator.get(f"/exports/{finished.pk}/file", headers=said)
+    operator.head(f"/exports/{finished.pk}/file")
+
+    assert entries("export_downloaded") == []
+
+
+def test_file_that_expires_is_recorded_once(finished):
+    put(finished, Status.SUCCEEDED, expires_at=timezone.now() - timedelta(days=1))
+
+    for _ in range(2):
+        prune.prune(90)
+
+    entry = the("export_expired")
+    assert (who(entry), whence(entry), subject(entry)) == (("", "ada"), BY_SYSTEM, of(finished))
+
+
+def test_export_that_is_forgotten_is_recorded(finished, monkeypatch):
+    old = timezone.now() - timedelta(days=100)
+    put(finished, Status.SUCCEEDED, finished_at=old, expires_at=old)
+    monkeypatch.setattr(sys, "argv", ["manage.py", "prune_exports"])
+
+    call_command("prune_exports")
+
+    entry = the("export_deleted")
+    assert not Export.objects.exists()
+    assert (who(entry), whence(entry), subject(entry)) == (("", "ada"), BY_COMMAND, of(finished))
+
+
+def test_export_that_goes_with_its_owner_is_recorded(ada, operator, export):
+    operator.post(f"/admin/auth/user/{ada.pk}/delete/", {"post": "yes"})
+
+    entry = the("export_deleted")
+    assert not Export.objects.exists()
+    assert (who(entry), whence(entry), subject(entry)) == (
+        ("operator", "ada"),
+        BY_ADMIN,
+        of(export),
+    )
+
+
+# -- Replays -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stream():
+    with transaction.atomic():
+        publish.append("user-7", "counted", {})
+
+
+def test_replay_is_recorded_with_what_was_asked_for(stream, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["manage.py", "replay_events"])
+
+    call_command("replay_events", stream=["user-7"], since="2h")
+
+    entry = the("streams_replayed")
+    assert (who(entry), whence(entry), subject(entry)) == (
+        ("", ""),
+        BY_COMMAND,
+        ("stream", "user-7", "user-7"),
+    )
+    assert entry.details == {
+        "streams": ["user-7"],
+        "since": "2h",
+        "command": "replay_events",
+        "account": getpass.getuser(),
+    }
+
+
+def test_dry_run_replays_nothing_and_is_not_recorded(stream):
+    call_command("replay_events", dry_run=True)
+
+    assert entries("streams_replayed") == []

@@ -1,0 +1,117 @@
+"""What an entry of the audit trail may say, and that the documents name every action."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.test import RequestFactory
+
+from notifications.audit import origin
+from notifications.audit.actions import Action, Interface
+from notifications.audit.record import MAX_DETAILS_BYTES, bounded, visible
+
+OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+
+
+def rows(heading):
+    """The table below that heading of operations.md, by the name in its first cell."""
+    _, _, below = OPERATIONS.read_text().partition(f"\n## {heading}\n")
+    section = below.partition("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", section, re.M))
+
+
+def test_every_action_is_documented_by_its_name_and_no_other():
+    assert rows("Who did what?") == {
+        **{each.value: str(each.label) for each in Action},
+        **{each.value: str(each.label) for each in Interface},
+    }
+
+
+@pytest.mark.parametrize("choices", [Action, Interface])
+def test_value_fits_its_column(choices):
+    longest = {Action: 30, Interface: 10}[choices]
+
+    assert max(len(each) for each in choices.values) <= longest
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Ada Lovelace, Zürich 東京", "Ada Lovelace, Zürich 東京"),
+        ("a\nb\tc\0d", "a\\nb\\tc\\x00d"),
+        ("\x1b]0;x\x07", "\\x1b]0;x\\x07"),
+        ("\u202egpj\u2066\u200b\ufeff\u2028", "\\u202egpj\\u2066\\u200b\\ufeff\\u2028"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_text_is_shown_as_it_is_but_for_what_steers(text, shown):
+    assert visible(text) == shown
+
+
+def test_text_is_no_longer_than_its_column():
+    assert len(visible("x" * 500)) == len(visible("\n" * 500)) == 200
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"names": [f"name {number}" for number in range(1_000)]},
+        {"text": "x" * 10_000},
+        {f"key {number}": "\n" * 1_000 for number in range(50)},
+        {"names": ["ü" * 150] * 30, "rows": 1},
+    ],
+)
+def test_details_have_an_end_and_say_so(details):
+    kept = bounded(details)
+
+    assert len(json.dumps(kept).encode()) <= MAX_DETAILS_BYTES
+    assert kept
+
+
+def test_details_that_fit_are_kept_as_they_are():
+    details = {"rows": 3, "team": "Analysts", "names": ["a", "b"], "is_new": True}
+
+    assert bounded(details) == details
+
+
+def test_list_that_is_too_long_says_how_many_more_there_are():
+    assert bounded({"names": ["x"] * 23})["names"][20:] == ["… 3 more"]
+
+
+@pytest.mark.parametrize(
+    ("apps", "headers", "interface"),
+    [
+        ([], {}, "page"),
+        (["exports"], {"authorization": "Basic eDp5"}, "page"),
+        (["admin"], {}, "admin"),
+        (["ninja"], {}, "api"),
+        (["ninja"], {"authorization": "Bearer x"}, "token"),
+    ],
+)
+def test_interface_is_told_by_the_address_and_the_header(apps, headers, interface):
+    request = RequestFactory().get("/", headers=headers)
+    request.resolver_match = SimpleNamespace(app_names=apps)
+
+    assert origin.of(request).interface == interface
+
+
+@pytest.mark.parametrize(
+    ("argv", "interface", "command"),
+    [
+        (["manage.py", "export", "flights"], "command", "export"),
+        (["/srv/app/manage.py"], "command", ""),
+        (["/usr/bin/django-admin", "shell"], "command", "shell"),
+        (["/lib/django/__main__.py", "shell"], "command", "shell"),
+        (["/lib/celery/__main__.py", "worker"], "system", ""),
+        (["/usr/bin/daphne", "config.asgi"], "system", ""),
+        ([""], "system", ""),
+    ],
+)
+def test_process_is_told_by_its_command_line(monkeypatch, argv, interface, command):
+    monkeypatch.setattr("sys.argv", argv)
+
+    assert (origin.current().interface, origin.current().command) == (interface, command)
