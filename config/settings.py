@@ -276,10 +276,7 @@ NOTIFICATIONS_STALLED_SECONDS = env.float(
 )
 NOTIFICATIONS_RETENTION_DAYS = env.int("NOTIFICATIONS_RETENTION_DAYS", 30, validate=_at_least_1)
 NOTIFICATIONS_AUDIT_DAYS = env.int(
-    # More has no date before it.
-    "NOTIFICATIONS_AUDIT_DAYS",
-    365,
-    validate=validate.Range(min=1, max=36_500),
+    "NOTIFICATIONS_AUDIT_DAYS", 365, validate=validate.Range(min=1, max=36_500)
 )
 NOTIFICATIONS_DATABASE_THREADS = env.int("NOTIFICATIONS_DATABASE_THREADS", 4, validate=_at_least_1)
 

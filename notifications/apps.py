@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,9 +11,10 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         from notifications import languages, leaving, recheck  # noqa: PLC0415 - models are there only now
-        from notifications.audit import signals  # noqa: PLC0415 - as above
+        from notifications.audit import middleware, signals  # noqa: PLC0415 - as above
 
         languages.connect()
         leaving.connect()
         recheck.connect()
         signals.connect()
+        checks.register(middleware.check, "notifications")

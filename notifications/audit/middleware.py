@@ -1,10 +1,12 @@
-"""Let the audit trail know which request acts."""
+"""Let the audit trail know which request acts, and `manage.py check` whether it can."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.utils.decorators import sync_and_async_middleware
 
 from notifications.audit.origin import answering
@@ -35,3 +37,12 @@ def audited(
             return get_response(request)  # type: ignore[return-value]  # Not awaitable here.
 
     return answer
+
+
+def check(**_: Any) -> list[CheckMessage]:
+    """Django's system check: the middleware is there."""
+    name = f"{__name__}.{audited.__name__}"
+    if name in settings.MIDDLEWARE:
+        return []
+    problem = "Entries of the audit trail will have neither actor nor address."
+    return [Warning(problem, hint=f'Add "{name}" to MIDDLEWARE.', id="notifications.W001")]

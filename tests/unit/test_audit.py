@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from django.test import RequestFactory
 
-from notifications.audit import origin
+from notifications.audit import middleware, origin
 from notifications.audit.actions import Action, Interface
 from notifications.audit.record import MAX_DETAILS_BYTES, bounded, visible
 
@@ -115,3 +115,13 @@ def test_process_is_told_by_its_command_line(monkeypatch, argv, interface, comma
     monkeypatch.setattr("sys.argv", argv)
 
     assert (origin.current().interface, origin.current().command) == (interface, command)
+
+
+def test_check_says_that_the_middleware_is_missing(settings):
+    assert middleware.check() == []
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "audit" not in each]
+
+    [warning] = middleware.check()
+
+    assert warning.id == "notifications.W001"
+    assert warning.hint == 'Add "notifications.audit.middleware.audited" to MIDDLEWARE.'
