@@ -12,16 +12,22 @@ from notifications.audit.actions import Action
 from notifications.audit.record import About, record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.contrib.auth.models import User
 
 SHARED = "_shared_exports"  # an attribute of a group, from one signal to the next
 
 
 def record_action(
-    action: Action, export: Export, *, by: User | None = None, **details: Any
+    action: Action,
+    export: Export,
+    *,
+    by: User | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an entry about `export`, in the transaction of the caller."""
-    what = {"exporter": export.exporter, "format": export.format, **details}
+    what = {"exporter": export.exporter, "format": export.format, **(details or {})}
     about = About("export", str(export.pk), export.label)
     record(action, about, by=by, owner=export.owner, details=what)
 
@@ -33,9 +39,11 @@ def record_start(export: Export, *, by: User | None = None) -> None:
     if export.origin_id is None:
         record_action(Action.EXPORT_STARTED, export, by=by)
     else:
-        record_action(Action.EXPORT_REPEATED, export, by=by, origin=str(export.origin_id))
+        record_action(
+            Action.EXPORT_REPEATED, export, by=by, details={"origin": str(export.origin_id)}
+        )
     if export.team is not None:
-        record_action(Action.EXPORT_SHARED, export, by=by, team=export.team.name)
+        record_action(Action.EXPORT_SHARED, export, by=by, details={"team": export.team.name})
 
 
 def connect() -> None:
@@ -47,7 +55,7 @@ def connect() -> None:
 
 def _export_deleted(instance: Export, **_: Any) -> None:
     """By `prune`, or with its owner."""
-    record_action(Action.EXPORT_DELETED, instance, rows=instance.rows_done)
+    record_action(Action.EXPORT_DELETED, instance, details={"rows": instance.rows_done})
 
 
 def _team_is_deleted(instance: Group, **_: Any) -> None:

@@ -160,13 +160,8 @@ def _record(request: HttpRequest, export: Export, part: ranges.Range | None) -> 
             address=client_address(request),
             range=wanted,
         )
-        record_action(
-            Action.EXPORT_DOWNLOADED,
-            export,
-            rows=export.rows_done,
-            bytes=export.bytes,
-            **({"range": wanted} if wanted else {}),
-        )
+        details = {"rows": export.rows_done, "bytes": export.bytes, "range": wanted}
+        record_action(Action.EXPORT_DOWNLOADED, export, details=details)
 
 
 # -- How the bytes get there: EXPORTS_DOWNLOAD -----------------------------------------

@@ -149,7 +149,7 @@ class _Run:
                 export.parts.exclude(file="").update(file="")
                 changed = Export.objects.filter(pk=export.pk).exclude(file="").update(file="")
                 if changed and action:
-                    record_action(action, export, rows=export.rows_done, bytes=export.bytes)
+                    record_action(action, export, details={"bytes": export.bytes})
         return True
 
     def _has_deleted(self, export_id: UUID, delete: Callable[[], int]) -> bool:

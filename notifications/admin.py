@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -199,7 +199,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Not generic when
 
     @cached_property
     def count(self) -> int:
-        return int(self.object_list.order_by().values("pk")[:COUNTED].count())  # type: ignore[union-attr]  # A queryset.
+        rows = cast("QuerySet[Any]", self.object_list)
+        return rows.order_by().values("pk")[:COUNTED].count()
 
 
 def _newest() -> QuerySet[AuditEntry]:

@@ -121,7 +121,7 @@ def _user_was_saved(
 def _is_rehash(user: Any, update_fields: frozenset[str] | None) -> bool:
     """Whether this is the same password, hashed anew at a sign-in by Django's newer default."""
     return (
-        update_fields == {"password"}
+        update_fields == frozenset({"password"})
         and getattr(user, "_password", None) is None
         and user.has_usable_password()
     )

@@ -512,7 +512,9 @@ def test_a_mixin_without_an_exporter_is_refused_at_start_up():
 def test_a_mixin_with_an_exporter_that_is_not_there_is_refused_at_start_up():
     problem = problems(Flight, exporter="flihgts")["exports.E003"]
 
-    assert problem.msg.startswith('There is no exporter "flihgts". There are: airports, flights')
+    assert problem.msg.startswith(
+        'There is no exporter "flihgts". There are: airports, audit, flights'
+    )
 
 
 def test_a_mixin_with_the_exporter_of_another_model_is_refused_at_start_up():

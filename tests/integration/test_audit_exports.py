@@ -285,6 +285,7 @@ def test_download_is_recorded(operator, finished, path, origin):
         "format": "csv",
         "rows": 3,
         "bytes": finished.bytes,
+        "range": "",
     }
 
 
