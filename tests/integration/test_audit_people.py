@@ -200,7 +200,7 @@ def change(operator, user, **fields):
     assert answer.status_code == 302, answer.context["errors"]
 
 
-def test_user_who_is_deactivated_and_loses_the_staff_flag_is_recorded(ada, operator):
+def test_user_who_is_deactivated_is_recorded(ada, operator):
     User.objects.filter(pk=ada.pk).update(is_staff=True)
 
     change(operator, ada)
@@ -217,7 +217,7 @@ def test_user_who_becomes_superuser_is_recorded(ada, operator):
     assert (who(entry), entry.details) == (("operator", ""), {"rights": ["is_superuser"]})
 
 
-def test_team_and_permission_that_a_user_gets_and_loses_are_recorded(ada, operator):
+def test_team_and_permission_of_a_user_are_recorded(ada, operator):
     team = Group.objects.create(name="Analysts")
     permission = Permission.objects.get(codename="export_flight")
 

@@ -129,7 +129,7 @@ STREAMS = Owned(
 TRAIL = Owned(
     frozenset({"AuditEntry"}),
     (".auditentry_set.",),
-    # The one door, those that save what it has made, and what removes old entries.
+    # The one door. `attempts` saves what it makes; `prune` deletes past the model's querysets.
     ("notifications.audit.record",),
 )
 INBOXES = Owned(frozenset({"Inbox"}), (".inbox.",), ("notifications.inbox", "notifications.mail"))
