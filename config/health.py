@@ -5,7 +5,7 @@ The person with a terminal has more: `manage.py healthcheck`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
@@ -14,7 +14,7 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
 from config.supply import supply
-from exports import health
+from exports import health, room
 from exports.health import NotWell
 
 if TYPE_CHECKING:
@@ -43,11 +43,23 @@ def live(_: HttpRequest) -> JsonResponse:
 
 @never_cache
 def ready(_: HttpRequest) -> JsonResponse:
-    """200 only when the database, Redis and a worker answer; else 503 and which does not."""
+    """200 only when the database, Redis and a worker answer; else 503 and which does not.
+
+    A lack of room is said and does not make it 503: files that are there can be downloaded.
+    """
     checks = {name: _ask(check) for name, check in CHECKS.items()}
     well = all(answer == "ok" for answer in checks.values())
-    body = {"status": "ok" if well else "not ready", "checks": checks}
+    body: dict[str, Any] = {"status": "ok" if well else "not ready", "checks": checks}
+    if checks["database"] == "ok":
+        body["space"] = _space()
     return JsonResponse(body, status=200 if well else 503)
+
+
+def _space() -> dict[str, Any] | None:
+    try:
+        return room.state()
+    except DatabaseError:  # It is not migrated yet, or has gone since.
+        return None
 
 
 def _ask(check: Callable[[], object]) -> str:

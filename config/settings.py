@@ -15,9 +15,11 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
 from config import embedded, storage
+from config.sizes import size
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
+env.add_parser("size", size)
 
 _at_least_1 = validate.Range(min=1)
 _at_least_0 = validate.Range(min=0)
@@ -241,14 +243,19 @@ EXPORTS_TURN_SECONDS = env.float("EXPORTS_TURN_SECONDS", 5.0, validate=_at_least
 EXPORTS_LEASE_SECONDS = env.int("EXPORTS_LEASE_SECONDS", 30, validate=_at_least_1)
 EXPORTS_MAX_ATTEMPTS = env.int("EXPORTS_MAX_ATTEMPTS", 3, validate=_at_least_1)
 EXPORTS_LOG_LINES = env.int("EXPORTS_LOG_LINES", 10_000, validate=_at_least_1)
+EXPORTS_LOG_BYTES = env.size("EXPORTS_LOG_BYTES", "10MiB")
 EXPORTS_EXPIRE_DAYS = env.int("EXPORTS_EXPIRE_DAYS", 7, validate=_at_least_1)
 EXPORTS_RETENTION_DAYS = env.int("EXPORTS_RETENTION_DAYS", 90, validate=_at_least_1)
 EXPORTS_MAX_ACTIVE = env.int("EXPORTS_MAX_ACTIVE", 10, validate=_at_least_0)
 EXPORTS_MAX_REQUESTS_PER_MINUTE = env.int(
     "EXPORTS_MAX_REQUESTS_PER_MINUTE", 30, validate=_at_least_0
 )
+EXPORTS_MAX_REQUESTS_PER_DAY = env.int("EXPORTS_MAX_REQUESTS_PER_DAY", 2_000, validate=_at_least_0)
 EXPORTS_MAX_ROWS = env.int("EXPORTS_MAX_ROWS", 0, validate=_at_least_0)
-EXPORTS_MAX_BYTES = env.int("EXPORTS_MAX_BYTES", 0, validate=_at_least_0)
+EXPORTS_MAX_BYTES = env.size("EXPORTS_MAX_BYTES", 0)
+EXPORTS_MAX_STORED_BYTES_PER_USER = env.size("EXPORTS_MAX_STORED_BYTES_PER_USER", "10GiB")
+EXPORTS_MAX_STORED_BYTES = env.size("EXPORTS_MAX_STORED_BYTES", "100GiB")
+EXPORTS_MIN_FREE_BYTES = env.size("EXPORTS_MIN_FREE_BYTES", "1GiB")
 EXPORTS_REQUEST_CONTEXT = env.str("EXPORTS_REQUEST_CONTEXT", "")
 EXPORTS_PREVIEWS = env.int("EXPORTS_PREVIEWS", 4, validate=_at_least_1)
 EXPORTS_WORK_DIR = env.path("EXPORTS_WORK_DIR", VAR_DIR / "work").resolve()

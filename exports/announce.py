@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import F
 
 from exports.conf import conf
+from exports.engine.joblog import line_bytes
 from exports.models import Export
 from exports.snapshot import snapshot
 from notifications import publish
@@ -40,11 +41,16 @@ def _to_translate(export: Export) -> dict[str, Any]:
 def append_lines(export_id: uuid.UUID, lines: Sequence[dict[str, Any]]) -> None:
     """Append to the log of an export that somebody else holds."""
     if lines:
-        export = Export.objects.only("pk", "log_lines").get(pk=export_id)
+        export = Export.objects.only("pk", "log_lines", "log_bytes").get(pk=export_id)
         kept = capped(export, lines)
-        counted = F("log_lines") + len(lines)
-        Export.objects.filter(pk=export_id).update(log_lines=counted)
+        Export.objects.filter(pk=export_id).update(**counted(lines))
         publish.append_many(export.stream, [("log", line) for line in kept])
+
+
+def counted(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What an UPDATE sets in an export whose log is given `lines`, dropped ones included."""
+    size = sum(map(line_bytes, lines))
+    return {"log_lines": F("log_lines") + len(lines), "log_bytes": F("log_bytes") + size}
 
 
 def capped(
@@ -52,18 +58,24 @@ def capped(
 ) -> Sequence[dict[str, Any]]:
     """What of `lines` the log of `export` still takes, and one that says when it is full.
 
-    The last `keep_last` of them are kept in any case. To be asked before `log_lines` is
-    raised by the number of all of them.
+    The last `keep_last` of them are kept in any case. To be called before `counted` is written.
     """
-    room = conf.LOG_LINES - 1 - export.log_lines
-    if len(lines) <= room:
+    room, space = conf.LOG_LINES - 1 - export.log_lines, conf.LOG_BYTES - export.log_bytes
+    was_full = room < 0 or space < 0
+    first = 0
+    for line in lines:
+        space -= line_bytes(line)
+        if first >= room or space < 0:
+            break
+        first += 1
+    else:
         return lines
+    most = f"{conf.LOG_LINES:,} lines" if first >= room else f"{conf.LOG_BYTES:,} bytes"
     full = {
         "level": "WARNING",
-        "message": f"The log is full at {conf.LOG_LINES:,} lines. What follows is not kept.",
+        "message": f"The log is full at {most}. What follows is not kept.",
         "logger": __name__,
     }
-    notice = [full] if room >= 0 else []
-    first = max(room, 0)
+    notice = [] if was_full else [full]
     last = lines[max(first, len(lines) - keep_last) :]
     return [*lines[:first], *notice, *last]

@@ -42,6 +42,7 @@ WHICH = frozenset({401, 404})
 WHEN = frozenset({401, 403, 404, 409})
 WHAT = frozenset({401, 403, 422})
 FILE = frozenset({401, 403, 404, 410, 503})
+LIMITS = frozenset({429, 507})
 
 # What a line of a log has at least.
 BARE = {"level": "", "message": "", "logger": "", "worker": None, "attempt": None}
@@ -120,6 +121,7 @@ class ExportOut(Schema):
     origin: UUID | None
     status: str
     stage: str
+    waits_for: Literal["", "space"]
     rows_done: int
     rows_again: int
     rows_total: int | None
@@ -144,7 +146,10 @@ class ExportOut(Schema):
 
 
 class Limited(Problem):
-    """Which limit it was, and how much is allowed. Retry-After is there if it is known."""
+    """Which limit it was, and how much is allowed. Retry-After is there if it is known.
+
+    507 is a limit of nobody's own: there is no room for files.
+    """
 
     limit: str
     allowed: int
@@ -225,7 +230,7 @@ def _filters(exporter: Exporter, request: HttpRequest) -> list[str]:
 
 @router.post(
     "/exports",
-    response={200: ExportOut, 202: ExportOut, WHAT: Problem, 429: Limited},
+    response={200: ExportOut, 202: ExportOut, WHAT: Problem, LIMITS: Limited},
     summary="Start an export",
 )
 def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) -> Any:
@@ -293,7 +298,7 @@ def resume_export(request: HttpRequest, export_id: UUID) -> Any:
 
 @router.post(
     "/exports/{uuid:export_id}/retry",
-    response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, 429: Limited},
+    response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, LIMITS: Limited},
     summary="Ask again what has failed or was cancelled",
 )
 def retry_export(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
@@ -305,7 +310,7 @@ def retry_export(request: HttpRequest, export_id: UUID, response: HttpResponse) 
 
 @router.post(
     "/exports/{uuid:export_id}/again",
-    response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, 429: Limited},
+    response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, LIMITS: Limited},
     summary="Ask again what has succeeded",
 )
 def run_export_again(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
@@ -412,7 +417,7 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(OverLimit)
     def too_many(_: HttpRequest, error: OverLimit) -> HttpResponse:
-        refusal = problem(429, str(error), limit=error.limit, allowed=error.allowed)
+        refusal = problem(error.status, str(error), limit=error.limit, allowed=error.allowed)
         return over_limit(refusal, error)
 
     @api.exception_handler(NoFile)

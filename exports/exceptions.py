@@ -17,16 +17,21 @@ ExportError
 │   └── InvalidSelection
 ├── OverLimit             the person has asked for as much as they may: later, perhaps
 │   ├── TooManyExports
-│   └── TooManyRequests
+│   ├── TooManyRequests
+│   ├── TooManyInADay
+│   ├── OverQuota
+│   └── OutOfSpace        nobody's limit but the site's: no room for files
 ├── IllegalMove           this export cannot do that now
 ├── TookTooLong           an answer that nobody need wait for: do without it
 ├── TooLarge              its rows or its file are more than an export may have
+├── NoRoom                a running export must wait until there is room for files
 ├── UnreadableRow         a value that cannot be read or computed
 ├── Unwritable            a value that the format cannot hold
 ├── RepeatedKey           rows share a key, by which an export tells them apart
 ├── WrongCount            the file would not have the rows that the database has
 ├── StorageFailed         where files are kept refused, or lost what it was given
 └── LostRace              another process got there first: look again
+    ├── Waits             it is queued, and there is no room for its file yet
     ├── Fenced            this worker's claim is not its own any more
     └── Stopped           the export was asked to stop while a worker held it
 
@@ -155,6 +160,7 @@ class OverLimit(ExportError):
     """
 
     limit = ""
+    status = 429  # in HTTP
 
     def __init__(self, message: str, *, allowed: int, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -170,12 +176,33 @@ class TooManyRequests(OverLimit):
     limit = "requests_per_minute"
 
 
+class TooManyInADay(OverLimit):
+    limit = "requests_per_day"
+
+
+class OverQuota(OverLimit):
+    """The owner's files take as much as they may. Like the other limits of a person it is 429."""
+
+    limit = "stored_bytes"
+
+
+class OutOfSpace(OverLimit):
+    """There is no room for anybody's files. No person is to blame, so it is no 4xx: 507."""
+
+    limit = "space"
+    status = 507
+
+
 class TookTooLong(ExportError):
     """A query that was given a time, and needs more."""
 
 
 class TooLarge(ExportError):
     """More rows or bytes than an export may have. The message has both numbers."""
+
+
+class NoRoom(ExportError):
+    """The disk is nearly full, or all files together take as much as they may."""
 
 
 class IllegalMove(ExportError):
@@ -211,6 +238,10 @@ class StorageFailed(ExportError):
 
 class LostRace(ExportError):
     """A conditional UPDATE changed no row. Nothing was written."""
+
+
+class Waits(LostRace):
+    """A queued export that cannot begin before there is room for its file."""
 
 
 class Fenced(LostRace):

@@ -30,7 +30,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
 from django.utils import timezone
 
-from exports import queue
+from exports import queue, room
 from exports.conf import conf
 from exports.leases import Now
 from exports.models import HELD, Export, Status
@@ -194,6 +194,28 @@ def work_directory() -> str:
     return f"{folder}, {shutil.disk_usage(folder).free / 1e9:,.1f} GB free"
 
 
+def space() -> str:
+    """How much is stored of what may be, and how much stays free of what must."""
+    known = room.state()
+    places = {"storage": known["storage_free"], "work directory": known["work_free"]}
+    parts = [
+        _of("stored", known["stored"], known["stored_allowed"], "of"),
+        *(
+            _of(f"free in the {place}", free, known["floor"], "floor")
+            for place, free in places.items()
+            if free is not None  # A bucket does not say.
+        ),
+    ]
+    if known["lacking"]:
+        raise NotWell("; ".join([*parts, str(known["lacking"])]))
+    return "; ".join(parts)
+
+
+def _of(name: str, value: int, limit: int, word: str) -> str:
+    most = f" ({word} {limit / 1e9:,.1f} GB)" if limit else ""
+    return f"{name}: {value / 1e9:,.1f} GB{most}"
+
+
 def pushes() -> str:
     """Whether what this process pushes is taken by the channel layer."""
     sent, failed = push.counters["sent"], push.counters["failed"]
@@ -268,6 +290,13 @@ CHECKS = (
         "work directory",
         work_directory,
         "See that EXPORTS_WORK_DIR is a directory that this user may write to, with room in it.",
+    ),
+    Check(
+        "space",
+        space,
+        "Make room: manage.py prune_exports, or raise EXPORTS_MAX_STORED_BYTES or lower "
+        "EXPORTS_EXPIRE_DAYS. Nothing is accepted or begun before.",
+        ("migrations",),
     ),
     Check("exporters", exporters, "Mend the declarations: manage.py check shows all."),
 )

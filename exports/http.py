@@ -41,8 +41,8 @@ def told_if_under_way(request: HttpRequest, export: Export, is_new: bool) -> Exp
 
 
 def over_limit(response: R, error: OverLimit) -> R:
-    """`response` as the answer to who has asked for too much, and when to ask again."""
-    response.status_code = 429
+    """Turn `response` into a refusal by a limit: 429, or 507 without room; with Retry-After."""
+    response.status_code = error.status
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -16,8 +16,8 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from exports import limits, parts, question, queue
-from exports.announce import announce, capped
+from exports import limits, parts, question, queue, room
+from exports.announce import announce, capped, counted
 from exports.audited import record_action, record_start
 from exports.conf import conf
 from exports.exceptions import (
@@ -27,9 +27,10 @@ from exports.exceptions import (
     NotPermitted,
     OverLimit,
     RequestError,
+    Waits,
 )
 from exports.leases import Now, until
-from exports.models import FINAL, HELD, MOVES, Export, Part, Stage, Status, TaskRun
+from exports.models import FINAL, HELD, MOVES, Export, Part, Stage, Status, TaskRun, Wait
 from exports.reasons import recalled, written
 from exports.sentences import Sentence
 from exports.snapshot import NAMED, reload
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from exports.question import Question
 
 
-# Log lines that a move keeps though the log is full: they say how it ended.
+# Log lines that the last move keeps though the log is full: they say how it ended.
 LAST_LINES = 5
 
 # An export that was enqueued this long ago, and is not among the messages that wait, may be
@@ -77,8 +78,8 @@ def move(
     if new not in MOVES[old]:
         raise IllegalMove(_refusal(export, new))
     here = Export.objects.filter(pk=export.pk, status=old, attempt=export.attempt)
-    kept = capped(export, lines, keep_last=LAST_LINES)
-    fields |= {"log_lines": F("log_lines") + len(lines), "version": F("version") + 1}
+    kept = capped(export, lines, keep_last=LAST_LINES if new in FINAL else 0)
+    fields |= {**counted(lines), "version": F("version") + 1}
     if not here.update(status=new, **fields):
         # As the status is stored: labels are in somebody's language, and this is for logs.
         raise LostRace(f"Export {export.pk} is not {old} any more.")
@@ -253,8 +254,11 @@ def resume(export: Export, *, by: User | None = None) -> None:
         if export.status != Status.PAUSED:
             # Not left to MOVES: running -> queued is for workers that give it back.
             raise IllegalMove(_it_is(export, _("Only a paused one can be resumed.")))
-        lines = _asked("Resumed", by)
-        move(export, Status.QUEUED, "export.queued", lines=lines, queued_at=Now())
+        if export.resumes >= limits.MOST_RESUMES:
+            often = _("It has been resumed too often. Cancel it, and ask for it again.")
+            raise IllegalMove(_it_is(export, often))
+        fields = {"queued_at": Now(), "waits_for": Wait.NOTHING, "resumes": export.resumes + 1}
+        move(export, Status.QUEUED, "export.queued", lines=_asked("Resumed", by), **fields)
         record_action(Action.EXPORT_RESUMED, export, by=by)
         _enqueue_after_commit(export)
 
@@ -283,11 +287,15 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
     """Take a queued export for this worker, with the next attempt and a fresh lease.
 
     Raises LostRace when there is nothing to do: another has it, or it is over. That is how
-    a task that the broker delivers twice does nothing the second time.
+    a task that the broker delivers twice does nothing the second time. Raises Waits, and says so
+    on its streams, when there is no room to write it.
     """
     export = Export.objects.filter(pk=export_id, status=Status.QUEUED).first()
     if export is None:
         raise LostRace(f"Export {export_id} does not wait for a worker.")
+    if lacking := room.shortage_for(export):
+        room.let_wait(export)
+        raise Waits(f"Export {export_id} waits for room: {lacking}.")
     with atomic():
         move(
             export,
@@ -302,6 +310,7 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
             rate=None,
             error="",
             reason=None,
+            waits_for=Wait.NOTHING,
         )
         if task_id:
             TaskRun.objects.create(export=export, task_id=task_id, attempt=export.attempt)
@@ -369,16 +378,21 @@ def _rest(export: Export, lines: Sequence[dict[str, Any]], **fields: Any) -> Non
 
 
 def hand_over(
-    export: Export, claimed: Iterable[Part] = (), *, lines: Sequence[dict[str, Any]] = ()
+    export: Export,
+    claimed: Iterable[Part] = (),
+    *,
+    lines: Sequence[dict[str, Any]] = (),
+    waits_for: Wait = Wait.NOTHING,
 ) -> None:
     """Put the export back for another worker, finished parts kept, and those `claimed` opened.
 
-    Who helps gives its part back, too, at its next report.
+    Who helps gives its part back, too, at its next report. Without `waits_for`, another worker is
+    told at once; else `rescue` tells one when there is room.
     """
     try:
         with atomic():
             parts.give_back(claimed)
-            fields = parts.totals(export.pk)
+            fields = {**parts.totals(export.pk), "waits_for": waits_for}
             _requeue(export, "export.queued", lines, handovers=export.handovers + 1, **fields)
     except LostRace:
         # Asked to stop in the last moment, or fenced: settle() tells which.
@@ -388,7 +402,8 @@ def hand_over(
 def _requeue(export: Export, event: str, lines: Sequence[dict[str, Any]], **fields: Any) -> None:
     fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None, "queued_at": Now()}
     move(export, Status.QUEUED, event, lines=lines, **fields)
-    _enqueue_after_commit(export)
+    if not export.waits_for:
+        _enqueue_after_commit(export)
 
 
 # -- Rescue ------------------------------------------------------------------------------
@@ -404,6 +419,7 @@ def rescue() -> dict[str, int]:
         # Lost: its lease was renewed, or somebody else has rescued it.
         with suppress(LostRace):
             done[_rescue(export_id)] += 1
+    room.end_waits()
     done["enqueued"] = _enqueue_forgotten()
     return done
 
@@ -455,7 +471,8 @@ def _lost_workers(count: int, last: str) -> Sentence:
 def _enqueue_forgotten() -> int:
     """Enqueue what waits and the broker does not know of. Twice does no harm: see claim."""
     stale = Now() - timedelta(seconds=FORGOTTEN_SECONDS)
-    queued = Export.objects.filter(status=Status.QUEUED)
+    # One that waits for room would be refused by every worker.
+    queued = Export.objects.filter(status=Status.QUEUED, waits_for=Wait.NOTHING)
     never = queued.filter(enqueued_at=None)
     waiting = queue.waiting()
     if waiting is not None and waiting < queued.count():

@@ -13,9 +13,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.utils.translation import gettext as _
 
-from exports import registry
+from exports import figures, registry, room
 from exports.conf import conf
-from exports.exceptions import TooLarge, TooManyExports, TooManyRequests
+from exports.exceptions import TooLarge, TooManyExports, TooManyInADay, TooManyRequests
 from exports.leases import Now
 from exports.models import FINAL, Export
 from exports.sentences import Sentence
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 WINDOW_SECONDS = 60
+DAY_SECONDS = 24 * 3600
+
+# How often one export may be resumed.
+MOST_RESUMES = 100
 
 
 def lock(user: User) -> None:
@@ -41,6 +45,8 @@ def check_request(user: User) -> None:
     """Whether `user` may have one export more. Raises OverLimit. Call `lock` before."""
     _check_active(user)
     _check_rate(user)
+    _check_day(user)
+    room.check_request(user)
 
 
 def _check_active(user: User) -> None:
@@ -59,15 +65,7 @@ def _check_active(user: User) -> None:
 
 def _check_rate(user: User) -> None:
     allowed = conf.MAX_REQUESTS_PER_MINUTE
-    if not allowed:
-        return
-    newest = Export.objects.filter(owner=user).order_by("-created_at")
-    # By the database's clock, which they were dated by.
-    age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
-    # There is room when the last of as many as are allowed is a window old.
-    last = newest.values_list(age, flat=True)[allowed - 1 : allowed].first()
-    if last is not None and last.total_seconds() < WINDOW_SECONDS:
-        wait = max(1, ceil(WINDOW_SECONDS - last.total_seconds()))
+    if wait := _wait(user, allowed, WINDOW_SECONDS):
         raise TooManyRequests(
             _(
                 "You have asked for %(allowed)d of at most %(allowed)d exports in a minute. "
@@ -77,6 +75,31 @@ def _check_rate(user: User) -> None:
             allowed=allowed,
             retry_after=wait,
         )
+
+
+def _check_day(user: User) -> None:
+    allowed = conf.MAX_REQUESTS_PER_DAY
+    if wait := _wait(user, allowed, DAY_SECONDS):
+        raise TooManyInADay(
+            _("You can start %(allowed)d exports a day. Try again in %(wait)s.")
+            % {"allowed": allowed, "wait": figures.duration(wait)},
+            allowed=allowed,
+            retry_after=wait,
+        )
+
+
+def _wait(user: User, allowed: int, window: int) -> int:
+    """Return the seconds until `user` has asked for fewer than `allowed` in `window`; 0 for now."""
+    if not allowed:
+        return 0
+    newest = Export.objects.filter(owner=user).order_by("-created_at")
+    # By the database's clock, which they were dated by.
+    age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
+    # There is room when the last of as many as are allowed is a window old.
+    last = newest.values_list(age, flat=True)[allowed - 1 : allowed].first()
+    if last is None or last.total_seconds() >= window:
+        return 0
+    return max(1, ceil(window - last.total_seconds()))
 
 
 def check_rows(export: Export, total: int) -> None:

@@ -47,7 +47,8 @@ MOVES: dict[Status, frozenset[Status]] = {
     # running -> failed: the exporter raised, the file cannot be stored, or the last of
     # several workers was lost on it.
     # running -> pausing, running -> cancelling: asked; the worker sees it at its next tick.
-    # running -> queued: the worker was told to shut down, or was lost. Finished parts are kept.
+    # running -> queued: the worker was told to shut down, or was lost, or there is no room to
+    # write. Finished parts are kept.
     Status.RUNNING: frozenset(
         {Status.SUCCEEDED, Status.FAILED, Status.PAUSING, Status.CANCELLING, Status.QUEUED}
     ),
@@ -77,6 +78,13 @@ class Stage(models.TextChoices):
     COUNTING = "counting", _("Counting rows")
     EXTRACTING = "extracting", _("Extracting rows")
     ASSEMBLING = "assembling", _("Assembling the file")
+
+
+class Wait(models.TextChoices):
+    """What a queued export waits for besides a worker."""
+
+    NOTHING = "", ""
+    SPACE = "space", _("Waiting for disk space")
 
 
 class Format(models.TextChoices):
@@ -149,6 +157,10 @@ class Export(models.Model):
 
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.NONE, blank=True)
+    # Set where no worker may take it, and where one has given it back.
+    waits_for = models.CharField(
+        max_length=10, choices=Wait, default=Wait.NOTHING, db_default="", blank=True
+    )
     # In English, for programs and logs. `reason` is what it was made of, if that was foreseen:
     # `reasons` says it in the language of who reads it.
     error = models.TextField(_("error"), blank=True)
@@ -179,6 +191,9 @@ class Export(models.Model):
     lease_expires_at = models.DateTimeField(_("lease expires at"), null=True)
     worker = models.CharField(_("worker"), max_length=200, blank=True)
     log_lines = models.PositiveIntegerField(_("log lines"), default=0)
+    log_bytes = models.PositiveBigIntegerField(default=0, db_default=0)
+    # How often it was resumed. Each time leaves events and a row, so there is an end to it.
+    resumes = models.PositiveIntegerField(default=0, db_default=0)
     # Each change that is told takes the next. An export is told of on several streams, whose
     # revisions cannot be compared; of two snapshots, the one with the higher version is newer.
     version = models.PositiveBigIntegerField(default=1)
@@ -224,6 +239,12 @@ class Export(models.Model):
                 fields=["status", "queued_at"],
                 name="export_waiting",
                 condition=~models.Q(status__in=["succeeded", "failed", "cancelled"]),
+            ),
+            # What an owner's files take, and which of them expires first.
+            models.Index(
+                fields=["owner", "expires_at", "bytes"],
+                name="export_stored",
+                condition=~models.Q(file=""),
             ),
         ]
         constraints = [
@@ -385,6 +406,12 @@ class Part(models.Model):
         verbose_name = _("part")
         verbose_name_plural = _("parts")
         ordering = ["export", "number"]
+        indexes = [
+            # What parts take in storage. Of most exports there are none any more.
+            models.Index(
+                fields=["export", "bytes"], name="part_stored", condition=~models.Q(file="")
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["export", "number"], name="one_part_a_number"),
         ]

@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Greatest
 
-from exports.announce import announce, append_lines, capped
+from exports.announce import announce, append_lines, capped, counted
 from exports.exceptions import Fenced, LostRace, Stopped
 from exports.leases import Now, until
 from exports.models import HELD, Export, Part, PartStatus, Stage, Status
@@ -131,7 +131,7 @@ def tick(
         kept = capped(export, lines)
         counters = totals(export.pk)
         fields = {**counters, "rows_most": Greatest("rows_most", counters["rows_done"]), **fields}
-        _update(export, rate=rate, log_lines=F("log_lines") + len(lines), **fields)
+        _update(export, rate=rate, **counted(lines), **fields)
         announce(export, lines=kept)
 
 
@@ -170,6 +170,11 @@ def finish(part: Part, *, file: str, crc32: int) -> None:
         fields = {"file": file, "crc32": crc32, "lease_expires_at": None}
         fields["rows_found"] = part.rows_found
         _update_part(part, status=PartStatus.DONE, **_counters(part), **fields)
+
+
+def forget_files(export: Export) -> None:
+    """Its parts are not in storage any more, and take no room."""
+    export.parts.exclude(file="").update(file="")
 
 
 def check(export: Export) -> None:

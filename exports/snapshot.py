@@ -42,6 +42,7 @@ def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -
         "origin": None if export.origin_id is None else str(export.origin_id),
         "status": str(export.status),
         "stage": str(export.stage),
+        "waits_for": str(export.waits_for) if export.status == Status.QUEUED else "",
         "rows_done": export.rows_done,
         "rows_again": export.rows_again,
         "rows_total": export.rows_total,

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 
 from exports import registry
 from exports.conf import conf
-from exports.models import FINAL, Export, Format, Stage, Status
+from exports.models import FINAL, Export, Format, Stage, Status, Wait
 from exports.reasons import written
 from exports.sentences import Sentence
 
@@ -128,6 +128,7 @@ _done = {
 # what it shows.
 STATES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Waits", {"status": Status.QUEUED, "attempt": 0}),
+    ("Waits for disk space", {"status": Status.QUEUED, "attempt": 0, "waits_for": Wait.SPACE}),
     ("Counts", {**_running, "stage": Stage.COUNTING, "rate": None}),
     (
         "Puts together",

@@ -7,10 +7,14 @@ an export does so only if that is not enough: where there is one worker, it take
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from exports import queue
 from exports.leases import Now
-from exports.models import Export, Part, PartStatus, Status
+from exports.models import Export, Part, PartStatus, Status, Wait
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 REST_SECONDS = 10.0  # A broker that hangs costs three seconds a question: not after each part.
 _rests_until = 0.0
@@ -18,7 +22,7 @@ _rests_until = 0.0
 
 def somebody_waits() -> bool:
     """Whether an export waits for a worker."""
-    return Export.objects.filter(status=Status.QUEUED).exists()
+    return _waiting().exists()
 
 
 def more_wait_than_helpers_make_room_for() -> bool:
@@ -27,8 +31,13 @@ def more_wait_than_helpers_make_room_for() -> bool:
     Only for what a worker would find in the queue: for an export whose message was lost, to
     give way would be to take one's own back at once.
     """
-    waiting = Export.objects.filter(status=Status.QUEUED).count()
+    waiting = _waiting().count()
     return waiting > helpers() and bool(_messages(queue.run_queue()))
+
+
+def _waiting() -> QuerySet[Export]:
+    # No worker could begin what waits for room.
+    return Export.objects.filter(status=Status.QUEUED, waits_for=Wait.NOTHING)
 
 
 def helpers() -> int:

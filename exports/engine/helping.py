@@ -10,12 +10,12 @@ import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from exports import parts, queue, turns
+from exports import parts, queue, room, turns
 from exports.engine import joblog
 from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
 from exports.engine.progress import Ticker
-from exports.exceptions import LostRace
+from exports.exceptions import LostRace, NoRoom
 from exports.models import Consistency, Export, Part, Status
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def help_with(
         helper = _Helper(export, worker, log, keeper, should_stop)
         try:
             helper.help()
-        except (LostRace, _Enough) as reason:
+        except (LostRace, NoRoom, _Enough) as reason:
             logger.info("No more help: %s", reason)
         # Whatever it is, the worker that holds the export meets it, and says so.
         except Exception as error:  # noqa: BLE001 - see above
@@ -77,6 +77,7 @@ class _Helper:
         self._ticker = Ticker(self._tick)
 
     def help(self) -> None:
+        room.check_disk()
         with closing(Extractor(self._export)) as extractor:
             self._keeper.interrupt = extractor.source.interrupt
             part = None if turns.somebody_waits() else self._claim()
@@ -107,5 +108,6 @@ class _Helper:
             raise _Enough("this worker shuts down.")
 
     def _tick(self) -> None:
+        room.check_disk()
         if self._part is not None:
             parts.keep(self._part)

@@ -18,11 +18,12 @@ from exports.conf import conf
 from notifications.publish import UNSENDABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MAX_MESSAGE = 4_000  # characters; the middle of a longer message is in the worker's own log
 HEAD = 1_000  # characters kept of its beginning. The end of a traceback says what went wrong.
 MAX_NAME = 200  # characters of a logger's name or a level's
+LINE_OVERHEAD = 200  # bytes of a line besides its message: names, offset, time
 
 # Beyond what the log of an export takes, the newest lines: they say how it ended.
 LAST_LINES = 5
@@ -41,6 +42,7 @@ class JobLog(logging.Handler):
         self._named = named
         self._room = conf.LOG_LINES
         self._lines: list[dict[str, Any]] = []
+        self._bytes = 0  # of these
         self._last: deque[dict[str, Any]] = deque(maxlen=LAST_LINES)
         self._is_busy = False
 
@@ -59,7 +61,15 @@ class JobLog(logging.Handler):
             }
         finally:
             self._is_busy = False
-        (self._lines if len(self._lines) < self._room else self._last).append(line)
+        self._keep(line)
+
+    def _keep(self, line: dict[str, Any]) -> None:
+        size = line_bytes(line)
+        if len(self._lines) < self._room and self._bytes + size <= conf.LOG_BYTES:
+            self._lines.append(line)
+            self._bytes += size
+        else:
+            self._last.append(line)
 
     def _text(self, record: logging.LogRecord) -> str:
         try:
@@ -74,17 +84,20 @@ class JobLog(logging.Handler):
         """The lines since the last time."""
         with self._locked():
             lines = [*self._lines, *self._last]
-            self._lines = []
-            self._last.clear()
+            self._forget()
         return lines
 
     def give_back(self, lines: list[dict[str, Any]]) -> None:
         """These could not be saved; they come first the next time."""
         with self._locked():
             lines = [*lines, *self._lines, *self._last]
-            self._lines = lines[: self._room]
-            self._last.clear()
-            self._last.extend(lines[self._room :])
+            self._forget()
+            for line in lines:
+                self._keep(line)
+
+    def _forget(self) -> None:
+        self._lines, self._bytes = [], 0
+        self._last.clear()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -94,6 +107,11 @@ class JobLog(logging.Handler):
             yield
         finally:
             self.release()
+
+
+def line_bytes(line: Mapping[str, Any]) -> int:
+    """What a line takes where it is kept, roughly: its message, and what is around it."""
+    return LINE_OVERHEAD + len(line["message"].encode(errors="replace"))
 
 
 def _storable(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports import lifecycle, limits, parts, queue, reasons, turns
+from exports import lifecycle, limits, parts, queue, reasons, room, turns
 from exports.conf import conf
 from exports.engine import joblog, recount, store
 from exports.engine.assemble import assemble
@@ -25,9 +25,9 @@ from exports.engine.plan import key_text
 from exports.engine.progress import INTERVAL, Rate, Ticker
 from exports.engine.retries import is_curable, refusal
 from exports.engine.source import Snapshot
-from exports.exceptions import ExportError, Fenced, LostRace, Stopped
+from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, Stopped
 from exports.leases import Now
-from exports.models import Consistency, Export, Part, Stage, Status
+from exports.models import Consistency, Export, Part, Stage, Status, Wait
 from exports.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ASK_SECONDS = 1.0  # between two questions whether others could help
+QUOTA_SECONDS = 1.0  # between two checks of the quotas, which add up all files of the owner's
 
 
 class _HandOver(Exception):
@@ -64,7 +65,13 @@ def run(
         else:
             if export.status in {Status.FAILED, Status.CANCELLED}:
                 # For good: nobody will ever join its parts.
-                store.delete_others(export)
+                _delete_files(export)
+
+
+def _delete_files(export: Export, *, but: str = "") -> None:
+    """Remove what else there is of it in storage, and let its parts name nothing any more."""
+    if store.delete_others(export, but=but):
+        parts.forget_files(export)
 
 
 def _work(
@@ -75,7 +82,7 @@ def _work(
         with keeper:
             try:
                 _Run(export, log, keeper, should_stop, shares=shares).to_the_end()
-            except (LostRace, _HandOver):
+            except (LostRace, NoRoom, _HandOver):
                 raise
             except Exception:
                 # A query that is ended raises, and an exporter may make something else of it.
@@ -88,6 +95,9 @@ def _work(
     except _HandOver as reason:
         logger.info("%s", reason)
         lifecycle.hand_over(export, keeper.parts, lines=log.take())
+    except NoRoom as error:
+        logger.warning("%s. The export goes on by itself when there is room.", error)
+        lifecycle.hand_over(export, keeper.parts, lines=log.take(), waits_for=Wait.SPACE)
     # Whatever an exporter or a storage raises: the export fails, the worker lives.
     except Exception as error:
         if not is_curable(error):
@@ -142,6 +152,7 @@ class _Run:
         self._should_stop = should_stop
         self._part: Part | None = None  # that is written now
         self._ticker = Ticker(self._tick)
+        self._quotas = Ticker(lambda: room.check_quotas(export), interval=QUOTA_SECONDS)
         self._rate = Rate()
         self._speed: float | None = None  # as of the last report
         self._started = time.monotonic()
@@ -151,6 +162,7 @@ class _Run:
     def to_the_end(self) -> None:
         export = self._export
         logger.info("Export %s, attempt %s by %s.", export.pk, export.attempt, export.worker)
+        room.check_quotas(export)
         with closing(Extractor(export)) as extractor:
             self._keeper.interrupt = extractor.source.interrupt
             if export.consistency == Consistency.SNAPSHOT:
@@ -262,7 +274,7 @@ class _Run:
         if export.status == Status.SUCCEEDED:
             for part in done:
                 store.delete(part.file)
-            store.delete_others(export, but=file["file"])
+            _delete_files(export, but=file["file"])
         else:
             # Asked to pause or cancel in the last moment. A paused one still needs its parts.
             store.delete(file["file"])
@@ -289,6 +301,8 @@ class _Run:
             self._log.give_back(lines)
             raise
         limits.check_bytes(self._export, self._export.bytes)
+        self._quotas.touch()
+        room.check_disk()
         # All workers' rows. Fewer than before are those of a part that was lost.
         self._rate.add(max(self._export.rows_done - before, 0))
         # Now, and not with the next report: until then time passes, and no rows are added.

@@ -201,17 +201,21 @@ def deleted_on_error(name: str) -> Iterator[None]:
         raise
 
 
-def delete(name: str) -> None:
-    """Remove a stored file. What cannot be removed is logged: nothing depends on it."""
+def delete(name: str) -> bool:
+    """Remove a stored file; return whether it is gone. A failure is logged, nothing depends on it."""
     try:
         default_storage.delete(_checked(name))
     # Storages raise what they like: S3's errors are no OSError.
     except Exception as error:  # noqa: BLE001
         logger.warning("%s could not be removed: %s", name, error)
+        return False
+    return True
 
 
-def delete_others(export: Export, *, but: str = "") -> None:
+def delete_others(export: Export, *, but: str = "") -> bool:
     """Remove what else there is of `export` than the stored file `but`: nothing depends on it.
+
+    Return whether all of it is gone.
 
     A worker that was killed between storing a file and saying so has left one that no row
     names.
@@ -221,10 +225,10 @@ def delete_others(export: Export, *, but: str = "") -> None:
         found = _listed(folder)[1]
     except Exception as error:  # noqa: BLE001 - as above
         logger.warning("%s could not be listed: %s", folder, error)
-        return
-    for name in found:
-        if f"{folder}/{name}" != but:
-            delete(f"{folder}/{name}")
+        return False
+    others = [f"{folder}/{name}" for name in found if f"{folder}/{name}" != but]
+    left = [name for name in others if not delete(name)]
+    return not left
 
 
 def delete_all(export: Export) -> int:

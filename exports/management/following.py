@@ -73,7 +73,8 @@ class Following:
                 yield item
 
     def _hint(self) -> None:
-        waits = self.latest is not None and self.latest["status"] == Status.QUEUED
+        latest = self.latest
+        waits = latest is not None and latest["status"] == Status.QUEUED and not latest["waits_for"]
         if waits and not self._has_hinted and time.monotonic() - self._began > PATIENCE:
             self._has_hinted = True
             self._say("No worker has taken it yet. Is one there? manage.py healthcheck")

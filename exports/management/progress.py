@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from exports.models import Stage, Status
+from exports.models import Stage, Status, Wait
 from notifications.management.bars import RateColumn
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def doing(snapshot: Snapshot) -> str:
     """What happens to it just now: "Extracting rows"."""
     if snapshot["status"] == Status.RUNNING and snapshot["stage"]:
         return str(Stage(snapshot["stage"]).label)
+    if snapshot["waits_for"]:
+        return str(Wait(snapshot["waits_for"]).label)
     if snapshot["status"] == Status.QUEUED and (snapshot["queue_position"] or 0) > 1:
         return f"Queued, {snapshot['queue_position'] - 1} ahead"
     return str(Status(snapshot["status"]).label)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 PARTS = [
     *("database", "migrations", "redis", "broker", "workers", "running", "rescue"),
-    *("storage", "work directory", "exporters"),
+    *("storage", "work directory", "space", "exporters"),
 ]
 
 

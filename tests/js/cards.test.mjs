@@ -20,6 +20,7 @@ test("another status, stage, attempt or place in the queue needs other words", (
     { stage: "assembling" },
     { attempt: 2, rows_done: 0 },
     { queue_position: 2 },
+    { waits_for: "space" },
   ]) {
     assert.equal(step(snapshot({ rows_done: 5 }), snapshot(change)), "fetch");
   }

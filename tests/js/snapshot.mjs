@@ -6,6 +6,7 @@ export function snapshot(fields = {}) {
     format: "csv",
     status: "running",
     stage: "extracting",
+    waits_for: "",
     rows_done: 0,
     rows_again: 0,
     rows_total: null,

@@ -53,6 +53,14 @@ def prepare(run: Run, database: str, valkey: Valkey, postgres: Postgres) -> None
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["VAR_DIR"] = str(run.private_directory("var"))
     os.environ["REDIS_URL"] = valkey.url
+    # However full the disk of the machine is, and whatever a test stores. Tests of room say so.
+    for name in (
+        "MAX_REQUESTS_PER_DAY",
+        "MAX_STORED_BYTES_PER_USER",
+        "MAX_STORED_BYTES",
+        "MIN_FREE_BYTES",
+    ):
+        os.environ[f"EXPORTS_{name}"] = "0"
     if database == "sqlite":
         # A file: other processes cannot see a database in memory.
         os.environ["DATABASE_URL"] = f"sqlite:///{run.private_directory('var') / 'test.sqlite3'}"

@@ -51,6 +51,7 @@ def at(done=0, **fields):
         "rate": 123.4,
         "eta": 61.0,
         "queue_position": None,
+        "waits_for": "",
         **fields,
     }
 
@@ -77,6 +78,7 @@ def test_each_stage_and_status_is_worth_a_line():
     said = lines(
         at(status="queued", stage="", rows_total=None, queue_position=3),
         at(status="queued", stage="", rows_total=None, queue_position=1),
+        at(status="queued", stage="", rows_total=None, queue_position=1, waits_for="space"),
         at(stage="counting", rows_total=None),
         at(stage="counting", rows_total=None),
         at(1_000, stage="assembling"),
@@ -84,7 +86,8 @@ def test_each_stage_and_status_is_worth_a_line():
     )
 
     assert said == [
-        *("Queued, 2 ahead.", "Queued.", "Counting rows.", "Assembling the file.", "Succeeded."),
+        *("Queued, 2 ahead.", "Queued.", "Waiting for disk space."),
+        *("Counting rows.", "Assembling the file.", "Succeeded."),
     ]
 
 

@@ -65,9 +65,9 @@ EXPORTS = (
         *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
         *("engine.decodes", "engine.projection", "engine.retries", "engine.s3", "engine.values"),
     ),
-    ("engine.source", "engine.store"),
+    ("engine.source", "engine.store", "engine.disk"),
     ("engine.blame", "engine.plan", "engine.recount", "engine.readers"),
-    ("access", "snapshot", "announce", "notices", "parts", "limits", "question", "trail"),
+    ("access", "snapshot", "announce", "notices", "parts", "limits", "question", "room", "trail"),
     # What a question would give, and what is kept of it.
     ("preview", "presets"),
     ("queue",),

@@ -19,8 +19,10 @@ from tests.unit.test_layers import imports, sources
 # Those that say no sentence to the person who waits.
 BETWEEN_US = {
     *("LostRace", "Fenced", "Stopped"),  # For the log: nothing has failed.
+    *("NoRoom", "Waits"),  # The same. What waits for room says so by its status.
     *("DefinitionError", "TookTooLong"),  # Not while an export runs.
     *("IllegalMove", "OverLimit", "TooManyExports", "TooManyRequests"),  # For who asks now.
+    *("TooManyInADay", "OverQuota", "OutOfSpace"),
 }
 FORESEEN = {
     name

@@ -29,8 +29,16 @@ COUNTS = (
 LIMITS = (
     "EXPORTS_MAX_ACTIVE",
     "EXPORTS_MAX_REQUESTS_PER_MINUTE",
+    "EXPORTS_MAX_REQUESTS_PER_DAY",
     "EXPORTS_MAX_ROWS",
+)
+# The same, in bytes.
+SIZES = (
+    "EXPORTS_LOG_BYTES",
     "EXPORTS_MAX_BYTES",
+    "EXPORTS_MAX_STORED_BYTES",
+    "EXPORTS_MAX_STORED_BYTES_PER_USER",
+    "EXPORTS_MIN_FREE_BYTES",
 )
 TIMES = (
     "NOTIFICATIONS_SWEEP_SECONDS",
@@ -53,7 +61,12 @@ REFUSED = [
         for value in ["0", "-5"]
     ),
     *((name, value, "Must be greater than 0.") for name in TIMES for value in ["0", "0.0", "-0.5"]),
-    *((name, "many", "Not a valid") for name in (*COUNTS, *LIMITS, *TIMES)),
+    *((name, "many", "Not a valid") for name in (*COUNTS, *LIMITS, *SIZES, *TIMES)),
+    *((name, "-1GB", "Must be greater than or equal to 0.") for name in SIZES),
+    *(
+        ("EXPORTS_MAX_BYTES", value, "a number of bytes, or a number with KB")
+        for value in ("", "1.5", "1 PB", "GB", "1e9", "nan", "1GBs", "१GB")
+    ),
     *((name, "nan", "Special numeric values") for name in TIMES),
     *((name, value, "Must be greater than or equal to 0.") for name, value in FROM_ZERO.items()),
     *(
@@ -76,7 +89,18 @@ REFUSED = [
 ]
 ACCEPTED = [
     *((name, "1", 1) for name in COUNTS),
-    *((name, "0", 0) for name in LIMITS),
+    *((name, "0", 0) for name in (*LIMITS, *SIZES)),
+    *(
+        ("EXPORTS_MAX_BYTES", value, meant)
+        for value, meant in {
+            "1000": 1_000,
+            "10KB": 10_000,
+            "10KiB": 10_240,
+            "1.5 gb": 1_500_000_000,
+            "2MiB": 2 * 1024**2,
+            "3 TB": 3 * 10**12,
+        }.items()
+    ),
     *((name, "0.5", 0.5) for name in TIMES),
     ("EXPORTS_PARALLEL", "0", 0),
     ("EXPORTS_TURN_SECONDS", "0", 0.0),

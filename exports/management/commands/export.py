@@ -18,7 +18,7 @@ from django.utils import timezone, translation
 
 from exports import figures, lifecycle
 from exports.engine import runner
-from exports.exceptions import ExportError, LostRace
+from exports.exceptions import ExportError, LostRace, Waits
 from exports.management import asked, output
 from exports.management.following import Gone
 from exports.management.progress import Bar, Lines
@@ -158,6 +158,12 @@ class Command(BaseCommand):
             export = lifecycle.request(**request, enqueue=False)
             try:
                 claimed = lifecycle.claim(export.pk, worker=_name())
+            except Waits as error:
+                raise CommandError(
+                    "There is no room for its file: manage.py healthcheck says where. "
+                    "With --follow it waits until there is.",
+                    returncode=REFUSED,
+                ) from error
             except LostRace:
                 raise CommandError(
                     f"The same export is there already: {export.pk}. {_look_again(export)}",

@@ -15,8 +15,8 @@ export function isHeld(snapshot) {
 
 // The words of a card depend on these. They are in the server's templates and nowhere
 // else, so when one of these changes the card is fetched anew.
-function words({ status, stage, attempt, queue_position }) {
-  return [status, stage, attempt, queue_position].join();
+function words({ status, stage, waits_for, attempt, queue_position }) {
+  return [status, stage, waits_for, attempt, queue_position].join();
 }
 
 // "fetch": other words are needed · "patch": new numbers for the same words · "skip": it is
