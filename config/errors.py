@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import TooManyFieldsSent
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpResponse
 from django.template.context_processors import csrf
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import requires_csrf_token
 
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
 @requires_csrf_token
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django refuses before a view of ours could: in words, where it is not an attack."""
+    if isinstance(exception, RequestDataTooBig):
+        reason = _(
+            "This request is larger than the %(allowed)s bytes that this server reads. An "
+            "administrator can raise the limit: DATA_UPLOAD_MAX_MEMORY_SIZE."
+        )
+        allowed = number_format(settings.DATA_UPLOAD_MAX_MEMORY_SIZE, force_grouping=True)
+        return _answer(request, 413, _("Too large"), reason % {"allowed": allowed})
     if isinstance(exception, TooManyFieldsSent):
         reason = _(
             "This form has more fields than this server takes at once. An administrator can "

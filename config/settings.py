@@ -289,6 +289,11 @@ NOTIFICATIONS_DATABASE_THREADS = env.int("NOTIFICATIONS_DATABASE_THREADS", 4, va
 
 # -- Security ----------------------------------------------------------------------
 
+# Nobody uploads. The largest body is a form with a header for each of hundreds of columns.
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.int(
+    "DATA_UPLOAD_MAX_MEMORY_SIZE", 256 * 1024, validate=_at_least_1
+)
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

@@ -38,6 +38,11 @@ def own_and_shared(user: User, teams: Collection[Group] | QuerySet[Group]) -> Qu
     return Export.objects.filter(mine).select_related(*NAMED)
 
 
+def listed(exports: QuerySet[Export]) -> QuerySet[Export]:
+    """`exports` for a list: without what was asked for, which is large and shown on no list."""
+    return exports.defer("params")
+
+
 def may_change(user: User, export: Export) -> bool:
     """Whether `user` may pause, resume and cancel `export`: to see it is not enough."""
     return export.owner_id == user.pk or user.has_perm("exports.change_export")

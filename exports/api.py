@@ -17,7 +17,7 @@ from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
 
 from exports import context, lifecycle, log, options, query, registry
-from exports.access import may_change, own_and_shared, visible_to
+from exports.access import listed, may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.http import compressed, over_limit
@@ -250,7 +250,7 @@ def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) 
 )
 def list_exports(request: HttpRequest, page: Query[Page]) -> dict[str, Any]:
     user: Any = request.user
-    found = own_and_shared(user, list(teams_of(user)))
+    found = listed(own_and_shared(user, list(teams_of(user))))
     if page.status:
         found = found.filter(status=page.status)
     items = found[page.offset : page.offset + page.limit]

@@ -197,6 +197,7 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
         *(IncorrectLookupParameters, DisallowedModelAdminLookup, SuspiciousOperation),
         TypeError,  # Django sorts a slice, or what is no queryset.
         NotSupportedError,
+        OverflowError,  # A year that Python does not have.
     ) as error:
         raise InvalidSelection(
             spoken("The list's filters cannot be read: %(problem)s", problem=error)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_POST
 
-from exports import context, lifecycle, presets, preview, query, question, words
+from exports import context, lifecycle, presets, preview, query, question, refusals, words
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
 from exports.forms import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
@@ -75,9 +75,10 @@ class Choose(LoginRequiredMixin, View):
 
     def _do(self, request: HttpRequest, form: ChoiceForm) -> HttpResponse:
         user = user_of(request)
-        asked = question.checked(user, **form.asked)
         if "look" in request.POST:
-            return _page(request, form, looked=_looked(asked))
+            return _page(request, form, looked=_looked(question.checked(user, **form.asked)))
+        with refusals.counted(user):
+            asked = question.checked(user, **form.asked)
         if "save" in request.POST:
             preset = presets.save(asked, form.cleaned_data["preset"])
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
@@ -129,7 +130,7 @@ def _page(
         "form": form,
         "exporter": form.exporter,
         "preset": preset,
-        "presets": presets.of_the_page(user, form.exporter.name),
+        "presets": presets.listed(presets.of_the_page(user, form.exporter.name)),
         **(looked or {}),
     }
     return render(request, "exports/choose.html", shown, status=status)

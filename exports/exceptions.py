@@ -14,13 +14,18 @@ ExportError
 │   ├── InvalidFilter
 │   ├── InvalidOption
 │   ├── InvalidPreset
+│   ├── RequestTooLarge
 │   └── InvalidSelection
 ├── OverLimit             the person has asked for as much as they may: later, perhaps
 │   ├── TooManyExports
 │   ├── TooManyRequests
+<<<<<<< HEAD
 │   ├── TooManyInADay
 │   ├── OverQuota
 │   └── OutOfSpace        nobody's limit but the site's: no room for files
+=======
+│   └── TooManyRefusals
+>>>>>>> 4896732 (Limit the size of what is asked for, and what an answer repeats)
 ├── IllegalMove           this export cannot do that now
 ├── TookTooLong           an answer that nobody need wait for: do without it
 ├── TooLarge              its rows or its file are more than an export may have
@@ -147,6 +152,14 @@ class InvalidPreset(RequestError):
     field = "preset"
 
 
+class RequestTooLarge(RequestError):
+    """More bytes than a request may have. `field` is the part that has most of them."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class InvalidSelection(RequestError):
     """A selection from an admin change list that cannot be read."""
 
@@ -191,6 +204,12 @@ class OutOfSpace(OverLimit):
 
     limit = "space"
     status = 507
+
+
+class TooManyRefusals(OverLimit):
+    """So many requests were refused that the next one is not looked at yet."""
+
+    limit = "refused_requests_per_minute"
 
 
 class TookTooLong(ExportError):

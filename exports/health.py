@@ -143,7 +143,7 @@ def rescues() -> str:
     never_told = Q(status=Status.QUEUED, enqueued_at=None, queued_at__lt=past)
     if overdue := Export.objects.filter(lost | never_told).count():
         raise NotWell(f"waiting to be rescued for more than {OVERDUE.seconds} s: {overdue}")
-    queued = Export.objects.filter(status=Status.QUEUED).order_by("queued_at")
+    queued = Export.objects.filter(status=Status.QUEUED).order_by("queued_at").only("queued_at")
     if (oldest := queued.first()) is None:
         return "nothing is overdue"
     age = (timezone.now() - oldest.queued_at).total_seconds()

@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from exports import limits, parts, question, queue, room
+from exports import limits, parts, question, queue, refusals, room
 from exports.announce import announce, capped, counted
 from exports.audited import record_action, record_start
 from exports.conf import conf
@@ -123,10 +123,12 @@ def request_once(
     While an export of the same question of theirs is under way, that one; False. `asked` is
     what `question.checked` takes, which raises RequestError, naming the field that is wrong,
     or NotPermitted. `team`, the id of one of theirs, sees the export, too; its rows are still
-    those that `user` may see. Raises OverLimit when they have asked for as much as they may.
+    those that `user` may see. Raises OverLimit when they have asked for as much as they may, or
+    when as many of their requests were refused.
     Who claims it in the same transaction says `enqueue=False`: no worker needs to hear of it.
     """
-    return _only_one(question.checked(user, exporter=exporter, **asked), enqueue=enqueue)
+    with refusals.counted(user):
+        return _only_one(question.checked(user, exporter=exporter, **asked), enqueue=enqueue)
 
 
 def retry(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
@@ -165,7 +167,7 @@ def _repeat(
     if Status(export.status) not in from_:
         raise IllegalMove(_it_is(export, otherwise))
     lines = _asked(f"Repeats the export {export.pk}, as asked", by)
-    with _in_the_name_of(export.owner, by):
+    with refusals.counted(by or export.owner), _in_the_name_of(export.owner, by):
         return _only_one(question.again(export), origin=export, lines=lines, by=by)
 
 
@@ -491,7 +493,8 @@ def tell_positions() -> int:
     An export that leaves the queue changes the position of all behind it. That is not worth a
     write for each of them each time: beat does it, every few seconds. Returns how many.
     """
-    waiting = Export.objects.filter(status=Status.QUEUED).order_by("queued_at")[:TOLD]
+    queued = Export.objects.filter(status=Status.QUEUED).defer("params")
+    waiting = queued.order_by("queued_at")[:TOLD]
     place = {export.key: position for position, export in enumerate(waiting, start=1)}
     last = Retained.objects.filter(stream__name__in=place, key__in=place)
     told = dict(last.values_list("key", "data__queue_position"))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils.translation import gettext as _
 
+from exports import sizes
+from exports import sizes
 from exports.exceptions import InvalidPreset
 from exports.models import Preset
 from notifications.access import teams_of
@@ -32,7 +35,9 @@ def remember(asked: Question) -> None:
     """
     params = {name: value for name, value in asked.params.items() if name != "changelist"}
     if "changelist" in asked.params and (before := last(asked.owner, asked.exporter)):
-        params |= {name: value for name, value in before.params.items() if name == "filters"}
+        with_filters = params | {k: v for k, v in before.params.items() if k == "filters"}
+        # Each was small enough alone, when it was requested.
+        params = with_filters if sizes.size_of(with_filters) <= sizes.MAX_PARAMS else params
     _save(replace(asked, team=None), LAST, params)
 
 
@@ -49,6 +54,12 @@ def named(owner: User) -> QuerySet[Preset]:
 def of_the_page(owner: User, exporter: str) -> QuerySet[Preset]:
     """Those that the page of the exporter can show: not the rows of a list of the admin."""
     return named(owner).filter(exporter=exporter).exclude(params__has_key="changelist")
+
+
+def listed(found: QuerySet[Preset]) -> QuerySet[Preset]:
+    """`found` for a list: without `params`, and with whether each selects rows of an admin list."""
+    is_of_a_list = ExpressionWrapper(Q(params__has_key="changelist"), BooleanField())
+    return found.defer("params").annotate(is_of_a_list=is_of_a_list)
 
 
 def save(asked: Question, name: str) -> Preset:

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connections
+from django.db.models import F
 
 from exports import context, query, reasons, registry
 from exports.conf import conf
@@ -220,6 +221,8 @@ def estimated(asked: Question, count: int) -> Estimate | None:
     past = Export.objects.filter(
         exporter=asked.exporter, format=asked.format, status=Status.SUCCEEDED, rows_done__gt=0
     ).order_by("-finished_at")
+    # Of what they were asked for, only which columns.
+    past = past.defer("params").annotate(chosen=F("params__columns"))
     is_packed = bool(asked.options.get("gzip"))
     runs = [run for run in past[:PAST_RUNS] if bool(run.options.get("gzip")) == is_packed]
     if not runs:
@@ -228,7 +231,7 @@ def estimated(asked: Question, count: int) -> Estimate | None:
     all_columns = len(registry.get(asked.exporter).columns)
     width = len(asked.params.get("columns") or ()) or all_columns
     cells = sum(
-        run.rows_done * (len(run.params.get("columns") or ()) or all_columns) for run in runs
+        run.rows_done * (len(run.chosen or ()) or all_columns) for run in runs
     )
     rows_done = sum(run.rows_done for run in runs)
     took = sum((_took(run) for run in runs), start=0.0)

@@ -206,7 +206,7 @@ def _old(days: int) -> QuerySet[Export]:
 def _each(found: QuerySet[Export]) -> Iterator[Export]:
     """The exports that are found now, a batch at a time: what is done with one changes it."""
     for ids in _batches(list(found.order_by("finished_at").values_list("pk", flat=True))):
-        exports = Export.objects.in_bulk(ids)
+        exports = Export.objects.defer("params").in_bulk(ids)
         yield from (exports[pk] for pk in ids if pk in exports)
 
 

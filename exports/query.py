@@ -6,6 +6,7 @@ change list's own query string. The worker asks it again, with the owner's right
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from django.db import NotSupportedError
 from django.http import QueryDict
 from django.utils import translation
 
-from exports import changelist, context, registry
+from exports import changelist, context, registry, sizes
 from exports.exceptions import (
     InvalidFilter,
     InvalidHeader,
@@ -268,19 +269,7 @@ def filterset(
         raise InvalidFilter(spoken('"%(exporter)s" has no filters.', exporter=exporter.name))
     data = _form_data(filters)
     made = exporter.filterset(data, queryset=queryset, request=request)
-    known = _parameters(made)
-    for name in sorted(filters):
-        if name not in known:
-            raise InvalidFilter(
-                spoken(
-                    '"%(exporter)s" has no filter "%(name)s". It has: %(known)s.',
-                    exporter=exporter.name,
-                    name=name,
-                    known=", ".join(sorted(known)),
-                )
-            )
-        if len(data.getlist(name)) > 1 and not known[name]:
-            raise InvalidFilter(spoken('The filter "%(name)s" takes one value.', name=name))
+    _check_names(exporter, filters, data, _parameters(made))
     # A date means the same whoever asks, in whatever language, and when a worker asks again.
     with translation.override("en"):
         valid = made.is_valid()
@@ -288,9 +277,28 @@ def filterset(
         found = made.errors.as_data().items()
         raise _refusal(made, {name: together(map(complaint, each)) for name, each in found})
     for name, value in made.form.cleaned_data.items():
-        if any(_is_endless(number) for number in _numbers(value)):
-            raise _refusal(made, {name: spoken("the number is too large.")})
+        for each in _values(value):
+            if problem := _out_of_range(each):
+                raise _refusal(made, {name: problem})
     return made
+
+
+def _check_names(
+    exporter: Exporter, filters: Mapping[str, Any], data: QueryDict, known: Mapping[str, bool]
+) -> None:
+    """Raises InvalidFilter for a name that is not `known`, or that has several values but one."""
+    if unknown := filters.keys() - known.keys():
+        raise InvalidFilter(
+            spoken(
+                '"%(exporter)s" has no filter "%(name)s". It has: %(known)s.',
+                exporter=exporter.name,
+                name=min(unknown),
+                known=", ".join(sorted(known)),
+            )
+        )
+    for name in sorted(filters):
+        if len(data.getlist(name)) > 1 and not known[name]:
+            raise InvalidFilter(spoken('The filter "%(name)s" takes one value.', name=name))
 
 
 def _refusal(made: FilterSet, problems: Mapping[str, Sentence]) -> InvalidFilter:
@@ -311,16 +319,27 @@ def _not_valid(name: str, problem: Sentence) -> Sentence:
     return spoken('The filter "%(name)s" is not valid: %(problem)s', name=name, problem=problem)
 
 
-def _numbers(value: Any) -> Iterator[Decimal]:
-    """The decimals of a filter's value: a range has two."""
-    for number in (value.start, value.stop) if isinstance(value, slice) else (value,):
-        if isinstance(number, Decimal):
-            yield number
+def _values(value: Any) -> Iterator[Any]:
+    """The values that a filter was given: a range has two, a list several."""
+    if isinstance(value, slice):
+        yield from (value.start, value.stop)
+    elif isinstance(value, list | tuple):
+        yield from value
+    else:
+        yield value
 
 
-def _is_endless(number: Decimal) -> bool:
-    """1e300000 is short, and as an integer it would keep the whole process busy for seconds."""
-    return not number.is_finite() or number.adjusted() > MAX_DIGITS
+def _out_of_range(value: Any) -> Sentence | None:
+    """Why no database can compare a column with `value`; None if one can."""
+    # 1e300000 is short, and as an integer it would keep the whole process busy for seconds.
+    if isinstance(value, Decimal) and (not value.is_finite() or value.adjusted() > MAX_DIGITS):
+        return spoken("the number is too large.")
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        try:
+            value.astimezone(datetime.UTC)
+        except OverflowError:
+            return spoken("the date is out of range.")
+    return None
 
 
 def _form_data(filters: Mapping[str, Any]) -> QueryDict:
@@ -329,8 +348,25 @@ def _form_data(filters: Mapping[str, Any]) -> QueryDict:
     for name, value in filters.items():
         values = value if isinstance(value, list) else [value]
         if texts := [_text(name, each) for each in values if each is not None]:
+            _check_number_of_values(name, texts)
             data.setlist(name, texts)
     return data
+
+
+def _check_number_of_values(name: str, texts: Sequence[str]) -> None:
+    # Also of a text that may be a list: no filter of one value takes a thousand commas.
+    number = max(len(texts), *(text.count(",") + 1 for text in texts))
+    if number > sizes.MAX_VALUES:
+        raise InvalidFilter(
+            _not_valid(
+                name,
+                spoken(
+                    "it has %(number)s values, and may have %(allowed)s at most.",
+                    number=number,
+                    allowed=sizes.MAX_VALUES,
+                ),
+            )
+        )
 
 
 def _text(name: str, value: Any) -> str:

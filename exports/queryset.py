@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet, FieldError
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 from django.db.models import F, QuerySet
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
@@ -209,14 +209,29 @@ def _plain(queryset: QuerySet[Any]) -> QuerySet[Any]:
     return plain
 
 
+# An OverflowError is of a date beyond the years that Python has, or of a number of SQLite's.
+_UNSELECTABLE = (
+    *(DatabaseError, FieldError, NotImplementedError, OverflowError, TypeError, ValueError),
+)
+
+
+def _check_numbers(params: Iterable[Any]) -> None:
+    """Raises OverflowError, as SQLite's driver does when the query is run."""
+    for value in params:
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise OverflowError("A number is too large for SQLite.")
+
+
 def check_sql(found: QuerySet[Any], exporter: Exporter) -> None:
     """Raises InvalidQueryset where Django cannot make SQL of `found` for its database."""
     try:
         # Of a copy: the compiler adds joins to the query that it is given.
-        found.query.chain().get_compiler(found.db).as_sql()
+        _, params = found.query.chain().get_compiler(found.db).as_sql()
+        if connections[found.db].vendor == "sqlite":
+            _check_numbers(params)
     except EmptyResultSet:
         pass  # It has no rows, which is fine.
-    except (DatabaseError, FieldError, NotImplementedError, TypeError, ValueError) as error:
+    except _UNSELECTABLE as error:
         raise InvalidQueryset(
             spoken(
                 'The rows of "%(exporter)s" cannot be selected: %(problem)s Select them with '

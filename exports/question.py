@@ -16,7 +16,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.functional import Promise
 
 from exports import options as format_options
-from exports import query, registry
+from exports import query, registry, sizes
 from exports.access import chosen_team
 from exports.context import LANGUAGE, activated, with_language
 from exports.exceptions import UnknownFormat
@@ -117,8 +117,8 @@ def checked(
 
     `context` is what `context.kept` has kept of the request; without it, the site's time zone
     and language hold. Without a `label` it is called `otherwise`, or as its exporter; a lazy
-    text, as each reads it in their language. Raises RequestError, which names the field that is wrong, or
-    NotPermitted.
+    text, as each reads it in their language. The size of the request is checked before anything
+    else of it. Raises RequestError, which names the field that is wrong, or NotPermitted.
     """
     found = query.permitted(user, exporter)
     if format not in Format.values:
@@ -129,15 +129,16 @@ def checked(
                 known=", ".join(Format.values),
             )
         )
-    with activated(with_language(context or {})):
-        # As the worker does: two headers may be the same in that language only.
-        query.columns(found, columns, headers)
     asked = {
         "columns": columns,
         "headers": headers or None,
         "filters": filters,
         "changelist": changelist,
     }
+    sizes.check(asked)
+    with activated(with_language(context or {})):
+        # As the worker does: two headers may be the same in that language only.
+        query.columns(found, columns, headers)
     asked["filters"] = query.narrowing_filters(found, user, asked, context) or None
     params = {name: value for name, value in asked.items() if value is not None}
     name, ours = shortened(label), shortened(str(otherwise))

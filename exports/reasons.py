@@ -13,7 +13,7 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 
-from exports.sentences import LONGEST, Sentence, filled, storable
+from exports.sentences import LONGEST, Sentence, filled, shortened, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,7 +39,7 @@ def spoken(text: str, /, **values: object) -> Sentence:
 def complaint(error: ValidationError) -> Sentence:
     """What a field of a form has said of its value; Django's own words for most of it."""
     with translation.override("en"):
-        whole = error.messages[0]
+        whole = shortened(error.messages[0])
         values = {name: str(value) for name, value in (error.params or {}).items()}
         try:
             english = Sentence(str(error.message), **values)
@@ -47,7 +47,7 @@ def complaint(error: ValidationError) -> Sentence:
             english = Sentence(whole)
         if english != whole:  # One that has a plural, or a number of a certain form.
             english = Sentence(whole)
-    return Sentence.shown(error.messages[0], english.text, english.values)
+    return Sentence.shown(shortened(error.messages[0]), english.text, english.values)
 
 
 def together(sentences: Iterable[Sentence]) -> Sentence:

@@ -83,8 +83,11 @@ def _said(value: Any, translate: Callable[[str], str], number: Callable[[int], s
 
 
 def _kept(value: object) -> Any:
-    """What is sure to be JSON: whole numbers, sentences, and the text of anything else."""
-    return value if _is_number(value) or isinstance(value, Sentence) else str(value)
+    """What is sure to be JSON: whole numbers, sentences, and the text of anything else.
+
+    A long text is cut: a refusal must not repeat all of what was sent.
+    """
+    return value if _is_number(value) or isinstance(value, Sentence) else shortened(str(value))
 
 
 def _is_number(value: object) -> bool:
@@ -100,4 +103,9 @@ def _plain(value: Any) -> Any:
 def storable(text: str) -> str:
     """`text` as every database takes it: what an exporter raises may quote its data."""
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """The first LONGEST characters of `text`, and a sign where there were more."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

@@ -24,7 +24,7 @@ from django.views import View
 from django.views.decorators.http import require_safe
 
 from exports import context, lifecycle, log, presets, query
-from exports.access import may_change, own_and_shared, visible_to
+from exports.access import listed, may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.forms import StartForm
@@ -85,7 +85,7 @@ class Dashboard(LoginRequiredMixin, View):
     ) -> HttpResponse:
         user = user_of(request)
         streams = _cursors([user_stream(user), *(team_stream(team.pk) for team in teams)])
-        visible = own_and_shared(user, teams)
+        visible = listed(own_and_shared(user, teams))
         finished = visible.filter(status__in=FINAL).order_by("-finished_at", "-created_at")
         history = Paginator(finished, PAGE_SIZE)
         page = history.get_page(request.GET.get("page"))
@@ -98,7 +98,7 @@ class Dashboard(LoginRequiredMixin, View):
             "positions": queue_positions(active),
             "last_lines": last_lines(page),
             "history": page,
-            "presets": presets.named(user),
+            "presets": presets.listed(presets.named(user)),
         }
         return render(request, "exports/dashboard.html", shown, status=status)
 

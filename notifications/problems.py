@@ -49,6 +49,9 @@ COMPLAINTS = {
     "literal_error": gettext_noop("Input should be %(expected)s"),
     "enum": gettext_noop("Input should be %(expected)s"),
 }
+# Of one request, so that an answer never repeats all of what was sent.
+MOST_ERRORS = 20
+LONGEST_FIELD = 200
 NO_JSON = gettext_noop("Cannot parse request body")
 
 
@@ -84,7 +87,9 @@ def install(api: NinjaAPI) -> None:
 
 def _invalid(_request: HttpRequest, error: ValidationError | type[ValidationError]) -> HttpResponse:
     assert isinstance(error, ValidationError)
-    errors = [{"field": _field(each["loc"]), "detail": _complaint(each)} for each in error.errors]
+    # The first of them: a body may have thousands of fields that are not ours.
+    told = error.errors[:MOST_ERRORS]
+    errors = [{"field": _field(each["loc"]), "detail": _complaint(each)} for each in told]
     first = errors[0]
     return problem(422, f"{first['field']}: {first['detail']}", field=first["field"], errors=errors)
 
@@ -105,7 +110,7 @@ def _field(location: Sequence[str | int]) -> str:
     where, *names = location
     if where == "body":
         names = names[1:]
-    return ".".join(str(name) for name in names) or str(where)
+    return ".".join(str(name) for name in names)[:LONGEST_FIELD] or str(where)
 
 
 def _http_error(_request: HttpRequest, error: HttpError | type[HttpError]) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from exports.access import may_download
+from exports.access import listed, may_download
 from exports.admin import news
 from exports.admin.news import News
 from exports.figures import duration, moment, number
@@ -19,6 +19,7 @@ from exports.models import Status
 from notifications import backlog
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 class LiveChangeList(ChangeList):
     """A list that knows what there was before its rows were read: its script goes on from there."""
+
+    def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Export]:
+        return listed(super().get_queryset(*args, **kwargs))
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

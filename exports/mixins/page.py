@@ -22,7 +22,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from exports import changelist, lifecycle, presets, preview, question, registry
+from exports import changelist, lifecycle, presets, preview, question, refusals, registry
 from exports.exceptions import InvalidSelection, NotPermitted, OverLimit, RequestError
 from exports.forms import ChoiceForm
 from exports.http import over_limit, told_if_under_way
@@ -146,10 +146,12 @@ class SelectionPage:
 
     def _do(self, form: ChoiceForm) -> HttpResponse:
         request = self._request
-        asked = self._asked(form)
-        checked = question.checked(self._user, **asked)
         if "look" in request.POST:
+            checked = question.checked(self._user, **self._asked(form))
             return self._page(form, preview=preview.look(checked))
+        with refusals.counted(self._user):
+            asked = self._asked(form)
+            checked = question.checked(self._user, **asked)
         if "save" in request.POST:
             preset = presets.save(checked, form.cleaned_data["preset"])
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})

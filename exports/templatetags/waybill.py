@@ -17,6 +17,7 @@ from exports.access import may_change, may_download
 from exports.conf import conf
 from exports.exceptions import RequestError
 from exports.models import HELD, Status
+from exports.sentences import shortened
 from exports.snapshot import last_lines, snapshot
 from notifications import clock
 
@@ -108,7 +109,7 @@ def narrowed(export: Export) -> list[str]:
     # Whatever the project's code raises: the page has more to show.
     except Exception:
         logger.exception("The filters of export %s cannot be put into words.", export.pk)
-    return [f"{name}={value}" for name, value in filters.items()]
+    return [shortened(f"{name}={value}") for name, value in filters.items()]
 
 
 def silence(export: Export) -> float:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import translation
 
+from exports import refusals
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _pushes_arrive(valkey: Valkey) -> None:
     """Each test begins with a Valkey that runs and is empty."""
+
+
+@pytest.fixture(autouse=True)
+def _no_refusal_is_remembered() -> None:
+    """This process remembers them by the keys of users, which are the same in each test."""
+    refusals.clear()
 
 
 @pytest.fixture(autouse=True)

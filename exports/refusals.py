@@ -1,0 +1,90 @@
+"""How many refused requests of each user this process still answers in full.
+
+An export that is saved is counted in the database (`limits`). A refused one leaves no row, and
+still had to be parsed and checked. So each process counts refusals in its own memory: at first
+as many as EXPORTS_MAX_REQUESTS_PER_MINUTE, then one more each time that the fraction of a minute
+has passed. Beyond that a request gets a 429 before anything of it is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from contextlib import contextmanager
+from math import ceil
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+from exports.conf import conf
+from exports.exceptions import NotPermitted, OverLimit, RequestError, TooManyRefusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.contrib.auth.models import User
+
+WINDOW_SECONDS = 60
+# Users whose refusals are remembered, the last ones: some bytes for each.
+MOST_USERS = 10_000
+
+
+class Refusals:
+    """A leaking counter for each user. Safe to use from several threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        # By user: refusals that still count, and when that was reckoned.
+        self._counts: OrderedDict[Any, tuple[float, float]] = OrderedDict()
+
+    def clear(self) -> None:
+        with self._lock:
+            self._counts.clear()
+
+    def add(self, key: Any, allowed: int) -> None:
+        """Count a refusal of the user `key`."""
+        with self._lock:
+            self._counts[key] = (self._count(key, allowed) + 1, self._clock())
+            self._counts.move_to_end(key)
+            while len(self._counts) > MOST_USERS:
+                self._counts.popitem(last=False)
+
+    def wait(self, key: Any, allowed: int) -> int:
+        """In how many seconds the user `key` may send the next request; 0 for now."""
+        with self._lock:
+            over = self._count(key, allowed) + 1 - allowed
+        return ceil(max(over, 0) * WINDOW_SECONDS / allowed)
+
+    def _count(self, key: Any, allowed: int) -> float:
+        count, at = self._counts.get(key, (0.0, 0.0))
+        return max(count - (self._clock() - at) * allowed / WINDOW_SECONDS, 0)
+
+
+_refusals = Refusals()
+clear = _refusals.clear
+
+
+@contextmanager
+def counted(user: User) -> Iterator[None]:
+    """Count it against `user` if the block refuses. Raises TooManyRefusals after too many."""
+    allowed = conf.MAX_REQUESTS_PER_MINUTE
+    if allowed and (wait := _refusals.wait(user.pk, allowed)):
+        raise TooManyRefusals(
+            _(
+                "%(allowed)d of your requests were refused within a minute. Try again in "
+                "%(wait)d s."
+            )
+            % {"allowed": allowed, "wait": wait},
+            allowed=allowed,
+            retry_after=wait,
+        )
+    try:
+        yield
+    except TooManyRefusals:
+        raise  # Counted where it was raised: the caller counts, too.
+    except (NotPermitted, OverLimit, RequestError):
+        if allowed:
+            _refusals.add(user.pk, allowed)
+        raise

@@ -1,0 +1,60 @@
+"""How large a request for an export may be. Pure: no I/O.
+
+What is asked for is stored with the export and loaded again by each worker, so its size is
+limited before anything of it is parsed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from exports.exceptions import RequestTooLarge
+from exports.reasons import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Bytes of `params`, of an export or a preset, as compact JSON in UTF-8.
+MAX_PARAMS = 32 * 1024
+# Values that one filter may have, in a list or between commas. Each costs a query in memory.
+MAX_VALUES = 1_000
+
+
+def size_of(params: Any) -> int:
+    """Bytes of `params` as compact JSON. Raises RecursionError for values nested too deeply."""
+    text = json.dumps(params, cls=DjangoJSONEncoder, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode(errors="replace"))
+
+
+def check(params: Mapping[str, Any]) -> None:
+    """Raises RequestTooLarge if `params` take more than MAX_PARAMS bytes, or are nested deeply."""
+    given = {name: value for name, value in params.items() if value is not None}
+    try:
+        sizes = {name: size_of(value) for name, value in given.items()}
+    except RecursionError:
+        raise RequestTooLarge(
+            spoken("The request is nested too deeply. Filters take texts, numbers and lists of them.")
+        ) from None
+    size = sum(sizes.values())
+    if size > MAX_PARAMS:
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise RequestTooLarge(_too_large(largest, size), field=largest)
+
+
+def _too_large(largest: str, size: int) -> str:
+    if largest == "changelist":
+        return spoken(
+            "This selection takes %(size)s bytes, and may take %(allowed)s at most. Tick fewer "
+            "rows, or filter the list and choose “Export…”.",
+            size=size,
+            allowed=MAX_PARAMS,
+        )
+    return spoken(
+        "This request takes %(size)s bytes, and may take %(allowed)s at most. Choose fewer "
+        "columns, or give fewer and shorter values to filters and headers.",
+        size=size,
+        allowed=MAX_PARAMS,
+    )

@@ -1,0 +1,314 @@
+"""A request for an export has a size: what is larger is refused in words, and costs little."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from exports import lifecycle, presets, question, refusals, sizes
+from exports.exceptions import InvalidFilter, RequestTooLarge, TooManyRefusals
+from exports.models import Export, Preset
+from tests.exporting import make_flights, put, request
+
+pytestmark = pytest.mark.django_db
+
+LONG = "x" * sizes.MAX_PARAMS
+TOO_LARGE = f"may take {sizes.MAX_PARAMS:,} at most"
+
+
+@pytest.fixture
+def person():
+    return User.objects.create_superuser("person")
+
+
+@pytest.fixture
+def signed_in(person, client):
+    client.force_login(person)
+    return client
+
+
+def post(client, body):
+    text = body if isinstance(body, str) else json.dumps(body)
+    return client.post("/api/v1/exports", text, content_type="application/json")
+
+
+# -- Refused, and said how ------------------------------------------------------------------
+
+
+def test_stored_size_of_the_largest_request_is_the_limit(person):
+    room = sizes.MAX_PARAMS - sizes.size_of({"filters": {"dest": ""}})
+    largest = {"dest": "x" * room}
+
+    export = lifecycle.request(user=person, exporter="flights", filters=largest)
+    with pytest.raises(RequestTooLarge) as refused:
+        lifecycle.request(user=person, exporter="flights", filters={"dest": "x" * (room + 20)})
+
+    assert sizes.size_of(export.params) == sizes.MAX_PARAMS
+    assert refused.value.field == "filters"
+    assert TOO_LARGE in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("filters", {"dest": LONG}),
+        ("filters", {f"name_{number}": 1 for number in range(4_000)}),
+        ("columns", ["id"] * 10_000),
+        ("headers", {"id": LONG}),
+    ],
+)
+def test_large_request_to_the_api_is_a_problem(signed_in, field, value):
+    answer = post(signed_in, {"exporter": "flights", field: value})
+
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert TOO_LARGE in answer.json()["detail"]
+    assert not Export.objects.exists()
+
+
+def test_large_request_on_the_page_is_an_error_of_its_form(signed_in):
+    for button in ({}, {"look": ""}, {"save": "", "preset": "large"}):
+        page = signed_in.post(
+            "/exports/new/flights/", {"format": "csv", "filter-dest": LONG, **button}
+        )
+
+        assert page.status_code == 422
+        assert TOO_LARGE in page.content.decode()
+    look = signed_in.post("/exports/new/flights/preview/", {"format": "csv", "filter-dest": LONG})
+    assert not Preset.objects.exists()
+    assert look.status_code in {200, 404}
+
+
+def test_large_selection_of_the_admin_is_an_error_of_its_page(signed_in, settings):
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+    make_flights([1])
+    list_url = "/admin/demo/flight/export/"
+    ticked = {"_selected_action": ["0" * 300 + str(number) for number in range(150)]}
+
+    by_key = signed_in.post(list_url, {"format": "csv", **ticked})
+    by_query = signed_in.post(f"{list_url}?q={LONG}", {"format": "csv"})
+
+    for answer in (by_key, by_query):
+        assert answer.status_code == 422
+        assert TOO_LARGE in answer.content.decode()
+        assert "Tick fewer rows" in answer.content.decode()
+    assert not Export.objects.exists()
+
+
+def test_large_request_in_a_terminal_is_refused_with_status_2(person):
+    with pytest.raises(CommandError) as refused:
+        call_command("export", "flights", "--user", "person", "--filter", f"dest={LONG}")
+
+    assert refused.value.returncode == 2
+    assert TOO_LARGE in str(refused.value)
+
+
+def test_export_that_was_stored_before_the_limit_is_not_repeated(person, signed_in):
+    export = put(request(person), "failed", params={"filters": {"dest": LONG}})
+
+    answer = signed_in.post(f"/api/v1/exports/{export.pk}/retry")
+    page = signed_in.get(f"/exports/{export.pk}/")
+
+    assert answer.status_code == 422
+    assert TOO_LARGE in answer.json()["detail"]
+    assert page.status_code == 200
+    assert LONG not in page.content.decode()
+
+
+def test_last_choice_never_grows_beyond_the_limit(person):
+    half = sizes.MAX_PARAMS * 2 // 3
+    narrowed = question.checked(person, exporter="flights", filters={"dest": "x" * half})
+    presets.remember(narrowed)
+    keys = [str(number) for number in range(half // 8)]
+    selection = {"model": "demo.flight", "query": "", "keys": keys}
+    ticked = question.checked(
+        person, exporter="flights", columns=["id"], headers={"id": "Key"}, changelist=selection
+    )
+    presets.remember(ticked)
+
+    last = presets.last(person, "flights")
+    assert last.params["columns"] == ["id"]
+    assert sizes.size_of(last.params) <= sizes.MAX_PARAMS
+
+
+# -- Little is read, and little is said -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"exporter": "x" * 200_000},
+        {"exporter": "flights", "format": "x" * 200_000},
+        {"exporter": "flights", "columns": ["x" * 30_000]},
+        {"exporter": "flights", "headers": {"x" * 30_000: "x"}},
+        {"exporter": "flights", "filters": {"x" * 30_000: "x"}},
+        {"exporter": "flights", "filters": {"carrier": "x" * 30_000}},
+        {"exporter": "flights", "options": {"x" * 200_000: "x"}},
+        {"exporter": "flights", "label": "x" * 200_000},
+        {"exporter": "flights", "x" * 200_000: "x"},
+        {"exporter": "flights", **{f"extra_{number}": 1 for number in range(10_000)}},
+    ],
+)
+def test_answer_does_not_repeat_what_was_sent(signed_in, body):
+    answer = post(signed_in, body)
+
+    assert answer.status_code == 422
+    assert len(answer.content) < 8_000
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900, 40_000])
+def test_nested_body_is_a_problem(signed_in, depth):
+    nested = "[" * depth + "1" + "]" * depth
+    answer = post(signed_in, f'{{"exporter": "flights", "filters": {{"dest": {nested}}}}}')
+
+    assert answer.status_code == 422
+
+
+def test_body_beyond_the_limit_is_not_read(signed_in, settings):
+    body = {"exporter": "flights", "label": "x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE}
+
+    answer = post(signed_in, body)
+    page = signed_in.post("/exports/", body)
+
+    assert answer.status_code == page.status_code == 413
+    assert answer["Content-Type"] == "application/problem+json"
+    assert "262,144 bytes" in answer.json()["detail"]
+    assert "262,144 bytes" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "value", [["UA"] * 1_001, "UA," * 1_001], ids=["in a list", "between commas"]
+)
+def test_filter_with_too_many_values_is_refused(person, value):
+    with pytest.raises(InvalidFilter, match="1,00[12] values, and may have 1,000 at most"):
+        question.checked(person, exporter="flights", filters={"carrier": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("time_hour_after", "0001-01-01T00:00+14:00", "the date is out of range"),
+        ("time_hour_before", "9999-12-31T23:59-14:00", "the date is out of range"),
+        ("dep_delay_min", "1e300000", "the number is too large"),
+    ],
+)
+def test_value_that_no_database_compares_is_a_problem(signed_in, name, value, problem):
+    answer = post(signed_in, {"exporter": "flights", "filters": {name: value}})
+
+    assert answer.status_code == 422
+    assert problem in answer.json()["detail"]
+
+
+# -- Lists do not load what was asked for -----------------------------------------------------
+
+
+LISTS = ["/exports/", "/api/v1/exports", "/admin/exports/export/", "/exports/new/flights/?fresh"]
+
+
+@pytest.mark.parametrize("url", LISTS)
+def test_list_does_not_load_what_was_asked_for(person, signed_in, url):
+    put(request(person), "succeeded")
+    request(person)
+    presets.save(question.checked(person, exporter="flights"), "all")
+    signed_in.get(url)
+
+    with CaptureQueriesContext(connection) as asked:
+        assert signed_in.get(url).status_code == 200
+
+    # As a column. Which presets are of an admin list is computed from it in the database.
+    loading = re.compile(r'SELECT .*, "exports_(export|preset)"\."params",.* FROM')
+    assert [each["sql"] for each in asked if loading.match(each["sql"])] == []
+
+
+# -- Refused requests are counted -------------------------------------------------------------
+
+
+def refuse(person):
+    with pytest.raises(InvalidFilter):
+        lifecycle.request(user=person, exporter="flights", filters={"nothing": 1})
+
+
+def test_refused_requests_count_against_the_limit_of_a_minute(person, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 3
+    for _ in range(3):
+        refuse(person)
+
+    with pytest.raises(TooManyRefusals) as refused:
+        request(person)
+
+    assert (refused.value.limit, refused.value.allowed) == ("refused_requests_per_minute", 3)
+    assert refused.value.retry_after == 20
+    assert not Export.objects.exists()
+
+
+def test_refused_requests_of_one_user_do_not_count_for_another(person, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    refuse(person)
+
+    assert request(User.objects.create_superuser("other")).pk
+
+
+def test_typo_that_is_mended_costs_nothing(person, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
+    refuse(person)
+
+    assert request(person).pk
+    assert request(person).pk
+
+
+def test_every_way_to_ask_counts_refusals(person, signed_in, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    failed = put(request(person), "failed", params={"filters": {"nothing": 1}})
+    settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 4
+    wrong = {"format": "csv", "filter-month": "13"}
+    ways = {
+        "api": lambda: post(signed_in, {"exporter": "flights", "filters": {"month": 13}}),
+        "retry": lambda: signed_in.post(f"/api/v1/exports/{failed.pk}/retry"),
+        "page": lambda: signed_in.post("/exports/new/flights/", wrong),
+        "save": lambda: signed_in.post("/exports/new/flights/", {**wrong, "save": ""}),
+        "start": lambda: signed_in.post("/exports/", {"exporter": "flights", "format": "x"}),
+        "admin": lambda: signed_in.post("/admin/demo/flight/export/?x=1", {"format": "x"}),
+    }
+
+    for name, ask in ways.items():
+        refusals.clear()
+        answers = [ask().status_code for _ in range(5)]
+        assert answers == [422, 422, 422, 422, 429], name
+
+
+def test_preview_that_is_refused_does_not_count(person, signed_in, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    wrong = {"format": "csv", "filter-month": "13", "look": ""}
+
+    answers = [signed_in.post("/exports/new/flights/", wrong).status_code for _ in range(3)]
+
+    assert answers == [422] * 3
+
+
+def test_zero_is_no_limit_of_refusals(person, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 0
+    for _ in range(40):
+        refuse(person)
+
+
+def test_refusals_are_forgotten_as_time_passes_and_for_too_many_users(monkeypatch):
+    now = [1_000.0]
+    counts = refusals.Refusals(lambda: now[0])
+    monkeypatch.setattr(refusals, "MOST_USERS", 2)
+    for _ in range(4):
+        counts.add("first", 4)
+
+    assert counts.wait("first", 4) == 15
+    now[0] += 14.9
+    assert counts.wait("first", 4) == 1
+    now[0] += 0.2
+    assert counts.wait("first", 4) == 0
+    for key in ("second", "third"):
+        counts.add(key, 1)
+    assert counts.wait("first", 1) == 0
+    assert counts.wait("third", 1) == 60
