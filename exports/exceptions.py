@@ -19,13 +19,10 @@ ExportError
 ├── OverLimit             the person has asked for as much as they may: later, perhaps
 │   ├── TooManyExports
 │   ├── TooManyRequests
-<<<<<<< HEAD
-│   ├── TooManyInADay
-│   ├── OverQuota
-│   └── OutOfSpace        nobody's limit but the site's: no room for files
-=======
-│   └── TooManyRefusals
->>>>>>> 4896732 (Limit the size of what is asked for, and what an answer repeats)
+ │   ├── TooManyInADay
+ │   ├── TooManyRefusals
+ │   ├── OverQuota
+ │   └── OutOfSpace        nobody's limit but the site's: no room for files
 ├── IllegalMove           this export cannot do that now
 ├── TookTooLong           an answer that nobody need wait for: do without it
 ├── TooLarge              its rows or its file are more than an export may have

@@ -20,9 +20,14 @@ from django_filters.fields import (
 )
 from django_filters.widgets import RangeWidget
 
+from exports import query
+from exports.exceptions import InvalidQueryset
+from notifications.http import user_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from django.db.models import QuerySet
     from django.forms.boundfield import BoundField
     from django.http import HttpRequest
 
@@ -47,9 +52,8 @@ class FilterFields:
             for name, value in filters.items():
                 texts = value if isinstance(value, list) else [value]
                 data.setlist(f"{PREFIX}-{name}", [str(text) for text in texts])
-            made = exporter.filterset(
-                data, queryset=exporter.queryset.all(), prefix=PREFIX, request=request
-            )
+            scoped = _scoped(exporter, request)
+            made = query.made_filterset(exporter, data, scoped, request, PREFIX)
             self.form = made.form
             for field in self.form.fields.values():
                 _name_its_inputs(field)
@@ -94,6 +98,14 @@ class FilterFields:
             if not self.form.has_error(name):
                 self.form.add_error(name, problem)
         return bool(found)
+
+
+def _scoped(exporter: Exporter, request: HttpRequest) -> QuerySet[Any]:
+    """The rows that the user may see; none where that is refused, which the request will be too."""
+    try:
+        return query.scoped(exporter, user_of(request))
+    except InvalidQueryset:
+        return exporter.queryset.none()
 
 
 def _name_its_inputs(field: forms.Field) -> None:

@@ -9,7 +9,6 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils.translation import gettext as _
 
 from exports import sizes
-from exports import sizes
 from exports.exceptions import InvalidPreset
 from exports.models import Preset
 from notifications.access import teams_of

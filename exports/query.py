@@ -17,7 +17,7 @@ from django.db import NotSupportedError
 from django.http import QueryDict
 from django.utils import translation
 
-from exports import changelist, context, registry, sizes
+from exports import changelist, context, filter_choices, registry, sizes
 from exports.exceptions import (
     InvalidFilter,
     InvalidHeader,
@@ -172,7 +172,7 @@ def _asked(
     made = None
     with context.activated(stored):
         if (selection := params.get("changelist")) is None:
-            found = _scoped(exporter, user)
+            found = scoped(exporter, user)
         else:
             listed = changelist.rows(exporter, user, selection, stored)
             found = _listed(exporter, user, listed, chosen)
@@ -190,7 +190,7 @@ def _asked(
     return found, made
 
 
-def _scoped(exporter: Exporter, user: User) -> QuerySet[Any]:
+def scoped(exporter: Exporter, user: User) -> QuerySet[Any]:
     """The rows that `user` may see. Raises InvalidQueryset if that is no queryset."""
     where = f"{type(exporter).__name__}.get_queryset()"
     return checked(exporter.get_queryset(user), exporter.queryset.model, where)
@@ -201,8 +201,8 @@ def _listed(
 ) -> QuerySet[Any]:
     """The rows of an admin list, as far as the exporter lets `user` see them."""
     if has_own_scope(exporter):
-        scoped = cut(_scoped(exporter, user), exporter, chosen)
-        return scoped.filter(pk__in=keys(listed.using(scoped.db)))
+        seen = cut(scoped(exporter, user), exporter, chosen)
+        return seen.filter(pk__in=keys(listed.using(seen.db)))
     # The list is what its reader sees and means, whatever the exporter's manager hides.
     return cut(listed, exporter, chosen)
 
@@ -255,7 +255,21 @@ def filter_names(exporter: Exporter, request: HttpRequest) -> list[str]:
     """The names that `filters` may have: those of the query string of its FilterSet."""
     if exporter.filterset is None:
         return []
-    return list(_parameters(exporter.filterset(queryset=exporter.queryset.none(), request=request)))
+    return list(_parameters(made_filterset(exporter, None, exporter.queryset.none(), request)))
+
+
+def made_filterset(
+    exporter: Exporter,
+    data: QueryDict | None,
+    scoped: QuerySet[Any],
+    request: HttpRequest,
+    prefix: str | None = None,
+) -> FilterSet:
+    """The exporter's FilterSet, whose choices occur in `scoped`. Not yet validated."""
+    assert exporter.filterset is not None
+    made = exporter.filterset(data, queryset=scoped, prefix=prefix, request=request)
+    filter_choices.limit(made, scoped, has_scope=has_own_scope(exporter))
+    return made
 
 
 def filterset(
@@ -264,11 +278,14 @@ def filterset(
     filters: Mapping[str, Any],
     request: HttpRequest,
 ) -> FilterSet:
-    """The exporter's FilterSet of `filters`, which are valid. Raises InvalidFilter."""
+    """The exporter's FilterSet of `filters`, which are valid. Raises InvalidFilter.
+
+    `queryset` has the rows that the user may see.
+    """
     if exporter.filterset is None:
         raise InvalidFilter(spoken('"%(exporter)s" has no filters.', exporter=exporter.name))
     data = _form_data(filters)
-    made = exporter.filterset(data, queryset=queryset, request=request)
+    made = made_filterset(exporter, data, queryset, request)
     _check_names(exporter, filters, data, _parameters(made))
     # A date means the same whoever asks, in whatever language, and when a worker asks again.
     with translation.override("en"):

@@ -146,6 +146,16 @@ def narrowable(
     return _taken_by_key(asked, exporter, columns, sources)
 
 
+def lookup_rows(asked: QuerySet[Any], *, ordered: bool = False) -> QuerySet[Any]:
+    """The rows of `asked` as a queryset to which any condition can be added.
+
+    Without its order unless `ordered`, which a slice or a union loses in any case.
+    """
+    if _chooses(asked) or asked.query.group_by is not None:
+        return every_row(asked.model, asked.db).filter(pk__in=keys(asked))
+    return asked if ordered else _plain(asked)
+
+
 def _chooses(queryset: QuerySet[Any]) -> bool:
     """Whether a condition that is added to `queryset` could give it rows that it did not have.
 

@@ -13,6 +13,7 @@ from django_filters.widgets import LookupChoiceWidget, RangeWidget
 
 from exports import context, query
 from exports.filter_form import MOMENTS
+from exports.sentences import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +35,13 @@ def filters(
     if exporter.filterset is None or not chosen:
         return []
     with context.restored(owner, stored) as request, context.in_zone(stored):
-        made = query.filterset(exporter, exporter.queryset.all(), chosen, request)
+        made = query.filterset(exporter, query.scoped(exporter, owner), chosen, request)
         # By filter: the form of a FilterSet may have fields besides.
         phrases = [
             _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])
             for name, each in made.filters.items()
         ]
-    return [phrase for phrase in phrases if phrase]
+    return [shortened(phrase) for phrase in phrases if phrase]
 
 
 def _phrase(field: BoundField, lookup: str, value: Any) -> str:

@@ -7,13 +7,13 @@ import pytest
 from django import forms
 from django.contrib.auth.models import User
 from django.db import connection
-from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airport, Flight
 from exports import query, words
 from exports.exporter import Exporter
 from exports.filter_form import FilterFields
+from tests.asking import request_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]
 
@@ -135,7 +135,7 @@ def test_of_another_tables_rows_only_those_that_are_chosen_are_read():
 
 
 def test_a_number_and_how_it_is_compared_are_no_range():
-    fields = FilterFields(Everything(), {}, RequestFactory().get("/"))
+    fields = FilterFields(Everything(), {}, request_of(PERSON))
 
     by_name = {field.name: field.field.widget for field in fields}
     assert "aria-label" not in by_name["distance"].widgets[1].attrs

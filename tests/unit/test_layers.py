@@ -59,7 +59,7 @@ EXPORTS = (
     ("audited", "figures", "reasons"),
     (
         *("exporter", "registry", "joins", "keys", "queryset", "context", "changelist", "query"),
-        *("options", "columns", "filter_form", "words"),
+        *("filter_choices", "options", "columns", "filter_form", "sizes", "words"),
     ),
     (
         *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
@@ -67,7 +67,8 @@ EXPORTS = (
     ),
     ("engine.source", "engine.store", "engine.disk"),
     ("engine.blame", "engine.plan", "engine.recount", "engine.readers"),
-    ("access", "snapshot", "announce", "notices", "parts", "limits", "question", "room", "trail"),
+    ("access", "snapshot", "announce", "notices", "parts", "limits", "question", "refusals"),
+    ("room", "trail"),
     # What a question would give, and what is kept of it.
     ("preview", "presets"),
     ("queue",),
