@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "notifications.audit.middleware.audited",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "exports.admin.lists.ReadableLists",
 ]
 
 ROOT_URLCONF = "config.urls"

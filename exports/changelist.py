@@ -22,7 +22,7 @@ from django.core.validators import ProhibitNullCharactersValidator
 from django.db import NotSupportedError
 from django.db.models import F
 
-from exports import context
+from exports import context, patterns
 from exports.exceptions import InvalidSelection, NotPermitted
 from exports.joins import resolved
 from exports.queryset import checked
@@ -202,6 +202,13 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
         raise InvalidSelection(
             spoken("The list's filters cannot be read: %(problem)s", problem=error)
         ) from error
+    texts = [text for _, values in request.GET.lists() for text in values]
+    if problem := patterns.problem_among(
+        changelist.queryset.query, texts, changelist.queryset.db
+    ):
+        raise InvalidSelection(
+            spoken("The list's filters cannot be read: %(problem)s", problem=problem)
+        )
     changelist.add_facets = False  # The numbers beside the choices are counts, too.
     return changelist
 

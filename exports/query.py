@@ -17,7 +17,7 @@ from django.db import NotSupportedError
 from django.http import QueryDict
 from django.utils import translation
 
-from exports import changelist, context, filter_choices, registry, sizes
+from exports import changelist, context, filter_choices, patterns, registry, sizes
 from exports.exceptions import (
     InvalidFilter,
     InvalidHeader,
@@ -183,6 +183,7 @@ def _asked(
             with context.restored(user, stored) as request:
                 made = filterset(exporter, given, filters, request)
                 found = _queryset_of(made)
+                _check_patterns(made, found)
         found = cut(found, exporter, chosen)
         if selection is not None:
             found = changelist.narrow(found, selection)
@@ -224,6 +225,18 @@ def _queryset_of(made: FilterSet) -> QuerySet[Any]:
             )
         ) from error
     return checked(found, made.queryset.model, where)
+
+
+def _check_patterns(made: FilterSet, found: QuerySet[Any]) -> None:
+    """Raises InvalidFilter for a regular expression that `found` may not or cannot match."""
+    for name, field in made.form.fields.items():
+        texts = [
+            text
+            for parameter in _parameters_of(name, field)
+            for text in made.data.getlist(parameter)
+        ]
+        if problem := patterns.problem_among(found.query, texts, found.db):
+            raise _refusal(made, {name: problem})
 
 
 def listed(

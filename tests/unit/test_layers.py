@@ -59,7 +59,7 @@ EXPORTS = (
     ("audited", "figures", "reasons"),
     (
         *("exporter", "registry", "joins", "keys", "queryset", "context", "changelist", "query"),
-        *("filter_choices", "options", "columns", "filter_form", "sizes", "words"),
+        *("filter_choices", "options", "columns", "filter_form", "patterns", "sizes", "words"),
     ),
     (
         *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),

@@ -1,0 +1,153 @@
+"""A regular expression that somebody sends stops no process, and a broken one is refused in words.
+
+The same holds for other values in the address of an admin list that no database can compare.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import django_filters
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from demo.models import Flight
+from exports import question
+from exports.exceptions import InvalidFilter, InvalidSelection
+from tests.asking import flights_by
+from tests.exporting import make_flights, request
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+IS_SQLITE = connection.vendor == "sqlite"
+# Against a text of thirty letters `re` takes minutes for it, and longer for each letter more.
+ENDLESS = "^(N+)+$"
+BROKEN = "("
+
+
+@pytest.fixture
+def person():
+    make_flights(range(1, 6))
+    Flight.objects.filter(pk=1).update(tailnum="NNNNNN")
+    return User.objects.create_superuser("person")
+
+
+class Matching(django_filters.FilterSet):
+    number = django_filters.CharFilter("tailnum", lookup_expr="regex")
+    any_case = django_filters.CharFilter("tailnum", lookup_expr="iregex")
+    choice = django_filters.LookupChoiceFilter("tailnum", lookup_choices=["exact", "regex"])
+    method = django_filters.CharFilter(method="narrow")
+    without = django_filters.CharFilter("carrier__flights__tailnum", "regex", exclude=True)
+    usual = django_filters.BooleanFilter(method="narrow_as_usual")
+
+    def narrow(self, queryset, _name, value):
+        return queryset.filter(pk__in=Flight.objects.filter(tailnum__regex=f"^{value}$"))
+
+    def narrow_as_usual(self, queryset, _name, _value):
+        return queryset.filter(tailnum__regex=r"^(N|n)\d+$")
+
+
+NAMES = ["number", "any_case", "method", "without", "choice"]
+
+
+def filters_with(name, pattern):
+    return {"choice": pattern, "choice_lookup": "regex"} if name == "choice" else {name: pattern}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("pattern", [BROKEN, "[z-a]", "x" * 1_001])
+def test_broken_pattern_of_a_filter_is_refused_in_words(person, name, pattern):
+    with flights_by(Matching), pytest.raises(InvalidFilter) as refused:
+        question.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
+
+    assert set(refused.value.problems) == {name}
+    assert "regular expression" in str(refused.value)
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("pattern", [ENDLESS, "(a|a)(a|a)", "a{9}", "a?"])
+def test_pattern_that_repeats_is_refused_on_sqlite(person, name, pattern):
+    with flights_by(Matching), pytest.raises(InvalidFilter, match="on SQLite"):
+        question.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plain_pattern_matches(person, name):
+    with flights_by(Matching):
+        asked = question.checked(person, exporter="narrowed", filters=filters_with(name, "N[0-9]"))
+
+    assert asked.params["filters"]
+
+
+def test_pattern_of_the_project_itself_is_let_through(person):
+    with flights_by(Matching):
+        question.checked(person, exporter="narrowed", filters={"usual": "true"})
+
+
+def test_pattern_in_the_api_is_a_problem(person, client):
+    client.force_login(person)
+    with flights_by(Matching):
+        answer = client.post(
+            "/api/v1/exports",
+            {"exporter": "narrowed", "filters": {"number": BROKEN}},
+            content_type="application/json",
+        )
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "filters")
+
+
+# -- Lists of the admin -----------------------------------------------------------------------
+
+
+UNREADABLE = [
+    *("tailnum__regex=(", "tailnum__iregex=[z-a]", "date__year=99999999999"),
+    *(["flight__in=99999999999999999999999"] if IS_SQLITE else []),
+    *(["tailnum__regex=^(N%2B)%2B$"] if IS_SQLITE else []),
+    *(["time_hour__gte=0001-01-01T00:00%2B14:00"] if IS_SQLITE else []),
+]
+
+
+@pytest.mark.parametrize("query", UNREADABLE)
+def test_list_that_cannot_be_read_leads_to_the_whole_list(person, client, query):
+    client.force_login(person)
+
+    answer = client.get(f"/admin/demo/flight/?{query}", follow=True)
+    export = client.get(f"/admin/demo/flight/export/?{query}")
+    look = client.post(f"/admin/demo/flight/export/preview/?{query}", {"format": "csv"})
+    start = client.post(f"/admin/demo/flight/export/?{query}", {"format": "csv"})
+
+    assert answer.redirect_chain == [("/admin/demo/flight/?e=1", 302)]
+    assert "The list&#x27;s filters cannot be read" in answer.content.decode()
+    assert export.status_code in {200, 422}
+    assert (look.status_code, start.status_code) == (200, 422)
+    assert "cannot be" in look.content.decode()
+
+
+@pytest.mark.parametrize("path", ["auth/user/?username", "exports/export/?label"])
+def test_pattern_for_any_list_of_the_admin_is_checked(person, client, path):
+    client.force_login(person)
+    request(person)
+
+    broken = client.get(f"/admin/{path}__regex=(")
+    plain = client.get(f"/admin/{path}__regex=^p")
+
+    assert (broken.status_code, plain.status_code) == (302, 200)
+
+
+def test_stored_list_with_a_broken_pattern_is_refused(person):
+    listed = {"model": "demo.flight", "query": "tailnum__regex=("}
+
+    with pytest.raises(InvalidSelection, match="not a regular expression"):
+        question.checked(person, exporter="flights", changelist=listed)
+
+
+@pytest.mark.only_on("sqlite")
+def test_pattern_that_is_refused_would_stop_a_process():
+    """In a process of its own: Python's `re` can be stopped by nothing else."""
+    code = f"import re; re.search({ENDLESS!r}, {'N' * 40 + '!'!r})"
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run([sys.executable, "-c", code], timeout=1, check=False)  # noqa: S603 - ours
