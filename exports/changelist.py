@@ -203,9 +203,7 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
             spoken("The list's filters cannot be read: %(problem)s", problem=error)
         ) from error
     texts = [text for _, values in request.GET.lists() for text in values]
-    if problem := patterns.problem_among(
-        changelist.queryset.query, texts, changelist.queryset.db
-    ):
+    if problem := patterns.problem_among(changelist.queryset.query, texts, changelist.queryset.db):
         raise InvalidSelection(
             spoken("The list's filters cannot be read: %(problem)s", problem=problem)
         )

@@ -18,6 +18,7 @@ from exports.queryset import lookup_rows
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+    from django.forms.models import ModelChoiceIterator
     from django_filters import Filter, FilterSet
 
 
@@ -43,24 +44,32 @@ def limit(made: FilterSet, scoped: QuerySet[Any], *, has_scope: bool) -> None:
             values = rows.order_by(each.field_name).values_list(each.field_name, flat=True)
             field.choices = [(value, value) for value in values.distinct()]
         elif has_scope and isinstance(field, ModelChoiceField) and each is not None:
-            field.queryset = _occurring(field, each, rows)
+            _limit_to_rows(field, each, rows)
 
 
-def _occurring(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[Any]) -> QuerySet[Any]:
-    """The choices of `field` that one of `rows` has; all of them if `rows` name no such model.
-
-    EXISTS stops at the first row of each choice, and looks for one row where one is validated.
-    A list of all values that occur would read all rows for either.
-    """
-    choices: QuerySet[Any] = field.queryset
+def _limit_to_rows(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[Any]) -> None:
+    """Let `field` have the choices that one of `rows` has; all if `rows` name no such model."""
     if (path := _path(field, each, rows)) is None:
-        return choices
+        return
     lookup, outer = path
-    having = Exists(rows.filter(**{lookup: OuterRef(outer)}))
-    return lookup_rows(choices, ordered=True).using(rows.db).filter(having)
+    choices = lookup_rows(field.queryset, ordered=True).using(rows.db)
+    # All of them: SQLite reads the rows once. With EXISTS it would read, for each choice that
+    # has none of them, all rows of that choice.
+    listed = choices.filter(**{f"{outer}__in": rows.values(lookup)})
+
+    def iterator(field: ModelChoiceField[Any]) -> ModelChoiceIterator[Any]:
+        made = type(field).iterator(field)
+        made.queryset = listed
+        return made
+
+    field.iterator = iterator  # type: ignore[assignment]  # Django calls it, and no more.
+    # To validate one: SQLite would read all rows for a list of them.
+    field.queryset = choices.filter(Exists(rows.filter(**{lookup: OuterRef(outer)})))
 
 
-def _path(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[Any]) -> tuple[str, str] | None:
+def _path(
+    field: ModelChoiceField[Any], each: Filter, rows: QuerySet[Any]
+) -> tuple[str, str] | None:
     """How a row names a choice, and what of the choice it names."""
     parts = get_field_parts(rows.model, each.field_name)
     if not parts:

@@ -31,6 +31,7 @@ from exports.engine.writers.text import cell
 from exports.exceptions import ExportError, TookTooLong
 from exports.joins import number_of_rows
 from exports.models import COMPRESSIBLE, Export, Format, Status
+from exports.queryset import has_own_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -217,10 +218,15 @@ def _short(text: str) -> str:
 
 
 def estimated(asked: Question, count: int) -> Estimate | None:
-    """Size and time of `count` rows, by past runs of the exporter; None without any."""
+    """Size and time of `count` rows, by past runs of the exporter; None without any.
+
+    Where each user may see other rows, by their own: how wide the rows of others are, is not told.
+    """
     past = Export.objects.filter(
         exporter=asked.exporter, format=asked.format, status=Status.SUCCEEDED, rows_done__gt=0
     ).order_by("-finished_at")
+    if has_own_scope(registry.get(asked.exporter)):
+        past = past.filter(owner=asked.owner)
     # Of what they were asked for, only which columns.
     past = past.defer("params").annotate(chosen=F("params__columns"))
     is_packed = bool(asked.options.get("gzip"))
@@ -230,9 +236,7 @@ def estimated(asked: Question, count: int) -> Estimate | None:
     # Of several widths: a file with half the columns has about half the bytes.
     all_columns = len(registry.get(asked.exporter).columns)
     width = len(asked.params.get("columns") or ()) or all_columns
-    cells = sum(
-        run.rows_done * (len(run.chosen or ()) or all_columns) for run in runs
-    )
+    cells = sum(run.rows_done * (len(run.chosen or ()) or all_columns) for run in runs)
     rows_done = sum(run.rows_done for run in runs)
     took = sum((_took(run) for run in runs), start=0.0)
     return Estimate(

@@ -72,10 +72,7 @@ def counted(user: User) -> Iterator[None]:
     allowed = conf.MAX_REQUESTS_PER_MINUTE
     if allowed and (wait := _refusals.wait(user.pk, allowed)):
         raise TooManyRefusals(
-            _(
-                "%(allowed)d of your requests were refused within a minute. Try again in "
-                "%(wait)d s."
-            )
+            _("%(allowed)d of your requests were refused within a minute. Try again in %(wait)d s.")
             % {"allowed": allowed, "wait": wait},
             allowed=allowed,
             retry_after=wait,

@@ -36,7 +36,9 @@ def check(params: Mapping[str, Any]) -> None:
         sizes = {name: size_of(value) for name, value in given.items()}
     except RecursionError:
         raise RequestTooLarge(
-            spoken("The request is nested too deeply. Filters take texts, numbers and lists of them.")
+            spoken(
+                "The request is nested too deeply. Filters take texts, numbers and lists of them."
+            )
         ) from None
     size = sum(sizes.values())
     if size > MAX_PARAMS:
