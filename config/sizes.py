@@ -18,7 +18,9 @@ def size(text: str | int) -> int:
 
     "1000" is 1000 bytes, "10KB" 10 000, "10KiB" 10 240. There is a space before a unit or none.
     """
-    if found := re.fullmatch(r"(-?)([0-9]+(?:\.[0-9]+)?) ?((?:[KMGT]I?B)?)", str(text).strip().upper()):
+    if found := re.fullmatch(
+        r"(-?)([0-9]+(?:\.[0-9]+)?) ?((?:[KMGT]I?B)?)", str(text).strip().upper()
+    ):
         sign, number, unit = found.groups()
         if sign:
             raise EnvError("Must be greater than or equal to 0.")

@@ -19,10 +19,10 @@ ExportError
 ├── OverLimit             the person has asked for as much as they may: later, perhaps
 │   ├── TooManyExports
 │   ├── TooManyRequests
- │   ├── TooManyInADay
- │   ├── TooManyRefusals
- │   ├── OverQuota
- │   └── OutOfSpace        nobody's limit but the site's: no room for files
+│   ├── TooManyInADay
+│   ├── TooManyRefusals
+│   ├── OverQuota
+│   └── OutOfSpace        nobody's limit but the site's: no room for files
 ├── IllegalMove           this export cannot do that now
 ├── TookTooLong           an answer that nobody need wait for: do without it
 ├── TooLarge              its rows or its file are more than an export may have

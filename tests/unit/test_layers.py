@@ -67,8 +67,10 @@ EXPORTS = (
     ),
     ("engine.source", "engine.store", "engine.disk"),
     ("engine.blame", "engine.plan", "engine.recount", "engine.readers"),
-    ("access", "snapshot", "announce", "notices", "parts", "limits", "question", "refusals"),
-    ("room", "trail"),
+    (
+        *("access", "snapshot", "announce", "notices", "parts", "limits", "question"),
+        *("refusals", "room", "trail"),
+    ),
     # What a question would give, and what is kept of it.
     ("preview", "presets"),
     ("queue",),
