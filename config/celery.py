@@ -27,6 +27,16 @@ def mail_by_the_clock(**_: object) -> None:
     Clock(mail.Rounds()).start()
 
 
+@beat_init.connect
+def prune_sign_ins_by_the_clock(**_: object) -> None:
+    """Let beat itself delete old sign-ins, once an hour."""
+    # Needs the apps, which are loaded only now.
+    from config.signin.prune import prune  # noqa: PLC0415 - see above
+    from notifications.clock import Clock  # noqa: PLC0415 - see above
+
+    Clock(prune, seconds=3600).start()
+
+
 @setup_logging.connect
 def keep_logging(**_: object) -> None:
     """Leave logging as Django's settings made it.

@@ -41,13 +41,13 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         )
     else:
         reason = _("The server could not make sense of this request. Nothing was done.")
-    return _answer(request, 400, _("Not understood"), reason)
+    return answer(request, 400, _("Not understood"), reason)
 
 
 @requires_csrf_token
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     default = _("You may not do this. An administrator can give you the permission.")
-    return _answer(request, 403, _("Not permitted"), str(exception) or default)
+    return answer(request, 403, _("Not permitted"), str(exception) or default)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - see below
@@ -56,7 +56,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
         "This form has expired, or your browser blocks cookies. "
         "Go back, reload the page and try again."
     )
-    return _answer(request, 403, _("Not permitted"), text)
+    return answer(request, 403, _("Not permitted"), text)
 
 
 @requires_csrf_token
@@ -64,7 +64,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse: 
     reason = _(
         "There is nothing here for you. It may have been deleted, or belong to somebody else."
     )
-    return _answer(request, 404, _("Not found"), reason)
+    return answer(request, 404, _("Not found"), reason)
 
 
 @requires_csrf_token
@@ -72,10 +72,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     reason = _(
         "The mistake is ours, and it is in the server's log. Exports that are under way go on."
     )
-    return _answer(request, 500, _("Something broke"), reason)
+    return answer(request, 500, _("Something broke"), reason)
 
 
-def _answer(request: HttpRequest, status: int, title: str, reason: str) -> HttpResponse:
+def answer(request: HttpRequest, status: int, title: str, reason: str) -> HttpResponse:
+    """A page that says `reason`; under the API's address, a problem."""
     if request.path.startswith(reverse("api:api-root")):
         return problem(status, reason)
     # Not render(request, ...): it runs the context processors, and base.html would then ask the

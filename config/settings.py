@@ -16,6 +16,7 @@ from environs import Env, validate
 
 from config import embedded, storage
 from config.sizes import size
+from config.signin import limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "servestatic",
     "django.contrib.staticfiles",
+    "axes",
     "channels",
     "csp",
     "django_celery_results",
@@ -62,6 +64,7 @@ INSTALLED_APPS = [
     "notifications",
     "exports",
     "demo",
+    "config.signin",
 ]
 
 MIDDLEWARE = [
@@ -73,6 +76,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "config.signin.slots.SignInSlots",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -80,6 +84,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "exports.admin.lists.ReadableLists",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -110,6 +115,32 @@ LOGOUT_REDIRECT_URL = "login"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+# config/signin says how often sign-in may fail, and why.
+AUTHENTICATION_BACKENDS = [
+    "config.signin.throttle.Backend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_HANDLER = "config.signin.throttle.Handler"
+AXES_LOCKOUT_PARAMETERS = limits.COUNTED
+AXES_FAILURE_LIMIT = limits.PAIR_FAILURES
+AXES_COOLOFF_TIME = limits.COOL_OFF
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "config.signin.throttle.client_network"
+AXES_LOCKOUT_CALLABLE = "config.signin.throttle.locked_out"
+AXES_USERNAME_FORM_FIELD = "username"  # The name of the form's field, whatever the user model.
+AXES_ENABLE_ADMIN = False  # What is there is deleted within days; `axes_reset` unlocks.
+AXES_VERBOSE = False
+# Password hashes that one web process makes at once; each takes a core for half a second.
+SIGNIN_HASHES = env.int("SIGNIN_HASHES", 1, validate=_at_least_1)
+PASSWORD_HASHERS = [
+    "config.signin.hashing.BoundedPBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
 
 # Those that the pages are in. Django's own texts know more, and would mix theirs in.
@@ -374,6 +405,8 @@ LOGGING = {
         "daphne": {"level": "WARNING"},
         # Three lines for each rescue, every ten seconds. Exports have a log of their own.
         "celery.beat": {"level": "WARNING"},
+        # config.signin says the same with the name and the address, which Axes masks.
+        "axes": {"level": "ERROR"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
     },

@@ -11,10 +11,12 @@ from django.views.generic import RedirectView
 
 from config import health
 from config.api import api
+from config.signin.forms import AdminSignInForm, SignInForm
 from exports.style import style
 from notifications.languages import set_language
 
 admin.site.site_header = admin.site.site_title = "Waybill"
+admin.site.login_form = AdminSignInForm
 
 # Lazy: the name in production has a hash that is known once static files are collected.
 icon = lazy(static, str)("exports/waybill.svg")
@@ -29,7 +31,11 @@ urlpatterns = [
     path("exports/", include("exports.urls")),
     path("style/", style),  # Not there without DEBUG.
     path("inbox/", include("notifications.urls")),
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path(
+        "login/",
+        LoginView.as_view(authentication_form=SignInForm, redirect_authenticated_user=True),
+        name="login",
+    ),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("favicon.ico", RedirectView.as_view(url=icon)),

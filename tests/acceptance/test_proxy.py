@@ -24,6 +24,10 @@ class Web(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(str(self.headers).encode())
 
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def log_message(self, *_):
         """Nothing."""
 
@@ -52,6 +56,29 @@ def get(port, path, forwarded_for=None):
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
+
+
+def post(port, path, client, body=b"x"):
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", path, body, headers={"X-Forwarded-For": client})
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("Retry-After")
+
+
+def test_flood_of_sign_ins_is_kept_from_web_processes(proxy):
+    forms = ["/login/", "/admin/login/", "/admin/password_change/"]
+    answers = [post(proxy, forms[number % 3], "93.184.216.1") for number in range(40)]
+
+    # One at once, twenty more, and one for each second that it took.
+    assert 21 <= answers.count((200, None)) <= 24
+    assert (429, "20") in answers
+    assert post(proxy, "/login/", "93.184.216.2") == (200, None)
+    assert get(proxy, "/login/", "93.184.216.1")[0] == 200
+
+
+def test_large_sign_in_is_kept_from_web_processes(proxy):
+    assert post(proxy, "/login/", "93.184.216.3", b"x" * 70_000) == (413, None)
+    assert post(proxy, "/other/", "93.184.216.3", b"x" * 70_000) == (200, None)
 
 
 @pytest.mark.parametrize("client", [None, "127.0.0.1", "10.1.2.3", "172.20.0.1", "192.168.1.5"])

@@ -1,0 +1,28 @@
+"""The sign-in forms of the site and of the admin, with a bound for the password's length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.validators import MaxLengthValidator
+
+MAX_PASSWORD = 4096  # Django's own bound for passwords in its other forms of old.
+
+
+class BoundedPassword:
+    """Refuses a longer password before anybody hashes it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields: dict[str, Any] = self.fields  # type: ignore[attr-defined]
+        fields["password"].validators.append(MaxLengthValidator(MAX_PASSWORD))
+
+
+class SignInForm(BoundedPassword, AuthenticationForm):
+    pass
+
+
+class AdminSignInForm(BoundedPassword, AdminAuthenticationForm):
+    pass

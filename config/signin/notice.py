@@ -1,0 +1,91 @@
+"""What users hear of failed attempts to sign in with their name: a notification a day at most.
+
+They get it as soon as there are some failures, and when they next sign in if there were more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from axes.models import AccessFailureLog
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from notifications import access, notices, publish
+from notifications.backlog import current_cursor
+from notifications.models import Event, Stream
+from notifications.notices import Notice
+from notifications.writing import atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.contrib.auth.models import User
+
+TYPE = "signin.failed"
+WORTH_TELLING = 5  # Fewer failures than this are typing errors.
+PAUSE = timedelta(days=1)  # between two notifications
+KEPT = timedelta(days=7)  # Days for which failures are kept, to be counted here.
+
+
+def register() -> None:
+    notices.register(TYPE, _describe)
+
+
+def failed(name: str, address: str | None) -> None:
+    """Count a failure with the name of an active user, and tell them if it is worth it.
+
+    Names that nobody has are not kept: anybody could fill the table with them.
+    """
+    users = get_user_model()
+    user = users._default_manager.filter(**{users.USERNAME_FIELD: name}, is_active=True).first()
+    if user is not None:
+        AccessFailureLog.objects.create(username=name, ip_address=address)
+        _tell(user)
+
+
+def signed_in(user: User) -> None:
+    """Tell `user` of failures before this sign-in of which they have not heard."""
+    _tell(user)
+
+
+def _tell(user: User) -> None:
+    if _failures(user, timezone.now() - KEPT).count() < WORTH_TELLING:
+        return
+    name = access.user_stream(user)
+    with atomic():
+        current_cursor(name)  # Makes the stream, if nobody has written to it yet.
+        # Locked, so that of two failures at once one tells the user.
+        stream = Stream.objects.select_for_update().get(name=name)
+        told = Event.objects.filter(stream=stream, type=TYPE).order_by("-offset").first()
+        now = timezone.now()
+        if told is not None and told.at > now - PAUSE:
+            return
+        failures = _failures(user, max(told.at, now - KEPT) if told else now - KEPT)
+        if (times := failures.count()) < WORTH_TELLING:
+            return
+        last = failures.order_by("-attempt_time")[0]
+        data = {"times": times, "address": last.ip_address, "at": last.attempt_time.isoformat()}
+        publish.append(name, TYPE, data)
+
+
+def _failures(user: User, since: datetime) -> Any:
+    return AccessFailureLog.objects.filter(username=user.get_username(), attempt_time__gt=since)
+
+
+def _describe(data: Mapping[str, Any]) -> Notice:
+    title = ngettext(
+        "{times} attempt to sign in with your name has failed.",
+        "{times} attempts to sign in with your name have failed.",
+        data["times"],
+    ).format(times=data["times"])
+    at = timezone.localtime(datetime.fromisoformat(data["at"]))
+    body = _(
+        "The last one was on {date} from the address {address}. If it was not you, "
+        "make sure that your password is long and that you use it nowhere else."
+    ).format(date=date_format(at, "DATETIME_FORMAT"), address=data["address"] or "?")
+    return Notice(title, body=body, level="warning")

@@ -1,0 +1,181 @@
+"""How often sign-in may fail: django-axes with a limit for each of three counts.
+
+- Name and address together: 5. A person who mistypes notices; nobody else is affected.
+- Address: 30. An attacker who tries many names is stopped, an office behind one address is not.
+- Name: 50 from all addresses. It slows an attacker who has many addresses. It does not hold for
+  an address from which the user has signed in within 30 days: nobody can lock users out of the
+  places where they work.
+
+A count forgets after 15 minutes without another failure. Attempts while locked out are not
+counted, so nobody can prolong a lock, and run no password hasher.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from datetime import timedelta
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from axes.backends import AxesStandaloneBackend
+from axes.handlers.database import AxesDatabaseHandler
+from axes.handlers.proxy import AxesProxyHandler
+from axes.helpers import get_client_username
+from axes.models import AccessLog
+from django.db.models import Max, Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from config import errors
+from config.signin import notice
+from config.signin.limits import COOL_OFF, LIMITS, PAIR_FAILURES
+from exports.address import client_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from django.contrib.auth.models import User
+    from django.http import HttpRequest, HttpResponse
+
+logger = logging.getLogger(__name__)
+
+KNOWN_FOR = timedelta(days=30)  # Days for which an address of a successful sign-in is known.
+
+SUBNET_V6 = 64  # The smallest network that a customer gets: they can use all its addresses.
+
+
+class Count(NamedTuple):
+    failures: int
+    limit: int
+    newest: datetime | None
+
+
+class Backend(AxesStandaloneBackend):  # type: ignore[misc]
+    """Refuse who is locked out, before any other backend runs a password hasher.
+
+    A program that checks a password without a request has no address, and is not throttled.
+    """
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if request is not None:
+            super().authenticate(request, username, password, **kwargs)
+
+
+class Handler(AxesDatabaseHandler):  # type: ignore[misc]
+    """Axes' own counts in the database, each with its own limit; and what is said of them."""
+
+    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+        """The count nearest to its limit, scaled to the limit that Axes compares it with."""
+        return max(
+            count.failures * PAIR_FAILURES // count.limit
+            for count in self._counts(request, credentials)
+        )
+
+    def retry_after(self, request: HttpRequest, credentials: dict[str, Any] | None) -> int:
+        """Seconds after which the client may try again, if nobody fails meanwhile."""
+        ends = [
+            (count.newest + COOL_OFF - timezone.now()).total_seconds()
+            for count in self._counts(request, credentials)
+            if count.newest is not None and count.failures >= count.limit
+        ]
+        return max(1, math.ceil(max(ends, default=0)))
+
+    def user_login_failed(
+        self,
+        sender: str,
+        credentials: dict[str, Any],
+        request: HttpRequest | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if request is None:
+            return
+        _forget_browser(request)
+        was_locked = getattr(request, "axes_locked_out", False)
+        super().user_login_failed(sender, credentials, request, **kwargs)
+        if was_locked:
+            return  # It is not counted, and its lock was logged when it began.
+        name, address = get_client_username(request, credentials) or "", client_address(request)
+        # repr() escapes control characters and those that change the direction of text.
+        logger.warning("Sign-in failed: name %r, address %s.", name[:150], address)
+        if getattr(request, "axes_locked_out", False):
+            logger.warning(
+                "Sign-in is locked for %.0f minutes: name %r, address %s.",
+                COOL_OFF.total_seconds() / 60,
+                name[:150],
+                address,
+            )
+        notice.failed(name, address)
+
+    def user_logged_in(
+        self, sender: type[User], request: HttpRequest, user: User, **kwargs: Any
+    ) -> None:
+        _forget_browser(request)
+        super().user_logged_in(sender, request, user, **kwargs)
+        notice.signed_in(user)
+
+    def reset_user_attempts(
+        self, request: HttpRequest, credentials: dict[str, Any] | None = None
+    ) -> int:
+        """Forget what the user has mistyped at this address, and nothing else.
+
+        Otherwise attackers could reset the count of their address with an account of their own.
+        """
+        deleted, _per_model = self.filter_user_attempts(request, credentials)[0].delete()
+        return int(deleted)
+
+    def _counts(self, request: HttpRequest, credentials: dict[str, Any] | None) -> Iterator[Count]:
+        attempts = self.get_user_attempts(request, credentials)
+        for (counted, limit), found in zip(LIMITS, attempts, strict=True):
+            sums = found.aggregate(n=Sum("failures_since_start"), newest=Max("attempt_time"))
+            failures = sums["n"] or 0
+            if counted == "username" and failures >= limit and _is_known(request, credentials):
+                failures = 0
+            yield Count(failures, limit, sums["newest"])
+
+
+def _forget_browser(request: HttpRequest) -> None:
+    """Clients choose these headers freely: kept, each would be a row of its own."""
+    request.axes_user_agent = request.axes_http_accept = ""  # type: ignore[attr-defined]
+
+
+def _is_known(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
+    """Whether the user of that name has lately signed in from the client's address."""
+    return AccessLog.objects.filter(
+        username=get_client_username(request, credentials),
+        ip_address=client_network(request),
+        attempt_time__gte=timezone.now() - KNOWN_FOR,
+    ).exists()
+
+
+def client_network(request: HttpRequest) -> str | None:
+    """For AXES_CLIENT_IP_CALLABLE: the client's IPv4 address, or its IPv6 network."""
+    found = client_address(request)
+    if found is not None and isinstance(address := ip_address(found), IPv6Address):
+        return str(IPv6Network((address, SUBNET_V6), strict=False).network_address)
+    return found
+
+
+def locked_out(
+    request: HttpRequest, _response: HttpResponse, credentials: dict[str, Any] | None
+) -> HttpResponse:
+    """For AXES_LOCKOUT_CALLABLE: the page that says when to try again."""
+    handler = AxesProxyHandler.get_implementation()
+    seconds = handler.retry_after(request, credentials)
+    minutes = math.ceil(seconds / 60)
+    reason = ngettext(
+        "Too many attempts to sign in have failed. Try again in %(minutes)s minute.",
+        "Too many attempts to sign in have failed. Try again in %(minutes)s minutes.",
+        minutes,
+    ) % {"minutes": minutes}
+    answer = errors.answer(request, 429, _("Too many attempts"), reason)
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
