@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
-from notifications import backlog, push
+from notifications import backlog, push, signed
 from notifications.conf import conf
 from notifications.cursor import Cursor
 from notifications.database import in_database
@@ -38,6 +38,7 @@ RECHECK_AGAIN = 1.0  # seconds after which a change that was announced has come 
 # were named. There are threads left for who reads.
 RECHECKS = 2
 NAMED_RECHECKS = 1
+COMPLAINT_SECONDS = 10.0  # between two lines of the log about messages that are dropped
 MISSES = 3  # sweeps that found what no push had brought, while none came for that stream
 
 
@@ -81,8 +82,12 @@ class Hub:
         self._swept: dict[str, Cursor] = {}
         self._swept_at = 0.0  # By the monotonic clock: the last sweep, or when they began.
         self._missed: Counter[str] = Counter()
-        counted = ("received", "poison", "sweeps", "caught_up", "renewed", "rechecks")
+        # Of messages: `poison` makes no sense, `forged` has no signature of ours, and `repeated`
+        # brings nothing that an earlier one has not brought.
+        counted = ("received", "poison", "forged", "repeated")
+        counted += ("sweeps", "caught_up", "renewed", "rechecks")
         self.counters = dict.fromkeys(counted, 0)
+        self._complained_at = float("-inf")
 
     # -- for connections ---------------------------------------------------------
 
@@ -237,11 +242,26 @@ class Hub:
                 message = await self._layer.receive(channel)
                 self._receive(message)
             # A message that cannot be understood is counted and dropped, never fatal.
+            except signed.Forged as error:
+                self._drop("forged", error)
             except (KeyError, TypeError, ValueError) as error:
-                self.counters["poison"] += 1
-                logger.warning("A message over the channel layer makes no sense: %r", error)
+                self._drop("poison", error)
 
-    def _receive(self, message: dict[str, Any]) -> None:
+    def _drop(self, kind: str, error: Exception) -> None:
+        """Count a message that is not used. Somebody may send thousands: few are logged."""
+        self.counters[kind] += 1
+        if (now := time.monotonic()) < self._complained_at + COMPLAINT_SECONDS:
+            return
+        self._complained_at = now
+        logger.warning(
+            "A message over the channel layer makes no sense (so far %s) or is forged (%s): %r",
+            self.counters["poison"],
+            self.counters["forged"],
+            error,
+        )
+
+    def _receive(self, given: dict[str, Any]) -> None:
+        message = signed.read(given)
         if message["type"] == push.DOUBTS:
             self._receive_doubt(message)
         else:
@@ -267,6 +287,8 @@ class Hub:
         self.counters["received"] += 1
         before = self._brought.get(stream)
         same = before is not None and before.epoch == epoch
+        if before and same and before.covers(head):
+            self.counters["repeated"] += 1
         self._brought[stream] = before.join(head) if before and same else head
         self._missed.pop(stream, None)
         for subscriber in self._followers.get(stream, set()):

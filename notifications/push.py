@@ -18,6 +18,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
+from notifications import signed
 from notifications.conf import conf
 from notifications.writing import alias, on_commit
 
@@ -173,4 +174,4 @@ async def _send_within(seconds: float, outgoing: dict[str, dict[str, Any]]) -> N
 async def _send(outgoing: dict[str, dict[str, Any]]) -> None:
     channel_layer: Any = get_channel_layer(conf.CHANNEL_LAYER)
     for group, message in outgoing.items():
-        await channel_layer.group_send(group, message)
+        await channel_layer.group_send(group, signed.sign(message))

@@ -149,11 +149,12 @@ def _forget_browser(request: HttpRequest) -> None:
 
 def _is_known(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
     """Whether the user of that name has lately signed in from the client's address."""
-    return AccessLog.objects.filter(
+    known: bool = AccessLog.objects.filter(
         username=get_client_username(request, credentials),
         ip_address=client_network(request),
         attempt_time__gte=timezone.now() - KNOWN_FOR,
     ).exists()
+    return known
 
 
 def client_network(request: HttpRequest) -> str | None:

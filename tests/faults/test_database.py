@@ -10,7 +10,7 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 
-from notifications import access, backlog, publish
+from notifications import access, backlog, publish, signed
 from tests.faults.recorder import Recorder
 from tests.streaming import session_of
 from tests.waiting import wait_until
@@ -30,7 +30,7 @@ def test_sockets_outlive_a_crash_of_postgres(stage, start_web, postgres, record_
     hint = hint_of_more(stage.streams[0])
 
     postgres.crash()
-    async_to_sync(get_channel_layer().group_send)(stage.streams[0], hint)
+    async_to_sync(get_channel_layer().group_send)(stage.streams[0], signed.sign(hint))
     # A pool waits for a connection, and says so. Without one, reads fail and are tried again.
     for said in ["error connecting"] if pool else ["sweep could not", "stream could not"]:
         wait_until(lambda said=said: said in web.process.log_text(), what=said)

@@ -18,7 +18,18 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from exports.models import Export
-from notifications import access, backlog, consumers, handshake, hub, push, recheck, rights, tokens
+from notifications import (
+    access,
+    backlog,
+    consumers,
+    handshake,
+    hub,
+    push,
+    recheck,
+    rights,
+    signed,
+    tokens,
+)
 from notifications.followers import Follower
 from notifications.models import Stream, Token
 from notifications.push import Doubt
@@ -549,7 +560,7 @@ async def test_a_hint_that_makes_no_sense_is_dropped(ada, cookie):
         await followed(socket, f"user-{ada.pk}")
         for message in ({"users": 7, "again": False}, {"users": []}):
             await hub.current()._layer.group_send(
-                push.DOUBTS_GROUP, {"type": push.DOUBTS, **message}
+                push.DOUBTS_GROUP, signed.sign({"type": push.DOUBTS, **message})
             )
         await say(f"user-{ada.pk}", "later")
 

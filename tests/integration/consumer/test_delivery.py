@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from notifications import backlog, consumers, hub, publish, push
+from notifications import backlog, consumers, hub, publish, push, signed
 from notifications.models import Stream
 from tests.consuming import cursor_of, say, told
 from tests.streaming import append, connected, eventually, in_thread, retain
@@ -135,7 +135,7 @@ async def test_an_event_that_is_pushed_twice_comes_once(cookie, name, monkeypatc
     async def send_twice(messages):
         layer = push.get_channel_layer()
         for group, message in [*messages.items(), *messages.items()]:
-            await layer.group_send(group, message)
+            await layer.group_send(group, signed.sign(message))
 
     monkeypatch.setattr(push, "_send", send_twice)
     async with connected(cookie) as socket:
