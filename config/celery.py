@@ -5,13 +5,29 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("waybill")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+# What a worker answers to whoever reaches Redis. The health checks ask both; neither changes
+# anything or shows more than names. Celery's other commands stop workers, withdraw tasks,
+# change pools and print the settings.
+REMOTE_COMMANDS = frozenset({"ping", "active_queues"})
+
+
+@worker_init.connect
+def refuse_remote_control(**_: object) -> None:
+    """Forget all commands of remote control but REMOTE_COMMANDS, before a worker listens."""
+    # Registers them, and is needed in workers only.
+    from celery.worker.control import Panel  # noqa: PLC0415 - see above
+
+    for name in set(Panel.data) - REMOTE_COMMANDS:
+        del Panel.data[name]
 
 
 @beat_init.connect
