@@ -11,22 +11,25 @@ RUN python -m venv /opt/venv \
 
 FROM python:3.12-slim
 
+# DEBUG=0: whoever runs this image without settings is told which are missing.
 ENV PATH=/opt/venv/bin:$PATH \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    DEBUG=0
 
 WORKDIR /app
 # What these processes write: beat its schedule in var, workers files on the volume. A new
 # volume takes over the owner of the directory that it is mounted on.
 RUN useradd --uid 10001 --no-create-home waybill \
-    && install --directory --owner waybill /app/var /srv/waybill
+    && install --directory --owner waybill --mode 0700 /app/var /srv/waybill
 
 COPY --from=dependencies /opt/venv /opt/venv
 COPY . .
 
+# As who reads them: nobody else may (config/private.py).
+USER waybill
 # The settings ask for these. What they are does not matter here, and is not kept.
-RUN DEBUG=0 SECRET_KEY=for-this-command-only ALLOWED_HOSTS=localhost \
+RUN SECRET_KEY=for-this-command-only-and-as-long-as-a-real-one-has-to-be ALLOWED_HOSTS=localhost \
     python manage.py collectstatic --no-input
 
-USER waybill
 EXPOSE 8000
 CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "config.asgi:application"]

@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
-from config import embedded, storage
+from config import embedded, private, storage
 from config.sizes import size
 from config.signin import limits
 
@@ -30,12 +30,19 @@ _more_than_0 = validate.Range(min=0, min_inclusive=False)
 
 DEBUG = env.bool("DEBUG", True)
 VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var").resolve()
+private.set_umask()
+private.tighten(VAR_DIR)
 
 DEVELOPMENT_SECRET = "development-only-insecure-secret-key-of-waybill"  # noqa: S105 - refused below
 SECRET_KEY = env.str("SECRET_KEY", DEVELOPMENT_SECRET)
-if not DEBUG and SECRET_KEY == DEVELOPMENT_SECRET:
+if not DEBUG and (
+    SECRET_KEY == DEVELOPMENT_SECRET
+    or len(SECRET_KEY) < 50  # noqa: PLR2004 - as Django's own check has it
+    or len(set(SECRET_KEY)) < 5  # noqa: PLR2004
+):
     raise ImproperlyConfigured(
-        "DEBUG=0 needs a SECRET_KEY of your own: at least 50 random characters."
+        "DEBUG=0 needs a SECRET_KEY of your own: at least 50 random characters. To make one: "
+        "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
     )
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
@@ -159,6 +166,7 @@ _database = DATABASES["default"]
 if "sqlite3" in _database["ENGINE"]:
     # SQLite makes a file, and no directory for it.
     Path(str(_database["NAME"])).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.tighten_database(Path(str(_database["NAME"])))
     _database["OPTIONS"] = {
         # Several processes write. With Django's defaults one in seven transactions
         # fails with "database is locked"; like this none did (docs/design.md).
@@ -269,6 +277,9 @@ STORAGES = {
     },
 }
 
+if "location" in STORAGES["default"]["OPTIONS"] and STORAGES["default"]["BACKEND"] == storage.LOCAL:
+    private.tighten(Path(STORAGES["default"]["OPTIONS"]["location"]))
+
 # -- Exports and notifications -------------------------------------------------------
 
 EXPORTS_PART_ROWS = env.int("EXPORTS_PART_ROWS", 100_000, validate=_at_least_1)
@@ -297,6 +308,7 @@ EXPORTS_WORK_DIR = env.path("EXPORTS_WORK_DIR", VAR_DIR / "work").resolve()
 EXPORTS_DOWNLOAD = env.str(
     "EXPORTS_DOWNLOAD", "stream", validate=validate.OneOf(("stream", "accel", "redirect"))
 )
+private.tighten(EXPORTS_WORK_DIR)
 storage.check_download(EXPORTS_DOWNLOAD, STORAGES["default"])
 EXPORTS_ACCEL_PREFIX = env.str(
     "EXPORTS_ACCEL_PREFIX",
@@ -340,6 +352,8 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 X_FRAME_OPTIONS = "DENY"
+_hsts_seconds = env.int("HSTS_SECONDS", 3600, validate=_at_least_0)
+_hsts_subdomains = env.bool("HSTS_SUBDOMAINS", False)
 SECURE_REFERRER_POLICY = "same-origin"
 _site_url = "http://127.0.0.1:8000"
 if not DEBUG:
@@ -349,7 +363,8 @@ if not DEBUG:
     SECURE_SSL_REDIRECT = False
     SESSION_COOKIE_SECURE = _https
     CSRF_COOKIE_SECURE = _https
-    SECURE_HSTS_SECONDS = 3600 if _https else 0
+    SECURE_HSTS_SECONDS = _hsts_seconds if _https else 0
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = _hsts_subdomains
     _site_url = f"{'https' if _https else 'http'}://{ALLOWED_HOSTS[0]}"
 
 # -- E-mail ------------------------------------------------------------------------

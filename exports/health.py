@@ -187,7 +187,7 @@ def _write_and_read() -> None:
 
 def work_directory() -> str:
     folder = Path(conf.WORK_DIR)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(b"healthcheck")
         file.flush()

@@ -27,7 +27,7 @@ MANAGER = "supervisor"
 def serve(port: int, valkey_socket: Path | None, claimed: int, stop: Stop) -> int:
     """Run everything until `stop`. Returns the exit status: 0 if it was asked to stop."""
     log_dir = settings.VAR_DIR / "log"
-    log_dir.mkdir(exist_ok=True)
+    log_dir.mkdir(mode=0o700, exist_ok=True)
     listed = processes(port, settings.LOG_LEVEL, valkey_socket)
     config = settings.VAR_DIR / "supervisord.conf"
     config.write_text(config_text(listed, settings.VAR_DIR, log_dir))

@@ -107,7 +107,7 @@ class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
         """A copy of it on disk, which can be sought in and goes when it is closed."""
         if mode != "rb":
             raise ValueError(f"Files are opened to be read ({mode!r} is not); save() writes them.")
-        Path(conf.WORK_DIR).mkdir(parents=True, exist_ok=True)
+        Path(conf.WORK_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
         copy = tempfile.TemporaryFile(dir=conf.WORK_DIR)  # noqa: SIM115 - the caller closes it
         try:
             with _missing_files(name):

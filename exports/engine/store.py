@@ -87,7 +87,7 @@ class NewFile:
     def __init__(self, digest: Digest | None = None) -> None:
         self.bytes = 0
         self._digest = digest
-        Path(conf.WORK_DIR).mkdir(parents=True, exist_ok=True)
+        Path(conf.WORK_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, path = tempfile.mkstemp(prefix=WORK_PREFIX, dir=conf.WORK_DIR)
         self._path = Path(path)
         self._file: IO[bytes] = os.fdopen(handle, "wb")

@@ -418,7 +418,9 @@ def test_without_debug_nobody_gets_a_known_password(var_dir: Path, tmp_path: Pat
     new = copy_of(var_dir, tmp_path / "var")
     with closing(database(new)) as connection, connection:
         connection.execute("DELETE FROM auth_user")
-    terminal = Terminal(RUN, new, DEBUG="0", SECRET_KEY="s" * 50, ALLOWED_HOSTS="waybill.example")
+    terminal = Terminal(
+        RUN, new, DEBUG="0", SECRET_KEY="secret" * 10, ALLOWED_HOSTS="waybill.example"
+    )
     try:
         terminal.wait_until_ready()
         with closing(database(new)) as connection:

@@ -21,7 +21,7 @@ SPEC = Path(__file__).parent / "compose_spec"
 SERVICES = ("proxy", "web", "worker", "beat", "migrate", "redis", "postgres")
 # Those that run Waybill itself, from its image.
 OURS = ("web", "worker", "beat", "migrate")
-ENV_FILE = {"SECRET_KEY": "s" * 50, "ALLOWED_HOSTS": "waybill.test", "POSTGRES_PASSWORD": "p"}
+ENV_FILE = {"SECRET_KEY": "secret" * 10, "ALLOWED_HOSTS": "waybill.test", "POSTGRES_PASSWORD": "p"}
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[?-])(?P<rest>[^}]*))?\}")
 
 

@@ -50,6 +50,7 @@ TIMES = (
 FROM_ZERO = {
     **dict.fromkeys(LIMITS, "-1"),
     "DATABASE_POOL_SIZE": "-1",
+    "HSTS_SECONDS": "-1",
     "EXPORTS_PARALLEL": "-1",
     "EXPORTS_TURN_SECONDS": "-0.5",
 }
@@ -153,7 +154,7 @@ def test_no_number_is_forgotten_here():
 @pytest.fixture
 def in_production(monkeypatch):
     monkeypatch.setenv("DEBUG", "0")
-    monkeypatch.setenv("SECRET_KEY", "x" * 50)
+    monkeypatch.setenv("SECRET_KEY", "secret" * 10)
     monkeypatch.setenv("ALLOWED_HOSTS", "exports.example.com,localhost")
 
 
