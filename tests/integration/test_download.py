@@ -126,7 +126,8 @@ async def test_without_a_range_the_file_comes_whole(client, url):
     assert response["Content-Length"] == str(SIZE)
     assert response["Accept-Ranges"] == "bytes"
     assert response["ETag"] == ETAG
-    assert response["Cache-Control"] == "private, no-cache"
+    is_api = url.startswith("/api/")
+    assert response["Cache-Control"] == f"private, {'no-store' if is_api else 'no-cache'}"
     assert "Content-Range" not in response
     assert "Content-Encoding" not in response
 
