@@ -32,4 +32,5 @@ RUN SECRET_KEY=for-this-command-only-and-as-long-as-a-real-one-has-to-be ALLOWED
     python manage.py collectstatic --no-input
 
 EXPOSE 8000
-CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "config.asgi:application"]
+# Verbosity 0: Daphne's log of requests writes paths as they come, with control characters.
+CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "--verbosity", "0", "config.asgi:application"]

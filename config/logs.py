@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from copy import copy
 from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from notifications.printable import Escaping
+
+if TYPE_CHECKING:
+    import logging
 
 
-class Calm(logging.Formatter):
+class Calm(Escaping):
     """A request that was refused is one line, which says why. No code of ours is at fault.
 
     Django adds a traceback to what a view refuses by raising: to a 403, or to a host that it

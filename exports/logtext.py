@@ -6,24 +6,20 @@ tests/js/log_cases.json holds both to one table.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from notifications.printable import CONTROL, INDENT
+
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
     from datetime import datetime
-
-# What would move a terminal's cursor, or not be seen: everything but tab and line feed. And
-# what has letters read in another order than they are in.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e]")
-# What an entry's further lines begin with: a line that does not is another entry.
-INDENT = "    "
 
 
 def printable(text: str) -> str:
     """`text` with its line breaks and tabs, and all other control characters as pictures."""
-    return _CONTROL.sub(_picture, text.replace("\r\n", "\n"))
+    return CONTROL.sub(_picture, text.replace("\r\n", "\n"))
 
 
 def _picture(found: re.Match[str]) -> str:

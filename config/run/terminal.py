@@ -7,6 +7,8 @@ import signal
 import sys
 from typing import IO, TYPE_CHECKING
 
+from notifications.printable import escaped
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -15,12 +17,14 @@ if TYPE_CHECKING:
 def say(line: str = "") -> None:
     """Write a line to standard output; what its encoding does not have, as a question mark.
 
+    Control characters are escaped: not all that a process writes goes through its logging.
+
     When nobody can read it any more, this process hears of it as it hears of a closed
     terminal, and writes nothing from then on.
     """
     encoding = sys.stdout.encoding
     try:
-        sys.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+        sys.stdout.write(escaped(line).encode(encoding, "replace").decode(encoding) + "\n")
         sys.stdout.flush()
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)

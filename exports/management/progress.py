@@ -6,7 +6,6 @@ Standard output is for the result alone.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -19,14 +18,12 @@ from rich.text import Text
 
 from exports.models import Stage, Status, Wait
 from notifications.management.bars import RateColumn
+from notifications.printable import INDENT, escaped, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Snapshot = dict[str, Any]
-
-# What would move the cursor of a terminal, or worse. An exporter may log what it has read.
-UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Display(Protocol):
@@ -77,11 +74,10 @@ def left(snapshot: Snapshot) -> str:
 def line_of(data: dict[str, Any], at: str) -> str:
     moment = timezone.localtime(datetime.fromisoformat(at))
     who = f" [{data['worker']} #{data['attempt']}]" if "worker" in data else ""
-    return showable(f"{moment:%H:%M:%S} {data['level']:<7} {data['message']}{who}")
-
-
-def showable(text: str) -> str:
-    return UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    first, *more = escaped(data["message"]).split("\n")
+    # An exporter may log what it has read. That cannot pretend to be another entry.
+    lines = [one_line(f"{moment:%H:%M:%S} {data['level']:<7} {first}{who}")]
+    return "\n".join([*lines, *(INDENT + line for line in more)])
 
 
 class Milestones:
@@ -119,10 +115,10 @@ class Lines:
             self._write(line)
 
     def log(self, data: dict[str, Any], at: str) -> None:
-        self._write(line_of(data, at))
+        self.say(line_of(data, at))
 
     def say(self, text: str) -> None:
-        self._write(text)
+        self._write(escaped(text))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -161,7 +157,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         # Above the bar, which a plain write would tear.
-        self._bar.console.print(Text(text), soft_wrap=True)
+        self._bar.console.print(Text(escaped(text)), soft_wrap=True)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 import pytest
 
 from exports.management import asked
-from exports.management.progress import Milestones, line_of, showable
+from exports.management.progress import Lines, Milestones, line_of
 
 
 def test_a_filter_that_is_there_more_than_once_is_a_list():
@@ -104,7 +104,16 @@ def test_a_line_names_the_worker_where_it_could_be_anothers():
     assert line_of(data, "2026-11-27T10:00:00+00:00") == "10:00:00 INFO    going on [w2 #2]"
 
 
-def test_what_would_move_the_cursor_is_shown_and_not_done():
-    assert showable("red \x1b[31m, bell \a, back \r\b, line\n\ttab, é") == (
-        "red \ufffd[31m, bell \ufffd, back \ufffd\ufffd, line\n\ttab, é"
+def test_text_that_would_move_the_cursor_is_escaped():
+    said = []
+    Lines(said.append).say("red \x1b[31m, bell \a, back \r\b, line\n\ttab, é, \u202egpj")
+
+    assert said == ["red \\x1b[31m, bell \\x07, back \\r\\x08, line\n\ttab, é, \\u202egpj"]
+
+
+def test_further_lines_of_an_entry_are_indented():
+    data = {"level": "ERROR", "message": "failed\n10:00:01 INFO fine\x9b", "logger": "a"}
+
+    assert line_of(data, "2026-11-27T10:00:00+00:00") == (
+        "10:00:00 ERROR   failed\n    10:00:01 INFO fine\\x9b"
     )

@@ -27,7 +27,7 @@ APPS = ("config", "demo", "exports", "notifications")
 NOTIFICATIONS = (
     (
         *("cursor", "limits", "pacer", "conf", "protocol", "clock", "http", "problems", "rights"),
-        *("address", "async_router", "signed", "writing"),
+        *("address", "async_router", "printable", "signed", "writing"),
         *("audit", "audit.actions", "audit.guard", "audit.middleware", "audit.origin"),
     ),
     ("items", "models"),
@@ -103,6 +103,7 @@ PURE = (
     "notifications.cursor",
     "notifications.pacer",
     "notifications.limits",
+    "notifications.printable",
     "notifications.subscription",
 )
 

@@ -72,8 +72,9 @@ def test_what_broke_has_its_traceback(log):
 
     first, second, *_, last = log().splitlines()
     assert first.endswith("ERROR   tested: Broken: /exports/new/100%/")
-    assert second.startswith("Traceback")
-    assert last == "ZeroDivisionError: division by zero"
+    # Indented, so that no text in it can pretend to be another entry.
+    assert second.startswith("    Traceback")
+    assert last == "    ZeroDivisionError: division by zero"
 
 
 @pytest.mark.parametrize("status", ["404", None])

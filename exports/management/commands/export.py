@@ -26,6 +26,7 @@ from exports.management.watching import Watch
 from exports.models import Export, Format, Status
 from exports.snapshot import NAMED, snapshot
 from notifications.http import with_script_prefix
+from notifications.printable import escaped, in_json
 from notifications.writing import atomic
 
 if TYPE_CHECKING:
@@ -115,6 +116,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         self._options = options
+        try:
+            self._export()
+        except CommandError as error:
+            # It may quote rows, or what a storage said of them.
+            raise CommandError(escaped(str(error)), returncode=error.returncode) from error
+
+    def _export(self) -> None:
         try:
             self._refuse_contradictions()
             export, worker = self._begin()
@@ -222,13 +230,13 @@ class Command(BaseCommand):
         return nullcontext(Lines(self.stderr.write))
 
     def _print_item(self, item: Item) -> None:
-        self.stdout.write(item.frame(item.position))
+        self.stdout.write(in_json(item.frame(item.position)))
         self.stdout.flush()
 
     def _finish(self, export: Export, number: signal.Signals | None) -> None:
         export = Export.objects.select_related(*NAMED).get(pk=export.pk)
         if self._options["json"]:
-            self.stdout.write(json.dumps(snapshot(export)))
+            self.stdout.write(in_json(json.dumps(snapshot(export))))
         if export.status == Status.SUCCEEDED:
             self._tell_difference(export)
             self._deliver(export)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand
 
 from exports import health
+from notifications.printable import one_line
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _line(self, finding: Finding) -> str:
+        detail = one_line(finding.detail)  # What a server or a storage has said may be in it.
         if finding.is_well:
-            return f"{self.style.SUCCESS('OK')}  {finding.name}: {finding.detail}"
-        return f"{self.style.ERROR('NO')}  {finding.name}: {finding.detail}. {finding.fix}"
+            return f"{self.style.SUCCESS('OK')}  {finding.name}: {detail}"
+        return f"{self.style.ERROR('NO')}  {finding.name}: {detail}. {finding.fix}"

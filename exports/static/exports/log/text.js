@@ -2,8 +2,8 @@
 // same of a download: tests/js/log_cases.json holds both to one table.
 
 // What would move a terminal's cursor, or not be seen: all but tab and line feed. And what has
-// letters read in another order than they are in.
-const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e]/g;
+// letters read in another order than they are in. notifications/printable.py has the same list.
+const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 const INDENT = "    ";
 
 export function printable(text) {

@@ -1,0 +1,112 @@
+"""No process lets a caller write an entry of its log, or steer the terminal of its reader."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import subprocess
+import sys
+
+import pytest
+from django.contrib.auth.models import User
+
+from config.celery import app
+from notifications import tokens
+from notifications.printable import CONTROL
+from tests.services.processes import ROOT
+from tests.services.waybill import HOST
+from tests.waiting import wait_until
+
+FORGED = "forged\n2026-01-01 00:00:00,000 INFO root: all is well\x1b[2J\x9b2J\u202egpj\u2066\r"
+QUOTED = (
+    "forged%0A2026-01-01%2000:00:00,000%20INFO%20root:%20all%20is%20well%1B%5B2J%C2%9B2J"
+    "%E2%80%AEgpj%E2%81%A6%0D"
+)
+# Logs and raises as code does that knows nothing of this, after a process has set up its logging.
+SAY = f"""
+import logging
+logging.getLogger("celery.redirected").warning({FORGED!r})
+logging.getLogger("ninja").error("%s", {FORGED!r})
+try:
+    raise LookupError({FORGED!r})
+except LookupError:
+    logging.getLogger("some.exporter").exception("Broken by %s", {FORGED!r})
+"""
+SET_UP = {
+    "web": """
+from daphne.cli import CommandLineInterface
+class Nothing:
+    abort_start = False
+    def __init__(self, **_): pass
+    def run(self): pass
+CommandLineInterface.server_class = Nothing
+CommandLineInterface().run(["config.asgi:application"])
+""",
+    "worker": """
+from config.celery import app
+app.loader.init_worker()
+app.log.setup(loglevel="INFO", redirect_stdouts=True)
+""",
+    "child of a worker": """
+from config.celery import app
+from celery.concurrency.prefork import process_initializer
+app.loader.init_worker()
+process_initializer(app, "worker@tests")
+""",
+    "beat": """
+from config.celery import app
+from celery.apps.beat import Beat
+beat = Beat(app=app, loglevel="INFO", redirect_stdouts=True)
+beat.init_loader()
+beat.setup_logging()
+""",
+    "command": """
+import django
+django.setup()
+""",
+}
+
+
+def assert_no_entry_is_forged(text):
+    assert "forged" in text
+    assert not CONTROL.search(text)
+    assert not re.search(r"^2026-01-01", text, re.MULTILINE)
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("kind", SET_UP)
+def test_no_kind_of_process_writes_what_it_was_given_as_it_is(kind):
+    done = subprocess.run(
+        [sys.executable, "-c", SET_UP[kind] + SAY],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert_no_entry_is_forged(done.stderr + done.stdout)
+    assert done.stderr.count("forged") >= 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_path_of_a_failing_request_begins_no_entry(server):
+    ada = User.objects.create_user("ada")
+    headers = {"Authorization": f"Bearer {tokens.create(ada)}"}
+    for path in (f"/api/v1/{QUOTED}", f"/api/v1/streams/{QUOTED}", f"/{QUOTED}"):
+        connection = http.client.HTTPConnection(HOST, server.port, timeout=15)
+        connection.request("GET", path, headers=headers)
+        assert connection.getresponse().status == 404
+        connection.close()
+
+    wait_until(lambda: server.log_text().count("Not Found:") >= 3)
+    assert_no_entry_is_forged(server.log_text())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_message_of_an_unknown_task_begins_no_entry(worker):
+    app.send_task(FORGED, args=[FORGED], queue="exports")
+
+    wait_until(lambda: "forged" in worker.process.log_text())
+    assert_no_entry_is_forged(worker.process.log_text())
