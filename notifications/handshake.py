@@ -7,20 +7,20 @@ with a bearer token and names none.
 from __future__ import annotations
 
 from importlib import import_module
+from io import BytesIO
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
 from django.http import parse_cookie
-from django.http.request import split_domain_port, validate_host
+from django.utils.http import is_same_domain
 
 from notifications import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from django.contrib.auth.models import User
 
 Scope = Any  # ASGI's: a mapping with "headers", pairs of bytes
@@ -38,25 +38,42 @@ def authenticate(scope: Scope) -> User | None:
 
 
 def origin_is_allowed(scope: Scope) -> bool:
-    """Whether this is a page of ours, or a program that shows a token and no origin."""
+    """Whether this is a page of ours, or a program that shows a token and no origin.
+
+    A page is ours as Django's CSRF check has it: same scheme, host and port, or an origin that
+    CSRF_TRUSTED_ORIGINS names. So a page that somebody has changed on its way, over http, opens
+    no socket of the site over https.
+    """
     headers = _headers(scope)
     if "origin" not in headers:
         return headers.get("authorization", "").lower().startswith("bearer ")
+    origin = headers["origin"]
+    return _is_own(scope, origin) or any(
+        _is_trusted(origin, trusted) for trusted in settings.CSRF_TRUSTED_ORIGINS
+    )
+
+
+def _is_own(scope: Scope, origin: str) -> bool:
+    """Whether `origin` is that of the socket, and its host an allowed one."""
+    # What the proxy says of scheme and host counts here as for any request.
+    scheme = {"wss": "https", "ws": "http"}.get(scope.get("scheme", "ws"))
+    request = ASGIRequest({"path": "/", **scope, "method": "GET", "scheme": scheme}, BytesIO())
+    if not request.headers.get("Host"):
+        return False  # Django would take the address of the server.
     try:
-        origin = urlsplit(headers["origin"])
-    except ValueError:
+        return origin == f"{request.scheme}://{request.get_host()}"
+    except DisallowedHost:
         return False
-    if origin.scheme not in {"http", "https"} or not origin.hostname:
-        return False
-    trusted = f"{origin.scheme}://{origin.netloc}"
-    return trusted in settings.CSRF_TRUSTED_ORIGINS or _is_same_host(headers, origin.netloc)
 
 
-def _is_same_host(headers: Mapping[str, str], netloc: str) -> bool:
-    """The page and the socket have one host, port included, and it is an allowed one."""
-    host = headers.get("host", "")
-    domain, _ = split_domain_port(host)
-    return netloc == host and bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+def _is_trusted(origin: str, trusted: str) -> bool:
+    """Whether `trusted`, an entry of CSRF_TRUSTED_ORIGINS, means `origin`."""
+    if "*" not in trusted:
+        return origin == trusted
+    scheme, _, hosts = trusted.partition("://")
+    prefix = f"{scheme}://"
+    netloc = origin.removeprefix(prefix)
+    return origin.startswith(prefix) and is_same_domain(netloc, hosts.lstrip("*"))
 
 
 def _session_user(header: str) -> User | None:

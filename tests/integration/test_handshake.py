@@ -44,8 +44,12 @@ def with_cookies(text):
     return handshake.authenticate({"headers": [(b"cookie", text.encode())]})
 
 
-def origin_is_allowed(**given):
-    return handshake.origin_is_allowed({"headers": headers(**given)})
+def origin_is_allowed(*, proto="", scheme="", **given):
+    """`proto`: what a proxy says of the scheme; `scheme`: what the server says."""
+    scope = {"headers": headers(**given)}
+    if proto:
+        scope["headers"].append((b"x-forwarded-proto", proto.encode()))
+    return handshake.origin_is_allowed({**scope, "scheme": scheme} if scheme else scope)
 
 
 # -- sessions --------------------------------------------------------------------------------
@@ -164,10 +168,45 @@ def test_a_revoked_token_is_nobody(user):
 # -- origins ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_page_of_the_same_host_is_allowed(scheme):
-    assert origin_is_allowed(origin=f"{scheme}://{HOST}")
-    assert origin_is_allowed(origin=f"{scheme}://{HOST}:8443", host=f"{HOST}:8443")
+def test_page_of_the_same_host_and_port_is_allowed():
+    assert origin_is_allowed(origin=f"http://{HOST}")
+    assert origin_is_allowed(origin=f"http://{HOST}:8443", host=f"{HOST}:8443")
+
+
+@pytest.mark.parametrize(
+    ("proto", "allowed", "refused"),
+    [("https", "https", "http"), ("http", "http", "https"), ("https,http", "https", "http")],
+)
+def test_scheme_is_the_one_that_the_proxy_names(settings, proto, allowed, refused):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+    assert origin_is_allowed(origin=f"{allowed}://{HOST}", proto=proto)
+    assert not origin_is_allowed(origin=f"{refused}://{HOST}", proto=proto)
+    assert origin_is_allowed(origin=f"{allowed}://{HOST}:81", host=f"{HOST}:81", proto=proto)
+    assert not origin_is_allowed(origin=f"{allowed}://{HOST}", host=f"{HOST}:81", proto=proto)
+
+
+def test_proxy_is_not_believed_unless_the_settings_say_so(settings):
+    settings.SECURE_PROXY_SSL_HEADER = None
+
+    assert not origin_is_allowed(origin=f"https://{HOST}", proto="https")
+    assert origin_is_allowed(origin=f"http://{HOST}", proto="https")
+
+
+def test_scheme_is_the_one_that_the_server_names():
+    assert origin_is_allowed(origin=f"https://{HOST}", scheme="wss")
+    assert not origin_is_allowed(origin=f"http://{HOST}", scheme="wss")
+    assert origin_is_allowed(origin=f"http://{HOST}", scheme="ws")
+    assert not origin_is_allowed(origin=f"https://{HOST}", scheme="ws")
+
+
+def test_host_is_the_one_that_the_proxy_names_if_the_settings_say_so(settings):
+    forwarded = [(b"x-forwarded-host", HOST.encode())]
+    scope = {"headers": headers(origin=f"http://{HOST}", host="localhost:8000") + forwarded}
+
+    assert not handshake.origin_is_allowed(scope)
+    settings.USE_X_FORWARDED_HOST = True
+    assert handshake.origin_is_allowed(scope)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +247,14 @@ def test_an_origin_that_the_settings_trust_is_allowed(settings):
 
     assert origin_is_allowed(origin="https://app.example")
     assert not origin_is_allowed(origin="http://app.example")
+
+
+def test_subdomains_that_the_settings_trust_are_allowed(settings):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://*.app.example"]
+
+    assert origin_is_allowed(origin="https://one.app.example")
+    assert not origin_is_allowed(origin="http://one.app.example")
+    assert not origin_is_allowed(origin="https://one.app.example.evil.example")
 
 
 def test_a_program_names_no_origin_and_shows_a_token():
