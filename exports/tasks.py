@@ -12,6 +12,7 @@ from exports import lifecycle, prune, queue
 from exports.conf import conf
 from exports.engine import helping, runner
 from exports.exceptions import LostRace
+from notifications import token_warnings
 from notifications.audit.prune import prune_due
 from notifications.clock import Clock
 
@@ -71,3 +72,9 @@ def prune_by_the_clock(**_: object) -> None:
     Clock(lambda: prune.prune(conf.RETENTION_DAYS), seconds=3600).start()
     # In a thread of its own: a storage that is away would hold it up.
     Clock(prune_due, seconds=3600).start()
+
+
+@beat_init.connect
+def warn_by_the_clock(**_: object) -> None:
+    """Let beat itself tell users, once an hour, which of their tokens expire soon."""
+    Clock(token_warnings.warn, seconds=3600).start()

@@ -16,10 +16,12 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.template.defaultfilters import truncatechars
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from notifications import tokens
 from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
 
 if TYPE_CHECKING:
@@ -180,15 +182,25 @@ class InboxAdmin(GoesWithOthersAdmin, MachineOwnedAdmin):
 class TokenAdmin(MachineOwnedAdmin):
     """Deleting a token revokes it. `manage.py create_token` makes one, and shows it once."""
 
-    list_display = ["note_or_number", "user", "created_at", "last_used_at"]
+    list_display = [
+        *("note_or_number", "user", "scope", "is_valid", "created_at", "expires_at"),
+        "last_used_at",
+    ]
+    list_filter = ["scope"]
     list_select_related = ["user"]
     search_fields = ["note", f"user__{get_user_model().USERNAME_FIELD}"]
     ordering = ["-created_at"]
-    fields = ["user", "note", "created_at", "last_used_at"]  # Never the digest.
+    # Never a digest.
+    fields = ["user", "note", "scope", "is_valid", "created_at", "expires_at", "last_used_at"]
+    readonly_fields = ["is_valid"]
 
     @admin.display(description=_("token"), ordering="note")
     def note_or_number(self, token: Token) -> str:
         return str(token)
+
+    @admin.display(description=_("valid"), boolean=True)
+    def is_valid(self, token: Token) -> bool:
+        return token.expires_at > timezone.now() and tokens.is_alive(token)
 
     def has_delete_permission(self, request: HttpRequest, obj: Token | None = None) -> bool:
         return admin.ModelAdmin.has_delete_permission(self, request, obj)

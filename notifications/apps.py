@@ -10,7 +10,13 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Streams and inbox")
 
     def ready(self) -> None:
-        from notifications import languages, leaving, recheck  # noqa: PLC0415 - models are there only now
+        from notifications import (  # noqa: PLC0415 - models are there only now
+            languages,
+            leaving,
+            recheck,
+            token_warnings,  # noqa: F401 - it registers its notification
+            tokens,
+        )
         from notifications.audit import middleware, signals  # noqa: PLC0415 - as above
 
         languages.connect()
@@ -18,3 +24,4 @@ class NotificationsConfig(AppConfig):
         recheck.connect()
         signals.connect()
         checks.register(middleware.check, "notifications")
+        tokens.connect()

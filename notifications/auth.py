@@ -13,25 +13,33 @@ from notifications import tokens
 from notifications.audit import attempts
 from notifications.audit.actions import Action
 from notifications.audit.record import About
+from notifications.models import TokenScope
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest
 
 
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # They read.
+
+
 class Authenticate(HttpBearer):
     """Sets `request.user`. Nobody: 401. A session without its CSRF token: 403.
 
-    `problems` says why, in the language of who asks.
+    A token that may only read gets a 403 for every other method. `problems` says why, in the
+    language of who asks.
     """
+
+    openapi_description = (
+        "A token that `manage.py create_token` has made. It expires, and ends with the password "
+        "of its user. One that may only read is refused (403) where something would be started "
+        "or changed."
+    )
 
     def __call__(self, request: HttpRequest) -> User:
         if "Authorization" in request.headers:
             scheme, _, token = request.headers["Authorization"].partition(" ")
-            if scheme.lower() == "bearer" and (user := self.authenticate(request, token)):
-                return user
-            attempts.refused(Action.TOKEN_REFUSED, About("token"), request)
-            raise AuthenticationError(message=gettext_noop("The bearer token is not valid."))
+            return self.authenticate(request, token if scheme.lower() == "bearer" else "")
         if not request.user.is_authenticated:
             raise AuthenticationError(message=gettext_noop("Sign in, or send a bearer token."))
         # A token that a page of another site cannot have is what a session needs besides.
@@ -41,8 +49,18 @@ class Authenticate(HttpBearer):
             )
         return request.user
 
-    def authenticate(self, request: HttpRequest, token: str) -> User | None:
-        user = tokens.user_of(token)
-        if user is not None:
-            request.user = user
-        return user
+    def authenticate(self, request: HttpRequest, token: str) -> User:
+        try:
+            found = tokens.find(token)
+        except tokens.InvalidToken as error:
+            attempts.refused(Action.TOKEN_REFUSED, About("token"), request)
+            raise AuthenticationError(message=str(error)) from error
+        # The one place that asks: whatever starts, changes or deletes something is no GET.
+        if found.scope != TokenScope.FULL and request.method not in SAFE_METHODS:
+            raise AuthorizationError(
+                message=gettext_noop(
+                    "This token may only read: it can follow and download, and change nothing."
+                )
+            )
+        request.user = found.user
+        return found.user

@@ -8,17 +8,21 @@ refuses to store.
 from __future__ import annotations
 
 import secrets
+from datetime import datetime, timedelta
 from typing import Any, Never
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.audit.actions import Action, Interface
 from notifications.writing import WrittenManager
+
+TOKEN_DAYS = 90  # For which a token is valid, unless its maker chose another time.
 
 
 def new_epoch() -> str:
@@ -170,6 +174,17 @@ class Inbox(models.Model):
         return gettext("inbox of %(user)s") % {"user": self.user}
 
 
+class TokenScope(models.TextChoices):
+    """What a program may do with a token."""
+
+    FULL = "full", _("Everything that its user may do")
+    READ = "read", _("Follow and download only")
+
+
+def default_expiry() -> datetime:
+    return timezone.now() + timedelta(days=TOKEN_DAYS)
+
+
 class Token(models.Model):
     """A bearer token of a program. Only its SHA-256 is kept; `tokens.create` shows it once."""
 
@@ -180,8 +195,16 @@ class Token(models.Model):
         verbose_name=_("user"),
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    # An HMAC of the user's password hash. With another password the token is not valid any more.
+    password_digest = models.CharField(max_length=64, editable=False)
+    scope = models.CharField(
+        _("scope"), max_length=4, choices=TokenScope, default=TokenScope.FULL, db_default="full"
+    )
     note = models.CharField(_("note"), max_length=100, blank=True, help_text=_("What uses it."))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires at"), default=default_expiry)
+    # When its user was told that it expires soon.
+    warned_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
 
     objects = WrittenManager["Token"]()

@@ -1,33 +1,66 @@
-"""Bearer tokens of programs. The table keeps a digest, so a stolen table opens nothing."""
+"""Bearer tokens of programs. The table keeps a digest, so a stolen table opens nothing.
+
+A token is valid until it expires, is deleted, its user is deactivated, or their password
+changes. One that may only read starts and changes nothing (`auth`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db.models import Q
+from django.db.models.signals import post_save
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext_noop
 
 from notifications.audit.actions import Action
 from notifications.audit.record import About, record
-from notifications.models import Token
+from notifications.models import TOKEN_DAYS, Token, TokenScope
 from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 PREFIX = "waybill_"  # So that secret scanners, and people, know one when they see it.
+MAX_DAYS = 365  # No token outlives a year: what uses it is looked at again.
+WARN_BEFORE = timedelta(days=7)
 # `last_used_at` is for people who look for stale tokens; a write an hour is enough.
 NOTE_USE_EVERY = timedelta(hours=1)
 
 
-def create(user: User, note: str = "") -> str:
-    """Make a token and return it. It cannot be shown again."""
+class InvalidToken(Exception):
+    """A token that opens nothing. The message is for its holder, and not yet translated."""
+
+
+def create(
+    user: User, note: str = "", *, days: int = TOKEN_DAYS, scope: str = TokenScope.FULL
+) -> str:
+    """Make a token and return it. It cannot be shown again.
+
+    Raises ValueError for a lifetime that is not of 1 to 365 days.
+    """
+    if not 1 <= days <= MAX_DAYS:
+        raise ValueError(f"A token is valid for 1 to {MAX_DAYS} days, not for {days}.")
     token = PREFIX + secrets.token_urlsafe(32)
+    now = timezone.now()
+    lifetime = timedelta(days=days)
     with atomic():
-        made = Token.objects.create(user=user, digest=_digest(token), note=note)
+        made = Token.objects.create(
+            user=user,
+            digest=_digest(token),
+            password_digest=_password_digests(user)[0],
+            note=note,
+            scope=TokenScope(scope),
+            expires_at=now + lifetime,
+            # Who makes one for a few days knows when it ends.
+            warned_at=now if lifetime <= WARN_BEFORE else None,
+        )
         record(Action.TOKEN_CREATED, about_token(made), owner=user)
     return token
 
@@ -37,16 +70,55 @@ def about_token(token: Token) -> About:
     return About("token", str(token.pk), token.note)
 
 
-def user_of(token: str) -> User | None:
-    """The active user whose token this is."""
+def find(token: str) -> Token:
+    """The valid token with this text, with its user. Notes the use. Raises InvalidToken."""
     # The token has 256 random bits, so a plain hash is enough: there is nothing to guess.
     found = Token.objects.select_related("user").filter(digest=_digest(token)).first()
-    if found is None or not found.user.is_active:
-        return None
+    if found is None or not is_alive(found):
+        raise InvalidToken(gettext_noop("The bearer token is not valid."))
+    if found.expires_at <= timezone.now():
+        raise InvalidToken(gettext_noop("The bearer token has expired. Ask for a new one."))
     stale = Q(last_used_at=None) | Q(last_used_at__lt=timezone.now() - NOTE_USE_EVERY)
     Token.objects.filter(stale, pk=found.pk).update(last_used_at=timezone.now())
-    return found.user
+    return found
+
+
+def user_of(token: str) -> User | None:
+    """The active user whose valid token this is."""
+    try:
+        return find(token).user
+    except InvalidToken:
+        return None
+
+
+def is_alive(token: Token) -> bool:
+    """Whether its user is active and has the password of when it was made."""
+    return token.user.is_active and any(
+        constant_time_compare(token.password_digest, each) for each in _password_digests(token.user)
+    )
+
+
+def connect() -> None:
+    """Listen to Django. Called once, when the apps are ready."""
+    post_save.connect(_user_saved, sender=get_user_model())
+
+
+def _user_saved(*, instance: Any, created: bool, **_: Any) -> None:
+    # For good: who is activated again gets new tokens, and old ones stay closed.
+    if not created and not instance.is_active:
+        Token.objects.filter(user=instance.pk).delete()
 
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _password_digests(user: User) -> list[str]:
+    """What stands for the password of `user`: with today's key, then with those before it."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [
+        salted_hmac(
+            "notifications.tokens", user.password, secret=key, algorithm="sha256"
+        ).hexdigest()
+        for key in keys
+    ]

@@ -197,6 +197,21 @@ async def test_a_program_whose_token_is_revoked_is_cut_off_at_once_and_no_other(
         await nothing_more_came(socket)
 
 
+@pytest.mark.parametrize("change", ["password", "is_active"])
+async def test_a_program_is_cut_off_at_once_when_its_user_may_not_stay(ada, team, change):
+    token = await in_thread(tokens.create, ada)
+    if change == "password":
+        ada.set_password("another")
+    else:
+        ada.is_active = False
+
+    async with connected(token=token, origin=None) as socket:
+        await followed(socket, f"team-{team.pk}")
+        await in_thread(ada.save)
+
+        assert await socket.close_code() == 4401
+
+
 async def test_who_signs_out_is_cut_off_though_the_session_is_deleted_late(
     ada, browser, cookie, monkeypatch
 ):

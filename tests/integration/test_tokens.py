@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 
-from notifications import tokens
+from config.api import api
+from notifications import inbox, token_warnings, tokens
 from notifications.models import Token
 
 pytestmark = pytest.mark.django_db
@@ -126,3 +129,181 @@ def test_the_command_prints_a_token_that_works_and_nothing_else(user):
 def test_the_command_refuses_a_user_who_is_not_there():
     with pytest.raises(CommandError, match='There is no user "nobody"'):
         call_command("create_token", "nobody")
+
+
+# -- How a token ends ------------------------------------------------------------------------
+
+
+def expire(delta=timedelta(seconds=-1)):
+    Token.objects.update(expires_at=timezone.now() + delta)
+
+
+def test_a_token_lives_for_90_days_unless_its_maker_says_otherwise(user):
+    tokens.create(user)
+    tokens.create(user, days=365)
+
+    lifetimes = [each.expires_at - each.created_at for each in Token.objects.order_by("pk")]
+    assert [round(each.total_seconds() / 86_400) for each in lifetimes] == [90, 365]
+
+
+@pytest.mark.parametrize("days", [0, -1, 366])
+def test_no_token_lives_for_more_than_a_year(user, days):
+    with pytest.raises(ValueError, match="valid for 1 to 365 days, not for"):
+        tokens.create(user, days=days)
+    with pytest.raises(CommandError, match="--days: A token is valid for 1 to 365 days"):
+        call_command("create_token", "ada", days=days)
+
+    assert not Token.objects.exists()
+
+
+def test_an_expired_token_is_nobody_and_is_told_why(user):
+    token = tokens.create(user)
+    expire()
+
+    assert tokens.user_of(token) is None
+    with pytest.raises(tokens.InvalidToken, match="has expired"):
+        tokens.find(token)
+
+
+def test_a_new_password_ends_all_tokens(user):
+    other = User.objects.create_user("grace")
+    token, theirs = tokens.create(user), tokens.create(other)
+
+    user.set_password("another")
+    User.objects.filter(pk=user.pk).update(password=user.password)  # Also without a signal.
+
+    assert tokens.user_of(token) is None
+    assert tokens.user_of(theirs) == other
+    assert tokens.user_of(tokens.create(User.objects.get(pk=user.pk))) == user
+
+
+def test_a_token_stays_when_the_site_gets_another_secret(user, settings):
+    token = tokens.create(user)
+
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another " * 10
+    assert tokens.user_of(token) == user
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert tokens.user_of(token) is None
+
+
+def test_a_token_does_not_come_back_with_its_user(user):
+    token = tokens.create(user)
+
+    for is_active in (False, True):
+        user.is_active = is_active
+        user.save()
+
+    assert tokens.user_of(token) is None
+
+
+def test_the_command_makes_no_token_for_who_is_deactivated(user):
+    User.objects.update(is_active=False)
+
+    with pytest.raises(CommandError, match='The user "ada" is deactivated'):
+        call_command("create_token", "ada")
+
+
+# -- What a token may do ---------------------------------------------------------------------
+
+
+def operations():
+    """Every operation of the API that needs a sign-in: (method, path).
+
+    Without the streams, which only read, in threads that do not see this transaction.
+    """
+    for path, methods in api.get_openapi_schema()["paths"].items():
+        for method, operation in methods.items():
+            if operation.get("security") and "/streams/" not in path:
+                yield method.upper(), path
+
+
+def ask(token, method, path):
+    path = path.replace("{export_id}", str(uuid.uuid4()))
+    headers = {"Authorization": f"Bearer {token}"}
+    return Client(headers=headers).generic(method, path, "{}", "application/json")
+
+
+def test_a_token_that_may_only_read_changes_nothing(user):
+    call_command("create_token", "ada", read_only=True, stdout=(out := StringIO()))
+    token = out.getvalue().strip()
+    changing = [each for each in operations() if each[0] != "GET"]
+
+    answers = {each: ask(token, *each) for each in changing}
+
+    assert len(changing) >= 8
+    assert {each.status_code for each in answers.values()} == {403}
+    assert all("may only read" in each.json()["detail"] for each in answers.values())
+
+
+def test_a_token_that_may_only_read_reads(user):
+    token = tokens.create(user, scope="read")
+
+    for path in ("/api/v1/exports", "/api/v1/exporters", "/api/v1/inbox"):
+        assert ask(token, "GET", path).status_code == 200
+    assert ask(token, "HEAD", "/api/v1/exports/{export_id}/file").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (expire, "The bearer token has expired. Ask for a new one."),
+        (lambda: Token.objects.all().delete(), "The bearer token is not valid."),
+        (lambda: User.objects.update(password="other"), "The bearer token is not valid."),
+    ],
+)
+def test_the_api_says_why_a_token_is_refused(user, end, said):
+    token = tokens.create(user)
+    end()
+
+    answers = [ask(token, *each) for each in operations()]
+
+    assert {each.status_code for each in answers} == {401}
+    assert {each.json()["detail"] for each in answers} == {said}
+
+
+# -- The warning -----------------------------------------------------------------------------
+
+
+def warnings(user):
+    return [each.notice for each in inbox.page(user).entries]
+
+
+def test_the_bell_says_once_that_a_token_expires_within_a_week(user):
+    tokens.create(user, "the nightly job")
+    assert token_warnings.warn() == 0
+    expire(timedelta(days=6))
+
+    assert [token_warnings.warn() for _ in range(2)] == [1, 0]
+
+    (notice,) = warnings(user)
+    assert notice.title == "The token “the nightly job” expires soon."
+    assert notice.level == "warning"
+
+
+def test_nobody_is_warned_of_a_token_that_opens_nothing_or_was_made_for_days(user):
+    tokens.create(user, days=3)
+    tokens.create(user)
+    Token.objects.filter(warned_at=None).update(expires_at=timezone.now())
+    stale = tokens.create(user, "\n")
+    Token.objects.filter(note="\n").update(
+        expires_at=timezone.now() + timedelta(days=1), password_digest="another"
+    )
+
+    assert token_warnings.warn() == 0
+    assert warnings(user) == []
+    assert tokens.user_of(stale) is None
+
+
+def test_a_note_of_several_lines_is_one_line_of_the_warning(user):
+    tokens.create(user, "a\nb\x1b")
+    tokens.create(user, "\n")
+    expire(timedelta(days=1))
+
+    token_warnings.warn()
+
+    assert sorted(each.title for each in warnings(user)) == [
+        "A token of yours expires soon.",
+        "The token “a b” expires soon.",
+    ]

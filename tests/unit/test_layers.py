@@ -44,7 +44,7 @@ NOTIFICATIONS = (
     ("followers", "auth", "handshake"),
     ("consumers", "api", "schema", "routing"),
     # What is made of streams. Nothing above knows that there are notifications for people.
-    ("inbox",),
+    ("inbox", "token_warnings"),
     ("languages", "letters", "mail"),
     # What people meet, and what starts the rest.
     ("admin", "apps", "forms", "inbox_api", "management", "templatetags", "urls", "views"),

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from notifications import tokens
+from notifications.models import TOKEN_DAYS, TokenScope
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -21,6 +22,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--note", default="", metavar="TEXT", help="What uses it: shown in the admin."
         )
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=TOKEN_DAYS,
+            metavar="N",
+            help=f"For how long it is valid, at most {tokens.MAX_DAYS}. Default: {TOKEN_DAYS}.",
+        )
+        parser.add_argument(
+            "--read-only",
+            action="store_true",
+            help="It may follow and download, and start, share, stop or delete nothing.",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         model = get_user_model()
@@ -28,4 +41,11 @@ class Command(BaseCommand):
             user = model._default_manager.get_by_natural_key(options["user"])
         except model.DoesNotExist:
             raise CommandError(f'There is no user "{options["user"]}".') from None
-        self.stdout.write(tokens.create(user, options["note"]))
+        if not user.is_active:
+            raise CommandError(f'The user "{options["user"]}" is deactivated. Activate them first.')
+        scope = TokenScope.READ if options["read_only"] else TokenScope.FULL
+        try:
+            token = tokens.create(user, options["note"], days=options["days"], scope=scope)
+        except ValueError as error:
+            raise CommandError(f"--days: {error}") from None
+        self.stdout.write(token)

@@ -6,9 +6,10 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
+from django.utils import timezone
 
-from notifications import consumers, rights
-from notifications.models import Stream
+from notifications import consumers, rights, tokens
+from notifications.models import Stream, Token
 from tests.consuming import say
 from tests.streaming import connected, eventually, in_thread
 
@@ -100,6 +101,15 @@ async def test_a_user_who_is_deactivated_is_cut_off(user, cookie, name, asked_of
 async def test_a_user_who_signs_out_is_cut_off(cookie, asked_often):
     async with connected(cookie) as socket:
         await in_thread(Session.objects.all().delete)
+
+        assert await socket.close_code() == 4401
+
+
+async def test_a_program_whose_token_expires_is_cut_off(user, name, asked_often):
+    token = await in_thread(tokens.create, user)
+    async with connected(token=token, origin=None) as socket:
+        await socket.subscribe({name: None})
+        await in_thread(Token.objects.update, expires_at=timezone.now())
 
         assert await socket.close_code() == 4401
 

@@ -1,0 +1,63 @@
+"""The bell says that a token expires soon: a week before, once for each token."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from notifications import access, notices, publish, tokens
+from notifications.models import Token
+from notifications.notices import Notice
+from notifications.writing import atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TYPE = "token.expiring"
+
+
+def warn() -> int:
+    """Tell users of tokens that expire within a week. Returns how many tokens that were.
+
+    Safe to run anywhere and at once: of two processes, one claims a token.
+    """
+    now = timezone.now()
+    soon = Token.objects.filter(
+        warned_at=None, expires_at__gt=now, expires_at__lte=now + tokens.WARN_BEFORE
+    )
+    return sum(map(_warn_of, soon.select_related("user")))
+
+
+@atomic()
+def _warn_of(token: Token) -> bool:
+    if not tokens.is_alive(token):
+        return False
+    unwarned = Token.objects.filter(pk=token.pk, warned_at=None)
+    if not unwarned.update(warned_at=timezone.now()):
+        return False
+    data = {"id": token.pk, "note": token.note, "expires_at": token.expires_at.isoformat()}
+    publish.append(access.user_stream(token.user), TYPE, data)
+    return True
+
+
+def _describe(data: Mapping[str, Any]) -> Notice:
+    note = " ".join("".join(each if each.isprintable() else " " for each in data["note"]).split())
+    moment = timezone.localtime(datetime.fromisoformat(data["expires_at"]))
+    when = date_format(moment, "DATETIME_FORMAT")
+    return Notice(
+        _("The token “{note}” expires soon.").format(note=note)
+        if note
+        else _("A token of yours expires soon."),
+        body=_(
+            "It is valid until {when}. Programs that use it are refused from then on: ask an "
+            "administrator for a new one."
+        ).format(when=when),
+        level="warning",
+    )
+
+
+notices.register(TYPE, _describe)
