@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
-from exports import query
-from exports.exceptions import NotPermitted, RequestError, UnknownTeam
+from exports.exceptions import UnknownTeam
 from exports.models import Export
 from exports.reasons import spoken
 from exports.snapshot import NAMED
@@ -46,15 +45,6 @@ def listed(exports: QuerySet[Export]) -> QuerySet[Export]:
 def may_change(user: User, export: Export) -> bool:
     """Whether `user` may pause, resume and cancel `export`: to see it is not enough."""
     return export.owner_id == user.pk or user.has_perm("exports.change_export")
-
-
-def may_download(user: User, exporter: str) -> bool:
-    """Whether a click would bring a file of it: not for all who may see the export."""
-    try:
-        query.permitted(user, exporter)
-    except (NotPermitted, RequestError):
-        return False
-    return True
 
 
 def chosen_team(user: User, chosen: int | str | None) -> Group | None:

@@ -22,6 +22,7 @@ from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.http import compressed, over_limit
 from exports.models import Export, Format, Status
+from exports.rights import check_download
 from exports.snapshot import snapshot
 from notifications.access import teams_of
 from notifications.cursor import Cursor
@@ -331,7 +332,7 @@ def run_export_again(request: HttpRequest, export_id: UUID, response: HttpRespon
 def get_file(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     export = _visible(request, export_id)
     # Asked again: the right may have been withdrawn since the request.
-    query.permitted(request.user, export.exporter)  # type: ignore[arg-type]
+    check_download(request.user, export)  # type: ignore[arg-type]
     return file_response(request, export)
 
 

@@ -61,18 +61,33 @@ def rows(
         )
     with context.restored(user, stored, str(selection.get("query", ""))) as request:
         request._messages = _Messages()  # type: ignore[attr-defined]  # Where Django's are, too.
-        if not model_admin.has_view_permission(request):
-            raise NotPermitted(
-                spoken(
-                    "You may not view %(name)s.", name=model_admin.model._meta.verbose_name_plural
-                )
-            )
+        _check_permission(model_admin, request)
         where = f"{type(model_admin).__name__}.get_queryset()"
         listed = checked(uncounted(model_admin, request).queryset, model_admin.model, where)
     # A list has an order of its own, which says which rows it has only where it is cut.
     if listed.query.is_sliced or listed.query.distinct_fields:
         return listed
     return listed.order_by()
+
+
+def check_permission(
+    user: User, selection: Mapping[str, Any], stored: Mapping[str, Any] | None
+) -> None:
+    """Raise NotPermitted if `user` may not see the list that `selection` names.
+
+    Raises InvalidSelection and NotKept as `rows`.
+    """
+    model_admin = _model_admin(selection)
+    with context.restored(user, stored, str(selection.get("query", ""))) as request:
+        _check_permission(model_admin, request)
+
+
+def _check_permission(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> None:
+    # The site first, as for its pages: a user may keep permissions, and be no staff any more.
+    if admin.site.has_permission(request) and model_admin.has_view_permission(request):
+        return
+    name = model_admin.model._meta.verbose_name_plural
+    raise NotPermitted(spoken("You may not view %(name)s.", name=name))
 
 
 def narrow(queryset: QuerySet[Any], selection: Mapping[str, Any]) -> QuerySet[Any]:

@@ -30,6 +30,7 @@ from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestErro
 from exports.forms import StartForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.models import FINAL, Export
+from exports.rights import check_download
 from exports.snapshot import last_lines, queue_positions, reload
 from notifications.access import team_stream, teams_of, user_stream
 from notifications.backlog import current_cursor, heads
@@ -143,7 +144,7 @@ def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The file, for who may still run the exporter."""
     export = _visible(request, pk)
     try:
-        query.permitted(user_of(request), export.exporter)
+        check_download(user_of(request), export)
         return file_response(request, export)
     except NotPermitted as error:
         raise PermissionDenied(str(error)) from error

@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from exports.access import listed, may_download
+from exports.access import listed
 from exports.admin import news
 from exports.admin.news import News
 from exports.figures import duration, moment, number
 from exports.models import Status
+from exports.rights import may_run, may_see_list
 from notifications import backlog
 
 if TYPE_CHECKING:
@@ -41,12 +42,11 @@ class LiveChangeList(ChangeList):
 
     def _offer_files(self, request: HttpRequest) -> None:
         """Say of each row whether its reader may have the file, once there is one."""
-        may = {
-            name: may_download(request.user, name)  # type: ignore[arg-type]  # Signed in.
-            for name in {export.exporter for export in self.result_list}
-        }
+        user: Any = request.user  # Signed in.
+        names = {export.exporter for export in self.result_list}
+        may = {name: may_run(user, name) for name in names}
         for export in self.result_list:
-            export.is_offered = may[export.exporter]
+            export.is_offered = may[export.exporter] and may_see_list(user, export)
 
     @property
     def streams(self) -> dict[str, str | None]:

@@ -3,7 +3,8 @@
 Counting a hundred million rows or storing a large file may take longer than a lease. A
 thread goes on renewing meanwhile. It dies with its process, and stands still when the
 process does: then the lease runs out, as it should. The same thread ends a query that takes
-long, when nobody wants its rows any more.
+long, when nobody wants its rows any more; and it asks now and then whether the owner may still
+have them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, connections
 
-from exports import parts
+from exports import parts, rights
 from exports.conf import conf
+from exports.exceptions import NotPermitted
 from exports.models import Export, Status
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5  # between two looks: who cancels sees that something happens
+# An export stops within a minute when its owner loses the right, also behind a slow page of rows.
+RIGHTS_SECONDS = 20.0
 
 
 class Keeper:
@@ -47,6 +51,8 @@ class Keeper:
         self.parts: tuple[Part, ...] = ()
         self.interrupt: Callable[[], None] = lambda: None
         self.has_interrupted = False
+        self.refusal: NotPermitted | None = None  # Why the owner may not have it any more.
+        self._asked_at = time.monotonic()  # A worker that begins has asked by itself.
         self._should_stop = should_stop
         # Its own copy of what identifies the claim: the loop's object changes under it.
         self._export_id, self._attempt, self._holds = export.pk, export.attempt, holds
@@ -64,6 +70,11 @@ class Keeper:
     def rest(self) -> None:
         """Interrupt nothing any more. On SQLite, what is done is on the same connection."""
         self.interrupt = lambda: None
+
+    def raise_refusal(self) -> None:
+        """Raise NotPermitted if the owner has lost the right meanwhile."""
+        if self.refusal is not None:
+            raise self.refusal
 
     def __enter__(self) -> Keeper:
         self._thread.start()
@@ -99,9 +110,23 @@ class Keeper:
     def _look(self, *, renew: bool) -> None:
         if renew:
             self._renew()
-        if self._should_stop() or self._is_lost():
+        if self._holds and time.monotonic() - self._asked_at >= RIGHTS_SECONDS:
+            self._asked_at = time.monotonic()
+            self._ask_rights()
+        if self._should_stop() or self.refusal or self._is_lost():
             self.has_interrupted = True
             self.interrupt()
+
+    def _ask_rights(self) -> None:
+        try:
+            rights.check_owner(self._export_id)
+        except NotPermitted as error:
+            self.refusal = error
+        except DatabaseError:
+            raise
+        # The project's own code says who may. The leases must be renewed whatever it raises.
+        except Exception as error:  # noqa: BLE001
+            logger.warning("Whether the owner of an export may have it is not known: %r", error)
 
     def _renew(self) -> None:
         if self._holds:

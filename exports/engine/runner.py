@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports import lifecycle, limits, parts, queue, reasons, room, turns
+from exports import lifecycle, limits, parts, queue, reasons, rights, room, turns
 from exports.conf import conf
 from exports.engine import joblog, recount, store
 from exports.engine.assemble import assemble
@@ -115,6 +115,7 @@ def _if_interrupted(export: Export, keeper: Keeper, should_stop: Callable[[], bo
     """Raise why our own keeper has ended a query, if it has."""
     if keeper.has_interrupted:
         keeper.rest()
+        keeper.raise_refusal()
         parts.check(export)
         _stop_if(should_stop)
 
@@ -162,6 +163,7 @@ class _Run:
     def to_the_end(self) -> None:
         export = self._export
         logger.info("Export %s, attempt %s by %s.", export.pk, export.attempt, export.worker)
+        rights.check_owner(export.pk)
         room.check_quotas(export)
         with closing(Extractor(export)) as extractor:
             self._keeper.interrupt = extractor.source.interrupt
@@ -270,6 +272,7 @@ class _Run:
         rows = f"{counted['rows_done']:,}"
         logger.info("%s rows, %s bytes. This attempt took %.1f s.", rows, size, took)
         with store.deleted_on_error(file["file"]):
+            rights.check_owner(export.pk)
             lifecycle.succeed(export, lines=self._log.take(), **counted, **file)
         if export.status == Status.SUCCEEDED:
             for part in done:
@@ -289,6 +292,7 @@ class _Run:
 
     def _turn(self) -> None:
         self._ticker.touch()
+        self._keeper.raise_refusal()
         _stop_if(self._should_stop)
 
     def _tick(self, **fields: Any) -> None:

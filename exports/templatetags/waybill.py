@@ -13,10 +13,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from exports import figures, logtext, reasons, registry, words
-from exports.access import may_change, may_download
+from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import RequestError
 from exports.models import HELD, Status
+from exports.rights import may_download
 from exports.sentences import shortened
 from exports.snapshot import last_lines, snapshot
 from notifications import clock
@@ -78,7 +79,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "known": {name: value for name, value in current.items() if name not in UNREAD},
         "is_own": export.owner_id == user.pk,
         "may_change": may_change(user, export),
-        "may_download": may_download(user, export.exporter),
+        "may_download": may_download(user, export),
         "status_template": f"exports/status/_{export.status}.html",
         # What its icon and its colours show: that a file has expired is no status.
         "state": "expired" if has_expired else str(export.status),

@@ -69,7 +69,7 @@ EXPORTS = (
     ("engine.blame", "engine.plan", "engine.recount", "engine.readers"),
     (
         *("access", "snapshot", "announce", "notices", "parts", "limits", "question"),
-        *("refusals", "room", "trail"),
+        *("refusals", "rights", "room", "trail"),
     ),
     # What a question would give, and what is kept of it.
     ("preview", "presets"),
