@@ -107,7 +107,7 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _looked(asked: Question) -> dict[str, Any]:
-    exporter = query.permitted(asked.owner, asked.exporter)
+    exporter = query.offered(asked.owner, asked.exporter)
     return {
         "preview": preview.look(asked),
         "what": exporter.queryset.model._meta,
@@ -138,9 +138,7 @@ def _page(
 
 def _permitted(request: HttpRequest, name: str) -> Exporter:
     try:
-        return query.permitted(user_of(request), name)
-    except NotPermitted as error:
-        raise PermissionDenied(str(error)) from error
+        return query.offered(user_of(request), name)
     except RequestError as error:
         raise Http404(str(error)) from error
 

@@ -24,6 +24,7 @@ from exports.exceptions import (
     InvalidQueryset,
     NotPermitted,
     UnknownColumn,
+    UnknownExporter,
 )
 from exports.joins import every_row
 from exports.keys import keys
@@ -48,10 +49,30 @@ LONGEST_HEADER = 100
 MAX_DIGITS = 400  # More than a double has: no column that a filter compares is larger.
 
 
+def offered(user: User, name: str) -> Exporter:
+    """The exporter `name`, if `user` may run it, for somebody who names it.
+
+    Raises UnknownExporter. It says the same of one that `user` may not run as of one that is
+    not there, and lists those that they may run.
+    """
+    available = {exporter.name: exporter for exporter in registry.available(user)}
+    if name not in available:
+        raise registry.unknown(name, available)
+    return available[name]
+
+
 def permitted(user: User, name: str) -> Exporter:
-    """The exporter `name`, if `user` may run it. Raises UnknownExporter, NotPermitted."""
-    exporter = registry.get(name)
-    if not exporter.has_permission(user):
+    """The exporter `name`, if `user` may run it, for somebody who sees an export of it.
+
+    Raises NotPermitted, which names its label; UnknownExporter if it is not there any more.
+    """
+    try:
+        exporter = registry.get(name)
+    except UnknownExporter:
+        raise UnknownExporter(
+            spoken('The exporter "%(name)s" is not offered any more.', name=name)
+        ) from None
+    if not registry.may_run(exporter, user):
         raise NotPermitted(
             spoken(
                 'You may not export "%(name)s". An administrator can give you the permission.',

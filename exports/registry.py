@@ -27,7 +27,7 @@ from exports.queryset import problems_of
 from exports.reasons import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from django.contrib.auth.models import AnonymousUser, User
 
@@ -100,19 +100,32 @@ def _uncuttable(queryset: Any) -> Iterator[str]:
 
 
 def get(name: str) -> Exporter:
-    """The exporter of that name. Raises UnknownExporter, which lists the names there are."""
+    """The exporter of that name. Raises UnknownExporter, which lists the names there are.
+
+    For developers and operators: who asks over a page or the API is told by `query.offered`.
+    """
     try:
         return _exporters[name]
     except KeyError:
-        known = ", ".join(sorted(_exporters)) or spoken("none")
-        raise UnknownExporter(
-            spoken('There is no exporter "%(name)s". There are: %(known)s.', name=name, known=known)
-        ) from None
+        raise unknown(name, _exporters) from None
+
+
+def unknown(name: str, known: Iterable[str]) -> UnknownExporter:
+    """What is said of a `name` that is none of the `known` ones."""
+    names = ", ".join(sorted(known)) or spoken("none")
+    return UnknownExporter(
+        spoken('There is no exporter "%(name)s". There are: %(known)s.', name=name, known=names)
+    )
+
+
+def may_run(exporter: Exporter, user: User | AnonymousUser) -> bool:
+    """Whether `user` may run `exporter`. Nobody who is deactivated may, whatever it says."""
+    return user.is_active and exporter.has_permission(user)
 
 
 def available(user: User | AnonymousUser) -> list[Exporter]:
     """What `user` may run, by label."""
-    allowed = [exporter for exporter in _exporters.values() if exporter.has_permission(user)]
+    allowed = [exporter for exporter in _exporters.values() if may_run(exporter, user)]
     return sorted(allowed, key=lambda exporter: str(exporter.label))
 
 

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_safe
 
-from exports import context, lifecycle, log, presets, query
+from exports import context, lifecycle, log, presets
 from exports.access import listed, may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError

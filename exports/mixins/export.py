@@ -45,8 +45,8 @@ class ExportMixin(Base):
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         """Whether this user may see the list and run its exporter."""
-        may_run = registry.get(self.exporter).has_permission
-        return self.has_view_permission(request) and may_run(request.user)
+        exporter = registry.get(self.exporter)
+        return self.has_view_permission(request) and registry.may_run(exporter, request.user)
 
     # -- The change list -------------------------------------------------------------
 

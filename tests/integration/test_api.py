@@ -207,10 +207,11 @@ def test_a_body_that_is_not_utf_8_is_refused(api):
     assert_problem(response, 422, "Cannot parse request body")
 
 
-def test_who_may_not_run_the_exporter_is_told_so(api):
+def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(api):
     response = post(api, body={"exporter": "planes"})
 
-    assert_problem(response, 403, 'You may not export "Planes"')
+    said = 'There is no exporter "planes". There are: flights.'
+    assert_problem(response, 422, said, field="exporter")
     assert not Export.objects.exists()
 
 

@@ -244,11 +244,11 @@ def test_who_asks_too_often_is_told_when_to_ask_again(signed_in, make_export, se
     assert f"Ask again in {response['Retry-After']} s." in text_of(response)
 
 
-def test_who_may_not_run_an_exporter_is_told_so(signed_in):
+def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(signed_in):
     response = signed_in.post(reverse("exports:create"), {"exporter": "planes", "format": "csv"})
 
-    assert response.status_code == 403
-    assert 'You may not export "Planes".' in text_of(response)
+    assert response.status_code == 422
+    assert 'There is no exporter "planes". There are: flights.' in text_of(response)
 
 
 def test_who_may_export_nothing_is_told_whom_to_ask(client, make_user):

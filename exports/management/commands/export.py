@@ -16,7 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone, translation
 
-from exports import figures, lifecycle
+from exports import figures, lifecycle, query, registry
 from exports.engine import runner
 from exports.exceptions import ExportError, LostRace, Waits
 from exports.management import asked, output
@@ -209,7 +209,11 @@ class Command(BaseCommand):
             "options": options["option"] and asked.options(options["option"]),
         }
         said = {name: value for name, value in request.items() if value is not None}
-        return {"user": asked.user(options["user"]), **said}
+        user = asked.user(options["user"])
+        # Who operates the site may know which exporters there are, and what the user lacks.
+        registry.get(options["exporter"])
+        query.permitted(user, options["exporter"])
+        return {"user": user, **said}
 
     # -- What becomes of it --------------------------------------------------------------
 
