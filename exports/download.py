@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from asgiref.sync import sync_to_async
+from django.db import IntegrityError
+from django.db.models import F
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -27,6 +29,7 @@ from exports.engine import store
 from exports.exceptions import ExportError, StorageFailed
 from exports.filenames import attachment
 from exports.models import Download, Format, Status
+from notifications.access import key_name
 from notifications.address import client_address
 from notifications.audit.actions import Action
 from notifications.http import never_compressed, user_of
@@ -34,6 +37,7 @@ from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from datetime import datetime
 
     from django.http import HttpRequest
 
@@ -152,16 +156,36 @@ def _headers(export: Export) -> dict[str, str]:
 
 
 def _record(request: HttpRequest, export: Export, part: ranges.Range | None) -> None:
-    wanted = "".join(request.headers["Range"].split()) if part else ""
-    with atomic():
-        Download.objects.create(
-            export=export,
-            user=user_of(request),
-            address=client_address(request),
-            range=wanted,
-        )
-        details = {"rows": export.rows_done, "bytes": export.bytes, "range": wanted}
-        record_action(Action.EXPORT_DOWNLOADED, export, details=details)
+    """Write down who was given bytes: one row for a user, an address and an hour.
+
+    Any number of processes may do so at once: each request is counted in one row.
+    """
+    user, address, now = user_of(request), client_address(request), timezone.now()
+    slot = f"{_hour(now)} {address} {key_name(user.pk)}"
+    size = part.length if part else export.bytes
+    rows = Download.objects.filter(export=export, slot=slot)
+    more: dict[str, Any] = {
+        "requests": F("requests") + 1,
+        "bytes": F("bytes") + size,
+        "last_at": now,
+    }
+    if part is None:
+        more["range"] = ""
+    if rows.update(**more):
+        return
+    asked = "".join(request.headers["Range"].split()) if part else ""
+    first = {"user": user, "address": address, "range": asked, "bytes": size}
+    try:
+        with atomic():
+            Download.objects.create(export=export, slot=slot, last_at=now, **first)
+            details = {"rows": export.rows_done, "bytes": export.bytes, "range": asked}
+            record_action(Action.EXPORT_DOWNLOADED, export, details=details)
+    except IntegrityError:  # Another process has just made it.
+        rows.update(**more)
+
+
+def _hour(now: datetime) -> str:
+    return f"{now.astimezone(UTC):%Y-%m-%dT%H}"
 
 
 # -- How the bytes get there: EXPORTS_DOWNLOAD -----------------------------------------

@@ -444,7 +444,11 @@ class TaskRun(models.Model):
 
 
 class Download(models.Model):
-    """That somebody got the file of an export, or a link to it."""
+    """That somebody got the file of an export, or a link to it.
+
+    A program may fetch it in thousands of ranges: what one user asks for from one address
+    within an hour is one row, which counts.
+    """
 
     export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="downloads")
     user = models.ForeignKey(
@@ -455,9 +459,15 @@ class Download(models.Model):
         verbose_name=_("user"),
     )
     at = models.DateTimeField(_("at"), auto_now_add=True)
+    last_at = models.DateTimeField(_("last at"), default=timezone.now)
     address = models.GenericIPAddressField(_("address"), null=True)
-    # As the request had it; empty for the whole file.
+    # As the first request had it; empty once the whole file was asked for.
     range = models.CharField(_("range"), max_length=100, blank=True)
+    requests = models.PositiveBigIntegerField(_("requests"), default=1, db_default=1)
+    # Of all requests. How many of them arrived, nobody knows.
+    bytes = models.BigIntegerField(_("bytes"), default=0, db_default=0)
+    # User, address and hour. Of two processes that write the same one, one makes the row.
+    slot = models.CharField(max_length=200, blank=True, editable=False)
 
     objects = WrittenManager["Download"]()
 
@@ -465,6 +475,11 @@ class Download(models.Model):
         base_manager_name = "objects"
         verbose_name = _("download")
         verbose_name_plural = _("downloads")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["export", "slot"], name="one_download_a_slot", condition=~models.Q(slot="")
+            ),
+        ]
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:

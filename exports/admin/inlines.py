@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # Above this the page of an export would be mostly parts.
 PARTS_SHOWN = 200
-# A program that fetches ranges leaves a row for each.
 DOWNLOADS_SHOWN = 100
 
 
@@ -103,8 +102,8 @@ class DownloadInline(OfAnExport):
 
     model = Download
     verbose_name_plural = format_lazy(_("downloads (the last {count})"), count=DOWNLOADS_SHOWN)
-    fields = ["at", "user", "address", "range"]
-    readonly_fields = ["at"]
+    fields = ["at", "last_at", "user", "address", "requests", "size", "range"]
+    readonly_fields = ["at", "size"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Download]:
         page = request.resolver_match
@@ -113,3 +112,8 @@ class DownloadInline(OfAnExport):
         last = Download.objects.filter(export=export_id).order_by("-at", "-pk")[:DOWNLOADS_SHOWN]
         downloads: QuerySet[Download] = super().get_queryset(request)
         return downloads.filter(pk__in=last.values("pk")).select_related("user")
+
+    @admin.display(description=_("size"))
+    def size(self, download: Download) -> str:
+        """Of all that was asked for."""
+        return filesizeformat(download.bytes)

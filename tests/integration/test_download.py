@@ -17,9 +17,10 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from exports import download, lifecycle
+from exports import download, lifecycle, ranges
 from exports.engine import store
 from exports.models import Download, Export, Format, Status
+from tests.at_once import at_once
 from tests.exporting import put, use_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -445,8 +446,63 @@ async def test_each_answer_with_bytes_is_written_down(client, url, user, by, set
     for headers in ({}, {"Range": "bytes=0-9"}, {"Range": "bytes=0-9", "If-Range": '"x"'}):
         await body(await client.get(url, headers=headers))
 
-    rows = [row async for row in Download.objects.order_by("pk")]
-    assert [row.range for row in rows] == ["", "bytes=0-9", ""]
-    assert {(str(row.export_id) in url, row.user_id, row.address) for row in rows} == {
-        (True, user.pk, "127.0.0.1")
-    }
+    row = await Download.objects.aget()
+    assert (row.range, row.requests, row.bytes) == ("", 3, 2 * SIZE + 10)
+    assert str(row.export_id) in url
+    assert (row.user_id, row.address) == (user.pk, "127.0.0.1")
+    assert row.at <= row.last_at
+
+
+@pytest.fixture
+def one_hour(monkeypatch):
+    """No test ends in another hour than it began."""
+    monkeypatch.setattr(download, "_hour", lambda now: "2026-11-30T10")
+
+
+async def test_a_hundred_ranges_are_one_row(client, export, one_hour):
+    url = f"/exports/{export.pk}/file"
+    for first in range(0, 1_000, 10):
+        response = await client.get(url, headers={"Range": f"bytes={first}-{first + 9}"})
+        response.close()
+
+    row = await Download.objects.aget()
+    assert (row.range, row.requests, row.bytes) == ("bytes=0-9", 100, 1_000)
+
+
+async def test_row_of_ranges_says_when_the_whole_file_was_asked_for(client, export, one_hour):
+    url = f"/exports/{export.pk}/file"
+    for headers in ({"Range": "bytes=0-9"}, {}, {"Range": "bytes=10-19"}):
+        await body(await client.get(url, headers=headers))
+
+    row = await Download.objects.aget()
+    assert (row.range, row.requests) == ("", 3)
+
+
+async def test_another_user_address_hour_or_export_is_another_row(
+    client, export, finish, django_user_model, monkeypatch
+):
+    other = AsyncClient()
+    root = await sync_to_async(django_user_model.objects.create_superuser)("root")
+    await other.aforce_login(root)
+    url = f"/exports/{export.pk}/file"
+
+    for hour in ("10", "11"):
+        monkeypatch.setattr(download, "_hour", lambda now, hour=hour: hour)
+        for sender, address in ((client, "8.8.8.8"), (client, "8.8.4.4"), (other, "8.8.8.8")):
+            await body(await sender.get(url, headers={"X-Forwarded-For": address}))
+    second = await sync_to_async(finish)(label="Another")
+    await body(await client.get(f"/exports/{second.pk}/file"))
+
+    assert await Download.objects.acount() == 7
+
+
+def test_processes_that_write_the_same_row_at_once_make_one(user, export, one_hour, rf):
+    request = rf.get("/", headers={"Range": "bytes=0-9"})
+    request.user = user
+    part = ranges.wanted("bytes=0-9", SIZE)
+
+    outcomes = at_once(8, lambda: download._record(request, export, part))
+
+    assert outcomes == [None] * 8
+    row = Download.objects.get()
+    assert (row.requests, row.bytes) == (8, 80)

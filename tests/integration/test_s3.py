@@ -131,9 +131,8 @@ async def test_it_comes_down_whole_and_in_ranges(finished, client):
     assert (end.status_code, await body(end)) == (206, whole[-7:])
     assert beyond.status_code == 416
     assert all_of_it["ETag"] == f'"{hashlib.sha256(whole).hexdigest()}"'
-    assert [row.range async for row in Download.objects.order_by("pk")] == [
-        *("", "bytes=100-199", "bytes=-7")
-    ]
+    row = await Download.objects.aget()
+    assert (row.range, row.requests, row.bytes) == ("", 3, len(whole) + 107)
 
 
 async def test_of_a_range_the_bucket_is_asked_for_that_range(finished, client, monkeypatch):
