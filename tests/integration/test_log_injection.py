@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import io
+import logging
 import re
 import subprocess
 import sys
@@ -10,7 +12,9 @@ import sys
 import pytest
 from django.contrib.auth.models import User
 
+from config.api import our_error
 from config.celery import app
+from config.logs import Calm
 from notifications import tokens
 from notifications.printable import CONTROL
 from tests.services.processes import ROOT
@@ -88,6 +92,24 @@ def test_no_kind_of_process_writes_what_it_was_given_as_it_is(kind):
     assert done.returncode == 0, done.stderr
     assert_no_entry_is_forged(done.stderr + done.stdout)
     assert done.stderr.count("forged") >= 4
+
+
+@pytest.mark.only_on("sqlite")
+def test_path_of_an_api_request_that_breaks_begins_no_entry(rf):
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(Calm("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logger = logging.getLogger("django.request")
+    logger.addHandler(handler)
+    request = rf.get(f"/api/v1/{QUOTED}")
+    assert "\n" in request.path
+
+    try:
+        our_error(request, LookupError(FORGED))
+    finally:
+        logger.removeHandler(handler)
+
+    assert_no_entry_is_forged(written.getvalue())
 
 
 @pytest.mark.django_db(transaction=True)

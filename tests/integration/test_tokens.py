@@ -9,6 +9,8 @@ from io import StringIO
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.utils import timezone
 
@@ -307,3 +309,25 @@ def test_a_note_of_several_lines_is_one_line_of_the_warning(user):
         "A token of yours expires soon.",
         "The token “a b” expires soon.",
     ]
+
+
+# -- Tokens of before ------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_token_of_before_the_migration_goes_on_for_90_days(user):
+    token = tokens.create(user)
+    executor = MigrationExecutor(connection)
+    leaves = executor.loader.graph.leaf_nodes("notifications")
+    try:
+        executor.migrate([("notifications", "0005_written")])
+    finally:
+        executor = MigrationExecutor(connection)
+        executor.migrate(leaves)
+
+    assert tokens.user_of(token) == user
+    left = Token.objects.get().expires_at - timezone.now()
+    assert timedelta(days=89) < left < timedelta(days=91)
+    user.set_password("another")
+    user.save()
+    assert tokens.user_of(token) is None

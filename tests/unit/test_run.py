@@ -257,6 +257,12 @@ def test_log_leaves_out_what_nobody_asked_for(path: Path, open_log: Callable[...
     assert list(log.new_lines()) == ["GET /exports/"]
 
 
+def test_line_of_a_process_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("web | \x1b[2J\x9b2J \u202egpj\ttab")
+
+    assert capsys.readouterr().out == "web | \\x1b[2J\\x9b2J \\u202egpj\ttab\n"
+
+
 def test_line_that_the_terminal_cannot_write_is_written_as_far_as_it_can(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
