@@ -33,7 +33,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
             "administrator can raise the limit: DATA_UPLOAD_MAX_MEMORY_SIZE."
         )
         allowed = number_format(settings.DATA_UPLOAD_MAX_MEMORY_SIZE, force_grouping=True)
-        return _answer(request, 413, _("Too large"), reason % {"allowed": allowed})
+        return answer(request, 413, _("Too large"), reason % {"allowed": allowed})
     if isinstance(exception, TooManyFieldsSent):
         reason = _(
             "This form has more fields than this server takes at once. An administrator can "

@@ -15,8 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
 from config import embedded, private, storage
-from config.sizes import size
 from config.signin import limits
+from config.sizes import size
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -329,6 +329,7 @@ NOTIFICATIONS_WINDOW = env.int("NOTIFICATIONS_WINDOW", 256, validate=_at_least_1
 NOTIFICATIONS_STALLED_SECONDS = env.float(
     "NOTIFICATIONS_STALLED_SECONDS", 60.0, validate=_more_than_0
 )
+NOTIFICATIONS_MAX_CONNECTIONS = env.int("NOTIFICATIONS_MAX_CONNECTIONS", 20, validate=_at_least_0)
 NOTIFICATIONS_RETENTION_DAYS = env.int("NOTIFICATIONS_RETENTION_DAYS", 30, validate=_at_least_1)
 NOTIFICATIONS_AUDIT_DAYS = env.int(
     "NOTIFICATIONS_AUDIT_DAYS", 365, validate=validate.Range(min=1, max=36_500)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from django.http import Http404, HttpRequest, StreamingHttpResponse
@@ -11,16 +12,17 @@ from django.utils.translation import gettext as _
 from ninja import Query, Schema
 from pydantic import Field
 
-from notifications import access, followers, protocol
+from notifications import access, followers, handshake, hub, protocol
 from notifications.async_router import AsyncRouter
 from notifications.auth import Authenticate
+from notifications.connections import RETRY_SECONDS, TooManyConnectionsError
 from notifications.cursor import cursor_or_start
 from notifications.database import in_database
 from notifications.http import never_compressed
-from notifications.problems import Problem, no_cursor
+from notifications.problems import Problem, RetryLaterError, no_cursor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from notifications.backlog import Backlog
 
@@ -36,11 +38,36 @@ SSE_FIRST_COMMENT_SECONDS = 0.5
 RETRY_MS = 1_000
 
 
+@contextmanager
+def _refusals_as_problems() -> Iterator[None]:
+    try:
+        yield
+    except TooManyConnectionsError as refusal:
+        message = _(refusal.message) % refusal.values
+        raise RetryLaterError(refusal.status, message, RETRY_SECONDS) from refusal
+
+
 class AuthenticateAsync(Authenticate):
-    """The same for asynchronous views: it asks the database, in the streams' own threads."""
+    """The same for asynchronous views: it asks the database, in the streams' own threads.
+
+    A request that would be held open is refused before that, where its user is known to have
+    too many connections.
+    """
 
     async def __call__(self, request: HttpRequest) -> Any:  # type: ignore[override]
-        return await in_database(super().__call__, request)
+        credentials = handshake.credentials(request.scope)  # type: ignore[attr-defined]
+        connections = hub.current().connections
+        if _is_held_open(request):
+            with _refusals_as_problems():
+                connections.ensure_room()
+                connections.ensure_allowed(credentials)
+        user = await in_database(super().__call__, request)
+        connections.remember(credentials, user.pk)
+        return user
+
+
+def _is_held_open(request: HttpRequest) -> bool:
+    return request.path.endswith("/sse") or request.GET.get("wait", "0") != "0"
 
 
 class PollIn(Schema):
@@ -62,7 +89,7 @@ class Polled(Schema):
 
 @router.get(
     "/streams/{name}",
-    response={200: Polled, frozenset({401, 404, 422}): Problem},
+    response={200: Polled, frozenset({401, 404, 422, 429, 503}): Problem},
     auth=AuthenticateAsync(),
     summary="What is new in a stream, at once or within some seconds",
 )
@@ -73,7 +100,8 @@ async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
         return no_cursor(str(query.after))
     follower = followers.Follower(name, after, reader=request.user.pk)
     if query.wait:
-        follower.enter()
+        with _refusals_as_problems():
+            follower.enter(is_brief=True)
     try:
         await _ensure_readable(request, name)
         page = await follower.read()
@@ -106,7 +134,7 @@ def _is_empty(page: Backlog) -> bool:
 
 @router.get(
     "/streams/{name}/sse",
-    response={200: None, frozenset({401, 404, 422}): Problem},
+    response={200: None, frozenset({401, 404, 422, 429, 503}): Problem},
     auth=AuthenticateAsync(),
     summary="A stream as server-sent events; resumes from Last-Event-ID",
 )
@@ -117,7 +145,8 @@ async def server_sent_events(request: HttpRequest, name: str, after: str | None 
     except ValueError:
         return no_cursor(str(given))
     follower = followers.Follower(name, cursor, reader=request.user.pk)
-    follower.enter()  # Should nobody ever iterate over the response, the hub forgets it.
+    with _refusals_as_problems():
+        follower.enter()  # Should nobody ever iterate over the response, the hub forgets it.
     try:
         await _ensure_readable(request, name)
     except BaseException:

@@ -23,6 +23,9 @@ class Conf:
     WINDOW: int = 256
     # A window that is full for so long: the client does not read any more, and is closed.
     STALLED_SECONDS: float = 60.0
+    # Sockets, streams of events and long polls that one user may have open in one process.
+    # 0: any number.
+    MAX_CONNECTIONS: int = 20
     # Threads, and so database connections, that one process's consumers read with.
     DATABASE_THREADS: int = 4
 

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from notifications import access, backlog, handshake, hub, protocol, rights
 from notifications.conf import conf
+from notifications.connections import TooManyConnectionsError
 from notifications.cursor import Cursor, cursor_or_start
 from notifications.database import in_database
 from notifications.limits import Allowance
@@ -99,14 +100,15 @@ class StreamConsumer(AsyncWebsocketConsumer):
         if not handshake.origin_is_allowed(self.scope) or protocol.SUBPROTOCOL not in offered:
             await self.close()  # Before accept(): the browser sees HTTP 403.
             return
-        # First, as whoever: a change that comes while it is asked who this is would be missed.
-        self._hub.enter(self, None)
-        user = await in_database(handshake.authenticate, self.scope)
+        try:
+            user = await self._identify()
+        except TooManyConnectionsError as refusal:
+            await self._turn_away(refusal)
+            return
         if user is None:
             await self.close()
             return
         self.user = user
-        self._hub.enter(self, user.pk)
         self._allowance = Allowance(shared=self._hub.allowance_of(user.pk))
         await self.accept(protocol.SUBPROTOCOL)
         self._is_accepted = True
@@ -125,6 +127,27 @@ class StreamConsumer(AsyncWebsocketConsumer):
             asyncio.create_task(self._guard(self._named.run()), name="stream-recheck-named"),
             asyncio.create_task(self._guard(self._routine.run()), name="stream-recheck"),
         ]
+
+    async def _identify(self) -> User | None:
+        """Return the user, and count this as one of their connections."""
+        connections = self._hub.connections
+        # First, as whoever: a change that comes while it is asked who this is would be missed.
+        self._hub.enter(self, None)
+        connections.ensure_room()
+        credentials = handshake.credentials(self.scope)
+        connections.ensure_allowed(credentials)
+        user = await in_database(handshake.authenticate, self.scope)
+        if user is not None:
+            connections.remember(credentials, user.pk)
+            self._hub.enter(self, user.pk)
+        return user
+
+    async def _turn_away(self, refusal: TooManyConnectionsError) -> None:
+        # Only what was accepted can be closed with a code, and it keeps its descriptor until
+        # the client has answered. When too many are in that state, HTTP 403 has to do.
+        if not self._hub.connections.is_overrun:
+            await self.accept(protocol.SUBPROTOCOL)
+        await self.close(CloseCode.TRY_LATER, str(refusal))
 
     # -- frames from the client --------------------------------------------------
 

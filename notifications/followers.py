@@ -39,9 +39,12 @@ class Follower:
         self._news = asyncio.Event()
         self._hub = hub.current()
 
-    def enter(self) -> None:
-        """Hear from now on of doubts about the reader's rights."""
-        self._hub.enter(self, self._reader)
+    def enter(self, *, is_brief: bool = False) -> None:
+        """Hear from now on of doubts about the reader's rights.
+
+        Raises TooManyConnectionsError if the reader has as many connections as they may.
+        """
+        self._hub.enter(self, self._reader, is_brief=is_brief)
 
     def exit(self) -> None:
         self._hub.exit(self)

@@ -6,6 +6,7 @@ with a bearer token and names none.
 
 from __future__ import annotations
 
+import hashlib
 from importlib import import_module
 from io import BytesIO
 from types import SimpleNamespace
@@ -21,6 +22,8 @@ from django.utils.http import is_same_domain
 from notifications import tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.contrib.auth.models import User
 
 Scope = Any  # ASGI's: a mapping with "headers", pairs of bytes
@@ -34,7 +37,14 @@ def authenticate(scope: Scope) -> User | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return tokens.user_of(token)
-    return _session_user(headers.get("cookie", ""))
+    return _session_user(_session_key(headers))
+
+
+def credentials(scope: Scope) -> bytes:
+    """A digest of what the client shows as proof of who it is; the same for the same proof."""
+    headers = _headers(scope)
+    shown = headers.get("authorization") or _session_key(headers) or ""
+    return hashlib.blake2b(shown.encode(errors="replace"), digest_size=16).digest()
 
 
 def origin_is_allowed(scope: Scope) -> bool:
@@ -76,10 +86,13 @@ def _is_trusted(origin: str, trusted: str) -> bool:
     return origin.startswith(prefix) and is_same_domain(netloc, hosts.lstrip("*"))
 
 
-def _session_user(header: str) -> User | None:
+def _session_key(headers: Mapping[str, str]) -> str | None:
     # Django's own: the standard library's drops all cookies for one that it cannot read,
     # and on one host there may be cookies of others.
-    key = parse_cookie(header).get(settings.SESSION_COOKIE_NAME)
+    return parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
+
+
+def _session_user(key: str | None) -> User | None:
     if key is None:
         return None
     store = import_module(settings.SESSION_ENGINE).SessionStore(key)

@@ -25,6 +25,7 @@ from django.db import Error as DatabaseError
 
 from notifications import backlog, push, signed
 from notifications.conf import conf
+from notifications.connections import Connection, Connections
 from notifications.cursor import Cursor
 from notifications.database import in_database
 from notifications.items import Item
@@ -43,17 +44,11 @@ MISSES = 3  # sweeps that found what no push had brought, while none came for th
 
 
 class Subscriber(Protocol):
-    """What the hub needs of a connection. Neither may block or await."""
+    """What the hub needs of who follows a stream. Neither may block or await."""
 
     def pushed(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None: ...
 
     def positioned(self, stream: str, head: Cursor) -> None: ...
-
-
-class Connection(Protocol):
-    """Somebody's, who may lose the right to it. May not block or await either."""
-
-    def doubted(self, *, by_name: bool) -> None: ...
 
 
 class Hub:
@@ -62,9 +57,7 @@ class Hub:
     def __init__(self) -> None:
         self._layer: Any = get_channel_layer(conf.CHANNEL_LAYER)
         self._followers: dict[str, set[Subscriber]] = {}
-        # Who is there: each connection with its user's id, as text. None: any, for now.
-        # Weak: a response that nobody ever iterates over cannot say that it goes.
-        self._connections: WeakKeyDictionary[Connection, str | None] = WeakKeyDictionary()
+        self.connections = Connections()
         # By the user's id, as text. A socket holds its user's, and a timer holds it when the
         # socket has gone: whoever comes back finds it as they left it.
         self._allowances: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
@@ -120,18 +113,19 @@ class Hub:
             for watch in (self._brought, self._swept, self._missed):
                 watch.clear()
 
-    def enter(self, connection: Connection, user: object | None) -> None:
+    def enter(self, connection: Connection, user: object | None, *, is_brief: bool = False) -> None:
         """Tell `connection` when the rights of `user` (an id) may have changed.
 
         While it is not known who they are, None: whoever's. Does not wait for the layer:
-        until it is joined, the check of each minute holds.
+        until it is joined, the check of each minute holds. Raises TooManyConnectionsError if
+        the user has as many connections as they may. A brief one ends with the first news.
         """
-        self._connections[connection] = None if user is None else str(user)
+        self.connections.add(connection, user, is_brief=is_brief)
         self._begin_to_settle()
 
     def exit(self, connection: Connection) -> None:
         """Stop. The layer is told by the next `settle`. Safe for one that never entered."""
-        user = self._connections.pop(connection, None)
+        user = self.connections.discard(connection)
         if user is not None and (allowance := self._allowances.get(user)):
             asyncio.get_running_loop().call_later(REFILL_SECONDS, _let_go, allowance)
 
@@ -214,7 +208,7 @@ class Hub:
 
     def _wanted(self) -> set[str]:
         """The groups whose messages somebody here needs."""
-        return {*self._followers, *([push.DOUBTS_GROUP] if self._connections else [])}
+        return {*self._followers, *([push.DOUBTS_GROUP] if self.connections else [])}
 
     async def _begin_anew(self) -> None:
         # Ours are forgotten first: whatever fails here, the next channel begins anew.
@@ -276,9 +270,8 @@ class Hub:
 
     def _doubt(self, users: frozenset[str] | None) -> None:
         """Have the connections of these users, or all, ask again what they may."""
-        for connection, user in list(self._connections.items()):
-            if users is None or user is None or user in users:
-                connection.doubted(by_name=users is not None)
+        for connection in self.connections.of(users):
+            connection.doubted(by_name=users is not None)
 
     def _receive_push(self, message: dict[str, Any]) -> None:
         stream, epoch = message["stream"], message["epoch"]

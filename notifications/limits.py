@@ -52,16 +52,27 @@ class Bucket:
 
     def take(self, tokens: float) -> bool:
         """Take so many, or none and say False if there are not so many."""
-        now = self._clock()
-        self.put_back((now - self._filled_at) * self._rate)
-        self._filled_at = now
-        if tokens > self._tokens:
+        if not self.has(tokens):
             return False
         self._tokens -= tokens
         return True
 
+    def has(self, tokens: float) -> bool:
+        """Whether `take` would succeed now."""
+        self._refill()
+        return self._tokens >= tokens
+
+    @property
+    def is_full(self) -> bool:
+        return self.has(self._size)
+
     def put_back(self, tokens: float) -> None:
         self._tokens = min(self._size, self._tokens + tokens)
+
+    def _refill(self) -> None:
+        now = self._clock()
+        self.put_back((now - self._filled_at) * self._rate)
+        self._filled_at = now
 
 
 class Allowance:

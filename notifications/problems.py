@@ -65,6 +65,14 @@ class Problem(Schema):
     field: str = ""
 
 
+class RetryLaterError(HttpError):
+    """A refusal that names the seconds after which the client should try again."""
+
+    def __init__(self, status: int, message: str, seconds: int) -> None:
+        super().__init__(status, message)
+        self.seconds = seconds
+
+
 def problem(status: int, detail: str, **more: Any) -> HttpResponse:
     """A response that says what was wrong. `more` are further members, such as `field`."""
     title = HTTPStatus(status).phrase
@@ -120,7 +128,12 @@ def _http_error(_request: HttpRequest, error: HttpError | type[HttpError]) -> Ht
     if error.message.startswith(NO_JSON):
         return problem(422, _(NO_JSON) + error.message.removeprefix(NO_JSON))
     # Said here: who raises it may be in a thread that knows no language.
-    return problem(error.status_code, _(error.message))
+    response = problem(error.status_code, _(error.message))
+    if isinstance(error, RetryLaterError):
+        response["Retry-After"] = str(error.seconds)
+        # Who refuses has logged that, and not each time. Django would.
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _not_found(_request: HttpRequest, error: Http404 | type[Http404]) -> HttpResponse:

@@ -31,8 +31,7 @@ AskedName = Annotated[str, Field(max_length=1_000)]
 class CloseCode(IntEnum):
     """Why the server closes, and whether to come back.
 
-    Clients treat 1006, 1011 and 1012 alike: resume by cursor. Daphne lets an application
-    send only 1000 and 3000 to 4999.
+    Clients treat 1006, 1011 and 1012 alike: resume by cursor.
     """
 
     why: str
@@ -50,7 +49,11 @@ class CloseCode(IntEnum):
     STALLED = 4408, "Nothing was acknowledged for too long.", "Yes, with the cursor."
     FAILED = 4500, "A fault of the server. Its log has the reason.", "Yes, with the cursor."
     RESTART = 1012, "The server restarts.", "Yes, with the cursor, after a random wait."
-    TRY_LATER = 1013, "The server has no room.", "Yes, later."
+    TRY_LATER = (
+        1013,
+        "The user has too many connections or opens them too fast, or the server has no room.",
+        "Yes, with the cursor, after ten seconds or more.",
+    )
 
 
 class Frame(BaseModel):

@@ -8,6 +8,7 @@ from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import path, re_path
 
+from notifications import daphne
 from notifications.consumers import StreamConsumer
 
 
@@ -43,3 +44,4 @@ _routes = URLRouter(
     ]
 )
 router = BelowScriptName(_routes)
+daphne.install()

@@ -31,7 +31,7 @@ from django.utils.translation import ngettext
 from config import errors
 from config.signin import notice
 from config.signin.limits import COOL_OFF, LIMITS, PAIR_FAILURES
-from exports.address import client_address
+from notifications.address import client_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

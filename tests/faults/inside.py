@@ -1,6 +1,6 @@
 """The application of production, and a window into its process: what cannot be seen from outside.
 
-`GET /inside` tells the hub's counters and the tasks of the event loop. Besides, `?sweep=3600`
+`GET /inside` tells the hub's counters, the tasks of the event loop, and the threads. Besides, `?sweep=3600`
 sets the interval of sweeps, `?limit=3` how long health bears to be without a connection to the
 database, and `?hold=5` takes so many connections and keeps them. Only tests serve this.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs
@@ -42,6 +43,8 @@ async def _answer(query: dict[str, list[str]], send: Any) -> None:
         "counters": hub.current().counters,
         "stream_tasks": Counter(name for name in names if name.startswith("stream")),
         "tasks": len(names),
+        "threads": threading.active_count(),
+        "connections": len(hub.current().connections),
     }
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": json.dumps(seen).encode()})

@@ -35,6 +35,8 @@ class Inside:
     counters: dict[str, int]  # the hub's
     stream_tasks: dict[str, int]  # running, by name
     tasks: int  # all that run in the event loop
+    threads: int
+    connections: int  # sockets, streams of events and long polls
 
 
 class Web(Server):

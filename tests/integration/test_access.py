@@ -620,7 +620,7 @@ async def test_nothing_is_left_of_who_was_there(ada, cookie, valkey):
     async with connected(cookie):
         await eventually(joined)
 
-    assert not hub.current()._connections
+    assert not hub.current().connections
     with valkey.client() as client:
         assert client.pubsub_channels() == []
 
@@ -650,7 +650,7 @@ async def test_a_stream_of_events_ends_at_once_to_be_asked_for_anew(ada, team, c
 
     again = await client.get(f"/api/v1/streams/{stream}/sse")
     assert again.status_code == 404
-    assert not hub.current()._connections
+    assert not hub.current().connections
 
 
 async def test_a_right_that_is_withdrawn_just_after_the_question_ends_a_stream_of_events(
@@ -702,12 +702,12 @@ async def test_who_never_says_that_they_go_is_forgotten(ada):
     """As the follower of a response over which nobody ever iterates."""
     follower = Follower(f"user-{ada.pk}", None, reader=ada.pk)
     follower.enter()
-    assert len(hub.current()._connections) == 1
+    assert len(hub.current().connections) == 1
 
     del follower
     gc.collect()
 
-    assert not hub.current()._connections
+    assert not hub.current().connections
     await hub.current().settle()
 
 
@@ -724,7 +724,7 @@ async def test_a_long_poll_ends_at_once_to_be_asked_for_anew(ada, team, client):
         response = await waiting
 
     assert response.json()["frames"] == []
-    assert not hub.current()._connections
+    assert not hub.current().connections
 
 
 # -- who may read ----------------------------------------------------------------------------------

@@ -164,6 +164,25 @@ def test_close_codes_reach_the_client(server, user):
     assert "Traceback" not in server.process.log_text()
 
 
+def test_refusal_of_too_many_sockets_reaches_the_client(start_server, user):
+    server = start_server(NOTIFICATIONS_MAX_CONNECTIONS="2")
+    cookie = session_of(user)
+    with (
+        open_socket(server, cookie=cookie, origin=server.url),
+        open_socket(server, token=tokens.create(user)) as second,
+    ):
+        second.recv(15)
+        with (
+            open_socket(server, cookie=cookie, origin=server.url) as third,
+            pytest.raises(ConnectionClosed) as closed,
+        ):
+            third.recv(15)
+
+    assert closed.value.rcvd.code == 1013
+    assert closed.value.rcvd.reason == "You have 2 open connections, and more are not allowed."
+    assert "Traceback" not in server.process.log_text()
+
+
 def test_a_client_that_leaves_without_reading_is_no_error(start_server, user, name):
     """Its goodbye is taken, but what it has not read keeps the socket: it is closing for long."""
     server = start_server(**PUSHED, NOTIFICATIONS_WINDOW="100000")

@@ -27,7 +27,7 @@ APPS = ("config", "demo", "exports", "notifications")
 NOTIFICATIONS = (
     (
         *("cursor", "limits", "pacer", "conf", "protocol", "clock", "http", "problems", "rights"),
-        *("address", "async_router", "printable", "signed", "writing"),
+        *("address", "async_router", "descriptors", "printable", "signed", "writing"),
         *("audit", "audit.actions", "audit.guard", "audit.middleware", "audit.origin"),
     ),
     ("items", "models"),
@@ -38,11 +38,11 @@ NOTIFICATIONS = (
     # Who writes streams, and who reads them.
     ("publish", "backlog", "recheck", "prune", "audit.signals"),
     ("leaving",),
-    ("subscription", "replay"),
+    ("subscription", "replay", "connections"),
     # Who follows: one hub a process, and those whom it tells.
     ("hub",),
     ("followers", "auth", "handshake"),
-    ("consumers", "api", "schema", "routing"),
+    ("consumers", "api", "schema", "routing", "daphne"),
     # What is made of streams. Nothing above knows that there are notifications for people.
     ("inbox", "token_warnings"),
     ("languages", "letters", "mail"),

@@ -128,7 +128,7 @@ async def test_a_socket_that_ends_is_forgotten_before_its_tasks_have_ended(
 
         try:
             await eventually(lambda: hub.current()._followers == {})
-            assert not hub.current()._connections
+            assert not hub.current().connections
             assert "stream-keeper" in tasks_of_streams()
         finally:
             may_end.set()

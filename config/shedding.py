@@ -1,0 +1,69 @@
+"""Refuse requests while the process has hardly any file descriptors left (load shedding)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from notifications import descriptors
+from notifications.connections import LOG_SECONDS, RETRY_SECONDS
+from notifications.limits import Bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+logger = logging.getLogger(__name__)
+
+LIVE = "/health/live"
+SHARE = 4  # The last quarter of the reserve is for refusals and for `/health/live`.
+BODY = json.dumps(
+    {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "This server has no room for more connections now.",
+    }
+).encode()
+
+
+class ShedLoad:
+    """ASGI middleware: answer 503, or 403 for a socket, before Django opens anything.
+
+    `/health/live` is always answered. It opens nothing, and a restart would not help.
+    """
+
+    def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
+        self._application = application
+        self._log_lines = Bucket(1, 1 / LOG_SECONDS, time.monotonic)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        is_full = descriptors.left() < descriptors.reserve() // SHARE
+        if not is_full or _is_live(scope):
+            await self._application(scope, receive, send)
+            return
+        if self._log_lines.take(1):
+            logger.error(
+                "Requests are refused: nearly all of %d file descriptors are in use. Raise the"
+                " limit (ulimit -n), or start more web processes.",
+                descriptors.limit(),
+            )
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+            return
+        headers = [
+            (b"content-type", b"application/problem+json"),
+            (b"retry-after", str(RETRY_SECONDS).encode()),
+        ]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.body", "body": BODY})
+
+
+def _is_live(scope: Any) -> bool:
+    prefix = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
+    path: str = scope.get("path", "")
+    return path.removeprefix(prefix.rstrip("/")) == LIVE

@@ -1,0 +1,193 @@
+"""The open connections of this process (sockets, server-sent events, long polls) and their limits.
+
+- One user may have NOTIFICATIONS_MAX_CONNECTIONS of them at once.
+- One user may open them only so fast. Refused attempts and connections that close at once count.
+- All users together leave enough file descriptors for pages, health checks and the database.
+
+Everything here runs in the event loop and does no I/O, so a refusal costs no database work.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary, WeakSet
+
+from django.utils.translation import gettext_noop
+
+from notifications import descriptors
+from notifications.conf import conf
+from notifications.limits import Bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+# How many connections a user may open at once, and after that in SECONDS. After a restart all
+# clients of a user come back, some of them twice; later each page that is loaded opens one.
+OPENINGS = 100
+OPENINGS_FACTOR = 5  # Or so many times as many as the user may have, if that is more.
+SECONDS = 50
+
+RETRY_SECONDS = 10  # When a refused client should come back.
+LOG_SECONDS = 60  # Refusals are logged once in so many seconds, however many there are.
+REMEMBERED = 10_000  # Credentials whose user is known without the database.
+
+
+class Connection(Protocol):
+    """A connection of a user, who may lose the right to it. May not block or await."""
+
+    def doubted(self, *, by_name: bool) -> None: ...
+
+
+class TooManyConnectionsError(Exception):
+    """A connection is refused. `message` says why, in English, with `values` to fill in."""
+
+    status = 429
+
+    def __init__(self, message: str, **values: int) -> None:
+        super().__init__(message % values)  # For close frames and logs.
+        self.message = message
+        self.values = values
+
+
+class NoRoomError(TooManyConnectionsError):
+    """The process is full, whoever wants to connect."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(gettext_noop("This server has no room for more connections now."))
+
+
+class Connections:
+    """Get it from the hub: there is one for each event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # Weak: a response that nobody ever iterates over cannot say that it ends.
+        # None: a connection whose user is not known yet.
+        self._users: WeakKeyDictionary[Connection, str | None] = WeakKeyDictionary()
+        self._of_user: dict[str, _OfUser] = {}
+        self._tidy_at = REMEMBERED  # When users are forgotten who have no connection any more.
+        self._known: OrderedDict[bytes, str] = OrderedDict()
+        self._log_lines = Bucket(1, 1 / LOG_SECONDS, clock)
+        self.refused = 0
+
+    def __len__(self) -> int:
+        return len(self._users)
+
+    def ensure_room(self) -> None:
+        """Raise NoRoomError if the process could run out of descriptors."""
+        if descriptors.left() < descriptors.reserve():
+            raise self._noted(NoRoomError(), "anybody")
+
+    @property
+    def is_overrun(self) -> bool:
+        """Whether sockets that are still saying goodbye have used up half of the reserve."""
+        return descriptors.left() < descriptors.reserve() // 2
+
+    def ensure_allowed(self, credentials: bytes) -> None:
+        """Raise if these credentials are of a user whose next connection would be refused."""
+        if (user := self._known.get(credentials)) is not None:
+            self._ensure_allowed(user)
+
+    def remember(self, credentials: bytes, user: object) -> None:
+        """Recognize the user by `credentials` the next time, before the database is asked."""
+        self._known[credentials] = str(user)
+        self._known.move_to_end(credentials)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    def add(self, connection: Connection, user: object | None, *, is_brief: bool = False) -> None:
+        """Count `connection` for `user` (an id), or for nobody yet.
+
+        Raises TooManyConnectionsError if the user has no more room. It then stays what it was.
+        A brief one ends with the first news. How often it is opened is not limited.
+        """
+        name = None if user is None else str(user)
+        if name is not None and connection not in (record := self._record(name)).connections:
+            self._ensure_allowed(name)
+            record.add(connection, is_brief=is_brief)
+        self._users[connection] = name
+
+    def discard(self, connection: Connection) -> str | None:
+        """Stop counting `connection`, and return its user. Safe for one that was never added."""
+        user = self._users.pop(connection, None)
+        if user is not None and (record := self._of_user.get(user)):
+            record.connections.discard(connection)
+        return user
+
+    def of(self, users: frozenset[str] | None) -> list[Connection]:
+        """Return the connections of these users, or of all; and those whose user is not known."""
+        return [
+            connection
+            for connection, user in list(self._users.items())
+            if users is None or user is None or user in users
+        ]
+
+    def _ensure_allowed(self, user: str) -> None:
+        if refusal := self._record(user).refusal():
+            raise self._noted(refusal, f"user {user}")
+
+    def _noted(self, refusal: TooManyConnectionsError, who: str) -> TooManyConnectionsError:
+        self.refused += 1
+        if self._log_lines.take(1):
+            logger.warning(
+                "Connections are refused (%d so far). This one, of %s: %s",
+                self.refused,
+                who,
+                refusal,
+            )
+        return refusal
+
+    def _record(self, user: str) -> _OfUser:
+        if user not in self._of_user:
+            if len(self._of_user) >= self._tidy_at:
+                self._of_user = {
+                    name: record for name, record in self._of_user.items() if record.matters
+                }
+                self._tidy_at = 2 * len(self._of_user) + REMEMBERED
+            self._of_user[user] = _OfUser(self._clock)
+        return self._of_user[user]
+
+
+class _OfUser:
+    """The connections of one user, and how fast they may open more."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.connections: WeakSet[Connection] = WeakSet()
+        self._count = max(OPENINGS, OPENINGS_FACTOR * conf.MAX_CONNECTIONS)
+        self._openings = Bucket(self._count, self._count / SECONDS, clock)
+
+    @property
+    def matters(self) -> bool:
+        """Whether forgetting this would allow the user more."""
+        return bool(self.connections) or not self._openings.is_full
+
+    def add(self, connection: Connection, *, is_brief: bool) -> None:
+        if not is_brief:
+            self._openings.take(1)
+        self.connections.add(connection)
+
+    def refusal(self) -> TooManyConnectionsError | None:
+        """Return why the user may not open another connection now."""
+        limit: int = conf.MAX_CONNECTIONS
+        if not limit:
+            return None
+        if len(self.connections) >= limit:
+            self._openings.take(1)  # Refused attempts count, too.
+            return TooManyConnectionsError(
+                gettext_noop("You have %(limit)d open connections, and more are not allowed."),
+                limit=limit,
+            )
+        if not self._openings.has(1):
+            return TooManyConnectionsError(
+                gettext_noop("You connect too often: at most %(count)d times in %(seconds)d s."),
+                count=self._count,
+                seconds=SECONDS,
+            )
+        return None

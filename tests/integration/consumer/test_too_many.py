@@ -1,0 +1,119 @@
+"""A user with too many connections: sockets, streams of events and long polls together."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from contextlib import AsyncExitStack
+
+import pytest
+from django.test import AsyncClient
+
+from notifications import descriptors, handshake, hub
+from tests.streaming import Socket, connected, eventually, headers, in_thread, session_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIMIT = 2
+
+
+@pytest.fixture(autouse=True)
+def _limit(settings):
+    settings.NOTIFICATIONS_MAX_CONNECTIONS = LIMIT
+
+
+@pytest.fixture
+def client(user):
+    client = AsyncClient()
+    client.force_login(user)
+    return client
+
+
+async def refused(cookie):
+    """The close code and the reason of a socket that is accepted and closed at once."""
+    socket = Socket(headers(cookie=cookie))
+    is_accepted, subprotocol = await socket.shake_hands()
+    assert (is_accepted, subprotocol) == (True, "waybill.v1")
+    closed = await socket.communicator.receive_output(5)
+    assert closed["type"] == "websocket.close"
+    await socket.disconnect()
+    return closed["code"], closed["reason"]
+
+
+async def test_socket_beyond_the_limit_is_closed_with_1013(cookie, user, django_user_model):
+    other = await in_thread(lambda: session_of(django_user_model.objects.create_user("bob")))
+    async with AsyncExitStack() as stack:
+        for _ in range(LIMIT):
+            await stack.enter_async_context(connected(cookie))
+
+        reason = "You have 2 open connections, and more are not allowed."
+        assert await refused(cookie) == (1013, reason)
+        assert await refused(await in_thread(session_of, user)) == (1013, reason)
+        async with connected(other):
+            pass
+
+    async with connected(cookie):
+        assert len(hub.current().connections) == 1
+
+
+async def test_refused_socket_costs_no_database_work(cookie, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        handshake,
+        "authenticate",
+        lambda scope, real=handshake.authenticate: calls.append(1) or real(scope),
+    )
+    async with connected(cookie), connected(cookie):
+        assert len(calls) == LIMIT
+
+        for _ in range(5):
+            assert (await refused(cookie))[0] == 1013
+
+        assert len(calls) == LIMIT
+
+
+async def test_requests_that_are_held_open_count_too(client, cookie, name):
+    url = f"/api/v1/streams/{name}"
+    async with connected(cookie):
+        poll = asyncio.create_task(client.get(url, {"wait": 20, "after": "latest"}))
+        await eventually(lambda: len(hub.current().connections) == LIMIT, "the poll waits")
+
+        for refusal in [
+            await client.get(url, {"wait": 1}),
+            await client.get(f"{url}/sse"),
+        ]:
+            assert refusal.status_code == 429
+            assert refusal["Retry-After"] == "10"
+            assert refusal["Content-Type"] == "application/problem+json"
+            assert "You have 2 open connections" in refusal.json()["detail"]
+        assert (await refused(cookie))[0] == 1013
+        assert (await client.get(url)).status_code == 200
+
+        poll.cancel()
+        await asyncio.gather(poll, return_exceptions=True)
+        streamed = await client.get(f"{url}/sse")
+        assert streamed.status_code == 200
+        assert (await client.get(f"{url}/sse")).status_code == 429
+    # Never iterated over: it counts until it is forgotten.
+    del streamed
+    gc.collect()
+    await eventually(lambda: len(hub.current().connections) == 0, "all are gone")
+
+
+async def test_full_process_refuses_everybody(client, cookie, name, monkeypatch):
+    monkeypatch.setattr(descriptors, "left", lambda: descriptors.reserve() - 1)
+
+    refusal = await client.get(f"/api/v1/streams/{name}/sse")
+
+    assert (refusal.status_code, refusal["Retry-After"]) == (503, "10")
+    assert await refused(cookie) == (1013, "This server has no room for more connections now.")
+    assert (await client.get(f"/api/v1/streams/{name}")).status_code == 200
+    await eventually(lambda: len(hub.current().connections) == 0, "nobody is left")
+
+
+async def test_overrun_process_refuses_sockets_by_http(cookie, monkeypatch):
+    monkeypatch.setattr(descriptors, "left", lambda: descriptors.reserve() // 2 - 1)
+
+    is_accepted, _ = await Socket(headers(cookie=cookie)).shake_hands()
+
+    assert not is_accepted

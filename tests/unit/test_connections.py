@@ -1,0 +1,190 @@
+"""How many connections one user may have, and how fast they may open them."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from notifications import descriptors
+from notifications.connections import (
+    OPENINGS,
+    REMEMBERED,
+    SECONDS,
+    Connections,
+    NoRoomError,
+    TooManyConnectionsError,
+)
+from tests.unit.test_limits import Clock
+
+LIMIT = 3
+
+
+class Socket:
+    def doubted(self, *, by_name):
+        """Nothing."""
+
+
+@pytest.fixture(autouse=True)
+def _limit(settings):
+    settings.NOTIFICATIONS_MAX_CONNECTIONS = LIMIT
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def connections(clock):
+    return Connections(clock)
+
+
+def opened(connections, count, user=1):
+    sockets = [Socket() for _ in range(count)]
+    for socket in sockets:
+        connections.add(socket, user)
+    return sockets
+
+
+def test_user_has_so_many_connections_and_others_have_theirs(connections):
+    held = opened(connections, LIMIT)
+
+    with pytest.raises(TooManyConnectionsError, match="You have 3 open connections"):
+        connections.add(Socket(), 1)
+
+    held += opened(connections, LIMIT, user=2)
+    assert len(connections) == 2 * LIMIT
+
+
+def test_connection_that_ends_makes_room(connections):
+    first, *_others = opened(connections, LIMIT)
+
+    connections.discard(first)
+
+    connections.add(first, 1)
+    assert len(connections) == LIMIT
+
+
+def test_connection_that_nobody_keeps_makes_room(connections):
+    """A response that is never iterated over cannot say that it ends."""
+    held = opened(connections, LIMIT)
+
+    held.pop()
+
+    held += opened(connections, 1)
+    assert len(connections) == LIMIT
+
+
+def test_connection_counts_once_however_often_it_is_added(connections):
+    socket = Socket()
+    connections.add(socket, None)
+
+    for _ in range(2 * LIMIT):
+        connections.add(socket, 1)
+
+    held = opened(connections, LIMIT - 1)
+    assert len(connections) == 1 + len(held)
+
+
+def test_zero_is_no_limit(connections, settings):
+    settings.NOTIFICATIONS_MAX_CONNECTIONS = 0
+
+    assert len(opened(connections, 2 * OPENINGS)) == len(connections)
+
+
+def test_connections_that_close_at_once_are_limited_by_rate(connections, clock):
+    for _ in range(OPENINGS):
+        connections.discard(opened(connections, 1)[0])
+
+    with pytest.raises(TooManyConnectionsError, match="at most 100 times in 50 s"):
+        connections.add(Socket(), 1)
+
+    clock.now += SECONDS / OPENINGS
+    held = opened(connections, 1)
+    with pytest.raises(TooManyConnectionsError, match="too often"):
+        connections.add(Socket(), 1)
+    assert len(connections) == len(held)
+
+
+def test_refused_connections_are_limited_by_rate(connections):
+    first, *_others = opened(connections, LIMIT)
+    for _ in range(OPENINGS):
+        with pytest.raises(TooManyConnectionsError):
+            connections.add(Socket(), 1)
+    connections.discard(first)
+
+    with pytest.raises(TooManyConnectionsError, match="too often"):
+        connections.add(Socket(), 1)
+
+
+def test_long_polls_are_not_limited_by_rate(connections):
+    for _ in range(2 * OPENINGS):
+        poll = Socket()
+        connections.add(poll, 1, is_brief=True)
+        connections.discard(poll)
+
+
+def test_known_credentials_are_refused_before_the_user_is_looked_up(connections):
+    connections.ensure_allowed(b"cookie")
+    connections.remember(b"cookie", 1)
+    connections.ensure_allowed(b"cookie")
+    held = opened(connections, LIMIT)
+
+    with pytest.raises(TooManyConnectionsError):
+        connections.ensure_allowed(b"cookie")
+
+    connections.ensure_allowed(b"another")
+    assert len(held) == LIMIT
+
+
+def test_credentials_of_long_ago_are_forgotten(connections):
+    for number in range(REMEMBERED + 1):
+        connections.remember(str(number).encode(), 1)
+    held = opened(connections, LIMIT)
+
+    connections.ensure_allowed(b"0")
+    with pytest.raises(TooManyConnectionsError):
+        connections.ensure_allowed(b"1")
+    assert len(held) == LIMIT
+
+
+def test_users_who_left_are_forgotten(connections, clock):
+    for number in range(REMEMBERED):
+        connections.discard(opened(connections, 1, user=number)[0])
+    clock.now += SECONDS
+
+    held = opened(connections, 1, user="last")
+
+    assert list(connections._of_user) == ["last"]
+    assert len(connections) == len(held)
+
+
+def test_room_ends_at_the_reserve_of_descriptors(connections, monkeypatch):
+    monkeypatch.setattr(descriptors, "left", descriptors.reserve)
+    connections.ensure_room()
+    assert not connections.is_overrun
+
+    monkeypatch.setattr(descriptors, "left", lambda: descriptors.reserve() - 1)
+    with pytest.raises(NoRoomError, match="no room"):
+        connections.ensure_room()
+    assert not connections.is_overrun
+
+    monkeypatch.setattr(descriptors, "left", lambda: descriptors.reserve() // 2 - 1)
+    assert connections.is_overrun
+
+
+def test_refusals_are_logged_once_a_minute(connections, clock, caplog):
+    held = opened(connections, LIMIT)
+    with caplog.at_level(logging.INFO):
+        for _ in range(10):
+            with pytest.raises(TooManyConnectionsError):
+                connections.add(Socket(), 1)
+        clock.now += 60
+        with pytest.raises(TooManyConnectionsError):
+            connections.add(Socket(), 1)
+
+    first, second = caplog.messages
+    assert first.startswith("Connections are refused (1 so far). This one, of user 1: You have 3")
+    assert second.startswith("Connections are refused (11 so far).")
+    assert len(held) == LIMIT
