@@ -8,13 +8,19 @@ That misses three things, and a pool never gets back what a thread takes with it
   `request_finished` then;
 - a response that is streamed: its request would keep a connection until the last byte.
 
+A request has a thread only while it needs one (`RequestThread`): a long poll or a stream that
+waits for news holds none.
+
 Every other thread of ours is listed in tests/unit/test_threads.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
+from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
@@ -32,12 +38,76 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# A request's thread ends after so many seconds without a call. Most requests are over by then.
+IDLE_SECONDS = 0.5
+
 
 class CleanExecutor(ThreadPoolExecutor):
     """A pool of threads that hold no connection between two calls."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return super().submit(closes_connections(fn), *args, **kwargs)
+
+
+class RequestThread(Executor):
+    """Runs the synchronous code of one request, one call at a time, in one thread.
+
+    The thread starts with the first call and ends when no call has come for IDLE_SECONDS; the
+    next call starts another. Each closes its connections at its end.
+    """
+
+    def __init__(self) -> None:
+        self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._changed = Condition()
+        self._is_over = False
+        self.is_running = False
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        with self._changed:
+            self._calls.append((future, partial(fn, *args, **kwargs)))
+            if self.is_running:
+                self._changed.notify()
+            else:
+                # If no thread can be started, the call has failed and nobody waits for it.
+                try:
+                    Thread(target=closes_connections(self._run), name="request").start()
+                except RuntimeError:
+                    self._calls.pop()
+                    raise
+                self.is_running = True
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Executor's signature
+        """Let the thread end as soon as it has done its calls. Does not wait for that."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Run the next call. False: there is none, and the thread has to end."""
+        if (taken := self._take()) is None:
+            return False
+        future, call = taken
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - it is raised where the call is awaited
+                future.set_exception(error)
+        return True
+
+    def _take(self) -> tuple[Future[Any], Callable[[], Any]] | None:
+        with self._changed:
+            if not self._calls and not self._is_over:
+                self._changed.wait(IDLE_SECONDS)
+            if self._calls:
+                return self._calls.popleft()
+            self.is_running = False
+            return None
 
 
 class CleanThreads:
@@ -69,12 +139,15 @@ class CleanThreads:
             loop.set_default_executor(CleanExecutor(thread_name_prefix="asyncio"))
 
     async def _finish(self, scope: Any, receive: Any, send: Any) -> None:
-        # Django's own context inside of this one does nothing, so the thread is still there.
-        async with ThreadSensitiveContext():
+        thread = RequestThread()
+        # Django's own context inside of this one does nothing.
+        async with ThreadSensitiveContext(executor=thread):
             try:
                 await self._application(scope, receive, send)
             finally:
-                await sync_to_async(connections.close_all)()
+                if thread.is_running:
+                    await sync_to_async(connections.close_all)()
+                thread.shutdown()
 
 
 class ReleaseBeforeStreaming(MiddlewareMixin):
