@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import http.server
+import json
 import threading
+import time
+from collections import Counter
 from contextlib import closing
 
 import pytest
 
 from tests.services import nginx
+from tests.streaming import eventually
 
 PUBLIC = "203.0.113.5"
 
@@ -103,3 +108,83 @@ def test_web_process_is_told_the_host_that_was_meant(proxy, path):
 
     assert f"Host: 127.0.0.1:{proxy}\n" in headers
     assert "X-Forwarded-Proto: http\n" in headers
+
+
+def statuses(port, path, count, client):
+    """How often each status is answered to requests of one client, over one connection."""
+    seen = Counter()
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        for _ in range(count):
+            connection.request("GET", path, headers={"X-Forwarded-For": client})
+            answer = connection.getresponse()
+            body = answer.read()
+            seen[answer.status] += 1
+            if answer.status == 429:
+                assert answer.headers["Retry-After"] == "10"
+                assert answer.headers["Content-Type"] == "application/problem+json"
+                assert json.loads(body)["status"] == 429
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("path", "burst", "rate"),
+    [
+        ("/ws/streams/", 400, 20),
+        ("/sub//ws/streams/", 400, 20),
+        ("/api/v1/streams/user-1", 1000, 100),
+    ],
+)
+def test_streams_are_limited_for_each_address(run, web, path, burst, rate):
+    service = nginx.Nginx(run, [web])
+    begin = time.monotonic()
+    count = burst + 300
+
+    seen = statuses(service.port, path, count, PUBLIC)
+
+    allowed = burst + rate * (time.monotonic() - begin) + 2
+    assert seen.keys() == {200, 429}
+    assert burst <= seen[200] <= allowed
+    # Others have their own, and everything else goes on.
+    assert get(service.port, path, "203.0.113.6")[0] == 200
+    assert statuses(service.port, "/exports/", 20, PUBLIC) == {200: 20}
+    assert "limiting" not in service.process.log_text()
+    service.stop()
+
+
+async def test_held_streams_are_limited_for_each_address(run):
+    """More than a thousand requests that a web process answers only when it stops."""
+
+    holding = []
+
+    async def hold(reader, _writer):
+        holding.append(reader)
+        await reader.read()
+
+    async def ask(client):
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        request = [
+            "GET /api/v1/streams/user-1/sse HTTP/1.1",
+            f"Host: 127.0.0.1:{service.port}",
+            f"X-Forwarded-For: {client}",
+        ]
+        writer.write("".join(f"{line}\r\n" for line in [*request, ""]).encode())
+        await writer.drain()
+        return reader, writer
+
+    upstream = await asyncio.start_server(hold, "127.0.0.1", 0, backlog=2000)
+    service = nginx.Nginx(run, [upstream.sockets[0].getsockname()[1]])
+    held = [await ask(PUBLIC) for _ in range(1000)]
+    await eventually(lambda: len(holding) == len(held), "all are held")
+
+    refused, _ = one_too_many = await ask(PUBLIC)
+    async with asyncio.timeout(10):
+        assert b" 429 " in await refused.readline()
+
+    other, _ = another = await ask("203.0.113.6")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await other.readline()
+    for _, writer in [*held, one_too_many, another]:
+        writer.close()
+    service.stop()
+    upstream.close()
