@@ -187,6 +187,15 @@ def test_files_may_be_in_a_bucket_instead(
     assert settings["EXPORTS_DOWNLOAD"] == "redirect"
 
 
+def test_every_process_of_ours_may_open_enough_files(compose: dict[str, Any]) -> None:
+    limits = {name: compose["services"][name]["ulimits"]["nofile"] for name in (*OURS, "proxy")}
+
+    assert limits["web"] >= 8192
+    assert min(limits.values()) >= 4096
+    # An open page takes two descriptors of the proxy, and one of a web process.
+    assert limits["proxy"] >= 2 * limits["web"]
+
+
 def test_workers_listen_to_the_queue_that_exports_go_to(compose: dict[str, Any]) -> None:
     settings = runpy.run_path(str(ROOT / "config" / "settings.py"))
     command = compose["services"]["worker"]["command"]
