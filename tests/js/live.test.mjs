@@ -54,7 +54,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 async function open() {
   sockets.length = 0;
   listeners.clear();
-  const children = [notice("connecting lost"), notice("signed-out refused")];
+  const children = [notice("connecting lost"), notice("signed-out refused"), notice("busy")];
   const dataset = { socket: "/ws/streams/", user: "1", streams: '{"user-1": "e.7.0"}' };
   follow({ dataset, children }, {});
   await settled(); // Nothing happens before follow() has returned.
@@ -96,6 +96,17 @@ for (const name of ["online", "visibilitychange", "resume"]) {
     happens("pagehide");
   });
 }
+
+test("a page that may have no more connections says so, and does not hurry", async () => {
+  const [lost, , busy] = await open();
+
+  sockets[0].onclose({ code: 1013 });
+  happens("online");
+
+  assert.deepEqual([lost.hidden, busy.hidden], [true, false]);
+  assert.equal(sockets.length, 1);
+  happens("pagehide");
+});
 
 test("whoever is signed out is told so and can press nothing, and no attempt follows", { timeout: 10_000 }, async () => {
   buttons = [false, true].map((disabled) => ({ disabled, dataset: {} }));

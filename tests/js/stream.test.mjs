@@ -369,16 +369,38 @@ for (const code of [1000, 1001, 1006, 1011, 1012, 4408]) {
   });
 }
 
-test("a server over capacity is left alone for longer", () => {
-  const { clock, page, socket } = setUp();
+for (const [random, wait] of [
+  [0, 10_000],
+  [1, 18_000],
+]) {
+  test(`a server that takes no more connections is left alone for ${wait} ms`, () => {
+    const { client, clock, page, socket } = setUp({ env: { random: () => random } });
+    socket().accept();
+
+    socket().lose(1013);
+    const status = client.status;
+    clock.advance(wait - 1);
+    client.wake();
+    const before = page.sockets.length;
+    clock.advance(1);
+
+    assert.equal(status, "busy");
+    assert.deepEqual([before, page.sockets.length], [1, 2]);
+  });
+}
+
+test("a client that is refused again and again slows down, and goes on when there is room", () => {
+  const { client, clock, page, socket } = setUp();
+  const waits = [];
+
+  for (let refusal = 0; refusal < 5; refusal += 1) {
+    socket().lose(1013);
+    waits.push(untilReopened(clock, page));
+  }
   socket().accept();
 
-  socket().lose(1013);
-  clock.advance(7999);
-  const before = page.sockets.length;
-  clock.advance(1);
-
-  assert.deepEqual([before, page.sockets.length], [1, 2]);
+  assert.deepEqual(waits, [18_000, 26_000, 40_000, 40_000, 40_000]);
+  assert.equal(client.status, "live");
 });
 
 for (const [code, status] of [
@@ -607,7 +629,7 @@ test("a client that has asked for too much at once comes back later", () => {
   socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
 
   socket().receive({ type: "error", code: "bad_frame", detail: "Too many.", stream: null });
-  clock.advance(7000);
+  clock.advance(17_000);
   assert.equal(page.sockets.length, 1);
   assert.equal(page.statuses.at(-1), "lost");
   clock.advance(1000);

@@ -296,11 +296,16 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.errors, []);
   });
 
-  for (const status of [503, 429]) {
-    test(`${transport}: after ${status} it waits up to 8 s at least`, async () => {
-      const { waits } = await answered(transport, status);
+  for (const [status, headers, shown] of [
+    [429, {}, "busy"],
+    [503, { "Content-Type": "application/problem+json" }, "busy"],
+    [503, {}, "lost"], // Not our server's own word.
+  ]) {
+    test(`${transport}: after ${status} (${shown}) it waits ten seconds and more`, async () => {
+      const { client, waits } = await answered(transport, status, headers);
 
-      assert.equal(waits[0], 8000);
+      assert.equal(waits[0], 18_000);
+      assert.equal(client.status, shown);
     });
   }
 
@@ -313,16 +318,16 @@ for (const transport of Object.keys(NETWORKS)) {
 }
 
 // The waits between attempts while all answers have this status.
-async function answered(transport, status) {
-  const { server } = await live(transport, { env: { random: () => 1 } });
+async function answered(transport, status, headers = {}) {
+  const { client, server } = await live(transport, { env: { random: () => 1 } });
   const times = [];
   server.instead[`${API}user-1`] = server.instead[`${API}user-1/sse`] = () => {
     times.push(server.clock.now());
-    return new Response("", { status });
+    return new Response("", { status, headers });
   };
   server.cut();
   await server.pass(60_000);
-  return { waits: times.slice(1).map((time, index) => time - times[index]) };
+  return { client, waits: times.slice(1).map((time, index) => time - times[index]) };
 }
 
 test("sse: an answer that ends itself is followed by another, and the page is not told", async () => {

@@ -2,8 +2,9 @@
 //
 // Its client, `on`, is what a transport asks and tells (socket.js), with streams() for the
 // names of all, renewed() for a transport that follows nothing yet, and changed(status).
-// The statuses: "connecting", "open", "lost" (waiting before the next attempt), "stopped";
-// "signed-out" and "refused" (this client makes mistakes): trying again would not help.
+// The statuses: "connecting", "open", "lost" (waiting before the next attempt), "busy" (waiting
+// for longer, because the server takes no more connections), "stopped"; "signed-out" and
+// "refused" (this client makes mistakes): trying again would not help.
 
 import { fullJitter } from "./backoff.js";
 import { Ladder, RUNGS } from "./ladder.js";
@@ -11,7 +12,9 @@ import { ANSWER_MS, Timers } from "./timers.js";
 
 // A connection that lived this long was a good one: the next back-off starts small.
 const PROVEN_MS = 5000;
-// The first wait after "over capacity" has this attempt's ceiling: 8 s.
+// After "over capacity" a client waits so long, as Retry-After says (notifications/connections.py),
+// and then anything up to the ceiling of this attempt or a later one: 8 s or more.
+const LATER_MS = 10_000;
 const LATER_ATTEMPT = 4;
 // About as often a WebSocket is tried while another transport does its work.
 const UPGRADE_MS = 60_000;
@@ -77,15 +80,15 @@ export class Connection {
   }
 
   // What there is, is gone or not worth keeping. Another attempt, `now` or after a wait.
-  comeBack({ now = false, later = false, then = () => this.#connect() }) {
+  comeBack({ now = false, later = false, status = "lost", then = () => this.#connect() }) {
     const lived = this.isOpen ? this.#env.now() - this.#openSince : 0;
     if (lived >= PROVEN_MS) this.#attempt = 0;
     if (later) this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
     this.#drop();
     const wait = now ? 0 : fullJitter(this.#attempt, this.#env.random);
     this.#attempt += 1;
-    this.#timers.arm("retry", wait, then);
-    this.#become("lost");
+    this.#timers.arm("retry", wait + (later ? LATER_MS : 0), then);
+    this.#become(status);
   }
 
   #connect() {
@@ -128,7 +131,8 @@ export class Connection {
     this.comeBack({
       // The next transport may be better. After the last there is no hurry.
       now: reason === "blocked" && !this.#ladder.isAtTop,
-      later: reason === "later",
+      later: reason === "later" || reason === "full",
+      status: reason === "full" ? "busy" : "lost",
       then: () => (reason === "failed" ? this.#connectIfSignedIn() : this.#connect()),
     });
   }

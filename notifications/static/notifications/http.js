@@ -51,8 +51,10 @@ async function reasonOf(response) {
       const { detail } = await response.json();
       return new Unanswered("no-stream", detail);
     }
+    if (status === 503) return new Unanswered("full");
   }
-  if (status === 429 || status === 503) return new Unanswered("later");
+  if (status === 429) return new Unanswered("full");
+  if (status === 503) return new Unanswered("later");
   return new Unanswered(status >= 500 ? "failed" : "blocked");
 }
 

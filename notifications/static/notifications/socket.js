@@ -14,7 +14,8 @@
 //     "failed"      it could not be had: is the server there, is the user signed in?
 //     "blocked"     it could be had, but nothing comes through
 //     "lost"        it has worked, and does not any more
-//     "later"       the server is over capacity
+//     "full"        the server takes no more connections, of this user or of anybody
+//     "later"       it was asked for too much at once, or cannot answer for a while
 //     "signed-out", and "refused" (this client makes mistakes): do not come back
 
 import { ANSWER_MS, Timers } from "./timers.js";
@@ -25,7 +26,7 @@ export const PROTOCOL = "waybill.v1";
 const ENDS = new Map([
   [4400, "refused"],
   [4401, "signed-out"],
-  [1013, "later"],
+  [1013, "full"],
 ]);
 
 const ACK_FRAMES = 32;

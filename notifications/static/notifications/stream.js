@@ -23,7 +23,8 @@ import { Connection } from "./connection.js";
 import { Position } from "./position.js";
 
 // The statuses. "connecting": a first or further attempt is under way. "live": every stream
-// is followed, by whatever transport. "lost": waiting before the next attempt.
+// is followed, by whatever transport. "lost": waiting before the next attempt. "busy": waiting
+// for ten seconds or more, because the server takes no more connections; wake() does not help.
 // "signed-out", "refused" (this client makes mistakes): over, and trying again would not
 // help. "stopped": by stop().
 
