@@ -27,12 +27,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest, HttpResponse
+    from ninja.openapi.schema import OpenAPISchema
 
 logger = logging.getLogger("django.request")  # Where Django reports errors of views.
 
 
 class API(NinjaAPI):
     """A NinjaAPI that answers also a path or a method that is not there as a problem."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._schemas: dict[str, OpenAPISchema] = {}
+
+    def get_openapi_schema(self, **path: Any) -> OpenAPISchema:
+        """Made once for each place that the site has: it takes a tenth of a second, and anybody
+        may ask for it.
+        """
+        key = path.get("path_prefix") or self.get_root_path(path.get("path_params") or {})
+        if key not in self._schemas:
+            self._schemas[key] = _naming_problems(super().get_openapi_schema(path_prefix=key))
+        return self._schemas[key]
 
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
@@ -43,6 +57,16 @@ class API(NinjaAPI):
         # The first goes before ninja's own, which answers its root with a page.
         mine = [path("", _nothing), *patterns, path("<path:_path>", _nothing)]
         return mine, app_name, namespace
+
+
+def _naming_problems(document: OpenAPISchema) -> OpenAPISchema:
+    """Say in `document` that refusals are problems: ninja takes every body for plain JSON."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                if status >= HTTPStatus.BAD_REQUEST and "content" in answer:
+                    answer["content"] = {problems.MEDIA_TYPE: answer["content"]["application/json"]}
+    return document
 
 
 def _with_problems(view: Callable[..., Any]) -> Callable[..., Any]:

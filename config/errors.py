@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.template.context_processors import csrf
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -48,6 +48,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     default = _("You may not do this. An administrator can give you the permission.")
     return answer(request, 403, _("Not permitted"), str(exception) or default)
+
+
+def not_there(request: HttpRequest, **path: str) -> HttpResponse:  # noqa: ARG001 - a view's
+    """In place of a view of Django's that this site does not offer."""
+    raise Http404
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - see below

@@ -9,7 +9,7 @@ from django.urls import include, path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
-from config import health
+from config import errors, health
 from config.api import api
 from config.signin.forms import AdminSignInForm, SignInForm
 from exports.style import style
@@ -39,6 +39,8 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("favicon.ico", RedirectView.as_view(url=icon)),
+    # Django's own redirects to any row that has a page: it tells all staff which there are.
+    path("admin/r/<path:_row>", errors.not_there),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path("health/live", health.live),

@@ -52,6 +52,7 @@ COMPLAINTS = {
 # Of one request, so that an answer never repeats all of what was sent.
 MOST_ERRORS = 20
 LONGEST_FIELD = 200
+MEDIA_TYPE = "application/problem+json"
 NO_JSON = gettext_noop("Cannot parse request body")
 
 
@@ -77,7 +78,7 @@ def problem(status: int, detail: str, **more: Any) -> HttpResponse:
     """A response that says what was wrong. `more` are further members, such as `field`."""
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-    return HttpResponse(json.dumps(body), status=status, content_type="application/problem+json")
+    return HttpResponse(json.dumps(body), status=status, content_type=MEDIA_TYPE)
 
 
 def no_cursor(text: str) -> HttpResponse:
