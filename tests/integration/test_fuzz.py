@@ -1,4 +1,4 @@
-"""What no client of ours would send: frames made up by hypothesis, and bytes that are no frames.
+"""Bytes that are no frames, and no handshakes.
 
 Whatever one socket sends, the server's log has no traceback, and the socket beside it goes on.
 """
@@ -6,7 +6,6 @@ Whatever one socket sends, the server's log has no traceback, and the socket bes
 from __future__ import annotations
 
 import json
-import logging
 import random
 import socket as sockets
 import struct
@@ -14,14 +13,11 @@ import time
 from contextlib import closing, contextmanager, suppress
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 from websockets.sync.client import connect
 
-from notifications import protocol, push
-from tests.streaming import append, connected, in_thread, session_of
+from notifications import push
+from tests.streaming import append, session_of
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,139 +50,6 @@ def cookie(ada):
 @pytest.fixture
 def neighbours_cookie(grace):
     return session_of(grace)
-
-
-# -- frames, against the consumer ----------------------------------------------------------------
-
-OWN = "{own}"  # The name of the client's own stream.
-NUMBERS = st.one_of(
-    st.integers(-3, 3), st.sampled_from([2**31, 2**63, -(2**64), 10**400, 1e308]), st.floats()
-)
-WORDS = st.one_of(
-    st.text(max_size=8), st.sampled_from(["latest", "\ud800", "\0", "é" * 200, "x" * 5000, OWN])
-)
-JUNK = st.recursive(
-    st.one_of(st.none(), st.booleans(), NUMBERS, WORDS),
-    lambda some: st.lists(some, max_size=3) | st.dictionaries(WORDS, some, max_size=3),
-    max_leaves=8,
-)
-NAMES = st.one_of(
-    st.just(OWN),
-    st.just(OWN),
-    st.sampled_from(["user-0", "team-1", "team-9999999999999999999999", "waybill.v1", "-", "."]),
-    st.from_regex(r"(user|team|export)-[A-Za-z0-9._-]{1,20}", fullmatch=True),
-)
-CURSORS = st.one_of(
-    st.none(),
-    st.sampled_from(["latest", "e.0.0", "e.9999999999999999999.9999999999999999999", "e.-1.0"]),
-    st.from_regex(r"[\w-]{1,12}\.\d{1,21}\.\d{1,21}", fullmatch=True),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
-)
-# By their form: whether the names and cursors mean anything is another question.
-VALID = st.one_of(
-    st.fixed_dictionaries(
-        {"type": st.just("subscribe"), "streams": st.dictionaries(NAMES, CURSORS, max_size=4)}
-    ),
-    st.fixed_dictionaries({"type": st.just("unsubscribe"), "streams": st.lists(NAMES, max_size=4)}),
-    st.fixed_dictionaries({"type": st.just("ack"), "stream": NAMES, "cursor": CURSORS}),
-    st.fixed_dictionaries({"type": st.just("ping")}, optional={"id": st.text(max_size=8)}),
-)
-# Something in it is of another type, missing or too much.
-NEAR = st.builds(
-    lambda frame, key, junk: {**frame, key: junk},
-    VALID,
-    st.sampled_from(["type", "streams", "stream", "cursor", "id", "ID", "", "\ud800"]),
-    st.one_of(JUNK, st.dictionaries(WORDS, WORDS, max_size=3), st.lists(WORDS, max_size=3)),
-)
-# Large, deep, long, or of another sort than text can be.
-BOMBS = [
-    "[" * 32_768,
-    '{"type":' * 4_000,
-    '{"type":"ping","id":' + "[" * 30_000,
-    '{"type":"ping","id":' + "9" * 30_000 + "}",
-    '{"type":"ping","id":"' + "\\ud800" * 5_000 + '"}',
-    '{"type":"unsubscribe","streams":[' + "1," * 16_000 + "1]}",
-    '{"type":"subscribe","streams":{' + ",".join(f'"{n}!":1' for n in range(3_000)) + "}}",
-    '{"type":"subscribe","streams":{' + ",".join(f'"{n}":""' for n in range(199)) + "}}",
-    '{"type":"ping","type":"ping","type":"dance"}',
-    '{"type":"' + "x" * 30_000 + '"}',
-    '{"type":"ping","' + "x" * 30_000 + '":1}',
-    "NaN",
-    "\ufeff{}",
-    "\0",
-    " " * 32_768,
-]
-# Mostly right: after ten that are not, the socket is closed.
-TEXTS = st.one_of(
-    VALID.map(json.dumps),
-    VALID.map(json.dumps),
-    VALID.map(json.dumps),
-    st.one_of(NEAR, JUNK).map(json.dumps),
-    st.one_of(
-        st.builds(lambda one, two: json.dumps(one)[:-1] + "," + json.dumps(two)[1:], VALID, VALID),
-        st.builds(lambda frame, at: json.dumps(frame)[:at], VALID, st.integers(1, 60)),
-        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40),
-    ),
-)
-
-
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],  # To make a failure smaller takes longer than a test may.
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(texts=st.lists(TEXTS, min_size=8, max_size=30))
-def test_any_frame_is_answered_and_disturbs_nobody(
-    *, ada, grace, cookie, neighbours_cookie, caplog, texts
-):
-    end = send_all(ada, cookie, grace, neighbours_cookie, texts)
-
-    assert end in {"the end", 4400}
-    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
-
-
-def test_a_bomb_is_one_bad_frame(*, ada, grace, cookie, neighbours_cookie, caplog):
-    assert max(len(bomb.encode()) for bomb in BOMBS) <= protocol.MAX_FRAME_BYTES
-    for start in range(0, len(BOMBS), protocol.MAX_BAD_FRAMES - 1):
-        some = BOMBS[start : start + protocol.MAX_BAD_FRAMES - 1]
-
-        assert send_all(ada, cookie, grace, neighbours_cookie, some) == "the end"
-    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
-
-
-@async_to_sync
-async def send_all(ada, cookie, grace, neighbours_cookie, texts):
-    """How a socket ended that sent `texts`, with a neighbour who was served all the same."""
-    own = f"user-{ada.pk}"
-    async with connected(cookie) as socket, connected(neighbours_cookie) as neighbour:
-        await neighbour.subscribe({f"user-{grace.pk}": "latest"})
-        await socket.subscribe({own: None})
-        for text in texts:
-            await socket.communicator.send_to(text_data=text.replace(OWN, own))
-        await socket.send("ping", id="the end")
-        end = await answer_to_all(socket)
-        await in_thread(append, f"user-{grace.pk}", "undisturbed")
-        assert await neighbour.events_until("undisturbed") == ["undisturbed"]
-        return end
-
-
-async def answer_to_all(socket):
-    """The last pong, or the code with which the socket was closed. Each frame is one of ours."""
-    while True:
-        message = await socket.communicator.receive_output(TIMEOUT)
-        if message["type"] == "websocket.close":
-            return message["code"]
-        frame = json.loads(message["text"])
-        assert frame["type"] in {"subscribed", "event", "state", "reset", "pong", "error"}
-        assert len(frame.get("detail", "")) <= protocol.MAX_DETAIL
-        if frame["type"] == "pong" and frame["id"] == "the end":
-            return "the end"
-
-
-# -- bytes, against Daphne -------------------------------------------------------------------------
 
 
 def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, claimed=None):
