@@ -6,7 +6,7 @@ PYTHON3 = python3 python3.14 python3.13 python3.12 python3.11
 NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 TEMPLATES = config demo exports notifications templates
 
-.PHONY: help run test lint format bench schemas messages screenshots lock clean
+.PHONY: help run test lint format audit bench schemas messages screenshots lock clean
 .DEFAULT_GOAL := help
 # A recipe that fails halfway has made nothing.
 .DELETE_ON_ERROR:
@@ -33,6 +33,11 @@ format: .venv/requirements-dev.lock.installed ## Put style right
 	$(PYTHON) -m ruff check --fix
 	$(PYTHON) -m ruff format
 	find $(TEMPLATES) -name '*.html' -exec .venv/bin/djade --target-version 5.2 {} +
+
+# Strict: a package that nothing is known of is a failure, and no silence.
+audit: .venv/requirements-dev.lock.installed ## Ask PyPI for known faults of what is locked
+	$(PYTHON) -m pip_audit --requirement requirements.lock --require-hashes --disable-pip \
+	    --strict --progress-spinner off $(ARGS)
 
 bench: .venv/requirements-dev.lock.installed ## Measure
 	@$(PYTHON) -m benchmarks $(ARGS)
