@@ -77,9 +77,10 @@ class Hub:
         self._missed: Counter[str] = Counter()
         # Of messages: `poison` makes no sense, `forged` has no signature of ours, and `repeated`
         # brings nothing that an earlier one has not brought.
-        counted = ("received", "poison", "forged", "repeated")
-        counted += ("sweeps", "caught_up", "renewed", "rechecks")
-        self.counters = dict.fromkeys(counted, 0)
+        of_messages = ("received", "poison", "forged", "repeated")
+        self.counters = dict.fromkeys(
+            (*of_messages, "sweeps", "caught_up", "renewed", "rechecks"), 0
+        )
         self._complained_at = float("-inf")
 
     # -- for connections ---------------------------------------------------------

@@ -19,7 +19,7 @@ def _run(todo):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0005_written'),
+        ('notifications', '0006_tokens'),
     ]
 
     operations = [

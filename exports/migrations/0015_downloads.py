@@ -11,7 +11,7 @@ def keep_times(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("exports", "0013_recount"),
+        ("exports", "0014_quota"),
     ]
 
     operations = [
