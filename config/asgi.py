@@ -17,10 +17,10 @@ from config.supply import supply  # noqa: E402
 from config.threads import CleanThreads  # noqa: E402
 from notifications import descriptors  # noqa: E402
 from notifications.routing import router  # noqa: E402
+from notifications.watchdog import Watched  # noqa: E402
 
 server_limits.apply()
 supply.watch()
 descriptors.raise_limit()
-application = ShedLoad(
-    CleanThreads(ProtocolTypeRouter({"http": django_application, "websocket": router}))
-)
+protocols = ProtocolTypeRouter({"http": django_application, "websocket": router})
+application = Watched(ShedLoad(CleanThreads(protocols)))

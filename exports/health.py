@@ -12,6 +12,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,7 +35,7 @@ from exports import queue, room
 from exports.conf import conf
 from exports.leases import Now
 from exports.models import HELD, Export, Status
-from notifications import push
+from notifications import push, watchdog
 from notifications.clock import SECONDS
 from notifications.conf import conf as notifications_conf
 from notifications.database import closes_connections
@@ -48,6 +49,7 @@ TIMEOUT = 2.0  # seconds for Redis, and for the first worker; who asks has littl
 STORAGE_TIMEOUT = 5.0
 NAMES = 10  # of workers, in a line for people
 SWEEP_LAG = 5.0  # seconds; who follows sees by then that things come late
+RECENT_BLOCK = 600.0  # seconds for which a block of the event loop is something to look into
 # A rescue comes by every ten seconds. What has waited for three of them waits in vain.
 OVERDUE = timedelta(seconds=3 * SECONDS)
 
@@ -236,6 +238,23 @@ def sweeps() -> str:
     return f"late by {lag:.1f} s; streams: {streams}; what no push had brought: {found} times"
 
 
+def event_loop() -> str:
+    """Whether something has lately held the event loop of this process."""
+    blocks = [each.blocks for each in watchdog.present() if each.blocks.count]
+    if not blocks:
+        return f"never held for {watchdog.LIMIT:g} s since this process started"
+    last = max(blocks, key=lambda each: each.last_at)
+    ago = time.monotonic() - last.last_at
+    said = (
+        f"held for more than {watchdog.LIMIT:g} s: {sum(each.count for each in blocks)} times,"
+        f" {max(each.longest for each in blocks):.1f} s at most,"
+        f" last {ago:,.0f} s ago at {last.last_place}"
+    )
+    if ago < RECENT_BLOCK:
+        raise NotWell(said)
+    return said
+
+
 def exporters() -> str:
     found = [each for each in checks.run_checks() if not each.is_silenced()]
     if serious := [each for each in found if each.is_serious()]:
@@ -304,6 +323,7 @@ CHECKS = (
 OF_THIS_PROCESS = (
     Check("pushes", pushes, "See that Redis answers. What was not pushed comes by sweep."),
     Check("sweeps", sweeps, "See why the database is slow, or what keeps this process busy."),
+    Check("event loop", event_loop, "See the stack in this process's output, and what it calls."),
 )
 
 

@@ -50,17 +50,17 @@ async def hold() -> str:
 
 
 async def busy() -> str:
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
+    end = time.process_time() + SECONDS
+    while time.process_time() < end:
         sum(range(1000))
     return "computed"
 
 
 async def regex() -> str:
     """The only call is into C, which keeps the lock of the interpreter for all of it."""
-    length, began = 20, time.monotonic()
-    while time.monotonic() - began < SECONDS:
-        length, began = length + 1, time.monotonic()
+    length, began = 20, time.process_time()
+    while time.process_time() - began < SECONDS:
+        length, began = length + 1, time.process_time()
         re.match(r"(a+)+$", "a" * length + "b")
     return "matched"
 

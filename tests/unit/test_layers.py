@@ -27,7 +27,7 @@ APPS = ("config", "demo", "exports", "notifications")
 NOTIFICATIONS = (
     (
         *("cursor", "limits", "pacer", "conf", "protocol", "clock", "http", "problems", "rights"),
-        *("address", "async_router", "descriptors", "printable", "signed", "writing"),
+        *("address", "async_router", "descriptors", "printable", "signed", "watchdog", "writing"),
         *("audit", "audit.actions", "audit.guard", "audit.middleware", "audit.origin"),
     ),
     ("items", "models"),

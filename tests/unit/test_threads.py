@@ -36,6 +36,8 @@ KNOWN = {
     "exports/engine/keeper.py": {"Thread": 1},
     "exports/management/commands/export.py": {"Thread": 1},
     "notifications/clock.py": {"Thread": 1},
+    # Looks at stacks, and asks the database nothing.
+    "notifications/watchdog.py": {"Thread": 1},
     # Ends a query over psycopg's own connection for that.
     "exports/engine/source.py": {"Timer": 1},
     # Its threads keep a connection for a minute each, and check it before each use.

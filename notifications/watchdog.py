@@ -1,0 +1,226 @@
+"""Sees what blocks the event loop of a web process: a thread that expects a sign of life.
+
+Whatever keeps the loop from coming round delays every socket and every request of the
+process. When it takes longer than LIMIT, the thread notes the stack of the loop's own thread,
+logs it and counts it; the admin's page of health shows the count.
+
+The thread wakes twenty times a second and hands the loop one callback each time: together
+less than half a percent of one processor. It sees whatever takes 200 ms, and most of what takes
+more than 100.
+
+A process that stood still, because the machine was suspended or other processes had the
+processors, is not reported. The signs of that: the thread is late itself, or the loop has
+nothing to do, and the process has used less CPU time than LIMIT. Where code holds the loop
+and the process has used little CPU time, it has waited for something, or for a CPU: the line
+in the log gives both times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import selectors
+import sys
+import sysconfig
+import threading
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from types import FrameType
+
+logger = logging.getLogger(__name__)
+
+LIMIT = 0.1  # Seconds that the loop may take to come round.
+TICK = 0.05  # Seconds between two signs of life.
+PATIENCE = 1.0  # Seconds after which a block is logged although it has not ended.
+LOG_SECONDS = 10.0  # One line for one place within so many seconds,
+LOG_GAP = 1.0  # and one for all places together, so that nobody can fill a disk with them.
+
+STDLIB = sysconfig.get_path("stdlib")
+PACKAGES = ("site-packages", "dist-packages")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the loop's thread was doing when the loop was late."""
+
+    place: str
+    stack: traceback.StackSummary
+
+
+@dataclass
+class Blocks:
+    """How often, and how long at most, the loop has been held since the process began."""
+
+    count: int = 0
+    longest: float = 0.0
+    last_place: str = ""
+    last_at: float = 0.0  # by the monotonic clock
+
+
+class Watchdog:
+    """Watches the loop that it is made in, until that is closed or `stop` is called."""
+
+    def __init__(self) -> None:
+        self.blocks = Blocks()
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        self._began = self._cpu_began = 0.0  # When the loop was last given a callback.
+        self._answered: float | None = 0.0  # When it has called that. None: not yet.
+        self._sample: Sample | None = None  # Of the present block, once it is one.
+        self._is_logged = False  # The present block.
+        self._logged: dict[str, float] = {}  # By place, within LOG_SECONDS.
+        self._last_log = -LOG_GAP
+        self._unlogged = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        ticked, cpu_ticked = time.monotonic(), time.process_time()
+        while not self._is_over.wait(TICK) and not self._loop.is_closed():
+            now, cpu = time.monotonic(), time.process_time()
+            self._tick(now, cpu, late=now - ticked - TICK, cpu_since=cpu - cpu_ticked)
+            ticked, cpu_ticked = time.monotonic(), time.process_time()
+        _watchdogs.pop(self._loop, None)
+
+    def _tick(self, now: float, cpu: float, *, late: float, cpu_since: float) -> None:
+        """Look after the loop. This thread itself is `late` by so many seconds."""
+        is_late = late >= LIMIT
+        is_busy = cpu_since >= LIMIT
+        if self._answered is None:
+            if is_late and not is_busy:
+                self._began += late  # All of the process stood still.
+            self._wait(now - self._began, cpu - self._cpu_began)
+            return
+        if self._sample:
+            self._end(self._sample, self._answered - self._began, cpu - self._cpu_began)
+        elif is_late and is_busy and (sample := self._look(is_busy=True)):
+            # A call into C has kept the interpreter: no sign of life could be missed.
+            self._end(sample, late, cpu_since)
+        self._sample, self._is_logged = None, False
+        self._began, self._cpu_began, self._answered = now, cpu, None
+        with suppress(RuntimeError):  # It has been closed since.
+            self._loop.call_soon_threadsafe(self._answer)
+
+    def _wait(self, seconds: float, cpu: float) -> None:
+        """The loop has not answered for so long, and the process has used so much CPU time."""
+        if self._sample is None and seconds >= LIMIT:
+            self._sample = self._look(is_busy=cpu >= LIMIT)
+            if self._sample is None:
+                self._began += seconds
+                self._cpu_began += cpu
+        elif self._sample and seconds >= PATIENCE and not self._is_logged:
+            self._log(self._sample, f"has been held for {seconds:.1f} s", cpu)
+
+    def _answer(self) -> None:
+        """The sign of life: the loop calls this when it comes round."""
+        self._answered = time.monotonic()
+
+    def _look(self, *, is_busy: bool) -> Sample | None:
+        """What holds the loop. None if it only waits for a CPU."""
+        frames = sys._current_frames()
+        running = list(_inside_loop(frames.get(self._loop_thread)))
+        if not running and is_busy:
+            # The loop waits for the interpreter, which calls into C may keep for themselves.
+            running = self._running_elsewhere(frames)
+        if not running:
+            return None
+        own = [frame for frame in running if not _is_stdlib(frame)]
+        place = (own or running)[0]
+        return Sample(
+            f"{place.f_code.co_filename}:{place.f_lineno}",
+            traceback.StackSummary.extract(
+                ((frame, frame.f_lineno) for frame in reversed(running)), lookup_lines=False
+            ),
+        )
+
+    def _running_elsewhere(self, frames: dict[int, FrameType]) -> list[FrameType]:
+        """The stack of another thread that is in our code, or a library's, and not waiting."""
+        for thread, frame in frames.items():
+            if thread not in {self._loop_thread, threading.get_ident()} and not _is_stdlib(frame):
+                return list(_outwards(frame))
+        return []
+
+    def _end(self, sample: Sample, seconds: float, cpu: float) -> None:
+        blocks = self.blocks
+        blocks.count += 1
+        blocks.longest = max(blocks.longest, seconds)
+        blocks.last_place, blocks.last_at = sample.place, time.monotonic()
+        if not self._is_logged:
+            self._log(sample, f"was held for {seconds:.2f} s", cpu)
+
+    def _log(self, sample: Sample, what: str, cpu: float) -> None:
+        self._is_logged = True
+        now = time.monotonic()
+        self._logged = {place: at for place, at in self._logged.items() if now - at < LOG_SECONDS}
+        if sample.place in self._logged or now - self._last_log < LOG_GAP:
+            self._unlogged += 1
+            return
+        self._logged[sample.place] = self._last_log = now
+        more = f" Times that were not logged since the last line: {self._unlogged}."
+        logger.warning(
+            "The event loop %s at %s. Meanwhile the process has used %.2f s of CPU time; the rest"
+            " it has waited, for something or for a CPU.%s\n%s",
+            what,
+            sample.place,
+            cpu,
+            more if self._unlogged else "",
+            "".join(sample.stack.format()).rstrip(),
+        )
+        self._unlogged = 0
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _inside_loop(innermost: FrameType | None) -> Iterator[FrameType]:
+    """The frames of what the loop has called. None while it waits for something to do."""
+    for frame in _outwards(innermost):
+        name, file = frame.f_code.co_name, frame.f_code.co_filename
+        if name == "_run_once" and file == asyncio.base_events.__file__:
+            return
+        if file != selectors.__file__:
+            yield frame
+
+
+def _is_stdlib(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    is_below = file.startswith((STDLIB, "<frozen"))
+    return is_below and not any(packages in file for packages in PACKAGES)
+
+
+class Watched:
+    """ASGI middleware: the loop that calls `application` is watched from the first call on."""
+
+    def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        loop = asyncio.get_running_loop()
+        if loop not in _watchdogs:
+            _watchdogs[loop] = Watchdog()
+            _watchdogs[loop].start()
+        await self._application(scope, receive, send)
+
+
+_watchdogs: dict[asyncio.AbstractEventLoop, Watchdog] = {}
+
+
+def present() -> list[Watchdog]:
+    """The watchdogs of this process. A server has one."""
+    return list(_watchdogs.values())

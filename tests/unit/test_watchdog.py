@@ -1,0 +1,124 @@
+"""What holds an event loop is seen in any event loop. Daphne's: tests/integration."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from notifications import watchdog
+from notifications.watchdog import Watchdog, Watched
+from tests.streaming import eventually
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONG = 4 * watchdog.LIMIT
+
+
+def watched(hold: Callable[[], object], times: int = 1) -> Watchdog:
+    """Call `hold` in an event loop, so often, and let the loop come round after each."""
+
+    async def main() -> Watchdog:
+        dog = Watchdog()
+        dog.start()
+        await eventually(lambda: dog._began and dog._answered, "the first sign of life")
+        for _ in range(times):
+            before = dog.blocks.count
+            hold()
+            await eventually(partial(has_more, dog, before), "it is counted")
+        return dog
+
+    dog = asyncio.run(main())
+    dog._thread.join(10)
+    return dog
+
+
+def has_more(dog: Watchdog, before: int) -> bool:
+    return dog.blocks.count > before
+
+
+def sleep() -> None:
+    time.sleep(LONG)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_block_is_logged_once_with_its_place(caplog: pytest.LogCaptureFixture, times: int) -> None:
+    dog = watched(sleep, times)
+
+    (record,) = [each for each in caplog.records if each.name == watchdog.__name__]
+    assert record.levelno == logging.WARNING
+    assert f"{__file__}:{sleep.__code__.co_firstlineno + 1}" in record.getMessage()
+    assert "in sleep\n    time.sleep(LONG)" in record.getMessage()
+    assert dog.blocks.count == times
+    assert dog.blocks.longest >= LONG / 2
+    assert dog.blocks.last_place.startswith(__file__)
+
+
+def test_block_that_does_not_end_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "PATIENCE", LONG)
+
+    def until_logged() -> None:
+        wait_until(lambda: "has been held" in caplog.text, what="it is logged meanwhile")
+
+    watched(until_logged)
+
+    assert caplog.text.count("The event loop") == 1
+
+
+def test_other_places_wait_for_their_turn_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """However many lines of code an attacker can make slow, they fill no disk."""
+
+    async def main() -> None:
+        dog = Watchdog()
+        for number in range(100):
+            dog._end(watchdog.Sample(f"place {number}", watchdog.traceback.StackSummary()), 1, 1)
+
+    asyncio.run(main())
+
+    assert caplog.text.count("The event loop") == 1
+
+
+def test_loop_that_waits_for_a_cpu_holds_nothing() -> None:
+    async def main() -> Watchdog:
+        return Watchdog()
+
+    dog = asyncio.run(main())
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    assert thread.ident is not None
+    dog._loop_thread = thread.ident
+    try:
+        wait_until(loop.is_running)
+        assert wait_until(lambda: dog._look(is_busy=False) is None, what="the loop is idle")
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_watchdog_ends_with_its_loop() -> None:
+    async def application(*_: object) -> None:
+        """It does nothing."""
+
+    async def main() -> Watchdog:
+        served = Watched(application)
+        await served({}, None, None)
+        await served({}, None, None)
+        (dog,) = watchdog.present()
+        return dog
+
+    dog = asyncio.run(main())
+
+    dog._thread.join(10)
+    assert not dog._thread.is_alive()
+    assert watchdog.present() == []
