@@ -268,7 +268,8 @@ class AuditEntry(models.Model):
         # What people look for, the newest first.
         indexes = [
             models.Index(fields=["at"], name="audit_at"),
-            models.Index(fields=["action", "at"], name="audit_action"),
+            models.Index(fields=["action", "-id"], name="audit_action"),
+            models.Index(fields=["interface", "-id"], name="audit_interface"),
             models.Index(fields=["actor_name", "-id"], name="audit_actor"),
             models.Index(fields=["object_key", "-id"], name="audit_object"),
             models.Index(fields=["address", "-id"], name="audit_address"),

@@ -47,8 +47,9 @@ def refused(action: Action, about: record.About, request: HttpRequest | None) ->
 
 
 def _recent_addresses(action: Action, hour: datetime) -> list[str | None]:
-    recent = AuditEntry.objects.filter(action=action, at__gte=hour)
-    return list(recent.values_list("address", flat=True)[: MOST_IN_ALL + 1])
+    newest = AuditEntry.objects.filter(action=action).order_by("-pk")
+    last = newest.values_list("address", "at")[: MOST_IN_ALL + 1]
+    return [address for address, at in last if at >= hour]
 
 
 def _last(made: AuditEntry, *, everybody: bool = False) -> AuditEntry:

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 'ordering': ['-pk'],
                 'default_permissions': ['view'],
                 'base_manager_name': 'objects',
-                'indexes': [models.Index(fields=['at'], name='audit_at'), models.Index(fields=['action', 'at'], name='audit_action'), models.Index(fields=['actor_name', '-id'], name='audit_actor'), models.Index(fields=['object_key', '-id'], name='audit_object'), models.Index(fields=['address', '-id'], name='audit_address')],
+                'indexes': [models.Index(fields=['at'], name='audit_at'), models.Index(fields=['action', '-id'], name='audit_action'), models.Index(fields=['interface', '-id'], name='audit_interface'), models.Index(fields=['actor_name', '-id'], name='audit_actor'), models.Index(fields=['object_key', '-id'], name='audit_object'), models.Index(fields=['address', '-id'], name='audit_address')],
             },
         ),
         migrations.RunPython(_run(guard.INSTALL), _run(guard.REMOVE)),
