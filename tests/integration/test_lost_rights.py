@@ -112,10 +112,13 @@ def assert_failed(export, said):
 def test_export_of_an_owner_who_has_lost_the_right_does_not_begin(owner, lose_right, asked, said):
     export = claimed(owner, **asked)
     lose_right(owner)
+    read = []
+    Watched.happens = {1: lambda: read.append(1)}
 
     runner.run(Export.objects.get(pk=export.pk))
 
     assert_failed(export, said)
+    assert read == []
 
 
 @each_loss
