@@ -22,6 +22,7 @@ from django.utils import timezone, translation
 
 from config.mailbox import Mailbox
 from exports import lifecycle
+from exports.models import Export
 from exports.sentences import Sentence
 from notifications import inbox, letters, mail, notices, publish
 from notifications.access import user_stream
@@ -160,6 +161,19 @@ def test_an_export_that_succeeds_is_mailed(server, running):
     assert "1,458 rows, 2.0\N{NO-BREAK SPACE}KB." in letter.get_content()
     link = f"https://exports.example.com{running.get_absolute_url()}"
     assert link in letter.get_content().splitlines()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\u2028"])
+def test_no_label_adds_a_header_to_a_letter(server, running, end):
+    Export.objects.update(label=f"Mine{end}Bcc: eve@example.com{end}{end}A body")
+    running.refresh_from_db()
+    lifecycle.succeed(running, file="airports.csv", bytes=2_048, sha256="", rows_done=1_458)
+
+    send_due()
+
+    [letter] = server.letters
+    assert letter["Subject"] == "Mine Bcc: eve@example.com A body is ready."
+    assert (letter["To"], letter["Bcc"]) == ("ada@example.com", None)
 
 
 def test_an_export_that_fails_is_mailed_with_the_reason(server, running):

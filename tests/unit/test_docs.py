@@ -18,7 +18,9 @@ from notifications import protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-DOCUMENTS = sorted([ROOT / "README.md", *DOCS.glob("**/*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *DOCS.glob("**/*.md")])
+# Their tables say what holds, and which test shows it.
+PROVED = (DOCS / "guarantees.md", ROOT / "SECURITY.md")
 OUR_APPS = ("notifications", "exports", "demo")
 
 # Read by a loop in the settings, which a look at the source does not see.
@@ -205,11 +207,12 @@ def test_a_broken_link_is_found() -> None:
 # -- Promises ------------------------------------------------------------------------------------
 
 
-def test_what_a_promise_is_proved_by_is_there() -> None:
+@pytest.mark.parametrize("document", PROVED, ids=lambda path: path.name)
+def test_what_a_promise_is_proved_by_is_there(document: Path) -> None:
     tests = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "tests").rglob("*.test.mjs")]
     source = "\n".join(path.read_text() for path in tests)
     there = set(re.findall(r"def (test_\w+)", source)) | {path.name for path in tests}
-    promises = (DOCS / "guarantees.md").read_text()
+    promises = document.read_text()
 
     named = re.findall(r"`(test_\w+(?:\.py)?|\w+\.test\.mjs)`", promises)
     in_javascript = re.findall(r'\.test\.mjs`: "([^"]+)"', promises)

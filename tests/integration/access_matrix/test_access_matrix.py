@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from types import SimpleNamespace
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from django.conf import settings
@@ -31,6 +31,10 @@ ROUTES = [route for route in routes() if route not in STREAMS]
 # It changes threads five times for each request, and serves no files in tests.
 ASYNC_ONLY = "servestatic.middleware.ServeStaticMiddleware"
 JSON = "application/json"
+ELSEWHERE = "https://elsewhere.example/"
+# Not looked at for what may be kept: programs ask the API, and these pages of Django's admin
+# show a name and vary with the cookie.
+OPEN = ("api/", "health/", "admin/password_change/", "admin/jsi18n/")
 # The admin makes the same views for each model.
 LIKE_OTHERS = re.compile(r"admin/(demo/(?!flight)|notifications/(?!token)|django_celery_results)")
 PATCHED = expected.PATCHES
@@ -148,6 +152,7 @@ def test_everybody_patches_what_the_table_says(world, sender):
     assert not found, "\n".join(found)
 
 
+@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"])
 def test_no_other_method_changes_anything_or_shows_more(world, sender, method):
     found = []
@@ -167,6 +172,7 @@ def test_no_other_method_changes_anything_or_shows_more(world, sender, method):
     assert not found, "\n".join(found)
 
 
+@pytest.mark.only_on("sqlite")
 def test_nothing_is_done_for_a_page_of_another_site(world, sender):
     """It can make a browser send the session's cookie, and no token against forgery."""
     found = []
@@ -198,5 +204,38 @@ def test_what_is_somebody_elses_looks_like_what_does_not_exist(world, sender, me
             )
             if answer != unknown:
                 found.append(f"{method} {route.pattern} {person}: {answer.cell} {unknown.cell}")
+
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("person", ["owner", "superuser"])
+def test_no_answer_leads_elsewhere_or_can_be_framed_or_kept_by_others(
+    world, sender, person, method
+):
+    found = []
+    for route in ROUTES:
+        path = route.address(world, world.export(person, "private"))
+        body, content_type = body_of(route, world, person)
+        if content_type == FORM:
+            body = f"{body}&next={quote(ELSEWHERE)}"
+        answer = sender.send(
+            *(person, method, f"{path}?next={quote(ELSEWHERE)}", body if method == "POST" else ""),
+            content_type=content_type,
+        )
+        sent = answer.headers
+        is_safe = (
+            "frame-ancestors 'none'" in sent["Content-Security-Policy"]
+            and "default-src 'self'" in sent["Content-Security-Policy"]
+            and sent["X-Frame-Options"] == "DENY"
+            and sent["X-Content-Type-Options"] == "nosniff"
+            and sent["Referrer-Policy"] == "same-origin"
+        )
+        leads_elsewhere = urlsplit(sent.get("Location", "")).netloc not in {"", "testserver"}
+        is_of_somebody = answer.status == 200 and not route.pattern.startswith(OPEN)
+        is_private = {"private", "no-store"} & {*sent.get("Cache-Control", "").split(", ")}
+        if not is_safe or leads_elsewhere or (is_of_somebody and not is_private):
+            found.append(f"{method} {route.pattern} {sent}")
 
     assert not found, "\n".join(found)

@@ -1,0 +1,45 @@
+"""What SECURITY.md says and no larger test shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.serializers import JSONSerializer
+from django.utils.module_loading import import_string
+
+from config.celery import app
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = re.findall(r"^\| (?!They|It |---|Version)(.+)\|$", (ROOT / "SECURITY.md").read_text(), re.M)
+
+
+def test_nothing_that_is_read_may_be_a_pickle():
+    assert list(app.conf.accept_content) == ["json"]
+    assert list(app.conf.result_accept_content or app.conf.accept_content) == ["json"]
+    assert (app.conf.task_serializer, app.conf.result_serializer) == ("json", "json")
+    assert import_string(settings.SESSION_SERIALIZER) is JSONSerializer
+
+    ours = [path for app in ("config", "exports", "notifications") for path in files(app)]
+    assert ours
+    assert [
+        str(path) for path in ours if re.search(r"\b(pickle|marshal|shelve)\b", text(path))
+    ] == []
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.startswith(("can", "cannot"))])
+def test_each_line_of_the_threat_model_names_its_test(row):
+    claim, _, proof = row.rpartition("|")
+
+    assert claim.strip().endswith(".")
+    assert re.search(r"`test_\w+(\.py)?`", proof), claim
+
+
+def files(folder):
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def text(path):
+    return path.read_text()
