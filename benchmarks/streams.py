@@ -163,7 +163,11 @@ class Web:
         bound = ("-b", HOST, "-p", str(port()), "config.asgi:application")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "daphne", "-v", "0", *bound],
-            env={**os.environ, "NOTIFICATIONS_DATABASE_THREADS": str(THREADS)},
+            env={
+                **os.environ,
+                "NOTIFICATIONS_DATABASE_THREADS": str(THREADS),
+                "NOTIFICATIONS_MAX_CONNECTIONS": "0",  # All clients are one user.
+            },
         )
         wait_until(self._answers_or_is_gone, 60, "the web process answers")
 

@@ -55,7 +55,7 @@ class AuthenticateAsync(Authenticate):
     """
 
     async def __call__(self, request: HttpRequest) -> Any:  # type: ignore[override]
-        credentials = handshake.credentials(request.scope)  # type: ignore[attr-defined]
+        credentials = handshake.credentials_of(request)
         connections = hub.current().connections
         if _is_held_open(request):
             with _refusals_as_problems():

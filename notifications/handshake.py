@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.contrib.auth.models import User
+    from django.http import HttpRequest
 
 Scope = Any  # ASGI's: a mapping with "headers", pairs of bytes
 
@@ -41,9 +42,21 @@ def authenticate(scope: Scope) -> User | None:
 
 
 def credentials(scope: Scope) -> bytes:
-    """A digest of what the client shows as proof of who it is; the same for the same proof."""
+    """The digest of what the client shows as proof of who it is."""
     headers = _headers(scope)
-    shown = headers.get("authorization") or _session_key(headers) or ""
+    return _digest(headers.get("authorization", ""), _session_key(headers))
+
+
+def credentials_of(request: HttpRequest) -> bytes:
+    """The same for a request: with the same cookie or token it is the same digest."""
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return _digest(request.headers.get("Authorization", ""), session_key)
+
+
+def _digest(authorization: str, session_key: str | None) -> bytes:
+    # Any other scheme is for a proxy, which may have one password for everybody.
+    is_bearer = authorization.lower().startswith("bearer ")
+    shown = authorization if is_bearer else session_key or ""
     return hashlib.blake2b(shown.encode(errors="replace"), digest_size=16).digest()
 
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 from django.test import AsyncClient
 
-from notifications import descriptors, handshake, hub
+from notifications import api, descriptors, handshake, hub
 from tests.streaming import Socket, connected, eventually, headers, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,6 +70,29 @@ async def test_refused_socket_costs_no_database_work(cookie, monkeypatch):
             assert (await refused(cookie))[0] == 1013
 
         assert len(calls) == LIMIT
+
+
+async def test_password_of_a_proxy_is_not_taken_for_the_user(cookie, django_user_model):
+    """Whoever passes the proxy sends the same one."""
+    other = await in_thread(lambda: session_of(django_user_model.objects.create_user("bob")))
+    basic = (b"authorization", b"Basic cHJveHk6cGFzc3dvcmQ=")
+
+    async with AsyncExitStack() as stack:
+        for each in (cookie, cookie, other):
+            socket = Socket([*headers(cookie=each), basic])
+            assert (await socket.shake_hands())[0]
+            stack.push_async_callback(socket.disconnect)
+            assert (await socket.next())["type"] == "welcome"
+
+
+async def test_refused_request_costs_no_database_work(client, cookie, name, monkeypatch):
+    url = f"/api/v1/streams/{name}/sse"
+    browser = AsyncClient()
+    browser.cookies["sessionid"] = cookie
+    async with connected(cookie), connected(cookie):
+        monkeypatch.setattr(api, "in_database", None)
+
+        assert (await browser.get(url)).status_code == 429
 
 
 async def test_requests_that_are_held_open_count_too(client, cookie, name):
