@@ -23,7 +23,7 @@ EVENTS, BATCH = 5_000, 250
 
 @pytest.fixture
 def server(start_server):
-    return start_server(**STALLED)
+    return start_server(**STALLED, NOTIFICATIONS_MAX_CONNECTIONS="0")  # All are one user.
 
 
 @pytest.fixture

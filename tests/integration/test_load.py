@@ -28,7 +28,9 @@ SENDS = 1_000
 @pytest.fixture
 def server(start_server):
     return start_server(
-        NOTIFICATIONS_DATABASE_THREADS=str(THREADS), NOTIFICATIONS_SWEEP_SECONDS="0.5"
+        NOTIFICATIONS_DATABASE_THREADS=str(THREADS),
+        NOTIFICATIONS_MAX_CONNECTIONS="0",  # All clients are one user.
+        NOTIFICATIONS_SWEEP_SECONDS="0.5",
     )
 
 
