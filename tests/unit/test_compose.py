@@ -21,7 +21,12 @@ SPEC = Path(__file__).parent / "compose_spec"
 SERVICES = ("proxy", "web", "worker", "beat", "migrate", "redis", "postgres")
 # Those that run Waybill itself, from its image.
 OURS = ("web", "worker", "beat", "migrate")
-ENV_FILE = {"SECRET_KEY": "secret" * 10, "ALLOWED_HOSTS": "waybill.test", "POSTGRES_PASSWORD": "p"}
+ENV_FILE = {
+    "SECRET_KEY": "secret" * 10,
+    "ALLOWED_HOSTS": "waybill.test",
+    "POSTGRES_PASSWORD": "p",
+    "REDIS_PASSWORD": "q",
+}
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[?-])(?P<rest>[^}]*))?\}")
 
 
@@ -128,7 +133,7 @@ def test_production_settings_accept_the_environment(
     assert settings["DEBUG"] is False
     assert settings["ALLOWED_HOSTS"] == ["waybill.test", "localhost"]
     assert settings["DATABASES"]["default"]["HOST"] == "postgres"
-    assert settings["CELERY_BROKER_URL"] == "redis://redis:6379/0"
+    assert settings["CELERY_BROKER_URL"] == "redis://:q@redis:6379/0"
     # A connection must not be carried over a fork, so only web processes have a pool.
     assert ("pool" in settings["DATABASES"]["default"]["OPTIONS"]) == (service == "web")
 
@@ -202,6 +207,62 @@ def test_workers_listen_to_the_queue_that_exports_go_to(compose: dict[str, Any])
 
     assert command[command.index("-Q") + 1] == "exports,exports-help"
     assert settings["CELERY_TASK_DEFAULT_QUEUE"] == "exports"
+
+
+def test_short_secret_is_refused_by_the_settings(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(compose, "web", ENV_FILE).items():
+        monkeypatch.setenv(name, value)
+    for secret in ("", "x", "secret" * 8, "s" * 60, "abcd" * 20):
+        monkeypatch.setenv("SECRET_KEY", secret)
+
+        with pytest.raises(ImproperlyConfigured, match="at least 50 random characters"):
+            runpy.run_path(str(ROOT / "config" / "settings.py"))
+
+
+# -- What a container may do ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_container_has_no_rights_that_it_does_not_need(
+    compose: dict[str, Any], service: str
+) -> None:
+    found = compose["services"][service]
+
+    assert found["cap_drop"] == ["ALL"]
+    assert "cap_add" not in found
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    assert found["read_only"] is True
+    assert re.fullmatch(r"\d+[mg]", interpolated(found["mem_limit"], {}))
+    # Without capabilities root could not even change to another user.
+    assert found.get("user", "waybill" if service in OURS else "root") != "root"
+
+
+def test_image_runs_as_nobody_in_particular_and_without_debug() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+
+    assert re.search(r"^USER waybill$", dockerfile, re.M)
+    assert re.search(r"^    DEBUG=0$", dockerfile, re.M)
+    # Static files belong to who reads them: what is collected is private.
+    assert dockerfile.index("USER waybill") < dockerfile.index("collectstatic")
+
+
+def test_proxy_reaches_web_processes_and_nothing_behind_them(compose: dict[str, Any]) -> None:
+    networks = {name: set(service["networks"]) for name, service in compose["services"].items()}
+
+    assert set().union(*networks.values()) == set(compose["networks"])
+    assert {name for name in SERVICES if networks[name] & networks["proxy"]} == {"proxy", "web"}
+    assert networks["postgres"] == networks["redis"] == {"data"}
+    assert compose["networks"]["data"]["internal"] is True
+    assert all("data" in networks[name] for name in OURS)
+
+
+def test_redis_asks_for_a_password_that_no_command_line_shows(compose: dict[str, Any]) -> None:
+    redis = compose["services"]["redis"]
+
+    assert "requirepass $$REDIS_PASSWORD" in redis["command"][-1]
+    assert redis["environment"]["REDIS_PASSWORD"].startswith("${REDIS_PASSWORD:?")
 
 
 # -- What is open to the outside -------------------------------------------------------------
