@@ -223,7 +223,9 @@ def pushes() -> str:
     sent, failed = push.counters["sent"], push.counters["failed"]
     if push.is_resting():
         raise NotWell(f"the last one failed; sent since this process started: {sent}")
-    return f"sent by this web process: {sent}; failed: {failed}"
+    ignored = sum(hub.counters["forged"] + hub.counters["poison"] for hub in present())
+    more = f"; received, and ignored as forged or senseless: {ignored}" if ignored else ""
+    return f"sent by this web process: {sent}; failed: {failed}{more}"
 
 
 def sweeps() -> str:

@@ -78,9 +78,8 @@ class Hub:
         # Of messages: `poison` makes no sense, `forged` has no signature of ours, and `repeated`
         # brings nothing that an earlier one has not brought.
         of_messages = ("received", "poison", "forged", "repeated")
-        self.counters = dict.fromkeys(
-            (*of_messages, "sweeps", "caught_up", "renewed", "rechecks"), 0
-        )
+        of_streams = ("sweeps", "caught_up", "renewed", "rechecks")
+        self.counters = dict.fromkeys((*of_messages, *of_streams), 0)
         self._complained_at = float("-inf")
 
     # -- for connections ---------------------------------------------------------

@@ -165,11 +165,11 @@ def client_network(request: HttpRequest) -> str | None:
     return found
 
 
-def locked_out(
-    request: HttpRequest, _response: HttpResponse, credentials: dict[str, Any] | None
-) -> HttpResponse:
+def locked_out(request: HttpRequest, *_given: Any) -> HttpResponse:
     """For AXES_LOCKOUT_CALLABLE: the page that says when to try again."""
     handler = AxesProxyHandler.get_implementation()
+    # Axes passes the credentials, too, and under ASGI in the wrong place.
+    credentials = getattr(request, "axes_credentials", None)
     seconds = handler.retry_after(request, credentials)
     minutes = math.ceil(seconds / 60)
     reason = ngettext(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password
 from django.test import AsyncClient, Client
 from django.utils import timezone, translation
 
+from config.api import api
 from config.signin import notice, slots
 from config.signin.limits import COOL_OFF, LIMITS
 from config.signin.prune import prune
@@ -94,6 +96,16 @@ def test_refusal_says_when_to_try_again_in_the_language_of_the_reader():
     assert "<html" in english.text
 
 
+async def test_server_of_asgi_says_when_to_try_again(user):
+    client = AsyncClient()
+    for _ in range(OF_PAIR):
+        # The form reads it as "ada", and so does what counts.
+        answer = await client.post("/login/", {"username": " ada ", "password": "wrong"})
+
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 800
+
+
 def test_lock_ends_and_attempts_meanwhile_do_not_prolong_it():
     fail(OF_PAIR, HOME)
     later(COOL_OFF.total_seconds() - 30)
@@ -169,6 +181,10 @@ def test_browser_headers_make_no_row_of_their_own():
         sign_in(HOME, **{"User-Agent": f"browser {number}", "Accept": f"text/{number}"})
 
     assert AccessAttempt.objects.count() == 1
+
+
+def test_nothing_of_the_api_takes_a_password():
+    assert "password" not in json.dumps(api.get_openapi_schema()).lower()
 
 
 # -- What a password may cost --------------------------------------------------------------------
