@@ -260,3 +260,25 @@ def test_files_are_in_the_directory_of_all_that_is_written_unless_told_otherwise
     storages = runpy.run_path(str(SETTINGS))["STORAGES"]
 
     assert storages["default"]["OPTIONS"]["location"] == str(odd / "files")
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds", "subdomains"),
+    [
+        ({}, 3600, False),
+        ({"HSTS_SECONDS": "31536000"}, 31_536_000, False),
+        ({"HSTS_SECONDS": "31536000", "HSTS_SUBDOMAINS": "1"}, 31_536_000, True),
+        ({"HSTS_SECONDS": "0"}, 0, False),
+        ({"HSTS_SECONDS": "31536000", "HTTPS": "0"}, 0, False),
+    ],
+)
+def test_browsers_insist_on_https_for_as_long_as_is_set(
+    monkeypatch, in_production, given, seconds, subdomains
+):
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    settings = runpy.run_path(str(SETTINGS))
+
+    assert settings["SECURE_HSTS_SECONDS"] == seconds
+    assert settings["SECURE_HSTS_INCLUDE_SUBDOMAINS"] is subdomains
