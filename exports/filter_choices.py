@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef
-from django.forms import ModelChoiceField
+from django.forms import ModelChoiceField, ModelMultipleChoiceField
 from django_filters import AllValuesFilter, AllValuesMultipleFilter
 from django_filters.utils import get_field_parts
 
@@ -52,10 +52,14 @@ def _limit_to_rows(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[An
     if (path := _path(field, each, rows)) is None:
         return
     lookup, outer = path
+    assert field.queryset is not None
     choices = lookup_rows(field.queryset, ordered=True).using(rows.db)
-    # All of them: SQLite reads the rows once. With EXISTS it would read, for each choice that
-    # has none of them, all rows of that choice.
+    # SQLite reads the rows once. With EXISTS it would read, for each choice that has none of
+    # them, all rows of that choice.
     listed = choices.filter(**{f"{outer}__in": rows.values(lookup)})
+    if isinstance(field, ModelMultipleChoiceField):
+        field.queryset = listed
+        return
 
     def iterator(field: ModelChoiceField[Any]) -> ModelChoiceIterator[Any]:
         made = type(field).iterator(field)
@@ -63,7 +67,7 @@ def _limit_to_rows(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[An
         return made
 
     field.iterator = iterator  # type: ignore[assignment]  # Django calls it, and no more.
-    # To validate one: SQLite would read all rows for a list of them.
+    # To validate one choice, a list of them would read all rows.
     field.queryset = choices.filter(Exists(rows.filter(**{lookup: OuterRef(outer)})))
 
 
@@ -76,6 +80,7 @@ def _path(
         return None
     name, last = "__".join(part.name for part in parts), parts[-1]
     if last.is_relation:
+        assert field.queryset is not None
         related, chosen = last.related_model, field.queryset.model
         if related is None or related._meta.concrete_model is not chosen._meta.concrete_model:
             return None

@@ -27,9 +27,9 @@ from notifications.http import user_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from django.db.models import QuerySet
     from django.forms.boundfield import BoundField
     from django.http import HttpRequest
+    from django_filters import FilterSet
 
     from exports.exceptions import InvalidFilter
     from exports.exporter import Exporter
@@ -52,9 +52,7 @@ class FilterFields:
             for name, value in filters.items():
                 texts = value if isinstance(value, list) else [value]
                 data.setlist(f"{PREFIX}-{name}", [str(text) for text in texts])
-            scoped = _scoped(exporter, request)
-            made = query.made_filterset(exporter, data, scoped, request, PREFIX)
-            self.form = made.form
+            self.form = _made(exporter, data, request).form
             for field in self.form.fields.values():
                 _name_its_inputs(field)
                 if isinstance(field, MOMENTS):
@@ -100,12 +98,17 @@ class FilterFields:
         return bool(found)
 
 
-def _scoped(exporter: Exporter, request: HttpRequest) -> QuerySet[Any]:
-    """The rows that the user may see; none where that is refused, which the request will be too."""
+def _made(exporter: Exporter, data: QueryDict, request: HttpRequest) -> FilterSet:
+    """The FilterSet for the rows that the user may see.
+
+    For none where the exporter's rows are refused: so will be the request, in words.
+    """
     try:
-        return query.scoped(exporter, user_of(request))
+        scoped = query.scoped(exporter, user_of(request))
+        return query.made_filterset(exporter, data, scoped, request, PREFIX)
     except InvalidQueryset:
-        return exporter.queryset.none()
+        none = exporter.queryset.none()
+        return query.made_filterset(exporter, data, none, request, PREFIX)
 
 
 def _name_its_inputs(field: forms.Field) -> None:

@@ -48,8 +48,9 @@ class ReadableLists(MiddlewareMixin):
 
 def _is_list(request: HttpRequest) -> bool:
     match = request.resolver_match
-    is_of_admin = match is not None and match.app_name == "admin"
-    return is_of_admin and str(match.url_name).endswith("_changelist")
+    if match is None or match.app_name != "admin":
+        return False
+    return str(match.url_name).endswith("_changelist")
 
 
 def _whole_list(request: HttpRequest, problem: str) -> HttpResponse:
