@@ -17,6 +17,8 @@ from exports.reasons import spoken
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exports.sentences import Sentence
+
 # Bytes of `params`, of an export or a preset, as compact JSON in UTF-8.
 MAX_PARAMS = 32 * 1024
 # Values that one filter may have, in a list or between commas. Each costs a query in memory.
@@ -46,7 +48,7 @@ def check(params: Mapping[str, Any]) -> None:
         raise RequestTooLarge(_too_large(largest, size), field=largest)
 
 
-def _too_large(largest: str, size: int) -> str:
+def _too_large(largest: str, size: int) -> Sentence:
     if largest == "changelist":
         return spoken(
             "This selection takes %(size)s bytes, and may take %(allowed)s at most. Tick fewer "

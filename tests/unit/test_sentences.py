@@ -21,7 +21,8 @@ BETWEEN_US = {
     *("LostRace", "Fenced", "Stopped"),  # For the log: nothing has failed.
     *("NoRoom", "Waits"),  # The same. What waits for room says so by its status.
     *("DefinitionError", "TookTooLong"),  # Not while an export runs.
-    *("IllegalMove", "OverLimit", "TooManyExports", "TooManyRequests"),  # For who asks now.
+    # For who asks now.
+    *("IllegalMove", "OverLimit", "TooManyExports", "TooManyRequests", "TooManyRefusals"),
     *("TooManyInADay", "OverQuota", "OutOfSpace"),
 }
 FORESEEN = {
