@@ -33,6 +33,12 @@ def signed_in(person, client):
     return client
 
 
+@pytest.fixture(autouse=True)
+def _time_stands_still(monkeypatch):
+    """Else a slow machine forgets refusals in the middle of a test."""
+    monkeypatch.setattr(refusals._refusals, "_clock", lambda: 1_000.0)
+
+
 def post(client, body):
     text = body if isinstance(body, str) else json.dumps(body)
     return client.post("/api/v1/exports", text, content_type="application/json")
