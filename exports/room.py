@@ -7,6 +7,7 @@ waits, and a running one goes back to the queue with its finished parts, until t
 
 from __future__ import annotations
 
+from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from exports.announce import announce
 from exports.conf import conf
 from exports.engine import disk
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge
+from exports.leases import Now
 from exports.models import HELD, Export, Part, PartStatus, Status, Wait
 from exports.sentences import Sentence
 from exports.snapshot import reload
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 # Exports a round that are told that they wait no more. Where beat sees no lack of room and the
 # workers do, each of them is told so in vain.
 RELEASED = 20
+
+
+# Until then a worker may still delete the parts of what has failed.
+DELETING = timedelta(seconds=60)
 
 
 # -- What is stored ----------------------------------------------------------------------
@@ -167,8 +173,11 @@ def check_quotas(export: Export) -> None:
     allowed = conf.MAX_STORED_BYTES_PER_USER
     if allowed and (stored := used_by(export.owner_id)) > allowed:
         with_parts = Q(status=Status.RUNNING) | Q(status=Status.QUEUED, bytes__gt=0)
-        newer = Export.objects.filter(owner=export.owner_id, created_at__gt=export.created_at)
-        if newer.filter(with_parts).exists():
+        own = Export.objects.filter(owner=export.owner_id)
+        newer = own.filter(with_parts, created_at__gt=export.created_at)
+        # One that has just failed may not have deleted its parts yet.
+        ended = own.filter(status=Status.FAILED, finished_at__gt=Now() - DELETING)
+        if newer.exists() or ended.filter(parts__file__gt="").exists():
             raise NoRoom("Its owner's exports take more than they may, and the newest ends first")
         raise TooLarge(
             Sentence(
