@@ -99,7 +99,8 @@ def _wait(user: User, allowed: int, window: int) -> int:
     last = newest.values_list(age, flat=True)[allowed - 1 : allowed].first()
     if last is None or last.total_seconds() >= window:
         return 0
-    return max(1, ceil(window - last.total_seconds()))
+    left: float = window - last.total_seconds()
+    return max(1, ceil(left))
 
 
 def check_rows(export: Export, total: int) -> None:
