@@ -49,7 +49,11 @@ def sleep() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_block_is_logged_once_with_its_place(caplog: pytest.LogCaptureFixture, times: int) -> None:
+def test_block_is_logged_once_with_its_place(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(watchdog, "LOG_GAP", 0.0)
+
     dog = watched(sleep, times)
 
     (record,) = [each for each in caplog.records if each.name == watchdog.__name__]
@@ -85,6 +89,25 @@ def test_other_places_wait_for_their_turn_in_the_log(caplog: pytest.LogCaptureFi
     asyncio.run(main())
 
     assert caplog.text.count("The event loop") == 1
+
+
+def test_call_that_lets_no_thread_run_is_seen_by_the_late_watchdog() -> None:
+    """When it gets to look, the call has only just returned, and no sign of life was missed."""
+
+    async def main() -> Watchdog:
+        dog = Watchdog()
+        for cpu_since in (0.0, LONG):
+            late = {"late": LONG, "cpu_since": cpu_since}
+            thread = threading.Thread(target=dog._tick, args=(LONG, LONG), kwargs=late)
+            thread.start()
+            thread.join()  # The loop is still in the function that has made the call.
+            dog._answered = LONG
+        return dog
+
+    blocks = asyncio.run(main()).blocks
+
+    assert (blocks.count, blocks.longest) == (1, LONG)
+    assert blocks.last_place.startswith(__file__)
 
 
 def test_loop_that_waits_for_a_cpu_holds_nothing() -> None:
