@@ -421,8 +421,6 @@ LOGGING = {
     "loggers": {
         # Django's own handler would say each of its lines a second time.
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # Django's handler of this one has a formatter that escapes nothing.
-        "django.server": {"handlers": [], "propagate": True},
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         # Three lines for each rescue, every ten seconds. Exports have a log of their own.
