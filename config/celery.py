@@ -53,6 +53,16 @@ def prune_sign_ins_by_the_clock(**_: object) -> None:
     Clock(prune, seconds=3600).start()
 
 
+@beat_init.connect
+def prune_by_the_clock(**_: object) -> None:
+    """Let beat itself remove old events, once an hour: each person's clicks add some."""
+    # Needs the apps, which are loaded only now.
+    from notifications import prune  # noqa: PLC0415 - see above
+    from notifications.clock import Clock  # noqa: PLC0415 - see above
+
+    Clock(prune.prune_old, seconds=3600).start()
+
+
 @setup_logging.connect
 def keep_logging(**_: object) -> None:
     """Leave logging as Django's settings made it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.formats import get_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
@@ -75,10 +76,24 @@ class OptionsForm(forms.Form):
     CONTRARY = {"no_header": "header", "unprotected": "protect"}
 
     @classmethod
+    def by_language(cls) -> dict[str, Any]:
+        """What is chosen for a reader who has not chosen yet.
+
+        Where decimals have a comma, spreadsheets split a CSV at semicolons. Only forms know the
+        reader's language: the API and the command keep the default.
+        """
+        return {"delimiter": ";"} if get_format("DECIMAL_SEPARATOR") == "," else {}
+
+    @classmethod
     def of(cls, chosen: Mapping[str, Any]) -> OptionsForm:
         """The form as it is for the options of an export."""
         contrary = {name: not chosen.get(option, True) for name, option in cls.CONTRARY.items()}
         return cls(initial={**chosen, **contrary})
+
+    @classmethod
+    def fresh(cls) -> OptionsForm:
+        """The form for a reader who has not chosen yet."""
+        return cls(initial=cls.by_language())
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -90,10 +105,17 @@ class OptionsForm(forms.Form):
         }
         return {name: value for name, value in ticked.items() if value != options.DEFAULTS[name]}
 
+    def asked_of(self, format: str) -> dict[str, Any]:  # noqa: A002 - the field's name
+        """Return `asked` without what nobody chose: a delimiter of the language's, for Excel."""
+        untouched = {} if "delimiter" in options.BY_FORMAT.get(format, ()) else self.by_language()
+        return {n: value for n, value in self.asked.items() if untouched.get(n) != value}
+
     @property
     def has_any(self) -> bool:
         """Whether there is more to see than the defaults: it is not to be overlooked."""
-        return bool(self.errors or self.asked) if self.is_bound else any(self.initial.values())
+        shown = self.asked if self.is_bound and not self.errors else self.initial
+        usual = self.by_language()
+        return bool(self.errors) or any(v for n, v in shown.items() if usual.get(n) != v)
 
     def takers(self) -> Iterator[tuple[forms.BoundField, str]]:
         """Each field, and the formats that take what it asks for."""
@@ -124,7 +146,7 @@ class StartForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.options = OptionsForm(*args, **kwargs)
+        self.options = OptionsForm(*args, initial=OptionsForm.by_language(), **kwargs)
         self.exporters = registry.available(user)
         select = self.fields["exporter"].widget
         assert isinstance(select, forms.Select)
@@ -137,13 +159,15 @@ class StartForm(forms.Form):
     @property
     def asked(self) -> dict[str, Any]:
         """What `lifecycle` is to be asked for."""
-        return {**self.cleaned_data, "options": self.options.asked}
+        chosen = self.cleaned_data
+        return {**chosen, "options": self.options.asked_of(chosen["format"])}
 
     @property
     def carried(self) -> str:
         """What was chosen, for the address of the page that offers more: `start_with` there."""
         chosen = {name: self.data.get(name) for name in (*CARRIED, *self.options.fields)}
-        others = {n: value for n, value in chosen.items() if value != options.DEFAULTS.get(n)}
+        usual = {**options.DEFAULTS, **OptionsForm.by_language()}
+        others = {n: value for n, value in chosen.items() if value != usual.get(n)}
         return urlencode({name: value for name, value in others.items() if value})
 
     def refuse(self, error: RequestError | OverLimit) -> None:
@@ -195,7 +219,7 @@ class ChoiceForm(forms.Form):
         self._request = request
         params = preset.params if preset else {}
         if data is None:
-            self.options = OptionsForm.of(preset.options if preset else {})
+            self.options = OptionsForm.of(preset.options) if preset else OptionsForm.fresh()
             self.columns = ColumnChoices.of(exporter, params)
             self.filters = FilterFields.of(exporter, params, request)
         else:
@@ -209,7 +233,7 @@ class ChoiceForm(forms.Form):
         """Fill in what was chosen on the dashboard."""
         self.initial.update({name: chosen[name] for name in CARRIED if name in chosen})
         if how := {name: chosen[name] for name in self.options.fields if name in chosen}:
-            self.options = OptionsForm(initial=how)
+            self.options = OptionsForm(initial={**OptionsForm.by_language(), **how})
 
     def is_valid(self) -> bool:
         return self.options.is_valid() and super().is_valid()
@@ -223,7 +247,7 @@ class ChoiceForm(forms.Form):
             **own,
             **self.columns.asked,
             "filters": self.filters.asked,
-            "options": self.options.asked,
+            "options": self.options.asked_of(own["format"]),
             "context": context.kept(self._request),
         }
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
+from notifications.conf import conf
 from notifications.models import Retained, Stream
 from notifications.writing import atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
 BATCH = 1_000  # rows a transaction
+OF_PEOPLE = ("user-", "team-")
 
 
 @dataclass
@@ -31,12 +34,15 @@ class Pruned:
     values: int = 0
 
 
-def prune(before: datetime, batch: int = BATCH) -> Iterator[Pruned]:
+def prune(before: datetime, batch: int = BATCH, *, kinds: Collection[str] = ()) -> Iterator[Pruned]:
     """Remove what was written before that moment, and not since; streams stay.
 
-    Retained values go when nobody has touched them for as long.
+    Retained values go when nobody has touched them for as long. With `kinds`, only from streams
+    whose names begin like that.
     """
     for pk, name in list(Stream.objects.order_by("name").values_list("pk", "name")):
+        if kinds and not name.startswith(tuple(kinds)):
+            continue
         done = Pruned(name)
         while removed := _prune_events(pk, before, batch):
             done.events += removed
@@ -44,6 +50,15 @@ def prune(before: datetime, batch: int = BATCH) -> Iterator[Pruned]:
             done.values += removed
         if done.events or done.values:
             yield done
+
+
+def prune_old() -> int:
+    """Remove what is older than the settings keep it from the streams of users and teams.
+
+    Only these are never deleted as a whole. Return how many had something to remove.
+    """
+    before = timezone.now() - timedelta(days=conf.RETENTION_DAYS)
+    return sum(1 for _ in prune(before, kinds=OF_PEOPLE))
 
 
 def forget(name: str, batch: int = BATCH) -> None:

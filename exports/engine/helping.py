@@ -89,6 +89,7 @@ class _Helper:
                 )
                 self._keeper.remove(part)
                 parts.log_helping(part, lines=self._log.take())
+                room.check_disk()
                 part = None if turns.somebody_waits() else following
 
     def let_go(self) -> None:

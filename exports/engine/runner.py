@@ -225,6 +225,7 @@ class _Run:
             self._part = None
             self._keeper.remove(part)
             logger.info("Part %s: %s rows.", part.number, f"{part.rows_done:,}")
+            room.check_disk()  # Small parts may all be written between two reports.
             if following is not None and time.monotonic() - began >= conf.TURN_SECONDS:
                 self._give_way()
             self._ask_for_help(extractor.parallel)

@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 
 from notifications import backlog, publish
 from notifications.models import Event, Retained, Stream
-from notifications.prune import prune
+from notifications.prune import prune, prune_old
 from tests.streaming import append, connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -205,3 +205,15 @@ async def test_clients_and_publishers_go_on_while_events_are_pruned():
 
 def seen(frames):
     return [frame["offset"] for frame in frames if frame["type"] == "event"]
+
+
+def test_clock_prunes_streams_of_people_and_no_others(stream):
+    """The log of an export goes with the export."""
+    with transaction.atomic():
+        publish.append_many("export-1", [("log", {})])
+    Event.objects.filter(stream__name="export-1").update(at=OLD)
+
+    assert prune_old() == 1
+
+    assert offsets() == [7, 8, 9, 10]
+    assert Event.objects.filter(stream__name="export-1").count() == 1

@@ -111,3 +111,32 @@ def test_a_form_offers_the_delimiters_that_there_are():
     offered = OptionsForm().fields["delimiter"].widget.choices
 
     assert tuple(value for value, _ in offered) == options.DELIMITERS
+
+
+@pytest.mark.parametrize(("language", "delimiter"), [("de", ";"), ("en", ",")])
+def test_delimiter_is_preselected_by_the_readers_language(language, delimiter):
+    with translation.override(language):
+        form = StartForm(user=AnonymousUser())
+        chosen = form.options["delimiter"].as_widget()
+
+    assert f'<option value="{delimiter}" selected>' in chosen or delimiter == ","
+    assert ('value=";" selected' in chosen) == (delimiter == ";")
+    assert not form.options.has_any
+
+
+@pytest.mark.parametrize(
+    ("format_", "sent", "asked"),
+    [
+        ("csv", ";", {"delimiter": ";"}),
+        ("csv", ",", {}),
+        ("csv", "", {}),
+        ("xlsx", ";", {}),  # It was preselected for CSV, and nobody chose it for Excel.
+        ("xlsx", "|", {"delimiter": "|"}),
+    ],
+)
+def test_preselected_delimiter_is_asked_for_where_the_format_takes_it(format_, sent, asked):
+    with translation.override("de"):
+        form = OptionsForm({"delimiter": sent})
+        assert form.is_valid()
+
+        assert form.asked_of(format_) == asked

@@ -46,18 +46,27 @@ AS_JSON = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
 
 # With the collation "C", as no expression works on a text whose collation is not deterministic.
 # What is stored is asked for more than once: comparisons are cheap, and spare nearly every text
-# the regular expression. Below "A" and from the byte order mark on, which the signs of full width
-# follow. What is computed would be computed again, and perhaps differ.
+# the regular expressions. The first is for texts that begin below "A", or with one of the other
+# ranges of what may precede a sign; the second for texts with a delimiter or a line break. What is
+# computed would be computed again, and perhaps differ.
+_BEGINS = formula.PATTERN.replace("'", "''")
+_INNER = formula.INNER.replace("'", "''")
+_TEXT = '%(expressions)s COLLATE "C"'
+# Six searches for a character are cheaper than one regular expression.
+_SPLITS = " OR ".join(
+    f"strpos(%(expressions)s, {each}) > 0"
+    for each in ("','", "';'", "'|'", "E'\\t'", "E'\\n'", "E'\\r'")
+)
+_REPLACED = f"regexp_replace({_TEXT}, '{_INNER}', '\\1''', 'g')"
 _STORED = (
-    "CASE WHEN (%(expressions)s COLLATE \"C\" < 'A' OR "
-    "%(expressions)s COLLATE \"C\" >= E'\\uFEFF') AND "
-    f"%(expressions)s COLLATE \"C\" ~ '^{formula.PATTERN.replace(chr(39), chr(39) * 2)}' "
-    "THEN '''' || %(expressions)s ELSE %(expressions)s END"
+    f"CASE WHEN ({_TEXT} < 'A' OR {_TEXT} >= E'\\u007F' AND NOT"
+    f" ({_TEXT} >= E'\\u00C0' AND {_TEXT} < E'\\u1680') AND NOT"
+    f" ({_TEXT} >= E'\\u3001' AND {_TEXT} < E'\\uFEFF'))"
+    f" AND {_TEXT} ~ '^{_BEGINS}' THEN '''' || {_REPLACED}"
+    f" WHEN ({_SPLITS}) AND {_TEXT} ~ '{_INNER}' THEN {_REPLACED}"
+    " ELSE %(expressions)s END"
 )
-_MADE = (
-    'regexp_replace(%(expressions)s COLLATE "C", '
-    f"'^({formula.PATTERN.replace(chr(39), chr(39) * 2)})', '''\\1')"
-)
+_MADE = f"regexp_replace({_REPLACED}, '^({_BEGINS})', '''\\1')"
 
 
 def can_read(readings: Sequence[Reading], file_format: str) -> bool:

@@ -16,7 +16,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from exports.engine.formula import has_protected, looks_like_formula, protect, was_protected
+from exports.engine.formula import has_protected, is_risky, protect, was_protected
 from exports.engine.kinds import Kind
 from exports.engine.writers.lines import LinesPart, LinesWriter, Remembered
 from exports.engine.writers.text import cell
@@ -153,7 +153,7 @@ class _Cells:
         return self.remembered(text)[0]
 
     def remembered(self, text: str) -> tuple[str, bool]:
-        if self._protect and looks_like_formula(text):
+        if self._protect and is_risky(text):
             self._protected += 1
             return self.quoted(protect(text)), False  # It counts each time.
         return self.quoted(text), True

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from exports.exceptions import OutOfSpace
+from exports.models import PartStatus, Status
 from tests.faults.exports.hazards.traps import SAYS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,6 +42,36 @@ def small_disk(crew):
     yield mount
     for directory in mounted:
         subprocess.run(["umount", directory], check=True, timeout=30)
+
+
+FLOOR = 64 * 1024
+
+
+@needs_root
+@pytest.mark.parametrize("directory", ["work", "files"])
+def test_full_disk_lets_exports_wait_and_go_on(depot, small_disk, clock, settings, directory):
+    settings.EXPORTS_MIN_FREE_BYTES = FLOOR
+    depot.muster(EXPORTS_MIN_FREE_BYTES=str(FLOOR))
+    disk = getattr(depot.crew, directory)
+    small_disk(disk, 256)
+    hold = depot.traps.hold("row-000400")
+    export = depot.request()
+    hold.wait()
+
+    (disk / "ballast").write_bytes(bytes(200 * 1024))
+    hold.release()
+    depot.wait_for(export, Status.QUEUED)
+
+    assert export.waits_for == "space"
+    assert export.parts.filter(status=PartStatus.DONE).count() in {2, 3}
+    if directory == "files":
+        with pytest.raises(OutOfSpace):
+            depot.request()
+    else:
+        assert depot.request("few").status == Status.QUEUED
+
+    (disk / "ballast").unlink()
+    depot.assert_unharmed(export)
 
 
 @needs_root
