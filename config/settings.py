@@ -16,11 +16,10 @@ from environs import Env, validate
 
 from config import embedded, private, storage
 from config.signin import limits
-from config.sizes import size
+from config.sizes import with_sizes
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = Env()
-env.add_parser("size", size)
+env = with_sizes(Env())
 
 _at_least_1 = validate.Range(min=1)
 _at_least_0 = validate.Range(min=0)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 
-from environs import EnvError
+from environs import Env, EnvError
 
 _UNITS = {
     "": 1,
     **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", start=1)},
     **{f"{letter}IB": 1024**power for power, letter in enumerate("KMGT", start=1)},
 }
+
+
+def with_sizes(env: Env) -> Env:
+    """Let `env.size` read a size."""
+    env.add_parser("size", size)
+    return env
 
 
 def size(text: str | int) -> int:

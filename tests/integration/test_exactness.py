@@ -372,10 +372,19 @@ def comparable(value):
     return str(value) if isinstance(value, Decimal) else value  # With its digits.
 
 
+BEFORE = (
+    r"'\"\u0001-\u0020\u007f-\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    r"\u3000\ufeff"
+)
+SIGN = r"=+@\uff1d\uff0b\uff0d\uff20-"
+
+
 def undone(cell):
     """The inverse of the protection, as docs/exports.md says it."""
-    signs = r"[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]"
-    return cell[1:] if cell and re.match(rf"'['\ufeff]*{signs}", cell) else cell
+    if not cell:
+        return cell
+    cell = re.sub(rf"(?<=[,;|\t\r\n])'(?=[{BEFORE}]*[{SIGN}])", "", cell)
+    return re.sub(rf"^'(?=[{BEFORE}]*[\t\r\n{SIGN}])", "", cell)
 
 
 def assert_is_table(rows, queryset, names):
@@ -480,13 +489,19 @@ def test_postgresql_takes_the_file_into_a_table_of_the_same_columns(everything, 
         if field.get_internal_type() in ("CharField", "TextField", "SlugField", "FileField")
         or field.attname in ("path", "place_id")
     ]
-    signs = r"[''\ufeff]*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]"
+    before = BEFORE.replace("'", "''")
+    inner = rf"([,;|\t\r\n])''(?=[{before}]*[{SIGN}])"
+    outer = rf"^''([{before}]*[\t\r\n{SIGN}])"
     back = {
         "duration": "CASE WHEN duration LIKE '-%' THEN -substr(duration, 2)::interval"
         " ELSE duration::interval END",
         "blob": "decode(blob, 'hex')",
         # The inverse of the protection, in SQL.
-        **{name: f"regexp_replace(\"{name}\", '^''({signs})', '\\1')" for name in texts},
+        **{
+            name: f"regexp_replace(regexp_replace(\"{name}\", '{inner}', '\\1', 'g'),"
+            f" '{outer}', '\\1')"
+            for name in texts
+        },
     }
     if not protect:
         back = {name: sql for name, sql in back.items() if name not in texts}

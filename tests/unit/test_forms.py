@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
+from django.utils import translation
 
 from exports import options
 from exports.exceptions import UnknownColumn, UnknownFormat
@@ -118,10 +119,9 @@ def test_delimiter_is_preselected_by_the_readers_language(language, delimiter):
     with translation.override(language):
         form = StartForm(user=AnonymousUser())
         chosen = form.options["delimiter"].as_widget()
+        assert not form.options.has_any
 
-    assert f'<option value="{delimiter}" selected>' in chosen or delimiter == ","
     assert ('value=";" selected' in chosen) == (delimiter == ";")
-    assert not form.options.has_any
 
 
 @pytest.mark.parametrize(
