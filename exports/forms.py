@@ -146,7 +146,7 @@ class StartForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.options = OptionsForm(*args, initial=OptionsForm.by_language(), **kwargs)
+        self.options = OptionsForm(*args, **{**kwargs, "initial": OptionsForm.by_language()})
         self.exporters = registry.available(user)
         select = self.fields["exporter"].widget
         assert isinstance(select, forms.Select)

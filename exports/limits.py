@@ -97,10 +97,8 @@ def _wait(user: User, allowed: int, window: int) -> int:
     age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
     # There is room when the last of as many as are allowed is a window old.
     last = newest.values_list(age, flat=True)[allowed - 1 : allowed].first()
-    if last is None or last.total_seconds() >= window:
-        return 0
-    left: float = window - last.total_seconds()
-    return max(1, ceil(left))
+    seconds: float = window if last is None else last.total_seconds()
+    return 0 if seconds >= window else max(1, ceil(window - seconds))
 
 
 def check_rows(export: Export, total: int) -> None:
