@@ -230,7 +230,8 @@ def parting(first, second):
 
 @pytest.mark.parametrize(
     # No step goes with the number of values of a filter, which is often four.
-    ("scope", "step"), [(by_filter, 3), (by_user, 11), (by_slice, 11), (by_union, 11)]
+    ("scope", "step"),
+    [(by_filter, 3), (by_user, 11), (by_slice, 11), (by_union, 11)],
 )
 def test_hidden_rows_change_no_answer(person, client, scope, step):
     make_flights(SEEN)
