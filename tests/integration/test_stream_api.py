@@ -97,9 +97,9 @@ def asked_of_the_hub(monkeypatch):
     for name in ("follow", "enter"):
         original = getattr(hub.Hub, name)
 
-        def noted(*arguments, name=name, original=original):
+        def noted(*arguments, name=name, original=original, **options):
             asked.append(name)
-            return original(*arguments)
+            return original(*arguments, **options)
 
         monkeypatch.setattr(hub.Hub, name, noted)
     return asked
