@@ -68,7 +68,7 @@ def statuses_of(operation, world, person, exports, names):
     seen = set()
 
     @settings(
-        max_examples=30 if person == "owner" else 10,
+        max_examples=20 if person == "owner" else 8,
         derandomize=True,
         database=None,
         deadline=None,
