@@ -41,7 +41,7 @@ def test_clients_of_a_web_process_that_is_killed_go_on_at_the_other(run, stage, 
 @pytest.fixture
 def web(start_web):
     # With the pool that web processes have in production.
-    return start_web(DATABASE_POOL_SIZE="4")
+    return start_web(DATABASE_POOL_SIZE="4", NOTIFICATIONS_MAX_CONNECTIONS=str(2 * CROWD // USERS))
 
 
 @pytest.fixture
