@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import django
 import hypothesis
@@ -214,19 +214,23 @@ def _empty_quickly(connection: BaseDatabaseWrapper) -> None:
     """
     from notifications.audit.guard import pruning
 
-    sql_flush, execute = connection.ops.sql_flush, connection.ops.execute_sql_flush
+    # Of the class: in a browser's test Django makes another connection than the one before.
+    operations: Any = type(connection.ops)
+    sql_flush, execute = operations.sql_flush, operations.execute_sql_flush
 
-    def sql_without_the_kept(style: Style, tables: Sequence[str], **options: bool) -> list[str]:
-        statements: list[str] = sql_flush(style, sorted({*tables} - KEPT), **options)
+    def sql_without_the_kept(
+        self: Any, style: Style, tables: Sequence[str], **options: bool
+    ) -> list[str]:
+        statements: list[str] = sql_flush(self, style, sorted({*tables} - KEPT), **options)
         return statements
 
-    def execute_without_checks(statements: Sequence[str]) -> None:
+    def execute_without_checks(self: Any, statements: Sequence[str]) -> None:
         # The audit trail is a table that nobody empties.
-        with connection.constraint_checks_disabled(), pruning(connection.alias):
-            execute(statements)
+        with self.connection.constraint_checks_disabled(), pruning(self.connection.alias):
+            execute(self, statements)
 
-    connection.ops.sql_flush = sql_without_the_kept
-    connection.ops.execute_sql_flush = execute_without_checks
+    operations.sql_flush = sql_without_the_kept
+    operations.execute_sql_flush = execute_without_checks
 
 
 @pytest.fixture
