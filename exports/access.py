@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
+from django.db.models.fields.json import KT
 
 from exports.exceptions import UnknownTeam
 from exports.models import Export
@@ -38,8 +39,11 @@ def own_and_shared(user: User, teams: Collection[Group] | QuerySet[Group]) -> Qu
 
 
 def listed(exports: QuerySet[Export]) -> QuerySet[Export]:
-    """`exports` for a list: without what was asked for, which is large and shown on no list."""
-    return exports.defer("params")
+    """`exports` for a list: without what was asked for, which is large and shown on no list.
+
+    `list_of` is the model whose admin list an export is of; None for another export.
+    """
+    return exports.defer("params").annotate(list_of=KT("params__changelist__model"))
 
 
 def may_change(user: User, export: Export) -> bool:

@@ -59,10 +59,17 @@ def may_run(user: User, exporter: str) -> bool:
 
 
 def may_see_list(user: User, export: Export) -> bool:
-    """Whether `user` may see the admin list of `export`, if they own it and it is of one."""
+    """Whether `user` may see the admin list of `export`, if they own it and it is of one.
+
+    An export of `access.listed` is not loaded whole for that: the model of its list is known.
+    """
     try:
-        if export.owner_id == user.pk:
+        if export.owner_id != user.pk:
+            return True
+        if not hasattr(export, "list_of"):
             _check_list(user, export)
+        elif export.list_of is not None:
+            changelist.check_permission(user, {"model": export.list_of}, export.context)
     except (NotPermitted, RequestError):
         return False
     return True

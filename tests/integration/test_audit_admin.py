@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from exports import lifecycle
 from exports.engine import runner
-from exports.exceptions import NotPermitted
+from exports.exceptions import UnknownExporter
 from notifications import admin as notifications_admin
 from notifications.audit.actions import Action
 from notifications.audit.record import About, record
@@ -165,5 +165,5 @@ def test_trail_is_exported_by_who_may_view_it(settings, tmp_path):
 
 
 def test_trail_is_not_offered_to_others():
-    with pytest.raises(NotPermitted):
+    with pytest.raises(UnknownExporter, match="There are: flights"):
         lifecycle.request(user=auditor("export_flight"), exporter="audit")

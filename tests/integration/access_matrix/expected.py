@@ -35,8 +35,9 @@ admin sign out   302   302   302   302   302   302   302   302   302   login* lo
 sign out         login login* login* login* login* login* login* login* login* login* login* login* login* login login
 language         302   302*  302*  302*  302*  302   302*  302*  302*  302* 302* 302* 302*  302   302
 own choice       login 303*  303*  303*  303*  login 303*  303*  303*  303* 303* 303* 303*  login login
-exporter         login 403   200   200   403   login 200   403   200   403  403  403  200   login login
-start            login 403   303*  303*  403   login 303*  403   303*  403  403  403  303*  login login
+exporter         login 404   200   200   404   login 200   404   200   404  404  404  200   login login
+choose           login 404   303*  303*  404   login 303*  404   303*  404  404  404  303*  login login
+start            login 422   303*  303*  422   login 303*  422   303*  422  422  422  303*  login login
 preset           login 404   404   303*  404   login 404   404   404   404  404  404  404   login login
 export           login 404   404   200   200   login 404   404   404   404  200  200  200   login login
 export:shared    login 404   404   200   200   login 200   200   404   404  200  200  200   login login
@@ -61,7 +62,7 @@ again:expired    login 404   404   303*  403   login 404   404   404   404  403 
 _API = """
 api own          401   200   200   200   200   401   200   200   200   200  200  200  200   200   401
 api choice       401   200*  200*  200*  200*  401   200*  200*  200*  200* 200* 200* 200*  200*  401
-api start        401   403   202*  202*  403   401   202*  403   202*  403  403  403  202*  202*  401
+api start        401   422   202*  202*  422   401   202*  422   202*  422  422  422  202*  202*  401
 api export       401   404   404   200   200   401   404   404   404   404  200  200  200   200   401
 api export:shared 401  404   404   200   200   401   200   200   404   404  200  200  200   200   401
 api file:queued  401   404   404   404   403   401   404   404   404   404  403  403  404   404   401
@@ -118,7 +119,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     r"logout/": ("other method", "sign out"),
     r"language/": ("redirect", "language"),
     r"exports/": ("own page", "start"),
-    r"exports/new/<str:name>/": ("exporter", "start"),
+    r"exports/new/<str:name>/": ("exporter", "choose"),
     r"exports/new/<str:name>/preview": ("own method", "exporter"),
     r"exports/presets/<int:pk>/(run|delete)": ("only by post", "preset"),
     r"exports/<uuid:pk>/(card|log\.txt|)": ("export", "own method"),

@@ -20,7 +20,7 @@ from exports.models import Export, Preset, Status
 from notifications import tokens
 from notifications.access import streams_of
 from notifications.backlog import current_cursor
-from notifications.models import Event, Inbox, Retained, Stream, Token
+from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
 from notifications.publish import append
 from tests.exporting import make_flights, put, request
 
@@ -169,6 +169,7 @@ def _rows(world: World, team: Group, airline: Airline) -> dict[str, Any]:
         "notifications.event": Event.objects.order_by("pk").first(),
         "notifications.retained": Retained.objects.order_by("pk").first(),
         "notifications.inbox": Inbox.objects.get_or_create(user=owner)[0],
+        "notifications.auditentry": AuditEntry.objects.order_by("pk").first(),
         "notifications.token": Token.objects.get(note="token"),
         "demo.airline": airline,
         "demo.airport": Airport.objects.first(),

@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from django.test.client import ClientHandler
 
+from notifications.models import AuditEntry
 from tests.integration.access_matrix.routes import UNKNOWN
 
 if TYPE_CHECKING:
@@ -96,10 +97,15 @@ class Sender:
             response = self._client.generic(method, path, body, content_type, headers=headers)
             text = _text(response)
             has_written = any(
-                found != self._before[table] for table, found in rows_of(written).items()
+                found != self._before[table]
+                for table, found in rows_of(written - {AUDITED}).items()
             )
             transaction.set_rollback(True)
         return Answer(response.status_code, _compared(response), text, has_written)
+
+
+# What is refused is written down there, too.
+AUDITED = AuditEntry._meta.db_table
 
 
 def rows_of(tables: Iterable[str]) -> dict[str, list[Any]]:
