@@ -171,7 +171,7 @@ def check_quotas(export: Export) -> None:
     workers back until it has freed what it took: else all of them could fail for one too many.
     """
     allowed = conf.MAX_STORED_BYTES_PER_USER
-    if allowed and (stored := used_by(export.owner_id)) > allowed:
+    if allowed and used_by(export.owner_id) > allowed:
         with_parts = Q(status=Status.RUNNING) | Q(status=Status.QUEUED, bytes__gt=0)
         own = Export.objects.filter(owner=export.owner_id)
         newer = own.filter(with_parts, created_at__gt=export.created_at)
@@ -179,15 +179,17 @@ def check_quotas(export: Export) -> None:
         ended = own.filter(status=Status.FAILED, finished_at__gt=Now() - DELETING)
         if newer.exists() or ended.filter(parts__file__gt="").exists():
             raise NoRoom("Its owner's exports take more than they may, and the newest ends first")
-        raise TooLarge(
-            Sentence(
-                "The files and parts of its owner's exports take %(used)s bytes, and may take "
-                "%(allowed)s at most. Run it again when files have expired, choose fewer rows or "
-                "columns, or ask an administrator for a higher limit.",
-                used=stored,
-                allowed=allowed,
+        # Once more: between the two questions a newer one may have ended and freed its parts.
+        if (stored := used_by(export.owner_id)) > allowed:
+            raise TooLarge(
+                Sentence(
+                    "The files and parts of its owner's exports take %(used)s bytes, and may take "
+                    "%(allowed)s at most. Run it again when files have expired, choose fewer rows "
+                    "or columns, or ask an administrator for a higher limit.",
+                    used=stored,
+                    allowed=allowed,
+                )
             )
-        )
     if conf.MAX_STORED_BYTES and used() > conf.MAX_STORED_BYTES:
         raise NoRoom(f"The files of all exports take more than {conf.MAX_STORED_BYTES:,} bytes")
 

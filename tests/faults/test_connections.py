@@ -105,8 +105,8 @@ def test_error_pages_use_up_no_pool(start_web, ada):
     assert Asker(web, session_cookie(guest)).statuses(
         "GET", f"{shared.get_absolute_url()}file"
     ) == {403}
-    assert nobody.statuses("POST", "/login/", TOO_MANY_FIELDS) == {400}
-    assert nobody.statuses("POST", "/login/", "") == {403}
+    assert nobody.statuses("POST", "/language/", TOO_MANY_FIELDS) == {400}
+    assert nobody.statuses("POST", "/language/", "") == {403}
 
     assert somebody.statuses("GET", "/exports/", count=POOL) == {200}
 
@@ -116,7 +116,7 @@ def test_error_pages_of_development_use_up_no_pool(start_web, ada):
     web = start_web(POOL, DEBUG="1")
     nobody, somebody = Asker(web, MADE_UP), Asker(web, session_cookie(ada))
 
-    assert nobody.statuses("POST", "/login/", TOO_MANY_FIELDS) == {400}
+    assert nobody.statuses("POST", "/language/", TOO_MANY_FIELDS) == {400}
 
     assert somebody.statuses("GET", "/exports/", count=POOL) == {200}
 
@@ -156,7 +156,7 @@ def test_no_answer_leaves_a_connection_behind(start_web, ada, export):
         ("GET", "/api/v1/nope"),
         ("GET", "/api/v1/exports?limit=x"),
         ("GET", "/health/ready"),
-        ("POST", "/login/"),
+        ("POST", "/language/"),
         ("POST", "/exports/new/flights/"),
     ]
     for method, path in asked:

@@ -654,10 +654,10 @@ def test_the_document_describes_every_path_and_its_refusals(client):
         ("post", "/api/v1/exports/{export_id}/again"),
     }
     create = document["paths"]["/api/v1/exports"]["post"]["responses"]
-    assert set(create) == {"200", "202", "401", "403", "422", "429"}
+    assert set(create) == {"200", "202", "401", "403", "422", "429", "507"}
     for repeat in ("retry", "again"):
         answers = document["paths"][f"/api/v1/exports/{{export_id}}/{repeat}"]["post"]["responses"]
-        assert set(answers) == {"200", "202", "401", "403", "404", "409", "422", "429"}
+        assert set(answers) == {"200", "202", "401", "403", "404", "409", "422", "429", "507"}
 
 
 def test_the_documents_fields_are_those_of_the_snapshot(client, somebody):

@@ -78,7 +78,13 @@ def test_the_inbox_is_answered_with_the_cursor_to_follow_it_from(client, user):
         "read_offset": 0,
         "unread": 1,
         "head": 1,
-        "types": ["export.failed", "export.succeeded", "notification", "token.expiring"],
+        "types": [
+            "export.failed",
+            "export.succeeded",
+            "notification",
+            "signin.failed",
+            "token.expiring",
+        ],
         "next": None,
     }
 

@@ -345,7 +345,10 @@ def test_running_export_without_room_keeps_its_parts_and_goes_on(
 
 @pytest.mark.usefixtures("every_page")
 def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(person, settings):
-    """All are accepted, as nothing is stored yet. The newest fail, the oldest have their files."""
+    """All are accepted, as nothing is stored yet. As many have their files as there is room for.
+
+    Of those that run, the newest fails; one that is quick may be over before that.
+    """
     make_flights(range(1, 101))
     whole = len(file_with(range(1, 101)))
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = most = 2 * whole + whole // 2
@@ -367,7 +370,8 @@ def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(per
 
     assert errors == []
     ended = [Export.objects.get(pk=pk).status for pk in exports]
-    assert ended == ["succeeded", "succeeded", "failed", "failed"]
+    assert ended[0] == "succeeded"
+    assert sorted(ended) == ["failed", "failed", "succeeded", "succeeded"]
     assert max(stored) <= most + 4 * (whole // 10)
 
 

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from exports.engine.kinds import Field, Page
     from exports.engine.writers.base import Options, Out
 
-# Values of these types must not look like text: a negative number, for one.
-NOT_TEXT = (bool, int, float, Decimal, datetime.date, datetime.time, datetime.timedelta)
+# Values of these types must not look like text: a negative number, for one. Nor must lists and
+# dictionaries, which are JSON: an apostrophe inside would break it.
+NOT_TEXT = (
+    *(bool, int, float, Decimal, datetime.date, datetime.time, datetime.timedelta),
+    *(list, tuple, dict),
+)
 END_OF_DATA = "\\."  # On a line of its own it ends what PostgreSQL reads, unless it is quoted.
 
 
