@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -65,7 +66,8 @@ def test_worker_takes_orders_over_it(run, port):
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-c", "1", "-n", "w@tests"]
     options = ["-Q", "exports", "--without-gossip", "--without-mingle"]
     worker = run.start("worker", [*command, *options], env={"REDIS_URL": url})
-    app = Celery("tests", broker=url)
+    # Not the current app: other tests in this process would send their exports to this broker.
+    app = Celery("tests", broker=url, set_as_current=False)
     app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
 
     try:
@@ -84,3 +86,5 @@ async def test_channel_layer_goes_over_it(port):
 
     assert await layer.receive(channel) == {"type": "hello"}
     await layer.flush()
+    # Its connections are closed by tasks of this loop.
+    await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
