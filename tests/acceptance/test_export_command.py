@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.services.waybill import Worker
 
-FLIGHTS = 4_000
+FLIGHTS = 10_000
 # By whom, and in which attempt, a part was done: its file is gone once the export has succeeded.
 DONE = ("number", "attempt", "worker")
 Done = tuple[int, int, str]
