@@ -156,8 +156,8 @@ async def test_held_streams_are_limited_for_each_address(run):
 
     holding = []
 
-    async def hold(reader, _writer):
-        holding.append(reader)
+    async def hold(reader, writer):
+        holding.append(writer)
         await reader.read()
 
     async def ask(client):
@@ -184,7 +184,9 @@ async def test_held_streams_are_limited_for_each_address(run):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await other.readline()
-    for _, writer in [*held, one_too_many, another]:
-        writer.close()
     service.stop()
     upstream.close()
+    writers = [*holding, *(writer for _, writer in [*held, one_too_many, another])]
+    for writer in writers:
+        writer.close()
+    await asyncio.gather(*(each.wait_closed() for each in writers), return_exceptions=True)
