@@ -24,7 +24,7 @@ from benchmarks.crowd import SUBPROTOCOL, allow_files
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-ADDRESS = "198.51.100.7"  # As the proxy is told. Ordinary users have others.
+ADDRESS = "198.51.100.7"  # The attacker's, for the proxy. Each ordinary user has another one.
 PATIENCE = 60  # seconds
 
 

@@ -33,6 +33,7 @@ from benchmarks.surroundings import POSTGRES, surroundings
 from tests.services.nginx import Nginx
 from tests.services.processes import Run
 from tests.services.waybill import Server, Worker
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,8 +239,7 @@ def _is_over(export: Any) -> bool:
 
 def _finished_file(username: str) -> str:
     export = _start(username)
-    while not _is_over(export):
-        time.sleep(0.2)
+    wait_until(lambda: _is_over(export), 60, "the export is over")
     return str(export)
 
 

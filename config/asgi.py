@@ -12,12 +12,12 @@ django_application = get_asgi_application()
 
 # Needs the apps, which the line above has loaded.
 from config import server_limits  # noqa: E402 - see above
-from config.shedding import ShedLoad  # noqa: E402
-from config.supply import supply  # noqa: E402
-from config.threads import CleanThreads  # noqa: E402
-from notifications import descriptors  # noqa: E402
-from notifications.routing import router  # noqa: E402
-from notifications.watchdog import Watched  # noqa: E402
+from config.shedding import ShedLoad  # noqa: E402 - see above
+from config.supply import supply  # noqa: E402 - see above
+from config.threads import CleanThreads  # noqa: E402 - see above
+from notifications import descriptors  # noqa: E402 - see above
+from notifications.routing import router  # noqa: E402 - see above
+from notifications.watchdog import Watched  # noqa: E402 - see above
 
 server_limits.apply()
 supply.watch()

@@ -41,6 +41,6 @@ def tighten(path: Path) -> None:
 
 
 def tighten_database(path: Path) -> None:
-    """The same for a file of SQLite, and for those that SQLite keeps beside it."""
+    """Make a database file of SQLite private, with the journal files that SQLite keeps beside it."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         tighten(path.with_name(path.name + suffix))

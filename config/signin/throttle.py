@@ -2,8 +2,8 @@
 
 - Name and address together: 5. A person who mistypes notices; nobody else is affected.
 - Address: 30. An attacker who tries many names is stopped, an office behind one address is not.
-- Name: 50 from all addresses. It slows an attacker who has many addresses. It does not hold for
-  an address from which the user has signed in within 30 days: nobody can lock users out of the
+- Name: 50 from all addresses. This slows an attacker who has many addresses. An address from which
+  the user has signed in within 30 days is exempt: nobody can lock users out of the
   places where they work.
 
 A count forgets after 15 minutes without another failure. Attempts while locked out are not
@@ -54,7 +54,7 @@ class Count(NamedTuple):
 
 
 class Backend(AxesStandaloneBackend):  # type: ignore[misc]
-    """Refuse who is locked out, before any other backend runs a password hasher.
+    """Refuse locked-out clients before any other backend runs a password hasher.
 
     A program that checks a password without a request has no address, and is not throttled.
     """
@@ -104,7 +104,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
         if was_locked:
             return  # It is not counted, and its lock was logged when it began.
         name, address = get_client_username(request, credentials) or "", client_address(request)
-        # repr() escapes control characters and those that change the direction of text.
+        # repr() escapes control characters and characters that change the direction of text.
         logger.warning("Sign-in failed: name %r, address %s.", name[:150], address)
         if getattr(request, "axes_locked_out", False):
             logger.warning(
