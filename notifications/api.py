@@ -61,9 +61,7 @@ class AuthenticateAsync(Authenticate):
             with _refusals_as_problems():
                 connections.ensure_room()
                 connections.ensure_allowed(credentials)
-        user = await in_database(super().__call__, request)
-        connections.remember(credentials, user.pk)
-        return user
+        return await in_database(super().__call__, request)
 
 
 def _is_held_open(request: HttpRequest) -> bool:

@@ -9,10 +9,11 @@ from ninja.errors import AuthenticationError, AuthorizationError
 from ninja.security import HttpBearer
 from ninja.utils import check_csrf
 
-from notifications import tokens
+from notifications import known_users, tokens
 from notifications.audit import attempts
 from notifications.audit.actions import Action
 from notifications.audit.record import About
+from notifications.handshake import credentials_of
 from notifications.models import TokenScope
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class Authenticate(HttpBearer):
     )
 
     def __call__(self, request: HttpRequest) -> User:
+        user = self._identify(request)
+        known_users.remember(credentials_of(request), user.pk)
+        return user
+
+    def _identify(self, request: HttpRequest) -> User:
         if "Authorization" in request.headers:
             scheme, _, token = request.headers["Authorization"].partition(" ")
             return self.authenticate(request, token if scheme.lower() == "bearer" else "")

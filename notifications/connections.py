@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
 from django.utils.translation import gettext_noop
 
-from notifications import descriptors
+from notifications import descriptors, known_users
 from notifications.conf import conf
 from notifications.limits import Bucket
 
@@ -34,7 +33,7 @@ SECONDS = 50
 
 RETRY_SECONDS = 10  # When a refused client should come back.
 LOG_SECONDS = 60  # Refusals are logged once in so many seconds, however many there are.
-REMEMBERED = 10_000  # Credentials whose user is known without the database.
+MANY_USERS = 10_000  # With so many records, those that no longer matter are deleted.
 
 
 class Connection(Protocol):
@@ -72,8 +71,7 @@ class Connections:
         # None: a connection whose user is not known yet.
         self._users: WeakKeyDictionary[Connection, str | None] = WeakKeyDictionary()
         self._of_user: dict[str, _OfUser] = {}
-        self._tidy_at = REMEMBERED  # When users are forgotten who have no connection any more.
-        self._known: OrderedDict[bytes, str] = OrderedDict()
+        self._tidy_at = MANY_USERS  # When users are forgotten who have no connection any more.
         self._log_lines = Bucket(1, 1 / LOG_SECONDS, clock)
         self.refused = 0
 
@@ -92,15 +90,8 @@ class Connections:
 
     def ensure_allowed(self, credentials: bytes) -> None:
         """Raise if these credentials are of a user whose next connection would be refused."""
-        if (user := self._known.get(credentials)) is not None:
+        if (user := known_users.find(credentials)) is not None:
             self._ensure_allowed(user)
-
-    def remember(self, credentials: bytes, user: object) -> None:
-        """Recognize the user by `credentials` the next time, before the database is asked."""
-        self._known[credentials] = str(user)
-        self._known.move_to_end(credentials)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
 
     def add(self, connection: Connection, user: object | None, *, is_brief: bool = False) -> None:
         """Count `connection` for `user` (an id), or for nobody yet.
@@ -150,7 +141,7 @@ class Connections:
                 self._of_user = {
                     name: record for name, record in self._of_user.items() if record.matters
                 }
-                self._tidy_at = 2 * len(self._of_user) + REMEMBERED
+                self._tidy_at = 2 * len(self._of_user) + MANY_USERS
             self._of_user[user] = _OfUser(self._clock)
         return self._of_user[user]
 

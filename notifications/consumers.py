@@ -20,7 +20,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from pydantic import ValidationError
 
-from notifications import access, backlog, handshake, hub, protocol, rights
+from notifications import access, backlog, handshake, hub, known_users, protocol, rights
 from notifications.conf import conf
 from notifications.connections import TooManyConnectionsError
 from notifications.cursor import Cursor, cursor_or_start
@@ -138,7 +138,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         connections.ensure_allowed(credentials)
         user = await in_database(handshake.authenticate, self.scope)
         if user is not None:
-            connections.remember(credentials, user.pk)
+            known_users.remember(credentials, user.pk)
             self._hub.enter(self, user.pk)
         return user
 

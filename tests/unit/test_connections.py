@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
-from notifications import descriptors
+from notifications import descriptors, known_users
 from notifications.connections import (
+    MANY_USERS,
     OPENINGS,
-    REMEMBERED,
     SECONDS,
     Connections,
     NoRoomError,
@@ -28,6 +28,13 @@ class Socket:
 @pytest.fixture(autouse=True)
 def _limit(settings):
     settings.NOTIFICATIONS_MAX_CONNECTIONS = LIMIT
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_known():
+    known_users.clear()
+    yield
+    known_users.clear()
 
 
 @pytest.fixture
@@ -127,7 +134,7 @@ def test_long_polls_are_not_limited_by_rate(connections):
 
 def test_known_credentials_are_refused_before_the_user_is_looked_up(connections):
     connections.ensure_allowed(b"cookie")
-    connections.remember(b"cookie", 1)
+    known_users.remember(b"cookie", 1)
     connections.ensure_allowed(b"cookie")
     held = opened(connections, LIMIT)
 
@@ -139,8 +146,8 @@ def test_known_credentials_are_refused_before_the_user_is_looked_up(connections)
 
 
 def test_credentials_of_long_ago_are_forgotten(connections):
-    for number in range(REMEMBERED + 1):
-        connections.remember(str(number).encode(), 1)
+    for number in range(known_users.REMEMBERED + 1):
+        known_users.remember(str(number).encode(), 1)
     held = opened(connections, LIMIT)
 
     connections.ensure_allowed(b"0")
@@ -150,7 +157,7 @@ def test_credentials_of_long_ago_are_forgotten(connections):
 
 
 def test_users_who_left_are_forgotten(connections, clock):
-    for number in range(REMEMBERED):
+    for number in range(MANY_USERS):
         connections.discard(opened(connections, 1, user=number)[0])
     clock.now += SECONDS
 
