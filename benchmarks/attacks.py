@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ADDRESS = "198.51.100.7"  # The attacker's, for the proxy. Each ordinary user has another one.
 PATIENCE = 60  # seconds
+CUT_OFF_SECONDS = 5  # An attacker should be cut off by then.
+SERVED = {"200", "202", "206", "404", "accepted"}
 
 
 @dataclass
@@ -38,9 +40,12 @@ class Attacker:
     csrf: str
     stream: str
     answers: Counter[str] = field(default_factory=Counter)
+    late: Counter[str] = field(default_factory=Counter)
     began: float = field(default_factory=time.monotonic)
 
     def note(self, answer: str) -> None:
+        if time.monotonic() - self.began > CUT_OFF_SECONDS:
+            self.late[answer] += 1
         if answer not in self.answers:
             said = {"answer": answer, "after": round(time.monotonic() - self.began, 2)}
             print(json.dumps(said), flush=True)
@@ -89,6 +94,11 @@ class Attacker:
             ping_interval=None,
             compression=None,
         )
+
+
+def is_refusal(answer: str) -> bool:
+    """Whether the attacker got less than a client that does no harm."""
+    return answer not in SERVED
 
 
 async def at_rate(each_second: float, work: Callable[[], Awaitable[None]], most: int = 50) -> None:
@@ -299,7 +309,7 @@ async def main(name: str, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await ATTACKS[name](attacker)
-    print(json.dumps({"answers": attacker.answers}), flush=True)
+    print(json.dumps({"answers": attacker.answers, "late": attacker.late}), flush=True)
     os._exit(0)  # Whatever is still open is closed with the process.
 
 
