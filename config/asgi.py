@@ -12,6 +12,7 @@ django_application = get_asgi_application()
 
 # Needs the apps, which the line above has loaded.
 from config import server_limits  # noqa: E402 - see above
+from config.request_limits import LimitRequests  # noqa: E402 - see above
 from config.shedding import ShedLoad  # noqa: E402 - see above
 from config.supply import supply  # noqa: E402 - see above
 from config.threads import CleanThreads  # noqa: E402 - see above
@@ -23,4 +24,4 @@ server_limits.apply()
 supply.watch()
 descriptors.raise_limit()
 protocols = ProtocolTypeRouter({"http": django_application, "websocket": router})
-application = Watched(ShedLoad(CleanThreads(protocols)))
+application = Watched(LimitRequests(ShedLoad(CleanThreads(protocols))))

@@ -61,7 +61,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
         self.maxMessagePayloadSize = self.maxFramePayloadSize = 0
         self._extra = Bucket(EXTRA_AT_ONCE, EXTRA_A_SECOND, time.monotonic)
         self._message_bytes = 0
-        self._is_asked = False
+        self._is_asked = self._is_refused = False
 
     def onConnect(self, request: ConnectionRequest) -> Any:
         self._is_asked = True
@@ -98,6 +98,10 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
             self.transport.pauseProducing()
             self._resume_later()
 
+    def onClose(self, wasClean: bool, code: int, reason: str) -> None:  # noqa: FBT001, N803 - see above
+        """Let the application know the code that the client was given, also if it never replied."""
+        super().onClose(wasClean, int(CloseCode.BAD_CLIENT) if self._is_refused else code, reason)
+
     def _resume_later(self) -> None:
         asyncio.get_running_loop().call_later(QUEUE_SECONDS, self._resume)
 
@@ -112,6 +116,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
     def _refuse(self, why: str) -> None:
         """Say why and read no more. Autobahn ends the connection after a second."""
         logger.warning("%r is closed: %s", self, why)
+        self._is_refused = True
         if self.state == self.STATE_OPEN:
             self.transport.pauseProducing()
             self.sendCloseFrame(int(CloseCode.BAD_CLIENT), why.encode())

@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "config.pages.CompressPages",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "config.request_limits.remember_user",
     "django.middleware.locale.LocaleMiddleware",
     "config.signin.slots.SignInSlots",
     "django.middleware.common.CommonMiddleware",
@@ -336,6 +337,9 @@ NOTIFICATIONS_AUDIT_DAYS = env.int(
 NOTIFICATIONS_DATABASE_THREADS = env.int("NOTIFICATIONS_DATABASE_THREADS", 4, validate=_at_least_1)
 
 # -- Security ----------------------------------------------------------------------
+
+# Of each user, to each web process; config/request_limits.py says what counts for how much.
+REQUESTS_PER_SECOND = env.int("REQUESTS_PER_SECOND", 10, validate=_at_least_0)
 
 # Nobody uploads. The largest body is a form with a header for each of hundreds of columns.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int(

@@ -42,7 +42,7 @@ class ShedLoad:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         is_full = descriptors.left() < descriptors.reserve() // SHARE
-        if not is_full or _is_live(scope):
+        if not is_full or is_liveness_check(scope):
             await self._application(scope, receive, send)
             return
         if self._log_lines.take(1):
@@ -63,7 +63,8 @@ class ShedLoad:
         await send({"type": "http.response.body", "body": BODY})
 
 
-def _is_live(scope: Any) -> bool:
+def is_liveness_check(scope: Any) -> bool:
+    """Whether this asks `/health/live`, below whatever path the site has."""
     prefix = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
     path: str = scope.get("path", "")
     return path.removeprefix(prefix.rstrip("/")) == LIVE

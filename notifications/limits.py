@@ -42,9 +42,15 @@ REFILL_SECONDS = max(
 
 
 class Bucket:
-    """Holds `size` tokens at first and at most, and gets `rate` more each second."""
+    """Holds `size` tokens at first and at most, and gets `rate` more each second.
 
-    def __init__(self, size: float, rate: float, clock: Callable[[], float]) -> None:
+    `charge` may overdraw it, by `debt` tokens at most.
+    """
+
+    def __init__(
+        self, size: float, rate: float, clock: Callable[[], float], *, debt: float = 0
+    ) -> None:
+        self._debt = debt
         self._size = self._tokens = size
         self._rate = rate
         self._clock = clock
@@ -61,6 +67,16 @@ class Bucket:
         """Whether `take` would succeed now."""
         self._refill()
         return self._tokens >= tokens
+
+    def charge(self, tokens: float) -> None:
+        """Take so many tokens, even if there are not so many, but leave no more than `debt`."""
+        self._refill()
+        self._tokens = max(self._tokens - tokens, -self._debt)
+
+    def seconds_until(self, tokens: float) -> float:
+        """In how many seconds there are so many tokens; 0 if they are there now."""
+        self._refill()
+        return max(tokens - self._tokens, 0) / self._rate
 
     @property
     def is_full(self) -> bool:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import math
 from datetime import timedelta
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from axes.backends import AxesStandaloneBackend
@@ -31,7 +30,7 @@ from django.utils.translation import ngettext
 from config import errors
 from config.signin import notice
 from config.signin.limits import COOL_OFF, LIMITS, PAIR_FAILURES
-from notifications.address import client_address
+from notifications.address import client_address, network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KNOWN_FOR = timedelta(days=30)  # Days for which an address of a successful sign-in is known.
-
-SUBNET_V6 = 64  # The smallest network that a customer gets: they can use all its addresses.
 
 
 class Count(NamedTuple):
@@ -160,9 +157,7 @@ def _is_known(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
 def client_network(request: HttpRequest) -> str | None:
     """For AXES_CLIENT_IP_CALLABLE: the client's IPv4 address, or its IPv6 network."""
     found = client_address(request)
-    if found is not None and isinstance(address := ip_address(found), IPv6Address):
-        return str(IPv6Network((address, SUBNET_V6), strict=False).network_address)
-    return found
+    return None if found is None else network(found)
 
 
 def locked_out(request: HttpRequest, *_given: Any) -> HttpResponse:

@@ -53,6 +53,8 @@ def prepare(run: Run, database: str, valkey: Valkey, postgres: Postgres) -> None
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["VAR_DIR"] = str(run.private_directory("var"))
     os.environ["REDIS_URL"] = valkey.url
+    # Tests are quicker than people. Those of this limit set it, and a browser has the default.
+    os.environ["REQUESTS_PER_SECOND"] = "0"
     # However full the disk of the machine is, and whatever a test stores. Tests of room say so.
     for name in (
         "MAX_REQUESTS_PER_DAY",

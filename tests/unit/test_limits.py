@@ -51,6 +51,18 @@ def test_a_bucket_never_holds_more_than_its_size(clock: Clock) -> None:
     assert not bucket.take(1)
 
 
+def test_a_bucket_is_overdrawn_down_to_its_debt(clock: Clock) -> None:
+    bucket = Bucket(10, 2, clock, debt=4)
+
+    bucket.charge(13)
+    assert bucket.seconds_until(1) == 2
+    bucket.charge(13)
+    assert bucket.seconds_until(1) == 2.5
+    clock.now += 2.5
+    assert bucket.seconds_until(1) == 0
+    assert bucket.has(1)
+
+
 def test_a_client_that_comes_back_with_all_its_streams_is_served(clock: Clock) -> None:
     allowance = Allowance(clock)
 

@@ -1,0 +1,247 @@
+"""How many requests one client may send to a web process (a rate limiter).
+
+A client is a signed-in user with all their sessions and tokens, or else a network address.
+Each has a bucket of tokens and every request takes some. A client whose bucket is empty gets
+429, or 403 for a socket, before Django or the database does anything for it.
+
+- Refused requests take tokens, too, even below zero. So a client that goes on at full speed
+  stays refused, and one that waits as Retry-After says is served again.
+- What a request costs depends on its outcome. Errors of the client cost more than pages, and a
+  socket that was closed for its frames costs most: coming back at once does not help.
+- A request whose user this process has not met yet is charged when it is answered, to the user
+  if there is one. So an office behind one address may come back all at once after a restart.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from http import HTTPStatus
+from io import BytesIO
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.core.handlers.asgi import ASGIRequest
+from django.utils.decorators import sync_and_async_middleware
+from django.utils.translation import get_language_from_request, ngettext, override
+
+from config.shedding import is_liveness_check
+from notifications import known_users
+from notifications.address import network, scope_address
+from notifications.connections import LOG_SECONDS
+from notifications.handshake import credentials, credentials_of
+from notifications.limits import Bucket
+from notifications.problems import MEDIA_TYPE, problem
+from notifications.protocol import CloseCode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+logger = logging.getLogger(__name__)
+
+BURST_SECONDS = 8  # A client that was idle may send the requests of so many seconds at once.
+DEBT_SECONDS = 5  # A refused client that waits so long is served again.
+# Visitors who have not signed in share an address, and so does an office.
+ADDRESS_FACTOR = 4
+
+# What a request costs, in tokens.
+PAGE = 1.0
+STATIC_FILE = 0.1
+SOCKET = 2.0
+CLIENT_ERROR = 5.0  # Any status from 400 to 499, and a socket that was refused.
+# What a socket costs besides when it is closed with one of these codes.
+CLOSES = {int(CloseCode.BAD_CLIENT): 25.0, int(CloseCode.TRY_LATER): CLIENT_ERROR}
+
+MOST_CLIENTS = 20_000  # The clients that this process remembers, the last ones.
+
+
+class LimitRequests:
+    """ASGI middleware with a bucket for each client. The rate is REQUESTS_PER_SECOND."""
+
+    def __init__(
+        self,
+        application: Callable[..., Awaitable[None]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._application = application
+        self._clock = clock
+        self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
+        self._log_lines = Bucket(1, 1 / LOG_SECONDS, clock)
+        self._refused = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        is_limited = scope["type"] in {"http", "websocket"} and settings.REQUESTS_PER_SECOND
+        if not is_limited or is_liveness_check(scope):
+            await self._application(scope, receive, send)
+            return
+        client = _client(scope)
+        bucket = self._bucket(client)
+        if wait := bucket.seconds_until(PAGE):
+            bucket.charge(PAGE)
+            self._note(client)
+            await _refuse(scope, receive, send, ceil(wait))
+            return
+        # Users pay in advance, so that requests sent all at once do not all pass.
+        paid = _least_cost(scope) if client[0] == "user" else 0.0
+        bucket.charge(paid)
+        await self._serve(_Bill(scope, self._charge, paid), receive, send)
+
+    async def _serve(self, bill: _Bill, receive: Any, send: Any) -> None:
+        async def counted_receive() -> Any:
+            message = await receive()
+            bill.received(message)
+            return message
+
+        async def counted_send(message: Any) -> None:
+            bill.sent(message)
+            await send(message)
+
+        try:
+            await self._application(bill.scope, counted_receive, counted_send)
+        finally:
+            bill.close()
+
+    def _charge(self, scope: Any, tokens: float) -> None:
+        self._bucket(_client(scope)).charge(tokens)
+
+    def _bucket(self, client: tuple[str, str]) -> Bucket:
+        if client not in self._buckets:
+            factor = ADDRESS_FACTOR if client[0] == "address" else 1
+            rate = settings.REQUESTS_PER_SECOND * factor
+            self._buckets[client] = Bucket(
+                BURST_SECONDS * rate, rate, self._clock, debt=DEBT_SECONDS * rate
+            )
+            if len(self._buckets) > MOST_CLIENTS:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(client)
+        return self._buckets[client]
+
+    def _note(self, client: tuple[str, str]) -> None:
+        self._refused += 1
+        if self._log_lines.take(1):
+            logger.warning(
+                "Requests over the limit are refused (%d so far). This one, of %s %s: more than"
+                " REQUESTS_PER_SECOND allows.",
+                self._refused,
+                *client,
+            )
+
+
+class _Bill:
+    """What one request costs its client: the main part once, and more for what comes later."""
+
+    def __init__(self, scope: Any, charge: Callable[[Any, float], None], paid: float) -> None:
+        self.scope = scope
+        self._charge = charge
+        self._paid = paid
+        self._is_charged = False
+        self._is_accepted = self._is_closed = False
+
+    def sent(self, message: Any) -> None:
+        """Look at what the application answers, before it is sent."""
+        match message["type"]:
+            case "http.response.start":
+                is_client_error = 400 <= message["status"] < 500  # noqa: PLR2004 - see RFC 9110
+                self._take(CLIENT_ERROR if is_client_error else _least_cost(self.scope))
+            case "websocket.accept":
+                self._is_accepted = True
+                self._take(SOCKET)
+            case "websocket.close" if not self._is_accepted:
+                self._take(CLIENT_ERROR)
+            case "websocket.close":
+                self._closed(message.get("code"))
+
+    def received(self, message: Any) -> None:
+        """Look at what the server says: it closes sockets for their frames by itself, too."""
+        if message["type"] == "websocket.disconnect":
+            self._closed(message.get("code"))
+
+    def close(self) -> None:
+        """Charge for a request that has ended without an answer."""
+        self._take(_least_cost(self.scope))
+
+    def _closed(self, code: int | None) -> None:
+        if code in CLOSES and not self._is_closed:
+            self._is_closed = True  # The server repeats what the application has said.
+            self._charge(self.scope, CLOSES[code])
+
+    def _take(self, tokens: float) -> None:
+        if not self._is_charged:
+            self._is_charged = True
+            self._charge(self.scope, tokens - self._paid)
+
+
+def _least_cost(scope: Any) -> float:
+    """Return what a request costs at least, whatever its outcome."""
+    return STATIC_FILE if scope["path"].startswith(settings.STATIC_URL) else PAGE
+
+
+def _client(scope: Any) -> tuple[str, str]:
+    """Return whose bucket counts for a request: the user's if they are known, or the address's."""
+    if (user := known_users.find(credentials(scope))) is not None:
+        return "user", user
+    return "address", network(scope_address(scope) or "")
+
+
+async def _refuse(scope: Any, receive: Any, send: Any, seconds: int) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close"})
+        return
+    request = ASGIRequest(scope, BytesIO())
+    with override(get_language_from_request(request)):
+        detail = ngettext(
+            "You have sent too many requests. Try again in %(seconds)d second.",
+            "You have sent too many requests. Try again in %(seconds)d seconds.",
+            seconds,
+        ) % {"seconds": seconds}
+    response = problem(HTTPStatus.TOO_MANY_REQUESTS, detail)
+    body, kind = response.content, MEDIA_TYPE
+    if "text/html" in request.headers.get("Accept", ""):
+        # A browser shows this. A page with a layout would cost more than the refusal saves.
+        body, kind = f"{detail}\n".encode(), "text/plain; charset=utf-8"
+    headers = {"content-type": kind, "retry-after": str(seconds), "cache-control": "no-store"}
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+@sync_and_async_middleware
+def remember_user(
+    get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
+) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
+    """Django middleware: note whose session a request has shown, for `LimitRequests`.
+
+    It follows SessionMiddleware, and reads no session that the view has not read.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            response: HttpResponseBase = await get_response(request)
+            _remember(request)
+            return response
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = get_response(request)  # type: ignore[assignment]
+        _remember(request)
+        return response
+
+    return answer
+
+
+def _remember(request: HttpRequest) -> None:
+    shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    session = request.session
+    # Signing in makes a new session, which the cookie of this request is not.
+    is_same = shown is not None and shown == session.session_key
+    if session.accessed and is_same and SESSION_KEY in session:
+        known_users.remember(credentials_of(request), session[SESSION_KEY])
