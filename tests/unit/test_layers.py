@@ -27,7 +27,8 @@ APPS = ("config", "demo", "exports", "notifications")
 NOTIFICATIONS = (
     (
         *("cursor", "limits", "pacer", "conf", "protocol", "clock", "http", "problems", "rights"),
-        *("address", "async_router", "descriptors", "printable", "signed", "watchdog", "writing"),
+        *("address", "async_router", "descriptors", "known_users", "printable", "signed"),
+        *("watchdog", "writing"),
         *("audit", "audit.actions", "audit.guard", "audit.middleware", "audit.origin"),
     ),
     ("items", "models"),
