@@ -170,15 +170,20 @@ class Watchdog:
             return
         self._logged[sample.place] = self._last_log = now
         more = f" Times that were not logged since the last line: {self._unlogged}."
-        logger.warning(
-            "The event loop %s at %s. Meanwhile the process has used %.2f s of CPU time; the rest"
-            " it has waited, for something or for a CPU.%s\n%s",
-            what,
-            sample.place,
-            cpu,
-            more if self._unlogged else "",
-            "".join(sample.stack.format()).rstrip(),
-        )
+        if logger.isEnabledFor(logging.WARNING):
+            message = (
+                "The event loop %s at %s. Meanwhile the process has used %.2f s of CPU time; the "
+                "rest it has waited, for something or for a CPU.%s"
+            )
+            args = (what, sample.place, cpu, more if self._unlogged else "")
+            # The stack is not this thread's, so `stack_info=True` would log the wrong one. In
+            # the message its line breaks would be escaped.
+            stack = "".join(sample.stack.format()).rstrip()
+            logger.handle(
+                logger.makeRecord(
+                    logger.name, logging.WARNING, __file__, 0, message, args, None, sinfo=stack
+                )
+            )
         self._unlogged = 0
 
 

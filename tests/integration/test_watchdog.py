@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 from django.contrib.auth.models import User
 
+from notifications.printable import INDENT
 from tests import odd_application
 from tests.services.waybill import Server
 from tests.streaming import session_of
@@ -45,9 +46,11 @@ def lines(server):
 
 
 def place_in(function, text):
-    """The line of `function` in the stack that follows, as a log shows it."""
+    """The line of `function` in the stack: a line of its own below the entry, and indented."""
     return re.search(
-        rf'File "{re.escape(odd_application.__file__)}", line \d+, in {function}', text
+        rf'^{INDENT} +File "{re.escape(odd_application.__file__)}", line \d+, in {function}$',
+        text,
+        re.MULTILINE,
     )
 
 

@@ -59,7 +59,8 @@ def test_block_is_logged_once_with_its_place(
     (record,) = [each for each in caplog.records if each.name == watchdog.__name__]
     assert record.levelno == logging.WARNING
     assert f"{__file__}:{sleep.__code__.co_firstlineno + 1}" in record.getMessage()
-    assert "in sleep\n    time.sleep(LONG)" in record.getMessage()
+    assert record.stack_info
+    assert "in sleep\n    time.sleep(LONG)" in record.stack_info
     assert dog.blocks.count == times
     assert dog.blocks.longest >= LONG / 2
     assert dog.blocks.last_place.startswith(__file__)
