@@ -385,6 +385,27 @@ def test_what_contradicts_itself_is_refused_by_name(pushed, arguments, complaint
     assert pushed == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--since", "yesterday"],
+        ["--since", "999999999d"],
+        ["--after", "nonsense", "--stream", "user-1"],
+        ["--after", "e.1.0"],
+        ["--after", "e.1.0", "--stream", "user-1", "--since", "1h"],
+        ["--rate", "0"],
+        ["--rate", "1", "--dry-run"],
+    ],
+)
+def test_mistake_in_the_options_has_exit_status_2(pushed, arguments):
+    append("user-1", "a")
+
+    with pytest.raises(CommandError) as error:
+        call_command("replay_events", *arguments)
+
+    assert error.value.returncode == 2
+
+
 # -- since -------------------------------------------------------------------------------------
 
 

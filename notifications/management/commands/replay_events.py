@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+MISUSED = 2  # argparse's own, for options that are not there or cannot be read.
 INTERRUPTED = 130  # The exit status that shells give to whom Ctrl-C has ended.
 
 
@@ -38,7 +39,8 @@ class Command(BaseCommand):
     help = (
         "Push persisted events again, with their own offsets. Clients that have them drop "
         "them, clients that missed them fill in. Exit status 0: all well; 1: a gap, a failed "
-        "push, or a mistake in what was asked; 130: interrupted."
+        "push, or a stream or user that is not there; 2: a mistake in the options; 130: "
+        "interrupted."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -208,16 +210,22 @@ def _as_json(done: Replayed, *, dry_run: bool) -> dict[str, Any]:
 def _refuse_contradictions(options: dict[str, Any]) -> None:
     if options["after"] is not None:
         if options["since"] is not None:
-            raise CommandError("--after and --since both say where to begin. Give one of them.")
+            raise CommandError(
+                "--after and --since both say where to begin. Give one of them.",
+                returncode=MISUSED,
+            )
         if len({*options["stream"], *(f"user {each}" for each in options["user"])}) != 1:
             raise CommandError(
-                "--after needs exactly one --stream or --user: a cursor is of one stream."
+                "--after needs exactly one --stream or --user: a cursor is of one stream.",
+                returncode=MISUSED,
             )
     if (rate := options["rate"]) is not None:
         if options["dry_run"]:
-            raise CommandError("--rate is for pushes, and a --dry-run makes none.")
+            raise CommandError(
+                "--rate is for pushes, and a --dry-run makes none.", returncode=MISUSED
+            )
         if not (rate > 0 and math.isfinite(rate)):
-            raise CommandError("--rate must be more than 0.")
+            raise CommandError("--rate must be more than 0.", returncode=MISUSED)
 
 
 def _streams(names: list[str], users: list[str]) -> QuerySet[Stream]:
@@ -242,7 +250,7 @@ def _after(text: str) -> Cursor:
     try:
         return Cursor.parse(text)
     except ValueError as error:
-        raise CommandError(f"--after: {error}") from None
+        raise CommandError(f"--after: {error}", returncode=MISUSED) from None
 
 
 def _since(text: str) -> datetime:
@@ -252,11 +260,14 @@ def _since(text: str) -> datetime:
             return timezone.now() - timedelta(**{UNITS[age[2]]: int(age[1])})
         moment = parse_datetime(text)
     except OverflowError:
-        raise CommandError(f'--since "{text}" is before the calendar begins.') from None
+        raise CommandError(
+            f'--since "{text}" is before the calendar begins.', returncode=MISUSED
+        ) from None
     except ValueError:
         moment = None
     if moment is None:
         raise CommandError(
-            f'--since "{text}" is neither a time (2026-11-21T10:00:00+00:00) nor an age (15m).'
+            f'--since "{text}" is neither a time (2026-11-21T10:00:00+00:00) nor an age (15m).',
+            returncode=MISUSED,
         )
     return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
