@@ -11,8 +11,10 @@ from typing import get_args
 import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
+from django.http import HttpRequest
 
 from demo.accounts import ACCOUNTS
+from exports import health, query, registry
 from exports.models import Status
 from notifications import protocol
 
@@ -107,6 +109,35 @@ def test_a_command_is_documented_with_all_its_options(name: str) -> None:
 
     assert section, f"docs/commands.md has no heading with {name}"
     assert sorted(option for option in own if option not in section) == []
+
+
+def exports_documented() -> list[tuple[str, str]]:
+    """Each `manage.py export` of the documents: the exporter, and the rest of the line."""
+    return [
+        found
+        for document in DOCUMENTS
+        for found in re.findall(r"manage\.py export ([a-z_]+) ([^\n`]+)", document.read_text())
+    ]
+
+
+@pytest.mark.parametrize(("exporter", "options"), exports_documented())
+def test_documented_export_names_filters_that_exist(exporter: str, options: str) -> None:
+    named = set(re.findall(r"--filter (\w+)=", options))
+
+    assert named <= set(query.filter_names(registry.get(exporter), HttpRequest()))
+
+
+@pytest.mark.parametrize("part", [check.name for check in health.CHECKS])
+def test_part_of_the_healthcheck_is_documented(part: str) -> None:
+    text = (DOCS / "commands.md").read_text()
+
+    assert f"\n| {part} | " in text, "what it means"
+    assert re.search(rf"^(OK|NO)  {part}: ", text, re.M), "the example"
+
+
+@pytest.mark.parametrize("part", [check.name for check in health.OF_THIS_PROCESS])
+def test_part_of_the_health_page_is_documented(part: str) -> None:
+    assert f"\n| {part} | " in (DOCS / "operations.md").read_text()
 
 
 @cache
