@@ -325,7 +325,11 @@ CHECKS = (
 OF_THIS_PROCESS = (
     Check("pushes", pushes, "See that Redis answers. What was not pushed comes by sweep."),
     Check("sweeps", sweeps, "See why the database is slow, or what keeps this process busy."),
-    Check("event loop", event_loop, "See the stack in this process's output, and what it calls."),
+    Check(
+        "event loop",
+        event_loop,
+        'Look for "The event loop was held" in this process\'s output: it shows the stack.',
+    ),
 )
 
 
