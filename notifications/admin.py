@@ -17,6 +17,8 @@ from django.db.models import Q
 from django.template.defaultfilters import truncatechars
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -34,6 +36,9 @@ SEARCHED = 20_000  # events, of all streams, in whose data a word is looked for
 SHOWN = 120  # characters of it in the list
 COUNTED = 10_000  # entries of the audit trail that the list counts, and has pages of
 ACTORS = 50  # of the newest entries, to choose from
+
+# In the language of the page: 20,000 or 20.000.
+SEARCHED_TEXT = lazy(lambda: number_format(SEARCHED, force_grouping=True), str)()
 
 
 class GoesWithOthersAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
@@ -103,7 +108,7 @@ class EventAdmin(MachineOwnedAdmin):
             "A stream (user-42, export-…), a type (export.succeeded, log), or words of what is "
             "said: with the whole name of a stream in all of it, else in the newest {count} events."
         ),
-        count=f"{SEARCHED:,}",
+        count=SEARCHED_TEXT,
     )
     ordering = ["-pk"]
     fields = ["stream", "offset", "type", "at", "contents"]
@@ -259,7 +264,7 @@ class AuditEntryAdmin(MachineOwnedAdmin):
             "The whole name of an actor, the key of an object or an address; in the newest "
             "{count} entries also a part of a name, of an object or of a user agent."
         ),
-        count=f"{SEARCHED:,}",
+        count=SEARCHED_TEXT,
     )
     ordering = ["-pk"]
     sortable_by = ()  # It is in the order of its keys, which needs no sorting.

@@ -49,6 +49,16 @@ def found(client, **query):
     return [each.object_label for each in client.get(LIST, query).context["cl"].result_list]
 
 
+@pytest.mark.parametrize("model", ["auditentry", "event"])
+@pytest.mark.parametrize(("language", "count"), [("en", "newest 20,000"), ("de", "20.000")])
+def test_help_for_the_search_counts_in_the_readers_language(admin_client, model, language, count):
+    page = admin_client.get(
+        f"/admin/notifications/{model}/", headers={"accept-language": language}
+    ).content.decode()
+
+    assert count in page
+
+
 def test_entry_is_shown_with_all_that_it_says(reader):
     entry = make("<Flights>", actor_name="ada", owner_name="bob", details={"format": "csv"})
 
