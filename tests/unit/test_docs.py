@@ -20,7 +20,8 @@ from notifications import protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *DOCS.glob("**/*.md")])
+PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")]
+DOCUMENTS = sorted([*PAGES, *DOCS.glob("**/*.md")])
 # Their tables say what holds, and which test shows it.
 PROVED = (DOCS / "guarantees.md", ROOT / "SECURITY.md")
 OUR_APPS = ("notifications", "exports", "demo")
