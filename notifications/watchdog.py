@@ -25,8 +25,9 @@ import sysconfig
 import threading
 import time
 import traceback
+from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ LIMIT = 0.1  # Seconds that the loop may take to come round.
 TICK = 0.05  # Seconds between two signs of life.
 PATIENCE = 1.0  # Seconds after which a block is logged although it has not ended.
 LOG_SECONDS = 10.0  # One line for one place within so many seconds,
+REMEMBERED = 100  # The blocks of which the health page knows when they were.
 LOG_GAP = 1.0  # and one for all places together, so that nobody can fill a disk with them.
 
 STDLIB = sysconfig.get_path("stdlib")
@@ -60,7 +62,8 @@ class Blocks:
     count: int = 0
     longest: float = 0.0
     last_place: str = ""
-    last_at: float = 0.0  # by the monotonic clock
+    # When the last ones ended, by the monotonic clock, and how many seconds each took.
+    last: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
 
 class Watchdog:
@@ -157,7 +160,8 @@ class Watchdog:
         blocks = self.blocks
         blocks.count += 1
         blocks.longest = max(blocks.longest, seconds)
-        blocks.last_place, blocks.last_at = sample.place, time.monotonic()
+        blocks.last_place = sample.place
+        blocks.last.append((time.monotonic(), seconds))
         if not self._is_logged:
             self._log(sample, f"was held for {seconds:.2f} s", cpu)
 
