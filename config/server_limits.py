@@ -1,10 +1,11 @@
-"""What Daphne is held to, before an application sees anything of it.
+"""Limits that Daphne enforces before an application sees any data.
 
-Daphne hands over whole messages and whole bodies, and has no limit for much of what comes
-before that. One client could keep a process busy with pings of the WebSocket protocol, with
-fragments of a message that never ends or with empty messages, and fill its memory or disk
-with what nobody reads. `apply` gives Daphne protocols that refuse this; every command that
-loads `config.asgi` has them.
+Daphne passes on whole messages and whole bodies, and limits little of what comes before. One
+client could keep a process busy with WebSocket pings, with fragments of a message that never
+ends or with empty messages, and could fill memory or disk with data that no application reads.
+`apply` replaces Daphne's protocols by ones that refuse this. `config.asgi` calls it, so the
+limits hold for every command that serves. `notifications.daphne` replaces another method of
+Daphne: how it closes a socket.
 """
 
 # Methods have the names that Twisted and autobahn call them by.
@@ -31,28 +32,29 @@ logger = logging.getLogger(__name__)
 
 # Control frames and fragments cost as much as messages, and no application ever sees them.
 # A browser sends a pong for each of Daphne's pings, which come every 20 s, and does not
-# fragment what is so small. A program may ping every few seconds, and fragment a message.
+# fragment small messages. A program may ping every few seconds, and fragment a message.
 EXTRA_AT_ONCE = 200
 EXTRA_A_SECOND = 20
-# Read at once from one socket; then it is the turn of others. Twisted's own 64 KiB hold
-# 11 000 frames, for which everybody else waits.
+# Bytes that are read from one socket before other sockets have their turn. Twisted's default
+# of 64 KiB holds 11 000 frames, for which all other clients would wait.
 READ_BYTES = 4096
-# Messages that wait for the application. With more, the socket is not read.
+# Messages that may wait for the application. A socket with more of them is paused.
 QUEUED = 100
-QUEUE_SECONDS = 0.05  # Between two looks at a queue that was full.
-# Of what comes after the request line and headers and before the answer to a handshake.
+QUEUE_SECONDS = 0.05  # Between two looks at the queue of a paused socket.
+# Bytes that a client may send between its handshake and the answer to it.
 EARLY_BYTES = MAX_FRAME_BYTES
-# As client_max_body_size in config/proxy/nginx.conf. Django refuses more than 2.5 MB of a form.
+# The same as client_max_body_size in config/proxy/nginx.conf. Django reads less of most bodies
+# (DATA_UPLOAD_MAX_MEMORY_SIZE), but only after Daphne has buffered all of them.
 BODY_BYTES = 5 * 1024 * 1024
 
-MESSAGES = {1, 2}  # The opcodes that begin one: text, binary.
+MESSAGES = {1, 2}  # The opcodes of frames that begin a message: text, binary.
 
 
 class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
-    """A WebSocket that is closed when its client sends too much, or too large a message.
+    """A WebSocket that is closed when its client sends too many frames or too large a message.
 
-    Daphne's own --websocket-max-message-size limits what the server sends, too, and ends the
-    connection without a close frame.
+    Daphne's own --websocket-max-message-size would also limit messages from the server, and
+    ends the connection without a close frame.
     """
 
     def connectionMade(self) -> None:
@@ -61,15 +63,15 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
         self.maxMessagePayloadSize = self.maxFramePayloadSize = 0
         self._extra = Bucket(EXTRA_AT_ONCE, EXTRA_A_SECOND, time.monotonic)
         self._message_bytes = 0
-        self._is_asked = self._is_refused = False
+        self._has_handshake = self._is_paused = self._is_refused = False
 
     def onConnect(self, request: ConnectionRequest) -> Any:
-        self._is_asked = True
+        self._has_handshake = True
         return super().onConnect(request)
 
     def dataReceived(self, data: bytes) -> None:
-        if self._is_asked and self.state == self.STATE_CONNECTING:
-            # Autobahn would look for another handshake in it, as often as some comes.
+        if self._has_handshake and self.state == self.STATE_CONNECTING:
+            # Autobahn would look for another handshake in it each time that data comes.
             self.data += data
             if len(self.data) > EARLY_BYTES:
                 self.dropConnection(abort=True)
@@ -77,7 +79,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
             super().dataReceived(data)
 
     def onFrameBegin(self) -> None:
-        """Called when the head of a frame has come, before its payload."""
+        """Check a frame whose head has come, before its payload. Autobahn calls this."""
         super().onFrameBegin()
         frame = self.current_frame
         if frame.opcode in MESSAGES:
@@ -85,16 +87,18 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
         is_extra = frame.opcode not in MESSAGES or self.state != self.STATE_OPEN
         if is_extra and not self._extra.take(1):
             self._refuse("Too many control frames or fragments.")
-        if frame.opcode < 8:  # noqa: PLR2004 - those from 8 on are control frames
+        elif frame.opcode < 8:  # noqa: PLR2004 - control frames have opcodes from 8 on
             self._message_bytes += frame.length
             if self._message_bytes > MAX_FRAME_BYTES:
                 self._refuse(f"A message has {MAX_FRAME_BYTES // 1024} KiB at most.")
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: FBT001, N803 - autobahn's
         if self.state != self.STATE_OPEN:
-            return  # The application has closed, and reads no more.
+            return  # The application has closed the socket and reads no more.
         super().onMessage(payload, isBinary)
-        if self.application_queue.qsize() >= QUEUED:
+        # One read may hold hundreds of messages: only the first over the limit starts a timer.
+        if self.application_queue.qsize() >= QUEUED and not self._is_paused:
+            self._is_paused = True
             self.transport.pauseProducing()
             self._resume_later()
 
@@ -109,12 +113,13 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
         if self.state != self.STATE_OPEN:
             return
         if self.application_queue.qsize() < QUEUED:
+            self._is_paused = False
             self.transport.resumeProducing()
         else:
             self._resume_later()
 
     def _refuse(self, why: str) -> None:
-        """Say why and read no more. Autobahn ends the connection after a second."""
+        """Close the socket with the reason `why`. Autobahn ends the connection after a second."""
         logger.warning("%r is closed: %s", self, why)
         self._is_refused = True
         if self.state == self.STATE_OPEN:
@@ -126,7 +131,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
 
 
 class LimitedRequest(WebRequest):  # type: ignore[misc]
-    """A request with a body of BODY_BYTES at most. Twisted writes it to disk, however large."""
+    """A request whose body has BODY_BYTES at most. Twisted would buffer any body on disk."""
 
     _is_refused = False
     _body_bytes = 0
@@ -168,6 +173,6 @@ class LimitedWebSocketFactory(WebSocketFactory):  # type: ignore[misc]
 
 
 def apply() -> None:
-    """Let Daphne, when it starts, make its connections of the classes above."""
+    """Make Daphne use the classes above for connections that it accepts from now on."""
     daphne.HTTPFactory = LimitedHTTPFactory
     daphne.WebSocketFactory = LimitedWebSocketFactory

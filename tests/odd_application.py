@@ -8,6 +8,7 @@
 /ws/unread/   a socket that is accepted, and whose application reads nothing
 /ws/silent/   a handshake that is never answered
 /silent/      how many of those have begun
+/timers/      how many timers the event loop has
 """
 
 from __future__ import annotations
@@ -90,6 +91,10 @@ async def silent_handshakes() -> int:
     return len(_silent)
 
 
+async def timers() -> int:
+    return len(asyncio.get_running_loop()._scheduled)  # type: ignore[attr-defined]
+
+
 ANSWERS: dict[str, Any] = {
     "/masker/": masker,
     "/sleep/": hold,
@@ -97,6 +102,7 @@ ANSWERS: dict[str, Any] = {
     "/regex/": regex,
     "/read/": read,
     "/silent/": silent_handshakes,
+    "/timers/": timers,
     "/ws/unread/": unread,
     "/ws/silent/": silent,
 }

@@ -48,6 +48,10 @@ REFUSED = {
     "a message that is too large": frame(TEXT, claimed=LARGEST + 1),
     "too large a rest": frame(TEXT, b" " * 20_000, fin=False) + frame(CONTINUED, claimed=LARGEST),
     "empty messages": frame(TEXT) * 2000,
+    # One frame that is over two limits: the last of the fragments that are allowed, and too large.
+    "fragments with a large end": frame(TEXT, fin=False)
+    + frame(CONTINUED, fin=False) * 200
+    + frame(CONTINUED, claimed=LARGEST + 1),
 }
 
 
@@ -170,6 +174,16 @@ def test_application_that_does_not_read_holds_up_its_client(server):
 
     assert count == -(-sent // len(message)) + 1
     assert total == 10_000 * (count - 1)
+
+
+def test_paused_socket_has_one_timer(server):
+    before = get_json(f"{server.url}/timers/")
+    with opened(server.port, path="/ws/unread/") as connection:
+        connection.sendall(frame(TEXT) * 5000)
+        wait_until(lambda: get_json(f"{server.url}/timers/") > before, what="it is paused")
+
+        # The server's own answer to a request has some timers, too.
+        assert get_json(f"{server.url}/timers/") < before + 20
 
 
 def get_json(url):
