@@ -1,8 +1,8 @@
-"""Text of others as a log or a terminal may show it. Pure: no I/O.
+"""Escape foreign text for logs, terminals and tables. Pure: no I/O.
 
-A path, a header or a value that an exporter reads may have characters that begin a line of
-their own, move a terminal's cursor, or reorder the letters around them. `Escaping` is the
-formatter of every process; commands escape what they print themselves.
+A path, a header or a value that an exporter reads may have characters that begin a new line,
+move a terminal's cursor, or reorder the letters around them. `Escaping` is the formatter of
+every process; commands call the functions for the lines that they print themselves.
 """
 
 from __future__ import annotations
@@ -11,33 +11,45 @@ import logging
 import re
 from copy import copy
 
-# C0 without tab and line feed, DEL, C1, the line separators of Unicode, and what overrides,
-# embeds or isolates a direction of writing. static/exports/log/text.js has the same list.
+# C0 without tab and line feed, DEL, C1, the line separators of Unicode, and the characters that
+# override, embed or isolate a direction of writing. static/exports/log/text.js has the same list.
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]",
 )
-# What the further lines of an entry begin with: a line that does not is another entry.
+# The beginning of every further line of an entry. A line without it begins another entry.
 INDENT = "    "
 
 
 def escaped(text: str) -> str:
-    """`text` with its line breaks and tabs; other control characters as in Python: \\x1b."""
+    """Escape control characters as Python does (\\x1b). Line breaks and tabs stay."""
     return CONTROL.sub(_escape, text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks: they are escaped, too."""
+    """Escape control characters and line breaks."""
     return CONTROL.sub(_escape, text).replace("\n", r"\n")
 
 
 def indented(text: str) -> str:
-    """The lines of `text`, escaped and indented, so that none can pretend to be an entry."""
+    """Escape `text` and indent its lines, so that no line looks like an entry."""
     return "\n".join(INDENT + line for line in escaped(text).split("\n"))
 
 
 def in_json(text: str) -> str:
-    """JSON `text` with control characters as JSON escapes them. It means the same."""
+    """Escape control characters as JSON does. The JSON `text` keeps its meaning."""
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def visible(text: str, length: int) -> str:
+    """Return at most `length` characters of `text`, with each invisible character escaped.
+
+    For names: two names that look alike are alike. Half of a surrogate pair, which no database
+    stores, is escaped as well.
+    """
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in text[:length]
+    )[:length]
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -45,15 +57,15 @@ def _escape(found: re.Match[str]) -> str:
 
 
 class Escaping(logging.Formatter):
-    """A formatter that lets no text of others pretend to be an entry, or steer a terminal.
+    """A formatter whose entries are one line, and whose tracebacks are indented.
 
-    An entry is one line. The lines of its traceback are indented.
+    So no foreign text looks like an entry or steers a terminal.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        record = copy(record)  # What is kept on it is for the other handlers as it was.
+        record = copy(record)  # Other handlers get the record unchanged.
         if record.exc_info:
-            record.exc_text = None  # Another formatter's, which did not escape it.
+            record.exc_text = None  # Another formatter has cached this text without escapes.
         elif record.exc_text:
             record.exc_text = indented(record.exc_text)
         return super().format(record)

@@ -1,4 +1,4 @@
-"""The bell says that a token expires soon: a week before, once for each token."""
+"""Warn users once, in the bell and by e-mail, a week before one of their tokens expires."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from django.utils.translation import gettext as _
 from notifications import access, notices, publish, tokens
 from notifications.models import Token
 from notifications.notices import Notice
+from notifications.printable import visible
 from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TYPE = "token.expiring"
+MAX_NOTE = 100  # characters in the title
 
 
 def warn() -> int:
-    """Tell users of tokens that expire within a week. Returns how many tokens that were.
+    """Warn the users of tokens that expire within a week. Return how many tokens those are.
 
-    Safe to run anywhere and at once: of two processes, one claims a token.
+    Safe to run in several processes at once: one of them claims each token.
     """
     now = timezone.now()
     soon = Token.objects.filter(
         warned_at=None, expires_at__gt=now, expires_at__lte=now + tokens.WARN_BEFORE
     )
-    return sum(map(_warn_of, soon.select_related("user")))
+    return sum(map(_warn_about, soon.select_related("user")))
 
 
 @atomic()
-def _warn_of(token: Token) -> bool:
+def _warn_about(token: Token) -> bool:
     if not tokens.is_alive(token):
         return False
     unwarned = Token.objects.filter(pk=token.pk, warned_at=None)
@@ -45,7 +47,7 @@ def _warn_of(token: Token) -> bool:
 
 
 def _describe(data: Mapping[str, Any]) -> Notice:
-    note = " ".join("".join(each if each.isprintable() else " " for each in data["note"]).split())
+    note = visible(data["note"].strip(), MAX_NOTE)
     moment = timezone.localtime(datetime.fromisoformat(data["expires_at"]))
     when = date_format(moment, "DATETIME_FORMAT")
     return Notice(

@@ -1,4 +1,7 @@
-"""The one door to the audit trail: what it says, how long it may be, and that it is written."""
+"""Write entries of the audit trail. No other module makes or saves one.
+
+Every text is cut and escaped here, so an entry has at most a few kilobytes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications.audit import origin as origins
 from notifications.models import AuditEntry
+from notifications.printable import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,12 +23,12 @@ if TYPE_CHECKING:
     from notifications.audit.actions import Action
 
 MAX_DETAILS_BYTES = 2048  # of JSON
-MAX_TEXT = 200  # characters of one text in it
-MAX_NAMES = 20  # entries of one list in it
+MAX_TEXT = 200  # characters of one text
+MAX_NAMES = 20  # items of one list in the details
 
 
 class About(NamedTuple):
-    """What an action was done to. Its key is kept as text, and outlives the row."""
+    """The object of an action. Its key is text, so that the entry outlives the row."""
 
     kind: str = ""
     key: str = ""
@@ -46,15 +50,15 @@ def record(
 ) -> None:
     """Write an entry, in the transaction of the caller.
 
-    Who acts is `by`, else the user of the current request. `owner` is whose thing it was
-    done to, and is kept where that is somebody else. `request` is for signals that come with
-    one; else it is the request that is being answered, if there is one.
+    The actor is `by`, or else the user of the request. `owner` is the owner of the object; it
+    is stored if it is not the actor. `request` is for signals that pass one; without it the
+    request that is being answered counts, if there is one.
     """
     entry(action, about, by=by, owner=owner, request=request, details=details).save()
 
 
 def record_each(action: Action, abouts: Iterable[tuple[About, Mapping[str, Any]]]) -> None:
-    """Write an entry for each, with its details: one statement for all."""
+    """Write an entry for each object, with its details, in one statement."""
     AuditEntry.objects.bulk_create(
         [entry(action, about, details=details) for about, details in abouts], batch_size=500
     )
@@ -69,12 +73,12 @@ def entry(
     request: HttpRequest | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
-    """An entry that is not saved yet. As `record`."""
+    """Return an entry that is not saved yet. The arguments are those of `record`."""
     origin = origins.current() if request is None else origins.of(request)
     actor = by or origin.user
     other = owner if owner is not None and (actor is None or owner.pk != actor.pk) else None
     process = {"command": origin.command, "account": origin.account}
-    said = {**(details or {}), **{name: value for name, value in process.items() if value}}
+    known = {**(details or {}), **{name: value for name, value in process.items() if value}}
     return AuditEntry(
         action=action,
         actor_key=_key(actor),
@@ -82,33 +86,25 @@ def entry(
         owner_key=_key(other),
         owner_name=_name(other),
         object_kind=about.kind,
-        object_key=visible(about.key),
-        object_label=visible(about.label),
+        object_key=visible(about.key, MAX_TEXT),
+        object_label=visible(about.label, MAX_TEXT),
         address=origin.address,
-        user_agent=visible(origin.user_agent),
+        user_agent=visible(origin.user_agent, MAX_TEXT),
         interface=origin.interface,
-        details=bounded(said),
+        details=bounded(known),
     )
 
 
 def _key(user: User | None) -> str:
-    return "" if user is None else visible(str(user.pk))
+    return "" if user is None else visible(str(user.pk), MAX_TEXT)
 
 
 def _name(user: User | None) -> str:
-    return "" if user is None else visible(user.get_username())
-
-
-def visible(text: str) -> str:
-    """At most 200 characters of `text`. Those that are not seen, or steer a terminal, are escaped."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode()
-        for each in text[:MAX_TEXT]
-    )[:MAX_TEXT]
+    return "" if user is None else visible(user.get_username(), MAX_TEXT)
 
 
 def bounded(details: Mapping[str, Any]) -> dict[str, Any]:
-    """As much of `details` as an entry may have; `left_out` names what it could not have."""
+    """Return as much of `details` as fits; `left_out` names the first that does not fit."""
     kept: dict[str, Any] = {}
     for name, value in details.items():
         more = {**kept, name: _short(value)}
@@ -121,7 +117,7 @@ def bounded(details: Mapping[str, Any]) -> dict[str, Any]:
 
 def _short(value: Any) -> Any:
     if isinstance(value, str):
-        return visible(value)
+        return visible(value, MAX_TEXT)
     if isinstance(value, list | tuple):
         short = [_short(each) for each in value[:MAX_NAMES]]
         return [*short, f"… {len(value) - MAX_NAMES} more"] if len(value) > MAX_NAMES else short

@@ -298,7 +298,7 @@ def test_nobody_is_warned_of_a_token_that_opens_nothing_or_was_made_for_days(use
     assert tokens.user_of(stale) is None
 
 
-def test_a_note_of_several_lines_is_one_line_of_the_warning(user):
+def test_note_of_several_lines_is_one_line_of_the_warning(user):
     tokens.create(user, "a\nb\x1b")
     tokens.create(user, "\n")
     expire(timedelta(days=1))
@@ -307,7 +307,7 @@ def test_a_note_of_several_lines_is_one_line_of_the_warning(user):
 
     assert sorted(each.title for each in warnings(user)) == [
         "A token of yours expires soon.",
-        "The token “a b” expires soon.",
+        "The token “a\\nb\\x1b” expires soon.",
     ]
 
 

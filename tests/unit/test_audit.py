@@ -12,7 +12,7 @@ from django.test import RequestFactory
 
 from notifications.audit import middleware, origin
 from notifications.audit.actions import Action, Interface
-from notifications.audit.record import MAX_DETAILS_BYTES, bounded, visible
+from notifications.audit.record import MAX_DETAILS_BYTES, bounded
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
@@ -36,24 +36,6 @@ def test_value_fits_its_column(choices):
     longest = {Action: 30, Interface: 10}[choices]
 
     assert max(len(each) for each in choices.values) <= longest
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Ada Lovelace, Zürich 東京", "Ada Lovelace, Zürich 東京"),
-        ("a\nb\tc\0d", "a\\nb\\tc\\x00d"),
-        ("\x1b]0;x\x07", "\\x1b]0;x\\x07"),
-        ("\u202egpj\u2066\u200b\ufeff\u2028", "\\u202egpj\\u2066\\u200b\\ufeff\\u2028"),
-        ("\ud800", "\\ud800"),
-    ],
-)
-def test_text_is_shown_as_it_is_but_for_what_steers(text, shown):
-    assert visible(text) == shown
-
-
-def test_text_is_no_longer_than_its_column():
-    assert len(visible("x" * 500)) == len(visible("\n" * 500)) == 200
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.printable import CONTROL, INDENT, Escaping, escaped, in_json, one_line
+from notifications.printable import CONTROL, INDENT, Escaping, escaped, in_json, one_line, visible
 
 pytestmark = pytest.mark.only_on("sqlite")
 
@@ -127,3 +127,21 @@ def test_json_for_a_terminal_means_the_same(value):
 
     assert not CONTROL.search(text)
     assert json.loads(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Ada Lovelace, Zürich 東京", "Ada Lovelace, Zürich 東京"),
+        ("a\nb\tc\0d", "a\\nb\\tc\\x00d"),
+        ("\x1b]0;x\x07", "\\x1b]0;x\\x07"),
+        ("\u202egpj\u2066\u200b\ufeff\u2028", "\\u202egpj\\u2066\\u200b\\ufeff\\u2028"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_name_has_no_invisible_character(text, shown):
+    assert visible(text, 200) == shown
+
+
+def test_visible_name_is_cut_after_it_is_escaped():
+    assert len(visible("x" * 500, 200)) == len(visible("\n" * 500, 200)) == 200
