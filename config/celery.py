@@ -14,16 +14,16 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-# What a worker answers to whoever reaches Redis. The health checks ask both; neither changes
-# anything or shows more than names. Celery's other commands stop workers, withdraw tasks,
-# change pools and print the settings.
+# The commands that a worker obeys. Every program that reaches Redis can send them. The health
+# checks need both; neither changes anything or shows more than names. Celery's other commands
+# stop workers, revoke tasks, change pools and print the settings.
 REMOTE_COMMANDS = frozenset({"ping", "active_queues"})
 
 
 @worker_init.connect
 def refuse_remote_control(**_: object) -> None:
-    """Forget all commands of remote control but REMOTE_COMMANDS, before a worker listens."""
-    # Registers them, and is needed in workers only.
+    """Remove all commands of remote control but REMOTE_COMMANDS, before a worker listens."""
+    # This import registers the commands. Only workers need it.
     from celery.worker.control import Panel  # noqa: PLC0415 - see above
 
     for name in set(Panel.data) - REMOTE_COMMANDS:
@@ -45,22 +45,12 @@ def mail_by_the_clock(**_: object) -> None:
 
 @beat_init.connect
 def prune_sign_ins_by_the_clock(**_: object) -> None:
-    """Let beat itself delete old sign-ins, once an hour."""
+    """Let beat itself delete old rows of the sign-in throttle, once an hour."""
     # Needs the apps, which are loaded only now.
     from config.signin.prune import prune  # noqa: PLC0415 - see above
     from notifications.clock import Clock  # noqa: PLC0415 - see above
 
     Clock(prune, seconds=3600).start()
-
-
-@beat_init.connect
-def prune_by_the_clock(**_: object) -> None:
-    """Let beat itself remove old events, once an hour: each person's clicks add some."""
-    # Needs the apps, which are loaded only now.
-    from notifications import prune  # noqa: PLC0415 - see above
-    from notifications.clock import Clock  # noqa: PLC0415 - see above
-
-    Clock(prune.prune_old, seconds=3600).start()
 
 
 @setup_logging.connect

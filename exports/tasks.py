@@ -12,8 +12,9 @@ from exports import lifecycle, prune, queue
 from exports.conf import conf
 from exports.engine import helping, runner
 from exports.exceptions import LostRace
+from notifications import prune as events
 from notifications import token_warnings
-from notifications.audit.prune import prune_due
+from notifications.audit import prune as audit
 from notifications.clock import Clock
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def help_with(task: Task[Any, Any], export_id: str) -> None:
 
 
 def _key(export_id: str) -> uuid.UUID | None:
-    """Whoever reaches Redis can write messages, with anything in the place of an id."""
+    """Return the id as a UUID. None: the message was forged, and has something else there."""
     try:
         return uuid.UUID(export_id)
     except (ValueError, TypeError, AttributeError):
@@ -68,13 +69,19 @@ def _round() -> None:
 
 @beat_init.connect
 def prune_by_the_clock(**_: object) -> None:
-    """Let beat itself delete what is due, once an hour; a storage may take its time."""
-    Clock(lambda: prune.prune(conf.RETENTION_DAYS), seconds=3600).start()
-    # In a thread of its own: a storage that is away would hold it up.
-    Clock(prune_due, seconds=3600).start()
+    """Let beat itself delete what is due, once an hour.
+
+    Each in a thread of its own, since a storage that does not answer would hold up the others.
+    """
+    for job in (_prune_exports, events.prune_old, audit.prune_old):
+        Clock(job, seconds=3600).start()
+
+
+def _prune_exports() -> None:
+    prune.prune(conf.RETENTION_DAYS)
 
 
 @beat_init.connect
 def warn_by_the_clock(**_: object) -> None:
-    """Let beat itself tell users, once an hour, which of their tokens expire soon."""
+    """Let beat itself warn users, once an hour, of tokens that expire soon."""
     Clock(token_warnings.warn, seconds=3600).start()

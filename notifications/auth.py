@@ -59,7 +59,7 @@ class Authenticate(HttpBearer):
         try:
             found = tokens.find(token)
         except tokens.InvalidToken as error:
-            attempts.refused(Action.TOKEN_REFUSED, About("token"), request)
+            attempts.record_refused(Action.TOKEN_REFUSED, About("token"), request)
             raise AuthenticationError(message=str(error)) from error
         # The one place that asks: whatever starts, changes or deletes something is no GET.
         if found.scope != TokenScope.FULL and request.method not in SAFE_METHODS:

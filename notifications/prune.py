@@ -37,8 +37,8 @@ class Pruned:
 def prune(before: datetime, batch: int = BATCH, *, kinds: Collection[str] = ()) -> Iterator[Pruned]:
     """Remove what was written before that moment, and not since; streams stay.
 
-    Retained values go when nobody has touched them for as long. With `kinds`, only from streams
-    whose names begin like that.
+    Retained values go when nobody has touched them for as long. `kinds` are prefixes of names:
+    with them, other streams are left out.
     """
     for pk, name in list(Stream.objects.order_by("name").values_list("pk", "name")):
         if kinds and not name.startswith(tuple(kinds)):
@@ -53,9 +53,9 @@ def prune(before: datetime, batch: int = BATCH, *, kinds: Collection[str] = ()) 
 
 
 def prune_old() -> int:
-    """Remove what is older than the settings keep it from the streams of users and teams.
+    """Remove old events and values of users and teams. Return how many streams had some.
 
-    Only these are never deleted as a whole. Return how many had something to remove.
+    Their streams are never deleted as a whole; those of exports go with the export.
     """
     before = timezone.now() - timedelta(days=conf.RETENTION_DAYS)
     return sum(1 for _ in prune(before, kinds=OF_PEOPLE))

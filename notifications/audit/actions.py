@@ -1,4 +1,4 @@
-"""What the audit trail records, and through which interface it came. No I/O."""
+"""The actions that the audit trail records, and the interfaces that they come through. No I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Action(models.TextChoices):
-    """Every action that is recorded. docs/operations.md says what each entry has."""
+    """Every action that is recorded. docs/operations.md lists what each entry contains."""
 
     SIGNED_IN = "signed_in", _("Signed in")
     SIGNED_OUT = "signed_out", _("Signed out")
@@ -35,11 +35,11 @@ class Action(models.TextChoices):
 
 
 class Interface(models.TextChoices):
-    """How an action came to the server."""
+    """The interface through which an action came to the server."""
 
     PAGE = "page", _("Page")
     ADMIN = "admin", _("Admin")
     API = "api", _("API, with a session")
     TOKEN = "token", _("API, with a token")
     COMMAND = "command", _("Command line")
-    SYSTEM = "system", _("Worker or beat")  # No person has asked for it at that moment.
+    SYSTEM = "system", _("Worker or beat")  # No person acts at that moment.

@@ -1,11 +1,10 @@
-"""Triggers that let no program change the audit trail, and none but `prune` remove from it.
+"""Triggers that refuse every change of the audit trail, and every removal but that of `prune`.
 
-They hold for every program that speaks to the database as Waybill's own role: ORM, raw SQL,
-a shell. They do not hold for whoever may change the schema: the owner of the table, who can
-drop a trigger, and a superuser of the database. (docs/operations.md says how to go further.)
+They hold for every program that connects as Waybill's own role: the ORM, raw SQL, a shell. They
+do not stop a role that may change the schema: the owner of the table, who can drop a trigger,
+or a superuser of the database. docs/operations.md says how to go further.
 
-Where a later migration makes SQLite copy the table, its triggers are lost: it runs INSTALL
-again.
+A later migration that makes SQLite copy the table loses the triggers, and must run INSTALL again.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 REFUSAL = "Entries of the audit trail are never changed, and only removed by prune_events."
-# Of a transaction of PostgreSQL, and a function that connections to SQLite have. Another
-# program's connection to SQLite lacks it, and cannot remove anything.
+# How the triggers recognize `prune`: on PostgreSQL by a setting of the transaction, on SQLite by
+# a function of the connection. Another program's connection to SQLite lacks that function, so
+# its DELETE fails.
 SETTING, FUNCTION = "waybill.audit_pruning", "waybill_prunes_audit"
 
 INSTALL = {
@@ -80,7 +80,7 @@ _prunes: ContextVar[bool] = ContextVar("prunes_audit", default=False)
 
 
 def statements(todo: dict[str, list[str]], vendor: str, table: str) -> list[str]:
-    """The SQL of INSTALL or REMOVE for `table`; none for a database that we do not know."""
+    """Return the SQL of INSTALL or REMOVE for `table`. Other databases get no triggers."""
     return [statement.format(name=table) for statement in todo.get(vendor, [])]
 
 
@@ -92,7 +92,7 @@ def lend_function(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 @contextmanager
 def pruning(using: str) -> Iterator[None]:
-    """A transaction in which rows may be removed."""
+    """Open a transaction in which rows may be removed."""
     is_postgres = connections[using].vendor == "postgresql"
     token = _prunes.set(True)
     try:
@@ -100,7 +100,7 @@ def pruning(using: str) -> Iterator[None]:
             if is_postgres:
                 _set(using, "on")
             yield
-            if is_postgres:  # A transaction around this one goes on.
+            if is_postgres:  # An outer transaction may go on, without this right.
                 _set(using, "off")
     finally:
         _prunes.reset(token)

@@ -1,4 +1,4 @@
-"""Let the audit trail know which request acts, and `manage.py check` whether it can."""
+"""Middleware that tells the audit trail which request acts, and a system check for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def audited(
     get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
 ) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
-    """Name `request` as the origin of all that its view does."""
+    """Make each request the origin of every action of its view."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
@@ -40,7 +40,7 @@ def audited(
 
 
 def check(**_: Any) -> list[CheckMessage]:
-    """Django's system check: the middleware is there."""
+    """Warn if the middleware is not installed."""
     name = f"{__name__}.{audited.__name__}"
     if name in settings.MIDDLEWARE:
         return []

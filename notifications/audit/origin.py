@@ -1,4 +1,4 @@
-"""Who acts, from where, and how: what `record` writes beside each action."""
+"""The origin of an action: the user, the client's address, the interface or the command."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest
 
-# Django's command line. A process that was started by it runs a command.
+# The programs of Django's command line. A process that one of them started runs a command.
 COMMAND_LINES = ("manage.py", "django-admin", "django/__main__.py")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an action comes from. Without a request it is this process."""
+    """Where an action comes from: a request, or else this process."""
 
     interface: Interface
     user: User | None = None
     address: str | None = None
     user_agent: str = ""
-    command: str = ""  # of Django's command line
-    account: str = ""  # of the operating system
+    command: str = ""  # the name of the command of Django
+    account: str = ""  # the user of the operating system
 
 
 _request: ContextVar[HttpRequest | None] = ContextVar("audited_request", default=None)
@@ -40,7 +40,7 @@ _request: ContextVar[HttpRequest | None] = ContextVar("audited_request", default
 
 @contextmanager
 def answering(request: HttpRequest) -> Iterator[None]:
-    """In the block, actions come from `request`. The middleware calls it."""
+    """Make `request` the origin of every action in the block. The middleware calls this."""
     token = _request.set(request)
     try:
         yield
@@ -49,13 +49,13 @@ def answering(request: HttpRequest) -> Iterator[None]:
 
 
 def current() -> Origin:
-    """The origin of what this code does now."""
+    """Return the origin of an action that happens now."""
     request = _request.get()
     return _of_process() if request is None else of(request)
 
 
 def of(request: HttpRequest) -> Origin:
-    """The origin of what `request` does."""
+    """Return the origin of actions of `request`."""
     user = getattr(request, "user", None)
     return Origin(
         interface=_interface(request),

@@ -1,4 +1,4 @@
-"""Remove entries of the audit trail that are older than its retention. Nothing else may."""
+"""Remove entries of the audit trail that are older than its retention. No other code may."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 BATCH = 5_000  # rows a transaction
 
 
-def prune_due() -> int:
-    """Remove what is older than NOTIFICATIONS_AUDIT_DAYS. Returns how many entries went."""
+def prune_old() -> int:
+    """Remove entries that are older than NOTIFICATIONS_AUDIT_DAYS. Return their number."""
     return prune(timezone.now() - timedelta(days=conf.AUDIT_DAYS))
 
 
 def prune(before: datetime, batch: int = BATCH) -> int:
-    """Remove entries from before that moment, the oldest first, in small transactions."""
+    """Remove entries from before `before`, the oldest first, in small transactions."""
     removed = 0
-    while some := _prune_batch(before, batch):
-        removed += some
+    while count := _prune_batch(before, batch):
+        removed += count
     return removed
 
 
 def _prune_batch(before: datetime, batch: int) -> int:
-    """One transaction, whose own entry says what is missing from then on."""
+    """Remove one batch, and record that in the same transaction."""
     using = alias()
     old = AuditEntry.objects.filter(at__lt=before).order_by("at").values_list("pk", flat=True)
     with pruning(using):
         keys = list(old[:batch])
-        # Not the model's own queryset, which refuses to delete.
+        # The model's own queryset refuses to delete.
         removed, _ = QuerySet(AuditEntry, using=using).filter(pk__in=keys).delete()
         if removed:
             record(Action.TRAIL_PRUNED, details={"entries": removed, "before": before})

@@ -1,6 +1,6 @@
-"""What Django tells of people, their rights and their tokens, as entries of the audit trail.
+"""Record changes of users, their rights and their tokens, as Django's signals report them.
 
-`QuerySet.update()` and SQL send no signals: what they change is not recorded.
+`QuerySet.update()` and SQL send no signals, so their changes are not recorded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 # Each of these is a right while it is true.
 FLAGS = ("is_active", "is_staff", "is_superuser")
-BEFORE = "_audited_before"  # an instance's attribute, from one signal to the next
+# An attribute of an instance. It carries the old values from one signal to the next.
+BEFORE = "_audited_before"
 
 
 def connect() -> None:
@@ -39,13 +40,13 @@ def connect() -> None:
     user_logged_in.connect(_signed_in)
     user_logged_out.connect(_signed_out)
     user_login_failed.connect(_sign_in_failed)
-    pre_save.connect(_user_is_saved, sender=user)
-    post_save.connect(_user_was_saved, sender=user)
+    pre_save.connect(_before_user_save, sender=user)
+    post_save.connect(_after_user_save, sender=user)
     post_delete.connect(_user_deleted, sender=user)
     post_delete.connect(_group_deleted, sender=Group)
     post_delete.connect(_token_deleted, sender=Token)
     _listen_to(Group, "permissions")
-    # A user model of a project's own need not have these.
+    # A custom user model may lack these fields.
     for name in ("groups", "user_permissions"):
         if hasattr(user, name):
             _listen_to(user, name)
@@ -68,7 +69,7 @@ def _sign_in_failed(
 ) -> None:
     field = get_user_model().USERNAME_FIELD
     name = str(credentials.get(field) or credentials.get("username") or "")
-    attempts.refused(Action.SIGN_IN_FAILED, About("user", "", name), request)
+    attempts.record_refused(Action.SIGN_IN_FAILED, About("user", "", name), request)
 
 
 # -- Users -----------------------------------------------------------------------------------
@@ -86,10 +87,14 @@ def _has_field(model: type[Model], name: str) -> bool:
     return True
 
 
-def _user_is_saved(
+def _before_user_save(
     *, instance: Any, raw: bool, using: str, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
-    """Look at what is stored, if a save may change what is watched. A sign-in does not."""
+    """Note the stored values of watched fields that this save may change.
+
+    A sign-in saves none of them, and costs no query.
+    """
+    instance.__dict__.pop(BEFORE, None)  # A save that failed has left it.
     watched = [
         name for name in _watched(type(instance)) if update_fields is None or name in update_fields
     ]
@@ -98,7 +103,7 @@ def _user_is_saved(
         setattr(instance, BEFORE, stored.values(*watched).first())
 
 
-def _user_was_saved(
+def _after_user_save(
     *, instance: Any, created: bool, raw: bool, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
     before = instance.__dict__.pop(BEFORE, None)
@@ -119,7 +124,7 @@ def _user_was_saved(
 
 
 def _is_rehash(user: Any, update_fields: frozenset[str] | None) -> bool:
-    """Whether this is the same password, hashed anew at a sign-in by Django's newer default."""
+    """Whether Django has only hashed the same password again, at a sign-in after an upgrade."""
     return (
         update_fields == frozenset({"password"})
         and getattr(user, "_password", None) is None
@@ -135,7 +140,7 @@ def _user_deleted(instance: Any, **_: Any) -> None:
 
 
 def _listen_to(holder: Any, name: str) -> None:
-    """Record what is added to and taken from the relation `name` of users or groups."""
+    """Record additions to and removals from `name`, a relation of users or groups."""
     field = holder._meta.get_field(name)
     ends = (field.m2m_field_name(), field.m2m_reverse_field_name())
 
@@ -144,7 +149,7 @@ def _listen_to(holder: Any, name: str) -> None:
     ) -> None:
         using, keys = more["using"], more["pk_set"]
         if action == "pre_clear":
-            # Afterwards nothing says what there was.
+            # After the removal the keys are lost.
             own, other = reversed(ends) if reverse else ends
             rows = sender._base_manager.using(using).filter(**{own: instance.pk})
             setattr(instance, BEFORE, set(rows.values_list(f"{other}_id", flat=True)))
@@ -153,14 +158,15 @@ def _listen_to(holder: Any, name: str) -> None:
             return
         if action == "post_clear":
             keys = instance.__dict__.pop(BEFORE, set())
-        others = list(model._base_manager.using(using).filter(pk__in=keys))
+        # With relations: the name of a permission has its content type in it.
+        others = list(model._base_manager.using(using).select_related().filter(pk__in=keys))
         holders, rights = (others, [instance]) if reverse else ([instance], others)
         if holders and rights:
             done = Action.RIGHTS_GRANTED if action == "post_add" else Action.RIGHTS_WITHDRAWN
             names = {name: _names(rights)}
             record_each(done, [(_about(each), names) for each in holders])
 
-    # Signals refer to their receivers weakly, and nothing else holds this one.
+    # Signals hold weak references by default, and nothing else refers to this receiver.
     m2m_changed.connect(changed, sender=getattr(holder, name).through, weak=False)
 
 

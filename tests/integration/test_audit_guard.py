@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from exports import tasks
+from notifications import prune as events
 from notifications.audit import prune
 from notifications.audit.actions import Action
 from notifications.audit.record import About, record
@@ -160,6 +161,7 @@ def test_beat_removes_what_is_older_than_the_setting(entry, monkeypatch):
         do()
 
     assert {seconds for _, seconds in rounds} == {3600}
+    assert events.prune_old in {do for do, _ in rounds}
     assert AuditEntry.objects.exclude(action="trail_pruned").get() == entry
 
 

@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from notifications import tokens
@@ -87,7 +89,7 @@ def test_address_of_a_trusted_proxy_is_not_the_clients(ada):
 
 
 def test_failures_of_one_address_come_to_an_end(ada, monkeypatch):
-    monkeypatch.setattr(attempts, "MOST_OF_ADDRESS", 3)
+    monkeypatch.setattr(attempts, "MAX_PER_ADDRESS", 3)
     client, other = client_of(), Client(REMOTE_ADDR="198.51.100.4")
 
     for number in range(6):
@@ -101,7 +103,7 @@ def test_failures_of_one_address_come_to_an_end(ada, monkeypatch):
 
 
 def test_failures_of_all_addresses_come_to_an_end(ada, monkeypatch):
-    monkeypatch.setattr(attempts, "MOST_IN_ALL", 4)
+    monkeypatch.setattr(attempts, "MAX_IN_ALL", 4)
 
     for number in range(8):
         client = Client(REMOTE_ADDR=f"198.51.100.{number}")
@@ -278,6 +280,28 @@ def test_change_that_is_rolled_back_was_never_recorded(ada, operator, monkeypatc
 
     assert User.objects.get(pk=ada.pk).is_active
     assert entries("rights_withdrawn") == []
+
+
+def test_save_that_failed_leaves_nothing_for_the_next_one(ada):
+    User.objects.create_user("bob")
+    ada.username, ada.is_staff = "bob", True
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ada.save()
+
+    ada.save(update_fields=["last_login"])
+
+    assert entries("rights_granted") == []
+
+
+def test_permissions_are_named_by_one_query(ada):
+    def grant(*permissions):
+        with CaptureQueriesContext(connection) as queries:
+            ada.user_permissions.add(*permissions)
+        return len(queries)
+
+    first, *others = Permission.objects.all()[:9]
+
+    assert grant(first) == grant(*others)
 
 
 # -- Tokens --------------------------------------------------------------------------------------

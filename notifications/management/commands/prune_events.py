@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from notifications.audit.prune import prune_due
+from notifications.audit.prune import prune_old
 from notifications.conf import conf
 from notifications.models import Stream
 from notifications.prune import prune
@@ -48,5 +48,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Removed {events} events and {values} values. Streams, which are kept: {kept}."
         )
-        if entries := prune_due():
+        if entries := prune_old():
             self.stdout.write(f"Removed {entries} entries of the audit trail.")
