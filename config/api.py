@@ -40,8 +40,9 @@ class API(NinjaAPI):
         self._schemas: dict[str, OpenAPISchema] = {}
 
     def get_openapi_schema(self, **path: Any) -> OpenAPISchema:
-        """Made once for each place that the site has: it takes a tenth of a second, and anybody
-        may ask for it.
+        """Return the document, which is made once for each path prefix.
+
+        Making it takes a tenth of a second, and anybody may request it.
         """
         key = path.get("path_prefix") or self.get_root_path(path.get("path_params") or {})
         if key not in self._schemas:
@@ -60,7 +61,7 @@ class API(NinjaAPI):
 
 
 def _naming_problems(document: OpenAPISchema) -> OpenAPISchema:
-    """Say in `document` that refusals are problems: ninja takes every body for plain JSON."""
+    """Give refusals in `document` the media type of problems. Ninja assumes plain JSON."""
     for operations in document["paths"].values():
         for operation in operations.values():
             for status, answer in operation["responses"].items():

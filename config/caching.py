@@ -1,12 +1,13 @@
-"""Nothing between keeps an answer of the API, and neither does a browser."""
+"""Let neither browsers nor caches on the way store an answer of the API."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
-from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
+
+from config.errors import is_api_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @sync_and_async_middleware
-def keep_no_api_answer(get_response: Callable[[HttpRequest], Any]) -> Callable[..., Any]:
-    """Middleware: say so in every answer below the API's address, of any status.
+def never_cache_api(get_response: Callable[[HttpRequest], Any]) -> Callable[..., Any]:
+    """Add the header to every answer below the API's address, whatever its status.
 
-    Among the first, so that it sees what others answer in the place of a view.
+    This middleware is among the first, so that it also sees answers of other middleware.
     """
     if iscoroutinefunction(get_response):
 
@@ -35,6 +36,6 @@ def keep_no_api_answer(get_response: Callable[[HttpRequest], Any]) -> Callable[.
 
 
 def _marked(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if request.path.startswith(reverse("api:api-root")):
+    if is_api_request(request):
         response.headers["Cache-Control"] = "private, no-store"
     return response

@@ -51,7 +51,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def not_there(request: HttpRequest, **path: str) -> HttpResponse:  # noqa: ARG001 - a view's
-    """In place of a view of Django's that this site does not offer."""
+    """Answer 404 in place of a view of Django that this site does not offer."""
     raise Http404
 
 
@@ -80,9 +80,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return answer(request, 500, _("Something broke"), reason)
 
 
+def is_api_request(request: HttpRequest) -> bool:
+    return request.path.startswith(reverse("api:api-root"))
+
+
 def answer(request: HttpRequest, status: int, title: str, reason: str) -> HttpResponse:
-    """A page that says `reason`; under the API's address, a problem."""
-    if request.path.startswith(reverse("api:api-root")):
+    """Return a page that says `reason`; below the API's address, a problem document."""
+    if is_api_request(request):
         return problem(status, reason)
     # Not render(request, ...): it runs the context processors, and base.html would then ask the
     # database for the user and the bell.

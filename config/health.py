@@ -45,7 +45,7 @@ def live(_: HttpRequest) -> JsonResponse:
 def ready(_: HttpRequest) -> JsonResponse:
     """200 only when the database, Redis and a worker answer; else 503 and which does not.
 
-    A lack of room is said and does not make it 503: files that are there can be downloaded.
+    A lack of room is in the body and is no 503: finished files can still be downloaded.
     """
     checks = {name: _ask(check) for name, check in CHECKS.items()}
     well = all(answer == "ok" for answer in checks.values())

@@ -1,4 +1,4 @@
-"""What Waybill writes is for its own user: whatever the umask, and whatever was there before."""
+"""Keep files of Waybill private to its user, whatever the umask and the modes of before."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from django.core.exceptions import ImproperlyConfigured
 if TYPE_CHECKING:
     from pathlib import Path
 
-OTHERS = 0o077  # What the group and everybody else may do.
+OTHERS = 0o077  # The permissions of the group and of everybody else.
 
 
 def set_umask() -> None:
-    """Let this process, and all that it starts, create nothing that others may read."""
+    """Make this process, and all processes that it starts, create private files only."""
     os.umask(OTHERS)
 
 
 def tighten(path: Path) -> None:
-    """Take from `path`, if it exists, what others may do with it.
+    """Remove the permissions of others from `path`, if it exists.
 
-    A directory that everybody shares, as /tmp, stays as it is: what is created in it is private.
+    A directory that everybody shares, such as /tmp, stays as it is: new files in it are private.
     Raises ImproperlyConfigured, with the remedy, if the mode cannot be changed.
     """
     try:

@@ -75,7 +75,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.threads.ReleaseBeforeStreaming",
-    "config.caching.keep_no_api_answer",
+    "config.caching.never_cache_api",
     "notifications.http.WithoutNul",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
@@ -139,7 +139,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "config.signin.throttle.client_network"
 AXES_LOCKOUT_CALLABLE = "config.signin.throttle.locked_out"
 AXES_USERNAME_FORM_FIELD = "username"  # The name of the form's field, whatever the user model.
-AXES_ENABLE_ADMIN = False  # What is there is deleted within days; `axes_reset` unlocks.
+AXES_ENABLE_ADMIN = False  # Its rows are deleted within days; `axes_reset` unlocks.
 AXES_VERBOSE = False
 # Password hashes that one web process makes at once; each takes a core for half a second.
 SIGNIN_HASHES = env.int("SIGNIN_HASHES", 1, validate=_at_least_1)
@@ -238,7 +238,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "exports"
-# Whoever reaches Redis can write messages. JSON runs nothing when it is read.
+# Every program that reaches Redis can write messages. JSON runs no code when it is read.
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
@@ -341,7 +341,7 @@ NOTIFICATIONS_DATABASE_THREADS = env.int("NOTIFICATIONS_DATABASE_THREADS", 4, va
 # Of each user, to each web process; config/request_limits.py says what counts for how much.
 REQUESTS_PER_SECOND = env.int("REQUESTS_PER_SECOND", 10, validate=_at_least_0)
 
-# Nobody uploads. The largest body is a form with a header for each of hundreds of columns.
+# Nobody uploads files. The largest body is a form with a header for each of hundreds of columns.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int(
     "DATA_UPLOAD_MAX_MEMORY_SIZE", 256 * 1024, validate=_at_least_1
 )
@@ -428,7 +428,7 @@ LOGGING = {
         "daphne": {"level": "WARNING"},
         # Three lines for each rescue, every ten seconds. Exports have a log of their own.
         "celery.beat": {"level": "WARNING"},
-        # config.signin says the same with the name and the address, which Axes masks.
+        # config.signin logs the same events with name and address, which Axes masks.
         "axes": {"level": "ERROR"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 
 from environs import Env, EnvError
+from pydantic import ByteSize, TypeAdapter
 
-_UNITS = {
-    "": 1,
-    **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", start=1)},
-    **{f"{letter}IB": 1024**power for power, letter in enumerate("KMGT", start=1)},
-}
+_byte_size = TypeAdapter(ByteSize)
 
 
 def with_sizes(env: Env) -> Env:
@@ -20,20 +17,16 @@ def with_sizes(env: Env) -> Env:
 
 
 def size(text: str | int) -> int:
-    """Return the bytes that `text` names. Raises EnvError, which says what a size looks like.
+    """Return the bytes that `text` names. Raise EnvError, which says what a size looks like.
 
-    "1000" is 1000 bytes, "10KB" 10 000, "10KiB" 10 240. There is a space before a unit or none.
+    "1000" is 1000 bytes, "10KB" 10 000, "1.5KiB" 1536.
     """
-    if found := re.fullmatch(
-        r"(-?)([0-9]+(?:\.[0-9]+)?) ?((?:[KMGT]I?B)?)", str(text).strip().upper()
-    ):
-        sign, number, unit = found.groups()
-        if sign:
-            raise EnvError("Must be greater than or equal to 0.")
-        if unit or "." not in number:
-            return (
-                int(float(number) * _UNITS[unit]) if "." in number else int(number) * _UNITS[unit]
-            )
+    written = str(text).strip()
+    with suppress(ValueError):  # Pydantic's ValidationError is one.
+        found = int(_byte_size.validate_python(written))
+        # A fraction of a byte is a mistake: the unit is missing.
+        if "." not in written or not written[-1].isdigit():
+            return found
     raise EnvError(
         "Not a valid size: a number of bytes, or a number with KB, MB, GB, TB, KiB, MiB, GiB or TiB."
     )
