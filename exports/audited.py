@@ -1,4 +1,4 @@
-"""What exports write to the audit trail: each action with the export as it was called then."""
+"""Record actions on exports in the audit trail, with the exporter, format and label of the time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import User
 
-SHARED = "_shared_exports"  # an attribute of a group, from one signal to the next
+# An attribute of a group. It carries the count from one signal to the next.
+SHARED = "_shared_exports"
 
 
 def record_action(
@@ -33,9 +34,7 @@ def record_action(
 
 
 def record_start(export: Export, *, by: User | None = None) -> None:
-    """Write that a new export was asked for, of which export it is the repetition, and who
-    else may see it.
-    """
+    """Record a new export: which one it repeats, if any, and which team may see it."""
     if export.origin_id is None:
         record_action(Action.EXPORT_STARTED, export, by=by)
     else:
@@ -49,16 +48,16 @@ def record_start(export: Export, *, by: User | None = None) -> None:
 def connect() -> None:
     """Listen to Django. Called once, when the apps are ready."""
     post_delete.connect(_export_deleted, sender=Export)
-    pre_delete.connect(_team_is_deleted, sender=Group)
+    pre_delete.connect(_before_team_deletion, sender=Group)
     post_delete.connect(_team_deleted, sender=Group)
 
 
 def _export_deleted(instance: Export, **_: Any) -> None:
-    """By `prune`, or with its owner."""
+    """Record it. `prune` deletes exports, and they go with their owner."""
     record_action(Action.EXPORT_DELETED, instance, details={"rows": instance.rows_done})
 
 
-def _team_is_deleted(instance: Group, **_: Any) -> None:
+def _before_team_deletion(instance: Group, **_: Any) -> None:
     setattr(instance, SHARED, Export.objects.filter(team=instance).count())
 
 

@@ -150,7 +150,7 @@ class InvalidPreset(RequestError):
 
 
 class RequestTooLarge(RequestError):
-    """More bytes than a request may have. `field` is the part that has most of them."""
+    """A request has too many bytes. `field` is its largest part."""
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
@@ -191,20 +191,20 @@ class TooManyInADay(OverLimit):
 
 
 class OverQuota(OverLimit):
-    """The owner's files take as much as they may. Like the other limits of a person it is 429."""
+    """The owner's files have reached the quota. Like every limit of one person it is a 429."""
 
     limit = "stored_bytes"
 
 
 class OutOfSpace(OverLimit):
-    """There is no room for anybody's files. No person is to blame, so it is no 4xx: 507."""
+    """The site has no room for new files. No client is at fault, so it is no 4xx: 507."""
 
     limit = "space"
     status = 507
 
 
 class TooManyRefusals(OverLimit):
-    """So many requests were refused that the next one is not looked at yet."""
+    """So many requests of the user were refused that the next one is not checked yet."""
 
     limit = "refused_requests_per_minute"
 
@@ -218,7 +218,7 @@ class TooLarge(ExportError):
 
 
 class NoRoom(ExportError):
-    """The disk is nearly full, or all files together take as much as they may."""
+    """The disk is nearly full, or all files together have reached the quota."""
 
 
 class IllegalMove(ExportError):
@@ -257,7 +257,7 @@ class LostRace(ExportError):
 
 
 class Waits(LostRace):
-    """A queued export that cannot begin before there is room for its file."""
+    """A queued export cannot begin until there is room for its file."""
 
 
 class Fenced(LostRace):

@@ -1,7 +1,7 @@
-"""Which values a FilterSet offers and takes: those that occur in rows that the user may see.
+"""Limit the choices of a FilterSet to values in rows that the user may see.
 
-django-filter lists whole tables: all carriers, though the exporter's scope has the flights of
-one. A choice outside of the scope is refused in the same words as one that does not exist.
+django-filter offers whole tables: all carriers, although the exporter's scope has the flights of
+one. A choice outside the scope is refused in the same words as one that does not exist.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ if TYPE_CHECKING:
 def limit(made: FilterSet, scoped: QuerySet[Any], *, has_scope: bool) -> None:
     """Limit the choices of `made` to values in `scoped`, the rows that the user may see.
 
-    Without a scope, `has_scope=False`, rows of related models stay as the FilterSet has them:
-    then the user may see all rows, and a choice without a row is no secret.
+    Without a scope the user may see all rows, and a choice without a row is no secret. So with
+    `has_scope=False` rows of related models stay as the FilterSet offers them.
     """
     rows = lookup_rows(scoped)
-    has_form = hasattr(made, "_form")  # Some are made in __init__, to change a field.
+    # Some FilterSets build their form in __init__, to change a field.
+    has_form = hasattr(made, "_form")
     listing = {
         name: each
         for name, each in made.filters.items()
         if isinstance(each, AllValuesFilter | AllValuesMultipleFilter)
     }
     for each in listing.values():
-        # All that they take of a model: the labels of its fields, and the rows of its manager.
+        # These filters use two things of a model: labels of fields, and rows of its manager.
         each.model = SimpleNamespace(_meta=rows.model._meta, _default_manager=rows)
     for name, field in made.form.fields.items():
         each = made.filters.get(name)
@@ -48,14 +49,14 @@ def limit(made: FilterSet, scoped: QuerySet[Any], *, has_scope: bool) -> None:
 
 
 def _limit_to_rows(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[Any]) -> None:
-    """Let `field` have the choices that one of `rows` has; all if `rows` name no such model."""
+    """Limit `field` to choices that one of `rows` refers to, if rows refer to its model."""
     if (path := _path(field, each, rows)) is None:
         return
     lookup, outer = path
     assert field.queryset is not None
     choices = lookup_rows(field.queryset, ordered=True).using(rows.db)
-    # SQLite reads the rows once. With EXISTS it would read, for each choice that has none of
-    # them, all rows of that choice.
+    # SQLite reads the rows once for IN. For EXISTS it would read all rows of each choice that
+    # has none in the scope.
     listed = choices.filter(**{f"{outer}__in": rows.values(lookup)})
     if isinstance(field, ModelMultipleChoiceField):
         field.queryset = listed
@@ -66,15 +67,15 @@ def _limit_to_rows(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[An
         made.queryset = listed
         return made
 
-    field.iterator = iterator  # type: ignore[assignment]  # Django calls it, and no more.
-    # To validate one choice, a list of them would read all rows.
+    field.iterator = iterator  # type: ignore[assignment]  # Django only calls it.
+    # To validate one choice, IN would read all rows.
     field.queryset = choices.filter(Exists(rows.filter(**{lookup: OuterRef(outer)})))
 
 
 def _path(
     field: ModelChoiceField[Any], each: Filter, rows: QuerySet[Any]
 ) -> tuple[str, str] | None:
-    """How a row names a choice, and what of the choice it names."""
+    """Return the lookup from a row to a choice, and the field of the choice; None without one."""
     parts = get_field_parts(rows.model, each.field_name)
     if not parts:
         return None

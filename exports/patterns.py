@@ -1,8 +1,8 @@
-"""Regular expressions that people send, in a filter or the address of a list of the admin.
+"""Check regular expressions that users send, in a filter or the address of an admin list.
 
-SQLite runs them by Python's `re`, inside the process and holding its lock: one that backtracks
-stops every thread, and nothing can end it. PostgreSQL runs its own, which `statement_timeout`
-ends. Those of the project's own code are let through.
+SQLite runs them with Python's `re`, which holds the lock of the interpreter: a pattern that
+backtracks stops every thread, and nothing can end it. PostgreSQL has its own engine, which
+`statement_timeout` ends. Patterns in the project's own code are not checked.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
     from exports.sentences import Sentence
 
-LONGEST = 1_000
-# What may let `re` try a text in more ways than it has characters.
+LONGEST = 1_000  # characters
+# With one of these signs `re` may try exponentially many ways to match a text.
 REPEATING = "*+?{|"
 
 
 def problem_among(query: Query, texts: Iterable[str], using: str) -> Sentence | None:
-    """Why one of the `texts`, which a user sent, cannot be a pattern of `query`; None if all can.
+    """Return why `query` may not match one of the `texts`, which a user sent; None if it may.
 
-    A text is taken for a pattern if a pattern of `query` is it, or has it as a part.
+    A text is taken for a pattern if it is a pattern of `query`, or a part of one.
     """
     sent = {stripped for text in texts if (stripped := text.strip())}
     for pattern in {str(each) for each in _patterns(query)}:
         parts = [text for text in sent if text in pattern]
-        # A single character is in many a pattern of the project's own, which may repeat.
+        # A single character may be in a pattern of the project's own, which may repeat.
         if any(text == pattern or len(text) > 1 for text in parts):
             problem = problem_of(pattern, using)
         else:
@@ -46,13 +46,13 @@ def problem_among(query: Query, texts: Iterable[str], using: str) -> Sentence | 
 
 
 def problem_of(pattern: str, using: str) -> Sentence | None:
-    """Why the database `using` cannot or may not match `pattern`, in words; None if it can."""
+    """Return why the database `using` cannot or may not match `pattern`; None if it may."""
     if len(pattern) > LONGEST:
         return spoken(
             "a regular expression may have %(longest)s characters at most.", longest=LONGEST
         )
-    is_inside = connections[using].vendor == "sqlite"
-    if is_inside and any(sign in pattern for sign in REPEATING):
+    runs_in_process = connections[using].vendor == "sqlite"
+    if runs_in_process and any(sign in pattern for sign in REPEATING):
         return spoken(
             "on SQLite a regular expression may not contain any of %(signs)s: nothing could "
             "stop one that takes for ever.",
@@ -73,14 +73,14 @@ def _syntax_problem(pattern: str, using: str) -> Sentence | None:
 
 
 def _match_nothing(pattern: str, using: str) -> None:
-    """Raises DataError for what is no pattern to PostgreSQL."""
-    # In a savepoint: a refusal would end the transaction that may be open.
+    """Let PostgreSQL compile `pattern`. It raises DataError for an invalid one."""
+    # In a savepoint, because an error would break off a transaction that may be open.
     with transaction.atomic(using), connections[using].cursor() as cursor:
         cursor.execute("SELECT '' ~ %s", [pattern])
 
 
 def _patterns(node: Any) -> Iterator[Any]:
-    """The patterns of all lookups by regular expression in `node`, a query or a part of one."""
+    """Yield the patterns of all regex lookups in `node`, a query or a part of one."""
     if isinstance(node, Query):
         yield from _patterns_in([node.where, *node.annotations.values(), *node.combined_queries])
         return

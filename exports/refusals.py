@@ -1,9 +1,9 @@
-"""How many refused requests of each user this process still answers in full.
+"""Limit how many refused requests one user may send (a leaky bucket for each user).
 
-An export that is saved is counted in the database (`limits`). A refused one leaves no row, and
-still had to be parsed and checked. So each process counts refusals in its own memory: at first
-as many as EXPORTS_MAX_REQUESTS_PER_MINUTE, then one more each time that the fraction of a minute
-has passed. Beyond that a request gets a 429 before anything of it is read.
+Accepted requests are counted in the database (`limits`). A refused one leaves no row, but the
+process had to parse and check it. So each process counts refusals in memory: a user may have
+EXPORTS_MAX_REQUESTS_PER_MINUTE at once, and as many again each minute. The next request gets
+429 before it is checked.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 WINDOW_SECONDS = 60
-# Users whose refusals are remembered, the last ones: some bytes for each.
-MOST_USERS = 10_000
+MAX_USERS = 10_000  # The least recently refused users are forgotten.
 
 
 class Refusals:
@@ -36,7 +35,7 @@ class Refusals:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
-        # By user: refusals that still count, and when that was reckoned.
+        # By user: the refusals that still count, and the time of that count.
         self._counts: OrderedDict[Any, tuple[float, float]] = OrderedDict()
 
     def clear(self) -> None:
@@ -48,11 +47,11 @@ class Refusals:
         with self._lock:
             self._counts[key] = (self._count(key, allowed) + 1, self._clock())
             self._counts.move_to_end(key)
-            while len(self._counts) > MOST_USERS:
+            while len(self._counts) > MAX_USERS:
                 self._counts.popitem(last=False)
 
     def wait(self, key: Any, allowed: int) -> int:
-        """In how many seconds the user `key` may send the next request; 0 for now."""
+        """Return the seconds until the user `key` may send the next request; 0 for now."""
         with self._lock:
             over = self._count(key, allowed) + 1 - allowed
         return ceil(max(over, 0) * WINDOW_SECONDS / allowed)
@@ -68,7 +67,7 @@ clear = _refusals.clear
 
 @contextmanager
 def counted(user: User) -> Iterator[None]:
-    """Count it against `user` if the block refuses. Raises TooManyRefusals after too many."""
+    """Count a refusal if the block raises one. Raise TooManyRefusals after too many."""
     allowed = conf.MAX_REQUESTS_PER_MINUTE
     if allowed and (wait := _refusals.wait(user.pk, allowed)):
         raise TooManyRefusals(
@@ -79,8 +78,6 @@ def counted(user: User) -> Iterator[None]:
         )
     try:
         yield
-    except TooManyRefusals:
-        raise  # Counted where it was raised: the caller counts, too.
     except (NotPermitted, OverLimit, RequestError):
         if allowed:
             _refusals.add(user.pk, allowed)

@@ -1,7 +1,7 @@
-"""Whether somebody may still have an export: its owner while it runs, a reader its file.
+"""Recheck rights: of the owner while an export runs, and of a user who downloads its file.
 
-Rights are asked at the request (`question`), when a worker begins, while it works, before the
-file is there, and at each download. Whoever has lost one in between gets nothing.
+Rights are checked at the request (`question`), when a worker begins, while it works, before the
+file is stored, and at each download. A user who has lost a right meanwhile gets no file.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def check_owner(export_id: Any) -> None:
     """Raise NotPermitted if the owner may not run this export any more.
 
-    Everything is read anew: Django remembers the permissions of a user who was loaded before.
+    All rows are read again, because Django caches permissions on a user who is loaded.
     """
     export = Export.objects.select_related("owner", "team").filter(pk=export_id).first()
     if export is None:
-        return  # Its worker finds that out by itself.
+        return  # The worker notices by itself that the export is gone.
     owner, team = export.owner, export.team
     query.permitted(owner, export.exporter)
     if team is not None and not teams_of(owner).filter(pk=team.pk).exists():
@@ -40,10 +40,10 @@ def check_owner(export_id: Any) -> None:
 
 
 def check_download(user: User, export: Export) -> None:
-    """Raise NotPermitted, or RequestError, if `user`, who sees `export`, may not have its file.
+    """Raise NotPermitted or RequestError if `user`, who sees `export`, may not have its file.
 
-    Rows of an admin list are its owner's for as long as they may see that list. With whom they
-    have shared it needs the exporter's permission alone.
+    The owner of an export of an admin list must still be allowed to see that list. Members of
+    the team that it is shared with need the exporter's permission alone.
     """
     query.permitted(user, export.exporter)
     if export.owner_id == user.pk:
@@ -59,9 +59,10 @@ def may_run(user: User, exporter: str) -> bool:
 
 
 def may_see_list(user: User, export: Export) -> bool:
-    """Whether `user` may see the admin list of `export`, if they own it and it is of one.
+    """Return whether `user` may see the admin list of `export`; True if there is nothing to check.
 
-    An export of `access.listed` is not loaded whole for that: the model of its list is known.
+    There is nothing to check if another user owns the export, or if it is not of an admin list.
+    Exports of `access.listed` have the list's model, so their `params` need not be loaded.
     """
     try:
         if export.owner_id != user.pk:
@@ -76,7 +77,7 @@ def may_see_list(user: User, export: Export) -> bool:
 
 
 def may_download(user: User, export: Export) -> bool:
-    """Whether a click would bring its file: not for all who may see the export."""
+    """Return whether `user`, who sees `export`, may download its file."""
     return may_run(user, export.exporter) and may_see_list(user, export)
 
 

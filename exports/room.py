@@ -1,8 +1,8 @@
-"""Room for files: how much each owner and all together may store, and how much disk stays free.
+"""Quotas of stored bytes, for each owner and for the site, and a floor of free disk space.
 
-An owner's quota refuses a request, and fails an export that passes it. A lack of room that is
-nobody's own, of the site's quota or of the disk, refuses requests too; but then a queued export
-waits, and a running one goes back to the queue with its finished parts, until there is room.
+At an owner's quota a request is refused, and a running export that passes it fails. At the
+site's quota or the floor no owner is at fault: requests are refused, queued exports wait, and
+running ones go back to the queue with their finished parts, until there is room.
 """
 
 from __future__ import annotations
@@ -31,12 +31,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-# Exports a round that are told that they wait no more. Where beat sees no lack of room and the
-# workers do, each of them is told so in vain.
+# Waiting exports that one call of `end_waits` releases. beat may see room where the workers, on
+# other hosts, see none: then each of these exports costs a claim in vain.
 RELEASED = 20
-
-
-# Until then a worker may still delete the parts of what has failed.
+# For so long after an export has failed, its worker may still be deleting its parts.
 DELETING = timedelta(seconds=60)
 
 
@@ -44,12 +42,12 @@ DELETING = timedelta(seconds=60)
 
 
 def used() -> int:
-    """Return the bytes of all finished files, and of the parts of all that is not finished."""
+    """Return the bytes of all finished files, and of the parts of unfinished exports."""
     return _used()
 
 
 def used_by(owner_id: Any) -> int:
-    """Return the same of one owner."""
+    """Like `used`, for the exports of one owner."""
     return _used(owner=owner_id)
 
 
@@ -67,7 +65,7 @@ def _bytes(rows: QuerySet[Any]) -> int:
 
 
 def state() -> dict[str, Any]:
-    """What health says of it. `lacking` is why nothing new is accepted or begun; "" if it is."""
+    """Return the figures for health. `lacking` says why no export is accepted; "" if they are."""
     stored, allowed = used(), conf.MAX_STORED_BYTES
     full = "no more may be stored" if allowed and stored >= allowed else ""
     return {
@@ -80,19 +78,19 @@ def state() -> dict[str, Any]:
     }
 
 
-# -- When an export is asked for ---------------------------------------------------------
+# -- When an export is requested ---------------------------------------------------------
 
 
 def check_request(user: User) -> None:
-    """Raise OverQuota or OutOfSpace if nothing more may be stored for `user`, or for anybody."""
+    """Raise OverQuota if `user` may store nothing more, OutOfSpace if nobody may."""
     allowed = conf.MAX_STORED_BYTES_PER_USER
     if allowed and (stored := used_by(user.pk)) >= allowed:
         raise _over_quota(user, stored, allowed)
     if _site_is_full() or disk.storage_shortage():
         raise OutOfSpace(
             _(
-                "There is no room for new files on this site just now. Try again later, or tell "
-                "whoever runs this site."
+                "This site has no room for new files right now. Try again later, or contact an "
+                "administrator."
             ),
             allowed=conf.MAX_STORED_BYTES,
         )
@@ -103,16 +101,15 @@ def _over_quota(user: User, stored: int, allowed: int) -> OverQuota:
     files = Export.objects.filter(owner=user).exclude(file="").order_by("expires_at")
     if expires := files.values_list("expires_at", flat=True).first():
         text = _(
-            "Your exports take %(used)s, and may take %(allowed)s. The next file expires on "
-            "%(when)s; then there is room again. Paused exports count: cancel those that you do "
-            "not need."
+            "Your exports use %(used)s of %(allowed)s. The next file expires on %(when)s, which "
+            "makes room. Paused exports count: cancel the ones that you do not need."
         )
         wait = ceil((expires - timezone.now()).total_seconds())
         known["when"] = figures.moment(timezone.localtime(expires))
         return OverQuota(text % known, allowed=allowed, retry_after=max(wait, 1))
     text = _(
-        "Your exports take %(used)s, and may take %(allowed)s. Cancel paused exports that you do "
-        "not need, or wait until those that are running are over."
+        "Your exports use %(used)s of %(allowed)s. Cancel paused exports that you do not need, or "
+        "wait until running exports have finished."
     )
     return OverQuota(text % known, allowed=allowed)
 
@@ -128,31 +125,31 @@ def _site_is_full() -> bool:
 def shortage_for(export: Export) -> str:
     """Say for the log why `export` cannot begin or go on here; "" if it can.
 
-    What its parts have is written once more when they are put together. With less room it would
-    be given back again and again.
+    It also needs the bytes of its parts once more, since they are copied into the file. With
+    less room it would go back to the queue again and again.
     """
     if _site_is_full():
-        return f"The files of all exports take the {conf.MAX_STORED_BYTES:,} bytes that they may"
+        return f"the files of all exports take the {conf.MAX_STORED_BYTES:,} bytes that are allowed"
     return disk.shortage(_bytes(export.parts.exclude(file="")))
 
 
 def let_wait(export: Export) -> None:
-    """Say that the queued `export` waits for room, if that is not known yet."""
-    _tell(export, Wait.SPACE)
+    """Note that the queued `export` waits for room, and publish that."""
+    _set_wait(export, Wait.SPACE)
 
 
 def end_waits() -> int:
-    """Let exports that wait for room be claimed again if there is room. Return how many."""
+    """Release some exports that wait for room, if there is room. Return how many."""
     waiting = Export.objects.filter(status=Status.QUEUED, waits_for=Wait.SPACE)
     first = list(waiting.order_by("queued_at")[:RELEASED])
     if not first or _site_is_full() or disk.storage_shortage():
         return 0
-    # Not told to the broker: a rescue does that for all that were never told.
-    return sum(_tell(export, Wait.NOTHING, enqueued_at=None) for export in first)
+    # Without `enqueued_at` the rescue sends a message to the broker for each of them.
+    return sum(_set_wait(export, Wait.NOTHING, enqueued_at=None) for export in first)
 
 
 @atomic()
-def _tell(export: Export, wait: Wait, **fields: Any) -> bool:
+def _set_wait(export: Export, wait: Wait, **fields: Any) -> bool:
     here = Export.objects.filter(pk=export.pk, status=Status.QUEUED).exclude(waits_for=wait)
     if not here.update(waits_for=wait, version=F("version") + 1, **fields):
         return False
@@ -165,27 +162,27 @@ def _tell(export: Export, wait: Wait, **fields: Any) -> bool:
 
 
 def check_quotas(export: Export) -> None:
-    """Raise TooLarge if the owner of a running export has passed the quota, NoRoom if all have.
+    """Raise TooLarge if the owner of a running export is over the quota, NoRoom if the site is.
 
-    Of several exports of one owner that run at once, the newest fails. The others give their
-    workers back until it has freed what it took: else all of them could fail for one too many.
+    If several exports of one owner run at once, only the newest fails. The others go back to the
+    queue until its parts are deleted; otherwise all could fail where one was too many.
     """
     allowed = conf.MAX_STORED_BYTES_PER_USER
     if allowed and used_by(export.owner_id) > allowed:
         with_parts = Q(status=Status.RUNNING) | Q(status=Status.QUEUED, bytes__gt=0)
         own = Export.objects.filter(owner=export.owner_id)
         newer = own.filter(with_parts, created_at__gt=export.created_at)
-        # One that has just failed may not have deleted its parts yet.
+        # An export that has just failed may not have deleted its parts yet.
         ended = own.filter(status=Status.FAILED, finished_at__gt=Now() - DELETING)
         if newer.exists() or ended.filter(parts__file__gt="").exists():
-            raise NoRoom("Its owner's exports take more than they may, and the newest ends first")
-        # Once more: between the two questions a newer one may have ended and freed its parts.
+            raise NoRoom("The owner is over the quota, and a newer export fails first")
+        # Read again: a newer export may have ended and freed its parts since the first query.
         if (stored := used_by(export.owner_id)) > allowed:
             raise TooLarge(
                 Sentence(
-                    "The files and parts of its owner's exports take %(used)s bytes, and may take "
-                    "%(allowed)s at most. Run it again when files have expired, choose fewer rows "
-                    "or columns, or ask an administrator for a higher limit.",
+                    "The files and parts of the owner's exports take %(used)s bytes; %(allowed)s "
+                    "are allowed. Run it again when files have expired, choose fewer rows or "
+                    "columns, or ask an administrator for a higher limit.",
                     used=stored,
                     allowed=allowed,
                 )
@@ -195,6 +192,6 @@ def check_quotas(export: Export) -> None:
 
 
 def check_disk() -> None:
-    """Raise NoRoom if less is free than the floor. It costs two system calls."""
+    """Raise NoRoom if less space is free than the floor. It costs two system calls."""
     if lacking := disk.shortage():
-        raise NoRoom(lacking[0].upper() + lacking[1:])
+        raise NoRoom(lacking)

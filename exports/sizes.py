@@ -1,7 +1,7 @@
-"""How large a request for an export may be. Pure: no I/O.
+"""Limit the size of a request for an export. Pure: no I/O.
 
-What is asked for is stored with the export and loaded again by each worker, so its size is
-limited before anything of it is parsed.
+The parameters of a request are stored with the export and loaded by each worker. So their size
+is checked before they are parsed.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from exports.sentences import Sentence
 
-# Bytes of `params`, of an export or a preset, as compact JSON in UTF-8.
+# Bytes of the `params` of an export or a preset, as compact JSON in UTF-8.
 MAX_PARAMS = 32 * 1024
-# Values that one filter may have, in a list or between commas. Each costs a query in memory.
+# Values that one filter may have, in a list or between commas. Each takes memory in a query.
 MAX_VALUES = 1_000
 
 
 def size_of(params: Any) -> int:
-    """Bytes of `params` as compact JSON. Raises RecursionError for values nested too deeply."""
+    """Return the bytes of `params` as compact JSON. Raise RecursionError for deep nesting."""
     text = json.dumps(params, cls=DjangoJSONEncoder, ensure_ascii=False, separators=(",", ":"))
     return len(text.encode(errors="replace"))
 
 
 def check(params: Mapping[str, Any]) -> None:
-    """Raises RequestTooLarge if `params` take more than MAX_PARAMS bytes, or are nested deeply."""
+    """Raise RequestTooLarge if `params` take more than MAX_PARAMS bytes or are nested too deeply."""
     given = {name: value for name, value in params.items() if value is not None}
     try:
         sizes = {name: size_of(value) for name, value in given.items()}

@@ -1,4 +1,4 @@
-"""The audit trail as an exporter: for who may view it, like any other export."""
+"""The exporter of the audit trail, for users who may view the trail."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django_filters import (
     MultipleChoiceFilter,
 )
 
+from exports import registry
 from exports.exporter import Exporter
-from exports.registry import register as offer
 from notifications.audit.actions import Action, Interface
 from notifications.models import AuditEntry
 
@@ -27,7 +27,7 @@ class TrailFilter(FilterSet):  # type: ignore[misc]  # It has no types.
 
 
 class AuditTrail(Exporter):
-    """Entries as they are stored. That it was exported is an entry, too."""
+    """The entries as they are stored. Exporting them is recorded as well."""
 
     name = "audit"
     label = _("Audit trail")
@@ -42,5 +42,5 @@ class AuditTrail(Exporter):
 
 
 def register() -> None:
-    """Offer it. Called once, when the apps are ready."""
-    offer(AuditTrail)
+    """Register the exporter. Called once, when the apps are ready."""
+    registry.register(AuditTrail)

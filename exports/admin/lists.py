@@ -1,4 +1,7 @@
-"""Lists of the admin whose address cannot be read: refused in words, whosever they are."""
+"""Middleware: refuse addresses of admin lists that have invalid filters, with an error message.
+
+It holds for every list of the admin, also for models of other apps.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ REGEX = ("__regex", "__iregex")
 
 
 class ReadableLists(MiddlewareMixin):
-    """Leads to the whole list from one whose address has what no database can compare.
+    """Redirect to the unfiltered list if the database cannot compare a value in the address.
 
-    As Django does for a lookup that it knows to be wrong. A date beyond the calendar, a number
-    beyond SQLite's and a regular expression that is none are a server's error to it, and one
-    that backtracks stops the process on SQLite.
+    Django does so for lookups that it knows to be wrong. It answers 500 for a date beyond the
+    calendar, a number beyond SQLite's range and an invalid regular expression; and a regular
+    expression that backtracks stops the process on SQLite.
     """
 
     def process_view(
@@ -40,7 +43,7 @@ class ReadableLists(MiddlewareMixin):
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         is_unreadable = isinstance(error, DataError | OverflowError)
-        # Without a filter it is no fault of the address.
+        # Without a filter the address is not at fault.
         if is_unreadable and _is_list(request) and request.GET and ERROR_FLAG not in request.GET:
             return _whole_list(request, str(error))
         return None

@@ -1,6 +1,6 @@
-"""How much room there is on the file systems of the storage and of the work directory.
+"""Free space on the file systems of the storage and of the work directory.
 
-A bucket does not say how much room it has. There only the quotas hold (`exports.room`).
+A bucket does not say how much space it has, so for buckets only quotas hold (`exports.room`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from exports.conf import conf
 
 
 def storage_free() -> int | None:
-    """Return the free bytes where files are stored; None where that cannot be known."""
+    """Return the free bytes of the storage; None if they are unknown, as for a bucket."""
     try:
         folder = default_storage.path("")
     except NotImplementedError:
@@ -23,17 +23,17 @@ def storage_free() -> int | None:
 
 
 def work_free() -> int | None:
-    """Return the free bytes where this host's workers write."""
+    """Return the free bytes of the directory that this host's workers write in."""
     return _free(Path(conf.WORK_DIR))
 
 
 def shortage(needed: int = 0) -> str:
-    """Say which file system has less room than the floor and `needed` bytes; "" if none has."""
+    """Say which file system has less than the floor and `needed` bytes free; "" if none has."""
     return storage_shortage(needed) or _shortage("the work directory", work_free(), needed)
 
 
 def storage_shortage(needed: int = 0) -> str:
-    """Say that of the storage alone: web processes write nothing in a work directory."""
+    """Like `shortage`, for the storage alone. Web processes do not use the work directory."""
     return _shortage("the storage", storage_free(), needed)
 
 
@@ -45,9 +45,9 @@ def _shortage(place: str, free: int | None, needed: int) -> str:
 
 
 def _free(folder: Path) -> int | None:
-    """Return what a process without privileges may still write there.
+    """Return the bytes that a process without privileges may still write in `folder`.
 
-    A directory that is not there yet will be on the file system of the nearest one that is.
+    A directory that does not exist yet will be on the file system of its nearest parent.
     """
     for there in (folder, *folder.parents):
         try:
@@ -55,6 +55,6 @@ def _free(folder: Path) -> int | None:
         except FileNotFoundError:
             continue
         except OSError:
-            return None  # Writing there fails, and says why.
+            return None  # Writing will fail with the same error, which is then reported.
         return found.f_bavail * found.f_frsize
     return None

@@ -141,7 +141,7 @@ def test_request_beyond_the_owners_quota_is_refused_with_the_way_out(person, set
         request(person)
 
     assert str(refused.value).startswith(
-        "Your exports take 2.0\xa0KB, and may take 2.0\xa0KB. The next file expires on "
+        "Your exports use 2.0\xa0KB of 2.0\xa0KB. The next file expires on "
     )
     assert f"{timezone.localtime(export.expires_at):%Y}" in str(refused.value)
     assert 17_900 <= refused.value.retry_after <= 18_000
@@ -171,7 +171,7 @@ def test_request_without_room_for_anybody_is_refused(person, settings, setting, 
     finished(User.objects.create_superuser("other"), 100)
     setattr(settings, setting, value)
 
-    with pytest.raises(OutOfSpace, match="There is no room for new files on this site") as refused:
+    with pytest.raises(OutOfSpace, match="This site has no room for new files") as refused:
         request(person)
 
     assert refused.value.status == 507
@@ -203,7 +203,7 @@ def test_every_interface_refuses_what_there_is_no_room_for(
     assert (problem["status"], problem["limit"]) == (status, limit)
     assert answers["api"]["Content-Type"] == "application/problem+json"
     assert ("Retry-After" in answers["api"]) == (status == 429)
-    words = "Your exports take" if status == 429 else "There is no room for new files"
+    words = "Your exports use" if status == 429 else "This site has no room for new files"
     assert words in answers["dashboard"].content.decode()
     assert words in answers["choose"].content.decode()
     assert Export.objects.count() == 1
@@ -212,7 +212,7 @@ def test_every_interface_refuses_what_there_is_no_room_for(
 def test_terminal_refuses_what_there_is_no_room_for(person, settings):
     settings.EXPORTS_MIN_FREE_BYTES = MORE_THAN_ANY_DISK
 
-    with pytest.raises(CommandError, match="There is no room for new files") as refused:
+    with pytest.raises(CommandError, match="This site has no room for new files") as refused:
         call_command("export", "flights", verbosity=0)
 
     assert refused.value.returncode == 2
@@ -294,7 +294,7 @@ def test_export_whose_owner_is_over_the_quota_fails_when_it_is_claimed(person, s
     export = run(lifecycle.claim(export.pk, worker="w"))
 
     assert export.status == "failed"
-    assert "take 5,000 bytes, and may take 4,999 at most" in export.error
+    assert "take 5,000 bytes; 4,999 are allowed" in export.error
     assert export.rows_total is None  # Nothing was counted.
 
 
@@ -311,7 +311,7 @@ def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
     export = run(start(person))
 
     assert (export.status, export.file) == ("failed", "")
-    assert "may take 500 at most" in export.error
+    assert "; 500 are allowed" in export.error
     assert room.used_by(person.pk) == 0
     assert left_in(folder) == set()
 

@@ -305,7 +305,7 @@ def test_zero_is_no_limit_of_refusals(person, settings):
 def test_refusals_are_forgotten_as_time_passes_and_for_too_many_users(monkeypatch):
     now = [1_000.0]
     counts = refusals.Refusals(lambda: now[0])
-    monkeypatch.setattr(refusals, "MOST_USERS", 2)
+    monkeypatch.setattr(refusals, "MAX_USERS", 2)
     for _ in range(4):
         counts.add("first", 4)
 
