@@ -1,4 +1,4 @@
-"""From where a request came, as far as that can be known."""
+"""The address of the client of a request, as far as it can be known."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SUBNET_V6 = 64  # The smallest network that a customer gets: they can use all it
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The client's address: the peer's, or what a proxy of ours says of its own peer.
+    """Return the address of the peer, or the one that our own proxy names.
 
-    Anybody can send X-Forwarded-For, and a proxy appends to what it was sent. So of that
-    header only the last entry counts, and only from a peer that is on this host or in a
-    private network, as our proxies are. What the last entry is, config/proxy/nginx.conf
-    decides: the address that whatever ends TLS has appended, or else nginx's own peer.
+    Anybody can send X-Forwarded-For, and a proxy appends to the header that it gets. So only
+    the last entry of the header counts, and only from a peer on this host or in a private
+    network, where our proxies are. config/proxy/nginx.conf decides what the last entry is: the
+    address that the proxy before it (which ends TLS) has appended, or else nginx's own peer.
     """
     return _client(request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", ""))
 
@@ -49,6 +49,6 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(found, IPv6Address):
-        # The same client, over a socket of both kinds; and no zone, which is this host's.
+        # A dual-stack socket shows IPv4 clients as mapped addresses. A zone is of this host only.
         return found.ipv4_mapped or IPv6Address(found.packed)
     return found

@@ -1,8 +1,8 @@
-"""How many file descriptors this process has left.
+"""Count the file descriptors that this process has left.
 
-At the limit nothing works any more: no file can be opened, no database reached, no connection
-accepted, and each failure is a traceback in the log. So connections are refused in three steps
-before that: new sockets and streams, then sockets without a close code, then every request.
+At the limit the process can open no file, reach no database and accept no connection, and each
+failure is a traceback in the log. So a web process refuses work in three steps before that: new
+sockets and streams, then sockets without a close code, then every request.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import errno
 import os
 import resource
 
-# For sockets and streams that have still to be refused, and for pages, files and the database.
+# Descriptors for pages, files, the database and refusals: this number, or a quarter of the limit
+# if that is more.
 RESERVED = 32
-RESERVED_SHARE = 4  # Or a quarter of all, if that is more.
-# Raised no further: each descriptor may cost memory, and some systems name absurd limits.
+RESERVED_SHARE = 4
+# The soft limit is raised to this at most. A descriptor costs memory, and some systems have
+# a hard limit of a billion.
 MOST = 65_536
 
 
 def raise_limit() -> None:
-    """Raise this process's limit to the highest that it may give itself."""
+    """Raise this process's soft limit to the hard limit, or to MOST if that is lower."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -27,7 +29,7 @@ def raise_limit() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     except (ValueError, OSError):
-        return  # macOS has a lower limit than it says.
+        return  # macOS refuses values below the hard limit that it reports.
 
 
 def limit() -> int:
@@ -36,15 +38,16 @@ def limit() -> int:
 
 
 def reserve() -> int:
-    """How many are kept from new sockets and streams."""
+    """Return how many descriptors are kept from new sockets and streams."""
     return max(RESERVED, limit() // RESERVED_SHARE)
 
 
 def left() -> int:
-    """How many there are at least below the limit, without counting all that are open.
+    """Estimate how many descriptors are left, without counting the open ones.
 
-    The system gives the lowest number that is free. Where earlier connections have ended, that
-    is lower than the number of open descriptors; but the next connections get these numbers.
+    The system gives a new file the lowest free number, and the estimate is the limit less that
+    number. It is too high while connections that were opened early have ended, and right again
+    when the next connections have taken their numbers.
     """
     try:
         lowest = os.open(os.devnull, os.O_RDONLY)

@@ -1,7 +1,7 @@
-"""Messages over the channel layer carry a signature: whoever reaches Redis can write there.
+"""Sign messages over the channel layer, since every program that reaches Redis can write there.
 
-A message is JSON, signed with SECRET_KEY. It says where it belongs itself, so it is worth
-nothing in another group. One that is sent again says what clients have already: they skip it.
+A message is JSON, signed with SECRET_KEY. It names its own stream, so it means the same in every
+group. A push that is sent again contains events that clients have already, and they skip it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.core.signing import BadSignature, Signer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TYPE = "stream.signed"  # Of every message of ours; the type that it had is inside.
+TYPE = "stream.signed"  # The type of every signed message. The original type is inside.
 
 
 class Forged(Exception):
@@ -22,18 +22,21 @@ class Forged(Exception):
 
 
 def sign(message: Mapping[str, Any]) -> dict[str, Any]:
-    """`message` as it goes over the layer."""
+    """Return `message` as it is sent over the layer."""
     text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
     return {"type": TYPE, "signed": _signer().sign(text)}
 
 
 def read(message: Mapping[str, Any]) -> dict[str, Any]:
-    """What was signed. Raises Forged, or KeyError, TypeError or ValueError for other messages."""
+    """Return the message that was signed.
+
+    Raise Forged for a wrong signature; KeyError, TypeError or ValueError for anything else.
+    """
     signed = message["signed"]
     if message["type"] != TYPE or not isinstance(signed, str):
         raise TypeError("not a signed message")
     try:
-        # Nothing is parsed before this: a forged message costs one hash.
+        # The signature is checked before the message is parsed: a forged one costs one hash.
         text = _signer().unsign(signed)
     except BadSignature as error:
         raise Forged("its signature is not ours") from error

@@ -1,18 +1,15 @@
-"""Sees what blocks the event loop of a web process: a thread that expects a sign of life.
+"""Log code that blocks the event loop of a web process, with its stack.
 
-Whatever keeps the loop from coming round delays every socket and every request of the
-process. When it takes longer than LIMIT, the thread notes the stack of the loop's own thread,
-logs it and counts it; the admin's page of health shows the count.
+Blocking code delays every socket and every request of the process. A thread gives the loop a
+callback twenty times a second. If the loop has not called it after LIMIT, the thread notes the
+stack of the loop's thread, logs it and counts the block; the admin's health page shows the
+count. The thread sees every block of 200 ms and most blocks of more than 100 ms. It takes less
+than half a percent of one processor.
 
-The thread wakes twenty times a second and hands the loop one callback each time: together
-less than half a percent of one processor. It sees whatever takes 200 ms, and most of what takes
-more than 100.
-
-A process that stood still, because the machine was suspended or other processes had the
-processors, is not reported. The signs of that: the thread is late itself, or the loop has
-nothing to do, and the process has used less CPU time than LIMIT. Where code holds the loop
-and the process has used little CPU time, it has waited for something, or for a CPU: the line
-in the log gives both times.
+A process that stood still is not reported: the machine was suspended, or other processes had
+the processors. Then the thread itself is late, or the loop has nothing to do, and the process
+has used less CPU time than LIMIT. If code holds the loop and the process has used little CPU
+time, the code waits for something or the process for a CPU; the log line gives both times.
 """
 
 from __future__ import annotations
@@ -36,12 +33,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LIMIT = 0.1  # Seconds that the loop may take to come round.
-TICK = 0.05  # Seconds between two signs of life.
+LIMIT = 0.1  # Seconds that the loop may take to call a callback.
+TICK = 0.05  # Seconds between two callbacks.
 PATIENCE = 1.0  # Seconds after which a block is logged although it has not ended.
-LOG_SECONDS = 10.0  # One line for one place within so many seconds,
+# Seconds between two log lines for one place, and between any two. They keep blocks that
+# somebody causes on purpose from filling a disk.
+LOG_SECONDS = 10.0
+LOG_GAP = 1.0
 REMEMBERED = 100  # The blocks of which the health page knows when they were.
-LOG_GAP = 1.0  # and one for all places together, so that nobody can fill a disk with them.
 
 STDLIB = sysconfig.get_path("stdlib")
 PACKAGES = ("site-packages", "dist-packages")
@@ -49,7 +48,7 @@ PACKAGES = ("site-packages", "dist-packages")
 
 @dataclass(frozen=True)
 class Sample:
-    """What the loop's thread was doing when the loop was late."""
+    """The stack of the loop's thread during a block."""
 
     place: str
     stack: traceback.StackSummary
@@ -57,17 +56,17 @@ class Sample:
 
 @dataclass
 class Blocks:
-    """How often, and how long at most, the loop has been held since the process began."""
+    """The number of blocks since the process began, the longest and the last one."""
 
     count: int = 0
     longest: float = 0.0
     last_place: str = ""
-    # When the last ones ended, by the monotonic clock, and how many seconds each took.
+    # When the last blocks ended, by the monotonic clock, and how many seconds each took.
     last: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
 
 class Watchdog:
-    """Watches the loop that it is made in, until that is closed or `stop` is called."""
+    """Watches the running event loop, until that is closed or `stop` is called."""
 
     def __init__(self) -> None:
         self.blocks = Blocks()
@@ -75,11 +74,12 @@ class Watchdog:
         self._loop_thread = threading.get_ident()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-        self._began = self._cpu_began = 0.0  # When the loop was last given a callback.
-        self._answered: float | None = 0.0  # When it has called that. None: not yet.
-        self._sample: Sample | None = None  # Of the present block, once it is one.
-        self._is_logged = False  # The present block.
-        self._logged: dict[str, float] = {}  # By place, within LOG_SECONDS.
+        # The times when the loop was last given a callback, and when it called that (None: not yet).
+        self._began = self._cpu_began = 0.0
+        self._answered: float | None = 0.0
+        self._sample: Sample | None = None  # Of the current block, if there is one.
+        self._is_logged = False  # Whether the current block is.
+        self._logged: dict[str, float] = {}  # The last log line of each place.
         self._last_log = -LOG_GAP
         self._unlogged = 0
 
@@ -99,26 +99,26 @@ class Watchdog:
         _watchdogs.pop(self._loop, None)
 
     def _tick(self, now: float, cpu: float, *, late: float, cpu_since: float) -> None:
-        """Look after the loop. This thread itself is `late` by so many seconds."""
+        """Check the loop, and give it the next callback. `late` is the delay of this thread."""
         is_late = late >= LIMIT
         is_busy = cpu_since >= LIMIT
         if self._answered is None:
             if is_late and not is_busy:
-                self._began += late  # All of the process stood still.
+                self._began += late  # The whole process stood still.
             self._wait(now - self._began, cpu - self._cpu_began)
             return
         if self._sample:
             self._end(self._sample, self._answered - self._began, cpu - self._cpu_began)
         elif is_late and is_busy and (sample := self._look(is_busy=True)):
-            # A call into C has kept the interpreter: no sign of life could be missed.
+            # A call into C has kept the interpreter, so this thread could not see the block.
             self._end(sample, late, cpu_since)
         self._sample, self._is_logged = None, False
         self._began, self._cpu_began, self._answered = now, cpu, None
-        with suppress(RuntimeError):  # It has been closed since.
+        with suppress(RuntimeError):  # The loop has been closed meanwhile.
             self._loop.call_soon_threadsafe(self._answer)
 
     def _wait(self, seconds: float, cpu: float) -> None:
-        """The loop has not answered for so long, and the process has used so much CPU time."""
+        """Handle a loop that has not answered for `seconds`, and a process that has used `cpu`."""
         if self._sample is None and seconds >= LIMIT:
             self._sample = self._look(is_busy=cpu >= LIMIT)
             if self._sample is None:
@@ -128,15 +128,15 @@ class Watchdog:
             self._log(self._sample, f"has been held for {seconds:.1f} s", cpu)
 
     def _answer(self) -> None:
-        """The sign of life: the loop calls this when it comes round."""
+        """Note the time. The loop calls this when no code blocks it."""
         self._answered = time.monotonic()
 
     def _look(self, *, is_busy: bool) -> Sample | None:
-        """What holds the loop. None if it only waits for a CPU."""
+        """Return the stack that holds the loop. None: the process only waits for a CPU."""
         frames = sys._current_frames()
         running = list(_inside_loop(frames.get(self._loop_thread)))
         if not running and is_busy:
-            # The loop waits for the interpreter, which calls into C may keep for themselves.
+            # The loop waits for the interpreter's lock, which a call into C may keep.
             running = self._running_elsewhere(frames)
         if not running:
             return None
@@ -150,7 +150,7 @@ class Watchdog:
         )
 
     def _running_elsewhere(self, frames: dict[int, FrameType]) -> list[FrameType]:
-        """The stack of another thread that is in our code, or a library's, and not waiting."""
+        """Return the stack of another thread that runs our code or a library's."""
         for thread, frame in frames.items():
             if thread not in {self._loop_thread, threading.get_ident()} and not _is_stdlib(frame):
                 return list(_outwards(frame))
@@ -173,11 +173,11 @@ class Watchdog:
             self._unlogged += 1
             return
         self._logged[sample.place] = self._last_log = now
-        more = f" Times that were not logged since the last line: {self._unlogged}."
+        more = f" Blocks that were not logged since the last line: {self._unlogged}."
         if logger.isEnabledFor(logging.WARNING):
             message = (
-                "The event loop %s at %s. Meanwhile the process has used %.2f s of CPU time; the "
-                "rest it has waited, for something or for a CPU.%s"
+                "The event loop %s at %s. Meanwhile the process has used %.2f s of CPU time; for"
+                " the rest it has waited.%s"
             )
             args = (what, sample.place, cpu, more if self._unlogged else "")
             # The stack is not this thread's, so `stack_info=True` would log the wrong one. In
@@ -198,7 +198,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _inside_loop(innermost: FrameType | None) -> Iterator[FrameType]:
-    """The frames of what the loop has called. None while it waits for something to do."""
+    """Yield the frames of code that the loop has called; none while the loop is idle."""
     for frame in _outwards(innermost):
         name, file = frame.f_code.co_name, frame.f_code.co_filename
         if name == "_run_once" and file == asyncio.base_events.__file__:
@@ -214,7 +214,7 @@ def _is_stdlib(frame: FrameType) -> bool:
 
 
 class Watched:
-    """ASGI middleware: the loop that calls `application` is watched from the first call on."""
+    """ASGI middleware: start a watchdog for the loop with the first call of `application`."""
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
         self._application = application
@@ -231,5 +231,5 @@ _watchdogs: dict[asyncio.AbstractEventLoop, Watchdog] = {}
 
 
 def present() -> list[Watchdog]:
-    """The watchdogs of this process. A server has one."""
+    """Return the watchdogs of this process. A server has one event loop, and so one watchdog."""
     return list(_watchdogs.values())
