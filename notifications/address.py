@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-SUBNET_V6 = 64  # The smallest network that a customer gets: they can use all its addresses.
+SUBNET_V6 = 64  # The smallest network that a customer gets. They can use all its addresses.
 
 
 def client_address(request: HttpRequest) -> str | None:

@@ -1,7 +1,7 @@
-"""Sign-in: how often it may fail, what it may cost, and what the user hears of it.
+"""Protect sign-in: limit failures, limit the cost of password checks, notify users of attacks.
 
 django-axes counts failed sign-ins in the database, so that all web processes agree.
-`throttle` says how many are allowed; `slots` and `hashing` bound how many passwords are
-checked at once; `notice` tells users of failures with their name; `prune` deletes old rows.
-Nothing in the apps knows of it: a project that copies them may protect its sign-in differently.
+`throttle` sets the limits of failures; `slots` and `hashing` limit how many passwords are
+checked at once; `notice` notifies users of failures with their name; `prune` deletes old rows.
+The apps do not depend on this package, so a project that copies them may use another one.
 """

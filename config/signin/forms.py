@@ -1,4 +1,4 @@
-"""The sign-in forms of the site and of the admin, with a bound for the password's length."""
+"""The sign-in forms of the site and of the admin, with a maximum length of the password."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.validators import MaxLengthValidator
 
-MAX_PASSWORD = 4096  # Django's own bound for passwords in its other forms of old.
+MAX_PASSWORD = 4096  # characters, as in a fix of Django for costly hashes of long passwords
 
 
 class BoundedPassword:
-    """Refuses a longer password before anybody hashes it."""
+    """Refuses a password over MAX_PASSWORD before it is hashed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

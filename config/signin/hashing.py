@@ -1,6 +1,6 @@
-"""The password hasher of Django, of which only so many run at once in one process.
+"""Django's password hasher with a limit of hashes that run at once in one process.
 
-A hash is half a second of one core by design. Waiting for it costs nothing.
+By design a hash takes a core for half a second. A thread that waits for its turn takes none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _slots = BoundedSemaphore(settings.SIGNIN_HASHES)
 
 
 class BoundedPBKDF2PasswordHasher(PBKDF2PasswordHasher):
-    """The same algorithm under the same name: it reads and writes the same hashes."""
+    """Has the algorithm and the name of its base, so both read each other's hashes."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with _slots:

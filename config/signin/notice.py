@@ -1,6 +1,7 @@
-"""What users hear of failed attempts to sign in with their name: a notification a day at most.
+"""Notify users of failed attempts to sign in with their name, once a day at most.
 
-They get it as soon as there are some failures, and when they next sign in if there were more.
+A user gets the notification after WORTH_TELLING failures; and at the next sign-in, if there were
+that many again since the last notification.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 TYPE = "signin.failed"
-WORTH_TELLING = 5  # Fewer failures than this are typing errors.
+WORTH_TELLING = 5  # Fewer failures are typing errors.
 PAUSE = timedelta(days=1)  # between two notifications
-KEPT = timedelta(days=7)  # Days for which failures are kept, to be counted here.
+KEPT = timedelta(days=7)  # How long failures are kept, to be counted here.
 
 
 def register() -> None:
@@ -37,35 +38,36 @@ def register() -> None:
 
 
 def failed(name: str, address: str | None) -> None:
-    """Count a failure with the name of an active user, and tell them if it is worth it.
+    """Count a failure with the name of an active user, and notify them of several.
 
-    Names that nobody has are not kept: anybody could fill the table with them.
+    Other names are not stored, because anybody could fill the table with them.
     """
     users = get_user_model()
     user = users._default_manager.filter(**{users.USERNAME_FIELD: name}, is_active=True).first()
     if user is not None:
         AccessFailureLog.objects.create(username=name, ip_address=address)
-        _tell(user)
+        _notify(user)
 
 
 def signed_in(user: User) -> None:
-    """Tell `user` of failures before this sign-in of which they have not heard."""
-    _tell(user)
+    """Notify `user` of failures before this sign-in, if no notification has mentioned them."""
+    _notify(user)
 
 
-def _tell(user: User) -> None:
+def _notify(user: User) -> None:
     if _failures(user, timezone.now() - KEPT).count() < WORTH_TELLING:
         return
     name = access.user_stream(user)
     with atomic():
-        current_cursor(name)  # Makes the stream, if nobody has written to it yet.
-        # Locked, so that of two failures at once one tells the user.
+        current_cursor(name)  # Creates the stream if it does not exist yet.
+        # Locked, so that two failures at once cause one notification.
         stream = Stream.objects.select_for_update().get(name=name)
-        told = Event.objects.filter(stream=stream, type=TYPE).order_by("-offset").first()
+        last_notice = Event.objects.filter(stream=stream, type=TYPE).order_by("-offset").first()
         now = timezone.now()
-        if told is not None and told.at > now - PAUSE:
+        if last_notice is not None and last_notice.at > now - PAUSE:
             return
-        failures = _failures(user, max(told.at, now - KEPT) if told else now - KEPT)
+        since = max(last_notice.at, now - KEPT) if last_notice else now - KEPT
+        failures = _failures(user, since)
         if (times := failures.count()) < WORTH_TELLING:
             return
         last = failures.order_by("-attempt_time")[0]

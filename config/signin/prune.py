@@ -1,4 +1,4 @@
-"""Delete what sign-ins have left in the database when it no longer counts."""
+"""Delete rows of django-axes that no longer count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from config.signin import limits, notice, throttle
 
 
 def prune() -> None:
-    """beat calls it each hour. Deleting twice does no harm."""
+    """Delete old rows. beat calls this each hour, and two calls at once do no harm."""
     now = timezone.now()
     for model, age in (
         (AccessAttempt, limits.COOL_OFF),

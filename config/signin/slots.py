@@ -1,8 +1,8 @@
-"""A bounded queue for the forms that check a password, so that they hold up nothing else.
+"""A bounded queue for requests that check a password, so that they delay no other request.
 
-`hashing` alone would bound the processor's work, too. But each request that waits there holds a
-thread and a connection to the database, and fifty of them would use up a pool. Here they wait
-before they have taken a connection, one after another, and few of each client.
+`hashing` alone would limit the work of the processor as well. But a request that waits there
+holds a thread and a connection to the database, and fifty of them would use up a pool. Here
+requests wait before they take a connection, in turn, and only a few of each client.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 FORMS = ("login", "admin:login", "admin:password_change")
-MAX_BYTES = 64 * 1024  # A name, a password of 4096 characters and a token are far below.
-MAX_WAITING = 20  # in one process: the last waits for about ten seconds
-MAX_OF_CLIENT = 5  # of one address. They are in turn, so nobody guesses past a limit.
+MAX_BYTES = 64 * 1024  # A name, a password of 4096 characters and a CSRF token take far less.
+MAX_WAITING = 20  # in one process; the last of them waits for about ten seconds
+MAX_OF_CLIENT = 5  # of one address. They run in turn, so that each sees the failures before it.
 RETRY_SECONDS = 5
 
 
 class Busy(Exception):
-    """There is no room to wait in."""
+    """The queue is full, for this client (429) or for everybody (503)."""
 
-    def __init__(self, code: int) -> None:
-        self.code = code  # The status of the answer.
+    def __init__(self, status: int) -> None:
+        self.status = status
 
 
 class Slots:
-    """Of one event loop: at most `at_once` inside, and the others wait in turn."""
+    """The queue of one event loop: at most `at_once` requests run, and the others wait in turn."""
 
     def __init__(self, at_once: int) -> None:
         self._semaphore = asyncio.Semaphore(at_once)
@@ -49,7 +49,7 @@ class Slots:
 
     @asynccontextmanager
     async def enter(self, client: str | None) -> AsyncIterator[None]:
-        """Wait for a turn. Raises Busy at once when too many wait already."""
+        """Wait for a slot. Raise Busy at once if too many requests wait already."""
         if self._clients[client] >= MAX_OF_CLIENT:
             raise Busy(429)
         if self._clients.total() >= MAX_WAITING:
@@ -60,11 +60,11 @@ class Slots:
                 yield
         finally:
             self._clients[client] -= 1
-            self._clients += Counter()  # Forgets those at zero.
+            self._clients += Counter()  # Removes clients whose count is zero.
 
 
 class SignInSlots:
-    """Middleware. After LocaleMiddleware, for the language; before all that asks the database."""
+    """Middleware, after LocaleMiddleware for the language, and before any that needs the database."""
 
     async_capable = sync_capable = True
 
@@ -77,7 +77,7 @@ class SignInSlots:
     def __call__(self, request: HttpRequest) -> Any:
         if iscoroutinefunction(self):
             return self._answer(request)
-        # Under WSGI every request has a thread anyway: `hashing` bounds the work.
+        # Under WSGI every request has a thread anyway, and `hashing` limits the work.
         return _too_large(request) or self._get_response(request)
 
     async def _answer(self, request: HttpRequest) -> Any:
@@ -91,7 +91,7 @@ class SignInSlots:
             async with slots.enter(client_network(request)):
                 return await self._get_response(request)
         except Busy as busy:
-            return _busy(request, busy.code)
+            return _busy(request, busy.status)
 
 
 def _checks_password(request: HttpRequest) -> bool:
@@ -116,8 +116,8 @@ def _too_large(request: HttpRequest) -> HttpResponse | None:
     return errors.answer(request, 413, _("Too large"), reason % {"size": MAX_BYTES // 1024})
 
 
-def _busy(request: HttpRequest, code: int) -> HttpResponse:
+def _busy(request: HttpRequest, status: int) -> HttpResponse:
     reason = _("Too many people are signing in at this moment. Try again in a few seconds.")
-    answer = errors.answer(request, code, _("Too many attempts"), reason)
+    answer = errors.answer(request, status, _("Too many attempts"), reason)
     answer.headers["Retry-After"] = str(RETRY_SECONDS)
     return answer

@@ -1,13 +1,13 @@
-"""How often sign-in may fail: django-axes with a limit for each of three counts.
+"""Limit failed sign-ins: django-axes with a limit for each of three counts.
 
-- Name and address together: 5. A person who mistypes notices; nobody else is affected.
-- Address: 30. An attacker who tries many names is stopped, an office behind one address is not.
-- Name: 50 from all addresses. This slows an attacker who has many addresses. An address from which
-  the user has signed in within 30 days is exempt: nobody can lock users out of the
-  places where they work.
+- Name and address together: 5. Only a person who mistypes is affected.
+- Address: 30. This stops an attacker who tries many names, but not an office with one address.
+- Name: 50 from all addresses. This slows an attacker with many addresses. Addresses from which
+  the user has signed in within 30 days are exempt, so nobody can lock users out of the places
+  where they work.
 
-A count forgets after 15 minutes without another failure. Attempts while locked out are not
-counted, so nobody can prolong a lock, and run no password hasher.
+A count ends after 15 minutes without another failure. Attempts during a lock are not counted,
+so nobody can prolong it, and they run no password hasher.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KNOWN_FOR = timedelta(days=30)  # Days for which an address of a successful sign-in is known.
+KNOWN_FOR = timedelta(days=30)  # How long an address of a successful sign-in is known.
 
 
 class Count(NamedTuple):
@@ -68,17 +68,17 @@ class Backend(AxesStandaloneBackend):  # type: ignore[misc]
 
 
 class Handler(AxesDatabaseHandler):  # type: ignore[misc]
-    """Axes' own counts in the database, each with its own limit; and what is said of them."""
+    """Gives each count of Axes its own limit, and logs and reports failures."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """The count nearest to its limit, scaled to the limit that Axes compares it with."""
+        """Return the count nearest to its limit, scaled to the one limit that Axes knows."""
         return max(
             count.failures * PAIR_FAILURES // count.limit
             for count in self._counts(request, credentials)
         )
 
     def retry_after(self, request: HttpRequest, credentials: dict[str, Any] | None) -> int:
-        """Seconds after which the client may try again, if nobody fails meanwhile."""
+        """Return the seconds until the client may try again, without further failures."""
         ends = [
             (count.newest + COOL_OFF - timezone.now()).total_seconds()
             for count in self._counts(request, credentials)
@@ -99,7 +99,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
         was_locked = getattr(request, "axes_locked_out", False)
         super().user_login_failed(sender, credentials, request, **kwargs)
         if was_locked:
-            return  # It is not counted, and its lock was logged when it began.
+            return  # It is not counted, and the lock was logged when it began.
         name, address = get_client_username(request, credentials) or "", client_address(request)
         # repr() escapes control characters and characters that change the direction of text.
         logger.warning("Sign-in failed: name %r, address %s.", name[:150], address)
@@ -122,7 +122,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
     def reset_user_attempts(
         self, request: HttpRequest, credentials: dict[str, Any] | None = None
     ) -> int:
-        """Forget what the user has mistyped at this address, and nothing else.
+        """Delete the failures of this name and address only.
 
         Otherwise attackers could reset the count of their address with an account of their own.
         """
@@ -140,12 +140,12 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
 
 
 def _forget_browser(request: HttpRequest) -> None:
-    """Clients choose these headers freely: kept, each would be a row of its own."""
+    """Drop headers that the client chooses. Axes would store a row for each new value."""
     request.axes_user_agent = request.axes_http_accept = ""  # type: ignore[attr-defined]
 
 
 def _is_known(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
-    """Whether the user of that name has lately signed in from the client's address."""
+    """Return whether the user of that name has recently signed in from the client's address."""
     known: bool = AccessLog.objects.filter(
         username=get_client_username(request, credentials),
         ip_address=client_network(request),
@@ -155,15 +155,15 @@ def _is_known(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
 
 
 def client_network(request: HttpRequest) -> str | None:
-    """For AXES_CLIENT_IP_CALLABLE: the client's IPv4 address, or its IPv6 network."""
+    """Return the client's IPv4 address, or its IPv6 network (AXES_CLIENT_IP_CALLABLE)."""
     found = client_address(request)
     return None if found is None else network(found)
 
 
 def locked_out(request: HttpRequest, *_given: Any) -> HttpResponse:
-    """For AXES_LOCKOUT_CALLABLE: the page that says when to try again."""
+    """Return a page that says when to try again (AXES_LOCKOUT_CALLABLE)."""
     handler = AxesProxyHandler.get_implementation()
-    # Axes passes the credentials, too, and under ASGI in the wrong place.
+    # Axes passes the credentials as well, but under ASGI in the wrong position.
     credentials = getattr(request, "axes_credentials", None)
     seconds = handler.retry_after(request, credentials)
     minutes = math.ceil(seconds / 60)
