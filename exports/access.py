@@ -39,9 +39,9 @@ def own_and_shared(user: User, teams: Collection[Group] | QuerySet[Group]) -> Qu
 
 
 def listed(exports: QuerySet[Export]) -> QuerySet[Export]:
-    """`exports` for a list: without what was asked for, which is large and shown on no list.
+    """Return `exports` for a list: without `params`, which are large and shown on no list.
 
-    `list_of` is the model whose admin list an export is of; None for another export.
+    The annotation `list_of` is the model of the admin list that was exported, or None.
     """
     return exports.defer("params").annotate(list_of=KT("params__changelist__model"))
 

@@ -48,7 +48,7 @@ def append_lines(export_id: uuid.UUID, lines: Sequence[dict[str, Any]]) -> None:
 
 
 def counted(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What an UPDATE sets in an export whose log is given `lines`, dropped ones included."""
+    """Return the fields of an UPDATE that counts `lines` in the log, dropped ones included."""
     size = sum(map(line_bytes, lines))
     return {"log_lines": F("log_lines") + len(lines), "log_bytes": F("log_bytes") + size}
 

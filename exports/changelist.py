@@ -83,7 +83,7 @@ def check_permission(
 
 
 def _check_permission(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> None:
-    # The site first, as for its pages: a user may keep permissions, and be no staff any more.
+    # The site first, as its pages do: a user who is no longer staff may still have permissions.
     if admin.site.has_permission(request) and model_admin.has_view_permission(request):
         return
     name = model_admin.model._meta.verbose_name_plural
@@ -212,7 +212,7 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
         *(IncorrectLookupParameters, DisallowedModelAdminLookup, SuspiciousOperation),
         TypeError,  # Django sorts a slice, or what is no queryset.
         NotSupportedError,
-        OverflowError,  # A year that Python does not have.
+        OverflowError,  # A year beyond Python's calendar.
     ) as error:
         raise InvalidSelection(
             spoken("The list's filters cannot be read: %(problem)s", problem=error)

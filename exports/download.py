@@ -156,9 +156,9 @@ def _headers(export: Export) -> dict[str, str]:
 
 
 def _record(request: HttpRequest, export: Export, part: ranges.Range | None) -> None:
-    """Write down who was given bytes: one row for a user, an address and an hour.
+    """Record the download in one row for each user, address and hour.
 
-    Any number of processes may do so at once: each request is counted in one row.
+    Several processes may record at once: they count in the same row.
     """
     user, address, now = user_of(request), client_address(request), timezone.now()
     slot = f"{_hour(now)} {address} {key_name(user.pk)}"
@@ -173,14 +173,14 @@ def _record(request: HttpRequest, export: Export, part: ranges.Range | None) -> 
         more["range"] = ""
     if rows.update(**more):
         return
-    asked = "".join(request.headers["Range"].split()) if part else ""
-    first = {"user": user, "address": address, "range": asked, "bytes": size}
+    wanted = "".join(request.headers["Range"].split()) if part else ""
+    first = {"user": user, "address": address, "range": wanted, "bytes": size}
     try:
         with atomic():
             Download.objects.create(export=export, slot=slot, last_at=now, **first)
-            details = {"rows": export.rows_done, "bytes": export.bytes, "range": asked}
+            details = {"rows": export.rows_done, "bytes": export.bytes, "range": wanted}
             record_action(Action.EXPORT_DOWNLOADED, export, details=details)
-    except IntegrityError:  # Another process has just made it.
+    except IntegrityError:  # Another process has just made this row.
         rows.update(**more)
 
 

@@ -77,10 +77,10 @@ class OptionsForm(forms.Form):
 
     @classmethod
     def by_language(cls) -> dict[str, Any]:
-        """What is chosen for a reader who has not chosen yet.
+        """Return the preselected options for the reader's language.
 
         Where decimals have a comma, spreadsheets split a CSV at semicolons. Only forms know the
-        reader's language: the API and the command keep the default.
+        reader's language; the API and the command keep the default.
         """
         return {"delimiter": ";"} if get_format("DECIMAL_SEPARATOR") == "," else {}
 
@@ -92,7 +92,7 @@ class OptionsForm(forms.Form):
 
     @classmethod
     def fresh(cls) -> OptionsForm:
-        """The form for a reader who has not chosen yet."""
+        """Return the form with the preselected options."""
         return cls(initial=cls.by_language())
 
     @property
@@ -106,7 +106,7 @@ class OptionsForm(forms.Form):
         return {name: value for name, value in ticked.items() if value != options.DEFAULTS[name]}
 
     def asked_of(self, format: str) -> dict[str, Any]:  # noqa: A002 - the field's name
-        """Return `asked` without what nobody chose: a delimiter of the language's, for Excel."""
+        """Return `asked`, without the preselected delimiter if `format` takes none."""
         untouched = {} if "delimiter" in options.BY_FORMAT.get(format, ()) else self.by_language()
         return {n: value for n, value in self.asked.items() if untouched.get(n) != value}
 

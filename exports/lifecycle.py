@@ -123,8 +123,8 @@ def request_once(
     While an export of the same question of theirs is under way, that one; False. `asked` is
     what `question.checked` takes, which raises RequestError, naming the field that is wrong,
     or NotPermitted. `team`, the id of one of theirs, sees the export, too; its rows are still
-    those that `user` may see. Raises OverLimit when they have asked for as much as they may, or
-    when as many of their requests were refused.
+    those that `user` may see. Raises OverLimit when they have reached a limit of requests,
+    of refused requests or of stored bytes.
     Who claims it in the same transaction says `enqueue=False`: no worker needs to hear of it.
     """
     with refusals.counted(user):
@@ -228,8 +228,8 @@ def cancel(export: Export, *, by: User | None = None) -> None:
     """
     lines = _asked("Cancelled", by)
     with _locked(export):
-        if export.status == Status.CANCELLING:  # Asked twice is asked.
-            return
+        if export.status == Status.CANCELLING:
+            return  # A second request changes nothing.
         if export.status in {Status.RUNNING, Status.PAUSING}:
             move(export, Status.CANCELLING, "export.cancelling", lines=lines)
         else:
@@ -388,8 +388,8 @@ def hand_over(
 ) -> None:
     """Put the export back for another worker, finished parts kept, and those `claimed` opened.
 
-    Who helps gives its part back, too, at its next report. Without `waits_for`, another worker is
-    told at once; else `rescue` tells one when there is room.
+    Who helps gives its part back, too, at its next report. Without `waits_for`, another worker gets
+    a message at once; else `rescue` sends one when there is room.
     """
     try:
         with atomic():
@@ -473,7 +473,7 @@ def _lost_workers(count: int, last: str) -> Sentence:
 def _enqueue_forgotten() -> int:
     """Enqueue what waits and the broker does not know of. Twice does no harm: see claim."""
     stale = Now() - timedelta(seconds=FORGOTTEN_SECONDS)
-    # One that waits for room would be refused by every worker.
+    # No worker could claim an export that waits for room.
     queued = Export.objects.filter(status=Status.QUEUED, waits_for=Wait.NOTHING)
     never = queued.filter(enqueued_at=None)
     waiting = queue.waiting()

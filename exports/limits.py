@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WINDOW_SECONDS = 60
 DAY_SECONDS = 24 * 3600
 
-# How often one export may be resumed.
+# How often one export may be resumed. Each time leaves events and a row.
 MOST_RESUMES = 100
 
 
@@ -89,7 +89,10 @@ def _check_day(user: User) -> None:
 
 
 def _wait(user: User, allowed: int, window: int) -> int:
-    """Return the seconds until `user` has asked for fewer than `allowed` in `window`; 0 for now."""
+    """Return the seconds until `user` may request another export; 0 for now.
+
+    That is when fewer than `allowed` requests are younger than `window` seconds.
+    """
     if not allowed:
         return 0
     newest = Export.objects.filter(owner=user).order_by("-created_at")

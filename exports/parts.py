@@ -173,7 +173,7 @@ def finish(part: Part, *, file: str, crc32: int) -> None:
 
 
 def forget_files(export: Export) -> None:
-    """Its parts are not in storage any more, and take no room."""
+    """Note that the parts of `export` are no longer in storage, so that they take no room."""
     export.parts.exclude(file="").update(file="")
 
 

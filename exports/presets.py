@@ -35,7 +35,7 @@ def remember(asked: Question) -> None:
     params = {name: value for name, value in asked.params.items() if name != "changelist"}
     if "changelist" in asked.params and (before := last(asked.owner, asked.exporter)):
         with_filters = params | {k: v for k, v in before.params.items() if k == "filters"}
-        # Each was small enough alone, when it was requested.
+        # Each part was small enough when it was requested, but together they may be too large.
         params = with_filters if sizes.size_of(with_filters) <= sizes.MAX_PARAMS else params
     _save(replace(asked, team=None), LAST, params)
 
@@ -56,7 +56,7 @@ def of_the_page(owner: User, exporter: str) -> QuerySet[Preset]:
 
 
 def listed(found: QuerySet[Preset]) -> QuerySet[Preset]:
-    """`found` for a list: without `params`, and with whether each selects rows of an admin list."""
+    """Return `found` without `params`. `is_of_a_list` says whether one is of an admin list."""
     is_of_a_list = ExpressionWrapper(Q(params__has_key="changelist"), BooleanField())
     return found.defer("params").annotate(is_of_a_list=is_of_a_list)
 

@@ -220,14 +220,14 @@ def _short(text: str) -> str:
 def estimated(asked: Question, count: int) -> Estimate | None:
     """Size and time of `count` rows, by past runs of the exporter; None without any.
 
-    Where each user may see other rows, by their own: how wide the rows of others are, is not told.
+    Where users see different rows, only the owner's runs count: the width of rows is a secret, too.
     """
     past = Export.objects.filter(
         exporter=asked.exporter, format=asked.format, status=Status.SUCCEEDED, rows_done__gt=0
     ).order_by("-finished_at")
     if has_own_scope(registry.get(asked.exporter)):
         past = past.filter(owner=asked.owner)
-    # Of what they were asked for, only which columns.
+    # Of the parameters only the columns are loaded.
     past = past.defer("params").annotate(chosen=F("params__columns"))
     is_packed = bool(asked.options.get("gzip"))
     runs = [run for run in past[:PAST_RUNS] if bool(run.options.get("gzip")) == is_packed]

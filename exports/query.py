@@ -50,10 +50,10 @@ MAX_DIGITS = 400  # More than a double has: no column that a filter compares is 
 
 
 def offered(user: User, name: str) -> Exporter:
-    """The exporter `name`, if `user` may run it, for somebody who names it.
+    """Return the exporter `name`, which a request names. Raise UnknownExporter.
 
-    Raises UnknownExporter. It says the same of one that `user` may not run as of one that is
-    not there, and lists those that they may run.
+    The error is the same for an exporter that `user` may not run and for one that does not
+    exist. It lists the exporters that `user` may run.
     """
     available = {exporter.name: exporter for exporter in registry.available(user)}
     if name not in available:
@@ -62,9 +62,10 @@ def offered(user: User, name: str) -> Exporter:
 
 
 def permitted(user: User, name: str) -> Exporter:
-    """The exporter `name`, if `user` may run it, for somebody who sees an export of it.
+    """Return the exporter `name` of an existing export, which the reader of the error may see.
 
-    Raises NotPermitted, which names its label; UnknownExporter if it is not there any more.
+    Raise NotPermitted, with the exporter's label, if `user` may not run it, and UnknownExporter
+    if it does not exist any more.
     """
     try:
         exporter = registry.get(name)
@@ -249,7 +250,7 @@ def _queryset_of(made: FilterSet) -> QuerySet[Any]:
 
 
 def _check_patterns(made: FilterSet, found: QuerySet[Any]) -> None:
-    """Raises InvalidFilter for a regular expression that `found` may not or cannot match."""
+    """Raise InvalidFilter for a regular expression that `found` may not or cannot match."""
     for name, field in made.form.fields.items():
         texts = [
             text
@@ -337,7 +338,7 @@ def filterset(
 def _check_names(
     exporter: Exporter, filters: Mapping[str, Any], data: QueryDict, known: Mapping[str, bool]
 ) -> None:
-    """Raises InvalidFilter for a name that is not `known`, or that has several values but one."""
+    """Raise InvalidFilter for an unknown name, and for several values where one is allowed."""
     if unknown := filters.keys() - known.keys():
         raise InvalidFilter(
             spoken(
@@ -371,7 +372,7 @@ def _not_valid(name: str, problem: Sentence) -> Sentence:
 
 
 def _values(value: Any) -> Iterator[Any]:
-    """The values that a filter was given: a range has two, a list several."""
+    """Yield the single values of a filter: a range has two, a list several."""
     if isinstance(value, slice):
         yield from (value.start, value.stop)
     elif isinstance(value, list | tuple):
@@ -381,7 +382,7 @@ def _values(value: Any) -> Iterator[Any]:
 
 
 def _out_of_range(value: Any) -> Sentence | None:
-    """Why no database can compare a column with `value`; None if one can."""
+    """Return why no database can compare a column with `value`; None if it can."""
     # 1e300000 is short, and as an integer it would keep the whole process busy for seconds.
     if isinstance(value, Decimal) and (not value.is_finite() or value.adjusted() > MAX_DIGITS):
         return spoken("the number is too large.")
@@ -405,7 +406,7 @@ def _form_data(filters: Mapping[str, Any]) -> QueryDict:
 
 
 def _check_number_of_values(name: str, texts: Sequence[str]) -> None:
-    # Also of a text that may be a list: no filter of one value takes a thousand commas.
+    # A text may be a list as well. No filter of a single value takes a thousand commas.
     number = max(len(texts), *(text.count(",") + 1 for text in texts))
     if number > sizes.MAX_VALUES:
         raise InvalidFilter(

@@ -102,7 +102,8 @@ def _uncuttable(queryset: Any) -> Iterator[str]:
 def get(name: str) -> Exporter:
     """The exporter of that name. Raises UnknownExporter, which lists the names there are.
 
-    For developers and operators: who asks over a page or the API is told by `query.offered`.
+    For developers and operators, since it names all exporters. Pages and the API use
+    `query.offered`.
     """
     try:
         return _exporters[name]
@@ -111,7 +112,7 @@ def get(name: str) -> Exporter:
 
 
 def unknown(name: str, known: Iterable[str]) -> UnknownExporter:
-    """What is said of a `name` that is none of the `known` ones."""
+    """Return the error for a `name` that is not among the `known` ones."""
     names = ", ".join(sorted(known)) or spoken("none")
     return UnknownExporter(
         spoken('There is no exporter "%(name)s". There are: %(known)s.', name=name, known=names)
@@ -119,7 +120,7 @@ def unknown(name: str, known: Iterable[str]) -> UnknownExporter:
 
 
 def may_run(exporter: Exporter, user: User | AnonymousUser) -> bool:
-    """Whether `user` may run `exporter`. Nobody who is deactivated may, whatever it says."""
+    """Return whether `user` may run `exporter`. Deactivated users may run none."""
     return user.is_active and exporter.has_permission(user)
 
 

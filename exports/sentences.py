@@ -107,5 +107,5 @@ def storable(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """The first LONGEST characters of `text`, and a sign where there were more."""
+    """Return the first LONGEST characters of `text`, with an ellipsis if there were more."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

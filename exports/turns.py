@@ -36,7 +36,7 @@ def more_wait_than_helpers_make_room_for() -> bool:
 
 
 def _waiting() -> QuerySet[Export]:
-    # No worker could begin what waits for room.
+    # No worker could begin an export that waits for room.
     return Export.objects.filter(status=Status.QUEUED, waits_for=Wait.NOTHING)
 
 

@@ -212,7 +212,7 @@ class TokenAdmin(MachineOwnedAdmin):
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Not generic when it runs.
-    """Counts so many rows and no more, however long the table is. The rest has no pages."""
+    """Counts COUNTED rows at most. Further rows have no pages."""
 
     @cached_property
     def count(self) -> int:
@@ -221,13 +221,13 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Not generic when
 
 
 def _newest() -> QuerySet[AuditEntry]:
-    """The newest entries, in which anything may be looked for."""
+    """Return the newest entries, which are few enough to search without an index."""
     last = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     return AuditEntry.objects.filter(pk__gt=last - SEARCHED)
 
 
 class ActorFilter(admin.SimpleListFilter):
-    """Those who have acted lately. The search finds any other by the whole name."""
+    """Offers recent actors. The search finds any other actor by the whole name."""
 
     title = _("actor")
     parameter_name = "actor"
@@ -248,7 +248,7 @@ class ActorFilter(admin.SimpleListFilter):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(MachineOwnedAdmin):
-    """For who has the permission to view it; nobody has one to change it."""
+    """The audit trail, for users with the permission to view it. Nobody may change it."""
 
     list_display = [
         *("at", "action", "actor_name", "owner_name", "thing"),
@@ -267,7 +267,7 @@ class AuditEntryAdmin(MachineOwnedAdmin):
         count=SEARCHED_TEXT,
     )
     ordering = ["-pk"]
-    sortable_by = ()  # It is in the order of its keys, which needs no sorting.
+    sortable_by = ()  # The order of the keys needs no sorting.
     fields = [
         *("at", "action", "actor_name", "actor_key", "owner_name", "owner_key"),
         *("object_kind", "object_key", "object_label"),
@@ -281,7 +281,7 @@ class AuditEntryAdmin(MachineOwnedAdmin):
         queryset: QuerySet[AuditEntry],
         search_term: str,
     ) -> tuple[QuerySet[AuditEntry], bool]:
-        """Every word as a whole by an index, or as a part of what the newest entries say."""
+        """Find each word as a whole by an index, or as a part of a text of the newest entries."""
         for word in search_term.split():
             known = Q(actor_name=word) | Q(object_key=word)
             if _is_address(word):

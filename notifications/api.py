@@ -48,10 +48,10 @@ def _refusals_as_problems() -> Iterator[None]:
 
 
 class AuthenticateAsync(Authenticate):
-    """The same for asynchronous views: it asks the database, in the streams' own threads.
+    """Like `Authenticate`, for asynchronous views: it reads the database in the streams' threads.
 
-    A request that would be held open is refused before that, where its user is known to have
-    too many connections.
+    A request that would be held open is refused before that if its user is known and has too
+    many connections.
     """
 
     async def __call__(self, request: HttpRequest) -> Any:  # type: ignore[override]

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # They read.
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Authenticate(HttpBearer):
     """Sets `request.user`. Nobody: 401. A session without its CSRF token: 403.
 
-    A token that may only read gets a 403 for every other method. `problems` says why, in the
-    language of who asks.
+    A token that may only read gets a 403 for methods that are not safe. `problems` translates
+    the reason for the client.
     """
 
     openapi_description = (
@@ -61,7 +61,7 @@ class Authenticate(HttpBearer):
         except tokens.InvalidToken as error:
             attempts.record_refused(Action.TOKEN_REFUSED, About("token"), request)
             raise AuthenticationError(message=str(error)) from error
-        # The one place that asks: whatever starts, changes or deletes something is no GET.
+        # The only check of the scope. It is enough, because no GET starts, changes or deletes anything.
         if found.scope != TokenScope.FULL and request.method not in SAFE_METHODS:
             raise AuthorizationError(
                 message=gettext_noop(

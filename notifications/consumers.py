@@ -131,7 +131,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
     async def _identify(self) -> User | None:
         """Return the user, and count this as one of their connections."""
         connections = self._hub.connections
-        # First, as whoever: a change that comes while it is asked who this is would be missed.
+        # Entered without a user first. Otherwise a change of rights that comes while the user is
+        # looked up would be missed.
         self._hub.enter(self, None)
         connections.ensure_room()
         credentials = handshake.credentials(self.scope)
@@ -143,8 +144,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         return user
 
     async def _turn_away(self, refusal: TooManyConnectionsError) -> None:
-        # Only what was accepted can be closed with a code, and it keeps its descriptor until
-        # the client has answered. When too many are in that state, HTTP 403 has to do.
+        # Only an accepted socket can be closed with a code, and it keeps its descriptor until the
+        # client has answered. If too many are in that state, the answer is HTTP 403 instead.
         if not self._hub.connections.is_overrun:
             await self.accept(protocol.SUBPROTOCOL)
         await self.close(CloseCode.TRY_LATER, str(refusal))

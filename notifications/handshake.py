@@ -42,30 +42,30 @@ def authenticate(scope: Scope) -> User | None:
 
 
 def credentials(scope: Scope) -> bytes:
-    """The digest of what the client shows as proof of who it is."""
+    """Return a digest of the client's session cookie or bearer token."""
     headers = _headers(scope)
     return _digest(headers.get("authorization", ""), _session_key(headers))
 
 
 def credentials_of(request: HttpRequest) -> bytes:
-    """The same for a request: with the same cookie or token it is the same digest."""
+    """Like `credentials`, for a request. The same cookie or token has the same digest."""
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     return _digest(request.headers.get("Authorization", ""), session_key)
 
 
 def _digest(authorization: str, session_key: str | None) -> bytes:
-    # Any other scheme is for a proxy, which may have one password for everybody.
+    # Other schemes are for a proxy, which may have one password for all users.
     is_bearer = authorization.lower().startswith("bearer ")
     shown = authorization if is_bearer else session_key or ""
     return hashlib.blake2b(shown.encode(errors="replace"), digest_size=16).digest()
 
 
 def origin_is_allowed(scope: Scope) -> bool:
-    """Whether this is a page of ours, or a program that shows a token and no origin.
+    """Return whether the client is a page of this site, or a program with a token and no origin.
 
-    A page is ours as Django's CSRF check has it: same scheme, host and port, or an origin that
-    CSRF_TRUSTED_ORIGINS names. So a page that somebody has changed on its way, over http, opens
-    no socket of the site over https.
+    The rule is that of Django's CSRF check: same scheme, host and port, or an origin in
+    CSRF_TRUSTED_ORIGINS. So a page that was modified on its way over http opens no socket of the
+    site over https.
     """
     headers = _headers(scope)
     if "origin" not in headers:
@@ -78,11 +78,11 @@ def origin_is_allowed(scope: Scope) -> bool:
 
 def _is_own(scope: Scope, origin: str) -> bool:
     """Whether `origin` is that of the socket, and its host an allowed one."""
-    # What the proxy says of scheme and host counts here as for any request.
+    # As for any request, the headers of the proxy decide about scheme and host.
     scheme = {"wss": "https", "ws": "http"}.get(scope.get("scheme", "ws"))
     request = ASGIRequest({"path": "/", **scope, "method": "GET", "scheme": scheme}, BytesIO())
     if not request.headers.get("Host"):
-        return False  # Django would take the address of the server.
+        return False  # Django would use the address of the server instead.
     try:
         return origin == f"{request.scheme}://{request.get_host()}"
     except DisallowedHost:

@@ -44,7 +44,7 @@ MISSES = 3  # sweeps that found what no push had brought, while none came for th
 
 
 class Subscriber(Protocol):
-    """What the hub needs of who follows a stream. Neither may block or await."""
+    """What the hub needs of a subscriber. No method may block or await."""
 
     def pushed(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None: ...
 
@@ -58,8 +58,8 @@ class Hub:
         self._layer: Any = get_channel_layer(conf.CHANNEL_LAYER)
         self._followers: dict[str, set[Subscriber]] = {}
         self.connections = Connections()
-        # By the user's id, as text. A socket holds its user's, and a timer holds it when the
-        # socket has gone: whoever comes back finds it as they left it.
+        # By the user's id, as text. Each socket keeps a reference, and after its end a timer does:
+        # a user who reconnects has the allowance as it was.
         self._allowances: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
         self.turns_of_all = asyncio.Semaphore(RECHECKS)
         self.turns_of_named = asyncio.Semaphore(NAMED_RECHECKS)
@@ -242,7 +242,7 @@ class Hub:
                 self._drop("poison", error)
 
     def _drop(self, kind: str, error: Exception) -> None:
-        """Count a message that is not used. Somebody may send thousands: few are logged."""
+        """Count a message that is dropped. An attacker may send thousands, so few are logged."""
         self.counters[kind] += 1
         if (now := time.monotonic()) < self._complained_at + COMPLAINT_SECONDS:
             return
@@ -337,7 +337,7 @@ class Hub:
 
 
 def _let_go(_: Allowance) -> None:
-    """The end of a timer that has held it until now. By now it is full again."""
+    """Drop the timer's reference. By now the allowance is full again, as a new one would be."""
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

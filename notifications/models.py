@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.audit.actions import Action, Interface
 from notifications.writing import WrittenManager
 
-TOKEN_DAYS = 90  # For which a token is valid, unless its maker chose another time.
+TOKEN_DAYS = 90  # The default lifetime of a token.
 
 
 def new_epoch() -> str:
@@ -195,7 +195,7 @@ class Token(models.Model):
         verbose_name=_("user"),
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    # An HMAC of the user's password hash. With another password the token is not valid any more.
+    # An HMAC of the user's password hash: a new password ends the token.
     password_digest = models.CharField(max_length=64, editable=False)
     scope = models.CharField(
         _("scope"), max_length=4, choices=TokenScope, default=TokenScope.FULL, db_default="full"
@@ -203,7 +203,7 @@ class Token(models.Model):
     note = models.CharField(_("note"), max_length=100, blank=True, help_text=_("What uses it."))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires at"), default=default_expiry)
-    # When its user was told that it expires soon.
+    # When its user was warned that it expires soon.
     warned_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
 
@@ -219,11 +219,11 @@ class Token(models.Model):
 
 
 class AppendOnlyError(TypeError):
-    """Somebody's code tried to change or remove what the audit trail says."""
+    """Code tried to change or remove an entry of the audit trail."""
 
 
 class AppendOnly(models.QuerySet["AuditEntry"]):
-    """Rows that are added and read. The database refuses the rest, too: `audit.guard`."""
+    """Refuses to update and delete. Triggers of the database refuse it, too (`audit.guard`)."""
 
     def update(self, **_: Any) -> Never:
         raise AppendOnlyError("Entries of the audit trail are never changed.")
@@ -233,18 +233,18 @@ class AppendOnly(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """Who did what to what, when, and from where. Never changed.
+    """An action in the audit trail: actor, object, time and origin. Never changed.
 
-    People and things are kept as text, as they were called: an entry outlives them.
+    Users and objects are stored by key and name, because an entry outlives them.
     """
 
-    # By the database's clock: entries of several hosts are in one order.
+    # By the database's clock, so that entries of several hosts are in one order.
     at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
     action = models.CharField(_("action"), max_length=30, choices=Action)
-    # Empty where no user acts: a command, a worker, somebody who is not signed in.
+    # Empty if no user acts: for a command, a worker, or a client that is not signed in.
     actor_key = models.CharField(_("actor key"), max_length=200, blank=True)
     actor_name = models.CharField(_("actor name"), max_length=200, blank=True)
-    # Whose thing it was done to, where that is not the actor.
+    # The owner of the object, unless that is the actor.
     owner_key = models.CharField(_("owner key"), max_length=200, blank=True)
     owner_name = models.CharField(_("owner name"), max_length=200, blank=True)
     object_kind = models.CharField(_("object kind"), max_length=20, blank=True)
@@ -254,7 +254,7 @@ class AuditEntry(models.Model):
     user_agent = models.CharField(_("user agent"), max_length=200, blank=True)
     interface = models.CharField(_("interface"), max_length=10, choices=Interface)
     details = models.JSONField(_("details"), default=dict, encoder=DjangoJSONEncoder)
-    # Of entries of which only so many are written: no two have the same.
+    # Unique among entries whose number is limited (`audit.attempts`).
     slot = models.CharField(max_length=100, null=True, unique=True, editable=False)  # noqa: DJ001 - see above
 
     objects = WrittenManager.from_queryset(AppendOnly)()
@@ -265,7 +265,7 @@ class AuditEntry(models.Model):
         verbose_name_plural = _("audit trail")
         default_permissions = ["view"]
         ordering = ["-pk"]
-        # What people look for, the newest first.
+        # For the filters and searches of the admin, the newest entries first.
         indexes = [
             models.Index(fields=["at"], name="audit_at"),
             models.Index(fields=["action", "-id"], name="audit_action"),

@@ -49,7 +49,7 @@ COMPLAINTS = {
     "literal_error": gettext_noop("Input should be %(expected)s"),
     "enum": gettext_noop("Input should be %(expected)s"),
 }
-# Of one request, so that an answer never repeats all of what was sent.
+# Errors in one answer, and characters of a field's name: an answer must not repeat a large request.
 MOST_ERRORS = 20
 LONGEST_FIELD = 200
 MEDIA_TYPE = "application/problem+json"
@@ -96,9 +96,9 @@ def install(api: NinjaAPI) -> None:
 
 def _invalid(_request: HttpRequest, error: ValidationError | type[ValidationError]) -> HttpResponse:
     assert isinstance(error, ValidationError)
-    # The first of them: a body may have thousands of fields that are not ours.
-    told = error.errors[:MOST_ERRORS]
-    errors = [{"field": _field(each["loc"]), "detail": _complaint(each)} for each in told]
+    # Only the first ones, because a body may have thousands of unknown fields.
+    some = error.errors[:MOST_ERRORS]
+    errors = [{"field": _field(each["loc"]), "detail": _complaint(each)} for each in some]
     first = errors[0]
     return problem(422, f"{first['field']}: {first['detail']}", field=first["field"], errors=errors)
 
@@ -132,7 +132,7 @@ def _http_error(_request: HttpRequest, error: HttpError | type[HttpError]) -> Ht
     response = problem(error.status_code, _(error.message))
     if isinstance(error, RetryLaterError):
         response["Retry-After"] = str(error.seconds)
-        # Who refuses has logged that, and not each time. Django would.
+        # Django would log each refusal. `connections` logs one a minute.
         response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 

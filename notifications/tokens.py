@@ -1,7 +1,7 @@
 """Bearer tokens of programs. The table keeps a digest, so a stolen table opens nothing.
 
-A token is valid until it expires, is deleted, its user is deactivated, or their password
-changes. One that may only read starts and changes nothing (`auth`).
+A token is valid until it expires or is deleted, until its user is deactivated, or until their
+password changes. A read-only token starts and changes nothing (`auth`).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 PREFIX = "waybill_"  # So that secret scanners, and people, know one when they see it.
-MAX_DAYS = 365  # No token outlives a year: what uses it is looked at again.
+MAX_DAYS = 365  # After a year at most, somebody must decide again that the program needs it.
 WARN_BEFORE = timedelta(days=7)
 # `last_used_at` is for people who look for stale tokens; a write an hour is enough.
 NOTE_USE_EVERY = timedelta(hours=1)
 
 
 class InvalidToken(Exception):
-    """A token that opens nothing. The message is for its holder, and not yet translated."""
+    """The token is not valid. The message is for the client, and not translated yet."""
 
 
 def create(
@@ -43,7 +43,7 @@ def create(
 ) -> str:
     """Make a token and return it. It cannot be shown again.
 
-    Raises ValueError for a lifetime that is not of 1 to 365 days.
+    Raise ValueError for a lifetime outside of 1 to 365 days.
     """
     if not 1 <= days <= MAX_DAYS:
         raise ValueError(f"A token is valid for 1 to {MAX_DAYS} days, not for {days}.")
@@ -58,7 +58,7 @@ def create(
             note=note,
             scope=TokenScope(scope),
             expires_at=now + lifetime,
-            # Who makes one for a few days knows when it ends.
+            # Nobody needs a warning about a token that was made for a few days.
             warned_at=now if lifetime <= WARN_BEFORE else None,
         )
         record(Action.TOKEN_CREATED, about_token(made), owner=user)
@@ -66,12 +66,12 @@ def create(
 
 
 def about_token(token: Token) -> About:
-    """A token as the audit trail names it."""
+    """Return how the audit trail names `token`."""
     return About("token", str(token.pk), token.note)
 
 
 def find(token: str) -> Token:
-    """The valid token with this text, with its user. Notes the use. Raises InvalidToken."""
+    """Return the valid token with this text and its user, and note the use. Raise InvalidToken."""
     # The token has 256 random bits, so a plain hash is enough: there is nothing to guess.
     found = Token.objects.select_related("user").filter(digest=_digest(token)).first()
     if found is None or not is_alive(found):
@@ -84,7 +84,7 @@ def find(token: str) -> Token:
 
 
 def user_of(token: str) -> User | None:
-    """The active user whose valid token this is."""
+    """Return the user of a valid token, or None."""
     try:
         return find(token).user
     except InvalidToken:
@@ -92,7 +92,7 @@ def user_of(token: str) -> User | None:
 
 
 def is_alive(token: Token) -> bool:
-    """Whether its user is active and has the password of when it was made."""
+    """Return whether the user is active and still has the password that `token` was made with."""
     return token.user.is_active and any(
         constant_time_compare(token.password_digest, each) for each in _password_digests(token.user)
     )
@@ -104,7 +104,7 @@ def connect() -> None:
 
 
 def _user_saved(*, instance: Any, created: bool, **_: Any) -> None:
-    # For good: who is activated again gets new tokens, and old ones stay closed.
+    # Deleted for good, so that old tokens do not come back when the user is activated again.
     if not created and not instance.is_active:
         Token.objects.filter(user=instance.pk).delete()
 
@@ -114,7 +114,7 @@ def _digest(token: str) -> str:
 
 
 def _password_digests(user: User) -> list[str]:
-    """What stands for the password of `user`: with today's key, then with those before it."""
+    """Return digests of the user's password hash: with SECRET_KEY, then with each fallback."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return [
         salted_hmac(

@@ -36,8 +36,8 @@ RETRY_SECONDS = 5
 class Busy(Exception):
     """The queue is full, for this client (429) or for everybody (503)."""
 
-    def __init__(self, status: int) -> None:
-        self.status = status
+    def __init__(self, code: int) -> None:
+        self.code = code  # The HTTP status.
 
 
 class Slots:
@@ -91,7 +91,7 @@ class SignInSlots:
             async with slots.enter(client_network(request)):
                 return await self._get_response(request)
         except Busy as busy:
-            return _busy(request, busy.status)
+            return _busy(request, busy.code)
 
 
 def _checks_password(request: HttpRequest) -> bool:

@@ -110,7 +110,7 @@ class JobLog(logging.Handler):
 
 
 def line_bytes(line: Mapping[str, Any]) -> int:
-    """What a line takes where it is kept, roughly: its message, and what is around it."""
+    """Return roughly how many bytes a line takes in the database."""
     return LINE_OVERHEAD + len(line["message"].encode(errors="replace"))
 
 

@@ -3,8 +3,8 @@
 Counting a hundred million rows or storing a large file may take longer than a lease. A
 thread goes on renewing meanwhile. It dies with its process, and stands still when the
 process does: then the lease runs out, as it should. The same thread ends a query that takes
-long, when nobody wants its rows any more; and it asks now and then whether the owner may still
-have them.
+long, when nobody wants its rows any more; and every 20 seconds it checks whether the owner may
+still have them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Keeper:
         self.interrupt: Callable[[], None] = lambda: None
         self.has_interrupted = False
         self.refusal: NotPermitted | None = None  # Why the owner may not have it any more.
-        self._asked_at = time.monotonic()  # A worker that begins has asked by itself.
+        self._checked_at = time.monotonic()  # A worker checks rights itself when it begins.
         self._should_stop = should_stop
         # Its own copy of what identifies the claim: the loop's object changes under it.
         self._export_id, self._attempt, self._holds = export.pk, export.attempt, holds
@@ -110,23 +110,23 @@ class Keeper:
     def _look(self, *, renew: bool) -> None:
         if renew:
             self._renew()
-        if self._holds and time.monotonic() - self._asked_at >= RIGHTS_SECONDS:
-            self._asked_at = time.monotonic()
-            self._ask_rights()
+        if self._holds and time.monotonic() - self._checked_at >= RIGHTS_SECONDS:
+            self._checked_at = time.monotonic()
+            self._check_rights()
         if self._should_stop() or self.refusal or self._is_lost():
             self.has_interrupted = True
             self.interrupt()
 
-    def _ask_rights(self) -> None:
+    def _check_rights(self) -> None:
         try:
             rights.check_owner(self._export_id)
         except NotPermitted as error:
             self.refusal = error
         except DatabaseError:
             raise
-        # The project's own code says who may. The leases must be renewed whatever it raises.
+        # The project's own code decides about rights. Leases must be renewed whatever it raises.
         except Exception as error:  # noqa: BLE001
-            logger.warning("Whether the owner of an export may have it is not known: %r", error)
+            logger.warning("The rights of the owner of an export could not be checked: %r", error)
 
     def _renew(self) -> None:
         if self._holds:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ASK_SECONDS = 1.0  # between two questions whether others could help
-QUOTA_SECONDS = 1.0  # between two checks of the quotas, which add up all files of the owner's
+QUOTA_SECONDS = 1.0  # between two checks of the quotas, which sum all files of the owner
 
 
 class _HandOver(Exception):
@@ -69,7 +69,7 @@ def run(
 
 
 def _delete_files(export: Export, *, but: str = "") -> None:
-    """Remove what else there is of it in storage, and let its parts name nothing any more."""
+    """Delete the files of `export` except `but`, and the names of files from its parts."""
     if store.delete_others(export, but=but):
         parts.forget_files(export)
 

@@ -210,7 +210,7 @@ def test_rule_that_raises_keeps_the_lease(owner, monkeypatch, caplog):
 
     monkeypatch.setattr(Watched, "has_permission", broken)
     kept = keeper.Keeper(export)
-    kept._ask_rights()
+    kept._check_rights()
 
     assert kept.refusal is None
     assert "no tenant" in caplog.text

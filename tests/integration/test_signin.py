@@ -231,7 +231,7 @@ async def test_sign_ins_take_turns_and_few_of_one_client_wait(user):
                 inside -= 1
                 return 200
         except slots.Busy as busy:
-            return busy.status
+            return busy.code
 
     first = [asyncio.create_task(enter("one")) for _ in range(slots.MAX_OF_CLIENT + 3)]
     others = [asyncio.create_task(enter(n)) for n in range(slots.MAX_WAITING)]
