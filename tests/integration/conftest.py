@@ -22,8 +22,36 @@ def _pushes_arrive(valkey: Valkey) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_refusal_is_remembered() -> None:
-    """This process remembers them by the keys of users, which are the same in each test."""
+    """This process counts refusals by the key of the user, which tests share."""
     refusals.clear()
+
+
+@pytest.fixture
+def ada(django_user_model):
+    return django_user_model.objects.create_user("ada")
+
+
+@pytest.fixture
+def grace(django_user_model):
+    return django_user_model.objects.create_user("grace")
+
+
+@pytest.fixture
+def cookie(ada):
+    """The key of a session of Ada's."""
+    from tests.streaming import session_of  # Needs the apps, which are not there yet.
+
+    return session_of(ada)
+
+
+@pytest.fixture
+def quiet_streams(settings, monkeypatch):
+    """No sweep, no heartbeat, and no circuit breaker of pushes."""
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
+    monkeypatch.setattr("notifications.push._rest_until", 0.0)
+    # Without sweeps nothing brings what a push gave up because the machine was busy.
+    monkeypatch.setattr("notifications.push.TIMEOUT", 30.0)
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,11 @@ import logging
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth.models import User
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from notifications import hub, protocol, push, schema
+from notifications import hub, protocol, schema
 from tests.frames import BOMBS, MESSAGES, OWN
 from tests.streaming import (
     TIMEOUT,
@@ -28,35 +27,16 @@ from tests.streaming import (
     tasks_of_streams,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("quiet_streams"),
+]
 
 SCHEMA = schema.frames()
 SERVER, CLIENT = (
     Draft202012Validator({**SCHEMA, "anyOf": [{"$ref": f"#/$defs/{direction}"}]})
     for direction in ("ServerFrame", "ClientFrame")
 )
-
-
-@pytest.fixture(autouse=True)
-def _quiet(settings, monkeypatch):
-    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
-    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
-    monkeypatch.setattr(push, "_rest_until", 0.0)
-
-
-@pytest.fixture
-def ada():
-    return User.objects.create_user("ada")
-
-
-@pytest.fixture
-def grace():
-    return User.objects.create_user("grace")
-
-
-@pytest.fixture
-def cookie(ada):
-    return session_of(ada)
 
 
 @pytest.fixture

@@ -5,72 +5,34 @@ Whatever one socket sends, the server's log has no traceback, and the socket bes
 
 from __future__ import annotations
 
-import json
 import random
 import socket as sockets
 import struct
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 
 import pytest
-from django.contrib.auth.models import User
-from websockets.sync.client import connect
 
-from notifications import push
-from tests.streaming import append, session_of
+from tests.raw_sockets import (
+    ASK,
+    BINARY,
+    CLOSE,
+    CONTINUED,
+    PING,
+    PONG,
+    TEXT,
+    TIMEOUT,
+    frame,
+    handshake,
+    neighbour_of,
+)
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("quiet_streams"),
+]
 
-TIMEOUT = 20  # seconds for an answer: much more than any takes
-
-
-@pytest.fixture(autouse=True)
-def _quiet(settings, monkeypatch):
-    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
-    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
-    monkeypatch.setattr(push, "_rest_until", 0.0)
-
-
-@pytest.fixture
-def ada():
-    return User.objects.create_user("ada")
-
-
-@pytest.fixture
-def grace():
-    return User.objects.create_user("grace")
-
-
-@pytest.fixture
-def cookie(ada):
-    return session_of(ada)
-
-
-@pytest.fixture
-def neighbours_cookie(grace):
-    return session_of(grace)
-
-
-def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, claimed=None):
-    """A frame as a client sends it, or as none should: `claimed` is the length it says it has."""
-    length = len(payload) if claimed is None else claimed
-    head = bytes([(0x80 if fin else 0) | reserved << 4 | opcode])
-    flag = 0x80 if masked else 0
-    if length < 126:
-        head += bytes([flag | length])
-    elif length < 2**16:
-        head += bytes([flag | 126]) + struct.pack("!H", length)
-    else:
-        head += bytes([flag | 127]) + struct.pack("!Q", length)
-    if not masked:
-        return head + payload
-    mask = b"\x01\x02\x03\x04"
-    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
-
-
-CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-ASK = b'{"type":"ping","id":"raw"}'
 FRAMES = {
     "a text in pieces": frame(TEXT, ASK[:9], fin=False) + frame(CONTINUED, ASK[9:]),
     "a ping between the pieces": frame(TEXT, ASK[:9], fin=False) + frame(PING) + frame(0, ASK[9:]),
@@ -105,22 +67,6 @@ FRAMES = {
 }
 
 
-def handshake(port, cookie="", *, path="/ws/streams/", without=(), **changed):
-    fields = {
-        "Host": f"127.0.0.1:{port}",
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Protocol": "waybill.v1",
-        "Origin": f"http://127.0.0.1:{port}",
-        "Cookie": f"sessionid={cookie}",
-    }
-    fields |= {name.replace("_", "-"): value for name, value in changed.items()}
-    lines = [f"{name}: {value}" for name, value in fields.items() if name not in without]
-    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode("latin1")
-
-
 # What is sent instead of a handshake (the port and a session's cookie filled in), and how the
 # answer begins: with nothing, if more might come.
 HANDSHAKES = {
@@ -151,31 +97,6 @@ HANDSHAKES = {
     "frames and no handshake": (lambda to: frame(TEXT, ASK) * 3, b""),
     "noise": (lambda to: random.Random(7).randbytes(4_000) + b"\r\n\r\n", b"400"),
 }
-
-
-@contextmanager
-def neighbour_of(server, user):
-    """A socket that goes on receiving. What is yielded asks whether it does."""
-    stream = f"user-{user.pk}"
-    with connect(
-        server.websocket_url,
-        origin=server.url,
-        subprotocols=["waybill.v1"],
-        additional_headers={"Cookie": f"sessionid={session_of(user)}"},
-        proxy=None,
-    ) as connection:
-        connection.send(json.dumps({"type": "subscribe", "streams": {stream: "latest"}}))
-        expected = iter(["welcome", "subscribed"])
-        assert [json.loads(connection.recv(TIMEOUT))["type"] for _ in range(2)] == list(expected)
-
-        def is_served():
-            append(stream, "undisturbed")
-            received = json.loads(connection.recv(TIMEOUT))
-            ack = {"type": "ack", "stream": stream, "cursor": received["cursor"]}
-            connection.send(json.dumps(ack))
-            return received["event"] == "undisturbed"
-
-        yield is_served
 
 
 def talk(port, *parts, wait_for=b""):

@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 
 import pytest
-from django.contrib.auth.models import User
 
 from notifications import protocol
 from tests.integration.test_daphne import events_until, subscribed
-from tests.integration.test_fuzz import (
+from tests.raw_sockets import (
     ASK,
     CONTINUED,
     PING,
     PONG,
     TEXT,
+    TIMEOUT,
     frame,
     handshake,
     neighbour_of,
@@ -36,7 +36,6 @@ pytestmark = [
     pytest.mark.only_on("sqlite"),
 ]
 
-TIMEOUT = 20  # seconds for an answer: much more than any takes
 LARGEST = protocol.MAX_FRAME_BYTES
 # Each as long as it takes to be refused; none of them would be refused by its first half.
 REFUSED = {
@@ -53,16 +52,6 @@ REFUSED = {
     + frame(CONTINUED, fin=False) * 200
     + frame(CONTINUED, claimed=LARGEST + 1),
 }
-
-
-@pytest.fixture
-def ada():
-    return User.objects.create_user("ada")
-
-
-@pytest.fixture
-def grace():
-    return User.objects.create_user("grace")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from django.conf import settings as of_the_site
 from django.db import transaction
 from django.test import Client
 
-from notifications import push
 from tests.exporting import use_folders
 from tests.integration.access_matrix.people import EXPORTS, PEOPLE, make_world
 from tests.streaming import Socket, headers
@@ -26,9 +25,7 @@ ANALYSTS = ("owner", "token", "demoted", "teammate", "reader")
 
 
 @pytest.fixture
-def world(settings, tmp_path, monkeypatch):
-    settings.NOTIFICATIONS_SWEEP_SECONDS = settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
-    monkeypatch.setattr(push, "_rest_until", 0.0)
+def world(settings, tmp_path, quiet_streams):
     use_folders(settings, tmp_path)
     with transaction.atomic():
         return make_world()

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-SELDOM, OFTEN = 3600.0, 0.05  # seconds
+OFTEN = 0.05  # seconds
 
 
 @pytest.fixture(autouse=True)
-def _quiet(settings, monkeypatch):
-    """No sweep, no heartbeat and no circuit breaker, unless a test asks for them."""
-    settings.NOTIFICATIONS_SWEEP_SECONDS = SELDOM
-    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = SELDOM
-    monkeypatch.setattr("notifications.push._rest_until", 0.0)
-    # Without sweeps nothing brings what was given up because the machine was busy.
-    monkeypatch.setattr("notifications.push.TIMEOUT", 30.0)
+def _quiet(quiet_streams):
+    """All tests here begin quiet; some ask for sweeps or heartbeats."""
 
 
 @pytest.fixture

@@ -1,0 +1,74 @@
+"""Clients of WebSockets that are made of bytes: frames, handshakes, and an ordinary neighbour."""
+
+from __future__ import annotations
+
+import json
+import struct
+from contextlib import contextmanager
+
+from websockets.sync.client import connect
+
+from tests.streaming import append, session_of
+
+TIMEOUT = 20  # seconds for an answer: much more than any takes
+CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+ASK = b'{"type":"ping","id":"raw"}'
+
+
+def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, claimed=None):
+    """Return a frame of a client, valid or not. `claimed` is the length in its head."""
+    length = len(payload) if claimed is None else claimed
+    head = bytes([(0x80 if fin else 0) | reserved << 4 | opcode])
+    flag = 0x80 if masked else 0
+    if length < 126:
+        head += bytes([flag | length])
+    elif length < 2**16:
+        head += bytes([flag | 126]) + struct.pack("!H", length)
+    else:
+        head += bytes([flag | 127]) + struct.pack("!Q", length)
+    if not masked:
+        return head + payload
+    mask = b"\x01\x02\x03\x04"
+    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+def handshake(port, cookie="", *, path="/ws/streams/", without=(), **changed):
+    """Return the bytes of a handshake, without some headers and with others changed."""
+    fields = {
+        "Host": f"127.0.0.1:{port}",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Protocol": "waybill.v1",
+        "Origin": f"http://127.0.0.1:{port}",
+        "Cookie": f"sessionid={cookie}",
+    }
+    fields |= {name.replace("_", "-"): value for name, value in changed.items()}
+    lines = [f"{name}: {value}" for name, value in fields.items() if name not in without]
+    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode("latin1")
+
+
+@contextmanager
+def neighbour_of(server, user):
+    """Open a socket of `user`, and yield a function that returns whether it still gets events."""
+    stream = f"user-{user.pk}"
+    with connect(
+        server.websocket_url,
+        origin=server.url,
+        subprotocols=["waybill.v1"],
+        additional_headers={"Cookie": f"sessionid={session_of(user)}"},
+        proxy=None,
+    ) as connection:
+        connection.send(json.dumps({"type": "subscribe", "streams": {stream: "latest"}}))
+        expected = iter(["welcome", "subscribed"])
+        assert [json.loads(connection.recv(TIMEOUT))["type"] for _ in range(2)] == list(expected)
+
+        def is_served():
+            append(stream, "undisturbed")
+            received = json.loads(connection.recv(TIMEOUT))
+            ack = {"type": "ack", "stream": stream, "cursor": received["cursor"]}
+            connection.send(json.dumps(ack))
+            return received["event"] == "undisturbed"
+
+        yield is_served
