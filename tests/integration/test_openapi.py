@@ -24,6 +24,7 @@ from config.threads import CleanThreads
 from notifications.access import user_stream
 from tests.exporting import use_folders
 from tests.integration.access_matrix.people import EXPORTS, make_world
+from tests.integration.access_matrix.requests import SECRET
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +39,6 @@ CHECKS = [
 SCHEMA = schemathesis.openapi.from_dict(api.get_openapi_schema())
 SCHEMA.app = CleanThreads(get_asgi_application())
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
-SECRET = "c" * 32
 PATIENCE = 0.01  # seconds that a poll may wait, and a stream of events lasts
 
 

@@ -3,7 +3,7 @@
 // Its client, `on`, is what a transport asks and tells (socket.js), with streams() for the
 // names of all, renewed() for a transport that follows nothing yet, and changed(status).
 // The statuses: "connecting", "open", "lost" (waiting before the next attempt), "busy" (waiting
-// for longer, because the server takes no more connections), "stopped"; "signed-out" and
+// for longer, because the server accepts no more connections), "stopped"; "signed-out" and
 // "refused" (this client makes mistakes): trying again would not help.
 
 import { fullJitter } from "./backoff.js";
@@ -12,8 +12,9 @@ import { ANSWER_MS, Timers } from "./timers.js";
 
 // A connection that lived this long was a good one: the next back-off starts small.
 const PROVEN_MS = 5000;
-// After "over capacity" a client waits so long, as Retry-After says (notifications/connections.py),
-// and then anything up to the ceiling of this attempt or a later one: 8 s or more.
+// When the server has no room, a client waits for this time, which is also the Retry-After of
+// notifications/connections.py, and then for a random time: up to 8 s, the ceiling of this attempt,
+// or up to the ceiling of a later one.
 const LATER_MS = 10_000;
 const LATER_ATTEMPT = 4;
 // About as often a WebSocket is tried while another transport does its work.

@@ -14,8 +14,8 @@
 //     "failed"      it could not be had: is the server there, is the user signed in?
 //     "blocked"     it could be had, but nothing comes through
 //     "lost"        it has worked, and does not any more
-//     "full"        the server takes no more connections, of this user or of anybody
-//     "later"       it was asked for too much at once, or cannot answer for a while
+//     "full"        the server accepts no more connections, of this user or of any user
+//     "later"       the server cannot answer for a while
 //     "signed-out", and "refused" (this client makes mistakes): do not come back
 
 import { ANSWER_MS, Timers } from "./timers.js";

@@ -24,7 +24,7 @@ import { Position } from "./position.js";
 
 // The statuses. "connecting": a first or further attempt is under way. "live": every stream
 // is followed, by whatever transport. "lost": waiting before the next attempt. "busy": waiting
-// for ten seconds or more, because the server takes no more connections; wake() does not help.
+// for ten seconds or more, because the server accepts no more connections; wake() does not end that wait.
 // "signed-out", "refused" (this client makes mistakes): over, and trying again would not
 // help. "stopped": by stop().
 

@@ -46,9 +46,6 @@ OWNERS = ("owner", "demoted", "inactive")
 # In which state the exports are that each owner has. Only "shared" is shared, with the team.
 EXPORTS = ("queued", "running", "private", "shared", "expired")
 
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-CSRF = "c" * 32
-
 
 @dataclass
 class World:
