@@ -69,7 +69,7 @@ class RequestThread(Executor):
             if self.is_running:
                 self._changed.notify()
             else:
-                # If no thread can be started, the call has failed and nobody waits for it.
+                # If no thread can be started, the caller gets the error and the call is dropped.
                 try:
                     Thread(target=closes_connections(self._run), name="request").start()
                 except RuntimeError:
@@ -79,7 +79,7 @@ class RequestThread(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Executor's signature
-        """Let the thread end as soon as it has done its calls. Does not wait for that."""
+        """Let the thread end after its last call, without waiting for that."""
         with self._changed:
             self._is_over = True
             self._changed.notify()
@@ -89,7 +89,7 @@ class RequestThread(Executor):
             pass
 
     def _run_next(self) -> bool:
-        """Run the next call. False: there is none, and the thread has to end."""
+        """Run the next call. Return False if there is none, so that the thread ends."""
         if (taken := self._take()) is None:
             return False
         future, call = taken

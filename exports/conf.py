@@ -22,7 +22,7 @@ class Conf:
     MAX_ATTEMPTS: int = 3
     # Log lines kept for an export. The last one says that the rest is missing.
     LOG_LINES: int = 10_000
-    # Bytes of them, too: a line may have 4 000 characters.
+    # Bytes kept of the log, since a line may have 4 000 characters.
     LOG_BYTES: int = 10 * 1024**2
     # Days for which a finished file is offered.
     EXPIRE_DAYS: int = 7
@@ -36,17 +36,17 @@ class Conf:
     MAX_ACTIVE: int = 10
     # Requests of one user in a minute.
     MAX_REQUESTS_PER_MINUTE: int = 30
-    # And in a day: each leaves rows and events for as long as exports are remembered.
+    # Requests of one user in a day. Each leaves rows and events until the export is forgotten.
     MAX_REQUESTS_PER_DAY: int = 2_000
     # Rows and bytes that an export may have. An exporter's own `max_rows` and `max_bytes`
     # override them.
     MAX_ROWS: int = 0
     MAX_BYTES: int = 0
-    # Bytes of finished files, and of the parts of what is not finished: of one owner, and of all.
+    # Bytes of finished files and of the parts of unfinished exports: of one owner, and of all.
     MAX_STORED_BYTES_PER_USER: int = 10 * 1024**3
     MAX_STORED_BYTES: int = 100 * 1024**3
-    # Bytes that stay free where files are stored and where workers write. With less, nothing is
-    # accepted or begun, and what is running waits.
+    # Bytes that stay free on the disks of the storage and of the work directory. With less, no
+    # export is accepted or begun, and running ones wait.
     MIN_FREE_BYTES: int = 1024**3
     # Previews that one process makes at once. Each has the database work for some seconds.
     PREVIEWS: int = 4

@@ -49,8 +49,8 @@ TIMEOUT = 2.0  # seconds for Redis, and for the first worker; who asks has littl
 STORAGE_TIMEOUT = 5.0
 NAMES = 10  # of workers, in a line for people
 SWEEP_LAG = 5.0  # seconds; who follows sees by then that things come late
-# What has held the event loop in so many seconds is a fault to look into when it was often or
-# long. A busy machine, or a collection of garbage, holds it for some tenths of a second.
+# Blocks of the event loop in the last seconds are a problem if there were many, or a long one.
+# A busy machine or a garbage collection holds the loop for some tenths of a second.
 RECENT_BLOCK = 600.0
 MANY_BLOCKS = 10
 LONG_BLOCK = 1.0  # seconds
@@ -201,7 +201,7 @@ def work_directory() -> str:
 
 
 def space() -> str:
-    """How much is stored of what may be, and how much stays free of what must."""
+    """Return the stored bytes and the free space beside their limits. Raise NotWell without room."""
     known = room.state()
     places = {"storage": known["storage_free"], "work directory": known["work_free"]}
     parts = [
@@ -209,7 +209,7 @@ def space() -> str:
         *(
             _of(f"free in the {place}", free, known["floor"], "floor")
             for place, free in places.items()
-            if free is not None  # A bucket does not say.
+            if free is not None  # Unknown for a bucket.
         ),
     ]
     if known["lacking"]:
@@ -245,7 +245,7 @@ def sweeps() -> str:
 
 
 def event_loop() -> str:
-    """Whether something has lately held the event loop of this process."""
+    """Raise NotWell if code has blocked the event loop of this process recently."""
     blocks = [each.blocks for each in watchdog.present() if each.blocks.count]
     if not blocks:
         return f"never held for {watchdog.LIMIT:g} s since this process started"
@@ -321,8 +321,8 @@ CHECKS = (
     Check(
         "space",
         space,
-        "Make room: manage.py prune_exports, or raise EXPORTS_MAX_STORED_BYTES or lower "
-        "EXPORTS_EXPIRE_DAYS. Nothing is accepted or begun before.",
+        "Make room: run manage.py prune_exports, raise EXPORTS_MAX_STORED_BYTES or lower "
+        "EXPORTS_EXPIRE_DAYS. Until then no export is accepted or begun.",
         ("migrations",),
     ),
     Check("exporters", exporters, "Mend the declarations: manage.py check shows all."),

@@ -157,7 +157,7 @@ class Export(models.Model):
 
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.NONE, blank=True)
-    # Set where no worker may take it, and where one has given it back.
+    # Set if no worker may claim it yet: there was no room when one tried, or gave it back.
     waits_for = models.CharField(
         max_length=10, choices=Wait, default=Wait.NOTHING, db_default="", blank=True
     )
@@ -192,7 +192,7 @@ class Export(models.Model):
     worker = models.CharField(_("worker"), max_length=200, blank=True)
     log_lines = models.PositiveIntegerField(_("log lines"), default=0)
     log_bytes = models.PositiveBigIntegerField(default=0, db_default=0)
-    # How often it was resumed. Each time leaves events and a row, so there is an end to it.
+    # How often it was resumed. Each time leaves events and a row, so the number is limited.
     resumes = models.PositiveIntegerField(default=0, db_default=0)
     # Each change that is told takes the next. An export is told of on several streams, whose
     # revisions cannot be compared; of two snapshots, the one with the higher version is newer.
@@ -240,7 +240,7 @@ class Export(models.Model):
                 name="export_waiting",
                 condition=~models.Q(status__in=["succeeded", "failed", "cancelled"]),
             ),
-            # What an owner's files take, and which of them expires first.
+            # For the sum of an owner's files, and the one that expires first.
             models.Index(
                 fields=["owner", "expires_at", "bytes"],
                 name="export_stored",
@@ -407,7 +407,7 @@ class Part(models.Model):
         verbose_name_plural = _("parts")
         ordering = ["export", "number"]
         indexes = [
-            # What parts take in storage. Of most exports there are none any more.
+            # For the sum of stored parts. Most exports have none any more.
             models.Index(
                 fields=["export", "bytes"], name="part_stored", condition=~models.Q(file="")
             ),
@@ -446,8 +446,8 @@ class TaskRun(models.Model):
 class Download(models.Model):
     """That somebody got the file of an export, or a link to it.
 
-    A program may fetch it in thousands of ranges: what one user asks for from one address
-    within an hour is one row, which counts.
+    A program may fetch it in thousands of ranges. So all requests of one user from one address
+    within an hour are counted in one row.
     """
 
     export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="downloads")
@@ -461,12 +461,12 @@ class Download(models.Model):
     at = models.DateTimeField(_("at"), auto_now_add=True)
     last_at = models.DateTimeField(_("last at"), default=timezone.now)
     address = models.GenericIPAddressField(_("address"), null=True)
-    # As the first request had it; empty once the whole file was asked for.
+    # The range of the first request; empty once the whole file was requested.
     range = models.CharField(_("range"), max_length=100, blank=True)
     requests = models.PositiveBigIntegerField(_("requests"), default=1, db_default=1)
-    # Of all requests. How many of them arrived, nobody knows.
+    # The sum of all requests. How many bytes arrived is unknown.
     bytes = models.BigIntegerField(_("bytes"), default=0, db_default=0)
-    # User, address and hour. Of two processes that write the same one, one makes the row.
+    # Hour, address and user. The constraint lets one of several processes create the row.
     slot = models.CharField(max_length=200, blank=True, editable=False)
 
     objects = WrittenManager["Download"]()

@@ -300,7 +300,7 @@ def made_filterset(
     request: HttpRequest,
     prefix: str | None = None,
 ) -> FilterSet:
-    """The exporter's FilterSet, whose choices occur in `scoped`. Not yet validated."""
+    """Return the exporter's FilterSet, not yet validated, with choices from `scoped` only."""
     assert exporter.filterset is not None
     made = exporter.filterset(data, queryset=scoped, prefix=prefix, request=request)
     filter_choices.limit(made, scoped, has_scope=has_own_scope(exporter))

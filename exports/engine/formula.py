@@ -27,7 +27,7 @@ looks_like_formula = re.compile(PATTERN).match
 _inner = re.compile(INNER)
 _was_protected = re.compile(rf"'{PATTERN}|.*[,;|\t\r\n]'[{_SKIPPED}]*[{_SIGNS}]", re.DOTALL).match
 
-# In UTF-8, anywhere: what each text that was protected has. Others may have it, too.
+# Every protected text has this in UTF-8. Other texts may have it, too.
 has_protected = re.compile(rb"'[^A-Za-z0-9]*?[=+@\t\r\n\x9d\x8b\x8d\xa0-]").search
 
 
@@ -37,7 +37,7 @@ def is_risky(text: str) -> bool:
 
 
 def protect(text: str) -> str:
-    """Return `text` as a spreadsheet will show it and not run it, at whatever it splits it."""
+    """Return `text` so that a spreadsheet runs no piece of it, whatever delimiter it splits at."""
     inside = _inner.sub(r"\1'", text)
     return f"'{inside}" if looks_like_formula(text) else inside
 

@@ -37,6 +37,12 @@ def grace(django_user_model):
 
 
 @pytest.fixture
+def person(django_user_model):
+    """A superuser, who may run every exporter."""
+    return django_user_model.objects.create_superuser("person")
+
+
+@pytest.fixture
 def cookie(ada):
     """The key of a session of Ada's."""
     from tests.streaming import session_of  # Needs the apps, which are not there yet.

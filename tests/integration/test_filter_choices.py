@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import django_filters
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -16,11 +15,6 @@ from tests.asking import flights_by, keys, request_of
 from tests.exporting import make_flights
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def person():
-    return User.objects.create_superuser("person")
 
 
 @pytest.fixture(autouse=True)

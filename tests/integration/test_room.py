@@ -44,11 +44,6 @@ TOO_LITTLE = [(SITE, 100), (FLOOR, MORE_THAN_ANY_DISK)]
 
 
 @pytest.fixture
-def person():
-    return User.objects.create_superuser("person")
-
-
-@pytest.fixture
 def told(monkeypatch):
     """The exports that the broker is told of. It knows of no message."""
     told: list = []

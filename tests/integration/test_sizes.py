@@ -23,11 +23,6 @@ TOO_LARGE = f"may take {sizes.MAX_PARAMS:,} at most"
 
 
 @pytest.fixture
-def person():
-    return User.objects.create_superuser("person")
-
-
-@pytest.fixture
 def signed_in(person, client):
     client.force_login(person)
     return client

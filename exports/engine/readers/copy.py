@@ -45,10 +45,10 @@ LONGEST_NAME = 63  # bytes; PostgreSQL cuts what is longer
 AS_JSON = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
 
 # With the collation "C", as no expression works on a text whose collation is not deterministic.
-# What is stored is asked for more than once: comparisons are cheap, and spare nearly every text
-# the regular expressions. The first is for texts that begin below "A", or with one of the other
-# ranges of what may precede a sign; the second for texts with a delimiter or a line break. What is
-# computed would be computed again, and perhaps differ.
+# A stored value is read more than once: comparisons are cheap, and spare nearly every text the
+# regular expressions. The first one is for texts that begin below "A", or with another character
+# that may precede a sign; the second one for texts with a delimiter or a line break. A computed
+# value is read once, because it would be computed again and might differ.
 _BEGINS = formula.PATTERN.replace("'", "''")
 _INNER = formula.INNER.replace("'", "''")
 _TEXT = '%(expressions)s COLLATE "C"'
