@@ -1,4 +1,4 @@
-"""Bytes that are no frames, and no handshakes.
+"""Send bytes that are no frames and no handshakes to a real Daphne.
 
 Whatever one socket sends, the server's log has no traceback, and the socket beside it goes on.
 """
