@@ -149,7 +149,7 @@ class ExportOut(Schema):
 class Limited(Problem):
     """Which limit it was, and how much is allowed. Retry-After is there if it is known.
 
-    507 is a limit of nobody's own: there is no room for files.
+    With 507 the site has no room for files, which is not the fault of a client.
     """
 
     limit: str
