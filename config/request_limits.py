@@ -26,16 +26,17 @@ from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import get_language_from_request, ngettext, override
 
-from config.shedding import is_liveness_check
+from config.shedding import is_liveness_check, refuse
 from notifications import known_users
 from notifications.address import network, scope_address
 from notifications.connections import LOG_SECONDS
 from notifications.handshake import credentials, credentials_of
 from notifications.limits import Bucket
-from notifications.problems import MEDIA_TYPE, problem
+from notifications.problems import problem
 from notifications.protocol import CloseCode
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class LimitRequests:
         if wait := bucket.seconds_until(PAGE):
             bucket.charge(PAGE)
             self._note(client)
-            await _refuse(scope, receive, send, ceil(wait))
+            seconds = ceil(wait)
+            await refuse(scope, receive, send, _refusal(scope, seconds), seconds)
             return
         # Users pay in advance, so that requests sent all at once do not all pass.
         paid = _least_cost(scope) if client[0] == "user" else 0.0
@@ -190,27 +192,20 @@ def _client(scope: Any) -> tuple[str, str]:
     return "address", network(scope_address(scope) or "")
 
 
-async def _refuse(scope: Any, receive: Any, send: Any, seconds: int) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close"})
-        return
-    request = ASGIRequest(scope, BytesIO())
+def _refusal(scope: Any, seconds: int) -> HttpResponse:
+    # The method is for sockets, which have none. They only get the status 403.
+    request = ASGIRequest({"method": "GET", **scope}, BytesIO())
     with override(get_language_from_request(request)):
         detail = ngettext(
             "You have sent too many requests. Try again in %(seconds)d second.",
             "You have sent too many requests. Try again in %(seconds)d seconds.",
             seconds,
         ) % {"seconds": seconds}
-    response = problem(HTTPStatus.TOO_MANY_REQUESTS, detail)
-    body, kind = response.content, MEDIA_TYPE
+    status = HTTPStatus.TOO_MANY_REQUESTS
     if "text/html" in request.headers.get("Accept", ""):
-        # A browser shows this. A page with a layout would cost more than the refusal saves.
-        body, kind = f"{detail}\n".encode(), "text/plain; charset=utf-8"
-    headers = {"content-type": kind, "retry-after": str(seconds), "cache-control": "no-store"}
-    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})
+        # A page with a layout would cost more than the refusal saves.
+        return HttpResponse(f"{detail}\n", status=status, content_type="text/plain; charset=utf-8")
+    return problem(status, detail)
 
 
 @sync_and_async_middleware

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from notifications import descriptors
-from notifications.connections import LOG_SECONDS, RETRY_SECONDS
+from notifications.connections import LOG_SECONDS, RETRY_SECONDS, NoRoomError
 from notifications.limits import Bucket
+from notifications.problems import problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from django.http import HttpResponse
 
 logger = logging.getLogger(__name__)
 
 LIVE = "/health/live"
 SHARE = 4  # The last quarter of the reserve is for refusals and for `/health/live`.
-BODY = json.dumps(
-    {
-        "type": "about:blank",
-        "title": "Service Unavailable",
-        "status": 503,
-        "detail": "This server has no room for more connections now.",
-    }
-).encode()
 
 
 class ShedLoad:
@@ -51,16 +46,23 @@ class ShedLoad:
                 " limit (ulimit -n), or start more web processes.",
                 descriptors.limit(),
             )
-        if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close"})
-            return
-        headers = [
-            (b"content-type", b"application/problem+json"),
-            (b"retry-after", str(RETRY_SECONDS).encode()),
-        ]
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": BODY})
+        response = problem(HTTPStatus.SERVICE_UNAVAILABLE, str(NoRoomError()))
+        await refuse(scope, receive, send, response, RETRY_SECONDS)
+
+
+async def refuse(
+    scope: Any, receive: Any, send: Any, response: HttpResponse, retry_after: int
+) -> None:
+    """Answer an HTTP request with `response`, and the handshake of a socket with 403."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close"})
+        return
+    response["Retry-After"] = str(retry_after)
+    response["Cache-Control"] = "no-store"
+    headers = [(name.encode(), value.encode()) for name, value in response.items()]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": response.content})
 
 
 def is_liveness_check(scope: Any) -> bool:

@@ -37,9 +37,10 @@ MANY_USERS = 10_000  # With so many records, those that no longer matter are del
 
 
 class Connection(Protocol):
-    """A connection of a user, who may lose the right to it. May not block or await."""
+    """A connection of a user, who may lose the right to it."""
 
-    def doubted(self, *, by_name: bool) -> None: ...
+    def doubted(self, *, by_name: bool) -> None:
+        """Check the user's rights again. May not block."""
 
 
 class TooManyConnectionsError(Exception):
@@ -54,7 +55,7 @@ class TooManyConnectionsError(Exception):
 
 
 class NoRoomError(TooManyConnectionsError):
-    """The process is full, whoever wants to connect."""
+    """The process has no room for a connection of any user."""
 
     status = 503
 
@@ -71,7 +72,7 @@ class Connections:
         # None: a connection whose user is not known yet.
         self._users: WeakKeyDictionary[Connection, str | None] = WeakKeyDictionary()
         self._of_user: dict[str, _OfUser] = {}
-        self._tidy_at = MANY_USERS  # When users are forgotten who have no connection any more.
+        self._next_cleanup = MANY_USERS  # records
         self._log_lines = Bucket(1, 1 / LOG_SECONDS, clock)
         self.refused = 0
 
@@ -81,11 +82,11 @@ class Connections:
     def ensure_room(self) -> None:
         """Raise NoRoomError if the process could run out of descriptors."""
         if descriptors.left() < descriptors.reserve():
-            raise self._noted(NoRoomError(), "anybody")
+            raise self._refused(NoRoomError(), "anybody")
 
     @property
     def is_overrun(self) -> bool:
-        """Whether sockets that are still saying goodbye have used up half of the reserve."""
+        """Whether refused sockets that are not closed yet use more than half of the reserve."""
         return descriptors.left() < descriptors.reserve() // 2
 
     def ensure_allowed(self, credentials: bytes) -> None:
@@ -96,8 +97,8 @@ class Connections:
     def add(self, connection: Connection, user: object | None, *, is_brief: bool = False) -> None:
         """Count `connection` for `user` (an id), or for nobody yet.
 
-        Raises TooManyConnectionsError if the user has no more room. It then stays what it was.
-        A brief one ends with the first news. How often it is opened is not limited.
+        Raises TooManyConnectionsError if the user has no more room, and changes nothing then.
+        A brief connection ends with the first new item. Users may open it as often as they like.
         """
         name = None if user is None else str(user)
         if name is not None and connection not in (record := self._record(name)).connections:
@@ -113,7 +114,7 @@ class Connections:
         return user
 
     def of(self, users: frozenset[str] | None) -> list[Connection]:
-        """Return the connections of these users, or of all; and those whose user is not known."""
+        """Return the connections of `users` (None: of all), and those without a known user."""
         return [
             connection
             for connection, user in list(self._users.items())
@@ -122,9 +123,10 @@ class Connections:
 
     def _ensure_allowed(self, user: str) -> None:
         if refusal := self._record(user).refusal():
-            raise self._noted(refusal, f"user {user}")
+            raise self._refused(refusal, f"user {user}")
 
-    def _noted(self, refusal: TooManyConnectionsError, who: str) -> TooManyConnectionsError:
+    def _refused(self, refusal: TooManyConnectionsError, who: str) -> TooManyConnectionsError:
+        """Count and log `refusal`, and return it."""
         self.refused += 1
         if self._log_lines.take(1):
             logger.warning(
@@ -137,11 +139,11 @@ class Connections:
 
     def _record(self, user: str) -> _OfUser:
         if user not in self._of_user:
-            if len(self._of_user) >= self._tidy_at:
+            if len(self._of_user) >= self._next_cleanup:
                 self._of_user = {
-                    name: record for name, record in self._of_user.items() if record.matters
+                    name: record for name, record in self._of_user.items() if record.is_needed
                 }
-                self._tidy_at = 2 * len(self._of_user) + MANY_USERS
+                self._next_cleanup = 2 * len(self._of_user) + MANY_USERS
             self._of_user[user] = _OfUser(self._clock)
         return self._of_user[user]
 
@@ -155,7 +157,7 @@ class _OfUser:
         self._openings = Bucket(self._count, self._count / SECONDS, clock)
 
     @property
-    def matters(self) -> bool:
+    def is_needed(self) -> bool:
         """Whether forgetting this would allow the user more."""
         return bool(self.connections) or not self._openings.is_full
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # A client that comes back subscribes to all that it has, 100 streams at most. One socket
 # serves all tabs of a browser, and each that joins asks for all of its streams again. A
-# frame is one question to the database for each kind, and a read for each name.
+# frame is one query for each kind of stream, and a read for each name.
 NAMES_AT_ONCE = 2000
 NAMES_A_SECOND = 100
 # Acks that free some of the window are not counted: there are no more of them than the
@@ -94,8 +94,8 @@ class Bucket:
 class Allowance:
     """What one socket may still send, or with `factor` all sockets of a user together.
 
-    A socket's own allowance has that of its user as `shared`, and takes from both. What is
-    returned is the error to send to the client, None if the frame is within the limits.
+    A socket's own allowance has that of its user as `shared`, and takes from both. Methods
+    return the error to send to the client, or None if the frame is within the limits.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Allowance:
         return None if self._shared is None else self._shared.frame(size)
 
     def useful_ack(self, size: int) -> None:
-        """Give back what the last frame took: it was an ack, and freed some of the window."""
+        """Return the tokens of the last frame, an ack that has freed some of the window."""
         self._frames.put_back(1)
         self._bytes.put_back(min(size, ACK_BYTES))
         if self._shared is not None:

@@ -183,10 +183,10 @@ async def test_refusal_says_when_to_come_back(site, clock):
     headers = dict(start["headers"])
     problem = json.loads(body["body"])
     assert start["status"] == problem["status"] == 429
-    assert headers[b"content-type"] == b"application/problem+json"
-    assert headers[b"cache-control"] == b"no-store"
+    assert headers[b"Content-Type"] == b"application/problem+json"
+    assert headers[b"Cache-Control"] == b"no-store"
     assert problem["detail"] == "You have sent too many requests. Try again in 3 seconds."
-    assert headers[b"retry-after"] == b"3"
+    assert headers[b"Retry-After"] == b"3"
     clock.now += 3
     assert await site.is_served()
 
@@ -198,7 +198,7 @@ async def test_page_is_refused_in_the_language_of_its_reader(site):
 
     start, body = await site.request(headers=browser)
 
-    assert dict(start["headers"])[b"content-type"] == b"text/plain; charset=utf-8"
+    assert dict(start["headers"])[b"Content-Type"] == b"text/plain; charset=utf-8"
     assert "zu viele Anfragen" in body["body"].decode()
 
 
