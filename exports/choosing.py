@@ -29,11 +29,11 @@ from notifications.http import SeeOther, user_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.contrib.auth.models import User
     from django.http import HttpRequest, HttpResponse
 
     from exports.exporter import Exporter
     from exports.models import Preset
-    from exports.question import Question
 
 
 # Of the number of a preset. What has more is none, and int() refuses thousands.
@@ -76,7 +76,7 @@ class Choose(LoginRequiredMixin, View):
     def _do(self, request: HttpRequest, form: ChoiceForm) -> HttpResponse:
         user = user_of(request)
         if "look" in request.POST:
-            return _page(request, form, looked=_looked(question.checked(user, **form.asked)))
+            return _page(request, form, looked=_looked(user, form))
         with refusals.counted(user):
             asked = question.checked(user, **form.asked)
         if "save" in request.POST:
@@ -96,17 +96,24 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
     exporter = _permitted(request, name)
     form = ChoiceForm(exporter, request, request.POST, teams=_teams(request))
     shown: dict[str, Any] = {}
+    limited: OverLimit | None = None
     try:
         if form.is_valid():
-            shown = _looked(question.checked(user_of(request), **form.asked))
+            shown = _looked(user_of(request), form)
         else:
             shown["refusal"] = form.wrong
+    except OverLimit as error:
+        shown |= {"refusal": error.in_words, "is_limited": True}
+        limited = error
     except (NotPermitted, RequestError) as error:
         shown["refusal"] = error.in_words
-    return render(request, "exports/_preview.html", shown)
+    response = render(request, "exports/_preview.html", shown)
+    return over_limit(response, limited) if limited else response
 
 
-def _looked(asked: Question) -> dict[str, Any]:
+def _looked(user: User, form: ChoiceForm) -> dict[str, Any]:
+    with refusals.counted(user, is_preview=True):
+        asked = question.checked(user, **form.asked)
     exporter = query.offered(asked.owner, asked.exporter)
     return {
         "preview": preview.look(asked),

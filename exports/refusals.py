@@ -3,7 +3,8 @@
 Accepted requests are counted in the database (`limits`). A refused one leaves no row, but the
 process had to parse and check it. So each process counts refusals in memory: a user may have
 EXPORTS_MAX_REQUESTS_PER_MINUTE at once, and as many again each minute. The next request gets
-429 before it is checked.
+429 before it is checked. Previews have a count of their own: a page requests one while its user
+is still typing, which must not keep them from starting an export.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 WINDOW_SECONDS = 60
-MAX_USERS = 10_000  # The least recently refused users are forgotten.
+# The least recently refused users are forgotten. A key takes some bytes.
+MOST_KEYS = 10_000
 
 
 class Refusals:
-    """A leaking counter for each user. Safe to use from several threads."""
+    """A leaking counter for each key. Safe to use from several threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
-        # By user: the refusals that still count, and the time of that count.
+        # By key: the refusals that still count, and the time of that count.
         self._counts: OrderedDict[Any, tuple[float, float]] = OrderedDict()
 
     def clear(self) -> None:
@@ -43,15 +45,15 @@ class Refusals:
             self._counts.clear()
 
     def add(self, key: Any, allowed: int) -> None:
-        """Count a refusal of the user `key`."""
+        """Count a refusal for `key`."""
         with self._lock:
             self._counts[key] = (self._count(key, allowed) + 1, self._clock())
             self._counts.move_to_end(key)
-            while len(self._counts) > MAX_USERS:
+            while len(self._counts) > MOST_KEYS:
                 self._counts.popitem(last=False)
 
     def wait(self, key: Any, allowed: int) -> int:
-        """Return the seconds until the user `key` may send the next request; 0 for now."""
+        """Return the seconds until the user of `key` may send the next request; 0 for now."""
         with self._lock:
             over = self._count(key, allowed) + 1 - allowed
         return ceil(max(over, 0) * WINDOW_SECONDS / allowed)
@@ -66,10 +68,10 @@ clear = _refusals.clear
 
 
 @contextmanager
-def counted(user: User) -> Iterator[None]:
+def counted(user: User, *, is_preview: bool = False) -> Iterator[None]:
     """Count a refusal if the block raises one. Raise TooManyRefusals after too many."""
-    allowed = conf.MAX_REQUESTS_PER_MINUTE
-    if allowed and (wait := _refusals.wait(user.pk, allowed)):
+    key, allowed = (user.pk, is_preview), conf.MAX_REQUESTS_PER_MINUTE
+    if allowed and (wait := _refusals.wait(key, allowed)):
         raise TooManyRefusals(
             _("%(allowed)d of your requests were refused within a minute. Try again in %(wait)d s.")
             % {"allowed": allowed, "wait": wait},
@@ -80,5 +82,5 @@ def counted(user: User) -> Iterator[None]:
         yield
     except (NotPermitted, OverLimit, RequestError):
         if allowed:
-            _refusals.add(user.pk, allowed)
+            _refusals.add(key, allowed)
         raise

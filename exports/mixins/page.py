@@ -147,8 +147,7 @@ class SelectionPage:
     def _do(self, form: ChoiceForm) -> HttpResponse:
         request = self._request
         if "look" in request.POST:
-            checked = question.checked(self._user, **self._asked(form))
-            return self._page(form, preview=preview.look(checked))
+            return self._page(form, preview=self._looked(form))
         with refusals.counted(self._user):
             asked = self._asked(form)
             checked = question.checked(self._user, **asked)
@@ -164,15 +163,24 @@ class SelectionPage:
         """What the choice would give, as the fragment of its page, for the page's script."""
         form = self._sent()
         context: dict[str, Any] = {"what": self._admin.opts}
+        limited: OverLimit | None = None
         try:
             if form.is_valid():
-                checked = question.checked(self._user, **self._asked(form))
-                context |= {"preview": preview.look(checked), "phrases": self._phrases}
+                context |= {"preview": self._looked(form), "phrases": self._phrases}
             else:
                 context["refusal"] = form.wrong
+        except OverLimit as error:
+            context |= {"refusal": error.in_words, "is_limited": True}
+            limited = error
         except (NotPermitted, RequestError) as error:
             context["refusal"] = error.in_words
-        return TemplateResponse(self._request, "exports/_preview.html", context)
+        response = TemplateResponse(self._request, "exports/_preview.html", context)
+        return over_limit(response, limited) if limited else response
+
+    def _looked(self, form: ChoiceForm) -> preview.Preview:
+        with refusals.counted(self._user, is_preview=True):
+            checked = question.checked(self._user, **self._asked(form))
+        return preview.look(checked)
 
     def _page(self, form: ChoiceForm, *, status: int = 200, **more: Any) -> HttpResponse:
         what, phrases = "", []

@@ -193,6 +193,19 @@ def test_what_is_shown_or_ticked_is_of_no_other_choice(
     expect(page.get_by_text("Choose at least one column.")).to_be_visible()
 
 
+def test_preview_that_a_limit_refuses_says_so_and_comes_by_itself(page: Page, user: User) -> None:
+    page.goto("/exports/new/airports/")
+    expect(page.locator(".cells")).to_be_visible()
+    limited = '<div data-part="sum"><p data-busy>Try again in 2 s.</p></div>'
+    answer = {"status": 429, "body": f'{limited}<div data-part="sample"></div>'}
+    page.route("**/preview", lambda route: route.fulfill(**answer), times=1)
+
+    page.get_by_role("button", name="None").click()
+
+    expect(page.get_by_text("Try again in 2 s.")).to_be_visible()
+    expect(page.get_by_text("Choose at least one column.")).to_be_visible()
+
+
 def test_a_list_of_the_admin_says_how_many_rows_of_it_and_shows_them(
     page: Page, user: User
 ) -> None:

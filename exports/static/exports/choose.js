@@ -29,7 +29,8 @@ export function bringToLife(form) {
         redirect: "manual",
         signal,
       });
-      if (response.ok) html = await response.text();
+      // 429: so many were refused that the next one waits. The fragment says for how long.
+      if (response.ok || response.status === 429) html = await response.text();
     } catch {
       // Not reached, or something else is wanted by now.
     }
