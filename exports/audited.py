@@ -1,4 +1,4 @@
-"""Record actions on exports in the audit trail, with the exporter, format and label of the time."""
+"""Record actions on exports and presets in the audit trail, with their names of the time."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.models import Group
 from django.db.models.signals import post_delete, pre_delete
 
-from exports.models import Export
+from exports.leases import Now
+from exports.models import Export, Preset
 from notifications.audit.actions import Action
-from notifications.audit.record import About, record
+from notifications.audit.record import About, record, visible
+from notifications.models import AuditEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
     from django.contrib.auth.models import User
 
-# An attribute of a group. It carries the count from one signal to the next.
-SHARED = "_shared_exports"
+CHOSEN = ("format", "options", "params")  # What a preset keeps, besides its team.
+# An attribute of a group. It carries the counts from one signal to the next.
+SHARED = "_was_shared"
 
 
 def record_action(
@@ -45,9 +49,46 @@ def record_start(export: Export, *, by: User | None = None) -> None:
         record_action(Action.EXPORT_SHARED, export, by=by, details={"team": export.team.name})
 
 
+def record_saved_preset(preset: Preset, before: Preset | None) -> None:
+    """Write that the owner has saved or changed a preset, and with which team it is shared.
+
+    `before` is the preset that was stored under the name. Saving the same again is no change.
+    """
+    old, new = before and before.team, preset.team
+    if before is None:
+        _record_preset(Action.PRESET_SAVED, preset, by=preset.owner)
+    elif old != new or any(getattr(before, name) != getattr(preset, name) for name in CHOSEN):
+        _record_preset(Action.PRESET_CHANGED, preset, by=preset.owner)
+    if old != new:
+        if old is not None:
+            _record_preset(Action.PRESET_UNSHARED, preset, by=preset.owner, team=old.name)
+        if new is not None:
+            _record_preset(Action.PRESET_SHARED, preset, by=preset.owner, team=new.name)
+
+
+def has_saved_often(owner: User, limit: int, within: timedelta) -> bool:
+    """Whether `owner` has saved and changed presets `limit` times within that time."""
+    saves = AuditEntry.objects.filter(
+        actor_name=visible(owner.get_username()),
+        actor_key=visible(str(owner.pk)),
+        action__in=[Action.PRESET_SAVED, Action.PRESET_CHANGED],
+        at__gt=Now() - within,
+    )
+    return saves[:limit].count() == limit
+
+
+def _record_preset(
+    action: Action, preset: Preset, *, by: User | None = None, **details: Any
+) -> None:
+    about = About("preset", str(preset.pk), preset.name)
+    what = {"exporter": preset.exporter, "format": preset.format, **details}
+    record(action, about, by=by, owner=preset.owner, details=what)
+
+
 def connect() -> None:
     """Listen to Django. Called once, when the apps are ready."""
     post_delete.connect(_export_deleted, sender=Export)
+    post_delete.connect(_preset_deleted, sender=Preset)
     pre_delete.connect(_before_team_deletion, sender=Group)
     post_delete.connect(_team_deleted, sender=Group)
 
@@ -57,11 +98,26 @@ def _export_deleted(instance: Export, **_: Any) -> None:
     record_action(Action.EXPORT_DELETED, instance, details={"rows": instance.rows_done})
 
 
+def _preset_deleted(instance: Preset, **_: Any) -> None:
+    """Record a preset that its owner deletes, or that is deleted with its owner."""
+    if instance.name:  # The last choice has no name: Waybill remembers it by itself.
+        _record_preset(Action.PRESET_DELETED, instance)
+
+
 def _before_team_deletion(instance: Group, **_: Any) -> None:
-    setattr(instance, SHARED, Export.objects.filter(team=instance).count())
+    """Count what is shared with the team: after the deletion nothing tells it."""
+    counts = {
+        action: {name: model.objects.filter(team=instance).count()}
+        for action, name, model in (
+            (Action.EXPORT_UNSHARED, "exports", Export),
+            (Action.PRESET_UNSHARED, "presets", Preset),
+        )
+    }
+    setattr(instance, SHARED, counts)
 
 
 def _team_deleted(instance: Group, **_: Any) -> None:
-    if shared := instance.__dict__.pop(SHARED, 0):
-        about = About("group", str(instance.pk), instance.name)
-        record(Action.EXPORT_UNSHARED, about, details={"exports": shared})
+    about = About("group", str(instance.pk), instance.name)
+    for action, details in instance.__dict__.pop(SHARED, {}).items():
+        if any(details.values()):
+            record(action, about, details=details)

@@ -333,24 +333,26 @@ def fail(
     _finish(export, Status.FAILED, "export.failed", lines, **why, **counters)
 
 
+def stop(export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = ()) -> None:
+    """Fail the export because its owner has lost the right to it, as `reason` says."""
+    why = written(reason)
+    _finish(export, Status.FAILED, "export.failed", lines, Action.EXPORT_STOPPED, **why)
+
+
 def _finish(
     export: Export,
     new: Status,
     event: str,
     lines: Sequence[dict[str, Any]],
+    action: Action | None = None,
     **fields: Any,
 ) -> None:
+    fields |= {"finished_at": Now(), "stage": Stage.NONE, "lease_expires_at": None}
     try:
-        move(
-            export,
-            new,
-            event,
-            lines=lines,
-            finished_at=Now(),
-            stage=Stage.NONE,
-            lease_expires_at=None,
-            **fields,
-        )
+        with atomic():
+            move(export, new, event, lines=lines, **fields)
+            if action is not None:
+                record_action(action, export, details={"reason": export.error})
     except LostRace:
         # Asked to stop in the last moment, or fenced: settle() tells which.
         settle(export, lines=lines)

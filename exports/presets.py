@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils.translation import gettext as _
 
 from exports import sizes
+from exports.audited import has_saved_often, record_saved_preset
 from exports.exceptions import InvalidPreset
 from exports.models import Preset
 from notifications.access import teams_of
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 # For each user. A list that nobody can look through helps nobody.
 MOST = 100
 LONGEST_NAME = 100
+# For each user. Every change is an entry of the audit trail, which is kept for a year.
+MOST_SAVES, SAVES_WITHIN = 100, timedelta(hours=1)
 LAST = ""  # The name of the last choice.
 
 
@@ -77,6 +81,10 @@ def save(asked: Question, name: str) -> Preset:
         raise InvalidPreset(
             _("You have saved %(most)d already. Delete one first.") % {"most": MOST}
         )
+    if has_saved_often(asked.owner, MOST_SAVES, SAVES_WITHIN):
+        raise InvalidPreset(
+            _("You can save %(most)d choices an hour. Try again later.") % {"most": MOST_SAVES}
+        )
     return _save(asked, name, asked.params)
 
 
@@ -113,7 +121,11 @@ def _save(asked: Question, name: str, params: dict[str, Any]) -> Preset:
         "options": asked.options,
         "params": params,
     }
-    preset, _is_new = Preset.objects.update_or_create(
-        owner=asked.owner, exporter=asked.exporter, name=name, defaults=chosen
-    )
+    key = {"owner": asked.owner, "exporter": asked.exporter, "name": name}
+    before = None
+    if name != LAST:
+        before = Preset.objects.select_for_update().filter(**key).first()
+    preset, _is_new = Preset.objects.update_or_create(**key, defaults=chosen)
+    if name != LAST:
+        record_saved_preset(preset, before)
     return preset

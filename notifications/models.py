@@ -262,7 +262,7 @@ class AuditEntry(models.Model):
     class Meta:
         base_manager_name = "objects"
         verbose_name = _("audit entry")
-        verbose_name_plural = _("audit trail")
+        verbose_name_plural = _("audit entries")
         default_permissions = ["view"]
         ordering = ["-pk"]
         # For the filters and searches of the admin, the newest entries first.

@@ -25,7 +25,7 @@ from exports.engine.plan import key_text
 from exports.engine.progress import INTERVAL, Rate, Ticker
 from exports.engine.retries import is_curable, refusal
 from exports.engine.source import Snapshot
-from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, Stopped
+from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, NotPermitted, Stopped
 from exports.leases import Now
 from exports.models import Consistency, Export, Part, Stage, Status, Wait
 from exports.sentences import Sentence
@@ -102,7 +102,8 @@ def _work(
     except Exception as error:
         if not is_curable(error):
             logger.exception("The export failed.")
-            lifecycle.fail(export, _reason(error), lines=log.take())
+            end = lifecycle.stop if isinstance(error, NotPermitted) else lifecycle.fail
+            end(export, _reason(error), lines=log.take())
             return
         logger.exception("The database refused. Another attempt follows when the lease runs out.")
         # If it still takes a row, let that say why. Often it does: a query took too long.

@@ -243,6 +243,42 @@ def test_cancelling_over_the_api_and_on_a_page_is_recorded(ada, export):
     assert (who(second), whence(second), second.object_key) == (("ada", ""), BY_PAGE, str(other.pk))
 
 
+def test_export_that_stops_because_its_owner_lost_the_right_is_recorded(ada, export):
+    claimed = lifecycle.claim(export.pk, worker="worker-1@tests")
+    User.objects.update(is_superuser=False)
+
+    runner.run(claimed)
+
+    entry = the("export_stopped")
+    export.refresh_from_db()
+    assert export.status == Status.FAILED
+    assert (who(entry), whence(entry), subject(entry)) == (("", "ada"), BY_SYSTEM, of(export))
+    assert entry.details["reason"].startswith('You may not export "Airports".')
+
+
+def test_export_that_fails_for_another_reason_was_not_stopped(export, monkeypatch):
+    claimed = lifecycle.claim(export.pk, worker="worker-1@tests")
+    monkeypatch.setattr(runner.room, "check_quotas", lambda _: 1 / 0)
+
+    runner.run(claimed)
+
+    export.refresh_from_db()
+    assert export.status == Status.FAILED
+    assert entries("export_stopped") == []
+
+
+def test_export_that_is_cancelled_meanwhile_was_not_stopped(ada, export):
+    claimed = lifecycle.claim(export.pk, worker="worker-1@tests")
+    lifecycle.cancel(export)
+    User.objects.update(is_superuser=False)
+
+    runner.run(claimed)
+
+    export.refresh_from_db()
+    assert export.status == Status.CANCELLED
+    assert entries("export_stopped") == []
+
+
 def test_entry_that_cannot_be_written_undoes_what_it_is_of(export, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("no room")

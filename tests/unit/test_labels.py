@@ -20,7 +20,7 @@ NAMES = {"sha256"}
 IRREGULAR = {
     "Retained": ("retained value", "retained values"),
     "Inbox": ("inbox", "inboxes"),
-    "AuditEntry": ("audit entry", "audit trail"),
+    "AuditEntry": ("audit entry", "audit entries"),
 }
 
 
