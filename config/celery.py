@@ -44,13 +44,19 @@ def mail_by_the_clock(**_: object) -> None:
 
 
 @beat_init.connect
-def prune_sign_ins_by_the_clock(**_: object) -> None:
-    """Let beat itself delete old rows of the sign-in throttle, once an hour."""
+def prune_by_the_clock(**_: object) -> None:
+    """Let beat delete old rows of the sign-in throttle, of sessions and of results each hour.
+
+    Each kind has a thread of its own, so that none waits for another that is slow or fails.
+    """
     # Needs the apps, which are loaded only now.
-    from config.signin.prune import prune  # noqa: PLC0415 - see above
+    from config.signin.prune import prune as prune_sign_ins  # noqa: PLC0415 - see above
     from notifications.clock import Clock  # noqa: PLC0415 - see above
 
-    Clock(prune, seconds=3600).start()
+    # Celery's own cleanup is a task of each night. It waits behind the exports that are queued,
+    # and is dropped if that takes twelve hours.
+    for job in (prune_sign_ins, app.backend.cleanup):
+        Clock(job, seconds=3600).start()
 
 
 @setup_logging.connect

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.conf import settings
 from django.utils import timezone
 
 from config.signin import limits, notice, throttle
@@ -17,3 +20,5 @@ def prune() -> None:
         (AccessLog, throttle.KNOWN_FOR),
     ):
         model.objects.filter(attempt_time__lt=now - age).delete()
+    # Whatever keeps them. A session that expires is not deleted by itself.
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from axes.models import AccessLog
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from django_celery_results.models import TaskResult
 
 from exports import lifecycle
 from exports.engine import store
@@ -30,3 +35,25 @@ def test_beat_deletes_what_has_expired(run, transactional_db, valkey):
     beat.kill()
 
     assert not default_storage.exists(name)
+
+
+def test_beat_deletes_sessions_sign_ins_and_results_that_are_over(run, transactional_db, valkey):
+    now = timezone.now()
+    for name, age in (("old", timedelta(days=31)), ("new", timedelta(minutes=-5))):
+        Session.objects.create(session_key=name, session_data="", expire_date=now - age)
+        AccessLog.objects.create(username=name)
+        TaskResult.objects.create(task_id=name)
+        # These fields take the present moment by themselves.
+        AccessLog.objects.filter(username=name).update(attempt_time=now - age)
+        TaskResult.objects.filter(task_id=name).update(date_done=now - age)
+
+    def left():
+        return [
+            list(Session.objects.values_list("session_key", flat=True)),
+            list(AccessLog.objects.values_list("username", flat=True)),
+            list(TaskResult.objects.values_list("task_id", flat=True)),
+        ]
+
+    beat = start_beat(run)
+    wait_until(lambda: left() == [["new"]] * 3, timeout=60, what="the old rows are gone")
+    beat.kill()
