@@ -239,6 +239,16 @@ def test_container_has_no_rights_that_it_does_not_need(
     assert found.get("user", "waybill" if service in OURS else "root") != "root"
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_output_of_a_container_has_an_end(compose: dict[str, Any], service: str) -> None:
+    logging = compose["services"][service]["logging"]
+
+    assert logging["driver"] == "json-file"
+    # Without both, Docker rotates nothing. It refuses numbers.
+    assert re.fullmatch(r"\d+m", logging["options"]["max-size"])
+    assert re.fullmatch(r"[2-9]", logging["options"]["max-file"])
+
+
 def test_image_runs_as_nobody_in_particular_and_without_debug() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
 

@@ -152,6 +152,14 @@ def test_whatever_dies_is_started_again_for_ever(tmp_path: Path) -> None:
         assert program.startretries > 100_000
 
 
+def test_log_of_a_process_has_an_end(tmp_path: Path) -> None:
+    read = as_supervisord_reads(processes(8000, "INFO", SOCKET), tmp_path / "var")
+
+    for program, _ in read.values():
+        assert program.stdout_logfile_maxbytes == 10 * 1024 * 1024
+        assert program.stdout_logfile_backups == 1
+
+
 def test_valkey_starts_before_and_stops_after_those_that_use_it(tmp_path: Path) -> None:
     read = as_supervisord_reads(processes(8000, "INFO", SOCKET), tmp_path / "var")
 
