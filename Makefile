@@ -34,7 +34,8 @@ format: .venv/requirements-dev.lock.installed ## Put style right
 	$(PYTHON) -m ruff format
 	find $(TEMPLATES) -name '*.html' -exec .venv/bin/djade --target-version 5.2 {} +
 
-# Strict: a package that nothing is known of is a failure, and no silence.
+# Strict: a package that nothing is known of is a failure, and no silence. PyPI itself answers,
+# whatever index pip uses. What markers leave out on this system and Python is not asked for.
 audit: .venv/requirements-dev.lock.installed ## Ask PyPI for known faults of what is locked
 	$(PYTHON) -m pip_audit --requirement requirements.lock --require-hashes --disable-pip \
 	    --strict --progress-spinner off $(ARGS)
