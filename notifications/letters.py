@@ -1,4 +1,4 @@
-"""Letters: a notification as an e-mail message, and the connection over which it is sent."""
+"""Letters: notifications as an e-mail message, and the connection over which it is sent."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import ngettext
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from notifications.models import Event
     from notifications.notices import Notice
 
@@ -53,24 +56,47 @@ def require_settings() -> None:
         raise NotSetUp("Nobody is mailed: links in letters would lead nowhere. Set SITE_URL.")
 
 
-def compose(event: Event, notice: Notice, to: str) -> EmailMessage:
-    """`notice`, which describes `event`, as plain text in the language that is active.
+def compose(described: Sequence[tuple[Event, Notice]], to: str) -> EmailMessage:
+    """One letter about these events, as plain text in the language that is active.
 
-    The same event makes the same letter, identifier and date included: who gets it twice,
+    The same events make the same letter, identifier and date included: who gets it twice,
     or sorts it, can tell.
     """
-    site = _site()
-    url = notice.url or reverse("notifications:inbox")
-    if url.startswith("/"):
-        url = site + url
-    text = render_to_string("notifications/mail/notice.txt", {"notice": notice, "url": url})
-    stream = event.stream
+    found = [notice for _, notice in described]
+    first, last = described[0][0], described[-1][0]
+    if len(found) == 1:
+        title, text, name = *_single(found[0]), str(first.offset)
+    else:
+        title, text, name = *_joined(found), f"{first.offset}-{last.offset}"
     headers = {
-        "Message-ID": f"<{stream.epoch}.{event.offset}@{urlsplit(site).hostname}>",
-        "Date": format_datetime(event.at),
+        "Message-ID": f"<{last.stream.epoch}.{name}@{urlsplit(_site()).hostname}>",
+        "Date": format_datetime(last.at),
         "Auto-Submitted": "auto-generated",  # So that nobody's holiday notice answers.
     }
-    return EmailMessage(notice.title, f"{text.strip()}\n", to=[to], headers=headers)
+    return EmailMessage(title, f"{text.strip()}\n", to=[to], headers=headers)
+
+
+def _single(notice: Notice) -> tuple[str, str]:
+    """The subject and the text of a letter about one notification."""
+    shown = {"notice": notice, "url": _link(notice.url)}
+    return notice.title, render_to_string("notifications/mail/notice.txt", shown)
+
+
+def _joined(found: Sequence[Notice]) -> tuple[str, str]:
+    """The same of a letter about several."""
+    count = len(found)
+    title = ngettext(
+        "You have {count} new notification.", "You have {count} new notifications.", count
+    ).format(count=count)
+    items = [(notice.title, _link(notice.url)) for notice in found]
+    shown = {"title": title, "items": items, "url": _link()}
+    return title, render_to_string("notifications/mail/notices.txt", shown)
+
+
+def _link(url: str = "") -> str:
+    """`url` for a letter: with the site, if it has none. Without one it is the inbox."""
+    url = url or reverse("notifications:inbox")
+    return _site() + url if url.startswith("/") else url
 
 
 def _site() -> str:

@@ -25,7 +25,7 @@ from notifications import access, inbox, letters, notices
 from notifications.models import Event, Inbox, Mailing, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
@@ -37,8 +37,11 @@ logger = logging.getLogger(__name__)
 # What is older is not mailed: after a long outage, or when mail is set up for the first
 # time, nobody wants to be told of everything.
 TOO_OLD = timedelta(days=1)
-# Letters to one user before it is the next one's turn.
-BATCH = 20
+# Letters of their own that the notifications of one hour get. Where there are more, one user
+# could fill a mailbox and use up what the mail server takes: they are joined.
+MOST_SINGLE, WITHIN = 20, timedelta(hours=1)
+# Notifications in a joined letter, and how long its reader gets no other.
+MOST_JOINED, PAUSE = 100, timedelta(minutes=10)
 # Longer than one letter can take, with a server that is slow at every step of it.
 LEASE = timedelta(minutes=5)
 # For a recipient whose server wants us to come back. Shorter does not impress it.
@@ -109,35 +112,41 @@ class Rounds:
 
 
 def _mail(user: User, claim: _Claim, post: letters.Post, done: Round) -> None:
-    for event in _letters_due(claim.row)[:BATCH]:
+    due = list(_letters_due(claim.row)[:MOST_JOINED])
+    is_joined = len(due) + _recently_mailed(claim.row) > MOST_SINGLE
+    is_sent = False
+    for events in [due] if is_joined else [[event] for event in due]:
+        last = events[-1].offset
         try:
-            done.sent += _mail_one(user, claim.row, event, post)
+            is_sent = _mail_letter(user, claim.row, events, post)
+            done.sent += is_sent
         except letters.Refused as error:
-            logger.warning("User %s cannot be mailed event %s: %s", user.pk, event.offset, error)
+            logger.warning("User %s cannot be mailed event %s: %s", user.pk, last, error)
             done.refused += 1
         except letters.TryLater as error:
-            logger.info("User %s is mailed event %s later: %s", user.pk, event.offset, error)
+            logger.info("User %s is mailed event %s later: %s", user.pk, last, error)
             done.later += 1
             claim.release(LATER)
             return
         except letters.ServerDown:
             claim.release(AGAIN)
             raise
-        if not claim.note(event.offset):
+        if not claim.note(last):
             return  # It took us so long that another has taken over.
-    claim.release()
+    claim.release(PAUSE if is_joined and is_sent else None)
 
 
-def _mail_one(user: User, row: Inbox, event: Event, post: letters.Post) -> bool:
-    """Mail `event` to `user`. False if they do not want it, or have no address."""
+def _mail_letter(user: User, row: Inbox, events: Sequence[Event], post: letters.Post) -> bool:
+    """Mail `events` to `user` in one letter. False if they want none, or have no address."""
     address = getattr(user, user.get_email_field_name(), "")
     if not (user.is_active and address):
         return False
     with translation.override(_language(row)):
-        notice = notices.describe(event)
-        if not _is_wanted(notice, row.email):
+        described = [(event, notices.describe(event)) for event in events]
+        wanted = [(event, notice) for event, notice in described if _is_wanted(notice, row.email)]
+        if not wanted:
             return False
-        post.send(letters.compose(event, notice, address))
+        post.send(letters.compose(wanted, address))
     return True
 
 
@@ -207,6 +216,16 @@ def _due() -> QuerySet[Stream]:
 def _letters_due(row: Inbox) -> QuerySet[Event]:
     due = _mailable().filter(stream=row.stream_id, offset__gt=row.mailed_offset)
     return due.select_related("stream").order_by("offset")
+
+
+def _recently_mailed(row: Inbox) -> int:
+    """How many notifications of the last hour have been mailed, at most MOST_SINGLE.
+
+    Those that the user did not want are counted, too. Then theirs are joined sooner.
+    """
+    since = timezone.now() - WITHIN
+    mailed = _mailable().filter(stream=row.stream_id, offset__lte=row.mailed_offset, at__gte=since)
+    return mailed[:MOST_SINGLE].count()
 
 
 def _mailable() -> QuerySet[Event]:

@@ -347,15 +347,114 @@ def test_a_stream_that_was_made_anew_is_mailed_from_its_start(server, ada):
     assert len({letter["Message-ID"] for letter in server.letters}) == 3
 
 
-def test_one_user_with_very_much_leaves_room_for_others(server, ada, make_user, monkeypatch):
-    monkeypatch.setattr(mail, "BATCH", 2)
-    tell(ada, *"abcde")
+# -- Very many of one user --------------------------------------------------------------------
+
+
+JOINED = "You have {} new notifications."
+
+
+def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
+    server, ada, make_user, monkeypatch
+):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    tell(ada, "a", body="Not in it.", url="/reports/7/")
+    tell(ada, "b", "c")
     tell(make_user("bob"), "z")
 
-    rounds = [send_due().sent for _ in range(4)]
+    assert send_due() == Round(sent=2)
 
-    assert subjects(server) == ["a", "b", "z", "c", "d", "e"]
-    assert rounds == [3, 2, 1, 0]
+    letter, other = server.letters
+    assert (letter["Subject"], other["Subject"]) == (JOINED.format(3), "z")
+    assert letter.get_content().splitlines() == [
+        "You have 3 new notifications.",
+        "",
+        "- a",
+        "  https://exports.example.com/reports/7/",
+        "",
+        "- b",
+        "  https://exports.example.com/inbox/",
+        "",
+        "- c",
+        "  https://exports.example.com/inbox/",
+        "",
+        "There were many notifications, so they come in one e-mail. All details are on the page "
+        "“Notifications”:",
+        "https://exports.example.com/inbox/",
+        "",
+        "You choose on the page “Notifications” which of these come by e-mail.",
+    ]
+    epoch = Stream.objects.get(name=user_stream(ada)).epoch
+    assert letter["Message-ID"] == f"<{epoch}.1-3@exports.example.com>"
+
+
+def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    for title in "abc":
+        tell(ada, title)
+        send_due()
+    tell(ada, *"de")
+    too_soon = send_due()
+    pause = Inbox.objects.get().mail_after - timezone.now()
+    time_passes()
+    later = send_due()
+
+    assert subjects(server) == ["a", "b", "c", JOINED.format(2)]
+    assert (too_soon, later) == (Round(), Round(sent=1))
+    assert mail.PAUSE - timedelta(minutes=1) < pause <= mail.PAUSE
+
+
+def test_after_an_hour_each_notification_has_a_letter_again(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    tell(ada, *"abc")
+    send_due()
+    Event.objects.update(at=timezone.now() - mail.WITHIN)
+    time_passes()
+
+    tell(ada, *"de")
+    send_due()
+
+    assert subjects(server) == [JOINED.format(3), "d", "e"]
+
+
+def test_no_notification_is_lost_however_many_there_are(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_JOINED", 25)
+    titles = [f"number {number}." for number in range(60)]
+    tell(ada, *titles)
+
+    for _ in range(4):
+        send_due()
+        time_passes()
+
+    assert subjects(server) == [JOINED.format(25), JOINED.format(25), JOINED.format(10)]
+    told = "".join(letter.get_content() for letter in server.letters)
+    assert re.findall(r"^- (.+?)\r?$", told, re.MULTILINE) == titles
+
+
+def test_joined_letter_has_what_its_reader_wants_and_nothing_else(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    inbox.choose_mailing(ada, Mailing.FAILURES, "de")
+    tell(ada, *"abc")
+    assert send_due() == Round()
+
+    tell(ada, "broken", level="error")
+    tell(ada, *"de")
+    assert send_due() == Round(sent=1)
+    assert subjects(server) == ["broken"]
+
+
+def test_joined_letter_that_is_refused_is_skipped_or_comes_later(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    tell(ada, *"abc")
+    server.to_letter = "452 Come back later"
+    assert send_due() == Round(later=1)
+    time_passes()
+    server.to_letter = "554 No such letters"
+    assert send_due() == Round(refused=1)
+    server.to_letter = "250 OK"
+    time_passes()
+
+    assert send_due() == Round()
+    assert Inbox.objects.get().mailed_offset == 3
 
 
 # -- A server that does not want -----------------------------------------------------------------
@@ -703,7 +802,7 @@ def test_a_letter_costs_one_write(server, ada, django_assert_num_queries):
     send_due()
     tell(ada, *"abcde")
 
-    with django_assert_num_queries(7 + 5):
+    with django_assert_num_queries(8 + 5):
         assert send_due() == Round(sent=5)
 
 
