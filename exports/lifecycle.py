@@ -322,7 +322,7 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
 def succeed(export: Export, *, lines: Sequence[dict[str, Any]] = (), **file: Any) -> None:
     """The file is complete and in storage. `file`: its name, bytes, sha256."""
     expires = Now() + timedelta(days=conf.EXPIRE_DAYS)
-    _finish(export, Status.SUCCEEDED, "export.succeeded", lines, expires_at=expires, **file)
+    _finish(export, Status.SUCCEEDED, "export.succeeded", lines, None, expires_at=expires, **file)
 
 
 def fail(
@@ -330,7 +330,7 @@ def fail(
 ) -> None:
     """It cannot go on. `reason` is for the person who waits: a Sentence, if it was foreseen."""
     why = written(reason)
-    _finish(export, Status.FAILED, "export.failed", lines, **why, **counters)
+    _finish(export, Status.FAILED, "export.failed", lines, None, **why, **counters)
 
 
 def stop(export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = ()) -> None:
@@ -344,7 +344,7 @@ def _finish(
     new: Status,
     event: str,
     lines: Sequence[dict[str, Any]],
-    action: Action | None = None,
+    action: Action | None,
     **fields: Any,
 ) -> None:
     fields |= {"finished_at": Now(), "stage": Stage.NONE, "lease_expires_at": None}

@@ -121,7 +121,7 @@ def _save(asked: Question, name: str, params: dict[str, Any]) -> Preset:
         "options": asked.options,
         "params": params,
     }
-    key = {"owner": asked.owner, "exporter": asked.exporter, "name": name}
+    key: dict[str, Any] = {"owner": asked.owner, "exporter": asked.exporter, "name": name}
     before = None
     if name != LAST:
         before = Preset.objects.select_for_update().filter(**key).first()
