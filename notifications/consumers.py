@@ -137,7 +137,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         connections.ensure_room()
         credentials = handshake.credentials(self.scope)
         connections.ensure_allowed(credentials)
-        user = await in_database(handshake.authenticate, self.scope)
+        user = await in_database(handshake.admit, self.scope)
         if user is not None:
             known_users.remember(credentials, user.pk)
             self._hub.enter(self, user.pk)

@@ -20,6 +20,9 @@ from django.http import parse_cookie
 from django.utils.http import is_same_domain
 
 from notifications import tokens
+from notifications.audit import attempts
+from notifications.audit.actions import Action
+from notifications.audit.record import About
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +42,14 @@ def authenticate(scope: Scope) -> User | None:
     if scheme.lower() == "bearer":
         return tokens.user_of(token)
     return _session_user(_session_key(headers))
+
+
+def admit(scope: Scope) -> User | None:
+    """Authenticate a new connection, and record a refused token in the audit trail."""
+    user = authenticate(scope)
+    if user is None and _headers(scope).get("authorization", "").lower().startswith("bearer "):
+        attempts.record_refused(Action.TOKEN_REFUSED, About("token"), _request(scope))
+    return user
 
 
 def credentials(scope: Scope) -> bytes:
@@ -79,14 +90,19 @@ def origin_is_allowed(scope: Scope) -> bool:
 def _is_own(scope: Scope, origin: str) -> bool:
     """Whether `origin` is that of the socket, and its host an allowed one."""
     # As for any request, the headers of the proxy decide about scheme and host.
-    scheme = {"wss": "https", "ws": "http"}.get(scope.get("scheme", "ws"))
-    request = ASGIRequest({"path": "/", **scope, "method": "GET", "scheme": scheme}, BytesIO())
+    request = _request(scope)
     if not request.headers.get("Host"):
         return False  # Django would use the address of the server instead.
     try:
         return origin == f"{request.scheme}://{request.get_host()}"
     except DisallowedHost:
         return False
+
+
+def _request(scope: Scope) -> ASGIRequest:
+    """Return the handshake as a request of Django's."""
+    scheme = {"wss": "https", "ws": "http"}.get(scope.get("scheme", "ws"))
+    return ASGIRequest({"path": "/", **scope, "method": "GET", "scheme": scheme}, BytesIO())
 
 
 def _is_trusted(origin: str, trusted: str) -> bool:

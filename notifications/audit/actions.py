@@ -47,5 +47,6 @@ class Interface(models.TextChoices):
     ADMIN = "admin", _("Admin")
     API = "api", _("API, with a session")
     TOKEN = "token", _("API, with a token")
+    SOCKET = "socket", _("WebSocket")
     COMMAND = "command", _("Command line")
     SYSTEM = "system", _("Worker or beat")  # No person acts at that moment.

@@ -66,6 +66,9 @@ def of(request: HttpRequest) -> Origin:
 
 
 def _interface(request: HttpRequest) -> Interface:
+    # Which of ours, no URLconf of Django's says.
+    if getattr(request, "scope", {}).get("type") == "websocket":
+        return Interface.SOCKET
     apps = request.resolver_match.app_names if request.resolver_match else []
     if "admin" in apps:
         return Interface.ADMIN

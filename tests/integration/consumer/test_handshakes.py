@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 
 from notifications import tokens
 from tests.streaming import HOST, Socket, connected, headers, in_thread
+from tests.trail import ADDRESS, AGENT, entries, the, whence, who
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,6 +60,28 @@ async def test_a_handshake_is_refused(cookie, changes):
 
     assert not accepted
     await socket.disconnect()
+
+
+async def test_token_that_is_refused_is_in_the_audit_trail(user):
+    sent = [(b"user-agent", AGENT.encode()), (b"x-forwarded-for", ADDRESS.encode())]
+    socket = Socket([*headers(token="waybill_wrong", origin=None), *sent])
+
+    accepted, _ = await socket.shake_hands()
+    assert not accepted
+    await socket.disconnect()
+
+    entry = await in_thread(the, "token_refused")
+    assert (who(entry), whence(entry)) == (("", ""), ("socket", ADDRESS, AGENT))
+    assert "waybill_wrong" not in str(vars(entry))
+
+
+async def test_handshake_without_a_token_is_not_in_the_audit_trail():
+    for cookie in ("", "nobodys"):
+        socket = Socket(headers(cookie=cookie))
+        await socket.shake_hands()
+        await socket.disconnect()
+
+    assert await in_thread(entries, "token_refused") == []
 
 
 @pytest.mark.parametrize("offered", [[], ["waybill.v2"], ["graphql-ws", "Waybill.V1"]])

@@ -12,6 +12,7 @@ from notifications import consumers, rights, tokens
 from notifications.models import Stream, Token
 from tests.consuming import say
 from tests.streaming import connected, eventually, in_thread
+from tests.trail import entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,6 +113,8 @@ async def test_a_program_whose_token_expires_is_cut_off(user, name, asked_often)
         await in_thread(Token.objects.update, expires_at=timezone.now())
 
         assert await socket.close_code() == 4401
+    # Nobody has tried anything: it was asked whether it still holds.
+    assert await in_thread(entries, "token_refused") == []
 
 
 async def test_a_user_who_may_not_read_a_stream_any_more_loses_only_that(
