@@ -15,7 +15,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup, NotRegistered
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
 from django.contrib.messages import ERROR
 from django.core.exceptions import FieldError, SuspiciousOperation, ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
@@ -25,7 +25,7 @@ from django.db.models import F
 from exports import context, patterns
 from exports.exceptions import InvalidSelection, NotPermitted
 from exports.joins import resolved
-from exports.queryset import checked
+from exports.queryset import checked, incomparable
 from exports.reasons import spoken
 
 if TYPE_CHECKING:
@@ -185,6 +185,10 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
     Nothing is counted and no row is read. Raises InvalidSelection when the query string
     cannot be read.
     """
+    if problem := patterns.search_problem(request.GET.get(SEARCH_VAR, "")):
+        raise InvalidSelection(
+            spoken("The list's search cannot be read: %(problem)s", problem=problem)
+        )
     # Asked by Django itself, of each request: for links, which nobody sees here.
     model_admin = copy(model_admin)
     model_admin.get_preserved_filters = lambda _: ""  # type: ignore[method-assign,assignment]
@@ -218,7 +222,9 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
             spoken("The list's filters cannot be read: %(problem)s", problem=error)
         ) from error
     texts = [text for _, values in request.GET.lists() for text in values]
-    if problem := patterns.problem_among(changelist.queryset.query, texts, changelist.queryset.db):
+    found = changelist.queryset
+    problem = patterns.problem_among(found.query, texts, found.db) or incomparable(found)
+    if problem:
         raise InvalidSelection(
             spoken("The list's filters cannot be read: %(problem)s", problem=problem)
         )

@@ -1,4 +1,4 @@
-"""Check regular expressions that users send, in a filter or the address of an admin list.
+"""Check regular expressions and searches that users send, in a filter or the address of a list.
 
 SQLite runs them with Python's `re`, which holds the lock of the interpreter: a pattern that
 backtracks stops every thread, and nothing can end it. PostgreSQL has its own engine, which
@@ -23,8 +23,17 @@ if TYPE_CHECKING:
     from exports.sentences import Sentence
 
 LONGEST = 1_000  # characters
+# Words of a search. Django looks for each in each field; a thousand took it minutes.
+MOST_WORDS = 32
 # With one of these signs `re` may try exponentially many ways to match a text.
 REPEATING = "*+?{|"
+
+
+def search_problem(search: str) -> Sentence | None:
+    """Why a list of the admin cannot be searched for `search`, in words; None if it can."""
+    if len(search.split()) <= MOST_WORDS:
+        return None
+    return spoken("a search may have %(most)s words at most.", most=MOST_WORDS)
 
 
 def problem_among(query: Query, texts: Iterable[str], using: str) -> Sentence | None:

@@ -7,6 +7,7 @@ change list's own query string. The worker asks it again, with the owner's right
 from __future__ import annotations
 
 import datetime
+import math
 from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from exports.exceptions import (
 )
 from exports.joins import every_row
 from exports.keys import keys
-from exports.queryset import check_sql, checked, cut, has_own_scope, narrowable
+from exports.queryset import check_sql, checked, cut, has_own_scope, incomparable, narrowable
 from exports.reasons import complaint, spoken, together
 
 if TYPE_CHECKING:
@@ -206,6 +207,10 @@ def _asked(
                 made = filterset(exporter, given, filters, request)
                 found = _queryset_of(made)
                 _check_patterns(made, found)
+                if filters and (problem := incomparable(found)):
+                    raise InvalidFilter(
+                        spoken("The filters cannot be applied: %(problem)s", problem=problem)
+                    )
         found = cut(found, exporter, chosen)
         if selection is not None:
             found = changelist.narrow(found, selection)
@@ -422,7 +427,9 @@ def _check_number_of_values(name: str, texts: Sequence[str]) -> None:
 
 
 def _text(name: str, value: Any) -> str:
-    if isinstance(value, dict | list | tuple):
+    # Python reads NaN and 1e999 in JSON, and no JSON of a database can store what they are.
+    is_no_number = isinstance(value, float) and not math.isfinite(value)
+    if is_no_number or isinstance(value, dict | list | tuple):
         raise InvalidFilter(_not_valid(name, spoken("give it a text or a number.")))
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not text.isascii() and text != text.encode(errors="replace").decode():

@@ -252,6 +252,19 @@ def check_sql(found: QuerySet[Any], exporter: Exporter) -> None:
         ) from error
 
 
+def incomparable(found: QuerySet[Any]) -> Exception | None:
+    """The error that Django makes of a value in `found` when it makes SQL: a year without
+    days, a range of one value. None if all can be compared.
+    """
+    try:
+        found.query.chain().get_compiler(found.db).as_sql()
+    except (IndexError, OverflowError, ValueError) as error:
+        return error
+    except EmptyResultSet:
+        pass  # It has no rows, which is fine.
+    return None
+
+
 def has_own_scope(exporter: Exporter) -> bool:
     """Whether the exporter itself says which rows there are, and not only a manager of its model.
 

@@ -5,11 +5,13 @@ It holds for every list of the admin, also for models of other apps.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.contrib.admin.views.main import ERROR_FLAG
-from django.db import DEFAULT_DB_ALIAS, DataError
+from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR
+from django.core.exceptions import BadRequest
+from django.db import DEFAULT_DB_ALIAS, DataError, NotSupportedError
 from django.http import HttpResponseRedirect
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
@@ -20,21 +22,33 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 REGEX = ("__regex", "__iregex")
+# What Django raises for a value of a lookup that it has not checked. A fault of the project's own
+# code may be among them: each is logged.
+UNREADABLE = (DataError, IndexError, NotSupportedError, OverflowError, ValueError)
+
+logger = logging.getLogger(__name__)
 
 
 class ReadableLists(MiddlewareMixin):
     """Redirect to the unfiltered list if the database cannot compare a value in the address.
 
     Django does so for lookups that it knows to be wrong. It answers 500 for a date beyond the
-    calendar, a number beyond SQLite's range and an invalid regular expression; and a regular
-    expression that backtracks stops the process on SQLite.
+    calendar, a number beyond SQLite's range, a range of one value and an invalid regular
+    expression. A regular expression that backtracks stops the process on SQLite, and so does a
+    search for thousands of words on any database.
     """
 
     def process_view(
         self, request: HttpRequest, _view: Any, _args: Any, _kwargs: Any
     ) -> HttpResponse | None:
+        if _url_name(request) == "autocomplete":
+            if problem := patterns.search_problem(request.GET.get("term", "")):
+                raise BadRequest(problem)
+            return None
         if not _is_list(request):
             return None
+        if problem := patterns.search_problem(request.GET.get(SEARCH_VAR, "")):
+            return _whole_list(request, problem)
         for name, values in request.GET.lists():
             for value in values if name.endswith(REGEX) else ():
                 if problem := patterns.problem_of(value, DEFAULT_DB_ALIAS):
@@ -42,18 +56,22 @@ class ReadableLists(MiddlewareMixin):
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        is_unreadable = isinstance(error, DataError | OverflowError)
+        is_unreadable = isinstance(error, UNREADABLE)
         # Without a filter the address is not at fault.
         if is_unreadable and _is_list(request) and request.GET and ERROR_FLAG not in request.GET:
+            logger.warning("A list of the admin cannot be read: %r", error)
             return _whole_list(request, str(error))
         return None
 
 
 def _is_list(request: HttpRequest) -> bool:
+    return _url_name(request).endswith("_changelist")
+
+
+def _url_name(request: HttpRequest) -> str:
+    """The name of the page in the admin; "" for a page that is not of the admin."""
     match = request.resolver_match
-    if match is None or match.app_name != "admin":
-        return False
-    return str(match.url_name).endswith("_changelist")
+    return str(match.url_name) if match is not None and match.app_name == "admin" else ""
 
 
 def _whole_list(request: HttpRequest, problem: str) -> HttpResponse:

@@ -167,6 +167,8 @@ def test_who_asks_too_often_is_told_when_to_ask_again(api, settings):
         ({"exporter": "flights", "filters": {"tailnum": "\0"}}, "filters", '"tailnum"'),
         ({"exporter": "flights", "filters": {"carrier": "\0"}}, "filters", '"carrier"'),
         ({"exporter": "flights", "filters": {"tailnum": "\ud800"}}, "filters", '"tailnum"'),
+        ({"exporter": "flights", "filters": {"tailnum": float("nan")}}, "filters", '"tailnum"'),
+        ({"exporter": "flights", "filters": {"tailnum": float("inf")}}, "filters", '"tailnum"'),
         ({}, "exporter", "Field required"),
         ({"exporter": None}, "exporter", "string"),
         ({"exporter": 7}, "exporter", "string"),

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from demo.models import Flight
-from exports import question
+from exports import patterns, question
 from exports.exceptions import InvalidFilter, InvalidSelection
 from tests.asking import flights_by
 from tests.exporting import make_flights, request
@@ -39,6 +39,7 @@ class Matching(django_filters.FilterSet):
     any_case = django_filters.CharFilter("tailnum", lookup_expr="iregex")
     choice = django_filters.LookupChoiceFilter("tailnum", lookup_choices=["exact", "regex"])
     method = django_filters.CharFilter(method="narrow")
+    year = django_filters.NumberFilter("date__year")
     without = django_filters.CharFilter("carrier__flights__tailnum", "regex", exclude=True)
     usual = django_filters.BooleanFilter(method="narrow_as_usual")
 
@@ -104,6 +105,7 @@ def test_pattern_in_the_api_is_a_problem(person, client):
 
 UNREADABLE = [
     *("tailnum__regex=(", "tailnum__iregex=[z-a]", "date__year=99999999999"),
+    *("id__range=1", "date__year__gte=-1", "time_hour__year=0", "time_hour__year=99999"),
     *(["flight__in=99999999999999999999999"] if IS_SQLITE else []),
     *(["tailnum__regex=^(N%2B)%2B$"] if IS_SQLITE else []),
     *(["time_hour__gte=0001-01-01T00:00%2B14:00"] if IS_SQLITE else []),
@@ -124,6 +126,27 @@ def test_list_that_cannot_be_read_leads_to_the_whole_list(person, client, query)
     assert export.status_code in {200, 422}
     assert (look.status_code, start.status_code) == (200, 422)
     assert "cannot be" in look.content.decode()
+
+
+def test_search_for_too_many_words_is_refused_before_it_is_made(person, client):
+    client.force_login(person)
+    words = "+".join(["x"] * (patterns.MOST_WORDS + 1))
+    listed = {"model": "demo.flight", "query": f"q={words}"}
+    term = f"term={words}&app_label=demo&model_name=flight&field_name=carrier"
+
+    answer = client.get(f"/admin/demo/flight/?q={words}")
+    few = client.get(f"/admin/demo/flight/?q={words[2:]}")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/demo/flight/?e=1")
+    assert few.status_code == 200
+    assert client.get(f"/admin/autocomplete/?{term}").status_code == 400
+    with pytest.raises(InvalidSelection, match="32 words"):
+        question.checked(person, exporter="flights", changelist=listed)
+
+
+def test_value_that_a_filter_cannot_compare_is_refused_in_words(person):
+    with flights_by(Matching), pytest.raises(InvalidFilter, match="year 99999 is out of range"):
+        question.checked(person, exporter="narrowed", filters={"year": 99999})
 
 
 @pytest.mark.parametrize("path", ["auth/user/?username", "exports/export/?label"])

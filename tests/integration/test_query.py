@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import django_filters
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -86,7 +88,7 @@ def test_two_values_for_a_filter_that_takes_one_are_refused(person):
         select(person, filters={"carrier": ["UA", "AA"]})
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, [["UA"]], "\0", "\ud800"])
+@pytest.mark.parametrize("value", [{"a": 1}, [["UA"]], "\0", "\ud800", math.nan, -math.inf])
 def test_a_value_that_no_filter_can_have_is_refused(person, value):
     for name in ("carrier", "tailnum", "month"):
         with pytest.raises(InvalidFilter, match=f'"{name}"'):
