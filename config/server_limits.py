@@ -131,10 +131,51 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
 
 
 class LimitedRequest(WebRequest):  # type: ignore[misc]
-    """A request whose body has BODY_BYTES at most. Twisted would buffer any body on disk."""
+    """A request whose body has BODY_BYTES at most. Twisted would buffer any body on disk.
+
+    The answer is sent as fast as the client reads: this is the producer of what Twisted sends.
+    """
 
     _is_refused = False
     _body_bytes = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Not set while more waits to be sent than the transport's buffer is for, 64 KiB.
+        self._may_send = asyncio.Event()
+        self._may_send.set()
+
+    async def wait_until_sent(self) -> None:
+        """Wait while the client does not read. Does not wait for one that has left."""
+        if not self.finished:
+            await self._may_send.wait()
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        if message.get("type") == "http.response.start" and self.producer is None:
+            self.registerProducer(self, True)  # noqa: FBT003 - Twisted's
+        super().handle_reply(message)
+
+    def finish(self) -> None:
+        if self.producer is not None:
+            self.unregisterProducer()
+        super().finish()
+        self._may_send.set()
+
+    def connectionLost(self, reason: Any) -> None:
+        self._may_send.set()
+        super().connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        """Called by Twisted when its buffer is full."""
+        self._may_send.clear()
+
+    def resumeProducing(self) -> None:
+        """Called by Twisted when its buffer is empty again."""
+        self._may_send.set()
+
+    def stopProducing(self) -> None:
+        """Called by Twisted when the connection is lost."""
+        self._may_send.set()
 
     def gotLength(self, length: int | None) -> None:
         super().gotLength(length)
@@ -172,7 +213,21 @@ class LimitedWebSocketFactory(WebSocketFactory):  # type: ignore[misc]
     protocol = LimitedWebSocket
 
 
+async def _send(server: Any, protocol: Any, message: dict[str, Any]) -> None:
+    """Daphne's `send` of an application, which returns when there is room for more.
+
+    Its own returns at once, and keeps in memory what a client does not read.
+    """
+    await _daphnes_send(server, protocol, message)
+    if isinstance(protocol, LimitedRequest):
+        await protocol.wait_until_sent()
+
+
+_daphnes_send = daphne.Server.handle_reply
+
+
 def apply() -> None:
     """Make Daphne use the classes above for connections that it accepts from now on."""
     daphne.HTTPFactory = LimitedHTTPFactory
     daphne.WebSocketFactory = LimitedWebSocketFactory
+    daphne.Server.handle_reply = _send

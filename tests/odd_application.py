@@ -5,6 +5,8 @@
 /compute/     computes for half a second in the event loop, in `busy`
 /regex/       matches for half a second or more, and lets no other thread run
 /read/        lets sockets of /ws/unread/ read what has come, and says what that was
+/endless/     100 MB in blocks of 256 KiB, by a stream
+/sent/        how many of those blocks the server has taken
 /ws/unread/   a socket that is accepted, and whose application reads nothing
 /ws/silent/   a handshake that is never answered
 /silent/      how many of those have begun
@@ -24,15 +26,19 @@ from autobahn.websocket import utf8validator, xormasker
 from config.asgi import application as site
 
 SECONDS = 0.5
+BLOCK, BLOCKS = b"x" * 256 * 1024, 400
 _may_read = asyncio.Event()
 _received: list[int] = []
 _silent: list[None] = []
+_sent: list[None] = []
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     answer = ANSWERS.get(scope["path"])
     if answer is None:
         await site(scope, receive, send)
+    elif answer is endless:
+        await endless(send)
     elif scope["type"] == "websocket":
         await answer(receive, send)
     else:
@@ -73,6 +79,19 @@ async def read() -> list[int]:
     return [sum(_received), len(_received)]
 
 
+async def endless(send: Any) -> None:
+    _sent.clear()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for number in range(BLOCKS):
+        is_last = number == BLOCKS - 1
+        await send({"type": "http.response.body", "body": BLOCK, "more_body": not is_last})
+        _sent.append(None)
+
+
+async def sent_blocks() -> int:
+    return len(_sent)
+
+
 async def unread(receive: Any, send: Any) -> None:
     await receive()
     await send({"type": "websocket.accept"})
@@ -101,6 +120,8 @@ ANSWERS: dict[str, Any] = {
     "/compute/": busy,
     "/regex/": regex,
     "/read/": read,
+    "/endless/": endless,
+    "/sent/": sent_blocks,
     "/silent/": silent_handshakes,
     "/timers/": timers,
     "/ws/unread/": unread,

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from notifications import protocol
+from tests import odd_application
 from tests.integration.test_daphne import events_until, subscribed
 from tests.raw_sockets import (
     ASK,
@@ -178,6 +179,32 @@ def test_paused_socket_has_one_timer(server):
 def get_json(url):
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
         return json.load(answer)
+
+
+def test_client_that_does_not_read_holds_up_its_stream(server):
+    """A stream of events or a download is not kept in memory until its client reads it."""
+    with connected_to(server.port) as connection:
+        connection.sendall(b"GET /endless/ HTTP/1.0\r\n\r\n")
+        assert connection.recv(15) == b"HTTP/1.0 200 OK"
+        sent, before = get_json(f"{server.url}/sent/"), -1
+        while sent != before:
+            sent, before = get_json(f"{server.url}/sent/"), sent
+        assert sent < odd_application.BLOCKS // 2
+        read = 0
+        while more := connection.recv(1_000_000):
+            read += len(more)
+
+    assert read > len(odd_application.BLOCK) * odd_application.BLOCKS
+    assert get_json(f"{server.url}/sent/") == odd_application.BLOCKS
+
+
+def test_client_that_leaves_frees_what_waits_for_it(server):
+    with connected_to(server.port) as connection:
+        connection.sendall(b"GET /endless/ HTTP/1.0\r\n\r\n")
+        assert connection.recv(1)
+
+    # What is sent to nobody is taken at once.
+    wait_until(lambda: get_json(f"{server.url}/sent/") == odd_application.BLOCKS, what="it ends")
 
 
 def test_handshake_that_waits_takes_only_so_much(server):
