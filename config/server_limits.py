@@ -43,8 +43,8 @@ QUEUED = 100
 QUEUE_SECONDS = 0.05  # Between two looks at the queue of a paused socket.
 # Bytes that a client may send between its handshake and the answer to it.
 EARLY_BYTES = MAX_FRAME_BYTES
-# The same as client_max_body_size in config/proxy/nginx.conf. Django reads less of most bodies
-# (DATA_UPLOAD_MAX_MEMORY_SIZE), but only after Daphne has buffered all of them.
+# More than DATA_UPLOAD_MAX_MEMORY_SIZE, so that Django can refuse a somewhat larger body with a
+# reason. client_max_body_size in config/proxy/nginx.conf is less.
 BODY_BYTES = 5 * 1024 * 1024
 
 MESSAGES = {1, 2}  # The opcodes of frames that begin a message: text, binary.

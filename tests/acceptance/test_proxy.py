@@ -6,10 +6,11 @@ import asyncio
 import http.client
 import http.server
 import json
+import socket
 import threading
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
@@ -61,6 +62,12 @@ def get(port, path, forwarded_for=None):
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
+
+
+@contextmanager
+def running(service):
+    yield service
+    service.stop()
 
 
 def post(port, path, client, body=b"x"):
@@ -192,3 +199,58 @@ async def test_held_streams_are_limited_for_each_address(run):
     for writer in writers:
         writer.close()
     await asyncio.gather(*(each.wait_closed() for each in writers), return_exceptions=True)
+
+
+def begin_body(port, client, size=512 * 1024):
+    """A request whose last byte never comes; None if it is refused before its body is read."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    lines = ["POST / HTTP/1.1", "Host: x", f"X-Forwarded-For: {client}", f"Content-Length: {size}"]
+    connection.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+    return connection
+
+
+def test_bodies_that_never_end_are_limited_for_each_address(run, web):
+    with ExitStack() as stack:
+        service = stack.enter_context(running(nginx.Nginx(run, [web])))
+
+        def begun(client):
+            return stack.enter_context(begin_body(service.port, client))
+
+        held = [begun(PUBLIC) for _ in range(100)]
+        assert begun(PUBLIC).recv(12) == b"HTTP/1.1 429"
+        # Pages have no body, and others have their own.
+        assert get(service.port, "/exports/", PUBLIC)[0] == 200
+        assert post(service.port, "/", "203.0.113.6")[0] == 200
+        for each in held:
+            each.settimeout(0.01)
+            with pytest.raises(TimeoutError):
+                each.recv(1)
+
+
+def test_body_larger_than_any_form_is_kept_from_web_processes(proxy):
+    assert post(proxy, "/other/", PUBLIC, b"x" * 512 * 1024)[0] == 200
+    assert post(proxy, "/other/", PUBLIC, b"x" * (512 * 1024 + 1))[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("addresses", "other"),
+    [
+        (["2001:db8:1:2::{}", "2001:db8:1:2:{}:3:4:5", "2001:db8:1:2:3::{}"], "2001:db8:1:3::1"),
+        (["2001:db8::{}", "2001:db8::{}:3:4:5", "2001:db8:0:0::{}:1"], "2001:db8:0:1:2:3:4:5"),
+        (["2001:db8:1::{}", "2001:db8:1::2:{}", "2001:db8:1::{}:3:4"], "2001:db8:2::1"),
+    ],
+)
+def test_addresses_of_one_network_share_their_limits(run, web, addresses, other):
+    with running(nginx.Nginx(run, [web])) as service:
+        answers = [
+            post(service.port, "/login/", addresses[number % 3].format(f"{number:x}a"))[0]
+            for number in range(40)
+        ]
+        assert 21 <= answers.count(200) <= 24
+        assert post(service.port, "/login/", other)[0] == 200
+
+
+def test_addresses_of_ipv4_in_ipv6_have_their_own_limits(run, web):
+    with running(nginx.Nginx(run, [web])) as service:
+        answers = [post(service.port, "/login/", f"::ffff:93.184.216.{n}")[0] for n in range(40)]
+        assert answers == [200] * 40
