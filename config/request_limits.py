@@ -32,7 +32,7 @@ from django.utils.translation import get_language_from_request, ngettext, overri
 
 from config.shedding import is_liveness_check, refuse
 from notifications import known_users
-from notifications.address import network, scope_address
+from notifications.address import network_of, scope_address
 from notifications.connections import LOG_SECONDS
 from notifications.handshake import credentials, credentials_of
 from notifications.limits import Bucket
@@ -189,7 +189,7 @@ def _client(scope: Any) -> tuple[str, str]:
     """Return whose bucket counts for a request: the user's if they are known, or the address's."""
     if (user := known_users.find(credentials(scope))) is not None:
         return "user", user
-    return "address", network(scope_address(scope) or "")
+    return "address", network_of(scope_address(scope)) or ""
 
 
 def _refusal(scope: Any, seconds: int) -> HttpResponse:

@@ -30,7 +30,7 @@ from exports.exceptions import ExportError, StorageFailed
 from exports.filenames import attachment
 from exports.models import Download, Format, Status
 from notifications.access import key_name
-from notifications.address import client_address
+from notifications.address import client_address, network_of
 from notifications.audit.actions import Action
 from notifications.http import never_compressed, user_of
 from notifications.writing import atomic
@@ -161,7 +161,8 @@ def _record(request: HttpRequest, export: Export, part: ranges.Range | None) -> 
     Several processes may record at once: they count in the same row.
     """
     user, address, now = user_of(request), client_address(request), timezone.now()
-    slot = f"{_hour(now)} {address} {key_name(user.pk)}"
+    # Else whoever has a network of IPv6 could fill the disk with a row for each of its addresses.
+    slot = f"{_hour(now)} {network_of(address)} {key_name(user.pk)}"
     size = part.length if part else export.bytes
     rows = Download.objects.filter(export=export, slot=slot)
     more: dict[str, Any] = {

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 SUBNET_V6 = 64  # The smallest network that a customer gets. They can use all its addresses.
 
 
+def network_of(address: str | None) -> str | None:
+    """Return what limits count by: the IPv4 address, or the network of the IPv6 address."""
+    if address is not None and isinstance(found := ip_address(address), IPv6Address):
+        return str(IPv6Network((found, SUBNET_V6), strict=False).network_address)
+    return address
+
+
 def client_address(request: HttpRequest) -> str | None:
     """Return the address of the peer, or the one that our own proxy names.
 
@@ -27,13 +34,6 @@ def scope_address(scope: Any) -> str | None:
     # As Django reads it: several headers of one name are one list.
     values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return _client((scope.get("client") or [""])[0], b",".join(values).decode("latin1"))
-
-
-def network(address: str) -> str:
-    """Return an IPv4 address as it is, and of an IPv6 address its network."""
-    if isinstance(found := _address(address), IPv6Address):
-        return str(IPv6Network((found, SUBNET_V6), strict=False).network_address)
-    return address
 
 
 def _client(peer_text: str, forwarded: str) -> str | None:

@@ -30,7 +30,7 @@ from django.utils.translation import ngettext
 from config import errors
 from config.signin import notice
 from config.signin.limits import COOL_OFF, LIMITS, PAIR_FAILURES
-from notifications.address import client_address, network
+from notifications.address import client_address, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,8 +156,7 @@ def _is_known(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
 
 def client_network(request: HttpRequest) -> str | None:
     """Return the client's IPv4 address, or its IPv6 network (AXES_CLIENT_IP_CALLABLE)."""
-    found = client_address(request)
-    return None if found is None else network(found)
+    return network_of(client_address(request))
 
 
 def locked_out(request: HttpRequest, *_given: Any) -> HttpResponse:

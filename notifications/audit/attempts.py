@@ -1,8 +1,8 @@
 """Record refused sign-ins and tokens in the audit trail, up to a limit.
 
-Anybody can cause such entries. So each action has a limit an hour for one address, and one for
-all addresses together; the entry after the last one says that further ones are not recorded.
-Each entry takes a slot with a unique name, so that processes which count at once agree.
+Anybody can cause such entries. So each action has a limit an hour for one address (of IPv6, one
+network), and one for all together; the entry after the last one says that further ones are not
+recorded. Each entry takes a slot with a unique name, so that processes which count at once agree.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError
 from django.utils import timezone
 
+from notifications.address import network_of
 from notifications.audit import record
 from notifications.models import AuditEntry
 from notifications.writing import atomic
@@ -33,23 +34,24 @@ def record_refused(action: Action, about: record.About, request: HttpRequest | N
     """Record a refusal, unless the limit of this hour is reached."""
     made = record.entry(action, about, request=request)
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    addresses = _recent_addresses(action, hour)
-    if len(addresses) > MAX_IN_ALL:
+    networks = _recent_networks(action, hour)
+    network = network_of(made.address)
+    if len(networks) > MAX_IN_ALL:
         return
     prefix = f"{action} {hour:%Y-%m-%dT%H}"
-    if len(addresses) == MAX_IN_ALL:
+    if len(networks) == MAX_IN_ALL:
         _take(_last(made, everybody=True), f"{prefix} all")
         return
-    for number in range(addresses.count(made.address), MAX_PER_ADDRESS + 1):
+    for number in range(networks.count(network), MAX_PER_ADDRESS + 1):
         is_last = number == MAX_PER_ADDRESS
-        if _take(_last(made) if is_last else made, f"{prefix} {made.address} {number}"):
+        if _take(_last(made) if is_last else made, f"{prefix} {network} {number}"):
             return
 
 
-def _recent_addresses(action: Action, hour: datetime) -> list[str | None]:
+def _recent_networks(action: Action, hour: datetime) -> list[str | None]:
     newest = AuditEntry.objects.filter(action=action).order_by("-pk")
     last = newest.values_list("address", "at")[: MAX_IN_ALL + 1]
-    return [address for address, at in last if at >= hour]
+    return [network_of(address) for address, at in last if at >= hour]
 
 
 def _last(made: AuditEntry, *, everybody: bool = False) -> AuditEntry:

@@ -102,6 +102,21 @@ def test_failures_of_one_address_come_to_an_end(ada, monkeypatch):
     assert (others.address, others.object_label) == ("198.51.100.4", "ada")
 
 
+def test_failures_of_one_network_come_to_an_end(ada, monkeypatch):
+    """Else one machine with IPv6 takes all slots of the hour, and the failures of others none."""
+    monkeypatch.setattr(attempts, "MOST_OF_ADDRESS", 3)
+
+    for number in range(6):
+        client = Client(REMOTE_ADDR=f"2001:4860:1:2::{number + 1}")
+        client.post("/login/", {"username": f"name {number}", "password": "wrong"})
+    Client(REMOTE_ADDR="2001:4860:1:3::1").post("/login/", {"username": "ada", "password": "x"})
+
+    assert [each.address for each in entries("sign_in_failed")] == [
+        *(f"2001:4860:1:2::{number + 1}" for number in range(4)),
+        "2001:4860:1:3::1",
+    ]
+
+
 def test_failures_of_all_addresses_come_to_an_end(ada, monkeypatch):
     monkeypatch.setattr(attempts, "MAX_IN_ALL", 4)
 
@@ -117,7 +132,7 @@ def test_failures_of_all_addresses_come_to_an_end(ada, monkeypatch):
 def test_slot_that_another_process_took_is_left_to_it(ada, monkeypatch):
     """Both have counted before either has saved."""
     counted = iter([0, 0, 0])
-    monkeypatch.setattr(attempts, "_recent_addresses", lambda *_: [ADDRESS] * next(counted))
+    monkeypatch.setattr(attempts, "_recent_networks", lambda *_: [ADDRESS] * next(counted))
 
     for name in ("ada", "bob", "eve"):
         client_of().post("/login/", {"username": name, "password": "wrong"})
