@@ -6,11 +6,18 @@ nothing, and are there when the database is not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
-from django.http import Http404, HttpResponse
+from django.core.exceptions import (
+    BadRequest,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+)
+from django.http import Http404, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.template.context_processors import csrf
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -21,10 +28,36 @@ from django.views.decorators.csrf import requires_csrf_token
 from notifications.problems import problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
 
+P = ParamSpec("P")
+UNREADABLE = (BadRequest, MultiPartParserError, SuspiciousOperation, UnreadablePostError)
 
-@requires_csrf_token
+
+def _with_token(
+    page: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """As Django's `requires_csrf_token`, also for a request whose form cannot be read.
+
+    Django looks for a token in the form first. Where that raises, it makes a page for that error
+    too, and so on, once for each middleware.
+    """
+    with_token: Callable[Concatenate[HttpRequest, P], HttpResponse] = requires_csrf_token(page)
+
+    @wraps(page)
+    def answer_with_token(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            request.POST  # noqa: B018 - it is read when it is first asked for
+        except UNREADABLE:
+            request._mark_post_parse_error()  # As Django does itself for some of these.
+        return with_token(request, *args, **kwargs)
+
+    return answer_with_token
+
+
+@_with_token
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django refuses before a view of ours could: in words, where it is not an attack."""
     if isinstance(exception, RequestDataTooBig):
@@ -44,7 +77,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return answer(request, 400, _("Not understood"), reason)
 
 
-@requires_csrf_token
+@_with_token
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     default = _("You may not do this. An administrator can give you the permission.")
     return answer(request, 403, _("Not permitted"), str(exception) or default)
@@ -64,7 +97,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
     return answer(request, 403, _("Not permitted"), text)
 
 
-@requires_csrf_token
+@_with_token
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
     reason = _(
         "There is nothing here for you. It may have been deleted, or belong to somebody else."
@@ -72,7 +105,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse: 
     return answer(request, 404, _("Not found"), reason)
 
 
-@requires_csrf_token
+@_with_token
 def server_error(request: HttpRequest) -> HttpResponse:
     reason = _(
         "The mistake is ours, and it is in the server's log. Exports that are under way go on."

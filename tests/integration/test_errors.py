@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpResponse
+from django.http.multipartparser import MultiPartParser
 from django.test import Client
 from django.urls import include, path
 
@@ -115,3 +116,61 @@ def test_message_waits_for_a_page_that_shows_it(client):
 
     assert b"Saved." not in client.get("/refuse/404").content
     assert b"Saved." in client.get("/exports/").content
+
+
+BOUNDARY = "multipart/form-data; boundary="
+
+
+@pytest.mark.parametrize(
+    "path", ["/exports/", "/nope", "/refuse/403", "/refuse/500", "/admin/login/"]
+)
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-www-form-urlencoded; charset=utf-7",
+        "application/x-www-form-urlencoded; charset=idna",
+        f"{BOUNDARY}{'x' * 300}",
+        f"{BOUNDARY}x; charset=utf-7",
+    ],
+)
+def test_form_that_cannot_be_read_fails_no_error_page(client, path, content_type):
+    """Django looks for the token of the page in the form that it has just refused to read."""
+    client.raise_request_exception = True
+    client.cookies["csrftoken"] = "a" * 32
+
+    if path == "/refuse/500":
+        client.raise_request_exception = False
+    response = client.generic("POST", path, b"a=1", content_type=content_type)
+
+    assert response.status_code in {400, 403, 404, 500 if path == "/refuse/500" else 400}
+    assert b"<h1>" in response.content
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"--x\r\n\r\n" * 20_000, 400),
+        (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 1_002, 400),
+        (b'--x\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n' * 9_000, 413),
+    ],
+    ids=["parts of nothing", "fields", "files"],
+)
+def test_form_of_many_parts_is_refused_before_it_is_parsed(client, monkeypatch, body, status):
+    parsed = []
+    parse = MultiPartParser.parse
+    monkeypatch.setattr(MultiPartParser, "parse", lambda each: parsed.append(1) or parse(each))
+    client.cookies["csrftoken"] = "a" * 32
+
+    response = client.generic("POST", "/exports/", body, content_type=f"{BOUNDARY}x")
+
+    assert (response.status_code, parsed) == (status, [])
+
+
+def test_form_that_cannot_be_read_is_a_problem_of_the_api(client):
+    client.cookies["csrftoken"] = "a" * 32
+    content_type = "application/x-www-form-urlencoded; charset=utf-7"
+
+    response = client.generic("POST", "/api/v1/exports", b"a=1", content_type=content_type)
+
+    assert response.status_code in {400, 403}
+    assert response["Content-Type"] == "application/problem+json"
