@@ -6,7 +6,6 @@ nothing, and are there when the database is not.
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from django.conf import settings
@@ -46,12 +45,14 @@ def _with_token(
     """
     with_token: Callable[Concatenate[HttpRequest, P], HttpResponse] = requires_csrf_token(page)
 
-    @wraps(page)
-    def answer_with_token(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def answer_with_token(
+        request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
+    ) -> HttpResponse:
         try:
             request.POST  # noqa: B018 - it is read when it is first asked for
         except UNREADABLE:
-            request._mark_post_parse_error()  # As Django does itself for some of these.
+            # As Django does itself for some of these.
+            request._mark_post_parse_error()  # type: ignore[attr-defined]
         return with_token(request, *args, **kwargs)
 
     return answer_with_token

@@ -223,10 +223,9 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
         ) from error
     texts = [text for _, values in request.GET.lists() for text in values]
     found = changelist.queryset
-    problem = patterns.problem_among(found.query, texts, found.db) or incomparable(found)
-    if problem:
+    if unreadable := patterns.problem_among(found.query, texts, found.db) or incomparable(found):
         raise InvalidSelection(
-            spoken("The list's filters cannot be read: %(problem)s", problem=problem)
+            spoken("The list's filters cannot be read: %(problem)s", problem=unreadable)
         )
     changelist.add_facets = False  # The numbers beside the choices are counts, too.
     return changelist

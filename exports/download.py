@@ -170,16 +170,20 @@ def _record(request: HttpRequest, export: Export, part: ranges.Range | None) -> 
         "bytes": F("bytes") + size,
         "last_at": now,
     }
+    wanted = "".join(request.headers["Range"].split()) if part else ""
+    details = {"rows": export.rows_done, "bytes": export.bytes, "range": wanted}
     if part is None:
-        more["range"] = ""
+        with atomic():
+            # Else a range of one byte would be all that the trail ever says of this hour.
+            if rows.exclude(range="").update(range="", **more):
+                record_action(Action.EXPORT_DOWNLOADED, export, details=details)
+                return
     if rows.update(**more):
         return
-    wanted = "".join(request.headers["Range"].split()) if part else ""
     first = {"user": user, "address": address, "range": wanted, "bytes": size}
     try:
         with atomic():
             Download.objects.create(export=export, slot=slot, last_at=now, **first)
-            details = {"rows": export.rows_done, "bytes": export.bytes, "range": wanted}
             record_action(Action.EXPORT_DOWNLOADED, export, details=details)
     except IntegrityError:  # Another process has just made this row.
         rows.update(**more)

@@ -325,6 +325,15 @@ def test_download_is_recorded(operator, finished, path, origin):
     }
 
 
+def test_whole_file_after_a_range_has_an_entry_of_its_own(operator, finished):
+    url = f"/exports/{finished.pk}/file"
+    for headers in ({"range": "bytes=0-0"}, {"range": "bytes=1-1"}, {}, {}):
+        operator.get(url, headers=headers).close()
+
+    ranges = [each.details["range"] for each in entries("export_downloaded")]
+    assert ranges == ["bytes=0-0", ""]
+
+
 @pytest.mark.parametrize("headers", [{"if-none-match": '"{}"'}, {"range": "bytes=9999999-"}])
 def test_answer_without_a_file_is_no_download(operator, finished, headers):
     said = {name: value.format(finished.sha256) for name, value in headers.items()}

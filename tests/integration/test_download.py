@@ -469,6 +469,16 @@ async def test_a_hundred_ranges_are_one_row(client, export, one_hour):
     assert (row.range, row.requests, row.bytes) == ("bytes=0-9", 100, 1_000)
 
 
+async def test_addresses_of_one_network_are_one_row(client, export, one_hour):
+    for number in range(3):
+        address = f"2001:4860:1:2::{number}"
+        url = f"/exports/{export.pk}/file"
+        await body(await client.get(url, headers={"X-Forwarded-For": address}))
+
+    row = await Download.objects.aget()
+    assert (row.address, row.requests) == ("2001:4860:1:2::", 3)
+
+
 async def test_row_of_ranges_says_when_the_whole_file_was_asked_for(client, export, one_hour):
     url = f"/exports/{export.pk}/file"
     for headers in ({"Range": "bytes=0-9"}, {}, {"Range": "bytes=10-19"}):
