@@ -140,7 +140,8 @@ class LimitedRequest(WebRequest):  # type: ignore[misc]
     _body_bytes = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        # Twisted would parse each form in the event loop, for nobody: two seconds for one of parts.
+        super().__init__(*args, **{**kwargs, "parsePOSTFormSubmission": False})
         # Not set while more waits to be sent than the transport's buffer is for, 64 KiB.
         self._may_send = asyncio.Event()
         self._may_send.set()

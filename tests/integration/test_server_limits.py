@@ -249,6 +249,17 @@ def test_body_that_is_too_large_is_refused(server, head, body):
     assert "Traceback" not in server.log_text()
 
 
+def test_form_is_parsed_by_django_and_not_in_the_event_loop(server):
+    """Twisted, too, would parse it, and refuse itself what it cannot parse."""
+    headers = {"Content-Type": "multipart/form-data"}
+    request = urllib.request.Request(f"{server.url}/nope", b"x", headers)
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(request, timeout=TIMEOUT)
+
+    assert (refusal.value.code, b"<h1>" in refusal.value.read()) == (404, True)
+    refusal.value.close()
+
+
 def test_body_of_5_mib_reaches_django(server):
     request = urllib.request.Request(f"{server.url}/nope", b"x" * 5 * 1024 * 1024)
     with pytest.raises(urllib.error.HTTPError) as refusal:
