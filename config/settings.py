@@ -87,7 +87,6 @@ MIDDLEWARE = [
     "config.signin.slots.SignInSlots",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "config.multipart.BoundedMultipart",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "notifications.audit.middleware.audited",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpResponse
-from django.http.multipartparser import MultiPartParser
 from django.test import Client
 from django.urls import include, path
 
@@ -144,26 +143,6 @@ def test_form_that_cannot_be_read_fails_no_error_page(client, path, content_type
 
     assert response.status_code in {400, 403, 404, 500 if path == "/refuse/500" else 400}
     assert b"<h1>" in response.content
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (b"--x\r\n\r\n" * 20_000, 400),
-        (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 1_002, 400),
-        (b'--x\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n' * 9_000, 413),
-    ],
-    ids=["parts of nothing", "fields", "files"],
-)
-def test_form_of_many_parts_is_refused_before_it_is_parsed(client, monkeypatch, body, status):
-    parsed = []
-    parse = MultiPartParser.parse
-    monkeypatch.setattr(MultiPartParser, "parse", lambda each: parsed.append(1) or parse(each))
-    client.cookies["csrftoken"] = "a" * 32
-
-    response = client.generic("POST", "/exports/", body, content_type=f"{BOUNDARY}x")
-
-    assert (response.status_code, parsed) == (status, [])
 
 
 def test_form_that_cannot_be_read_is_a_problem_of_the_api(client):
