@@ -10,8 +10,9 @@ from django.db.models.signals import post_delete, pre_delete
 from exports.leases import Now
 from exports.models import Export, Preset
 from notifications.audit.actions import Action
-from notifications.audit.record import About, record, visible
+from notifications.audit.record import MAX_TEXT, About, record
 from notifications.models import AuditEntry
+from notifications.printable import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +70,8 @@ def record_saved_preset(preset: Preset, before: Preset | None) -> None:
 def has_saved_often(owner: User, limit: int, within: timedelta) -> bool:
     """Whether `owner` has saved and changed presets `limit` times within that time."""
     saves = AuditEntry.objects.filter(
-        actor_name=visible(owner.get_username()),
-        actor_key=visible(str(owner.pk)),
+        actor_name=visible(owner.get_username(), MAX_TEXT),
+        actor_key=visible(str(owner.pk), MAX_TEXT),
         action__in=[Action.PRESET_SAVED, Action.PRESET_CHANGED],
         at__gt=Now() - within,
     )
