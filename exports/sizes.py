@@ -35,14 +35,13 @@ def check(params: Mapping[str, Any]) -> None:
     """Raise RequestTooLarge if `params` take more than MAX_PARAMS bytes or are nested too deeply."""
     given = {name: value for name, value in params.items() if value is not None}
     try:
-        sizes = {name: size_of(value) for name, value in given.items()}
+        size, sizes = size_of(given), {name: size_of(value) for name, value in given.items()}
     except RecursionError:
         raise RequestTooLarge(
             spoken(
                 "The request is nested too deeply. Filters take texts, numbers and lists of them."
             )
         ) from None
-    size = sum(sizes.values())
     if size > MAX_PARAMS:
         largest = max(sizes, key=lambda name: sizes[name])
         raise RequestTooLarge(_too_large(largest, size), field=largest)
