@@ -45,7 +45,7 @@ def problem_among(query: Query, texts: Iterable[str], using: str) -> Sentence | 
     for pattern in {str(each) for each in _patterns(query)}:
         parts = [text for text in sent if text in pattern]
         # A single character may be in a pattern of the project's own, which may repeat.
-        if any(text == pattern or len(text) > 1 for text in parts):
+        if any(len(text) > 1 for text in parts):
             problem = problem_of(pattern, using)
         else:
             problem = _syntax_problem(pattern, using) if parts else None
@@ -76,7 +76,7 @@ def _syntax_problem(pattern: str, using: str) -> Sentence | None:
             re.compile(pattern)
         else:
             _match_nothing(pattern, using)
-    except (DataError, OverflowError, RecursionError, re.error) as error:
+    except (DataError, RecursionError, re.error) as error:
         return spoken("it is not a regular expression: %(problem)s", problem=error)
     return None
 
@@ -91,7 +91,8 @@ def _match_nothing(pattern: str, using: str) -> None:
 def _patterns(node: Any) -> Iterator[Any]:
     """Yield the patterns of all regex lookups in `node`, a query or a part of one."""
     if isinstance(node, Query):
-        yield from _patterns_in([node.where, *node.annotations.values(), *node.combined_queries])
+        parts = [node.where, *node.annotations.values(), *node.combined_queries]
+        yield from _patterns_in([*parts, *_orders(node)])
         return
     if isinstance(node, Regex):
         if isinstance(node.rhs, str):
@@ -100,6 +101,14 @@ def _patterns(node: Any) -> Iterator[Any]:
             yield node.rhs.value
     if hasattr(node, "get_source_expressions"):
         yield from _patterns_in(node.get_source_expressions())
+
+
+def _orders(query: Query) -> Iterator[Any]:
+    """The expressions that rows are sorted by, with their lookups."""
+    clone = query.chain()  # To resolve one may join a table.
+    for each in query.order_by:
+        if hasattr(each, "resolve_expression"):
+            yield each.resolve_expression(clone, allow_joins=True)
 
 
 def _patterns_in(parts: Iterable[Any]) -> Iterator[Any]:

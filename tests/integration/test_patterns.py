@@ -12,6 +12,8 @@ import django_filters
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Abs
 
 from demo.models import Flight
 from exports import patterns, question
@@ -58,7 +60,9 @@ def filters_with(name, pattern):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("pattern", [BROKEN, "[z-a]", "x" * 1_001])
+@pytest.mark.parametrize(
+    "pattern", [BROKEN, " ( ", "[z-a]", "(" * 499 + ")" * 499 + "[", "x" * 1_001]
+)
 def test_broken_pattern_of_a_filter_is_refused_in_words(person, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter) as refused:
         question.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
@@ -69,7 +73,7 @@ def test_broken_pattern_of_a_filter_is_refused_in_words(person, name, pattern):
 
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("pattern", [ENDLESS, "(a|a)(a|a)", "a{9}", "a?"])
+@pytest.mark.parametrize("pattern", [ENDLESS, "(a|a)(a|a)", "a{9}", "a?", "a*", "a+"])
 def test_pattern_that_repeats_is_refused_on_sqlite(person, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter, match="on SQLite"):
         question.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
@@ -83,9 +87,31 @@ def test_plain_pattern_matches(person, name):
     assert asked.params["filters"]
 
 
-def test_pattern_of_the_project_itself_is_let_through(person):
+@pytest.mark.only_on("postgres")
+@pytest.mark.parametrize("name", NAMES)
+def test_pattern_that_repeats_is_for_postgresql_to_match(person, name):
     with flights_by(Matching):
-        question.checked(person, exporter="narrowed", filters={"usual": "true"})
+        asked = question.checked(person, exporter="narrowed", filters=filters_with(name, ENDLESS))
+
+    assert asked.params["filters"]
+
+
+def test_longest_pattern_is_taken(person):
+    with flights_by(Matching):
+        asked = question.checked(person, exporter="narrowed", filters={"number": "N" * 1_000})
+
+    assert asked.params["filters"]
+
+
+@pytest.mark.parametrize(
+    "letter", [{}, {"number": "N"}], ids=["alone", "beside one of its letters"]
+)
+def test_pattern_of_the_project_itself_is_let_through(person, letter):
+    filters = {"usual": "true", **letter}
+    with flights_by(Matching):
+        asked = question.checked(person, exporter="narrowed", filters=filters)
+
+    assert asked.params["filters"] == filters
 
 
 def test_pattern_in_the_api_is_a_problem(person, client):
@@ -98,6 +124,42 @@ def test_pattern_in_the_api_is_a_problem(person, client):
         )
 
     assert (answer.status_code, answer.json()["field"]) == (422, "filters")
+
+
+def matching(pattern):
+    return When(tailnum__regex=pattern, then=1)
+
+
+def nearest(match):
+    """The flight of the most similar distance, of those that match if there are any."""
+    distance = Abs(F("distance") - OuterRef("distance"))
+    return Flight.objects.order_by(distance, Case(match, default=0)).values("pk")[:1]
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        lambda found, pattern: found.filter(tailnum__regex=pattern),
+        lambda found, pattern: found.filter(tailnum__iregex=Value(pattern)),
+        lambda found, pattern: found.exclude(Q(pk=1) | Q(carrier__flights__tailnum__regex=pattern)),
+        lambda found, pattern: found.filter(Exists(Flight.objects.filter(tailnum__regex=pattern))),
+        lambda found, pattern: found.annotate(rank=Case(matching(pattern), default=0)),
+        lambda found, pattern: found.annotate(n=Count("pk", filter=Q(tailnum__regex=pattern))),
+        lambda found, pattern: found.order_by(Case(matching(pattern), default=0)),
+        lambda found, pattern: found.order_by("pk", Case(matching(pattern), default=0).desc()),
+        lambda found, pattern: found.order_by(Case(When(carrier__name__regex=pattern, then=1))),
+        lambda found, pattern: found.annotate(near=Subquery(nearest(matching(pattern)))),
+        lambda found, pattern: found.union(Flight.objects.filter(tailnum__regex=pattern)),
+    ],
+)
+def test_pattern_is_found_wherever_a_query_has_it(person, find):
+    query = find(Flight.objects.all(), BROKEN).query
+    tables = [*query.alias_map]
+
+    problem = patterns.problem_among(query, [BROKEN], "default")
+
+    assert [*query.alias_map] == tables
+    assert "not a regular expression" in str(problem)
 
 
 # -- Lists of the admin -----------------------------------------------------------------------
