@@ -389,7 +389,7 @@ def _values(value: Any) -> Iterator[Any]:
 def _out_of_range(value: Any) -> Sentence | None:
     """Return why no database can compare a column with `value`; None if it can."""
     # 1e300000 is short, and as an integer it would keep the whole process busy for seconds.
-    if isinstance(value, Decimal) and (not value.is_finite() or value.adjusted() > MAX_DIGITS):
+    if isinstance(value, Decimal) and value.adjusted() > MAX_DIGITS:
         return spoken("the number is too large.")
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         try:

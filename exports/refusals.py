@@ -81,6 +81,5 @@ def counted(user: User, *, is_preview: bool = False) -> Iterator[None]:
     try:
         yield
     except (NotPermitted, OverLimit, RequestError):
-        if allowed:
-            _refusals.add(key, allowed)
+        _refusals.add(key, allowed)
         raise

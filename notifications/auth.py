@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 class Authenticate(HttpBearer):

@@ -103,9 +103,9 @@ def connect() -> None:
     post_save.connect(_user_saved, sender=get_user_model())
 
 
-def _user_saved(*, instance: Any, created: bool, **_: Any) -> None:
+def _user_saved(*, instance: Any, **_: Any) -> None:
     # Deleted for good, so that old tokens do not come back when the user is activated again.
-    if not created and not instance.is_active:
+    if not instance.is_active:
         Token.objects.filter(user=instance.pk).delete()
 
 
