@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from exports import health, lifecycle, queue, room
-from exports.engine import runner
+from exports.engine import disk, runner
 from exports.engine.progress import Ticker
-from exports.exceptions import OutOfSpace, OverQuota, Waits
+from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge, Waits
 from exports.models import FINAL, Export, Part, PartStatus, Status
 from exports.snapshot import snapshot
 from tests import exporting
@@ -105,12 +108,14 @@ def test_files_and_parts_of_all_that_is_not_finished_count(person):
     with_part(put(request(person), Status.CANCELLED), 4_000)
     with_part(put(request(person), Status.RUNNING), 50_000, PartStatus.CLAIMED, file="")
     with_part(put(request(person), Status.SUCCEEDED), 600_000)  # They were joined.
+    with_part(put(request(person), Status.RUNNING), 5)
+    with_part(put(request(person), Status.QUEUED), 70_000, PartStatus.CLAIMED, file="")
     other = User.objects.create_superuser("other")
     finished(other, 7_000_000)
 
-    assert room.used_by(person.pk) == 54_321
+    assert room.used_by(person.pk) == 54_326
     assert room.used_by(other.pk) == 7_000_000
-    assert room.used() == 7_054_321
+    assert room.used() == 7_054_326
 
 
 def test_finished_export_takes_as_much_as_its_file_and_failed_one_nothing(person, folder):
@@ -142,6 +147,34 @@ def test_request_beyond_the_owners_quota_is_refused_with_the_way_out(person, set
     assert 17_900 <= refused.value.retry_after <= 18_000
     assert (refused.value.limit, refused.value.status) == ("stored_bytes", 429)
     assert Export.objects.count() == 1
+
+
+def test_owner_is_told_of_the_file_that_expires_next(person, settings):
+    for hours, file in ((9, "a"), (7, "b"), (1, "")):
+        finished(person, 1, file=file, expires_at=timezone.now() + timedelta(hours=hours))
+    settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 2
+
+    with pytest.raises(OverQuota) as refused:
+        request(person)
+    assert 7 * 3600 - 100 < refused.value.retry_after <= 7 * 3600
+
+    Export.objects.filter(file="b").update(expires_at=timezone.now())  # And not deleted yet.
+    with pytest.raises(OverQuota) as refused:
+        request(person)
+    assert refused.value.retry_after == 1
+
+
+def test_full_work_directory_refuses_no_request(person, settings, monkeypatch):
+    """A web process writes nothing there, and does not know that of its workers."""
+    settings.EXPORTS_MIN_FREE_BYTES = 1
+    monkeypatch.setattr(disk, "work_free", lambda: 0)
+
+    export = request(person)
+
+    with pytest.raises(Waits, match="0 bytes are free in the work directory"):
+        lifecycle.claim(export.pk, worker="w")
+    export.refresh_from_db()
+    assert export.waits_for == "space"
 
 
 def test_owner_without_files_is_told_what_to_cancel(person, settings):
@@ -242,7 +275,52 @@ def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, told, sett
 
     assert told == [export.pk]
     assert retained(export.stream, export.key)["waits_for"] == ""
+    settings.EXPORTS_MAX_STORED_BYTES = 0  # Its own file is larger.
     assert content(go_on(export)) == file_with(range(1, 36))
+
+
+def test_exports_that_have_waited_longest_go_on_first(person, monkeypatch, told):
+    monkeypatch.setattr(room, "RELEASED", 2)
+    now = timezone.now()
+    waiting = [
+        put(request(person), "queued", waits_for="space", queued_at=now - timedelta(hours=hours))
+        for hours in (1, 3, 2)
+    ]
+
+    assert room.end_waits() == 2
+
+    still = Export.objects.filter(waits_for="space")
+    assert list(still.values_list("pk", flat=True)) == [waiting[0].pk]
+
+
+def test_look_for_room_costs_one_query_when_nobody_waits(settings):
+    settings.EXPORTS_MAX_STORED_BYTES = 100
+
+    with CaptureQueriesContext(connection) as asked:
+        assert room.end_waits() == 0
+
+    assert len(asked) == 1
+
+
+def test_export_that_has_been_claimed_meanwhile_waits_for_nothing(person):
+    export = start(person)
+    Export.objects.filter(pk=export.pk).update(waits_for="")
+
+    room.let_wait(export)
+
+    export.refresh_from_db()
+    assert (export.status, export.waits_for) == ("running", "")
+
+
+def test_wait_for_room_is_said_once(person):
+    export = request(person)
+    said = []
+    for _ in range(3):
+        room.let_wait(Export.objects.get(pk=export.pk))
+        said.append(snapshot(Export.objects.get(pk=export.pk))["version"])
+
+    assert said[0] > export.version
+    assert said == said[:1] * 3
 
 
 def test_page_and_card_say_that_an_export_waits_for_room(person, client):
@@ -338,6 +416,75 @@ def test_running_export_without_room_keeps_its_parts_and_goes_on(
     assert export.handovers == 1
 
 
+def test_room_is_looked_at_after_each_part_however_fast_they_are(settings, monkeypatch):
+    monkeypatch.setattr(runner, "Ticker", partial(Ticker, interval=3_600))
+    make_flights(range(1, 41))
+    export = start(User.objects.create_superuser("person"), exporter="watched")
+    Watched.happens = {15: lambda: setattr(settings, FLOOR, MORE_THAN_ANY_DISK)}
+
+    run(export)
+
+    assert (export.status, export.waits_for) == ("queued", "space")
+    assert export.parts.filter(status=PartStatus.DONE).count() == 2
+
+
+@pytest.mark.parametrize(("stored", "raises"), [(100, None), (101, NoRoom)])
+def test_site_may_store_all_that_it_may(person, settings, stored, raises):
+    export = start(person)
+    finished(person, stored)
+    settings.EXPORTS_MAX_STORED_BYTES = 100
+
+    with pytest.raises(raises) if raises else nullcontext():
+        room.check_quotas(export)
+
+
+@pytest.mark.parametrize(("stored", "raises"), [(100, None), (101, NoRoom)])
+def test_owner_may_store_all_that_they_may(person, settings, stored, raises):
+    export = start(person)
+    put(request(person), Status.RUNNING)
+    finished(person, stored)
+    settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
+
+    with pytest.raises(raises) if raises else nullcontext():
+        room.check_quotas(export)
+
+
+def test_owner_whose_newer_export_has_just_freed_its_parts_is_within_the_quota(
+    person, settings, monkeypatch
+):
+    settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
+    export, stored = start(person), iter([101, 100])
+    monkeypatch.setattr(room, "used_by", lambda _: next(stored))
+
+    room.check_quotas(export)
+
+    assert list(stored) == []  # Looked at twice.
+
+
+@pytest.mark.parametrize(
+    ("other", "raises"),
+    [
+        ({"status": Status.RUNNING}, NoRoom),
+        ({"status": Status.QUEUED, "bytes": 1}, NoRoom),
+        ({"status": Status.QUEUED, "bytes": 0}, TooLarge),
+        ({"status": Status.PAUSED, "bytes": 1}, TooLarge),
+        ({"status": Status.RUNNING, "created_at": timezone.now() - timedelta(1)}, TooLarge),
+        ({"status": Status.FAILED, "finished_at": timezone.now() + timedelta(1)}, NoRoom),
+        ({"status": Status.FAILED, "finished_at": timezone.now() - timedelta(1)}, TooLarge),
+    ],
+    ids=str,
+)
+def test_newest_of_an_owners_exports_fails_for_the_quota(person, settings, other, raises):
+    """An older one waits until a newer one has failed and deleted its parts."""
+    export = start(person)
+    finished(person, 101)
+    with_part(put(request(person), **other), 1)
+    settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
+
+    with pytest.raises(raises):
+        room.check_quotas(export)
+
+
 @pytest.mark.usefixtures("every_page")
 def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(person, settings):
     """All are accepted, as nothing is stored yet. As many have their files as there is room for.
@@ -397,6 +544,8 @@ def test_health_is_not_well_without_room(client, settings, setting, value):
         health.space()
 
     assert client.get("/health/ready").json()["space"]["lacking"]
+    setattr(settings, setting, 0)  # No limit.
+    assert room.state()["lacking"] == ""
 
 
 # -- What else one user could fill a disk with -------------------------------------------
