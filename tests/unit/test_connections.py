@@ -10,6 +10,7 @@ from notifications import descriptors, known_users
 from notifications.connections import (
     MANY_USERS,
     OPENINGS,
+    OPENINGS_FACTOR,
     SECONDS,
     Connections,
     NoRoomError,
@@ -91,6 +92,7 @@ def test_connection_counts_once_however_often_it_is_added(connections):
         connections.add(socket, 1)
 
     held = opened(connections, LIMIT - 1)
+    connections.add(socket, 1)  # Also where the user may have no other.
     assert len(connections) == 1 + len(held)
 
 
@@ -112,6 +114,15 @@ def test_connections_that_close_at_once_are_limited_by_rate(connections, clock):
     with pytest.raises(TooManyConnectionsError, match="too often"):
         connections.add(Socket(), 1)
     assert len(connections) == len(held)
+
+
+def test_user_who_may_have_many_connections_may_open_them_often(connections, settings):
+    settings.NOTIFICATIONS_MAX_CONNECTIONS = limit = OPENINGS
+    for _ in range(OPENINGS_FACTOR * limit):
+        connections.discard(opened(connections, 1)[0])
+
+    with pytest.raises(TooManyConnectionsError, match="at most 500 times in 50 s"):
+        connections.add(Socket(), 1)
 
 
 def test_refused_connections_are_limited_by_rate(connections):
@@ -156,6 +167,19 @@ def test_credentials_of_long_ago_are_forgotten(connections):
     assert len(held) == LIMIT
 
 
+def test_credentials_that_are_used_again_are_not_forgotten(connections):
+    for number in range(known_users.REMEMBERED):
+        known_users.remember(str(number).encode(), 1)
+    known_users.remember(b"0", 1)
+    known_users.remember(b"another", 1)
+    held = opened(connections, LIMIT)
+
+    connections.ensure_allowed(b"1")
+    with pytest.raises(TooManyConnectionsError):
+        connections.ensure_allowed(b"0")
+    assert len(held) == LIMIT
+
+
 def test_users_who_left_are_forgotten(connections, clock):
     for number in range(MANY_USERS):
         connections.discard(opened(connections, 1, user=number)[0])
@@ -165,6 +189,35 @@ def test_users_who_left_are_forgotten(connections, clock):
 
     assert list(connections._of_user) == ["last"]
     assert len(connections) == len(held)
+
+
+def test_nobody_is_forgotten_who_would_then_be_allowed_more(connections, clock):
+    held = opened(connections, LIMIT, user="connected")
+    clock.now += SECONDS  # Their openings do not count any more; what they hold does.
+    for _ in range(OPENINGS):
+        connections.discard(opened(connections, 1, user="busy")[0])
+    for number in range(known_users.REMEMBERED):
+        connections.discard(opened(connections, 1, user=number)[0])
+
+    for user, refusal in (("connected", "You have 3"), ("busy", "too often")):
+        with pytest.raises(TooManyConnectionsError, match=refusal):
+            connections.add(Socket(), user)
+    assert len(connections) == len(held)
+
+
+def test_many_users_are_not_looked_through_for_each_new_one(connections, monkeypatch):
+    looks = []
+    monkeypatch.setattr("notifications.connections.REMEMBERED", 4)
+    monkeypatch.setattr(
+        "notifications.connections._OfUser.matters", property(lambda _: looks.append(1) or True)
+    )
+    connections._tidy_at = 4
+
+    for number in range(400):
+        connections.discard(opened(connections, 1, user=number)[0])
+
+    assert len(connections._of_user) == 400
+    assert 4 <= len(looks) <= 2 * 400
 
 
 def test_room_ends_at_the_reserve_of_descriptors(connections, monkeypatch):

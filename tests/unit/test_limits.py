@@ -108,6 +108,15 @@ def test_useful_acks_are_not_counted(clock: Clock) -> None:
         allowance.useful_ack(100)
 
 
+def test_useful_acks_are_not_counted_against_the_user_either(clock: Clock) -> None:
+    shared = Allowance(clock, factor=limits.USER_FACTOR)
+    socket = Allowance(clock, shared=shared)
+
+    for _ in range(2 * limits.USER_FACTOR * limits.FRAMES_AT_ONCE):
+        assert socket.frame(limits.ACK_BYTES) is None
+        socket.useful_ack(limits.ACK_BYTES)
+
+
 def test_over_the_limit_it_says_what_the_limit_is(clock: Clock) -> None:
     allowance = Allowance(clock)
     for _ in range(limits.FRAMES_AT_ONCE):

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 from django.test import AsyncClient
 
-from notifications import api, descriptors, handshake, hub
+from notifications import api, descriptors, handshake, hub, tokens
 from tests.streaming import Socket, connected, eventually, headers, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,14 +85,26 @@ async def test_password_of_a_proxy_is_not_taken_for_the_user(cookie, django_user
             assert (await socket.next())["type"] == "welcome"
 
 
-async def test_refused_request_costs_no_database_work(client, cookie, name, monkeypatch):
-    url = f"/api/v1/streams/{name}/sse"
+@pytest.mark.parametrize("held", ["/sse", "?wait=1"])
+async def test_refused_request_costs_no_database_work(cookie, name, monkeypatch, held):
+    url = f"/api/v1/streams/{name}{held}"
     browser = AsyncClient()
     browser.cookies["sessionid"] = cookie
     async with connected(cookie), connected(cookie):
         monkeypatch.setattr(api, "in_database", None)
 
         assert (await browser.get(url)).status_code == 429
+
+
+async def test_token_of_an_earlier_request_is_known(user, cookie, name, monkeypatch):
+    token = await in_thread(tokens.create, user)
+    program, shown = AsyncClient(), {"Authorization": f"Bearer {token}"}
+    assert (await program.get(f"/api/v1/streams/{name}", headers=shown)).status_code == 200
+    async with connected(cookie), connected(cookie):
+        monkeypatch.setattr(api, "in_database", None)
+
+        url = f"/api/v1/streams/{name}/sse"
+        assert (await program.get(url, headers=shown)).status_code == 429
 
 
 async def test_requests_that_are_held_open_count_too(client, cookie, name):
