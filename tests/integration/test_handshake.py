@@ -240,6 +240,8 @@ def test_a_host_that_is_not_ours_is_not_allowed_by_naming_itself():
 def test_a_page_without_a_host_to_compare_is_not_allowed():
     assert not origin_is_allowed(host="")
     assert not origin_is_allowed(origin="http://", host="")
+    scope = {"headers": headers(origin="http://localhost:8000", host="")}
+    assert not handshake.origin_is_allowed({**scope, "server": ("localhost", 8000)})
 
 
 def test_an_origin_that_the_settings_trust_is_allowed(settings):

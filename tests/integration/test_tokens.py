@@ -143,9 +143,10 @@ def expire(delta=timedelta(seconds=-1)):
 def test_a_token_lives_for_90_days_unless_its_maker_says_otherwise(user):
     tokens.create(user)
     tokens.create(user, days=365)
+    tokens.create(user, days=1)
 
     lifetimes = [each.expires_at - each.created_at for each in Token.objects.order_by("pk")]
-    assert [round(each.total_seconds() / 86_400) for each in lifetimes] == [90, 365]
+    assert [round(each.total_seconds() / 86_400) for each in lifetimes] == [90, 365, 1]
 
 
 @pytest.mark.parametrize("days", [0, -1, 366])
@@ -165,6 +166,16 @@ def test_an_expired_token_is_nobody_and_is_told_why(user):
     assert tokens.user_of(token) is None
     with pytest.raises(tokens.InvalidToken, match="has expired"):
         tokens.find(token)
+
+
+def test_a_token_ends_at_the_moment_that_it_names(user, monkeypatch):
+    token = tokens.create(user)
+    end = Token.objects.get().expires_at
+
+    monkeypatch.setattr(timezone, "now", lambda: end - timedelta(microseconds=1))
+    assert tokens.user_of(token) == user
+    monkeypatch.setattr(timezone, "now", lambda: end)
+    assert tokens.user_of(token) is None
 
 
 def test_a_new_password_ends_all_tokens(user):
@@ -198,6 +209,17 @@ def test_a_token_does_not_come_back_with_its_user(user):
         user.save()
 
     assert tokens.user_of(token) is None
+
+
+def test_tokens_of_others_stay_and_so_do_those_of_a_user_who_is_saved(user):
+    other = User.objects.create_user("grace")
+    token, theirs = tokens.create(user), tokens.create(other)
+    user.save()
+    other.is_active = False
+    other.save()
+
+    assert tokens.user_of(token) == user
+    assert tokens.user_of(theirs) is None
 
 
 def test_the_command_makes_no_token_for_who_is_deactivated(user):
@@ -247,6 +269,14 @@ def test_a_token_that_may_only_read_reads(user):
     assert ask(token, "HEAD", "/api/v1/exports/{export_id}/file").status_code == 404
 
 
+@pytest.mark.parametrize("scheme", ["Basic", "Token", ""])
+def test_a_token_that_is_shown_as_something_else_opens_nothing(user, scheme):
+    header = f"{scheme} {tokens.create(user)}"
+    answer = Client(headers={"Authorization": header}).get("/api/v1/exports")
+
+    assert answer.status_code == 401
+
+
 @pytest.mark.parametrize(
     ("end", "said"),
     [
@@ -275,7 +305,9 @@ def warnings(user):
 def test_the_bell_says_once_that_a_token_expires_within_a_week(user):
     tokens.create(user, "the nightly job")
     assert token_warnings.warn() == 0
-    expire(timedelta(days=6))
+    expire(timedelta(days=7, minutes=1))
+    assert token_warnings.warn() == 0
+    expire(timedelta(days=7))
 
     assert [token_warnings.warn() for _ in range(2)] == [1, 0]
 
@@ -284,10 +316,20 @@ def test_the_bell_says_once_that_a_token_expires_within_a_week(user):
     assert notice.level == "warning"
 
 
-def test_nobody_is_warned_of_a_token_that_opens_nothing_or_was_made_for_days(user):
-    tokens.create(user, days=3)
+def test_of_two_processes_that_find_a_token_at_once_one_warns(user):
     tokens.create(user)
-    Token.objects.filter(warned_at=None).update(expires_at=timezone.now())
+    found = Token.objects.get()
+
+    assert [token_warnings._warn_of(found) for _ in range(2)] == [True, False]
+
+    assert len(warnings(user)) == 1
+
+
+def test_nobody_is_warned_of_a_token_that_opens_nothing_or_was_made_for_days(user):
+    tokens.create(user)
+    Token.objects.update(expires_at=timezone.now())
+    for days in (3, 7):
+        tokens.create(user, days=days)
     stale = tokens.create(user, "\n")
     Token.objects.filter(note="\n").update(
         expires_at=timezone.now() + timedelta(days=1), password_digest="another"
