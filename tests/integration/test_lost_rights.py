@@ -77,7 +77,8 @@ def folder(settings, tmp_path, monkeypatch):
 def owner(request):
     """May export flights and see their list: by a group if the test is about leaving it."""
     user = User.objects.create_user("ada", is_staff=True)
-    user.groups.add(Group.objects.create(name="pilots"))
+    for name in ("pilots", "others"):
+        user.groups.add(Group.objects.create(name=name))
     group = Group.objects.create(name="exporters")
     permissions = Permission.objects.filter(codename__in=RIGHTS)
     if "leave_group" in request.node.name:
