@@ -58,10 +58,13 @@ def answer(status, error):
             PermissionDenied("You may not\nexport 100 % of it."),
             "Refused: /exports/new/100%/ (You may not export 100 % of it.)",
         ),
+        # What the message says already is not said twice.
+        (PermissionDenied("/exports/new"), "Refused: /exports/new/100%/"),
     ],
 )
-def test_what_was_refused_is_one_line_that_says_why(log, error, said):
-    answer(403, error)
+@pytest.mark.parametrize("status", [400, 403, 499])
+def test_what_was_refused_is_one_line_that_says_why(log, status, error, said):
+    answer(status, error)
 
     [line] = log().splitlines()
     assert line.endswith(f"WARNING tested: {said}")

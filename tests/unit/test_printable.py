@@ -115,6 +115,11 @@ def test_every_handler_of_every_logger_escapes():
     assert [name for name, found in formatters.items() if not isinstance(found, Escaping)] == []
 
 
+def test_line_breaks_of_windows_are_line_breaks():
+    assert escaped("a\r\nb\rc") == "a\nb\\rc"
+    assert one_line("a\r\nb") == "a\\r\\nb"
+
+
 @given(st.text())
 def test_text_for_a_terminal_keeps_its_lines_and_has_nothing_else(text):
     assert not CONTROL.search(escaped(text))
