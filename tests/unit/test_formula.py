@@ -92,3 +92,21 @@ def test_whoever_takes_the_apostrophes_off_has_the_very_text(text):
     assert unprotected(made) == text
     assert was_protected(made) == is_risky(text) == (made != text)
     assert bool(has_protected(made.encode())) >= (made != text)
+
+
+# What readers drop before a sign: controls, quotes, white space, and what nobody sees.
+DROPPED = (
+    "\x01\x1f \x7f\x85\xa0\xad\u1680\u180e\u2000\u200b\u200f\u2028\u2029\u202e\u202f\u205f\u2060\u206f"
+    "\u3000\ufeff\"'"
+)
+
+
+@pytest.mark.parametrize("sign", "=+-@\uff1d\uff0b\uff0d\uff20")
+@pytest.mark.parametrize("dropped", DROPPED, ids=ascii)
+def test_sign_behind_what_readers_drop_is_protected(dropped, sign):
+    for text in (f"{dropped}{sign}1", f"a;{dropped}{sign}1"):
+        protected = protect(text)
+
+        assert protected != text
+        assert was_protected(protected)
+        assert has_protected(protected.encode())
