@@ -203,6 +203,20 @@ def test_right_is_asked_for_at_most_each_20_seconds(owner):
     assert keeper.RIGHTS_SECONDS == 20
 
 
+def test_query_that_runs_is_interrupted_when_the_right_is_lost(owner, monkeypatch):
+    monkeypatch.setattr(keeper, "RIGHTS_SECONDS", 0)
+    kept, interrupts = keeper.Keeper(claimed(owner)), []
+    kept.interrupt = lambda: interrupts.append(kept.refusal)
+    kept._look(renew=False)
+    assert interrupts == []
+
+    withdraw(owner)
+    kept._look(renew=False)
+
+    (refusal,) = interrupts
+    assert isinstance(refusal, NotPermitted)
+
+
 def test_rule_that_raises_keeps_the_lease(owner, monkeypatch, caplog):
     export = claimed(owner)
 
