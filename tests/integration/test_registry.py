@@ -90,6 +90,13 @@ def test_a_rule_of_its_own_takes_the_place_of_a_permission():
     assert registry.get("departures").has_permission(AnonymousUser())
 
 
+def test_deactivated_user_may_run_nothing_whatever_the_rule_says():
+    everybody = declare(permission="", has_permission=lambda _self, _user: True)()
+
+    assert registry.may_run(everybody, User(is_active=True))
+    assert not registry.may_run(everybody, User(is_active=False))
+
+
 def test_registering_the_same_class_twice_is_registering_it_once():
     cls = declare()
 
