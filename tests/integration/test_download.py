@@ -7,7 +7,8 @@ import hashlib
 import os
 import re
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed_zone
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -457,6 +458,16 @@ async def test_each_answer_with_bytes_is_written_down(client, url, user, by, set
 def one_hour(monkeypatch):
     """No test ends in another hour than it began."""
     monkeypatch.setattr(download, "_hour", lambda now: "2026-11-30T10")
+
+
+def test_hour_of_a_row_is_that_of_its_day_in_utc():
+    moment = datetime(2026, 11, 30, 10, 59, 59, tzinfo=UTC)
+    elsewhere = moment.astimezone(fixed_zone(timedelta(hours=5, minutes=30)))
+
+    assert download._hour(moment) == download._hour(elsewhere)
+    assert download._hour(moment) == download._hour(moment - timedelta(minutes=59))
+    later = {download._hour(moment + timedelta(**more)) for more in ({"seconds": 1}, {"days": 1})}
+    assert len(later | {download._hour(moment)}) == 3
 
 
 async def test_a_hundred_ranges_are_one_row(client, export, one_hour):
