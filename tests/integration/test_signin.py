@@ -147,6 +147,15 @@ def test_name_over_many_addresses_is_slowed_but_not_where_its_user_is_known():
     assert sign_in(HOME, password=PASSWORD).status_code == 429
 
 
+def test_own_account_makes_no_address_known_for_the_name_of_another(django_user_model):
+    django_user_model.objects.create_user("mallory", password=PASSWORD)
+    assert sign_in(ELSEWHERE, "mallory", PASSWORD).status_code == 302
+    for address in addresses(OF_NAME):
+        sign_in(address)
+
+    assert sign_in(ELSEWHERE, password=PASSWORD).status_code == 429
+
+
 def test_network_of_ipv6_is_one_client():
     for number in range(OF_PAIR):
         sign_in(f"2001:db8:1:2::{number + 1:x}")
