@@ -8,6 +8,8 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
+import pytest
+
 from notifications import descriptors
 from tests.services.processes import ROOT
 
@@ -52,6 +54,38 @@ def test_open_files_are_not_left() -> None:
             stack.callback(os.close, opened)
 
         assert descriptors.left() <= before - 10
+
+
+def test_looking_costs_no_descriptor() -> None:
+    assert len({descriptors.left() for _ in range(5)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted"),
+    [
+        ((100, 300), 300),
+        ((100, 1_000_000), 65_536),
+        ((100, resource.RLIM_INFINITY), 65_536),
+        ((300, 300), None),
+        ((100_000, 1_000_000), None),  # It is never lowered.
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None),
+    ],
+)
+def test_limit_is_raised_as_far_as_is_of_use(monkeypatch, limits, wanted) -> None:
+    raised = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, made: raised.append(made))
+
+    descriptors.raise_limit()
+
+    assert raised == ([] if wanted is None else [(wanted, limits[1])])
+
+
+def test_without_a_limit_there_is_one_all_the_same(monkeypatch) -> None:
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
+
+    assert descriptors.limit() == 65_536
 
 
 def test_reserve_is_a_quarter_of_a_high_limit(monkeypatch) -> None:
