@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import django
 import hypothesis
@@ -28,10 +28,8 @@ from tests.services.valkey import Valkey
 from tests.services.waybill import HOST, Server, Worker, start_beat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator
 
-    from django.core.management.color import Style
-    from django.db.backends.base.base import BaseDatabaseWrapper
     from pytest_django import DjangoDbBlocker
 
 
@@ -45,10 +43,6 @@ HERE = Path(__file__).parent
 # What fails cheaply fails first. Within a tier the tests of a folder stay together, for what
 # they share; else the order is random.
 TIERS = environment.TIERS
-
-# Migrations fill them, and no test changes them. So they are not filled anew after each: a web
-# server that outlives a test goes on knowing content types by their numbers.
-KEPT = {"auth_permission", "django_content_type"}
 
 RUN = pytest.StashKey[Run]()
 VALKEY = pytest.StashKey[Valkey]()
@@ -196,7 +190,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     """Before the database is dropped at the end, end what threads may still hold of it."""
     from django.db import connection
 
-    _empty_quickly(connection)
+    from tests.services.emptying import empty_quickly
+
+    empty_quickly(connection)
     yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
@@ -204,33 +200,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-
-
-def _empty_quickly(connection: BaseDatabaseWrapper) -> None:
-    """Make what empties the tables after a test cheap.
-
-    SQLite is not asked which rows refer to those that go: all go, and where a foreign key has
-    no index it would look through all flights for each plane.
-    """
-    from notifications.audit.guard import pruning
-
-    # Of the class: in a browser's test Django makes another connection than the one before.
-    operations: Any = type(connection.ops)
-    sql_flush, execute = operations.sql_flush, operations.execute_sql_flush
-
-    def sql_without_the_kept(
-        self: Any, style: Style, tables: Sequence[str], **options: bool
-    ) -> list[str]:
-        statements: list[str] = sql_flush(self, style, sorted({*tables} - KEPT), **options)
-        return statements
-
-    def execute_without_checks(self: Any, statements: Sequence[str]) -> None:
-        # The audit trail is a table that nobody empties.
-        with self.connection.constraint_checks_disabled(), pruning(self.connection.alias):
-            execute(self, statements)
-
-    operations.sql_flush = sql_without_the_kept
-    operations.execute_sql_flush = execute_without_checks
 
 
 @pytest.fixture

@@ -64,6 +64,9 @@ class Postgres:
             # committed does survive `crash`.
             "fsync": "off",
             "full_page_writes": "off",
+            # No table lives long enough to be vacuumed. Where deleted rows keep their space,
+            # new ones come after the old, whenever a test happens to run.
+            "autovacuum": "off",
             **self._settings,
         }
         self.process = self._run.start(
