@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import socket
 import sys
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from tests.services.processes import Process, Run
 
 HOST = "127.0.0.1"
-_kept: list[socket.socket] = []  # until this process ends
 
 
 class Worker:
@@ -137,5 +137,5 @@ def free_port() -> int:
     keeper = socket.socket()
     keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     keeper.bind((HOST, 0))
-    _kept.append(keeper)
+    atexit.register(keeper.close)
     return int(keeper.getsockname()[1])
