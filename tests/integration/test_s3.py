@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -14,9 +15,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
+import botocore.session
 import pytest
 from asgiref.sync import sync_to_async
 from botocore.awsrequest import AWSResponse
+from botocore.loaders import create_loader
 from django.contrib.auth.models import Permission
 from django.core.files.storage import default_storage, storages
 from django.test import AsyncClient, Client
@@ -38,6 +41,14 @@ pytestmark = [
 ROWS = range(1, 36)
 EMPTY = SimpleNamespace(stream=lambda *_, **__: iter(()))
 NAME = "exports/00000000-0000-4000-8000-000000000000/1.csv"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _service_is_described_once():
+    """Each client reads a description of S3 that has 1 MB, for a tenth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
+        yield
 
 
 @pytest.fixture(autouse=True)
