@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import lzma
 import shutil
-from datetime import UTC, date, datetime
 from io import StringIO
 
 import pytest
@@ -41,11 +40,6 @@ def total(rows, column):
     return sum(int(row[column]) for row in rows if row[column] != "NA")
 
 
-@pytest.fixture
-def small():
-    load_demo(flights=2_000)
-
-
 def test_all_flights_are_there_and_add_up_to_the_sums_of_the_file():
     load_demo()
 
@@ -61,68 +55,6 @@ def test_all_flights_are_there_and_add_up_to_the_sums_of_the_file():
     assert Flight.objects.filter(plane=None).count() == 52_606
     assert Flight.objects.filter(tailnum=None).count() == 2_512
     assert Flight.objects.filter(dest=None).count() == 7_602
-
-
-@pytest.mark.usefixtures("small")
-def test_a_flight_has_the_values_of_its_line_with_their_types():
-    flight = Flight.objects.get(id=1)
-
-    assert flight.date == date(2013, 1, 1)
-    assert flight.time_hour == datetime(2013, 1, 1, 10, tzinfo=UTC)
-    assert (flight.carrier.name, flight.flight) == ("United Air Lines Inc.", 1545)
-    assert (flight.tailnum, flight.plane.model) == ("N14228", "737-824")
-    assert (flight.origin.name, flight.dest_code) == ("Newark Liberty Intl", "IAH")
-    assert flight.dest.name == "George Bush Intercontinental"
-    assert (flight.sched_dep_time, flight.dep_time, flight.dep_delay) == (515, 517, 2)
-    assert (flight.sched_arr_time, flight.arr_time, flight.arr_delay) == (819, 830, 11)
-    assert (flight.air_time, flight.distance) == (227, 1400)
-
-
-@pytest.mark.usefixtures("small")
-def test_the_day_of_an_evening_flight_is_new_yorks_not_utcs():
-    flight = Flight.objects.get(id=818)
-
-    assert flight.date == date(2013, 1, 1)
-    assert flight.time_hour == datetime(2013, 1, 2, 2, tzinfo=UTC)
-    assert flight.arr_time == 2400
-
-
-@pytest.mark.usefixtures("small")
-def test_what_is_not_known_is_null():
-    cancelled = Flight.objects.get(id=1_783)
-
-    assert cancelled.tailnum is None
-    assert cancelled.plane_id is None
-    assert cancelled.dep_time is cancelled.dep_delay is cancelled.air_time is None
-    assert Airport.objects.filter(tzone=None).count() == 3
-    assert Plane.objects.filter(year=None).count() == 70
-    assert Weather.objects.filter(pressure=None).count() == 2_729
-
-
-@pytest.mark.usefixtures("small")
-def test_flights_without_a_plane_or_an_airport_are_kept_with_their_codes():
-    without_airport = Flight.objects.get(id=4)
-    without_plane = Flight.objects.get(id=10)
-
-    assert (without_airport.dest_code, without_airport.dest) == ("BQN", None)
-    assert (without_plane.tailnum, without_plane.plane) == ("N3ALAA", None)
-    joined = Flight.objects.values_list("dest__name", "plane__model", "carrier__name")
-    assert len(joined) == 2_000
-
-
-@pytest.mark.usefixtures("small")
-def test_numbers_with_a_fraction_come_back_as_they_were():
-    hours = Weather.objects.order_by("id").values_list("temp", "wind_speed", "pressure", "precip")
-
-    def number(text):
-        return None if text == "NA" else float(text)
-
-    expected = [
-        tuple(number(row[column]) for column in ("temp", "wind_speed", "pressure", "precip"))
-        for row in source("weather")
-    ]
-    assert list(hours) == expected
-    assert Airport.objects.get(faa="04G").lon == -80.6195833
 
 
 def test_a_second_run_changes_nothing_and_says_so():
@@ -185,16 +117,6 @@ def test_rows_in_the_way_are_refused_and_left_alone():
         load_demo(flights=10)
 
     assert list(Airline.objects.values_list("name", flat=True)) == ["Another"]
-
-
-@pytest.mark.usefixtures("small")
-def test_a_row_made_by_hand_gets_the_next_key():
-    flight = Flight.objects.get(id=2_000)
-    flight.pk = None
-
-    flight.save()
-
-    assert flight.pk == 2_001
 
 
 def test_a_negative_number_of_flights_is_refused():
