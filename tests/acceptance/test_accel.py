@@ -19,6 +19,7 @@ from exports.models import Download, Status
 from tests.acceptance.conftest import PASSWORD
 from tests.exporting import put
 from tests.services import nginx
+from tests.services.waybill import Server
 from tests.visitor import Visitor
 
 pytestmark = pytest.mark.skipif(not nginx.IS_AVAILABLE, reason="nginx's wheel is for Linux")
@@ -28,13 +29,19 @@ SIZE = len(CONTENT)
 ETAG = f'"{hashlib.sha256(CONTENT).hexdigest()}"'
 
 
-@pytest.fixture
-def proxy(run, start_server):
-    """An nginx before a web process that leaves it the files."""
-    server = start_server(EXPORTS_DOWNLOAD="accel")
+@pytest.fixture(scope="module")
+def started(run, django_db_setup):
+    """An nginx before a web process that leaves it the files, for all tests here."""
+    server = Server(run, {"EXPORTS_DOWNLOAD": "accel"})
     service = nginx.Nginx(run, [server.port], files=Path(default_storage.location))
     yield service
     service.stop()
+    server.kill()
+
+
+@pytest.fixture
+def proxy(started, transactional_db, valkey):
+    return started
 
 
 @pytest.fixture

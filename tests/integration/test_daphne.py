@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from notifications import push, tokens
+from tests.services.waybill import Server
 from tests.streaming import append, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,6 +24,22 @@ PUSHED = {"NOTIFICATIONS_SWEEP_SECONDS": "3600"}  # What arrives, arrives by pus
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch):
     monkeypatch.setattr(push, "_rest_until", 0.0)
+
+
+@pytest.fixture(scope="module")
+def shared_server(run, django_db_setup):
+    server = Server(run)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def server(shared_server, transactional_db, valkey):
+    """A Daphne that goes from test to test. A test may kill it."""
+    if not shared_server.process.is_running:
+        shared_server.restart()
+    shared_server.turn_the_page()
+    return shared_server
 
 
 @pytest.fixture
@@ -110,7 +127,7 @@ def test_the_handshake_lets_in_who_may_come_in_and_answers_403_to_all_others(ser
         with pytest.raises(InvalidStatus) as refusal, open_socket(server, **refused):
             pass
         assert refusal.value.response.status_code == 403, refused
-    assert "Traceback" not in server.process.log_text()
+    assert "Traceback" not in server.log_text()
 
 
 def test_what_another_process_commits_arrives_by_push(start_server, user, name):
@@ -161,7 +178,7 @@ def test_close_codes_reach_the_client(server, user):
                 connection.send(each)
 
             assert close_code(connection) == 4400
-    assert "Traceback" not in server.process.log_text()
+    assert "Traceback" not in server.log_text()
 
 
 def test_refusal_of_too_many_sockets_reaches_the_client(start_server, user):
