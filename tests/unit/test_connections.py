@@ -196,7 +196,7 @@ def test_nobody_is_forgotten_who_would_then_be_allowed_more(connections, clock):
     clock.now += SECONDS  # Their openings do not count any more; what they hold does.
     for _ in range(OPENINGS):
         connections.discard(opened(connections, 1, user="busy")[0])
-    for number in range(known_users.REMEMBERED):
+    for number in range(MANY_USERS):
         connections.discard(opened(connections, 1, user=number)[0])
 
     for user, refusal in (("connected", "You have 3"), ("busy", "too often")):
@@ -207,11 +207,11 @@ def test_nobody_is_forgotten_who_would_then_be_allowed_more(connections, clock):
 
 def test_many_users_are_not_looked_through_for_each_new_one(connections, monkeypatch):
     looks = []
-    monkeypatch.setattr("notifications.connections.REMEMBERED", 4)
+    monkeypatch.setattr("notifications.connections.MANY_USERS", 4)
     monkeypatch.setattr(
-        "notifications.connections._OfUser.matters", property(lambda _: looks.append(1) or True)
+        "notifications.connections._OfUser.is_needed", property(lambda _: looks.append(1) or True)
     )
-    connections._tidy_at = 4
+    connections._next_cleanup = 4
 
     for number in range(400):
         connections.discard(opened(connections, 1, user=number)[0])
