@@ -194,11 +194,13 @@ elif "postgresql" in _database["ENGINE"]:
         **_database.get("OPTIONS", {}),
         "connect_timeout": 5,
         "options": " ".join(
-            f"-c {name}={env.str(f'DATABASE_{name.upper()}', default)}"
-            for name, default in {
-                "statement_timeout": "10min",
-                "lock_timeout": "10s",
-                "idle_in_transaction_session_timeout": "60s",
+            f"-c {name}={value}"
+            for name, value in {
+                "statement_timeout": env.str("DATABASE_STATEMENT_TIMEOUT", "10min"),
+                "lock_timeout": env.str("DATABASE_LOCK_TIMEOUT", "10s"),
+                "idle_in_transaction_session_timeout": env.str(
+                    "DATABASE_IDLE_IN_TRANSACTION_SESSION_TIMEOUT", "60s"
+                ),
             }.items()
         ),
         **({"pool": _pool} if _pool_size else {}),

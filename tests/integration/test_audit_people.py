@@ -104,7 +104,7 @@ def test_failures_of_one_address_come_to_an_end(ada, monkeypatch):
 
 def test_failures_of_one_network_come_to_an_end(ada, monkeypatch):
     """Else one machine with IPv6 takes all slots of the hour, and the failures of others none."""
-    monkeypatch.setattr(attempts, "MOST_OF_ADDRESS", 3)
+    monkeypatch.setattr(attempts, "MAX_PER_ADDRESS", 3)
 
     for number in range(6):
         client = Client(REMOTE_ADDR=f"2001:4860:1:2::{number + 1}")

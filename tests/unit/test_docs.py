@@ -26,13 +26,6 @@ DOCUMENTS = sorted([*PAGES, *DOCS.glob("**/*.md")])
 PROVED = (DOCS / "guarantees.md", ROOT / "SECURITY.md")
 OUR_APPS = ("notifications", "exports", "demo")
 
-# Read by a loop in the settings, which a look at the source does not see.
-READ_BY_LOOP = {
-    "DATABASE_STATEMENT_TIMEOUT": "10min",
-    "DATABASE_LOCK_TIMEOUT": "10s",
-    "DATABASE_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": "60s",
-}
-
 
 # -- Settings ------------------------------------------------------------------------------
 
@@ -40,20 +33,16 @@ READ_BY_LOOP = {
 @cache
 def settings_read() -> dict[str, object]:
     """Each variable that the settings read, with its default where that is a literal."""
-    found: dict[str, object] = dict(READ_BY_LOOP)
-    by_loop = 0
+    found: dict[str, object] = {}
     for node in ast.walk(ast.parse((ROOT / "config" / "settings.py").read_text())):
         if not (
             isinstance(node, ast.Call) and re.fullmatch(r"env(\.\w+)?", ast.unparse(node.func))
         ):
             continue
         name, *defaults = node.args
-        if isinstance(name, ast.Constant):
-            default = defaults[0] if defaults else None
-            found[name.value] = default.value if isinstance(default, ast.Constant) else None
-        else:
-            by_loop += 1
-    assert by_loop == 1, "the settings read variables by another loop: name them in READ_BY_LOOP"
+        assert isinstance(name, ast.Constant), f"no literal name: {ast.unparse(node)}"
+        default = defaults[0] if defaults else None
+        found[name.value] = default.value if isinstance(default, ast.Constant) else None
     return found
 
 
