@@ -48,7 +48,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BURST_SECONDS = 8  # A client that was idle may send the requests of so many seconds at once.
-DEBT_SECONDS = 5  # A refused client that waits so long is served again.
+DEBT_SECONDS = 5  # A refused client that waits so long is served again,
+PENALTY_DEBT_SECONDS = 30  # or after a penalty so long.
+# A penalty takes the tokens of so many seconds. The frames for which a socket is closed may have
+# kept the process busy for that long.
+PENALTY_SECONDS = 20
 # Visitors who have not signed in share an address, and so does an office.
 ADDRESS_FACTOR = 4
 
@@ -57,8 +61,6 @@ PAGE = 1.0
 STATIC_FILE = 0.1
 SOCKET = 2.0
 CLIENT_ERROR = 5.0  # Any status from 400 to 499, and a socket that was refused.
-# What a socket costs besides when it is closed with one of these codes.
-CLOSES = {int(CloseCode.BAD_CLIENT): 25.0, int(CloseCode.TRY_LATER): CLIENT_ERROR}
 
 MOST_CLIENTS = 20_000  # The clients that this process remembers, the last ones.
 
@@ -85,15 +87,15 @@ class LimitRequests:
         client = _client(scope)
         bucket = self._bucket(client)
         if wait := bucket.seconds_until(PAGE):
-            bucket.charge(PAGE)
+            self.charge(scope, PAGE)
             self._note(client)
             seconds = ceil(wait)
             await refuse(scope, receive, send, _refusal(scope, seconds), seconds)
             return
         # Users pay in advance, so that requests sent all at once do not all pass.
         paid = _least_cost(scope) if client[0] == "user" else 0.0
-        bucket.charge(paid)
-        await self._serve(_Bill(scope, self._charge, paid), receive, send)
+        self.charge(scope, paid)
+        await self._serve(_Bill(scope, self, paid), receive, send)
 
     async def _serve(self, bill: _Bill, receive: Any, send: Any) -> None:
         async def counted_receive() -> Any:
@@ -110,16 +112,21 @@ class LimitRequests:
         finally:
             bill.close()
 
-    def _charge(self, scope: Any, tokens: float) -> None:
-        self._bucket(_client(scope)).charge(tokens)
+    def charge(self, scope: Any, tokens: float) -> None:
+        """Take `tokens` from the client of a request."""
+        client = _client(scope)
+        self._bucket(client).charge(tokens, DEBT_SECONDS * _rate(client))
+
+    def penalize(self, scope: Any) -> None:
+        """Refuse the client of a request for some seconds, and longer each time."""
+        client = _client(scope)
+        rate = _rate(client)
+        self._bucket(client).charge(PENALTY_SECONDS * rate, PENALTY_DEBT_SECONDS * rate)
 
     def _bucket(self, client: tuple[str, str]) -> Bucket:
         if client not in self._buckets:
-            factor = ADDRESS_FACTOR if client[0] == "address" else 1
-            rate = settings.REQUESTS_PER_SECOND * factor
-            self._buckets[client] = Bucket(
-                BURST_SECONDS * rate, rate, self._clock, debt=DEBT_SECONDS * rate
-            )
+            rate = _rate(client)
+            self._buckets[client] = Bucket(BURST_SECONDS * rate, rate, self._clock)
             if len(self._buckets) > MOST_CLIENTS:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(client)
@@ -139,9 +146,9 @@ class LimitRequests:
 class _Bill:
     """What one request costs its client: the main part once, and more for what comes later."""
 
-    def __init__(self, scope: Any, charge: Callable[[Any, float], None], paid: float) -> None:
+    def __init__(self, scope: Any, limiter: LimitRequests, paid: float) -> None:
         self.scope = scope
-        self._charge = charge
+        self._limiter = limiter
         self._paid = paid
         self._is_charged = False
         self._is_accepted = self._is_closed = False
@@ -170,19 +177,28 @@ class _Bill:
         self._take(_least_cost(self.scope))
 
     def _closed(self, code: int | None) -> None:
-        if code in CLOSES and not self._is_closed:
-            self._is_closed = True  # The server repeats what the application has said.
-            self._charge(self.scope, CLOSES[code])
+        if self._is_closed:
+            return  # The server repeats what the application has said.
+        self._is_closed = True
+        if code == CloseCode.BAD_CLIENT:
+            self._limiter.penalize(self.scope)
+        elif code == CloseCode.TRY_LATER:
+            self._limiter.charge(self.scope, CLIENT_ERROR)
 
     def _take(self, tokens: float) -> None:
         if not self._is_charged:
             self._is_charged = True
-            self._charge(self.scope, tokens - self._paid)
+            self._limiter.charge(self.scope, tokens - self._paid)
 
 
 def _least_cost(scope: Any) -> float:
     """Return what a request costs at least, whatever its outcome."""
     return STATIC_FILE if scope["path"].startswith(settings.STATIC_URL) else PAGE
+
+
+def _rate(client: tuple[str, str]) -> int:
+    factor = ADDRESS_FACTOR if client[0] == "address" else 1
+    return factor * int(settings.REQUESTS_PER_SECOND)
 
 
 def _client(scope: Any) -> tuple[str, str]:

@@ -253,15 +253,16 @@ def check_sql(found: QuerySet[Any], exporter: Exporter) -> None:
 
 
 def incomparable(found: QuerySet[Any]) -> Exception | None:
-    """The error that Django makes of a value in `found` when it makes SQL: a year without
-    days, a range of one value. None if all can be compared.
+    """Return the error that a value in `found` causes when Django makes SQL of it, or None.
+
+    Such values are a year without days, and a range of one value.
     """
     try:
         found.query.chain().get_compiler(found.db).as_sql()
     except (IndexError, OverflowError, ValueError) as error:
         return error
-    except EmptyResultSet:
-        pass  # It has no rows, which is fine.
+    except (EmptyResultSet, *_UNSELECTABLE):
+        pass  # It has no rows, or `check_sql` refuses it.
     return None
 
 

@@ -42,15 +42,9 @@ REFILL_SECONDS = max(
 
 
 class Bucket:
-    """Holds `size` tokens at first and at most, and gets `rate` more each second.
+    """Holds `size` tokens at first and at most, and gets `rate` more each second."""
 
-    `charge` may overdraw it, by `debt` tokens at most.
-    """
-
-    def __init__(
-        self, size: float, rate: float, clock: Callable[[], float], *, debt: float = 0
-    ) -> None:
-        self._debt = debt
+    def __init__(self, size: float, rate: float, clock: Callable[[], float]) -> None:
         self._size = self._tokens = size
         self._rate = rate
         self._clock = clock
@@ -68,10 +62,10 @@ class Bucket:
         self._refill()
         return self._tokens >= tokens
 
-    def charge(self, tokens: float) -> None:
-        """Take so many tokens, even if there are not so many, but leave no more than `debt`."""
+    def charge(self, tokens: float, most_debt: float) -> None:
+        """Take so many tokens even if there are fewer. This leaves a debt of `most_debt` at most."""
         self._refill()
-        self._tokens = max(self._tokens - tokens, -self._debt)
+        self._tokens = max(self._tokens - tokens, min(self._tokens, -most_debt))
 
     def seconds_until(self, tokens: float) -> float:
         """In how many seconds there are so many tokens; 0 if they are there now."""

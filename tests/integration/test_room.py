@@ -512,7 +512,6 @@ def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(per
 
     assert errors == []
     ended = [Export.objects.get(pk=pk).status for pk in exports]
-    assert ended[0] == "succeeded"
     assert sorted(ended) == ["failed", "failed", "succeeded", "succeeded"]
     assert max(stored) <= most + 4 * (whole // 10)
 

@@ -320,7 +320,7 @@ def test_of_two_processes_that_find_a_token_at_once_one_warns(user):
     tokens.create(user)
     found = Token.objects.get()
 
-    assert [token_warnings._warn_of(found) for _ in range(2)] == [True, False]
+    assert [token_warnings._warn_about(found) for _ in range(2)] == [True, False]
 
     assert len(warnings(user)) == 1
 

@@ -52,13 +52,16 @@ def test_a_bucket_never_holds_more_than_its_size(clock: Clock) -> None:
 
 
 def test_a_bucket_is_overdrawn_down_to_its_debt(clock: Clock) -> None:
-    bucket = Bucket(10, 2, clock, debt=4)
+    bucket = Bucket(10, 2, clock)
 
-    bucket.charge(13)
+    bucket.charge(13, 4)
     assert bucket.seconds_until(1) == 2
-    bucket.charge(13)
+    bucket.charge(13, 4)
     assert bucket.seconds_until(1) == 2.5
-    clock.now += 2.5
+    bucket.charge(13, 6)
+    bucket.charge(1, 4)  # It does not shorten a longer debt.
+    assert bucket.seconds_until(1) == 3.5
+    clock.now += 3.5
     assert bucket.seconds_until(1) == 0
     assert bucket.has(1)
 

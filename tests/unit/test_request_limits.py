@@ -15,9 +15,10 @@ from config.request_limits import (
     ADDRESS_FACTOR,
     BURST_SECONDS,
     CLIENT_ERROR,
-    CLOSES,
     DEBT_SECONDS,
     MOST_CLIENTS,
+    PENALTY_DEBT_SECONDS,
+    PENALTY_SECONDS,
     SOCKET,
     LimitRequests,
     remember_user,
@@ -306,13 +307,31 @@ async def test_sockets_cost_more_than_pages(site):
 
 
 @pytest.mark.parametrize("by_server", [False, True])
-async def test_socket_closed_for_its_frames_costs_most_and_once(site, by_server):
+async def test_client_with_bad_frames_is_refused_for_seconds(site, clock, by_server):
     meet(ADA, 1)
     site.closes_with = None if by_server else 4400
     site.disconnects_with = 4400
 
-    # The last one that is served leaves a debt.
-    assert await site.until_refused(type="websocket") == -(-BURST // (SOCKET + CLOSES[4400]))
+    assert await site.is_served(type="websocket")
+    # Of the burst, one penalty and the socket; not two penalties.
+    debt = PENALTY_SECONDS * RATE + SOCKET - BURST
+    clock.now += debt / RATE
+    assert not await site.is_served(path="/")
+    clock.now += 2 / RATE
+    assert await site.is_served(path="/")
+
+
+async def test_penalties_add_up_to_a_longest_wait(site, clock):
+    meet(ADA, 1)
+    site.closes_with = 4400
+    for _ in range(10):
+        while not await site.is_served(type="websocket"):
+            clock.now += 1
+
+    clock.now += PENALTY_SECONDS
+    assert not await site.is_served()
+    clock.now += PENALTY_DEBT_SECONDS - PENALTY_SECONDS + 1 / RATE
+    assert await site.is_served()
 
 
 async def test_socket_that_is_one_too_many_costs_more(site):
