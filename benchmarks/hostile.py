@@ -4,9 +4,10 @@
     make bench ARGS="attacks --only many_sockets large_pings --seconds 30"
 
 Fifty people have a page and a socket each, one export runs, and all go through the proxy of
-production to one web process on PostgreSQL. Each attack is measured between two quiet spells
-of its own. The ratios are what to look at: the attacker's own processor is of this machine.
-The last column has the answers that the attacker still gets when five seconds are over.
+production to one web process on PostgreSQL. Each attack is measured between two quiet periods
+of its own: the first five seconds, in which an attacker should be cut off, and then the rest.
+Compare the ratios: the attacker runs on the processors of this machine, too. The last column has
+the answers that the attacker still gets after the five seconds.
 """
 
 from __future__ import annotations
@@ -104,6 +105,8 @@ def _measure(run: Run, names: Sequence[str], seconds: float, rows: int) -> str:
     people = [Person(address, proxy.port, number) for number, address in enumerate(addresses)]
     spells = asyncio.run(_spells(people, names, seconds, environment))
     lines = [
+        f"p99: quiet → first {CUT_OFF_SECONDS} s → later: ratio of later to quiet",
+        "",
         "| attack | pages p99 | pushes p99 | failed | first cut off | answers"
         f" | after {CUT_OFF_SECONDS} s |",
         "|---|---:|---:|---:|---:|---|---|",
@@ -172,15 +175,16 @@ async def _spells(
         for name in names:
             say(name)
             before = await _spell(people, seconds)
-            command = (sys.executable, "-m", "benchmarks.attacks", name, str(seconds + 2))
+            lasts = CUT_OFF_SECONDS + seconds + 2
+            command = (sys.executable, "-m", "benchmarks.attacks", name, str(lasts))
             attack = await asyncio.create_subprocess_exec(
                 "nice", *command, env=environment, stdout=asyncio.subprocess.PIPE
             )
-            during = await _spell(people, seconds)
+            attacked = [await _spell(people, each) for each in (CUT_OFF_SECONDS, seconds)]
             said, _ = await attack.communicate()
             await asyncio.sleep(3)
             after = await _spell(people, seconds)
-            rows.append(_row(name, [before, after], during, said.decode()))
+            rows.append(_row(name, [before, after], attacked, said.decode()))
             say(rows[-1])
     return rows
 
@@ -257,7 +261,7 @@ def _p99(values: Sequence[float]) -> float:
     return statistics.quantiles(values, n=100)[98] if len(values) > 1 else float("nan")
 
 
-def _row(name: str, quiet: Sequence[Seen], during: Seen, said: str) -> str:
+def _row(name: str, quiet: Sequence[Seen], attacked: Sequence[Seen], said: str) -> str:
     lines = [json.loads(line) for line in said.splitlines()]
     answers = next((line["answers"] for line in lines if "answers" in line), {})
     late = next((line["late"] for line in lines if "late" in line), {})
@@ -265,9 +269,11 @@ def _row(name: str, quiet: Sequence[Seen], during: Seen, said: str) -> str:
     cells = [name.replace("_", " ")]
     for what in ("pages", "pushes"):
         base = _p99([second for seen in quiet for second in getattr(seen, what)])
-        now = _p99(getattr(during, what))
-        cells.append(f"{base * 1000:.0f} → {now * 1000:.0f} ms: {now / base:.2f}")
-    cells.append(str(during.failed))
+        first, later = (_p99(getattr(seen, what)) for seen in attacked)
+        cells.append(
+            f"{base * 1000:.0f} → {first * 1000:.0f} → {later * 1000:.0f} ms: {later / base:.2f}"
+        )
+    cells.append(str(sum(seen.failed for seen in attacked)))
     cells.append(f"{refusals[0]:.1f} s" if refusals else "")
     cells += [
         ", ".join(f"{answer}: {count}" for answer, count in counts.items())
