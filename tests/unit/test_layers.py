@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -21,72 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Each may import itself and what is right of it.
 APPS = ("config", "demo", "exports", "notifications")
-
-# Inside an app, a module may import its own line and the lines above. A new module
-# belongs somewhere: the test asks where.
-NOTIFICATIONS = (
-    (
-        *("cursor", "limits", "pacer", "conf", "protocol", "clock", "http", "problems", "rights"),
-        *("address", "async_router", "descriptors", "known_users", "printable", "signed"),
-        *("watchdog", "writing"),
-        *("audit", "audit.actions", "audit.guard", "audit.middleware", "audit.origin"),
-    ),
-    ("items", "models"),
-    # Whatever acts may record it.
-    ("audit.attempts", "audit.prune", "audit.record"),
-    ("access", "database", "notices", "tokens"),
-    ("push",),
-    # Who writes streams, and who reads them.
-    ("publish", "backlog", "recheck", "prune", "audit.signals"),
-    ("leaving",),
-    ("subscription", "replay", "connections"),
-    # Who follows: one hub a process, and those whom it tells.
-    ("hub",),
-    ("followers", "auth", "handshake"),
-    ("consumers", "api", "schema", "routing", "daphne"),
-    # What is made of streams. Nothing above knows that there are notifications for people.
-    ("inbox", "token_warnings"),
-    ("languages", "letters", "mail"),
-    # What people meet, and what starts the rest.
-    ("admin", "apps", "forms", "inbox_api", "management", "templatetags", "urls", "views"),
-)
-EXPORTS = (
-    (
-        *("exceptions", "filenames", "logtext", "ranges", "sentences"),
-        *("engine.formula", "engine.kinds", "engine.progress", "engine.writers"),
-    ),
-    ("conf", "labels"),
-    ("models", "leases"),
-    ("audited", "figures", "reasons"),
-    (
-        *("exporter", "registry", "joins", "keys", "queryset", "context", "changelist", "query"),
-        *("filter_choices", "options", "columns", "filter_form", "patterns", "sizes", "words"),
-    ),
-    (
-        *("engine", "engine.crc32", "engine.dialects", "engine.garbage", "engine.joblog"),
-        *("engine.decodes", "engine.projection", "engine.retries", "engine.s3", "engine.values"),
-    ),
-    ("engine.source", "engine.store", "engine.disk"),
-    ("engine.blame", "engine.plan", "engine.recount", "engine.readers"),
-    (
-        *("access", "snapshot", "announce", "notices", "parts", "limits", "question"),
-        *("refusals", "rights", "room", "trail"),
-    ),
-    # What a question would give, and what is kept of it.
-    ("preview", "presets"),
-    ("queue",),
-    ("turns",),
-    ("lifecycle", "prune"),
-    # What people meet. It asks lifecycle, and leaves the work to workers.
-    (
-        *("admin", "api", "apps", "choosing", "download", "forms", "health", "http", "log"),
-        *("management", "mixins", "style", "templatetags", "urls", "views"),
-    ),
-    ("engine.keeper", "engine.extract", "engine.assemble"),
-    ("engine.helping", "engine.runner"),
-    ("tasks",),
-)
-LAYERS = {"notifications": NOTIFICATIONS, "exports": EXPORTS}
 # A person who types it wants to wait for it.
 FOREGROUND = "exports.management.commands.export"
 
@@ -211,47 +143,6 @@ def wrong_way_between_apps(found: Iterable[Import]) -> list[str]:
         if (there := each.imported.split(".")[0]) in rank
         and rank[there] < rank[each.importer.split(".")[0]]
     ]
-
-
-def _split(module: str) -> tuple[str, str]:
-    """Its app, and the rest of its name."""
-    app, _, inside = module.partition(".")
-    return app, inside
-
-
-def _line(module: str) -> int | None:
-    """The number of its line in its app's layers: that of the longest name that it is in."""
-    app, inside = _split(module)
-    fitting = [
-        (len(name), number)
-        for number, names in enumerate(LAYERS[app])
-        for name in names
-        if _is_in(inside, name)
-    ]
-    return max(fitting)[1] if fitting else None
-
-
-def without_a_place(modules: Iterable[str]) -> list[str]:
-    return [
-        f"{name} is in no line of LAYERS in {Path(__file__).name}: say where it belongs"
-        for name in modules
-        for app, inside in [_split(name)]
-        if app in LAYERS and inside and _line(name) is None
-    ]
-
-
-def wrong_way_inside_apps(found: Iterable[Import]) -> list[str]:
-    problems = []
-    for each in found:
-        (app, inside), (other, _) = _split(each.importer), _split(each.imported)
-        if app != other or app not in LAYERS or not inside:
-            continue
-        if each.importer == FOREGROUND and each.imported == "exports.engine.runner":
-            continue
-        here, there = _line(each.importer), _line(each.imported)
-        if here is not None and there is not None and here < there:
-            problems.append(str(each))
-    return problems
 
 
 def doors_to_work(found: Iterable[Import]) -> list[str]:
@@ -379,14 +270,6 @@ def test_apps_import_one_way() -> None:
     assert wrong_way_between_apps(imports(sources())) == []
 
 
-def test_every_module_of_an_app_has_its_place() -> None:
-    assert without_a_place(sources()) == []
-
-
-def test_modules_of_an_app_import_one_way() -> None:
-    assert wrong_way_inside_apps(imports(sources())) == []
-
-
 def test_only_workers_and_the_foreground_command_do_the_work() -> None:
     assert doors_to_work(imports(sources())) == []
 
@@ -436,39 +319,6 @@ def test_an_import_of_exports_by_notifications_is_found_also_for_types() -> None
     assert wrong_way_between_apps(found) == ["notifications.hub:2 imports exports.models"]
 
 
-def test_a_module_without_a_place_is_found() -> None:
-    modules = ["exports", "exports.surprise", "exports.models", "notifications.new", "demo.new"]
-
-    first, second = without_a_place(modules)
-
-    assert first.startswith("exports.surprise is in no line")
-    assert second.startswith("notifications.new is in no line")
-
-
-def test_an_import_of_lifecycle_by_models_is_found() -> None:
-    modules = {"exports.models": "from exports import lifecycle", "exports.lifecycle": ""}
-
-    assert wrong_way_inside_apps(imports(modules)) == ["exports.models:1 imports exports.lifecycle"]
-
-
-@pytest.mark.parametrize("module", ["hub", "publish", "consumers", "cursor"])
-def test_an_import_of_mail_by_what_carries_streams_is_found(module: str) -> None:
-    modules = {
-        f"notifications.{module}": "from notifications import mail",
-        "notifications.mail": "",
-    }
-
-    assert wrong_way_inside_apps(imports(modules)) == [
-        f"notifications.{module}:1 imports notifications.mail"
-    ]
-
-
-def test_a_pure_module_that_imports_models_is_found() -> None:
-    found = imports({"notifications.protocol": "from notifications.models import Event"})
-
-    assert wrong_way_inside_apps(found) == ["notifications.protocol:1 imports notifications.models"]
-
-
 def test_a_view_that_runs_an_export_is_found() -> None:
     modules = {
         "exports.views": "from exports.engine import runner\nfrom exports import tasks",
@@ -482,7 +332,6 @@ def test_a_view_that_runs_an_export_is_found() -> None:
     ]
 
     assert doors_to_work(imports(modules)) == expected
-    assert wrong_way_inside_apps(imports(modules)) == expected
 
 
 def test_a_second_door_to_celery_is_found() -> None:
