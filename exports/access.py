@@ -9,8 +9,8 @@ from django.db.models import Q
 from django.db.models.fields.json import KT
 
 from exports.exceptions import UnknownTeam
+from exports.i18n.localize import spoken
 from exports.models import Export
-from exports.reasons import spoken
 from exports.snapshot import NAMED
 from notifications import access
 from notifications.access import teams_of

@@ -24,9 +24,9 @@ from django.db.models import F
 
 from exports import context, patterns
 from exports.exceptions import InvalidSelection, NotPermitted
+from exports.i18n.localize import spoken
 from exports.joins import resolved
 from exports.queryset import checked, incomparable
-from exports.reasons import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

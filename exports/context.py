@@ -27,7 +27,7 @@ from django.utils.module_loading import import_string
 
 from exports.conf import conf
 from exports.exceptions import NotKept
-from exports.reasons import spoken
+from exports.i18n.localize import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -29,10 +29,10 @@ from exports.exceptions import (
     RequestError,
     Waits,
 )
+from exports.i18n.localize import recalled, written
+from exports.i18n.message import Sentence
 from exports.leases import Now, until
 from exports.models import FINAL, HELD, MOVES, Export, Part, Stage, Status, TaskRun, Wait
-from exports.reasons import recalled, written
-from exports.sentences import Sentence
 from exports.snapshot import NAMED, reload
 from notifications.audit.actions import Action
 from notifications.models import Retained

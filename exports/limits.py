@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from exports import figures, registry, room
 from exports.conf import conf
 from exports.exceptions import TooLarge, TooManyExports, TooManyInADay, TooManyRequests
+from exports.i18n.message import Sentence
 from exports.leases import Now
 from exports.models import FINAL, Export
-from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -9,8 +9,8 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from exports import reasons
-from exports.labels import called
+from exports.i18n import localize
+from exports.i18n.labels import called
 from notifications import notices
 from notifications.notices import Notice
 
@@ -38,7 +38,7 @@ def _succeeded(snapshot: Mapping[str, Any]) -> Notice:
 def _failed(snapshot: Mapping[str, Any]) -> Notice:
     return Notice(
         _("{label} has failed.").format(label=_label(snapshot)),
-        body=reasons.said(snapshot["error"], snapshot.get("reason")),
+        body=localize.said(snapshot["error"], snapshot.get("reason")),
         url=snapshot["links"]["self"],
         level="error",
     )

@@ -9,8 +9,8 @@ from django.utils.translation import gettext
 
 from exports.engine.writers.base import Options
 from exports.exceptions import InvalidOption
+from exports.i18n.localize import spoken
 from exports.models import Format
-from exports.reasons import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,12 +15,12 @@ from django.db.models import Value
 from django.db.models.lookups import Regex
 from django.db.models.sql import Query
 
-from exports.reasons import spoken
+from exports.i18n.localize import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from exports.sentences import Sentence
+    from exports.i18n.message import Sentence
 
 LONGEST = 1_000  # characters
 # Words of a search. Django looks for each in each field; a thousand took it minutes.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError, connections
 from django.db.models import F
 
-from exports import context, query, reasons, registry
+from exports import context, query, registry
 from exports.conf import conf
 from exports.engine import blame
 from exports.engine.plan import Range, refuse_repeated
@@ -29,6 +29,7 @@ from exports.engine.writers import writer_class
 from exports.engine.writers.base import Options
 from exports.engine.writers.text import cell
 from exports.exceptions import ExportError, TookTooLong
+from exports.i18n import localize
 from exports.joins import number_of_rows
 from exports.models import COMPRESSIBLE, Export, Format, Status
 from exports.queryset import has_own_scope
@@ -113,11 +114,11 @@ def _look(asked: Question) -> Preview:
     except TookTooLong:
         pass  # There is a place for it on the page, which says so.
     except ExportError as error:
-        problem = reasons.said(**reasons.written(error.args[0]))
+        problem = localize.said(**localize.written(error.args[0]))
     except DatabaseError as error:
         if is_curable(error):
             raise
-        problem = reasons.said(**reasons.written(refusal(error)))
+        problem = localize.said(**localize.written(refusal(error)))
     estimate = None if count is None else estimated(asked, count)
     return Preview(count, sample, estimate, problem, left_out=left_out)
 

@@ -27,10 +27,10 @@ from exports.exceptions import (
     UnknownColumn,
     UnknownExporter,
 )
+from exports.i18n.localize import complaint, spoken, together
 from exports.joins import every_row
 from exports.keys import keys
 from exports.queryset import check_sql, checked, cut, has_own_scope, incomparable, narrowable
-from exports.reasons import complaint, spoken, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from django_filters import FilterSet
 
     from exports.exporter import Column, Exporter
+    from exports.i18n.message import Sentence
     from exports.models import Export
-    from exports.sentences import Sentence
 
 
 LONGEST_HEADER = 100

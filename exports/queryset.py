@@ -18,6 +18,7 @@ from django.db.models.sql import Query
 
 from exports.exceptions import InvalidQueryset
 from exports.exporter import Exporter
+from exports.i18n.localize import spoken, together
 from exports.joins import (
     every_row,
     is_own_aggregate,
@@ -29,7 +30,6 @@ from exports.joins import (
     splitting_relation,
 )
 from exports.keys import field_of, keys
-from exports.reasons import spoken, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from exports.exporter import Column
-    from exports.sentences import Sentence
+    from exports.i18n.message import Sentence
 
 
 def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:

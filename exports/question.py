@@ -20,10 +20,10 @@ from exports import query, registry, sizes
 from exports.access import chosen_team
 from exports.context import LANGUAGE, activated, with_language
 from exports.exceptions import UnknownFormat
-from exports.labels import in_each_language, shortened
+from exports.i18n.labels import in_each_language, shortened
+from exports.i18n.localize import spoken
 from exports.models import Format
 from exports.queryset import has_own_scope
-from exports.reasons import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -21,10 +21,10 @@ from django.utils.functional import Promise
 from exports.columns import FIELDS
 from exports.exceptions import DefinitionError, UnknownExporter
 from exports.exporter import Column, Exporter
+from exports.i18n.localize import spoken
 from exports.joins import repeating_relation
 from exports.models import Consistency
 from exports.queryset import problems_of
-from exports.reasons import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -21,9 +21,9 @@ from exports.announce import announce
 from exports.conf import conf
 from exports.engine import disk
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge
+from exports.i18n.message import Sentence
 from exports.leases import Now
 from exports.models import HELD, Export, Part, PartStatus, Status, Wait
-from exports.sentences import Sentence
 from exports.snapshot import reload
 from notifications.writing import atomic
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from exports.exceptions import RequestTooLarge
-from exports.reasons import spoken
+from exports.i18n.localize import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exports.sentences import Sentence
+    from exports.i18n.message import Sentence
 
 # Bytes of the `params` of an export or a preset, as compact JSON in UTF-8.
 MAX_PARAMS = 32 * 1024

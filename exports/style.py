@@ -20,9 +20,9 @@ from django.views.decorators.http import require_safe
 
 from exports import registry
 from exports.conf import conf
+from exports.i18n.localize import written
+from exports.i18n.message import Sentence
 from exports.models import FINAL, Export, Format, Stage, Status, Wait
-from exports.reasons import written
-from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

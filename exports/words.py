@@ -13,7 +13,7 @@ from django_filters.widgets import LookupChoiceWidget, RangeWidget
 
 from exports import context, query
 from exports.filter_form import MOMENTS
-from exports.sentences import shortened
+from exports.i18n.message import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

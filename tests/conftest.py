@@ -133,8 +133,15 @@ def _uses_database(item: pytest.Item) -> bool:
     return bool(fixtures) or item.get_closest_marker("django_db") is not None
 
 
-def _place(item: pytest.Item) -> tuple[int, Path]:
-    return _tier(item), item.path.parent
+def _place(item: pytest.Item) -> tuple[int, bool, Path]:
+    # What commits leaves other keys behind than what is rolled back, so it comes after it.
+    return _tier(item), _commits(item), item.path.parent
+
+
+def _commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    is_marked = marker is not None and bool(marker.kwargs.get("transaction"))
+    return is_marked or "transactional_db" in getattr(item, "fixturenames", ())
 
 
 def _tier(item: pytest.Item) -> int:

@@ -17,7 +17,7 @@ from exports.admin.health import Health
 from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
 from exports.admin.listing import Listing
 from exports.admin.page import Page
-from exports.labels import language
+from exports.i18n.labels import language
 from exports.models import Export
 from exports.snapshot import NAMED
 from notifications.admin import GoesWithOthersAdmin, MachineOwnedAdmin

@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from exports import reasons
 from exports.admin.buttons import Buttons
 from exports.figures import number
+from exports.i18n import localize
 from notifications import backlog
 from notifications.admin import as_json
 
@@ -77,7 +77,7 @@ class Page(Buttons):
 
     @admin.display(description=_("error"))
     def why(self, export: Export) -> str:
-        said = reasons.said(export.error, export.reason)
+        said = localize.said(export.error, export.reason)
         return said or self.get_empty_value_display()
 
     @admin.display(description=_("rate"))

@@ -10,7 +10,7 @@ from exports import parts
 from exports.engine import store
 from exports.engine.crc32 import CRC32
 from exports.exceptions import WrongCount
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,7 +16,7 @@ from exports.engine.retries import is_curable, refusal, said_by_database
 from exports.engine.source import limited
 from exports.engine.writers.text import cell
 from exports.exceptions import ExportError, TookTooLong, UnreadableRow, Unwritable
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

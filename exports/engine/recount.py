@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from exports.engine.plan import count
 from exports.exceptions import WrongCount
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

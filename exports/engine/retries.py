@@ -12,7 +12,7 @@ import sqlite3
 import psycopg
 from django.db import InterfaceError, OperationalError
 
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 # PostgreSQL: classes of SQLSTATE (its first two characters).
 CURABLE_CLASSES = {

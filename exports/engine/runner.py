@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports import lifecycle, limits, parts, queue, reasons, rights, room, turns
+from exports import lifecycle, limits, parts, queue, rights, room, turns
 from exports.conf import conf
 from exports.engine import joblog, recount, store
 from exports.engine.assemble import assemble
@@ -26,9 +26,10 @@ from exports.engine.progress import INTERVAL, Rate, Ticker
 from exports.engine.retries import is_curable, refusal
 from exports.engine.source import Snapshot
 from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, NotPermitted, Stopped
+from exports.i18n import localize
+from exports.i18n.message import Sentence
 from exports.leases import Now
 from exports.models import Consistency, Export, Part, Stage, Status, Wait
-from exports.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +109,7 @@ def _work(
         logger.exception("The database refused. Another attempt follows when the lease runs out.")
         # If it still takes a row, let that say why. Often it does: a query took too long.
         with suppress(DatabaseError, LostRace):
-            parts.tick(export, lines=log.take(), **reasons.written(_reason(error)))
+            parts.tick(export, lines=log.take(), **localize.written(_reason(error)))
         raise
 
 

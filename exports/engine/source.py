@@ -22,7 +22,7 @@ from django.db.transaction import atomic
 from psycopg.pq import TransactionStatus
 
 from exports.exceptions import TookTooLong
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

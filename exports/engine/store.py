@@ -26,7 +26,7 @@ from django.utils.translation import gettext_noop
 
 from exports.conf import conf
 from exports.exceptions import ExportError, StorageFailed
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,13 +12,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from exports import figures, logtext, reasons, registry, words
+from exports import figures, logtext, registry, words
 from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import RequestError
+from exports.i18n import localize
+from exports.i18n.message import shortened
 from exports.models import HELD, Status
 from exports.rights import may_download
-from exports.sentences import shortened
 from exports.snapshot import last_lines, snapshot
 from notifications import clock
 
@@ -71,7 +72,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
     user = context["request"].user
     # On a page it is called as its reader calls it.
     current = {**snapshot(export, context.get("positions")), "label": export.title}
-    reason, language = reasons.said_in(export.error, export.reason)
+    reason, language = localize.said_in(export.error, export.reason)
     has_expired = export.status == Status.SUCCEEDED and current["links"]["download"] is None
     return {
         "export": export,

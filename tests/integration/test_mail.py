@@ -22,8 +22,8 @@ from django.utils import timezone, translation
 
 from config.mailbox import Mailbox
 from exports import lifecycle
+from exports.i18n.message import Sentence
 from exports.models import Export
-from exports.sentences import Sentence
 from notifications import inbox, letters, mail, notices, publish
 from notifications.access import user_stream
 from notifications.letters import NotSetUp, ServerDown

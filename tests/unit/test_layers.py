@@ -28,7 +28,7 @@ PURE = (
     "exports.filenames",
     "exports.logtext",
     "exports.ranges",
-    "exports.sentences",
+    "exports.i18n.message",
     "exports.engine.formula",
     "exports.engine.kinds",
     "exports.engine.progress",

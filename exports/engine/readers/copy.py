@@ -20,7 +20,7 @@ from exports.engine import formula
 from exports.engine.kinds import Kind
 from exports.engine.projection import protected, selected
 from exports.exceptions import WrongCount
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

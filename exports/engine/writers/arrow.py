@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from exports.engine.kinds import Kind
 from exports.engine.writers.text import cell
 from exports.exceptions import Unwritable
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from exports.engine.kinds import Field

@@ -21,7 +21,7 @@ from exports.engine.kinds import Kind
 from exports.engine.writers.lines import LinesPart, LinesWriter, Remembered
 from exports.engine.writers.text import cell
 from exports.exceptions import Unwritable
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,7 +11,7 @@ from exports.engine.writers.xlsx.segments import Segments
 from exports.engine.writers.xlsx.sheets import Sheets
 from exports.engine.writers.xlsx.text import LONGEST, QUOTED, TooLongError
 from exports.exceptions import Unwritable
-from exports.sentences import Sentence
+from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

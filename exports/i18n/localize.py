@@ -13,7 +13,7 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 
-from exports.sentences import LONGEST, Sentence, filled, shortened, storable
+from exports.i18n.message import LONGEST, Sentence, filled, shortened, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,10 +13,11 @@ from django.utils.functional import lazy
 from pydantic_core import PydanticKnownError
 
 from demo.models import Airline
-from exports import lifecycle, parts, reasons
+from exports import lifecycle, parts
 from exports.exceptions import InvalidFilter, LostRace
+from exports.i18n import localize
+from exports.i18n.message import Sentence
 from exports.models import Export, Status
-from exports.sentences import Sentence
 from notifications import problems
 from notifications.models import Event
 from tests.exporting import (
@@ -234,7 +235,7 @@ def said(export):
     texts = []
     for language in ("en", "de"):
         with translation.override(language):
-            texts.append(reasons.said(export.error, export.reason))
+            texts.append(localize.said(export.error, export.reason))
     return texts
 
 
@@ -333,7 +334,7 @@ def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, sett
     settings.EXPORTS_MAX_ATTEMPTS = 1
     export = start(user)
     gone = Sentence("The moment that was read is gone: %(problem)s", problem="?")
-    parts.tick(export, **reasons.written(gone))
+    parts.tick(export, **localize.written(gone))
 
     lose(export)
     lifecycle.rescue()
@@ -347,7 +348,7 @@ def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, sett
 
 def test_a_new_attempt_has_not_failed_for_the_old_reason(user):
     export = start(user)
-    parts.tick(export, **reasons.written(Sentence("%(n)s", n=1)))
+    parts.tick(export, **localize.written(Sentence("%(n)s", n=1)))
     lifecycle.hand_over(export)
 
     again = lifecycle.claim(export.pk, worker="another")

@@ -12,8 +12,9 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from config import messages
-from exports import exceptions, reasons
-from exports.sentences import LONGEST, Sentence
+from exports import exceptions
+from exports.i18n import localize
+from exports.i18n.message import LONGEST, Sentence
 from tests.unit.test_layers import imports, sources
 
 # Those that say no sentence to the person who waits.
@@ -39,7 +40,7 @@ def sentence(**more):
 
 def in_german(stored, error=""):
     with translation.override("de"):
-        return reasons.said(error, stored)
+        return localize.said(error, stored)
 
 
 def test_a_sentence_is_english_wherever_it_is_made():
@@ -78,7 +79,7 @@ def test_a_sentence_survives_what_copies_its_error():
 def test_what_is_stored_is_what_every_database_takes():
     made = sentence(problem="\0\ud800" + "x" * 2 * LONGEST)
 
-    written = reasons.written(made)
+    written = localize.written(made)
 
     problem = written["reason"]["values"]["problem"]
     assert problem.startswith("\N{REPLACEMENT CHARACTER}?xxx")
@@ -88,7 +89,7 @@ def test_what_is_stored_is_what_every_database_takes():
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "x" * 2 * LONGEST])
 def test_what_a_field_says_is_stored_as_every_database_takes_it(text):
-    written = reasons.written(reasons.complaint(ValidationError(text)))
+    written = localize.written(localize.complaint(ValidationError(text)))
 
     assert written["reason"]["text"] == written["error"]
     assert not {"\0", "\ud800"} & set(written["error"])
@@ -97,14 +98,14 @@ def test_what_a_field_says_is_stored_as_every_database_takes_it(text):
 
 def test_of_a_reason_that_is_too_long_there_is_the_english_text():
     words = "x" * LONGEST
-    several = reasons.together(sentence(problem=words) for _ in range(20))
+    several = localize.together(sentence(problem=words) for _ in range(20))
 
-    written = reasons.written(several)
+    written = localize.written(several)
 
     assert written["reason"] is None
     assert written["error"].startswith("It has 1,234,567 rows: xxx")
     assert len(written["error"]) == LONGEST + len(" …")
-    assert reasons.written(sentence(problem=words))["reason"] is not None
+    assert localize.written(sentence(problem=words))["reason"] is not None
 
 
 def test_yes_and_no_are_no_numbers():
@@ -115,7 +116,7 @@ def test_yes_and_no_are_no_numbers():
 
 
 def test_a_reader_gets_words_and_numbers_of_their_language():
-    stored = reasons.written(
+    stored = localize.written(
         Sentence(
             "It would have %(rows)s rows, and may have %(allowed)s at most. Filter it to fewer "
             "rows, or ask an administrator for a higher limit.",
@@ -132,10 +133,10 @@ def test_a_reader_gets_words_and_numbers_of_their_language():
 
 def test_a_sentence_in_another_is_translated_too():
     with translation.override("de"):
-        asked = reasons.spoken(
+        asked = localize.spoken(
             'The filter "%(name)s" is not valid: %(problem)s',
             name="date",
-            problem=reasons.spoken("it has a broken character."),
+            problem=localize.spoken("it has a broken character."),
         )
 
     german = "Der Filter „date“ ist ungültig: Er enthält ein kaputtes Zeichen."
@@ -144,7 +145,7 @@ def test_a_sentence_in_another_is_translated_too():
 
 
 def test_a_lazy_value_is_in_the_language_of_who_reads_it():
-    asked = reasons.spoken("You may not view %(name)s.", name=gettext_lazy("exports"))
+    asked = localize.spoken("You may not view %(name)s.", name=gettext_lazy("exports"))
 
     assert asked.english == "You may not view exports."
     assert in_german(asked.stored()) == "Sie dürfen „Exporte“ nicht ansehen."
@@ -163,7 +164,7 @@ def test_a_lazy_value_is_in_the_language_of_who_reads_it():
 )
 def test_what_another_version_has_written_is_read_in_english(stored):
     assert in_german(stored, "As it was.") == "As it was."
-    assert reasons.recalled("As it was.", stored) == "As it was."
+    assert localize.recalled("As it was.", stored) == "As it was."
 
 
 # -- All that there are ------------------------------------------------------------------------
