@@ -24,7 +24,7 @@ from exports.engine.plan import Range
 from exports.engine.projection import project
 from exports.engine.readers import copy
 from exports.engine.source import Source
-from exports.engine.writers.base import Options
+from exports.formats.base import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

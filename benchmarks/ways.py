@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.export import BASE, LIMIT, POSTGRES, SQLITE, WAYS
-from exports.engine.writers import WRITERS
+from exports.formats import WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -137,7 +137,7 @@ class Export(models.Model):
     # needs (`context`). Without it those of the site hold.
     context = models.JSONField(default=dict, blank=True)
     # How its file is written: {"delimiter": ";", "gzip": true, ...}; what is not there has the
-    # default of `engine.writers.Options`.
+    # default of `formats.Options`.
     options = models.JSONField(_("options"), default=dict)
     consistency = models.CharField(
         max_length=8, choices=Consistency, default=Consistency.ROW, blank=True

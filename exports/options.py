@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext
 
-from exports.engine.writers.base import Options
 from exports.exceptions import InvalidOption
+from exports.formats.base import Options
 from exports.i18n.localize import spoken
 from exports.models import Format
 

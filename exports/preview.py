@@ -25,10 +25,10 @@ from exports.engine.projection import project, selected
 from exports.engine.readers import rows
 from exports.engine.retries import is_curable, refusal
 from exports.engine.source import Source, limited
-from exports.engine.writers import writer_class
-from exports.engine.writers.base import Options
-from exports.engine.writers.text import cell
 from exports.exceptions import ExportError, TookTooLong
+from exports.formats import writer_class
+from exports.formats.base import Options
+from exports.formats.text import cell
 from exports.i18n import localize
 from exports.joins import number_of_rows
 from exports.models import COMPRESSIBLE, Export, Format, Status
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from exports.engine.kinds import Field, Page
+    from exports.formats.kinds import Field, Page
     from exports.question import Question
 
 ROWS = 20

@@ -14,17 +14,17 @@ from exports.engine.plan import Range, key_text, plan, read_key
 from exports.engine.projection import project
 from exports.engine.readers import copy, rows
 from exports.engine.source import Source
-from exports.engine.writers import writer_class
-from exports.engine.writers.base import Options
 from exports.exceptions import Unwritable
 from exports.exporter import Column
+from exports.formats import writer_class
+from exports.formats.base import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from django.db.models import QuerySet
 
-    from exports.engine.kinds import Page
+    from exports.formats.kinds import Page
 
 
 class Watched(Source):

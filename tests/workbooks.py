@@ -8,8 +8,8 @@ import zipfile
 
 from python_calamine import CalamineWorkbook
 
-from exports.engine.writers.base import Options
-from exports.engine.writers.xlsx import XLSXWriter
+from exports.formats.base import Options
+from exports.formats.xlsx import XLSXWriter
 
 
 def page(*rows):

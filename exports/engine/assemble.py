@@ -15,7 +15,7 @@ from exports.i18n.message import Sentence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from exports.engine.writers.base import Writer
+    from exports.formats.base import Writer
     from exports.models import Export, Part
 
     # As `extract.Turn`, and is told how much is done, from 0 to 1.

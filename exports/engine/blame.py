@@ -14,8 +14,8 @@ from django.db import DatabaseError
 from exports.engine.projection import selected
 from exports.engine.retries import is_curable, refusal, said_by_database
 from exports.engine.source import limited
-from exports.engine.writers.text import cell
 from exports.exceptions import ExportError, TookTooLong, UnreadableRow, Unwritable
+from exports.formats.text import cell
 from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from exports.engine.kinds import Page
     from exports.engine.plan import Range
     from exports.engine.projection import Reading
     from exports.engine.source import Source
+    from exports.formats.kinds import Page
 
     T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Plain text, as `engine.kinds` says, of what a database gives: exactly, or an error.
+"""Plain text, as `formats.kinds` says, of what a database gives: exactly, or an error.
 
 SQLite keeps anything in a column of any type. What is not of its column's type would break a
 line of CSV or be no JSON, so each value is looked at; a column at once where that is possible.
@@ -19,9 +19,9 @@ from typing import Any
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
-from exports.engine.kinds import Kind
 from exports.engine.values import simple
-from exports.engine.writers.text import cell, dumps
+from exports.formats.kinds import Kind
+from exports.formats.text import cell, dumps
 
 Decode = Callable[[Any], Any]
 # Makes a whole column, or says None if a value of it has to be looked at.

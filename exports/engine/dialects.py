@@ -1,4 +1,4 @@
-"""The SQL by which each database writes values as plain text, in the forms of `engine.kinds`.
+"""The SQL by which each database writes values as plain text, in the forms of `formats.kinds`.
 
 What is not here, the database would write otherwise, or less exactly.
 """
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import Func, TextField
 
-from exports.engine.kinds import Kind
+from exports.formats.kinds import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

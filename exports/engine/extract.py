@@ -19,9 +19,9 @@ from exports.engine.projection import project
 from exports.engine.readers import copy, rows
 from exports.engine.recount import Recount
 from exports.engine.source import Source
-from exports.engine.writers import writer_class
-from exports.engine.writers.base import Options
 from exports.exceptions import LostRace, Unwritable
+from exports.formats import writer_class
+from exports.formats.base import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

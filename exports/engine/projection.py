@@ -22,8 +22,8 @@ from exports import joins
 from exports.engine import dialects
 from exports.engine.decodes import AT_ONCE, DECODES, STORED
 from exports.engine.dialects import sql
-from exports.engine.kinds import Field, Kind
 from exports.engine.values import simple
+from exports.formats.kinds import Field, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -22,7 +22,7 @@ from django.db.models import QuerySet
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from exports.engine.writers.text import cell
+from exports.formats.text import cell
 
 _AS_IS = frozenset({type(None), bool, float, str, Decimal, uuid.UUID, bytes})
 _TIMES = (datetime.date, datetime.time, datetime.timedelta, Decimal, uuid.UUID)

@@ -20,7 +20,7 @@ from exports.engine.plan import plan
 from exports.engine.projection import project
 from exports.engine.readers import rows as reader
 from exports.engine.source import Source
-from exports.engine.writers.text import cell
+from exports.formats.text import cell
 from tests.flights import load
 from tests.services.processes import ROOT
 

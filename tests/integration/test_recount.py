@@ -21,10 +21,10 @@ from exports.engine.progress import Ticker
 from exports.engine.readers import copy, rows
 from exports.engine.recount import Recount
 from exports.engine.source import Source
-from exports.engine.writers.parquet import ParquetWriter
-from exports.engine.writers.xlsx.sheets import Sheets
 from exports.exceptions import RepeatedKey, WrongCount
 from exports.exporter import Exporter
+from exports.formats.parquet import ParquetWriter
+from exports.formats.xlsx.sheets import Sheets
 from exports.models import Export, Part
 from exports.snapshot import snapshot
 from tests import exporting

@@ -29,10 +29,10 @@ PURE = (
     "exports.logtext",
     "exports.ranges",
     "exports.i18n.message",
-    "exports.engine.formula",
-    "exports.engine.kinds",
+    "exports.formats.formula",
+    "exports.formats.kinds",
     "exports.engine.progress",
-    "exports.engine.writers",
+    "exports.formats",
     "notifications.cursor",
     "notifications.pacer",
     "notifications.limits",
@@ -341,9 +341,9 @@ def test_a_second_door_to_celery_is_found() -> None:
 
 
 def test_django_in_a_writer_is_found() -> None:
-    modules = {"exports.engine.writers.csv": "from django.conf import settings"}
+    modules = {"exports.formats.csv": "from django.conf import settings"}
 
-    assert impure(imports(modules)) == ["exports.engine.writers.csv:1 imports django.conf"]
+    assert impure(imports(modules)) == ["exports.formats.csv:1 imports django.conf"]
 
 
 def test_http_in_the_engine_is_found() -> None:

@@ -16,10 +16,10 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.sql import Identifier, Literal
 
-from exports.engine import formula
-from exports.engine.kinds import Kind
 from exports.engine.projection import protected, selected
 from exports.exceptions import WrongCount
+from exports.formats import formula
+from exports.formats.kinds import Kind
 from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from exports.engine.projection import Reading
     from exports.engine.recount import Recount
     from exports.engine.source import Source
-    from exports.engine.writers.base import Options
+    from exports.formats.base import Options
 
     Lines = list[bytes | memoryview]
 

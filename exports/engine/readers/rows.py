@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError
 
 from exports.engine import blame
-from exports.engine.kinds import KeyedPage
 from exports.engine.plan import Range
 from exports.engine.projection import selected
 from exports.engine.retries import is_curable
+from exports.formats.kinds import KeyedPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from django.db.models import QuerySet
 
-    from exports.engine.kinds import Page
     from exports.engine.projection import Reading
     from exports.engine.recount import Recount
     from exports.engine.source import Source
+    from exports.formats.kinds import Page
 
     Columns = list[tuple[Any, ...]]
 
@@ -44,7 +44,7 @@ def read(
     *,
     recount: Recount | None = None,
 ) -> Iterator[Page]:
-    """Yield the rows of `keys` in pages, as `engine.kinds` says; in key order, if not sorted.
+    """Yield the rows of `keys` in pages, as `formats.kinds` says; in key order, if not sorted.
 
     `recount` compares how many they are with the keys that there are at the same moment. Raises
     UnreadableRow, which names column and row, for a value that Python cannot make.

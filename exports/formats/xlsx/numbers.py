@@ -13,8 +13,8 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
-from exports.engine.writers.xlsx.styles import Style
-from exports.engine.writers.xlsx.text import EMPTY, text
+from exports.formats.xlsx.styles import Style
+from exports.formats.xlsx.text import EMPTY, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,10 +12,10 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from isal import isal_zlib
 
-from exports.engine.writers.deflate import compressor, end
+from exports.formats.deflate import compressor, end
 
 if TYPE_CHECKING:
-    from exports.engine.writers.base import Out
+    from exports.formats.base import Out
 
 # A segment has at least so many bytes of rows, if there are as many: small ones deflate badly.
 _SMALLEST = 512 * 1024

@@ -10,15 +10,15 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exports.engine.writers.base import Writer
+    from exports.formats.base import Writer
 
 # By the value of `models.Format`. Named, not imported: what writes no Parquet need not load a
 # library of fifty megabytes for it.
 WRITERS = {
-    "csv": "exports.engine.writers.csv:CSVWriter",
-    "jsonl": "exports.engine.writers.jsonl:JSONLinesWriter",
-    "xlsx": "exports.engine.writers.xlsx:XLSXWriter",
-    "parquet": "exports.engine.writers.parquet:ParquetWriter",
+    "csv": "exports.formats.csv:CSVWriter",
+    "jsonl": "exports.formats.jsonl:JSONLinesWriter",
+    "xlsx": "exports.formats.xlsx:XLSXWriter",
+    "parquet": "exports.formats.parquet:ParquetWriter",
 }
 
 

@@ -8,9 +8,9 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports.engine.kinds import Field, Kind
-from exports.engine.writers.text import cell
-from exports.engine.writers.xlsx import segments, writer
+from exports.formats.kinds import Field, Kind
+from exports.formats.text import cell
+from exports.formats.xlsx import segments, writer
 from tests.workbooks import page, read, rows_of, workbook
 
 # Readers round to milliseconds, and so do we.

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from isal import isal_zlib
 
-from exports.engine.writers.deflate import FINAL
-from exports.engine.writers.xlsx.segments import Segment, deflate
+from exports.formats.deflate import FINAL
+from exports.formats.xlsx.segments import Segment, deflate
 
 if TYPE_CHECKING:
-    from exports.engine.writers.base import Out
+    from exports.formats.base import Out
 
 _LARGEST = 0xFFFF_FFFF  # Says, where it stands for a size: look into the extra field.
 _MOST_ENTRIES = 0xFFFF

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exports.engine.formula import looks_like_formula
-from exports.engine.kinds import Kind
-from exports.engine.writers.xlsx.rows import addressed, template
-from exports.engine.writers.xlsx.styles import Style
-from exports.engine.writers.xlsx.text import text
+from exports.formats.formula import looks_like_formula
+from exports.formats.kinds import Kind
+from exports.formats.xlsx.rows import addressed, template
+from exports.formats.xlsx.styles import Style
+from exports.formats.xlsx.text import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exports.engine.kinds import Field
-    from exports.engine.writers.base import Options
+    from exports.formats.base import Options
+    from exports.formats.kinds import Field
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

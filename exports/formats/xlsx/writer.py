@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from exports.engine.writers.xlsx.book import sheet_start
-from exports.engine.writers.xlsx.cells import column
-from exports.engine.writers.xlsx.rows import template
-from exports.engine.writers.xlsx.segments import Segments
-from exports.engine.writers.xlsx.sheets import Sheets
-from exports.engine.writers.xlsx.text import LONGEST, QUOTED, TooLongError
 from exports.exceptions import Unwritable
+from exports.formats.xlsx.book import sheet_start
+from exports.formats.xlsx.cells import column
+from exports.formats.xlsx.rows import template
+from exports.formats.xlsx.segments import Segments
+from exports.formats.xlsx.sheets import Sheets
+from exports.formats.xlsx.text import LONGEST, QUOTED, TooLongError
 from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exports.engine.kinds import Field, Page
-    from exports.engine.writers.base import Options, Out
+    from exports.formats.base import Options, Out
+    from exports.formats.kinds import Field, Page
 
 # Excel's own limits. The header is one of the rows.
 SHEET_ROWS = 1_048_576

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from exports.engine.writers.deflate import inflate
-from exports.engine.writers.xlsx import book
-from exports.engine.writers.xlsx.rows import END, numbered
-from exports.engine.writers.xlsx.segments import deflate, index
-from exports.engine.writers.xlsx.styles import stylesheet
-from exports.engine.writers.xlsx.zip import Archive
+from exports.formats.deflate import inflate
+from exports.formats.xlsx import book
+from exports.formats.xlsx.rows import END, numbered
+from exports.formats.xlsx.segments import deflate, index
+from exports.formats.xlsx.styles import stylesheet
+from exports.formats.xlsx.zip import Archive
 
 if TYPE_CHECKING:
-    from exports.engine.writers.base import Out
+    from exports.formats.base import Out
 
 
 class Sheets:

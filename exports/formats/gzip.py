@@ -12,10 +12,10 @@ from typing import IO, TYPE_CHECKING
 
 from isal import isal_zlib
 
-from exports.engine.writers.deflate import FINAL, compressor, end
+from exports.formats.deflate import FINAL, compressor, end
 
 if TYPE_CHECKING:
-    from exports.engine.writers.base import Out
+    from exports.formats.base import Out
 
 BLOCK = 1024 * 1024
 

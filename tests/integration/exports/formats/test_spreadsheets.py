@@ -11,7 +11,7 @@ from django.db import transaction
 
 from demo.models import Flight
 from exports import registry
-from exports.engine.kinds import Field, Kind
+from exports.formats.kinds import Field, Kind
 from tests import flights
 from tests.exactness_models import Everything, tables
 from tests.opening import DAY_0, READERS, by_decompression_stream, by_openpyxl, by_php, is_same

@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from exports.engine.writers.xlsx.segments import Segment, deflate
-from exports.engine.writers.xlsx.zip import Archive
+from exports.formats.xlsx.segments import Segment, deflate
+from exports.formats.xlsx.zip import Archive
 
 SOME = b"waybill" * 1_000
 BLOCK = 1 << 26

@@ -10,11 +10,11 @@ import zlib
 import openpyxl
 import pytest
 
-from exports.engine.kinds import Field, Kind
-from exports.engine.writers.base import Options
-from exports.engine.writers.xlsx import XLSXWriter, segments, writer
-from exports.engine.writers.xlsx.rows import letters
 from exports.exceptions import Unwritable
+from exports.formats.base import Options
+from exports.formats.kinds import Field, Kind
+from exports.formats.xlsx import XLSXWriter, segments, writer
+from exports.formats.xlsx.rows import letters
 from tests.workbooks import page, part, read, rows_of, workbook
 
 FIELDS = [Field("id", Kind.INTEGER), Field("name", Kind.TEXT)]

@@ -8,6 +8,6 @@ index. `sheets` numbers the rows and fills one sheet after another, `zip` is the
 
 from __future__ import annotations
 
-from exports.engine.writers.xlsx.writer import XLSXWriter
+from exports.formats.xlsx.writer import XLSXWriter
 
 __all__ = ["XLSXWriter"]

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils.translation import gettext_lazy
 
-from exports.engine.kinds import Field, Kind
-from exports.engine.writers import writer_class
-from exports.engine.writers.base import Options
+from exports.formats import writer_class
+from exports.formats.base import Options
+from exports.formats.kinds import Field, Kind
 
 NEW_YORK = ZoneInfo("America/New_York")
 

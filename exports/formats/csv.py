@@ -16,18 +16,18 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from exports.engine.formula import has_protected, is_risky, protect, was_protected
-from exports.engine.kinds import Kind
-from exports.engine.writers.lines import LinesPart, LinesWriter, Remembered
-from exports.engine.writers.text import cell
 from exports.exceptions import Unwritable
+from exports.formats.formula import has_protected, is_risky, protect, was_protected
+from exports.formats.kinds import Kind
+from exports.formats.lines import LinesPart, LinesWriter, Remembered
+from exports.formats.text import cell
 from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exports.engine.kinds import Field, Page
-    from exports.engine.writers.base import Options, Out
+    from exports.formats.base import Options, Out
+    from exports.formats.kinds import Field, Page
 
 # Values of these types must not look like text: a negative number, for one. Nor must lists and
 # dictionaries, which are JSON: an apostrophe inside would break it.

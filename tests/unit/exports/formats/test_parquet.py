@@ -18,13 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exports.engine.kinds import Field, Kind
-from exports.engine.writers import parquet
-from exports.engine.writers.base import Options
-from exports.engine.writers.parquet import ParquetWriter
 from exports.exceptions import Fenced, Stopped, Unwritable
+from exports.formats import parquet
+from exports.formats.base import Options
+from exports.formats.kinds import Field, Kind
+from exports.formats.parquet import ParquetWriter
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 UTC = datetime.UTC
 UUID = "6458b5bf-0000-4000-8000-000000000001"
 
@@ -528,9 +528,9 @@ def test_any_rows_cut_in_any_way_are_read_back_and_make_the_same_table(cut):
 # Numbers, text that repeats itself, and text that does not: a part of 100 000 rows, many times.
 WRITE = """
 import hashlib, resource, sys, tempfile
-from exports.engine.kinds import Field, Kind
-from exports.engine.writers.base import Options
-from exports.engine.writers.parquet import ParquetWriter
+from exports.formats.kinds import Field, Kind
+from exports.formats.base import Options
+from exports.formats.parquet import ParquetWriter
 
 fields = [Field("id", Kind.INTEGER), Field("name", Kind.TEXT), Field("hash", Kind.TEXT)]
 writer = ParquetWriter(fields, Options())
@@ -574,7 +574,7 @@ def test_ten_times_the_rows_need_no_more_memory():
 
 
 def test_whoever_imports_the_writers_does_not_pay_for_pyarrow():
-    code = "import sys, exports.engine.writers.base; print('pyarrow' in sys.modules)"
+    code = "import sys, exports.formats.base; print('pyarrow' in sys.modules)"
 
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exports.engine.kinds import Field, Page
+    from exports.formats.kinds import Field, Page
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports.engine.kinds import Field, Kind
-from exports.engine.writers.base import Options
-from exports.engine.writers.xlsx import XLSXWriter, cells, numbers, text
 from exports.exceptions import Unwritable
+from exports.formats.base import Options
+from exports.formats.kinds import Field, Kind
+from exports.formats.xlsx import XLSXWriter, cells, numbers, text
 from tests.workbooks import page, read, rows_of, without_addresses, workbook
 
 DAY = datetime.date

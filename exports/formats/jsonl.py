@@ -5,15 +5,15 @@ from __future__ import annotations
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
-from exports.engine.kinds import Kind
-from exports.engine.writers.lines import LinesPart, LinesWriter, Remembered
-from exports.engine.writers.text import dumps, escape_surrogates
+from exports.formats.kinds import Kind
+from exports.formats.lines import LinesPart, LinesWriter, Remembered
+from exports.formats.text import dumps, escape_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exports.engine.kinds import Field, Page
-    from exports.engine.writers.base import Options, Out
+    from exports.formats.base import Options, Out
+    from exports.formats.kinds import Field, Page
 
 # JSON of these is what their text is.
 LITERAL = frozenset({Kind.INTEGER, Kind.BOOLEAN, Kind.NESTED})

@@ -11,13 +11,13 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exports.engine.writers import arrow
+from exports.formats import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exports.engine.kinds import Field, Page
-    from exports.engine.writers.base import Options, Out
+    from exports.formats.base import Options, Out
+    from exports.formats.kinds import Field, Page
 
 # A row group is written when it has the one or the other. It is what is held in memory.
 GROUP_ROWS = 100_000

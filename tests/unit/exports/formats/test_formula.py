@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports.engine.formula import has_protected, is_risky, protect, was_protected
+from exports.formats.formula import has_protected, is_risky, protect, was_protected
 
 SKIPPED = "'\"\x01-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
 SIGN = "=+@\uff1d\uff0b\uff0d\uff20-"

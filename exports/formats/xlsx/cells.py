@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from exports.engine.kinds import Kind
-from exports.engine.writers.lines import Remembered
-from exports.engine.writers.text import cell as as_text
-from exports.engine.writers.xlsx import numbers
-from exports.engine.writers.xlsx.text import EMPTY, PLAIN, plain_texts, protected, text
+from exports.formats.kinds import Kind
+from exports.formats.lines import Remembered
+from exports.formats.text import cell as as_text
+from exports.formats.xlsx import numbers
+from exports.formats.xlsx.text import EMPTY, PLAIN, plain_texts, protected, text
 
 Cell = Callable[[str], str]
 Column = Callable[[Sequence[Any]], Sequence[str]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from exports.engine.formula import looks_like_formula
-from exports.engine.writers.xlsx.styles import Style
+from exports.formats.formula import looks_like_formula
+from exports.formats.xlsx.styles import Style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 from typing import IO, TYPE_CHECKING, Any
 
-from exports.engine.writers.gzip import BLOCK, GzipFile, GzipPart
+from exports.formats.gzip import BLOCK, GzipFile, GzipPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from exports.engine.kinds import Field, Page
-    from exports.engine.writers.base import Options, Out
+    from exports.formats.base import Options, Out
+    from exports.formats.kinds import Field, Page
 
 MOST_REMEMBERED = 20_000  # texts; a few megabytes
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from exports.engine.kinds import Kind
-from exports.engine.writers.text import cell
 from exports.exceptions import Unwritable
+from exports.formats.kinds import Kind
+from exports.formats.text import cell
 from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
-    from exports.engine.kinds import Field
+    from exports.formats.kinds import Field
 
 # How many digits the two types of decimals hold.
 DIGITS_128 = 38
