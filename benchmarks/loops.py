@@ -19,11 +19,12 @@ from django.db.models import F
 
 from demo.exporters import mph
 from demo.models import Flight
-from exports import query, registry
+from exports import query
 from exports.engine.plan import Range
 from exports.engine.projection import project
 from exports.engine.readers import copy
 from exports.engine.source import Source
+from exports.exporters import registry
 from exports.formats.base import Options
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from demo import filters, models
-from exports.exporter import Column, Exporter
-from exports.registry import register
+from exports.exporters import Column, Exporter, register
 
 
 def mph(distance: int, air_time: int | None) -> float | None:

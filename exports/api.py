@@ -16,10 +16,11 @@ from ninja import Status as Answer
 from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
 
-from exports import context, lifecycle, log, options, query, registry
+from exports import context, lifecycle, log, options, query
 from exports.access import listed, may_change, own_and_shared, visible_to
 from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
+from exports.exporters import registry
 from exports.http import compressed, over_limit
 from exports.models import Export, Format, Status
 from exports.rights import check_download
@@ -31,7 +32,7 @@ from notifications.problems import Problem, no_cursor, problem
 if TYPE_CHECKING:
     from ninja import NinjaAPI
 
-    from exports.exporter import Exporter
+    from exports.exporters import Exporter
 
 logger = logging.getLogger(__name__)
 

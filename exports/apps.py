@@ -11,7 +11,8 @@ class ExportsConfig(AppConfig):
     verbose_name = _("Exports")
 
     def ready(self) -> None:
-        from exports import access, audited, context, notices, registry, trail  # noqa: PLC0415 - models are there only now
+        from exports import access, audited, context, notices, trail  # noqa: PLC0415 - models are there only now
+        from exports.exporters import registry  # noqa: PLC0415 - models are there only now
 
         autodiscover_modules("exporters")
         trail.register()

@@ -24,9 +24,9 @@ from django.db.models import F
 
 from exports import context, patterns
 from exports.exceptions import InvalidSelection, NotPermitted
+from exports.exporters.joins import resolved
+from exports.exporters.querysets import checked, incomparable
 from exports.i18n.localize import spoken
-from exports.joins import resolved
-from exports.queryset import checked, incomparable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
-    from exports.exporter import Exporter
+    from exports.exporters import Exporter
 
 without_nul = ProhibitNullCharactersValidator()
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest, HttpResponse
 
-    from exports.exporter import Exporter
+    from exports.exporters import Exporter
     from exports.models import Preset
 
 

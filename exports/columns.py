@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from django.http import QueryDict
 
     from exports.exceptions import UnknownColumn
-    from exports.exporter import Exporter
+    from exports.exporters import Exporter
 
 # Before the name of a column, in the name of the field that has its header.
 HEADER = "header-"

@@ -14,7 +14,7 @@ from django.forms import ModelChoiceField, ModelMultipleChoiceField
 from django_filters import AllValuesFilter, AllValuesMultipleFilter
 from django_filters.utils import get_field_parts
 
-from exports.queryset import lookup_rows
+from exports.exporters.querysets import lookup_rows
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

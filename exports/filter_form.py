@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from django_filters import FilterSet
 
     from exports.exceptions import InvalidFilter
-    from exports.exporter import Exporter
+    from exports.exporters import Exporter
 
 PREFIX = "filter"
 # Without an offset, what is entered there is read in the time zone of the request.

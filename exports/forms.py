@@ -9,9 +9,10 @@ from django.utils.formats import get_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from exports import context, options, presets, registry
+from exports import context, options, presets
 from exports.columns import ColumnChoices
 from exports.exceptions import InvalidFilter, InvalidHeader, UnknownColumn
+from exports.exporters import registry
 from exports.filter_form import FilterFields
 from exports.models import Format
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
     from exports.exceptions import OverLimit, RequestError
-    from exports.exporter import Exporter
+    from exports.exporters import Exporter
     from exports.models import Preset
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError, connections
 from django.db.models import F
 
-from exports import context, query, registry
+from exports import context, query
 from exports.conf import conf
 from exports.engine import blame
 from exports.engine.plan import Range, refuse_repeated
@@ -26,13 +26,14 @@ from exports.engine.readers import rows
 from exports.engine.retries import is_curable, refusal
 from exports.engine.source import Source, limited
 from exports.exceptions import ExportError, TookTooLong
+from exports.exporters import registry
+from exports.exporters.joins import number_of_rows
+from exports.exporters.querysets import has_own_scope
 from exports.formats import writer_class
 from exports.formats.base import Options
 from exports.formats.text import cell
 from exports.i18n import localize
-from exports.joins import number_of_rows
 from exports.models import COMPRESSIBLE, Export, Format, Status
-from exports.queryset import has_own_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

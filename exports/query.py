@@ -18,7 +18,7 @@ from django.db import NotSupportedError
 from django.http import QueryDict
 from django.utils import translation
 
-from exports import changelist, context, filter_choices, patterns, registry, sizes
+from exports import changelist, context, filter_choices, patterns, sizes
 from exports.exceptions import (
     InvalidFilter,
     InvalidHeader,
@@ -27,10 +27,18 @@ from exports.exceptions import (
     UnknownColumn,
     UnknownExporter,
 )
+from exports.exporters import registry
+from exports.exporters.joins import every_row
+from exports.exporters.keys import keys
+from exports.exporters.querysets import (
+    check_sql,
+    checked,
+    cut,
+    has_own_scope,
+    incomparable,
+    narrowable,
+)
 from exports.i18n.localize import complaint, spoken, together
-from exports.joins import every_row
-from exports.keys import keys
-from exports.queryset import check_sql, checked, cut, has_own_scope, incomparable, narrowable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +49,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django_filters import FilterSet
 
-    from exports.exporter import Column, Exporter
+    from exports.exporters import Column, Exporter
     from exports.i18n.message import Sentence
     from exports.models import Export
 

@@ -18,8 +18,8 @@ from django.template.loader import get_template
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from exports import registry
 from exports.conf import conf
+from exports.exporters import registry
 from exports.i18n.localize import written
 from exports.i18n.message import Sentence
 from exports.models import FINAL, Export, Format, Stage, Status, Wait

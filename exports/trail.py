@@ -10,8 +10,7 @@ from django_filters import (
     MultipleChoiceFilter,
 )
 
-from exports import registry
-from exports.exporter import Exporter
+from exports.exporters import Exporter, registry
 from notifications.audit.actions import Action, Interface
 from notifications.models import AuditEntry
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.forms import BoundField, Widget
 
-    from exports.exporter import Exporter
+    from exports.exporters import Exporter
 
 
 def filters(

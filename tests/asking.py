@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.test import RequestFactory
 
 from demo.models import Flight
-from exports.exporter import Exporter
+from exports.exporters import Exporter
 from tests.exporting import registered
 
 if TYPE_CHECKING:

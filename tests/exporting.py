@@ -11,8 +11,9 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from demo.models import Airline, Airport, Flight
-from exports import lifecycle, registry
+from exports import lifecycle
 from exports.engine import runner
+from exports.exporters import registry
 from exports.models import Export, Status
 from notifications.models import Event, Retained
 

@@ -15,7 +15,7 @@ from exports.engine.projection import project
 from exports.engine.readers import copy, rows
 from exports.engine.source import Source
 from exports.exceptions import Unwritable
-from exports.exporter import Column
+from exports.exporters import Column
 from exports.formats import writer_class
 from exports.formats.base import Options
 

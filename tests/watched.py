@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import F
 
 from demo.models import Flight
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter
 
 
 class Watched(Exporter):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils import translation
 
-from exports import context, parts, query, registry
+from exports import context, parts, query
 from exports.conf import conf
 from exports.engine import blame, store
 from exports.engine.ahead import Ahead
@@ -20,6 +20,7 @@ from exports.engine.readers import copy, rows
 from exports.engine.recount import Recount
 from exports.engine.source import Source
 from exports.exceptions import LostRace, Unwritable
+from exports.exporters import registry
 from exports.formats import writer_class
 from exports.formats.base import Options
 

@@ -13,8 +13,8 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import RowNumber
 
 from exports.exceptions import RepeatedKey
+from exports.exporters.joins import every_row
 from exports.i18n.message import Sentence
-from exports.joins import every_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

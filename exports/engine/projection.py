@@ -18,11 +18,11 @@ from django.db.models import F, TextField
 from django.db.models.expressions import BaseExpression, Col, Combinable, CombinedExpression
 from django.db.models.functions import Cast
 
-from exports import joins
 from exports.engine import dialects
 from exports.engine.decodes import AT_ONCE, DECODES, STORED
 from exports.engine.dialects import sql
 from exports.engine.values import simple
+from exports.exporters import joins
 from exports.formats.kinds import Field, Kind
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from exports.engine.decodes import AtOnce, Decode
-    from exports.exporter import Column
+    from exports.exporters import Column
 
 _TEXTS = (
     *("CharField", "TextField", "SlugField", "FileField", "FilePathField"),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.core.checks import CheckMessage, Error
 
-from exports import registry
 from exports.exceptions import UnknownExporter
+from exports.exporters import registry
 
 if TYPE_CHECKING:
     from exports.mixins.export import ExportMixin

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from exports import registry
 from exports.exceptions import InvalidSelection
+from exports.exporters import registry
 from exports.mixins import checks
 from exports.mixins.page import SelectionPage
 

@@ -22,12 +22,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from exports import changelist, lifecycle, presets, preview, question, refusals, registry
+from exports import changelist, lifecycle, presets, preview, question, refusals
 from exports.exceptions import InvalidSelection, NotPermitted, OverLimit, RequestError
+from exports.exporters import registry
+from exports.exporters.querysets import has_own_scope
 from exports.forms import ChoiceForm
 from exports.http import over_limit, told_if_under_way
 from exports.mixins import words
-from exports.queryset import has_own_scope
 from notifications.access import teams_of
 
 if TYPE_CHECKING:

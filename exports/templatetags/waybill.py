@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from exports import figures, logtext, registry, words
+from exports import figures, logtext, words
 from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import RequestError
+from exports.exporters import registry
 from exports.i18n import localize
 from exports.i18n.message import shortened
 from exports.models import HELD, Status

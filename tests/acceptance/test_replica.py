@@ -30,7 +30,7 @@ SCOPED = """
 from django.contrib.auth import get_user_model
 from demo.models import Flight
 from exports import query, registry
-from exports.exporter import Exporter
+from exports.exporters.base import Exporter
 
 class Scoped(Exporter):
     queryset = Flight.objects.all()

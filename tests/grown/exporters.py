@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth import get_user_model
 
-from exports.exporter import Exporter
-from exports.registry import register
+from exports.exporters import Exporter, register
 
 
 @register

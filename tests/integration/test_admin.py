@@ -20,11 +20,11 @@ from django.urls import reverse
 from demo.admin import FlightAdmin
 from demo.exporters import Flights
 from demo.models import Airline, Airport, Flight, Plane
-from exports import lifecycle, preview, query, registry
+from exports import lifecycle, preview, query
 from exports.engine import runner
 from exports.engine.progress import Ticker
 from exports.exceptions import InvalidSelection
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter, registry
 from exports.mixins import ExportMixin
 from exports.models import Export, Status
 from tests import exporting as running

@@ -23,10 +23,10 @@ from django_filters import BooleanFilter, FilterSet
 
 from demo.exporters import Flights
 from demo.models import Flight
-from exports import lifecycle, presets, preview, question, registry
+from exports import lifecycle, presets, preview, question
 from exports.columns import FIELDS
 from exports.engine import source
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter, registry
 from exports.models import Export, Preset, Status
 from tests import exporting
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from demo.models import Flight
 from exports import lifecycle, queue, turns
 from exports.engine import extract, runner
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter
 from exports.management import following, output
 from exports.management.progress import Lines
 from exports.models import Export

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from demo.models import Airport
 from exports import health, lifecycle
-from exports.exporter import Exporter
+from exports.exporters import Exporter
 from exports.models import Export
 from tests.exporting import left_in, registered, use_folders
 

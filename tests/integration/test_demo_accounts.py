@@ -9,7 +9,7 @@ from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
-from exports import registry
+from exports.exporters import registry
 
 pytestmark = pytest.mark.django_db
 

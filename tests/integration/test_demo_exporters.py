@@ -9,8 +9,9 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import transaction
 
-from exports import query, registry
+from exports import query
 from exports.exceptions import InvalidFilter
+from exports.exporters import registry
 
 pytestmark = pytest.mark.django_db
 

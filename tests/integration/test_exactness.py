@@ -52,7 +52,7 @@ from hypothesis import strategies as st
 from exports.engine.readers import copy
 from exports.engine.source import Source
 from exports.exceptions import UnreadableRow
-from exports.exporter import Column
+from exports.exporters import Column
 from exports.formats.base import Options
 from exports.formats.kinds import Kind
 from tests.exactness_models import Everything, Lists, Place, Secret, tables

@@ -44,7 +44,7 @@ from psycopg.types.range import Range
 from exports.engine.readers import copy
 from exports.engine.source import Source
 from exports.exceptions import UnreadableRow, Unwritable
-from exports.exporter import Column
+from exports.exporters import Column
 from tests.reading import extracted, readings_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,7 +17,7 @@ from demo.models import Flight
 from exports import lifecycle
 from exports.announce import announce, capped
 from exports.engine import joblog
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter
 from tests.exporting import WORKER, events, go_on, log, lose, make_flights, registered, request, run
 
 pytestmark = pytest.mark.django_db(transaction=True)

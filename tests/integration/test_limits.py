@@ -11,7 +11,7 @@ from django.utils import timezone
 from demo.models import Flight
 from exports import lifecycle, limits, queue
 from exports.exceptions import TooLarge, TooManyExports, TooManyRequests
-from exports.exporter import Exporter
+from exports.exporters import Exporter
 from exports.models import FINAL, Export, Status
 from tests.at_once import at_once
 from tests.exporting import put, registered, request

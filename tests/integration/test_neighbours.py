@@ -21,8 +21,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from demo.models import Flight
-from exports import lifecycle, query, registry
-from exports.exporter import Exporter
+from exports import lifecycle, query
+from exports.exporters import Exporter, registry
 from exports.models import Export, Preset, Status
 from notifications import access, inbox, routing, tokens
 from notifications.http import never_compressed

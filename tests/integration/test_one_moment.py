@@ -9,12 +9,12 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
 from demo.models import Flight
-from exports import lifecycle, registry
+from exports import lifecycle
 from exports.engine import keeper, runner
 from exports.engine.progress import Ticker
 from exports.engine.source import Snapshot, Source
 from exports.exceptions import DefinitionError
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter, registry
 from exports.models import Consistency
 from tests import exporting
 from tests.exporting import content, go_on, log, lose, make_flights, registered, run, start

@@ -12,7 +12,7 @@ from django.forms import ModelChoiceField
 from django.test import RequestFactory
 
 from demo.models import Airline, Flight
-from exports import query, question, registry
+from exports import query, question
 from exports.exceptions import (
     InvalidFilter,
     InvalidSelection,
@@ -20,7 +20,7 @@ from exports.exceptions import (
     UnknownColumn,
     UnknownExporter,
 )
-from exports.exporter import Exporter
+from exports.exporters import Exporter, registry
 from tests.exporting import make_flights, registered, request
 
 pytestmark = pytest.mark.django_db

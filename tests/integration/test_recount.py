@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.urls import reverse
 
 from demo.models import Flight
-from exports import joins, lifecycle
+from exports import lifecycle
 from exports.engine import extract, helping, keeper, runner
 from exports.engine.plan import Range
 from exports.engine.progress import Ticker
@@ -22,7 +22,7 @@ from exports.engine.readers import copy, rows
 from exports.engine.recount import Recount
 from exports.engine.source import Source
 from exports.exceptions import RepeatedKey, WrongCount
-from exports.exporter import Exporter
+from exports.exporters import Exporter, joins
 from exports.formats.parquet import ParquetWriter
 from exports.formats.xlsx.sheets import Sheets
 from exports.models import Export, Part

@@ -13,7 +13,7 @@ from django.db.models.functions import Cast, Concat
 from demo.models import Flight
 from exports import preview, question
 from exports.engine import keeper
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter
 from exports.models import Status
 from tests import exporting
 from tests.exporting import log, make_flights, registered, run, start

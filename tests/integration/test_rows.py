@@ -15,8 +15,8 @@ from django.db.models.functions import Random, RowNumber
 
 from exports import query
 from exports.exceptions import InvalidQueryset
-from exports.exporter import Column, Exporter
-from exports.joins import number_of_rows
+from exports.exporters import Column, Exporter
+from exports.exporters.joins import number_of_rows
 from tests.library_models import (
     Author,
     AuthorShown,

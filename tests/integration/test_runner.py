@@ -18,7 +18,7 @@ from demo.models import Flight
 from exports import lifecycle, parts
 from exports.engine import extract, keeper, runner, store
 from exports.engine.progress import Rate, Ticker
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter
 from exports.models import Export, Part, Status
 from notifications.models import Event, Retained, Stream
 from tests import exporting

@@ -19,7 +19,7 @@ from django.contrib.auth.models import Permission, User
 
 from demo.models import Airline, Airport, Flight
 from exports import refusals
-from exports.exporter import Column
+from exports.exporters import Column
 from exports.models import Export, Preset
 from notifications.models import Stream
 from tests.asking import flights_by

@@ -17,7 +17,7 @@ from demo.models import Airport
 from exports import lifecycle
 from exports.access import may_change, visible_to
 from exports.exceptions import UnknownTeam
-from exports.exporter import Exporter
+from exports.exporters import Exporter
 from exports.models import Export, Status
 from exports.snapshot import snapshot
 from notifications.access import may_read

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airport, Flight
 from exports import query, words
-from exports.exporter import Exporter
+from exports.exporters import Exporter
 from exports.filter_form import FilterFields
 from tests.asking import request_of
 

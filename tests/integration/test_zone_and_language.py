@@ -13,9 +13,9 @@ from django.utils import timezone, translation
 from django.utils.translation import get_language, gettext, gettext_lazy
 
 from demo.models import Flight
-from exports import context, lifecycle, preview, question, registry
+from exports import context, lifecycle, preview, question
 from exports.exceptions import InvalidHeader, NotKept
-from exports.exporter import Column
+from exports.exporters import Column, registry
 from exports.models import Export
 from tests.asking import flights_by, request_of
 from tests.exporting import WORKER, content, make_flights, run

@@ -6,7 +6,7 @@ import django_filters
 
 from demo.admin import FlightAdmin
 from demo.models import Flight
-from exports.exporter import Exporter
+from exports.exporters import Exporter
 from tests.tenancy.requests import rows_of
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.http import QueryDict
 
-from exports import registry
 from exports.columns import ColumnChoices
 from exports.exceptions import InvalidHeader
+from exports.exporters import registry
 
 ALL = ["faa", "name", "lat", "lon", "alt", "tz", "dst", "tzone"]
 

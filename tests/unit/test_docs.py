@@ -14,7 +14,8 @@ from django.core.management.base import BaseCommand
 from django.http import HttpRequest
 
 from demo.accounts import ACCOUNTS
-from exports import health, query, registry
+from exports import health, query
+from exports.exporters import registry
 from exports.models import Status
 from notifications import protocol
 

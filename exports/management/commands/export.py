@@ -16,9 +16,10 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone, translation
 
-from exports import figures, lifecycle, query, registry
+from exports import figures, lifecycle, query
 from exports.engine import runner
 from exports.exceptions import ExportError, LostRace, Waits
+from exports.exporters import registry
 from exports.management import asked, output
 from exports.management.following import Gone
 from exports.management.progress import Bar, Lines

@@ -23,7 +23,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Concat, RowNumber, Upper
 
-from exports.exporter import Column
+from exports.exporters import Column
 from tests.integration.differential import models
 from tests.integration.differential.models import Place, related
 

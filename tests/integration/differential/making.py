@@ -11,8 +11,7 @@ from django.contrib import admin
 from django.http import QueryDict
 from django.test import RequestFactory
 
-from exports import registry
-from exports.exporter import Exporter
+from exports.exporters import Exporter, registry
 from tests.exporting import registered
 from tests.integration.differential import columns, models, steps
 

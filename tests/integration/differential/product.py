@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exports import preview, query, question, registry
+from exports import preview, query, question
 from exports.exceptions import DefinitionError, ExportError, RequestError
+from exports.exporters import registry
 from exports.models import Export
 from tests.exporting import run, start
 from tests.integration.differential import models, rendering

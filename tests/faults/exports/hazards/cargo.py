@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import F, Func, TextField
 
 from demo.models import Plane
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter
 from exports.models import Consistency
 from tests.faults.exports.hazards.traps import spring
 

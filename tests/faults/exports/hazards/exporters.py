@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exports.registry import register
+from exports.exporters import register
 from tests.faults.exports.hazards.cargo import exporters
 
 for _each in exporters():

@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from demo.models import Flight
-from exports import registry
+from exports.exporters import registry
 from exports.formats.kinds import Field, Kind
 from tests import flights
 from tests.exactness_models import Everything, tables

@@ -16,10 +16,10 @@ from django.db.models import (
     Value,
 )
 
-from exports import changelist, query, registry
+from exports import changelist, query
 from exports.exceptions import InvalidQueryset, InvalidSelection
-from exports.exporter import Column
-from exports.joins import number_of_rows
+from exports.exporters import Column, registry
+from exports.exporters.joins import number_of_rows
 from tests.integration.test_rows import ONLY_POSTGRES, READERS, exporter, names, rows_of
 from tests.library_models import Author, Award, Book, Country, Note, Profile, Stay, Tag, tables
 

@@ -20,11 +20,11 @@ from django.utils.functional import Promise
 
 from exports.columns import FIELDS
 from exports.exceptions import DefinitionError, UnknownExporter
-from exports.exporter import Column, Exporter
+from exports.exporters.base import Column, Exporter
+from exports.exporters.joins import repeating_relation
+from exports.exporters.querysets import problems_of
 from exports.i18n.localize import spoken
-from exports.joins import repeating_relation
 from exports.models import Consistency
-from exports.queryset import problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,9 +17,8 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from exports.exceptions import InvalidQueryset
-from exports.exporter import Exporter
-from exports.i18n.localize import spoken, together
-from exports.joins import (
+from exports.exporters.base import Exporter
+from exports.exporters.joins import (
     every_row,
     is_own_aggregate,
     many_of,
@@ -29,14 +28,15 @@ from exports.joins import (
     resolved,
     splitting_relation,
 )
-from exports.keys import field_of, keys
+from exports.exporters.keys import field_of, keys
+from exports.i18n.localize import spoken, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from django.db.models import Model
 
-    from exports.exporter import Column
+    from exports.exporters.base import Column
     from exports.i18n.message import Sentence
 
 

@@ -10,7 +10,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from exports import lifecycle, registry
+from exports import lifecycle
+from exports.exporters import registry
 from notifications import tokens
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from exports.engine.plan import key_text, read_key
 from exports.exceptions import UnreadableRow
-from exports.exporter import Column
+from exports.exporters import Column
 from exports.models import Export
 from tests.exactness_models import Big, Place, Priced, Small, Stop, Timed, tables
 from tests.reading import extracted, planned, rows_of

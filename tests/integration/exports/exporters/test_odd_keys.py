@@ -11,7 +11,7 @@ from django.db import connection
 from exports import preview, question
 from exports.engine.plan import key_text, read_key
 from exports.exceptions import RepeatedKey
-from exports.exporter import Exporter
+from exports.exporters import Exporter
 from tests.exporting import registered
 from tests.integration.test_rows import READERS
 from tests.library_models import (

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import F
 
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter
 
 
 class Someone:

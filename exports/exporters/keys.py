@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import F
 
 from exports.exceptions import InvalidQueryset
+from exports.exporters.joins import repeating_relation
 from exports.i18n.localize import spoken
-from exports.joins import repeating_relation
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -13,9 +13,8 @@ from django.db.models.functions import Cast, Concat, RowNumber, Upper
 
 from demo.filters import FlightFilter
 from demo.models import Airline, Airport, Flight, Plane
-from exports import registry
 from exports.exceptions import DefinitionError, UnknownExporter
-from exports.exporter import Column, Exporter
+from exports.exporters import Column, Exporter, registry
 from tests.exactness_models import Stop
 from tests.exporting import registered
 

@@ -1,0 +1,13 @@
+"""What may be exported: the exporters of a project, their columns and their querysets.
+
+A project declares them with `Exporter`, `Column` and `register`; a declaration that cannot work is
+refused when Django starts. This package decides which querysets can be cut by primary key without
+losing or repeating a row. It does not know who asks for what.
+"""
+
+from __future__ import annotations
+
+from exports.exporters.base import Column, Exporter
+from exports.exporters.registry import register
+
+__all__ = ["Column", "Exporter", "register"]
