@@ -20,12 +20,12 @@ from django.db.models import F
 from demo.exporters import mph
 from demo.models import Flight
 from exports import query
-from exports.engine.plan import Range
-from exports.engine.projection import project
-from exports.engine.readers import copy
-from exports.engine.source import Source
 from exports.exporters import registry
 from exports.formats.base import Options
+from exports.readers import copy
+from exports.readers.connection import Source
+from exports.readers.plan import Range
+from exports.readers.projection import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -170,7 +170,7 @@ class Export(models.Model):
     rows_total = models.BigIntegerField(null=True, help_text=_("Unknown until counted."))
     rows_done = models.BigIntegerField(default=0)
     # By how many rows its parts have more and fewer than planned, once it has succeeded: rows
-    # were added, deleted or changed between the plan and the reading. `engine.recount` proves it.
+    # were added, deleted or changed between the plan and the reading. `readers.recount` proves it.
     rows_added = models.BigIntegerField(default=0, db_default=0)
     rows_removed = models.BigIntegerField(default=0, db_default=0)
     # The highest that `rows_done` has been: it falls when a part begins anew, and people ask why.

@@ -19,12 +19,6 @@ from django.db.models import F
 
 from exports import context, query
 from exports.conf import conf
-from exports.engine import blame
-from exports.engine.plan import Range, refuse_repeated
-from exports.engine.projection import project, selected
-from exports.engine.readers import rows
-from exports.engine.retries import is_curable, refusal
-from exports.engine.source import Source, limited
 from exports.exceptions import ExportError, TookTooLong
 from exports.exporters import registry
 from exports.exporters.joins import number_of_rows
@@ -34,6 +28,11 @@ from exports.formats.base import Options
 from exports.formats.text import cell
 from exports.i18n import localize
 from exports.models import COMPRESSIBLE, Export, Format, Status
+from exports.readers import blame, rows
+from exports.readers.connection import Source, limited
+from exports.readers.plan import Range, refuse_repeated
+from exports.readers.projection import project, selected
+from exports.readers.retries import is_curable, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

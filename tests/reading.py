@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet
 
-from exports.engine import blame
-from exports.engine.plan import Range, key_text, plan, read_key
-from exports.engine.projection import project
-from exports.engine.readers import copy, rows
-from exports.engine.source import Source
 from exports.exceptions import Unwritable
 from exports.exporters import Column
 from exports.formats import writer_class
 from exports.formats.base import Options
+from exports.readers import blame, copy, rows
+from exports.readers.connection import Source
+from exports.readers.plan import Range, key_text, plan, read_key
+from exports.readers.projection import project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,19 +10,19 @@ from django.utils import translation
 
 from exports import context, parts, query
 from exports.conf import conf
-from exports.engine import blame, store
-from exports.engine.ahead import Ahead
+from exports.engine import store
 from exports.engine.crc32 import CRC32
 from exports.engine.garbage import rarely_collected
-from exports.engine.plan import Range, plan, read_key
-from exports.engine.projection import project
-from exports.engine.readers import copy, rows
-from exports.engine.recount import Recount
-from exports.engine.source import Source
 from exports.exceptions import LostRace, Unwritable
 from exports.exporters import registry
 from exports.formats import writer_class
 from exports.formats.base import Options
+from exports.readers import blame, copy, rows
+from exports.readers.connection import Source
+from exports.readers.plan import Range, plan, read_key
+from exports.readers.projection import project
+from exports.readers.read_ahead import Ahead
+from exports.readers.recount import Recount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

@@ -17,19 +17,20 @@ from django.db import DatabaseError
 
 from exports import lifecycle, limits, parts, queue, rights, room, turns
 from exports.conf import conf
-from exports.engine import joblog, recount, store
+from exports.engine import joblog, store
 from exports.engine.assemble import assemble
 from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
-from exports.engine.plan import key_text
 from exports.engine.progress import INTERVAL, Rate, Ticker
-from exports.engine.retries import is_curable, refusal
-from exports.engine.source import Snapshot
 from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, NotPermitted, Stopped
 from exports.i18n import localize
 from exports.i18n.message import Sentence
 from exports.leases import Now
 from exports.models import Consistency, Export, Part, Stage, Status, Wait
+from exports.readers import recount
+from exports.readers.connection import Snapshot
+from exports.readers.plan import key_text
+from exports.readers.retries import is_curable, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

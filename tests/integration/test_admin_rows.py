@@ -17,8 +17,8 @@ from demo.models import Airline, Flight
 from exports import preview, question
 from exports.models import Export
 from tests.exporting import make_flights
+from tests.integration.exports.readers.test_rows import ONLY_POSTGRES
 from tests.integration.test_admin import LIST, PAGE, keys_of, text, ticked
-from tests.integration.test_rows import ONLY_POSTGRES
 
 if TYPE_CHECKING:
     from django.test import Client

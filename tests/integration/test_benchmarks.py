@@ -15,12 +15,12 @@ from benchmarks import flights, loops, memory
 from benchmarks.export import POSTGRES, SQLITE, WAYS
 from benchmarks.ways import available, table
 from demo.models import Flight
-from exports.engine.plan import plan
-from exports.engine.projection import project
-from exports.engine.readers import rows as reader
-from exports.engine.source import Source
 from exports.exporters import registry
 from exports.formats.text import cell
+from exports.readers import rows as reader
+from exports.readers.connection import Source
+from exports.readers.plan import plan
+from exports.readers.projection import project
 from tests.flights import load
 from tests.services.processes import ROOT
 

@@ -25,9 +25,9 @@ from demo.exporters import Flights
 from demo.models import Flight
 from exports import lifecycle, presets, preview, question
 from exports.columns import FIELDS
-from exports.engine import source
 from exports.exporters import Column, Exporter, registry
 from exports.models import Export, Preset, Status
+from exports.readers import connection as source
 from tests import exporting
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.db import connection
 
 from exports import lifecycle, parts
 from exports.engine.keeper import Keeper
-from exports.engine.source import Source
 from exports.models import Export, Part
+from exports.readers.connection import Source
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -31,7 +31,7 @@ KNOWN = {
     # Reads a file, in asyncio's executor.
     "exports/download.py": {"sync_to_async": 1},
     # Wrapped one line before.
-    "exports/engine/ahead.py": {"Thread": 1},
+    "exports/readers/read_ahead.py": {"Thread": 1},
     # Close their connections themselves, at the end and after an error.
     "exports/engine/keeper.py": {"Thread": 1},
     "exports/management/commands/export.py": {"Thread": 1},
@@ -39,7 +39,7 @@ KNOWN = {
     # Looks at stacks, and asks the database nothing.
     "notifications/watchdog.py": {"Thread": 1},
     # Ends a query over psycopg's own connection for that.
-    "exports/engine/source.py": {"Timer": 1},
+    "exports/readers/connection.py": {"Timer": 1},
     # Its threads keep a connection for a minute each, and check it before each use.
     "notifications/database.py": {"ThreadPoolExecutor": 1, "run_in_executor": 1},
 }

@@ -20,7 +20,13 @@ from exports import changelist, query
 from exports.exceptions import InvalidQueryset, InvalidSelection
 from exports.exporters import Column, registry
 from exports.exporters.joins import number_of_rows
-from tests.integration.test_rows import ONLY_POSTGRES, READERS, exporter, names, rows_of
+from tests.integration.exports.readers.test_rows import (
+    ONLY_POSTGRES,
+    READERS,
+    exporter,
+    names,
+    rows_of,
+)
 from tests.library_models import Author, Award, Book, Country, Note, Profile, Stay, Tag, tables
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,10 +15,10 @@ from django.db.models import Count, Exists, OuterRef
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exports.engine.plan import key_text, read_key
 from exports.exceptions import UnreadableRow
 from exports.exporters import Column
 from exports.models import Export
+from exports.readers.plan import key_text, read_key
 from tests.exactness_models import Big, Place, Priced, Small, Stop, Timed, tables
 from tests.reading import extracted, planned, rows_of
 from tests.samples import TEXTS, UTC

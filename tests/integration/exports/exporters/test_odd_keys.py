@@ -9,11 +9,11 @@ import pytest
 from django.db import connection
 
 from exports import preview, question
-from exports.engine.plan import key_text, read_key
 from exports.exceptions import RepeatedKey
 from exports.exporters import Exporter
+from exports.readers.plan import key_text, read_key
 from tests.exporting import registered
-from tests.integration.test_rows import READERS
+from tests.integration.exports.readers.test_rows import READERS
 from tests.library_models import (
     Author,
     Book,

@@ -12,10 +12,10 @@ from demo.models import Flight
 from exports import lifecycle
 from exports.engine import keeper, runner
 from exports.engine.progress import Ticker
-from exports.engine.source import Snapshot, Source
 from exports.exceptions import DefinitionError
 from exports.exporters import Column, Exporter, registry
 from exports.models import Consistency
+from exports.readers.connection import Snapshot, Source
 from tests import exporting
 from tests.exporting import content, go_on, log, lose, make_flights, registered, run, start
 from tests.waiting import wait_until

@@ -109,7 +109,7 @@ class Source:
         self.connection: BaseDatabaseWrapper = own.copy() if self._is_apart else own
         self.snapshot_id = ""
         if self.is_postgres:
-            self.connection.inc_thread_sharing()  # By one thread at a time: see engine.ahead.
+            self.connection.inc_thread_sharing()  # By one thread at a time: see readers.read_ahead.
 
     def close(self) -> None:
         if self._is_apart:

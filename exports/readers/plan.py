@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from django.db.models import Model, QuerySet
 
-    from exports.engine.source import Source
+    from exports.readers.connection import Source
 
 PAGE = 2_000  # keys fetched at once
 ALL = 2**31 - 1  # rows; as far as PostgreSQL counts in one step

@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.db.models import Count
 
 from demo.models import Airline, Airport, Flight
-from exports.engine.plan import Range
 from exports.models import Export
+from exports.readers.plan import Range
 from tests.exporting import make_flights
 from tests.reading import Watched, planned
 

@@ -19,9 +19,9 @@ from typing import Any
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
-from exports.engine.values import simple
 from exports.formats.kinds import Kind
 from exports.formats.text import cell, dumps
+from exports.readers.values import simple
 
 Decode = Callable[[Any], Any]
 # Makes a whole column, or says None if a value of it has to be looked at.

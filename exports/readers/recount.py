@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exports.engine.plan import count
 from exports.exceptions import WrongCount
 from exports.i18n.message import Sentence
+from exports.readers.plan import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.db.models import QuerySet
 
-    from exports.engine.plan import Range
-    from exports.engine.source import Source
     from exports.models import Export, Part
+    from exports.readers.connection import Source
+    from exports.readers.plan import Range
 
 
 class Recount:

@@ -16,16 +16,16 @@ from django.urls import reverse
 from demo.models import Flight
 from exports import lifecycle
 from exports.engine import extract, helping, keeper, runner
-from exports.engine.plan import Range
 from exports.engine.progress import Ticker
-from exports.engine.readers import copy, rows
-from exports.engine.recount import Recount
-from exports.engine.source import Source
 from exports.exceptions import RepeatedKey, WrongCount
 from exports.exporters import Exporter, joins
 from exports.formats.parquet import ParquetWriter
 from exports.formats.xlsx.sheets import Sheets
 from exports.models import Export, Part
+from exports.readers import copy, rows
+from exports.readers.connection import Source
+from exports.readers.plan import Range
+from exports.readers.recount import Recount
 from exports.snapshot import snapshot
 from tests import exporting
 from tests.exporting import (

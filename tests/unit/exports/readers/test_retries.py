@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 
-from exports.engine import retries
-from exports.engine.retries import is_curable, said_by_database
+from exports.readers import retries
+from exports.readers.retries import is_curable, said_by_database
 
-OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+OPERATIONS = Path(__file__).resolve().parents[4] / "docs" / "operations.md"
 CURABLE = [
     *("08000", "08003", "08006", "08P01", "40001", "40P01", "53100", "53200", "53300", "55000"),
     *("55006", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "58000", "58030", "25006"),

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports.engine import blame
-from exports.engine.plan import Range
-from exports.engine.projection import selected
-from exports.engine.retries import is_curable
 from exports.formats.kinds import KeyedPage
+from exports.readers import blame
+from exports.readers.plan import Range
+from exports.readers.projection import selected
+from exports.readers.retries import is_curable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from django.db.models import QuerySet
 
-    from exports.engine.projection import Reading
-    from exports.engine.recount import Recount
-    from exports.engine.source import Source
     from exports.formats.kinds import Page
+    from exports.readers.connection import Source
+    from exports.readers.projection import Reading
+    from exports.readers.recount import Recount
 
     Columns = list[tuple[Any, ...]]
 

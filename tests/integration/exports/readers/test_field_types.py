@@ -41,15 +41,15 @@ from django.utils.translation import gettext_lazy
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from exports.engine.readers import copy
-from exports.engine.source import Source
 from exports.exceptions import UnreadableRow, Unwritable
 from exports.exporters import Column
+from exports.readers import copy
+from exports.readers.connection import Source
 from tests.reading import extracted, readings_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "field-types.md"
+PAGE = pathlib.Path(__file__).resolve().parents[4] / "docs" / "field-types.md"
 IS_POSTGRES = connection.vendor == "postgresql"
 KEY = 7  # Of the row with the value.
 LONGEST = 60  # Characters of a value in the page.

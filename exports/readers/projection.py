@@ -18,20 +18,20 @@ from django.db.models import F, TextField
 from django.db.models.expressions import BaseExpression, Col, Combinable, CombinedExpression
 from django.db.models.functions import Cast
 
-from exports.engine import dialects
-from exports.engine.decodes import AT_ONCE, DECODES, STORED
-from exports.engine.dialects import sql
-from exports.engine.values import simple
 from exports.exporters import joins
 from exports.formats.kinds import Field, Kind
+from exports.readers import dialects
+from exports.readers.decodes import AT_ONCE, DECODES, STORED
+from exports.readers.dialects import sql
+from exports.readers.values import simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from django.db.models import QuerySet
 
-    from exports.engine.decodes import AtOnce, Decode
     from exports.exporters import Column
+    from exports.readers.decodes import AtOnce, Decode
 
 _TEXTS = (
     *("CharField", "TextField", "SlugField", "FileField", "FilePathField"),

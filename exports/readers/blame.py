@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError
 
-from exports.engine.projection import selected
-from exports.engine.retries import is_curable, refusal, said_by_database
-from exports.engine.source import limited
 from exports.exceptions import ExportError, TookTooLong, UnreadableRow, Unwritable
 from exports.formats.text import cell
 from exports.i18n.message import Sentence
+from exports.readers.connection import limited
+from exports.readers.projection import selected
+from exports.readers.retries import is_curable, refusal, said_by_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from django.db.models import QuerySet
 
-    from exports.engine.plan import Range
-    from exports.engine.projection import Reading
-    from exports.engine.source import Source
     from exports.formats.kinds import Page
+    from exports.readers.connection import Source
+    from exports.readers.plan import Range
+    from exports.readers.projection import Reading
 
     T = TypeVar("T")
 

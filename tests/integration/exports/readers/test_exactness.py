@@ -49,12 +49,12 @@ from django.utils.dateparse import parse_duration
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exports.engine.readers import copy
-from exports.engine.source import Source
 from exports.exceptions import UnreadableRow
 from exports.exporters import Column
 from exports.formats.base import Options
 from exports.formats.kinds import Kind
+from exports.readers import copy
+from exports.readers.connection import Source
 from tests.exactness_models import Everything, Lists, Place, Secret, tables
 from tests.reading import extracted, planned, readings_of, rows_of
 from tests.samples import ROWS, TEXTS, UTC, make_everything, make_places

@@ -16,10 +16,10 @@ from django.db.models.functions import Concat, Repeat, Upper
 from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airline, Airport, Flight
-from exports.engine.plan import Range
 from exports.exceptions import UnreadableRow
 from exports.exporters import Column, registry
 from exports.models import Export
+from exports.readers.plan import Range
 from tests.exporting import make_flights
 from tests.reading import Watched, blocks_of, pages_of, planned, rows_of
 

@@ -16,11 +16,11 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.sql import Identifier, Literal
 
-from exports.engine.projection import protected, selected
 from exports.exceptions import WrongCount
 from exports.formats import formula
 from exports.formats.kinds import Kind
 from exports.i18n.message import Sentence
+from exports.readers.projection import protected, selected
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.pq.abc import PGconn
 
-    from exports.engine.plan import Range
-    from exports.engine.projection import Reading
-    from exports.engine.recount import Recount
-    from exports.engine.source import Source
     from exports.formats.base import Options
+    from exports.readers.connection import Source
+    from exports.readers.plan import Range
+    from exports.readers.projection import Reading
+    from exports.readers.recount import Recount
 
     Lines = list[bytes | memoryview]
 

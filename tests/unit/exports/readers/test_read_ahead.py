@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from exports.engine.ahead import Ahead
+from exports.readers.read_ahead import Ahead
 from tests.waiting import wait_until
 
 

@@ -1,1 +1,0 @@
-"""From a range of keys to rows."""
