@@ -101,14 +101,14 @@ def _request(file_format: str, *, python: bool, options: dict[str, Any]) -> Expo
 
 def _done(export: Export) -> int:
     """How many rows it has. Whatever is left out would make it look faster than it is."""
-    from exports.engine import store
+    from exports.files import storage
 
     export.refresh_from_db()  # The claim has an object of its own.
     assert export.status == "succeeded", export.error
     assert export.enqueued_at, "The broker did not take the message."
     assert export.log_lines, "The export's log is empty."
     assert export.sha256, "The file has no checksum."
-    store.delete(export.file)
+    storage.delete(export.file)
     return export.rows_done
 
 

@@ -14,7 +14,7 @@ FORMS = (
 )
 OPTIONS = ("endpoint", "region", "addressing")
 ADDRESSING = ("auto", "path", "virtual")
-LOCAL, S3 = "django.core.files.storage.FileSystemStorage", "exports.engine.s3.S3Files"
+LOCAL, S3 = "django.core.files.storage.FileSystemStorage", "exports.files.s3.S3Files"
 
 
 def from_url(url: str) -> dict[str, Any]:

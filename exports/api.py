@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from exports import context, lifecycle, log, options, query
 from exports.access import listed, may_change, own_and_shared, visible_to
-from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
+from exports.files.download import NoFile, file_response
 from exports.http import compressed, over_limit
 from exports.models import Export, Format, Status
 from exports.rights import check_download

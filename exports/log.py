@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpResponse, StreamingHttpResponse
 
 from exports import logtext
-from exports.filenames import attachment
+from exports.files.names import attachment
 from notifications import backlog
 from notifications.database import in_database
 from notifications.http import never_compressed

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from exports.filenames import filename
+from exports.files.names import filename
 from exports.i18n.labels import LONGEST, called
 from notifications.access import stream_of_user, team_stream
 from notifications.writing import WrittenManager

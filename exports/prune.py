@@ -19,8 +19,8 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from exports.audited import record_action
-from exports.engine import store
 from exports.exceptions import StorageFailed
+from exports.files import storage
 from exports.leases import Now
 from exports.models import FINAL, Export, Part, Status
 from notifications.audit.actions import Action
@@ -99,7 +99,7 @@ class _Run:
         for export in _each(_ended().filter(with_parts)):
             self._delete_leftovers(export)
         # What lost attempts have left is named by no row: only its folder tells.
-        for ids in _batches(sorted(store.folders())):
+        for ids in _batches(sorted(storage.folders())):
             known = set(Export.objects.filter(pk__in=ids).values_list("pk", flat=True))
             for export_id in ids:
                 if export_id not in known:
@@ -121,7 +121,7 @@ class _Run:
                         forget(f"export-{export_id}")
 
     def work_files(self) -> None:
-        for path in store.dead_work_files():
+        for path in storage.dead_work_files():
             self.done.work_files += 1
             if not self._dry_run:
                 path.unlink(missing_ok=True)
@@ -131,18 +131,18 @@ class _Run:
             self.done.ended += self._delete_files(export)
 
     def _delete_orphan(self, export_id: UUID) -> None:
-        newest = store.newest(export_id)
+        newest = storage.newest(export_id)
         # A day to notice that these are the files of another deployment.
         if newest is not None and newest > timezone.now() - LEFTOVERS_KEPT:
             return
-        self.done.orphans += self._has_deleted(export_id, partial(store.delete_folder, export_id))
+        self.done.orphans += self._has_deleted(export_id, partial(storage.delete_folder, export_id))
 
     def _delete_files(self, export: Export, action: Action | None = None) -> bool:
         """Delete all files of `export`, and let no row name one any more.
 
         `action` is what the audit trail says of it.
         """
-        if not self._has_deleted(export.pk, partial(store.delete_all, export)):
+        if not self._has_deleted(export.pk, partial(storage.delete_all, export)):
             return False
         if not self._dry_run:
             with atomic():

@@ -25,8 +25,8 @@ from django.views.decorators.http import require_safe
 
 from exports import context, lifecycle, log, presets
 from exports.access import listed, may_change, own_and_shared, visible_to
-from exports.download import NoFile, file_response
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
+from exports.files.download import NoFile, file_response
 from exports.forms import StartForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.models import FINAL, Export

@@ -7,9 +7,9 @@ from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any
 
 from exports import parts
-from exports.engine import store
-from exports.engine.crc32 import CRC32
 from exports.exceptions import WrongCount
+from exports.files import storage
+from exports.files.checksum import CRC32
 from exports.i18n.message import Sentence
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -
     expected = sum(part.rows_done for part in done)
     digest = hashlib.sha256()
     advance = _Advance(done, turn)
-    with store.NewFile(digest) as new:
+    with storage.NewFile(digest) as new:
         rows = writer.assemble(_Watched(new, advance), _verified(done, advance))
         if rows is not None and rows != expected:
             raise WrongCount(
@@ -43,7 +43,7 @@ def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -
                 )
             )
         parts.check(export)
-        name = new.store(store.file_name(export))
+        name = new.store(storage.file_name(export))
     return {"file": name, "bytes": new.bytes, "sha256": digest.hexdigest()}
 
 
@@ -71,7 +71,7 @@ class _Advance:
 class _Watched:
     """Tells of each block that is written."""
 
-    def __init__(self, out: store.NewFile, advance: _Advance) -> None:
+    def __init__(self, out: storage.NewFile, advance: _Advance) -> None:
         self._out = out
         self._advance = advance
 
@@ -84,7 +84,7 @@ def _verified(done: Sequence[Part], advance: _Advance) -> Iterator[IO[bytes]]:
     """Each part, open at its beginning, once it is known to be what was written."""
     for part in done:
         advance.begin(part)
-        with closing(store.open_file(part.file)) as file:
+        with closing(storage.open_file(part.file)) as file:
             _verify(part, file, advance)
             file.seek(0)
             yield file
@@ -92,7 +92,7 @@ def _verified(done: Sequence[Part], advance: _Advance) -> Iterator[IO[bytes]]:
 
 def _verify(part: Part, file: IO[bytes], advance: _Advance) -> None:
     size, check = 0, CRC32()
-    while block := file.read(store.BLOCK):
+    while block := file.read(storage.BLOCK):
         size += len(block)
         check.update(block)
         advance.add(len(block))

@@ -10,11 +10,11 @@ from django.utils import translation
 
 from exports import context, parts, query
 from exports.conf import conf
-from exports.engine import store
-from exports.engine.crc32 import CRC32
 from exports.engine.garbage import rarely_collected
 from exports.exceptions import LostRace, Unwritable
 from exports.exporters import registry
+from exports.files import storage
+from exports.files.checksum import CRC32
 from exports.formats import writer_class
 from exports.formats.base import Options
 from exports.readers import blame, copy, rows
@@ -90,7 +90,7 @@ class Extractor:
         following = None
         # Columns say the same in each part and in the preview, and mean the same by a day.
         asked = context.activated(self._context)
-        with store.NewFile(check) as new, rarely_collected(), asked:
+        with storage.NewFile(check) as new, rarely_collected(), asked:
             # What a format can do besides is for its own readers to know.
             writer: Any = self.writer.part(new)
             with closing(self._write(part, writer)) as counts:
@@ -104,12 +104,12 @@ class Extractor:
                 self._begin(following)
             # Before the file takes its name: a fenced worker stops here.
             parts.keep(part)
-            name = new.store(store.part_name(part))
+            name = new.store(storage.part_name(part))
         try:
             parts.finish(part, file=name, crc32=check.value)
         except LostRace:
             # After any other error the row may name it. If not, it goes with the export's others.
-            store.delete(name)
+            storage.delete(name)
             raise
         return following if self.by_copy else claim()
 

@@ -17,12 +17,13 @@ from django.db import DatabaseError
 
 from exports import lifecycle, limits, parts, queue, rights, room, turns
 from exports.conf import conf
-from exports.engine import joblog, store
+from exports.engine import joblog
 from exports.engine.assemble import assemble
 from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
 from exports.engine.progress import INTERVAL, Rate, Ticker
 from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, NotPermitted, Stopped
+from exports.files import storage
 from exports.i18n import localize
 from exports.i18n.message import Sentence
 from exports.leases import Now
@@ -72,7 +73,7 @@ def run(
 
 def _delete_files(export: Export, *, but: str = "") -> None:
     """Delete the files of `export` except `but`, and the names of files from its parts."""
-    if store.delete_others(export, but=but):
+    if storage.delete_others(export, but=but):
         parts.forget_files(export)
 
 
@@ -203,7 +204,7 @@ class _Run:
         old = [part.file for part in export.parts.exclude(file="")]
         parts.save_plan(export, new, total, **fields)
         for name in old:
-            store.delete(name)
+            storage.delete(name)
         way = "PostgreSQL writes the lines itself" if extractor.by_copy else "Row by row"
         logger.info("%s rows to extract. Parts: %s. %s.", f"{total:,}", len(new), way)
 
@@ -275,16 +276,16 @@ class _Run:
         took, size = time.monotonic() - self._started, f"{file['bytes']:,}"
         rows = f"{counted['rows_done']:,}"
         logger.info("%s rows, %s bytes. This attempt took %.1f s.", rows, size, took)
-        with store.deleted_on_error(file["file"]):
+        with storage.deleted_on_error(file["file"]):
             rights.check_owner(export.pk)
             lifecycle.succeed(export, lines=self._log.take(), **counted, **file)
         if export.status == Status.SUCCEEDED:
             for part in done:
-                store.delete(part.file)
+                storage.delete(part.file)
             _delete_files(export, but=file["file"])
         else:
             # Asked to pause or cancel in the last moment. A paused one still needs its parts.
-            store.delete(file["file"])
+            storage.delete(file["file"])
 
     def _has_assembled(self, share: float) -> None:
         self._rate.add((share - self._assembled) * (self._export.rows_total or 0))

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from exports.engine import store
 from exports.exceptions import ExportError
+from exports.files import storage
 
 if TYPE_CHECKING:
     from exports.models import Export
@@ -60,8 +60,8 @@ def to_file(export: Export, target: str) -> None:
 def to_stream(export: Export, stream: IO[bytes]) -> None:
     """Write the file of `export`. Raises Damaged in the end, if it was not what it should be."""
     digest = hashlib.sha256()
-    with store.open_file(export.file) as stored:
-        while block := stored.read(store.BLOCK):
+    with storage.open_file(export.file) as stored:
+        while block := stored.read(storage.BLOCK):
             digest.update(block)
             stream.write(block)
     if digest.hexdigest() != export.sha256:

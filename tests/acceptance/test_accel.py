@@ -14,7 +14,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from exports import lifecycle
-from exports.engine import store
+from exports.files import storage
 from exports.models import Download, Status
 from tests.acceptance.conftest import PASSWORD
 from tests.exporting import put
@@ -55,9 +55,9 @@ def user(proxy):
 def export(user):
     """A succeeded export with its file."""
     export = lifecycle.request(user=user, exporter="airports", label="Flüge")
-    with store.NewFile(digest := hashlib.sha256()) as new:
+    with storage.NewFile(digest := hashlib.sha256()) as new:
         new.write(CONTENT)
-        name = new.store(store.file_name(export))
+        name = new.store(storage.file_name(export))
     yield put(
         export,
         Status.SUCCEEDED,
@@ -66,7 +66,7 @@ def export(user):
         sha256=digest.hexdigest(),
         expires_at=timezone.now() + timedelta(days=7),
     )
-    store.delete_all(export)
+    storage.delete_all(export)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from exports import lifecycle
-from exports.engine import store
+from exports.files import storage
 from exports.models import Export, Status
 from tests.exporting import put
 from tests.services.waybill import start_beat
@@ -22,9 +22,9 @@ from tests.waiting import wait_until
 def test_beat_deletes_what_has_expired(run, transactional_db, valkey):
     user = get_user_model().objects.create_superuser("somebody")
     export = lifecycle.request(user=user, exporter="airports")
-    with store.NewFile() as new:
+    with storage.NewFile() as new:
         new.write(b"x")
-        name = new.store(store.file_name(export))
+        name = new.store(storage.file_name(export))
     now = timezone.now()
     put(export, Status.SUCCEEDED, file=name, finished_at=now, expires_at=now)
 

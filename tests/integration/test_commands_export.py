@@ -379,7 +379,7 @@ def test_a_storage_that_fails_in_the_middle_is_no_traceback(tmp_path, monkeypatc
 
     flights()
     export = Export.objects.get()
-    monkeypatch.setattr(output.store, "open_file", lambda _: Failing())
+    monkeypatch.setattr(output.storage, "open_file", lambda _: Failing())
 
     ran = Ran(str(export.pk), "--follow", "--output", str(tmp_path / "flights.csv"))
 

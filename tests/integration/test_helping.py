@@ -79,7 +79,7 @@ def assert_whole(export, rows=35):
     assert (export.status, export.error) == ("succeeded", "")
     assert content(export) == file_with(range(1, rows + 1))
     assert (export.rows_done, export.rows_total) == (rows, rows)
-    assert left_in(runner.store.Path(default_storage.location)) == {export.file}
+    assert left_in(runner.storage.Path(default_storage.location)) == {export.file}
 
 
 def statuses(export):

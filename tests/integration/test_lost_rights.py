@@ -8,8 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from exports import lifecycle, rights
-from exports.engine import keeper, runner, store
+from exports.engine import keeper, runner
 from exports.exceptions import NotPermitted
+from exports.files import storage
 from exports.models import Export, Status
 from notifications import tokens
 from tests import exporting
@@ -106,7 +107,7 @@ def assert_failed(export, said):
     assert export.reason is not None  # It can be said in every language.
     assert events(export.owner_stream, "export.failed")[-1]["error"] == export.error
     assert export.file == ""
-    assert left_in(store.Path(store.default_storage.location)) == set()
+    assert left_in(storage.Path(storage.default_storage.location)) == set()
 
 
 @each_loss

@@ -15,7 +15,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from exports import lifecycle, prune
-from exports.engine import store
+from exports.files import storage
 from exports.models import MOVES, Download, Export, Part, PartStatus, Status
 from notifications import publish
 from notifications.models import Event, Retained, Stream
@@ -54,9 +54,9 @@ def make(django_user_model):
     def make(status, finished_at=DAYS_AGO, expires_at=None):
         export = lifecycle.request(user=user, exporter="airports")
         export.attempt = 2
-        file = stored(store.file_name(export)) if status == Status.SUCCEEDED else ""
+        file = stored(storage.file_name(export)) if status == Status.SUCCEEDED else ""
         part = Part(export=export, number=1, upto_key="x", rows=1, attempt=3)
-        part.status, part.file = PartStatus.DONE, stored(store.part_name(part))
+        part.status, part.file = PartStatus.DONE, stored(storage.part_name(part))
         part.save()
         stored(f"exports/{export.pk}/part-000001.1")  # Of a lost attempt: no row names it.
         return put(export, status, file=file, finished_at=finished_at, expires_at=expires_at)
@@ -65,7 +65,7 @@ def make(django_user_model):
 
 
 def stored(name):
-    with store.NewFile() as new:
+    with storage.NewFile() as new:
         new.write(b"x")
         return new.store(name)
 
@@ -166,7 +166,7 @@ def test_what_exports_of_a_deleted_user_have_left_goes(make, folder):
 def test_work_files_of_dead_processes_go_and_no_others(folder):
     work = folder / "work"
     work.mkdir()
-    dead, alive = work / f"{store.WORK_PREFIX}dead", work / f"{store.WORK_PREFIX}alive"
+    dead, alive = work / f"{storage.WORK_PREFIX}dead", work / f"{storage.WORK_PREFIX}alive"
     foreign = work / "part-of-somebody-else"
     for path in (dead, alive, foreign):
         path.touch()
@@ -233,7 +233,7 @@ def test_a_file_that_is_offered_is_not_touched_however_old_its_export(make, fold
 def test_who_is_downloading_gets_the_rest(make):
     export = make(Status.SUCCEEDED, expires_at=NOW)
 
-    with store.open_at(export.file, 0, 1) as file:
+    with storage.open_at(export.file, 0, 1) as file:
         assert prune.prune(90).expired == 1
         assert file.read() == b"x"
 

@@ -16,9 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from exports import health, lifecycle, queue, room
-from exports.engine import disk, runner
+from exports.engine import runner
 from exports.engine.progress import Ticker
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge, Waits
+from exports.files import disk
 from exports.models import FINAL, Export, Part, PartStatus, Status
 from exports.snapshot import snapshot
 from tests import exporting

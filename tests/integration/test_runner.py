@@ -16,9 +16,10 @@ from django.db import OperationalError
 
 from demo.models import Flight
 from exports import lifecycle, parts
-from exports.engine import extract, keeper, runner, store
+from exports.engine import extract, keeper, runner
 from exports.engine.progress import Rate, Ticker
 from exports.exporters import Column, Exporter
+from exports.files import storage
 from exports.models import Export, Part, Status
 from notifications.models import Event, Retained, Stream
 from tests import exporting
@@ -114,7 +115,7 @@ def assert_whole(export, rows=35):
 
 
 def left_in_storage():
-    return left_in(store.Path(default_storage.location))
+    return left_in(storage.Path(default_storage.location))
 
 
 def tables():
@@ -333,14 +334,14 @@ def test_paused_and_resumed_it_goes_on_from_its_finished_parts(person, at):
 def test_paused_while_it_is_assembled_it_is_assembled_again(person, monkeypatch):
     make_flights(range(1, 36))
     export = start(person)
-    open_file = store.open_file
+    open_file = storage.open_file
 
     def pause_and_open(name):
-        monkeypatch.setattr(store, "open_file", open_file)
+        monkeypatch.setattr(storage, "open_file", open_file)
         lifecycle.pause(Export.objects.get())
         return open_file(name)
 
-    monkeypatch.setattr(store, "open_file", pause_and_open)
+    monkeypatch.setattr(storage, "open_file", pause_and_open)
     run(export)
     assert export.status == Status.PAUSED
 
@@ -356,14 +357,14 @@ def test_paused_while_it_is_assembled_it_is_assembled_again(person, monkeypatch)
 def test_what_is_asked_when_the_file_is_already_whole_is_done(person, monkeypatch, asked, rest):
     make_flights(range(1, 36))
     export = start(person)
-    file_name = store.file_name
+    file_name = storage.file_name
 
     def ask_and_name(of):
-        monkeypatch.setattr(store, "file_name", file_name)
+        monkeypatch.setattr(storage, "file_name", file_name)
         asked(Export.objects.get())
         return file_name(of)
 
-    monkeypatch.setattr(store, "file_name", ask_and_name)
+    monkeypatch.setattr(storage, "file_name", ask_and_name)
     run(export)
 
     assert (export.status, export.file) == (rest, "")
@@ -591,10 +592,10 @@ def test_a_work_folder_that_is_full_fails_with_the_reason_and_leaves_no_file(per
         self._file.close()
         self._file = FullDisk()
 
-    made = store.NewFile.__init__
+    made = storage.NewFile.__init__
     make_flights(range(1, 36))
     export = start(person)
-    monkeypatch.setattr(store.NewFile, "__init__", new_file)
+    monkeypatch.setattr(storage.NewFile, "__init__", new_file)
 
     run(export)
 
@@ -648,7 +649,7 @@ def test_what_a_killed_worker_had_stored_and_not_told_of_is_removed_in_the_end(p
     make_flights(range(1, 36))
     export = start(person)
     part = Part(export=export, number=1, attempt=7)
-    for name in (store.part_name(part), store.file_name(export).replace("/1.", "/7.")):
+    for name in (storage.part_name(part), storage.file_name(export).replace("/1.", "/7.")):
         default_storage.save(name, ContentFile(b"of nobody"))
 
     assert_whole(run(export))

@@ -18,7 +18,8 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
-from exports import download, lifecycle
+from exports import lifecycle
+from exports.files import download
 from exports.models import Export, Status
 from notifications import publish
 from notifications.backlog import current_cursor

@@ -25,9 +25,9 @@ FOREGROUND = "exports.management.commands.export"
 # Usable, and tested, without Django.
 PURE = (
     "exports.exceptions",
-    "exports.filenames",
+    "exports.files.names",
     "exports.logtext",
-    "exports.ranges",
+    "exports.files.byte_range",
     "exports.i18n.message",
     "exports.formats.formula",
     "exports.formats.kinds",
@@ -347,10 +347,10 @@ def test_django_in_a_writer_is_found() -> None:
 
 
 def test_http_in_the_engine_is_found() -> None:
-    modules = {"exports.engine.store": "import django.http"}
+    modules = {"exports.files.storage": "import django.http"}
 
     assert engine_knows_the_outside(imports(modules)) == [
-        "exports.engine.store:1 imports django.http"
+        "exports.files.storage:1 imports django.http"
     ]
 
 

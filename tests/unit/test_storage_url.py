@@ -49,7 +49,7 @@ def test_a_directory_is_taken_for_private_files(url, location):
 def test_a_bucket_is_taken_with_what_it_needs(url, options):
     storage = from_url(url)
 
-    assert storage["BACKEND"] == "exports.engine.s3.S3Files"
+    assert storage["BACKEND"] == "exports.files.s3.S3Files"
     assert storage["OPTIONS"] == {
         "bucket_name": "my-exports",
         "location": "",

@@ -29,7 +29,7 @@ KNOWN = {
     "config/run/serving.py": {"Thread": 1},
     "config/run/stopping.py": {"Thread": 1},
     # Reads a file, in asyncio's executor.
-    "exports/download.py": {"sync_to_async": 1},
+    "exports/files/download.py": {"sync_to_async": 1},
     # Wrapped one line before.
     "exports/readers/read_ahead.py": {"Thread": 1},
     # Close their connections themselves, at the end and after an error.

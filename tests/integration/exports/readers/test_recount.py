@@ -347,7 +347,7 @@ def test_reader_that_loses_a_row_fails_the_export(
 
     assert (export.status, export.error) == ("failed", WRONG)
     assert (export.rows_total, export.attempt, export.file) == (25, 1, "")
-    assert left_in(runner.store.Path(default_storage.location)) == set()
+    assert left_in(runner.storage.Path(default_storage.location)) == set()
 
 
 @pytest.mark.usefixtures("authors")
@@ -477,7 +477,7 @@ def test_file_that_lost_rows_as_it_was_assembled_is_none(person, monkeypatch, fi
         "failed",
         "The file has 25 rows and its parts have 35. Run the export again.",
     )
-    assert left_in(runner.store.Path(default_storage.location)) == set()
+    assert left_in(runner.storage.Path(default_storage.location)) == set()
 
 
 @pytest.mark.parametrize(

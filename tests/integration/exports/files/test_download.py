@@ -18,8 +18,8 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from exports import download, lifecycle, ranges
-from exports.engine import store
+from exports import lifecycle
+from exports.files import byte_range, download, storage
 from exports.models import Download, Export, Format, Status
 from tests.at_once import at_once
 from tests.exporting import put, use_folders
@@ -53,9 +53,9 @@ def finish(user):
         export = lifecycle.request(user=user, exporter="airports", label="Airports")
         for name, value in fields.items():
             setattr(export, name, value)
-        with store.NewFile(digest := hashlib.sha256()) as new:
+        with storage.NewFile(digest := hashlib.sha256()) as new:
             new.write(content)
-            name = new.store(store.file_name(export))
+            name = new.store(storage.file_name(export))
         given = {
             "file": name,
             "bytes": new.bytes,
@@ -213,7 +213,7 @@ async def test_who_has_it_is_not_sent_it_again_nor_a_range_of_it(client, url, kn
 
 
 async def test_head_tells_all_but_the_content(client, url, downloads, monkeypatch):
-    monkeypatch.setattr(store, "open_at", None)  # It is not even opened.
+    monkeypatch.setattr(storage, "open_at", None)  # It is not even opened.
 
     response = await client.head(url, headers={"Range": "bytes=0-9"})
 
@@ -240,7 +240,7 @@ async def test_an_empty_file_comes_whole_and_has_no_range(client, finish):
 
 async def test_of_a_range_no_more_is_read_than_is_asked_for(client, export, monkeypatch):
     read = []
-    opened = store.open_at
+    opened = storage.open_at
 
     class Watched:
         def __init__(self, *args):
@@ -252,7 +252,7 @@ async def test_of_a_range_no_more_is_read_than_is_asked_for(client, export, monk
             read.append(len(block))
             return block
 
-    monkeypatch.setattr(store, "open_at", Watched)
+    monkeypatch.setattr(storage, "open_at", Watched)
 
     response = await client.get(f"/exports/{export.pk}/file", headers={"Range": "bytes=9-400008"})
     await body(response)
@@ -520,7 +520,7 @@ async def test_another_user_address_hour_or_export_is_another_row(
 def test_processes_that_write_the_same_row_at_once_make_one(user, export, one_hour, rf):
     request = rf.get("/", headers={"Range": "bytes=0-9"})
     request.user = user
-    part = ranges.wanted("bytes=0-9", SIZE)
+    part = byte_range.wanted("bytes=0-9", SIZE)
 
     outcomes = at_once(8, lambda: download._record(request, export, part))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports.ranges import Range, Unsatisfiable, wanted
+from exports.files.byte_range import Range, Unsatisfiable, wanted
 
 
 @pytest.mark.parametrize(

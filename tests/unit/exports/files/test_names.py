@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports.filenames import attachment, filename
+from exports.files.names import attachment, filename
 
 
 @pytest.mark.parametrize(

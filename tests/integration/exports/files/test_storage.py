@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import FileSystemStorage, default_storage
 
-from exports.engine import store
 from exports.exceptions import StorageFailed
+from exports.files import storage
 from tests.exporting import left_in, use_folders
 
 NAME = f"exports/{uuid.uuid4()}/1.csv"
@@ -23,7 +23,7 @@ def folder(settings, tmp_path):
 
 
 def stored(content, name=NAME):
-    with store.NewFile() as new:
+    with storage.NewFile() as new:
         new.write(content)
         return new.store(name)
 
@@ -32,7 +32,7 @@ def test_a_file_is_stored_under_its_name_and_nothing_is_left_of_its_making(folde
     assert stored(b"content") == NAME
 
     assert left_in(folder) == {f"files/{NAME}"}
-    with store.open_file(NAME) as file:
+    with storage.open_file(NAME) as file:
         assert file.read() == b"content"
 
 
@@ -86,7 +86,7 @@ def test_deleting_never_raises(monkeypatch, caplog, error):
     name = stored(b"content")
     monkeypatch.setattr(FileSystemStorage, "delete", refuse)
 
-    store.delete(name)
+    storage.delete(name)
 
     assert f"{name} could not be removed: {error}" in caplog.text
 
@@ -97,10 +97,10 @@ def test_what_is_no_name_of_ours_is_neither_read_nor_deleted(folder, name):
     (folder / "files" / "secret").touch()
     (folder / "secret").touch()
 
-    for read in (store.open_file, store.size, lambda name: store.open_at(name, 0, 1)):
+    for read in (storage.open_file, storage.size, lambda name: storage.open_at(name, 0, 1)):
         with pytest.raises(FileNotFoundError, match="is not the name of an export's file"):
             read(name)
-    store.delete(name)
+    storage.delete(name)
 
     assert left_in(folder) == {"secret", "files/secret"}
 
@@ -109,5 +109,5 @@ def test_a_name_that_is_taken_is_given_another_that_is_ours_too(folder):
     first, second = stored(b"first"), stored(b"second")
 
     assert first != second
-    assert [store.size(first), store.size(second)] == [5, 6]
+    assert [storage.size(first), storage.size(second)] == [5, 6]
     assert default_storage.exists(second)

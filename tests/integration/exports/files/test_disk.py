@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from config import storage
-from exports.engine import disk
+from exports.files import disk
 from tests import exporting
 
 BLOCK = 1024  # Of a file system whose other block is larger, as on macOS.

@@ -22,12 +22,11 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 
-from exports import ranges
 from exports.audited import record_action
 from exports.conf import conf
-from exports.engine import store
 from exports.exceptions import ExportError, StorageFailed
-from exports.filenames import attachment
+from exports.files import byte_range, storage
+from exports.files.names import attachment
 from exports.models import Download, Format, Status
 from notifications.access import key_name
 from notifications.address import client_address, network_of
@@ -92,14 +91,14 @@ def file_response(request: HttpRequest, export: Export) -> HttpResponseBase:
 
 def _answer(request: HttpRequest, export: Export, etag: str) -> HttpResponseBase:
     with _storage_in_words():
-        there = store.size(export.file)
+        there = storage.size(export.file)
     if there != export.bytes:  # What is cut off must not look whole.
         raise FileGone(
             _("The file in the storage is not the one that was written. Start the export again.")
         )
     try:
         part = _range(request, export, etag)
-    except ranges.Unsatisfiable:
+    except byte_range.Unsatisfiable:
         return HttpResponse(
             status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             headers={"Content-Range": f"bytes */{export.bytes}", "Accept-Ranges": "bytes"},
@@ -134,7 +133,7 @@ def _no_file(export: Export) -> NoFile:
     return NoFile(_("This export has no file. It is %(status)s.") % {"status": status})
 
 
-def _range(request: HttpRequest, export: Export, etag: str) -> ranges.Range | None:
+def _range(request: HttpRequest, export: Export, etag: str) -> byte_range.Range | None:
     """What part of the file is asked for; None for all of it. Raises Unsatisfiable."""
     if request.method == "HEAD":
         return None
@@ -142,7 +141,7 @@ def _range(request: HttpRequest, export: Export, etag: str) -> ranges.Range | No
     # storage, to which a link leads, compares with an ETag of its own.
     if conf.DOWNLOAD != "redirect" and request.headers.get("If-Range", etag) != etag:
         return None
-    return ranges.wanted(request.headers.get("Range"), export.bytes)
+    return byte_range.wanted(request.headers.get("Range"), export.bytes)
 
 
 def _headers(export: Export) -> dict[str, str]:
@@ -155,7 +154,7 @@ def _headers(export: Export) -> dict[str, str]:
     }
 
 
-def _record(request: HttpRequest, export: Export, part: ranges.Range | None) -> None:
+def _record(request: HttpRequest, export: Export, part: byte_range.Range | None) -> None:
     """Record the download in one row for each user, address and hour.
 
     Several processes may record at once: they count in the same row.
@@ -196,31 +195,31 @@ def _hour(now: datetime) -> str:
 # -- How the bytes get there: EXPORTS_DOWNLOAD -----------------------------------------
 
 
-def _stream(export: Export, part: ranges.Range | None) -> HttpResponseBase:
+def _stream(export: Export, part: byte_range.Range | None) -> HttpResponseBase:
     """We read it, and send it."""
     first, length = (part.first, part.length) if part else (0, export.bytes)
     headers = {**_headers(export), "Content-Length": str(length)}
     if part:
         headers["Content-Range"] = part.content_range
     return StreamingHttpResponse(
-        Blocks(store.open_at(export.file, first, length), length),
+        Blocks(storage.open_at(export.file, first, length), length),
         status=HTTPStatus.PARTIAL_CONTENT if part else HTTPStatus.OK,
         headers=headers,
     )
 
 
-def _accel(export: Export, _: ranges.Range | None) -> HttpResponseBase:
+def _accel(export: Export, _: byte_range.Range | None) -> HttpResponseBase:
     """The proxy reads it, and cuts the range out of it (config/proxy/nginx.conf)."""
     headers = {**_headers(export), "X-Accel-Redirect": conf.ACCEL_PREFIX + quote(export.file)}
     del headers["Accept-Ranges"]  # It is for nginx to say, which would say it twice.
     return HttpResponse(headers=headers)
 
 
-def _redirect(export: Export, _: ranges.Range | None) -> HttpResponseBase:
+def _redirect(export: Export, _: byte_range.Range | None) -> HttpResponseBase:
     """The storage sends it, to whoever follows this link while it is fresh."""
     answered = _headers(export)
     headers = {name: answered[name] for name in ("Content-Type", "Content-Disposition")}
-    signed = store.link(export.file, timedelta(seconds=conf.LINK_SECONDS), headers)
+    signed = storage.link(export.file, timedelta(seconds=conf.LINK_SECONDS), headers)
     return HttpResponseRedirect(signed, headers={"Cache-Control": "no-store"})
 
 
