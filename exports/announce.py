@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import F
 
 from exports.conf import conf
-from exports.engine.joblog import line_bytes
+from exports.log.capture import line_bytes
 from exports.models import Export
 from exports.snapshot import snapshot
 from notifications import publish

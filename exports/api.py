@@ -16,12 +16,13 @@ from ninja import Status as Answer
 from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
 
-from exports import context, lifecycle, log, options, query
+from exports import context, lifecycle, options, query
 from exports.access import listed, may_change, own_and_shared, visible_to
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
 from exports.files.download import NoFile, file_response
 from exports.http import compressed, over_limit
+from exports.log import read
 from exports.models import Export, Format, Status
 from exports.rights import check_download
 from exports.snapshot import snapshot
@@ -172,7 +173,7 @@ class LogIn(Schema):
     """`after`: the cursor of the last answer; without it from the first line on."""
 
     after: str | None = None
-    limit: int = Field(1_000, ge=1, le=log.MAX_LINES)
+    limit: int = Field(1_000, ge=1, le=read.MAX_LINES)
 
 
 class LogLine(BaseModel):  # Of thousands, ninja's own class would take four times as long.
@@ -348,13 +349,13 @@ def get_file(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
 def get_log(request: HttpRequest, export_id: UUID, page: Query[LogIn]) -> Any:
     """For who prefers `text/plain` it is the whole log, as the page offers it for download."""
     export = _visible(request, export_id)
-    if request.get_preferred_type(["application/json", log.TEXT]) == log.TEXT:
-        return log.text_response(request, export)
+    if request.get_preferred_type(["application/json", read.TEXT]) == read.TEXT:
+        return read.text_response(request, export)
     try:
         after = None if page.after is None else Cursor.parse(page.after)
     except ValueError:
         return no_cursor(str(page.after))
-    found = log.page(export, after, page.limit)
+    found = read.page(export, after, page.limit)
     return {
         "stream": export.stream,
         "cursor": str(found.end),

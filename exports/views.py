@@ -23,12 +23,13 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_safe
 
-from exports import context, lifecycle, log, presets
+from exports import context, lifecycle, presets
 from exports.access import listed, may_change, own_and_shared, visible_to
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.files.download import NoFile, file_response
 from exports.forms import StartForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
+from exports.log import read
 from exports.models import FINAL, Export
 from exports.rights import check_download
 from exports.snapshot import last_lines, queue_positions, reload
@@ -116,7 +117,7 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "streams": streams,
         "made_at": timezone.now(),
         "export": export,
-        "log": log.tail(export, upto=Cursor.parse(streams[export.stream])),
+        "log": read.tail(export, upto=Cursor.parse(streams[export.stream])),
     }
     return render(request, "exports/detail.html", shown)
 
@@ -135,7 +136,7 @@ def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @private
 def log_text(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The whole log as a file of text, for who may see the export."""
-    return log.text_response(request, _visible(request, pk))
+    return read.text_response(request, _visible(request, pk))
 
 
 @login_required

@@ -11,11 +11,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from exports import parts, queue, room, turns
-from exports.engine import joblog
 from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
 from exports.engine.progress import Ticker
 from exports.exceptions import LostRace, NoRoom
+from exports.log import capture
 from exports.models import Consistency, Export, Part, Status
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def help_with(
     export = Export.objects.filter(pk=export_id, status=Status.RUNNING).first()
     if export is None or not _is_planned(export):
         return  # It is over, or will ask anew.
-    named = joblog.capture(worker=worker, attempt=export.attempt, helping=True)
+    named = capture.capture(worker=worker, attempt=export.attempt, helping=True)
     with named as log, Keeper(export, holds=False, should_stop=should_stop) as keeper:
         helper = _Helper(export, worker, log, keeper, should_stop)
         try:
@@ -64,7 +64,7 @@ class _Helper:
         self,
         export: Export,
         worker: str,
-        log: joblog.JobLog,
+        log: capture.JobLog,
         keeper: Keeper,
         should_stop: Callable[[], bool],
     ) -> None:

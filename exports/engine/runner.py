@@ -17,7 +17,6 @@ from django.db import DatabaseError
 
 from exports import lifecycle, limits, parts, queue, rights, room, turns
 from exports.conf import conf
-from exports.engine import joblog
 from exports.engine.assemble import assemble
 from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
@@ -27,6 +26,7 @@ from exports.files import storage
 from exports.i18n import localize
 from exports.i18n.message import Sentence
 from exports.leases import Now
+from exports.log import capture
 from exports.models import Consistency, Export, Part, Stage, Status, Wait
 from exports.readers import recount
 from exports.readers.connection import Snapshot
@@ -60,7 +60,7 @@ def run(
     Whatever ends it is recorded: done, stopped, handed over, failed. Only errors of the
     database are raised: then the lease runs out, and rescue decides.
     """
-    with joblog.capture(worker=export.worker, attempt=export.attempt) as log:
+    with capture.capture(worker=export.worker, attempt=export.attempt) as log:
         try:
             _work(export, log, should_stop, shares=shares)
         except Fenced as error:
@@ -78,7 +78,7 @@ def _delete_files(export: Export, *, but: str = "") -> None:
 
 
 def _work(
-    export: Export, log: joblog.JobLog, should_stop: Callable[[], bool], *, shares: bool
+    export: Export, log: capture.JobLog, should_stop: Callable[[], bool], *, shares: bool
 ) -> None:
     keeper = Keeper(export, should_stop=should_stop)
     try:
@@ -144,7 +144,7 @@ class _Run:
     def __init__(
         self,
         export: Export,
-        log: joblog.JobLog,
+        log: capture.JobLog,
         keeper: Keeper,
         should_stop: Callable[[], bool],
         *,

@@ -12,13 +12,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from exports import figures, logtext, words
+from exports import figures, words
 from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import RequestError
 from exports.exporters import registry
 from exports.i18n import localize
 from exports.i18n.message import shortened
+from exports.log import text as logtext
 from exports.models import HELD, Status
 from exports.rights import may_download
 from exports.snapshot import last_lines, snapshot

@@ -26,7 +26,7 @@ FOREGROUND = "exports.management.commands.export"
 PURE = (
     "exports.exceptions",
     "exports.files.names",
-    "exports.logtext",
+    "exports.log.text",
     "exports.files.byte_range",
     "exports.i18n.message",
     "exports.formats.formula",

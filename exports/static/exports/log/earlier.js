@@ -1,6 +1,6 @@
 // The lines before those that came with the page.
 
-const LIMIT = 10_000; // exports/log.py's most: one answer for a log of the usual length.
+const LIMIT = 10_000; // exports/log/read.py's most: one answer for a log of the usual length.
 
 // Yields the lines before the offset `before`, the oldest first, an answer at a time.
 // `ask(url)` gives what the API answers; it does not come back before there is an answer.

@@ -1,4 +1,4 @@
-// The text of log lines: how it is shown, searched and copied. exports/logtext.py makes the
+// The text of log lines: how it is shown, searched and copied. exports/log/text.py makes the
 // same of a download: tests/js/log_cases.json holds both to one table.
 
 // What would move a terminal's cursor, or not be seen: all but tab and line feed. And what has

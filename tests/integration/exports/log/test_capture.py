@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from demo.models import Flight
 from exports import lifecycle
 from exports.announce import announce, capped
-from exports.engine import joblog
 from exports.exporters import Column, Exporter
+from exports.log import capture
 from tests.exporting import WORKER, events, go_on, log, lose, make_flights, registered, request, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,7 +144,7 @@ def test_a_flood_is_cut_at_the_cap_with_a_notice_and_how_it_ended(person, settin
     lines = log(export)
     (notice,) = [number for number, line in enumerate(lines) if "The log is full" in line]
     assert notice == 9
-    assert len(lines) <= 10 + joblog.LAST_LINES
+    assert len(lines) <= 10 + capture.LAST_LINES
     assert "4 rows" in lines[-1]
 
 
@@ -162,7 +162,7 @@ def test_any_lines_are_stored_in_order_up_to_the_cap(person, asked, cap):
     # One export an example, which nobody finishes.
     with override_settings(EXPORTS_MAX_ACTIVE=0, EXPORTS_MAX_REQUESTS_PER_MINUTE=0):
         export = request(person, exporter="airports", columns=None, enqueue=False)
-    with override_settings(EXPORTS_LOG_LINES=cap), joblog.capture() as captured:
+    with override_settings(EXPORTS_LOG_LINES=cap), capture.capture() as captured:
         for texts in asked:
             for text in texts:
                 logger.info(text)

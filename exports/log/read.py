@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse, StreamingHttpResponse
 
-from exports import logtext
 from exports.files.names import attachment
+from exports.log import text
 from notifications import backlog
 from notifications.database import in_database
 from notifications.http import never_compressed
@@ -80,4 +80,4 @@ async def _text(export: Export) -> AsyncIterator[str]:
 
 
 def _entry(at: str, line: dict[str, Any]) -> str:
-    return logtext.entry(datetime.fromisoformat(at), line)
+    return text.entry(datetime.fromisoformat(at), line)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from exports.logtext import entry, printable
+from exports.log.text import entry, printable
 
-CASES = json.loads((Path(__file__).parents[1] / "js/log_cases.json").read_text())
+CASES = json.loads((Path(__file__).parents[3] / "js/log_cases.json").read_text())
 
 
 @pytest.mark.parametrize("case", CASES["entries"], ids=lambda case: case["text"][:40])

@@ -12,7 +12,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exports.engine import joblog
+from exports.log import capture
 
 logger = logging.getLogger("some.exporter")
 
@@ -35,7 +35,7 @@ def fail_with(reason):
 
 
 def test_lines_of_any_logger_come_in_their_order():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         logger.info("first of %s", 2)
         logging.getLogger("another").warning("second")
 
@@ -46,7 +46,7 @@ def test_lines_of_any_logger_come_in_their_order():
 
 
 def test_lines_are_taken_once():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         logger.info("first")
         log.take()
         logger.info("second")
@@ -56,7 +56,7 @@ def test_lines_are_taken_once():
 
 
 def test_what_was_not_saved_comes_first_the_next_time():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         logger.info("first")
         lines = log.take()
         logger.info("second")
@@ -69,7 +69,7 @@ def test_what_was_not_saved_comes_first_the_next_time():
 def test_debug_is_not_for_people(caplog):
     caplog.set_level(logging.DEBUG)
 
-    with joblog.capture() as log:
+    with capture.capture() as log:
         logger.debug("SELECT 1")
 
     assert log.take() == []
@@ -77,12 +77,12 @@ def test_debug_is_not_for_people(caplog):
 
 def test_other_threads_have_logs_of_their_own():
     def work():
-        with joblog.capture() as other:
+        with capture.capture() as other:
             logger.info("theirs")
             seen.extend(messages(other.take()))
 
     seen = []
-    with joblog.capture() as log:
+    with capture.capture() as log:
         thread = threading.Thread(target=work)
         thread.start()
         thread.join()
@@ -94,7 +94,7 @@ def test_other_threads_have_logs_of_their_own():
 
 def test_nothing_is_collected_afterwards_also_after_an_error():
     def fail():
-        with joblog.capture() as log:
+        with capture.capture() as log:
             logs.append(log)
             raise LookupError
 
@@ -108,7 +108,7 @@ def test_nothing_is_collected_afterwards_also_after_an_error():
 
 
 def test_a_traceback_is_part_of_its_line():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         fail_with("no such plane")
 
     (line,) = log.take()
@@ -118,7 +118,7 @@ def test_a_traceback_is_part_of_its_line():
 
 
 def test_a_long_message_is_cut_and_says_so():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         logger.info("%s%s%s", "x" * 1_000, "y" * 1_000, "z" * 3_000)
 
     (message,) = messages(log.take())
@@ -126,7 +126,7 @@ def test_a_long_message_is_cut_and_says_so():
 
 
 def test_the_end_of_a_long_traceback_is_kept_since_the_error_is_there():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         fail_with("a long story " * 1_000 + "no such plane")
 
     (message,) = messages(log.take())
@@ -142,7 +142,7 @@ def test_a_message_that_cannot_be_made_does_not_stop_the_export(bad, monkeypatch
     monkeypatch.setattr(logging, "raiseExceptions", False)
     message, arguments = bad
 
-    with joblog.capture() as log:
+    with capture.capture() as log:
         logger.info(message, *arguments or ((),))
         logger.info("afterwards")
 
@@ -156,7 +156,7 @@ def test_an_object_that_cannot_be_shown_does_not_stop_the_export(monkeypatch):
         def __str__(self):
             raise RuntimeError("not loaded")
 
-    with joblog.capture() as log:
+    with capture.capture() as log:
         logger.info("%s", Unshown())
         logger.info("afterwards")
 
@@ -167,7 +167,7 @@ def test_an_object_that_cannot_be_shown_does_not_stop_the_export(monkeypatch):
 
 
 def test_characters_that_no_database_stores_are_replaced():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         logging.getLogger("reader\0").info("a file named \udcff, \0")
 
     (line,) = log.take()
@@ -178,7 +178,7 @@ def test_characters_that_no_database_stores_are_replaced():
 
 
 def test_a_thread_that_is_given_the_context_logs_with_the_one_that_started_it():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=[logger.info, "from a thread"])
         thread.start()
@@ -188,7 +188,7 @@ def test_a_thread_that_is_given_the_context_logs_with_the_one_that_started_it():
 
 
 def test_a_thread_without_the_context_is_left_out():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         thread = threading.Thread(target=logger.info, args=["from nowhere"])
         thread.start()
         thread.join()
@@ -197,7 +197,7 @@ def test_a_thread_without_the_context_is_left_out():
 
 
 def test_what_asgiref_carries_elsewhere_is_logged_here():
-    with joblog.capture() as log:
+    with capture.capture() as log:
         async_to_sync(sync_to_async(logger.info, thread_sensitive=False))("from elsewhere")
 
     assert messages(log.take()) == ["from elsewhere"]
@@ -205,7 +205,7 @@ def test_what_asgiref_carries_elsewhere_is_logged_here():
 
 def test_lines_that_several_threads_log_while_they_are_taken_are_each_taken_once():
     taken, threads = [], []
-    with joblog.capture() as log:
+    with capture.capture() as log:
         for number in range(4):
             context = contextvars.copy_context()
             threads.append(threading.Thread(target=context.run, args=[_count_to_500, number]))
@@ -230,7 +230,7 @@ def _count_to_500(number):
 
 def test_of_a_flood_no_more_is_held_than_a_log_takes_and_the_newest(settings):
     settings.EXPORTS_LOG_LINES = 10
-    with joblog.capture() as log:
+    with capture.capture() as log:
         for number in range(1_000):
             logger.info("%s", number)
 
@@ -239,7 +239,7 @@ def test_of_a_flood_no_more_is_held_than_a_log_takes_and_the_newest(settings):
 
 def test_a_flood_that_could_not_be_saved_is_held_in_the_same_bounds(settings):
     settings.EXPORTS_LOG_LINES = 10
-    with joblog.capture() as log:
+    with capture.capture() as log:
         for number in range(30):
             logger.info("%s", number)
         lines = log.take()
@@ -257,7 +257,7 @@ def test_what_logs_while_it_is_shown_does_not_come_back_for_ever():
             logger.info("shown: %s", self)
             return "a plane"
 
-    with without_other_handlers(), joblog.capture() as log:
+    with without_other_handlers(), capture.capture() as log:
         logger.info("%s", Talkative())
 
     assert messages(log.take()) == ["a plane"]
@@ -275,7 +275,7 @@ def test_what_logs_while_it_is_shown_does_not_come_back_for_ever():
     ],
 )
 def test_a_line_names_its_worker_where_it_could_be_taken_for_anothers(writer, named):
-    with joblog.capture(worker="w1", **writer) as log:
+    with capture.capture(worker="w1", **writer) as log:
         logger.info("first")
 
     assert log.take() == [{"level": "INFO", "message": "first", "logger": "some.exporter", **named}]
@@ -287,7 +287,7 @@ def test_a_line_names_its_worker_where_it_could_be_taken_for_anothers(writer, na
 @given(st.lists(st.tuples(st.text(), st.sampled_from([(), ("two",), ({},), (1, 2), (None,)]))))
 @example([("\0\ud800%s", ("two",)), ("x" * 100_000, ()), ("%d", ("two",)), ("%(a)s", ({},))])
 def test_any_lines_come_in_their_order_and_can_be_stored(asked):
-    with without_other_handlers(), joblog.capture() as log:
+    with without_other_handlers(), capture.capture() as log:
         for number, (text, arguments) in enumerate(asked):
             logger.info(f"{number}|{text}", *arguments)  # noqa: G004 - texts of any kind
 
@@ -295,7 +295,7 @@ def test_any_lines_come_in_their_order_and_can_be_stored(asked):
     assert [int(message.partition("|")[0]) for message in messages(lines)] == [*range(len(asked))]
     for line in lines:
         assert "\0" not in line["message"]
-        assert len(line["message"].encode()) < 5 * joblog.MAX_MESSAGE
+        assert len(line["message"].encode()) < 5 * capture.MAX_MESSAGE
 
 
 @contextmanager

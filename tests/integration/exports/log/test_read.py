@@ -13,7 +13,8 @@ from django.db import transaction
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
-from exports import lifecycle, log
+from exports import lifecycle
+from exports.log import read
 from notifications import backlog, publish, tokens
 from notifications.models import Event, Stream
 
@@ -68,7 +69,7 @@ def log_of(export):
 # -- On its page ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [0, 1, log.TAIL_LINES])
+@pytest.mark.parametrize("count", [0, 1, read.TAIL_LINES])
 def test_a_log_that_is_not_long_is_in_the_page_as_a_whole(client, user, export, count):
     client.force_login(user)
     write(export, *numbered(count))
@@ -81,11 +82,11 @@ def test_a_log_that_is_not_long_is_in_the_page_as_a_whole(client, user, export, 
 
 def test_of_a_long_log_the_page_has_the_last_lines_and_a_link_to_all(client, user, export):
     client.force_login(user)
-    write(export, *numbered(log.TAIL_LINES + 1))
+    write(export, *numbered(read.TAIL_LINES + 1))
 
     page = page_of(client, export)
 
-    assert re.findall(r"line <\d+>", page) == numbered(log.TAIL_LINES, start=1)
+    assert re.findall(r"line <\d+>", page) == numbered(read.TAIL_LINES, start=1)
     assert "These are the last lines." in page
     assert f'href="{reverse("exports:log_text", args=[export.pk])}"' in page
     assert f'data-log="{log_of(export)}"' in page
@@ -107,9 +108,9 @@ def test_what_the_page_and_the_api_have_is_all_of_it_and_nothing_twice(client, u
         if line["offset"] < offsets[0]
     ]
 
-    assert before == numbered(300 - log.TAIL_LINES)
+    assert before == numbered(300 - read.TAIL_LINES)
     assert offsets == sorted(offsets)
-    assert len(offsets) == log.TAIL_LINES
+    assert len(offsets) == read.TAIL_LINES
 
 
 def test_a_line_of_a_later_attempt_shows_whose_it_is(client, user, export):
@@ -158,7 +159,7 @@ async def text_of(client, url, **headers):
 
 
 async def test_the_text_is_a_file_with_every_line_once_in_its_order(user, export):
-    count = 2 * log.TEXT_LINES + 500  # More than is read at once, and an odd rest.
+    count = 2 * read.TEXT_LINES + 500  # More than is read at once, and an odd rest.
     await sync_to_async(write)(export, *numbered(count))
     await sync_to_async(write)(export, "failed\nTraceback", level="ERROR", worker="w2", attempt=2)
     client = AsyncClient()
@@ -188,8 +189,8 @@ async def test_a_log_of_exactly_one_page_and_an_empty_one_end(user, export):
     url = reverse("exports:log_text", args=[export.pk])
 
     assert (await text_of(client, url))[1] == b""
-    await sync_to_async(write)(export, *numbered(log.TEXT_LINES))
-    assert (await text_of(client, url))[1].count(b"\n") == log.TEXT_LINES
+    await sync_to_async(write)(export, *numbered(read.TEXT_LINES))
+    assert (await text_of(client, url))[1].count(b"\n") == read.TEXT_LINES
 
 
 def test_its_head_is_that_of_the_text(client, user, export):
@@ -205,7 +206,7 @@ def test_its_head_is_that_of_the_text(client, user, export):
 @pytest.mark.parametrize("encoding", ["", "gzip"])
 async def test_who_prefers_text_gets_it_from_the_api_in_one_piece(user, export, encoding):
     """Django would compress each block by itself, and browsers would read the first only."""
-    await sync_to_async(write)(export, *numbered(log.TEXT_LINES + 1))
+    await sync_to_async(write)(export, *numbered(read.TEXT_LINES + 1))
     client = AsyncClient()
     await client.aforce_login(user)
     headers = {"Accept": "text/plain, application/json;q=0.5", "Accept-Encoding": encoding}
@@ -215,7 +216,7 @@ async def test_who_prefers_text_gets_it_from_the_api_in_one_piece(user, export, 
     assert response["Content-Type"] == "text/plain; charset=utf-8"
     assert "Content-Encoding" not in response
     assert "Accept" in response["Vary"].split(", ")
-    assert text.count(b"\n") == log.TEXT_LINES + 1
+    assert text.count(b"\n") == read.TEXT_LINES + 1
 
 
 # -- Over the API -----------------------------------------------------------------------
@@ -302,7 +303,7 @@ def test_after_a_cursor_that_means_nothing_any_more_it_begins_again_and_says_so(
         ({"after": "latest"}, "after"),
         ({"after": "a\0.1.1"}, "after"),
         ({"limit": 0}, "query.limit"),
-        ({"limit": log.MAX_LINES + 1}, "query.limit"),
+        ({"limit": read.MAX_LINES + 1}, "query.limit"),
     ],
 )
 def test_what_is_wrong_in_the_question_is_named(api, export, query, field):
