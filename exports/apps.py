@@ -11,13 +11,14 @@ class ExportsConfig(AppConfig):
     verbose_name = _("Exports")
 
     def ready(self) -> None:
-        from exports import access, audited, context, notices, trail  # noqa: PLC0415 - models are there only now
+        from exports import access, context, notices  # noqa: PLC0415 - models are there only now
+        from exports.audit import exporter, record  # noqa: PLC0415 - models are there only now
         from exports.exporters import registry  # noqa: PLC0415 - models are there only now
 
         autodiscover_modules("exporters")
-        trail.register()
+        exporter.register()
         checks.register(registry.check, "exports")
         checks.register(context.check, "exports")
         access.register()
         notices.register()
-        audited.connect()
+        record.connect()

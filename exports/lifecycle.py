@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from exports import limits, parts, question, queue, refusals, room
 from exports.announce import announce, capped, counted
-from exports.audited import record_action, record_start
+from exports.audit.record import record_action, record_start
 from exports.conf import conf
 from exports.exceptions import (
     Fenced,

@@ -10,7 +10,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils.translation import gettext as _
 
 from exports import sizes
-from exports.audited import has_saved_often, record_saved_preset
+from exports.audit.record import has_saved_often, record_saved_preset
 from exports.exceptions import InvalidPreset
 from exports.models import Preset
 from notifications.access import teams_of

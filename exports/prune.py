@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from exports.audited import record_action
+from exports.audit.record import record_action
 from exports.exceptions import StorageFailed
 from exports.files import storage
 from exports.leases import Now

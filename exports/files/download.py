@@ -22,7 +22,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 
-from exports.audited import record_action
+from exports.audit.record import record_action
 from exports.conf import conf
 from exports.exceptions import ExportError, StorageFailed
 from exports.files import byte_range, storage
