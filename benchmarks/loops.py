@@ -19,13 +19,13 @@ from django.db.models import F
 
 from demo.exporters import mph
 from demo.models import Flight
-from exports import query
 from exports.exporters import registry
 from exports.formats.base import Options
 from exports.readers import copy
 from exports.readers.connection import Source
 from exports.readers.plan import Range
 from exports.readers.projection import project
+from exports.spec import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

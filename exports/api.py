@@ -16,7 +16,7 @@ from ninja import Status as Answer
 from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
 
-from exports import context, lifecycle, options, query
+from exports import lifecycle
 from exports.access import listed, may_change, own_and_shared, visible_to
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
@@ -24,8 +24,9 @@ from exports.files.download import NoFile, file_response
 from exports.http import compressed, over_limit
 from exports.log import read
 from exports.models import Export, Format, Status
-from exports.rights import check_download
 from exports.snapshot import snapshot
+from exports.spec import context, options, query
+from exports.spec.rights import check_download
 from notifications.access import teams_of
 from notifications.cursor import Cursor
 from notifications.problems import Problem, no_cursor, problem

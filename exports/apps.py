@@ -11,9 +11,10 @@ class ExportsConfig(AppConfig):
     verbose_name = _("Exports")
 
     def ready(self) -> None:
-        from exports import access, context, notices  # noqa: PLC0415 - models are there only now
+        from exports import access, notices  # noqa: PLC0415 - models are there only now
         from exports.audit import exporter, record  # noqa: PLC0415 - models are there only now
         from exports.exporters import registry  # noqa: PLC0415 - models are there only now
+        from exports.spec import context  # noqa: PLC0415 - models are there only now
 
         autodiscover_modules("exporters")
         exporter.register()

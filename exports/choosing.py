@@ -19,10 +19,11 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_POST
 
-from exports import context, lifecycle, presets, preview, query, question, refusals, words
+from exports import lifecycle, refusals
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
 from exports.forms import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
+from exports.spec import context, describe, presets, preview, query, spec
 from notifications.access import teams_of
 from notifications.http import SeeOther, user_of
 
@@ -78,7 +79,7 @@ class Choose(LoginRequiredMixin, View):
         if "look" in request.POST:
             return _page(request, form, looked=_looked(user, form))
         with refusals.counted(user):
-            asked = question.checked(user, **form.asked)
+            asked = spec.checked(user, **form.asked)
         if "save" in request.POST:
             preset = presets.save(asked, form.cleaned_data["preset"])
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
@@ -113,12 +114,12 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
 
 def _looked(user: User, form: ChoiceForm) -> dict[str, Any]:
     with refusals.counted(user, is_preview=True):
-        asked = question.checked(user, **form.asked)
+        asked = spec.checked(user, **form.asked)
     exporter = query.offered(asked.owner, asked.exporter)
     return {
         "preview": preview.look(asked),
         "what": exporter.queryset.model._meta,
-        "phrases": words.filters(
+        "phrases": describe.filters(
             exporter, asked.owner, asked.params.get("filters") or {}, asked.context
         ),
     }

@@ -20,8 +20,8 @@ from django_filters.fields import (
 )
 from django_filters.widgets import RangeWidget
 
-from exports import query
 from exports.exceptions import InvalidQueryset
+from exports.spec import query
 from notifications.http import user_of
 
 if TYPE_CHECKING:

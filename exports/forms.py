@@ -9,12 +9,12 @@ from django.utils.formats import get_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from exports import context, options, presets
 from exports.columns import ColumnChoices
 from exports.exceptions import InvalidFilter, InvalidHeader, UnknownColumn
 from exports.exporters import registry
 from exports.filter_form import FilterFields
 from exports.models import Format
+from exports.spec import context, options, presets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

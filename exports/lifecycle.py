@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from exports import limits, parts, question, queue, refusals, room
+from exports import limits, parts, queue, refusals, room
 from exports.announce import announce, capped, counted
 from exports.audit.record import record_action, record_start
 from exports.conf import conf
@@ -34,6 +34,7 @@ from exports.i18n.message import Sentence
 from exports.leases import Now, until
 from exports.models import FINAL, HELD, MOVES, Export, Part, Stage, Status, TaskRun, Wait
 from exports.snapshot import NAMED, reload
+from exports.spec import spec
 from notifications.audit.actions import Action
 from notifications.models import Retained
 from notifications.writing import atomic, on_commit
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-    from exports.question import Question
+    from exports.spec.spec import Question
 
 
 # Log lines that the last move keeps though the log is full: they say how it ended.
@@ -128,7 +129,7 @@ def request_once(
     Who claims it in the same transaction says `enqueue=False`: no worker needs to hear of it.
     """
     with refusals.counted(user):
-        return _only_one(question.checked(user, exporter=exporter, **asked), enqueue=enqueue)
+        return _only_one(spec.checked(user, exporter=exporter, **asked), enqueue=enqueue)
 
 
 def retry(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
@@ -168,7 +169,7 @@ def _repeat(
         raise IllegalMove(_it_is(export, otherwise))
     lines = _asked(f"Repeats the export {export.pk}, as asked", by)
     with refusals.counted(by or export.owner), _in_the_name_of(export.owner, by):
-        return _only_one(question.again(export), origin=export, lines=lines, by=by)
+        return _only_one(spec.again(export), origin=export, lines=lines, by=by)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_safe
 
-from exports import context, lifecycle, presets
+from exports import lifecycle
 from exports.access import listed, may_change, own_and_shared, visible_to
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.files.download import NoFile, file_response
@@ -31,8 +31,9 @@ from exports.forms import StartForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.log import read
 from exports.models import FINAL, Export
-from exports.rights import check_download
 from exports.snapshot import last_lines, queue_positions, reload
+from exports.spec import context, presets
+from exports.spec.rights import check_download
 from notifications.access import team_stream, teams_of, user_stream
 from notifications.backlog import current_cursor, heads
 from notifications.cursor import Cursor

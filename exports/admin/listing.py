@@ -16,7 +16,7 @@ from exports.admin import news
 from exports.admin.news import News
 from exports.figures import duration, moment, number
 from exports.models import Status
-from exports.rights import may_run, may_see_list
+from exports.spec.rights import may_run, may_see_list
 from notifications import backlog
 
 if TYPE_CHECKING:

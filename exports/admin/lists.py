@@ -16,7 +16,7 @@ from django.http import HttpResponseRedirect
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
-from exports import patterns
+from exports.spec import patterns
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

@@ -13,8 +13,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import JsonResponse
 from django.urls import URLPattern, path, reverse
 
-from exports import changelist
 from exports.exceptions import InvalidSelection
+from exports.spec import changelist
 
 if TYPE_CHECKING:
     from django.contrib import admin

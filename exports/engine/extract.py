@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils import translation
 
-from exports import context, parts, query
+from exports import parts
 from exports.conf import conf
 from exports.engine.garbage import rarely_collected
 from exports.exceptions import LostRace, Unwritable
@@ -23,6 +23,7 @@ from exports.readers.plan import Range, plan, read_key
 from exports.readers.projection import project
 from exports.readers.read_ahead import Ahead
 from exports.readers.recount import Recount
+from exports.spec import context, query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, connections
 
-from exports import parts, rights
+from exports import parts
 from exports.conf import conf
 from exports.exceptions import NotPermitted
 from exports.models import Export, Status
+from exports.spec import rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

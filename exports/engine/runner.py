@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports import lifecycle, limits, parts, queue, rights, room, turns
+from exports import lifecycle, limits, parts, queue, room, turns
 from exports.conf import conf
 from exports.engine.assemble import assemble
 from exports.engine.extract import Extractor
@@ -32,6 +32,7 @@ from exports.readers import recount
 from exports.readers.connection import Snapshot
 from exports.readers.plan import key_text
 from exports.readers.retries import is_curable, refusal
+from exports.spec import rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

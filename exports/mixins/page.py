@@ -22,13 +22,14 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from exports import changelist, lifecycle, presets, preview, question, refusals
+from exports import lifecycle, refusals
 from exports.exceptions import InvalidSelection, NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
 from exports.forms import ChoiceForm
 from exports.http import over_limit, told_if_under_way
 from exports.mixins import words
+from exports.spec import changelist, presets, preview, spec
 from notifications.access import teams_of
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class SelectionPage:
             return self._page(form, preview=self._looked(form))
         with refusals.counted(self._user):
             asked = self._asked(form)
-            checked = question.checked(self._user, **asked)
+            checked = spec.checked(self._user, **asked)
         if "save" in request.POST:
             preset = presets.save(checked, form.cleaned_data["preset"])
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
@@ -180,7 +181,7 @@ class SelectionPage:
 
     def _looked(self, form: ChoiceForm) -> preview.Preview:
         with refusals.counted(self._user, is_preview=True):
-            checked = question.checked(self._user, **self._asked(form))
+            checked = spec.checked(self._user, **self._asked(form))
         return preview.look(checked)
 
     def _page(self, form: ChoiceForm, *, status: int = 200, **more: Any) -> HttpResponse:

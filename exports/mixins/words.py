@@ -9,7 +9,7 @@ from django.contrib.admin.utils import label_for_field
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from exports.changelist import sorted_by
+from exports.spec.changelist import sorted_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

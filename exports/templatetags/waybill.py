@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from exports import figures, words
+from exports import figures
 from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import RequestError
@@ -21,8 +21,9 @@ from exports.i18n import localize
 from exports.i18n.message import shortened
 from exports.log import text as logtext
 from exports.models import HELD, Status
-from exports.rights import may_download
 from exports.snapshot import last_lines, snapshot
+from exports.spec import describe
+from exports.spec.rights import may_download
 from notifications import clock
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ def narrowed(export: Export) -> list[str]:
     """By what its rows are narrowed, in words; as it was asked, if nobody knows them any more."""
     filters = export.params.get("filters") or {}
     try:
-        return words.filters(registry.get(export.exporter), export.owner, filters, export.context)
+        return describe.filters(
+            registry.get(export.exporter), export.owner, filters, export.context
+        )
     except RequestError:
         pass
     # Whatever the project's code raises: the page has more to show.

@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from demo.models import Flight
-from exports import lifecycle, query
+from exports import lifecycle
 from exports.models import Export
+from exports.spec import query
 from tests import flights
 from tests.browser.in_the_middle import watch_it_move
 from tests.waiting import wait_until

@@ -20,13 +20,14 @@ from django.urls import reverse
 from demo.admin import FlightAdmin
 from demo.exporters import Flights
 from demo.models import Airline, Airport, Flight, Plane
-from exports import lifecycle, preview, query
+from exports import lifecycle
 from exports.engine import runner
 from exports.engine.progress import Ticker
 from exports.exceptions import InvalidSelection
 from exports.exporters import Column, Exporter, registry
 from exports.mixins import ExportMixin
 from exports.models import Export, Status
+from exports.spec import preview, query
 from tests import exporting as running
 
 pytestmark = pytest.mark.django_db

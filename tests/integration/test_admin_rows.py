@@ -14,8 +14,8 @@ from django.utils.html import strip_tags
 from demo.admin import FlightAdmin
 from demo.exporters import Flights
 from demo.models import Airline, Flight
-from exports import preview, question
 from exports.models import Export
+from exports.spec import preview, spec
 from tests.exporting import make_flights
 from tests.integration.exports.readers.test_rows import ONLY_POSTGRES
 from tests.integration.test_admin import LIST, PAGE, keys_of, text, ticked
@@ -173,7 +173,7 @@ def test_page_says_nothing_where_the_exporter_limits_nothing(client):
 @pytest.mark.usefixtures("scope")
 def test_number_of_rows_left_out_is_not_said_if_it_takes_too_long(client, monkeypatch, admin_user):
     selection = {"model": "demo.flight", "query": ""}
-    asked = question.checked(admin_user, exporter="flights", changelist=selection)
+    asked = spec.checked(admin_user, exporter="flights", changelist=selection)
     monkeypatch.setattr(
         preview, "_number", lambda found, asked: 10 if "ZZ" in str(found.query) else None
     )

@@ -23,11 +23,13 @@ from django_filters import BooleanFilter, FilterSet
 
 from demo.exporters import Flights
 from demo.models import Flight
-from exports import lifecycle, presets, preview, question
+from exports import lifecycle
 from exports.columns import FIELDS
 from exports.exporters import Column, Exporter, registry
 from exports.models import Export, Preset, Status
 from exports.readers import connection as source
+from exports.spec import presets, preview
+from exports.spec import spec as question
 from tests import exporting
 
 pytestmark = pytest.mark.django_db

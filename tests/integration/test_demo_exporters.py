@@ -9,9 +9,9 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import transaction
 
-from exports import query
 from exports.exceptions import InvalidFilter
 from exports.exporters import registry
+from exports.spec import query
 
 pytestmark = pytest.mark.django_db
 

@@ -21,9 +21,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from demo.models import Flight
-from exports import lifecycle, query
+from exports import lifecycle
 from exports.exporters import Exporter, registry
 from exports.models import Export, Preset, Status
+from exports.spec import query
 from notifications import access, inbox, routing, tokens
 from notifications.http import never_compressed
 from notifications.inbox import notify

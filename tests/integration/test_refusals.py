@@ -11,10 +11,10 @@ from django.db.models import F, FloatField, Func, IntegerField, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from demo.models import Flight
-from exports import preview, question
 from exports.engine import keeper
 from exports.exporters import Column, Exporter
 from exports.models import Status
+from exports.spec import preview, spec
 from tests import exporting
 from tests.exporting import log, make_flights, registered, run, start
 
@@ -135,7 +135,7 @@ def test_preview_names_column_and_row(person, file_format):
     expression, problem = next(iter(COLUMNS.values()))
 
     with registered(exporter_with(Column("odd", expression))):
-        found = preview.look(question.checked(person, exporter="odd", format=file_format))
+        found = preview.look(spec.checked(person, exporter="odd", format=file_format))
 
     assert found.problem == f'The column "odd" cannot be made for the row {ODD}: {problem}'
     assert found.count == 30

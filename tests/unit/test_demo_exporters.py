@@ -6,8 +6,8 @@ import pytest
 from django.http import HttpRequest
 
 from demo.exporters import mph
-from exports import query
 from exports.exporters import registry
+from exports.spec import query
 
 FLIGHTS = """
     id date time_hour carrier_id carrier__name flight tailnum origin_id origin__name dest_code

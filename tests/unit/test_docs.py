@@ -14,9 +14,10 @@ from django.core.management.base import BaseCommand
 from django.http import HttpRequest
 
 from demo.accounts import ACCOUNTS
-from exports import health, query
+from exports import health
 from exports.exporters import registry
 from exports.models import Status
+from exports.spec import query
 from notifications import protocol
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 from django.utils import translation
 
-from exports import options
 from exports.exceptions import UnknownColumn, UnknownFormat
 from exports.forms import OptionsForm, StartForm
+from exports.spec import options
 
 
 class Somebody(AnonymousUser):

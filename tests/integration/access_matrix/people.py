@@ -15,8 +15,8 @@ from django.utils import timezone
 from django_celery_results.models import GroupResult, TaskResult
 
 from demo.models import Airline, Airport, Flight, Plane, Weather
-from exports import presets, question
 from exports.models import Export, Preset, Status
+from exports.spec import presets, spec
 from notifications import tokens
 from notifications.access import streams_of
 from notifications.backlog import current_cursor
@@ -133,7 +133,7 @@ def _make_exports(owner: User, team: Group) -> dict[str, Export]:
 
 
 def _make_preset(owner: User) -> Preset:
-    checked = question.checked(owner, exporter="flights", columns=["id"])
+    checked = spec.checked(owner, exporter="flights", columns=["id"])
     return presets.save(checked, "Mine")
 
 

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exports import preview, query, question
 from exports.exceptions import DefinitionError, ExportError, RequestError
 from exports.exporters import registry
 from exports.models import Export
+from exports.spec import preview, query, spec
 from tests.exporting import run, start
 from tests.integration.differential import models, rendering
 from tests.integration.differential.making import NAME
@@ -61,7 +61,7 @@ def result(example: Example, made: Made) -> Refused | Failed | Files:
     if problem := _checked(example):
         return Refused(problem)
     try:
-        asked = question.checked(
+        asked = spec.checked(
             made.user, exporter=NAME, filters=made.filters, changelist=made.changelist
         )
         queryset, columns = query.of(Export(**asked.fields))

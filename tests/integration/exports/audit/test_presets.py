@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group, User
 
-from exports import lifecycle, presets, question, queue
+from exports import lifecycle, queue
 from exports.models import Preset
+from exports.spec import presets, spec
 from tests.trail import BY_ADMIN, BY_PAGE, client_of, entries, the, whence, who
 
 pytestmark = pytest.mark.django_db
@@ -148,5 +149,5 @@ def test_saving_in_a_loop_comes_to_an_end(page, ada, monkeypatch):
 
     assert refused.status_code == 422
     assert "You can save 2 choices an hour. Try again later." in refused.text
-    assert presets.save(question.checked(other, exporter="airports"), "mine").pk
+    assert presets.save(spec.checked(other, exporter="airports"), "mine").pk
     assert lifecycle.request(user=ada, exporter="airports").pk

@@ -16,10 +16,10 @@ from django.db.models import (
     Value,
 )
 
-from exports import changelist, query
 from exports.exceptions import InvalidQueryset, InvalidSelection
 from exports.exporters import Column, registry
 from exports.exporters.joins import number_of_rows
+from exports.spec import changelist, query
 from tests.integration.exports.readers.test_rows import (
     ONLY_POSTGRES,
     READERS,

@@ -8,10 +8,10 @@ import uuid
 import pytest
 from django.db import connection
 
-from exports import preview, question
 from exports.exceptions import RepeatedKey
 from exports.exporters import Exporter
 from exports.readers.plan import key_text, read_key
+from exports.spec import preview, spec
 from tests.exporting import registered
 from tests.integration.exports.readers.test_rows import READERS
 from tests.library_models import (
@@ -149,7 +149,7 @@ def test_preview_says_that_the_keys_of_a_view_repeat(django_user_model):
         columns = ("title", "word")
 
     with registered(Lines):
-        looked = preview.look(question.checked(person, exporter="lines"))
+        looked = preview.look(spec.checked(person, exporter="lines"))
 
     assert '"id" of tests.BookLine is not unique: 2 rows have 1' in looked.problem
     assert looked.sample is None

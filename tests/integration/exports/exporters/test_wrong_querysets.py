@@ -12,8 +12,9 @@ from django.db.models.functions import RowNumber
 from demo.exporters import Flights
 from demo.filters import FlightFilter
 from demo.models import Airport, Flight
-from exports import lifecycle, presets, question
+from exports import lifecycle
 from exports.models import Export
+from exports.spec import presets, spec
 from tests.exporting import make_flights, run, use_folders
 from tests.integration.test_admin import PAGE as LIST_PAGE
 from tests.integration.test_admin import text
@@ -111,7 +112,7 @@ def test_wrong_rows_of_an_exporter_are_refused_behind_a_list(signed_in, wrong):
 
 def test_stored_export_whose_rows_have_become_wrong_says_why(signed_in, person, monkeypatch):
     asked = {"exporter": "flights", "columns": ["id"]}
-    preset = presets.save(question.checked(person, **asked), "mine")
+    preset = presets.save(spec.checked(person, **asked), "mine")
     done = run(lifecycle.claim(lifecycle.request(user=person, **asked).pk, worker="w@tests"))
     waiting = lifecycle.claim(lifecycle.request(user=person, **asked).pk, worker="w@tests")
     monkeypatch.setattr(Flights, "get_queryset", lambda self, user: None)

@@ -13,10 +13,10 @@ from django.db import connection
 from django.db.models import Avg, Count, Exists, F, Max, OuterRef, Q, Subquery, Sum, Window
 from django.db.models.functions import Random, RowNumber
 
-from exports import query
 from exports.exceptions import InvalidQueryset
 from exports.exporters import Column, Exporter
 from exports.exporters.joins import number_of_rows
+from exports.spec import query
 from tests.library_models import (
     Author,
     AuthorShown,

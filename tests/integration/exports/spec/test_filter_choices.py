@@ -8,9 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airline, Airport, Flight
-from exports import lifecycle, query, question, words
+from exports import lifecycle
 from exports.exceptions import InvalidFilter
 from exports.filter_form import FilterFields
+from exports.spec import describe, query, spec
 from tests.asking import flights_by, keys, request_of
 from tests.exporting import make_flights
 
@@ -148,14 +149,14 @@ def test_hidden_choice_is_refused_as_one_that_does_not_exist(person, name, hidde
     with flights_by(Every, get_queryset=own):
         for value in (hidden, missing):
             with pytest.raises(InvalidFilter) as refused:
-                question.checked(person, exporter="narrowed", filters={name: value})
+                spec.checked(person, exporter="narrowed", filters={name: value})
             said[value] = str(refused.value).replace(value, "…")
         export = lifecycle.request(user=person, exporter="narrowed", filters={name: seen})
         found, _ = query.of(export)
 
         assert set(keys(found)) <= {1, 2, 3, 4, 5}
         assert keys(found)
-        assert words.filters(query.permitted(person, "narrowed"), person, {name: seen}, {})
+        assert describe.filters(query.permitted(person, "narrowed"), person, {name: seen}, {})
     assert said[hidden] == said[missing]
 
 

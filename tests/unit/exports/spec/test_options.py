@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from exports import options
 from exports.exceptions import InvalidOption
+from exports.spec import options
 
 # A copy of options.BY_FORMAT: an option in the wrong place there must fail here.
 TAKEN = {

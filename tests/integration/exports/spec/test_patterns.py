@@ -16,8 +16,8 @@ from django.db.models import Case, Count, Exists, F, OuterRef, Q, Subquery, Valu
 from django.db.models.functions import Abs
 
 from demo.models import Flight
-from exports import patterns, question
 from exports.exceptions import InvalidFilter, InvalidSelection
+from exports.spec import patterns, spec
 from tests.asking import flights_by
 from tests.exporting import make_flights, request
 
@@ -65,7 +65,7 @@ def filters_with(name, pattern):
 )
 def test_broken_pattern_of_a_filter_is_refused_in_words(person, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter) as refused:
-        question.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
+        spec.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
 
     assert set(refused.value.problems) == {name}
     assert "regular expression" in str(refused.value)
@@ -76,13 +76,13 @@ def test_broken_pattern_of_a_filter_is_refused_in_words(person, name, pattern):
 @pytest.mark.parametrize("pattern", [ENDLESS, "(a|a)(a|a)", "a{9}", "a?", "a*", "a+"])
 def test_pattern_that_repeats_is_refused_on_sqlite(person, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter, match="on SQLite"):
-        question.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
+        spec.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_plain_pattern_matches(person, name):
     with flights_by(Matching):
-        asked = question.checked(person, exporter="narrowed", filters=filters_with(name, "N[0-9]"))
+        asked = spec.checked(person, exporter="narrowed", filters=filters_with(name, "N[0-9]"))
 
     assert asked.params["filters"]
 
@@ -91,14 +91,14 @@ def test_plain_pattern_matches(person, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_pattern_that_repeats_is_for_postgresql_to_match(person, name):
     with flights_by(Matching):
-        asked = question.checked(person, exporter="narrowed", filters=filters_with(name, ENDLESS))
+        asked = spec.checked(person, exporter="narrowed", filters=filters_with(name, ENDLESS))
 
     assert asked.params["filters"]
 
 
 def test_longest_pattern_is_taken(person):
     with flights_by(Matching):
-        asked = question.checked(person, exporter="narrowed", filters={"number": "N" * 1_000})
+        asked = spec.checked(person, exporter="narrowed", filters={"number": "N" * 1_000})
 
     assert asked.params["filters"]
 
@@ -109,7 +109,7 @@ def test_longest_pattern_is_taken(person):
 def test_pattern_of_the_project_itself_is_let_through(person, letter):
     filters = {"usual": "true", **letter}
     with flights_by(Matching):
-        asked = question.checked(person, exporter="narrowed", filters=filters)
+        asked = spec.checked(person, exporter="narrowed", filters=filters)
 
     assert asked.params["filters"] == filters
 
@@ -203,12 +203,12 @@ def test_search_for_too_many_words_is_refused_before_it_is_made(person, client):
     assert few.status_code == 200
     assert client.get(f"/admin/autocomplete/?{term}").status_code == 400
     with pytest.raises(InvalidSelection, match="32 words"):
-        question.checked(person, exporter="flights", changelist=listed)
+        spec.checked(person, exporter="flights", changelist=listed)
 
 
 def test_value_that_a_filter_cannot_compare_is_refused_in_words(person):
     with flights_by(Matching), pytest.raises(InvalidFilter, match="year 99999 is out of range"):
-        question.checked(person, exporter="narrowed", filters={"year": 99999})
+        spec.checked(person, exporter="narrowed", filters={"year": 99999})
 
 
 @pytest.mark.parametrize("path", ["auth/user/?username", "exports/export/?label"])
@@ -226,7 +226,7 @@ def test_stored_list_with_a_broken_pattern_is_refused(person):
     listed = {"model": "demo.flight", "query": "tailnum__regex=("}
 
     with pytest.raises(InvalidSelection, match="not a regular expression"):
-        question.checked(person, exporter="flights", changelist=listed)
+        spec.checked(person, exporter="flights", changelist=listed)
 
 
 @pytest.mark.only_on("sqlite")

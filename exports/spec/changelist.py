@@ -22,11 +22,11 @@ from django.core.validators import ProhibitNullCharactersValidator
 from django.db import NotSupportedError
 from django.db.models import F
 
-from exports import context, patterns
 from exports.exceptions import InvalidSelection, NotPermitted
 from exports.exporters.joins import resolved
 from exports.exporters.querysets import checked, incomparable
 from exports.i18n.localize import spoken
+from exports.spec import context, patterns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

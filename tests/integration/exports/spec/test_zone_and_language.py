@@ -13,10 +13,11 @@ from django.utils import timezone, translation
 from django.utils.translation import get_language, gettext, gettext_lazy
 
 from demo.models import Flight
-from exports import context, lifecycle, preview, question
+from exports import lifecycle
 from exports.exceptions import InvalidHeader, NotKept
 from exports.exporters import Column, registry
 from exports.models import Export
+from exports.spec import context, preview, spec
 from tests.asking import flights_by, request_of
 from tests.exporting import WORKER, content, make_flights, run
 
@@ -46,7 +47,7 @@ def read_in(person, language):
 
 def written(person, **asked):
     """The lines of an export, and the cells of its preview."""
-    shown = preview.look(question.checked(person, exporter="narrowed", **asked))
+    shown = preview.look(spec.checked(person, exporter="narrowed", **asked))
     export = lifecycle.request(user=person, exporter="narrowed", **asked)
     run(lifecycle.claim(export.pk, worker=WORKER))
     export.refresh_from_db()
@@ -73,7 +74,7 @@ def test_worker_reads_days_in_the_time_zone_of_the_request(person):
     with flights_by(ByDay, columns=columns):
         with timezone.override(ZoneInfo("Asia/Tokyo")):
             kept = context.kept(request_of(person))
-            shown = question.checked(
+            shown = spec.checked(
                 person, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
             )
             export = lifecycle.request(
@@ -146,7 +147,7 @@ def test_time_zone_without_a_name_is_refused(person):
         kept = context.kept(request_of(person))
 
     with flights_by(None), pytest.raises(NotKept, match=r"UTC\+05:00"):
-        question.checked(person, exporter="narrowed", context=kept)
+        spec.checked(person, exporter="narrowed", context=kept)
 
 
 @pytest.mark.usefixtures("late_flights")
@@ -204,9 +205,7 @@ def test_python_column_speaks_the_language_of_the_request(person):
 def test_language_tells_exports_apart_where_files_may_differ(person, attributes, is_one):
     with flights_by(attributes.pop("filterset", None), **attributes):
         prints = {
-            question.checked(
-                person, exporter="narrowed", context=read_in(person, language)
-            ).fingerprint
+            spec.checked(person, exporter="narrowed", context=read_in(person, language)).fingerprint
             for language in ("de", "en")
         }
 
@@ -216,9 +215,9 @@ def test_language_tells_exports_apart_where_files_may_differ(person, attributes,
 def test_headers_that_a_translation_makes_the_same_are_refused(person):
     columns = [Column("id", header=gettext_lazy("Yes")), Column("flight", header="Ja")]
     with flights_by(None, columns=columns):
-        question.checked(person, exporter="narrowed", context=read_in(person, "en"))
+        spec.checked(person, exporter="narrowed", context=read_in(person, "en"))
         with pytest.raises(InvalidHeader, match="Ja"):
-            question.checked(person, exporter="narrowed", context=read_in(person, "de"))
+            spec.checked(person, exporter="narrowed", context=read_in(person, "de"))
 
 
 @pytest.mark.parametrize("header", [7, b"id", ["id"]])

@@ -12,7 +12,6 @@ from django.forms import ModelChoiceField
 from django.test import RequestFactory
 
 from demo.models import Airline, Flight
-from exports import query, question
 from exports.exceptions import (
     InvalidFilter,
     InvalidSelection,
@@ -21,6 +20,7 @@ from exports.exceptions import (
     UnknownExporter,
 )
 from exports.exporters import Exporter, registry
+from exports.spec import query, spec
 from tests.exporting import make_flights, registered, request
 
 pytestmark = pytest.mark.django_db
@@ -337,7 +337,7 @@ def test_a_question_asks_the_database_once_for_what_a_filter_names(
     fields = [made.form.fields[name] for name in filters]
 
     with django_assert_num_queries(2):
-        asked = question.checked(person, exporter="flights", filters=filters)
+        asked = spec.checked(person, exporter="flights", filters=filters)
 
     assert all(isinstance(field, ModelChoiceField) for field in fields)
     assert asked.params == {"filters": filters}
@@ -357,7 +357,7 @@ def test_what_a_method_of_a_filter_refuses_is_refused_when_it_is_asked_for(perso
         columns = ["id"]
 
     with registered(Refused), pytest.raises(InvalidFilter, match="UA is none"):
-        question.checked(person, exporter="refused", filters={"airline": "UA"})
+        spec.checked(person, exporter="refused", filters={"airline": "UA"})
 
 
 def test_no_rows_are_read_before_they_are_asked_for(person, django_assert_num_queries):

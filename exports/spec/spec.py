@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.functional import Promise
 
-from exports import options as format_options
-from exports import query, sizes
 from exports.access import chosen_team
-from exports.context import LANGUAGE, activated, with_language
 from exports.exceptions import UnknownFormat
 from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
 from exports.i18n.labels import in_each_language, shortened
 from exports.i18n.localize import spoken
 from exports.models import Format
+from exports.spec import options as format_options
+from exports.spec import query, sizes
+from exports.spec.context import LANGUAGE, activated, with_language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from exports import lifecycle, presets, question, refusals, sizes
+from exports import lifecycle, refusals
 from exports.exceptions import (
     InvalidFilter,
     NotPermitted,
@@ -22,6 +22,7 @@ from exports.exceptions import (
     TooManyRefusals,
 )
 from exports.models import Export, Preset
+from exports.spec import presets, sizes, spec
 from tests.asking import flights_by
 from tests.exporting import make_flights, put, request
 
@@ -147,9 +148,9 @@ def test_last_choice_never_grows_beyond_the_limit(person, over):
     chosen = {"columns": ["id", "dep_delay"], "headers": headers}
     room = sizes.MAX_PARAMS - sizes.size_of({**chosen, "filters": {"dest": ""}})
     filters = {"dest": "x" * (room + over)}
-    presets.remember(question.checked(person, exporter="flights", filters=filters))
+    presets.remember(spec.checked(person, exporter="flights", filters=filters))
     ticked = {"model": "demo.flight", "query": "", "keys": ["1"]}
-    presets.remember(question.checked(person, exporter="flights", changelist=ticked, **chosen))
+    presets.remember(spec.checked(person, exporter="flights", changelist=ticked, **chosen))
 
     last = presets.last(person, "flights")
 
@@ -220,7 +221,7 @@ def test_body_beyond_the_limit_is_not_read(signed_in, settings):
 )
 def test_filter_with_too_many_values_is_refused(person, value):
     with pytest.raises(InvalidFilter, match=r"1,00[12] values, and may have 1,000 at most"):
-        question.checked(person, exporter="flights", filters={"carrier": value})
+        spec.checked(person, exporter="flights", filters={"carrier": value})
 
 
 @pytest.mark.parametrize(
@@ -261,16 +262,16 @@ class ByValues(django_filters.FilterSet):
 def test_filter_may_have_as_many_values_as_it_says(person, name, values):
     make_flights([1])
     with flights_by(ByValues):
-        assert question.checked(person, exporter="narrowed", filters={name: values(1_000)}).params
+        assert spec.checked(person, exporter="narrowed", filters={name: values(1_000)}).params
         with pytest.raises(InvalidFilter, match="it has 1,001 values, and may have 1,000 at most"):
-            question.checked(person, exporter="narrowed", filters={name: values(1_001)})
+            spec.checked(person, exporter="narrowed", filters={name: values(1_001)})
 
 
 def test_each_value_of_a_list_is_checked(person):
     with flights_by(ByValues):
         filters = {"moments": "2013-01-01T10:00Z,0001-01-01T00:00+14:00"}
         with pytest.raises(InvalidFilter, match="the date is out of range"):
-            question.checked(person, exporter="narrowed", filters=filters)
+            spec.checked(person, exporter="narrowed", filters=filters)
 
 
 # -- Lists do not load what was asked for -----------------------------------------------------
@@ -283,7 +284,7 @@ LISTS = ["/exports/", "/api/v1/exports", "/admin/exports/export/", "/exports/new
 def test_list_does_not_load_what_was_asked_for(person, signed_in, url):
     put(request(person), "succeeded")
     request(person)
-    presets.save(question.checked(person, exporter="flights"), "all")
+    presets.save(spec.checked(person, exporter="flights"), "all")
     signed_in.get(url)
 
     with CaptureQueriesContext(connection) as asked:

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airport, Flight
-from exports import query, words
 from exports.exporters import Exporter
 from exports.filter_form import FilterFields
+from exports.spec import describe, query
 from tests.asking import request_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]
@@ -98,12 +98,12 @@ def _airports():
     ids=str,
 )
 def test_each_filter_says_what_it_narrows(filters, phrase):
-    assert words.filters(Everything(), PERSON, filters, {}) == [phrase]
+    assert describe.filters(Everything(), PERSON, filters, {}) == [phrase]
 
 
 @pytest.mark.parametrize("filters", [{"late": "unknown"}, {"tailnum": ""}, {"season": ""}], ids=str)
 def test_what_narrows_nothing_is_not_said(filters):
-    assert words.filters(Everything(), PERSON, filters, {}) == []
+    assert describe.filters(Everything(), PERSON, filters, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_is_not_chosen_is_not_stated(filters, stated):
 
 def test_of_another_tables_rows_only_those_that_are_chosen_are_read():
     with CaptureQueriesContext(connection) as queries:
-        words.filters(Everything(), PERSON, {"dest": "IAH"}, {})
+        describe.filters(Everything(), PERSON, {"dest": "IAH"}, {})
 
     assert all("WHERE" in each["sql"] for each in queries)
 

@@ -9,9 +9,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from demo.admin import FlightAdmin
 from demo.models import Flight
-from exports import context, lifecycle, query, question
+from exports import lifecycle
 from exports.exceptions import NotKept
 from exports.models import Export
+from exports.spec import context, query, spec
 from tests.asking import keys, request_of
 from tests.exporting import WORKER, make_flights, run
 
@@ -56,7 +57,7 @@ def by_tenant(monkeypatch):
 @pytest.mark.usefixtures("flights", "by_tenant")
 def test_list_that_needs_more_of_the_request_is_refused(person):
     with pytest.raises(NotKept, match=r"request\.tenant.*EXPORTS_REQUEST_CONTEXT"):
-        question.checked(person, exporter="flights", changelist=LIST)
+        spec.checked(person, exporter="flights", changelist=LIST)
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
@@ -158,7 +159,7 @@ def test_refusal_that_is_caught_is_a_refusal_all_the_same(person, monkeypatch):
     monkeypatch.setitem(admin.site._registry, Flight, Guessing(Flight, admin.site))
 
     with pytest.raises(NotKept, match=r"request\.tenant"):
-        question.checked(person, exporter="flights", changelist=LIST)
+        spec.checked(person, exporter="flights", changelist=LIST)
 
 
 def test_refusal_that_becomes_another_error_is_a_refusal_all_the_same():
@@ -222,8 +223,8 @@ def test_value_that_is_no_json_is_the_mistake_of_the_project(person, settings, t
     ("keeper", "problem"),
     [
         ("nowhere.Context", "nowhere"),
-        ("exports.context.Nothing", "Nothing"),
-        ("exports.context.Protocol", "Protocol"),
+        ("exports.spec.context.Nothing", "Nothing"),
+        ("exports.spec.context.Protocol", "Protocol"),
         ("builtins.dict", "save"),
     ],
 )

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError, connections
 from django.db.models import F
 
-from exports import context, query
 from exports.conf import conf
 from exports.exceptions import ExportError, TookTooLong
 from exports.exporters import registry
@@ -33,6 +32,7 @@ from exports.readers.connection import Source, limited
 from exports.readers.plan import Range, refuse_repeated
 from exports.readers.projection import project, selected
 from exports.readers.retries import is_curable, refusal
+from exports.spec import context, query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from exports.formats.kinds import Field, Page
-    from exports.question import Question
+    from exports.spec.spec import Question
 
 ROWS = 20
 SECONDS = 3.0

@@ -7,11 +7,12 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from exports import lifecycle, rights
+from exports import lifecycle
 from exports.engine import keeper, runner
 from exports.exceptions import NotPermitted
 from exports.files import storage
 from exports.models import Export, Status
+from exports.spec import rights
 from notifications import tokens
 from tests import exporting
 from tests.exporting import content, events, left_in, lose, make_flights, registered, run, start

@@ -7,9 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from demo.models import Airline
-from exports import lifecycle, query, question
+from exports import lifecycle
 from exports.exceptions import InvalidFilter, InvalidQueryset
 from exports.models import Export
+from exports.spec import query, spec
 from tests.asking import flights_by, keys
 from tests.exporting import make_flights
 
@@ -47,7 +48,7 @@ def test_filterset_scopes_rows_when_no_filter_is_given(person):
         narrowed = lifecycle.request(user=person, exporter="narrowed", filters={"carrier": "UA"})
         assert keys(query.of(narrowed)[0]) == list(range(1, 8))
         with pytest.raises(InvalidFilter):
-            question.checked(person, exporter="narrowed", filters={"carrier": "B6"})
+            spec.checked(person, exporter="narrowed", filters={"carrier": "B6"})
 
 
 @pytest.mark.usefixtures("flights")
@@ -90,8 +91,8 @@ def test_required_filter_that_is_missing_is_refused_at_its_field(person):
 
     with flights_by(Required):
         with pytest.raises(InvalidFilter) as refused:
-            question.checked(person, exporter="narrowed")
-        asked = question.checked(person, exporter="narrowed", filters={"flight": 3})
+            spec.checked(person, exporter="narrowed")
+        asked = spec.checked(person, exporter="narrowed", filters={"flight": 3})
 
     assert set(refused.value.problems) == {"flight"}
     assert asked.params["filters"] == {"flight": 3}
@@ -122,7 +123,7 @@ def test_scope_that_is_no_queryset_is_a_problem_of_the_api(person, client):
         )
         page = client.post("/exports/new/narrowed/", {"format": "csv"})
         with pytest.raises(InvalidQueryset):
-            question.checked(person, exporter="narrowed")
+            spec.checked(person, exporter="narrowed")
 
     assert started.status_code == 422
     assert "Narrowed.get_queryset() returns NoneType" in started.json()["detail"]

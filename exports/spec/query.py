@@ -18,7 +18,6 @@ from django.db import NotSupportedError
 from django.http import QueryDict
 from django.utils import translation
 
-from exports import changelist, context, filter_choices, patterns, sizes
 from exports.exceptions import (
     InvalidFilter,
     InvalidHeader,
@@ -39,6 +38,7 @@ from exports.exporters.querysets import (
     narrowable,
 )
 from exports.i18n.localize import complaint, spoken, together
+from exports.spec import changelist, context, filter_choices, patterns, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

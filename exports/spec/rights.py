@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exports import changelist, query
 from exports.exceptions import NotPermitted, RequestError
 from exports.i18n.localize import spoken
 from exports.models import Export
+from exports.spec import changelist, query
 from notifications.access import teams_of
 
 if TYPE_CHECKING:

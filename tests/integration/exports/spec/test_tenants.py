@@ -11,9 +11,10 @@ from django.core.management import CommandError, call_command
 from django.urls import clear_url_caches
 
 from demo.models import Flight
-from exports import lifecycle, presets, query
+from exports import lifecycle
 from exports.exceptions import NotKept
 from exports.models import Export, Preset
+from exports.spec import presets, query
 from tests.exporting import WORKER, content, make_flights, registered, run
 from tests.tenancy.requests import TENANT, keys_of
 from tests.tenancy.scopes import TenantFlightAdmin, TenantFlights

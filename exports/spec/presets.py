@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils.translation import gettext as _
 
-from exports import sizes
 from exports.audit.record import has_saved_often, record_saved_preset
 from exports.exceptions import InvalidPreset
 from exports.models import Preset
+from exports.spec import sizes
 from notifications.access import teams_of
 from notifications.writing import atomic
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-    from exports.question import Question
+    from exports.spec.spec import Question
 
 # For each user. A list that nobody can look through helps nobody.
 MOST = 100
