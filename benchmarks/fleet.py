@@ -33,8 +33,8 @@ Seconds = dict[str, list[float]]  # what was done, and how long each time of it 
 
 def ticking(export_id: str, seconds: float) -> Seconds:
     """A worker that holds an export reports for `seconds`, as often as one does."""
-    from exports import parts
     from exports.engine.progress import INTERVAL, Ticker
+    from exports.lifecycle import parts
     from exports.models import Export
 
     export = Export.objects.select_related("owner", "team").get(pk=export_id)
@@ -58,7 +58,7 @@ def ticking(export_id: str, seconds: float) -> Seconds:
 
 def helping(export_id: str, number: int) -> Seconds:
     """A worker that helps takes parts until there are none, and has each done at once."""
-    from exports import parts
+    from exports.lifecycle import parts
     from exports.models import Export
 
     export = Export.objects.get(pk=export_id)

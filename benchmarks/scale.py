@@ -114,7 +114,7 @@ def one_report(export: Export) -> tuple[int, str]:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from exports import parts
+    from exports.lifecycle import parts
 
     part = parts.claim(export)
     with CaptureQueriesContext(connection) as queries:
@@ -128,7 +128,7 @@ def one_report(export: Export) -> tuple[int, str]:
 
 def parts_rows(workers: int, count: int) -> list[Row]:
     """All workers take the parts of one export, and have each done at once."""
-    from exports import parts
+    from exports.lifecycle import parts
 
     say(f"{workers} workers take {count:,} parts of one export")
     export = running("many", parts=count)
@@ -158,7 +158,8 @@ def queue_rows(count: int) -> list[Row]:
     from django.db import connection
     from django.utils import timezone
 
-    from exports import lifecycle, queue, turns
+    from exports import lifecycle
+    from exports.lifecycle import fairness, queue
     from exports.models import Export, Status
     from exports.snapshot import queue_position
 
@@ -190,8 +191,8 @@ def queue_rows(count: int) -> list[Row]:
     ask = partial(lifecycle.request, exporter="flights")
     request = [timed(partial(ask, user=person))[0] for person in people]
     position = [timed(lambda: queue_position(last))[0] for _ in range(20)]
-    waits = [timed(turns.somebody_waits)[0] for _ in range(20)]
-    gives_way = [timed(turns.more_wait_than_helpers_make_room_for)[0] for _ in range(20)]
+    waits = [timed(fairness.somebody_waits)[0] for _ in range(20)]
+    gives_way = [timed(fairness.more_wait_than_helpers_make_room_for)[0] for _ in range(20)]
     claimed = list(waiting[:50])
     claims = [timed(partial(lifecycle.claim, each.pk, worker="one"))[0] for each in claimed]
     expire(claimed, ahead=True)
@@ -238,7 +239,7 @@ def user(name: str) -> Any:
 def running(owner: str, *, parts: int) -> Export:
     """An export that a worker holds, planned in so many parts."""
     from exports import lifecycle
-    from exports import parts as planned
+    from exports.lifecycle import parts as planned
     from exports.models import Export, Part
 
     export = Export.objects.create(owner=user(owner), exporter="flights", label="Flights")
@@ -253,7 +254,7 @@ def running(owner: str, *, parts: int) -> Export:
 
 def expire(exports: Sequence[Export], *, ahead: bool = False) -> None:
     """Their workers have not been heard of for a long time; or will be `ahead`, for as long."""
-    from exports.leases import Now
+    from exports.lifecycle.leases import Now
     from exports.models import Export, Part
 
     gone = Now() + timedelta(hours=1 if ahead else -1)

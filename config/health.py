@@ -14,8 +14,9 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
 from config.supply import supply
-from exports import health, room
+from exports import health
 from exports.health import NotWell
+from exports.lifecycle import room
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,10 +19,11 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_POST
 
-from exports import lifecycle, refusals
+from exports import lifecycle
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
 from exports.forms import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
+from exports.lifecycle import refusals
 from exports.spec import context, describe, presets, preview, query, spec
 from notifications.access import teams_of
 from notifications.http import SeeOther, user_of

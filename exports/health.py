@@ -31,9 +31,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
 from django.utils import timezone
 
-from exports import queue, room
 from exports.conf import conf
-from exports.leases import Now
+from exports.lifecycle import queue, room
+from exports.lifecycle.leases import Now
 from exports.models import HELD, Export, Status
 from notifications import push, watchdog
 from notifications.clock import SECONDS

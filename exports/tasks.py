@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from celery import shared_task
 from celery.signals import beat_init
 
-from exports import lifecycle, prune, queue
+from exports import lifecycle
 from exports.conf import conf
 from exports.engine import helping, runner
 from exports.exceptions import LostRace
+from exports.lifecycle import prune, queue
 from notifications import prune as events
 from notifications import token_warnings
 from notifications.audit import prune as audit

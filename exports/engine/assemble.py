@@ -6,11 +6,11 @@ import hashlib
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any
 
-from exports import parts
 from exports.exceptions import WrongCount
 from exports.files import storage
 from exports.files.checksum import CRC32
 from exports.i18n.message import Sentence
+from exports.lifecycle import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils import translation
 
-from exports import parts
 from exports.conf import conf
 from exports.engine.garbage import rarely_collected
 from exports.exceptions import LostRace, Unwritable
@@ -17,6 +16,7 @@ from exports.files import storage
 from exports.files.checksum import CRC32
 from exports.formats import writer_class
 from exports.formats.base import Options
+from exports.lifecycle import parts
 from exports.readers import blame, copy, rows
 from exports.readers.connection import Source
 from exports.readers.plan import Range, plan, read_key

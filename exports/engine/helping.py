@@ -10,11 +10,11 @@ import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from exports import parts, queue, room, turns
 from exports.engine.extract import Extractor
 from exports.engine.keeper import Keeper
 from exports.engine.progress import Ticker
 from exports.exceptions import LostRace, NoRoom
+from exports.lifecycle import fairness, parts, queue, room
 from exports.log import capture
 from exports.models import Consistency, Export, Part, Status
 
@@ -80,7 +80,7 @@ class _Helper:
         room.check_disk()
         with closing(Extractor(self._export)) as extractor:
             self._keeper.interrupt = extractor.source.interrupt
-            part = None if turns.somebody_waits() else self._claim()
+            part = None if fairness.somebody_waits() else self._claim()
             while part is not None:
                 self._part = part
                 following = extractor.extract(part, self._turn, self._claim)
@@ -90,7 +90,7 @@ class _Helper:
                 self._keeper.remove(part)
                 parts.log_helping(part, lines=self._log.take())
                 room.check_disk()
-                part = None if turns.somebody_waits() else following
+                part = None if fairness.somebody_waits() else following
 
     def let_go(self) -> None:
         """Open what was not finished."""

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, connections
 
-from exports import parts
 from exports.conf import conf
 from exports.exceptions import NotPermitted
+from exports.lifecycle import parts
 from exports.models import Export, Status
 from exports.spec import rights
 

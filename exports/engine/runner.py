@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports import lifecycle, limits, parts, queue, room, turns
+from exports import lifecycle
 from exports.conf import conf
 from exports.engine.assemble import assemble
 from exports.engine.extract import Extractor
@@ -25,7 +25,8 @@ from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, NotPermitt
 from exports.files import storage
 from exports.i18n import localize
 from exports.i18n.message import Sentence
-from exports.leases import Now
+from exports.lifecycle import fairness, limits, parts, queue, room
+from exports.lifecycle.leases import Now
 from exports.log import capture
 from exports.models import Consistency, Export, Part, Stage, Status, Wait
 from exports.readers import recount
@@ -253,7 +254,7 @@ class _Run:
         if not self._shares or parallel <= 0 or now - self._asked_for_help < ASK_SECONDS:
             return
         self._asked_for_help = now
-        if wanted := turns.helpers_wanted(self._export, parallel):
+        if wanted := fairness.helpers_wanted(self._export, parallel):
             queue.ask_for_help(self._export.pk, wanted)
 
     def _wait_for_helpers(self) -> None:
@@ -264,7 +265,7 @@ class _Run:
     def _give_way(self) -> None:
         # A moment that is given up is gone: the export would begin anew each time.
         keeps_on = not self._shares or self._export.consistency == Consistency.SNAPSHOT
-        if not keeps_on and turns.more_wait_than_helpers_make_room_for():
+        if not keeps_on and fairness.more_wait_than_helpers_make_room_for():
             raise _HandOver("Others wait for a worker. The export goes on after them.")
 
     def _assemble(self, extractor: Extractor) -> None:

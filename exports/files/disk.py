@@ -1,6 +1,6 @@
 """Free space on the file systems of the storage and of the work directory.
 
-A bucket does not say how much space it has, so for buckets only quotas hold (`exports.room`).
+A bucket does not say how much space it has, so for buckets only quotas hold (`exports.lifecycle.room`).
 """
 
 from __future__ import annotations

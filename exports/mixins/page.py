@@ -22,12 +22,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from exports import lifecycle, refusals
+from exports import lifecycle
 from exports.exceptions import InvalidSelection, NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
 from exports.forms import ChoiceForm
 from exports.http import over_limit, told_if_under_way
+from exports.lifecycle import refusals
 from exports.mixins import words
 from exports.spec import changelist, presets, preview, spec
 from notifications.access import teams_of

@@ -9,8 +9,8 @@ import pytest
 from django_celery_results.models import TaskResult
 
 from config.celery import app
+from exports.lifecycle.queue import HELP, RUN
 from exports.models import Export, Status
-from exports.queue import HELP, RUN
 from tests.waiting import wait_until
 
 ORDERS = {

@@ -11,7 +11,7 @@ from django.db.models import F
 from playwright.sync_api import expect
 
 from exports import lifecycle
-from exports.announce import announce
+from exports.lifecycle.announce import announce
 from exports.models import Export, Stage, Status
 from exports.snapshot import reload
 from tests.elsewhere import elsewhere

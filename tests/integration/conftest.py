@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import translation
 
-from exports import refusals
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,6 +21,8 @@ def _pushes_arrive(valkey: Valkey) -> None:
 @pytest.fixture(autouse=True)
 def _no_refusal_is_remembered() -> None:
     """This process counts refusals by the key of the user, which tests share."""
+    from exports.lifecycle import refusals  # Needs the apps, which are loaded only now.
+
     refusals.clear()
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from exports.admin import inlines
-from exports.announce import announce
+from exports.lifecycle.announce import announce
 from exports.models import Download, Export, Part, PartStatus, Status, TaskRun
 from notifications import backlog
 

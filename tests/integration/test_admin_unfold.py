@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from exports import lifecycle
-from exports.announce import announce
+from exports.lifecycle.announce import announce
 from exports.models import Export, Part, Status
 from tests import flights
 from tests.services.waybill import HOST

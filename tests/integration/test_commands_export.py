@@ -13,9 +13,10 @@ from django.db import OperationalError, connections
 from django.utils import timezone
 
 from demo.models import Flight
-from exports import lifecycle, queue, turns
+from exports import lifecycle
 from exports.engine import extract, runner
 from exports.exporters import Column, Exporter
+from exports.lifecycle import fairness, queue
 from exports.management import following, output
 from exports.management.progress import Lines
 from exports.models import Export
@@ -309,8 +310,8 @@ def test_it_asks_no_worker_for_help_and_makes_room_for_none(settings, monkeypatc
     settings.EXPORTS_PART_ROWS = 5
     settings.EXPORTS_TURN_SECONDS = 0
     asked = []
-    monkeypatch.setattr(turns, "helpers_wanted", lambda *_: 2)
-    monkeypatch.setattr(turns, "more_wait_than_helpers_make_room_for", lambda: True)
+    monkeypatch.setattr(fairness, "helpers_wanted", lambda *_: 2)
+    monkeypatch.setattr(fairness, "more_wait_than_helpers_make_room_for", lambda: True)
     monkeypatch.setattr(queue, "ask_for_help", lambda *arguments: asked.append(arguments))
     # Given back, it would be followed for ever.
     monkeypatch.setattr(queue, "enqueue", lambda pk: lifecycle.cancel(Export.objects.get(pk=pk)))

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from exports import queue
+from exports.lifecycle import queue
 from tests.exporting import lose, request, start
 
 pytestmark = pytest.mark.django_db

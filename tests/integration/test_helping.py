@@ -10,9 +10,10 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import connection
 
-from exports import lifecycle, parts, turns
+from exports import lifecycle
 from exports.engine import helping, keeper, runner
 from exports.engine.progress import Ticker
+from exports.lifecycle import fairness, parts
 from exports.models import Export, Part, Status
 from tests import exporting
 from tests.exporting import (
@@ -262,8 +263,8 @@ def test_nobody_helps_before_the_moment_is_kept_that_all_is_read_at(person):
 def messages(monkeypatch):
     """What the broker says how many wait: `messages["exports"] = 1`."""
     found = {"exports": 0, "exports-help": 0}
-    monkeypatch.setattr(turns.queue, "waiting", found.get)
-    monkeypatch.setattr(turns, "_rests_until", 0.0)
+    monkeypatch.setattr(fairness.queue, "waiting", found.get)
+    monkeypatch.setattr(fairness, "_rests_until", 0.0)
     return found
 
 
@@ -327,26 +328,26 @@ def test_no_more_help_is_asked_for_than_there_are_parts_and_workers_on_the_way(p
     new = [Part(export=export, number=n, upto_key=str(n), rows=1) for n in range(1, 5)]
     parts.save_plan(export, new, 4)
 
-    assert turns.helpers_wanted(export, 10) == 3
-    assert turns.helpers_wanted(export, 2) == 2
+    assert fairness.helpers_wanted(export, 10) == 3
+    assert fairness.helpers_wanted(export, 2) == 2
     messages["exports-help"] = 1
-    assert turns.helpers_wanted(export, 2) == 1
+    assert fairness.helpers_wanted(export, 2) == 1
     parts.claim(export, helper=HELPER)
-    assert turns.helpers_wanted(export, 2) == 0
+    assert fairness.helpers_wanted(export, 2) == 0
     messages["exports-help"] = 0
-    assert turns.helpers_wanted(export, 2) == 1
+    assert fairness.helpers_wanted(export, 2) == 1
     request(person, label="waits")
-    assert turns.helpers_wanted(export, 2) == 0
+    assert fairness.helpers_wanted(export, 2) == 0
 
 
 def test_a_broker_that_does_not_answer_is_not_asked_after_each_part(person, monkeypatch):
     asked = []
-    monkeypatch.setattr(turns, "_rests_until", 0.0)
-    monkeypatch.setattr(turns.queue, "waiting", asked.append)
+    monkeypatch.setattr(fairness, "_rests_until", 0.0)
+    monkeypatch.setattr(fairness.queue, "waiting", asked.append)
     export = start(person)
     new = [Part(export=export, number=n, upto_key=str(n), rows=1) for n in range(1, 5)]
     parts.save_plan(export, new, 4)
 
-    assert [turns.helpers_wanted(export, 2) for _ in range(5)] == [0] * 5
+    assert [fairness.helpers_wanted(export, 2) for _ in range(5)] == [0] * 5
 
     assert asked == ["exports-help"]

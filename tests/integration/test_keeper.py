@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from exports import lifecycle, parts
+from exports import lifecycle
 from exports.engine.keeper import Keeper
+from exports.lifecycle import parts
 from exports.models import Export, Part
 from exports.readers.connection import Source
 from tests.waiting import wait_until

@@ -15,11 +15,12 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import OperationalError
 
 from demo.models import Flight
-from exports import lifecycle, parts
+from exports import lifecycle
 from exports.engine import extract, keeper, runner
 from exports.engine.progress import Rate, Ticker
 from exports.exporters import Column, Exporter
 from exports.files import storage
+from exports.lifecycle import parts
 from exports.models import Export, Part, Status
 from notifications.models import Event, Retained, Stream
 from tests import exporting

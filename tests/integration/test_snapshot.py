@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from exports import lifecycle, parts
+from exports import lifecycle
+from exports.lifecycle import parts
 from exports.models import Export, Status
 from exports.snapshot import snapshot
 from tests.exporting import put, request, retained, start

@@ -161,7 +161,7 @@ def doors_to_work(found: Iterable[Import]) -> list[str]:
 
 def names_celery(found: Iterable[Import]) -> list[str]:
     # Health only asks who is there.
-    allowed = ("exports.queue", "exports.tasks", "exports.health", "config")
+    allowed = ("exports.lifecycle.queue", "exports.tasks", "exports.health", "config")
     return [
         str(each)
         for each in found
@@ -335,7 +335,10 @@ def test_a_view_that_runs_an_export_is_found() -> None:
 
 
 def test_a_second_door_to_celery_is_found() -> None:
-    modules = {"exports.views": "from celery import current_app", "exports.queue": "import celery"}
+    modules = {
+        "exports.views": "from celery import current_app",
+        "exports.lifecycle.queue": "import celery",
+    }
 
     assert names_celery(imports(modules)) == ["exports.views:1 imports celery"]
 
@@ -360,7 +363,7 @@ def test_a_second_writer_of_statuses_is_found() -> None:
         len(writes_status({"exports.views": "Export.objects.filter(pk=1).update(status=x)"})) == 1
     )
     assert len(writes_status({"exports.views": "Export(status=x)"})) == 1
-    assert writes_status({"exports.parts": "part.update(status=PartStatus.DONE)"}) == []
+    assert writes_status({"exports.lifecycle.parts": "part.update(status=PartStatus.DONE)"}) == []
     assert writes_status({"exports.views": "Export.objects.filter(status=x)"}) == []
 
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from exports.conf import conf
 from exports.exceptions import StorageFailed
-from exports.prune import prune
+from exports.lifecycle.prune import prune
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

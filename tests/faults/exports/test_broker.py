@@ -7,7 +7,8 @@ import time
 import pytest
 from django_celery_results.models import TaskResult
 
-from exports import lifecycle, queue
+from exports import lifecycle
+from exports.lifecycle import queue
 from exports.models import Export, Status
 from tests.waiting import wait_until
 

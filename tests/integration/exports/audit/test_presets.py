@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group, User
 
-from exports import lifecycle, queue
+from exports import lifecycle
+from exports.lifecycle import queue
 from exports.models import Preset
 from exports.spec import presets, spec
 from tests.trail import BY_ADMIN, BY_PAGE, client_of, entries, the, whence, who

@@ -13,8 +13,9 @@ from django.db import transaction
 from django.test import AsyncClient
 from django.utils import timezone
 
-from exports import lifecycle, prune, queue
+from exports import lifecycle
 from exports.engine import runner
+from exports.lifecycle import prune, queue
 from exports.models import Export, Status
 from notifications import publish, tokens
 from notifications.models import AuditEntry

@@ -25,10 +25,10 @@ from django.core.files.storage import default_storage, storages
 from django.test import AsyncClient, Client
 
 from config.storage import from_url
-from exports import prune
 from exports.exceptions import StorageFailed
 from exports.files import s3 as bucket
 from exports.files import storage as store
+from exports.lifecycle import prune
 from exports.models import Download, Export, Status
 from tests.exporting import file_with, left_in, log, make_flights, request, run, start
 from tests.services import s3 as service

@@ -13,10 +13,11 @@ from django.utils.functional import lazy
 from pydantic_core import PydanticKnownError
 
 from demo.models import Airline
-from exports import lifecycle, parts
+from exports import lifecycle
 from exports.exceptions import InvalidFilter, LostRace
 from exports.i18n import localize
 from exports.i18n.message import Sentence
+from exports.lifecycle import parts
 from exports.models import Export, Status
 from notifications import problems
 from notifications.models import Event

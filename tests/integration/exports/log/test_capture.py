@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from demo.models import Flight
 from exports import lifecycle
-from exports.announce import announce, capped
 from exports.exporters import Column, Exporter
+from exports.lifecycle.announce import announce, capped
 from exports.log import capture
 from tests.exporting import WORKER, events, go_on, log, lose, make_flights, registered, request, run
 

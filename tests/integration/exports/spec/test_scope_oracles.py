@@ -18,8 +18,8 @@ from django import forms
 from django.contrib.auth.models import Permission, User
 
 from demo.models import Airline, Airport, Flight
-from exports import refusals
 from exports.exporters import Column
+from exports.lifecycle import refusals
 from exports.models import Export, Preset
 from notifications.models import Stream
 from tests.asking import flights_by

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from exports import lifecycle, refusals
+from exports import lifecycle
 from exports.exceptions import (
     InvalidFilter,
     NotPermitted,
@@ -21,6 +21,7 @@ from exports.exceptions import (
     TooManyExports,
     TooManyRefusals,
 )
+from exports.lifecycle import refusals
 from exports.models import Export, Preset
 from exports.spec import presets, sizes, spec
 from tests.asking import flights_by

@@ -232,7 +232,7 @@ def test_whatever_may_end_an_export_is_a_sentence():
         if name in found or name.startswith("exports.engine")
     }
 
-    assert {"exports.limits", "exports.spec.query", "exports.spec.changelist"} <= found
+    assert {"exports.lifecycle.limits", "exports.spec.query", "exports.spec.changelist"} <= found
     assert untranslatable(work) == []
 
 

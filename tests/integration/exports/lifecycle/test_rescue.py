@@ -9,8 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from exports import lifecycle, parts, queue
+from exports import lifecycle
 from exports.exceptions import LostRace
+from exports.lifecycle import parts, queue
 from exports.models import Export, Part, PartStatus, Status
 from tests.at_once import at_once
 from tests.exporting import events, log, lose, put, request, retained, start

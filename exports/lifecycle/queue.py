@@ -12,7 +12,7 @@ from celery import current_app
 from celery.signals import worker_shutting_down
 from kombu.exceptions import KombuError, OperationalError
 
-from exports.leases import Now
+from exports.lifecycle.leases import Now
 from exports.models import Export
 
 if TYPE_CHECKING:

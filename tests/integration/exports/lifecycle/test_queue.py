@@ -11,7 +11,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from exports import lifecycle, queue
+from exports import lifecycle
+from exports.lifecycle import queue
 from exports.models import Export, Status, TaskRun
 from tests import exporting, flights
 from tests.exporting import file_with, log, make_flights, put, request

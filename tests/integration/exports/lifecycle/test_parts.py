@@ -9,8 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from exports import lifecycle, parts
+from exports import lifecycle
 from exports.exceptions import Fenced, Stopped
+from exports.lifecycle import parts
 from exports.models import Export, Part, PartStatus, Status
 from notifications.models import Event, Retained, Stream
 from tests.exporting import events, log, put, retained, start

@@ -16,8 +16,6 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from exports import limits, parts, queue, refusals, room
-from exports.announce import announce, capped, counted
 from exports.audit.record import record_action, record_start
 from exports.conf import conf
 from exports.exceptions import (
@@ -31,7 +29,9 @@ from exports.exceptions import (
 )
 from exports.i18n.localize import recalled, written
 from exports.i18n.message import Sentence
-from exports.leases import Now, until
+from exports.lifecycle import limits, parts, queue, refusals, room
+from exports.lifecycle.announce import announce, capped, counted
+from exports.lifecycle.leases import Now, until
 from exports.models import FINAL, HELD, MOVES, Export, Part, Stage, Status, TaskRun, Wait
 from exports.snapshot import NAMED, reload
 from exports.spec import spec

@@ -15,11 +15,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from exports import health, lifecycle, queue, room
+from exports import health, lifecycle
 from exports.engine import runner
 from exports.engine.progress import Ticker
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge, Waits
 from exports.files import disk
+from exports.lifecycle import queue, room
 from exports.models import FINAL, Export, Part, PartStatus, Status
 from exports.snapshot import snapshot
 from tests import exporting
@@ -337,13 +338,13 @@ def test_page_and_card_say_that_an_export_waits_for_room(person, client):
 
 
 def test_queued_export_that_waits_for_room_takes_no_turn(person):
-    from exports import turns
+    from exports.lifecycle import fairness
 
     put(request(person), Status.QUEUED, waits_for="space")
 
-    assert not turns.somebody_waits()
+    assert not fairness.somebody_waits()
     request(person)
-    assert turns.somebody_waits()
+    assert fairness.somebody_waits()
 
 
 def test_export_needs_room_for_what_its_parts_are_joined_to(person, settings):
@@ -580,7 +581,7 @@ def test_log_of_an_export_is_limited_in_bytes(person, settings):
     export = start(person)
     for _ in range(3):
         lines = [{"level": "INFO", "message": "x" * 4_000, "logger": "a"}] * 3
-        from exports import parts
+        from exports.lifecycle import parts
 
         parts.tick(export, lines=lines)
 

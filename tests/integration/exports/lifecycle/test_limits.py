@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from demo.models import Flight
-from exports import lifecycle, limits, queue
+from exports import lifecycle
 from exports.exceptions import TooLarge, TooManyExports, TooManyRequests
 from exports.exporters import Exporter
+from exports.lifecycle import limits, queue
 from exports.models import FINAL, Export, Status
 from tests.at_once import at_once
 from tests.exporting import put, registered, request

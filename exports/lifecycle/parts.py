@@ -12,9 +12,9 @@ from django.db import connections
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Greatest
 
-from exports.announce import announce, append_lines, capped, counted
 from exports.exceptions import Fenced, LostRace, Stopped
-from exports.leases import Now, until
+from exports.lifecycle.announce import announce, append_lines, capped, counted
+from exports.lifecycle.leases import Now, until
 from exports.models import HELD, Export, Part, PartStatus, Stage, Status
 from exports.snapshot import reload
 from notifications.writing import atomic

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from exports import queue
-from exports.leases import Now
+from exports.lifecycle import queue
+from exports.lifecycle.leases import Now
 from exports.models import Export, Part, PartStatus, Status, Wait
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from django.utils import timezone
 from exports.audit.record import record_action
 from exports.exceptions import StorageFailed
 from exports.files import storage
-from exports.leases import Now
+from exports.lifecycle.leases import Now
 from exports.models import FINAL, Export, Part, Status
 from notifications.audit.actions import Action
 from notifications.models import Stream

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from exports import lifecycle, queue
+from exports import lifecycle
 from exports.exceptions import (
     Fenced,
     IllegalMove,
@@ -25,6 +25,7 @@ from exports.exceptions import (
     UnknownExporter,
     UnknownFormat,
 )
+from exports.lifecycle import queue
 from exports.models import Export, Part, PartStatus, Status, TaskRun
 from notifications.models import Event, Stream
 from tests import exporting
@@ -148,7 +149,7 @@ def test_a_move_whose_event_cannot_be_stored_is_not_made(person, monkeypatch):
     def refuse(*_, **__):
         raise LookupError("no room")
 
-    monkeypatch.setattr("exports.announce.publish.append", refuse)
+    monkeypatch.setattr("notifications.publish.append", refuse)
     with pytest.raises(LookupError):
         lifecycle.cancel(export)
 

@@ -17,12 +17,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from exports import figures
-from exports.announce import announce
 from exports.conf import conf
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge
 from exports.files import disk
 from exports.i18n.message import Sentence
-from exports.leases import Now
+from exports.lifecycle.announce import announce
+from exports.lifecycle.leases import Now
 from exports.models import HELD, Export, Part, PartStatus, Status, Wait
 from exports.snapshot import reload
 from notifications.writing import atomic

@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, transaction
 
-from exports import lifecycle, limits, queue
+from exports import lifecycle
+from exports.lifecycle import limits, queue
 from exports.models import FINAL, Export, Status
 from tests.at_once import at_once
 from tests.exporting import events, put

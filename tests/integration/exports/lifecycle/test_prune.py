@@ -14,8 +14,9 @@ from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.utils import timezone
 
-from exports import lifecycle, prune
+from exports import lifecycle
 from exports.files import storage
+from exports.lifecycle import prune
 from exports.models import MOVES, Download, Export, Part, PartStatus, Status
 from notifications import publish
 from notifications.models import Event, Retained, Stream

@@ -13,12 +13,13 @@ from django.contrib.auth import get_user_model
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.utils.translation import gettext as _
 
-from exports import figures, room
+from exports import figures
 from exports.conf import conf
 from exports.exceptions import TooLarge, TooManyExports, TooManyInADay, TooManyRequests
 from exports.exporters import registry
 from exports.i18n.message import Sentence
-from exports.leases import Now
+from exports.lifecycle import room
+from exports.lifecycle.leases import Now
 from exports.models import FINAL, Export
 
 if TYPE_CHECKING:
