@@ -33,9 +33,9 @@ Seconds = dict[str, list[float]]  # what was done, and how long each time of it 
 
 def ticking(export_id: str, seconds: float) -> Seconds:
     """A worker that holds an export reports for `seconds`, as often as one does."""
-    from exports.engine.progress import INTERVAL, Ticker
     from exports.lifecycle import parts
     from exports.models import Export
+    from exports.worker.progress import INTERVAL, Ticker
 
     export = Export.objects.select_related("owner", "team").get(pk=export_id)
     part = parts.claim(export)

@@ -11,7 +11,7 @@ import time
 
 from benchmarks.export import set_up
 
-ROUND = 0.25  # seconds, as exports/engine/progress.py reports
+ROUND = 0.25  # seconds, as exports/worker/progress.py reports
 ROWS = 2_000  # that each of them has written meanwhile
 
 

@@ -10,9 +10,9 @@ from celery.signals import beat_init
 
 from exports import lifecycle
 from exports.conf import conf
-from exports.engine import helping, runner
 from exports.exceptions import LostRace
 from exports.lifecycle import prune, queue
+from exports.worker import helper, runner
 from notifications import prune as events
 from notifications import token_warnings
 from notifications.audit import prune as audit
@@ -43,7 +43,7 @@ def run(task: Task[Any, Any], export_id: str) -> str:
 def help_with(task: Task[Any, Any], export_id: str) -> None:
     """Take parts of an export that another worker holds. Each part is claimed: see parts."""
     if (key := _key(export_id)) is not None:
-        helping.help_with(key, worker=task.request.hostname or "")
+        helper.help_with(key, worker=task.request.hostname or "")
 
 
 def _key(export_id: str) -> uuid.UUID | None:

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from demo.models import Airline, Airport, Flight
 from exports import lifecycle
-from exports.engine import runner
 from exports.exporters import registry
 from exports.models import Export, Status
+from exports.worker import runner
 from notifications.models import Event, Retained
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 register = template.Library()
 
-# What `engine.runner` writes of an error that is none of our own: "ValueError: …". A sentence
+# What `worker.runner` writes of an error that is none of our own: "ValueError: …". A sentence
 # of an exporter's own, which nobody can translate, looks otherwise.
 UNFORESEEN = re.compile(r"\w+: ")
 # What no script of a page reads of an export that is on it: half of the page's weight.

@@ -24,7 +24,7 @@ from django.core.files.storage import default_storage
 from django.core.mail import send_mail
 from django.core.management import call_command
 from exports import health
-from exports.engine import store
+from exports.worker import store
 from config.run import serving
 import dbm.dumb, shelve
 call_command("migrate", verbosity=0)

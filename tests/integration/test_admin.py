@@ -21,13 +21,13 @@ from demo.admin import FlightAdmin
 from demo.exporters import Flights
 from demo.models import Airline, Airport, Flight, Plane
 from exports import lifecycle
-from exports.engine import runner
-from exports.engine.progress import Ticker
 from exports.exceptions import InvalidSelection
 from exports.exporters import Column, Exporter, registry
 from exports.mixins import ExportMixin
 from exports.models import Export, Status
 from exports.spec import preview, query
+from exports.worker import runner
+from exports.worker.progress import Ticker
 from tests import exporting as running
 
 pytestmark = pytest.mark.django_db

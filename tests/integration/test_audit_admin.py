@@ -12,8 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from exports import lifecycle
-from exports.engine import runner
 from exports.exceptions import UnknownExporter
+from exports.worker import runner
 from notifications import admin as notifications_admin
 from notifications.audit.actions import Action
 from notifications.audit.record import About, record

@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from demo.models import Flight
 from exports import lifecycle
-from exports.engine import extract, runner
 from exports.exporters import Column, Exporter
 from exports.lifecycle import fairness, queue
 from exports.management import following, output
 from exports.management.progress import Lines
 from exports.models import Export
+from exports.worker import extract, runner
 from notifications import backlog
 from tests.exporting import (
     COLUMNS,

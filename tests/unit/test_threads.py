@@ -33,7 +33,7 @@ KNOWN = {
     # Wrapped one line before.
     "exports/readers/read_ahead.py": {"Thread": 1},
     # Close their connections themselves, at the end and after an error.
-    "exports/engine/keeper.py": {"Thread": 1},
+    "exports/worker/heartbeat.py": {"Thread": 1},
     "exports/management/commands/export.py": {"Thread": 1},
     "notifications/clock.py": {"Thread": 1},
     # Looks at stacks, and asks the database nothing.

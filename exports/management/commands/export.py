@@ -17,7 +17,6 @@ from django.db import connections
 from django.utils import timezone, translation
 
 from exports import figures, lifecycle
-from exports.engine import runner
 from exports.exceptions import ExportError, LostRace, Waits
 from exports.exporters import registry
 from exports.management import asked, output
@@ -27,6 +26,7 @@ from exports.management.watching import Watch
 from exports.models import Export, Format, Status
 from exports.snapshot import NAMED, snapshot
 from exports.spec import query
+from exports.worker import runner
 from notifications.http import with_script_prefix
 from notifications.printable import escaped, in_json
 from notifications.writing import atomic

@@ -14,9 +14,9 @@ from django.test import AsyncClient
 from django.utils import timezone
 
 from exports import lifecycle
-from exports.engine import runner
 from exports.lifecycle import prune, queue
 from exports.models import Export, Status
+from exports.worker import runner
 from notifications import publish, tokens
 from notifications.models import AuditEntry
 from tests.exporting import make_flights, put, use_folders

@@ -11,10 +11,10 @@ from django.db.models import F, FloatField, Func, IntegerField, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from demo.models import Flight
-from exports.engine import keeper
 from exports.exporters import Column, Exporter
 from exports.models import Status
 from exports.spec import preview, spec
+from exports.worker import heartbeat
 from tests import exporting
 from tests.exporting import log, make_flights, registered, run, start
 
@@ -63,7 +63,7 @@ COLUMNS = (
 @pytest.fixture(autouse=True)
 def _folder(settings, tmp_path, monkeypatch):
     # It would end queries of the test itself, on the connection that they share.
-    monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
     settings.EXPORTS_PARALLEL = 0
     settings.EXPORTS_PART_ROWS = 10
     exporting.use_folders(settings, tmp_path)

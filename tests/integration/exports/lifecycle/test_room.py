@@ -16,13 +16,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from exports import health, lifecycle
-from exports.engine import runner
-from exports.engine.progress import Ticker
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge, Waits
 from exports.files import disk
 from exports.lifecycle import queue, room
 from exports.models import FINAL, Export, Part, PartStatus, Status
 from exports.snapshot import snapshot
+from exports.worker import runner
+from exports.worker.progress import Ticker
 from tests import exporting
 from tests.at_once import at_once
 from tests.exporting import (

@@ -10,12 +10,12 @@ from django.db import OperationalError, connection
 
 from demo.models import Flight
 from exports import lifecycle
-from exports.engine import keeper, runner
-from exports.engine.progress import Ticker
 from exports.exceptions import DefinitionError
 from exports.exporters import Column, Exporter, registry
 from exports.models import Consistency
 from exports.readers.connection import Snapshot, Source
+from exports.worker import heartbeat, runner
+from exports.worker.progress import Ticker
 from tests import exporting
 from tests.exporting import content, go_on, log, lose, make_flights, registered, run, start
 from tests.waiting import wait_until
@@ -46,7 +46,7 @@ def folder(settings, tmp_path, monkeypatch):
     settings.EXPORTS_PART_ROWS = 10
     settings.EXPORTS_PAGE_ROWS = 4
     settings.EXPORTS_PARALLEL = 0
-    monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
     monkeypatch.setattr(runner, "Ticker", partial(Ticker, interval=0))
     Still.happens = {}
 

@@ -15,8 +15,6 @@ from django.urls import reverse
 
 from demo.models import Flight
 from exports import lifecycle
-from exports.engine import extract, helping, keeper, runner
-from exports.engine.progress import Ticker
 from exports.exceptions import RepeatedKey, WrongCount
 from exports.exporters import Exporter, joins
 from exports.formats.parquet import ParquetWriter
@@ -27,6 +25,8 @@ from exports.readers.connection import Source
 from exports.readers.plan import Range
 from exports.readers.recount import Recount
 from exports.snapshot import snapshot
+from exports.worker import extract, heartbeat, helper, runner
+from exports.worker.progress import Ticker
 from tests import exporting
 from tests.exporting import (
     content,
@@ -59,8 +59,8 @@ def folder(settings, tmp_path, monkeypatch):
     settings.EXPORTS_PAGE_ROWS = 4
     settings.EXPORTS_PARALLEL = 0
     # It would end queries of the test itself, on the connection that they share.
-    monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
-    for module in (runner, helping):
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
+    for module in (runner, helper):
         monkeypatch.setattr(module, "Ticker", partial(Ticker, interval=0))
     Watched.happens = {}
     with registered(Watched):
@@ -252,7 +252,7 @@ def test_rows_deleted_while_a_sorted_export_is_read_change_nothing(person, after
 def test_part_of_a_helper_explains_its_difference(person):
     def change_and_help():
         delete(12, 13)
-        helping.help_with(export.pk, worker="worker-2@tests", should_stop=lambda: False)
+        helper.help_with(export.pk, worker="worker-2@tests", should_stop=lambda: False)
 
     make_flights(range(1, 36))
     export = start(person, exporter="watched")
@@ -386,7 +386,7 @@ def test_helper_that_loses_a_row_leaves_the_verdict_to_the_holder(person, monkey
     def claim_after_help(*args, **fields):
         if not fields:
             monkeypatch.setattr(runner.parts, "claim", claim)
-            elsewhere(partial(helping.help_with, export.pk, worker="w2", should_stop=lambda: False))
+            elsewhere(partial(helper.help_with, export.pk, worker="w2", should_stop=lambda: False))
         return claim(*args, **fields)
 
     monkeypatch.setattr(runner.parts, "claim", claim_after_help)

@@ -8,11 +8,11 @@ from django.test import Client
 from django.urls import reverse
 
 from exports import lifecycle
-from exports.engine import keeper, runner
 from exports.exceptions import NotPermitted
 from exports.files import storage
 from exports.models import Export, Status
 from exports.spec import rights
+from exports.worker import heartbeat, runner
 from notifications import tokens
 from tests import exporting
 from tests.exporting import content, events, left_in, lose, make_flights, registered, run, start
@@ -66,7 +66,7 @@ each_loss = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def folder(settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
     settings.EXPORTS_PARALLEL = 0
     settings.EXPORTS_PART_ROWS, settings.EXPORTS_PAGE_ROWS = 10, 4
     exporting.use_folders(settings, tmp_path)
@@ -130,14 +130,14 @@ def test_running_export_stops_when_its_owner_loses_the_right(
 ):
     keepers = []
 
-    class Noted(keeper.Keeper):
+    class Noted(heartbeat.Keeper):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
             keepers.append(self)
 
     monkeypatch.setattr(runner, "Keeper", Noted)
-    monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(keeper, "RIGHTS_SECONDS", 0.1)
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "RIGHTS_SECONDS", 0.1)
     export = claimed(owner, **asked)
     read = []
 
@@ -191,7 +191,7 @@ def test_paused_export_of_an_owner_who_has_lost_the_right_fails_when_it_goes_on(
 
 
 def test_owner_who_keeps_all_rights_gets_the_file(owner, monkeypatch):
-    monkeypatch.setattr(keeper, "RIGHTS_SECONDS", 0)
+    monkeypatch.setattr(heartbeat, "RIGHTS_SECONDS", 0)
     export = claimed(owner, team="pilots", changelist=LIST)
 
     runner.run(export)
@@ -202,12 +202,12 @@ def test_owner_who_keeps_all_rights_gets_the_file(owner, monkeypatch):
 
 
 def test_right_is_asked_for_at_most_each_20_seconds(owner):
-    assert keeper.RIGHTS_SECONDS == 20
+    assert heartbeat.RIGHTS_SECONDS == 20
 
 
 def test_query_that_runs_is_interrupted_when_the_right_is_lost(owner, monkeypatch):
-    monkeypatch.setattr(keeper, "RIGHTS_SECONDS", 0)
-    kept, interrupts = keeper.Keeper(claimed(owner)), []
+    monkeypatch.setattr(heartbeat, "RIGHTS_SECONDS", 0)
+    kept, interrupts = heartbeat.Keeper(claimed(owner)), []
     kept.interrupt = lambda: interrupts.append(kept.refusal)
     kept._look(renew=False)
     assert interrupts == []
@@ -226,7 +226,7 @@ def test_rule_that_raises_keeps_the_lease(owner, monkeypatch, caplog):
         raise LookupError("no tenant")
 
     monkeypatch.setattr(Watched, "has_permission", broken)
-    kept = keeper.Keeper(export)
+    kept = heartbeat.Keeper(export)
     kept._check_rights()
 
     assert kept.refusal is None

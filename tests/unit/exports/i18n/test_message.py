@@ -170,6 +170,10 @@ def test_what_another_version_has_written_is_read_in_english(stored):
 # -- All that there are ------------------------------------------------------------------------
 
 
+# What works on an export, besides what its tasks import.
+WORK = ("exports.formats", "exports.readers", "exports.files.storage", "exports.worker")
+
+
 def reachable():
     """Every module that a worker may come through, by the imports of those that it starts."""
     graph = {}
@@ -225,11 +229,9 @@ def texts(modules):
 
 def test_whatever_may_end_an_export_is_a_sentence():
     found, modules = reachable(), sources()
-    # Those of the engine are imported by their names: see WRITERS.
+    # Formats are imported by their names: see WRITERS.
     work = {
-        name: source
-        for name, source in modules.items()
-        if name in found or name.startswith("exports.engine")
+        name: source for name, source in modules.items() if name in found or name.startswith(WORK)
     }
 
     assert {"exports.lifecycle.limits", "exports.spec.query", "exports.spec.changelist"} <= found
@@ -239,15 +241,15 @@ def test_whatever_may_end_an_export_is_a_sentence():
 def test_an_error_that_is_no_sentence_is_found():
     found = untranslatable(
         {
-            "exports.engine.new": 'raise TooLarge(f"{rows} rows")',
-            "exports.engine.fine": 'raise TooLarge(Sentence("Too many."))',
-            "exports.engine.made": (
+            "exports.worker.new": 'raise TooLarge(f"{rows} rows")',
+            "exports.worker.fine": 'raise TooLarge(Sentence("Too many."))',
+            "exports.worker.made": (
                 "def why() -> Sentence: ...\nraise exceptions.Unwritable(why()) from error"
             ),
         }
     )
 
-    assert found == ["exports.engine.new:1 TooLarge(f'{rows} rows')"]
+    assert found == ["exports.worker.new:1 TooLarge(f'{rows} rows')"]
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from exports.engine.progress import INTERVAL, Rate, Ticker
+from exports.worker.progress import INTERVAL, Rate, Ticker
 
 
 class Clock:

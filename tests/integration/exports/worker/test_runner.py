@@ -16,12 +16,12 @@ from django.db import OperationalError
 
 from demo.models import Flight
 from exports import lifecycle
-from exports.engine import extract, keeper, runner
-from exports.engine.progress import Rate, Ticker
 from exports.exporters import Column, Exporter
 from exports.files import storage
 from exports.lifecycle import parts
 from exports.models import Export, Part, Status
+from exports.worker import extract, heartbeat, runner
+from exports.worker.progress import Rate, Ticker
 from notifications.models import Event, Retained, Stream
 from tests import exporting
 from tests.exporting import (
@@ -53,7 +53,7 @@ class Killed(BaseException):
 def folder(settings, tmp_path, monkeypatch):
     """Where files go: `work` while they are made, `files` when they are whole."""
     # It would end queries of the test itself, on the connection that they share.
-    monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
     settings.EXPORTS_PARALLEL = 0  # There is nobody to ask.
     exporting.use_folders(settings, tmp_path)
     with registered(Watched):

@@ -17,10 +17,6 @@ from django.db import DatabaseError
 
 from exports import lifecycle
 from exports.conf import conf
-from exports.engine.assemble import assemble
-from exports.engine.extract import Extractor
-from exports.engine.keeper import Keeper
-from exports.engine.progress import INTERVAL, Rate, Ticker
 from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, NotPermitted, Stopped
 from exports.files import storage
 from exports.i18n import localize
@@ -34,6 +30,10 @@ from exports.readers.connection import Snapshot
 from exports.readers.plan import key_text
 from exports.readers.retries import is_curable, refusal
 from exports.spec import rights
+from exports.worker.assemble import assemble
+from exports.worker.extract import Extractor
+from exports.worker.heartbeat import Keeper
+from exports.worker.progress import INTERVAL, Rate, Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from exports.engine.garbage import MORE, rarely_collected
+from exports.worker.gc_threshold import MORE, rarely_collected
 
 
 def searches():

@@ -9,10 +9,10 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from exports import lifecycle
-from exports.engine.keeper import Keeper
 from exports.lifecycle import parts
 from exports.models import Export, Part
 from exports.readers.connection import Source
+from exports.worker.heartbeat import Keeper
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

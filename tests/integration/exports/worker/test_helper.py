@@ -11,10 +11,11 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from exports import lifecycle
-from exports.engine import helping, keeper, runner
-from exports.engine.progress import Ticker
 from exports.lifecycle import fairness, parts
 from exports.models import Export, Part, Status
+from exports.worker import heartbeat, runner
+from exports.worker import helper as helping
+from exports.worker.progress import Ticker
 from tests import exporting
 from tests.exporting import (
     content,
@@ -43,7 +44,7 @@ def folder(settings, tmp_path, monkeypatch):
     settings.EXPORTS_PAGE_ROWS = 4
     settings.EXPORTS_PARALLEL = 0  # Nobody is asked: whoever helps here is called.
     # It would end queries of the test itself, on the connection that they share.
-    monkeypatch.setattr(keeper, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
     monkeypatch.setattr(helping, "Ticker", partial(Ticker, interval=0))
     Watched.happens = {}
     with registered(Watched):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.utils import translation
 
 from exports.conf import conf
-from exports.engine.garbage import rarely_collected
 from exports.exceptions import LostRace, Unwritable
 from exports.exporters import registry
 from exports.files import storage
@@ -24,6 +23,7 @@ from exports.readers.projection import project
 from exports.readers.read_ahead import Ahead
 from exports.readers.recount import Recount
 from exports.spec import context, query
+from exports.worker.gc_threshold import rarely_collected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

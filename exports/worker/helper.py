@@ -10,13 +10,13 @@ import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from exports.engine.extract import Extractor
-from exports.engine.keeper import Keeper
-from exports.engine.progress import Ticker
 from exports.exceptions import LostRace, NoRoom
 from exports.lifecycle import fairness, parts, queue, room
 from exports.log import capture
 from exports.models import Consistency, Export, Part, Status
+from exports.worker.extract import Extractor
+from exports.worker.heartbeat import Keeper
+from exports.worker.progress import Ticker
 
 if TYPE_CHECKING:
     import uuid
