@@ -161,7 +161,7 @@ def queue_rows(count: int) -> list[Row]:
     from exports import lifecycle
     from exports.lifecycle import fairness, queue
     from exports.models import Export, Status
-    from exports.snapshot import queue_position
+    from exports.serialize import queue_position
 
     say(f"{count:,} exports wait")
     current_app.control.purge()  # Of what was rescued.

@@ -20,7 +20,7 @@ def main(user: int, seconds: float) -> None:
     from django.db import transaction
 
     from exports.models import Export, Status
-    from exports.snapshot import NAMED, snapshot
+    from exports.serialize import NAMED, snapshot
     from notifications.publish import retain
 
     running = Export.objects.filter(owner=user, status=Status.RUNNING)

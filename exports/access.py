@@ -11,7 +11,7 @@ from django.db.models.fields.json import KT
 from exports.exceptions import UnknownTeam
 from exports.i18n.localize import spoken
 from exports.models import Export
-from exports.snapshot import NAMED
+from exports.serialize import NAMED
 from notifications import access
 from notifications.access import teams_of
 

@@ -24,7 +24,7 @@ from exports.files.download import NoFile, file_response
 from exports.http import compressed, over_limit
 from exports.log import read
 from exports.models import Export, Format, Status
-from exports.snapshot import snapshot
+from exports.serialize import snapshot
 from exports.spec import context, options, query
 from exports.spec.rights import check_download
 from notifications.access import teams_of

@@ -11,7 +11,7 @@ class ExportsConfig(AppConfig):
     verbose_name = _("Exports")
 
     def ready(self) -> None:
-        from exports import access, notices  # noqa: PLC0415 - models are there only now
+        from exports import access, notification_types  # noqa: PLC0415 - models are there only now
         from exports.audit import exporter, record  # noqa: PLC0415 - models are there only now
         from exports.exporters import registry  # noqa: PLC0415 - models are there only now
         from exports.spec import context  # noqa: PLC0415 - models are there only now
@@ -21,5 +21,5 @@ class ExportsConfig(AppConfig):
         checks.register(registry.check, "exports")
         checks.register(context.check, "exports")
         access.register()
-        notices.register()
+        notification_types.register()
         record.connect()

@@ -31,7 +31,7 @@ from exports.forms import StartForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.log import read
 from exports.models import FINAL, Export
-from exports.snapshot import last_lines, queue_positions, reload
+from exports.serialize import last_lines, queue_positions, reload
 from exports.spec import context, presets
 from exports.spec.rights import check_download
 from notifications.access import team_stream, teams_of, user_stream

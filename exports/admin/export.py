@@ -19,7 +19,7 @@ from exports.admin.listing import Listing
 from exports.admin.page import Page
 from exports.i18n.labels import language
 from exports.models import Export
-from exports.snapshot import NAMED
+from exports.serialize import NAMED
 from notifications.admin import GoesWithOthersAdmin, MachineOwnedAdmin
 from notifications.protocol import MAX_STREAMS
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from exports.access import listed
 from exports.admin import news
 from exports.admin.news import News
-from exports.figures import duration, moment, number
+from exports.formatting import duration, moment, number
 from exports.models import Status
 from exports.spec.rights import may_run, may_see_list
 from notifications import backlog

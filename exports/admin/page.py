@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from exports.admin.buttons import Buttons
-from exports.figures import number
+from exports.formatting import number
 from exports.i18n import localize
 from notifications import backlog
 from notifications.admin import as_json

@@ -33,7 +33,7 @@ from exports.lifecycle import limits, parts, queue, refusals, room
 from exports.lifecycle.announce import announce, capped, counted
 from exports.lifecycle.leases import Now, until
 from exports.models import FINAL, HELD, MOVES, Export, Part, Stage, Status, TaskRun, Wait
-from exports.snapshot import NAMED, reload
+from exports.serialize import NAMED, reload
 from exports.spec import spec
 from notifications.audit.actions import Action
 from notifications.models import Retained

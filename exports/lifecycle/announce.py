@@ -13,7 +13,7 @@ from django.db.models import F
 from exports.conf import conf
 from exports.log.capture import line_bytes
 from exports.models import Export
-from exports.snapshot import snapshot
+from exports.serialize import snapshot
 from notifications import publish
 
 if TYPE_CHECKING:

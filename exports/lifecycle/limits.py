@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.utils.translation import gettext as _
 
-from exports import figures
+from exports import formatting
 from exports.conf import conf
 from exports.exceptions import TooLarge, TooManyExports, TooManyInADay, TooManyRequests
 from exports.exporters import registry
@@ -84,7 +84,7 @@ def _check_day(user: User) -> None:
     if wait := _wait(user, allowed, DAY_SECONDS):
         raise TooManyInADay(
             _("You can start %(allowed)d exports a day. Try again in %(wait)s.")
-            % {"allowed": allowed, "wait": figures.duration(wait)},
+            % {"allowed": allowed, "wait": formatting.duration(wait)},
             allowed=allowed,
             retry_after=wait,
         )

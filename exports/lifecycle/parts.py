@@ -16,7 +16,7 @@ from exports.exceptions import Fenced, LostRace, Stopped
 from exports.lifecycle.announce import announce, append_lines, capped, counted
 from exports.lifecycle.leases import Now, until
 from exports.models import HELD, Export, Part, PartStatus, Stage, Status
-from exports.snapshot import reload
+from exports.serialize import reload
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

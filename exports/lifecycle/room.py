@@ -16,7 +16,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from exports import figures
+from exports import formatting
 from exports.conf import conf
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge
 from exports.files import disk
@@ -24,7 +24,7 @@ from exports.i18n.message import Sentence
 from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now
 from exports.models import HELD, Export, Part, PartStatus, Status, Wait
-from exports.snapshot import reload
+from exports.serialize import reload
 from notifications.writing import atomic
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _over_quota(user: User, stored: int, allowed: int) -> OverQuota:
             "makes room. Paused exports count: cancel the ones that you do not need."
         )
         wait = ceil((expires - timezone.now()).total_seconds())
-        known["when"] = figures.moment(timezone.localtime(expires))
+        known["when"] = formatting.moment(timezone.localtime(expires))
         return OverQuota(text % known, allowed=allowed, retry_after=max(wait, 1))
     text = _(
         "Your exports use %(used)s of %(allowed)s. Cancel paused exports that you do not need, or "

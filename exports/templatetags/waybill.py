@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from exports import figures
+from exports import formatting
 from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import RequestError
@@ -21,7 +21,7 @@ from exports.i18n import localize
 from exports.i18n.message import shortened
 from exports.log import text as logtext
 from exports.models import HELD, Status
-from exports.snapshot import last_lines, snapshot
+from exports.serialize import last_lines, snapshot
 from exports.spec import describe
 from exports.spec.rights import may_download
 from notifications import clock
@@ -90,9 +90,9 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "is_held": export.status in HELD,
         "silence": silence(export),
         # Its lease runs out, and beat looks for such.
-        "patience": figures.duration(conf.LEASE_SECONDS + clock.SECONDS),
+        "patience": formatting.duration(conf.LEASE_SECONDS + clock.SECONDS),
         "reached": reached(export, current),
-        "difference": figures.difference(current),
+        "difference": formatting.difference(current),
         # For a list they are read before, in one query.
         "lines": (context.get("last_lines") or last_lines([export])).get(export.stream),
         "reason": reason,
@@ -135,9 +135,11 @@ def reached(export: Export, snapshot: dict[str, Any]) -> str:
     done = export.rows_reached
     if not done or not export.is_final:
         return ""
-    known = figures.values({**snapshot, "rows_done": done})
+    known = formatting.values({**snapshot, "rows_done": done})
     pattern = _("stopped at {rows_done} of {rows_total} rows ({percent})")
-    return figures.fill(pattern, known) or figures.fill(_("stopped at {rows_done} rows"), known)
+    return formatting.fill(pattern, known) or formatting.fill(
+        _("stopped at {rows_done} rows"), known
+    )
 
 
 @register.simple_tag
@@ -149,7 +151,7 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def bar(name: str, snapshot: dict[str, Any]) -> SafeString:
     """How far it is, kept up to date by the page's script. Without a value, it is not known."""
-    far = figures.share(snapshot)
+    far = formatting.share(snapshot)
     if far is None:
         return format_html('<progress aria-label="{}"></progress>', name)
     return format_html(
@@ -163,7 +165,7 @@ def live(pattern: str, snapshot: dict[str, Any], silence: float = 0) -> SafeStri
 
     Hidden as long as a value that it names is unknown.
     """
-    text = figures.fill(pattern, figures.values(snapshot, silence))
+    text = formatting.fill(pattern, formatting.values(snapshot, silence))
     hidden = "" if text else " hidden"
     return format_html('<span data-text="{}"{}>{}</span>', pattern, hidden, text)
 
@@ -175,15 +177,15 @@ def to_json(value: Any) -> str:
 
 
 register.filter("printable", logtext.printable)
-register.filter("number", figures.number)
-register.filter("duration", figures.duration)
+register.filter("number", formatting.number)
+register.filter("duration", formatting.duration)
 
 
 @register.filter
 def took(export: Export) -> str:
     """From the first worker's start to the end: "" for what never started or goes on."""
     start, end = export.started_at, export.finished_at
-    return figures.duration((end - start).total_seconds()) if start and end else ""
+    return formatting.duration((end - start).total_seconds()) if start and end else ""
 
 
 @register.simple_tag
@@ -198,5 +200,5 @@ def moment(value: datetime, form: str = "date") -> SafeString:
         local.isoformat(timespec="seconds"),
         form,
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        f"{local:%H:%M:%S}" if form == "clock" else figures.moment(local),
+        f"{local:%H:%M:%S}" if form == "clock" else formatting.moment(local),
     )

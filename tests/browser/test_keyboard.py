@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from exports import lifecycle
 from exports.lifecycle.announce import announce
 from exports.models import Export, Stage, Status
-from exports.snapshot import reload
+from exports.serialize import reload
 from tests.elsewhere import elsewhere
 from tests.waiting import wait_until
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from config.pages import CompressPages
 from exports.models import Export, Status
-from exports.snapshot import queue_position, queue_positions
+from exports.serialize import queue_position, queue_positions
 
 pytestmark = pytest.mark.django_db
 ENDED = {"status": Status.FAILED, "error": "The disk is full.", "finished_at": "2013-01-01T00:00Z"}

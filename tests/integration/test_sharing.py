@@ -19,7 +19,7 @@ from exports.access import may_change, visible_to
 from exports.exceptions import UnknownTeam
 from exports.exporters import Exporter
 from exports.models import Export, Status
-from exports.snapshot import snapshot
+from exports.serialize import snapshot
 from notifications.access import may_read
 from notifications.backlog import current_cursor, heads
 from tests.exporting import content, events, log, put, registered, retained, run, use_folders

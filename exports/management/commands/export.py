@@ -16,7 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone, translation
 
-from exports import figures, lifecycle
+from exports import formatting, lifecycle
 from exports.exceptions import ExportError, LostRace, Waits
 from exports.exporters import registry
 from exports.management import asked, output
@@ -24,7 +24,7 @@ from exports.management.following import Gone
 from exports.management.progress import Bar, Lines
 from exports.management.watching import Watch
 from exports.models import Export, Format, Status
-from exports.snapshot import NAMED, snapshot
+from exports.serialize import NAMED, snapshot
 from exports.spec import query
 from exports.worker import runner
 from notifications.http import with_script_prefix
@@ -258,7 +258,7 @@ class Command(BaseCommand):
     def _tell_difference(self, export: Export) -> None:
         """Say why the file has other rows than were counted, if it has."""
         with translation.override("en"):
-            said = figures.difference(snapshot(export))
+            said = formatting.difference(snapshot(export))
         if said and self._options["verbosity"]:
             self.stderr.write(said)
 

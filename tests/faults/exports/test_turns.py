@@ -6,7 +6,7 @@ import pytest
 
 from exports import lifecycle
 from exports.models import Export, Status
-from exports.snapshot import queue_position
+from exports.serialize import queue_position
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

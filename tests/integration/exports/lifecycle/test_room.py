@@ -20,7 +20,7 @@ from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge, Waits
 from exports.files import disk
 from exports.lifecycle import queue, room
 from exports.models import FINAL, Export, Part, PartStatus, Status
-from exports.snapshot import snapshot
+from exports.serialize import snapshot
 from exports.worker import runner
 from exports.worker.progress import Ticker
 from tests import exporting

@@ -24,7 +24,7 @@ from exports.readers import copy, rows
 from exports.readers.connection import Source
 from exports.readers.plan import Range
 from exports.readers.recount import Recount
-from exports.snapshot import snapshot
+from exports.serialize import snapshot
 from exports.worker import extract, heartbeat, helper, runner
 from exports.worker.progress import Ticker
 from tests import exporting

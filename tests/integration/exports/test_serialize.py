@@ -13,7 +13,7 @@ from django.utils import timezone
 from exports import lifecycle
 from exports.lifecycle import parts
 from exports.models import Export, Status
-from exports.snapshot import snapshot
+from exports.serialize import snapshot
 from tests.exporting import put, request, retained, start
 
 pytestmark = pytest.mark.django_db

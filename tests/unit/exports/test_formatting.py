@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from exports import figures
+from exports import formatting
 
-CASES = json.loads((Path(__file__).parent.parent / "js" / "format_cases.json").read_text())
+CASES = json.loads((Path(__file__).parents[2] / "js" / "format_cases.json").read_text())
 
 
 def each(what):
@@ -33,43 +33,43 @@ def test_the_table_has_each_language_of_the_pages(settings):
 @pytest.mark.parametrize(("language", "value", "text"), each("numbers"))
 def test_numbers_are_grouped(language, value, text):
     with translation.override(language):
-        assert figures.number(value) == text
+        assert formatting.number(value) == text
 
 
 @pytest.mark.parametrize(("language", "seconds", "text"), each("durations"))
 def test_durations_have_at_most_two_units_rounded_up(language, seconds, text):
     with translation.override(language):
-        assert figures.duration(seconds) == text
+        assert formatting.duration(seconds) == text
 
 
 @pytest.mark.parametrize(("language", "at", "text"), each("moments"))
 def test_a_moment_does_not_end_a_sentence(language, at, text):
     with translation.override(language):
-        assert figures.moment(datetime.fromisoformat(at)) == text
+        assert formatting.moment(datetime.fromisoformat(at)) == text
     assert not text.endswith(".")
 
 
 @pytest.mark.parametrize(("done", "total", "share"), CASES["percents"])
 def test_100_percent_means_that_nothing_is_missing(done, total, share):
-    assert figures.percent(snapshot(rows_done=done, rows_total=total)) == share
+    assert formatting.percent(snapshot(rows_done=done, rows_total=total)) == share
 
 
 @pytest.mark.parametrize(("language", "pattern", "fields", "text"), each("sentences"))
 def test_a_sentence_that_names_something_unknown_is_empty(language, pattern, fields, text):
     with translation.override(language):
-        assert figures.fill(pattern, figures.values(snapshot(**fields))) == text
+        assert formatting.fill(pattern, formatting.values(snapshot(**fields))) == text
 
 
 @pytest.mark.parametrize(("pattern", "fields", "silence", "text"), CASES["silences"])
 def test_who_is_silent_is_said_to_be_so_and_not_how_fast_it_is(pattern, fields, silence, text):
     silence = float(silence)
 
-    assert figures.fill(pattern, figures.values(snapshot(**fields), silence)) == text
+    assert formatting.fill(pattern, formatting.values(snapshot(**fields), silence)) == text
 
 
 @pytest.mark.parametrize(("fields", "far"), CASES["bars"])
 def test_a_bar_knows_how_far_it_is_in_each_stage(fields, far):
-    assert figures.share(snapshot(**fields)) == (None if far is None else tuple(far))
+    assert formatting.share(snapshot(**fields)) == (None if far is None else tuple(far))
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_difference_says_how_many_rows_came_and_went(written, added, removed, te
     shown = snapshot(rows_total=336_776, rows_done=written, rows_added=added, rows_removed=removed)
 
     expected = f"Rows counted: 336,776. Rows in the file: {text}" if text else ""
-    assert figures.difference(shown) == expected
+    assert formatting.difference(shown) == expected
