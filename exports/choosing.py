@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST
 
 from exports import lifecycle
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
-from exports.forms import ChoiceForm
+from exports.forms.choice import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.lifecycle import refusals
 from exports.spec import context, describe, presets, preview, query, spec

@@ -18,11 +18,11 @@ from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
 from django.utils.functional import Promise
 
-from exports.columns import FIELDS
 from exports.exceptions import DefinitionError, UnknownExporter
 from exports.exporters.base import Column, Exporter
 from exports.exporters.joins import repeating_relation
 from exports.exporters.querysets import problems_of
+from exports.forms.columns import FIELDS
 from exports.i18n.localize import spoken
 from exports.models import Consistency
 

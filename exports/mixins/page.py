@@ -26,7 +26,7 @@ from exports import lifecycle
 from exports.exceptions import InvalidSelection, NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
-from exports.forms import ChoiceForm
+from exports.forms.choice import ChoiceForm
 from exports.http import over_limit, told_if_under_way
 from exports.lifecycle import refusals
 from exports.mixins import words

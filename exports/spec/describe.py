@@ -11,7 +11,7 @@ from django.utils.timezone import get_current_timezone_name, is_naive
 from django.utils.translation import gettext as _
 from django_filters.widgets import LookupChoiceWidget, RangeWidget
 
-from exports.filter_form import MOMENTS
+from exports.forms.filters import MOMENTS
 from exports.i18n.message import shortened
 from exports.spec import context, query
 

@@ -24,8 +24,8 @@ from django_filters import BooleanFilter, FilterSet
 from demo.exporters import Flights
 from demo.models import Flight
 from exports import lifecycle
-from exports.columns import FIELDS
 from exports.exporters import Column, Exporter, registry
+from exports.forms.columns import FIELDS
 from exports.models import Export, Preset, Status
 from exports.readers import connection as source
 from exports.spec import presets, preview

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airport, Flight
 from exports.exporters import Exporter
-from exports.filter_form import FilterFields
+from exports.forms.filters import FilterFields
 from exports.spec import describe, query
 from tests.asking import request_of
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from demo.models import Airline, Airport, Flight
 from exports import lifecycle
 from exports.exceptions import InvalidFilter
-from exports.filter_form import FilterFields
+from exports.forms.filters import FilterFields
 from exports.spec import describe, query, spec
 from tests.asking import flights_by, keys, request_of
 from tests.exporting import make_flights

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, Group
 from django.utils import translation
 
 from exports.exceptions import UnknownColumn, UnknownFormat
-from exports.forms import OptionsForm, StartForm
+from exports.forms.choice import OptionsForm, StartForm
 from exports.spec import options
 
 

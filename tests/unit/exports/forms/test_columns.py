@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.http import QueryDict
 
-from exports.columns import ColumnChoices
 from exports.exceptions import InvalidHeader
 from exports.exporters import registry
+from exports.forms.columns import ColumnChoices
 
 ALL = ["faa", "name", "lat", "lon", "alt", "tz", "dst", "tzone"]
 

@@ -9,10 +9,10 @@ from django.utils.formats import get_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from exports.columns import ColumnChoices
 from exports.exceptions import InvalidFilter, InvalidHeader, UnknownColumn
 from exports.exporters import registry
-from exports.filter_form import FilterFields
+from exports.forms.columns import ColumnChoices
+from exports.forms.filters import FilterFields
 from exports.models import Format
 from exports.spec import context, options, presets
 
