@@ -12,7 +12,7 @@ from django.views.generic import RedirectView
 from config import errors, health
 from config.api import api
 from config.signin.forms import AdminSignInForm, SignInForm
-from exports.style import style
+from exports.views.style_guide import style
 from notifications.languages import set_language
 
 admin.site.site_header = admin.site.site_title = "Waybill"

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from django.urls import path
 
-from exports import choosing, views
+from exports.views import choose, export
 
 app_name = "exports"
 urlpatterns = [
-    path("", views.Dashboard.as_view(), name="dashboard"),
-    path("", views.Dashboard.as_view(), name="create"),
-    path("new/<str:name>/", choosing.Choose.as_view(), name="choose"),
-    path("new/<str:name>/preview", choosing.look, name="preview"),
-    path("presets/<int:pk>/run", choosing.run_preset, name="run_preset"),
-    path("presets/<int:pk>/delete", choosing.delete_preset, name="delete_preset"),
-    path("<uuid:pk>/", views.detail, name="detail"),
-    path("<uuid:pk>/card", views.card, name="card"),
-    path("<uuid:pk>/log.txt", views.log_text, name="log_text"),
-    path("<uuid:pk>/file", views.file, name="file"),
-    path("<uuid:pk>/cancel", views.cancel, name="cancel"),
-    path("<uuid:pk>/pause", views.pause, name="pause"),
-    path("<uuid:pk>/resume", views.resume, name="resume"),
-    path("<uuid:pk>/retry", views.retry, name="retry"),
-    path("<uuid:pk>/again", views.again, name="again"),
+    path("", export.Dashboard.as_view(), name="dashboard"),
+    path("", export.Dashboard.as_view(), name="create"),
+    path("new/<str:name>/", choose.Choose.as_view(), name="choose"),
+    path("new/<str:name>/preview", choose.look, name="preview"),
+    path("presets/<int:pk>/run", choose.run_preset, name="run_preset"),
+    path("presets/<int:pk>/delete", choose.delete_preset, name="delete_preset"),
+    path("<uuid:pk>/", export.detail, name="detail"),
+    path("<uuid:pk>/card", export.card, name="card"),
+    path("<uuid:pk>/log.txt", export.log_text, name="log_text"),
+    path("<uuid:pk>/file", export.file, name="file"),
+    path("<uuid:pk>/cancel", export.cancel, name="cancel"),
+    path("<uuid:pk>/pause", export.pause, name="pause"),
+    path("<uuid:pk>/resume", export.resume, name="resume"),
+    path("<uuid:pk>/retry", export.retry, name="retry"),
+    path("<uuid:pk>/again", export.again, name="again"),
 ]

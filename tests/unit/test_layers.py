@@ -331,14 +331,14 @@ def test_an_import_of_exports_by_notifications_is_found_also_for_types() -> None
 
 def test_a_view_that_runs_an_export_is_found() -> None:
     modules = {
-        "exports.views": "from exports.worker import runner\nfrom exports import tasks",
+        "exports.views.export": "from exports.worker import runner\nfrom exports import tasks",
         "exports.worker.runner": "",
         "exports.tasks": "from exports.worker import runner",
         FOREGROUND: "from exports.worker import runner",
     }
     expected = [
-        "exports.views:1 imports exports.worker.runner",
-        "exports.views:2 imports exports.tasks",
+        "exports.views.export:1 imports exports.worker.runner",
+        "exports.views.export:2 imports exports.tasks",
     ]
 
     assert doors_to_work(imports(modules)) == expected
@@ -346,11 +346,11 @@ def test_a_view_that_runs_an_export_is_found() -> None:
 
 def test_a_second_door_to_celery_is_found() -> None:
     modules = {
-        "exports.views": "from celery import current_app",
+        "exports.views.export": "from celery import current_app",
         "exports.lifecycle.queue": "import celery",
     }
 
-    assert names_celery(imports(modules)) == ["exports.views:1 imports celery"]
+    assert names_celery(imports(modules)) == ["exports.views.export:1 imports celery"]
 
 
 def test_django_in_a_writer_is_found() -> None:
@@ -368,13 +368,14 @@ def test_http_in_the_engine_is_found() -> None:
 
 
 def test_a_second_writer_of_statuses_is_found() -> None:
-    assert len(writes_status({"exports.views": "export.status = Status.FAILED"})) == 1
+    assert len(writes_status({"exports.views.export": "export.status = Status.FAILED"})) == 1
     assert (
-        len(writes_status({"exports.views": "Export.objects.filter(pk=1).update(status=x)"})) == 1
+        len(writes_status({"exports.views.export": "Export.objects.filter(pk=1).update(status=x)"}))
+        == 1
     )
-    assert len(writes_status({"exports.views": "Export(status=x)"})) == 1
+    assert len(writes_status({"exports.views.export": "Export(status=x)"})) == 1
     assert writes_status({"exports.lifecycle.parts": "part.update(status=PartStatus.DONE)"}) == []
-    assert writes_status({"exports.views": "Export.objects.filter(status=x)"}) == []
+    assert writes_status({"exports.views.export": "Export.objects.filter(status=x)"}) == []
 
 
 def test_a_second_writer_of_streams_is_found() -> None:
@@ -385,16 +386,16 @@ def test_a_second_writer_of_streams_is_found() -> None:
         f"{models}Event(offset=1)",
         "stream.events.filter(pk=1).delete()",
     ):
-        assert len(writes_owned(STREAMS, {"exports.views": write})) == 1, write
+        assert len(writes_owned(STREAMS, {"exports.views.export": write})) == 1, write
         assert writes_owned(STREAMS, {"notifications.publish": write}) == []
     for other in (f"{models}Event.objects.filter(offset=1)", "import asyncio\nasyncio.Event()"):
-        assert writes_owned(STREAMS, {"exports.views": other}) == [], other
+        assert writes_owned(STREAMS, {"exports.views.export": other}) == [], other
 
 
 def test_a_second_door_to_the_audit_trail_is_found() -> None:
     write = "from notifications.models import AuditEntry\nAuditEntry(action='x').save()"
 
-    assert len(writes_owned(TRAIL, {"exports.views": write})) == 1
+    assert len(writes_owned(TRAIL, {"exports.views.export": write})) == 1
     assert writes_owned(TRAIL, {"notifications.audit.record": write}) == []
 
 

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from exports.models import Status
-from exports.style import COLOURS
+from exports.views.style_guide import COLOURS
 from notifications.notices import Level
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -134,7 +134,7 @@ def test_a_line_that_comes_while_the_page_is_made_is_left_to_the_socket(
         write(export, "late")
         return cursor
 
-    monkeypatch.setattr("exports.views.current_cursor", then_a_line_comes)
+    monkeypatch.setattr("exports.views.export.current_cursor", then_a_line_comes)
 
     page = page_of(client, export)
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from exports.models import Export, Stage, Status
-from exports.style import SCHEMES
+from exports.views.style_guide import SCHEMES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]
 
