@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
-import exports.api
+import exports.api.routes
 import notifications.api
 import notifications.inbox_api
 from notifications import problems, schema
@@ -113,8 +113,8 @@ api = API(
     openapi_url="/openapi.json",
 )
 problems.install(api)
-exports.api.install(api)
-api.add_router("/v1/", exports.api.router)
+exports.api.routes.install(api)
+api.add_router("/v1/", exports.api.routes.router)
 api.add_router("/v1/", notifications.api.router)
 api.add_router("/v1/", notifications.inbox_api.router)
 

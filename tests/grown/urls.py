@@ -7,7 +7,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from ninja import NinjaAPI
 
-import exports.api
+import exports.api.routes
 import notifications.api
 import notifications.inbox_api
 from config import health
@@ -17,8 +17,8 @@ from notifications.languages import set_language
 
 api = NinjaAPI(auth=Authenticate(), urls_namespace="api")
 problems.install(api)
-exports.api.install(api)
-api.add_router("/", exports.api.router)
+exports.api.routes.install(api)
+api.add_router("/", exports.api.routes.router)
 api.add_router("/", notifications.api.router)
 api.add_router("/", notifications.inbox_api.router)
 

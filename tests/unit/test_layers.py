@@ -316,9 +316,9 @@ def test_only_inbox_and_mail_write_inboxes() -> None:
 
 
 def test_an_import_of_config_is_found() -> None:
-    found = imports({"exports.api": "def f():\n    from config.celery import app"})
+    found = imports({"exports.api.routes": "def f():\n    from config.celery import app"})
 
-    assert wrong_way_between_apps(found) == ["exports.api:2 imports config.celery"]
+    assert wrong_way_between_apps(found) == ["exports.api.routes:2 imports config.celery"]
 
 
 def test_an_import_of_exports_by_notifications_is_found_also_for_types() -> None:
