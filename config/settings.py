@@ -91,7 +91,7 @@ MIDDLEWARE = [
     "notifications.audit.middleware.audited",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "exports.admin.lists.ReadableLists",
+    "exports.admin.list_errors.ReadableLists",
     "axes.middleware.AxesMiddleware",
 ]
 

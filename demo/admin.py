@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from demo.models import Airline, Airport, Flight, Plane, Weather
-from exports.mixins import ExportMixin
+from exports.admin import ExportMixin
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.

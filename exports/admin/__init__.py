@@ -1,12 +1,13 @@
-"""Exports in the admin: everybody's, live, to look at and to stop.
+"""Exports in Django's admin: those of everybody, live, with buttons and actions.
 
-An export is written by `lifecycle` and workers alone, so nothing here is a form. Seeing them
-needs `exports.view_export`; stopping, pausing, resuming and repeating them
-`exports.change_export`.
+A project adds `ExportMixin` to a ModelAdmin of its own to export what its change list shows. Each
+action goes through `lifecycle`; the admin decides only who sees it. Importing this package
+registers the admin.
 """
 
 from __future__ import annotations
 
-from exports.admin.export import ExportAdmin
+from exports.admin.export_admin import ExportAdmin
+from exports.admin.mixin.mixin import ExportMixin
 
-__all__ = ["ExportAdmin"]
+__all__ = ["ExportAdmin", "ExportMixin"]

@@ -1,5 +1,5 @@
-// What the admin's list says of rows. exports/admin/listing.py is held to the same in
-// tests/integration/test_admin_exports.py.
+// What the admin's list says of rows. exports/admin/change_list.py is held to the same in
+// tests/integration/exports/admin/test_export_admin.py.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

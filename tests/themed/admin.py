@@ -6,7 +6,7 @@ from django.contrib import admin
 from unfold.admin import ModelAdmin
 
 from demo.models import Flight
-from exports.mixins import ExportMixin
+from exports.admin import ExportMixin
 
 admin.site.unregister(Flight)
 

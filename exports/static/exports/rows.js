@@ -8,7 +8,7 @@ export function reached({ rows_done: done, rows_again: again }, before) {
   return Math.max(Number(before), done + again);
 }
 
-// As exports/admin/listing.py writes it: of what has ended without a file, how far it had come.
+// As exports/admin/change_list.py writes it: of what has ended without a file, how far it had come.
 export function rows(snapshot, most) {
   const { status, rows_done: done, rows_total: total } = snapshot;
   const hasFailed = isFinal(snapshot) && status !== "succeeded";

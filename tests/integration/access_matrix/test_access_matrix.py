@@ -56,7 +56,7 @@ def world(django_db_setup, django_db_blocker, tmp_path_factory):
         patch.setattr("config.threads.close_old_connections", lambda: None)
         # These wait for the answers of workers, a second or two for each request.
         patch.delitem(health.CHECKS, "worker")
-        patch.setattr("exports.admin.health.health.findings", lambda _more: [])
+        patch.setattr("exports.admin.health_page.health.findings", lambda _more: [])
         yield make_world()
         transaction.set_rollback(True)
 

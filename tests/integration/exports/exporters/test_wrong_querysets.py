@@ -16,8 +16,8 @@ from exports import lifecycle
 from exports.models import Export
 from exports.spec import presets, spec
 from tests.exporting import make_flights, run, use_folders
-from tests.integration.test_admin import PAGE as LIST_PAGE
-from tests.integration.test_admin import text
+from tests.integration.exports.admin.test_mixin import PAGE as LIST_PAGE
+from tests.integration.exports.admin.test_mixin import text
 from tests.integration.test_commands_export import Ran
 
 pytestmark = pytest.mark.django_db(transaction=True)

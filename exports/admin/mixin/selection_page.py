@@ -23,13 +23,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from exports import lifecycle
+from exports.admin.mixin import describe
 from exports.exceptions import InvalidSelection, NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
 from exports.forms.choice import ChoiceForm
 from exports.http import over_limit, told_if_under_way
 from exports.lifecycle import refusals
-from exports.mixins import words
 from exports.spec import changelist, presets, preview, spec
 from notifications.access import teams_of
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest, HttpResponse
 
-    from exports.mixins.export import ExportMixin
+    from exports.admin.mixin.mixin import ExportMixin
 
 # What the query string of a change list says besides which rows are in it, in what order.
 NOT_FILTERS = (
@@ -110,7 +110,10 @@ class SelectionPage:
     def _phrases(self) -> list[str]:
         """What narrows the list, and how it is sorted; or how many rows are ticked."""
         if not self.keys:
-            return [*words.in_words(self._list), *(words.order(self._list) if self._order else [])]
+            return [
+                *describe.in_words(self._list),
+                *(describe.order(self._list) if self._order else []),
+            ]
         count = len(set(self.keys))
         said = {"count": count, "name": model_ngettext(self._admin.opts, count)}
         return [

@@ -11,7 +11,7 @@ from exports.exceptions import UnknownExporter
 from exports.exporters import registry
 
 if TYPE_CHECKING:
-    from exports.mixins.export import ExportMixin
+    from exports.admin.mixin.mixin import ExportMixin
 
 
 def check(model_admin: ExportMixin) -> list[CheckMessage]:

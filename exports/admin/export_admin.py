@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from exports.access import visible_to
 from exports.admin.actions import Actions
-from exports.admin.health import Health
+from exports.admin.change_list import Listing
+from exports.admin.change_page import Page
+from exports.admin.health_page import Health
 from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
-from exports.admin.listing import Listing
-from exports.admin.page import Page
 from exports.i18n.labels import language
 from exports.models import Export
 from exports.serialize import NAMED

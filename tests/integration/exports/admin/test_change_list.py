@@ -17,8 +17,8 @@ from demo.models import Airline, Flight
 from exports.models import Export
 from exports.spec import preview, spec
 from tests.exporting import make_flights
+from tests.integration.exports.admin.test_mixin import LIST, PAGE, keys_of, text, ticked
 from tests.integration.exports.readers.test_rows import ONLY_POSTGRES
-from tests.integration.test_admin import LIST, PAGE, keys_of, text, ticked
 
 if TYPE_CHECKING:
     from django.test import Client

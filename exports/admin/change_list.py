@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from exports.access import listed
-from exports.admin import news
-from exports.admin.news import News
+from exports.admin import new_exports
+from exports.admin.new_exports import News
 from exports.formatting import duration, moment, number
 from exports.models import Status
 from exports.spec.rights import may_run, may_see_list
@@ -35,7 +35,7 @@ class LiveChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.news = news.of(self, request)
+        self.news = new_exports.of(self, request)
         shown = self.result_list.values_list("pk", flat=True)
         self._heads = backlog.heads(f"export-{pk}" for pk in shown)
         self._offer_files(request)

@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from exports.admin.mixin import checks
+from exports.admin.mixin.selection_page import SelectionPage
 from exports.exceptions import InvalidSelection
 from exports.exporters import registry
-from exports.mixins import checks
-from exports.mixins.page import SelectionPage
 
 if TYPE_CHECKING:
     from django.core.checks import CheckMessage

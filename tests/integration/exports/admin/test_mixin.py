@@ -21,9 +21,9 @@ from demo.admin import FlightAdmin
 from demo.exporters import Flights
 from demo.models import Airline, Airport, Flight, Plane
 from exports import lifecycle
+from exports.admin import ExportMixin
 from exports.exceptions import InvalidSelection
 from exports.exporters import Column, Exporter, registry
-from exports.mixins import ExportMixin
 from exports.models import Export, Status
 from exports.spec import preview, query
 from exports.worker import runner
