@@ -1,4 +1,4 @@
-// The same table is held against the server's templates in tests/unit/test_waybill_tags.py.
+// The same table is held against the server's templates in tests/unit/exports/templatetags/test_waybill.py.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

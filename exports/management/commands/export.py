@@ -19,10 +19,10 @@ from django.utils import timezone, translation
 from exports import formatting, lifecycle
 from exports.exceptions import ExportError, LostRace, Waits
 from exports.exporters import registry
-from exports.management import asked, output
-from exports.management.following import Gone
-from exports.management.progress import Bar, Lines
-from exports.management.watching import Watch
+from exports.management.terminal import arguments, output
+from exports.management.terminal.follow import Gone
+from exports.management.terminal.progress import Bar, Lines
+from exports.management.terminal.watch import Watch
 from exports.models import Export, Format, Status
 from exports.serialize import NAMED, snapshot
 from exports.spec import query
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
     from contextlib import AbstractContextManager
 
-    from exports.management.progress import Display
+    from exports.management.terminal.progress import Display
     from notifications.items import Item
 
 FAILED, REFUSED, STOPPED = 1, 2, 3  # Exit statuses. A signal's is 128 and its number.
@@ -82,24 +82,24 @@ class Command(BaseCommand):
         parser.add_argument(
             "--filter",
             action="append",
-            type=asked.pair,
+            type=arguments.pair,
             metavar="NAME=VALUE",
             help="Only rows that this filter of the exporter lets through; repeatable.",
         )
         parser.add_argument(
-            "--columns", type=asked.names, metavar="A,B,C", help="These, in this order."
+            "--columns", type=arguments.names, metavar="A,B,C", help="These, in this order."
         )
         parser.add_argument(
             "--header",
             action="append",
-            type=asked.pair,
+            type=arguments.pair,
             metavar="COLUMN=TEXT",
             help="Another header for a column; repeatable.",
         )
         parser.add_argument(
             "--option",
             action="append",
-            type=asked.pair,
+            type=arguments.pair,
             metavar="NAME=VALUE",
             help="How the file is written, as delimiter=; or gzip=true; repeatable.",
         )
@@ -207,11 +207,11 @@ class Command(BaseCommand):
             "columns": options["columns"],
             "headers": options["header"] and dict(options["header"]),
             "label": options["label"],
-            "filters": options["filter"] and asked.filters(options["filter"]),
-            "options": options["option"] and asked.options(options["option"]),
+            "filters": options["filter"] and arguments.filters(options["filter"]),
+            "options": options["option"] and arguments.options(options["option"]),
         }
         said = {name: value for name, value in request.items() if value is not None}
-        user = asked.user(options["user"])
+        user = arguments.user(options["user"])
         # Who operates the site may know which exporters there are, and what the user lacks.
         registry.get(options["exporter"])
         query.permitted(user, options["exporter"])

@@ -18,7 +18,7 @@ from exports.spec import presets, spec
 from tests.exporting import make_flights, run, use_folders
 from tests.integration.exports.admin.test_mixin import PAGE as LIST_PAGE
 from tests.integration.exports.admin.test_mixin import text
-from tests.integration.test_commands_export import Ran
+from tests.integration.exports.management.test_export import Ran
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,20 +6,22 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from exports.management import asked
-from exports.management.progress import Lines, Milestones, line_of
+from exports.management.terminal import arguments
+from exports.management.terminal.progress import Lines, Milestones, line_of
 
 
 def test_a_filter_that_is_there_more_than_once_is_a_list():
-    pairs = [asked.pair(text) for text in ("carrier=UA", "origin=EWR", "carrier=AA", "tail=a=b")]
+    pairs = [
+        arguments.pair(text) for text in ("carrier=UA", "origin=EWR", "carrier=AA", "tail=a=b")
+    ]
 
-    assert asked.filters(pairs) == {"carrier": ["UA", "AA"], "origin": "EWR", "tail": "a=b"}
+    assert arguments.filters(pairs) == {"carrier": ["UA", "AA"], "origin": "EWR", "tail": "a=b"}
 
 
 @pytest.mark.parametrize("text", ["carrier", "=UA", ""])
 def test_what_is_no_pair_is_refused(text):
     with pytest.raises(ArgumentTypeError, match="is not NAME=VALUE"):
-        asked.pair(text)
+        arguments.pair(text)
 
 
 @pytest.mark.parametrize(
@@ -30,13 +32,13 @@ def test_what_is_no_pair_is_refused(text):
     ],
 )
 def test_an_option_is_a_truth_a_number_or_a_text(text, value):
-    found = asked.options([("name", text)])["name"]
+    found = arguments.options([("name", text)])["name"]
 
     assert (found, type(found)) == (value, type(value))
 
 
 def test_names_are_parted_by_commas():
-    assert asked.names("id, carrier__name,delay") == ["id", "carrier__name", "delay"]
+    assert arguments.names("id, carrier__name,delay") == ["id", "carrier__name", "delay"]
 
 
 # -- Lines ----------------------------------------------------------------------------------

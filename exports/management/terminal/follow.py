@@ -13,7 +13,7 @@ from notifications import backlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from exports.management.progress import Snapshot
+    from exports.management.terminal.progress import Snapshot
     from notifications.cursor import Cursor
     from notifications.items import Item
 

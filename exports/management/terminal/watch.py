@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from exports import lifecycle
 from exports.exceptions import IllegalMove, LostRace
-from exports.management.following import Following
-from exports.management.interrupts import Interrupts, is_on_terminal
+from exports.management.terminal.follow import Following
+from exports.management.terminal.interrupts import Interrupts, is_on_terminal
 from exports.models import HELD, Export, PartStatus, Status
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from exports.management.progress import Display
+    from exports.management.terminal.progress import Display
     from notifications.items import Item
 
 POLL = 0.25  # seconds; workers do not report more often

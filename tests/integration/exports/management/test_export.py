@@ -16,8 +16,8 @@ from demo.models import Flight
 from exports import lifecycle
 from exports.exporters import Column, Exporter
 from exports.lifecycle import fairness, queue
-from exports.management import following, output
-from exports.management.progress import Lines
+from exports.management.terminal import follow, output
+from exports.management.terminal.progress import Lines
 from exports.models import Export
 from exports.worker import extract, runner
 from notifications import backlog
@@ -522,7 +522,7 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(monkeypatch):
 
 
 def test_who_waits_for_long_is_told_where_to_look(person, monkeypatch):
-    monkeypatch.setattr(following, "PATIENCE", 0.0)
+    monkeypatch.setattr(follow, "PATIENCE", 0.0)
     export = lifecycle.request(user=person, exporter="flights", enqueue=False)
     seen = []
 
