@@ -38,7 +38,7 @@ def mail_by_the_clock(**_: object) -> None:
     """
     # Needs the apps, which are loaded only now.
     from notifications import mail  # noqa: PLC0415 - see above
-    from notifications.clock import Clock  # noqa: PLC0415 - see above
+    from notifications.periodic import Clock  # noqa: PLC0415 - see above
 
     Clock(mail.Rounds()).start()
 
@@ -51,7 +51,7 @@ def prune_by_the_clock(**_: object) -> None:
     """
     # Needs the apps, which are loaded only now.
     from config.signin.prune import prune as prune_sign_ins  # noqa: PLC0415 - see above
-    from notifications.clock import Clock  # noqa: PLC0415 - see above
+    from notifications.periodic import Clock  # noqa: PLC0415 - see above
 
     # Celery's own cleanup is a task of each night. It waits behind the exports that are queued,
     # and is dropped if that takes twelve hours.

@@ -32,7 +32,7 @@ from django.utils.translation import get_language_from_request, ngettext, overri
 
 from config.shedding import is_liveness_check, refuse
 from notifications import known_users
-from notifications.address import network_of, scope_address
+from notifications.client_address import network_of, scope_address
 from notifications.connections import LOG_SECONDS
 from notifications.handshake import credentials, credentials_of
 from notifications.limits import Bucket

@@ -36,10 +36,10 @@ from exports.lifecycle import queue, room
 from exports.lifecycle.leases import Now
 from exports.models import HELD, Export, Status
 from notifications import push, watchdog
-from notifications.clock import SECONDS
 from notifications.conf import conf as notifications_conf
 from notifications.database import closes_connections
 from notifications.hub import present
+from notifications.periodic import SECONDS
 from notifications.writing import alias
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from exports.worker import helper, runner
 from notifications import prune as events
 from notifications import token_warnings
 from notifications.audit import prune as audit
-from notifications.clock import Clock
+from notifications.periodic import Clock
 
 if TYPE_CHECKING:
     from celery import Task

@@ -30,7 +30,7 @@ from django.utils.translation import ngettext
 from config import errors
 from config.signin import notice
 from config.signin.limits import COOL_OFF, LIMITS, PAIR_FAILURES
-from notifications.address import client_address, network_of
+from notifications.client_address import client_address, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

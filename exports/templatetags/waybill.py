@@ -24,7 +24,7 @@ from exports.models import HELD, Status
 from exports.serialize import last_lines, snapshot
 from exports.spec import describe
 from exports.spec.rights import may_download
-from notifications import clock
+from notifications import periodic
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -90,7 +90,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
         "is_held": export.status in HELD,
         "silence": silence(export),
         # Its lease runs out, and beat looks for such.
-        "patience": formatting.duration(conf.LEASE_SECONDS + clock.SECONDS),
+        "patience": formatting.duration(conf.LEASE_SECONDS + periodic.SECONDS),
         "reached": reached(export, current),
         "difference": formatting.difference(current),
         # For a list they are read before, in one query.

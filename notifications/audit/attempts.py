@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError
 from django.utils import timezone
 
-from notifications.address import network_of
 from notifications.audit import record
+from notifications.client_address import network_of
 from notifications.models import AuditEntry
 from notifications.writing import atomic
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from notifications.address import client_address
 from notifications.audit.actions import Interface
+from notifications.client_address import client_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,7 +35,7 @@ KNOWN = {
     # Close their connections themselves, at the end and after an error.
     "exports/worker/heartbeat.py": {"Thread": 1},
     "exports/management/commands/export.py": {"Thread": 1},
-    "notifications/clock.py": {"Thread": 1},
+    "notifications/periodic.py": {"Thread": 1},
     # Looks at stacks, and asks the database nothing.
     "notifications/watchdog.py": {"Thread": 1},
     # Ends a query over psycopg's own connection for that.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_django.fixtures import SettingsWrapper
 
-    from notifications.clock import Clock
+    from notifications.periodic import Clock
     from tests.faults.exports.crew import Crew
     from tests.faults.exports.depot import Depot
     from tests.faults.exports.gates import Gate
@@ -65,7 +65,7 @@ def depot(
 def clock(depot: Depot) -> Iterator[Clock]:
     """What beat does, more often: so that a test need not wait for the next ten seconds."""
     from exports import lifecycle
-    from notifications.clock import Clock
+    from notifications.periodic import Clock
 
     clock = Clock(lifecycle.rescue, seconds=0.25)
     clock.start()

@@ -7,7 +7,7 @@ import threading
 import pytest
 from django.urls import reverse, set_script_prefix
 
-from notifications.clock import Clock
+from notifications.periodic import Clock
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from notifications.address import client_address
+from notifications.client_address import client_address
 
 PUBLIC, OTHER = "203.0.113.5", "8.8.8.8"
 
