@@ -44,7 +44,7 @@ bench: .venv/requirements-dev.lock.installed ## Measure
 	@$(PYTHON) -m benchmarks $(ARGS)
 
 schemas: .venv/requirements-dev.lock.installed ## Write docs/*.json anew after a change of the wire
-	$(PYTHON) -m notifications.schema docs
+	$(PYTHON) -m notifications.protocol.schema docs
 
 messages: .venv/requirements-dev.lock.installed ## Collect what is to be translated, and compile it
 	$(PYTHON) -m config.messages

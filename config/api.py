@@ -20,8 +20,9 @@ from ninja import NinjaAPI
 import exports.api.routes
 import notifications.api
 import notifications.inbox_api
-from notifications import problems, schema
+from notifications import problems
 from notifications.auth import Authenticate
+from notifications.protocol import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -35,9 +35,9 @@ from notifications import known_users
 from notifications.client_address import network_of, scope_address
 from notifications.connections import LOG_SECONDS
 from notifications.handshake import credentials, credentials_of
-from notifications.limits import Bucket
 from notifications.problems import problem
-from notifications.protocol import CloseCode
+from notifications.protocol.frames import CloseCode
+from notifications.protocol.rate_limits import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

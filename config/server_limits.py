@@ -22,8 +22,8 @@ import daphne.server as daphne  # type: ignore[import-untyped]
 from daphne.http_protocol import HTTPFactory, WebRequest  # type: ignore[import-untyped]
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol  # type: ignore[import-untyped]
 
-from notifications.limits import Bucket
-from notifications.protocol import MAX_FRAME_BYTES, CloseCode
+from notifications.protocol.frames import MAX_FRAME_BYTES, CloseCode
+from notifications.protocol.rate_limits import Bucket
 
 if TYPE_CHECKING:
     from autobahn.websocket.types import ConnectionRequest  # type: ignore[import-untyped]

@@ -11,8 +11,8 @@ from django.conf import settings
 
 from notifications import descriptors
 from notifications.connections import LOG_SECONDS, RETRY_SECONDS, NoRoomError
-from notifications.limits import Bucket
 from notifications.problems import problem
+from notifications.protocol.rate_limits import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

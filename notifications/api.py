@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from ninja import Query, Schema
 from pydantic import Field
 
-from notifications import access, followers, handshake, hub, protocol
+from notifications import access, followers, handshake, hub
 from notifications.async_router import AsyncRouter
 from notifications.auth import Authenticate
 from notifications.connections import RETRY_SECONDS, TooManyConnectionsError
@@ -20,6 +20,7 @@ from notifications.cursor import cursor_or_start
 from notifications.database import in_database
 from notifications.http import never_compressed
 from notifications.problems import Problem, RetryLaterError, no_cursor
+from notifications.protocol import frames as protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_noop
 
 from notifications import descriptors, known_users
 from notifications.conf import conf
-from notifications.limits import Bucket
+from notifications.protocol.rate_limits import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable

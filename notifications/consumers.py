@@ -20,13 +20,14 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from pydantic import ValidationError
 
-from notifications import access, backlog, handshake, hub, known_users, protocol, rights
+from notifications import access, backlog, handshake, hub, known_users, rights
 from notifications.conf import conf
 from notifications.connections import TooManyConnectionsError
 from notifications.cursor import Cursor, cursor_or_start
 from notifications.database import in_database
-from notifications.limits import Allowance
-from notifications.protocol import CloseCode
+from notifications.protocol import frames
+from notifications.protocol.frames import CloseCode
+from notifications.protocol.rate_limits import Allowance
 from notifications.subscription import Read, Send, Subscription
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             logger.warning("A socket is closed: the database does not answer: %r", error)
             # A handshake that is refused would say "sign in", or "use another transport".
             if not self._is_accepted:
-                await self.accept(protocol.SUBPROTOCOL)
+                await self.accept(frames.SUBPROTOCOL)
             await self.close(CloseCode.FAILED, "The database does not answer.")
         finally:
             await self._clean_up()
@@ -97,7 +98,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         offered = self.scope.get("subprotocols", [])
-        if not handshake.origin_is_allowed(self.scope) or protocol.SUBPROTOCOL not in offered:
+        if not handshake.origin_is_allowed(self.scope) or frames.SUBPROTOCOL not in offered:
             await self.close()  # Before accept(): the browser sees HTTP 403.
             return
         try:
@@ -110,10 +111,10 @@ class StreamConsumer(AsyncWebsocketConsumer):
             return
         self.user = user
         self._allowance = Allowance(shared=self._hub.allowance_of(user.pk))
-        await self.accept(protocol.SUBPROTOCOL)
+        await self.accept(frames.SUBPROTOCOL)
         self._is_accepted = True
         await self._reply(
-            protocol.Welcome(
+            frames.Welcome(
                 # JSON has no other types for a key.
                 user=user.pk if isinstance(user.pk, int) else str(user.pk),
                 streams=await in_database(access.streams_of, user),
@@ -147,7 +148,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         # Only an accepted socket can be closed with a code, and it keeps its descriptor until the
         # client has answered. If too many are in that state, the answer is HTTP 403 instead.
         if not self._hub.connections.is_overrun:
-            await self.accept(protocol.SUBPROTOCOL)
+            await self.accept(frames.SUBPROTOCOL)
         await self.close(CloseCode.TRY_LATER, str(refusal))
 
     # -- frames from the client --------------------------------------------------
@@ -160,38 +161,38 @@ class StreamConsumer(AsyncWebsocketConsumer):
         if self._is_closed:
             return  # It has sent more before it could know.
         size = 0 if text_data is None else len(text_data.encode())
-        if text_data is None or size > protocol.MAX_FRAME_BYTES:
-            most = protocol.MAX_FRAME_BYTES // 1024
+        if text_data is None or size > frames.MAX_FRAME_BYTES:
+            most = frames.MAX_FRAME_BYTES // 1024
             await self.close(CloseCode.BAD_CLIENT, f"Frames are JSON text, {most} KiB at most.")
             return
         if complaint := self._allowance.frame(size):
             await self._refuse(complaint)
             return
         try:
-            frame = protocol.client_frames.validate_json(text_data)
+            frame = frames.client_frames.validate_json(text_data)
         except ValidationError as error:
-            await self._refuse(protocol.complaint(error))
+            await self._refuse(frames.complaint(error))
             return
         match frame:
-            case protocol.Subscribe():
+            case frames.Subscribe():
                 await self._subscribe(frame)
-            case protocol.Unsubscribe():
+            case frames.Unsubscribe():
                 for stream in frame.streams:
                     self._leave(stream)
                 await self._hub.settle()
-            case protocol.Ack():
+            case frames.Ack():
                 self._acknowledge(frame, size)
-            case protocol.Ping():
-                await self._reply(protocol.Pong(id=frame.id))
+            case frames.Ping():
+                await self._reply(frames.Pong(id=frame.id))
 
     async def _refuse(self, detail: str, stream: str | None = None) -> None:
         self._bad_frames += 1
-        if self._bad_frames >= protocol.MAX_BAD_FRAMES:
+        if self._bad_frames >= frames.MAX_BAD_FRAMES:
             await self.close(CloseCode.BAD_CLIENT, "Too many frames that are not valid.")
             return
         await self._error("bad_frame", detail, stream)
 
-    async def _subscribe(self, frame: protocol.Subscribe) -> None:
+    async def _subscribe(self, frame: frames.Subscribe) -> None:
         if complaint := self._allowance.names(len(frame.streams)):
             await self._refuse(complaint)
             return
@@ -206,15 +207,15 @@ class StreamConsumer(AsyncWebsocketConsumer):
             self._named.doubt()
         self._wake.set()
 
-    async def _grant(self, frame: protocol.Subscribe, user: User) -> dict[str, Subscription]:
+    async def _grant(self, frame: frames.Subscribe, user: User) -> dict[str, Subscription]:
         """Subscriptions to those streams of `frame` that may be had. Says why not to others."""
         granted: dict[str, Subscription] = {}
         readable = await in_database(access.readable, user, frame.streams)
         for stream, cursor in frame.streams.items():
             self._leave(stream)
-            if len(self._subscriptions) + len(granted) >= protocol.MAX_STREAMS:
+            if len(self._subscriptions) + len(granted) >= frames.MAX_STREAMS:
                 await self._error(
-                    "too_many_streams", f"At most {protocol.MAX_STREAMS} on a socket.", stream
+                    "too_many_streams", f"At most {frames.MAX_STREAMS} on a socket.", stream
                 )
             elif stream not in readable:
                 await self._forbid(stream)
@@ -232,7 +233,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._followed.discard(stream)
         self._hub.drop(stream, self)
 
-    def _acknowledge(self, frame: protocol.Ack, size: int) -> None:
+    def _acknowledge(self, frame: frames.Ack, size: int) -> None:
         subscription = self._subscriptions.get(frame.stream)
         # A late ack, for what was unsubscribed or reset meanwhile, is no mistake.
         with suppress(ValueError):
@@ -304,14 +305,14 @@ class StreamConsumer(AsyncWebsocketConsumer):
             return  # Unsubscribed meanwhile, or subscribed anew from another cursor.
         if is_first:
             await self._reply(
-                protocol.Subscribed(
+                frames.Subscribed(
                     stream=subscription.stream,
                     cursor=str(page.start),
                     recovered=page.reset is None,
                 )
             )
         if page.reset:
-            await self._reply(protocol.Reset(stream=subscription.stream, reason=page.reset))
+            await self._reply(frames.Reset(stream=subscription.stream, reason=page.reset))
         subscription.loaded(page)
 
     async def _keep(self) -> None:
@@ -328,7 +329,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             heads = {
                 name: str(each.sent) for name, each in self._subscriptions.items() if each.sent
             }
-            await self._reply(protocol.Heartbeat(heads=heads))
+            await self._reply(frames.Heartbeat(heads=heads))
 
     async def _ask_anew(self) -> None:
         """Ask who this is now, and which streams they may read. Cut off what they may not."""
@@ -357,9 +358,9 @@ class StreamConsumer(AsyncWebsocketConsumer):
         detail: str,
         stream: str | None = None,
     ) -> None:
-        await self._reply(protocol.ErrorFrame(code=code, detail=detail, stream=stream))
+        await self._reply(frames.ErrorFrame(code=code, detail=detail, stream=stream))
 
-    async def _reply(self, frame: protocol.ServerFrame) -> None:
+    async def _reply(self, frame: frames.ServerFrame) -> None:
         await self._send(frame.model_dump_json())
 
     async def _send(self, text: str) -> None:

@@ -29,7 +29,7 @@ from notifications.connections import Connection, Connections
 from notifications.cursor import Cursor
 from notifications.database import in_database
 from notifications.items import Item
-from notifications.limits import REFILL_SECONDS, USER_FACTOR, Allowance
+from notifications.protocol.rate_limits import REFILL_SECONDS, USER_FACTOR, Allowance
 
 logger = logging.getLogger(__name__)
 

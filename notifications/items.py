@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from notifications import protocol
 from notifications.cursor import Cursor
+from notifications.protocol import frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,9 +55,9 @@ class Item:
         return self._frame
 
     def _encode(self, cursor: Cursor) -> str:
-        frame: protocol.ServerFrame
+        frame: frames.ServerFrame
         if self.kind == "event":
-            frame = protocol.EventFrame(
+            frame = frames.EventFrame(
                 stream=self.stream,
                 offset=self.position.offset,
                 cursor=str(cursor),
@@ -66,7 +66,7 @@ class Item:
                 at=self.at,
             )
         else:
-            frame = protocol.StateFrame(
+            frame = frames.StateFrame(
                 stream=self.stream,
                 key=self.name,
                 revision=self.position.revision,

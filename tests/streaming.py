@@ -11,7 +11,7 @@ from django.db import connections, transaction
 from django.test import Client
 
 from notifications import publish
-from notifications.protocol import SUBPROTOCOL
+from notifications.protocol.frames import SUBPROTOCOL
 from notifications.routing import router
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from exports.i18n.labels import language
 from exports.models import Export
 from exports.serialize import NAMED
 from notifications.admin import GoesWithOthersAdmin, MachineOwnedAdmin
-from notifications.protocol import MAX_STREAMS
+from notifications.protocol.frames import MAX_STREAMS
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
-from notifications.protocol import SUBPROTOCOL
+from notifications.protocol.frames import SUBPROTOCOL
 from tests.faults.record import Record
 
 if TYPE_CHECKING:

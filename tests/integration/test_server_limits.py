@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
-from notifications import protocol
+from notifications.protocol import frames
 from tests import odd_application
 from tests.integration.test_daphne import events_until, subscribed
 from tests.raw_sockets import (
@@ -40,7 +40,7 @@ pytestmark = [
 # Daphne itself gives up a handshake after so many seconds. Its default of 5 is not much more
 # than the limit takes on a busy machine.
 PATIENCE = 10
-LARGEST = protocol.MAX_FRAME_BYTES
+LARGEST = frames.MAX_FRAME_BYTES
 # Each as long as it takes to be refused; none of them would be refused by its first half.
 REFUSED = {
     "pings": frame(PING) * 400,

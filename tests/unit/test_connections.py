@@ -16,7 +16,7 @@ from notifications.connections import (
     NoRoomError,
     TooManyConnectionsError,
 )
-from tests.unit.test_limits import Clock
+from tests.unit.notifications.protocol.test_rate_limits import Clock
 
 LIMIT = 3
 

@@ -18,7 +18,7 @@ from exports import health
 from exports.exporters import registry
 from exports.models import Status
 from exports.spec import query
-from notifications import protocol
+from notifications.protocol import frames as protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -35,7 +35,7 @@ PURE = (
     "exports.formats",
     "notifications.cursor",
     "notifications.pacer",
-    "notifications.limits",
+    "notifications.protocol.rate_limits",
     "notifications.printable",
     "notifications.subscription",
 )

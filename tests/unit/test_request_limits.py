@@ -25,7 +25,7 @@ from config.request_limits import (
 )
 from notifications import known_users
 from notifications.handshake import credentials, credentials_of
-from tests.unit.test_limits import Clock
+from tests.unit.notifications.protocol.test_rate_limits import Clock
 
 RATE = 10
 BURST = BURST_SECONDS * RATE

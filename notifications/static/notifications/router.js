@@ -12,7 +12,7 @@ import { earlier, format, parse } from "./cursor.js";
 import { Follower } from "./follower.js";
 import { StreamClient } from "./stream.js";
 
-// Streams that a socket may follow (notifications/protocol.py).
+// Streams that a socket may follow (notifications/protocol/frames.py).
 const ROOM = 100;
 
 const browser = {

@@ -22,7 +22,7 @@ import { ANSWER_MS, Timers } from "./timers.js";
 
 export const PROTOCOL = "waybill.v1";
 
-// Why a server closes (notifications/protocol.py). Any other code is a loss: come back.
+// Why a server closes (notifications/protocol/frames.py). Any other code is a loss: come back.
 const ENDS = new Map([
   [4400, "refused"],
   [4401, "signed-out"],

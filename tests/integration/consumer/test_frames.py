@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from notifications import access, consumers, hub, limits, protocol
+from notifications import access, consumers, hub
+from notifications.protocol import frames, rate_limits
 from tests.consuming import say
 from tests.streaming import connected, eventually, in_thread, session_of
 
@@ -69,16 +70,16 @@ async def test_a_frame_that_is_too_large_closes_the_socket(cookie, character):
 
 async def test_a_large_frame_is_no_mistake(cookie):
     async with connected(cookie) as socket:
-        names = [f"{number:099}" for number in range(protocol.MAX_NAMES)]
+        names = [f"{number:099}" for number in range(frames.MAX_NAMES)]
         frame = json.dumps({"type": "unsubscribe", "streams": names})
-        await socket.communicator.send_to(text_data=frame.ljust(protocol.MAX_FRAME_BYTES))
+        await socket.communicator.send_to(text_data=frame.ljust(frames.MAX_FRAME_BYTES))
         await socket.send("ping", id="still here")
 
         assert await socket.next() == {"type": "pong", "id": "still here"}
 
 
 async def test_a_frame_that_names_too_many_streams_is_refused_whole(cookie, name):
-    names = [name, *(f"a-{number}" for number in range(protocol.MAX_NAMES))]
+    names = [name, *(f"a-{number}" for number in range(frames.MAX_NAMES))]
 
     async with connected(cookie) as socket:
         for frame in (
@@ -89,7 +90,7 @@ async def test_a_frame_that_names_too_many_streams_is_refused_whole(cookie, name
             error = await socket.next()
 
             assert (error["code"], error["stream"]) == ("bad_frame", None)
-            assert f"at most {protocol.MAX_NAMES} items" in error["detail"]
+            assert f"at most {frames.MAX_NAMES} items" in error["detail"]
         assert hub.current()._followers == {}
 
 
@@ -100,15 +101,15 @@ async def test_what_is_wrong_is_said_in_few_words(cookie):
         async with connected(cookie) as socket:
             await socket.communicator.send_json_to(frame)
 
-            assert len((await socket.next())["detail"]) <= protocol.MAX_DETAIL
+            assert len((await socket.next())["detail"]) <= frames.MAX_DETAIL
 
 
 async def test_subscribing_again_and_again_is_refused_and_costs_no_question(
     cookie, name, monkeypatch
 ):
     asked = []
-    monkeypatch.setattr(limits, "NAMES_A_SECOND", 0)
-    monkeypatch.setattr(limits, "NAMES_AT_ONCE", 5)
+    monkeypatch.setattr(rate_limits, "NAMES_A_SECOND", 0)
+    monkeypatch.setattr(rate_limits, "NAMES_AT_ONCE", 5)
 
     def readable(user, streams):
         asked.extend(streams)
@@ -144,11 +145,11 @@ async def test_a_frame_is_one_question_to_the_pool_however_many_it_names(user, c
 
 
 async def test_frame_after_frame_is_refused_and_then_closed(cookie, monkeypatch):
-    monkeypatch.setattr(limits, "FRAMES_A_SECOND", 0)
-    monkeypatch.setattr(limits, "FRAMES_AT_ONCE", 5)
+    monkeypatch.setattr(rate_limits, "FRAMES_A_SECOND", 0)
+    monkeypatch.setattr(rate_limits, "FRAMES_AT_ONCE", 5)
 
     async with connected(cookie) as socket:
-        for number in range(5 + protocol.MAX_BAD_FRAMES):
+        for number in range(5 + frames.MAX_BAD_FRAMES):
             await socket.send("ping", id=str(number))
 
         assert await socket.close_code() == 4400
@@ -156,8 +157,8 @@ async def test_frame_after_frame_is_refused_and_then_closed(cookie, monkeypatch)
 
 async def test_who_acknowledges_every_frame_is_not_limited(cookie, name, monkeypatch):
     """There are no more such acks than frames that the server has sent."""
-    monkeypatch.setattr(limits, "FRAMES_A_SECOND", 0)
-    monkeypatch.setattr(limits, "FRAMES_AT_ONCE", 2)
+    monkeypatch.setattr(rate_limits, "FRAMES_A_SECOND", 0)
+    monkeypatch.setattr(rate_limits, "FRAMES_AT_ONCE", 2)
     await say(name, *["log"] * 50, "last")
 
     async with connected(cookie) as socket:
@@ -191,8 +192,8 @@ async def test_after_the_close_nothing_is_sent_and_nothing_is_answered(cookie, n
 
 async def test_many_bytes_are_refused_and_then_close_the_socket(cookie):
     async with connected(cookie) as socket:
-        ping = json.dumps({"type": "ping"}).ljust(protocol.MAX_FRAME_BYTES)
-        served = limits.BYTES_AT_ONCE // protocol.MAX_FRAME_BYTES
+        ping = json.dumps({"type": "ping"}).ljust(frames.MAX_FRAME_BYTES)
+        served = rate_limits.BYTES_AT_ONCE // frames.MAX_FRAME_BYTES
         for _ in range(served):
             await socket.communicator.send_to(text_data=ping)
             assert (await socket.next())["type"] == "pong"
@@ -201,7 +202,7 @@ async def test_many_bytes_are_refused_and_then_close_the_socket(cookie):
         while (answer := await send_and_read(socket, ping))["type"] == "pong":
             served += 1
         assert answer["code"] == "bad_frame"
-        assert answer["detail"].startswith(f"Too many bytes: {limits.BYTES_A_SECOND} a second")
+        assert answer["detail"].startswith(f"Too many bytes: {rate_limits.BYTES_A_SECOND} a second")
         for _ in range(50):
             await socket.communicator.send_to(text_data=ping)
 
@@ -216,10 +217,10 @@ async def send_and_read(socket, text):
 async def test_all_sockets_of_a_user_share_what_they_may_send(
     cookie, django_user_model, monkeypatch
 ):
-    monkeypatch.setattr(limits, "BYTES_A_SECOND", 0)
+    monkeypatch.setattr(rate_limits, "BYTES_A_SECOND", 0)
     other = await in_thread(lambda: session_of(django_user_model.objects.create_user("grace")))
-    monopoly = limits.USER_FACTOR * limits.BYTES_AT_ONCE
-    ping = json.dumps({"type": "ping"}).ljust(protocol.MAX_FRAME_BYTES)
+    monopoly = rate_limits.USER_FACTOR * rate_limits.BYTES_AT_ONCE
+    ping = json.dumps({"type": "ping"}).ljust(frames.MAX_FRAME_BYTES)
 
     await use_up(cookie, monopoly)
     gc.collect()

@@ -71,7 +71,7 @@ async def test_a_name_that_cannot_be_takes_no_other_stream_with_it(cookie, name,
 
 
 async def test_no_more_than_so_many_streams_on_a_socket(cookie, monkeypatch):
-    monkeypatch.setattr(consumers.protocol, "MAX_STREAMS", 2)
+    monkeypatch.setattr(consumers.frames, "MAX_STREAMS", 2)
     monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
 
     async with connected(cookie) as socket:

@@ -12,9 +12,9 @@ import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 from pydantic import ValidationError
 
-from notifications import protocol, schema
+from notifications.protocol import frames, schema
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 DOCS = ROOT / "docs"
 SPEC = Path(__file__).parent / "asyncapi_spec"
 EXAMPLES = re.findall(r"^```json\n(.*?)^```", (DOCS / "protocol.md").read_text(), re.M | re.S)
@@ -105,7 +105,7 @@ def test_a_frame_that_the_documents_show_conforms(example):
 )
 def test_what_the_server_refuses_does_not_conform(frame):
     with pytest.raises(ValidationError):
-        protocol.client_frames.validate_python(frame)
+        frames.client_frames.validate_python(frame)
 
     assert not validator("ClientFrame").is_valid(frame)
 
@@ -202,6 +202,6 @@ def test_it_names_the_subprotocol_the_limits_and_the_close_codes():
 
 
 def test_no_limit_is_left_out():
-    limits = [name for name in vars(protocol) if name.startswith("MAX_")]
+    limits = [name for name in vars(frames) if name.startswith("MAX_")]
 
     assert list(schema.LIMITS) == limits, "describe each limit in schema.LIMITS"

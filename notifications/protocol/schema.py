@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from notifications import limits, protocol
 from notifications.conf import Conf
+from notifications.protocol import frames as protocol
+from notifications.protocol import rate_limits
 
 if TYPE_CHECKING:
     from pydantic_core import core_schema
@@ -135,24 +136,24 @@ def asyncapi() -> dict[str, Any]:
                 },
                 "x-rates": {
                     "frames": {
-                        "at_once": limits.FRAMES_AT_ONCE,
-                        "a_second": limits.FRAMES_A_SECOND,
+                        "at_once": rate_limits.FRAMES_AT_ONCE,
+                        "a_second": rate_limits.FRAMES_A_SECOND,
                         "description": "Frames from the client. Acks that free some of the"
                         " window are not counted.",
                     },
                     "names": {
-                        "at_once": limits.NAMES_AT_ONCE,
-                        "a_second": limits.NAMES_A_SECOND,
+                        "at_once": rate_limits.NAMES_AT_ONCE,
+                        "a_second": rate_limits.NAMES_A_SECOND,
                         "description": "Names of streams in the frames that subscribe.",
                     },
                     "bytes": {
-                        "at_once": limits.BYTES_AT_ONCE,
-                        "a_second": limits.BYTES_A_SECOND,
+                        "at_once": rate_limits.BYTES_AT_ONCE,
+                        "a_second": rate_limits.BYTES_A_SECOND,
                         "description": "Bytes of the frames from the client. Acks that free some"
                         " of the window are not counted.",
                     },
                     "user": {
-                        "factor": limits.USER_FACTOR,
+                        "factor": rate_limits.USER_FACTOR,
                         "description": "All sockets of a user at one web process together may"
                         " send so many times what one socket may.",
                     },

@@ -7,14 +7,15 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from notifications import protocol, push
+from notifications import push
 from notifications.cursor import Cursor
 from notifications.items import Item
-from notifications.protocol import CloseCode
+from notifications.protocol import frames
+from notifications.protocol.frames import CloseCode
 
 
 def parse(text):
-    return protocol.client_frames.validate_json(text)
+    return frames.client_frames.validate_json(text)
 
 
 def complaint(text):
@@ -38,17 +39,17 @@ def event(offset=131, revision=7, data=None):
     [
         (
             '{"type":"subscribe","streams":{"user-42":"e.1.2","export-1":null,"team.a_b-7":"latest"}}',
-            protocol.Subscribe(
+            frames.Subscribe(
                 streams={"user-42": "e.1.2", "export-1": None, "team.a_b-7": "latest"}
             ),
         ),
-        ('{"type":"unsubscribe","streams":["user-42"]}', protocol.Unsubscribe(streams=["user-42"])),
+        ('{"type":"unsubscribe","streams":["user-42"]}', frames.Unsubscribe(streams=["user-42"])),
         (
             '{"type":"ack","stream":"user-42","cursor":"e.1.2"}',
-            protocol.Ack(stream="user-42", cursor="e.1.2"),
+            frames.Ack(stream="user-42", cursor="e.1.2"),
         ),
-        ('{"type":"ping","id":"7"}', protocol.Ping(id="7")),
-        ('{"type":"ping"}', protocol.Ping(id="")),
+        ('{"type":"ping","id":"7"}', frames.Ping(id="7")),
+        ('{"type":"ping"}', frames.Ping(id="")),
     ],
 )
 def test_a_valid_frame_is_understood(text, frame):
@@ -100,7 +101,7 @@ def test_what_is_asked_for_by_a_name_that_cannot_be_is_no_mistake_of_the_frame(n
     ("frame", "wire"),
     [
         (
-            protocol.Welcome(user=42, streams=["user-42", "team-7"], window=256, heartbeat=20),
+            frames.Welcome(user=42, streams=["user-42", "team-7"], window=256, heartbeat=20),
             {
                 "type": "welcome",
                 "protocol": 1,
@@ -111,20 +112,20 @@ def test_what_is_asked_for_by_a_name_that_cannot_be_is_no_mistake_of_the_frame(n
             },
         ),
         (
-            protocol.Subscribed(stream="user-42", cursor="e.1.2", recovered=True),
+            frames.Subscribed(stream="user-42", cursor="e.1.2", recovered=True),
             {"type": "subscribed", "stream": "user-42", "cursor": "e.1.2", "recovered": True},
         ),
         (
-            protocol.Reset(stream="user-42", reason="pruned"),
+            frames.Reset(stream="user-42", reason="pruned"),
             {"type": "reset", "stream": "user-42", "reason": "pruned"},
         ),
         (
-            protocol.Heartbeat(heads={"user-42": "e.1.2"}),
+            frames.Heartbeat(heads={"user-42": "e.1.2"}),
             {"type": "heartbeat", "heads": {"user-42": "e.1.2"}},
         ),
-        (protocol.Pong(id="7"), {"type": "pong", "id": "7"}),
+        (frames.Pong(id="7"), {"type": "pong", "id": "7"}),
         (
-            protocol.ErrorFrame(code="forbidden", detail="No.", stream="user-1"),
+            frames.ErrorFrame(code="forbidden", detail="No.", stream="user-1"),
             {"type": "error", "code": "forbidden", "detail": "No.", "stream": "user-1"},
         ),
     ],

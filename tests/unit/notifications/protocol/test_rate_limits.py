@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from notifications import limits, protocol
-from notifications.limits import Allowance, Bucket
+from notifications.protocol import frames as protocol
+from notifications.protocol import rate_limits
+from notifications.protocol.rate_limits import Allowance, Bucket
 
 
 class Clock:
@@ -106,53 +107,53 @@ def test_a_healthy_client_with_all_its_streams_is_far_below_the_rate_of_frames(
 def test_useful_acks_are_not_counted(clock: Clock) -> None:
     allowance = Allowance(clock)
 
-    for _ in range(10 * limits.FRAMES_AT_ONCE):
+    for _ in range(10 * rate_limits.FRAMES_AT_ONCE):
         assert allowance.frame(100) is None
         allowance.useful_ack(100)
 
 
 def test_useful_acks_are_not_counted_against_the_user_either(clock: Clock) -> None:
-    shared = Allowance(clock, factor=limits.USER_FACTOR)
+    shared = Allowance(clock, factor=rate_limits.USER_FACTOR)
     socket = Allowance(clock, shared=shared)
 
-    for _ in range(2 * limits.USER_FACTOR * limits.FRAMES_AT_ONCE):
-        assert socket.frame(limits.ACK_BYTES) is None
-        socket.useful_ack(limits.ACK_BYTES)
+    for _ in range(2 * rate_limits.USER_FACTOR * rate_limits.FRAMES_AT_ONCE):
+        assert socket.frame(rate_limits.ACK_BYTES) is None
+        socket.useful_ack(rate_limits.ACK_BYTES)
 
 
 def test_over_the_limit_it_says_what_the_limit_is(clock: Clock) -> None:
     allowance = Allowance(clock)
-    for _ in range(limits.FRAMES_AT_ONCE):
+    for _ in range(rate_limits.FRAMES_AT_ONCE):
         allowance.frame(100)
-    allowance.names(limits.NAMES_AT_ONCE)
+    allowance.names(rate_limits.NAMES_AT_ONCE)
 
-    assert f"{limits.FRAMES_A_SECOND} a second" in (allowance.frame(100) or "")
-    assert f"{limits.NAMES_A_SECOND} a second" in (allowance.names(1) or "")
+    assert f"{rate_limits.FRAMES_A_SECOND} a second" in (allowance.frame(100) or "")
+    assert f"{rate_limits.NAMES_A_SECOND} a second" in (allowance.names(1) or "")
     clock.now += 1
     assert allowance.frame(100) is None
-    assert allowance.names(limits.NAMES_A_SECOND) is None
+    assert allowance.names(rate_limits.NAMES_A_SECOND) is None
 
 
 def test_bytes_are_limited_however_few_frames_they_come_in(clock: Clock) -> None:
     allowance = Allowance(clock)
-    frames = limits.BYTES_AT_ONCE // protocol.MAX_FRAME_BYTES
+    frames = rate_limits.BYTES_AT_ONCE // protocol.MAX_FRAME_BYTES
 
     assert all(allowance.frame(protocol.MAX_FRAME_BYTES) is None for _ in range(frames))
     refusal = allowance.frame(protocol.MAX_FRAME_BYTES)
 
-    assert f"Too many bytes: {limits.BYTES_A_SECOND} a second" in (refusal or "")
+    assert f"Too many bytes: {rate_limits.BYTES_A_SECOND} a second" in (refusal or "")
     clock.now += 1
-    assert allowance.frame(limits.BYTES_A_SECOND) is None
+    assert allowance.frame(rate_limits.BYTES_A_SECOND) is None
 
 
 def test_bytes_of_useful_acks_come_back_but_not_their_blanks(clock: Clock) -> None:
     allowance = Allowance(clock)
-    for _ in range(limits.BYTES_AT_ONCE // limits.ACK_BYTES * 2):
-        assert allowance.frame(limits.ACK_BYTES) is None
-        allowance.useful_ack(limits.ACK_BYTES)
+    for _ in range(rate_limits.BYTES_AT_ONCE // rate_limits.ACK_BYTES * 2):
+        assert allowance.frame(rate_limits.ACK_BYTES) is None
+        allowance.useful_ack(rate_limits.ACK_BYTES)
 
     padded = protocol.MAX_FRAME_BYTES
-    for _ in range(limits.BYTES_AT_ONCE // (padded - limits.ACK_BYTES)):
+    for _ in range(rate_limits.BYTES_AT_ONCE // (padded - rate_limits.ACK_BYTES)):
         assert allowance.frame(padded) is None
         allowance.useful_ack(padded)
 
@@ -164,7 +165,7 @@ def test_the_limits_in_bytes_have_room_for_those_in_frames_and_names(clock: Cloc
     allowance = Allowance(clock)
     largest = largest_subscribe()
 
-    for _ in range(limits.NAMES_AT_ONCE // protocol.MAX_NAMES):
+    for _ in range(rate_limits.NAMES_AT_ONCE // protocol.MAX_NAMES):
         assert allowance.frame(len(largest)) is None
         assert allowance.names(protocol.MAX_NAMES) is None
     for _ in range(60):
@@ -179,17 +180,17 @@ def test_the_largest_useful_frame_fits() -> None:
     protocol.client_frames.validate_json(LARGEST_ACK)
 
     assert len(largest_subscribe()) <= protocol.MAX_FRAME_BYTES
-    assert len(LARGEST_ACK) <= limits.ACK_BYTES
+    assert len(LARGEST_ACK) <= rate_limits.ACK_BYTES
 
 
 def test_sockets_of_one_user_share_a_limit(clock: Clock) -> None:
     """However many there are: two may use their own up, and nothing is left for a third."""
-    shared = Allowance(clock, factor=limits.USER_FACTOR)
-    for _ in range(limits.USER_FACTOR):
+    shared = Allowance(clock, factor=rate_limits.USER_FACTOR)
+    for _ in range(rate_limits.USER_FACTOR):
         allowance = Allowance(clock, shared=shared)
-        assert allowance.frame(limits.BYTES_AT_ONCE) is None
-        assert allowance.names(limits.NAMES_AT_ONCE) is None
-        for _ in range(limits.FRAMES_AT_ONCE - 1):
+        assert allowance.frame(rate_limits.BYTES_AT_ONCE) is None
+        assert allowance.names(rate_limits.NAMES_AT_ONCE) is None
+        for _ in range(rate_limits.FRAMES_AT_ONCE - 1):
             assert allowance.frame(0) is None
 
     third = Allowance(clock, shared=shared)
@@ -197,21 +198,21 @@ def test_sockets_of_one_user_share_a_limit(clock: Clock) -> None:
     assert "Too many frames on all of your connections together: 400" in (third.frame(0) or "")
     assert "Too many names on all of your connections together: 200" in (third.names(1) or "")
     clock.now += 1
-    assert third.frame(limits.BYTES_A_SECOND) is None
-    assert third.frame(limits.BYTES_A_SECOND) is None
-    refusal = third.frame(limits.BYTES_A_SECOND)
+    assert third.frame(rate_limits.BYTES_A_SECOND) is None
+    assert third.frame(rate_limits.BYTES_A_SECOND) is None
+    refusal = third.frame(rate_limits.BYTES_A_SECOND)
     assert "Too many bytes on all of your connections together: 131072" in (refusal or "")
 
 
 def test_a_limit_that_is_used_up_is_whole_again_when_it_says(clock: Clock) -> None:
     allowance = Allowance(clock)
-    allowance.frame(limits.BYTES_AT_ONCE)
-    allowance.names(limits.NAMES_AT_ONCE)
+    allowance.frame(rate_limits.BYTES_AT_ONCE)
+    allowance.names(rate_limits.NAMES_AT_ONCE)
 
-    clock.now += limits.REFILL_SECONDS
+    clock.now += rate_limits.REFILL_SECONDS
 
-    assert allowance.frame(limits.BYTES_AT_ONCE) is None
-    assert allowance.names(limits.NAMES_AT_ONCE) is None
+    assert allowance.frame(rate_limits.BYTES_AT_ONCE) is None
+    assert allowance.names(rate_limits.NAMES_AT_ONCE) is None
 
 
 LONGEST_CURSOR = f"{'e' * 16}.{'9' * 19}.{'9' * 19}"
