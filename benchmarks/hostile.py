@@ -214,7 +214,7 @@ async def _publish(people: list[Person]) -> None:
 def _append(stream: str) -> None:
     from django.db import transaction
 
-    from notifications.publish import append
+    from notifications.streams import append
 
     with transaction.atomic():
         append(stream, "log", {"at": time.time(), "message": "x"})

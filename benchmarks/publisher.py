@@ -15,7 +15,7 @@ def main(stream: str, count: int) -> None:
     django.setup()
     from django.db import transaction
 
-    from notifications.publish import append_many
+    from notifications.streams import append_many
 
     for begin in range(0, count, BATCH):
         with transaction.atomic():

@@ -215,8 +215,8 @@ def queue_rows(count: int) -> list[Row]:
 
 def streams_rows(count: int) -> list[Row]:
     """What it asks every few seconds: where all of them stand."""
-    from notifications import backlog
     from notifications.models import Stream
+    from notifications.streams import backlog
 
     names = [f"user-1{number:06}" for number in range(count)]
     # Of those that nobody follows here, as many again.

@@ -55,9 +55,9 @@ def worker(name: str) -> list[str]:
 @app.task(name="benchmarks.send")
 def send(count: int) -> dict[str, Any]:
     """Push `count` times. Without a table: what is measured is the push."""
-    from notifications import push
-    from notifications.cursor import Cursor
-    from notifications.items import Item
+    from notifications.streams import push
+    from notifications.streams.cursor import Cursor
+    from notifications.streams.items import Item
 
     push.counters.update(dict.fromkeys(push.counters, 0))
     threads_before, files_before = _threads(), _files()

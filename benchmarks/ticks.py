@@ -21,7 +21,7 @@ def main(user: int, seconds: float) -> None:
 
     from exports.models import Export, Status
     from exports.serialize import NAMED, snapshot
-    from notifications.publish import retain
+    from notifications.streams import retain
 
     running = Export.objects.filter(owner=user, status=Status.RUNNING)
     exports = list(running.select_related(*NAMED).order_by("pk"))

@@ -12,8 +12,8 @@ from exports.exceptions import UnknownTeam
 from exports.i18n.localize import spoken
 from exports.models import Export
 from exports.serialize import NAMED
-from notifications import access
-from notifications.access import teams_of
+from notifications.streams import access
+from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection

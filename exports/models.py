@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from exports.files.names import filename
 from exports.i18n.labels import LONGEST, called
-from notifications.access import stream_of_user, team_stream
+from notifications.streams.access import stream_of_user, team_stream
 from notifications.writing import WrittenManager
 
 if TYPE_CHECKING:

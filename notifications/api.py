@@ -12,20 +12,21 @@ from django.utils.translation import gettext as _
 from ninja import Query, Schema
 from pydantic import Field
 
-from notifications import access, followers, handshake, hub
+from notifications import followers, handshake, hub
 from notifications.async_router import AsyncRouter
 from notifications.auth import Authenticate
 from notifications.connections import RETRY_SECONDS, TooManyConnectionsError
-from notifications.cursor import cursor_or_start
 from notifications.database import in_database
 from notifications.http import never_compressed
 from notifications.problems import Problem, RetryLaterError, no_cursor
 from notifications.protocol import frames as protocol
+from notifications.streams import access
+from notifications.streams.cursor import cursor_or_start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from notifications.backlog import Backlog
+    from notifications.streams.backlog import Backlog
 
 router = AsyncRouter(tags=["streams"])
 

@@ -12,12 +12,12 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from notifications import (  # noqa: PLC0415 - models are there only now
             languages,
-            leaving,
             recheck,
             token_warnings,  # noqa: F401 - it registers its notification
             tokens,
         )
         from notifications.audit import middleware, signals  # noqa: PLC0415 - as above
+        from notifications.streams import leaving  # noqa: PLC0415 - models are there only now
 
         languages.connect()
         leaving.connect()

@@ -20,14 +20,15 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from pydantic import ValidationError
 
-from notifications import access, backlog, handshake, hub, known_users, rights
+from notifications import handshake, hub, known_users, rights
 from notifications.conf import conf
 from notifications.connections import TooManyConnectionsError
-from notifications.cursor import Cursor, cursor_or_start
 from notifications.database import in_database
 from notifications.protocol import frames
 from notifications.protocol.frames import CloseCode
 from notifications.protocol.rate_limits import Allowance
+from notifications.streams import access, backlog
+from notifications.streams.cursor import Cursor, cursor_or_start
 from notifications.subscription import Read, Send, Subscription
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import User
 
-    from notifications.items import Item
+    from notifications.streams.items import Item
 
 logger = logging.getLogger(__name__)
 

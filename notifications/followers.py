@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Literal
 
-from notifications import backlog, hub
+from notifications import hub
 from notifications.database import in_database
+from notifications.streams import backlog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from notifications.backlog import Backlog
-    from notifications.cursor import Cursor
-    from notifications.items import Item
+    from notifications.streams.backlog import Backlog
+    from notifications.streams.cursor import Cursor
+    from notifications.streams.items import Item
 
 
 class Follower:

@@ -23,13 +23,13 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
-from notifications import backlog, push, signed
 from notifications.conf import conf
 from notifications.connections import Connection, Connections
-from notifications.cursor import Cursor
 from notifications.database import in_database
-from notifications.items import Item
 from notifications.protocol.rate_limits import REFILL_SECONDS, USER_FACTOR, Allowance
+from notifications.streams import backlog, push, signed
+from notifications.streams.cursor import Cursor
+from notifications.streams.items import Item
 
 logger = logging.getLogger(__name__)
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from django.db.models import F
 
-from notifications import access, notices, publish
-from notifications.backlog import current_cursor
-from notifications.cursor import Cursor
+from notifications import notices
 from notifications.models import Event, Inbox, Mailing, Stream
 from notifications.notices import Level, Notice
+from notifications.streams import access, current_cursor, publish
+from notifications.streams.cursor import Cursor
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterR
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone, translation
 
-from notifications import access, inbox, letters, notices
+from notifications import inbox, letters, notices
 from notifications.models import Event, Inbox, Mailing, Stream
+from notifications.streams import access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

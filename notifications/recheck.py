@@ -17,9 +17,9 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.signals import user_logged_out
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
-from notifications import push
 from notifications.models import Token
-from notifications.push import Doubt
+from notifications.streams import push
+from notifications.streams.push import Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

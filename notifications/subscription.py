@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from notifications.backlog import Backlog
-    from notifications.cursor import Cursor
-    from notifications.items import Item
+    from notifications.streams.backlog import Backlog
+    from notifications.streams.cursor import Cursor
+    from notifications.streams.items import Item
 
 
 @dataclass(frozen=True, slots=True)

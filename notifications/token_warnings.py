@@ -9,10 +9,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from notifications import access, notices, publish, tokens
+from notifications import notices, tokens
 from notifications.models import Token
 from notifications.notices import Notice
 from notifications.printable import visible
+from notifications.streams import access, publish
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

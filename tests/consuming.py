@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notifications import backlog
+from notifications.streams import backlog
 from tests.streaming import append, in_thread
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from notifications.backlog import Backlog
-from notifications.cursor import Cursor
-from notifications.items import Item
+from notifications.streams.backlog import Backlog
+from notifications.streams.cursor import Cursor
+from notifications.streams.items import Item
 
 if TYPE_CHECKING:
     from notifications.subscription import Read, Send

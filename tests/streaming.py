@@ -10,9 +10,9 @@ from channels.testing import WebsocketCommunicator
 from django.db import connections, transaction
 from django.test import Client
 
-from notifications import publish
 from notifications.protocol.frames import SUBPROTOCOL
 from notifications.routing import router
+from notifications.streams import publish
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

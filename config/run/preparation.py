@@ -20,7 +20,7 @@ from config import embedded
 from config.run import CannotRunError
 from config.run.processes import HOST
 from config.run.terminal import say
-from notifications import push
+from notifications.streams import push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from notifications import access, notices, publish
-from notifications.backlog import current_cursor
+from notifications import notices
 from notifications.models import Event, Stream
 from notifications.notices import Notice
+from notifications.streams import access, current_cursor, publish
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

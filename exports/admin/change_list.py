@@ -17,7 +17,7 @@ from exports.admin.new_exports import News
 from exports.formatting import duration, moment, number
 from exports.models import Status
 from exports.spec.rights import may_run, may_see_list
-from notifications import backlog
+from notifications.streams import backlog
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from exports.admin.buttons import Buttons
 from exports.formatting import number
 from exports.i18n import localize
-from notifications import backlog
 from notifications.admin import as_json
+from notifications.streams import backlog
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

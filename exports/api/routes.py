@@ -27,9 +27,9 @@ from exports.models import Export, Format, Status
 from exports.serialize import snapshot
 from exports.spec import context, options, query
 from exports.spec.rights import check_download
-from notifications.access import teams_of
-from notifications.cursor import Cursor
 from notifications.problems import Problem, no_cursor, problem
+from notifications.streams.access import teams_of
+from notifications.streams.cursor import Cursor
 
 if TYPE_CHECKING:
     from ninja import NinjaAPI

@@ -28,10 +28,10 @@ from exports.exceptions import ExportError, StorageFailed
 from exports.files import byte_range, storage
 from exports.files.names import attachment
 from exports.models import Download, Format, Status
-from notifications.access import key_name
 from notifications.audit.actions import Action
 from notifications.client_address import client_address, network_of
 from notifications.http import never_compressed, user_of
+from notifications.streams.access import key_name
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Tell everyone who waits for an export what it is like now.
 
 Called last in the transaction that changed it. The export's own stream comes first, then its
-team's and its owner's: streams are taken in the order of their names (notifications.publish).
+team's and its owner's: streams are taken in the order of their names (notifications.streams.publish).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from exports.conf import conf
 from exports.log.capture import line_bytes
 from exports.models import Export
 from exports.serialize import snapshot
-from notifications import publish
+from notifications.streams import publish
 
 if TYPE_CHECKING:
     import uuid

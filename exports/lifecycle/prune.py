@@ -25,7 +25,7 @@ from exports.lifecycle.leases import Now
 from exports.models import FINAL, Export, Part, Status
 from notifications.audit.actions import Action
 from notifications.models import Stream
-from notifications.prune import forget
+from notifications.streams.prune import forget
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

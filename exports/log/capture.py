@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from exports.conf import conf
-from notifications.publish import UNSENDABLE
+from notifications.streams.publish import UNSENDABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

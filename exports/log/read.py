@@ -10,10 +10,10 @@ from django.http import HttpResponse, StreamingHttpResponse
 
 from exports.files.names import attachment
 from exports.log import text
-from notifications import backlog
 from notifications.database import in_database
 from notifications.http import never_compressed
 from notifications.models import Event
+from notifications.streams import backlog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
     from exports.models import Export
-    from notifications.cursor import Cursor
+    from notifications.streams.cursor import Cursor
 
 TYPE = "log"
 TEXT = "text/plain"

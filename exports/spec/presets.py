@@ -13,7 +13,7 @@ from exports.audit.record import has_saved_often, record_saved_preset
 from exports.exceptions import InvalidPreset
 from exports.models import Preset
 from exports.spec import sizes
-from notifications.access import teams_of
+from notifications.streams.access import teams_of
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

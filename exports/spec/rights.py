@@ -12,7 +12,7 @@ from exports.exceptions import NotPermitted, RequestError
 from exports.i18n.localize import spoken
 from exports.models import Export
 from exports.spec import changelist, query
-from notifications.access import teams_of
+from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -25,8 +25,8 @@ from exports.forms.choice import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.lifecycle import refusals
 from exports.spec import context, describe, presets, preview, query, spec
-from notifications.access import teams_of
 from notifications.http import SeeOther, user_of
+from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

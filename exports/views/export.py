@@ -34,10 +34,11 @@ from exports.models import FINAL, Export
 from exports.serialize import last_lines, queue_positions, reload
 from exports.spec import context, presets
 from exports.spec.rights import check_download
-from notifications.access import team_stream, teams_of, user_stream
-from notifications.backlog import current_cursor, heads
-from notifications.cursor import Cursor
 from notifications.http import SeeOther, user_of
+from notifications.streams import current_cursor
+from notifications.streams.access import team_stream, teams_of, user_stream
+from notifications.streams.backlog import heads
+from notifications.streams.cursor import Cursor
 
 if TYPE_CHECKING:
     import uuid

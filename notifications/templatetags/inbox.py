@@ -10,7 +10,7 @@ from django import template
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from notifications import inbox, notices
-from notifications.access import user_stream
+from notifications.streams.access import user_stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -19,7 +19,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from notifications import backlog, publish
+from notifications.streams import backlog, publish
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,9 +13,10 @@ from django.contrib.auth.models import User
 from django.db import connections, transaction
 from websockets.sync.client import connect
 
-from notifications import backlog, publish, tokens
-from notifications.cursor import Cursor
+from notifications import tokens
 from notifications.models import Event, Retained
+from notifications.streams import backlog, publish
+from notifications.streams.cursor import Cursor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

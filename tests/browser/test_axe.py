@@ -21,8 +21,8 @@ from playwright.sync_api import expect
 
 from config.errors import page_not_found, server_error
 from exports.models import Export, Preset, Stage, Status
-from notifications import publish
 from notifications.inbox import notify
+from notifications.streams import publish
 from tests import flights
 from tests.elsewhere import elsewhere
 from tests.signing_in import session_cookie

@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from exports import lifecycle
-from notifications import backlog
-from notifications.access import user_stream
 from notifications.models import Event
+from notifications.streams import backlog
+from notifications.streams.access import user_stream
 from tests.elsewhere import elsewhere
 from tests.streaming import append
 from tests.waiting import wait_until

@@ -14,7 +14,8 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from exports import lifecycle
-from notifications import inbox, publish, push
+from notifications import inbox
+from notifications.streams import publish, push
 from tests.elsewhere import elsewhere
 from tests.waiting import wait_until
 

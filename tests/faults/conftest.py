@@ -34,7 +34,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this process publishes is pushed, whatever the test before has done to Valkey."""
-    from notifications import push
+    from notifications.streams import push
 
     monkeypatch.setattr(push, "_rest_until", 0.0)
 
@@ -73,7 +73,7 @@ def web(start_web: Callable[..., Web]) -> Web:
 @pytest.fixture
 def stage(run: Run, ada: User, valkey: Valkey) -> Iterator[Stage]:
     """Nobody is there yet: `follow` and `publish` bring them."""
-    from notifications import access
+    from notifications.streams import access
     from tests.faults.stage import Stage
     from tests.streaming import session_of
 

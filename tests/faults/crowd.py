@@ -15,7 +15,7 @@ from tests.faults.record import Record
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from notifications.cursor import Cursor
+    from notifications.streams.cursor import Cursor
     from tests.faults.recorder import Place
     from tests.services.processes import Run
 

@@ -31,7 +31,7 @@ logger = logging.getLogger("publisher")
 
 def publish(stream: str, turn: int) -> None:
     """One transaction: one to three events, and a value that replaces one."""
-    from notifications.publish import append_many, retain
+    from notifications.streams import append_many, retain
 
     fact = {"by": os.getpid(), "turn": turn}
     with transaction.atomic():

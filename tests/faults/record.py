@@ -10,7 +10,7 @@ from notifications.models import Event, Retained
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from notifications.cursor import Cursor
+    from notifications.streams.cursor import Cursor
 
 
 @dataclass

@@ -10,7 +10,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from notifications import backlog
+from notifications.streams import backlog
 from tests.faults.recorder import Recorder
 from tests.services.waybill import Server
 from tests.streaming import append
@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from notifications.cursor import Cursor
+    from notifications.streams.cursor import Cursor
     from tests.faults.recorder import Place
     from tests.services.processes import Process, Run
 

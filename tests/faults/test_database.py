@@ -10,7 +10,7 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 
-from notifications import access, backlog, publish, signed
+from notifications.streams import access, backlog, publish, signed
 from tests.faults.recorder import Recorder
 from tests.streaming import session_of
 from tests.waiting import wait_until

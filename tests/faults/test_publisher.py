@@ -7,7 +7,7 @@ import signal
 import pytest
 from django.db import transaction
 
-from notifications import backlog, publish
+from notifications.streams import backlog, publish
 from tests.waiting import wait_until
 
 OFTEN = {"NOTIFICATIONS_SWEEP_SECONDS": "0.5"}

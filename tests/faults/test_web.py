@@ -9,7 +9,8 @@ import urllib.request
 import pytest
 from django.contrib.auth.models import User
 
-from notifications import backlog, tokens
+from notifications import tokens
+from notifications.streams import backlog
 from tests.faults.crowd import Crowd
 from tests.services import nginx
 from tests.waiting import wait_until

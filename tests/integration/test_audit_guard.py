@@ -12,11 +12,11 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from exports import tasks
-from notifications import prune as events
 from notifications.audit import prune
 from notifications.audit.actions import Action
 from notifications.audit.record import About, record
 from notifications.models import AppendOnlyError, AuditEntry
+from notifications.streams import prune as events
 from tests.trail import BY_COMMAND, BY_SYSTEM, the, whence
 
 pytestmark = pytest.mark.django_db(transaction=True)

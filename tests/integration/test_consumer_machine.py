@@ -29,10 +29,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from notifications import backlog, consumers, hub, publish, push
-from notifications.cursor import Cursor
+from notifications import consumers, hub
 from notifications.models import Event, Retained, Stream
-from notifications.prune import prune
+from notifications.streams import backlog, publish, push
+from notifications.streams.cursor import Cursor
+from notifications.streams.prune import prune
 from tests.streaming import Socket, eventually, headers, session_of, tasks_of_streams
 
 EXAMPLES = os.environ.get("MACHINE_EXAMPLES")

@@ -10,8 +10,9 @@ import pytest
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 
-from notifications import backlog, hub, push, signed
-from notifications.cursor import Cursor
+from notifications import hub
+from notifications.streams import backlog, push, signed
+from notifications.streams.cursor import Cursor
 from tests.streaming import append, eventually, in_thread, tasks_of_streams
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,12 +10,13 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone, translation
 
-from notifications import inbox, notices, publish, push
-from notifications.access import user_stream
+from notifications import inbox, notices
 from notifications.inbox import State, mark_read, notify
 from notifications.models import Event, Inbox, Mailing, Retained, Stream
 from notifications.notices import Notice
-from notifications.prune import prune
+from notifications.streams import publish, push
+from notifications.streams.access import user_stream
+from notifications.streams.prune import prune
 from tests.streaming import connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

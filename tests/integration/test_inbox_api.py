@@ -10,10 +10,11 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from notifications import inbox, notices, publish, tokens
-from notifications.access import user_stream
+from notifications import inbox, notices, tokens
 from notifications.inbox import State
 from notifications.models import Inbox, Mailing
+from notifications.streams import publish
+from notifications.streams.access import user_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -25,10 +25,11 @@ from exports import lifecycle
 from exports.exporters import Exporter, registry
 from exports.models import Export, Preset, Status
 from exports.spec import query
-from notifications import access, inbox, routing, tokens
+from notifications import inbox, routing, tokens
 from notifications.http import never_compressed
 from notifications.inbox import notify
 from notifications.models import Event, Stream
+from notifications.streams import access
 from tests.exporting import WORKER, make_flights, put, registered, request, run, use_folders
 from tests.streaming import append
 

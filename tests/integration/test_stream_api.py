@@ -10,9 +10,10 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.test import AsyncClient
 
-from notifications import api, backlog, hub, publish
-from notifications.cursor import Cursor
+from notifications import api, hub
 from notifications.followers import Follower
+from notifications.streams import backlog, publish
+from notifications.streams.cursor import Cursor
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

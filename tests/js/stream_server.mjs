@@ -163,7 +163,7 @@ class ServerSocket {
     this.#sendFrom(stream, start);
   }
 
-  // As notifications/backlog.py reads: values first.
+  // As notifications/streams/backlog.py reads: values first.
   #sendFrom(stream, after) {
     const { epoch, floor, head, revision, values, place } = this.#server.stream(stream);
     let start = after;

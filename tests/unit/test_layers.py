@@ -33,8 +33,8 @@ PURE = (
     "exports.formats.kinds",
     "exports.worker.progress",
     "exports.formats",
-    "notifications.cursor",
-    "notifications.pacer",
+    "notifications.streams.cursor",
+    "notifications.streams.pacing",
     "notifications.protocol.rate_limits",
     "notifications.printable",
     "notifications.subscription",
@@ -71,7 +71,11 @@ STREAMS = Owned(
     frozenset({"Stream", "Event", "Retained"}),
     (".events.", ".retained."),
     # Subscribing to a stream that nobody has written to makes its empty row; what is old goes.
-    ("notifications.publish", "notifications.backlog", "notifications.prune"),
+    (
+        "notifications.streams.publish",
+        "notifications.streams.backlog",
+        "notifications.streams.prune",
+    ),
 )
 TRAIL = Owned(
     frozenset({"AuditEntry"}),
@@ -387,7 +391,7 @@ def test_a_second_writer_of_streams_is_found() -> None:
         "stream.events.filter(pk=1).delete()",
     ):
         assert len(writes_owned(STREAMS, {"exports.views.export": write})) == 1, write
-        assert writes_owned(STREAMS, {"notifications.publish": write}) == []
+        assert writes_owned(STREAMS, {"notifications.streams.publish": write}) == []
     for other in (f"{models}Event.objects.filter(offset=1)", "import asyncio\nasyncio.Event()"):
         assert writes_owned(STREAMS, {"exports.views.export": other}) == [], other
 
@@ -406,7 +410,7 @@ def test_a_third_writer_of_inboxes_is_found() -> None:
         f"{models}Row.objects.filter(user=1).update(read_offset=0)",
         "user.inbox.delete()",
     ):
-        assert len(writes_owned(INBOXES, {"notifications.publish": write})) == 1, write
+        assert len(writes_owned(INBOXES, {"notifications.streams.publish": write})) == 1, write
         assert writes_owned(INBOXES, {"notifications.mail": write}) == []
     reads = f"{models}Row.objects.filter(user=1).first()"
     assert writes_owned(INBOXES, {"notifications.views": reads}) == []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from notifications.backlog import Backlog
-from notifications.cursor import Cursor
-from notifications.items import Item
+from notifications.streams.backlog import Backlog
+from notifications.streams.cursor import Cursor
+from notifications.streams.items import Item
 from notifications.subscription import Read, Send, Subscription
 
 EPOCH = "epoch"

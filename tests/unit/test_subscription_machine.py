@@ -16,10 +16,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from notifications import push
-from notifications.backlog import Backlog
-from notifications.cursor import Cursor
-from notifications.items import Item
+from notifications.streams import push
+from notifications.streams.backlog import Backlog
+from notifications.streams.cursor import Cursor
+from notifications.streams.items import Item
 from notifications.subscription import Send, Subscription
 from tests.stream_models import Client, Reading, Stream
 

@@ -31,7 +31,7 @@ from exports.forms.choice import ChoiceForm
 from exports.http import over_limit, told_if_under_way
 from exports.lifecycle import refusals
 from exports.spec import changelist, presets, preview, spec
-from notifications.access import teams_of
+from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from exports.management.terminal.progress import Display
-    from notifications.items import Item
+    from notifications.streams.items import Item
 
 FAILED, REFUSED, STOPPED = 1, 2, 3  # Exit statuses. A signal's is 128 and its number.
 

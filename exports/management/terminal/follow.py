@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from django.db import InterfaceError, OperationalError, connections
 
 from exports.models import FINAL, Export, Status
-from notifications import backlog
+from notifications.streams import backlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from exports.management.terminal.progress import Snapshot
-    from notifications.cursor import Cursor
-    from notifications.items import Item
+    from notifications.streams.cursor import Cursor
+    from notifications.streams.items import Item
 
 # Nothing more happens to one that is paused, either, until somebody resumes it.
 ENDS = FINAL | {Status.PAUSED}

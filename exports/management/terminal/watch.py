@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exports.management.terminal.progress import Display
-    from notifications.items import Item
+    from notifications.streams.items import Item
 
 POLL = 0.25  # seconds; workers do not report more often
 # Seconds for the loop to come to a place where it can stop. It may be in a long statement.

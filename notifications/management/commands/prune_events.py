@@ -11,7 +11,7 @@ from django.utils import timezone
 from notifications.audit.prune import prune_old
 from notifications.conf import conf
 from notifications.models import Stream
-from notifications.prune import prune
+from notifications.streams.prune import prune
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from notifications.access import user_stream
 from notifications.audit.actions import Action
 from notifications.audit.record import About, record
-from notifications.cursor import Cursor
 from notifications.models import Stream
-from notifications.pacer import Pacer
-from notifications.replay import NotPossible, Replay, Replayed
+from notifications.streams.access import user_stream
+from notifications.streams.cursor import Cursor
+from notifications.streams.pacing import Pacer
+from notifications.streams.replay import NotPossible, Replay, Replayed
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-// A cursor of our own server, `<epoch>.<offset>.<revision>`: as notifications/cursor.py.
+// A cursor of our own server, `<epoch>.<offset>.<revision>`: as notifications/streams/cursor.py.
 
 const FORM = /^([\w-]+)\.(\d+)\.(\d+)$/;
 

@@ -18,10 +18,9 @@ from demo.models import Airline, Airport, Flight, Plane, Weather
 from exports.models import Export, Preset, Status
 from exports.spec import presets, spec
 from notifications import tokens
-from notifications.access import streams_of
-from notifications.backlog import current_cursor
 from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
-from notifications.publish import append
+from notifications.streams import append, current_cursor
+from notifications.streams.access import streams_of
 from tests.exporting import make_flights, put, request
 
 # The columns of the tables in `expected`, from left to right.

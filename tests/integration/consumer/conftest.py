@@ -20,7 +20,7 @@ def often_sweeps(settings):
 @pytest.fixture
 def unpushed(monkeypatch):
     """What is published is not pushed."""
-    monkeypatch.setattr("notifications.push.send", lambda outgoing: False)
+    monkeypatch.setattr("notifications.streams.push.send", lambda outgoing: False)
 
 
 @pytest.fixture

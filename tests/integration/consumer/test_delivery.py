@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from notifications import backlog, consumers, hub, publish, push, signed
+from notifications import consumers, hub
 from notifications.models import Stream
+from notifications.streams import backlog, publish, push, signed
 from tests.consuming import cursor_of, say, told
 from tests.streaming import append, connected, eventually, in_thread, retain
 

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from notifications import backlog, consumers, hub
+from notifications import consumers, hub
+from notifications.streams import backlog
 from tests.consuming import say
 from tests.streaming import connected, eventually, tasks_of_streams
 

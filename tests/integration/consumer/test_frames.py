@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from notifications import access, consumers, hub
+from notifications import consumers, hub
 from notifications.protocol import frames, rate_limits
+from notifications.streams import access
 from tests.consuming import say
 from tests.streaming import connected, eventually, in_thread, session_of
 

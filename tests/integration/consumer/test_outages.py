@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from django.db import OperationalError
 
-from notifications import access, backlog, consumers, handshake, hub, push
+from notifications import consumers, handshake, hub
+from notifications.streams import access, backlog, push
 from tests.consuming import say, told
 from tests.streaming import Socket, connected, headers, in_thread, retain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group
 
-from notifications import backlog
+from notifications.streams import backlog
 from tests.consuming import say, told
 from tests.streaming import connected, in_thread, retain
 

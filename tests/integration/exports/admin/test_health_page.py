@@ -15,7 +15,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from exports import health, lifecycle
-from notifications import hub, push
+from notifications import hub
+from notifications.streams import push
 
 pytestmark = pytest.mark.django_db
 

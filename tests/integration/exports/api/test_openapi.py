@@ -21,7 +21,7 @@ from schemathesis.specs.openapi import checks
 
 from config.api import api
 from config.threads import CleanThreads
-from notifications.access import user_stream
+from notifications.streams.access import user_stream
 from tests.exporting import use_folders
 from tests.integration.access_matrix.people import EXPORTS, make_world
 from tests.integration.access_matrix.requests import SECRET

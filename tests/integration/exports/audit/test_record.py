@@ -17,8 +17,9 @@ from exports import lifecycle
 from exports.lifecycle import prune, queue
 from exports.models import Export, Status
 from exports.worker import runner
-from notifications import publish, tokens
+from notifications import tokens
 from notifications.models import AuditEntry
+from notifications.streams import publish
 from tests.exporting import make_flights, put, use_folders
 from tests.trail import (
     ADDRESS,

@@ -149,7 +149,7 @@ def test_a_move_whose_event_cannot_be_stored_is_not_made(person, monkeypatch):
     def refuse(*_, **__):
         raise LookupError("no room")
 
-    monkeypatch.setattr("notifications.publish.append", refuse)
+    monkeypatch.setattr("notifications.streams.publish.append", refuse)
     with pytest.raises(LookupError):
         lifecycle.cancel(export)
 

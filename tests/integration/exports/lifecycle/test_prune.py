@@ -18,9 +18,9 @@ from exports import lifecycle
 from exports.files import storage
 from exports.lifecycle import prune
 from exports.models import MOVES, Download, Export, Part, PartStatus, Status
-from notifications import publish
 from notifications.models import Event, Retained, Stream
-from notifications.prune import forget
+from notifications.streams import publish
+from notifications.streams.prune import forget
 from tests.exporting import left_in, put, use_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)

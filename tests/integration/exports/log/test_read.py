@@ -15,8 +15,9 @@ from django.urls import reverse
 
 from exports import lifecycle
 from exports.log import read
-from notifications import backlog, publish, tokens
+from notifications import tokens
 from notifications.models import Event, Stream
+from notifications.streams import backlog, publish
 
 # The text is read by other threads.
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -20,7 +20,7 @@ from exports.management.terminal import follow, output
 from exports.management.terminal.progress import Lines
 from exports.models import Export
 from exports.worker import extract, runner
-from notifications import backlog
+from notifications.streams import backlog
 from tests.exporting import (
     COLUMNS,
     content,

@@ -20,8 +20,9 @@ from exports.exceptions import UnknownTeam
 from exports.exporters import Exporter
 from exports.models import Export, Status
 from exports.serialize import snapshot
-from notifications.access import may_read
-from notifications.backlog import current_cursor, heads
+from notifications.streams import current_cursor
+from notifications.streams.access import may_read
+from notifications.streams.backlog import heads
 from tests.exporting import content, events, log, put, registered, retained, run, use_folders
 from tests.streaming import connected, in_thread, session_of
 

@@ -21,8 +21,7 @@ from django.utils import timezone
 from exports import lifecycle
 from exports.files import download
 from exports.models import Export, Status
-from notifications import publish
-from notifications.backlog import current_cursor
+from notifications.streams import current_cursor, publish
 from tests import exporting
 
 pytestmark = pytest.mark.django_db

@@ -7,11 +7,11 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from notifications import push
-from notifications.cursor import Cursor
-from notifications.items import Item
 from notifications.protocol import frames
 from notifications.protocol.frames import CloseCode
+from notifications.streams import push
+from notifications.streams.cursor import Cursor
+from notifications.streams.items import Item
 
 
 def parse(text):

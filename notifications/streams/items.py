@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from notifications.cursor import Cursor
 from notifications.protocol import frames
+from notifications.streams.cursor import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

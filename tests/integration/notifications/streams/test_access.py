@@ -18,21 +18,11 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from exports.models import Export
-from notifications import (
-    access,
-    backlog,
-    consumers,
-    handshake,
-    hub,
-    push,
-    recheck,
-    rights,
-    signed,
-    tokens,
-)
+from notifications import consumers, handshake, hub, recheck, rights, tokens
 from notifications.followers import Follower
 from notifications.models import Stream, Token
-from notifications.push import Doubt
+from notifications.streams import access, backlog, push, signed
+from notifications.streams.push import Doubt
 from tests.streaming import (
     TIMEOUT,
     Socket,

@@ -6,9 +6,9 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from notifications import backlog, publish
-from notifications.cursor import Cursor
 from notifications.models import Event, Retained, Stream
+from notifications.streams import backlog, publish
+from notifications.streams.cursor import Cursor
 from tests.streaming import append, retain
 
 pytestmark = pytest.mark.django_db

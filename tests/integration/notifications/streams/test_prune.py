@@ -13,9 +13,9 @@ from django.db import connections, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from notifications import backlog, publish
 from notifications.models import Event, Retained, Stream
-from notifications.prune import prune, prune_old
+from notifications.streams import backlog, publish
+from notifications.streams.prune import prune, prune_old
 from tests.streaming import append, connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

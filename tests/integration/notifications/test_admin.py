@@ -10,8 +10,9 @@ from django.db import transaction
 from django.test import Client
 
 from notifications import admin as notifications_admin
-from notifications import inbox, publish, tokens
+from notifications import inbox, tokens
 from notifications.models import Event, Inbox, Retained, Stream, Token
+from notifications.streams import publish
 
 pytestmark = pytest.mark.django_db
 

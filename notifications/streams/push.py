@@ -18,14 +18,14 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
-from notifications import signed
 from notifications.conf import conf
+from notifications.streams import signed
 from notifications.writing import alias, on_commit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from notifications.items import Item
+    from notifications.streams.items import Item
 
 logger = logging.getLogger(__name__)
 

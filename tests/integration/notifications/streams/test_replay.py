@@ -19,9 +19,10 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from notifications import hub, push, replay
+from notifications import hub
 from notifications.models import Event, Stream, new_epoch
-from notifications.pacer import Pacer
+from notifications.streams import push, replay
+from notifications.streams.pacing import Pacer
 from tests.services.processes import ROOT
 from tests.streaming import append, connected, in_thread, session_of
 

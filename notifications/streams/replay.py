@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Min
 
-from notifications import push
-from notifications.cursor import Cursor
-from notifications.items import Item
 from notifications.models import Stream
+from notifications.streams import push
+from notifications.streams.cursor import Cursor
+from notifications.streams.items import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from notifications.models import Event
-    from notifications.pacer import Pacer
+    from notifications.streams.pacing import Pacer
 
 BATCH = push.MAX_ITEMS  # events in one message
 MAX_RANGES = 20  # Gaps that are named. Of a table that was half lost, the number says enough.

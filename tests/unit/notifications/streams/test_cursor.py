@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifications.cursor import Cursor
+from notifications.streams.cursor import Cursor
 
 
 def test_a_cursor_reads_back_what_it_wrote():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from notifications.cursor import Cursor
-from notifications.items import Item
 from notifications.models import Stream
+from notifications.streams.cursor import Cursor
+from notifications.streams.items import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

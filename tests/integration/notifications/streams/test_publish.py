@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection, connections, transaction
 
-from notifications import publish, push
 from notifications.models import Event, Retained, Stream
+from notifications.streams import publish, push
 from tests.streaming import append, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,8 +11,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models.signals import post_delete
 
-from notifications.access import team_stream, user_stream
-from notifications.prune import forget
+from notifications.streams.access import team_stream, user_stream
+from notifications.streams.prune import forget
 from notifications.writing import on_commit
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from notifications.cursor import Cursor
-from notifications.items import Item
 from notifications.models import Event, Retained, Stream
-from notifications.push import after_commit
+from notifications.streams.cursor import Cursor
+from notifications.streams.items import Item
+from notifications.streams.push import after_commit
 from notifications.writing import alias
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifications.pacer import Pacer
+from notifications.streams.pacing import Pacer
 
 
 class Clock:
