@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
 import exports.api.routes
-import notifications.api
+import notifications.delivery.http_streams
 import notifications.inbox_api
 from notifications import problems
 from notifications.auth import Authenticate
@@ -116,7 +116,7 @@ api = API(
 problems.install(api)
 exports.api.routes.install(api)
 api.add_router("/v1/", exports.api.routes.router)
-api.add_router("/v1/", notifications.api.router)
+api.add_router("/v1/", notifications.delivery.http_streams.router)
 api.add_router("/v1/", notifications.inbox_api.router)
 
 

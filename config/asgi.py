@@ -16,9 +16,9 @@ from config.request_limits import LimitRequests  # noqa: E402 - see above
 from config.shedding import ShedLoad  # noqa: E402 - see above
 from config.supply import supply  # noqa: E402 - see above
 from config.threads import CleanThreads  # noqa: E402 - see above
-from notifications import descriptors  # noqa: E402 - see above
+from notifications.delivery import descriptors  # noqa: E402 - see above
+from notifications.delivery.watchdog import Watched  # noqa: E402 - see above
 from notifications.routing import router  # noqa: E402 - see above
-from notifications.watchdog import Watched  # noqa: E402 - see above
 
 server_limits.apply()
 supply.watch()

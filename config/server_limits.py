@@ -4,7 +4,7 @@ Daphne passes on whole messages and whole bodies, and limits little of what come
 client could keep a process busy with WebSocket pings, with fragments of a message that never
 ends or with empty messages, and could fill memory or disk with data that no application reads.
 `apply` replaces Daphne's protocols by ones that refuse this. `config.asgi` calls it, so the
-limits hold for every command that serves. `notifications.daphne` replaces another method of
+limits hold for every command that serves. `notifications.delivery.daphne` replaces another method of
 Daphne: how it closes a socket.
 """
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from notifications import descriptors
-from notifications.connections import LOG_SECONDS, RETRY_SECONDS, NoRoomError
+from notifications.delivery import descriptors
+from notifications.delivery.connections import LOG_SECONDS, RETRY_SECONDS, NoRoomError
 from notifications.problems import problem
 from notifications.protocol.rate_limits import Bucket
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
-from notifications.database import closes_connections
+from notifications.delivery.db_threads import closes_connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import close_old_connections, connections
 from django.utils.deprecation import MiddlewareMixin
 
-from notifications.database import closes_connections
+from notifications.delivery.db_threads import closes_connections
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -35,10 +35,10 @@ from exports.conf import conf
 from exports.lifecycle import queue, room
 from exports.lifecycle.leases import Now
 from exports.models import HELD, Export, Status
-from notifications import watchdog
 from notifications.conf import conf as notifications_conf
-from notifications.database import closes_connections
-from notifications.hub import present
+from notifications.delivery import watchdog
+from notifications.delivery.db_threads import closes_connections
+from notifications.delivery.hub import present
 from notifications.periodic import SECONDS
 from notifications.streams import push
 from notifications.writing import alias

@@ -12,16 +12,16 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from notifications import (  # noqa: PLC0415 - models are there only now
             languages,
-            recheck,
             token_warnings,  # noqa: F401 - it registers its notification
             tokens,
         )
         from notifications.audit import middleware, signals  # noqa: PLC0415 - as above
+        from notifications.delivery import rights_signals  # noqa: PLC0415 - models are there only now
         from notifications.streams import leaving  # noqa: PLC0415 - models are there only now
 
         languages.connect()
         leaving.connect()
-        recheck.connect()
+        rights_signals.connect()
         signals.connect()
         checks.register(middleware.check, "notifications")
         tokens.connect()

@@ -13,7 +13,7 @@ from notifications import known_users, tokens
 from notifications.audit import attempts
 from notifications.audit.actions import Action
 from notifications.audit.record import About
-from notifications.handshake import credentials_of
+from notifications.delivery.handshake import credentials_of
 from notifications.models import TokenScope
 
 if TYPE_CHECKING:

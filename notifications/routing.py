@@ -8,8 +8,8 @@ from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import path, re_path
 
-from notifications import daphne
-from notifications.consumers import StreamConsumer
+from notifications.delivery import daphne
+from notifications.delivery.consumer import StreamConsumer
 
 
 async def refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI's signature

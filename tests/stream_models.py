@@ -10,7 +10,7 @@ from notifications.streams.cursor import Cursor
 from notifications.streams.items import Item
 
 if TYPE_CHECKING:
-    from notifications.subscription import Read, Send
+    from notifications.delivery.subscription import Read, Send
 
 PAGE = 2  # Small, so that catching up takes several reads.
 

@@ -10,7 +10,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 
 from exports.files.names import attachment
 from exports.log import text
-from notifications.database import in_database
+from notifications.delivery.db_threads import in_database
 from notifications.http import never_compressed
 from notifications.models import Event
 from notifications.streams import backlog

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from notifications.database import closes_connections
+from notifications.delivery.db_threads import closes_connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -19,7 +19,7 @@ from django.db import connection
 
 from config.asgi import application as served
 from config.supply import supply
-from notifications import hub
+from notifications.delivery import hub
 
 _held: list[Any] = []
 

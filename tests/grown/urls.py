@@ -8,7 +8,7 @@ from django.urls import include, path
 from ninja import NinjaAPI
 
 import exports.api.routes
-import notifications.api
+import notifications.delivery.http_streams
 import notifications.inbox_api
 from config import health
 from notifications import problems
@@ -19,7 +19,7 @@ api = NinjaAPI(auth=Authenticate(), urls_namespace="api")
 problems.install(api)
 exports.api.routes.install(api)
 api.add_router("/", exports.api.routes.router)
-api.add_router("/", notifications.api.router)
+api.add_router("/", notifications.delivery.http_streams.router)
 api.add_router("/", notifications.inbox_api.router)
 
 urlpatterns = [

@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from websockets.exceptions import InvalidStatus
 
-from tests.integration.test_daphne import open_socket
+from tests.integration.notifications.delivery.test_daphne import open_socket
 from tests.integration.test_server_limits import REFUSED, close_code
 from tests.services.waybill import Server
 from tests.streaming import session_of

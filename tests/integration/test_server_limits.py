@@ -15,7 +15,7 @@ import pytest
 
 from notifications.protocol import frames
 from tests import odd_application
-from tests.integration.test_daphne import events_until, subscribed
+from tests.integration.notifications.delivery.test_daphne import events_until, subscribed
 from tests.raw_sockets import (
     ASK,
     CONTINUED,

@@ -11,8 +11,8 @@ import pytest
 
 from exports import health
 from exports.health import LONG_BLOCK, MANY_BLOCKS, RECENT_BLOCK, NotWell
-from notifications import watchdog
-from notifications.watchdog import REMEMBERED, Blocks
+from notifications.delivery import watchdog
+from notifications.delivery.watchdog import REMEMBERED, Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -37,7 +37,7 @@ PURE = (
     "notifications.streams.pacing",
     "notifications.protocol.rate_limits",
     "notifications.printable",
-    "notifications.subscription",
+    "notifications.delivery.subscription",
 )
 
 # What makes a file of a query, whoever asks for it.
@@ -327,10 +327,10 @@ def test_an_import_of_config_is_found() -> None:
 
 def test_an_import_of_exports_by_notifications_is_found_also_for_types() -> None:
     found = imports(
-        {"notifications.hub": "if TYPE_CHECKING:\n    from exports.models import Export"}
+        {"notifications.delivery.hub": "if TYPE_CHECKING:\n    from exports.models import Export"}
     )
 
-    assert wrong_way_between_apps(found) == ["notifications.hub:2 imports exports.models"]
+    assert wrong_way_between_apps(found) == ["notifications.delivery.hub:2 imports exports.models"]
 
 
 def test_a_view_that_runs_an_export_is_found() -> None:

@@ -37,11 +37,11 @@ KNOWN = {
     "exports/management/commands/export.py": {"Thread": 1},
     "notifications/periodic.py": {"Thread": 1},
     # Looks at stacks, and asks the database nothing.
-    "notifications/watchdog.py": {"Thread": 1},
+    "notifications/delivery/watchdog.py": {"Thread": 1},
     # Ends a query over psycopg's own connection for that.
     "exports/readers/connection.py": {"Timer": 1},
     # Its threads keep a connection for a minute each, and check it before each use.
-    "notifications/database.py": {"ThreadPoolExecutor": 1, "run_in_executor": 1},
+    "notifications/delivery/db_threads.py": {"ThreadPoolExecutor": 1, "run_in_executor": 1},
 }
 
 

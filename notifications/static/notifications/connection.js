@@ -13,7 +13,7 @@ import { ANSWER_MS, Timers } from "./timers.js";
 // A connection that lived this long was a good one: the next back-off starts small.
 const PROVEN_MS = 5000;
 // When the server has no room, a client waits for this time, which is also the Retry-After of
-// notifications/connections.py, and then for a random time: up to 8 s, the ceiling of this attempt,
+// notifications/delivery/connections.py, and then for a random time: up to 8 s, the ceiling of this attempt,
 // or up to the ceiling of a later one.
 const LATER_MS = 10_000;
 const LATER_ATTEMPT = 4;

@@ -7,7 +7,7 @@
 import { ask, endOf, readPage, Unanswered } from "./http.js";
 import { ANSWER_MS, Timers } from "./timers.js";
 
-// The server says something after half a second, and then every 15 s (notifications/api.py).
+// The server says something after half a second, and then every 15 s (notifications/delivery/http_streams.py).
 const SILENCE_MS = 30_000;
 // An answer ends itself now and then. After one that brought nothing the next may wait.
 const PAUSE_MS = 1000;

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from exports import health, lifecycle
-from notifications import hub
+from notifications.delivery import hub
 from notifications.streams import push
 
 pytestmark = pytest.mark.django_db

@@ -45,7 +45,7 @@ PATIENCE = 0.01  # seconds that a poll may wait, and a stream of events lasts
 @pytest.fixture
 def world(settings, tmp_path, monkeypatch):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
-    monkeypatch.setattr("notifications.api.SSE_SECONDS", PATIENCE)
+    monkeypatch.setattr("notifications.delivery.http_streams.SSE_SECONDS", PATIENCE)
     use_folders(settings, tmp_path)
     with transaction.atomic():
         return make_world()

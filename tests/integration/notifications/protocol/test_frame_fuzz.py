@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from notifications import hub
+from notifications.delivery import hub
 from notifications.protocol import frames as protocol
 from notifications.protocol import schema
 from tests.frames import BOMBS, MESSAGES, OWN

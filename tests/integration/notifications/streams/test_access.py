@@ -18,8 +18,9 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from exports.models import Export
-from notifications import consumers, handshake, hub, recheck, rights, tokens
-from notifications.followers import Follower
+from notifications import tokens
+from notifications.delivery import consumer, handshake, hub, recheck, rights_signals
+from notifications.delivery.follower import Follower
 from notifications.models import Stream, Token
 from notifications.streams import access, backlog, push, signed
 from notifications.streams.push import Doubt
@@ -225,7 +226,7 @@ async def test_who_signs_out_is_cut_off_though_the_session_is_deleted_late(
 
     async with connected(cookie) as socket:
         await followed(socket, f"user-{ada.pk}")
-        monkeypatch.setattr(consumers.handshake, "authenticate", note)
+        monkeypatch.setattr(consumer.handshake, "authenticate", note)
         monkeypatch.setattr(SessionStore, "flush", flush_late)
         await in_thread(signs_out, ada, browser)
 
@@ -359,7 +360,7 @@ async def test_what_is_granted_while_rights_change_is_asked_about_again(
     async with connected(cookie) as socket:
         await eventually(joined)
         monkeypatch.setattr(hub.Hub, "follow", follow)
-        monkeypatch.setattr(consumers.handshake, "authenticate", note)
+        monkeypatch.setattr(consumer.handshake, "authenticate", note)
         await socket.send("subscribe", streams={stream: None})
         await granted.wait()
         await in_thread(ada.groups.clear)
@@ -385,7 +386,7 @@ async def test_a_change_during_the_handshake_is_not_missed(ada, grace, cookie, m
 
     async with connected(neighbours_cookie):
         await eventually(joined)
-        monkeypatch.setattr(consumers.handshake, "authenticate", changed_meanwhile)
+        monkeypatch.setattr(consumer.handshake, "authenticate", changed_meanwhile)
         async with connected(cookie) as socket:
             assert await socket.close_code() == 4401
 
@@ -400,10 +401,10 @@ async def test_a_question_that_cannot_be_asked_is_asked_again(ada, browser, cook
             raise OperationalError("gone")
         return authenticate(scope)
 
-    monkeypatch.setattr(rights, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(recheck, "RETRY_SECONDS", 0.01)
     async with connected(cookie) as socket:
         await eventually(joined)
-        monkeypatch.setattr(consumers.handshake, "authenticate", fail_at_first)
+        monkeypatch.setattr(consumer.handshake, "authenticate", fail_at_first)
         await in_thread(is_deactivated, ada, browser)
 
         assert await socket.close_code() == 4401
@@ -420,9 +421,9 @@ async def test_a_question_that_hangs_holds_up_no_heartbeat(ada, settings, cookie
 
     async with connected(cookie) as socket:
         await eventually(joined)
-        monkeypatch.setattr(consumers.handshake, "authenticate", hang)
+        monkeypatch.setattr(consumer.handshake, "authenticate", hang)
         await in_thread(ada.save)
-        await in_thread(recheck.ask_everybody)
+        await in_thread(rights_signals.ask_everybody)
         await eventually(lambda: len(asked) == 2)
         while not socket.communicator.output_queue.empty():
             socket.communicator.output_queue.get_nowait()
@@ -452,8 +453,8 @@ async def test_who_is_named_does_not_wait_for_the_crowd(ada, grace, cookie, monk
             await stack.enter_async_context(connected(neighbours_cookie))
         socket = await stack.enter_async_context(connected(cookie))
         await eventually(joined)
-        monkeypatch.setattr(consumers.handshake, "authenticate", hang_at_first)
-        await in_thread(recheck.ask_everybody)
+        monkeypatch.setattr(consumer.handshake, "authenticate", hang_at_first)
+        await in_thread(rights_signals.ask_everybody)
         await eventually(lambda: len(asked) == hub.RECHECKS)
         await in_thread(is_deactivated, ada, None)
 
@@ -550,7 +551,7 @@ def test_without_valkey_a_change_is_made_and_waits_for_nobody(ada, valkey):
 async def test_a_hint_that_is_lost_leaves_it_to_the_check_of_each_minute(
     *, ada, team, cookie, valkey, monkeypatch
 ):
-    monkeypatch.setattr(rights, "RECHECK_SECONDS", 0.02)
+    monkeypatch.setattr(recheck, "RECHECK_SECONDS", 0.02)
     valkey.kill()
 
     async with connected(cookie) as socket:
@@ -590,8 +591,8 @@ async def test_when_everybody_is_asked_for_there_is_room_for_who_reads(
         await socket.shake_hands()
         await socket.next()
     await eventually(joined)
-    monkeypatch.setattr(consumers.handshake, "authenticate", authenticate)
-    await in_thread(recheck.ask_everybody)
+    monkeypatch.setattr(consumer.handshake, "authenticate", authenticate)
+    await in_thread(rights_signals.ask_everybody)
     await eventually(lambda: len(asked) == hub.RECHECKS)
 
     # Those who are asked for now hold up two threads. The others are free.

@@ -19,7 +19,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from notifications import hub
+from notifications.delivery import hub
 from notifications.models import Event, Stream, new_epoch
 from notifications.streams import push, replay
 from notifications.streams.pacing import Pacer

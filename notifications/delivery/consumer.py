@@ -20,16 +20,17 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from pydantic import ValidationError
 
-from notifications import handshake, hub, known_users, rights
+from notifications import known_users
 from notifications.conf import conf
-from notifications.connections import TooManyConnectionsError
-from notifications.database import in_database
+from notifications.delivery import handshake, hub, recheck
+from notifications.delivery.connections import TooManyConnectionsError
+from notifications.delivery.db_threads import in_database
+from notifications.delivery.subscription import Read, Send, Subscription
 from notifications.protocol import frames
 from notifications.protocol.frames import CloseCode
 from notifications.protocol.rate_limits import Allowance
 from notifications.streams import access, backlog
 from notifications.streams.cursor import Cursor, cursor_or_start
-from notifications.subscription import Read, Send, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -60,9 +61,9 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._allowance = Allowance()
         self._bad_frames = 0
         # Who is named is not to wait for a crowd.
-        self._named = rights.Recheck(self._ask_anew, self._hub.turns_of_named)
-        self._routine = rights.Recheck(
-            self._ask_anew, self._hub.turns_of_all, rights.RECHECK_SECONDS
+        self._named = recheck.Recheck(self._ask_anew, self._hub.turns_of_named)
+        self._routine = recheck.Recheck(
+            self._ask_anew, self._hub.turns_of_all, recheck.RECHECK_SECONDS
         )
         self._is_accepted = False
         self._is_closed = False

@@ -8,7 +8,7 @@ that are made anew. The clients here apply frames and trust nothing.
 
 By hand it may run for as long as you like, each time with other examples:
 
-    MACHINE_EXAMPLES=5000 pytest tests/integration/test_consumer_machine.py --timeout 0
+    MACHINE_EXAMPLES=5000 pytest tests/integration/notifications/delivery/test_consumer_machine.py --timeout 0
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from notifications import consumers, hub
+from notifications.delivery import consumer, hub
 from notifications.models import Event, Retained, Stream
 from notifications.streams import backlog, publish, push
 from notifications.streams.cursor import Cursor
@@ -497,7 +497,7 @@ def settings_of_test(settings, monkeypatch):
     """What sweeps is the machine, and what waits, waits shortly."""
     settings.NOTIFICATIONS_SWEEP_SECONDS = settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
     settings.NOTIFICATIONS_WINDOW = WINDOW
-    monkeypatch.setattr(consumers, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(consumer, "RETRY_SECONDS", 0.001)
     monkeypatch.setattr(backlog, "PAGE", PAGE)
     monkeypatch.setattr(push, "MAX_ITEMS", MAX_ITEMS)
     # On a busy machine a push may take its time. What happens must not depend on it.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from notifications.delivery.subscription import Read, Send, Subscription
 from notifications.streams.backlog import Backlog
 from notifications.streams.cursor import Cursor
 from notifications.streams.items import Item
-from notifications.subscription import Read, Send, Subscription
 
 EPOCH = "epoch"
 NOW = 100.0

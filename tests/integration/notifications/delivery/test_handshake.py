@@ -10,7 +10,8 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from notifications import handshake, tokens
+from notifications import tokens
+from notifications.delivery import handshake
 from notifications.models import Token
 from tests.streaming import HOST, headers
 

@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from notifications import descriptors, known_users
-from notifications.connections import (
+from notifications import known_users
+from notifications.delivery import descriptors
+from notifications.delivery.connections import (
     MANY_USERS,
     OPENINGS,
     OPENINGS_FACTOR,
@@ -207,9 +208,10 @@ def test_nobody_is_forgotten_who_would_then_be_allowed_more(connections, clock):
 
 def test_many_users_are_not_looked_through_for_each_new_one(connections, monkeypatch):
     looks = []
-    monkeypatch.setattr("notifications.connections.MANY_USERS", 4)
+    monkeypatch.setattr("notifications.delivery.connections.MANY_USERS", 4)
     monkeypatch.setattr(
-        "notifications.connections._OfUser.is_needed", property(lambda _: looks.append(1) or True)
+        "notifications.delivery.connections._OfUser.is_needed",
+        property(lambda _: looks.append(1) or True),
     )
     connections._next_cleanup = 4
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from notifications import watchdog
-from notifications.watchdog import Watchdog, Watched
+from notifications.delivery import watchdog
+from notifications.delivery.watchdog import Watchdog, Watched
 from tests.streaming import eventually
 from tests.waiting import wait_until
 

@@ -16,11 +16,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from notifications.delivery.subscription import Send, Subscription
 from notifications.streams import push
 from notifications.streams.backlog import Backlog
 from notifications.streams.cursor import Cursor
 from notifications.streams.items import Item
-from notifications.subscription import Send, Subscription
 from tests.stream_models import Client, Reading, Stream
 
 NAMES = ("team-1", "user-1")

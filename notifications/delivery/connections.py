@@ -16,8 +16,9 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from django.utils.translation import gettext_noop
 
-from notifications import descriptors, known_users
+from notifications import known_users
 from notifications.conf import conf
+from notifications.delivery import descriptors
 from notifications.protocol.rate_limits import Bucket
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.utils import timezone
 
-from notifications import consumers, rights, tokens
+from notifications import tokens
+from notifications.delivery import consumer, recheck
 from notifications.models import Stream, Token
 from tests.consuming import say
 from tests.streaming import connected, eventually, in_thread
@@ -71,8 +72,8 @@ async def test_a_name_that_cannot_be_takes_no_other_stream_with_it(cookie, name,
 
 
 async def test_no_more_than_so_many_streams_on_a_socket(cookie, monkeypatch):
-    monkeypatch.setattr(consumers.frames, "MAX_STREAMS", 2)
-    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
+    monkeypatch.setattr(consumer.frames, "MAX_STREAMS", 2)
+    monkeypatch.setattr(consumer.access, "readable", lambda user, streams: set(streams))
 
     async with connected(cookie) as socket:
         await socket.send("subscribe", streams={"a-1": None, "a-2": None, "a-3": None})
@@ -88,7 +89,7 @@ async def test_no_more_than_so_many_streams_on_a_socket(cookie, monkeypatch):
 def asked_often(settings, monkeypatch):
     """Whether a user may stay is asked all the time."""
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.02
-    monkeypatch.setattr(rights, "RECHECK_SECONDS", 0.02)
+    monkeypatch.setattr(recheck, "RECHECK_SECONDS", 0.02)
 
 
 async def test_a_user_who_is_deactivated_is_cut_off(user, cookie, name, asked_often):
@@ -145,7 +146,7 @@ async def test_a_permission_that_was_taken_is_not_remembered(
         users.append(user)
         return set(streams)
 
-    monkeypatch.setattr(consumers.access, "readable", readable)
+    monkeypatch.setattr(consumer.access, "readable", readable)
     async with connected(cookie) as socket:
         await socket.subscribe({"a-1": None})
         await eventually(lambda: len(users) > 1)
@@ -167,7 +168,7 @@ async def test_while_nobody_can_be_asked_the_socket_stays(cookie, name, monkeypa
 
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
-        monkeypatch.setattr(consumers.handshake, "authenticate", fail)
+        monkeypatch.setattr(consumer.handshake, "authenticate", fail)
         await eventually(lambda: len(asked) > 2)
 
         await say(name, "a")

@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_on("sqlite")]
 
-LINE = re.compile(r"WARNING +notifications\.watchdog: (The event loop .*)")
+LINE = re.compile(r"WARNING +notifications\.delivery\.watchdog: (The event loop .*)")
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack
 import pytest
 from django.test import AsyncClient
 
-from notifications import api, descriptors, handshake, hub, tokens
+from notifications import tokens
+from notifications.delivery import descriptors, handshake, http_streams, hub
 from tests.streaming import Socket, connected, eventually, headers, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,7 +92,7 @@ async def test_refused_request_costs_no_database_work(cookie, name, monkeypatch,
     browser = AsyncClient()
     browser.cookies["sessionid"] = cookie
     async with connected(cookie), connected(cookie):
-        monkeypatch.setattr(api, "in_database", None)
+        monkeypatch.setattr(http_streams, "in_database", None)
 
         assert (await browser.get(url)).status_code == 429
 
@@ -101,7 +102,7 @@ async def test_token_of_an_earlier_request_is_known(user, cookie, name, monkeypa
     program, shown = AsyncClient(), {"Authorization": f"Bearer {token}"}
     assert (await program.get(f"/api/v1/streams/{name}", headers=shown)).status_code == 200
     async with connected(cookie), connected(cookie):
-        monkeypatch.setattr(api, "in_database", None)
+        monkeypatch.setattr(http_streams, "in_database", None)
 
         url = f"/api/v1/streams/{name}/sse"
         assert (await program.get(url, headers=shown)).status_code == 429

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from notifications import consumers, hub
+from notifications.delivery import consumer, hub
 from notifications.protocol import frames, rate_limits
 from notifications.streams import access
 from tests.consuming import say
@@ -132,14 +132,14 @@ async def test_subscribing_again_and_again_is_refused_and_costs_no_question(
 
 async def test_a_frame_is_one_question_to_the_pool_however_many_it_names(user, cookie, monkeypatch):
     questions = []
-    original = consumers.in_database
+    original = consumer.in_database
 
     async def in_database(function, *arguments):
         questions.append(function)
         return await original(function, *arguments)
 
     async with connected(cookie) as socket:
-        monkeypatch.setattr(consumers, "in_database", in_database)
+        monkeypatch.setattr(consumer, "in_database", in_database)
         await socket.subscribe({f"user-{user.pk + number}": None for number in range(1, 101)})
 
     assert questions == [access.readable]

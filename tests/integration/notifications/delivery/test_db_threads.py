@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from notifications.conf import conf
-from notifications.database import in_database
+from notifications.delivery.db_threads import in_database
 from tests.streaming import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 from ninja import Query, Schema
 from pydantic import Field
 
-from notifications import followers, handshake, hub
 from notifications.async_router import AsyncRouter
 from notifications.auth import Authenticate
-from notifications.connections import RETRY_SECONDS, TooManyConnectionsError
-from notifications.database import in_database
+from notifications.delivery import follower as followers
+from notifications.delivery import handshake, hub
+from notifications.delivery.connections import RETRY_SECONDS, TooManyConnectionsError
+from notifications.delivery.db_threads import in_database
 from notifications.http import never_compressed
 from notifications.problems import Problem, RetryLaterError, no_cursor
 from notifications.protocol import frames as protocol

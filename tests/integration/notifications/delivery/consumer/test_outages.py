@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from django.db import OperationalError
 
-from notifications import consumers, handshake, hub
+from notifications.delivery import consumer, handshake, hub
 from notifications.streams import access, backlog, push
 from tests.consuming import say, told
 from tests.streaming import Socket, connected, headers, in_thread, retain
@@ -77,7 +77,7 @@ async def test_a_flushed_valkey_loses_nothing(cookie, name, valkey):
 async def test_many_streams_are_subscribed_to_in_a_second_when_valkey_is_frozen(
     cookie, monkeypatch, valkey
 ):
-    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
+    monkeypatch.setattr(consumer.access, "readable", lambda user, streams: set(streams))
     valkey.freeze()
 
     async with connected(cookie) as socket, asyncio.timeout(hub.LAYER_TIMEOUT + 5):
@@ -88,7 +88,7 @@ async def test_many_streams_are_subscribed_to_in_a_second_when_valkey_is_frozen(
 
 
 async def test_a_read_that_fails_is_tried_again_and_the_socket_stays(cookie, name, monkeypatch):
-    monkeypatch.setattr(consumers, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(consumer, "RETRY_SECONDS", 0.01)
     original = backlog.read
     failures = [OperationalError("gone"), OperationalError("still gone")]
 

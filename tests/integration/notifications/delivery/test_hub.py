@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 
-from notifications import hub
+from notifications.delivery import hub
 from notifications.streams import backlog, push, signed
 from notifications.streams.cursor import Cursor
 from tests.streaming import append, eventually, in_thread, tasks_of_streams

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from notifications import consumers, hub
+from notifications.delivery import consumer, hub
 from notifications.models import Stream
 from notifications.streams import backlog, publish, push, signed
 from tests.consuming import cursor_of, say, told
@@ -201,7 +201,7 @@ async def test_a_stream_is_never_read_before_it_is_followed(cookie, name, monkey
 
     monkeypatch.setattr(hub.Hub, "follow", slow_follow)
     monkeypatch.setattr(backlog, "read", noted_read)
-    monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
+    monkeypatch.setattr(consumer.access, "readable", lambda user, streams: set(streams))
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         await socket.subscribe({"user-late": None})

@@ -10,20 +10,20 @@ from contextlib import ExitStack
 
 import pytest
 
-from notifications import descriptors
+from notifications.delivery import descriptors
 from tests.services.processes import ROOT
 
 RAISED = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))
-from notifications import descriptors
+from notifications.delivery import descriptors
 descriptors.raise_limit()
 print(*resource.getrlimit(resource.RLIMIT_NOFILE))
 """
 EXHAUSTED = """
 import os, resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-from notifications import descriptors
+from notifications.delivery import descriptors
 print(descriptors.left() > 20, descriptors.reserve())
 try:
     while True:

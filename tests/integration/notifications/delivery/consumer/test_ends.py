@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from notifications import consumers, hub
+from notifications.delivery import consumer as consumers
+from notifications.delivery import hub
 from notifications.streams import backlog
 from tests.consuming import say
 from tests.streaming import connected, eventually, tasks_of_streams

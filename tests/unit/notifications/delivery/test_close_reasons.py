@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from daphne.ws_protocol import WebSocketProtocol
 
-from notifications import daphne
+from notifications.delivery import daphne
 
 pytestmark = pytest.mark.only_on("sqlite")
 

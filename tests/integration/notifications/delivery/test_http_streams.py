@@ -10,8 +10,8 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.test import AsyncClient
 
-from notifications import api, hub
-from notifications.followers import Follower
+from notifications.delivery import http_streams, hub
+from notifications.delivery.follower import Follower
 from notifications.streams import backlog, publish
 from notifications.streams.cursor import Cursor
 from tests.waiting import wait_until
@@ -202,11 +202,11 @@ async def frames(events, count):
 
 async def test_server_sent_events_go_on_from_the_last_id_and_stay_live(stream):
     await sync_to_async(append)(stream, 1, 2)
-    first = api._events(Follower(stream, None, reader=1))
+    first = http_streams._events(Follower(stream, None, reader=1))
     [(last_id, number)] = await frames(first, 1)
     await first.aclose()
 
-    again = api._events(Follower(stream, Cursor.parse(last_id), reader=1))
+    again = http_streams._events(Follower(stream, Cursor.parse(last_id), reader=1))
     [(_, second)] = await frames(again, 1)
     await sync_to_async(append)(stream, 3)
     [(_, third)] = await frames(again, 1)
@@ -221,7 +221,7 @@ async def test_a_client_may_change_from_polling_to_events_and_back(client, strea
     polled = await poll(client, stream)
     await sync_to_async(append)(stream, 2)
 
-    events = api._events(Follower(stream, Cursor.parse(polled["cursor"]), reader=1))
+    events = http_streams._events(Follower(stream, Cursor.parse(polled["cursor"]), reader=1))
     [(last_id, number)] = await frames(events, 1)
     await events.aclose()
     await sync_to_async(append)(stream, 3)
@@ -231,7 +231,7 @@ async def test_a_client_may_change_from_polling_to_events_and_back(client, strea
 
 
 async def test_a_response_of_events_ends_itself_and_is_not_buffered(client, stream, monkeypatch):
-    monkeypatch.setattr(api, "SSE_SECONDS", 0.05)
+    monkeypatch.setattr(http_streams, "SSE_SECONDS", 0.05)
     await sync_to_async(append)(stream, 1)
 
     response = await client.get(f"/api/v1/streams/{stream}/sse")
@@ -246,7 +246,7 @@ async def test_a_response_of_events_ends_itself_and_is_not_buffered(client, stre
 async def test_a_silent_stream_is_heard_soon_so_that_a_proxy_that_holds_it_back_is_noticed(
     client, stream, monkeypatch
 ):
-    monkeypatch.setattr(api, "SSE_COMMENT_SECONDS", 60.0)
+    monkeypatch.setattr(http_streams, "SSE_COMMENT_SECONDS", 60.0)
 
     response = await client.get(f"/api/v1/streams/{stream}/sse")
     received = response.streaming_content.__aiter__()

@@ -24,8 +24,8 @@ from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
 from notifications.conf import conf
-from notifications.connections import Connection, Connections
-from notifications.database import in_database
+from notifications.delivery.connections import Connection, Connections
+from notifications.delivery.db_threads import in_database
 from notifications.protocol.rate_limits import REFILL_SECONDS, USER_FACTOR, Allowance
 from notifications.streams import backlog, push, signed
 from notifications.streams.cursor import Cursor

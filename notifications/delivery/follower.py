@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Literal
 
-from notifications import hub
-from notifications.database import in_database
+from notifications.delivery import hub
+from notifications.delivery.db_threads import in_database
 from notifications.streams import backlog
 
 if TYPE_CHECKING:
