@@ -20,8 +20,8 @@ from ninja import NinjaAPI
 import exports.api.routes
 import notifications.delivery.http_streams
 import notifications.inbox_api
-from notifications import problems
-from notifications.auth import Authenticate
+from notifications.api import problems
+from notifications.api.auth import Authenticate
 from notifications.protocol import schema
 
 if TYPE_CHECKING:

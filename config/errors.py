@@ -24,7 +24,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import requires_csrf_token
 
-from notifications.problems import problem
+from notifications.api.problems import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

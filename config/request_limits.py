@@ -31,11 +31,11 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import get_language_from_request, ngettext, override
 
 from config.shedding import is_liveness_check, refuse
-from notifications import known_users
+from notifications.api import known_users
+from notifications.api.problems import problem
 from notifications.client_address import network_of, scope_address
 from notifications.delivery.connections import LOG_SECONDS
 from notifications.delivery.handshake import credentials, credentials_of
-from notifications.problems import problem
 from notifications.protocol.frames import CloseCode
 from notifications.protocol.rate_limits import Bucket
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from notifications.api.problems import problem
 from notifications.delivery import descriptors
 from notifications.delivery.connections import LOG_SECONDS, RETRY_SECONDS, NoRoomError
-from notifications.problems import problem
 from notifications.protocol.rate_limits import Bucket
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
 
 if TYPE_CHECKING:

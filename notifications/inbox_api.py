@@ -11,10 +11,10 @@ from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field
 
 from notifications import inbox, notices
+from notifications.api.problems import Problem
 from notifications.http import user_of
 from notifications.models import Mailing  # noqa: TC001 - pydantic reads the annotations
 from notifications.notices import Level  # noqa: TC001 - pydantic reads the annotations
-from notifications.problems import Problem
 
 router = Router(tags=["inbox"])
 

@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from notifications import notices, tokens
+from notifications import notices
+from notifications.api import tokens
 from notifications.models import Token
 from notifications.notices import Notice
 from notifications.printable import visible

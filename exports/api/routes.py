@@ -27,7 +27,7 @@ from exports.models import Export, Format, Status
 from exports.serialize import snapshot
 from exports.spec import context, options, query
 from exports.spec.rights import check_download
-from notifications.problems import Problem, no_cursor, problem
+from notifications.api.problems import Problem, no_cursor, problem
 from notifications.streams.access import teams_of
 from notifications.streams.cursor import Cursor
 

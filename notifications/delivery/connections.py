@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from django.utils.translation import gettext_noop
 
-from notifications import known_users
+from notifications.api import known_users
 from notifications.conf import conf
 from notifications.delivery import descriptors
 from notifications.protocol.rate_limits import Bucket

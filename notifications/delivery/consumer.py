@@ -20,7 +20,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from pydantic import ValidationError
 
-from notifications import known_users
+from notifications.api import known_users
 from notifications.conf import conf
 from notifications.delivery import handshake, hub, recheck
 from notifications.delivery.connections import TooManyConnectionsError

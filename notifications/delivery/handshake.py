@@ -19,7 +19,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import parse_cookie
 from django.utils.http import is_same_domain
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.audit import attempts
 from notifications.audit.actions import Action
 from notifications.audit.record import About

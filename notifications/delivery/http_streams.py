@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 from ninja import Query, Schema
 from pydantic import Field
 
-from notifications.async_router import AsyncRouter
-from notifications.auth import Authenticate
+from notifications.api.async_router import AsyncRouter
+from notifications.api.auth import Authenticate
+from notifications.api.problems import Problem, RetryLaterError, no_cursor
 from notifications.delivery import follower as followers
 from notifications.delivery import handshake, hub
 from notifications.delivery.connections import RETRY_SECONDS, TooManyConnectionsError
 from notifications.delivery.db_threads import in_database
 from notifications.http import never_compressed
-from notifications.problems import Problem, RetryLaterError, no_cursor
 from notifications.protocol import frames as protocol
 from notifications.streams import access
 from notifications.streams.cursor import cursor_or_start

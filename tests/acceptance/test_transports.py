@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connections, transaction
 from websockets.sync.client import connect
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.models import Event, Retained
 from notifications.streams import backlog, publish
 from notifications.streams.cursor import Cursor

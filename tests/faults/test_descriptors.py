@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from notifications import tokens
+from notifications.api import tokens
 from tests.services.waybill import HOST
 from tests.streaming import session_of
 from tests.waiting import wait_until

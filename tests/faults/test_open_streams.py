@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from notifications import tokens
+from notifications.api import tokens
 from tests.services.waybill import HOST
 from tests.waiting import wait_until
 

@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from django.contrib.auth.models import User
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.streams import backlog
 from tests.faults.crowd import Crowd
 from tests.services import nginx

@@ -11,8 +11,8 @@ import exports.api.routes
 import notifications.delivery.http_streams
 import notifications.inbox_api
 from config import health
-from notifications import problems
-from notifications.auth import Authenticate
+from notifications.api import problems
+from notifications.api.auth import Authenticate
 from notifications.languages import set_language
 
 api = NinjaAPI(auth=Authenticate(), urls_namespace="api")

@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.audit import attempts
 from notifications.models import AuditEntry, Token
 from tests.trail import ADDRESS, BY_ADMIN, BY_COMMAND, BY_PAGE, client_of, entries, the, whence, who

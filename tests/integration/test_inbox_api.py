@@ -10,7 +10,8 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from notifications import inbox, notices, tokens
+from notifications import inbox, notices
+from notifications.api import tokens
 from notifications.inbox import State
 from notifications.models import Inbox, Mailing
 from notifications.streams import publish

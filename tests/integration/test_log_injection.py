@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from config.api import our_error
 from config.celery import app
 from config.logs import Calm
-from notifications import tokens
+from notifications.api import tokens
 from notifications.printable import CONTROL
 from tests.services.processes import ROOT
 from tests.services.waybill import HOST

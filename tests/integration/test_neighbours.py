@@ -25,7 +25,8 @@ from exports import lifecycle
 from exports.exporters import Exporter, registry
 from exports.models import Export, Preset, Status
 from exports.spec import query
-from notifications import inbox, routing, tokens
+from notifications import inbox, routing
+from notifications.api import tokens
 from notifications.http import never_compressed
 from notifications.inbox import notify
 from notifications.models import Event, Stream

@@ -23,7 +23,7 @@ from config.request_limits import (
     LimitRequests,
     remember_user,
 )
-from notifications import known_users
+from notifications.api import known_users
 from notifications.delivery.handshake import credentials, credentials_of
 from tests.unit.notifications.protocol.test_rate_limits import Clock
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.models import TOKEN_DAYS, TokenScope
 
 if TYPE_CHECKING:

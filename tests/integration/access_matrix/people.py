@@ -17,7 +17,7 @@ from django_celery_results.models import GroupResult, TaskResult
 from demo.models import Airline, Airport, Flight, Plane, Weather
 from exports.models import Export, Preset, Status
 from exports.spec import presets, spec
-from notifications import tokens
+from notifications.api import tokens
 from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
 from notifications.streams import append, current_cursor
 from notifications.streams.access import streams_of

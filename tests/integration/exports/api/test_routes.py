@@ -16,7 +16,7 @@ from django.utils import timezone
 from exports import lifecycle
 from exports.models import Export, Status
 from exports.serialize import snapshot
-from notifications import tokens
+from notifications.api import tokens
 from tests import exporting
 from tests.exporting import file_with, make_flights, put, request, run
 

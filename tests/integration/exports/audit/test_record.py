@@ -17,7 +17,7 @@ from exports import lifecycle
 from exports.lifecycle import prune, queue
 from exports.models import Export, Status
 from exports.worker import runner
-from notifications import tokens
+from notifications.api import tokens
 from notifications.models import AuditEntry
 from notifications.streams import publish
 from tests.exporting import make_flights, put, use_folders

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from exports import lifecycle
 from exports.exporters import registry
-from notifications import tokens
+from notifications.api import tokens
 
 pytestmark = pytest.mark.django_db
 

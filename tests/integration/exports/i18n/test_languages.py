@@ -19,7 +19,7 @@ from exports.i18n import localize
 from exports.i18n.message import Sentence
 from exports.lifecycle import parts
 from exports.models import Export, Status
-from notifications import problems
+from notifications.api import problems
 from notifications.models import Event
 from tests.exporting import (
     content,

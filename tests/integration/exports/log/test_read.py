@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from exports import lifecycle
 from exports.log import read
-from notifications import tokens
+from notifications.api import tokens
 from notifications.models import Event, Stream
 from notifications.streams import backlog, publish
 

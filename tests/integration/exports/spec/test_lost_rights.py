@@ -13,7 +13,7 @@ from exports.files import storage
 from exports.models import Export, Status
 from exports.spec import rights
 from exports.worker import heartbeat, runner
-from notifications import tokens
+from notifications.api import tokens
 from tests import exporting
 from tests.exporting import content, events, left_in, lose, make_flights, registered, run, start
 from tests.waiting import wait_until

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.streams import push
 from tests.services.waybill import Server
 from tests.streaming import append, session_of

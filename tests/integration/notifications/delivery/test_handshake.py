@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.delivery import handshake
 from notifications.models import Token
 from tests.streaming import HOST, headers

@@ -18,7 +18,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from exports.models import Export
-from notifications import tokens
+from notifications.api import tokens
 from notifications.delivery import consumer, handshake, hub, recheck, rights_signals
 from notifications.delivery.follower import Follower
 from notifications.models import Stream, Token

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from notifications import known_users
+from notifications.api import known_users
 from notifications.delivery import descriptors
 from notifications.delivery.connections import (
     MANY_USERS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group
 
-from notifications import tokens
+from notifications.api import tokens
 from tests.streaming import HOST, Socket, connected, headers, in_thread
 from tests.trail import ADDRESS, AGENT, entries, the, whence, who
 

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.utils import timezone
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.delivery import consumer, recheck
 from notifications.models import Stream, Token
 from tests.consuming import say

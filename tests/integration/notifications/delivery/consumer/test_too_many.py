@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 from django.test import AsyncClient
 
-from notifications import tokens
+from notifications.api import tokens
 from notifications.delivery import descriptors, handshake, http_streams, hub
 from tests.streaming import Socket, connected, eventually, headers, in_thread, session_of
 

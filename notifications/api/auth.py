@@ -9,7 +9,7 @@ from ninja.errors import AuthenticationError, AuthorizationError
 from ninja.security import HttpBearer
 from ninja.utils import check_csrf
 
-from notifications import known_users, tokens
+from notifications.api import known_users, tokens
 from notifications.audit import attempts
 from notifications.audit.actions import Action
 from notifications.audit.record import About

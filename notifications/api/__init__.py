@@ -1,0 +1,5 @@
+"""What every HTTP API of the project needs: who calls, and what an error looks like.
+
+`auth` knows a browser by its session and a program by its token, `tokens` keeps the tokens, and
+`problems` writes errors as problem+json. It has no routes of its own.
+"""
