@@ -19,7 +19,7 @@ from ninja import NinjaAPI
 
 import exports.api.routes
 import notifications.delivery.http_streams
-import notifications.inbox_api
+import notifications.inbox.api
 from notifications.api import problems
 from notifications.api.auth import Authenticate
 from notifications.protocol import schema
@@ -117,7 +117,7 @@ problems.install(api)
 exports.api.routes.install(api)
 api.add_router("/v1/", exports.api.routes.router)
 api.add_router("/v1/", notifications.delivery.http_streams.router)
-api.add_router("/v1/", notifications.inbox_api.router)
+api.add_router("/v1/", notifications.inbox.api.router)
 
 
 @api.get("/asyncapi.json", auth=None, include_in_schema=False)

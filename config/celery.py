@@ -37,7 +37,7 @@ def mail_by_the_clock(**_: object) -> None:
     In a thread of its own, so that a slow mail server holds up no rescue.
     """
     # Needs the apps, which are loaded only now.
-    from notifications import mail  # noqa: PLC0415 - see above
+    from notifications.inbox import mail  # noqa: PLC0415 - see above
     from notifications.periodic import Clock  # noqa: PLC0415 - see above
 
     Clock(mail.Rounds()).start()

@@ -13,7 +13,7 @@ from config import errors, health
 from config.api import api
 from config.signin.forms import AdminSignInForm, SignInForm
 from exports.views.style_guide import style
-from notifications.languages import set_language
+from notifications.inbox.languages import set_language
 
 admin.site.site_header = admin.site.site_title = "Waybill"
 admin.site.login_form = AdminSignInForm

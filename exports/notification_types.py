@@ -11,8 +11,8 @@ from django.utils.translation import ngettext
 
 from exports.i18n import localize
 from exports.i18n.labels import called
-from notifications import notices
-from notifications.notices import Notice
+from notifications.inbox import types
+from notifications.inbox.types import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def register() -> None:
     """Let the two ends that nobody asked for be notifications: who cancels knows of it."""
-    notices.register("export.succeeded", _succeeded)
-    notices.register("export.failed", _failed)
+    types.register("export.succeeded", _succeeded)
+    types.register("export.failed", _failed)
 
 
 def _succeeded(snapshot: Mapping[str, Any]) -> Notice:

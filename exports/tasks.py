@@ -13,8 +13,8 @@ from exports.conf import conf
 from exports.exceptions import LostRace
 from exports.lifecycle import prune, queue
 from exports.worker import helper, runner
-from notifications import token_warnings
 from notifications.audit import prune as audit
+from notifications.inbox import token_warnings
 from notifications.periodic import Clock
 from notifications.streams import prune as events
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from notifications import views
+from notifications.inbox import views
 
 app_name = "notifications"
 urlpatterns = [

@@ -16,9 +16,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from notifications import notices
+from notifications.inbox import types
+from notifications.inbox.types import Notice
 from notifications.models import Event, Stream
-from notifications.notices import Notice
 from notifications.streams import access, current_cursor, publish
 from notifications.writing import atomic
 
@@ -34,7 +34,7 @@ KEPT = timedelta(days=7)  # How long failures are kept, to be counted here.
 
 
 def register() -> None:
-    notices.register(TYPE, _describe)
+    types.register(TYPE, _describe)
 
 
 def failed(name: str, address: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django import template
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
-from notifications import inbox, notices
+from notifications.inbox import inbox, types
 from notifications.streams.access import user_stream
 
 if TYPE_CHECKING:
@@ -54,5 +54,5 @@ def latest(user: User) -> dict[str, Any]:
         "page": page,
         "state": json.dumps(asdict(page.state)),
         "cursors": json.dumps({user_stream(user): page.cursor}),
-        "types": json.dumps(notices.types()),
+        "types": json.dumps(types.types()),
     }

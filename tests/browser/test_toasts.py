@@ -14,7 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from exports import lifecycle
-from notifications import inbox
+from notifications.inbox import inbox
 from notifications.streams import publish, push
 from tests.elsewhere import elsewhere
 from tests.waiting import wait_until

@@ -9,18 +9,18 @@ from ninja import NinjaAPI
 
 import exports.api.routes
 import notifications.delivery.http_streams
-import notifications.inbox_api
+import notifications.inbox.api
 from config import health
 from notifications.api import problems
 from notifications.api.auth import Authenticate
-from notifications.languages import set_language
+from notifications.inbox.languages import set_language
 
 api = NinjaAPI(auth=Authenticate(), urls_namespace="api")
 problems.install(api)
 exports.api.routes.install(api)
 api.add_router("/", exports.api.routes.router)
 api.add_router("/", notifications.delivery.http_streams.router)
-api.add_router("/", notifications.inbox_api.router)
+api.add_router("/", notifications.inbox.api.router)
 
 urlpatterns = [
     path("exports/", include("exports.urls")),

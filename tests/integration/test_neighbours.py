@@ -25,10 +25,10 @@ from exports import lifecycle
 from exports.exporters import Exporter, registry
 from exports.models import Export, Preset, Status
 from exports.spec import query
-from notifications import inbox, routing
+from notifications import routing
 from notifications.api import tokens
 from notifications.http import never_compressed
-from notifications.inbox import notify
+from notifications.inbox import inbox, notify
 from notifications.models import Event, Stream
 from notifications.streams import access
 from tests.exporting import WORKER, make_flights, put, registered, request, run, use_folders

@@ -17,7 +17,7 @@ from config.api import api
 from config.signin import notice, slots
 from config.signin.limits import COOL_OFF, LIMITS
 from config.signin.prune import prune
-from notifications import inbox
+from notifications.inbox import inbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OF_PAIR, OF_ADDRESS, OF_NAME = (limit for _, limit in LIMITS)

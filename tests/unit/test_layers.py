@@ -83,7 +83,9 @@ TRAIL = Owned(
     # The one door. `attempts` saves what it makes; `prune` deletes past the model's querysets.
     ("notifications.audit.record",),
 )
-INBOXES = Owned(frozenset({"Inbox"}), (".inbox.",), ("notifications.inbox", "notifications.mail"))
+INBOXES = Owned(
+    frozenset({"Inbox"}), (".inbox.",), ("notifications.inbox.inbox", "notifications.inbox.mail")
+)
 
 
 @dataclass(frozen=True)
@@ -411,6 +413,6 @@ def test_a_third_writer_of_inboxes_is_found() -> None:
         "user.inbox.delete()",
     ):
         assert len(writes_owned(INBOXES, {"notifications.streams.publish": write})) == 1, write
-        assert writes_owned(INBOXES, {"notifications.mail": write}) == []
+        assert writes_owned(INBOXES, {"notifications.inbox.mail": write}) == []
     reads = f"{models}Row.objects.filter(user=1).first()"
-    assert writes_owned(INBOXES, {"notifications.views": reads}) == []
+    assert writes_owned(INBOXES, {"notifications.inbox.views": reads}) == []

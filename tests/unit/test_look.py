@@ -10,7 +10,7 @@ import pytest
 
 from exports.models import Status
 from exports.views.style_guide import COLOURS
-from notifications.notices import Level
+from notifications.inbox.types import Level
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "exports" / "static" / "exports"

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from notifications import mail
-from notifications.letters import NotSetUp, ServerDown
+from notifications.inbox import mail
+from notifications.inbox.email import NotSetUp, ServerDown
 
 
 class Command(BaseCommand):

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.test import Client
 
 from notifications import admin as notifications_admin
-from notifications import inbox
 from notifications.api import tokens
+from notifications.inbox import inbox
 from notifications.models import Event, Inbox, Retained, Stream, Token
 from notifications.streams import publish
 

@@ -15,8 +15,8 @@ from django.test import Client
 from django.utils import timezone
 
 from config.api import api
-from notifications import inbox, token_warnings
 from notifications.api import tokens
+from notifications.inbox import inbox, token_warnings
 from notifications.models import Token
 
 pytestmark = pytest.mark.django_db

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from notifications import inbox, notices
 from notifications.api import tokens
-from notifications.inbox import State
+from notifications.inbox import inbox, types
+from notifications.inbox.inbox import State
 from notifications.models import Inbox, Mailing
 from notifications.streams import publish
 from notifications.streams.access import user_stream
@@ -324,7 +324,7 @@ def only_entry(user):
 def test_an_export_that_is_ready_is_a_notification(user):
     finish(user, "export.succeeded")
 
-    assert only_entry(user) == notices.Notice(
+    assert only_entry(user) == types.Notice(
         "Flights is ready.", "336,776 rows, 28.6\N{NO-BREAK SPACE}MB.", "/exports/1/", "success"
     )
 
@@ -332,7 +332,7 @@ def test_an_export_that_is_ready_is_a_notification(user):
 def test_an_export_that_has_failed_is_one_with_its_reason(user):
     finish(user, "export.failed", error="The disk\nis full.")
 
-    assert only_entry(user) == notices.Notice(
+    assert only_entry(user) == types.Notice(
         "Flights has failed.", "The disk\nis full.", "/exports/1/", "error"
     )
 

@@ -1,6 +1,6 @@
 """What a user is to notice, and how far they have read it.
 
-    from notifications.inbox import notify
+    from notifications.inbox.inbox import notify
 
     with transaction.atomic():
         notify(user, "Your report is ready", url="/reports/7/")
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from django.db.models import F
 
-from notifications import notices
+from notifications.inbox import types
+from notifications.inbox.types import Level, Notice
 from notifications.models import Event, Inbox, Mailing, Stream
-from notifications.notices import Level, Notice
 from notifications.streams import access, current_cursor, publish
 from notifications.streams.cursor import Cursor
 from notifications.writing import atomic
@@ -49,7 +49,7 @@ def notify(
     return publish.append(access.user_stream(user), TYPE, asdict(notice))
 
 
-notices.register(TYPE, lambda data: Notice(**data))
+types.register(TYPE, lambda data: Notice(**data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def page(user: User, *, before: int | None = None, limit: int = PAGE) -> Page:
         Entry(
             offset=event.offset,
             type=event.type,
-            notice=notices.describe(event),
+            notice=types.describe(event),
             at=event.at,
             read=event.offset <= state.read_offset,
         )
@@ -159,7 +159,7 @@ def _state(user: User, stream: Stream, head: int) -> State:
 
 
 def _events(stream: Stream) -> QuerySet[Event]:
-    return Event.objects.filter(stream=stream, type__in=notices.types())
+    return Event.objects.filter(stream=stream, type__in=types.types())
 
 
 def _newest(stream: Stream, before: int, count: int) -> QuerySet[Event]:

@@ -17,8 +17,8 @@ from django.utils.translation import ngettext
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from notifications.inbox.types import Notice
     from notifications.models import Event
-    from notifications.notices import Notice
 
 # SMTP's replies: said to any command before hanging up; and the first of those that are final.
 SHUTTING_DOWN, FOR_GOOD = 421, 500

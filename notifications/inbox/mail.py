@@ -21,7 +21,7 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterR
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone, translation
 
-from notifications import inbox, letters, notices
+from notifications.inbox import email, inbox, types
 from notifications.models import Event, Inbox, Mailing, Stream
 from notifications.streams import access
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-    from notifications.notices import Notice
+    from notifications.inbox.types import Notice
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +68,9 @@ def send_due() -> Round:
 
     Safe to run anywhere and at once: who mails a user has claimed them.
     """
-    letters.require_settings()
+    email.require_settings()
     done = Round()
-    with closing(letters.Post()) as post:
+    with closing(email.Post()) as post:
         for stream in list(_due()):
             user = _user_of(stream)
             if user is not None and (claim := _Claim.take(user, stream)):
@@ -95,11 +95,11 @@ class Rounds:
             return
         try:
             send_due()
-        except letters.NotSetUp as error:
+        except email.NotSetUp as error:
             if not self._has_said_what_is_missing:
                 logger.warning("%s", error)
             self._has_said_what_is_missing = True
-        except letters.ServerDown as error:
+        except email.ServerDown as error:
             self._rest = min(max(2 * self._rest, FIRST_REST), LONGEST_REST)
             self._rest_until = self._now() + self._rest
             logger.warning(
@@ -112,7 +112,7 @@ class Rounds:
 # -- One user --------------------------------------------------------------------------------
 
 
-def _mail(user: User, claim: _Claim, post: letters.Post, done: Round) -> None:
+def _mail(user: User, claim: _Claim, post: email.Post, done: Round) -> None:
     due = list(_letters_due(claim.row)[:MOST_JOINED])
     is_joined = len(due) + _recently_mailed(claim.row) > MOST_SINGLE
     is_sent = False
@@ -121,15 +121,15 @@ def _mail(user: User, claim: _Claim, post: letters.Post, done: Round) -> None:
         try:
             is_sent = _mail_letter(user, claim.row, events, post)
             done.sent += is_sent
-        except letters.Refused as error:
+        except email.Refused as error:
             logger.warning("User %s cannot be mailed event %s: %s", user.pk, last, error)
             done.refused += 1
-        except letters.TryLater as error:
+        except email.TryLater as error:
             logger.info("User %s is mailed event %s later: %s", user.pk, last, error)
             done.later += 1
             claim.release(LATER)
             return
-        except letters.ServerDown:
+        except email.ServerDown:
             claim.release(AGAIN)
             raise
         if not claim.note(last):
@@ -137,17 +137,17 @@ def _mail(user: User, claim: _Claim, post: letters.Post, done: Round) -> None:
     claim.release(PAUSE if is_joined and is_sent else None)
 
 
-def _mail_letter(user: User, row: Inbox, events: Sequence[Event], post: letters.Post) -> bool:
+def _mail_letter(user: User, row: Inbox, events: Sequence[Event], post: email.Post) -> bool:
     """Mail `events` to `user` in one letter. False if they want none, or have no address."""
     address = getattr(user, user.get_email_field_name(), "")
     if not (user.is_active and address):
         return False
     with translation.override(_language(row)):
-        described = [(event, notices.describe(event)) for event in events]
+        described = [(event, types.describe(event)) for event in events]
         wanted = [(event, notice) for event, notice in described if _is_wanted(notice, row.email)]
         if not wanted:
             return False
-        post.send(letters.compose(wanted, address))
+        post.send(email.compose(wanted, address))
     return True
 
 
@@ -231,7 +231,7 @@ def _recently_mailed(row: Inbox) -> int:
 
 def _mailable() -> QuerySet[Event]:
     young = timezone.now() - TOO_OLD
-    return Event.objects.filter(type__in=notices.types(mailed=True), at__gte=young)
+    return Event.objects.filter(type__in=types.types(mailed=True), at__gte=young)
 
 
 def _user_of(stream: Stream) -> User | None:

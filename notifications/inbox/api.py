@@ -10,11 +10,12 @@ from django.utils.translation import get_language
 from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field
 
-from notifications import inbox, notices
 from notifications.api.problems import Problem
 from notifications.http import user_of
+from notifications.inbox import inbox
+from notifications.inbox import types as notices
+from notifications.inbox.types import Level  # noqa: TC001 - pydantic reads the annotations
 from notifications.models import Mailing  # noqa: TC001 - pydantic reads the annotations
-from notifications.notices import Level  # noqa: TC001 - pydantic reads the annotations
 
 router = Router(tags=["inbox"])
 

@@ -24,11 +24,13 @@ from config.mailbox import Mailbox
 from exports import lifecycle
 from exports.i18n.message import Sentence
 from exports.models import Export
-from notifications import inbox, letters, mail, notices
-from notifications.letters import NotSetUp, ServerDown
-from notifications.mail import Round, send_due
+from notifications.inbox import email as letters
+from notifications.inbox import inbox, mail
+from notifications.inbox import types as notices
+from notifications.inbox.email import NotSetUp, ServerDown
+from notifications.inbox.mail import Round, send_due
+from notifications.inbox.types import Notice
 from notifications.models import Event, Inbox, Mailing, Stream
-from notifications.notices import Notice
 from notifications.streams import publish
 from notifications.streams.access import user_stream
 from tests.mailserver import MailServer

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from notifications import inbox
-from notifications.forms import MailingForm, ReadForm
 from notifications.http import SeeOther, user_of
+from notifications.inbox import inbox
+from notifications.inbox.forms import MailingForm, ReadForm
 from notifications.templatetags.inbox import latest as latest_of
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from notifications import notices
 from notifications.api import tokens
+from notifications.inbox import types
+from notifications.inbox.types import Notice
 from notifications.models import Token
-from notifications.notices import Notice
 from notifications.printable import visible
 from notifications.streams import access, publish
 from notifications.writing import atomic
@@ -64,4 +64,4 @@ def _describe(data: Mapping[str, Any]) -> Notice:
     )
 
 
-notices.register(TYPE, _describe)
+types.register(TYPE, _describe)

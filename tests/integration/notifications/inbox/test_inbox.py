@@ -10,10 +10,11 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone, translation
 
-from notifications import inbox, notices
-from notifications.inbox import State, mark_read, notify
+from notifications.inbox import inbox, notify
+from notifications.inbox import types as notices
+from notifications.inbox.inbox import State, mark_read
+from notifications.inbox.types import Notice
 from notifications.models import Event, Inbox, Mailing, Retained, Stream
-from notifications.notices import Notice
 from notifications.streams import publish, push
 from notifications.streams.access import user_stream
 from notifications.streams.prune import prune

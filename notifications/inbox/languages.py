@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.views import i18n
 
-from notifications import inbox
+from notifications.inbox import inbox
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
