@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from demo.loader.load import load, missing
 from demo.loader.source import DamagedFileError
 from demo.loader.tables import TABLES
-from notifications.management.bars import RateColumn
+from notifications.management.progress_bar import RateColumn
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

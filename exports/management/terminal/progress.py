@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from exports.models import Stage, Status, Wait
-from notifications.management.bars import RateColumn
+from notifications.management.progress_bar import RateColumn
 from notifications.printable import INDENT, escaped, one_line
 
 if TYPE_CHECKING:

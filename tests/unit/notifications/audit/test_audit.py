@@ -14,7 +14,7 @@ from notifications.audit import middleware, origin
 from notifications.audit.actions import Action, Interface
 from notifications.audit.record import MAX_DETAILS_BYTES, bounded
 
-OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+OPERATIONS = Path(__file__).resolve().parents[4] / "docs" / "operations.md"
 
 
 def rows(heading):
