@@ -49,13 +49,13 @@ UNREAD = {
 }
 
 
-@register.inclusion_tag("exports/_card.html", takes_context=True)
+@register.inclusion_tag("exports/export/_card.html", takes_context=True)
 def card(context: Context, export: Export) -> dict[str, Any]:
     """An export in a list."""
     return _shown(context, export)
 
 
-@register.inclusion_tag("exports/_sheet.html", takes_context=True)
+@register.inclusion_tag("exports/export/_sheet.html", takes_context=True)
 def sheet(context: Context, export: Export) -> dict[str, Any]:
     """An export on its own page, to which its buttons lead back."""
     own = {"next": export.get_absolute_url(), "is_sheet": True, "phrases": narrowed(export)}

@@ -109,7 +109,7 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
         limited = error
     except (NotPermitted, RequestError) as error:
         shown["refusal"] = error.in_words
-    response = render(request, "exports/_preview.html", shown)
+    response = render(request, "exports/choose/_preview.html", shown)
     return over_limit(response, limited) if limited else response
 
 
@@ -142,7 +142,7 @@ def _page(
         "presets": presets.listed(presets.of_the_page(user, form.exporter.name)),
         **(looked or {}),
     }
-    return render(request, "exports/choose.html", shown, status=status)
+    return render(request, "exports/choose/choose.html", shown, status=status)
 
 
 def _permitted(request: HttpRequest, name: str) -> Exporter:

@@ -121,7 +121,7 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "export": export,
         "log": read.tail(export, upto=Cursor.parse(streams[export.stream])),
     }
-    return render(request, "exports/detail.html", shown)
+    return render(request, "exports/export/detail.html", shown)
 
 
 @login_required
@@ -130,7 +130,7 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One export as the fragment of a page, for the page's script."""
     shown = {"export": _visible(request, pk), "is_sheet": "sheet" in request.GET}
-    return render(request, "exports/card.html", shown)
+    return render(request, "exports/export/card.html", shown)
 
 
 @login_required
@@ -155,7 +155,7 @@ def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         raise Http404(str(error)) from error
     except NoFile as error:
         context = {"export": export, "reason": str(error)}
-        return render(request, "exports/no_file.html", context, status=error.status)
+        return render(request, "exports/export/no_file.html", context, status=error.status)
 
 
 def _button(

@@ -58,7 +58,7 @@ def style(request: HttpRequest) -> HttpResponse:
         "previews": PREVIEWS,
         "noon": NOON,
     }
-    return render(request, "exports/style.html", context)
+    return render(request, "exports/style_guide.html", context)
 
 
 class _Scheme:

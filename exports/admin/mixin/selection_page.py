@@ -180,7 +180,7 @@ class SelectionPage:
             limited = error
         except (NotPermitted, RequestError) as error:
             context["refusal"] = error.in_words
-        response = TemplateResponse(self._request, "exports/_preview.html", context)
+        response = TemplateResponse(self._request, "exports/choose/_preview.html", context)
         return over_limit(response, limited) if limited else response
 
     def _looked(self, form: ChoiceForm) -> preview.Preview:

@@ -1,4 +1,4 @@
-// A line of a log, and the element that shows it (templates/exports/_line.html).
+// A line of a log, and the element that shows it (templates/exports/export/_line.html).
 
 import { show } from "../times.js";
 import { pieces, printable } from "./text.js";
