@@ -1,7 +1,7 @@
 """Numbers of an export as people read them in their language, and sentences that name them.
 
-A page is alive: `static/exports/format.js` formats the same numbers when they change, by what
-browsers know of the page's language. tests/js/format_cases.json holds both to one table, for
+A page is alive: `static/exports/lib/format.js` formats the same numbers when they change, by what
+browsers know of the page's language. tests/js/exports/format_cases.json holds both to one table, for
 each language that the pages are in.
 """
 

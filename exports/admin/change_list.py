@@ -62,7 +62,7 @@ class LiveChangeList(ChangeList):
 
 
 class Listing(News):
-    """The columns. The script keeps them up to date: static/exports/admin_list.js."""
+    """The columns. The script keeps them up to date: static/exports/admin/change_list.js."""
 
     def get_changelist(self, *_: Any, **__: Any) -> type[ChangeList]:
         return LiveChangeList

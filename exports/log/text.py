@@ -1,7 +1,7 @@
 """A log as text, one entry after another. Pure: no I/O.
 
 `static/exports/log/text.js` makes the same of what is copied from a page.
-tests/js/log_cases.json holds both to one table.
+tests/js/exports/log_cases.json holds both to one table.
 """
 
 from __future__ import annotations

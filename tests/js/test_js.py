@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 NODE = Path(playwright.__file__).parent / "driver" / "node"
 
 
-@pytest.mark.parametrize("path", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(HERE.rglob("*.test.mjs")), ids=lambda path: path.name)
 def test_node_finds_no_fault(path: Path) -> None:
     done = subprocess.run(
         [NODE, "--test", "--test-reporter=spec", path],

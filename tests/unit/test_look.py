@@ -15,7 +15,7 @@ from notifications.inbox.types import Level
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "exports" / "static" / "exports"
 TOKENS = STATIC / "css" / "tokens.css"
-PARTS = sorted([*STATIC.glob("css/*.css"), STATIC / "style.css"])
+PARTS = sorted([*STATIC.glob("css/*.css"), STATIC / "style_guide.css"])
 TEMPLATES = [
     path
     for app in ("exports", "notifications", "demo", "templates")

@@ -2,11 +2,11 @@
 
 import { bringToLife as bell } from "../notifications/bell.js";
 import { bringToLife as desktop } from "../notifications/switch.js";
-import { bringToLife as adminList } from "./admin_list.js";
-import { bringToLife as adminPanel } from "./admin_panel.js";
-import { bringToLife as choice } from "./choose.js";
-import { bringToLife as cards } from "./exports.js";
-import { localise } from "./times.js";
+import { bringToLife as adminList } from "./admin/change_list.js";
+import { bringToLife as adminPanel } from "./admin/change_page.js";
+import { bringToLife as choice } from "./choose/choose.js";
+import { bringToLife as cards } from "./dashboard/dashboard.js";
+import { localise } from "./lib/times.js";
 
 const parts = [
   // The foot names the zone of a page's times. Those of the admin are the server's, also in our

@@ -11,7 +11,7 @@ from django.utils import translation
 
 from exports import formatting
 
-CASES = json.loads((Path(__file__).parents[2] / "js" / "format_cases.json").read_text())
+CASES = json.loads((Path(__file__).parents[2] / "js" / "exports" / "format_cases.json").read_text())
 
 
 def each(what):

@@ -1,6 +1,6 @@
 // Lines of a log to the clipboard, as the text that a download has.
 
-import { fill, number } from "../format.js";
+import { fill, number } from "../lib/format.js";
 import { entry } from "./text.js";
 
 // For which the button says what it has done.

@@ -1,6 +1,6 @@
 // The search in a log: it goes from line to line, says where it is, and marks what it finds.
 
-import { fill, number } from "../format.js";
+import { fill, number } from "../lib/format.js";
 import { nextFound } from "./lines.js";
 
 export class Finder {

@@ -1,6 +1,6 @@
 // A line of a log, and the element that shows it (templates/exports/export/_line.html).
 
-import { show } from "../times.js";
+import { show } from "../lib/times.js";
 import { pieces, printable } from "./text.js";
 
 // From what the API and the socket send.

@@ -1,5 +1,5 @@
 // The text of log lines: how it is shown, searched and copied. exports/log/text.py makes the
-// same of a download: tests/js/log_cases.json holds both to one table.
+// same of a download: tests/js/exports/log_cases.json holds both to one table.
 
 // What would move a terminal's cursor, or not be seen: all but tab and line feed. And what has
 // letters read in another order than they are in. notifications/printable.py has the same list.

@@ -10,7 +10,7 @@ import pytest
 
 from exports.log.text import entry, printable
 
-CASES = json.loads((Path(__file__).parents[3] / "js/log_cases.json").read_text())
+CASES = json.loads((Path(__file__).parents[3] / "js/exports/log_cases.json").read_text())
 
 
 @pytest.mark.parametrize("case", CASES["entries"], ids=lambda case: case["text"][:40])

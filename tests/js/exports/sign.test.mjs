@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { address, headline, icon, isNews } from "../../exports/static/exports/sign.js";
+import { address, headline, icon, isNews } from "../../../exports/static/exports/dashboard/sign.js";
 import { snapshot } from "./snapshot.mjs";
 
 const WORDS = {

@@ -4,16 +4,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { earlier } from "../../exports/static/exports/log/earlier.js";
-import { Heights } from "../../exports/static/exports/log/heights.js";
-import { Lines, firstIndex, nextFound } from "../../exports/static/exports/log/lines.js";
+import { earlier } from "../../../exports/static/exports/log/earlier.js";
+import { Heights } from "../../../exports/static/exports/log/heights.js";
+import { Lines, firstIndex, nextFound } from "../../../exports/static/exports/log/lines.js";
 import {
   entry,
   pattern,
   pieces,
   printable,
   severity,
-} from "../../exports/static/exports/log/text.js";
+} from "../../../exports/static/exports/log/text.js";
 
 const cases = JSON.parse(readFileSync(new URL("log_cases.json", import.meta.url)));
 

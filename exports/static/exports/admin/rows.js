@@ -1,7 +1,7 @@
 // What the admin's list says of the rows of an export. No DOM.
 
-import { isFinal } from "./fold.js";
-import { number } from "./format.js";
+import { isFinal } from "../lib/fold.js";
+import { number } from "../lib/format.js";
 
 // How many rows it has or once had: a snapshot of what has ended does not say it any more.
 export function reached({ rows_done: done, rows_again: again }, before) {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Cards } from "../../exports/static/exports/cards.js";
-import { belongs, milestone, step } from "../../exports/static/exports/fold.js";
-import { percent } from "../../exports/static/exports/format.js";
+import { Cards } from "../../../exports/static/exports/lib/cards.js";
+import { belongs, milestone, step } from "../../../exports/static/exports/lib/fold.js";
+import { percent } from "../../../exports/static/exports/lib/format.js";
 import { snapshot } from "./snapshot.mjs";
 
 test("other numbers are put in place, also fewer: a new attempt begins at its last whole part", () => {

@@ -1,13 +1,13 @@
 // The log of an export: all of its lines, as many of them as elements as a browser can bear.
 // Without this the page has the last lines, and a link to the text of all.
 
-import { asking } from "./log/asking.js";
-import { copyAll, copySelected } from "./log/copying.js";
-import { earlier } from "./log/earlier.js";
-import { Finder } from "./log/finder.js";
-import { fromData, fromElement, mark, toElement } from "./log/line.js";
-import { Lines } from "./log/lines.js";
-import { View } from "./log/view.js";
+import { asking } from "./asking.js";
+import { copyAll, copySelected } from "./copying.js";
+import { earlier } from "./earlier.js";
+import { Finder } from "./finder.js";
+import { fromData, fromElement, mark, toElement } from "./line.js";
+import { Lines } from "./lines.js";
+import { View } from "./view.js";
 
 // A flood of lines is laid out in one go.
 const BATCH_MS = 50;

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import * as format from "../../exports/static/exports/format.js";
-import { locale } from "../../notifications/static/notifications/locale.js";
+import * as format from "../../../exports/static/exports/lib/format.js";
+import { locale } from "../../../notifications/static/notifications/locale.js";
 import { snapshot } from "./snapshot.mjs";
 
 const cases = JSON.parse(readFileSync(new URL("format_cases.json", import.meta.url)));

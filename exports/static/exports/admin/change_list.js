@@ -1,9 +1,9 @@
 // Keeps the admin's list of exports up to date. Without it, a reload does.
 
-import { isFinal } from "./fold.js";
-import { duration } from "./format.js";
-import { follow } from "./live.js";
-import { watch } from "./news.js";
+import { isFinal } from "../lib/fold.js";
+import { duration } from "../lib/format.js";
+import { follow } from "../lib/live.js";
+import { watch } from "./new_exports.js";
 import { reached, rows } from "./rows.js";
 
 export function bringToLife(page) {

@@ -1,11 +1,11 @@
 // Keeps the page of one export in the admin up to date. Without it, a reload does.
 
-import { replace } from "../notifications/fragment.js";
-import { Cards } from "./cards.js";
-import { isFinal, milestone } from "./fold.js";
-import { fill, percent, title, values } from "./format.js";
-import { fetchContent } from "./fragment.js";
-import { follow } from "./live.js";
+import { replace } from "../../notifications/fragment.js";
+import { Cards } from "../lib/cards.js";
+import { isFinal, milestone } from "../lib/fold.js";
+import { fill, percent, title, values } from "../lib/format.js";
+import { fetchContent } from "../lib/fragment.js";
+import { follow } from "../lib/live.js";
 
 // What is below the panel (parts, workers, leases) is asked for again this often, while
 // somebody looks and there is news.

@@ -1,12 +1,12 @@
 // Brings the dashboard and the page of an export to life. Both work without it.
 
-import { replace } from "../notifications/fragment.js";
-import { Cards } from "./cards.js";
-import { belongs, isFinal, milestone } from "./fold.js";
-import { fill, percent, values } from "./format.js";
-import { animate, fetchFragment } from "./fragment.js";
-import { follow } from "./live.js";
-import { Log } from "./log.js";
+import { replace } from "../../notifications/fragment.js";
+import { Cards } from "../lib/cards.js";
+import { belongs, isFinal, milestone } from "../lib/fold.js";
+import { fill, percent, values } from "../lib/format.js";
+import { animate, fetchFragment } from "../lib/fragment.js";
+import { follow } from "../lib/live.js";
+import { Log } from "../log/log.js";
 import { Rest } from "./rest.js";
 import { address, headline, icon, isNews } from "./sign.js";
 

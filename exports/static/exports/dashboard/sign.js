@@ -1,7 +1,7 @@
 // What a tab says of its exports to who looks at another one: its title, and its icon.
 
-import { isFinal } from "./fold.js";
-import { fill, title, values } from "./format.js";
+import { isFinal } from "../lib/fold.js";
+import { fill, title, values } from "../lib/format.js";
 
 // The icon moves as seldom as that: nobody sees a smaller step at its size.
 const STEPS = 8;

@@ -1,7 +1,7 @@
 // The list of columns: tick all or none, find some of many, and change their order by their
 // buttons, by keys or by the mouse.
 
-import { fill } from "./format.js";
+import { fill } from "../lib/format.js";
 import { isLike, placeAt, placeBy } from "./order.js";
 
 // With more than this, one looks for a name rather than at all of them.

@@ -7,7 +7,7 @@ import { test } from "node:test";
 // The apps' static files are served as one directory.
 registerHooks({
   resolve: (name, context, next) =>
-    next(name.replace(/^\.\.\/notifications\//, "../../../notifications/static/notifications/"), context),
+    next(name.replace(/^\.\.\/\.\.\/notifications\//, "../../../../notifications/static/notifications/"), context),
 });
 
 const sockets = [];
@@ -45,7 +45,7 @@ Object.assign(globalThis, {
   location: { href: "https://waybill.test/exports/?page=2" },
   fetch: async () => answer,
 });
-const { follow } = await import("../../exports/static/exports/live.js");
+const { follow } = await import("../../../exports/static/exports/lib/live.js");
 
 const notice = (when) => ({ hidden: true, dataset: { when } });
 

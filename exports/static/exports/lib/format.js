@@ -1,5 +1,5 @@
 // Numbers as people read them in the language of the page. The server formats the same way
-// when it renders one: exports/formatting.py. tests/js/format_cases.json holds both to one table.
+// when it renders one: exports/formatting.py. tests/js/exports/format_cases.json holds both to one table.
 
 const HARD = "\u00a0"; // no-break space
 

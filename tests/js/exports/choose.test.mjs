@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { columnsOf, foundAgain, keep, putBack } from "../../exports/static/exports/kept.js";
-import { Latest } from "../../exports/static/exports/latest.js";
-import { isLike, placeAt, placeBy } from "../../exports/static/exports/order.js";
+import { columnsOf, foundAgain, keep, putBack } from "../../../exports/static/exports/choose/kept.js";
+import { Latest } from "../../../exports/static/exports/choose/latest.js";
+import { isLike, placeAt, placeBy } from "../../../exports/static/exports/choose/order.js";
 
 test("something is put before the first item whose middle is below it", () => {
   const middles = [10, 30, 50];

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { reached, rows } from "../../exports/static/exports/rows.js";
+import { reached, rows } from "../../../exports/static/exports/admin/rows.js";
 import { snapshot } from "./snapshot.mjs";
 
 test("rows are said of all that there are, until it is ready", () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { unseen, watch } from "../../exports/static/exports/news.js";
+import { unseen, watch } from "../../../exports/static/exports/admin/new_exports.js";
 
 test("what a list has seen is no news", () => {
   assert.equal(unseen([], new Set()), 0);
