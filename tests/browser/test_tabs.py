@@ -30,7 +30,7 @@ IN_TIME = 90_000  # ms
 # A part of a page, beside those that are there already. It shares their connection.
 FOLLOW = """
 async ([user, stream, cursor]) => {
-  const { follow } = await import("/static/notifications/follow.js");
+  const { follow } = await import("/static/notifications/tabs/follow.js");
   window.seen ??= [];
   window.part = follow({
     url: "/ws/streams/",

@@ -7,8 +7,8 @@
 
 import http from "node:http";
 
-import { isSignedIn } from "../../notifications/static/notifications/session.js";
-import { StreamClient } from "../../notifications/static/notifications/stream.js";
+import { isSignedIn } from "../../notifications/static/notifications/lib/session.js";
+import { StreamClient } from "../../notifications/static/notifications/client/stream.js";
 
 const { url, page, streams, tokens } = JSON.parse(process.argv[2]);
 

@@ -1,7 +1,7 @@
 // The script of all pages: brings to life those parts that a page has. All work without it.
 
-import { bringToLife as bell } from "../notifications/bell.js";
-import { bringToLife as desktop } from "../notifications/switch.js";
+import { bringToLife as bell } from "../notifications/bell/bell.js";
+import { bringToLife as desktop } from "../notifications/bell/switch.js";
 import { bringToLife as adminList } from "./admin/change_list.js";
 import { bringToLife as adminPanel } from "./admin/change_page.js";
 import { bringToLife as choice } from "./choose/choose.js";

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import * as format from "../../../exports/static/exports/lib/format.js";
-import { locale } from "../../../notifications/static/notifications/locale.js";
+import { locale } from "../../../notifications/static/notifications/lib/locale.js";
 import { snapshot } from "./snapshot.mjs";
 
 const cases = JSON.parse(readFileSync(new URL("format_cases.json", import.meta.url)));

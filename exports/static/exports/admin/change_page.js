@@ -1,6 +1,6 @@
 // Keeps the page of one export in the admin up to date. Without it, a reload does.
 
-import { replace } from "../../notifications/fragment.js";
+import { replace } from "../../notifications/lib/fragment.js";
 import { Cards } from "../lib/cards.js";
 import { isFinal, milestone } from "../lib/fold.js";
 import { fill, percent, title, values } from "../lib/format.js";

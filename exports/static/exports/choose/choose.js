@@ -2,7 +2,7 @@
 // choice would give is shown while it is made, and who comes back finds it as they left it.
 // Without it, each button sends the form.
 
-import { contentOf } from "../../notifications/fragment.js";
+import { contentOf } from "../../notifications/lib/fragment.js";
 import { Columns } from "./columns.js";
 import { columnsOf, foundAgain, keep, putBack } from "./kept.js";
 import { Latest } from "./latest.js";

@@ -1,6 +1,6 @@
 // Brings the dashboard and the page of an export to life. Both work without it.
 
-import { replace } from "../../notifications/fragment.js";
+import { replace } from "../../notifications/lib/fragment.js";
 import { Cards } from "../lib/cards.js";
 import { belongs, isFinal, milestone } from "../lib/fold.js";
 import { fill, percent, values } from "../lib/format.js";

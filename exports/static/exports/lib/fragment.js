@@ -1,7 +1,7 @@
 // Fragments of pages: how they come, and how a new one appears.
 
-import { fullJitter } from "../../notifications/backoff.js";
-import { contentOf } from "../../notifications/fragment.js";
+import { fullJitter } from "../../notifications/lib/backoff.js";
+import { contentOf } from "../../notifications/lib/fragment.js";
 import { localise } from "./times.js";
 
 const TOO_MANY = 429;

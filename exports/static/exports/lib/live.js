@@ -1,7 +1,7 @@
 // Follows the streams that a page names, and says when it cannot.
 
-import { follow as followStreams } from "../../notifications/follow.js";
-import { settle } from "../../notifications/settle.js";
+import { follow as followStreams } from "../../notifications/tabs/follow.js";
+import { settle } from "../../notifications/lib/settle.js";
 
 // `page` is the element with the streams and the address of the socket, and around the
 // notices about the connection. `handlers` are onState, onEvent, onReset and, as it is shown,

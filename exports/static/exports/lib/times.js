@@ -1,6 +1,6 @@
 // Puts the times of a page, which the server knows in its own zone, into the reader's.
 
-import { locale } from "../../notifications/locale.js";
+import { locale } from "../../notifications/lib/locale.js";
 import { clock, dateTime } from "./format.js";
 
 const forms = { date: dateTime, clock };

@@ -1,6 +1,6 @@
 // Asks for the earlier lines of a log, and says in their note how that goes.
 
-import { fullJitter } from "../../notifications/backoff.js";
+import { fullJitter } from "../../notifications/lib/backoff.js";
 
 // Failures until it is left to the reader to try again.
 const ATTEMPTS = 4;

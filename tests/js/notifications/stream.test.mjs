@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { PROTOCOL } from "../../notifications/static/notifications/socket.js";
-import { StreamClient } from "../../notifications/static/notifications/stream.js";
+import { PROTOCOL } from "../../../notifications/static/notifications/client/socket.js";
+import { StreamClient } from "../../../notifications/static/notifications/client/stream.js";
 import { Clock } from "./clock.mjs";
 
 const HEARTBEAT = 20;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isSignedIn } from "../../notifications/static/notifications/session.js";
+import { isSignedIn } from "../../../notifications/static/notifications/lib/session.js";
 
 function answering(answer) {
   globalThis.fetch = async (page, options) => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fullJitter } from "../../notifications/static/notifications/backoff.js";
-import { Position } from "../../notifications/static/notifications/position.js";
-import { settle } from "../../notifications/static/notifications/settle.js";
+import { fullJitter } from "../../../notifications/static/notifications/lib/backoff.js";
+import { Position } from "../../../notifications/static/notifications/client/position.js";
+import { settle } from "../../../notifications/static/notifications/lib/settle.js";
 import { Clock } from "./clock.mjs";
 
 test("the back-off is anything up to a ceiling that doubles", () => {

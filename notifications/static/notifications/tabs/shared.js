@@ -5,7 +5,7 @@
 // from where they stood.
 
 import { BATCH, BEAT_MS } from "./tab.js";
-import { Timers } from "./timers.js";
+import { Timers } from "../lib/timers.js";
 
 // Of what tabs and worker say to each other. Raise it with each change of that: tabs that
 // were opened before an update keep the worker of before.

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Ladder } from "../../notifications/static/notifications/ladder.js";
+import { Ladder } from "../../../notifications/static/notifications/client/ladder.js";
 import { Server, beat } from "./network.mjs";
 
 const SUBSCRIPTIONS = { "user-1": null };

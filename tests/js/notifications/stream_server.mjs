@@ -1,7 +1,7 @@
 // A server of streams, as docs/protocol.md has it, without a network of its own: what is on
 // its way stays there until a test moves it.
 
-import { format, isAtOrAfter, parse } from "../../notifications/static/notifications/cursor.js";
+import { format, isAtOrAfter, parse } from "../../../notifications/static/notifications/client/cursor.js";
 
 class Stream {
   epoch = "e1";

@@ -2,7 +2,7 @@
 
 import { RouterPool } from "./pool.js";
 import { Router } from "./router.js";
-import { isSignedIn } from "./session.js";
+import { isSignedIn } from "../lib/session.js";
 import { Tab, TICK_MS } from "./tab.js";
 
 const { url, api } = JSON.parse(self.name);

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { RouterPool } from "../../notifications/static/notifications/pool.js";
-import { Router } from "../../notifications/static/notifications/router.js";
-import { StreamClient } from "../../notifications/static/notifications/stream.js";
+import { RouterPool } from "../../../notifications/static/notifications/tabs/pool.js";
+import { Router } from "../../../notifications/static/notifications/tabs/router.js";
+import { StreamClient } from "../../../notifications/static/notifications/client/stream.js";
 import { Clock } from "./clock.mjs";
 import { Server } from "./stream_server.mjs";
 

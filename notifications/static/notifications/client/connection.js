@@ -6,9 +6,9 @@
 // for longer, because the server accepts no more connections), "stopped"; "signed-out" and
 // "refused" (this client makes mistakes): trying again would not help.
 
-import { fullJitter } from "./backoff.js";
+import { fullJitter } from "../lib/backoff.js";
 import { Ladder, RUNGS } from "./ladder.js";
-import { ANSWER_MS, Timers } from "./timers.js";
+import { ANSWER_MS, Timers } from "../lib/timers.js";
 
 // A connection that lived this long was a good one: the next back-off starts small.
 const PROVEN_MS = 5000;

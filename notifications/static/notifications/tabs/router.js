@@ -8,9 +8,9 @@
 // Who joins is asked for first, also from a later cursor, so that the server judges each
 // cursor: does its epoch go on, and is what follows it still kept? If not, all begin anew.
 
-import { earlier, format, parse } from "./cursor.js";
+import { earlier, format, parse } from "../client/cursor.js";
 import { Follower } from "./follower.js";
-import { StreamClient } from "./stream.js";
+import { StreamClient } from "../client/stream.js";
 
 // Streams that a socket may follow (notifications/protocol/frames.py).
 const ROOM = 100;

@@ -3,7 +3,7 @@
 
 import { setImmediate as tick } from "node:timers/promises";
 
-import { StreamClient } from "../../notifications/static/notifications/stream.js";
+import { StreamClient } from "../../../notifications/static/notifications/client/stream.js";
 import { Clock } from "./clock.mjs";
 
 // What happens by a promise may be late by so much.

@@ -3,11 +3,11 @@
 // form marks that as read.
 
 import { claim, patience } from "./claim.js";
-import { parse } from "./cursor.js";
+import { parse } from "../client/cursor.js";
 import { Desktop } from "./desktop.js";
-import { follow } from "./follow.js";
-import { contentOf, replace } from "./fragment.js";
-import { locale } from "./locale.js";
+import { follow } from "../tabs/follow.js";
+import { contentOf, replace } from "../lib/fragment.js";
+import { locale } from "../lib/locale.js";
 import { isFresh } from "./stack.js";
 import { Toasts } from "./toasts.js";
 import { KEY, Unread, ago, badge } from "./unread.js";

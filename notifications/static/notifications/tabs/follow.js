@@ -16,12 +16,12 @@
 // its network needs nothing more: that is seen to here. Nothing is said before follow() has
 // returned.
 
-import { parse } from "./cursor.js";
+import { parse } from "../client/cursor.js";
 import { RouterPool } from "./pool.js";
 import { Router } from "./router.js";
-import { isSignedIn } from "./session.js";
+import { isSignedIn } from "../lib/session.js";
 import { SharedRouter } from "./shared.js";
-import { beside } from "./stream.js";
+import { beside } from "../client/stream.js";
 
 const routers = new Map(); // by user and address
 

@@ -5,7 +5,7 @@
 // neither why a request was refused nor whether anybody is still there.
 
 import { ask, endOf, readPage, Unanswered } from "./http.js";
-import { ANSWER_MS, Timers } from "./timers.js";
+import { ANSWER_MS, Timers } from "../lib/timers.js";
 
 // The server says something after half a second, and then every 15 s (notifications/delivery/http_streams.py).
 const SILENCE_MS = 30_000;

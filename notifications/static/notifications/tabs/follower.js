@@ -1,6 +1,6 @@
 // One of those who share a connection: where it stands, and what is news to it.
 
-import { format, isAtOrAfter, parse } from "./cursor.js";
+import { format, isAtOrAfter, parse } from "../client/cursor.js";
 
 export class Follower {
   places = new Map(); // stream -> place, or null for the start

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as claims from "../../notifications/static/notifications/claim.js";
-import { Desktop } from "../../notifications/static/notifications/desktop.js";
-import * as stack from "../../notifications/static/notifications/stack.js";
+import * as claims from "../../../notifications/static/notifications/bell/claim.js";
+import { Desktop } from "../../../notifications/static/notifications/bell/desktop.js";
+import * as stack from "../../../notifications/static/notifications/bell/stack.js";
 import { Clock } from "./clock.mjs";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));

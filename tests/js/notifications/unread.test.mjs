@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Unread, ago, badge } from "../../notifications/static/notifications/unread.js";
+import { Unread, ago, badge } from "../../../notifications/static/notifications/bell/unread.js";
 
 const TYPES = ["export.succeeded", "notification"];
 

@@ -18,7 +18,7 @@
 //     "later"       the server cannot answer for a while
 //     "signed-out", and "refused" (this client makes mistakes): do not come back
 
-import { ANSWER_MS, Timers } from "./timers.js";
+import { ANSWER_MS, Timers } from "../lib/timers.js";
 
 export const PROTOCOL = "waybill.v1";
 

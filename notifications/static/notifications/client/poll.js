@@ -2,7 +2,7 @@
 // What a transport is, says socket.js.
 
 import { endOf, readPage } from "./http.js";
-import { ANSWER_MS, Timers } from "./timers.js";
+import { ANSWER_MS, Timers } from "../lib/timers.js";
 
 const ROUND_MS = 3000;
 

@@ -1,6 +1,6 @@
 // Which toasts are shown, and for how long. No DOM.
 
-import { Timers } from "./timers.js";
+import { Timers } from "../lib/timers.js";
 
 export const MOST = 3; // More would hide the page.
 export const LIFE_MS = 8_000; // Two lines are read in less, and the bell keeps them.

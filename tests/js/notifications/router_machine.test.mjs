@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { parse } from "../../notifications/static/notifications/cursor.js";
-import { Router } from "../../notifications/static/notifications/router.js";
-import { StreamClient } from "../../notifications/static/notifications/stream.js";
+import { parse } from "../../../notifications/static/notifications/client/cursor.js";
+import { Router } from "../../../notifications/static/notifications/tabs/router.js";
+import { StreamClient } from "../../../notifications/static/notifications/client/stream.js";
 import { Clock } from "./clock.mjs";
 import { Server } from "./stream_server.mjs";
 

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { SharedRouter } from "../../notifications/static/notifications/shared.js";
-import { BATCH, BEAT_MS, Tab, TICK_MS, WINDOW } from "../../notifications/static/notifications/tab.js";
+import { SharedRouter } from "../../../notifications/static/notifications/tabs/shared.js";
+import { BATCH, BEAT_MS, Tab, TICK_MS, WINDOW } from "../../../notifications/static/notifications/tabs/tab.js";
 import { Clock } from "./clock.mjs";
 
 // In place of a Router: says what a test wants, and notes who is there.
