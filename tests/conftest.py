@@ -68,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--differential-minutes",
         type=float,
         default=0,
-        help="how long tests/integration/differential looks for counter-examples of its own; "
+        help="how long tests/integration/exports/differential looks for counter-examples of its own; "
         "without it, it tries the same few each time",
     )
 

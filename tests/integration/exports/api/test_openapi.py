@@ -23,8 +23,8 @@ from config.api import api
 from config.threads import CleanThreads
 from notifications.streams.access import user_stream
 from tests.exporting import use_folders
-from tests.integration.access_matrix.people import EXPORTS, make_world
-from tests.integration.access_matrix.requests import SECRET
+from tests.integration.config.access_matrix.people import EXPORTS, make_world
+from tests.integration.config.access_matrix.requests import SECRET
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,7 @@ from exports.models import Status
 from exports.views.style_guide import COLOURS
 from notifications.inbox.types import Level
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STATIC = ROOT / "exports" / "static" / "exports"
 TOKENS = STATIC / "css" / "tokens.css"
 PARTS = sorted([*STATIC.glob("css/*.css"), STATIC / "style_guide.css"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tests.integration.access_matrix.people import PEOPLE
+from tests.integration.config.access_matrix.people import PEOPLE
 
 # What exists and is none of theirs must look to these people like what does not exist.
 BLIND = (

@@ -11,14 +11,14 @@ from exports.exporters import registry
 from exports.models import Export
 from exports.spec import preview, query, spec
 from tests.exporting import run, start
-from tests.integration.differential import models, rendering
-from tests.integration.differential.making import NAME
-from tests.integration.differential.steps import ANNOTATIONS
+from tests.integration.exports.differential import models, rendering
+from tests.integration.exports.differential.making import NAME
+from tests.integration.exports.differential.steps import ANNOTATIONS
 from tests.reading import extracted
 
 if TYPE_CHECKING:
-    from tests.integration.differential.making import Made
-    from tests.integration.differential.strategies import Example
+    from tests.integration.exports.differential.making import Made
+    from tests.integration.exports.differential.strategies import Example
 
 PARTS = (2, 100_000)
 READERS = ("rows", "copy") if models.IS_POSTGRES else ("rows",)

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import transaction
 
 from demo.models import Airport, Flight, Plane, Weather
-from tests.integration.test_demo_load import source
+from tests.integration.demo.test_demo_load import source
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small")]
 

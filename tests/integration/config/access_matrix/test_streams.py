@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import Client
 
 from tests.exporting import use_folders
-from tests.integration.access_matrix.people import EXPORTS, PEOPLE, make_world
+from tests.integration.config.access_matrix.people import EXPORTS, PEOPLE, make_world
 from tests.streaming import Socket, headers
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from exports.models import Export
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.access_matrix.people import World
+    from tests.integration.config.access_matrix.people import World
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from tests.services.environment import settings_in_environment
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SPEC = Path(__file__).parent / "compose_spec"
 SERVICES = ("proxy", "web", "worker", "beat", "migrate", "redis", "postgres")
 # Those that run Waybill itself, from its image.

@@ -10,9 +10,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.integration.differential import columns, models, steps
-from tests.integration.differential.models import ROOTS, Place, has_family, related, stored
-from tests.integration.differential.steps import STEPS
+from tests.integration.exports.differential import columns, models, steps
+from tests.integration.exports.differential.models import ROOTS, Place, has_family, related, stored
+from tests.integration.exports.differential.steps import STEPS
 
 TEXTS = ["a", "", None, "=1", 'a "b", c', "é\n", "'", "%s", "\\."]
 NUMBERS = [1, 0, 2, None, -5, 2**31 - 4]

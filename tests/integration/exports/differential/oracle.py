@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import OuterRef, Subquery
 
-from tests.integration.differential import models, steps
-from tests.integration.differential.columns import COLUMNS, Row
-from tests.integration.differential.steps import ANNOTATIONS, STEPS
+from tests.integration.exports.differential import models, steps
+from tests.integration.exports.differential.columns import COLUMNS, Row
+from tests.integration.exports.differential.steps import ANNOTATIONS, STEPS
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-    from tests.integration.differential.making import Made
-    from tests.integration.differential.strategies import Example
+    from tests.integration.exports.differential.making import Made
+    from tests.integration.exports.differential.strategies import Example
 
 
 class Unanswerable(Exception):

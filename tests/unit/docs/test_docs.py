@@ -20,7 +20,7 @@ from exports.models import Status
 from exports.spec import query
 from notifications.protocol import frames as protocol
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")]
 DOCUMENTS = sorted([*PAGES, *DOCS.glob("**/*.md")])

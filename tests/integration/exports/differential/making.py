@@ -13,14 +13,14 @@ from django.test import RequestFactory
 
 from exports.exporters import Exporter, registry
 from tests.exporting import registered
-from tests.integration.differential import columns, models, steps
+from tests.integration.exports.differential import columns, models, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.contrib.auth.models import User
 
-    from tests.integration.differential.strategies import Example
+    from tests.integration.exports.differential.strategies import Example
 
 NAME = "differential"
 

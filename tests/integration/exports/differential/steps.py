@@ -21,8 +21,8 @@ from django.db.models import (
 )
 from django.db.models.functions import RowNumber
 
-from tests.integration.differential import models
-from tests.integration.differential.models import Place, related
+from tests.integration.exports.differential import models
+from tests.integration.exports.differential.models import Place, related
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,14 +14,14 @@ from django.test import RequestFactory
 from django.test.client import ClientHandler
 
 from notifications.models import AuditEntry
-from tests.integration.access_matrix.routes import UNKNOWN
+from tests.integration.config.access_matrix.routes import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from django.http import HttpResponseBase
 
-    from tests.integration.access_matrix.people import World
+    from tests.integration.config.access_matrix.people import World
 
 SECRET = "c" * 32
 FORM = "application/x-www-form-urlencoded"

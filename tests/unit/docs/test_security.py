@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from config.celery import app
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 _, _, THREATS = (ROOT / "SECURITY.md").read_text().partition("\n## An anonymous visitor\n")
 ROWS = re.findall(r"^\| (?!They \||It \|)(.+)\|$", THREATS, re.M)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.integration.differential import models
-from tests.integration.differential.strategies import Example, Listing, Stored
+from tests.integration.exports.differential import models
+from tests.integration.exports.differential.strategies import Example, Listing, Stored
 
 _TWO = (Stored(("B", 0), group=2), Stored(("'", -1), group=None, number=None))
 _FOUR = tuple(Stored(("a", number), number=number) for number in range(4))
