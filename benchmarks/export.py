@@ -62,7 +62,7 @@ def two_workers() -> Run:
     """The same with two real workers of Celery, from the request to the file."""
     from tests.services.processes import Run as Processes
     from tests.services.waybill import Worker
-    from tests.waiting import wait_until
+    from tests.support.waiting import wait_until
 
     with closing(Processes()) as processes:
         workers = [Worker(processes) for _ in range(2)]

@@ -35,7 +35,7 @@ from benchmarks.surroundings import POSTGRES, surroundings
 from tests.services.nginx import Nginx
 from tests.services.processes import Run
 from tests.services.waybill import Server, Worker
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _measure(run: Run, names: Sequence[str], seconds: float, rows: int) -> str:
-    from tests import flights
+    from tests.support import flights
 
     flights.load(rows)
     addresses = [sign_in(f"person-{number}") for number in range(PEOPLE)]

@@ -28,7 +28,7 @@ from benchmarks.streams import HOST, manage, say, sign_in, web
 from benchmarks.surroundings import surroundings
 from benchmarks.ticks import ROUND, ROWS
 from tests.services import chromium
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -140,7 +140,7 @@ def fill(username: str, bars: int, history: int) -> None:
     from django.contrib.auth import get_user_model
     from django.db import connection
 
-    from tests import exporting
+    from tests.support import exporting
 
     owner = get_user_model().objects.get(username=username)
     owner.is_superuser = True  # May download, so that each card has its button.

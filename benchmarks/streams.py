@@ -26,7 +26,7 @@ import django
 from benchmarks import stopped, storm
 from benchmarks.crowd import Address, allow_files
 from benchmarks.surroundings import surroundings
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import django
 from playwright.sync_api import sync_playwright
 
-from tests.elsewhere import elsewhere
 from tests.services import chromium, environment
 from tests.services.postgres import Postgres
 from tests.services.processes import ROOT, Run
 from tests.services.valkey import Valkey
 from tests.services.waybill import Server, Worker
-from tests.waiting import wait_until
+from tests.support.elsewhere import elsewhere
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.visitor import Visitor
+from tests.support.visitor import Visitor
 
 if TYPE_CHECKING:
     from tests.services.waybill import Server

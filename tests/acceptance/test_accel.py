@@ -17,10 +17,10 @@ from exports import lifecycle
 from exports.files import storage
 from exports.models import Download, Status
 from tests.acceptance.conftest import PASSWORD
-from tests.exporting import put
 from tests.services import nginx
 from tests.services.waybill import Server
-from tests.visitor import Visitor
+from tests.support.exporting import put
+from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.skipif(not nginx.IS_AVAILABLE, reason="nginx's wheel is for Linux")
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from notifications.models import AuditEntry
 from tests.services.waybill import start_beat
-from tests.visitor import Visitor
-from tests.waiting import wait_until
+from tests.support.visitor import Visitor
+from tests.support.waiting import wait_until
 
 AGENT = f"Python-urllib/{sys.version_info.major}.{sys.version_info.minor}"
 

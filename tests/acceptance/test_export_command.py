@@ -12,10 +12,10 @@ from django.contrib.auth.models import User
 
 from exports import lifecycle
 from exports.models import Export, PartStatus, Status
-from tests import flights
-from tests.exporting import content, log
-from tests.terminal import Command
-from tests.waiting import wait_until
+from tests.support import flights
+from tests.support.exporting import content, log
+from tests.support.terminal import Command
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

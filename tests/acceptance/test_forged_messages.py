@@ -11,7 +11,7 @@ from django_celery_results.models import TaskResult
 from config.celery import app
 from exports.lifecycle.queue import HELP, RUN
 from exports.models import Export, Status
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 ORDERS = {
     "shutdown": {},

@@ -20,10 +20,10 @@ from django.contrib.admin.utils import quote
 from websockets.sync.client import connect
 
 from tests.conftest import VALKEY
-from tests.mailserver import MailServer
 from tests.services.waybill import HOST, Server, Worker
-from tests.visitor import SUBPROTOCOL, Follower
-from tests.waiting import wait_until
+from tests.support.mailserver import MailServer
+from tests.support.visitor import SUBPROTOCOL, Follower
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 

@@ -6,15 +6,15 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from exports.models import Export, PartStatus, Status
-from tests import flights
-from tests.waiting import wait_until
+from tests.support import flights
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.services.processes import Process
     from tests.services.waybill import Worker
-    from tests.visitor import Follower, Visitor
+    from tests.support.visitor import Follower, Visitor
 
 FLIGHTS = 6_000
 

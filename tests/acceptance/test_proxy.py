@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from tests.services import nginx
-from tests.streaming import eventually
+from tests.support.streaming import eventually
 
 PUBLIC = "203.0.113.5"
 

@@ -14,9 +14,9 @@ from django_celery_results.models import TaskResult
 from exports import lifecycle
 from exports.files import storage
 from exports.models import Export, Status
-from tests.exporting import put
 from tests.services.waybill import start_beat
-from tests.waiting import wait_until
+from tests.support.exporting import put
+from tests.support.waiting import wait_until
 
 
 def test_beat_deletes_what_has_expired(run, transactional_db, valkey):

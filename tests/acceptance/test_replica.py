@@ -13,10 +13,10 @@ from django.db import connection
 
 from demo.models import Flight
 from exports.models import Export, Status
-from tests.exporting import lose, make_flights
 from tests.services.waybill import HOST, start_beat
-from tests.signing_in import session_cookie
-from tests.waiting import wait_until
+from tests.support.exporting import lose, make_flights
+from tests.support.signing_in import session_cookie
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

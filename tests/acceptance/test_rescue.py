@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from exports import lifecycle
 from exports.models import Export, Status
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.services.processes import Process

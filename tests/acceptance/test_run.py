@@ -26,7 +26,7 @@ from config import embedded
 from tests.services.environment import settings_in_environment
 from tests.services.processes import ROOT
 from tests.services.waybill import free_port
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

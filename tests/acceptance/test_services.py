@@ -12,7 +12,7 @@ import pytest
 
 from tests.services.environment import database_of_this_run
 from tests.services.processes import ROOT, Run, ServiceError
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 # A run with one service, which says where it is and then waits.
 SCRIPT = """

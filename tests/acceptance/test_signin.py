@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from tests.services.waybill import HOST
-from tests.visitor import Visitor
+from tests.support.visitor import Visitor
 
 CROWD = 50
 CSRF = "a" * 32

@@ -11,11 +11,11 @@ from django.contrib.auth.models import User
 
 from demo.models import Flight
 from exports.models import Export, Status
-from tests.exporting import make_flights
 from tests.services.waybill import HOST
-from tests.signing_in import session_cookie
+from tests.support.exporting import make_flights
+from tests.support.signing_in import session_cookie
+from tests.support.waiting import wait_until
 from tests.tenancy.requests import TENANT, ZONE, keys_of
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

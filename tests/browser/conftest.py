@@ -16,7 +16,7 @@ from playwright.sync_api import Error, expect, sync_playwright
 
 from tests.services import chromium
 from tests.services.waybill import Server
-from tests.signing_in import session_cookie
+from tests.support.signing_in import session_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

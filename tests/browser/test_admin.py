@@ -13,9 +13,9 @@ from demo.models import Flight
 from exports import lifecycle
 from exports.models import Export
 from exports.spec import query
-from tests import flights
 from tests.browser.in_the_middle import watch_it_move
-from tests.waiting import wait_until
+from tests.support import flights
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

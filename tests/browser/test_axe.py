@@ -23,9 +23,9 @@ from config.errors import page_not_found, server_error
 from exports.models import Export, Preset, Stage, Status
 from notifications.inbox import notify
 from notifications.streams import publish
-from tests import flights
-from tests.elsewhere import elsewhere
-from tests.signing_in import session_cookie
+from tests.support import flights
+from tests.support.elsewhere import elsewhere
+from tests.support.signing_in import session_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from django.db import transaction
 from playwright.sync_api import expect
 
 from notifications.inbox import notify
-from tests.elsewhere import elsewhere
+from tests.support.elsewhere import elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable

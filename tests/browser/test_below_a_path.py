@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from exports import lifecycle
-from tests.elsewhere import elsewhere
 from tests.services import nginx
-from tests.streaming import append
+from tests.support.elsewhere import elsewhere
+from tests.support.streaming import append
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from django.core.files.storage import default_storage
 from playwright.sync_api import expect
 
 from exports.models import Export, Preset, Status
-from tests import flights
-from tests.waiting import wait_until
+from tests.support import flights
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

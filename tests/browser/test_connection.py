@@ -13,10 +13,10 @@ from playwright.sync_api import expect
 from exports import lifecycle
 from notifications.models import Event
 from tests.browser.line import Line
-from tests.elsewhere import elsewhere
 from tests.services import nginx
-from tests.streaming import append
-from tests.waiting import wait_until
+from tests.support.elsewhere import elsewhere
+from tests.support.streaming import append
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

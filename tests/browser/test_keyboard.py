@@ -14,8 +14,8 @@ from exports import lifecycle
 from exports.lifecycle.announce import announce
 from exports.models import Export, Stage, Status
 from exports.serialize import reload
-from tests.elsewhere import elsewhere
-from tests.waiting import wait_until
+from tests.support.elsewhere import elsewhere
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

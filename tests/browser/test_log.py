@@ -12,9 +12,9 @@ from playwright.sync_api import expect
 
 from exports import lifecycle
 from notifications.models import Event, Stream
-from tests.elsewhere import elsewhere
-from tests.streaming import append
-from tests.waiting import wait_until
+from tests.support.elsewhere import elsewhere
+from tests.support.streaming import append
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from playwright.sync_api import expect
 
 from exports.models import Export
 from notifications.models import Event
-from tests import flights
 from tests.browser.in_the_middle import freeze_after, shown, watch_it_move
-from tests.waiting import wait_until
+from tests.support import flights
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group, Permission, User
 from playwright.sync_api import expect
 
 from exports import lifecycle
-from tests import flights
-from tests.elsewhere import elsewhere
+from tests.support import flights
+from tests.support.elsewhere import elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from playwright.sync_api import expect
 
 from exports import lifecycle
 from exports.models import Export, Status
-from tests import exporting
-from tests.elsewhere import elsewhere
-from tests.waiting import wait_until
+from tests.support import exporting
+from tests.support.elsewhere import elsewhere
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -13,9 +13,9 @@ from exports import lifecycle
 from notifications.models import Event
 from notifications.streams import backlog
 from notifications.streams.access import user_stream
-from tests.elsewhere import elsewhere
-from tests.streaming import append
-from tests.waiting import wait_until
+from tests.support.elsewhere import elsewhere
+from tests.support.streaming import append
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from playwright.sync_api import expect
 from exports import lifecycle
 from notifications.inbox import inbox
 from notifications.streams import publish, push
-from tests.elsewhere import elsewhere
-from tests.waiting import wait_until
+from tests.support.elsewhere import elsewhere
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from exports.models import Export, Stage, Status
-from tests import flights
-from tests.waiting import wait_until
+from tests.support import flights
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

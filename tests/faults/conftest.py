@@ -75,7 +75,7 @@ def stage(run: Run, ada: User, valkey: Valkey) -> Iterator[Stage]:
     """Nobody is there yet: `follow` and `publish` bring them."""
     from notifications.streams import access
     from tests.faults.stage import Stage
-    from tests.streaming import session_of
+    from tests.support.streaming import session_of
 
     stage = Stage(run, session_of(ada), access.streams_of(ada))
     yield stage

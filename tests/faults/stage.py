@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from notifications.streams import backlog
 from tests.faults.recorder import Recorder
 from tests.services.waybill import Server
-from tests.streaming import append
-from tests.waiting import wait_until
+from tests.support.streaming import append
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -16,8 +16,8 @@ from django.db import connection, connections, transaction
 
 from exports.models import Export, Status
 from tests.services.waybill import HOST
-from tests.signing_in import session_cookie
-from tests.waiting import wait_until
+from tests.support.signing_in import session_cookie
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.only_on("postgres")
 

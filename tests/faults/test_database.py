@@ -12,8 +12,8 @@ from django.db import connection, connections, transaction
 
 from notifications.streams import access, backlog, publish, signed
 from tests.faults.recorder import Recorder
-from tests.streaming import session_of
-from tests.waiting import wait_until
+from tests.support.streaming import session_of
+from tests.support.waiting import wait_until
 
 CLIENTS = 4
 THREADS = 2  # with which the web process reads the database

@@ -18,8 +18,8 @@ import pytest
 
 from notifications.api import tokens
 from tests.services.waybill import HOST
-from tests.streaming import session_of
-from tests.waiting import wait_until
+from tests.support.streaming import session_of
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -9,7 +9,7 @@ import pytest
 
 from notifications.api import tokens
 from tests.services.waybill import HOST
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from notifications.streams import backlog, publish
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 OFTEN = {"NOTIFICATIONS_SWEEP_SECONDS": "0.5"}
 

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from tests.faults.stage import LAYER
-from tests.streaming import append
-from tests.waiting import wait_until
+from tests.support.streaming import append
+from tests.support.waiting import wait_until
 
 CLIENTS = 4
 FROZEN = 16.0  # seconds; the layer's own time-out is 15

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from benchmarks import stopped
 from benchmarks.crowd import Address
 from tests.services.waybill import HOST
-from tests.streaming import append, in_thread, session_of
+from tests.support.streaming import append, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

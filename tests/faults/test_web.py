@@ -13,7 +13,7 @@ from notifications.api import tokens
 from notifications.streams import backlog
 from tests.faults.crowd import Crowd
 from tests.services import nginx
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 CLIENTS = 6
 CROWD, USERS = 200, 10

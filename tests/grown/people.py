@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model  # noqa: E402 - needs the apps
 
 from notifications.api import tokens  # noqa: E402
 from notifications.streams.access import user_stream  # noqa: E402
-from tests.signing_in import session_cookie  # noqa: E402
+from tests.support.signing_in import session_cookie  # noqa: E402
 
 Person = get_user_model()
 name = sys.argv[1]

@@ -45,7 +45,7 @@ def person(django_user_model):
 @pytest.fixture
 def cookie(ada):
     """The key of a session of Ada's."""
-    from tests.streaming import session_of  # Needs the apps, which are not there yet.
+    from tests.support.streaming import session_of  # Needs the apps, which are not there yet.
 
     return session_of(ada)
 

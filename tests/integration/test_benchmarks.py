@@ -21,8 +21,8 @@ from exports.readers import rows as reader
 from exports.readers.connection import Source
 from exports.readers.plan import plan
 from exports.readers.projection import project
-from tests.flights import load
 from tests.services.processes import ROOT
+from tests.support.flights import load
 
 
 def exported():

@@ -43,10 +43,10 @@ def depot(
     crew: Crew, transactional_db: None, valkey: Valkey, settings: SettingsWrapper
 ) -> Iterator[Depot]:
     """Rows, and two workers that have nothing to do yet."""
-    from tests.exporting import registered, use_folders
     from tests.faults.exports.crew import LEASE
     from tests.faults.exports.depot import Depot
     from tests.faults.exports.hazards import cargo
+    from tests.support.exporting import registered, use_folders
 
     for folder in (crew.files, crew.work):
         shutil.rmtree(folder)

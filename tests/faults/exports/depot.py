@@ -14,10 +14,10 @@ from django.db import connections
 
 from exports import lifecycle
 from exports.models import FINAL, Export, Part, PartStatus, Status
-from tests.exporting import content, left_in
 from tests.faults.exports.hazards.cargo import FEW, ROWS, file_of
 from tests.faults.record import events_of
-from tests.waiting import wait_until
+from tests.support.exporting import content, left_in
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Set

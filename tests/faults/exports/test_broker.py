@@ -10,7 +10,7 @@ from django_celery_results.models import TaskResult
 from exports import lifecycle
 from exports.lifecycle import queue
 from exports.models import Export, Status
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exports.models import Export
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

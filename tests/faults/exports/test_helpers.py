@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from exports.models import PartStatus, Status
-from tests.exporting import log
-from tests.waiting import wait_until
+from tests.support.exporting import log
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connections
 
 from exports.models import PartStatus
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_on("postgres")]
 

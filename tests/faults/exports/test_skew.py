@@ -8,7 +8,7 @@ import pytest
 
 from exports.models import Export
 from tests.faults.exports.crew import LEASE
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_on("postgres")]
 

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from exports.models import PartStatus, Status
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import include, path
 
 from notifications.inbox import notify
-from tests.signing_in import session_cookie
+from tests.support.signing_in import session_cookie
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 

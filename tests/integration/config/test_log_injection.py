@@ -19,7 +19,7 @@ from notifications.api import tokens
 from notifications.printable import CONTROL
 from tests.services.processes import ROOT
 from tests.services.waybill import HOST
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 FORGED = "forged\n2026-01-01 00:00:00,000 INFO root: all is well\x1b[2J\x9b2J\u202egpj\u2066\r"
 QUOTED = (

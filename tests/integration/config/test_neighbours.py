@@ -31,8 +31,8 @@ from notifications.http import never_compressed
 from notifications.inbox import inbox, notify
 from notifications.models import Event, Stream
 from notifications.streams import access
-from tests.exporting import WORKER, make_flights, put, registered, request, run, use_folders
-from tests.streaming import append
+from tests.support.exporting import WORKER, make_flights, put, registered, request, run, use_folders
+from tests.support.streaming import append
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from tests.integration.config.test_server_limits import REFUSED, close_code
 from tests.integration.notifications.delivery.test_daphne import open_socket
 from tests.services.waybill import Server
-from tests.streaming import session_of
+from tests.support.streaming import session_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

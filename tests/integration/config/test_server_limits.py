@@ -14,9 +14,10 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from notifications.protocol import frames
-from tests import odd_application
 from tests.integration.notifications.delivery.test_daphne import events_until, subscribed
-from tests.raw_sockets import (
+from tests.services.waybill import Server
+from tests.support import odd_application
+from tests.support.raw_sockets import (
     ASK,
     CONTINUED,
     PING,
@@ -27,9 +28,8 @@ from tests.raw_sockets import (
     handshake,
     neighbour_of,
 )
-from tests.services.waybill import Server
-from tests.streaming import append, session_of
-from tests.waiting import wait_until
+from tests.support.streaming import append, session_of
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -61,14 +61,14 @@ REFUSED = {
 @pytest.fixture(scope="module")
 def shared_server(run, django_db_setup):
     options = ["--websocket_connect_timeout", str(PATIENCE)]
-    server = Server(run, arguments=[*options, "tests.odd_application:application"])
+    server = Server(run, arguments=[*options, "tests.support.odd_application:application"])
     yield server
     server.kill()
 
 
 @pytest.fixture
 def server(shared_server, transactional_db, valkey):
-    """The site, with the addresses of `tests.odd_application`. It goes from test to test."""
+    """The site, with the addresses of `tests.support.odd_application`. It goes from test to test."""
     shared_server.turn_the_page()
     return shared_server
 

@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection, connections
 
 from config.threads import CleanThreads
-from tests.streaming import eventually
+from tests.support.streaming import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

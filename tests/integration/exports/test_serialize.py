@@ -14,7 +14,7 @@ from exports import lifecycle
 from exports.lifecycle import parts
 from exports.models import Export, Status
 from exports.serialize import snapshot
-from tests.exporting import put, request, retained, start
+from tests.support.exporting import put, request, retained, start
 
 pytestmark = pytest.mark.django_db
 

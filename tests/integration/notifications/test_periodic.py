@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse, set_script_prefix
 
 from notifications.periodic import Clock
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

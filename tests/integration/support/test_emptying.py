@@ -9,8 +9,8 @@ from django.core.management import call_command
 from django.db import connection
 
 from notifications.models import AuditEntry
-from tests.exporting import start
 from tests.services import emptying
+from tests.support.exporting import start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 def test_it_returns_what_the_condition_came_to() -> None:

@@ -21,7 +21,7 @@ from notifications.api import tokens
 from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
 from notifications.streams import append, current_cursor
 from notifications.streams.access import streams_of
-from tests.exporting import make_flights, put, request
+from tests.support.exporting import make_flights, put, request
 
 # The columns of the tables in `expected`, from left to right.
 PEOPLE = {

@@ -18,11 +18,11 @@ from django.test import override_settings
 
 from config import health
 from config.api import api
-from tests.exporting import use_folders
 from tests.integration.config.access_matrix import expected
 from tests.integration.config.access_matrix.people import EXPORTS, make_world
 from tests.integration.config.access_matrix.requests import FORM, Sender
 from tests.integration.config.access_matrix.routes import routes
+from tests.support.exporting import use_folders
 
 pytestmark = pytest.mark.django_db
 

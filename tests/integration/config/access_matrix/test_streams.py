@@ -11,9 +11,9 @@ from django.conf import settings as of_the_site
 from django.db import transaction
 from django.test import Client
 
-from tests.exporting import use_folders
 from tests.integration.config.access_matrix.people import EXPORTS, PEOPLE, make_world
-from tests.streaming import Socket, headers
+from tests.support.exporting import use_folders
+from tests.support.streaming import Socket, headers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,9 +16,9 @@ from demo.exporters import Flights
 from demo.models import Airline, Flight
 from exports.models import Export
 from exports.spec import preview, spec
-from tests.exporting import make_flights
 from tests.integration.exports.admin.test_mixin import LIST, PAGE, keys_of, text, ticked
 from tests.integration.exports.readers.test_rows import ONLY_POSTGRES
+from tests.support.exporting import make_flights
 
 if TYPE_CHECKING:
     from django.test import Client

@@ -28,7 +28,7 @@ from exports.models import Export, Status
 from exports.spec import preview, query
 from exports.worker import runner
 from exports.worker.progress import Ticker
-from tests import exporting as running
+from tests.support import exporting as running
 
 pytestmark = pytest.mark.django_db
 

@@ -13,9 +13,9 @@ from django.db import transaction
 from exports import lifecycle
 from exports.lifecycle.announce import announce
 from exports.models import Export, Part, Status
-from tests import flights
 from tests.services.waybill import HOST
-from tests.signing_in import session_cookie
+from tests.support import flights
+from tests.support.signing_in import session_cookie
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

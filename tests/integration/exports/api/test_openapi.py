@@ -22,9 +22,9 @@ from schemathesis.specs.openapi import checks
 from config.api import api
 from config.threads import CleanThreads
 from notifications.streams.access import user_stream
-from tests.exporting import use_folders
 from tests.integration.config.access_matrix.people import EXPORTS, make_world
 from tests.integration.config.access_matrix.requests import SECRET
+from tests.support.exporting import use_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,8 +17,8 @@ from exports import lifecycle
 from exports.models import Export, Status
 from exports.serialize import snapshot
 from notifications.api import tokens
-from tests import exporting
-from tests.exporting import file_with, make_flights, put, request, run
+from tests.support import exporting
+from tests.support.exporting import file_with, make_flights, put, request, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from exports import lifecycle
 from exports.lifecycle import queue
 from exports.models import Preset
 from exports.spec import presets, spec
-from tests.trail import BY_ADMIN, BY_PAGE, client_of, entries, the, whence, who
+from tests.support.trail import BY_ADMIN, BY_PAGE, client_of, entries, the, whence, who
 
 pytestmark = pytest.mark.django_db
 

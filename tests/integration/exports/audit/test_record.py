@@ -20,8 +20,8 @@ from exports.worker import runner
 from notifications.api import tokens
 from notifications.models import AuditEntry
 from notifications.streams import publish
-from tests.exporting import make_flights, put, use_folders
-from tests.trail import (
+from tests.support.exporting import make_flights, put, use_folders
+from tests.support.trail import (
     ADDRESS,
     AGENT,
     BY_ADMIN,

@@ -12,8 +12,8 @@ from django.http import QueryDict
 from django.test import RequestFactory
 
 from exports.exporters import Exporter, registry
-from tests.exporting import registered
 from tests.integration.exports.differential import columns, models, steps
+from tests.support.exporting import registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

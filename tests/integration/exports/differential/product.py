@@ -10,11 +10,11 @@ from exports.exceptions import DefinitionError, ExportError, RequestError
 from exports.exporters import registry
 from exports.models import Export
 from exports.spec import preview, query, spec
-from tests.exporting import run, start
 from tests.integration.exports.differential import models, rendering
 from tests.integration.exports.differential.making import NAME
 from tests.integration.exports.differential.steps import ANNOTATIONS
-from tests.reading import extracted
+from tests.support.exporting import run, start
+from tests.support.reading import extracted
 
 if TYPE_CHECKING:
     from tests.integration.exports.differential.making import Made

@@ -12,13 +12,13 @@ from hypothesis.errors import UnsatisfiedAssumption
 
 from exports.exceptions import DefinitionError
 from exports.models import Status
-from tests.exporting import content, use_folders
 from tests.integration.exports.differential import models, oracle, product, rendering
 from tests.integration.exports.differential.columns import COLUMNS
 from tests.integration.exports.differential.found import FOUND
 from tests.integration.exports.differential.making import made
 from tests.integration.exports.differential.steps import STEPS
 from tests.integration.exports.differential.strategies import Example, Stored, examples, store
+from tests.support.exporting import content, use_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

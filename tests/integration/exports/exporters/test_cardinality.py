@@ -27,7 +27,17 @@ from tests.integration.exports.readers.test_rows import (
     names,
     rows_of,
 )
-from tests.library_models import Author, Award, Book, Country, Note, Profile, Stay, Tag, tables
+from tests.support.library_models import (
+    Author,
+    Award,
+    Book,
+    Country,
+    Note,
+    Profile,
+    Stay,
+    Tag,
+    tables,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,9 +19,9 @@ from exports.exceptions import UnreadableRow
 from exports.exporters import Column
 from exports.models import Export
 from exports.readers.plan import key_text, read_key
-from tests.exactness_models import Big, Place, Priced, Small, Stop, Timed, tables
-from tests.reading import extracted, planned, rows_of
-from tests.samples import TEXTS, UTC
+from tests.support.exactness_models import Big, Place, Priced, Small, Stop, Timed, tables
+from tests.support.reading import extracted, planned, rows_of
+from tests.support.samples import TEXTS, UTC
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

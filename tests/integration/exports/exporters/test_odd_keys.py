@@ -12,9 +12,9 @@ from exports.exceptions import RepeatedKey
 from exports.exporters import Exporter
 from exports.readers.plan import key_text, read_key
 from exports.spec import preview, spec
-from tests.exporting import registered
 from tests.integration.exports.readers.test_rows import READERS
-from tests.library_models import (
+from tests.support.exporting import registered
+from tests.support.library_models import (
     Author,
     Book,
     BookLine,
@@ -37,7 +37,7 @@ from tests.library_models import (
     Tag,
     tables,
 )
-from tests.reading import extracted, planned
+from tests.support.reading import extracted, planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

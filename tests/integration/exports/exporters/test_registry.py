@@ -15,8 +15,8 @@ from demo.filters import FlightFilter
 from demo.models import Airline, Airport, Flight, Plane
 from exports.exceptions import DefinitionError, UnknownExporter
 from exports.exporters import Column, Exporter, registry
-from tests.exactness_models import Stop
-from tests.exporting import registered
+from tests.support.exactness_models import Stop
+from tests.support.exporting import registered
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,10 @@ from demo.models import Airport, Flight
 from exports import lifecycle
 from exports.models import Export
 from exports.spec import presets, spec
-from tests.exporting import make_flights, run, use_folders
 from tests.integration.exports.admin.test_mixin import PAGE as LIST_PAGE
 from tests.integration.exports.admin.test_mixin import text
 from tests.integration.exports.management.test_export import Ran
+from tests.support.exporting import make_flights, run, use_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

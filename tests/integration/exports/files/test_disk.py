@@ -10,7 +10,7 @@ import pytest
 
 from config import storage
 from exports.files import disk
-from tests import exporting
+from tests.support import exporting
 
 BLOCK = 1024  # Of a file system whose other block is larger, as on macOS.
 

@@ -21,8 +21,8 @@ from django.utils import timezone
 from exports import lifecycle
 from exports.files import byte_range, download, storage
 from exports.models import Download, Export, Format, Status
-from tests.at_once import at_once
-from tests.exporting import put, use_folders
+from tests.support.at_once import at_once
+from tests.support.exporting import put, use_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

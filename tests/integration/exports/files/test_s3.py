@@ -30,8 +30,8 @@ from exports.files import s3 as bucket
 from exports.files import storage as store
 from exports.lifecycle import prune
 from exports.models import Download, Export, Status
-from tests.exporting import file_with, left_in, log, make_flights, request, run, start
 from tests.services import s3 as service
+from tests.support.exporting import file_with, left_in, log, make_flights, request, run, start
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -11,7 +11,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 from exports.exceptions import StorageFailed
 from exports.files import storage
-from tests.exporting import left_in, use_folders
+from tests.support.exporting import left_in, use_folders
 
 NAME = f"exports/{uuid.uuid4()}/1.csv"
 

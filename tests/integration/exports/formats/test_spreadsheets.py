@@ -12,12 +12,19 @@ from django.db import transaction
 from demo.models import Flight
 from exports.exporters import registry
 from exports.formats.kinds import Field, Kind
-from tests import flights
-from tests.exactness_models import Everything, tables
-from tests.opening import DAY_0, READERS, by_decompression_stream, by_openpyxl, by_php, is_same
-from tests.reading import extracted
-from tests.samples import TEXTS, make_everything
-from tests.workbooks import page, workbook
+from tests.support import flights
+from tests.support.exactness_models import Everything, tables
+from tests.support.opening import (
+    DAY_0,
+    READERS,
+    by_decompression_stream,
+    by_openpyxl,
+    by_php,
+    is_same,
+)
+from tests.support.reading import extracted
+from tests.support.samples import TEXTS, make_everything
+from tests.support.workbooks import page, workbook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]
 

@@ -21,16 +21,7 @@ from exports.lifecycle import parts
 from exports.models import Export, Status
 from notifications.api import problems
 from notifications.models import Event
-from tests.exporting import (
-    content,
-    log,
-    lose,
-    make_flights,
-    put,
-    run,
-    start,
-    use_folders,
-)
+from tests.support.exporting import content, log, lose, make_flights, put, run, start, use_folders
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,8 @@ from django.db import IntegrityError, transaction
 from exports import lifecycle
 from exports.lifecycle import limits, queue
 from exports.models import FINAL, Export, Status
-from tests.at_once import at_once
-from tests.exporting import events, put
+from tests.support.at_once import at_once
+from tests.support.exporting import events, put
 
 pytestmark = pytest.mark.django_db
 

@@ -28,8 +28,8 @@ from exports.exceptions import (
 from exports.lifecycle import queue
 from exports.models import Export, Part, PartStatus, Status, TaskRun
 from notifications.models import Event, Stream
-from tests import exporting
-from tests.exporting import events, make_flights, put, request, retained, start
+from tests.support import exporting
+from tests.support.exporting import events, make_flights, put, request, retained, start
 
 pytestmark = pytest.mark.django_db
 

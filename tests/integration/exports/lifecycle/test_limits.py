@@ -14,8 +14,8 @@ from exports.exceptions import TooLarge, TooManyExports, TooManyRequests
 from exports.exporters import Exporter
 from exports.lifecycle import limits, queue
 from exports.models import FINAL, Export, Status
-from tests.at_once import at_once
-from tests.exporting import put, registered, request
+from tests.support.at_once import at_once
+from tests.support.exporting import put, registered, request
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from exports.exceptions import Fenced, Stopped
 from exports.lifecycle import parts
 from exports.models import Export, Part, PartStatus, Status
 from notifications.models import Event, Retained, Stream
-from tests.exporting import events, log, put, retained, start
+from tests.support.exporting import events, log, put, retained, start
 
 pytestmark = pytest.mark.django_db
 

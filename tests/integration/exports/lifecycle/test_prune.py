@@ -21,7 +21,7 @@ from exports.models import MOVES, Download, Export, Part, PartStatus, Status
 from notifications.models import Event, Retained, Stream
 from notifications.streams import publish
 from notifications.streams.prune import forget
-from tests.exporting import left_in, put, use_folders
+from tests.support.exporting import left_in, put, use_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 from exports import lifecycle
 from exports.lifecycle import queue
 from exports.models import Export, Status, TaskRun
-from tests import exporting, flights
-from tests.exporting import file_with, log, make_flights, put, request
-from tests.waiting import wait_until
+from tests.support import exporting, flights
+from tests.support.exporting import file_with, log, make_flights, put, request
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,8 +15,8 @@ from exports.exporters import Column, Exporter
 from exports.models import Status
 from exports.spec import preview, spec
 from exports.worker import heartbeat
-from tests import exporting
-from tests.exporting import log, make_flights, registered, run, start
+from tests.support import exporting
+from tests.support.exporting import log, make_flights, registered, run, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

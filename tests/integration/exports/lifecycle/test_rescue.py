@@ -13,8 +13,8 @@ from exports import lifecycle
 from exports.exceptions import LostRace
 from exports.lifecycle import parts, queue
 from exports.models import Export, Part, PartStatus, Status
-from tests.at_once import at_once
-from tests.exporting import events, log, lose, put, request, retained, start
+from tests.support.at_once import at_once
+from tests.support.exporting import events, log, lose, put, request, retained, start
 
 pytestmark = pytest.mark.django_db
 

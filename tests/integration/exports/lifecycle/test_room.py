@@ -23,9 +23,9 @@ from exports.models import FINAL, Export, Part, PartStatus, Status
 from exports.serialize import snapshot
 from exports.worker import runner
 from exports.worker.progress import Ticker
-from tests import exporting
-from tests.at_once import at_once
-from tests.exporting import (
+from tests.support import exporting
+from tests.support.at_once import at_once
+from tests.support.exporting import (
     content,
     file_with,
     go_on,
@@ -39,7 +39,7 @@ from tests.exporting import (
     run,
     start,
 )
-from tests.watched import Watched
+from tests.support.watched import Watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,17 @@ from exports import lifecycle
 from exports.exporters import Column, Exporter
 from exports.lifecycle.announce import announce, capped
 from exports.log import capture
-from tests.exporting import WORKER, events, go_on, log, lose, make_flights, registered, request, run
+from tests.support.exporting import (
+    WORKER,
+    events,
+    go_on,
+    log,
+    lose,
+    make_flights,
+    registered,
+    request,
+    run,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,7 +21,7 @@ from exports.management.terminal.progress import Lines
 from exports.models import Export
 from exports.worker import extract, runner
 from notifications.streams import backlog
-from tests.exporting import (
+from tests.support.exporting import (
     COLUMNS,
     content,
     events,

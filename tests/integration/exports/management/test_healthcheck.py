@@ -20,7 +20,7 @@ from demo.models import Airport
 from exports import health, lifecycle
 from exports.exporters import Exporter
 from exports.models import Export
-from tests.exporting import left_in, registered, use_folders
+from tests.support.exporting import left_in, registered, use_folders
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from exports.lifecycle import queue
-from tests.exporting import lose, request, start
+from tests.support.exporting import lose, request, start
 
 pytestmark = pytest.mark.django_db
 

@@ -55,9 +55,9 @@ from exports.formats.base import Options
 from exports.formats.kinds import Kind
 from exports.readers import copy
 from exports.readers.connection import Source
-from tests.exactness_models import Everything, Lists, Place, Secret, tables
-from tests.reading import extracted, planned, readings_of, rows_of
-from tests.samples import ROWS, TEXTS, UTC, make_everything, make_places
+from tests.support.exactness_models import Everything, Lists, Place, Secret, tables
+from tests.support.reading import extracted, planned, readings_of, rows_of
+from tests.support.samples import ROWS, TEXTS, UTC, make_everything, make_places
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -45,7 +45,7 @@ from exports.exceptions import UnreadableRow, Unwritable
 from exports.exporters import Column
 from exports.readers import copy
 from exports.readers.connection import Source
-from tests.reading import extracted, readings_of
+from tests.support.reading import extracted, readings_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

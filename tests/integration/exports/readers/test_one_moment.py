@@ -16,9 +16,9 @@ from exports.models import Consistency
 from exports.readers.connection import Snapshot, Source
 from exports.worker import heartbeat, runner
 from exports.worker.progress import Ticker
-from tests import exporting
-from tests.exporting import content, go_on, log, lose, make_flights, registered, run, start
-from tests.waiting import wait_until
+from tests.support import exporting
+from tests.support.exporting import content, go_on, log, lose, make_flights, registered, run, start
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 only_postgres = pytest.mark.only_on("postgres")

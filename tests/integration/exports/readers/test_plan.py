@@ -12,8 +12,8 @@ from django.db.models import Count
 from demo.models import Airline, Airport, Flight
 from exports.models import Export
 from exports.readers.plan import Range
-from tests.exporting import make_flights
-from tests.reading import Watched, planned
+from tests.support.exporting import make_flights
+from tests.support.reading import Watched, planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -20,8 +20,8 @@ from exports.exceptions import UnreadableRow
 from exports.exporters import Column, registry
 from exports.models import Export
 from exports.readers.plan import Range
-from tests.exporting import make_flights
-from tests.reading import Watched, blocks_of, pages_of, planned, rows_of
+from tests.support.exporting import make_flights
+from tests.support.reading import Watched, blocks_of, pages_of, planned, rows_of
 
 # What PostgreSQL reads for a part is read as of one moment.
 AT_ONE_MOMENT = connection.vendor == "postgresql"

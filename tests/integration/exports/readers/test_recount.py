@@ -27,8 +27,8 @@ from exports.readers.recount import Recount
 from exports.serialize import snapshot
 from exports.worker import extract, heartbeat, helper, runner
 from exports.worker.progress import Ticker
-from tests import exporting
-from tests.exporting import (
+from tests.support import exporting
+from tests.support.exporting import (
     content,
     file_with,
     go_on,
@@ -40,9 +40,9 @@ from tests.exporting import (
     run,
     start,
 )
-from tests.library_models import Author, Book, BookLine, Country, Tag, tables
-from tests.reading import planned
-from tests.watched import Watched
+from tests.support.library_models import Author, Book, BookLine, Country, Tag, tables
+from tests.support.reading import planned
+from tests.support.watched import Watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 IS_POSTGRES = connection.vendor == "postgresql"

@@ -17,7 +17,7 @@ from exports.exceptions import InvalidQueryset
 from exports.exporters import Column, Exporter
 from exports.exporters.joins import number_of_rows
 from exports.spec import query
-from tests.library_models import (
+from tests.support.library_models import (
     Author,
     AuthorShown,
     Award,
@@ -29,7 +29,7 @@ from tests.library_models import (
     Tag,
     tables,
 )
-from tests.reading import extracted, planned
+from tests.support.reading import extracted, planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,8 @@ from exports import lifecycle
 from exports.exceptions import NotKept
 from exports.models import Export
 from exports.spec import context, query, spec
-from tests.asking import keys, request_of
-from tests.exporting import WORKER, make_flights, run
+from tests.support.asking import keys, request_of
+from tests.support.exporting import WORKER, make_flights, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

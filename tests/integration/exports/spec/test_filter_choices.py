@@ -12,8 +12,8 @@ from exports import lifecycle
 from exports.exceptions import InvalidFilter
 from exports.forms.filters import FilterFields
 from exports.spec import describe, query, spec
-from tests.asking import flights_by, keys, request_of
-from tests.exporting import make_flights
+from tests.support.asking import flights_by, keys, request_of
+from tests.support.exporting import make_flights
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,8 +11,8 @@ from exports import lifecycle
 from exports.exceptions import InvalidFilter, InvalidQueryset
 from exports.models import Export
 from exports.spec import query, spec
-from tests.asking import flights_by, keys
-from tests.exporting import make_flights
+from tests.support.asking import flights_by, keys
+from tests.support.exporting import make_flights
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,10 +14,19 @@ from exports.models import Export, Status
 from exports.spec import rights
 from exports.worker import heartbeat, runner
 from notifications.api import tokens
-from tests import exporting
-from tests.exporting import content, events, left_in, lose, make_flights, registered, run, start
-from tests.waiting import wait_until
-from tests.watched import Watched
+from tests.support import exporting
+from tests.support.exporting import (
+    content,
+    events,
+    left_in,
+    lose,
+    make_flights,
+    registered,
+    run,
+    start,
+)
+from tests.support.waiting import wait_until
+from tests.support.watched import Watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.messages import get_messages
 
 from exports import lifecycle
-from tests import flights
+from tests.support import flights
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,8 +18,8 @@ from django.db.models.functions import Abs
 from demo.models import Flight
 from exports.exceptions import InvalidFilter, InvalidSelection
 from exports.spec import patterns, spec
-from tests.asking import flights_by
-from tests.exporting import make_flights, request
+from tests.support.asking import flights_by
+from tests.support.exporting import make_flights, request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

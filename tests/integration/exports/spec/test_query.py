@@ -21,7 +21,7 @@ from exports.exceptions import (
 )
 from exports.exporters import Exporter, registry
 from exports.spec import query, spec
-from tests.exporting import make_flights, registered, request
+from tests.support.exporting import make_flights, registered, request
 
 pytestmark = pytest.mark.django_db
 

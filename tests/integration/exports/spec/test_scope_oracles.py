@@ -22,8 +22,8 @@ from exports.exporters import Column
 from exports.lifecycle import refusals
 from exports.models import Export, Preset
 from notifications.models import Stream
-from tests.asking import flights_by
-from tests.exporting import content, go_on, make_flights, put, request, use_folders
+from tests.support.asking import flights_by
+from tests.support.exporting import content, go_on, make_flights, put, request, use_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

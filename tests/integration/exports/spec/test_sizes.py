@@ -24,8 +24,8 @@ from exports.exceptions import (
 from exports.lifecycle import refusals
 from exports.models import Export, Preset
 from exports.spec import presets, sizes, spec
-from tests.asking import flights_by
-from tests.exporting import make_flights, put, request
+from tests.support.asking import flights_by
+from tests.support.exporting import make_flights, put, request
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from exports import lifecycle
 from exports.exceptions import NotKept
 from exports.models import Export, Preset
 from exports.spec import presets, query
-from tests.exporting import WORKER, content, make_flights, registered, run
+from tests.support.exporting import WORKER, content, make_flights, registered, run
 from tests.tenancy.requests import TENANT, keys_of
 from tests.tenancy.scopes import TenantFlightAdmin, TenantFlights
 

@@ -18,8 +18,8 @@ from exports.exceptions import InvalidHeader, NotKept
 from exports.exporters import Column, registry
 from exports.models import Export
 from exports.spec import context, preview, spec
-from tests.asking import flights_by, request_of
-from tests.exporting import WORKER, content, make_flights, run
+from tests.support.asking import flights_by, request_of
+from tests.support.exporting import WORKER, content, make_flights, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -30,7 +30,7 @@ from exports.models import Export, Preset, Status
 from exports.readers import connection as source
 from exports.spec import presets, preview
 from exports.spec import spec as question
-from tests import exporting
+from tests.support import exporting
 
 pytestmark = pytest.mark.django_db
 # On PostgreSQL rows are read over a connection of their own.

@@ -23,8 +23,17 @@ from exports.serialize import snapshot
 from notifications.streams import current_cursor
 from notifications.streams.access import may_read
 from notifications.streams.backlog import heads
-from tests.exporting import content, events, log, put, registered, retained, run, use_folders
-from tests.streaming import connected, in_thread, session_of
+from tests.support.exporting import (
+    content,
+    events,
+    log,
+    put,
+    registered,
+    retained,
+    run,
+    use_folders,
+)
+from tests.support.streaming import connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

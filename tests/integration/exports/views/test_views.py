@@ -22,7 +22,7 @@ from exports import lifecycle
 from exports.files import download
 from exports.models import Export, Status
 from notifications.streams import current_cursor, publish
-from tests import exporting
+from tests.support import exporting
 
 pytestmark = pytest.mark.django_db
 

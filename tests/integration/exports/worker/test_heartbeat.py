@@ -13,7 +13,7 @@ from exports.lifecycle import parts
 from exports.models import Export, Part
 from exports.readers.connection import Source
 from exports.worker.heartbeat import Keeper
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

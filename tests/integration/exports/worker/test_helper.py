@@ -16,8 +16,8 @@ from exports.models import Export, Part, Status
 from exports.worker import heartbeat, runner
 from exports.worker import helper as helping
 from exports.worker.progress import Ticker
-from tests import exporting
-from tests.exporting import (
+from tests.support import exporting
+from tests.support.exporting import (
     content,
     file_with,
     go_on,
@@ -30,7 +30,7 @@ from tests.exporting import (
     run,
     start,
 )
-from tests.watched import Watched
+from tests.support.watched import Watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

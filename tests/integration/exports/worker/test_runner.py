@@ -23,8 +23,8 @@ from exports.models import Export, Part, Status
 from exports.worker import extract, heartbeat, runner
 from exports.worker.progress import Rate, Ticker
 from notifications.models import Event, Retained, Stream
-from tests import exporting
-from tests.exporting import (
+from tests.support import exporting
+from tests.support.exporting import (
     content,
     events,
     file_with,
@@ -39,8 +39,8 @@ from tests.exporting import (
     run,
     start,
 )
-from tests.waiting import wait_until
-from tests.watched import Watched
+from tests.support.waiting import wait_until
+from tests.support.watched import Watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

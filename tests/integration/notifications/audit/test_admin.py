@@ -18,7 +18,7 @@ from notifications import admin as notifications_admin
 from notifications.audit.actions import Action
 from notifications.audit.record import About, record
 from notifications.models import AuditEntry
-from tests.exporting import content, use_folders
+from tests.support.exporting import content, use_folders
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from notifications.audit.actions import Action
 from notifications.audit.record import About, record
 from notifications.models import AppendOnlyError, AuditEntry
 from notifications.streams import prune as events
-from tests.trail import BY_COMMAND, BY_SYSTEM, the, whence
+from tests.support.trail import BY_COMMAND, BY_SYSTEM, the, whence
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,7 +17,17 @@ from django.utils import timezone
 from notifications.api import tokens
 from notifications.audit import attempts
 from notifications.models import AuditEntry, Token
-from tests.trail import ADDRESS, BY_ADMIN, BY_COMMAND, BY_PAGE, client_of, entries, the, whence, who
+from tests.support.trail import (
+    ADDRESS,
+    BY_ADMIN,
+    BY_COMMAND,
+    BY_PAGE,
+    client_of,
+    entries,
+    the,
+    whence,
+    who,
+)
 
 pytestmark = pytest.mark.django_db
 

@@ -34,7 +34,7 @@ from notifications.models import Event, Retained, Stream
 from notifications.streams import backlog, publish, push
 from notifications.streams.cursor import Cursor
 from notifications.streams.prune import prune
-from tests.streaming import Socket, eventually, headers, session_of, tasks_of_streams
+from tests.support.streaming import Socket, eventually, headers, session_of, tasks_of_streams
 
 EXAMPLES = os.environ.get("MACHINE_EXAMPLES")
 KEYS = ("a", "b")

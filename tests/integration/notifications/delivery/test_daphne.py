@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from notifications.api import tokens
 from notifications.streams import push
 from tests.services.waybill import Server
-from tests.streaming import append, session_of
+from tests.support.streaming import append, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from django.db import connection
 
 from notifications.conf import conf
 from notifications.delivery.db_threads import in_database
-from tests.streaming import in_thread
+from tests.support.streaming import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from notifications.api import tokens
 from notifications.delivery import handshake
 from notifications.models import Token
-from tests.streaming import HOST, headers
+from tests.support.streaming import HOST, headers
 
 pytestmark = pytest.mark.django_db
 

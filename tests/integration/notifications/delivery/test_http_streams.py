@@ -14,7 +14,7 @@ from notifications.delivery import http_streams, hub
 from notifications.delivery.follower import Follower
 from notifications.streams import backlog, publish
 from notifications.streams.cursor import Cursor
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from django.db.backends.utils import CursorWrapper
 from notifications.delivery import hub
 from notifications.streams import backlog, push, signed
 from notifications.streams.cursor import Cursor
-from tests.streaming import append, eventually, in_thread, tasks_of_streams
+from tests.support.streaming import append, eventually, in_thread, tasks_of_streams
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

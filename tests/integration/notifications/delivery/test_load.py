@@ -14,7 +14,7 @@ from django.db import connection
 from benchmarks import sends, storm
 from benchmarks.crowd import Address
 from tests.services.waybill import HOST
-from tests.streaming import append, in_thread, session_of
+from tests.support.streaming import append, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,10 +10,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from notifications.printable import INDENT
-from tests import odd_application
 from tests.services.waybill import Server
-from tests.streaming import session_of
-from tests.waiting import wait_until
+from tests.support import odd_application
+from tests.support.streaming import session_of
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_on("sqlite")]
 
@@ -22,7 +22,7 @@ LINE = re.compile(r"WARNING +notifications\.delivery\.watchdog: (The event loop 
 
 @pytest.fixture
 def server(run, transactional_db, valkey):
-    server = Server(run, arguments=["tests.odd_application:application"])
+    server = Server(run, arguments=["tests.support.odd_application:application"])
     wait_until(lambda: is_quick(server), what="it has loaded what the first requests need")
     server.turn_the_page()
     yield server

@@ -18,7 +18,7 @@ from notifications.models import Event, Inbox, Mailing, Retained, Stream
 from notifications.streams import publish, push
 from notifications.streams.access import user_stream
 from notifications.streams.prune import prune
-from tests.streaming import connected, in_thread, session_of
+from tests.support.streaming import connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

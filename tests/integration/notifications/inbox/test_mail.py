@@ -33,9 +33,9 @@ from notifications.inbox.types import Notice
 from notifications.models import Event, Inbox, Mailing, Stream
 from notifications.streams import publish
 from notifications.streams.access import user_stream
-from tests.mailserver import MailServer
 from tests.services.waybill import start_beat
-from tests.waiting import wait_until
+from tests.support.mailserver import MailServer
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

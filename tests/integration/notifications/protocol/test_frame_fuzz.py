@@ -18,8 +18,8 @@ from jsonschema import Draft202012Validator
 from notifications.delivery import hub
 from notifications.protocol import frames as protocol
 from notifications.protocol import schema
-from tests.frames import BOMBS, MESSAGES, OWN
-from tests.streaming import (
+from tests.support.frames import BOMBS, MESSAGES, OWN
+from tests.support.streaming import (
     TIMEOUT,
     append,
     connected,

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from tests.raw_sockets import (
+from tests.support.raw_sockets import (
     ASK,
     BINARY,
     CLOSE,
@@ -26,7 +26,7 @@ from tests.raw_sockets import (
     handshake,
     neighbour_of,
 )
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

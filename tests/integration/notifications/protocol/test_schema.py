@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from jsonschema import Draft202012Validator
 
 from notifications.protocol import schema
-from tests.streaming import TIMEOUT, Socket, append, headers, in_thread, retain, session_of
+from tests.support.streaming import TIMEOUT, Socket, append, headers, in_thread, retain, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -24,7 +24,7 @@ from notifications.delivery.follower import Follower
 from notifications.models import Stream, Token
 from notifications.streams import access, backlog, push, signed
 from notifications.streams.push import Doubt
-from tests.streaming import (
+from tests.support.streaming import (
     TIMEOUT,
     Socket,
     append,
@@ -34,7 +34,7 @@ from tests.streaming import (
     in_thread,
     session_of,
 )
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

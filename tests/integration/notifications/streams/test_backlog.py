@@ -9,7 +9,7 @@ from django.utils import timezone
 from notifications.models import Event, Retained, Stream
 from notifications.streams import backlog, publish
 from notifications.streams.cursor import Cursor
-from tests.streaming import append, retain
+from tests.support.streaming import append, retain
 
 pytestmark = pytest.mark.django_db
 

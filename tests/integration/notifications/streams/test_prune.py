@@ -16,7 +16,7 @@ from django.utils.dateparse import parse_datetime
 from notifications.models import Event, Retained, Stream
 from notifications.streams import backlog, publish
 from notifications.streams.prune import prune, prune_old
-from tests.streaming import append, connected, in_thread, session_of
+from tests.support.streaming import append, connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from django.db import connection, connections, transaction
 
 from notifications.models import Event, Retained, Stream
 from notifications.streams import publish, push
-from tests.streaming import append, retain
+from tests.support.streaming import append, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -24,7 +24,7 @@ from notifications.models import Event, Stream, new_epoch
 from notifications.streams import push, replay
 from notifications.streams.pacing import Pacer
 from tests.services.processes import ROOT
-from tests.streaming import append, connected, in_thread, session_of
+from tests.support.streaming import append, connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 import pytest
 
 from exports.readers.read_ahead import Ahead
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 def readers():

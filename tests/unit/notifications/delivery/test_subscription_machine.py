@@ -21,7 +21,7 @@ from notifications.streams import push
 from notifications.streams.backlog import Backlog
 from notifications.streams.cursor import Cursor
 from notifications.streams.items import Item
-from tests.stream_models import Client, Reading, Stream
+from tests.support.stream_models import Client, Reading, Stream
 
 NAMES = ("team-1", "user-1")
 TABS = 2

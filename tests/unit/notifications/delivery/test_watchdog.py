@@ -13,8 +13,8 @@ import pytest
 
 from notifications.delivery import watchdog
 from notifications.delivery.watchdog import Watchdog, Watched
-from tests.streaming import eventually
-from tests.waiting import wait_until
+from tests.support.streaming import eventually
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

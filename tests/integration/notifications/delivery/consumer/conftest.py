@@ -30,7 +30,7 @@ def user(django_user_model):
 
 @pytest.fixture
 def cookie(user):
-    from tests.streaming import session_of  # Needs the apps, which are not there yet.
+    from tests.support.streaming import session_of  # Needs the apps, which are not there yet.
 
     return session_of(user)
 

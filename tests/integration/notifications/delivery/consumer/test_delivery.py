@@ -11,8 +11,8 @@ from django.db import transaction
 from notifications.delivery import consumer, hub
 from notifications.models import Stream
 from notifications.streams import backlog, publish, push, signed
-from tests.consuming import cursor_of, say, told
-from tests.streaming import append, connected, eventually, in_thread, retain
+from tests.support.consuming import cursor_of, say, told
+from tests.support.streaming import append, connected, eventually, in_thread, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,8 +9,8 @@ import pytest
 from notifications.delivery import consumer as consumers
 from notifications.delivery import hub
 from notifications.streams import backlog
-from tests.consuming import say
-from tests.streaming import connected, eventually, tasks_of_streams
+from tests.support.consuming import say
+from tests.support.streaming import connected, eventually, tasks_of_streams
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

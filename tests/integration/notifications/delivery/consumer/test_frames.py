@@ -10,8 +10,8 @@ import pytest
 from notifications.delivery import consumer, hub
 from notifications.protocol import frames, rate_limits
 from notifications.streams import access
-from tests.consuming import say
-from tests.streaming import connected, eventually, in_thread, session_of
+from tests.support.consuming import say
+from tests.support.streaming import connected, eventually, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import Group
 
 from notifications.api import tokens
-from tests.streaming import HOST, Socket, connected, headers, in_thread
-from tests.trail import ADDRESS, AGENT, entries, the, whence, who
+from tests.support.streaming import HOST, Socket, connected, headers, in_thread
+from tests.support.trail import ADDRESS, AGENT, entries, the, whence, who
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

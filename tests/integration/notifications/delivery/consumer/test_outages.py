@@ -9,8 +9,8 @@ from django.db import OperationalError
 
 from notifications.delivery import consumer, handshake, hub
 from notifications.streams import access, backlog, push
-from tests.consuming import say, told
-from tests.streaming import Socket, connected, headers, in_thread, retain
+from tests.support.consuming import say, told
+from tests.support.streaming import Socket, connected, headers, in_thread, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from notifications.api import tokens
 from notifications.delivery import consumer, recheck
 from notifications.models import Stream, Token
-from tests.consuming import say
-from tests.streaming import connected, eventually, in_thread
-from tests.trail import entries
+from tests.support.consuming import say
+from tests.support.streaming import connected, eventually, in_thread
+from tests.support.trail import entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

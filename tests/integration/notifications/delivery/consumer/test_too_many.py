@@ -11,7 +11,7 @@ from django.test import AsyncClient
 
 from notifications.api import tokens
 from notifications.delivery import descriptors, handshake, http_streams, hub
-from tests.streaming import Socket, connected, eventually, headers, in_thread, session_of
+from tests.support.streaming import Socket, connected, eventually, headers, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

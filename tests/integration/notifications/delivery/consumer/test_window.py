@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import Group
 
 from notifications.streams import backlog
-from tests.consuming import say, told
-from tests.streaming import connected, in_thread, retain
+from tests.support.consuming import say, told
+from tests.support.streaming import connected, in_thread, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

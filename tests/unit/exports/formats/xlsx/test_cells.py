@@ -16,7 +16,7 @@ from exports.exceptions import Unwritable
 from exports.formats.base import Options
 from exports.formats.kinds import Field, Kind
 from exports.formats.xlsx import XLSXWriter, cells, numbers, text
-from tests.workbooks import page, read, rows_of, without_addresses, workbook
+from tests.support.workbooks import page, read, rows_of, without_addresses, workbook
 
 DAY = datetime.date
 MOMENT = datetime.datetime

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exports.formats.kinds import Field, Kind
 from exports.formats.text import cell
 from exports.formats.xlsx import segments, writer
-from tests.workbooks import page, read, rows_of, workbook
+from tests.support.workbooks import page, read, rows_of, workbook
 
 # Readers round to milliseconds, and so do we.
 MILLISECONDS = st.integers(0, 24 * 60 * 60 * 1_000 - 2).map(

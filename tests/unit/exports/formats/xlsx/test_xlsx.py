@@ -15,7 +15,7 @@ from exports.formats.base import Options
 from exports.formats.kinds import Field, Kind
 from exports.formats.xlsx import XLSXWriter, segments, writer
 from exports.formats.xlsx.rows import letters
-from tests.workbooks import page, part, read, rows_of, workbook
+from tests.support.workbooks import page, part, read, rows_of, workbook
 
 FIELDS = [Field("id", Kind.INTEGER), Field("name", Kind.TEXT)]
 HEADER = ["id", "name"]

@@ -8,7 +8,7 @@ from django.test import RequestFactory
 
 from demo.models import Flight
 from exports.exporters import Exporter
-from tests.exporting import registered
+from tests.support.exporting import registered
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from notifications.streams import backlog
-from tests.streaming import append, in_thread
+from tests.support.streaming import append, in_thread
 
 
 async def say(stream, *events):

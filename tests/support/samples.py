@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from hypothesis import strategies as st
 
-from tests.exactness_models import Everything, Place
+from tests.support.exactness_models import Everything, Place
 
 IS_POSTGRES = connection.vendor == "postgresql"
 UTC = datetime.UTC

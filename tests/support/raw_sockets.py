@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from websockets.sync.client import connect
 
-from tests.streaming import append, session_of
+from tests.support.streaming import append, session_of
 
 TIMEOUT = 20  # seconds for an answer: much more than any takes
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA

@@ -1,0 +1,1 @@
+"""What tests use: requests, models, clients and programs."""
