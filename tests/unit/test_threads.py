@@ -1,7 +1,7 @@
 """Every thread of ours closes its connections to the database, or asks it nothing.
 
 Read from the source: where a thread is started, its function is `closes_connections(…)`, or
-the file is listed here with a reason. tests/faults/test_connections.py sees the effect.
+the file is listed here with a reason. tests/faults/streams/test_connections.py sees the effect.
 """
 
 from __future__ import annotations
