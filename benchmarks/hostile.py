@@ -238,7 +238,8 @@ def _start(username: str) -> Any:
 
 
 def _is_over(export: Any) -> bool:
-    from exports.models import FINAL, Export
+    from exports.models import Export
+    from exports.status import FINAL
 
     return Export.objects.get(pk=export).status in FINAL
 

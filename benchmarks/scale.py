@@ -160,8 +160,9 @@ def queue_rows(count: int) -> list[Row]:
 
     from exports import lifecycle
     from exports.lifecycle import fairness, queue
-    from exports.models import Export, Status
+    from exports.models import Export
     from exports.serialize import queue_position
+    from exports.status import Status
 
     say(f"{count:,} exports wait")
     current_app.control.purge()  # Of what was rescued.

@@ -19,8 +19,9 @@ def main(user: int, seconds: float) -> None:
     set_up()
     from django.db import transaction
 
-    from exports.models import Export, Status
+    from exports.models import Export
     from exports.serialize import NAMED, snapshot
+    from exports.status import Status
     from notifications.streams import retain
 
     running = Export.objects.filter(owner=user, status=Status.RUNNING)

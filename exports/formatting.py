@@ -16,7 +16,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from exports.models import Stage, Status
+from exports.status import Stage, Status
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -34,7 +34,8 @@ from django.utils import timezone
 from exports.conf import conf
 from exports.lifecycle import queue, room
 from exports.lifecycle.leases import Now
-from exports.models import HELD, Export, Status
+from exports.models import Export
+from exports.status import HELD, Status
 from notifications.conf import conf as notifications_conf
 from notifications.delivery import watchdog
 from notifications.delivery.db_threads import closes_connections

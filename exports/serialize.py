@@ -9,7 +9,8 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
-from exports.models import Export, Stage, Status
+from exports.models import Export
+from exports.status import Stage, Status
 from notifications.models import Event
 
 if TYPE_CHECKING:

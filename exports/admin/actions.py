@@ -11,7 +11,7 @@ from django.utils.translation import ngettext, ngettext_lazy
 
 from exports import lifecycle
 from exports.admin.buttons import REFUSALS
-from exports.models import Export, Status
+from exports.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.functional import _StrPromise
+
+    from exports.models import Export
 
     Base = admin.ModelAdmin[Export]
 else:

@@ -17,7 +17,7 @@ from exports import lifecycle
 from exports.access import may_change
 from exports.exceptions import IllegalMove, LostRace, NotPermitted, OverLimit, RequestError
 from exports.http import told_if_under_way
-from exports.models import Export, Status
+from exports.status import Status
 
 if TYPE_CHECKING:
     import uuid
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
     from django.utils.functional import _StrPromise
+
+    from exports.models import Export
 
     Base = admin.ModelAdmin[Export]
 else:

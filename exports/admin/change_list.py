@@ -15,8 +15,8 @@ from exports.access import listed
 from exports.admin import new_exports
 from exports.admin.new_exports import News
 from exports.formatting import duration, moment, number
-from exports.models import Status
 from exports.spec.rights import may_run, may_see_list
+from exports.status import Status
 from notifications.streams import backlog
 
 if TYPE_CHECKING:

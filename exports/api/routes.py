@@ -23,10 +23,11 @@ from exports.exporters import registry
 from exports.files.download import NoFile, file_response
 from exports.http import compressed, over_limit
 from exports.log import read
-from exports.models import Export, Format, Status
+from exports.models import Export, Format
 from exports.serialize import snapshot
 from exports.spec import context, options, query
 from exports.spec.rights import check_download
+from exports.status import Status
 from notifications.api.problems import Problem, no_cursor, problem
 from notifications.streams.access import teams_of
 from notifications.streams.cursor import Cursor

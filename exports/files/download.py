@@ -27,7 +27,8 @@ from exports.conf import conf
 from exports.exceptions import ExportError, StorageFailed
 from exports.files import byte_range, storage
 from exports.files.names import attachment
-from exports.models import Download, Format, Status
+from exports.models import Download, Format
+from exports.status import Status
 from notifications.audit.actions import Action
 from notifications.client_address import client_address, network_of
 from notifications.http import never_compressed, user_of

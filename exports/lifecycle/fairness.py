@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from exports.lifecycle import queue
 from exports.lifecycle.leases import Now
-from exports.models import Export, Part, PartStatus, Status, Wait
+from exports.models import Export, Part, PartStatus
+from exports.status import Status, Wait
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -20,7 +20,8 @@ from exports.exporters import registry
 from exports.i18n.message import Sentence
 from exports.lifecycle import room
 from exports.lifecycle.leases import Now
-from exports.models import FINAL, Export
+from exports.models import Export
+from exports.status import FINAL
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

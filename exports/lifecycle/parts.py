@@ -15,8 +15,9 @@ from django.db.models.functions import Greatest
 from exports.exceptions import Fenced, LostRace, Stopped
 from exports.lifecycle.announce import announce, append_lines, capped, counted
 from exports.lifecycle.leases import Now, until
-from exports.models import HELD, Export, Part, PartStatus, Stage, Status
+from exports.models import Export, Part, PartStatus
 from exports.serialize import reload
+from exports.status import HELD, Stage, Status
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from exports.audit.record import record_action
 from exports.exceptions import StorageFailed
 from exports.files import storage
 from exports.lifecycle.leases import Now
-from exports.models import FINAL, Export, Part, Status
+from exports.models import Export, Part
+from exports.status import FINAL, Status
 from notifications.audit.actions import Action
 from notifications.models import Stream
 from notifications.streams.prune import forget

@@ -23,8 +23,9 @@ from exports.files import disk
 from exports.i18n.message import Sentence
 from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now
-from exports.models import HELD, Export, Part, PartStatus, Status, Wait
+from exports.models import Export, Part, PartStatus
 from exports.serialize import reload
+from exports.status import HELD, Status, Wait
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

@@ -26,13 +26,14 @@ from exports.formats import writer_class
 from exports.formats.base import Options
 from exports.formats.text import cell
 from exports.i18n import localize
-from exports.models import COMPRESSIBLE, Export, Format, Status
+from exports.models import COMPRESSIBLE, Export, Format
 from exports.readers import blame, rows
 from exports.readers.connection import Source, limited
 from exports.readers.plan import Range, refuse_repeated
 from exports.readers.projection import project, selected
 from exports.readers.retries import is_curable, refusal
 from exports.spec import context, query
+from exports.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -20,10 +20,10 @@ from exports.exporters import registry
 from exports.i18n import localize
 from exports.i18n.message import shortened
 from exports.log import text as logtext
-from exports.models import HELD, Status
 from exports.serialize import last_lines, snapshot
 from exports.spec import describe
 from exports.spec.rights import may_download
+from exports.status import HELD, Status
 from notifications import periodic
 
 if TYPE_CHECKING:

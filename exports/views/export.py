@@ -30,10 +30,10 @@ from exports.files.download import NoFile, file_response
 from exports.forms.choice import StartForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.log import read
-from exports.models import FINAL, Export
 from exports.serialize import last_lines, queue_positions, reload
 from exports.spec import context, presets
 from exports.spec.rights import check_download
+from exports.status import FINAL
 from notifications.http import SeeOther, user_of
 from notifications.streams import current_cursor
 from notifications.streams.access import team_stream, teams_of, user_stream
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import Group
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
+
+    from exports.models import Export
 
 PAGE_SIZE = 25
 

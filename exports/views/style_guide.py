@@ -22,7 +22,8 @@ from exports.conf import conf
 from exports.exporters import registry
 from exports.i18n.localize import written
 from exports.i18n.message import Sentence
-from exports.models import FINAL, Export, Format, Stage, Status, Wait
+from exports.models import Export, Format
+from exports.status import FINAL, Stage, Status, Wait
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

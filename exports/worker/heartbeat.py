@@ -19,8 +19,9 @@ from django.db import DatabaseError, connections
 from exports.conf import conf
 from exports.exceptions import NotPermitted
 from exports.lifecycle import parts
-from exports.models import Export, Status
+from exports.models import Export
 from exports.spec import rights
+from exports.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

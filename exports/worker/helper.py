@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from exports.exceptions import LostRace, NoRoom
 from exports.lifecycle import fairness, parts, queue, room
 from exports.log import capture
-from exports.models import Consistency, Export, Part, Status
+from exports.models import Consistency, Export, Part
+from exports.status import Status
 from exports.worker.extract import Extractor
 from exports.worker.heartbeat import Keeper
 from exports.worker.progress import Ticker

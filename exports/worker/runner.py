@@ -24,12 +24,13 @@ from exports.i18n.message import Sentence
 from exports.lifecycle import fairness, limits, parts, queue, room
 from exports.lifecycle.leases import Now
 from exports.log import capture
-from exports.models import Consistency, Export, Part, Stage, Status, Wait
+from exports.models import Consistency, Export, Part
 from exports.readers import recount
 from exports.readers.connection import Snapshot
 from exports.readers.plan import key_text
 from exports.readers.retries import is_curable, refusal
 from exports.spec import rights
+from exports.status import Stage, Status, Wait
 from exports.worker.assemble import assemble
 from exports.worker.extract import Extractor
 from exports.worker.heartbeat import Keeper

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from exports import lifecycle
 from exports.files import storage
-from exports.models import Download, Status
+from exports.models import Download
+from exports.status import Status
 from tests.acceptance.conftest import PASSWORD
 from tests.services import nginx
 from tests.services.waybill import Server

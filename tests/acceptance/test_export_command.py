@@ -11,7 +11,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from exports import lifecycle
-from exports.models import Export, PartStatus, Status
+from exports.models import Export, PartStatus
+from exports.status import Status
 from tests.support import flights
 from tests.support.exporting import content, log
 from tests.support.terminal import Command

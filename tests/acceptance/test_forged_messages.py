@@ -10,7 +10,8 @@ from django_celery_results.models import TaskResult
 
 from config.celery import app
 from exports.lifecycle.queue import HELP, RUN
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from tests.support.waiting import wait_until
 
 ORDERS = {

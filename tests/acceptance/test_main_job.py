@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from exports.models import Export, PartStatus, Status
+from exports.models import Export, PartStatus
+from exports.status import Status
 from tests.support import flights
 from tests.support.waiting import wait_until
 

@@ -13,7 +13,8 @@ from django_celery_results.models import TaskResult
 
 from exports import lifecycle
 from exports.files import storage
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from tests.services.waybill import start_beat
 from tests.support.exporting import put
 from tests.support.waiting import wait_until

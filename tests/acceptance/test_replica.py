@@ -12,7 +12,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from demo.models import Flight
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from tests.services.waybill import HOST, start_beat
 from tests.support.exporting import lose, make_flights
 from tests.support.signing_in import session_cookie

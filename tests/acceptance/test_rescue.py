@@ -10,7 +10,8 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from exports import lifecycle
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from demo.models import Flight
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from tests.services.waybill import HOST
 from tests.support.exporting import make_flights
 from tests.support.signing_in import session_cookie

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exports.models import Status
+from exports.status import Status
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from config.errors import page_not_found, server_error
-from exports.models import Export, Preset, Stage, Status
+from exports.models import Export, Preset
+from exports.status import Stage, Status
 from notifications.inbox import notify
 from notifications.streams import publish
 from tests.support import flights

@@ -11,7 +11,8 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from playwright.sync_api import expect
 
-from exports.models import Export, Preset, Status
+from exports.models import Export, Preset
+from exports.status import Status
 from tests.support import flights
 from tests.support.waiting import wait_until
 

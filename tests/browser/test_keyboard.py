@@ -12,8 +12,9 @@ from playwright.sync_api import expect
 
 from exports import lifecycle
 from exports.lifecycle.announce import announce
-from exports.models import Export, Stage, Status
+from exports.models import Export
 from exports.serialize import reload
+from exports.status import Stage, Status
 from tests.support.elsewhere import elsewhere
 from tests.support.waiting import wait_until
 

@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from exports import lifecycle
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from tests.support import exporting
 from tests.support.elsewhere import elsewhere
 from tests.support.waiting import wait_until

@@ -9,7 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
-from exports.models import Export, Stage, Status
+from exports.models import Export
+from exports.status import Stage, Status
 from tests.support import flights
 from tests.support.waiting import wait_until
 

@@ -13,7 +13,8 @@ from django.utils import timezone
 from demo.models import Airline, Airport, Flight
 from exports import lifecycle
 from exports.exporters import registry
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from exports.worker import runner
 from notifications.models import Event, Retained
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.db import InterfaceError, OperationalError, connections
 
-from exports.models import FINAL, Export, Status
+from exports.models import Export
+from exports.status import FINAL, Status
 from notifications.streams import backlog
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from exports.models import Stage, Status, Wait
+from exports.status import Stage, Status, Wait
 from notifications.management.progress_bar import RateColumn
 from notifications.printable import INDENT, escaped, one_line
 

@@ -11,7 +11,8 @@ from exports import lifecycle
 from exports.exceptions import IllegalMove, LostRace
 from exports.management.terminal.follow import Following
 from exports.management.terminal.interrupts import Interrupts, is_on_terminal
-from exports.models import HELD, Export, PartStatus, Status
+from exports.models import Export, PartStatus
+from exports.status import HELD, Status
 
 if TYPE_CHECKING:
     import threading

@@ -13,7 +13,8 @@ from django.contrib.auth.models import User
 from django.db import connections
 
 from exports import lifecycle
-from exports.models import FINAL, Export, Part, PartStatus, Status
+from exports.models import Export, Part, PartStatus
+from exports.status import FINAL, Status
 from tests.faults.exports.hazards.cargo import FEW, ROWS, file_of
 from tests.faults.record import events_of
 from tests.support.exporting import content, left_in

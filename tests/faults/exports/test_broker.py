@@ -9,7 +9,8 @@ from django_celery_results.models import TaskResult
 
 from exports import lifecycle
 from exports.lifecycle import queue
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from exports.models import PartStatus, Status
+from exports.models import PartStatus
+from exports.status import Status
 from tests.support.exporting import log
 from tests.support.waiting import wait_until
 

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from exports import lifecycle
-from exports.models import PartStatus, Status
+from exports.models import PartStatus
+from exports.status import Status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from exports.exceptions import OutOfSpace
-from exports.models import PartStatus, Status
+from exports.models import PartStatus
+from exports.status import Status
 from tests.faults.exports.hazards.traps import SAYS
 
 pytestmark = pytest.mark.django_db(transaction=True)

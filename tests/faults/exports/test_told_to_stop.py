@@ -9,7 +9,8 @@ import signal
 
 import pytest
 
-from exports.models import PartStatus, Status
+from exports.models import PartStatus
+from exports.status import Status
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from exports import lifecycle
-from exports.models import Export, Status
+from exports.models import Export
 from exports.serialize import queue_position
+from exports.status import Status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

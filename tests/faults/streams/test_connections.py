@@ -14,7 +14,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from tests.services.waybill import HOST
 from tests.support.signing_in import session_cookie
 from tests.support.waiting import wait_until

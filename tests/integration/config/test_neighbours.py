@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from demo.models import Flight
 from exports import lifecycle
 from exports.exporters import Exporter, registry
-from exports.models import Export, Preset, Status
+from exports.models import Export, Preset
 from exports.spec import query
+from exports.status import Status
 from notifications import routing
 from notifications.api import tokens
 from notifications.http import never_compressed

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from exports import lifecycle
 from exports.lifecycle import parts
-from exports.models import Export, Status
+from exports.models import Export
 from exports.serialize import snapshot
+from exports.status import Status
 from tests.support.exporting import put, request, retained, start
 
 pytestmark = pytest.mark.django_db

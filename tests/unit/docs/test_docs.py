@@ -16,8 +16,8 @@ from django.http import HttpRequest
 from demo.accounts import ACCOUNTS
 from exports import health
 from exports.exporters import registry
-from exports.models import Status
 from exports.spec import query
+from exports.status import Status
 from notifications.protocol import frames as protocol
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from exports.models import Status
+from exports.status import Status
 from exports.views.style_guide import COLOURS
 from notifications.inbox.types import Level
 

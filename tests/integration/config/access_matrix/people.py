@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
@@ -15,13 +15,16 @@ from django.utils import timezone
 from django_celery_results.models import GroupResult, TaskResult
 
 from demo.models import Airline, Airport, Flight, Plane, Weather
-from exports.models import Export, Preset, Status
 from exports.spec import presets, spec
+from exports.status import Status
 from notifications.api import tokens
 from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
 from notifications.streams import append, current_cursor
 from notifications.streams.access import streams_of
 from tests.support.exporting import make_flights, put, request
+
+if TYPE_CHECKING:
+    from exports.models import Export, Preset
 
 # The columns of the tables in `expected`, from left to right.
 PEOPLE = {

@@ -17,7 +17,8 @@ from django_celery_results.models import TaskResult
 
 from exports.admin import inlines
 from exports.lifecycle.announce import announce
-from exports.models import Download, Export, Part, PartStatus, Status, TaskRun
+from exports.models import Download, Export, Part, PartStatus, TaskRun
+from exports.status import Status
 from notifications.streams import backlog
 
 pytestmark = pytest.mark.django_db

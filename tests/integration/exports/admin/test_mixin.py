@@ -24,8 +24,9 @@ from exports import lifecycle
 from exports.admin import ExportMixin
 from exports.exceptions import InvalidSelection
 from exports.exporters import Column, Exporter, registry
-from exports.models import Export, Status
+from exports.models import Export
 from exports.spec import preview, query
+from exports.status import Status
 from exports.worker import runner
 from exports.worker.progress import Ticker
 from tests.support import exporting as running

@@ -12,7 +12,8 @@ from django.db import transaction
 
 from exports import lifecycle
 from exports.lifecycle.announce import announce
-from exports.models import Export, Part, Status
+from exports.models import Export, Part
+from exports.status import Status
 from tests.services.waybill import HOST
 from tests.support import flights
 from tests.support.signing_in import session_cookie

@@ -14,8 +14,9 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from exports import lifecycle
-from exports.models import Export, Status
+from exports.models import Export
 from exports.serialize import snapshot
+from exports.status import Status
 from notifications.api import tokens
 from tests.support import exporting
 from tests.support.exporting import file_with, make_flights, put, request, run

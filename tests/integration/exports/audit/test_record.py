@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from exports import lifecycle
 from exports.lifecycle import prune, queue
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from exports.worker import runner
 from notifications.api import tokens
 from notifications.models import AuditEntry

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis.errors import UnsatisfiedAssumption
 
 from exports.exceptions import DefinitionError
-from exports.models import Status
+from exports.status import Status
 from tests.integration.exports.differential import models, oracle, product, rendering
 from tests.integration.exports.differential.columns import COLUMNS
 from tests.integration.exports.differential.found import FOUND

@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from exports import lifecycle
 from exports.files import byte_range, download, storage
-from exports.models import Download, Export, Format, Status
+from exports.models import Download, Export, Format
+from exports.status import Status
 from tests.support.at_once import at_once
 from tests.support.exporting import put, use_folders
 

@@ -29,7 +29,8 @@ from exports.exceptions import StorageFailed
 from exports.files import s3 as bucket
 from exports.files import storage as store
 from exports.lifecycle import prune
-from exports.models import Download, Export, Status
+from exports.models import Download, Export
+from exports.status import Status
 from tests.services import s3 as service
 from tests.support.exporting import file_with, left_in, log, make_flights, request, run, start
 

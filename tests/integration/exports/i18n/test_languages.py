@@ -18,7 +18,8 @@ from exports.exceptions import InvalidFilter, LostRace
 from exports.i18n import localize
 from exports.i18n.message import Sentence
 from exports.lifecycle import parts
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from notifications.api import problems
 from notifications.models import Event
 from tests.support.exporting import content, log, lose, make_flights, put, run, start, use_folders

@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 
 from exports import lifecycle
 from exports.lifecycle import limits, queue
-from exports.models import FINAL, Export, Status
+from exports.models import Export
+from exports.status import FINAL, Status
 from tests.support.at_once import at_once
 from tests.support.exporting import events, put
 

@@ -26,7 +26,8 @@ from exports.exceptions import (
     UnknownFormat,
 )
 from exports.lifecycle import queue
-from exports.models import Export, Part, PartStatus, Status, TaskRun
+from exports.models import Export, Part, PartStatus, TaskRun
+from exports.status import Status
 from notifications.models import Event, Stream
 from tests.support import exporting
 from tests.support.exporting import events, make_flights, put, request, retained, start

@@ -13,7 +13,8 @@ from exports import lifecycle
 from exports.exceptions import TooLarge, TooManyExports, TooManyRequests
 from exports.exporters import Exporter
 from exports.lifecycle import limits, queue
-from exports.models import FINAL, Export, Status
+from exports.models import Export
+from exports.status import FINAL, Status
 from tests.support.at_once import at_once
 from tests.support.exporting import put, registered, request
 

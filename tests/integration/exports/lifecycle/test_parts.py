@@ -12,7 +12,8 @@ from django.db import connection, transaction
 from exports import lifecycle
 from exports.exceptions import Fenced, Stopped
 from exports.lifecycle import parts
-from exports.models import Export, Part, PartStatus, Status
+from exports.models import Export, Part, PartStatus
+from exports.status import Status
 from notifications.models import Event, Retained, Stream
 from tests.support.exporting import events, log, put, retained, start
 

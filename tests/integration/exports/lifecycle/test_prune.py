@@ -17,7 +17,8 @@ from django.utils import timezone
 from exports import lifecycle
 from exports.files import storage
 from exports.lifecycle import prune
-from exports.models import MOVES, Download, Export, Part, PartStatus, Status
+from exports.models import Download, Export, Part, PartStatus
+from exports.status import MOVES, Status
 from notifications.models import Event, Retained, Stream
 from notifications.streams import publish
 from notifications.streams.prune import forget

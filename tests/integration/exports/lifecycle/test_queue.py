@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from exports import lifecycle
 from exports.lifecycle import queue
-from exports.models import Export, Status, TaskRun
+from exports.models import Export, TaskRun
+from exports.status import Status
 from tests.support import exporting, flights
 from tests.support.exporting import file_with, log, make_flights, put, request
 from tests.support.waiting import wait_until

@@ -12,8 +12,8 @@ from django.db.models.functions import Cast, Concat
 
 from demo.models import Flight
 from exports.exporters import Column, Exporter
-from exports.models import Status
 from exports.spec import preview, spec
+from exports.status import Status
 from exports.worker import heartbeat
 from tests.support import exporting
 from tests.support.exporting import log, make_flights, registered, run, start

@@ -12,7 +12,8 @@ from django.utils import timezone
 from exports import lifecycle
 from exports.exceptions import LostRace
 from exports.lifecycle import parts, queue
-from exports.models import Export, Part, PartStatus, Status
+from exports.models import Export, Part, PartStatus
+from exports.status import Status
 from tests.support.at_once import at_once
 from tests.support.exporting import events, log, lose, put, request, retained, start
 

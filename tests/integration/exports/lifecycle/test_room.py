@@ -19,8 +19,9 @@ from exports import health, lifecycle
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge, Waits
 from exports.files import disk
 from exports.lifecycle import queue, room
-from exports.models import FINAL, Export, Part, PartStatus, Status
+from exports.models import Export, Part, PartStatus
 from exports.serialize import snapshot
+from exports.status import FINAL, Status
 from exports.worker import runner
 from exports.worker.progress import Ticker
 from tests.support import exporting

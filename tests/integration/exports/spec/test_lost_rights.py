@@ -10,8 +10,9 @@ from django.urls import reverse
 from exports import lifecycle
 from exports.exceptions import NotPermitted
 from exports.files import storage
-from exports.models import Export, Status
+from exports.models import Export
 from exports.spec import rights
+from exports.status import Status
 from exports.worker import heartbeat, runner
 from notifications.api import tokens
 from tests.support import exporting

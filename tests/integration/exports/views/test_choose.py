@@ -26,10 +26,11 @@ from demo.models import Flight
 from exports import lifecycle
 from exports.exporters import Column, Exporter, registry
 from exports.forms.columns import FIELDS
-from exports.models import Export, Preset, Status
+from exports.models import Export, Preset
 from exports.readers import connection as source
 from exports.spec import presets, preview
 from exports.spec import spec as question
+from exports.status import Status
 from tests.support import exporting
 
 pytestmark = pytest.mark.django_db

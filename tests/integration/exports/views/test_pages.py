@@ -12,8 +12,9 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from config.pages import CompressPages
-from exports.models import Export, Status
+from exports.models import Export
 from exports.serialize import queue_position, queue_positions
+from exports.status import Status
 
 pytestmark = pytest.mark.django_db
 ENDED = {"status": Status.FAILED, "error": "The disk is full.", "finished_at": "2013-01-01T00:00Z"}

@@ -18,8 +18,9 @@ from exports import lifecycle
 from exports.access import may_change, visible_to
 from exports.exceptions import UnknownTeam
 from exports.exporters import Exporter
-from exports.models import Export, Status
+from exports.models import Export
 from exports.serialize import snapshot
+from exports.status import Status
 from notifications.streams import current_cursor
 from notifications.streams.access import may_read
 from notifications.streams.backlog import heads

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from exports.models import Export, Stage, Status
+from exports.models import Export
+from exports.status import Stage, Status
 from exports.views.style_guide import SCHEMES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]

@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from exports import lifecycle
 from exports.files import download
-from exports.models import Export, Status
+from exports.models import Export
+from exports.status import Status
 from notifications.streams import current_cursor, publish
 from tests.support import exporting
 

@@ -12,7 +12,8 @@ from django.db import connection
 
 from exports import lifecycle
 from exports.lifecycle import fairness, parts
-from exports.models import Export, Part, Status
+from exports.models import Export, Part
+from exports.status import Status
 from exports.worker import heartbeat, runner
 from exports.worker import helper as helping
 from exports.worker.progress import Ticker

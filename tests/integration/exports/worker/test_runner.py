@@ -19,7 +19,8 @@ from exports import lifecycle
 from exports.exporters import Column, Exporter
 from exports.files import storage
 from exports.lifecycle import parts
-from exports.models import Export, Part, Status
+from exports.models import Export, Part
+from exports.status import Status
 from exports.worker import extract, heartbeat, runner
 from exports.worker.progress import Rate, Ticker
 from notifications.models import Event, Retained, Stream

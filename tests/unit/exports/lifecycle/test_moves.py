@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exports.models import FINAL, HELD, MOVES, Status
+from exports.status import FINAL, HELD, MOVES, Status
 
 DRAWN = {
     "queued": {"running", "paused", "cancelled"},
