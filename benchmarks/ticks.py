@@ -19,8 +19,8 @@ def main(user: int, seconds: float) -> None:
     set_up()
     from django.db import transaction
 
-    from exports.models import Export
-    from exports.serialize import NAMED, snapshot
+    from exports.models import NAMED, Export
+    from exports.serialize import snapshot
     from exports.status import Status
     from notifications.streams import retain
 

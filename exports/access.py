@@ -10,8 +10,7 @@ from django.db.models.fields.json import KT
 
 from exports.exceptions import UnknownTeam
 from exports.i18n.localize import spoken
-from exports.models import Export
-from exports.serialize import NAMED
+from exports.models import NAMED, Export
 from notifications.streams import access
 from notifications.streams.access import teams_of
 

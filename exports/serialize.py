@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
-from exports.models import Export
+from exports.models import NAMED, Export
 from exports.status import Stage, Status
 from notifications.models import Event
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django.contrib.auth.models import User
-
-# What it names of other tables: select_related(*NAMED) spares a query for each.
-NAMED = ("owner", "team")
 
 LAST_EVENTS = 6  # of a stream, among which those lines are; the very last says that it failed
 

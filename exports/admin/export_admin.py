@@ -18,8 +18,7 @@ from exports.admin.change_page import Page
 from exports.admin.health_page import Health
 from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
 from exports.i18n.labels import language
-from exports.models import Export
-from exports.serialize import NAMED
+from exports.models import NAMED, Export
 from notifications.admin import GoesWithOthersAdmin, MachineOwnedAdmin
 from notifications.protocol.frames import MAX_STREAMS
 

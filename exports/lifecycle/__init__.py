@@ -32,8 +32,8 @@ from exports.i18n.message import Sentence
 from exports.lifecycle import limits, parts, queue, refusals, room
 from exports.lifecycle.announce import announce, capped, counted
 from exports.lifecycle.leases import Now, until
-from exports.models import Export, Part, TaskRun
-from exports.serialize import NAMED, reload
+from exports.models import NAMED, Export, Part, TaskRun
+from exports.serialize import reload
 from exports.spec import spec
 from exports.status import FINAL, HELD, MOVES, Stage, Status, Wait
 from notifications.audit.actions import Action

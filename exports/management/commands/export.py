@@ -23,8 +23,8 @@ from exports.management.terminal import arguments, output
 from exports.management.terminal.follow import Gone
 from exports.management.terminal.progress import Bar, Lines
 from exports.management.terminal.watch import Watch
-from exports.models import Export, Format
-from exports.serialize import NAMED, snapshot
+from exports.models import NAMED, Export, Format
+from exports.serialize import snapshot
 from exports.spec import query
 from exports.status import Status
 from exports.worker import runner
