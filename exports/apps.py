@@ -13,12 +13,12 @@ class ExportsConfig(AppConfig):
     def ready(self) -> None:
         from exports import access, notification_types  # noqa: PLC0415 - models are there only now
         from exports.audit import exporter, record  # noqa: PLC0415 - models are there only now
-        from exports.exporters import registry  # noqa: PLC0415 - models are there only now
+        from exports.exporters import checks as exporters_checks  # noqa: PLC0415 - models are there only now
         from exports.spec import context  # noqa: PLC0415 - models are there only now
 
         autodiscover_modules("exporters")
         exporter.register()
-        checks.register(registry.check, "exports")
+        checks.register(exporters_checks.check, "exports")
         checks.register(context.check, "exports")
         access.register()
         notification_types.register()

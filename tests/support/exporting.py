@@ -189,14 +189,14 @@ def put(export: Export, status: Status, **fields: Any) -> Export:
 @contextmanager
 def registered(*classes: type) -> Iterator[None]:
     """Exporters that are there for the block only."""
-    before = dict(registry._exporters)
+    before = dict(registry.EXPORTERS)
     try:
         for cls in classes:
             registry.register(cls)
         yield
     finally:
-        registry._exporters.clear()
-        registry._exporters.update(before)
+        registry.EXPORTERS.clear()
+        registry.EXPORTERS.update(before)
 
 
 def lose(export: Export) -> Export:

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.core.checks import CheckMessage, Error
 
 from exports.exceptions import UnknownExporter
-from exports.exporters import registry
+from exports.exporters import checks, registry
 
 if TYPE_CHECKING:
     from exports.admin.mixin.mixin import ExportMixin
@@ -50,7 +50,7 @@ def _exporter(model_admin: ExportMixin) -> list[CheckMessage]:
                 id="exports.E004",
             )
         ]
-    return registry.too_many_fields(exporter, model_admin.most_ticked, type(model_admin))
+    return checks.too_many_fields(exporter, model_admin.most_ticked, type(model_admin))
 
 
 def _site(model_admin: ExportMixin) -> list[CheckMessage]:

@@ -23,7 +23,7 @@ from demo.models import Airline, Airport, Flight, Plane
 from exports import lifecycle
 from exports.admin import ExportMixin
 from exports.exceptions import InvalidSelection
-from exports.exporters import Column, Exporter, registry
+from exports.exporters import Column, Exporter, checks
 from exports.models import Export
 from exports.spec import preview, query
 from exports.status import Status
@@ -527,7 +527,7 @@ def test_a_mixin_with_the_exporter_of_another_model_is_refused_at_start_up():
 
 def test_a_list_of_which_more_can_be_ticked_than_a_form_may_have_fields_is_warned_of(settings):
     """The page that asks how has a field for each row that is ticked."""
-    own = 2 * len(Flights.columns) + registry.OTHER_FIELDS
+    own = 2 * len(Flights.columns) + checks.OTHER_FIELDS
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = own + 500
 
     assert "exports.W002" not in problems(Flight, exporter="flights", list_max_show_all=500)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from exports.exceptions import DefinitionError, ExportError, RequestError
-from exports.exporters import registry
+from exports.exporters import checks, registry
 from exports.models import Export
 from exports.spec import preview, query, spec
 from tests.integration.exports.differential import models, rendering
@@ -79,7 +79,7 @@ def _checked(example: Example) -> str:
     where = f"{type(exporter).__module__}.{type(exporter).__qualname__}"
     problems = [
         f"{each.msg} {each.hint}"
-        for each in registry.check()
+        for each in checks.check()
         if each.id == "exports.E001" and each.obj == where
     ]
     declared = {name for step in example.declared for name in ANNOTATIONS if name in step}

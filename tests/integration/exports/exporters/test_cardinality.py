@@ -17,7 +17,7 @@ from django.db.models import (
 )
 
 from exports.exceptions import InvalidQueryset, InvalidSelection
-from exports.exporters import Column, registry
+from exports.exporters import Column, checks
 from exports.exporters.joins import number_of_rows
 from exports.spec import changelist, query
 from tests.integration.exports.readers.test_rows import (
@@ -80,7 +80,7 @@ def person(django_user_model):
 
 
 def refused(made):
-    return [problem for problem, _ in registry._problems(made)]
+    return [problem for problem, _ in checks._problems(made)]
 
 
 MANY = {

@@ -149,7 +149,7 @@ def test_user_who_sees_an_export_of_an_exporter_is_told_its_label(guest, page, p
 def test_exporter_that_is_gone_names_no_other(guest, program, monkeypatch):
     export = lifecycle.request(user=guest, exporter="flights")
     lifecycle.cancel(export)
-    monkeypatch.delitem(registry._exporters, "flights")
+    monkeypatch.delitem(registry.EXPORTERS, "flights")
 
     answers = [
         program.get(f"/api/v1/exports/{export.pk}/file"),

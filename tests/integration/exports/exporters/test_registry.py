@@ -14,7 +14,7 @@ from django.db.models.functions import Cast, Concat, RowNumber, Upper
 from demo.filters import FlightFilter
 from demo.models import Airline, Airport, Flight, Plane
 from exports.exceptions import DefinitionError, UnknownExporter
-from exports.exporters import Column, Exporter, registry
+from exports.exporters import Column, Exporter, checks, registry
 from tests.support.exactness_models import Stop
 from tests.support.exporting import registered
 
@@ -40,7 +40,7 @@ def problems(*columns, queryset=None):
     """What the system check says of an exporter with these columns."""
     rows = Flight.objects.all() if queryset is None else queryset
     registry.register(declare(columns=columns, queryset=rows))
-    return [(each.msg, each.hint) for each in registry.check() if "Departures" in each.obj]
+    return [(each.msg, each.hint) for each in checks.check() if "Departures" in each.obj]
 
 
 # -- When it is registered ----------------------------------------------------------
@@ -253,7 +253,7 @@ def test_a_class_that_is_no_exporter_is_refused():
 def test_a_permission_that_no_model_declares_is_warned_of():
     registry.register(declare(permission="demo.export_fligt"))
 
-    [warning] = [each for each in registry.check() if "Departures" in each.obj]
+    [warning] = [each for each in checks.check() if "Departures" in each.obj]
 
     assert warning.id == "exports.W001"
     assert 'permissions = [("export_fligt", "…")]' in warning.hint
@@ -263,11 +263,11 @@ def test_more_columns_than_a_form_may_have_fields_for_are_warned_of(settings):
     columns = [Column(f"n{number}", F("distance")) for number in range(490)]
     registry.register(declare(columns=columns, filterset=FlightFilter))
 
-    [warning] = [each for each in registry.check() if "Departures" in each.obj]
+    [warning] = [each for each in checks.check() if "Departures" in each.obj]
 
     assert warning.id == "exports.W002"
-    needed = 2 * 490 + 2 * len(FlightFilter.base_filters) + registry.OTHER_FIELDS
+    needed = 2 * 490 + 2 * len(FlightFilter.base_filters) + checks.OTHER_FIELDS
     assert warning.hint.startswith(f"Set DATA_UPLOAD_MAX_NUMBER_FIELDS = {needed} ")
     for enough in (needed, None):
         settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = enough
-        assert [each for each in registry.check() if "Departures" in each.obj] == []
+        assert [each for each in checks.check() if "Departures" in each.obj] == []

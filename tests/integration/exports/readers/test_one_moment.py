@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from demo.models import Flight
 from exports import lifecycle
 from exports.exceptions import DefinitionError
-from exports.exporters import Column, Exporter, registry
+from exports.exporters import Column, Exporter, checks, registry
 from exports.models import Consistency
 from exports.readers.connection import Snapshot, Source
 from exports.worker import heartbeat, runner
@@ -149,6 +149,6 @@ def test_a_consistency_that_there_is_not_is_refused():
 
 
 def test_where_the_database_cannot_the_check_says_so(still):
-    problems = [problem.msg for problem in registry.check() if "one moment" in problem.msg]
+    problems = [problem.msg for problem in checks.check() if "one moment" in problem.msg]
 
     assert len(problems) == (0 if connection.vendor == "postgresql" else 1)

@@ -15,7 +15,7 @@ from django.utils.translation import get_language, gettext, gettext_lazy
 from demo.models import Flight
 from exports import lifecycle
 from exports.exceptions import InvalidHeader, NotKept
-from exports.exporters import Column, registry
+from exports.exporters import Column, checks
 from exports.models import Export
 from exports.spec import context, preview, spec
 from tests.support.asking import flights_by, request_of
@@ -223,7 +223,7 @@ def test_headers_that_a_translation_makes_the_same_are_refused(person):
 @pytest.mark.parametrize("header", [7, b"id", ["id"]])
 def test_header_that_is_no_text_is_refused_at_start_up(header):
     with flights_by(None, columns=[Column("id", header=header)]):
-        found = [each for each in registry.check() if each.id == "exports.E001"]
+        found = [each for each in checks.check() if each.id == "exports.E001"]
 
     assert f"has {header!r} for its header" in found[0].msg
 
