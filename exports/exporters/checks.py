@@ -14,13 +14,16 @@ from django.utils.functional import Promise
 
 from exports.exporters.querysets import problems_of
 from exports.exporters.registry import EXPORTERS
-from exports.forms.columns import FIELDS
 from exports.models import Consistency
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exports.exporters.base import Column, Exporter
+
+
+if TYPE_CHECKING:
+    from exports.exporters.base import Exporter
 
 
 # Of a form that asks for an export, besides its columns and filters.
@@ -133,3 +136,7 @@ def _unreadable(exporter: Exporter, column: Column) -> Iterator[tuple[str, str]]
     """Why its SQL cannot be made, or gives other rows. No query is run."""
     for problem in problems_of(exporter.queryset, column):
         yield problem.what.english, problem.remedy.english
+
+
+# How many fields the form has for a column.
+FIELDS = 2

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # Before the name of a column, in the name of the field that has its header.
 HEADER = "header-"
-# How many fields the form has for a column.
-FIELDS = 2
 
 
 @dataclass

@@ -25,7 +25,7 @@ from demo.exporters import Flights
 from demo.models import Flight
 from exports import lifecycle
 from exports.exporters import Column, Exporter, checks
-from exports.forms.columns import FIELDS
+from exports.exporters.checks import FIELDS
 from exports.models import Export, Preset
 from exports.readers import connection as source
 from exports.spec import presets, preview
