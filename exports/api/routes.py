@@ -25,7 +25,8 @@ from exports.http import compressed, over_limit
 from exports.log import read
 from exports.models import Export, Format
 from exports.serialize import snapshot
-from exports.spec import context, options, query
+from exports.spec import context, options
+from exports.spec import filters as spec_filters
 from exports.spec.rights import check_download
 from exports.status import Status
 from notifications.api.problems import Problem, no_cursor, problem
@@ -226,7 +227,7 @@ def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
 def _filters(exporter: Exporter, request: HttpRequest) -> list[str]:
     """The names of its filters; none if its FilterSet cannot be made, which hides no other."""
     try:
-        return sorted(query.filter_names(exporter, request))
+        return sorted(spec_filters.filter_names(exporter, request))
     # Whatever the project's code raises there.
     except Exception:
         logger.exception("The FilterSet of the exporter %s cannot be made.", exporter.name)

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
 
-from exports.exceptions import DefinitionError, UnknownExporter
+from exports.exceptions import (
+    DefinitionError,
+    NotPermitted,
+    UnknownExporter,
+)
 from exports.exporters.base import Exporter
 from exports.exporters.joins import repeating_relation
 from exports.i18n.localize import spoken
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from django.contrib.auth.models import AnonymousUser, User
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.contrib.auth.models import User
+
 
 E = TypeVar("E", bound=type[Exporter])
 
@@ -116,3 +127,37 @@ def available(user: User | AnonymousUser) -> list[Exporter]:
     """What `user` may run, by label."""
     allowed = [exporter for exporter in EXPORTERS.values() if may_run(exporter, user)]
     return sorted(allowed, key=lambda exporter: str(exporter.label))
+
+
+def offered(user: User, name: str) -> Exporter:
+    """Return the exporter `name`, which a request names. Raise UnknownExporter.
+
+    The error is the same for an exporter that `user` may not run and for one that does not
+    exist. It lists the exporters that `user` may run.
+    """
+    known = {exporter.name: exporter for exporter in available(user)}
+    if name not in known:
+        raise unknown(name, known)
+    return known[name]
+
+
+def permitted(user: User, name: str) -> Exporter:
+    """Return the exporter `name` of an existing export, which the reader of the error may see.
+
+    Raise NotPermitted, with the exporter's label, if `user` may not run it, and UnknownExporter
+    if it does not exist any more.
+    """
+    try:
+        exporter = get(name)
+    except UnknownExporter:
+        raise UnknownExporter(
+            spoken('The exporter "%(name)s" is not offered any more.', name=name)
+        ) from None
+    if not may_run(exporter, user):
+        raise NotPermitted(
+            spoken(
+                'You may not export "%(name)s". An administrator can give you the permission.',
+                name=exporter.label,
+            )
+        )
+    return exporter

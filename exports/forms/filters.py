@@ -21,6 +21,7 @@ from django_filters.fields import (
 from django_filters.widgets import RangeWidget
 
 from exports.exceptions import InvalidQueryset
+from exports.spec import filters as spec_filters
 from exports.spec import query
 from notifications.http import user_of
 
@@ -105,10 +106,10 @@ def _made(exporter: Exporter, data: QueryDict, request: HttpRequest) -> FilterSe
     """
     try:
         scoped = query.scoped(exporter, user_of(request))
-        return query.made_filterset(exporter, data, scoped, request, PREFIX)
+        return spec_filters.made_filterset(exporter, data, scoped, request, PREFIX)
     except InvalidQueryset:
         none = exporter.queryset.none()
-        return query.made_filterset(exporter, data, none, request, PREFIX)
+        return spec_filters.made_filterset(exporter, data, none, request, PREFIX)
 
 
 def _name_its_inputs(field: forms.Field) -> None:

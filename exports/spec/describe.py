@@ -14,6 +14,7 @@ from django_filters.widgets import LookupChoiceWidget, RangeWidget
 from exports.forms.filters import MOMENTS
 from exports.i18n.message import shortened
 from exports.spec import context, query
+from exports.spec import filters as spec_filters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ def filters(
     if exporter.filterset is None or not chosen:
         return []
     with context.restored(owner, stored) as request, context.in_zone(stored):
-        made = query.filterset(exporter, query.scoped(exporter, owner), chosen, request)
+        made = spec_filters.filterset(exporter, query.scoped(exporter, owner), chosen, request)
         # By filter: the form of a FilterSet may have fields besides.
         phrases = [
             _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exports.exceptions import NotPermitted, RequestError
+from exports.exporters import registry
 from exports.i18n.localize import spoken
 from exports.models import Export
-from exports.spec import changelist, query
+from exports.spec import changelist
 from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def check_owner(export_id: Any) -> None:
     if export is None:
         return  # The worker notices by itself that the export is gone.
     owner, team = export.owner, export.team
-    query.permitted(owner, export.exporter)
+    registry.permitted(owner, export.exporter)
     if team is not None and not teams_of(owner).filter(pk=team.pk).exists():
         raise NotPermitted(
             spoken(
@@ -45,14 +46,14 @@ def check_download(user: User, export: Export) -> None:
     The owner of an export of an admin list must still be allowed to see that list. Members of
     the team that it is shared with need the exporter's permission alone.
     """
-    query.permitted(user, export.exporter)
+    registry.permitted(user, export.exporter)
     if export.owner_id == user.pk:
         _check_list(user, export)
 
 
 def may_run(user: User, exporter: str) -> bool:
     try:
-        query.permitted(user, exporter)
+        registry.permitted(user, exporter)
     except (NotPermitted, RequestError):
         return False
     return True

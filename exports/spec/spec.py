@@ -121,7 +121,7 @@ def checked(
     text, as each reads it in their language. The size of the request is checked before anything
     else of it. Raises RequestError, which names the field that is wrong, or NotPermitted.
     """
-    found = query.offered(user, exporter)
+    found = registry.offered(user, exporter)
     if format not in Format.values:
         raise UnknownFormat(
             spoken(
@@ -163,7 +163,7 @@ def checked(
 
 def again(export: Export) -> Question:
     """The question of `export`, checked as if its owner asked it now. Raises as `checked`."""
-    query.permitted(export.owner, export.exporter)  # It names what whoever repeats it sees.
+    registry.permitted(export.owner, export.exporter)  # It names what whoever repeats it sees.
     asked = checked(
         export.owner,
         exporter=export.exporter,

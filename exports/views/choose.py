@@ -21,10 +21,11 @@ from django.views.decorators.http import require_POST
 
 from exports import lifecycle
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
+from exports.exporters import registry
 from exports.forms.choice import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.lifecycle import refusals
-from exports.spec import context, describe, presets, preview, query, spec
+from exports.spec import context, describe, presets, preview, spec
 from notifications.http import SeeOther, user_of
 from notifications.streams.access import teams_of
 
@@ -116,7 +117,7 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
 def _looked(user: User, form: ChoiceForm) -> dict[str, Any]:
     with refusals.counted(user, is_preview=True):
         asked = spec.checked(user, **form.asked)
-    exporter = query.offered(asked.owner, asked.exporter)
+    exporter = registry.offered(asked.owner, asked.exporter)
     return {
         "preview": preview.look(asked),
         "what": exporter.queryset.model._meta,
@@ -147,7 +148,7 @@ def _page(
 
 def _permitted(request: HttpRequest, name: str) -> Exporter:
     try:
-        return query.offered(user_of(request), name)
+        return registry.offered(user_of(request), name)
     except RequestError as error:
         raise Http404(str(error)) from error
 

@@ -25,7 +25,6 @@ from exports.management.terminal.progress import Bar, Lines
 from exports.management.terminal.watch import Watch
 from exports.models import NAMED, Export, Format
 from exports.serialize import snapshot
-from exports.spec import query
 from exports.status import Status
 from exports.worker import runner
 from notifications.http import with_script_prefix
@@ -215,7 +214,7 @@ class Command(BaseCommand):
         user = arguments.user(options["user"])
         # Who operates the site may know which exporters there are, and what the user lacks.
         registry.get(options["exporter"])
-        query.permitted(user, options["exporter"])
+        registry.permitted(user, options["exporter"])
         return {"user": user, **said}
 
     # -- What becomes of it --------------------------------------------------------------

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from demo.exporters import mph
 from exports.exporters import checks, registry
-from exports.spec import query
+from exports.spec import filters
 
 FLIGHTS = """
     id date time_hour carrier_id carrier__name flight tailnum origin_id origin__name dest_code
@@ -43,7 +43,7 @@ def test_every_column_of_the_demo_resolves():
 
 
 def test_filters_have_the_names_that_the_readers_of_the_api_use():
-    assert set(query.filter_names(registry.get("flights"), HttpRequest())) == {
+    assert set(filters.filter_names(registry.get("flights"), HttpRequest())) == {
         *("carrier", "flight", "tailnum", "origin", "dest", "month", "date_after", "date_before"),
         *("time_hour_after", "time_hour_before"),
         *("dep_delay_min", "dep_delay_max", "arr_delay_min", "arr_delay_max"),

@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from demo.accounts import ACCOUNTS
 from exports import health
 from exports.exporters import registry
-from exports.spec import query
+from exports.spec import filters
 from exports.status import Status
 from notifications.protocol import frames as protocol
 
@@ -116,7 +116,7 @@ def exports_documented() -> list[tuple[str, str]]:
 def test_documented_export_names_filters_that_exist(exporter: str, options: str) -> None:
     named = set(re.findall(r"--filter (\w+)=", options))
 
-    assert named <= set(query.filter_names(registry.get(exporter), HttpRequest()))
+    assert named <= set(filters.filter_names(registry.get(exporter), HttpRequest()))
 
 
 @pytest.mark.parametrize("part", [check.name for check in health.CHECKS])

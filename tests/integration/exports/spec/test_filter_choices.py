@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from demo.models import Airline, Airport, Flight
 from exports import lifecycle
 from exports.exceptions import InvalidFilter
+from exports.exporters import registry
 from exports.forms.filters import FilterFields
-from exports.spec import describe, query, spec
+from exports.spec import describe, filters, query, spec
 from tests.support.asking import flights_by, keys, request_of
 from tests.support.exporting import make_flights
 
@@ -85,7 +86,7 @@ class Touching(Every):
 
 def offered(person):
     """What the page offers, by filter."""
-    fields = FilterFields(query.permitted(person, "narrowed"), {}, request_of(person))
+    fields = FilterFields(registry.permitted(person, "narrowed"), {}, request_of(person))
     return {
         field.name: sorted(str(value) for value, _ in field.field.choices if value)
         for field in fields
@@ -156,7 +157,7 @@ def test_hidden_choice_is_refused_as_one_that_does_not_exist(person, name, hidde
 
         assert set(keys(found)) <= {1, 2, 3, 4, 5}
         assert keys(found)
-        assert describe.filters(query.permitted(person, "narrowed"), person, {name: seen}, {})
+        assert describe.filters(registry.permitted(person, "narrowed"), person, {name: seen}, {})
     assert said[hidden] == said[missing]
 
 
@@ -171,7 +172,7 @@ def test_choices_without_a_scope_are_those_of_the_filterset(person):
 
 def test_names_of_filters_cost_no_query(person):
     with flights_by(Every, get_queryset=own), CaptureQueriesContext(connection) as asked:
-        names = query.filter_names(query.permitted(person, "narrowed"), request_of(person))
+        names = filters.filter_names(registry.permitted(person, "narrowed"), request_of(person))
 
     assert {"carrier", "number"} <= set(names)
     assert [each["sql"] for each in asked if "demo_" in each["sql"]] == []

@@ -1,0 +1,198 @@
+"""The filters of a request: which names and values a FilterSet takes, and what it refuses."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.http import QueryDict
+from django.utils import translation
+
+from exports.exceptions import (
+    InvalidFilter,
+)
+from exports.exporters.querysets import (
+    has_own_scope,
+)
+from exports.i18n.localize import complaint, spoken, together
+from exports.spec import filter_choices, sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from django import forms
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django_filters import FilterSet
+
+    from exports.exporters import Exporter
+    from exports.i18n.message import Sentence
+
+
+MAX_DIGITS = 400  # More than a double has: no column that a filter compares is larger.
+
+
+def filter_names(exporter: Exporter, request: HttpRequest) -> list[str]:
+    """The names that `filters` may have: those of the query string of its FilterSet."""
+    if exporter.filterset is None:
+        return []
+    return list(_parameters(made_filterset(exporter, None, exporter.queryset.none(), request)))
+
+
+def made_filterset(
+    exporter: Exporter,
+    data: QueryDict | None,
+    scoped: QuerySet[Any],
+    request: HttpRequest,
+    prefix: str | None = None,
+) -> FilterSet:
+    """Return the exporter's FilterSet, not yet validated, with choices from `scoped` only."""
+    assert exporter.filterset is not None
+    made = exporter.filterset(data, queryset=scoped, prefix=prefix, request=request)
+    filter_choices.limit(made, scoped, has_scope=has_own_scope(exporter))
+    return made
+
+
+def filterset(
+    exporter: Exporter,
+    queryset: QuerySet[Any],
+    filters: Mapping[str, Any],
+    request: HttpRequest,
+) -> FilterSet:
+    """The exporter's FilterSet of `filters`, which are valid. Raises InvalidFilter.
+
+    `queryset` has the rows that the user may see.
+    """
+    if exporter.filterset is None:
+        raise InvalidFilter(spoken('"%(exporter)s" has no filters.', exporter=exporter.name))
+    data = _form_data(filters)
+    made = made_filterset(exporter, data, queryset, request)
+    _check_names(exporter, filters, data, _parameters(made))
+    # A date means the same whoever asks, in whatever language, and when a worker asks again.
+    with translation.override("en"):
+        valid = made.is_valid()
+    if not valid:
+        found = made.errors.as_data().items()
+        raise refusal(made, {name: together(map(complaint, each)) for name, each in found})
+    for name, value in made.form.cleaned_data.items():
+        for each in _values(value):
+            if problem := _out_of_range(each):
+                raise refusal(made, {name: problem})
+    return made
+
+
+def _check_names(
+    exporter: Exporter, filters: Mapping[str, Any], data: QueryDict, known: Mapping[str, bool]
+) -> None:
+    """Raise InvalidFilter for an unknown name, and for several values where one is allowed."""
+    if unknown := filters.keys() - known.keys():
+        raise InvalidFilter(
+            spoken(
+                '"%(exporter)s" has no filter "%(name)s". It has: %(known)s.',
+                exporter=exporter.name,
+                name=min(unknown),
+                known=", ".join(sorted(known)),
+            )
+        )
+    for name in sorted(filters):
+        if len(data.getlist(name)) > 1 and not known[name]:
+            raise InvalidFilter(spoken('The filter "%(name)s" takes one value.', name=name))
+
+
+def refusal(made: FilterSet, problems: Mapping[str, Sentence]) -> InvalidFilter:
+    """What is wrong with its filters: by name for who sends names, by label for who reads."""
+    by_label = (
+        # What is wrong with all of them together has no field.
+        f"{made.form[name].label}: {problem}" if name in made.form.fields else problem
+        for name, problem in problems.items()
+    )
+    return InvalidFilter(
+        together(_not_valid(name, problem) for name, problem in problems.items()),
+        in_words=" ".join(by_label),
+        problems=problems,
+    )
+
+
+def _not_valid(name: str, problem: Sentence) -> Sentence:
+    return spoken('The filter "%(name)s" is not valid: %(problem)s', name=name, problem=problem)
+
+
+def _values(value: Any) -> Iterator[Any]:
+    """Yield the single values of a filter: a range has two, a list several."""
+    if isinstance(value, slice):
+        yield from (value.start, value.stop)
+    elif isinstance(value, list | tuple):
+        yield from value
+    else:
+        yield value
+
+
+def _out_of_range(value: Any) -> Sentence | None:
+    """Return why no database can compare a column with `value`; None if it can."""
+    # 1e300000 is short, and as an integer it would keep the whole process busy for seconds.
+    if isinstance(value, Decimal) and value.adjusted() > MAX_DIGITS:
+        return spoken("the number is too large.")
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        try:
+            value.astimezone(datetime.UTC)
+        except OverflowError:
+            return spoken("the date is out of range.")
+    return None
+
+
+def _form_data(filters: Mapping[str, Any]) -> QueryDict:
+    """`filters` as a query string would have them. None, as the empty text, filters nothing."""
+    data = QueryDict(mutable=True)
+    for name, value in filters.items():
+        values = value if isinstance(value, list) else [value]
+        if texts := [_text(name, each) for each in values if each is not None]:
+            _check_number_of_values(name, texts)
+            data.setlist(name, texts)
+    return data
+
+
+def _check_number_of_values(name: str, texts: Sequence[str]) -> None:
+    # A text may be a list as well. No filter of a single value takes a thousand commas.
+    number = max(len(texts), *(text.count(",") + 1 for text in texts))
+    if number > sizes.MAX_VALUES:
+        raise InvalidFilter(
+            _not_valid(
+                name,
+                spoken(
+                    "it has %(number)s values, and may have %(allowed)s at most.",
+                    number=number,
+                    allowed=sizes.MAX_VALUES,
+                ),
+            )
+        )
+
+
+def _text(name: str, value: Any) -> str:
+    # Python reads NaN and 1e999 in JSON, and no JSON of a database can store what they are.
+    is_no_number = isinstance(value, float) and not math.isfinite(value)
+    if is_no_number or isinstance(value, dict | list | tuple):
+        raise InvalidFilter(_not_valid(name, spoken("give it a text or a number.")))
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if not text.isascii() and text != text.encode(errors="replace").decode():
+        # Half of a surrogate pair, which JSON can spell and no database compares.
+        raise InvalidFilter(_not_valid(name, spoken("it has a broken character.")))
+    return text
+
+
+def _parameters(filterset: FilterSet) -> dict[str, bool]:
+    """The names that a query string may use, and whether each may have several values.
+
+    A range has two names for one filter.
+    """
+    found: dict[str, bool] = {}
+    for name, field in filterset.form.fields.items():
+        has_several = getattr(field.widget, "allow_multiple_selected", False)
+        found |= dict.fromkeys(parameters_of(name, field), has_several)
+    return found
+
+
+def parameters_of(name: str, field: forms.Field) -> list[str]:
+    suffixes = getattr(field.widget, "suffixes", [None])
+    return [f"{name}_{suffix}" if suffix else name for suffix in suffixes]
