@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.http import QueryDict
 from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext as _
@@ -23,11 +22,13 @@ from django_filters.widgets import RangeWidget
 from exports.exceptions import InvalidQueryset
 from exports.spec import filters as spec_filters
 from exports.spec import query
+from exports.spec.filters import MOMENTS
 from notifications.http import user_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from django import forms
     from django.forms.boundfield import BoundField
     from django.http import HttpRequest
     from django_filters import FilterSet
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from exports.exporters import Exporter
 
 PREFIX = "filter"
-# Without an offset, what is entered there is read in the time zone of the request.
-MOMENTS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)
 
 
 class FilterFields:

@@ -11,10 +11,10 @@ from django.utils.timezone import get_current_timezone_name, is_naive
 from django.utils.translation import gettext as _
 from django_filters.widgets import LookupChoiceWidget, RangeWidget
 
-from exports.forms.filters import MOMENTS
 from exports.i18n.message import shortened
 from exports.spec import context, query
 from exports.spec import filters as spec_filters
+from exports.spec.filters import MOMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

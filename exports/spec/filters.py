@@ -7,8 +7,13 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.http import QueryDict
 from django.utils import translation
+from django_filters.fields import (
+    DateTimeRangeField,
+    IsoDateTimeRangeField,
+)
 
 from exports.exceptions import (
     InvalidFilter,
@@ -22,13 +27,21 @@ from exports.spec import filter_choices, sizes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from django import forms
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django_filters import FilterSet
 
     from exports.exporters import Exporter
     from exports.i18n.message import Sentence
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from django.http import HttpRequest
+    from django_filters import FilterSet
+
+    from exports.exporters import Exporter
 
 
 MAX_DIGITS = 400  # More than a double has: no column that a filter compares is larger.
@@ -196,3 +209,7 @@ def _parameters(filterset: FilterSet) -> dict[str, bool]:
 def parameters_of(name: str, field: forms.Field) -> list[str]:
     suffixes = getattr(field.widget, "suffixes", [None])
     return [f"{name}_{suffix}" if suffix else name for suffix in suffixes]
+
+
+# Without an offset, what is entered there is read in the time zone of the request.
+MOMENTS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)
