@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 from django.db.models.fields.json import KT
 
-from exports.exceptions import UnknownTeam
-from exports.i18n.localize import spoken
 from exports.models import NAMED, Export
 from notifications.streams import access
 from notifications.streams.access import teams_of
@@ -48,26 +46,6 @@ def listed(exports: QuerySet[Export]) -> QuerySet[Export]:
 def may_change(user: User, export: Export) -> bool:
     """Whether `user` may pause, resume and cancel `export`: to see it is not enough."""
     return export.owner_id == user.pk or user.has_perm("exports.change_export")
-
-
-def chosen_team(user: User, chosen: int | str | None) -> Group | None:
-    """The team of `user` that was `chosen` to share with; None for nobody.
-
-    Raises UnknownTeam. It says the same of a team of others as of one that is not there.
-    """
-    if chosen is None or chosen == "":
-        return None
-    teams = {str(team.pk): team for team in teams_of(user)}
-    if str(chosen) not in teams:
-        yours = ", ".join(f"{pk} ({team.name})" for pk, team in teams.items()) or spoken("none")
-        raise UnknownTeam(
-            spoken(
-                "You are in no team %(chosen)s. You are in: %(yours)s.",
-                chosen=str(chosen),
-                yours=yours,
-            )
-        )
-    return teams[str(chosen)]
 
 
 def register() -> None:

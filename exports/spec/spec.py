@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.functional import Promise
 
-from exports.access import chosen_team
-from exports.exceptions import UnknownFormat
+from exports.exceptions import UnknownFormat, UnknownTeam
 from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
 from exports.i18n.labels import in_each_language, shortened
 from exports.i18n.localize import spoken
-from exports.models import Format
+from exports.models import Export, Format
 from exports.spec import options as format_options
 from exports.spec import query, sizes
 from exports.spec.context import LANGUAGE, activated, with_language
+from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
     from exports.models import Export
+
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import Group, User
 
 
 @dataclass(frozen=True)
@@ -177,3 +181,23 @@ def again(export: Export) -> Question:
     # Whose the label is, the fingerprint knows: it may be ours in another language.
     unnamed = replace(asked, is_named=False, labels=export.labels or asked.labels)
     return unnamed if unnamed.fingerprint == export.fingerprint else asked
+
+
+def chosen_team(user: User, chosen: int | str | None) -> Group | None:
+    """The team of `user` that was `chosen` to share with; None for nobody.
+
+    Raises UnknownTeam. It says the same of a team of others as of one that is not there.
+    """
+    if chosen is None or chosen == "":
+        return None
+    teams = {str(team.pk): team for team in teams_of(user)}
+    if str(chosen) not in teams:
+        yours = ", ".join(f"{pk} ({team.name})" for pk, team in teams.items()) or spoken("none")
+        raise UnknownTeam(
+            spoken(
+                "You are in no team %(chosen)s. You are in: %(yours)s.",
+                chosen=str(chosen),
+                yours=yours,
+            )
+        )
+    return teams[str(chosen)]
