@@ -30,8 +30,9 @@ from exports.exceptions import (
 from exports.i18n.localize import recalled, written
 from exports.i18n.message import Sentence
 from exports.lifecycle import limits, parts, queue, refusals, room
-from exports.lifecycle.announce import announce, capped, counted
+from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now, until
+from exports.log.append import capped, counted
 from exports.models import NAMED, Export, Part, TaskRun
 from exports.serialize import reload
 from exports.spec import spec

@@ -13,8 +13,9 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Greatest
 
 from exports.exceptions import Fenced, LostRace, Stopped
-from exports.lifecycle.announce import announce, append_lines, capped, counted
+from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now, until
+from exports.log.append import append_lines, capped, counted
 from exports.models import Export, Part, PartStatus
 from exports.serialize import reload
 from exports.status import HELD, Stage, Status

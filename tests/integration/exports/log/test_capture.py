@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from demo.models import Flight
 from exports import lifecycle
 from exports.exporters import Column, Exporter
-from exports.lifecycle.announce import announce, capped
+from exports.lifecycle.announce import announce
 from exports.log import capture
+from exports.log.append import capped
 from tests.support.exporting import (
     WORKER,
     events,
