@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
 from exports.models import NAMED, Export
 from exports.status import Stage, Status
-from notifications.models import Event
 
 if TYPE_CHECKING:
     import uuid
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django.contrib.auth.models import User
-
-LAST_EVENTS = 6  # of a stream, among which those lines are; the very last says that it failed
 
 
 def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -> dict[str, Any]:
@@ -111,18 +108,6 @@ def queue_positions(exports: Iterable[Export]) -> dict[uuid.UUID, int]:
     )
     placed = Export.objects.filter(pk__in=waiting).annotate(place=Coalesce(Subquery(ahead), 0) + 1)
     return dict(placed.values_list("pk", "place"))
-
-
-def last_lines(exports: Iterable[Export]) -> dict[str, list[str]]:
-    """The last lines that those that failed have logged, by stream, in one query."""
-    failed = [export.stream for export in exports if export.status == Status.FAILED]
-    found: dict[str, list[str]] = {name: [] for name in failed}
-    if failed:
-        late = {"stream__name__in": failed, "offset__gt": F("stream__head") - LAST_EVENTS}
-        events = Event.objects.filter(type="log", **late).order_by("offset")
-        for name, message in events.values_list("stream__name", "data__message"):
-            found[name].append(message)
-    return found
 
 
 def reload(export: Export) -> None:

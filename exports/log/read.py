@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import F
 from django.http import HttpResponse, StreamingHttpResponse
 
 from exports.files.names import attachment
 from exports.log import text
+from exports.models import Export
+from exports.status import Status
 from notifications.delivery.db_threads import in_database
 from notifications.http import never_compressed
 from notifications.models import Event
@@ -23,6 +26,11 @@ if TYPE_CHECKING:
 
     from exports.models import Export
     from notifications.streams.cursor import Cursor
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 TYPE = "log"
 TEXT = "text/plain"
@@ -81,3 +89,18 @@ async def _text(export: Export) -> AsyncIterator[str]:
 
 def _entry(at: str, line: dict[str, Any]) -> str:
     return text.entry(datetime.fromisoformat(at), line)
+
+
+LAST_EVENTS = 6  # of a stream, among which those lines are; the very last says that it failed
+
+
+def last_lines(exports: Iterable[Export]) -> dict[str, list[str]]:
+    """The last lines that those that failed have logged, by stream, in one query."""
+    failed = [export.stream for export in exports if export.status == Status.FAILED]
+    found: dict[str, list[str]] = {name: [] for name in failed}
+    if failed:
+        late = {"stream__name__in": failed, "offset__gt": F("stream__head") - LAST_EVENTS}
+        events = Event.objects.filter(type="log", **late).order_by("offset")
+        for name, message in events.values_list("stream__name", "data__message"):
+            found[name].append(message)
+    return found

@@ -20,7 +20,8 @@ from exports.exporters import registry
 from exports.i18n import localize
 from exports.i18n.message import shortened
 from exports.log import text as logtext
-from exports.serialize import last_lines, snapshot
+from exports.log.read import last_lines
+from exports.serialize import snapshot
 from exports.spec import describe
 from exports.spec.rights import may_download
 from exports.status import HELD, Status

@@ -30,7 +30,8 @@ from exports.files.download import NoFile, file_response
 from exports.forms.choice import StartForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.log import read
-from exports.serialize import last_lines, queue_positions, reload
+from exports.log.read import last_lines
+from exports.serialize import queue_positions, reload
 from exports.spec import context, presets
 from exports.spec.rights import check_download
 from exports.status import FINAL
