@@ -50,11 +50,11 @@ def waybill(file_format: str = "csv", *, python: bool = False, **options: Any) -
 
     Here one process requests and runs it. What a worker waits for a message is not in it.
     """
-    from exports import lifecycle
+    from exports.lifecycle import attempts
     from exports.worker import runner
 
     export = _request(file_format, python=python, options=options)
-    runner.run(lifecycle.claim(export.pk, worker="bench"))
+    runner.run(attempts.claim(export.pk, worker="bench"))
     return Run(_done(export), _seconds(export))
 
 

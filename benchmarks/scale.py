@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> None:
 
 def report_rows(workers: int, seconds: float) -> list[Row]:
     """So many workers hold an export each, and report as often as they do."""
-    from exports import lifecycle
+    from exports.lifecycle import rescue
 
     say(f"{workers} workers report for {seconds:g} s")
     exports = [running(f"owner-{number}", parts=10) for number in range(workers)]
@@ -83,11 +83,11 @@ def report_rows(workers: int, seconds: float) -> list[Row]:
     shared = reports(same, seconds)
     expire(same, ahead=True)
     expire(exports, ahead=True)
-    idle, _ = timed(lifecycle.rescue)
+    idle, _ = timed(rescue.rescue)
     # All of them are lost at once.
     expire(exports)
     say(f"{workers} workers are lost")
-    rescued, done = timed(lifecycle.rescue)
+    rescued, done = timed(rescue.rescue)
     assert done["rescued"] == workers, done
     return [
         ("statements of one report", str(statements)),
@@ -159,7 +159,7 @@ def queue_rows(count: int) -> list[Row]:
     from django.utils import timezone
 
     from exports import lifecycle
-    from exports.lifecycle import fairness, queue
+    from exports.lifecycle import attempts, fairness, queue, rescue
     from exports.models import Export
     from exports.serialize import queue_position
     from exports.status import Status
@@ -195,10 +195,10 @@ def queue_rows(count: int) -> list[Row]:
     waits = [timed(fairness.somebody_waits)[0] for _ in range(20)]
     gives_way = [timed(fairness.more_wait_than_helpers_make_room_for)[0] for _ in range(20)]
     claimed = list(waiting[:50])
-    claims = [timed(partial(lifecycle.claim, each.pk, worker="one"))[0] for each in claimed]
+    claims = [timed(partial(attempts.claim, each.pk, worker="one"))[0] for each in claimed]
     expire(claimed, ahead=True)
-    forgotten, done = timed(lifecycle.rescue)
-    again, twice = timed(lifecycle.rescue)
+    forgotten, done = timed(rescue.rescue)
+    again, twice = timed(rescue.rescue)
     return [
         (f"a request, {count:,} wait", spread(request)),
         ("the position of the last", spread(position)),
@@ -239,12 +239,12 @@ def user(name: str) -> Any:
 
 def running(owner: str, *, parts: int) -> Export:
     """An export that a worker holds, planned in so many parts."""
-    from exports import lifecycle
+    from exports.lifecycle import attempts
     from exports.lifecycle import parts as planned
     from exports.models import Export, Part
 
     export = Export.objects.create(owner=user(owner), exporter="flights", label="Flights")
-    export = lifecycle.claim(export.pk, worker="bench")
+    export = attempts.claim(export.pk, worker="bench")
     new = [
         Part(export=export, number=number, upto_key=str(number), rows=100_000)
         for number in range(1, parts + 1)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from celery import shared_task
 from celery.signals import beat_init
 
-from exports import lifecycle
 from exports.conf import conf
 from exports.exceptions import LostRace
-from exports.lifecycle import prune, queue
+from exports.lifecycle import attempts, prune, queue, queue_positions, rescue
 from exports.worker import helper, runner
 from notifications.audit import prune as audit
 from notifications.inbox import token_warnings
@@ -28,7 +27,7 @@ def run(task: Task[Any, Any], export_id: str) -> str:
     if (key := _key(export_id)) is None:
         return "That is no id of an export."
     try:
-        export = lifecycle.claim(
+        export = attempts.claim(
             key,
             worker=task.request.hostname or "",
             task_id=task.request.id or "",
@@ -64,8 +63,8 @@ def rescue_by_the_clock(**_: object) -> None:
 
 
 def _round() -> None:
-    lifecycle.rescue()
-    lifecycle.tell_positions()
+    rescue.rescue()
+    queue_positions.tell_positions()
 
 
 @beat_init.connect

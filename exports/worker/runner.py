@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports import lifecycle
 from exports.conf import conf
 from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, NotPermitted, Stopped
 from exports.files import storage
 from exports.i18n import localize
 from exports.i18n.message import Sentence
-from exports.lifecycle import fairness, limits, parts, queue, room
+from exports.lifecycle import attempts, fairness, limits, parts, queue, room
 from exports.lifecycle.leases import Now
 from exports.log import capture
 from exports.models import Consistency, Export, Part
@@ -97,18 +96,18 @@ def _work(
     except Fenced:
         raise
     except Stopped:
-        lifecycle.settle(export, lines=log.take())
+        attempts.settle(export, lines=log.take())
     except _HandOver as reason:
         logger.info("%s", reason)
-        lifecycle.hand_over(export, keeper.parts, lines=log.take())
+        attempts.hand_over(export, keeper.parts, lines=log.take())
     except NoRoom as error:
         logger.warning("%s. The export goes on by itself when there is room.", error)
-        lifecycle.hand_over(export, keeper.parts, lines=log.take(), waits_for=Wait.SPACE)
+        attempts.hand_over(export, keeper.parts, lines=log.take(), waits_for=Wait.SPACE)
     # Whatever an exporter or a storage raises: the export fails, the worker lives.
     except Exception as error:
         if not is_curable(error):
             logger.exception("The export failed.")
-            end = lifecycle.stop if isinstance(error, NotPermitted) else lifecycle.fail
+            end = attempts.stop if isinstance(error, NotPermitted) else attempts.fail
             end(export, _reason(error), lines=log.take())
             return
         logger.exception("The database refused. Another attempt follows when the lease runs out.")
@@ -281,7 +280,7 @@ class _Run:
         logger.info("%s rows, %s bytes. This attempt took %.1f s.", rows, size, took)
         with storage.deleted_on_error(file["file"]):
             rights.check_owner(export.pk)
-            lifecycle.succeed(export, lines=self._log.take(), **counted, **file)
+            attempts.succeed(export, lines=self._log.take(), **counted, **file)
         if export.status == Status.SUCCEEDED:
             for part in done:
                 storage.delete(part.file)

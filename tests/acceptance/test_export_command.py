@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.contrib.auth.models import User
 
-from exports import lifecycle
+from exports.lifecycle import rescue
 from exports.models import Export, PartStatus
 from exports.status import Status
 from tests.support import flights
@@ -164,7 +164,7 @@ def test_killed_it_leaves_its_parts_and_a_worker_goes_on_after_a_rescue(
     assert command.wait() == -signal.SIGKILL
     left = the_export()
     assert left.status == Status.RUNNING
-    wait_until(lambda: lifecycle.rescue()["rescued"], timeout=30, what="its lease has run out")
+    wait_until(lambda: rescue.rescue()["rescued"], timeout=30, what="its lease has run out")
     finished_by_a_worker(start_worker, done_parts(left))
     assert any(
         f"Worker {left.worker}, attempt 1, has not been heard of" in line for line in log(left)

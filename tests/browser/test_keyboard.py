@@ -11,6 +11,7 @@ from django.db.models import F
 from playwright.sync_api import expect
 
 from exports import lifecycle
+from exports.lifecycle import attempts
 from exports.lifecycle.announce import announce
 from exports.models import Export
 from exports.serialize import reload
@@ -106,7 +107,7 @@ def test_what_happens_is_announced_and_the_focus_stays_where_it_was(page: Page, 
     expect(announcer).to_have_attribute("role", "status")
     card.get_by_role("button", name="Cancel").focus()
 
-    export = elsewhere(lifecycle.claim, export.pk, worker="a test")
+    export = elsewhere(attempts.claim, export.pk, worker="a test")
     expect(announcer).to_have_text("Flights has started.")
     expect(card.get_by_role("button", name="Cancel")).to_be_focused()
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from exports import lifecycle
+from exports.lifecycle import attempts
 from notifications.inbox import inbox
 from notifications.streams import publish, push
 from tests.support.elsewhere import elsewhere
@@ -233,8 +234,8 @@ def test_the_tab_shows_how_far_it_is_and_what_has_ended_while_nobody_looked(
     page.evaluate("url => Object.assign(new Image(), { src: url }).decode()", ring)
 
     look(page, away=True)
-    export = elsewhere(lifecycle.claim, asked.pk, worker="tests")
-    elsewhere(lifecycle.fail, export, "The disk is full.")
+    export = elsewhere(attempts.claim, asked.pk, worker="tests")
+    elsewhere(attempts.fail, export, "The disk is full.")
 
     expect(page).to_have_title("✗ Mine has failed")
     cross = icon.evaluate("icon => icon.href")
@@ -247,8 +248,8 @@ def test_the_tab_shows_how_far_it_is_and_what_has_ended_while_nobody_looked(
     unread(page, 1)
     again: Export = elsewhere(lifecycle.request, user=ada, exporter="flights", label="Again")
     page.goto(again.get_absolute_url())
-    export = elsewhere(lifecycle.claim, again.pk, worker="tests")
-    elsewhere(lifecycle.succeed, export, file="x.csv", bytes=1, sha256="", rows_done=2)
+    export = elsewhere(attempts.claim, again.pk, worker="tests")
+    elsewhere(attempts.succeed, export, file="x.csv", bytes=1, sha256="", rows_done=2)
     expect(page.locator("[data-sentences]")).to_have_text("Again is ready.")
     tell(ada, "Something else")
     expect(toasts(page)).to_have_text("News Something else")

@@ -13,6 +13,7 @@ from django.utils import timezone
 from demo.models import Airline, Airport, Flight
 from exports import lifecycle
 from exports.exporters import registry
+from exports.lifecycle import attempts
 from exports.models import Export
 from exports.status import Status
 from exports.worker import runner
@@ -142,7 +143,7 @@ def request(user: User, **asked: Any) -> Export:
 
 def start(user: User, **asked: Any) -> Export:
     """Requested, and claimed by a worker."""
-    return lifecycle.claim(request(user, **asked).pk, worker=WORKER)
+    return attempts.claim(request(user, **asked).pk, worker=WORKER)
 
 
 def run(export: Export) -> Export:
@@ -153,7 +154,7 @@ def run(export: Export) -> Export:
 
 def go_on(export: Export, worker: str = "worker-2@tests") -> Export:
     """Let another worker claim the queued `export` and go as far as it can."""
-    return run(lifecycle.claim(export.pk, worker=worker))
+    return run(attempts.claim(export.pk, worker=worker))
 
 
 def content(export: Export) -> bytes:

@@ -19,6 +19,7 @@ from django.utils import timezone, translation
 from exports import formatting, lifecycle
 from exports.exceptions import ExportError, LostRace, Waits
 from exports.exporters import registry
+from exports.lifecycle import attempts
 from exports.management.terminal import arguments, output
 from exports.management.terminal.follow import Gone
 from exports.management.terminal.progress import Bar, Lines
@@ -167,7 +168,7 @@ class Command(BaseCommand):
         with atomic():
             export = lifecycle.request(**request, enqueue=False)
             try:
-                claimed = lifecycle.claim(export.pk, worker=_name())
+                claimed = attempts.claim(export.pk, worker=_name())
             except Waits as error:
                 raise CommandError(
                     "There is no room for its file: manage.py healthcheck says where. "

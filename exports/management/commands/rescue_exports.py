@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 
-from exports import lifecycle
+from exports.lifecycle import rescue
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print the counts as an object.")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        done = lifecycle.rescue()
+        done = rescue.rescue()
         if options["json"]:
             self.stdout.write(json.dumps(done))
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from exports import lifecycle
 from exports.exceptions import IllegalMove, LostRace
+from exports.lifecycle import attempts
 from exports.management.terminal.follow import Following
 from exports.management.terminal.interrupts import Interrupts, is_on_terminal
 from exports.models import Export, PartStatus
@@ -146,6 +147,6 @@ class Watch:
         with suppress(LostRace):
             if export.status == Status.RUNNING:
                 own = export.parts.filter(status=PartStatus.CLAIMED, by_helper=False)
-                lifecycle.hand_over(export, own)
+                attempts.hand_over(export, own)
             else:
-                lifecycle.settle(export)
+                attempts.settle(export)

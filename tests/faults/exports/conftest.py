@@ -64,10 +64,10 @@ def depot(
 @pytest.fixture
 def clock(depot: Depot) -> Iterator[Clock]:
     """What beat does, more often: so that a test need not wait for the next ten seconds."""
-    from exports import lifecycle
+    from exports.lifecycle import rescue
     from notifications.periodic import Clock
 
-    clock = Clock(lifecycle.rescue, seconds=0.25)
+    clock = Clock(rescue.rescue, seconds=0.25)
     clock.start()
     yield clock
     clock.stop()

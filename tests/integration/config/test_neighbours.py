@@ -21,8 +21,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from demo.models import Flight
-from exports import lifecycle
 from exports.exporters import Exporter, registry
+from exports.lifecycle import attempts
 from exports.models import Export, Preset
 from exports.spec import query
 from exports.status import Status
@@ -64,7 +64,7 @@ async def browser(person):
 def finished(person, settings, tmp_path):
     use_folders(settings, tmp_path)
     make_flights(range(1, 400))
-    return run(lifecycle.claim(request(person).pk, worker=WORKER))
+    return run(attempts.claim(request(person).pk, worker=WORKER))
 
 
 async def body(response):

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from exports import lifecycle
-from exports.lifecycle import parts
+from exports.lifecycle import attempts, parts
 from exports.models import Export
 from exports.serialize import snapshot
 from exports.status import Status
@@ -139,7 +139,7 @@ def test_a_finished_one_offers_its_file_until_it_expires(person):
 
 def test_a_failed_one_says_why(person):
     export = start(person)
-    lifecycle.fail(export, "The disk is full.")
+    attempts.fail(export, "The disk is full.")
 
     found = snapshot(export)
 
@@ -224,7 +224,7 @@ def test_each_change_that_is_told_has_the_next_version(person):
     for _ in range(2):
         parts.tick(export)
         told()
-    for ask in (lifecycle.pause, lifecycle.settle, lifecycle.resume, lifecycle.cancel):
+    for ask in (lifecycle.pause, attempts.settle, lifecycle.resume, lifecycle.cancel):
         ask(export)
         told()
 

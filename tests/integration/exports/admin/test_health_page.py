@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from exports import health, lifecycle
+from exports.lifecycle import attempts
 from notifications.delivery import hub
 from notifications.streams import push
 
@@ -88,7 +89,7 @@ def test_what_is_not_well_says_what_to_do(operator, quick):
 
 def test_it_says_who_holds_exports_and_how_long_the_oldest_waits(operator, quick):
     held = lifecycle.request(user=User.objects.get(), exporter="airports", enqueue=False)
-    lifecycle.claim(held.pk, worker="worker-1@host")
+    attempts.claim(held.pk, worker="worker-1@host")
     lifecycle.request(user=User.objects.get(), exporter="planes", enqueue=False)
 
     said = lines(operator.get(PAGE))
@@ -101,7 +102,7 @@ def test_it_says_who_holds_exports_and_how_long_the_oldest_waits(operator, quick
 
 def test_a_worker_that_does_not_renew_its_lease_is_late(operator, quick):
     held = lifecycle.request(user=User.objects.get(), exporter="airports", enqueue=False)
-    held = lifecycle.claim(held.pk, worker="worker-1@host")
+    held = attempts.claim(held.pk, worker="worker-1@host")
     type(held).objects.update(lease_expires_at=health.Now())
 
     assert lines(operator.get(PAGE))["running"][1].endswith("late to renew its lease: 1")

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from exports import lifecycle
+from exports.lifecycle import attempts
 from exports.lifecycle.announce import announce
 from exports.models import Export, Part
 from exports.status import Status
@@ -58,7 +59,7 @@ def ask(themed, operator):
 def test_all_pages_work_in_its_theme(ask, operator):
     flights.load(5)
     running = lifecycle.request(user=operator, exporter="flights", enqueue=False)
-    running = lifecycle.claim(running.pk, worker="worker-1@host")
+    running = attempts.claim(running.pk, worker="worker-1@host")
     Part.objects.create(export=running, number=1, upto_key="9", rows=9, worker="worker-1@host")
     failed = Export.objects.create(
         owner=operator, exporter="flights", label="Broken", status=Status.FAILED, error="No room."

@@ -14,6 +14,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from exports import lifecycle
+from exports.lifecycle import attempts
 from exports.models import Export
 from exports.serialize import snapshot
 from exports.status import Status
@@ -528,7 +529,7 @@ def finished(somebody, settings, tmp_path):
     """A succeeded export with its file."""
     exporting.use_folders(settings, tmp_path)
     make_flights(range(1, 36))
-    return run(lifecycle.claim(request(somebody, label="Flights").pk, worker="worker-1"))
+    return run(attempts.claim(request(somebody, label="Flights").pk, worker="worker-1"))
 
 
 @pytest.mark.django_db(transaction=True)

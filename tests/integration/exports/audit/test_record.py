@@ -14,7 +14,7 @@ from django.test import AsyncClient
 from django.utils import timezone
 
 from exports import lifecycle
-from exports.lifecycle import prune, queue
+from exports.lifecycle import attempts, prune, queue
 from exports.models import Export
 from exports.status import Status
 from exports.worker import runner
@@ -70,7 +70,7 @@ def export(ada):
 def finished(ada):
     make_flights(range(1, 4))
     export = lifecycle.request(user=ada, exporter="flights", label="Flights")
-    runner.run(lifecycle.claim(export.pk, worker="worker-1@tests"))
+    runner.run(attempts.claim(export.pk, worker="worker-1@tests"))
     export.refresh_from_db()
     assert export.status == Status.SUCCEEDED
     return export
@@ -247,7 +247,7 @@ def test_cancelling_over_the_api_and_on_a_page_is_recorded(ada, export):
 
 
 def test_export_that_stops_because_its_owner_lost_the_right_is_recorded(ada, export):
-    claimed = lifecycle.claim(export.pk, worker="worker-1@tests")
+    claimed = attempts.claim(export.pk, worker="worker-1@tests")
     User.objects.update(is_superuser=False)
 
     runner.run(claimed)
@@ -260,7 +260,7 @@ def test_export_that_stops_because_its_owner_lost_the_right_is_recorded(ada, exp
 
 
 def test_export_that_fails_for_another_reason_was_not_stopped(export, monkeypatch):
-    claimed = lifecycle.claim(export.pk, worker="worker-1@tests")
+    claimed = attempts.claim(export.pk, worker="worker-1@tests")
     monkeypatch.setattr(runner.room, "check_quotas", lambda _: 1 / 0)
 
     runner.run(claimed)
@@ -271,7 +271,7 @@ def test_export_that_fails_for_another_reason_was_not_stopped(export, monkeypatc
 
 
 def test_export_that_is_cancelled_meanwhile_was_not_stopped(ada, export):
-    claimed = lifecycle.claim(export.pk, worker="worker-1@tests")
+    claimed = attempts.claim(export.pk, worker="worker-1@tests")
     lifecycle.cancel(export)
     User.objects.update(is_superuser=False)
 

@@ -13,6 +13,7 @@ from demo.exporters import Flights
 from demo.filters import FlightFilter
 from demo.models import Airport, Flight
 from exports import lifecycle
+from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import presets, spec
 from tests.integration.exports.admin.test_mixin import PAGE as LIST_PAGE
@@ -113,8 +114,8 @@ def test_wrong_rows_of_an_exporter_are_refused_behind_a_list(signed_in, wrong):
 def test_stored_export_whose_rows_have_become_wrong_says_why(signed_in, person, monkeypatch):
     asked = {"exporter": "flights", "columns": ["id"]}
     preset = presets.save(spec.checked(person, **asked), "mine")
-    done = run(lifecycle.claim(lifecycle.request(user=person, **asked).pk, worker="w@tests"))
-    waiting = lifecycle.claim(lifecycle.request(user=person, **asked).pk, worker="w@tests")
+    done = run(attempts.claim(lifecycle.request(user=person, **asked).pk, worker="w@tests"))
+    waiting = attempts.claim(lifecycle.request(user=person, **asked).pk, worker="w@tests")
     monkeypatch.setattr(Flights, "get_queryset", lambda self, user: None)
 
     run(waiting)

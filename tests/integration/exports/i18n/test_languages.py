@@ -17,7 +17,7 @@ from exports import lifecycle
 from exports.exceptions import InvalidFilter, LostRace
 from exports.i18n import localize
 from exports.i18n.message import Sentence
-from exports.lifecycle import parts
+from exports.lifecycle import attempts, parts, rescue, transitions
 from exports.models import Export
 from exports.status import Status
 from notifications.api import problems
@@ -152,7 +152,7 @@ def test_what_a_worker_logs_of_a_lost_race_is_in_one_language(make_export):
     lifecycle.cancel(Export.objects.get())
 
     with translation.override("de"), pytest.raises(LostRace, match="is not queued any more"):
-        lifecycle.move(stale, Status.RUNNING, "export.started")
+        transitions.move(stale, Status.RUNNING, "export.started")
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_what_nobody_foresaw_stays_as_it_is_in_a_sentence_that_is_translated(
 ):
     export = put(make_export(), Status.RUNNING, attempt=1)
 
-    lifecycle.fail(export, "ValueError: no such plane")
+    attempts.fail(export, "ValueError: no such plane")
 
     page = html(signed_in.get(export.get_absolute_url(), headers=GERMAN))
     assert "Das Programm stieß auf einen Fehler, den es nicht kennt." in page
@@ -314,7 +314,7 @@ def test_workers_that_were_lost_are_counted_in_the_readers_language(user, settin
     export = lose(start(user))
 
     with translation.override("de"):
-        lifecycle.rescue()
+        rescue.rescue()
 
     export.refresh_from_db()
     assert said(export) == [
@@ -330,7 +330,7 @@ def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, sett
     parts.tick(export, **localize.written(gone))
 
     lose(export)
-    lifecycle.rescue()
+    rescue.rescue()
 
     export.refresh_from_db()
     assert said(export) == [
@@ -342,9 +342,9 @@ def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, sett
 def test_a_new_attempt_has_not_failed_for_the_old_reason(user):
     export = start(user)
     parts.tick(export, **localize.written(Sentence("%(n)s", n=1)))
-    lifecycle.hand_over(export)
+    attempts.hand_over(export)
 
-    again = lifecycle.claim(export.pk, worker="another")
+    again = attempts.claim(export.pk, worker="another")
 
     assert (again.error, again.reason) == ("", None)
 
@@ -362,7 +362,7 @@ def test_a_reason_that_cannot_be_translated_is_said_to_be_english(signed_in, mak
 def test_a_name_that_nobody_gave_is_in_the_readers_language(signed_in, user):
     with translation.override("de"):
         export = lifecycle.request(user=user, exporter="flights")
-    lifecycle.fail(lifecycle.claim(export.pk, worker="somebody"), "It could not be.")
+    attempts.fail(attempts.claim(export.pk, worker="somebody"), "It could not be.")
 
     assert found(signed_in, export, "Flüge", GERMAN) == {*places(export)}
     assert found(signed_in, export, "Flights", ENGLISH) == {*places(export)}

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, transaction
 
 from exports import lifecycle
-from exports.lifecycle import limits, queue
+from exports.lifecycle import limits, queue, requests
 from exports.models import Export
 from exports.status import FINAL, Status
 from tests.support.at_once import at_once
@@ -202,14 +202,14 @@ def test_if_the_other_is_over_by_then_there_is_a_new_one(person, monkeypatch):
 
 def looks_away_once(monkeypatch):
     """The first look does not see what is under way: as if it were saved just after."""
-    under_way = lifecycle._under_way
+    under_way = requests._under_way
     looks = []
 
     def look(asked):
         looks.append(under_way(asked) if looks else None)
         return looks[-1]
 
-    monkeypatch.setattr(lifecycle, "_under_way", look)
+    monkeypatch.setattr(requests, "_under_way", look)
     return looks
 
 

@@ -25,7 +25,7 @@ from exports.exceptions import (
     UnknownExporter,
     UnknownFormat,
 )
-from exports.lifecycle import queue
+from exports.lifecycle import attempts, queue, transitions
 from exports.models import Export, Part, PartStatus, TaskRun
 from exports.status import Status
 from notifications.models import Event, Stream
@@ -82,7 +82,7 @@ def somebody():
 def test_a_drawn_move_is_made_and_told(person, old, new):
     export = put(request(person), old)
 
-    lifecycle.move(export, Status(new), f"export.{new}")
+    transitions.move(export, Status(new), f"export.{new}")
 
     assert export.status == new
     assert Export.objects.get().status == new
@@ -98,7 +98,7 @@ def test_any_other_move_is_refused_in_words_and_changes_nothing(person, old, new
     before = list(Export.objects.values())
 
     with pytest.raises(IllegalMove, match=f"^This export is {old}. It cannot"):
-        lifecycle.move(export, Status(new), "export.moved")
+        transitions.move(export, Status(new), "export.moved")
 
     assert list(Export.objects.values()) == before
     assert events(export.stream) == ["export.queued"]
@@ -110,7 +110,7 @@ def test_whoever_looked_before_the_status_changed_loses_the_race(person):
     lifecycle.cancel(export)
 
     with pytest.raises(LostRace, match="is not queued any more"):
-        lifecycle.move(stale, Status.RUNNING, "export.started")
+        transitions.move(stale, Status.RUNNING, "export.started")
 
     assert Export.objects.get().status == Status.CANCELLED
     assert events(export.stream) == ["export.queued", "export.cancelled"]
@@ -119,10 +119,10 @@ def test_whoever_looked_before_the_status_changed_loses_the_race(person):
 def test_whoever_holds_an_older_attempt_loses_the_race(person):
     old = start(person)
     put(Export.objects.get(), Status.QUEUED)
-    lifecycle.claim(old.pk, worker="another")
+    attempts.claim(old.pk, worker="another")
 
     with pytest.raises(LostRace):
-        lifecycle.move(old, Status.SUCCEEDED, "export.succeeded")
+        transitions.move(old, Status.SUCCEEDED, "export.succeeded")
 
     assert Export.objects.get().status == Status.RUNNING
 
@@ -132,7 +132,7 @@ def test_a_move_that_is_rolled_back_was_never_told(person):
 
     def move_and_fail():
         with transaction.atomic():
-            lifecycle.move(export, Status.CANCELLED, "export.cancelled")
+            transitions.move(export, Status.CANCELLED, "export.cancelled")
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -187,7 +187,7 @@ def test_the_log_says_who_stopped_it_and_who_let_it_go_on(person):
 
 
 def test_a_claim_takes_the_next_attempt_and_a_lease(person):
-    export = lifecycle.claim(request(person).pk, worker="worker-1", task_id="task-1")
+    export = attempts.claim(request(person).pk, worker="worker-1", task_id="task-1")
 
     assert (export.status, export.stage) == (Status.RUNNING, "counting")
     assert (export.attempt, export.worker) == (1, "worker-1")
@@ -200,10 +200,10 @@ def test_a_claim_takes_the_next_attempt_and_a_lease(person):
 
 def test_a_second_worker_loses_the_claim(person):
     export = request(person)
-    lifecycle.claim(export.pk, worker="first")
+    attempts.claim(export.pk, worker="first")
 
     with pytest.raises(LostRace, match="does not wait for a worker"):
-        lifecycle.claim(export.pk, worker="second")
+        attempts.claim(export.pk, worker="second")
 
     assert Export.objects.get().worker == "first"
     assert Export.objects.get().attempt == 1
@@ -211,14 +211,14 @@ def test_a_second_worker_loses_the_claim(person):
 
 def test_a_task_of_an_export_that_is_not_there_does_nothing():
     with pytest.raises(LostRace):
-        lifecycle.claim("6458b5bf-0000-4000-8000-000000000001", worker="first")
+        attempts.claim("6458b5bf-0000-4000-8000-000000000001", worker="first")
 
 
 def test_each_claim_raises_the_attempt_and_keeps_the_first_start(person):
     first = start(person)
-    lifecycle.hand_over(first)
+    attempts.hand_over(first)
 
-    second = lifecycle.claim(first.pk, worker="another")
+    second = attempts.claim(first.pk, worker="another")
 
     assert (second.attempt, second.handovers) == (2, 1)
     assert second.started_at == Export.objects.get().started_at
@@ -237,7 +237,7 @@ def test_of_many_workers_that_claim_at_once_one_gets_it(person):
     def claim(name):
         barrier.wait()
         try:
-            outcomes.append(lifecycle.claim(export.pk, worker=name).worker)
+            outcomes.append(attempts.claim(export.pk, worker=name).worker)
         except LostRace:
             outcomes.append(None)
         finally:
@@ -493,7 +493,7 @@ def test_what_is_not_paused_cannot_be_resumed(person, status):
 def test_people_may_ask_with_an_object_that_they_read_long_ago(person):
     export = request(person)
     stale = Export.objects.get()
-    lifecycle.claim(export.pk, worker="worker-1")
+    attempts.claim(export.pk, worker="worker-1")
 
     lifecycle.cancel(stale)
 
@@ -641,7 +641,7 @@ def test_a_worker_that_notices_brings_it_to_rest(person, asked, rest):
     export = start(person)
     put(Export.objects.get(), asked)
 
-    lifecycle.settle(export, lines=[{"level": "INFO", "message": "Bye.", "logger": "x"}])
+    attempts.settle(export, lines=[{"level": "INFO", "message": "Bye.", "logger": "x"}])
 
     assert (export.status, export.lease_expires_at) == (rest, None)
     assert (export.stage, export.rate) == ("", None)
@@ -672,7 +672,7 @@ def test_at_rest_its_parts_are_free_for_whoever_resumes_it(person):
     )
     put(Export.objects.get(), "pausing", rows_done=17, bytes=8)
 
-    lifecycle.settle(export)
+    attempts.settle(export)
 
     assert list(export.parts.values_list("number", "status", "lease_expires_at")) == [
         (1, "done", None),
@@ -685,7 +685,7 @@ def test_pausing_does_not_count_as_a_worker_that_died(person):
     export = start(person)
     put(Export.objects.get(), "pausing")
 
-    lifecycle.settle(export)
+    attempts.settle(export)
 
     assert (export.attempt, export.handovers) == (1, 1)
 
@@ -696,7 +696,7 @@ def test_a_worker_whose_export_is_elsewhere_is_fenced(person, status):
     put(Export.objects.get(), status)
 
     with pytest.raises(Fenced):
-        lifecycle.settle(export)
+        attempts.settle(export)
 
     assert Export.objects.get().status == status
 
@@ -705,17 +705,17 @@ def test_a_file_that_is_finished_as_somebody_cancels_does_not_undo_the_cancel(pe
     export = start(person)
     lifecycle.cancel(Export.objects.get())
 
-    lifecycle.succeed(export, file="a", bytes=1, sha256="b")
+    attempts.succeed(export, file="a", bytes=1, sha256="b")
 
     assert export.status == Status.CANCELLED
     assert (export.file, events(export.stream)[-1]) == ("", "export.cancelled")
 
 
-@pytest.mark.parametrize("end", [lifecycle.succeed, lambda export: lifecycle.fail(export, "x")])
+@pytest.mark.parametrize("end", [attempts.succeed, lambda export: attempts.fail(export, "x")])
 def test_a_fenced_worker_ends_nothing(person, end):
     export = start(person)
     put(Export.objects.get(), Status.QUEUED)
-    lifecycle.claim(export.pk, worker="another")
+    attempts.claim(export.pk, worker="another")
 
     with pytest.raises(Fenced):
         end(export)
@@ -751,7 +751,7 @@ def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
     put(export, "running", rows_done=24, rate=5.0)
 
     with django_capture_on_commit_callbacks(execute=True):
-        lifecycle.hand_over(export, [mine])
+        attempts.hand_over(export, [mine])
 
     assert enqueued == [export.pk]
     assert (export.status, export.handovers, export.lease_expires_at) == ("queued", 1, None)
@@ -766,7 +766,7 @@ def test_a_worker_that_shuts_down_as_somebody_asks_does_what_was_asked(person, a
     export = start(person)
     put(Export.objects.get(), asked)
 
-    lifecycle.hand_over(export)
+    attempts.hand_over(export)
 
     assert Export.objects.get().status == rest
 
@@ -774,7 +774,7 @@ def test_a_worker_that_shuts_down_as_somebody_asks_does_what_was_asked(person, a
 def test_a_failure_says_why(person):
     export = start(person)
 
-    lifecycle.fail(export, "The disk is full.")
+    attempts.fail(export, "The disk is full.")
 
     assert (export.status, export.error) == ("failed", "The disk is full.")
     assert export.finished_at is not None

@@ -9,9 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from exports import lifecycle
 from exports.exceptions import Fenced, Stopped
-from exports.lifecycle import parts
+from exports.lifecycle import attempts, parts
 from exports.models import Export, Part, PartStatus
 from exports.status import Status
 from notifications.models import Event, Retained, Stream
@@ -242,7 +241,7 @@ def test_a_tick_under_a_newer_attempt_is_fenced_and_writes_nothing(export):
     part = parts.claim(export)
     part.rows_done = 5
     put(Export.objects.get(), Status.QUEUED)
-    lifecycle.claim(export.pk, worker="another")
+    attempts.claim(export.pk, worker="another")
     before = tables()
 
     with pytest.raises(Fenced):
@@ -274,7 +273,7 @@ def test_a_tick_after_the_export_is_at_rest_is_fenced(export, status):
 
 def test_a_plan_by_a_fenced_worker_is_not_saved(export):
     put(Export.objects.get(), Status.QUEUED)
-    lifecycle.claim(export.pk, worker="another")
+    attempts.claim(export.pk, worker="another")
 
     with pytest.raises(Fenced):
         plan(export, 9)
@@ -355,7 +354,7 @@ def test_how_it_ended_is_in_the_log_also_when_it_is_full(export, settings):
     settings.EXPORTS_LOG_LINES = 3
     parts.tick(export, lines=lines(*"abcdef"))
 
-    lifecycle.fail(export, "Why.", lines=lines(*"uvwxyz"))
+    attempts.fail(export, "Why.", lines=lines(*"uvwxyz"))
 
     assert log(export) == [
         "a",
@@ -368,7 +367,7 @@ def test_how_it_ended_is_in_the_log_also_when_it_is_full(export, settings):
 def test_a_log_that_fills_up_as_it_ends_has_the_notice_between(export, settings):
     settings.EXPORTS_LOG_LINES = 3
 
-    lifecycle.fail(export, "Why.", lines=lines(*"abcdefghij"))
+    attempts.fail(export, "Why.", lines=lines(*"abcdefghij"))
 
     assert log(export) == [
         "a",

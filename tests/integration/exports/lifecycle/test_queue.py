@@ -11,8 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from exports import lifecycle
-from exports.lifecycle import queue
+from exports.lifecycle import queue, rescue
 from exports.models import Export, TaskRun
 from exports.status import Status
 from tests.support import exporting, flights
@@ -66,9 +65,9 @@ def test_a_broker_that_is_down_does_not_fail_the_click_and_rescue_tells_it_later
     assert (export.status, Export.objects.get().enqueued_at) == (Status.QUEUED, None)
     assert exporting.events(export.owner_stream) == ["export.queued"]
     valkey.start()
-    assert lifecycle.rescue()["enqueued"] == 1
+    assert rescue.rescue()["enqueued"] == 1
     assert len(messages(valkey)) == 1
-    assert lifecycle.rescue()["enqueued"] == 0
+    assert rescue.rescue()["enqueued"] == 0
 
 
 def test_a_broker_that_hangs_holds_up_the_click_for_seconds_only(person, valkey, monkeypatch):
@@ -94,7 +93,7 @@ def test_a_broker_that_has_forgotten_everything_is_told_again(person, valkey):
     put(export, Status.QUEUED, enqueued_at=timezone.now() - timedelta(minutes=1))
     valkey.restart()
 
-    assert lifecycle.rescue()["enqueued"] == 1
+    assert rescue.rescue()["enqueued"] == 1
     assert len(messages(valkey)) == 1
 
 
@@ -102,7 +101,7 @@ def test_what_waits_long_in_the_queue_is_not_put_there_again(person, valkey):
     for _ in range(2):
         put(request(person), Status.QUEUED, enqueued_at=timezone.now() - timedelta(hours=1))
 
-    assert lifecycle.rescue()["enqueued"] == 0
+    assert rescue.rescue()["enqueued"] == 0
     assert len(messages(valkey)) == 2
 
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from exports import lifecycle
 from exports.exceptions import LostRace
-from exports.lifecycle import parts, queue
+from exports.lifecycle import attempts, parts, queue, queue_positions
+from exports.lifecycle import rescue as lifecycle_rescue
 from exports.models import Export, Part, PartStatus
 from exports.status import Status
 from tests.support.at_once import at_once
@@ -73,7 +74,7 @@ def test_an_export_whose_worker_is_lost_goes_back_to_the_queue(
     export = lose(start(person))
 
     with django_capture_on_commit_callbacks(execute=True):
-        done = lifecycle.rescue()
+        done = lifecycle_rescue.rescue()
 
     export.refresh_from_db()
     assert done == {**NOTHING, "rescued": 1, "enqueued": 1}
@@ -95,7 +96,7 @@ def test_finished_parts_are_kept_and_the_open_one_starts_again(person):
     put(export, Status.RUNNING, rows_done=17, bytes=170, rows_total=30)
     lose(export)
 
-    lifecycle.rescue()
+    lifecycle_rescue.rescue()
 
     export.refresh_from_db()
     assert list(export.parts.values_list("status", "rows_done", "bytes", "file")) == [
@@ -104,7 +105,7 @@ def test_finished_parts_are_kept_and_the_open_one_starts_again(person):
         ("open", 0, 0, ""),
     ]
     assert (export.rows_done, export.bytes, export.rows_total) == (10, 100, 30)
-    again = lifecycle.claim(export.pk, worker="another")
+    again = attempts.claim(export.pk, worker="another")
     assert parts.claim(again).number == 2
 
 
@@ -112,7 +113,7 @@ def test_a_live_lease_is_left_alone(person):
     export = start(person)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7)
 
-    assert lifecycle.rescue() == {**NOTHING, "enqueued": 0}
+    assert lifecycle_rescue.rescue() == {**NOTHING, "enqueued": 0}
 
     assert Export.objects.get().status == Status.RUNNING
     assert Part.objects.get().status == PartStatus.CLAIMED
@@ -124,7 +125,7 @@ def test_what_nobody_holds_cannot_be_lost(person, broker, status):
     broker.knows = 1
     lose(export)
 
-    assert lifecycle.rescue() == NOTHING
+    assert lifecycle_rescue.rescue() == NOTHING
 
     assert Export.objects.get().status == status
 
@@ -135,7 +136,7 @@ def test_what_was_asked_of_a_lost_worker_is_done_without_it(person, asked, rest)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7)
     lose(put(export, asked, rows_done=7))
 
-    assert lifecycle.rescue() == {**NOTHING, "settled": 1}
+    assert lifecycle_rescue.rescue() == {**NOTHING, "settled": 1}
 
     export.refresh_from_db()
     assert (export.status, export.lease_expires_at, export.rows_done) == (rest, None, 0)
@@ -146,17 +147,17 @@ def test_what_was_asked_of_a_lost_worker_is_done_without_it(person, asked, rest)
 
 def test_a_second_rescue_finds_nothing_to_do(person, broker):
     lose(start(person))
-    lifecycle.rescue()
+    lifecycle_rescue.rescue()
     broker.knows = 1
 
-    assert lifecycle.rescue() == NOTHING
+    assert lifecycle_rescue.rescue() == NOTHING
 
 
 def test_each_of_several_is_put_right(person):
     lost = [lose(start(person)) for _ in range(3)]
     lose(put(lost[1], Status.CANCELLING))
 
-    done = lifecycle.rescue()
+    done = lifecycle_rescue.rescue()
 
     assert (done["rescued"], done["settled"]) == (2, 1)
 
@@ -165,8 +166,8 @@ def test_each_of_several_is_put_right(person):
 
 
 def lose_worker(export):
-    lose(lifecycle.claim(export.pk, worker="worker-9"))
-    return lifecycle.rescue()
+    lose(attempts.claim(export.pk, worker="worker-9"))
+    return lifecycle_rescue.rescue()
 
 
 def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(person, settings):
@@ -190,7 +191,7 @@ def test_orderly_hand_overs_do_not_count(person, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
     export = request(person)
     for _ in range(5):
-        lifecycle.hand_over(lifecycle.claim(export.pk, worker="deployed"))
+        attempts.hand_over(attempts.claim(export.pk, worker="deployed"))
 
     assert lose_worker(export)["rescued"] == 1
     assert lose_worker(export)["failed"] == 1
@@ -203,9 +204,9 @@ def test_pausing_and_resuming_does_not_count(person, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
     export = request(person)
     for _ in range(5):
-        claimed = lifecycle.claim(export.pk, worker="worker-1")
+        claimed = attempts.claim(export.pk, worker="worker-1")
         lifecycle.pause(Export.objects.get())
-        lifecycle.settle(claimed)
+        attempts.settle(claimed)
         lifecycle.resume(Export.objects.get())
 
     assert lose_worker(export)["rescued"] == 1
@@ -216,7 +217,7 @@ def test_a_worker_that_is_lost_while_it_should_pause_counts(person, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
     export = start(person)
     lose(put(export, Status.PAUSING))
-    lifecycle.rescue()
+    lifecycle_rescue.rescue()
     lifecycle.resume(Export.objects.get())
 
     assert lose_worker(export)["failed"] == 1
@@ -229,7 +230,7 @@ def test_what_the_broker_was_never_told_of_is_enqueued(person, broker):
     export = request(person)
     broker.knows = 10
 
-    assert lifecycle.rescue() == {**NOTHING, "enqueued": 1}
+    assert lifecycle_rescue.rescue() == {**NOTHING, "enqueued": 1}
     assert broker.told == [export.pk]
 
 
@@ -239,7 +240,7 @@ def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(person
     for number, export in enumerate(reversed(exports)):
         Export.objects.filter(pk=export.pk).update(queued_at=moment + timedelta(hours=number))
 
-    assert lifecycle.rescue()["enqueued"] == 3
+    assert lifecycle_rescue.rescue()["enqueued"] == 3
     assert broker.told == [export.pk for export in reversed(exports)]
 
 
@@ -247,13 +248,13 @@ def test_what_the_broker_knows_is_left_to_wait(person, broker):
     put(request(person), Status.QUEUED, enqueued_at=ago(hours=5))
     broker.knows = 1
 
-    assert lifecycle.rescue() == NOTHING
+    assert lifecycle_rescue.rescue() == NOTHING
 
 
 def test_what_was_just_enqueued_is_given_time(person, broker):
     put(request(person), Status.QUEUED, enqueued_at=ago(seconds=1))
 
-    assert lifecycle.rescue() == NOTHING
+    assert lifecycle_rescue.rescue() == NOTHING
 
 
 def test_while_the_broker_is_down_only_what_it_was_never_told_of_is_tried(person, broker):
@@ -261,7 +262,7 @@ def test_while_the_broker_is_down_only_what_it_was_never_told_of_is_tried(person
     new = request(person)
     broker.knows = None
 
-    lifecycle.rescue()
+    lifecycle_rescue.rescue()
 
     assert broker.told == [new.pk]
 
@@ -270,14 +271,14 @@ def test_a_broker_that_is_still_down_is_not_counted_as_told(person, broker, monk
     request(person)
     monkeypatch.setattr(queue, "enqueue", lambda export_id: False)
 
-    assert lifecycle.rescue() == NOTHING
+    assert lifecycle_rescue.rescue() == NOTHING
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.QUEUED}))
 def test_only_what_waits_is_enqueued(person, broker, status):
     put(request(person), status)
 
-    assert lifecycle.rescue()["enqueued"] == 0
+    assert lifecycle_rescue.rescue()["enqueued"] == 0
 
 
 # -- At once ------------------------------------------------------------------------
@@ -288,7 +289,7 @@ def test_rescues_at_once_do_it_once(person):
     exports = [lose(start(person)) for _ in range(5)]
     lose(put(exports[4], Status.CANCELLING))
 
-    outcomes = at_once(3, lifecycle.rescue)
+    outcomes = at_once(3, lifecycle_rescue.rescue)
 
     assert sum(each["rescued"] for each in outcomes) == 4
     assert sum(each["settled"] for each in outcomes) == 1
@@ -306,7 +307,7 @@ def test_rescues_and_workers_do_not_lock_each_other_out(person, settings):
     def work():
         export = Export.objects.get()
         if export.status == Status.QUEUED:
-            export = lifecycle.claim(export.pk, worker="worker-2")
+            export = attempts.claim(export.pk, worker="worker-2")
         if part := parts.claim(export):
             for part.rows_done in range(5):
                 parts.tick(export, part)
@@ -318,7 +319,7 @@ def test_rescues_and_workers_do_not_lock_each_other_out(person, settings):
 
     def rescue():
         lose(Export.objects.get())
-        lifecycle.rescue()
+        lifecycle_rescue.rescue()
 
     steps = iter([work, rescue])
     outcomes = at_once(2, lambda: go_on(next(steps)))
@@ -328,29 +329,29 @@ def test_rescues_and_workers_do_not_lock_each_other_out(person, settings):
 
 def test_a_lease_that_is_renewed_after_it_was_found_expired_is_left_alone(person, monkeypatch):
     export = lose(start(person))
-    rescue_one = lifecycle._rescue
+    rescue_one = lifecycle_rescue._rescue
 
     def renewed_meanwhile(export_id):
         parts.renew(export.pk, export.attempt)
         return rescue_one(export_id)
 
-    monkeypatch.setattr(lifecycle, "_rescue", renewed_meanwhile)
+    monkeypatch.setattr(lifecycle_rescue, "_rescue", renewed_meanwhile)
 
-    assert lifecycle.rescue() == NOTHING
+    assert lifecycle_rescue.rescue() == NOTHING
     assert Export.objects.get().status == Status.RUNNING
 
 
 def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(person, monkeypatch):
     first, second = lose(start(person)), lose(start(person))
-    rescue_one = lifecycle._rescue
+    rescue_one = lifecycle_rescue._rescue
 
     def deleted_meanwhile(export_id):
         Export.objects.filter(pk=first.pk).delete()
         return rescue_one(export_id)
 
-    monkeypatch.setattr(lifecycle, "_rescue", deleted_meanwhile)
+    monkeypatch.setattr(lifecycle_rescue, "_rescue", deleted_meanwhile)
 
-    assert lifecycle.rescue()["rescued"] == 1
+    assert lifecycle_rescue.rescue()["rescued"] == 1
     second.refresh_from_db()
     assert second.status == Status.QUEUED
 
@@ -360,14 +361,14 @@ def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(person, mo
 
 def test_who_waits_is_told_that_those_before_have_gone(person, broker):
     first, second, third = (request(person, label=str(number)) for number in range(3))
-    assert lifecycle.tell_positions() == 0
-    lifecycle.claim(first.pk, worker="w")
+    assert queue_positions.tell_positions() == 0
+    attempts.claim(first.pk, worker="w")
 
-    told = lifecycle.tell_positions()
+    told = queue_positions.tell_positions()
 
     assert told == 2
     positions = [
         retained(each.owner_stream, each.key)["queue_position"] for each in (second, third)
     ]
     assert positions == [1, 2]
-    assert lifecycle.tell_positions() == 0
+    assert queue_positions.tell_positions() == 0

@@ -16,9 +16,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from exports import health, lifecycle
-from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge, Waits
+from exports.exceptions import (
+    IllegalMove,
+    NoRoom,
+    OutOfSpace,
+    OverLimit,
+    OverQuota,
+    TooLarge,
+    Waits,
+)
 from exports.files import disk
-from exports.lifecycle import queue, room
+from exports.lifecycle import attempts, queue, rescue, room
 from exports.models import Export, Part, PartStatus
 from exports.serialize import snapshot
 from exports.status import FINAL, Status
@@ -175,7 +183,7 @@ def test_full_work_directory_refuses_no_request(person, settings, monkeypatch):
     export = request(person)
 
     with pytest.raises(Waits, match="0 bytes are free in the work directory"):
-        lifecycle.claim(export.pk, worker="w")
+        attempts.claim(export.pk, worker="w")
     export.refresh_from_db()
     assert export.waits_for == "space"
 
@@ -262,9 +270,9 @@ def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, told, sett
     told.clear()
 
     with pytest.raises(Waits):
-        lifecycle.claim(export.pk, worker="w")
+        attempts.claim(export.pk, worker="w")
     export.refresh_from_db()
-    lifecycle.rescue()
+    rescue.rescue()
 
     assert (export.status, export.attempt) == ("queued", 0)
     assert told == []  # Nobody could take it.
@@ -274,7 +282,7 @@ def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, told, sett
 
     Export.objects.filter(pk=other.pk).update(file="")
     settings.EXPORTS_MIN_FREE_BYTES = 0
-    lifecycle.rescue()
+    rescue.rescue()
 
     assert told == [export.pk]
     assert retained(export.stream, export.key)["waits_for"] == ""
@@ -355,10 +363,10 @@ def test_export_needs_room_for_what_its_parts_are_joined_to(person, settings):
     export = with_part(request(person), free)
 
     with pytest.raises(Waits):
-        lifecycle.claim(export.pk, worker="w")
+        attempts.claim(export.pk, worker="w")
     Part.objects.update(bytes=1)
 
-    assert lifecycle.claim(export.pk, worker="w").status == Status.RUNNING
+    assert attempts.claim(export.pk, worker="w").status == Status.RUNNING
 
 
 def test_export_whose_owner_is_over_the_quota_fails_when_it_is_claimed(person, settings):
@@ -367,7 +375,7 @@ def test_export_whose_owner_is_over_the_quota_fails_when_it_is_claimed(person, s
     finished(person, 5_000)
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 4_999
 
-    export = run(lifecycle.claim(export.pk, worker="w"))
+    export = run(attempts.claim(export.pk, worker="w"))
 
     assert export.status == "failed"
     assert "take 5,000 bytes; 4,999 are allowed" in export.error
@@ -412,7 +420,7 @@ def test_running_export_without_room_keeps_its_parts_and_goes_on(
     assert any("goes on by itself when there is room" in line for line in log(export))
 
     setattr(settings, setting, 0)
-    lifecycle.rescue()
+    rescue.rescue()
 
     assert told == [export.pk]
     assert content(go_on(export)) == file_with(range(1, 41))
@@ -501,14 +509,14 @@ def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(per
     waiting, stored = list(exports), []
 
     def work():
-        run(lifecycle.claim(waiting.pop(), worker="w"))
+        run(attempts.claim(waiting.pop(), worker="w"))
         stored.append(room.used_by(person.pk))
 
     errors = [each for each in at_once(4, work) if isinstance(each, Exception)]
     for _ in range(20):
         if not Export.objects.exclude(status__in=FINAL).exists():
             break
-        lifecycle.rescue()
+        rescue.rescue()
         queued = Export.objects.filter(status="queued").order_by("-queued_at")
         waiting = list(queued.values_list("pk", flat=True))
         work()
@@ -558,7 +566,7 @@ def test_requests_of_a_day_are_limited(person, settings):
     for _ in range(2):
         put(request(person), Status.CANCELLED)
 
-    with pytest.raises(lifecycle.OverLimit, match="You can start 2 exports a day") as refused:
+    with pytest.raises(OverLimit, match="You can start 2 exports a day") as refused:
         request(person)
 
     assert refused.value.limit == "requests_per_day"
@@ -572,7 +580,7 @@ def test_export_cannot_be_resumed_again_and_again(person):
     lifecycle.resume(export)
     lifecycle.pause(export)
 
-    with pytest.raises(lifecycle.IllegalMove, match="resumed too often"):
+    with pytest.raises(IllegalMove, match="resumed too often"):
         lifecycle.resume(export)
 
 
@@ -591,5 +599,5 @@ def test_log_of_an_export_is_limited_in_bytes(person, settings):
     assert [line for line in said if "full" in line] == [
         "The log is full at 20,000 bytes. What follows is not kept."
     ]
-    lifecycle.fail(export, "It ends.", lines=[{"level": "ERROR", "message": "end", "logger": "a"}])
+    attempts.fail(export, "It ends.", lines=[{"level": "ERROR", "message": "end", "logger": "a"}])
     assert log(export)[-1] == "end"

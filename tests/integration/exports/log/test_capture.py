@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from demo.models import Flight
-from exports import lifecycle
 from exports.exporters import Column, Exporter
+from exports.lifecycle import attempts, rescue
 from exports.lifecycle.announce import announce
 from exports.log import capture
 from exports.log.append import capped
@@ -59,7 +59,7 @@ def exporter_that(does):
 
 
 def started(person):
-    return lifecycle.claim(
+    return attempts.claim(
         request(person, exporter="talking", columns=None, enqueue=False).pk, worker=WORKER
     )
 
@@ -109,7 +109,7 @@ def test_nothing_that_a_fenced_worker_logs_appears(person):
         logger.info("go %s, row %s", gone, key)
         if key == 3 and gone == 1:
             lose(export)
-            lifecycle.rescue()
+            rescue.rescue()
             logger.info("a line of a worker that was thought dead")
 
     with registered(exporter_that(lose_it_at_the_third_row)):
@@ -125,7 +125,7 @@ def test_nothing_that_a_fenced_worker_logs_appears(person):
 def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(person):
     with registered(exporter_that(lambda key: logger.info("row %s", key))):
         export = lose(started(person))
-        lifecycle.rescue()
+        rescue.rescue()
         go_on(export, "worker-2@tests")
 
     warning, first, *rest = events(export.stream, "log")

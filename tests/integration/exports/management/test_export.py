@@ -15,7 +15,7 @@ from django.utils import timezone
 from demo.models import Flight
 from exports import lifecycle
 from exports.exporters import Column, Exporter
-from exports.lifecycle import fairness, queue
+from exports.lifecycle import attempts, fairness, queue, rescue
 from exports.management.terminal import follow, output
 from exports.management.terminal.progress import Lines
 from exports.models import Export
@@ -205,7 +205,7 @@ def test_it_is_run_here_and_the_broker_never_hears_of_it(told):
 
 def test_nobody_sees_it_wait(monkeypatch):
     seen = []
-    whole = lifecycle.claim
+    whole = attempts.claim
 
     def claim(export_id, **kwargs):
         # Another connection: what a rescue, or a worker, would see now.
@@ -218,7 +218,7 @@ def test_nobody_sees_it_wait(monkeypatch):
         seen.append(Export.objects.count())
         connections.close_all()
 
-    monkeypatch.setattr(lifecycle, "claim", claim)
+    monkeypatch.setattr(attempts, "claim", claim)
 
     assert flights().status == 0
     assert seen == [0]
@@ -277,7 +277,7 @@ def test_when_another_worker_takes_it_over_that_one_is_followed(monkeypatch):
         if not others:
             others.append(threading.Thread(target=go_on_once_it_is_noticed, args=[only().pk]))
             lose(only())
-            lifecycle.rescue()
+            rescue.rescue()
             others[0].start()
 
     others, only = [], Export.objects.get

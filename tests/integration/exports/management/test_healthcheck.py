@@ -19,6 +19,7 @@ from django.utils import timezone
 from demo.models import Airport
 from exports import health, lifecycle
 from exports.exporters import Exporter
+from exports.lifecycle import attempts
 from exports.models import Export
 from tests.support.exporting import left_in, registered, use_folders
 
@@ -136,7 +137,7 @@ def test_a_migration_that_is_not_applied_is_named():
 @pytest.mark.usefixtures("well")
 @pytest.mark.parametrize(("seconds", "is_well"), [(5, True), (60, False)])
 def test_a_lease_that_ran_out_and_nobody_rescued_means_that_beat_is_away(export, seconds, is_well):
-    held = lifecycle.claim(export.pk, worker="lost")
+    held = attempts.claim(export.pk, worker="lost")
     past = timezone.now() - timedelta(seconds=seconds)
     Export.objects.filter(pk=held.pk).update(lease_expires_at=past)
 

@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
 from demo.models import Flight
-from exports import lifecycle
 from exports.exceptions import DefinitionError
 from exports.exporters import Column, Exporter, checks, registry
+from exports.lifecycle import rescue
 from exports.models import Consistency
 from exports.readers.connection import Snapshot, Source
 from exports.worker import heartbeat, runner
@@ -109,7 +109,7 @@ def test_after_a_lost_worker_it_begins_anew_with_another_moment(person, still, s
     after = moment()
 
     lose(export)
-    lifecycle.rescue()
+    rescue.rescue()
     export = go_on(export)
 
     assert rows(export) == after

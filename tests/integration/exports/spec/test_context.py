@@ -11,6 +11,7 @@ from demo.admin import FlightAdmin
 from demo.models import Flight
 from exports import lifecycle
 from exports.exceptions import NotKept
+from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import context, query, spec
 from tests.support.asking import keys, request_of
@@ -66,7 +67,7 @@ def test_list_has_the_rows_of_the_tenant_that_was_kept(person, settings):
     kept = context.kept(request_of(person, tenant=2))
 
     export = lifecycle.request(user=person, exporter="flights", changelist=LIST, context=kept)
-    run(lifecycle.claim(export.pk, worker=WORKER))
+    run(attempts.claim(export.pk, worker=WORKER))
 
     assert keys(query.of(Export.objects.get())[0]) == list(range(1, 21))
     assert Export.objects.get().rows_done == 20

@@ -10,6 +10,7 @@ from django.urls import reverse
 from exports import lifecycle
 from exports.exceptions import NotPermitted
 from exports.files import storage
+from exports.lifecycle import attempts, rescue
 from exports.models import Export
 from exports.spec import rights
 from exports.status import Status
@@ -108,7 +109,7 @@ def request_one(owner, team=None, **asked):
 
 
 def claimed(owner, **asked):
-    return lifecycle.claim(request_one(owner, **asked).pk, worker="w1")
+    return attempts.claim(request_one(owner, **asked).pk, worker="w1")
 
 
 def assert_failed(export, said):
@@ -180,8 +181,8 @@ def test_next_attempt_of_an_owner_who_has_lost_the_right_fails(owner, lose_right
     lose(export)
     lose_right(owner)
 
-    assert lifecycle.rescue()["rescued"] == 1
-    runner.run(lifecycle.claim(export.pk, worker="w2"))
+    assert rescue.rescue()["rescued"] == 1
+    runner.run(attempts.claim(export.pk, worker="w2"))
 
     assert_failed(export, said)
 
@@ -195,7 +196,7 @@ def test_paused_export_of_an_owner_who_has_lost_the_right_fails_when_it_goes_on(
     lose_right(owner)
     lifecycle.resume(export)
 
-    runner.run(lifecycle.claim(export.pk, worker="w2"))
+    runner.run(attempts.claim(export.pk, worker="w2"))
 
     assert_failed(export, said)
 

@@ -13,6 +13,7 @@ from django.urls import clear_url_caches
 from demo.models import Flight
 from exports import lifecycle
 from exports.exceptions import NotKept
+from exports.lifecycle import attempts
 from exports.models import Export, Preset
 from exports.spec import presets, query
 from tests.support.exporting import WORKER, content, make_flights, registered, run
@@ -57,7 +58,7 @@ def visit(project, client, person):
 def written(export=None):
     """The keys in the file of `export`, or of the only one there is."""
     export = export or Export.objects.get()
-    run(lifecycle.claim(export.pk, worker=WORKER))
+    run(attempts.claim(export.pk, worker=WORKER))
     export.refresh_from_db()
     assert (export.status, export.error) == ("succeeded", "")
     header, *lines = content(export).decode().split()
@@ -136,7 +137,7 @@ def test_worker_without_the_hook_fails_and_takes_no_default(visit, settings):
     visit("post", 2, "/exports/", {"exporter": NAME, "format": "csv"})
     settings.EXPORTS_REQUEST_CONTEXT = ""
 
-    run(lifecycle.claim(Export.objects.get().pk, worker=WORKER))
+    run(attempts.claim(Export.objects.get().pk, worker=WORKER))
 
     export = Export.objects.get()
     assert export.status == "failed"

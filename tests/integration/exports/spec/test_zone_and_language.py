@@ -16,6 +16,7 @@ from demo.models import Flight
 from exports import lifecycle
 from exports.exceptions import InvalidHeader, NotKept
 from exports.exporters import Column, checks
+from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import context, preview, spec
 from tests.support.asking import flights_by, request_of
@@ -49,7 +50,7 @@ def written(person, **asked):
     """The lines of an export, and the cells of its preview."""
     shown = preview.look(spec.checked(person, exporter="narrowed", **asked))
     export = lifecycle.request(user=person, exporter="narrowed", **asked)
-    run(lifecycle.claim(export.pk, worker=WORKER))
+    run(attempts.claim(export.pk, worker=WORKER))
     export.refresh_from_db()
     assert (export.status, export.error) == ("succeeded", "")
     return content(export).decode().splitlines(), shown
@@ -80,7 +81,7 @@ def test_worker_reads_days_in_the_time_zone_of_the_request(person):
             export = lifecycle.request(
                 user=person, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
             )
-        run(lifecycle.claim(export.pk, worker=WORKER))
+        run(attempts.claim(export.pk, worker=WORKER))
 
     assert shown.context["time_zone"] == "Asia/Tokyo"
     assert content(Export.objects.get()) == b"id,day\n2,2013-01-02\n"
@@ -99,7 +100,7 @@ def test_translated_header_is_in_the_language_of_the_request(person, language, e
                     format=file_format,
                     context=context.kept(request_of(person)),
                 )
-            run(lifecycle.claim(export.pk, worker=WORKER))
+            run(attempts.claim(export.pk, worker=WORKER))
             export.refresh_from_db()
             assert (export.status, export.error) == ("succeeded", "")
             if file_format == "csv":
@@ -238,7 +239,7 @@ def test_translated_label_of_an_exporter_is_text_everywhere(person, client):
             content_type="application/json",
             headers={"Accept-Language": "de"},
         )
-        run(lifecycle.claim(Export.objects.get().pk, worker=WORKER))
+        run(attempts.claim(Export.objects.get().pk, worker=WORKER))
 
     shown = next(each for each in listed if each["name"] == "narrowed")
     assert (shown["label"], shown["description"]) == ("Ja", "Nein")

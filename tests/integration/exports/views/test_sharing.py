@@ -18,6 +18,7 @@ from exports import lifecycle
 from exports.access import may_change, visible_to
 from exports.exceptions import UnknownTeam
 from exports.exporters import Exporter
+from exports.lifecycle import attempts
 from exports.models import Export
 from exports.serialize import snapshot
 from exports.status import Status
@@ -442,7 +443,7 @@ def finished(owner, team, settings, tmp_path):
         Airport.objects.create(faa=code, name=code, lat=40.7, lon=-74.2, alt=18, tz=-5, dst="A")
     with registered(Places):
         export = lifecycle.request(user=owner, exporter="places", team=team.pk)
-        yield run(lifecycle.claim(export.pk, worker="worker-1@tests"))
+        yield run(attempts.claim(export.pk, worker="worker-1@tests"))
 
 
 @pytest.mark.django_db(transaction=True)

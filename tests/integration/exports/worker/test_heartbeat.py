@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from exports import lifecycle
-from exports.lifecycle import parts
+from exports.lifecycle import attempts, parts, rescue
 from exports.models import Export, Part
 from exports.readers.connection import Source
 from exports.worker.heartbeat import Keeper
@@ -23,7 +23,7 @@ def export(settings) -> Export:
     settings.EXPORTS_LEASE_SECONDS = 1.5  # Renewed every half a second, on a busy machine too.
     user = get_user_model().objects.create_superuser("keeper")
     requested = lifecycle.request(user=user, exporter="airports")
-    return lifecycle.claim(requested.pk, worker="w1")
+    return attempts.claim(requested.pk, worker="w1")
 
 
 def lease(row: Export | Part):
@@ -40,7 +40,7 @@ def test_a_worker_that_waits_keeps_its_export_and_its_part(export):
         wait_until(lambda: lease(export) > before[0], what="the export's lease is renewed")
         wait_until(lambda: lease(part) > before[1], what="the part's lease is renewed")
 
-    assert lifecycle.rescue()["rescued"] == 0
+    assert rescue.rescue()["rescued"] == 0
 
 
 def test_a_keeper_does_not_renew_what_another_attempt_holds(export):
@@ -53,7 +53,7 @@ def test_a_keeper_does_not_renew_what_another_attempt_holds(export):
 
 
 def test_a_lease_that_nobody_keeps_runs_out(export):
-    wait_until(lambda: lifecycle.rescue()["rescued"] == 1, what="the export is rescued")
+    wait_until(lambda: rescue.rescue()["rescued"] == 1, what="the export is rescued")
 
     export.refresh_from_db()
     assert export.status == "queued"

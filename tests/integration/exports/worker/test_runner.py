@@ -18,7 +18,7 @@ from demo.models import Flight
 from exports import lifecycle
 from exports.exporters import Column, Exporter
 from exports.files import storage
-from exports.lifecycle import parts
+from exports.lifecycle import attempts, parts, rescue
 from exports.models import Export, Part
 from exports.status import Status
 from exports.worker import extract, heartbeat, runner
@@ -391,7 +391,7 @@ def test_after_a_worker_is_killed_the_file_is_what_an_undisturbed_run_gives(pers
     done = set(Part.objects.filter(status="done").values_list("number", flat=True))
 
     lose(export)
-    assert lifecycle.rescue()["rescued"] == 1
+    assert rescue.rescue()["rescued"] == 1
     export.refresh_from_db()
     assert export.rows_done == 10 * len(done)
     for key in range(1, 10 * len(done) + 1):
@@ -413,8 +413,8 @@ def test_killed_again_and_again_it_still_gets_there(person, at, settings):
         with pytest.raises(Killed):
             run(export)
         lose(export)
-        lifecycle.rescue()
-        export = lifecycle.claim(export.pk, worker="another")
+        rescue.rescue()
+        export = attempts.claim(export.pk, worker="another")
 
     assert_whole(run(export))
 
@@ -423,7 +423,7 @@ def test_killed_again_and_again_it_still_gets_there(person, at, settings):
 def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(person, at):
     def another_takes_it():
         put(Export.objects.get(), Status.QUEUED)
-        lifecycle.claim(export.pk, worker="another")
+        attempts.claim(export.pk, worker="another")
         seen.extend([tables(), left_in_storage()])
 
     seen = []
@@ -440,7 +440,7 @@ def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(person, at):
 def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(person, at):
     def another_finishes():
         lose(export)
-        lifecycle.rescue()
+        rescue.rescue()
         finished.append(go_on(export))
         seen.append(tables())
 
@@ -460,7 +460,7 @@ def test_a_worker_that_comes_back_when_it_was_brought_to_rest_stops_quietly(pers
     def brought_to_rest():
         end(Export.objects.get())
         lose(Export.objects.get())
-        assert lifecycle.rescue()["settled"] == 1
+        assert rescue.rescue()["settled"] == 1
         seen.append(tables())
 
     seen = []
@@ -677,7 +677,7 @@ def test_an_error_of_the_database_is_raised_and_rescue_decides(person, at):
     assert export.lease_expires_at is not None
     assert "canceling statement due to statement timeout" in log(export)[-1]
     lose(export)
-    assert lifecycle.rescue()["rescued"] == 1
+    assert rescue.rescue()["rescued"] == 1
     assert_whole(go_on(export))
 
 
@@ -690,9 +690,9 @@ def test_what_the_database_refuses_again_and_again_is_the_reason_in_the_end(pers
         with pytest.raises(OperationalError):
             run(export)
         lose(export)
-        rescued = lifecycle.rescue()
+        rescued = rescue.rescue()
         if rescued["rescued"]:
-            export = lifecycle.claim(export.pk, worker="another")
+            export = attempts.claim(export.pk, worker="another")
 
     export.refresh_from_db()
     assert (export.status, export.error) == ("failed", "The database refused: statement timeout")

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from exports import lifecycle
 from exports.exceptions import UnknownExporter
+from exports.lifecycle import attempts
 from exports.worker import runner
 from notifications import admin as notifications_admin
 from notifications.audit.actions import Action
@@ -166,7 +167,7 @@ def test_trail_is_exported_by_who_may_view_it(settings, tmp_path):
     export = lifecycle.request(
         user=user, exporter="audit", filters={"action": ["sign_in_failed", "export_started"]}
     )
-    runner.run(lifecycle.claim(export.pk, worker="worker-1@tests"))
+    runner.run(attempts.claim(export.pk, worker="worker-1@tests"))
 
     export.refresh_from_db()
     failed, started = csv.DictReader(io.StringIO(content(export).decode()))

@@ -23,6 +23,7 @@ from django.utils import timezone, translation
 from config.mailbox import Mailbox
 from exports import lifecycle
 from exports.i18n.message import Sentence
+from exports.lifecycle import attempts
 from exports.models import Export
 from notifications.inbox import email as letters
 from notifications.inbox import inbox, mail
@@ -151,11 +152,11 @@ def running(ada):
     """An export of hers that a worker has claimed."""
     ada.user_permissions.add(Permission.objects.get(codename="export_airport"))
     asked = lifecycle.request(user=ada, exporter="airports", label="Flughäfen ✈")
-    return lifecycle.claim(asked.pk, worker="somebody")
+    return attempts.claim(asked.pk, worker="somebody")
 
 
 def test_an_export_that_succeeds_is_mailed(server, running):
-    lifecycle.succeed(running, file="airports.csv", bytes=2_048, sha256="", rows_done=1_458)
+    attempts.succeed(running, file="airports.csv", bytes=2_048, sha256="", rows_done=1_458)
 
     send_due()
 
@@ -170,7 +171,7 @@ def test_an_export_that_succeeds_is_mailed(server, running):
 def test_no_label_adds_a_header_to_a_letter(server, running, end):
     Export.objects.update(label=f"Mine{end}Bcc: eve@example.com{end}{end}A body")
     running.refresh_from_db()
-    lifecycle.succeed(running, file="airports.csv", bytes=2_048, sha256="", rows_done=1_458)
+    attempts.succeed(running, file="airports.csv", bytes=2_048, sha256="", rows_done=1_458)
 
     send_due()
 
@@ -180,7 +181,7 @@ def test_no_label_adds_a_header_to_a_letter(server, running, end):
 
 
 def test_an_export_that_fails_is_mailed_with_the_reason(server, running):
-    lifecycle.fail(running, "The disk is full.")
+    attempts.fail(running, "The disk is full.")
 
     send_due()
 
@@ -191,7 +192,7 @@ def test_an_export_that_fails_is_mailed_with_the_reason(server, running):
 
 def test_an_export_that_one_cancels_is_not_mailed(server, ada, running):
     lifecycle.cancel(running, by=ada)
-    lifecycle.settle(running)
+    attempts.settle(running)
 
     assert send_due() == Round()
 
@@ -239,7 +240,7 @@ def test_letters_are_in_what_the_pages_were_in_when_one_signed_in(server, ada, c
 
     client.post("/login/", asked, headers={"Accept-Language": "de-AT,de;q=0.9"})
 
-    lifecycle.fail(running, Sentence("The worker %(worker)s was lost on this export.", worker="x"))
+    attempts.fail(running, Sentence("The worker %(worker)s was lost on this export.", worker="x"))
     send_due()
     [letter] = server.letters
     assert letter["Subject"] == "Flughäfen ✈ ist fehlgeschlagen."
@@ -269,7 +270,7 @@ def test_a_letter_calls_an_export_that_nobody_named_as_its_reader_does(server, a
     export = lifecycle.request(user=ada, exporter="airports")
     inbox.remember_language(ada, "de")
 
-    lifecycle.fail(lifecycle.claim(export.pk, worker="somebody"), "No.")
+    attempts.fail(attempts.claim(export.pk, worker="somebody"), "No.")
     send_due()
 
     assert export.label == "Airports"

@@ -1,0 +1,189 @@
+"""What people ask for: a new export, and that one is cancelled, paused, resumed or repeated."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError
+from django.utils.translation import gettext as _
+
+from exports.audit.record import record_action, record_start
+from exports.exceptions import (
+    IllegalMove,
+    NotPermitted,
+    OverLimit,
+    RequestError,
+)
+from exports.lifecycle import limits, refusals
+from exports.lifecycle.announce import announce
+from exports.lifecycle.leases import Now
+from exports.lifecycle.transitions import asked_by, enqueue_after_commit, it_is, locked, move
+from exports.models import NAMED, Export
+from exports.serialize import reload
+from exports.spec import spec
+from exports.status import FINAL, Status, Wait
+from notifications.audit.actions import Action
+from notifications.writing import atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+
+    from django.contrib.auth.models import User
+
+    from exports.spec.spec import Question
+
+
+def request(*, user: User, exporter: str, **asked: Any) -> Export:
+    """As `request_once`, for who need not know whether the export is a new one."""
+    return request_once(user=user, exporter=exporter, **asked)[0]
+
+
+def request_once(
+    *, user: User, exporter: str, enqueue: bool = True, **asked: Any
+) -> tuple[Export, bool]:
+    """Save a new export for `user` and queue it; True. Nothing is counted or read yet.
+
+    While an export of the same question of theirs is under way, that one; False. `asked` is
+    what `question.checked` takes, which raises RequestError, naming the field that is wrong,
+    or NotPermitted. `team`, the id of one of theirs, sees the export, too; its rows are still
+    those that `user` may see. Raises OverLimit when they have reached a limit of requests,
+    of refused requests or of stored bytes.
+    Who claims it in the same transaction says `enqueue=False`: no worker needs to hear of it.
+    """
+    with refusals.counted(user):
+        return _only_one(spec.checked(user, exporter=exporter, **asked), enqueue=enqueue)
+
+
+def retry(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
+    """Ask the question of a failed or cancelled export again, for its owner, as it was asked.
+
+    Returns and raises as `request_once`; what the owner may do and have is asked anew.
+    """
+    return _repeat(
+        export,
+        {Status.FAILED, Status.CANCELLED},
+        by,
+        _(
+            "Only a failed or cancelled one can be retried; one that has succeeded can be "
+            "run again."
+        ),
+    )
+
+
+def run_again(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
+    """As `retry`, for an export that has succeeded, whether or not its file has expired."""
+    return _repeat(
+        export,
+        {Status.SUCCEEDED},
+        by,
+        _(
+            "Only one that has succeeded can be run again; a failed or cancelled one can be "
+            "retried."
+        ),
+    )
+
+
+def _repeat(
+    export: Export, from_: Container[Status], by: User | None, otherwise: str
+) -> tuple[Export, bool]:
+    reload(export)  # Not locked: from where it may be repeated, it moves no more.
+    if Status(export.status) not in from_:
+        raise IllegalMove(it_is(export, otherwise))
+    lines = asked_by(f"Repeats the export {export.pk}, as asked", by)
+    with refusals.counted(by or export.owner), _in_the_name_of(export.owner, by):
+        return _only_one(spec.again(export), origin=export, lines=lines, by=by)
+
+
+@contextmanager
+def _in_the_name_of(owner: User, by: User | None) -> Iterator[None]:
+    """What `owner` would be told is said to `by`, with the name of who is meant."""
+    try:
+        yield
+    except (NotPermitted, OverLimit, RequestError) as error:
+        if by is not None and by.pk != owner.pk:
+            told = {"owner": owner.get_username(), "error": error}
+            error.args = (_("%(owner)s would be told: %(error)s") % told,)
+        raise
+
+
+def _only_one(asked: Question, **new: Any) -> tuple[Export, bool]:
+    try:
+        return _found_or_saved(asked, **new)
+    except IntegrityError:
+        # Somebody who does not take the lock saved the same question after we looked. Now it
+        # is found; or it is over already, and there is room for ours.
+        return _found_or_saved(asked, **new)
+
+
+@atomic()
+def _found_or_saved(
+    asked: Question,
+    *,
+    origin: Export | None = None,
+    lines: Sequence[dict[str, Any]] = (),
+    enqueue: bool = True,
+    by: User | None = None,
+) -> tuple[Export, bool]:
+    limits.lock(asked.owner)
+    if same := _under_way(asked):
+        return same, False
+    limits.check_request(asked.owner)
+    export = Export.objects.create(**asked.fields, origin=origin, log_lines=len(lines))
+    # The fields' own defaults are by the clock of this host.
+    Export.objects.filter(pk=export.pk).update(created_at=Now(), queued_at=Now())
+    reload(export)
+    announce(export, "export.queued", lines=lines)
+    record_start(export, by=by)
+    if enqueue:
+        enqueue_after_commit(export)
+    return export, True
+
+
+def _under_way(asked: Question) -> Export | None:
+    same = Export.objects.filter(owner=asked.owner, fingerprint=asked.fingerprint)
+    return same.exclude(status__in=FINAL).select_related(*NAMED).first()
+
+
+def cancel(export: Export, *, by: User | None = None) -> None:
+    """Stop it: at once if nobody works on it, else as soon as the worker notices.
+
+    Its log says `by` whom, here and below.
+    """
+    lines = asked_by("Cancelled", by)
+    with locked(export):
+        if export.status == Status.CANCELLING:
+            return  # A second request changes nothing.
+        if export.status in {Status.RUNNING, Status.PAUSING}:
+            move(export, Status.CANCELLING, "export.cancelling", lines=lines)
+        else:
+            move(export, Status.CANCELLED, "export.cancelled", lines=lines, finished_at=Now())
+        record_action(Action.EXPORT_CANCELLED, export, by=by)
+
+
+def pause(export: Export, *, by: User | None = None) -> None:
+    """Let it rest with its finished parts, until it is resumed."""
+    lines = asked_by("Paused", by)
+    with locked(export):
+        if export.status in {Status.PAUSING, Status.PAUSED}:
+            return
+        if export.status == Status.RUNNING:
+            move(export, Status.PAUSING, "export.pausing", lines=lines)
+        else:
+            move(export, Status.PAUSED, "export.paused", lines=lines)
+        record_action(Action.EXPORT_PAUSED, export, by=by)
+
+
+def resume(export: Export, *, by: User | None = None) -> None:
+    """Put a paused export back in the queue."""
+    with locked(export):
+        if export.status != Status.PAUSED:
+            # Not left to MOVES: running -> queued is for workers that give it back.
+            raise IllegalMove(it_is(export, _("Only a paused one can be resumed.")))
+        if export.resumes >= limits.MOST_RESUMES:
+            often = _("It has been resumed too often. Cancel it, and ask for it again.")
+            raise IllegalMove(it_is(export, often))
+        fields = {"queued_at": Now(), "waits_for": Wait.NOTHING, "resumes": export.resumes + 1}
+        move(export, Status.QUEUED, "export.queued", lines=asked_by("Resumed", by), **fields)
+        record_action(Action.EXPORT_RESUMED, export, by=by)
+        enqueue_after_commit(export)
