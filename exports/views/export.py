@@ -27,7 +27,7 @@ from exports import lifecycle
 from exports.access import listed, may_change, own_and_shared, visible_to
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.files.download import NoFile, file_response
-from exports.forms.choice import StartForm
+from exports.forms.start import StartForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.log import read
 from exports.log.read import last_lines

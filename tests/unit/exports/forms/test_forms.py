@@ -7,7 +7,8 @@ from django.contrib.auth.models import AnonymousUser, Group
 from django.utils import translation
 
 from exports.exceptions import UnknownColumn, UnknownFormat
-from exports.forms.choice import OptionsForm, StartForm
+from exports.forms.options import OptionsForm
+from exports.forms.start import StartForm
 from exports.spec import options
 
 
