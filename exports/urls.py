@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from exports.views import choose, export
+from exports.views import actions, choose, dashboard, export
 
 app_name = "exports"
 urlpatterns = [
-    path("", export.Dashboard.as_view(), name="dashboard"),
-    path("", export.Dashboard.as_view(), name="create"),
+    path("", dashboard.Dashboard.as_view(), name="dashboard"),
+    path("", dashboard.Dashboard.as_view(), name="create"),
     path("new/<str:name>/", choose.Choose.as_view(), name="choose"),
     path("new/<str:name>/preview", choose.look, name="preview"),
     path("presets/<int:pk>/run", choose.run_preset, name="run_preset"),
@@ -18,9 +18,9 @@ urlpatterns = [
     path("<uuid:pk>/card", export.card, name="card"),
     path("<uuid:pk>/log.txt", export.log_text, name="log_text"),
     path("<uuid:pk>/file", export.file, name="file"),
-    path("<uuid:pk>/cancel", export.cancel, name="cancel"),
-    path("<uuid:pk>/pause", export.pause, name="pause"),
-    path("<uuid:pk>/resume", export.resume, name="resume"),
-    path("<uuid:pk>/retry", export.retry, name="retry"),
-    path("<uuid:pk>/again", export.again, name="again"),
+    path("<uuid:pk>/cancel", actions.cancel, name="cancel"),
+    path("<uuid:pk>/pause", actions.pause, name="pause"),
+    path("<uuid:pk>/resume", actions.resume, name="resume"),
+    path("<uuid:pk>/retry", actions.retry, name="retry"),
+    path("<uuid:pk>/again", actions.again, name="again"),
 ]

@@ -299,7 +299,7 @@ def test_the_cursors_of_a_dashboard_are_older_than_what_it_shows(shared, member,
         lifecycle.pause(shared)
         return found
 
-    monkeypatch.setattr("exports.views.export.heads", then_it_is_paused)
+    monkeypatch.setattr("exports.views.dashboard.heads", then_it_is_paused)
 
     response = signed_in(member).get(DASHBOARD)
 
