@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from exports.views import actions, choose, dashboard, export
+from exports.views import actions, choose, dashboard, export, presets
 
 app_name = "exports"
 urlpatterns = [
@@ -12,8 +12,8 @@ urlpatterns = [
     path("", dashboard.Dashboard.as_view(), name="create"),
     path("new/<str:name>/", choose.Choose.as_view(), name="choose"),
     path("new/<str:name>/preview", choose.look, name="preview"),
-    path("presets/<int:pk>/run", choose.run_preset, name="run_preset"),
-    path("presets/<int:pk>/delete", choose.delete_preset, name="delete_preset"),
+    path("presets/<int:pk>/run", presets.run_preset, name="run_preset"),
+    path("presets/<int:pk>/delete", presets.delete_preset, name="delete_preset"),
     path("<uuid:pk>/", export.detail, name="detail"),
     path("<uuid:pk>/card", export.card, name="card"),
     path("<uuid:pk>/log.txt", export.log_text, name="log_text"),

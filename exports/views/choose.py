@@ -13,25 +13,22 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_POST
 
 from exports import lifecycle
-from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
+from exports.exceptions import NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
 from exports.forms.choice import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.lifecycle import refusals
-from exports.spec import context, describe, presets, preview, spec
+from exports.spec import describe, presets, preview, spec
 from notifications.http import SeeOther, user_of
 from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django.contrib.auth.models import User
     from django.http import HttpRequest, HttpResponse
 
@@ -164,45 +161,3 @@ def _preset(request: HttpRequest, exporter: Exporter) -> Preset | None:
 
 def _teams(request: HttpRequest) -> list[Any]:
     return list(teams_of(user_of(request)))
-
-
-# -- Presets -------------------------------------------------------------------------------
-
-
-def _button(
-    press: Callable[[HttpRequest, Preset], str],
-) -> Callable[[HttpRequest, int], HttpResponse]:
-    """A view that does one thing with what was saved, and leads to where `press` says."""
-
-    @login_required
-    def view(request: HttpRequest, pk: int) -> HttpResponse:
-        if request.method != "POST":
-            # Signing in leads back here with a GET.
-            return SeeOther(reverse("exports:dashboard"))
-        return SeeOther(press(request, get_object_or_404(presets.named(user_of(request)), pk=pk)))
-
-    return view
-
-
-def _run(request: HttpRequest, preset: Preset) -> str:
-    """Ask for it."""
-    try:
-        asked = lifecycle.request_once(
-            user=user_of(request), context=context.kept(request), **presets.request(preset)
-        )
-    except (NotPermitted, OverLimit, RequestError) as error:
-        lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
-        messages.error(request, f"{preset.name}: {lost or error.in_words}")
-        return reverse("exports:dashboard")
-    return at_its_card(told_if_under_way(request, *asked).key)
-
-
-def _delete(request: HttpRequest, preset: Preset) -> str:
-    """Forget it. Exports that were made of it stay."""
-    preset.delete()
-    messages.success(request, _("“%(name)s” is forgotten.") % {"name": preset.name})
-    return reverse("exports:dashboard")
-
-
-run_preset = _button(_run)
-delete_preset = _button(_delete)
