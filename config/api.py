@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
+import exports.api.errors
 import exports.api.routes
 import notifications.delivery.http_streams
 import notifications.inbox.api
@@ -114,7 +115,7 @@ api = API(
     openapi_url="/openapi.json",
 )
 problems.install(api)
-exports.api.routes.install(api)
+exports.api.errors.install(api)
 api.add_router("/v1/", exports.api.routes.router)
 api.add_router("/v1/", notifications.delivery.http_streams.router)
 api.add_router("/v1/", notifications.inbox.api.router)

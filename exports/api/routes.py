@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003 - ninja reads the annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,31 +11,37 @@ from django.http.response import HttpResponseBase  # noqa: TC002 - ninja reads t
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.vary import vary_on_headers
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 from ninja import Status as Answer
 from ninja.decorators import decorate_view
-from pydantic import BaseModel, ConfigDict, Field
 
 from exports import lifecycle
 from exports.access import listed, may_change, own_and_shared, visible_to
-from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
+from exports.api.schemas import (
+    ExporterOut,
+    ExportIn,
+    ExportOut,
+    ExportPage,
+    Limited,
+    LogIn,
+    LogPage,
+    Page,
+)
+from exports.exceptions import NotPermitted
 from exports.exporters import registry
-from exports.files.download import NoFile, file_response
-from exports.http import compressed, over_limit
+from exports.files.download import file_response
+from exports.http import compressed
 from exports.log import read
 from exports.models import Export, Format
 from exports.serialize import snapshot
 from exports.spec import context, options
 from exports.spec import filters as spec_filters
 from exports.spec.rights import check_download
-from exports.status import Status
-from notifications.api.problems import Problem, no_cursor, problem
+from notifications.api.problems import Problem, no_cursor
 from notifications.streams.access import teams_of
 from notifications.streams.cursor import Cursor
 
 if TYPE_CHECKING:
-    from ninja import NinjaAPI
-
     from exports.exporters import Exporter
 
 logger = logging.getLogger(__name__)
@@ -52,156 +58,6 @@ LIMITS = frozenset({429, 507})
 
 # What a line of a log has at least.
 BARE = {"level": "", "message": "", "logger": "", "worker": None, "attempt": None}
-
-NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no text with one.
-
-
-class Option(Schema):
-    name: str
-    default: bool | str
-    choices: list[bool | str]
-
-
-class FormatOut(Schema):
-    name: str
-    label: str
-    options: list[Option]
-
-
-class ExporterOut(Schema):
-    name: str
-    label: str
-    description: str
-    columns: list[str]
-    filters: list[str]
-    formats: list[FormatOut]
-
-
-class ExportIn(Schema):
-    """What to export. Without columns: all of them."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    exporter: str
-    format: str = "csv"
-    options: dict[str, Any] | None = Field(None, description="How the file is written.")
-    columns: list[str] | None = None
-    headers: dict[str, str] | None = Field(
-        None, description="Other headers than the exporter's, by the names of columns."
-    )
-    filters: dict[str, Any] | None = None
-    label: str = Field("", max_length=200, pattern=NO_NUL)
-    # Strict: `true` is not the team 1.
-    team: int | None = Field(None, strict=True, description="Share it with this team of yours.")
-
-
-class Links(Schema):
-    self: str
-    download: str | None
-
-
-class Owner(Schema):
-    username: str
-    name: str
-
-
-class Team(Schema):
-    id: int
-    name: str
-
-
-class ExportOut(Schema):
-    """A snapshot. `rows_total` is null until counted; `rate` is rows a second, `eta` seconds.
-
-    Of two, the one with the higher `version` is newer.
-    """
-
-    id: UUID
-    owner: Owner
-    team: Team | None
-    exporter: str
-    label: str
-    format: str
-    options: dict[str, bool | str]
-    consistency: str
-    origin: UUID | None
-    status: str
-    stage: str
-    waits_for: Literal["", "space"]
-    rows_done: int
-    rows_again: int
-    rows_total: int | None
-    rows_added: int
-    rows_removed: int
-    assembled: float | None
-    bytes: int
-    protected_cells: int
-    rate: float | None
-    eta: float | None
-    attempt: int
-    version: int
-    queue_position: int | None
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    read_from: str | None
-    read_until: str | None
-    expires_at: str | None
-    error: str
-    links: Links
-
-
-class Limited(Problem):
-    """Which limit it was, and how much is allowed. Retry-After is there if it is known.
-
-    With 507 the site has no room for files, which is not the fault of a client.
-    """
-
-    limit: str
-    allowed: int
-
-
-class ExportPage(Schema):
-    count: int
-    items: list[ExportOut]
-
-
-class Page(Schema):
-    limit: int = Field(25, ge=1, le=100)
-    offset: int = Field(0, ge=0, le=2**31)  # More is beyond what databases count in.
-    status: Literal[tuple(Status.values)] | None = None  # type: ignore[valid-type]
-
-
-class LogIn(Schema):
-    """`after`: the cursor of the last answer; without it from the first line on."""
-
-    after: str | None = None
-    limit: int = Field(1_000, ge=1, le=read.MAX_LINES)
-
-
-class LogLine(BaseModel):  # Of thousands, ninja's own class would take four times as long.
-    """`worker` and `attempt` are there where it could be taken for another worker's line."""
-
-    offset: int
-    at: str
-    level: str
-    message: str
-    logger: str
-    worker: str | None
-    attempt: int | None
-
-
-class LogPage(Schema):
-    """Give `cursor` as `after` the next time. `more`: there is more already.
-
-    At the end, `cursor` is one to follow the export's stream from.
-    """
-
-    stream: str
-    cursor: str
-    reset: Literal["pruned", "epoch"] | None
-    more: bool
-    lines: list[LogLine]
 
 
 @router.get(
@@ -404,28 +260,3 @@ def _changeable(request: HttpRequest, export_id: UUID) -> Export:
     if not may_change(request.user, export):  # type: ignore[arg-type]
         raise NotPermitted(gettext("You may look at this export, and not change it."))
     return export
-
-
-def install(api: NinjaAPI) -> None:
-    """Answer what `lifecycle` and `download` refuse as a problem that names the remedy."""
-
-    @api.exception_handler(RequestError)
-    def bad_request(_: HttpRequest, error: RequestError) -> HttpResponse:
-        return problem(422, str(error), field=error.field)
-
-    @api.exception_handler(NotPermitted)
-    def not_permitted(_: HttpRequest, error: NotPermitted) -> HttpResponse:
-        return problem(403, str(error))
-
-    @api.exception_handler(IllegalMove)
-    def illegal_move(_: HttpRequest, error: IllegalMove) -> HttpResponse:
-        return problem(409, str(error))
-
-    @api.exception_handler(OverLimit)
-    def too_many(_: HttpRequest, error: OverLimit) -> HttpResponse:
-        refusal = problem(error.status, str(error), limit=error.limit, allowed=error.allowed)
-        return over_limit(refusal, error)
-
-    @api.exception_handler(NoFile)
-    def no_file(_: HttpRequest, error: NoFile) -> HttpResponse:
-        return problem(error.status, str(error))

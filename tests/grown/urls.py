@@ -17,7 +17,7 @@ from notifications.inbox.languages import set_language
 
 api = NinjaAPI(auth=Authenticate(), urls_namespace="api")
 problems.install(api)
-exports.api.routes.install(api)
+exports.api.errors.install(api)
 api.add_router("/", exports.api.routes.router)
 api.add_router("/", notifications.delivery.http_streams.router)
 api.add_router("/", notifications.inbox.api.router)

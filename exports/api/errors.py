@@ -1,0 +1,39 @@
+"""What `lifecycle` and `files` refuse, as problem+json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
+from exports.files.download import NoFile
+from exports.http import over_limit
+from notifications.api.problems import problem
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+    from ninja import NinjaAPI
+
+
+def install(api: NinjaAPI) -> None:
+    """Answer what `lifecycle` and `download` refuse as a problem that names the remedy."""
+
+    @api.exception_handler(RequestError)
+    def bad_request(_: HttpRequest, error: RequestError) -> HttpResponse:
+        return problem(422, str(error), field=error.field)
+
+    @api.exception_handler(NotPermitted)
+    def not_permitted(_: HttpRequest, error: NotPermitted) -> HttpResponse:
+        return problem(403, str(error))
+
+    @api.exception_handler(IllegalMove)
+    def illegal_move(_: HttpRequest, error: IllegalMove) -> HttpResponse:
+        return problem(409, str(error))
+
+    @api.exception_handler(OverLimit)
+    def too_many(_: HttpRequest, error: OverLimit) -> HttpResponse:
+        refusal = problem(error.status, str(error), limit=error.limit, allowed=error.allowed)
+        return over_limit(refusal, error)
+
+    @api.exception_handler(NoFile)
+    def no_file(_: HttpRequest, error: NoFile) -> HttpResponse:
+        return problem(error.status, str(error))
