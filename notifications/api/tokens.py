@@ -20,7 +20,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_noop
 
 from notifications.audit.actions import Action
-from notifications.audit.record import About, record
+from notifications.audit.record import about_token, record
 from notifications.models import TOKEN_DAYS, Token, TokenScope
 from notifications.writing import atomic
 
@@ -63,11 +63,6 @@ def create(
         )
         record(Action.TOKEN_CREATED, about_token(made), owner=user)
     return token
-
-
-def about_token(token: Token) -> About:
-    """Return how the audit trail names `token`."""
-    return About("token", str(token.pk), token.note)
 
 
 def find(token: str) -> Token:

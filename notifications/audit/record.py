@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications.audit import origin as origins
-from notifications.models import AuditEntry
+from notifications.audit.actions import Action
+from notifications.models import AuditEntry, Token
 from notifications.printable import visible
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from notifications.audit.actions import Action
+
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
 
 MAX_DETAILS_BYTES = 2048  # of JSON
 MAX_TEXT = 200  # characters of one text
@@ -122,3 +128,8 @@ def _short(value: Any) -> Any:
         short = [_short(each) for each in value[:MAX_NAMES]]
         return [*short, f"… {len(value) - MAX_NAMES} more"] if len(value) > MAX_NAMES else short
     return value
+
+
+def about_token(token: Token) -> About:
+    """Return how the audit trail names `token`."""
+    return About("token", str(token.pk), token.note)
