@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from notifications.http import SeeOther, user_of
 from notifications.inbox import inbox
 from notifications.inbox.forms import MailingForm, ReadForm
-from notifications.templatetags.inbox import latest as latest_of
+from notifications.inbox.panel import latest as latest_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

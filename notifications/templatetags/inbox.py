@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
-from notifications.inbox import inbox, types
-from notifications.streams.access import user_stream
+from notifications.inbox.panel import latest
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
     from django.template import Context
 
 register = template.Library()
-
-LATEST = 8  # What a panel shows without a bar to scroll. The page has them all.
 
 
 @register.simple_tag
@@ -44,15 +38,3 @@ def streams_api_url() -> str:
 def bell(context: Context) -> dict[str, Any]:
     """How many notifications are unread, and the latest; alive where scripts run."""
     return latest(context["user"])
-
-
-def latest(user: User) -> dict[str, Any]:
-    """What the partials of the bell read."""
-    page = inbox.page(user, limit=LATEST)
-    return {
-        "user": user,
-        "page": page,
-        "state": json.dumps(asdict(page.state)),
-        "cursors": json.dumps({user_stream(user): page.cursor}),
-        "types": json.dumps(types.types()),
-    }
