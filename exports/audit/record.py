@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import Group
+from django.db.models.functions import Now
 from django.db.models.signals import post_delete, pre_delete
 
-from exports.lifecycle.leases import Now
 from exports.models import Export, Preset
 from notifications.audit.actions import Action
 from notifications.audit.record import MAX_TEXT, About, record
