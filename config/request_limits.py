@@ -32,10 +32,10 @@ from django.utils.translation import get_language_from_request, ngettext, overri
 
 from config.shedding import is_liveness_check, refuse
 from notifications.api import known_users
+from notifications.api.credentials import credentials, credentials_of
 from notifications.api.problems import problem
 from notifications.client_address import network_of, scope_address
 from notifications.delivery.connections import LOG_SECONDS
-from notifications.delivery.handshake import credentials, credentials_of
 from notifications.protocol.frames import CloseCode
 from notifications.protocol.rate_limits import Bucket
 

@@ -10,10 +10,10 @@ from ninja.security import HttpBearer
 from ninja.utils import check_csrf
 
 from notifications.api import known_users, tokens
+from notifications.api.credentials import credentials_of
 from notifications.audit import attempts
 from notifications.audit.actions import Action
 from notifications.audit.record import About
-from notifications.delivery.handshake import credentials_of
 from notifications.models import TokenScope
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from pydantic import ValidationError
 
+from notifications.api import credentials as api_credentials
 from notifications.api import known_users
 from notifications.conf import conf
 from notifications.delivery import handshake, hub, recheck
@@ -138,7 +139,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         # looked up would be missed.
         self._hub.enter(self, None)
         connections.ensure_room()
-        credentials = handshake.credentials(self.scope)
+        credentials = api_credentials.credentials(self.scope)
         connections.ensure_allowed(credentials)
         user = await in_database(handshake.admit, self.scope)
         if user is not None:

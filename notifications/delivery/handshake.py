@@ -6,69 +6,44 @@ with a bearer token and names none.
 
 from __future__ import annotations
 
-import hashlib
 from importlib import import_module
 from io import BytesIO
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
-from django.http import parse_cookie
 from django.utils.http import is_same_domain
 
 from notifications.api import tokens
+from notifications.api.credentials import Scope, headers_of, session_key_of
 from notifications.audit import attempts
 from notifications.audit.actions import Action
 from notifications.audit.record import About
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from django.contrib.auth.models import User
-    from django.http import HttpRequest
-
-Scope = Any  # ASGI's: a mapping with "headers", pairs of bytes
 
 
 def authenticate(scope: Scope) -> User | None:
     """The active user behind `scope`, or None. Reads the database each time it is asked,
     so it also tells who has signed out, was deactivated or has a new password.
     """
-    headers = _headers(scope)
+    headers = headers_of(scope)
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return tokens.user_of(token)
-    return _session_user(_session_key(headers))
+    return _session_user(session_key_of(headers))
 
 
 def admit(scope: Scope) -> User | None:
     """Authenticate a new connection, and record a refused token in the audit trail."""
     user = authenticate(scope)
-    if user is None and _headers(scope).get("authorization", "").lower().startswith("bearer "):
+    if user is None and headers_of(scope).get("authorization", "").lower().startswith("bearer "):
         attempts.record_refused(Action.TOKEN_REFUSED, About("token"), _request(scope))
     return user
-
-
-def credentials(scope: Scope) -> bytes:
-    """Return a digest of the client's session cookie or bearer token."""
-    headers = _headers(scope)
-    return _digest(headers.get("authorization", ""), _session_key(headers))
-
-
-def credentials_of(request: HttpRequest) -> bytes:
-    """Like `credentials`, for a request. The same cookie or token has the same digest."""
-    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    return _digest(request.headers.get("Authorization", ""), session_key)
-
-
-def _digest(authorization: str, session_key: str | None) -> bytes:
-    # Other schemes are for a proxy, which may have one password for all users.
-    is_bearer = authorization.lower().startswith("bearer ")
-    shown = authorization if is_bearer else session_key or ""
-    return hashlib.blake2b(shown.encode(errors="replace"), digest_size=16).digest()
 
 
 def origin_is_allowed(scope: Scope) -> bool:
@@ -78,7 +53,7 @@ def origin_is_allowed(scope: Scope) -> bool:
     CSRF_TRUSTED_ORIGINS. So a page that was modified on its way over http opens no socket of the
     site over https.
     """
-    headers = _headers(scope)
+    headers = headers_of(scope)
     if "origin" not in headers:
         return headers.get("authorization", "").lower().startswith("bearer ")
     origin = headers["origin"]
@@ -115,12 +90,6 @@ def _is_trusted(origin: str, trusted: str) -> bool:
     return origin.startswith(prefix) and is_same_domain(netloc, hosts.lstrip("*"))
 
 
-def _session_key(headers: Mapping[str, str]) -> str | None:
-    # Django's own: the standard library's drops all cookies for one that it cannot read,
-    # and on one host there may be cookies of others.
-    return parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
-
-
 def _session_user(key: str | None) -> User | None:
     if key is None:
         return None
@@ -128,7 +97,3 @@ def _session_user(key: str | None) -> User | None:
     # get_user() wants a request only for its session. It checks the password's hash, too.
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     return user if user.is_authenticated and user.is_active else None
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin1"): value.decode("latin1") for name, value in scope["headers"]}

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 from ninja import Query, Schema
 from pydantic import Field
 
+from notifications.api import credentials as api_credentials
 from notifications.api.async_router import AsyncRouter
 from notifications.api.auth import Authenticate
 from notifications.api.problems import Problem, RetryLaterError, no_cursor
 from notifications.delivery import follower as followers
-from notifications.delivery import handshake, hub
+from notifications.delivery import hub
 from notifications.delivery.connections import RETRY_SECONDS, TooManyConnectionsError
 from notifications.delivery.db_threads import in_database
 from notifications.http import never_compressed
@@ -58,7 +59,7 @@ class AuthenticateAsync(Authenticate):
     """
 
     async def __call__(self, request: HttpRequest) -> Any:  # type: ignore[override]
-        credentials = handshake.credentials_of(request)
+        credentials = api_credentials.credentials_of(request)
         connections = hub.current().connections
         if _is_held_open(request):
             with _refusals_as_problems():

@@ -24,7 +24,7 @@ from config.request_limits import (
     remember_user,
 )
 from notifications.api import known_users
-from notifications.delivery.handshake import credentials, credentials_of
+from notifications.api.credentials import credentials, credentials_of
 from tests.unit.notifications.protocol.test_rate_limits import Clock
 
 RATE = 10
