@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from notifications.audit.actions import Action, Interface
+from notifications.audit_actions import Action, Interface
 from notifications.writing import WrittenManager
 
 TOKEN_DAYS = 90  # The default lifetime of a token.

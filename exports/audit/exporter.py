@@ -11,7 +11,7 @@ from django_filters import (
 )
 
 from exports.exporters import Exporter, registry
-from notifications.audit.actions import Action, Interface
+from notifications.audit_actions import Action, Interface
 from notifications.models import AuditEntry
 
 

@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 from django.db.models.signals import post_delete, pre_delete
 
 from exports.models import Export, Preset
-from notifications.audit.actions import Action
 from notifications.audit.record import MAX_TEXT, About, record
+from notifications.audit_actions import Action
 from notifications.models import AuditEntry
 from notifications.printable import visible
 

@@ -29,7 +29,7 @@ from exports.files import byte_range, storage
 from exports.files.names import attachment
 from exports.models import Download, Format
 from exports.status import Status
-from notifications.audit.actions import Action
+from notifications.audit_actions import Action
 from notifications.client_address import client_address, network_of
 from notifications.http import never_compressed, user_of
 from notifications.streams.access import key_name

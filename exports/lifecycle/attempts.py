@@ -18,7 +18,7 @@ from exports.lifecycle.leases import Now, until
 from exports.lifecycle.transitions import come_to_rest, locked, move, requeue
 from exports.models import Export, Part, TaskRun
 from exports.status import HELD, Stage, Status, Wait
-from notifications.audit.actions import Action
+from notifications.audit_actions import Action
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from exports.files import storage
 from exports.lifecycle.leases import Now
 from exports.models import Export, Part
 from exports.status import FINAL, Status
-from notifications.audit.actions import Action
+from notifications.audit_actions import Action
 from notifications.models import Stream
 from notifications.streams.prune import forget
 from notifications.writing import atomic

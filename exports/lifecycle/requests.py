@@ -23,7 +23,7 @@ from exports.models import NAMED, Export
 from exports.serialize import reload
 from exports.spec import spec
 from exports.status import FINAL, Status, Wait
-from notifications.audit.actions import Action
+from notifications.audit_actions import Action
 from notifications.writing import atomic
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from ninja.utils import check_csrf
 from notifications.api import known_users, tokens
 from notifications.api.credentials import credentials_of
 from notifications.audit import attempts
-from notifications.audit.actions import Action
 from notifications.audit.record import About
+from notifications.audit_actions import Action
 from notifications.models import TokenScope
 
 if TYPE_CHECKING:

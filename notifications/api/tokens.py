@@ -19,8 +19,8 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_noop
 
-from notifications.audit.actions import Action
 from notifications.audit.record import about_token, record
+from notifications.audit_actions import Action
 from notifications.models import TOKEN_DAYS, Token, TokenScope
 from notifications.writing import atomic
 

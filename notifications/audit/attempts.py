@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from notifications.audit.actions import Action
+    from notifications.audit_actions import Action
 
 # With these, half a million attempts an hour write 500 rows, about 200 kB.
 MAX_PER_ADDRESS = 20

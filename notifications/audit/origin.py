@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from notifications.audit.actions import Interface
+from notifications.audit_actions import Interface
 from notifications.client_address import client_address
 
 if TYPE_CHECKING:

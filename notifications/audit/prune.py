@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from notifications.audit.actions import Action
 from notifications.audit.guard import pruning
 from notifications.audit.record import record
+from notifications.audit_actions import Action
 from notifications.conf import conf
 from notifications.models import AuditEntry
 from notifications.writing import alias

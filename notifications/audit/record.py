@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications.audit import origin as origins
-from notifications.audit.actions import Action
+from notifications.audit_actions import Action
 from notifications.models import AuditEntry, Token
 from notifications.printable import visible
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest
 
-    from notifications.audit.actions import Action
+    from notifications.audit_actions import Action
 
 
 if TYPE_CHECKING:

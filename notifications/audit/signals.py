@@ -15,9 +15,9 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
 from notifications.audit import attempts
-from notifications.audit.actions import Action
 from notifications.audit.guard import lend_function
 from notifications.audit.record import About, about_token, about_user, record, record_each
+from notifications.audit_actions import Action
 from notifications.models import Token
 
 if TYPE_CHECKING:

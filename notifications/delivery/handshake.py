@@ -20,8 +20,8 @@ from django.utils.http import is_same_domain
 from notifications.api import tokens
 from notifications.api.credentials import Scope, headers_of, session_key_of
 from notifications.audit import attempts
-from notifications.audit.actions import Action
 from notifications.audit.record import About
+from notifications.audit_actions import Action
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from notifications.audit.actions import Action
 from notifications.audit.record import About, record
+from notifications.audit_actions import Action
 from notifications.models import Stream
 from notifications.streams.access import user_stream
 from notifications.streams.cursor import Cursor

@@ -16,8 +16,8 @@ from exports.exceptions import UnknownExporter
 from exports.lifecycle import attempts
 from exports.worker import runner
 from notifications import admin as notifications_admin
-from notifications.audit.actions import Action
 from notifications.audit.record import About, record
+from notifications.audit_actions import Action
 from notifications.models import AuditEntry
 from tests.support.exporting import content, use_folders
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from exports import tasks
 from notifications.audit import prune
-from notifications.audit.actions import Action
 from notifications.audit.record import About, record
+from notifications.audit_actions import Action
 from notifications.models import AppendOnlyError, AuditEntry
 from notifications.streams import prune as events
 from tests.support.trail import BY_COMMAND, BY_SYSTEM, the, whence

@@ -11,8 +11,8 @@ import pytest
 from django.test import RequestFactory
 
 from notifications.audit import middleware, origin
-from notifications.audit.actions import Action, Interface
 from notifications.audit.record import MAX_DETAILS_BYTES, bounded
+from notifications.audit_actions import Action, Interface
 
 OPERATIONS = Path(__file__).resolve().parents[4] / "docs" / "operations.md"
 
