@@ -17,7 +17,6 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from exports.files.names import filename
 from exports.i18n.labels import LONGEST, called
 from exports.status import FINAL, Stage, Status, Wait
 from notifications.streams.access import stream_of_user, team_stream
@@ -258,11 +257,6 @@ class Export(models.Model):
         """How the file's name ends, without the first dot."""
         is_gzip = self.format in COMPRESSIBLE and self.options.get("gzip")
         return f"{self.format}.gz" if is_gzip else self.format
-
-    @property
-    def filename(self) -> str:
-        """What a browser calls the file."""
-        return filename(self.title, self.extension)
 
     def has_file(self, now: datetime) -> bool:
         """Whether the file can be downloaded at `now`."""

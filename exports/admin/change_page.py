@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from exports.admin.buttons import Buttons
+from exports.files.names import filename_of
 from exports.formatting import number
 from exports.i18n import localize
 from notifications.admin import as_json
@@ -65,7 +66,7 @@ class Page(Buttons):
         if not export.has_file(timezone.now()):
             return gettext("There is none.")
         url = reverse("exports:file", args=[export.pk])
-        return format_html('<a href="{}">{}</a>', url, export.filename)
+        return format_html('<a href="{}">{}</a>', url, filename_of(export))
 
     @admin.display(description=_("asked for"))
     def asked(self, export: Export) -> SafeString | str:

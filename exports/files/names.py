@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from exports.models import Export
 
 NOTHING_LEFT = "export"
 
@@ -31,6 +35,11 @@ def filename(label: str, extension: str) -> str:
     if _RESERVED.fullmatch(stem.partition(".")[0].rstrip()):
         stem = f"_{stem}"
     return f"{stem or NOTHING_LEFT}.{extension}"
+
+
+def filename_of(export: Export) -> str:
+    """What a browser calls the file of `export`."""
+    return filename(export.title, export.extension)
 
 
 def attachment(label: str, extension: str) -> str:

@@ -17,6 +17,7 @@ from exports.access import may_change
 from exports.conf import conf
 from exports.exceptions import RequestError
 from exports.exporters import registry
+from exports.files.names import filename_of
 from exports.i18n import localize
 from exports.i18n.message import shortened
 from exports.log import text as logtext
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 register = template.Library()
+register.filter("filename", filename_of)
 
 # What `worker.runner` writes of an error that is none of our own: "ValueError: …". A sentence
 # of an exporter's own, which nobody can translate, looks otherwise.
