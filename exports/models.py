@@ -105,7 +105,7 @@ class Export(models.Model):
         max_length=10, choices=Wait, default=Wait.NOTHING, db_default="", blank=True
     )
     # In English, for programs and logs. `reason` is what it was made of, if that was foreseen:
-    # `reasons` says it in the language of who reads it.
+    # `localize` says it in the language of who reads it.
     error = models.TextField(_("error"), blank=True)
     reason = models.JSONField(null=True)
 

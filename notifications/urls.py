@@ -1,4 +1,4 @@
-"""The pages of the inbox. The API's URLs are in `inbox_api`."""
+"""The pages of the inbox. The API's URLs are in `inbox.api`."""
 
 from __future__ import annotations
 

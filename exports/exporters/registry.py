@@ -102,7 +102,7 @@ def get(name: str) -> Exporter:
     """The exporter of that name. Raises UnknownExporter, which lists the names there are.
 
     For developers and operators, since it names all exporters. Pages and the API use
-    `query.offered`.
+    `offered`.
     """
     try:
         return EXPORTERS[name]

@@ -3,7 +3,7 @@
 raise TooLarge(Sentence("It would have %(rows)s rows.", rows=total))
 
 The text is English, and what its translations are found by: `make messages` collects it.
-`reasons` says such a sentence to a reader.
+`localize` says such a sentence to a reader.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def request_once(
     """Save a new export for `user` and queue it; True. Nothing is counted or read yet.
 
     While an export of the same question of theirs is under way, that one; False. `asked` is
-    what `question.checked` takes, which raises RequestError, naming the field that is wrong,
+    what `spec.checked` takes, which raises RequestError, naming the field that is wrong,
     or NotPermitted. `team`, the id of one of theirs, sees the export, too; its rows are still
     those that `user` may see. Raises OverLimit when they have reached a limit of requests,
     of refused requests or of stored bytes.

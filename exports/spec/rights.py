@@ -1,6 +1,6 @@
 """Recheck rights: of the owner while an export runs, and of a user who downloads its file.
 
-Rights are checked at the request (`question`), when a worker begins, while it works, before the
+Rights are checked at the request (`spec`), when a worker begins, while it works, before the
 file is stored, and at each download. A user who has lost a right meanwhile gets no file.
 """
 

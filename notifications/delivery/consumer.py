@@ -2,7 +2,7 @@
 
 Channels' own task hands in frames, one at a time. The pump is the only one that sends
 items; it sleeps until something wakes it. The keeper sends heartbeats, and closes on who
-does not read. Two more ask anew whether the user may still listen (`rights`): one when the
+does not read. Two more ask anew whether the user may still listen (`recheck`): one when the
 hub has named them, the other each minute and when it was about everybody.
 """
 
@@ -84,7 +84,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
 
     async def dispatch(self, message: Any) -> None:
         # Channels' own hops through the one shared thread for every message, to look after
-        # database connections. Ours live in `database`'s pool.
+        # database connections. Ours live in the pool of `db_threads`.
         await getattr(self, get_handler_name(message))(message)
 
     async def _clean_up(self) -> None:

@@ -2,7 +2,7 @@
 
 A hint over the channel layer, like any push: who has an open socket is asked for anew
 right now. Where it is lost, or a change comes to pass without Django's signals, the check
-of each minute notices (`rights`). The listeners here cost a request at most one push.
+of each minute notices (`recheck`). The listeners here cost a request at most one push.
 
 There is none for deleted sessions: with one, Django's `clearsessions` could not delete
 those that have expired in one query, and would load every one of them.

@@ -5,7 +5,7 @@
     with transaction.atomic():
         notify(user, "Your report is ready", url="/reports/7/")
 
-A notification is an event of the user's stream whose type is registered (`notices`). What
+A notification is an event of the user's stream whose type is registered (`types`). What
 has been read is one number a user, moved forward only and retained on the stream, so that
 all tabs and devices agree.
 """

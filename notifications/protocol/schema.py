@@ -1,6 +1,6 @@
 """The wire as documents that programs read: a JSON Schema of the frames, and AsyncAPI.
 
-Both are made of `protocol`'s models, so they cannot say anything else. The site serves
+Both are made of the models of `frames`, so they cannot say anything else. The site serves
 them at /api/frames.schema.json and /api/asyncapi.json; `docs/` keeps a copy for readers,
 which `make schemas` writes and a test compares.
 """
