@@ -26,6 +26,7 @@ lint: .venv/requirements-dev.lock.installed ## Check style, types, templates and
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy .
+	.venv/bin/lint-imports --no-logo
 	find $(TEMPLATES) -name '*.html' -exec .venv/bin/djade --check --target-version 5.2 {} +
 	$(PYTHON) manage.py makemigrations --check --dry-run
 

@@ -19,26 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Each may import itself and what is right of it.
 APPS = ("config", "demo", "exports", "notifications")
-# A person who types it wants to wait for it.
-FOREGROUND = "exports.management.commands.export"
-
-# Usable, and tested, without Django.
-PURE = (
-    "exports.exceptions",
-    "exports.files.names",
-    "exports.log.text",
-    "exports.files.byte_range",
-    "exports.i18n.message",
-    "exports.formats.formula",
-    "exports.formats.kinds",
-    "exports.worker.progress",
-    "exports.formats",
-    "notifications.streams.cursor",
-    "notifications.streams.pacing",
-    "notifications.protocol.rate_limits",
-    "notifications.printable",
-    "notifications.delivery.subscription",
-)
 
 # What makes a file of a query, whoever asks for it.
 WORK = (
@@ -148,54 +128,6 @@ def _is_in(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-# -- The rules ---------------------------------------------------------------------------
-
-
-def wrong_way_between_apps(found: Iterable[Import]) -> list[str]:
-    rank = {app: number for number, app in enumerate(APPS)}
-    return [
-        str(each)
-        for each in found
-        if (there := each.imported.split(".")[0]) in rank
-        and rank[there] < rank[each.importer.split(".")[0]]
-    ]
-
-
-def doors_to_work(found: Iterable[Import]) -> list[str]:
-    """Who imports the tasks or the runner, other than a worker and the foreground command."""
-    allowed = {
-        "exports.tasks": (),
-        "exports.worker.runner": ("exports.tasks", FOREGROUND),
-        "exports.worker.helper": ("exports.tasks",),
-    }
-    return [
-        str(each)
-        for each in found
-        if each.imported in allowed and each.importer not in allowed[each.imported]
-    ]
-
-
-def names_celery(found: Iterable[Import]) -> list[str]:
-    # Health only asks who is there.
-    allowed = ("exports.lifecycle.queue", "exports.tasks", "exports.health", "config")
-    return [
-        str(each)
-        for each in found
-        if any(_is_in(each.imported, name) for name in ("celery", "kombu", "billiard"))
-        and not any(_is_in(each.importer, name) for name in allowed)
-    ]
-
-
-def impure(found: Iterable[Import]) -> list[str]:
-    return [
-        str(each)
-        for each in found
-        if any(_is_in(each.importer, name) for name in PURE)
-        and any(_is_in(each.imported, name) for name in ("django", "channels"))
-        and not each.typing
-    ]
-
-
 def engine_knows_the_outside(found: Iterable[Import]) -> list[str]:
     outside = ("django.http", "django.views", "django.urls", "channels", "ninja")
     return [
@@ -275,27 +207,11 @@ def _writes_one_of(call: ast.Call, models: set[str], related: tuple[str, ...]) -
 def test_the_modules_with_rules_of_their_own_are_there() -> None:
     # Renamed, they would break no rule any more.
     named = {
-        *(*PURE, *STREAMS.writers, *INBOXES.writers, *TRAIL.writers),
+        *(*STREAMS.writers, *INBOXES.writers, *TRAIL.writers),
         *("exports.lifecycle", "exports.worker.runner", "exports.tasks"),
     }
 
     assert sorted(named - set(sources())) == []
-
-
-def test_apps_import_one_way() -> None:
-    assert wrong_way_between_apps(imports(sources())) == []
-
-
-def test_only_workers_and_the_foreground_command_do_the_work() -> None:
-    assert doors_to_work(imports(sources())) == []
-
-
-def test_only_the_queue_names_celery() -> None:
-    assert names_celery(imports(sources())) == []
-
-
-def test_pure_modules_import_no_framework() -> None:
-    assert impure(imports(sources())) == []
 
 
 def test_the_engine_knows_no_http() -> None:
@@ -316,53 +232,6 @@ def test_only_one_door_leads_to_the_audit_trail() -> None:
 
 def test_only_inbox_and_mail_write_inboxes() -> None:
     assert writes_owned(INBOXES, sources()) == []
-
-
-# -- Each rule finds what it is for ----------------------------------------------------------
-
-
-def test_an_import_of_config_is_found() -> None:
-    found = imports({"exports.api.routes": "def f():\n    from config.celery import app"})
-
-    assert wrong_way_between_apps(found) == ["exports.api.routes:2 imports config.celery"]
-
-
-def test_an_import_of_exports_by_notifications_is_found_also_for_types() -> None:
-    found = imports(
-        {"notifications.delivery.hub": "if TYPE_CHECKING:\n    from exports.models import Export"}
-    )
-
-    assert wrong_way_between_apps(found) == ["notifications.delivery.hub:2 imports exports.models"]
-
-
-def test_a_view_that_runs_an_export_is_found() -> None:
-    modules = {
-        "exports.views.export": "from exports.worker import runner\nfrom exports import tasks",
-        "exports.worker.runner": "",
-        "exports.tasks": "from exports.worker import runner",
-        FOREGROUND: "from exports.worker import runner",
-    }
-    expected = [
-        "exports.views.export:1 imports exports.worker.runner",
-        "exports.views.export:2 imports exports.tasks",
-    ]
-
-    assert doors_to_work(imports(modules)) == expected
-
-
-def test_a_second_door_to_celery_is_found() -> None:
-    modules = {
-        "exports.views.export": "from celery import current_app",
-        "exports.lifecycle.queue": "import celery",
-    }
-
-    assert names_celery(imports(modules)) == ["exports.views.export:1 imports celery"]
-
-
-def test_django_in_a_writer_is_found() -> None:
-    modules = {"exports.formats.csv": "from django.conf import settings"}
-
-    assert impure(imports(modules)) == ["exports.formats.csv:1 imports django.conf"]
 
 
 def test_http_in_the_engine_is_found() -> None:
