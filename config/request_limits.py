@@ -60,6 +60,9 @@ ADDRESS_FACTOR = 4
 PAGE = 1.0
 STATIC_FILE = 0.1
 SOCKET = 2.0
+REFUSED = (
+    2.0  # A request over the limit. More than a page, so that a flood does not trickle through.
+)
 CLIENT_ERROR = 5.0  # Any status from 400 to 499, and a socket that was refused.
 
 MOST_CLIENTS = 20_000  # The clients that this process remembers, the last ones.
@@ -87,7 +90,7 @@ class LimitRequests:
         client = _client(scope)
         bucket = self._bucket(client)
         if wait := bucket.seconds_until(PAGE):
-            self.charge(scope, PAGE)
+            self.charge(scope, REFUSED)
             self._note(client)
             seconds = ceil(wait)
             await refuse(scope, receive, send, _refusal(scope, seconds), seconds)

@@ -19,6 +19,7 @@ from config.request_limits import (
     MOST_CLIENTS,
     PENALTY_DEBT_SECONDS,
     PENALTY_SECONDS,
+    REFUSED,
     SOCKET,
     LimitRequests,
     remember_user,
@@ -129,9 +130,9 @@ async def test_user_is_refused_after_a_burst_and_served_again_later(site, clock)
     assert await site.until_refused() == BURST
 
     # The refused request is paid for, too.
-    clock.now += 1 / RATE
+    clock.now += (REFUSED + 0.5) / RATE
     assert not await site.is_served()
-    clock.now += 3 / RATE
+    clock.now += (REFUSED + 0.5) / RATE
     assert await site.is_served()
 
 
@@ -168,15 +169,15 @@ async def test_refused_client_is_served_after_the_longest_wait(site, clock):
         await site.request()
 
     clock.now += DEBT_SECONDS
-    assert not await site.is_served()  # Which costs another one.
-    clock.now += 2 / RATE
+    assert not await site.is_served()  # This costs again.
+    clock.now += (1.5 + REFUSED) / RATE
     assert await site.is_served()
 
 
 async def test_refusal_says_when_to_come_back(site, clock):
     meet(ADA, 1)
     await site.until_refused()
-    for _ in range(2 * RATE):
+    for _ in range(RATE):
         await site.request()
 
     start, body = await site.request()
@@ -317,7 +318,7 @@ async def test_client_with_bad_frames_is_refused_for_seconds(site, clock, by_ser
     debt = PENALTY_SECONDS * RATE + SOCKET - BURST
     clock.now += debt / RATE
     assert not await site.is_served(path="/")
-    clock.now += 2 / RATE
+    clock.now += (1 + REFUSED) / RATE
     assert await site.is_served(path="/")
 
 
@@ -328,9 +329,9 @@ async def test_penalties_add_up_to_a_longest_wait(site, clock):
         while not await site.is_served(type="websocket"):
             clock.now += 1
 
-    clock.now += PENALTY_SECONDS
+    clock.now += PENALTY_SECONDS / 2
     assert not await site.is_served()
-    clock.now += PENALTY_DEBT_SECONDS - PENALTY_SECONDS + 1 / RATE
+    clock.now += PENALTY_DEBT_SECONDS - PENALTY_SECONDS / 2 + (1 + REFUSED) / RATE
     assert await site.is_served()
 
 
