@@ -46,6 +46,7 @@ PEOPLE = 50
 THINKS = 4.0  # seconds between two pages of a person
 PUSHES = 20  # events a second, each on the stream of another person
 CSRF = "a" * 32
+MEASURED = ("pages", "pushes")
 SLOWLY = {"EXPORTS_PART_ROWS": "500", "EXPORTS_PAGE_ROWS": "500"}
 
 
@@ -166,6 +167,7 @@ async def _spells(
     people: list[Person], names: Sequence[str], seconds: float, environment: dict[str, str]
 ) -> list[str]:
     rows = []
+    all_quiet, all_later = [], []
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
             following([person.client for person in people], comes_back=True)
@@ -186,6 +188,9 @@ async def _spells(
             after = await _spell(people, seconds)
             rows.append(_row(name, [before, after], attacked, said.decode()))
             say(rows[-1])
+            all_quiet += [before, after]
+            all_later.append(attacked[1])
+        rows.append(_summary(all_quiet, all_later))
     return rows
 
 
@@ -258,7 +263,8 @@ def _permit(*usernames: str) -> None:
         user.user_permissions.add(Permission.objects.get(codename="export_flight"))
 
 
-def _p99(values: Sequence[float]) -> float:
+def _p99_of(periods: Sequence[Seen], what: str) -> float:
+    values = [second for seen in periods for second in getattr(seen, what)]
     return statistics.quantiles(values, n=100)[98] if len(values) > 1 else float("nan")
 
 
@@ -268,9 +274,9 @@ def _row(name: str, quiet: Sequence[Seen], attacked: Sequence[Seen], said: str) 
     late = next((line["late"] for line in lines if "late" in line), {})
     refusals = [line["after"] for line in lines if "after" in line and is_refusal(line["answer"])]
     cells = [name.replace("_", " ")]
-    for what in ("pages", "pushes"):
-        base = _p99([second for seen in quiet for second in getattr(seen, what)])
-        first, later = (_p99(getattr(seen, what)) for seen in attacked)
+    for what in MEASURED:
+        base = _p99_of(quiet, what)
+        first, later = (_p99_of([seen], what) for seen in attacked)
         cells.append(
             f"{base * 1000:.0f} → {first * 1000:.0f} → {later * 1000:.0f} ms: {later / base:.2f}"
         )
@@ -281,3 +287,12 @@ def _row(name: str, quiet: Sequence[Seen], attacked: Sequence[Seen], said: str) 
         for counts in (answers, late)
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _summary(quiet: Sequence[Seen], later: Sequence[Seen]) -> str:
+    """Return the row of all periods together: one attack alone has few pages, and much noise."""
+    cells = ["all together"]
+    for what in MEASURED:
+        base, now = _p99_of(quiet, what), _p99_of(later, what)
+        cells.append(f"{base * 1000:.0f} → {now * 1000:.0f} ms: {now / base:.2f}")
+    return f"| {' | '.join([*cells, str(sum(seen.failed for seen in later)), '', '', ''])} |"

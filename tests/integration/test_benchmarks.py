@@ -176,9 +176,10 @@ def test_attacks_are_measured_and_nothing_is_left_behind(tmp_path):
     done = bench("attacks", *few, TMPDIR=str(tmp_path))
 
     assert done.returncode == 0, done.stderr
-    [row] = done.stdout.splitlines()[4:]
+    row, together = done.stdout.splitlines()[4:]
     assert row.startswith("| error pages | ")
     assert "404" in row
+    assert together.startswith("| all together | ")
     assert list(tmp_path.iterdir()) == []
 
 
