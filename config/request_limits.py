@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+counters = {"refused": 0}  # Requests that this process has refused.
+
 BURST_SECONDS = 8  # A client that was idle may send the requests of so many seconds at once.
 DEBT_SECONDS = 5  # A refused client that waits so long is served again,
 PENALTY_DEBT_SECONDS = 30  # or after a penalty so long.
@@ -80,7 +82,6 @@ class LimitRequests:
         self._clock = clock
         self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
         self._log_lines = Bucket(1, 1 / LOG_SECONDS, clock)
-        self._refused = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         is_limited = scope["type"] in {"http", "websocket"} and settings.REQUESTS_PER_SECOND
@@ -136,12 +137,12 @@ class LimitRequests:
         return self._buckets[client]
 
     def _note(self, client: tuple[str, str]) -> None:
-        self._refused += 1
+        counters["refused"] += 1
         if self._log_lines.take(1):
             logger.warning(
                 "Requests over the limit are refused (%d so far). This one, of %s %s: more than"
                 " REQUESTS_PER_SECOND allows.",
-                self._refused,
+                counters["refused"],
                 *client,
             )
 

@@ -9,7 +9,7 @@ from django.urls import include, path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
-from config import errors, health
+from config import errors, health, metrics
 from config.api import api
 from config.signin.forms import AdminSignInForm, SignInForm
 from exports.views.style_guide import style
@@ -45,4 +45,5 @@ urlpatterns = [
     path("api/", api.urls),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("metrics", metrics.scrape),
 ]

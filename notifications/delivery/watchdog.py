@@ -60,6 +60,7 @@ class Blocks:
 
     count: int = 0
     longest: float = 0.0
+    seconds: float = 0.0  # of all together
     last_place: str = ""
     # When the last blocks ended, by the monotonic clock, and how many seconds each took.
     last: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
@@ -160,6 +161,7 @@ class Watchdog:
         blocks = self.blocks
         blocks.count += 1
         blocks.longest = max(blocks.longest, seconds)
+        blocks.seconds += seconds
         blocks.last_place = sample.place
         blocks.last.append((time.monotonic(), seconds))
         if not self._is_logged:

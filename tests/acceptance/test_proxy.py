@@ -94,13 +94,16 @@ def test_large_sign_in_is_kept_from_web_processes(proxy):
 
 
 @pytest.mark.parametrize("client", [None, "127.0.0.1", "10.1.2.3", "172.20.0.1", "192.168.1.5"])
-def test_readiness_is_told_on_this_host_and_in_private_networks(proxy, client):
-    assert get(proxy, "/health/ready", client)[0] == 200
+@pytest.mark.parametrize("path", ["/health/ready", "/metrics"])
+def test_state_is_told_on_this_host_and_in_private_networks(proxy, client, path):
+    assert get(proxy, path, client)[0] == 200
 
 
 @pytest.mark.parametrize("client", [PUBLIC, f"10.1.2.3, {PUBLIC}", f"{PUBLIC}, 10.1.2.3"])
-@pytest.mark.parametrize("path", ["/health/ready", "//health/./ready?x", "/health/%72eady"])
-def test_readiness_is_told_to_nobody_else(proxy, client, path):
+@pytest.mark.parametrize(
+    "path", ["/health/ready", "//health/./ready?x", "/health/%72eady", "/metrics", "//metrics?x"]
+)
+def test_state_is_told_to_nobody_else(proxy, client, path):
     assert get(proxy, path, client)[0] == 403
 
 

@@ -11,6 +11,7 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpResponse
 from django.test import RequestFactory
 
+from config import request_limits
 from config.request_limits import (
     ADDRESS_FACTOR,
     BURST_SECONDS,
@@ -34,8 +35,9 @@ ADA, GRACE, MADE_UP = b"sessionid=ada", b"sessionid=grace", b"sessionid=made-up"
 
 
 @pytest.fixture(autouse=True)
-def _limit(settings):
+def _limit(settings, monkeypatch):
     settings.REQUESTS_PER_SECOND = RATE
+    monkeypatch.setitem(request_limits.counters, "refused", 0)
     known_users.clear()
     yield
     known_users.clear()

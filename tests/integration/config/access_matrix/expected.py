@@ -115,6 +115,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     r"favicon\.ico": ("redirect", "redirect"),
     r"style/": ("not there", "other method"),
     r"health/(live|ready)": ("for everybody", "for everybody"),
+    r"metrics": ("for everybody", "for everybody"),
     r"login/": ("sign in", "signed in"),
     r"logout/": ("other method", "sign out"),
     r"language/": ("redirect", "language"),
