@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_init
+from celery.signals import setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-app = Celery("waybill")
+# There is no `beat_schedule`. Periodic work is in exports/schedule.py, and what only this site
+# needs is in config/schedule.py, which workers and beat import when the apps are loaded.
+app = Celery("waybill", include=["config.schedule"])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
@@ -28,35 +30,6 @@ def refuse_remote_control(**_: object) -> None:
 
     for name in set(Panel.data) - REMOTE_COMMANDS:
         del Panel.data[name]
-
-
-@beat_init.connect
-def mail_by_the_clock(**_: object) -> None:
-    """Let beat itself send what is due by e-mail: a task would wait behind exports.
-
-    In a thread of its own, so that a slow mail server holds up no rescue.
-    """
-    # Needs the apps, which are loaded only now.
-    from notifications.inbox import mail  # noqa: PLC0415 - see above
-    from notifications.periodic import Clock  # noqa: PLC0415 - see above
-
-    Clock(mail.Rounds()).start()
-
-
-@beat_init.connect
-def prune_by_the_clock(**_: object) -> None:
-    """Let beat delete old rows of the sign-in throttle, of sessions and of results each hour.
-
-    Each kind has a thread of its own, so that none waits for another that is slow or fails.
-    """
-    # Needs the apps, which are loaded only now.
-    from config.signin.prune import prune as prune_sign_ins  # noqa: PLC0415 - see above
-    from notifications.periodic import Clock  # noqa: PLC0415 - see above
-
-    # Celery's own cleanup is a task of each night. It waits behind the exports that are queued,
-    # and is dropped if that takes twelve hours.
-    for job in (prune_sign_ins, app.backend.cleanup):
-        Clock(job, seconds=3600).start()
 
 
 @setup_logging.connect

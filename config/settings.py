@@ -260,6 +260,7 @@ CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = 7 * 24 * 3600
 CELERY_TIMEZONE = "UTC"
+# Not CELERY_BEAT_SCHEDULE: exports/schedule.py has all periodic work, and says why.
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 
 # -- Files -------------------------------------------------------------------------
@@ -428,7 +429,7 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
-        # Three lines for each rescue, every ten seconds. Exports have a log of their own.
+        # Its start, and each task that it sends, which is only Celery's own nightly cleanup.
         "celery.beat": {"level": "WARNING"},
         # config.signin logs the same events with name and address, which Axes masks.
         "axes": {"level": "ERROR"},

@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Any
 from celery import shared_task
 from celery.signals import beat_init
 
-from exports.conf import conf
+from exports import schedule
 from exports.exceptions import LostRace
-from exports.lifecycle import attempts, prune, queue, queue_positions, rescue
+from exports.lifecycle import attempts, queue
 from exports.worker import helper, runner
-from notifications.audit import prune as audit
-from notifications.inbox import token_warnings
-from notifications.periodic import Clock
-from notifications.streams import prune as events
 
 if TYPE_CHECKING:
     from celery import Task
@@ -54,34 +50,6 @@ def _key(export_id: str) -> uuid.UUID | None:
 
 
 @beat_init.connect
-def rescue_by_the_clock(**_: object) -> None:
-    """Let beat itself put right what is stuck, and tell those that wait where they are.
-
-    As a task it would wait behind the exports that are queued, for as long as there are any.
-    """
-    Clock(_round).start()
-
-
-def _round() -> None:
-    rescue.rescue()
-    queue_positions.tell_positions()
-
-
-@beat_init.connect
-def prune_by_the_clock(**_: object) -> None:
-    """Let beat itself delete what is due, once an hour.
-
-    Each in a thread of its own, since a storage that does not answer would hold up the others.
-    """
-    for job in (_prune_exports, events.prune_old, audit.prune_old):
-        Clock(job, seconds=3600).start()
-
-
-def _prune_exports() -> None:
-    prune.prune(conf.RETENTION_DAYS)
-
-
-@beat_init.connect
-def warn_by_the_clock(**_: object) -> None:
-    """Let beat itself warn users, once an hour, of tokens that expire soon."""
-    Clock(token_warnings.warn, seconds=3600).start()
+def start_schedule(**_: object) -> None:
+    """Start the periodic work of `exports.schedule`. Celery sends this signal in beat only."""
+    schedule.start()

@@ -19,10 +19,15 @@ SECONDS = 10.0
 
 
 class Clock(threading.Thread):
-    """Calls `job` at once and then every `seconds`. A call that fails is not the last."""
+    """Call `job` at once and then every `seconds`, also after a call that failed.
 
-    def __init__(self, job: Callable[[], object], seconds: float = SECONDS) -> None:
-        super().__init__(name="clock", daemon=True)
+    `name` is the name of the thread, and names the job in logs.
+    """
+
+    def __init__(
+        self, job: Callable[[], object], seconds: float = SECONDS, *, name: str = "clock"
+    ) -> None:
+        super().__init__(name=name, daemon=True)
         self._job = with_script_prefix(job)
         self._seconds = seconds
         self._is_over = threading.Event()
@@ -44,8 +49,8 @@ class Clock(threading.Thread):
         close_old_connections()
         try:
             self._job()
-        # Whatever it was: the database may be back the next time.
+        # Any error may be gone at the next call: the database may be back.
         except Exception:
-            logger.exception("What is done by the clock failed; it is tried again.")
+            logger.exception("%s failed. The next try is in %g s.", self.name, self._seconds)
         finally:
             close_old_connections()

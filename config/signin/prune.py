@@ -1,4 +1,4 @@
-"""Delete rows of django-axes that no longer count."""
+"""Delete rows of django-axes that no longer count, and expired sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from config.signin import limits, notice, throttle
 
 
 def prune() -> None:
-    """Delete old rows. beat calls this each hour, and two calls at once do no harm."""
+    """Delete old rows of django-axes. Two calls at once do no harm."""
     now = timezone.now()
     for model, age in (
         (AccessAttempt, limits.COOL_OFF),
@@ -20,5 +20,8 @@ def prune() -> None:
         (AccessLog, throttle.KNOWN_FOR),
     ):
         model.objects.filter(attempt_time__lt=now - age).delete()
-    # Whatever keeps them. A session that expires is not deleted by itself.
+
+
+def prune_sessions() -> None:
+    """Delete expired sessions from whatever SESSION_ENGINE keeps them in."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()

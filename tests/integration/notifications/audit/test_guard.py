@@ -11,12 +11,11 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from exports import tasks
+from exports import schedule
 from notifications.audit import prune
 from notifications.audit.record import About, record
 from notifications.audit_actions import Action
 from notifications.models import AppendOnlyError, AuditEntry
-from notifications.streams import prune as events
 from tests.support.trail import BY_COMMAND, BY_SYSTEM, the, whence
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,26 +141,12 @@ def test_command_removes_what_is_older_than_the_setting(entry, settings, monkeyp
     assert the("trail_pruned").details["entries"] == 3
 
 
-def test_beat_removes_what_is_older_than_the_setting(entry, monkeypatch):
+def test_beat_removes_what_is_older_than_the_setting(entry):
     make_old(2)
-    rounds = []
+    [prune_trail] = [job.function for job in schedule.JOBS if job.name == "prune_audit_trail"]
 
-    class Once:
-        """Beat's clock, which only notes what it is to do."""
+    prune_trail()
 
-        def __init__(self, do, seconds):
-            rounds.append((do, seconds))
-
-        def start(self):
-            pass
-
-    monkeypatch.setattr(tasks, "Clock", Once)
-    tasks.prune_by_the_clock()
-    for do, _ in rounds:
-        do()
-
-    assert {seconds for _, seconds in rounds} == {3600}
-    assert events.prune_old in {do for do, _ in rounds}
     assert AuditEntry.objects.exclude(action="trail_pruned").get() == entry
 
 

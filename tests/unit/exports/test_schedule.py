@@ -1,0 +1,100 @@
+"""beat runs one table of jobs, and docs/deploy.md shows it."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import threading
+from pathlib import Path
+
+from celery.signals import beat_init
+
+from config.celery import app
+from config.schedule import SITE_JOBS
+from exports import schedule
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def documented(text):
+    """The rows of the table below "What beat does": job, process, interval and reason."""
+    section = text.partition("\n## What beat does\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \| (\w+) \| (.+?) \| (.+) \|$", section, re.M)
+
+
+def interval(job):
+    return {10: "10 seconds", 3600: "hour"}[job.seconds]
+
+
+def start_beside(hindrance, monkeypatch):
+    """Start `hindrance` and another job. Return their threads when the other job was called."""
+    called = threading.Event()
+    functions = {"hindrance": hindrance, "other": called.set}
+    jobs = [schedule.Job(name, function, 3600, "") for name, function in functions.items()]
+    monkeypatch.setattr(schedule, "JOBS", jobs)
+    clocks = schedule.start()
+    wait_until(called.is_set, what="the other job is called")
+    return clocks
+
+
+def test_documentation_has_the_table_of_the_module():
+    text = (ROOT / "docs" / "deploy.md").read_text()
+
+    table = [(job.name, "beat", interval(job), job.why) for job in schedule.JOBS]
+
+    assert documented(text) == table
+
+
+def test_every_job_has_a_name_of_its_own():
+    names = [job.name for job in schedule.JOBS]
+
+    assert len(set(names)) == len(names)
+
+
+def test_jobs_of_the_site_are_included_by_its_celery_app():
+    assert "config.schedule" in app.conf.include
+    assert schedule.JOBS[-len(SITE_JOBS) :] == SITE_JOBS
+
+
+def test_beat_starts_the_schedule_once(monkeypatch):
+    importlib.import_module("exports.tasks")
+    starts = []
+    monkeypatch.setattr(schedule, "start", lambda: starts.append("schedule"))
+
+    answers = beat_init.send(sender=None)
+
+    assert starts == ["schedule"]
+    assert len(answers) == 1
+
+
+def test_no_job_waits_for_a_slow_one(monkeypatch):
+    released = threading.Event()
+
+    clocks = start_beside(released.wait, monkeypatch)
+
+    assert [clock.name for clock in clocks] == ["hindrance", "other"]
+    released.set()
+    for clock in clocks:
+        clock.stop()
+
+
+def test_no_job_waits_for_one_that_fails(monkeypatch):
+    def fail():
+        raise OSError("The database is being restarted.")
+
+    clocks = start_beside(fail, monkeypatch)
+
+    for clock in clocks:
+        clock.stop()
+
+
+def test_no_other_code_starts_periodic_threads():
+    starters = {
+        str(path.relative_to(ROOT))
+        for package in ("config", "demo", "exports", "notifications")
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"\bClock\((?!threading)|beat_init", path.read_text())
+    }
+
+    assert starters == {"exports/schedule.py", "exports/tasks.py"}
