@@ -139,7 +139,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "config.signin.throttle.client_network"
 AXES_LOCKOUT_CALLABLE = "config.signin.throttle.locked_out"
 AXES_USERNAME_FORM_FIELD = "username"  # The name of the form's field, whatever the user model.
-AXES_ENABLE_ADMIN = False  # Its rows are deleted within days; `axes_reset` unlocks.
+AXES_ENABLE_ADMIN = False  # Its rows are deleted after 30 days or less; `axes_reset` unlocks.
 AXES_VERBOSE = False
 # Password hashes that one web process makes at once; each takes a core for half a second.
 SIGNIN_HASHES = env.int("SIGNIN_HASHES", 1, validate=_at_least_1)
@@ -180,7 +180,8 @@ elif "postgresql" in _database["ENGINE"]:
     _database["CONN_MAX_AGE"] = 0
     # Otherwise each pooled connection fails one request after PostgreSQL was restarted.
     _database["CONN_HEALTH_CHECKS"] = True
-    # A pool belongs in web processes. Workers fork, and need one connection a child.
+    # A pool belongs in web processes. Workers fork, and a child keeps few connections: for what
+    # it writes, for the rows that it reads, and for its leases.
     _pool_size = env.int("DATABASE_POOL_SIZE", 0, validate=_at_least_0)
     _pool = {
         "min_size": 1,
