@@ -10,7 +10,7 @@ import { Log } from "../log/log.js";
 import { Rest } from "./rest.js";
 import { address, headline, icon, isNews } from "./sign.js";
 
-// Nobody tells a waiting export that the ones before it are gone.
+// beat publishes new positions of the first 100 queued exports only: exports/schedule.py.
 const QUEUE_MS = 10_000;
 // How often it is looked whether somebody has fallen silent.
 const TICK_MS = 1000;
