@@ -22,7 +22,7 @@ test: .venv/requirements-dev.lock.installed ## Run all tests (or some: ARGS="tes
 	@$(PYTHON) -m tests.services.spreadsheets
 	@$(PYTHON) -m tests $(ARGS)
 
-lint: .venv/requirements-dev.lock.installed ## Check style, types, templates and migrations
+lint: .venv/requirements-dev.lock.installed ## Check style, types, imports, templates and migrations
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy .
