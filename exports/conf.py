@@ -51,7 +51,7 @@ class Conf:
     # Previews that one process makes at once. Each has the database work for some seconds.
     PREVIEWS: int = 4
     # A class that keeps what exports need of a request, as "project.module.Class": see
-    # `context.RequestContext`. Empty: only the user, the time zone and the language are kept.
+    # `spec.context.RequestContext`. Empty: only the user, the time zone and the language are kept.
     REQUEST_CONTEXT: str = ""
     # Where a worker keeps the part that it is writing.
     WORK_DIR: Path = Path(gettempdir())

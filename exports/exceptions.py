@@ -222,7 +222,7 @@ class NoRoom(ExportError):
 
 
 class IllegalMove(ExportError):
-    """A move that `models.MOVES` does not have."""
+    """A move that `status.MOVES` does not have."""
 
 
 class UnreadableRow(ExportError):

@@ -1,7 +1,7 @@
-"""The tables of exports, and the moves that an export may make. No I/O.
+"""The tables of exports. No I/O.
 
-`lifecycle` alone writes statuses, `parts` progress, and `queue` when the broker was told.
-What is a legal move is said here, once.
+Only `lifecycle` writes exports and parts: `transitions` their statuses, `parts` their progress,
+and `queue` when the broker was told. `status` says which moves are legal.
 """
 
 from __future__ import annotations
@@ -21,10 +21,6 @@ from exports.i18n.labels import LONGEST, called
 from exports.status import FINAL, Stage, Status, Wait
 from notifications.streams.access import stream_of_user, team_stream
 from notifications.writing import WrittenManager
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -73,14 +69,14 @@ class Export(models.Model):
     label = models.CharField(_("label"), max_length=LONGEST)
     labels = models.JSONField(null=True)
     format = models.CharField(_("format"), max_length=10, choices=Format, default=Format.CSV)
-    # What to export: {"columns": [...], "filters": {...}} or {"changelist": "...", ...};
-    # `query` reads it. Never a list of keys, save for rows ticked by hand.
+    # What to export: {"columns": [...], "filters": {...}} or {"changelist": {...}, ...};
+    # `spec.query` reads it. Never a list of keys, save for rows ticked by hand.
     params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     # What is kept of the request that asked: its time zone, its language, and what the project
-    # needs (`context`). Without it those of the site hold.
+    # needs (`spec.context`). Without it those of the site hold.
     context = models.JSONField(default=dict, blank=True)
     # How its file is written: {"delimiter": ";", "gzip": true, ...}; what is not there has the
-    # default of `formats.Options`.
+    # default of `formats.base.Options`.
     options = models.JSONField(_("options"), default=dict)
     consistency = models.CharField(
         max_length=8, choices=Consistency, default=Consistency.ROW, blank=True
@@ -105,7 +101,7 @@ class Export(models.Model):
         max_length=10, choices=Wait, default=Wait.NOTHING, db_default="", blank=True
     )
     # In English, for programs and logs. `reason` is what it was made of, if that was foreseen:
-    # `localize` says it in the language of who reads it.
+    # `i18n.localize` says it in the language of who reads it.
     error = models.TextField(_("error"), blank=True)
     reason = models.JSONField(null=True)
 

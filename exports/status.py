@@ -18,7 +18,7 @@ class Status(models.TextChoices):
 
 
 # Every move that an export may make, and what causes it. Nothing else may happen:
-# lifecycle.move() is the only code that writes Export.status.
+# lifecycle.transitions.move() is the only code that writes Export.status.
 MOVES: dict[Status, frozenset[Status]] = {
     # queued -> running: a worker claims it.
     # queued -> paused, queued -> cancelled: asked; nobody has started, so nothing to wait for.

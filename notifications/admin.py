@@ -1,5 +1,6 @@
-"""Streams and the audit trail in the admin: to look at. Only `publish` writes streams, `tokens`
-and `audit` their own.
+"""Streams, inboxes, tokens and the audit trail in the admin, to look at.
+
+Other code writes all of them. Only tokens can be deleted here, which revokes them.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Conf:
     # Threads, and so database connections, that one process's consumers read with.
     DATABASE_THREADS: int = 4
 
-    # Days for which `prune_events` keeps what happened.
+    # Days for which beat keeps the events of users and teams, and `prune_events` all events.
     RETENTION_DAYS: int = 30
     # Days for which the audit trail is kept.
     AUDIT_DAYS: int = 365

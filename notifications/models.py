@@ -1,5 +1,7 @@
-"""The tables of streams, and of the audit trail. Only `publish` writes streams (`tokens`,
-`inbox`, `mail` and `audit` their own).
+"""The tables of streams, inboxes, tokens and the audit trail.
+
+Only `streams` writes streams, only `inbox` writes inboxes, only `api.tokens` writes tokens, and
+only `audit` writes the trail.
 
 Nothing here does I/O beyond Django's: what a stream is, and what the database
 refuses to store.

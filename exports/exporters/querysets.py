@@ -1,4 +1,4 @@
-"""The rows of a question as one queryset that the engine can cut by primary key.
+"""The rows of a question as one queryset that `readers.plan` can cut by primary key.
 
 What people write as a queryset may be sliced, combined, distinct, windowed, or repeat rows.
 Ranges of keys and columns cannot be added to such a queryset without changing its rows. So it
@@ -111,10 +111,10 @@ def _calls_random(part: Any, query: Query) -> bool:
 
 
 def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> QuerySet[Any]:
-    """The rows that `asked` gives, each once and in no order, as a queryset for the engine.
+    """The rows that `asked` gives, each once and in no order, as a queryset for the readers.
 
-    A range of keys can be added to it, and `columns` by `projection.selected`, without another
-    effect. Raises InvalidQueryset if a column needs what only `asked` itself has.
+    A range of keys can be added to it, and `columns` by `readers.projection.selected`, without
+    another effect. Raises InvalidQueryset if a column needs what only `asked` itself has.
     """
     if not _obstacle(asked):
         if problem := _unreadable(asked, columns):

@@ -1,7 +1,7 @@
 """The exporters of this project. One that cannot work is refused at start-up.
 
-`@register` looks at what can be seen while modules are still loading; `check`, a Django
-system check, at what needs all models.
+`@register` looks at what can be seen while modules are still loading; the system check in
+`checks` at what needs all models.
 """
 
 from __future__ import annotations

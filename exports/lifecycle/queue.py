@@ -1,5 +1,6 @@
-"""The only code that names Celery: how an export gets to a worker, and how one is told
-to stop. The broker may lose what it is given, or give it twice; the rows know better.
+"""The only code that sends tasks to Celery, and that hears when a worker is told to stop.
+
+The broker may lose what it is given, or give it twice; the rows know better.
 """
 
 from __future__ import annotations

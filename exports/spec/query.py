@@ -116,7 +116,7 @@ def rows(
     params: Mapping[str, Any],
     stored: Mapping[str, Any] | None = None,
 ) -> QuerySet[Any]:
-    """The rows that `params` mean for `user`, for the engine to cut. No query is run.
+    """The rows that `params` mean for `user`, for `readers.plan` to cut. No query is run.
 
     They are sorted if that was asked for; otherwise they come in the order of their keys,
     whatever order the exporter's own queryset has. `stored` is what `context` has kept of the

@@ -16,7 +16,7 @@ _lock = Lock()
 
 
 def remember(credentials: bytes, user: object) -> None:
-    """Note that `credentials` (`handshake.credentials`) belong to `user`, a primary key."""
+    """Note that `credentials` (of `credentials.credentials`) belong to `user`, a primary key."""
     with _lock:
         _users[credentials] = str(user)
         _users.move_to_end(credentials)

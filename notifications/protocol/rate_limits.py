@@ -22,7 +22,7 @@ NAMES_A_SECOND = 100
 FRAMES_AT_ONCE = 1000
 FRAMES_A_SECOND = 200
 # What the two limits above need in bytes. A name takes 163 bytes at most, with a cursor (see
-# protocol.MAX_FRAME_BYTES): 326 000 bytes at once, and 16 300 a second. An ack takes 193 at
+# frames.MAX_FRAME_BYTES): 326 000 bytes at once, and 16 300 a second. An ack takes 193 at
 # most, and a client with 100 streams sends 100 a second: 19 300 more.
 BYTES_AT_ONCE = 512 * 1024
 BYTES_A_SECOND = 64 * 1024

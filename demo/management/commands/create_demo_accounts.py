@@ -38,7 +38,7 @@ def _create(account: Account) -> str:
         return "exists; its password and rights are left as they are"
     user = User.objects.create_user(
         account.name,
-        f"{account.name}@example.com",  # So that letters to it are printed.
+        f"{account.name}@example.com",  # So that beat writes letters to var/mail.
         password=account.name,
         is_staff=account.is_staff,
         is_superuser=account.is_superuser,

@@ -1,6 +1,6 @@
 """Cells of values, a column at a time.
 
-A cell is made without its address, which `segments` writes in front of it. So equal values have
+A cell is made without its address, which `rows` writes in front of it. So equal values have
 equal cells. Values come back in columns (a carrier, a day, an hour), and then their cells are
 remembered.
 """
