@@ -1,7 +1,7 @@
 """The project: settings, URLs and the processes that serve it.
 
-This is the only package that knows how Waybill is deployed. Nothing imports it:
-the apps read Django settings by name, so that `exports` and `notifications` can
+This is the only package that knows how Waybill is deployed. No app imports it:
+they read Django settings by name, so that `exports` and `notifications` can
 be copied into another project. Importing it makes the Celery app, which Django's
 `shared_task` needs.
 """

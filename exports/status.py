@@ -24,11 +24,11 @@ MOVES: dict[Status, frozenset[Status]] = {
     # queued -> paused, queued -> cancelled: asked; nobody has started, so nothing to wait for.
     Status.QUEUED: frozenset({Status.RUNNING, Status.PAUSED, Status.CANCELLED}),
     # running -> succeeded: the file is complete and its row count is right.
-    # running -> failed: the exporter raised, the file cannot be stored, or the last of
-    # several workers was lost on it.
+    # running -> failed: the exporter raised, the file cannot be stored or would be wrong, a limit
+    # was passed, the owner lost the right, or the last of several workers was lost on it.
     # running -> pausing, running -> cancelling: asked; the worker sees it at its next tick.
-    # running -> queued: the worker was told to shut down, or was lost, or there is no room to
-    # write. Finished parts are kept.
+    # running -> queued: the worker was told to shut down, or was lost, or gives way to others, or
+    # there is no room to write. Finished parts are kept.
     Status.RUNNING: frozenset(
         {Status.SUCCEEDED, Status.FAILED, Status.PAUSING, Status.CANCELLING, Status.QUEUED}
     ),

@@ -1,4 +1,7 @@
-"""Celery's tasks: ids in, one call. `queue` names them; nothing imports them."""
+"""Celery's tasks: ids in, one call. `lifecycle.queue` names them; nothing imports this module.
+
+Celery imports it in workers and in beat, so beat also learns here when to start its schedule.
+"""
 
 from __future__ import annotations
 

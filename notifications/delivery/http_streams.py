@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 router = AsyncRouter(tags=["streams"])
 
-MAX_WAIT = 25.0  # seconds; proxies give up at 30
+MAX_WAIT = 25.0  # seconds; some proxies give up at 30
 # A stream of events ends itself, and the client comes back: who may listen is asked anew.
 SSE_SECONDS = 55.0
 SSE_ITEMS = 5_000

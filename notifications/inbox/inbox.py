@@ -1,6 +1,6 @@
 """What a user is to notice, and how far they have read it.
 
-    from notifications.inbox.inbox import notify
+    from notifications.inbox import notify
 
     with transaction.atomic():
         notify(user, "Your report is ready", url="/reports/7/")
