@@ -1,8 +1,8 @@
 """What must be well for exports to go on, asked part by part.
 
-`manage.py healthcheck` and the admin's page of health ask all of it and say what to do; a load
-balancer asks the first few (`config.health`). Each part is a function that says something of
-itself, or raises.
+`manage.py healthcheck` and the admin's page of health ask all of it and say what to do.
+`config.health` asks for the database, Redis and a worker, for a load balancer. Each part is a
+function that says something of itself, or raises.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ SWEEP_LAG = 5.0  # seconds; who follows sees by then that things come late
 RECENT_BLOCK = 600.0
 MANY_BLOCKS = 10
 LONG_BLOCK = 1.0  # seconds
-# A rescue comes by every ten seconds. What has waited for three of them waits in vain.
+# beat rescues every SECONDS. What has waited for three rescues waits in vain.
 OVERDUE = timedelta(seconds=3 * SECONDS)
 
 

@@ -12,7 +12,7 @@ import re
 from copy import copy
 
 # C0 without tab and line feed, DEL, C1, the line separators of Unicode, and the characters that
-# override, embed or isolate a direction of writing. static/exports/log/text.js has the same list.
+# override, embed or isolate a direction of writing. exports/static/exports/log/text.js has it, too.
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]",
 )
