@@ -40,7 +40,7 @@ MANY_USERS = 10_000  # With so many records, those that no longer matter are del
 class Connection(Protocol):
     """A connection of a user, who may lose the right to it."""
 
-    def doubted(self, *, by_name: bool) -> None:
+    def rights_changed(self, *, by_name: bool) -> None:
         """Check the user's rights again. May not block."""
 
 

@@ -62,9 +62,9 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._allowance = Allowance()
         self._bad_frames = 0
         # Who is named is not to wait for a crowd.
-        self._named = recheck.Recheck(self._ask_anew, self._hub.turns_of_named)
-        self._routine = recheck.Recheck(
-            self._ask_anew, self._hub.turns_of_all, recheck.RECHECK_SECONDS
+        self._named_recheck = recheck.Recheck(self._recheck, self._hub.named_recheck_slots)
+        self._routine_recheck = recheck.Recheck(
+            self._recheck, self._hub.recheck_slots, recheck.RECHECK_SECONDS
         )
         self._is_accepted = False
         self._is_closed = False
@@ -128,8 +128,10 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._tasks = [
             asyncio.create_task(self._guard(self._pump()), name="stream-pump"),
             asyncio.create_task(self._guard(self._keep()), name="stream-keeper"),
-            asyncio.create_task(self._guard(self._named.run()), name="stream-recheck-named"),
-            asyncio.create_task(self._guard(self._routine.run()), name="stream-recheck"),
+            asyncio.create_task(
+                self._guard(self._named_recheck.run()), name="stream-recheck-named"
+            ),
+            asyncio.create_task(self._guard(self._routine_recheck.run()), name="stream-recheck"),
         ]
 
     async def _identify(self) -> User | None:
@@ -205,9 +207,13 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._followed.update(granted)
         await asyncio.gather(*(self._hub.follow(stream, self) for stream in granted))
         self._subscriptions.update(granted)
-        if self.user is not user or self._named.is_asking or self._routine.is_asking:
+        if (
+            self.user is not user
+            or self._named_recheck.is_running
+            or self._routine_recheck.is_running
+        ):
             # Rights were asked anew meanwhile, and these streams were not among the question.
-            self._named.doubt()
+            self._named_recheck.request()
         self._wake.set()
 
     async def _grant(self, frame: frames.Subscribe, user: User) -> dict[str, Subscription]:
@@ -256,8 +262,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         if subscription is not None and subscription.level(head):
             self._wake.set()
 
-    def doubted(self, *, by_name: bool) -> None:
-        (self._named if by_name else self._routine).doubt()
+    def rights_changed(self, *, by_name: bool) -> None:
+        (self._named_recheck if by_name else self._routine_recheck).request()
 
     async def close(self, code: int | None = None, reason: str | None = None) -> None:
         if self._is_closed:
@@ -334,7 +340,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             }
             await self._reply(frames.Heartbeat(heads=heads))
 
-    async def _ask_anew(self) -> None:
+    async def _recheck(self) -> None:
         """Ask who this is now, and which streams they may read. Cut off what they may not."""
         if self._is_closed:
             return

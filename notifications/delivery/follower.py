@@ -35,13 +35,13 @@ class Follower:
         self.stream = stream
         self.position = after
         # The rights of the reader, a user's id, may have changed: the client is to come anew.
-        self.is_doubted = False
+        self.must_reconnect = False
         self._reader = reader
         self._news = asyncio.Event()
         self._hub = hub.current()
 
     def enter(self, *, is_brief: bool = False) -> None:
-        """Hear from now on of doubts about the reader's rights.
+        """Hear from now on of changes about the reader's rights.
 
         Raises TooManyConnectionsError if the reader has as many connections as they may.
         """
@@ -76,8 +76,8 @@ class Follower:
         if self.position != head:
             self._news.set()
 
-    def doubted(self, *, by_name: bool) -> None:  # noqa: ARG002 - the hub's signature
-        self.is_doubted = True
+    def rights_changed(self, *, by_name: bool) -> None:  # noqa: ARG002 - the hub's signature
+        self.must_reconnect = True
         self._news.set()
 
     async def read(self) -> Backlog:
@@ -97,7 +97,7 @@ class Follower:
                 await self._news.wait()
         except TimeoutError:
             return False
-        return not self.is_doubted
+        return not self.must_reconnect
 
 
 def frames(page: Backlog) -> Iterator[tuple[str, Cursor]]:

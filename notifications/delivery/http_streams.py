@@ -170,7 +170,7 @@ async def _events(follower: followers.Follower) -> AsyncIterator[str]:
     async with follower:
         while sent < SSE_ITEMS and (left := until - time.monotonic()) > 0:
             page = await follower.read()
-            if follower.is_doubted:
+            if follower.must_reconnect:
                 return  # The client comes back, and is asked who it is.
             for text in _texts(follower.stream, page):
                 yield text

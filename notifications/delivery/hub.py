@@ -61,8 +61,8 @@ class Hub:
         # By the user's id, as text. Each socket keeps a reference, and after its end a timer does:
         # a user who reconnects has the allowance as it was.
         self._allowances: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
-        self.turns_of_all = asyncio.Semaphore(RECHECKS)
-        self.turns_of_named = asyncio.Semaphore(NAMED_RECHECKS)
+        self.recheck_slots = asyncio.Semaphore(RECHECKS)
+        self.named_recheck_slots = asyncio.Semaphore(NAMED_RECHECKS)
         self._joined: set[str] = set()
         self._channel = ""
         self._listener: asyncio.Task[None] | None = None
@@ -208,7 +208,7 @@ class Hub:
 
     def _wanted(self) -> set[str]:
         """The groups whose messages somebody here needs."""
-        return {*self._followers, *([push.DOUBTS_GROUP] if self.connections else [])}
+        return {*self._followers, *([push.RECHECK_GROUP] if self.connections else [])}
 
     async def _begin_anew(self) -> None:
         # Ours are forgotten first: whatever fails here, the next channel begins anew.
@@ -256,22 +256,22 @@ class Hub:
 
     def _receive(self, given: dict[str, Any]) -> None:
         message = signed.read(given)
-        if message["type"] == push.DOUBTS:
-            self._receive_doubt(message)
+        if message["type"] == push.RECHECK:
+            self._receive_rights_changed(message)
         else:
             self._receive_push(message)
 
-    def _receive_doubt(self, message: dict[str, Any]) -> None:
+    def _receive_rights_changed(self, message: dict[str, Any]) -> None:
         users = None if message["users"] is None else frozenset(message["users"])
         self.counters["rechecks"] += 1
-        self._doubt(users)
+        self._rights_changed(users)
         if message["again"]:
-            asyncio.get_running_loop().call_later(RECHECK_AGAIN, self._doubt, users)
+            asyncio.get_running_loop().call_later(RECHECK_AGAIN, self._rights_changed, users)
 
-    def _doubt(self, users: frozenset[str] | None) -> None:
+    def _rights_changed(self, users: frozenset[str] | None) -> None:
         """Have the connections of these users, or all, ask again what they may."""
         for connection in self.connections.of(users):
-            connection.doubted(by_name=users is not None)
+            connection.rights_changed(by_name=users is not None)
 
     def _receive_push(self, message: dict[str, Any]) -> None:
         stream, epoch = message["stream"], message["epoch"]

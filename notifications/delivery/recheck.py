@@ -25,39 +25,39 @@ RETRY_SECONDS = 1.0  # Before a database that could not be asked is asked again.
 class Recheck:
     """Asks with `ask` whenever there is a doubt, and after `every` seconds without one.
 
-    It waits for one of the `turns`, which it shares with the other connections.
+    It waits for one of the `slots`, which it shares with the other connections.
     """
 
     def __init__(
         self,
-        ask: Callable[[], Awaitable[None]],
-        turns: asyncio.Semaphore,
+        check: Callable[[], Awaitable[None]],
+        slots: asyncio.Semaphore,
         every: float | None = None,
     ) -> None:
-        self._ask = ask
-        self._turns = turns
+        self._check = check
+        self._slots = slots
         self._every = every
-        self._doubted = asyncio.Event()
-        self.is_asking = False
+        self._requested = asyncio.Event()
+        self.is_running = False
 
-    def doubt(self) -> None:
-        self._doubted.set()
+    def request(self) -> None:
+        self._requested.set()
 
     async def run(self) -> None:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every):
-                    await self._doubted.wait()
+                    await self._requested.wait()
             try:
-                async with self._turns:
+                async with self._slots:
                     # Before the question: a doubt that comes meanwhile asks again.
-                    self._doubted.clear()
-                    self.is_asking = True
-                    await self._ask()
+                    self._requested.clear()
+                    self.is_running = True
+                    await self._check()
             except DatabaseError as error:
                 # Pushes need no database: until somebody can be asked, the doubt stays.
-                self._doubted.set()
+                self._requested.set()
                 logger.warning("Could not ask whether a user may stay: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
-                self.is_asking = False
+                self.is_running = False

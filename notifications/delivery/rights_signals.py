@@ -19,7 +19,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from notifications.models import Token
 from notifications.streams import push
-from notifications.streams.push import Doubt
+from notifications.streams.push import RightsChanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 RIGHTS = frozenset({"password", "is_active", "is_superuser"})
 
 
-def ask(users: Iterable[Any], *, again: bool = False) -> None:
+def recheck(users: Iterable[Any], *, again: bool = False) -> None:
     """After the commit, have the connections of these users (their ids) asked for anew."""
-    if doubts := [Doubt(str(pk), again) for pk in users]:
-        push.after_commit(doubts=doubts)
+    if changes := [RightsChanged(str(pk), again) for pk in users]:
+        push.after_commit(changes=changes)
 
 
-def ask_everybody() -> None:
+def recheck_all() -> None:
     """After the commit, have all connections asked for anew."""
-    push.after_commit(doubts=[Doubt(None)])
+    push.after_commit(changes=[RightsChanged(None)])
 
 
 # -- what Django tells ---------------------------------------------------------------
@@ -60,31 +60,31 @@ def connect() -> None:
 def _signed_out(user: Any, **_: Any) -> None:
     if user is not None:
         # Django says so just before it deletes the session.
-        ask([user.pk], again=True)
+        recheck([user.pk], again=True)
 
 
 def _user_saved(
     *, instance: Any, created: bool, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
     if not created and (update_fields is None or RIGHTS & update_fields):
-        ask([instance.pk])
+        recheck([instance.pk])
 
 
 def _user_deleted(instance: Any, **_: Any) -> None:
-    ask([instance.pk])
+    recheck([instance.pk])
 
 
 def _token_deleted(instance: Token, **_: Any) -> None:
-    ask([instance.user_id])
+    recheck([instance.user_id])
 
 
 def _group_deleted(**_: Any) -> None:
-    ask_everybody()  # Who was in it is deleted, too.
+    recheck_all()  # Who was in it is deleted, too.
 
 
 def _group_permissions_changed(action: str, **_: Any) -> None:
     if action.startswith("post_"):
-        ask_everybody()
+        recheck_all()
 
 
 def _user_relation_changed(
@@ -93,8 +93,8 @@ def _user_relation_changed(
     if not action.startswith("post_"):
         return
     if not reverse:
-        ask([instance.pk])
+        recheck([instance.pk])
     elif pk_set is not None:
-        ask(pk_set)
+        recheck(pk_set)
     else:
-        ask_everybody()  # group.user_set.clear() does not say whom.
+        recheck_all()  # group.user_set.clear() does not say whom.

@@ -39,8 +39,8 @@ MAX_ITEMS = 100
 # More users than this are everybody: a message has to be small.
 MAX_USERS = 100
 # All hubs are in this group of the channel layer. No stream is: it is of no kind.
-DOUBTS_GROUP = "waybill.recheck"
-DOUBTS = "stream.recheck"  # The type of a message that tells whose rights may have changed.
+RECHECK_GROUP = "waybill.recheck"
+RECHECK = "stream.recheck"  # The type of a message that tells whose rights may have changed.
 
 _rest_until = 0.0  # Zero after a push that arrived.
 _is_muted = False
@@ -48,7 +48,7 @@ _is_muted = False
 counters = {"sent": 0, "failed": 0, "rested": 0}
 
 
-class Doubt(NamedTuple):
+class RightsChanged(NamedTuple):
     """Whose rights may have changed (None: everybody's). `again`: the change may be yet to come."""
 
     user: str | None
@@ -60,13 +60,13 @@ class Outbox:
 
     def __init__(self) -> None:
         self.items: list[Item] = []
-        self.doubts: list[Doubt] = []
+        self.changes: list[RightsChanged] = []
 
     def push(self) -> None:
-        send(messages(self.items) | doubts_message(self.doubts))
+        send(messages(self.items) | recheck_message(self.changes))
 
 
-def after_commit(items: Iterable[Item] = (), *, doubts: Iterable[Doubt] = ()) -> None:
+def after_commit(items: Iterable[Item] = (), *, changes: Iterable[RightsChanged] = ()) -> None:
     """Push these when the running transaction commits; drop them if it rolls back.
 
     All of one transaction goes out together, one message a group.
@@ -74,7 +74,7 @@ def after_commit(items: Iterable[Item] = (), *, doubts: Iterable[Doubt] = ()) ->
     waiting = _waiting()
     outbox = waiting or Outbox()
     outbox.items.extend(items)
-    outbox.doubts.extend(doubts)
+    outbox.changes.extend(changes)
     if waiting is None:
         on_commit(outbox.push)  # At once, outside of a transaction.
 
@@ -151,17 +151,17 @@ def messages(items: list[Item]) -> dict[str, dict[str, Any]]:
     }
 
 
-def doubts_message(doubts: Iterable[Doubt]) -> dict[str, dict[str, Any]]:
+def recheck_message(changes: Iterable[RightsChanged]) -> dict[str, dict[str, Any]]:
     """One message for all hubs, or none. Its `users` is None for everybody."""
-    users = {doubt.user for doubt in doubts}
+    users = {change.user for change in changes}
     if not users:
         return {}
     everybody = None in users or len(users) > MAX_USERS
     return {
-        DOUBTS_GROUP: {
-            "type": DOUBTS,
+        RECHECK_GROUP: {
+            "type": RECHECK,
             "users": None if everybody else sorted(map(str, users)),
-            "again": any(doubt.again for doubt in doubts),
+            "again": any(change.again for change in changes),
         }
     }
 

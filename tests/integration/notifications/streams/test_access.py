@@ -23,7 +23,7 @@ from notifications.delivery import consumer, handshake, hub, recheck, rights_sig
 from notifications.delivery.follower import Follower
 from notifications.models import Stream, Token
 from notifications.streams import access, backlog, push, signed
-from notifications.streams.push import Doubt
+from notifications.streams.push import RightsChanged
 from tests.support.streaming import (
     TIMEOUT,
     Socket,
@@ -93,7 +93,7 @@ def cookie(browser):
 
 def joined():
     """Whether hints from other processes reach this one."""
-    return push.DOUBTS_GROUP in hub.current()._joined
+    return push.RECHECK_GROUP in hub.current()._joined
 
 
 async def say(stream, *events):
@@ -423,7 +423,7 @@ async def test_a_question_that_hangs_holds_up_no_heartbeat(ada, settings, cookie
         await eventually(joined)
         monkeypatch.setattr(consumer.handshake, "authenticate", hang)
         await in_thread(ada.save)
-        await in_thread(rights_signals.ask_everybody)
+        await in_thread(rights_signals.recheck_all)
         await eventually(lambda: len(asked) == 2)
         while not socket.communicator.output_queue.empty():
             socket.communicator.output_queue.get_nowait()
@@ -454,7 +454,7 @@ async def test_who_is_named_does_not_wait_for_the_crowd(ada, grace, cookie, monk
         socket = await stack.enter_async_context(connected(cookie))
         await eventually(joined)
         monkeypatch.setattr(consumer.handshake, "authenticate", hang_at_first)
-        await in_thread(rights_signals.ask_everybody)
+        await in_thread(rights_signals.recheck_all)
         await eventually(lambda: len(asked) == hub.RECHECKS)
         await in_thread(is_deactivated, ada, None)
 
@@ -519,18 +519,22 @@ async def test_all_changes_of_a_transaction_are_one_hint(ada, grace, cookie):
 
 
 @pytest.mark.parametrize(
-    ("doubts", "users", "again"),
+    ("changes", "users", "again"),
     [
-        ([Doubt("1")], ["1"], False),
-        ([Doubt("2"), Doubt("1"), Doubt("2", again=True)], ["1", "2"], True),
-        ([Doubt("1"), Doubt(None)], None, False),
-        ([Doubt(str(pk)) for pk in range(push.MAX_USERS)], push.MAX_USERS, False),
-        ([Doubt(str(pk)) for pk in range(push.MAX_USERS + 1)], None, False),
+        ([RightsChanged("1")], ["1"], False),
+        (
+            [RightsChanged("2"), RightsChanged("1"), RightsChanged("2", again=True)],
+            ["1", "2"],
+            True,
+        ),
+        ([RightsChanged("1"), RightsChanged(None)], None, False),
+        ([RightsChanged(str(pk)) for pk in range(push.MAX_USERS)], push.MAX_USERS, False),
+        ([RightsChanged(str(pk)) for pk in range(push.MAX_USERS + 1)], None, False),
     ],
     ids=["one", "two", "everybody", "many", "too many"],
 )
-def test_a_hint_is_small(doubts, users, again):
-    message = push.doubts_message(doubts)[push.DOUBTS_GROUP]
+def test_a_hint_is_small(changes, users, again):
+    message = push.recheck_message(changes)[push.RECHECK_GROUP]
 
     named = message["users"]
     assert message["again"] == again
@@ -566,7 +570,7 @@ async def test_a_hint_that_makes_no_sense_is_dropped(ada, cookie):
         await followed(socket, f"user-{ada.pk}")
         for message in ({"users": 7, "again": False}, {"users": []}):
             await hub.current()._layer.group_send(
-                push.DOUBTS_GROUP, signed.sign({"type": push.DOUBTS, **message})
+                push.RECHECK_GROUP, signed.sign({"type": push.RECHECK, **message})
             )
         await say(f"user-{ada.pk}", "later")
 
@@ -592,7 +596,7 @@ async def test_when_everybody_is_asked_for_there_is_room_for_who_reads(
         await socket.next()
     await eventually(joined)
     monkeypatch.setattr(consumer.handshake, "authenticate", authenticate)
-    await in_thread(rights_signals.ask_everybody)
+    await in_thread(rights_signals.recheck_all)
     await eventually(lambda: len(asked) == hub.RECHECKS)
 
     # Those who are asked for now hold up two threads. The others are free.
@@ -758,7 +762,7 @@ def test_a_rule_that_returns_more_than_it_was_asked_for_opens_no_more(ada, monke
         f"export-{UNKNOWN}",
         "export-",
         "nonsense",
-        push.DOUBTS_GROUP,
+        push.RECHECK_GROUP,
         "waybill.v1-1",
     ],
 )

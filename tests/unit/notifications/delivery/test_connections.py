@@ -23,7 +23,7 @@ LIMIT = 3
 
 
 class Socket:
-    def doubted(self, *, by_name):
+    def rights_changed(self, *, by_name):
         """Nothing."""
 
 
