@@ -246,20 +246,20 @@ class StreamConsumer(AsyncWebsocketConsumer):
         subscription = self._subscriptions.get(frame.stream)
         # A late ack, for what was unsubscribed or reset meanwhile, is no mistake.
         with suppress(ValueError):
-            if subscription is not None and subscription.ack(Cursor.parse(frame.cursor)):
+            if subscription is not None and subscription.on_ack(Cursor.parse(frame.cursor)):
                 self._allowance.useful_ack(size)
                 self._wake.set()
 
     # -- from the hub: note it and wake the pump, nothing more ---------------------
 
-    def pushed(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:
+    def on_push(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:
         if subscription := self._subscriptions.get(stream):
-            subscription.push(epoch, head, items)
+            subscription.on_push(epoch, head, items)
             self._wake.set()
 
-    def positioned(self, stream: str, head: Cursor) -> None:
+    def on_head(self, stream: str, head: Cursor) -> None:
         subscription = self._subscriptions.get(stream)
-        if subscription is not None and subscription.level(head):
+        if subscription is not None and subscription.on_head(head):
             self._wake.set()
 
     def rights_changed(self, *, by_name: bool) -> None:
@@ -294,11 +294,11 @@ class StreamConsumer(AsyncWebsocketConsumer):
                 logger.warning("A stream could not be read; trying again: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)
                 for subscription in self._subscriptions.values():
-                    subscription.failed()
+                    subscription.on_read_failed()
                 self._wake.set()
 
     async def _drain(self, subscription: Subscription) -> None:
-        while step := subscription.next(time.monotonic()):
+        while step := subscription.next_step(time.monotonic()):
             if self._subscriptions.get(subscription.stream) is not subscription:
                 return  # Unsubscribed meanwhile, or subscribed anew.
             match step:
@@ -322,7 +322,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             )
         if page.reset:
             await self._reply(frames.Reset(stream=subscription.stream, reason=page.reset))
-        subscription.loaded(page)
+        subscription.on_read(page)
 
     async def _keep(self) -> None:
         """Heartbeats, and an end for who does not read. Asks nobody, so nothing delays it."""

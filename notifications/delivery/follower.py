@@ -69,10 +69,10 @@ class Follower:
         self._hub.exit(self)
         await self._hub.leave(self.stream, self)
 
-    def pushed(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:  # noqa: ARG002 - the hub's
+    def on_push(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:  # noqa: ARG002 - the hub's
         self._news.set()
 
-    def positioned(self, stream: str, head: Cursor) -> None:  # noqa: ARG002 - the hub's signature
+    def on_head(self, stream: str, head: Cursor) -> None:  # noqa: ARG002 - the hub's signature
         if self.position != head:
             self._news.set()
 

@@ -46,9 +46,9 @@ MISSES = 3  # sweeps that found what no push had brought, while none came for th
 class Subscriber(Protocol):
     """What the hub needs of a subscriber. No method may block or await."""
 
-    def pushed(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None: ...
+    def on_push(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None: ...
 
-    def positioned(self, stream: str, head: Cursor) -> None: ...
+    def on_head(self, stream: str, head: Cursor) -> None: ...
 
 
 class Hub:
@@ -285,7 +285,7 @@ class Hub:
         self._brought[stream] = before.join(head) if before and same else head
         self._missed.pop(stream, None)
         for subscriber in self._followers.get(stream, set()):
-            subscriber.pushed(stream, epoch, head, items)
+            subscriber.on_push(stream, epoch, head, items)
 
     # -- positioning -------------------------------------------------------------
 
@@ -309,7 +309,7 @@ class Hub:
         self._watch(heads)
         for stream, head in heads.items():
             for subscriber in self._followers.get(stream, set()):
-                subscriber.positioned(stream, head)
+                subscriber.on_head(stream, head)
 
     def _watch(self, heads: dict[str, Cursor]) -> None:
         """Renew the channel when sweeps keep finding what no push has brought."""

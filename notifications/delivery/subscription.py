@@ -53,17 +53,17 @@ class Subscription:
         self._unacked: deque[Cursor] = deque()
         self._full_since: float | None = None
         # The furthest that anyone has said the stream goes.
-        self._heard: Cursor | None = None
+        self._known_head: Cursor | None = None
         self._must_read = True
-        self._reading = False
-        self._heard_when_read: Cursor | None = None
+        self._is_reading = False
+        self._known_head_when_read: Cursor | None = None
 
     # -- what comes in -----------------------------------------------------------
 
-    def push(self, epoch: str, head: Cursor, items: Iterable[Item]) -> None:
+    def on_push(self, epoch: str, head: Cursor, items: Iterable[Item]) -> None:
         """The layer brought `items`; the stream goes at least to `head`."""
-        self.hear(head)
-        if self._must_read or self._reading or self.position is None:
+        self._note_head(head)
+        if self._must_read or self._is_reading or self.position is None:
             return  # The read will bring them.
         if epoch != self.position.epoch:
             self._must_read = True
@@ -71,29 +71,29 @@ class Subscription:
         for item in items:
             if item.is_behind(self.position):
                 continue
-            if not item.follows(self.position) or not self._room():
+            if not item.follows(self.position) or not self._free_window():
                 break  # Nothing is kept for a client that does not read. The table has it.
             self._queue.append(item)
             self.position = self.position.join(item.position)
-        self._must_read = not self.position.covers(self._heard or head)
+        self._must_read = not self.position.covers(self._known_head or head)
 
-    def level(self, head: Cursor) -> bool:
-        """The database says where the stream stands. True if that was news."""
-        self.hear(head)
-        if self.position is None or self._must_read or self._reading:
+    def on_head(self, head: Cursor) -> bool:
+        """The database says where the stream stands. True if that was has_more."""
+        self._note_head(head)
+        if self.position is None or self._must_read or self._is_reading:
             return False
         self._must_read = not self.position.covers(head)
         return self._must_read
 
-    def hear(self, head: Cursor) -> None:
-        if self._heard is None or self._heard.epoch != head.epoch:
-            self._heard = head
+    def _note_head(self, head: Cursor) -> None:
+        if self._known_head is None or self._known_head.epoch != head.epoch:
+            self._known_head = head
         else:
-            self._heard = self._heard.join(head)
+            self._known_head = self._known_head.join(head)
 
-    def loaded(self, backlog: Backlog) -> None:
+    def on_read(self, backlog: Backlog) -> None:
         """A read that `next` asked for has come back."""
-        self._reading = False
+        self._is_reading = False
         if backlog.reset or self.position is None:
             self._queue.clear()
             self._unacked.clear()
@@ -103,20 +103,20 @@ class Subscription:
         self.position = backlog.end
         if not self._queue:
             self.sent = backlog.end
-        # Asked of the table, so nothing heard before is news. What came meanwhile is.
-        news = self._heard != self._heard_when_read and not (
-            self._heard is None or self.position.covers(self._heard)
+        # Asked of the table, so nothing heard before is has_more. What came meanwhile is.
+        has_more = self._known_head != self._known_head_when_read and not (
+            self._known_head is None or self.position.covers(self._known_head)
         )
-        if not news:
-            self._heard = self.position
-        self._must_read = backlog.more or news
+        if not has_more:
+            self._known_head = self.position
+        self._must_read = backlog.more or has_more
 
-    def failed(self) -> None:
+    def on_read_failed(self) -> None:
         """The read that `next` asked for failed. It will ask again."""
-        self._must_read = self._must_read or self._reading
-        self._reading = False
+        self._must_read = self._must_read or self._is_reading
+        self._is_reading = False
 
-    def ack(self, cursor: Cursor) -> bool:
+    def on_ack(self, cursor: Cursor) -> bool:
         """The client has everything up to `cursor`. True if that freed some of the window.
 
         Another epoch's is ignored.
@@ -129,16 +129,18 @@ class Subscription:
 
     # -- what goes out -----------------------------------------------------------
 
-    def next(self, now: float) -> Send | Read | None:
+    def next_step(self, now: float) -> Send | Read | None:
         """What to do next at `now` (seconds of any steady clock)."""
         if self._queue:
             return self._send(self._queue.popleft())
         if len(self._unacked) >= self.window:
             self._full_since = now if self._full_since is None else self._full_since
-        elif self._must_read and not self._reading:
-            self._must_read, self._reading = False, True
-            self._heard_when_read = self._heard
-            return Read(self._after if self.position is None else self.position, self._room())
+        elif self._must_read and not self._is_reading:
+            self._must_read, self._is_reading = False, True
+            self._known_head_when_read = self._known_head
+            return Read(
+                self._after if self.position is None else self.position, self._free_window()
+            )
         return None
 
     def _send(self, item: Item) -> Send:
@@ -154,6 +156,6 @@ class Subscription:
         """Since when the window is full and nothing has been acknowledged. None: it is not."""
         return self._full_since
 
-    def _room(self) -> int:
+    def _free_window(self) -> int:
         """How many more items the window takes. What is queued has its place already."""
         return self.window - len(self._unacked) - len(self._queue)

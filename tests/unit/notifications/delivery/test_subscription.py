@@ -28,21 +28,21 @@ def state(revision, offset=0, epoch=EPOCH):
 def level_at(cursor, window=8):
     """A subscription that has read up to `cursor`, with nothing to send."""
     subscription = Subscription("s", None, window=window)
-    assert subscription.next(NOW) == Read(None, window)
-    subscription.loaded(Backlog(cursor, cursor))
-    assert subscription.next(NOW) is None
+    assert subscription.next_step(NOW) == Read(None, window)
+    subscription.on_read(Backlog(cursor, cursor))
+    assert subscription.next_step(NOW) is None
     return subscription
 
 
 def push(subscription, *items, head=None):
     head = head or items[-1].position
-    subscription.push(head.epoch, head, items)
+    subscription.on_push(head.epoch, head, items)
 
 
 def sent(subscription):
     """Everything that can be sent now, as it goes out."""
     steps = []
-    while isinstance(step := subscription.next(NOW), Send):
+    while isinstance(step := subscription.next_step(NOW), Send):
         steps.append(step)
     assert step is None, step
     return steps
@@ -65,7 +65,7 @@ def names(steps):
 def test_the_first_thing_is_to_read_the_table_from_where_the_client_asked(after):
     subscription = Subscription("s", after, window=8)
 
-    assert subscription.next(NOW) == Read(after, 8)
+    assert subscription.next_step(NOW) == Read(after, 8)
 
 
 def test_the_very_next_event_is_forwarded_without_a_read():
@@ -117,7 +117,7 @@ def test_a_gap_leads_to_a_read_from_where_the_client_stands():
 
     push(subscription, event(7))
 
-    assert subscription.next(NOW) == Read(at(5), 8)
+    assert subscription.next_step(NOW) == Read(at(5), 8)
 
 
 def test_what_follows_before_a_gap_is_sent_and_the_rest_is_read():
@@ -125,8 +125,8 @@ def test_what_follows_before_a_gap_is_sent_and_the_rest_is_read():
 
     push(subscription, event(6), event(8))
 
-    assert names([subscription.next(NOW)]) == [6]
-    assert subscription.next(NOW) == Read(at(6), 7)
+    assert names([subscription.next_step(NOW)]) == [6]
+    assert subscription.next_step(NOW) == Read(at(6), 7)
 
 
 def test_an_event_that_a_lost_value_came_before_leads_to_a_read():
@@ -134,7 +134,7 @@ def test_an_event_that_a_lost_value_came_before_leads_to_a_read():
 
     push(subscription, event(6, revision=3))
 
-    assert subscription.next(NOW) == Read(at(5, 2), 8)
+    assert subscription.next_step(NOW) == Read(at(5, 2), 8)
 
 
 def test_a_push_without_items_says_how_far_the_stream_goes():
@@ -142,7 +142,7 @@ def test_a_push_without_items_says_how_far_the_stream_goes():
 
     push(subscription, head=at(500))
 
-    assert subscription.next(NOW) == Read(at(5), 8)
+    assert subscription.next_step(NOW) == Read(at(5), 8)
 
 
 def test_a_push_of_another_epoch_leads_to_a_read():
@@ -150,23 +150,23 @@ def test_a_push_of_another_epoch_leads_to_a_read():
 
     push(subscription, event(6, epoch="new"))
 
-    assert subscription.next(NOW) == Read(at(5), 8)
+    assert subscription.next_step(NOW) == Read(at(5), 8)
 
 
 def test_a_sweep_that_finds_nothing_new_changes_nothing():
     subscription = level_at(at(5, 2))
 
-    assert not subscription.level(at(5, 2))
-    assert not subscription.level(at(4, 2))
-    assert subscription.next(NOW) is None
+    assert not subscription.on_head(at(5, 2))
+    assert not subscription.on_head(at(4, 2))
+    assert subscription.next_step(NOW) is None
 
 
 @pytest.mark.parametrize("head", [at(6, 2), at(5, 3), at(1, 0, "new")])
 def test_a_sweep_that_finds_more_leads_to_a_read(head):
     subscription = level_at(at(5, 2))
 
-    assert subscription.level(head)
-    assert subscription.next(NOW) == Read(at(5, 2), 8)
+    assert subscription.on_head(head)
+    assert subscription.next_step(NOW) == Read(at(5, 2), 8)
 
 
 # -- reads ---------------------------------------------------------------------------------
@@ -174,30 +174,30 @@ def test_a_sweep_that_finds_more_leads_to_a_read(head):
 
 def test_only_one_read_is_asked_for_at_a_time():
     subscription = Subscription("s", None, window=8)
-    subscription.next(NOW)
+    subscription.next_step(NOW)
 
-    subscription.level(at(9))
+    subscription.on_head(at(9))
     push(subscription, event(10))
 
-    assert subscription.next(NOW) is None
+    assert subscription.next_step(NOW) is None
 
 
 def test_a_push_during_a_read_that_missed_it_leads_to_a_second_read():
     subscription = Subscription("s", None, window=8)
-    subscription.next(NOW)
+    subscription.next_step(NOW)
     push(subscription, event(6))
 
-    subscription.loaded(Backlog(at(5), at(5)))
+    subscription.on_read(Backlog(at(5), at(5)))
 
-    assert subscription.next(NOW) == Read(at(5), 8)
+    assert subscription.next_step(NOW) == Read(at(5), 8)
 
 
 def test_a_push_during_a_read_that_brought_it_leads_to_no_other():
     subscription = Subscription("s", at(5), window=8)
-    subscription.next(NOW)
+    subscription.next_step(NOW)
     push(subscription, event(6))
 
-    subscription.loaded(Backlog(at(5), at(6), [event(6)]))
+    subscription.on_read(Backlog(at(5), at(6), [event(6)]))
 
     assert names(sent(subscription)) == [6]
 
@@ -205,30 +205,30 @@ def test_a_push_during_a_read_that_brought_it_leads_to_no_other():
 def test_a_head_that_the_table_does_not_confirm_is_not_asked_for_again():
     subscription = level_at(at(5))
     push(subscription, head=at(900))
-    subscription.next(NOW)
+    subscription.next_step(NOW)
 
-    subscription.loaded(Backlog(at(5), at(5)))
+    subscription.on_read(Backlog(at(5), at(5)))
 
-    assert subscription.next(NOW) is None
+    assert subscription.next_step(NOW) is None
     push(subscription, event(6))
     assert names(sent(subscription)) == [6]
 
 
 def test_a_page_with_more_behind_it_is_sent_before_the_next_is_read():
     subscription = Subscription("s", at(0), window=8)
-    subscription.next(NOW)
+    subscription.next_step(NOW)
 
-    subscription.loaded(Backlog(at(0), at(2), [event(1), event(2)], more=True))
+    subscription.on_read(Backlog(at(0), at(2), [event(1), event(2)], more=True))
 
-    assert names([subscription.next(NOW), subscription.next(NOW)]) == [1, 2]
-    assert subscription.next(NOW) == Read(at(2), 6)
+    assert names([subscription.next_step(NOW), subscription.next_step(NOW)]) == [1, 2]
+    assert subscription.next_step(NOW) == Read(at(2), 6)
 
 
 def test_a_read_that_ends_beyond_its_last_item_takes_the_client_there():
     subscription = Subscription("s", at(0, 0), window=8)
-    subscription.next(NOW)
+    subscription.next_step(NOW)
 
-    subscription.loaded(Backlog(at(0, 0), at(1, 7), [event(1)]))
+    subscription.on_read(Backlog(at(0, 0), at(1, 7), [event(1)]))
 
     assert [step.cursor for step in sent(subscription)] == [at(1, 7)]
     assert subscription.sent == at(1, 7)
@@ -236,9 +236,9 @@ def test_a_read_that_ends_beyond_its_last_item_takes_the_client_there():
 
 def test_a_read_that_found_nothing_takes_the_client_to_its_end():
     subscription = Subscription("s", at(3, 4), window=8)
-    subscription.next(NOW)
+    subscription.next_step(NOW)
 
-    subscription.loaded(Backlog(at(3, 4), at(3, 9)))
+    subscription.on_read(Backlog(at(3, 4), at(3, 9)))
 
     assert sent(subscription) == []
     assert subscription.sent == at(3, 9)
@@ -246,8 +246,8 @@ def test_a_read_that_found_nothing_takes_the_client_to_its_end():
 
 def test_a_client_that_asks_for_the_latest_gets_what_comes_from_then_on():
     subscription = Subscription("s", "latest", window=8)
-    subscription.next(NOW)
-    subscription.loaded(Backlog(at(5, 2), at(5, 2)))
+    subscription.next_step(NOW)
+    subscription.on_read(Backlog(at(5, 2), at(5, 2)))
 
     push(subscription, event(6, revision=2))
 
@@ -256,27 +256,27 @@ def test_a_client_that_asks_for_the_latest_gets_what_comes_from_then_on():
 
 def test_a_failed_read_is_asked_for_again():
     subscription = Subscription("s", at(5), window=8)
-    first = subscription.next(NOW)
+    first = subscription.next_step(NOW)
 
-    subscription.failed()
+    subscription.on_read_failed()
 
-    assert subscription.next(NOW) == first
+    assert subscription.next_step(NOW) == first
 
 
 def test_a_failure_without_a_read_changes_nothing():
     subscription = level_at(at(5))
 
-    subscription.failed()
+    subscription.on_read_failed()
 
-    assert subscription.next(NOW) is None
+    assert subscription.next_step(NOW) is None
 
 
 def test_a_reset_starts_the_client_again_from_where_the_read_began():
     subscription = level_at(at(5, 2))
-    subscription.level(at(1, 1, "new"))
-    subscription.next(NOW)
+    subscription.on_head(at(1, 1, "new"))
+    subscription.next_step(NOW)
 
-    subscription.loaded(
+    subscription.on_read(
         Backlog(
             at(0, 0, "new"),
             at(1, 1, "new"),
@@ -304,17 +304,17 @@ def test_an_ack_makes_room_and_the_table_has_the_rest():
     push(subscription, *(event(offset) for offset in range(1, 10)))
     sent(subscription)
 
-    subscription.ack(at(2))
+    subscription.on_ack(at(2))
 
-    assert subscription.next(NOW) == Read(at(3), 2)
+    assert subscription.next_step(NOW) == Read(at(3), 2)
 
 
 def test_no_more_is_read_than_the_window_has_room_for():
     subscription = level_at(at(0), window=4)
     push(subscription, event(1), event(2), event(3), head=at(9))
-    names([subscription.next(NOW) for _ in range(3)])
+    names([subscription.next_step(NOW) for _ in range(3)])
 
-    assert subscription.next(NOW) == Read(at(3), 1)
+    assert subscription.next_step(NOW) == Read(at(3), 1)
 
 
 def test_a_client_that_does_not_read_costs_no_more_than_a_window():
@@ -322,7 +322,7 @@ def test_a_client_that_does_not_read_costs_no_more_than_a_window():
 
     for offset in range(1, 1000):
         push(subscription, event(offset))
-        subscription.next(NOW)
+        subscription.next_step(NOW)
 
     assert len(subscription._queue) + len(subscription._unacked) <= 3
 
@@ -340,7 +340,7 @@ def test_an_ack_covers_everything_before_it():
     push(subscription, event(1), event(2))
     sent(subscription)
 
-    subscription.ack(at(2))
+    subscription.on_ack(at(2))
     push(subscription, event(3), event(4))
 
     assert names(sent(subscription)) == [3, 4]
@@ -352,7 +352,7 @@ def test_an_ack_of_something_else_makes_no_room(ack):
     push(subscription, event(1), event(2))
     sent(subscription)
 
-    subscription.ack(ack)
+    subscription.on_ack(ack)
 
     assert sent(subscription) == []
 
@@ -360,12 +360,12 @@ def test_an_ack_of_something_else_makes_no_room(ack):
 def test_a_full_window_is_stalled_from_then_on():
     subscription = level_at(at(0), window=2)
     push(subscription, event(1))
-    subscription.next(10.0)
+    subscription.next_step(10.0)
     assert subscription.stalled_since() is None
     push(subscription, event(2))
-    subscription.next(20.0)
+    subscription.next_step(20.0)
 
-    assert [subscription.next(when) for when in (21.0, 22.0)] == [None, None]
+    assert [subscription.next_step(when) for when in (21.0, 22.0)] == [None, None]
 
     assert subscription.stalled_since() == 21.0
 
@@ -376,12 +376,12 @@ def test_a_client_that_acknowledges_slowly_is_not_stalled():
     sent(subscription)
     assert subscription.stalled_since() == NOW
 
-    subscription.ack(at(1))
+    subscription.on_ack(at(1))
     assert subscription.stalled_since() is None
-    subscription.next(150.0)
-    subscription.loaded(Backlog(at(2), at(3), [event(3)]))
-    subscription.next(150.0)
-    subscription.next(160.0)
+    subscription.next_step(150.0)
+    subscription.on_read(Backlog(at(2), at(3), [event(3)]))
+    subscription.next_step(150.0)
+    subscription.next_step(160.0)
 
     assert subscription.stalled_since() == 160.0
 
@@ -390,10 +390,10 @@ def test_a_reset_forgets_what_was_unacknowledged():
     subscription = level_at(at(0), window=2)
     push(subscription, event(1))
     sent_before = sent(subscription)
-    subscription.level(at(2, 0, "new"))
-    assert subscription.next(NOW) == Read(at(1), 1)
+    subscription.on_head(at(2, 0, "new"))
+    assert subscription.next_step(NOW) == Read(at(1), 1)
 
-    subscription.loaded(
+    subscription.on_read(
         Backlog(at(0, 0, "new"), at(1, 0, "new"), [event(1, epoch="new")], reset="epoch")
     )
     push(subscription, event(2, epoch="new"))

@@ -59,7 +59,7 @@ class Place:
         if how == "not":
             return
         self.finish_reading()
-        while step := self.subscription.next(NOW):
+        while step := self.subscription.next_step(NOW):
             if isinstance(step, Send):
                 self.client.take(step)
                 self.remembered.append(deepcopy(self.client))
@@ -75,18 +75,18 @@ class Place:
     def acknowledge(self, count: int) -> None:
         if self.unacked and count:
             given, self.unacked = self.unacked[:count], self.unacked[count:]
-            self.subscription.ack(given[-1])
+            self.subscription.on_ack(given[-1])
 
     def arrive(self, message: dict[str, Any]) -> None:
         epoch = message["epoch"]
-        self.subscription.push(
+        self.subscription.on_push(
             epoch,
             Cursor(epoch, message["offset"], message["revision"]),
             [Item.from_message(self.name, epoch, each) for each in message["items"]],
         )
 
     def sweep(self) -> None:
-        self.subscription.level(self.stream.position)
+        self.subscription.on_head(self.stream.position)
 
     def finish_reading(self) -> None:
         while self.reading:
@@ -102,14 +102,14 @@ class Place:
                 if page.reset:
                     self.client.forget(page.start)
                     self.unacked = []
-                self.subscription.loaded(page)
+                self.subscription.on_read(page)
             case Reading() as again:
                 self.reading = again
 
     def fail(self) -> None:
         if self.reading:
             self.reading = None
-            self.subscription.failed()
+            self.subscription.on_read_failed()
 
     def assert_true(self) -> None:
         """Who stands at a revision has every value that is not newer than it."""
