@@ -59,7 +59,7 @@ JOBS = [
     ),
     Job(
         "send_mail",
-        mail.Rounds(),
+        mail.SendDueWithBackoff(),
         SECONDS,
         "Sends notifications by e-mail, so that no user and no worker waits for the mail server.",
     ),

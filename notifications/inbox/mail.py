@@ -55,7 +55,7 @@ FIRST_REST, LONGEST_REST = 10.0, 300.0
 
 
 @dataclass
-class Round:
+class SendResult:
     """What one round did: letters sent, refused for good, and left for later."""
 
     sent: int = 0
@@ -63,13 +63,13 @@ class Round:
     later: int = 0
 
 
-def send_due() -> Round:
+def send_due() -> SendResult:
     """Mail what is due. Raises NotSetUp or ServerDown; what was not sent then is still due.
 
     Safe to run anywhere and at once: who mails a user has claimed them.
     """
     email.require_settings()
-    done = Round()
+    done = SendResult()
     with closing(email.Post()) as post:
         for stream in list(_due()):
             user = _user_of(stream)
@@ -78,7 +78,7 @@ def send_due() -> Round:
     return done
 
 
-class Rounds:
+class SendDueWithBackoff:
     """`send_due` for a clock: further and further apart while the server is down.
 
     What the settings lack is said once: they do not change while a process lives.
@@ -112,7 +112,7 @@ class Rounds:
 # -- One user --------------------------------------------------------------------------------
 
 
-def _mail(user: User, claim: _Claim, post: email.Post, done: Round) -> None:
+def _mail(user: User, claim: _Claim, post: email.Post, done: SendResult) -> None:
     due = list(_letters_due(claim.row)[:MOST_JOINED])
     is_joined = len(due) + _recently_mailed(claim.row) > MOST_SINGLE
     is_sent = False

@@ -29,7 +29,7 @@ from notifications.inbox import email as letters
 from notifications.inbox import inbox, mail
 from notifications.inbox import types as notices
 from notifications.inbox.email import NotSetUp, ServerDown
-from notifications.inbox.mail import Round, send_due
+from notifications.inbox.mail import SendResult, send_due
 from notifications.inbox.types import Notice
 from notifications.models import Event, Inbox, Mailing, Stream
 from notifications.streams import publish
@@ -108,7 +108,7 @@ def test_what_one_is_told_is_mailed_once(server, ada):
 
     first, second = send_due(), send_due()
 
-    assert (first, second) == (Round(sent=1), Round())
+    assert (first, second) == (SendResult(sent=1), SendResult())
     [letter] = server.letters
     assert letter["Subject"] == "Your report is ready"
     assert (letter["From"], letter["To"]) == ("waybill@localhost", "ada@example.com")
@@ -194,14 +194,14 @@ def test_an_export_that_one_cancels_is_not_mailed(server, ada, running):
     lifecycle.cancel(running, by=ada)
     attempts.settle(running)
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
 
 
 def test_events_that_are_no_notifications_or_not_for_mail_are_not_mailed(server, ada, register):
     register("quiet", lambda data: Notice("Quiet"), mail=False)
     append(ada, "log", "quiet", "export.queued")
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
 
 
 def test_letters_of_one_user_go_out_in_order(server, ada):
@@ -311,7 +311,7 @@ def test_who_chooses_more_is_not_mailed_what_was_before(server, ada):
 def test_who_has_no_address_or_is_deactivated_gets_none(server, make_user, fields):
     tell(make_user("bob", **fields), "Look")
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
     assert Inbox.objects.get().mailed_offset == 1
 
 
@@ -365,7 +365,7 @@ def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
     tell(ada, "b", "c")
     tell(make_user("bob"), "z")
 
-    assert send_due() == Round(sent=2)
+    assert send_due() == SendResult(sent=2)
 
     letter, other = server.letters
     assert (letter["Subject"], other["Subject"]) == (JOINED.format(3), "z")
@@ -403,7 +403,7 @@ def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, 
     later = send_due()
 
     assert subjects(server) == ["a", "b", "c", JOINED.format(2)]
-    assert (too_soon, later) == (Round(), Round(sent=1))
+    assert (too_soon, later) == (SendResult(), SendResult(sent=1))
     assert mail.PAUSE - timedelta(minutes=1) < pause <= mail.PAUSE
 
 
@@ -438,11 +438,11 @@ def test_joined_letter_has_what_its_reader_wants_and_nothing_else(server, ada, m
     monkeypatch.setattr(mail, "MOST_SINGLE", 2)
     inbox.choose_mailing(ada, Mailing.FAILURES, "de")
     tell(ada, *"abc")
-    assert send_due() == Round()
+    assert send_due() == SendResult()
 
     tell(ada, "broken", level="error")
     tell(ada, *"de")
-    assert send_due() == Round(sent=1)
+    assert send_due() == SendResult(sent=1)
     assert subjects(server) == ["broken"]
 
 
@@ -450,14 +450,14 @@ def test_joined_letter_that_is_refused_is_skipped_or_comes_later(server, ada, mo
     monkeypatch.setattr(mail, "MOST_SINGLE", 2)
     tell(ada, *"abc")
     server.to_letter = "452 Come back later"
-    assert send_due() == Round(later=1)
+    assert send_due() == SendResult(later=1)
     time_passes()
     server.to_letter = "554 No such letters"
-    assert send_due() == Round(refused=1)
+    assert send_due() == SendResult(refused=1)
     server.to_letter = "250 OK"
     time_passes()
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
     assert Inbox.objects.get().mailed_offset == 3
 
 
@@ -474,7 +474,7 @@ def test_while_the_server_is_down_nothing_is_lost(server, ada):
     server.start()
     time_passes()
 
-    assert send_due() == Round(sent=3)
+    assert send_due() == SendResult(sent=3)
     assert subjects(server) == ["a", "b", "c"]
 
 
@@ -489,7 +489,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(server, ada, settings):
     server.is_silent = False
     settings.EMAIL_TIMEOUT = 30
     time_passes()
-    assert send_due() == Round(sent=1)
+    assert send_due() == SendResult(sent=1)
 
 
 def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, ada, make_user):
@@ -500,7 +500,7 @@ def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, 
     with pytest.raises(ServerDown):
         send_due()
 
-    assert send_due() == Round(sent=1)
+    assert send_due() == SendResult(sent=1)
     assert server.sent == [("bob@example.com", "harmless")]
 
 
@@ -566,7 +566,7 @@ def test_what_is_refused_for_good_does_not_block_what_comes_after(
     tell(ada, "for ada")
     rest = send_due()
 
-    assert (refused, rest) == (Round(refused=2), Round(sent=1))
+    assert (refused, rest) == (SendResult(refused=2), SendResult(sent=1))
     assert server.sent == [("ada@example.com", "for ada")]
     assert f"User {bob.pk} cannot be mailed event 1" in caplog.text
 
@@ -579,13 +579,13 @@ def test_what_is_refused_for_now_waits_and_holds_up_nobody(server, ada, make_use
     else:
         server.to_letter = "452 Come back later"
 
-    assert send_due() == Round(later=1)
+    assert send_due() == SendResult(later=1)
     server.to_recipient.clear()
     server.to_letter = "250 OK"
     tell(make_user("bob"), "c")
-    assert send_due() == Round(sent=1)
+    assert send_due() == SendResult(sent=1)
     time_passes()
-    assert send_due() == Round(sent=2)
+    assert send_due() == SendResult(sent=2)
 
     assert subjects(server) == ["c", "a", "b"]
 
@@ -596,7 +596,7 @@ def test_a_back_end_that_fails_in_its_own_way_delays_that_letter_only(ada, make_
     tell(ada, "a")
     tell(make_user("bob"), "b")
 
-    assert send_due() == Round(sent=1, later=1)
+    assert send_due() == SendResult(sent=1, later=1)
     assert [row.mailed_offset for row in Inbox.objects.order_by("user")] == [0, 1]
 
 
@@ -611,30 +611,30 @@ def test_the_clock_comes_seldomer_while_the_server_is_down(server, ada):
     tell(ada, "a")
     server.stop()
     clock = SimpleNamespace(now=0.0)
-    rounds = mail.Rounds(lambda: clock.now)
+    send = mail.SendDueWithBackoff(lambda: clock.now)
     tried = []
 
     for clock.now in range(0, 1_000, 10):
         time_passes()
         before = Inbox.objects.values_list("mail_attempt", flat=True).first() or 0
-        rounds()
+        send()
         if Inbox.objects.get().mail_attempt > before:
             tried.append(clock.now)
     server.start()
     clock.now = 2_000.0
     time_passes()
-    rounds()
+    send()
     tell(ada, "b")
-    rounds()
+    send()
 
     assert subjects(server) == ["a", "b"]
     server.stop()
     tell(ada, "c")
-    rounds()
+    send()
     server.start()
     time_passes()
     clock.now += 10
-    rounds()
+    send()
 
     assert tried == [0, 10, 30, 70, 150, 310, 610, 910]
     assert subjects(server) == ["a", "b", "c"]
@@ -650,13 +650,13 @@ def test_until_mail_is_set_up_what_is_due_waits_for_a_day(server, ada, settings,
     wanted = getattr(settings, name)
     setattr(settings, name, MISSING[name])
     tell(ada, "old", "young")
-    rounds = mail.Rounds()
+    send = mail.SendDueWithBackoff()
 
-    rounds()
-    rounds()
+    send()
+    send()
     Event.objects.filter(offset=1).update(at=timezone.now() - mail.TOO_OLD)
     setattr(settings, name, wanted)
-    mail.Rounds()()
+    mail.SendDueWithBackoff()()
 
     said = [record.message for record in caplog.records if record.name == mail.__name__]
     assert len(said) == 1
@@ -705,7 +705,7 @@ def test_who_dies_between_sending_and_noting_leads_to_the_same_letter_again(serv
     time_passes()
     again = send_due()
 
-    assert (held, again) == (Round(), Round(sent=2))
+    assert (held, again) == (SendResult(), SendResult(sent=2))
     assert subjects(server) == ["a", "a", "b"]
     assert server.contents[0] == server.contents[1]
     epoch = Stream.objects.get(name=user_stream(ada)).epoch
@@ -764,8 +764,8 @@ def test_a_sender_who_took_too_long_stops_when_another_has_taken_over(server, ad
 
     server.on_letter = take_over
 
-    assert send_due() == Round(sent=1)
-    assert outcomes == [Round(sent=2)]
+    assert send_due() == SendResult(sent=1)
+    assert outcomes == [SendResult(sent=2)]
     assert subjects(server) == ["a", "a", "b"]
     assert Inbox.objects.get().mailed_offset == 2
 
@@ -783,7 +783,7 @@ def test_who_claims_late_goes_on_from_where_the_one_before_has_stopped(server, a
 
     monkeypatch.setattr(mail._Claim, "take", first_somebody_else)
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
     assert subjects(server) == ["a"]
 
 
@@ -798,7 +798,7 @@ def test_with_nothing_due_it_asks_once_whatever_the_number_of_users(
     send_due()
 
     with django_assert_num_queries(1):
-        assert send_due() == Round()
+        assert send_due() == SendResult()
 
 
 def test_a_letter_costs_one_write(server, ada, django_assert_num_queries):
@@ -807,7 +807,7 @@ def test_a_letter_costs_one_write(server, ada, django_assert_num_queries):
     tell(ada, *"abcde")
 
     with django_assert_num_queries(8 + 5):
-        assert send_due() == Round(sent=5)
+        assert send_due() == SendResult(sent=5)
 
 
 def test_the_command_says_what_it_did(server, ada, capsys):
