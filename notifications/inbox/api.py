@@ -20,8 +20,8 @@ from notifications.models import Mailing  # noqa: TC001 - pydantic reads the ann
 router = Router(tags=["inbox"])
 
 MAX_OFFSET = 2**63 - 1  # the largest that the database has
-WHO = frozenset({401, 422})
-CHANGE = frozenset({401, 403, 422})
+ERRORS_READ = frozenset({401, 422})
+ERRORS_CHANGE = frozenset({401, 403, 422})
 
 
 class PageIn(Schema):
@@ -76,7 +76,7 @@ class Preferences(Schema):
     email: Mailing
 
 
-@router.get("/inbox", response={200: PageOut, WHO: Problem}, summary="Your notifications")
+@router.get("/inbox", response={200: PageOut, ERRORS_READ: Problem}, summary="Your notifications")
 def get_inbox(request: HttpRequest, query: Query[PageIn]) -> dict[str, Any]:
     page = inbox.page(user_of(request), before=query.before, limit=query.limit)
     return {
@@ -88,13 +88,17 @@ def get_inbox(request: HttpRequest, query: Query[PageIn]) -> dict[str, Any]:
     }
 
 
-@router.post("/inbox/read", response={200: StateOut, CHANGE: Problem}, summary="Mark as read")
+@router.post(
+    "/inbox/read", response={200: StateOut, ERRORS_CHANGE: Problem}, summary="Mark as read"
+)
 def mark_read(request: HttpRequest, body: ReadIn) -> dict[str, Any]:
     return asdict(inbox.mark_read(user_of(request), body.up_to))
 
 
 @router.get(
-    "/inbox/preferences", response={200: Preferences, WHO: Problem}, summary="What you are mailed"
+    "/inbox/preferences",
+    response={200: Preferences, ERRORS_READ: Problem},
+    summary="What you are mailed",
 )
 def get_preferences(request: HttpRequest) -> dict[str, Any]:
     return {"email": inbox.mailing(user_of(request))}
@@ -102,7 +106,7 @@ def get_preferences(request: HttpRequest) -> dict[str, Any]:
 
 @router.patch(
     "/inbox/preferences",
-    response={200: Preferences, CHANGE: Problem},
+    response={200: Preferences, ERRORS_CHANGE: Problem},
     summary="Choose what you are mailed",
 )
 def set_preferences(request: HttpRequest, body: Preferences) -> dict[str, Any]:

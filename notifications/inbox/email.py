@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from notifications.models import Event
 
 # SMTP's replies: said to any command before hanging up; and the first of those that are final.
-SHUTTING_DOWN, FOR_GOOD = 421, 500
+SHUTTING_DOWN, PERMANENT = 421, 500
 
 
 # Django's back end that drops what it is given. As good as none.
-OFF = "django.core.mail.backends.dummy.EmailBackend"
+DUMMY_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 
 class NotSetUp(Exception):
@@ -50,7 +50,7 @@ class ServerDown(NotSent):
 
 def require_settings() -> None:
     """Raise NotSetUp if the settings name no mail server, or not what links begin with."""
-    if settings.EMAIL_BACKEND == OFF:
+    if settings.EMAIL_BACKEND == DUMMY_BACKEND:
         raise NotSetUp("Nobody is mailed: no mail server is set. Set EMAIL_URL.")
     if not _site():
         raise NotSetUp("Nobody is mailed: links in letters would lead nowhere. Set SITE_URL.")
@@ -65,9 +65,9 @@ def compose(described: Sequence[tuple[Event, Notice]], to: str) -> EmailMessage:
     found = [notice for _, notice in described]
     first, last = described[0][0], described[-1][0]
     if len(found) == 1:
-        title, text, name = *_single(found[0]), str(first.offset)
+        title, text, name = *_render_single(found[0]), str(first.offset)
     else:
-        title, text, name = *_joined(found), f"{first.offset}-{last.offset}"
+        title, text, name = *_render_digest(found), f"{first.offset}-{last.offset}"
     headers = {
         "Message-ID": f"<{last.stream.epoch}.{name}@{urlsplit(_site()).hostname}>",
         "Date": format_datetime(last.at),
@@ -76,13 +76,13 @@ def compose(described: Sequence[tuple[Event, Notice]], to: str) -> EmailMessage:
     return EmailMessage(title, f"{text.strip()}\n", to=[to], headers=headers)
 
 
-def _single(notice: Notice) -> tuple[str, str]:
+def _render_single(notice: Notice) -> tuple[str, str]:
     """The subject and the text of a letter about one notification."""
     shown = {"notice": notice, "url": _link(notice.url)}
     return notice.title, render_to_string("notifications/mail/notice.txt", shown)
 
 
-def _joined(found: Sequence[Notice]) -> tuple[str, str]:
+def _render_digest(found: Sequence[Notice]) -> tuple[str, str]:
     """The same of a letter about several."""
     count = len(found)
     title = ngettext(
@@ -103,7 +103,7 @@ def _site() -> str:
     return str(getattr(settings, "SITE_URL", "")).rstrip("/")
 
 
-class Post:
+class Mailer:
     """The mail connection: opened by the first letter, kept for the others, closed by who made it.
 
     What can go wrong is its back end's to say, in any exception: another than SMTP's may be
@@ -113,7 +113,7 @@ class Post:
     def __init__(self) -> None:
         self._connection = get_connection()
 
-    def send(self, letter: EmailMessage) -> None:
+    def send(self, message: EmailMessage) -> None:
         """Send it, or raise why not: Refused, TryLater or ServerDown."""
         try:
             # Also what a server says to a wrong password: nobody's letter is at fault.
@@ -121,25 +121,25 @@ class Post:
         except Exception as error:
             raise ServerDown(_text(error)) from error
         try:
-            self._connection.send_messages([letter])
+            self._connection.send_messages([message])
         except Exception as error:
             self.close()  # Whatever state it is in, the next letter gets a fresh one.
-            raise _judged(error) from error
+            raise _classify(error) from error
 
     def close(self) -> None:
         with suppress(Exception):  # It may be dead already, and nothing depends on a farewell.
             self._connection.close()
 
 
-def _judged(error: Exception) -> NotSent:
+def _classify(error: Exception) -> NotSent:
     """Whose fault it is that a letter did not go out."""
     text = _text(error)
     match error:
         case smtplib.SMTPRecipientsRefused():
             codes = [code for code, _ in error.recipients.values()]
-            return _by_code(max(codes), text)
+            return _classify_code(max(codes), text)
         case smtplib.SMTPDataError():
-            return _by_code(error.smtp_code, text)
+            return _classify_code(error.smtp_code, text)
         # An address or a title of which no letter can be made, or not for this server.
         case ValueError() | smtplib.SMTPNotSupportedError():
             return Refused(text)
@@ -150,10 +150,10 @@ def _judged(error: Exception) -> NotSent:
     return TryLater(text)
 
 
-def _by_code(code: int, text: str) -> NotSent:
+def _classify_code(code: int, text: str) -> NotSent:
     if code == SHUTTING_DOWN:
         return ServerDown(text)
-    return Refused(text) if code >= FOR_GOOD else TryLater(text)
+    return Refused(text) if code >= PERMANENT else TryLater(text)
 
 
 def _text(error: Exception) -> str:

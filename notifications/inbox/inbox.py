@@ -116,7 +116,7 @@ def mark_read(user: User, up_to: int | None = None) -> State:
     # Locked, so that what is counted and what is retained is of one moment.
     stream = Stream.objects.select_for_update().get(name=name)
     offset = stream.head if up_to is None else min(up_to, stream.head)
-    own(user, stream)
+    ensure_row(user, stream)
     behind = Inbox.objects.filter(user=user.pk, stream=stream, read_offset__lt=offset)
     moved = behind.update(read_offset=offset)
     state = _state(user, stream, stream.head)
@@ -142,7 +142,7 @@ def remember_language(user: User, language: str) -> None:
     Inbox.objects.update_or_create(user_id=user.pk, defaults={"language": language})
 
 
-def own(user: User, stream: Stream) -> None:
+def ensure_row(user: User, stream: Stream) -> None:
     """Make the row of `user`, and let it begin anew in a stream that was made anew."""
     row, _ = Inbox.objects.get_or_create(user_id=user.pk, defaults={"stream": stream})
     if row.stream_id != stream.pk:

@@ -40,18 +40,18 @@ logger = logging.getLogger(__name__)
 TOO_OLD = timedelta(days=1)
 # Letters of their own that the notifications of one hour get. Where there are more, one user
 # could fill a mailbox and use up what the mail server takes: they are joined.
-MOST_SINGLE, WITHIN = 20, timedelta(hours=1)
+MAX_SINGLE, SINGLE_WINDOW = 20, timedelta(hours=1)
 # Notifications in a joined letter, and how long its reader gets no other.
-MOST_JOINED, PAUSE = 100, timedelta(minutes=10)
+MAX_DIGEST, DIGEST_PAUSE = 100, timedelta(minutes=10)
 # Longer than one letter can take, with a server that is slow at every step of it.
 LEASE = timedelta(minutes=5)
 # For a recipient whose server wants us to come back. Shorter does not impress it.
-LATER = timedelta(minutes=5)
+RETRY_DELAY = timedelta(minutes=5)
 # For the user on whose letter the server went down: perhaps it was that letter, so others
 # are tried before it.
-AGAIN = timedelta(minutes=1)
+SERVER_DOWN_DELAY = timedelta(minutes=1)
 # Seconds between rounds while the server is down: twice as many each time.
-FIRST_REST, LONGEST_REST = 10.0, 300.0
+FIRST_BACKOFF, MAX_BACKOFF = 10.0, 300.0
 
 
 @dataclass
@@ -70,11 +70,11 @@ def send_due() -> SendResult:
     """
     email.require_settings()
     done = SendResult()
-    with closing(email.Post()) as post:
+    with closing(email.Mailer()) as mailer:
         for stream in list(_due()):
             user = _user_of(stream)
             if user is not None and (claim := _Claim.take(user, stream)):
-                _mail(user, claim, post, done)
+                _mail_user(user, claim, mailer, done)
     return done
 
 
@@ -86,40 +86,40 @@ class SendDueWithBackoff:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._rest = 0.0
-        self._rest_until = 0.0
-        self._has_said_what_is_missing = False
+        self._backoff = 0.0
+        self._next_try = 0.0
+        self._has_warned = False
 
     def __call__(self) -> None:
-        if self._now() < self._rest_until:
+        if self._now() < self._next_try:
             return
         try:
             send_due()
         except email.NotSetUp as error:
-            if not self._has_said_what_is_missing:
+            if not self._has_warned:
                 logger.warning("%s", error)
-            self._has_said_what_is_missing = True
+            self._has_warned = True
         except email.ServerDown as error:
-            self._rest = min(max(2 * self._rest, FIRST_REST), LONGEST_REST)
-            self._rest_until = self._now() + self._rest
+            self._backoff = min(max(2 * self._backoff, FIRST_BACKOFF), MAX_BACKOFF)
+            self._next_try = self._now() + self._backoff
             logger.warning(
-                "The mail server cannot be used; the next try is in %d s: %s", self._rest, error
+                "The mail server cannot be used; the next try is in %d s: %s", self._backoff, error
             )
         else:
-            self._rest = 0.0
+            self._backoff = 0.0
 
 
 # -- One user --------------------------------------------------------------------------------
 
 
-def _mail(user: User, claim: _Claim, post: email.Post, done: SendResult) -> None:
-    due = list(_letters_due(claim.row)[:MOST_JOINED])
-    is_joined = len(due) + _recently_mailed(claim.row) > MOST_SINGLE
+def _mail_user(user: User, claim: _Claim, mailer: email.Mailer, done: SendResult) -> None:
+    due = list(_due_events(claim.row)[:MAX_DIGEST])
+    is_digest = len(due) + _recently_mailed(claim.row) > MAX_SINGLE
     is_sent = False
-    for events in [due] if is_joined else [[event] for event in due]:
+    for events in [due] if is_digest else [[event] for event in due]:
         last = events[-1].offset
         try:
-            is_sent = _mail_letter(user, claim.row, events, post)
+            is_sent = _mail_events(user, claim.row, events, mailer)
             done.sent += is_sent
         except email.Refused as error:
             logger.warning("User %s cannot be mailed event %s: %s", user.pk, last, error)
@@ -127,17 +127,17 @@ def _mail(user: User, claim: _Claim, post: email.Post, done: SendResult) -> None
         except email.TryLater as error:
             logger.info("User %s is mailed event %s later: %s", user.pk, last, error)
             done.later += 1
-            claim.release(LATER)
+            claim.release(RETRY_DELAY)
             return
         except email.ServerDown:
-            claim.release(AGAIN)
+            claim.release(SERVER_DOWN_DELAY)
             raise
         if not claim.note(last):
             return  # It took us so long that another has taken over.
-    claim.release(PAUSE if is_joined and is_sent else None)
+    claim.release(DIGEST_PAUSE if is_digest and is_sent else None)
 
 
-def _mail_letter(user: User, row: Inbox, events: Sequence[Event], post: email.Post) -> bool:
+def _mail_events(user: User, row: Inbox, events: Sequence[Event], mailer: email.Mailer) -> bool:
     """Mail `events` to `user` in one letter. False if they want none, or have no address."""
     address = getattr(user, user.get_email_field_name(), "")
     if not (user.is_active and address):
@@ -147,7 +147,7 @@ def _mail_letter(user: User, row: Inbox, events: Sequence[Event], post: email.Po
         wanted = [(event, notice) for event, notice in described if _is_wanted(notice, row.email)]
         if not wanted:
             return False
-        post.send(email.compose(wanted, address))
+        mailer.send(email.compose(wanted, address))
     return True
 
 
@@ -178,7 +178,7 @@ class _Claim:
     @classmethod
     def take(cls, user: User, stream: Stream) -> _Claim | None:
         """None: somebody else mails this user, or was told to come back later."""
-        inbox.own(user, stream)
+        inbox.ensure_row(user, stream)
         free = Inbox.objects.filter(
             Q(mail_after=None) | Q(mail_after__lte=Now()), user=user.pk, stream=stream
         )
@@ -214,19 +214,19 @@ def _due() -> QuerySet[Stream]:
     return behind.filter(Exists(events)).order_by("pk")
 
 
-def _letters_due(row: Inbox) -> QuerySet[Event]:
+def _due_events(row: Inbox) -> QuerySet[Event]:
     due = _mailable().filter(stream=row.stream_id, offset__gt=row.mailed_offset)
     return due.select_related("stream").order_by("offset")
 
 
 def _recently_mailed(row: Inbox) -> int:
-    """How many notifications of the last hour have been mailed, at most MOST_SINGLE.
+    """How many notifications of the last hour have been mailed, at most MAX_SINGLE.
 
     Those that the user did not want are counted, too. Then theirs are joined sooner.
     """
-    since = timezone.now() - WITHIN
+    since = timezone.now() - SINGLE_WINDOW
     mailed = _mailable().filter(stream=row.stream_id, offset__lte=row.mailed_offset, at__gte=since)
-    return mailed[:MOST_SINGLE].count()
+    return mailed[:MAX_SINGLE].count()
 
 
 def _mailable() -> QuerySet[Event]:

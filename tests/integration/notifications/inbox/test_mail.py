@@ -360,7 +360,7 @@ JOINED = "You have {} new notifications."
 def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
     server, ada, make_user, monkeypatch
 ):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     tell(ada, "a", body="Not in it.", url="/reports/7/")
     tell(ada, "b", "c")
     tell(make_user("bob"), "z")
@@ -392,7 +392,7 @@ def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
 
 
 def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     for title in "abc":
         tell(ada, title)
         send_due()
@@ -404,14 +404,14 @@ def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, 
 
     assert subjects(server) == ["a", "b", "c", JOINED.format(2)]
     assert (too_soon, later) == (SendResult(), SendResult(sent=1))
-    assert mail.PAUSE - timedelta(minutes=1) < pause <= mail.PAUSE
+    assert mail.DIGEST_PAUSE - timedelta(minutes=1) < pause <= mail.DIGEST_PAUSE
 
 
 def test_after_an_hour_each_notification_has_a_letter_again(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     tell(ada, *"abc")
     send_due()
-    Event.objects.update(at=timezone.now() - mail.WITHIN)
+    Event.objects.update(at=timezone.now() - mail.SINGLE_WINDOW)
     time_passes()
 
     tell(ada, *"de")
@@ -421,7 +421,7 @@ def test_after_an_hour_each_notification_has_a_letter_again(server, ada, monkeyp
 
 
 def test_no_notification_is_lost_however_many_there_are(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_JOINED", 25)
+    monkeypatch.setattr(mail, "MAX_DIGEST", 25)
     titles = [f"number {number}." for number in range(60)]
     tell(ada, *titles)
 
@@ -435,7 +435,7 @@ def test_no_notification_is_lost_however_many_there_are(server, ada, monkeypatch
 
 
 def test_joined_letter_has_what_its_reader_wants_and_nothing_else(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     inbox.choose_mailing(ada, Mailing.FAILURES, "de")
     tell(ada, *"abc")
     assert send_due() == SendResult()
@@ -447,7 +447,7 @@ def test_joined_letter_has_what_its_reader_wants_and_nothing_else(server, ada, m
 
 
 def test_joined_letter_that_is_refused_is_skipped_or_comes_later(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     tell(ada, *"abc")
     server.to_letter = "452 Come back later"
     assert send_due() == SendResult(later=1)
@@ -523,7 +523,7 @@ def assert_put_off_only(user):
     row = Inbox.objects.get(user=user)
     assert row.mailed_offset == 0
     # Given back, not left to the end of a lease.
-    assert row.mail_after < timezone.now() + mail.AGAIN + timedelta(seconds=1)
+    assert row.mail_after < timezone.now() + mail.SERVER_DOWN_DELAY + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("error", [OSError, ValueError, RuntimeError])
@@ -642,7 +642,7 @@ def test_the_clock_comes_seldomer_while_the_server_is_down(server, ada):
 
 # -- Not set up ----------------------------------------------------------------------------------
 
-MISSING = {"EMAIL_BACKEND": letters.OFF, "SITE_URL": ""}
+MISSING = {"EMAIL_BACKEND": letters.DUMMY_BACKEND, "SITE_URL": ""}
 
 
 @pytest.mark.parametrize("name", MISSING)
