@@ -42,7 +42,7 @@ ACTORS = 50  # of the newest entries, to choose from
 SEARCHED_TEXT = lazy(lambda: number_format(SEARCHED, force_grouping=True), str)()
 
 
-class GoesWithOthersAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
+class CascadeOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
     """For rows that nobody deletes by hand, and that go with the user whom they belong to.
 
     On the pages of users the admin asks of each row that would go, too, whether it may.
@@ -175,7 +175,7 @@ class RetainedAdmin(MachineOwnedAdmin):
 
 
 @admin.register(Inbox)
-class InboxAdmin(GoesWithOthersAdmin, MachineOwnedAdmin):
+class InboxAdmin(CascadeOnlyAdmin, MachineOwnedAdmin):
     # On its own it stays: made anew, it would have all of the last day mailed again.
     list_display = ["user", "read_offset", "mailed_offset", "email", "mail_after"]
     list_filter = ["email"]

@@ -19,7 +19,7 @@ from exports.admin.health_page import Health
 from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
 from exports.i18n.labels import language
 from exports.models import NAMED, Export
-from notifications.admin import GoesWithOthersAdmin, MachineOwnedAdmin
+from notifications.admin import CascadeOnlyAdmin, MachineOwnedAdmin
 from notifications.protocol.frames import MAX_STREAMS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Export)
-class ExportAdmin(Listing, Page, Actions, Health, GoesWithOthersAdmin, MachineOwnedAdmin):
+class ExportAdmin(Listing, Page, Actions, Health, CascadeOnlyAdmin, MachineOwnedAdmin):
     list_display = [
         # Those that matter come first, and are narrow: a small window cuts off the others.
         *("name", "state", "requested", "took", "download"),

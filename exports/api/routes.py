@@ -37,7 +37,7 @@ from exports.serialize import snapshot
 from exports.spec import context, options
 from exports.spec import filters as spec_filters
 from exports.spec.rights import check_download
-from notifications.api.problems import Problem, no_cursor
+from notifications.api.problems import Problem, invalid_cursor
 from notifications.streams.access import teams_of
 from notifications.streams.cursor import Cursor
 
@@ -213,7 +213,7 @@ def get_log(request: HttpRequest, export_id: UUID, page: Query[LogIn]) -> Any:
     try:
         after = None if page.after is None else Cursor.parse(page.after)
     except ValueError:
-        return no_cursor(str(page.after))
+        return invalid_cursor(str(page.after))
     found = read.page(export, after, page.limit)
     return {
         "stream": export.stream,

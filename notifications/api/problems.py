@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What pydantic says of a value, by the type of the error, for those that our schemas can give.
 # One that is not here is told in its own words, which are English.
-COMPLAINTS = {
+PYDANTIC_MESSAGES = {
     "missing": gettext_noop("Field required"),
     "extra_forbidden": gettext_noop("Extra inputs are not permitted"),
     "string_type": gettext_noop("Input should be a valid string"),
@@ -50,8 +50,8 @@ COMPLAINTS = {
     "enum": gettext_noop("Input should be %(expected)s"),
 }
 # Errors in one answer, and characters of a field's name: an answer must not repeat a large request.
-MOST_ERRORS = 20
-LONGEST_FIELD = 200
+MAX_ERRORS = 20
+MAX_FIELD_LENGTH = 200
 MEDIA_TYPE = "application/problem+json"
 NO_JSON = gettext_noop("Cannot parse request body")
 
@@ -81,7 +81,7 @@ def problem(status: int, detail: str, **more: Any) -> HttpResponse:
     return HttpResponse(json.dumps(body), status=status, content_type=MEDIA_TYPE)
 
 
-def no_cursor(text: str) -> HttpResponse:
+def invalid_cursor(text: str) -> HttpResponse:
     """For who asks for what came after something that is no cursor."""
     told = _('"%(text)s" is not a cursor. Use one that the server sent.') % {"text": text[:80]}
     return problem(422, told, field="after")
@@ -97,15 +97,15 @@ def install(api: NinjaAPI) -> None:
 def _invalid(_request: HttpRequest, error: ValidationError | type[ValidationError]) -> HttpResponse:
     assert isinstance(error, ValidationError)
     # Only the first ones, because a body may have thousands of unknown fields.
-    some = error.errors[:MOST_ERRORS]
-    errors = [{"field": _field(each["loc"]), "detail": _complaint(each)} for each in some]
+    some = error.errors[:MAX_ERRORS]
+    errors = [{"field": _field(each["loc"]), "detail": _localized_message(each)} for each in some]
     first = errors[0]
     return problem(422, f"{first['field']}: {first['detail']}", field=first["field"], errors=errors)
 
 
-def _complaint(error: dict[str, Any]) -> str:
+def _localized_message(error: dict[str, Any]) -> str:
     """In the language of who asks: what is English is as pydantic says it."""
-    text = COMPLAINTS.get(error["type"], "")
+    text = PYDANTIC_MESSAGES.get(error["type"], "")
     if (translated := _(text)) == text:
         return str(error["msg"])
     values = {name: str(value) for name, value in error.get("ctx", {}).items()}
@@ -119,7 +119,7 @@ def _field(location: Sequence[str | int]) -> str:
     where, *names = location
     if where == "body":
         names = names[1:]
-    return ".".join(str(name) for name in names)[:LONGEST_FIELD] or str(where)
+    return ".".join(str(name) for name in names)[:MAX_FIELD_LENGTH] or str(where)
 
 
 def _http_error(_request: HttpRequest, error: HttpError | type[HttpError]) -> HttpResponse:

@@ -84,7 +84,7 @@ def statements(todo: dict[str, list[str]], vendor: str, table: str) -> list[str]
     return [statement.format(name=table) for statement in todo.get(vendor, [])]
 
 
-def lend_function(connection: BaseDatabaseWrapper, **_: Any) -> None:
+def add_sqlite_function(connection: BaseDatabaseWrapper, **_: Any) -> None:
     """Give a new connection to SQLite the function that its trigger calls."""
     if connection.vendor == "sqlite":
         connection.connection.create_function(FUNCTION, 0, _prunes.get)

@@ -15,7 +15,7 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
 from notifications.audit import attempts
-from notifications.audit.guard import lend_function
+from notifications.audit.guard import add_sqlite_function
 from notifications.audit.record import About, about_token, about_user, record, record_each
 from notifications.audit_actions import Action
 from notifications.models import Token
@@ -35,7 +35,7 @@ BEFORE = "_audited_before"
 def connect() -> None:
     """Listen to Django. Called once, when the apps are ready."""
     user = get_user_model()
-    connection_created.connect(lend_function)
+    connection_created.connect(add_sqlite_function)
     user_logged_in.connect(_signed_in)
     user_logged_out.connect(_signed_out)
     user_login_failed.connect(_sign_in_failed)

@@ -170,13 +170,13 @@ class StreamConsumer(AsyncWebsocketConsumer):
             most = frames.MAX_FRAME_BYTES // 1024
             await self.close(CloseCode.BAD_CLIENT, f"Frames are JSON text, {most} KiB at most.")
             return
-        if complaint := self._allowance.frame(size):
-            await self._refuse(complaint)
+        if refusal := self._allowance.frame(size):
+            await self._refuse(refusal)
             return
         try:
             frame = frames.client_frames.validate_json(text_data)
         except ValidationError as error:
-            await self._refuse(frames.complaint(error))
+            await self._refuse(frames.describe_error(error))
             return
         match frame:
             case frames.Subscribe():
@@ -198,8 +198,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         await self._error("bad_frame", detail, stream)
 
     async def _subscribe(self, frame: frames.Subscribe) -> None:
-        if complaint := self._allowance.names(len(frame.streams)):
-            await self._refuse(complaint)
+        if refusal := self._allowance.names(len(frame.streams)):
+            await self._refuse(refusal)
             return
         user = self.user
         granted = await self._grant(frame, user)

@@ -17,13 +17,13 @@ RESERVED = 32
 RESERVED_SHARE = 4
 # The soft limit is raised to this at most. A descriptor costs memory, and some systems have
 # a hard limit of a billion.
-MOST = 65_536
+MAX_LIMIT = 65_536
 
 
 def raise_limit() -> None:
-    """Raise this process's soft limit to the hard limit, or to MOST if that is lower."""
+    """Raise this process's soft limit to the hard limit, or to MAX_LIMIT if that is lower."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    wanted = MAX_LIMIT if hard == resource.RLIM_INFINITY else min(hard, MAX_LIMIT)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     try:
@@ -34,7 +34,7 @@ def raise_limit() -> None:
 
 def limit() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if soft == resource.RLIM_INFINITY else soft
+    return MAX_LIMIT if soft == resource.RLIM_INFINITY else soft
 
 
 def reserve() -> int:

@@ -15,7 +15,7 @@ from pydantic import Field
 from notifications.api import credentials as api_credentials
 from notifications.api.async_router import AsyncRouter
 from notifications.api.auth import Authenticate
-from notifications.api.problems import Problem, RetryLaterError, no_cursor
+from notifications.api.problems import Problem, RetryLaterError, invalid_cursor
 from notifications.delivery import follower as followers
 from notifications.delivery import hub
 from notifications.delivery.connections import RETRY_SECONDS, TooManyConnectionsError
@@ -99,7 +99,7 @@ async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
     try:
         after = cursor_or_start(query.after)
     except ValueError:
-        return no_cursor(str(query.after))
+        return invalid_cursor(str(query.after))
     follower = followers.Follower(name, after, reader=request.user.pk)
     if query.wait:
         with _refusals_as_problems():
@@ -145,7 +145,7 @@ async def server_sent_events(request: HttpRequest, name: str, after: str | None 
     try:
         cursor = cursor_or_start(given)
     except ValueError:
-        return no_cursor(str(given))
+        return invalid_cursor(str(given))
     follower = followers.Follower(name, cursor, reader=request.user.pk)
     with _refusals_as_problems():
         follower.enter()  # Should nobody ever iterate over the response, the hub forgets it.

@@ -25,7 +25,7 @@ MAX_DETAIL = 300  # Characters of an error: not all of what a client has sent is
 StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,99}$")]
 # One that no stream can have is refused by itself, as that of a stream which is not there:
 # the other streams of the frame, and all who share the socket, must not suffer for it.
-AskedName = Annotated[str, Field(max_length=1_000)]
+RequestedName = Annotated[str, Field(max_length=1_000)]
 
 
 class CloseCode(IntEnum):
@@ -68,7 +68,7 @@ class Subscribe(Frame):
     """Follow streams. One that is followed already starts anew from the cursor given."""
 
     type: Literal["subscribe"] = "subscribe"
-    streams: Annotated[dict[AskedName, str | None], Field(max_length=MAX_NAMES)]
+    streams: Annotated[dict[RequestedName, str | None], Field(max_length=MAX_NAMES)]
     """Each with a cursor, null for all that is kept, or "latest" for only what is new."""
 
 
@@ -105,7 +105,7 @@ client_frames: TypeAdapter[ClientFrame] = TypeAdapter(
 )
 
 
-def complaint(error: ValidationError) -> str:
+def describe_error(error: ValidationError) -> str:
     """The first mistake of a frame: in which field, and what it is."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(each) for each in first["loc"]) or "frame"

@@ -62,10 +62,10 @@ class Bucket:
         self._refill()
         return self._tokens >= tokens
 
-    def charge(self, tokens: float, most_debt: float) -> None:
-        """Take so many tokens even if there are fewer. This leaves a debt of `most_debt` at most."""
+    def charge(self, tokens: float, max_debt: float) -> None:
+        """Take so many tokens even if there are fewer. This leaves a debt of `max_debt` at most."""
         self._refill()
-        self._tokens = max(self._tokens - tokens, min(self._tokens, -most_debt))
+        self._tokens = max(self._tokens - tokens, min(self._tokens, -max_debt))
 
     def seconds_until(self, tokens: float) -> float:
         """In how many seconds there are so many tokens; 0 if they are there now."""
@@ -109,13 +109,13 @@ class Allowance:
         """Account for a frame of `size` bytes that has come."""
         if not self._frames.take(1):
             return (
-                f"Too many frames{self._of_whom()}: {self._factor * FRAMES_A_SECOND} a second"
+                f"Too many frames{self._scope()}: {self._factor * FRAMES_A_SECOND} a second"
                 " at most. Acknowledge every half window, or once a second; a ping every few"
                 " seconds is enough."
             )
         if not self._bytes.take(size):
             return (
-                f"Too many bytes{self._of_whom()}: {self._factor * BYTES_A_SECOND} a second at"
+                f"Too many bytes{self._scope()}: {self._factor * BYTES_A_SECOND} a second at"
                 f" most, {self._factor * BYTES_AT_ONCE} at once."
             )
         return None if self._shared is None else self._shared.frame(size)
@@ -131,11 +131,11 @@ class Allowance:
         """Account for a frame that subscribes to so many streams."""
         if not self._names.take(count):
             return (
-                f"streams: Too many names{self._of_whom()}: {self._factor * NAMES_A_SECOND} a"
+                f"streams: Too many names{self._scope()}: {self._factor * NAMES_A_SECOND} a"
                 f" second at most, {self._factor * NAMES_AT_ONCE} at once. Subscribe when a"
                 " stream is needed and after a reset, not in between."
             )
         return None if self._shared is None else self._shared.names(count)
 
-    def _of_whom(self) -> str:
+    def _scope(self) -> str:
         return "" if self._factor == 1 else " on all of your connections together"

@@ -26,11 +26,11 @@ _rules: dict[str, Rule] = {}
 # What Channels takes for the name of a group.
 NAME = re.compile(r"[A-Za-z0-9._-]{1,99}")
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
-LONGEST_KEY = 90  # Characters. The kind of the stream and a hyphen come before it.
+MAX_KEY_LENGTH = 90  # Characters. The kind of the stream and a hyphen come before it.
 
 
 def register(kind: str, rule: Rule) -> None:
-    """Let those streams named `<kind>-<rest>` be read whose rests `rule(user, rests)` returns."""
+    """Let those streams named `<kind>-<key>` be read whose keys `rule(user, keys)` returns."""
     _rules[kind] = rule
 
 
@@ -41,16 +41,16 @@ def may_read(user: User, stream: str) -> bool:
 
 def readable(user: User, streams: Iterable[str]) -> set[str]:
     """Those of `streams` that `user` may follow. Asks each kind's rule once."""
-    rests: dict[str, set[str]] = {}
+    keys: dict[str, set[str]] = {}
     for stream in filter(NAME.fullmatch, streams):
-        kind, _, rest = stream.partition("-")
-        rests.setdefault(kind, set()).add(rest)
+        kind, _, key = stream.partition("-")
+        keys.setdefault(kind, set()).add(key)
     return {
-        f"{kind}-{rest}"
-        for kind, asked in rests.items()
+        f"{kind}-{key}"
+        for kind, requested in keys.items()
         if user.is_active and kind in _rules
-        # A rule that returns more than it was asked for opens no more.
-        for rest in asked.intersection(_rules[kind](user, asked))
+        # A rule that returns more than it was requested for opens no more.
+        for key in requested.intersection(_rules[kind](user, requested))
     }
 
 
@@ -63,7 +63,7 @@ def key_name(pk: object) -> str:
     """
     text = str(pk)
     name = UNSAFE.sub(lambda found: _as_bytes(found[0]), text)
-    if len(name) <= LONGEST_KEY:
+    if len(name) <= MAX_KEY_LENGTH:
         return name
     return f"..{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -111,13 +111,13 @@ def _team_ids(user: User) -> list[Any]:
     return list(teams_of(user).order_by("pk").values_list("pk", flat=True))
 
 
-def _own(user: User, rests: Collection[str]) -> set[str]:
-    return {key_name(user.pk)}.intersection(rests)
+def _own(user: User, keys: Collection[str]) -> set[str]:
+    return {key_name(user.pk)}.intersection(keys)
 
 
-def _in_team(user: User, rests: Collection[str]) -> set[str]:
+def _in_team(user: User, keys: Collection[str]) -> set[str]:
     # One spelling: "team-07" would be another stream's name.
-    return {key_name(pk) for pk in _team_ids(user)}.intersection(rests)
+    return {key_name(pk) for pk in _team_ids(user)}.intersection(keys)
 
 
 register("user", _own)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 BATCH = 1_000  # rows a transaction
-OF_PEOPLE = ("user-", "team-")
+USER_AND_TEAM_PREFIXES = ("user-", "team-")
 
 
 @dataclass
@@ -58,7 +58,7 @@ def prune_old() -> int:
     Their streams are never deleted as a whole; those of exports go with the export.
     """
     before = timezone.now() - timedelta(days=conf.RETENTION_DAYS)
-    return sum(1 for _ in prune(before, kinds=OF_PEOPLE))
+    return sum(1 for _ in prune(before, kinds=USER_AND_TEAM_PREFIXES))
 
 
 def forget(name: str, batch: int = BATCH) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 
-MOST_DAYS = 36_500  # A century. Before the year 1 there is no calendar.
+MAX_DAYS = 36_500  # A century. Before the year 1 there is no calendar.
 
 
 class Command(BaseCommand):
@@ -37,8 +37,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        if not 1 <= options["days"] <= MOST_DAYS:
-            raise CommandError(f"--days must be from 1 to {MOST_DAYS}.")
+        if not 1 <= options["days"] <= MAX_DAYS:
+            raise CommandError(f"--days must be from 1 to {MAX_DAYS}.")
         events = values = 0
         for done in prune(timezone.now() - timedelta(days=options["days"])):
             events, values = events + done.events, values + done.values

@@ -80,10 +80,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        _refuse_contradictions(options)
+        _check_options(options)
         streams = _streams(options["stream"], options["user"])
         self._dry_run, self._json = options["dry_run"], options["json"]
-        self._now: Replayed | None = None
+        self._current: Replayed | None = None
         # On a terminal only: in a file, or in what a program reads, a bar is a mess.
         on_terminal = self.stdout.isatty() and not self._json
         self._bar = _bar() if on_terminal else None
@@ -106,7 +106,7 @@ class Command(BaseCommand):
         except NotPossible as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
-            self._say_where_to_go_on(streams)
+            self._print_how_to_resume(streams)
             raise SystemExit(INTERRUPTED) from None
         if not total and not self._json:
             self.stdout.write("There is nothing to replay.")
@@ -114,7 +114,7 @@ class Command(BaseCommand):
             raise CommandError(f"{total - whole} of {total} streams have gaps or failed pushes.")
 
     def _report(self, done: Replayed) -> None:
-        self._now = done
+        self._current = done
         if self._bar is not None:
             begin = done.start.offset
             self._bar.update(
@@ -136,11 +136,11 @@ class Command(BaseCommand):
             # Above the bar, which a plain write would tear.
             self._bar.console.print(Text.from_ansi(line), soft_wrap=True)
 
-    def _say_where_to_go_on(self, streams: QuerySet[Stream]) -> None:
-        if self._now is None:
+    def _print_how_to_resume(self, streams: QuerySet[Stream]) -> None:
+        if self._current is None:
             self.stderr.write("Interrupted. Nothing has been replayed.")
             return
-        done = self._now
+        done = self._current
         text = (
             f"Interrupted. {done.stream} is replayed up to {done.cursor.offset} of {done.head}. "
             f"To go on: --stream {done.stream} --after {done.cursor}"
@@ -207,7 +207,7 @@ def _as_json(done: Replayed, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _refuse_contradictions(options: dict[str, Any]) -> None:
+def _check_options(options: dict[str, Any]) -> None:
     if options["after"] is not None:
         if options["since"] is not None:
             raise CommandError(
