@@ -227,7 +227,7 @@ def _of(name: str, value: int, limit: int, word: str) -> str:
 def pushes() -> str:
     """Whether what this process pushes is taken by the channel layer."""
     sent, failed = push.counters["sent"], push.counters["failed"]
-    if push.is_resting():
+    if push.is_failing():
         raise NotWell(f"the last one failed; sent since this process started: {sent}")
     ignored = sum(hub.counters["forged"] + hub.counters["poison"] for hub in present())
     more = f"; received, and ignored as forged or senseless: {ignored}" if ignored else ""

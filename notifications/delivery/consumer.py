@@ -95,7 +95,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._hub.settle()
+        await self._hub.sync_groups()
 
     # -- handshake ---------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         try:
             user = await self._identify()
         except TooManyConnectionsError as refusal:
-            await self._turn_away(refusal)
+            await self._reject(refusal)
             return
         if user is None:
             await self.close()
@@ -127,7 +127,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         )
         self._tasks = [
             asyncio.create_task(self._guard(self._pump()), name="stream-pump"),
-            asyncio.create_task(self._guard(self._keep()), name="stream-keeper"),
+            asyncio.create_task(self._guard(self._heartbeat()), name="stream-heartbeat"),
             asyncio.create_task(
                 self._guard(self._named_recheck.run()), name="stream-recheck-named"
             ),
@@ -149,7 +149,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             self._hub.enter(self, user.pk)
         return user
 
-    async def _turn_away(self, refusal: TooManyConnectionsError) -> None:
+    async def _reject(self, refusal: TooManyConnectionsError) -> None:
         # Only an accepted socket can be closed with a code, and it keeps its descriptor until the
         # client has answered. If too many are in that state, the answer is HTTP 403 instead.
         if not self._hub.connections.is_overrun:
@@ -184,7 +184,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             case frames.Unsubscribe():
                 for stream in frame.streams:
                     self._leave(stream)
-                await self._hub.settle()
+                await self._hub.sync_groups()
             case frames.Ack():
                 self._acknowledge(frame, size)
             case frames.Ping():
@@ -324,7 +324,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await self._reply(frames.Reset(stream=subscription.stream, reason=page.reset))
         subscription.on_read(page)
 
-    async def _keep(self) -> None:
+    async def _heartbeat(self) -> None:
         """Heartbeats, and an end for who does not read. Asks nobody, so nothing delays it."""
         while True:
             await asyncio.sleep(conf.HEARTBEAT_SECONDS)
@@ -356,7 +356,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             if self._subscriptions.get(stream) is asked[stream]:
                 self._leave(stream)
                 await self._forbid(stream)
-        await self._hub.settle()
+        await self._hub.sync_groups()
 
     async def _forbid(self, stream: str) -> None:
         await self._error("forbidden", "You may not read this stream.", stream)

@@ -37,7 +37,7 @@ class Follower:
         # The rights of the reader, a user's id, may have changed: the client is to come anew.
         self.must_reconnect = False
         self._reader = reader
-        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
         self._hub = hub.current()
 
     def enter(self, *, is_brief: bool = False) -> None:
@@ -70,31 +70,31 @@ class Follower:
         await self._hub.leave(self.stream, self)
 
     def on_push(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:  # noqa: ARG002 - the hub's
-        self._news.set()
+        self._wake.set()
 
     def on_head(self, stream: str, head: Cursor) -> None:  # noqa: ARG002 - the hub's signature
         if self.position != head:
-            self._news.set()
+            self._wake.set()
 
     def rights_changed(self, *, by_name: bool) -> None:  # noqa: ARG002 - the hub's signature
         self.must_reconnect = True
-        self._news.set()
+        self._wake.set()
 
     async def read(self) -> Backlog:
         """What is there now; the place moves to its end."""
-        self._news.clear()  # Before the read: what comes meanwhile wakes us again.
+        self._wake.clear()  # Before the read: what comes meanwhile wakes us again.
         page = await in_database(backlog.read, self.stream, self.position)
         self.position = page.end
         return page
 
-    async def news(self, seconds: float) -> bool:
+    async def wait_for_items(self, seconds: float) -> bool:
         """Wait until there may be something to read.
 
         False if `seconds` have passed, or the reader's rights are in doubt.
         """
         try:
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                await self._wake.wait()
         except TimeoutError:
             return False
         return not self.must_reconnect

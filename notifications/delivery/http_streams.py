@@ -125,7 +125,7 @@ async def _wait(follower: followers.Follower, seconds: float) -> Backlog:
     until = time.monotonic() + seconds
     async with follower:
         page = await follower.read()  # What came before it followed.
-        while _is_empty(page) and await follower.news(until - time.monotonic()):
+        while _is_empty(page) and await follower.wait_for_items(until - time.monotonic()):
             page = await follower.read()
     return page
 
@@ -165,7 +165,7 @@ async def _events(follower: followers.Follower) -> AsyncIterator[str]:
     """The frames as events named after their type, each with its cursor as the id."""
     until = time.monotonic() + SSE_SECONDS
     sent = 0
-    patience = SSE_FIRST_COMMENT_SECONDS
+    comment_after = SSE_FIRST_COMMENT_SECONDS
     yield f"retry: {RETRY_MS}\n\n"
     async with follower:
         while sent < SSE_ITEMS and (left := until - time.monotonic()) > 0:
@@ -175,9 +175,9 @@ async def _events(follower: followers.Follower) -> AsyncIterator[str]:
             for text in _texts(follower.stream, page):
                 yield text
             sent += len(page.items)
-            if not page.more and not await follower.news(min(left, patience)):
+            if not page.more and not await follower.wait_for_items(min(left, comment_after)):
                 yield ": still here\n\n"
-                patience = SSE_COMMENT_SECONDS
+                comment_after = SSE_COMMENT_SECONDS
 
 
 def _texts(name: str, page: Backlog) -> list[str]:

@@ -39,8 +39,8 @@ RECHECK_AGAIN = 1.0  # seconds after which a change that was announced has come 
 # were named. There are threads left for who reads.
 RECHECKS = 2
 NAMED_RECHECKS = 1
-COMPLAINT_SECONDS = 10.0  # between two lines of the log about messages that are dropped
-MISSES = 3  # sweeps that found what no push had brought, while none came for that stream
+LOG_SECONDS = 10.0  # between two lines of the log about messages that are dropped
+MAX_MISSES = 3  # sweeps that found what no push had brought, while none came for that stream
 
 
 class Subscriber(Protocol):
@@ -68,19 +68,19 @@ class Hub:
         self._listener: asyncio.Task[None] | None = None
         self._is_broken = False  # What we have of the layer is to be given up for new.
         # The one task that talks to the layer, while there is something to say.
-        self._settling: asyncio.Task[None] | None = None
+        self._syncing: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
         # What pushes have brought, and what the last sweep saw: the watch on the listener.
-        self._brought: dict[str, Cursor] = {}
-        self._swept: dict[str, Cursor] = {}
+        self._pushed_heads: dict[str, Cursor] = {}
+        self._swept_heads: dict[str, Cursor] = {}
         self._swept_at = 0.0  # By the monotonic clock: the last sweep, or when they began.
-        self._missed: Counter[str] = Counter()
+        self._missed_sweeps: Counter[str] = Counter()
         # Of messages: `poison` makes no sense, `forged` has no signature of ours, and `repeated`
         # brings nothing that an earlier one has not brought.
         of_messages = ("received", "poison", "forged", "repeated")
         of_streams = ("sweeps", "caught_up", "renewed", "rechecks")
         self.counters = dict.fromkeys((*of_messages, *of_streams), 0)
-        self._complained_at = float("-inf")
+        self._logged_at = float("-inf")
 
     # -- for connections ---------------------------------------------------------
 
@@ -94,12 +94,12 @@ class Hub:
         if self._sweeper is None:
             self._swept_at = time.monotonic()
             self._sweeper = asyncio.create_task(self._sweep(), name="streams-sweep")
-        await self.settle()
+        await self.sync_groups()
 
     async def leave(self, stream: str, subscriber: Subscriber) -> None:
         """Stop. Safe to call for a stream that is not followed."""
         self.drop(stream, subscriber)
-        await self.settle()
+        await self.sync_groups()
 
     def drop(self, stream: str, subscriber: Subscriber) -> None:
         """Stop at once. The layer is told by the next `settle`."""
@@ -110,7 +110,7 @@ class Hub:
         if not self._followers and self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
-            for watch in (self._brought, self._swept, self._missed):
+            for watch in (self._pushed_heads, self._swept_heads, self._missed_sweeps):
                 watch.clear()
 
     def enter(self, connection: Connection, user: object | None, *, is_brief: bool = False) -> None:
@@ -121,13 +121,13 @@ class Hub:
         the user has as many connections as they may. A brief one ends with the first news.
         """
         self.connections.add(connection, user, is_brief=is_brief)
-        self._begin_to_settle()
+        self._start_sync()
 
     def exit(self, connection: Connection) -> None:
         """Stop. The layer is told by the next `settle`. Safe for one that never entered."""
         user = self.connections.discard(connection)
         if user is not None and (allowance := self._allowances.get(user)):
-            asyncio.get_running_loop().call_later(REFILL_SECONDS, _let_go, allowance)
+            asyncio.get_running_loop().call_later(REFILL_SECONDS, _release, allowance)
 
     def allowance_of(self, user: object) -> Allowance:
         """What all sockets of `user` (an id) in this process may send together."""
@@ -153,21 +153,21 @@ class Hub:
 
     # -- the channel layer -------------------------------------------------------
 
-    async def settle(self) -> None:
+    async def sync_groups(self) -> None:
         """Let the layer's membership become what the followers need.
 
         Waits a second at most: a layer that does not answer must not hold up a handshake.
         """
-        await asyncio.wait([self._begin_to_settle()], timeout=LAYER_TIMEOUT)
+        await asyncio.wait([self._start_sync()], timeout=LAYER_TIMEOUT)
 
-    def _begin_to_settle(self) -> asyncio.Task[None]:
-        if self._settling is None or self._settling.done():
-            self._settling = asyncio.create_task(self._settle(), name="streams-settle")
-        return self._settling
+    def _start_sync(self) -> asyncio.Task[None]:
+        if self._syncing is None or self._syncing.done():
+            self._syncing = asyncio.create_task(self._sync(), name="streams-sync")
+        return self._syncing
 
-    async def _settle(self) -> None:
+    async def _sync(self) -> None:
         try:
-            while await self._settle_one():
+            while await self._sync_step():
                 # Followers may have come and gone meanwhile: look again.
                 continue
         # The layer raises what its Redis client raises. The next sweep tries again.
@@ -177,14 +177,14 @@ class Hub:
             if not self._wanted():
                 # Nobody is left for whom a sweep would try again.
                 with suppress(Exception):
-                    await self._begin_anew()
+                    await self._reset_layer()
 
-    async def _settle_one(self) -> bool:
+    async def _sync_step(self) -> bool:
         """One step towards what the followers need. False if there is none to take."""
         wanted = self._wanted()
         has_died = self._listener is not None and self._listener.done()
         if self._is_broken or has_died:
-            await self._begin_anew()
+            await self._reset_layer()
         elif wanted and not self._channel:
             self._channel = await self._layer.new_channel()
             self._listener = asyncio.create_task(self._listen(self._channel), name="streams-listen")
@@ -197,7 +197,7 @@ class Hub:
             stream = extra.pop()
             await self._layer.group_discard(stream, self._channel)
             self._joined.discard(stream)
-            for watch in (self._brought, self._swept, self._missed):
+            for watch in (self._pushed_heads, self._swept_heads, self._missed_sweeps):
                 watch.pop(stream, None)
         elif self._channel and not wanted:
             self._channel = ""
@@ -210,7 +210,7 @@ class Hub:
         """The groups whose messages somebody here needs."""
         return {*self._followers, *([push.RECHECK_GROUP] if self.connections else [])}
 
-    async def _begin_anew(self) -> None:
+    async def _reset_layer(self) -> None:
         # Ours are forgotten first: whatever fails here, the next channel begins anew.
         self._channel, self._joined, self._is_broken = "", set(), False
         try:
@@ -244,9 +244,9 @@ class Hub:
     def _drop(self, kind: str, error: Exception) -> None:
         """Count a message that is dropped. An attacker may send thousands, so few are logged."""
         self.counters[kind] += 1
-        if (now := time.monotonic()) < self._complained_at + COMPLAINT_SECONDS:
+        if (now := time.monotonic()) < self._logged_at + LOG_SECONDS:
             return
-        self._complained_at = now
+        self._logged_at = now
         logger.warning(
             "A message over the channel layer makes no sense (so far %s) or is forged (%s): %r",
             self.counters["poison"],
@@ -278,12 +278,12 @@ class Hub:
         head = Cursor(epoch, int(message["offset"]), int(message["revision"]))
         items = [Item.from_message(stream, epoch, each) for each in message["items"]]
         self.counters["received"] += 1
-        before = self._brought.get(stream)
+        before = self._pushed_heads.get(stream)
         same = before is not None and before.epoch == epoch
         if before and same and before.covers(head):
             self.counters["repeated"] += 1
-        self._brought[stream] = before.join(head) if before and same else head
-        self._missed.pop(stream, None)
+        self._pushed_heads[stream] = before.join(head) if before and same else head
+        self._missed_sweeps.pop(stream, None)
         for subscriber in self._followers.get(stream, set()):
             subscriber.on_push(stream, epoch, head, items)
 
@@ -292,51 +292,51 @@ class Hub:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(conf.SWEEP_SECONDS)
-            self._begin_to_settle()  # Not waited for: a layer that hangs makes no sweep late.
+            self._start_sync()  # Not waited for: a layer that hangs makes no sweep late.
             try:
-                await self._look()
+                await self._sweep_once()
             except DatabaseError as error:
                 logger.warning("A sweep could not read the database: %r", error)
             # Without sweeps a loss in the layer is for good. Whatever it was, go on.
             except Exception:
                 logger.exception("A sweep failed.")
 
-    async def _look(self) -> None:
+    async def _sweep_once(self) -> None:
         """Ask where all followed streams stand, and tell who follows them."""
         heads = await in_database(backlog.heads, list(self._followers))
         self.counters["sweeps"] += 1
         self._swept_at = time.monotonic()
-        self._watch(heads)
+        self._check_listener(heads)
         for stream, head in heads.items():
             for subscriber in self._followers.get(stream, set()):
                 subscriber.on_head(stream, head)
 
-    def _watch(self, heads: dict[str, Cursor]) -> None:
+    def _check_listener(self, heads: dict[str, Cursor]) -> None:
         """Renew the channel when sweeps keep finding what no push has brought."""
         missed = [
             stream
-            for stream, seen in self._swept.items()
+            for stream, seen in self._swept_heads.items()
             if stream in self._joined
-            and stream in self._brought
-            and not self._brought[stream].covers(seen)
+            and stream in self._pushed_heads
+            and not self._pushed_heads[stream].covers(seen)
         ]
         for stream in missed:
-            self._brought[stream] = self._swept[stream]
-            self._missed[stream] += 1
+            self._pushed_heads[stream] = self._swept_heads[stream]
+            self._missed_sweeps[stream] += 1
         for stream, head in heads.items():
             # From here on pushes are expected. What was before is nobody's fault.
-            self._brought.setdefault(stream, head)
-        self._swept = heads
+            self._pushed_heads.setdefault(stream, head)
+        self._swept_heads = heads
         if missed:
             self.counters["caught_up"] += 1
-        if any(times >= MISSES for times in self._missed.values()):
+        if any(times >= MAX_MISSES for times in self._missed_sweeps.values()):
             logger.warning("Pushes do not arrive. Joining the channel layer anew.")
             self.counters["renewed"] += 1
-            self._missed.clear()
+            self._missed_sweeps.clear()
             self._is_broken = True  # The next sweep settles it.
 
 
-def _let_go(_: Allowance) -> None:
+def _release(_: Allowance) -> None:
     """Drop the timer's reference. By now the allowance is full again, as a new one would be."""
 
 

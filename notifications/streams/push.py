@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 TIMEOUT = 1.0  # seconds for all groups of one transaction
 # Pushes are back within three seconds of the layer, as a sweep would be. Until then it costs
 # who publishes all the time less than a tenth of it.
-REST = 2.5  # seconds without a try after a failure
-PROBE = 0.25  # seconds for the next try
+RETRY_AFTER = 2.5  # seconds without a try after a failure
+PROBE_TIMEOUT = 0.25  # seconds for the next try
 # A larger message goes out without its items: a hint of where the stream stands.
 MAX_ITEMS = 100
 # More users than this are everybody: a message has to be small.
@@ -42,10 +42,10 @@ MAX_USERS = 100
 RECHECK_GROUP = "waybill.recheck"
 RECHECK = "stream.recheck"  # The type of a message that tells whose rights may have changed.
 
-_rest_until = 0.0  # Zero after a push that arrived.
+_retry_at = 0.0  # Zero after a push that arrived.
 _is_muted = False
 # Pushes of this process: sent, failed, and not tried because one had just failed.
-counters = {"sent": 0, "failed": 0, "rested": 0}
+counters = {"sent": 0, "failed": 0, "skipped": 0}
 
 
 class RightsChanged(NamedTuple):
@@ -71,15 +71,15 @@ def after_commit(items: Iterable[Item] = (), *, changes: Iterable[RightsChanged]
 
     All of one transaction goes out together, one message a group.
     """
-    waiting = _waiting()
-    outbox = waiting or Outbox()
+    pending = _pending_outbox()
+    outbox = pending or Outbox()
     outbox.items.extend(items)
     outbox.changes.extend(changes)
-    if waiting is None:
+    if pending is None:
         on_commit(outbox.push)  # At once, outside of a transaction.
 
 
-def _waiting() -> Outbox | None:
+def _pending_outbox() -> Outbox | None:
     """The running transaction's, if there is one already."""
     connection = transaction.get_connection(alias())
     # None is a block without a savepoint of its own: nothing is rolled back to it.
@@ -111,26 +111,26 @@ def push(items: list[Item]) -> bool:
 
 def send(outgoing: dict[str, dict[str, Any]]) -> bool:
     """Send each group its message now. False if they may not arrive."""
-    global _rest_until  # noqa: PLW0603 - the circuit breaker of this process
-    if _is_muted or time.monotonic() < _rest_until:
-        counters["rested"] += 1
+    global _retry_at  # noqa: PLW0603 - the circuit breaker of this process
+    if _is_muted or time.monotonic() < _retry_at:
+        counters["skipped"] += 1
         return False
     try:
-        async_to_sync(_send_within)(PROBE if _rest_until else TIMEOUT, outgoing)
+        async_to_sync(_send_within)(PROBE_TIMEOUT if _retry_at else TIMEOUT, outgoing)
     # Whatever the layer raises, the facts are committed, and the sweep will bring them.
     except Exception as error:  # noqa: BLE001
-        _rest_until = time.monotonic() + REST
+        _retry_at = time.monotonic() + RETRY_AFTER
         counters["failed"] += 1
         logger.warning("A push failed; streams will catch up from the database: %r", error)
         return False
-    _rest_until = 0.0
+    _retry_at = 0.0
     counters["sent"] += 1
     return True
 
 
-def is_resting() -> bool:
+def is_failing() -> bool:
     """Whether the last push of this process failed, and none has arrived since."""
-    return _rest_until > 0
+    return _retry_at > 0
 
 
 def messages(items: list[Item]) -> dict[str, dict[str, Any]]:

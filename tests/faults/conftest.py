@@ -36,7 +36,7 @@ def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this process publishes is pushed, whatever the test before has done to Valkey."""
     from notifications.streams import push
 
-    monkeypatch.setattr(push, "_rest_until", 0.0)
+    monkeypatch.setattr(push, "_retry_at", 0.0)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def quiet_streams(settings, monkeypatch):
     """No sweep, no heartbeat, and no circuit breaker of pushes."""
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
-    monkeypatch.setattr("notifications.streams.push._rest_until", 0.0)
+    monkeypatch.setattr("notifications.streams.push._retry_at", 0.0)
     # Without sweeps nothing brings what a push gave up because the machine was busy.
     monkeypatch.setattr("notifications.streams.push.TIMEOUT", 30.0)
 

@@ -134,7 +134,7 @@ def test_a_storage_that_hangs_is_not_waited_for(operator, quick, monkeypatch):
 
 
 def test_pushes_that_fail_show(operator, quick, valkey, monkeypatch):
-    monkeypatch.setattr(push, "_rest_until", time.monotonic() + 60)
+    monkeypatch.setattr(push, "_retry_at", time.monotonic() + 60)
 
     assert lines(operator.get(PAGE))["pushes"][0] == "failed"
 

@@ -442,8 +442,8 @@ class Delivery(RuleBasedStateMachine):
 
     async def _sweep(self) -> None:
         the_hub = hub.current()
-        await the_hub.settle()
-        await the_hub._look()
+        await the_hub.sync_groups()
+        await the_hub._sweep_once()
 
     def _run(self, work: Any) -> None:
         try:
@@ -502,5 +502,5 @@ def settings_of_test(settings, monkeypatch):
     monkeypatch.setattr(push, "MAX_ITEMS", MAX_ITEMS)
     # On a busy machine a push may take its time. What happens must not depend on it.
     monkeypatch.setattr(push, "TIMEOUT", 60.0)
-    monkeypatch.setattr(push, "REST", 0.0)
-    monkeypatch.setattr(push, "_rest_until", 0.0)
+    monkeypatch.setattr(push, "RETRY_AFTER", 0.0)
+    monkeypatch.setattr(push, "_retry_at", 0.0)

@@ -24,7 +24,7 @@ PUSHED = {"NOTIFICATIONS_SWEEP_SECONDS": "3600"}  # What arrives, arrives by pus
 
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch):
-    monkeypatch.setattr(push, "_rest_until", 0.0)
+    monkeypatch.setattr(push, "_retry_at", 0.0)
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,7 @@ async def test_what_comes_just_before_a_poll_waits_is_not_waited_for(client, str
     async def follow(the_hub, name, follower):
         await sync_to_async(append)(stream, 7)
         await original(the_hub, name, follower)
-        monkeypatch.setattr(Follower, "news", no_news)
+        monkeypatch.setattr(Follower, "wait_for_items", no_news)
 
     async def no_news(follower, seconds):
         return False
@@ -267,7 +267,7 @@ async def test_a_request_that_is_cancelled_while_it_joins_leaves_nothing_behind(
         joining.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(here, "settle", never)
+    monkeypatch.setattr(here, "sync_groups", never)
     entering = asyncio.create_task(Follower(stream, None, reader=1).__aenter__())
     await joining.wait()
     entering.cancel()

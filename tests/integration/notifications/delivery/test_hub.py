@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch):
-    monkeypatch.setattr(push, "_rest_until", 0.0)
+    monkeypatch.setattr(push, "_retry_at", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -180,7 +180,7 @@ async def test_who_goes_leaves_nothing_in_the_layer(ear, moment):
     the_hub = hub.current()
     following = asyncio.ensure_future(the_hub.follow("user-1", ear))
     if moment == "at once":
-        await eventually(lambda: the_hub._settling)
+        await eventually(lambda: the_hub._syncing)
         the_hub.drop("user-1", ear)
     await following
     await the_hub.leave("user-1", ear)
@@ -473,7 +473,7 @@ async def test_a_layer_that_comes_late_is_joined(ear, valkey, often_sweeps, chan
     valkey.start()
 
     await eventually(lambda: "waybill__group__user-1" in channels())
-    push._rest_until = 0.0
+    push._retry_at = 0.0
     await say("a")
 
     await eventually(lambda: ear.heard == ["a"])
@@ -517,7 +517,7 @@ async def test_a_frozen_layer_holds_nobody_up_for_longer_than_a_second(ear, valk
     # 50 times that, if they waited one after the other.
     assert followed - begin < hub.LAYER_TIMEOUT * 10
     assert left - followed < hub.LAYER_TIMEOUT * 10
-    assert tasks_of_streams() in ([], ["streams-settle"])
+    assert tasks_of_streams() in ([], ["streams-sync"])
 
 
 async def test_a_frozen_layer_makes_no_sweep_late(ear, valkey, often_sweeps, monkeypatch):
@@ -540,7 +540,7 @@ async def test_a_frozen_layer_does_not_pile_up_tasks(ear, valkey, often_sweeps, 
     sweeps = hub.current().counters["sweeps"]
     await eventually(lambda: hub.current().counters["sweeps"] > sweeps + 5)
 
-    assert tasks_of_streams() == ["streams-settle", "streams-sweep"]
+    assert tasks_of_streams() == ["streams-sweep", "streams-sync"]
 
 
 async def test_what_was_asked_of_a_frozen_layer_is_done_when_it_thaws(ear, valkey, channels):
@@ -570,7 +570,7 @@ async def test_after_a_restart_of_valkey_pushes_arrive_again(ear, valkey, channe
     valkey.start()
 
     await eventually(lambda: "waybill__group__user-1" in channels())
-    push._rest_until = 0.0
+    push._retry_at = 0.0
     await say("a")
 
     await eventually(lambda: ear.heard == ["a"])

@@ -36,7 +36,7 @@ def user():
 
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch):
-    monkeypatch.setattr(push, "_rest_until", 0.0)
+    monkeypatch.setattr(push, "_retry_at", 0.0)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ async def test_nothing_is_left_of_a_socket_that_goes(cookie, name, valkey):
         await say(name, "a")
         await socket.events_until("a")
         assert tasks_of_streams() == [
-            "stream-keeper",
+            "stream-heartbeat",
             "stream-pump",
             "stream-recheck",
             "stream-recheck-named",
@@ -123,7 +123,7 @@ async def test_a_socket_that_ends_is_forgotten_before_its_tasks_have_ended(
         finally:
             await may_end.wait()
 
-    monkeypatch.setattr(consumers.StreamConsumer, "_keep", stubborn)
+    monkeypatch.setattr(consumers.StreamConsumer, "_heartbeat", stubborn)
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         socket.communicator.future.cancel()
@@ -131,7 +131,7 @@ async def test_a_socket_that_ends_is_forgotten_before_its_tasks_have_ended(
         try:
             await eventually(lambda: hub.current()._followers == {})
             assert not hub.current().connections
-            assert "stream-keeper" in tasks_of_streams()
+            assert "stream-heartbeat" in tasks_of_streams()
         finally:
             may_end.set()
         await eventually(lambda: tasks_of_streams() == [])

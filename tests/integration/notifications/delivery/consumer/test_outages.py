@@ -42,7 +42,7 @@ async def test_with_valkey_down_a_stream_can_be_subscribed_to(cookie, name, ofte
 
 
 async def test_a_socket_outlives_valkey(cookie, name, often_sweeps, valkey, monkeypatch):
-    monkeypatch.setattr(push, "REST", 0.0)
+    monkeypatch.setattr(push, "RETRY_AFTER", 0.0)
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         await say(name, "pushed")
