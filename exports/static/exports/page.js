@@ -1,11 +1,11 @@
 // The script of all pages: brings to life those parts that a page has. All work without it.
 
-import { bringToLife as bell } from "../notifications/bell/bell.js";
-import { bringToLife as desktop } from "../notifications/bell/switch.js";
-import { bringToLife as adminList } from "./admin/change_list.js";
-import { bringToLife as adminPanel } from "./admin/change_page.js";
-import { bringToLife as choice } from "./choose/choose.js";
-import { bringToLife as cards } from "./dashboard/dashboard.js";
+import { attach as bell } from "../notifications/bell/bell.js";
+import { attach as desktop } from "../notifications/bell/switch.js";
+import { attach as adminList } from "./admin/change_list.js";
+import { attach as adminPanel } from "./admin/change_page.js";
+import { attach as choice } from "./choose/choose.js";
+import { attach as cards } from "./dashboard/dashboard.js";
 import { localise } from "./lib/times.js";
 
 const parts = [
@@ -20,10 +20,10 @@ const parts = [
   ["[data-choose]", choice],
 ];
 
-for (const [selector, bringToLife] of parts) {
+for (const [selector, attach] of parts) {
   const element = document.querySelector(selector);
   try {
-    if (element) bringToLife(element);
+    if (element) attach(element);
   } catch (error) {
     reportError(error); // The mistake of one part. The others go on.
   }

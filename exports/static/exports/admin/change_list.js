@@ -6,7 +6,7 @@ import { follow } from "../lib/live.js";
 import { watch } from "./new_exports.js";
 import { reached, rows } from "./rows.js";
 
-export function bringToLife(page) {
+export function attach(page) {
   const words = JSON.parse(page.dataset.words);
 
   function show(snapshot, at) {

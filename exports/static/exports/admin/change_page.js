@@ -11,7 +11,7 @@ import { follow } from "../lib/live.js";
 // somebody looks and there is news.
 const REST_MS = 5_000;
 
-export function bringToLife(panel) {
+export function attach(panel) {
   const announcer = document.querySelector("[data-sentences]");
   const baseTitle = document.title;
   let restVersion = JSON.parse(panel.dataset.snapshot).version;

@@ -12,7 +12,7 @@ const PAUSE_MS = 400;
 // A server that was too busy is asked again.
 const BUSY_MS = 3_000;
 
-export function bringToLife(form) {
+export function attach(form) {
   const places = form.querySelectorAll("[data-looked]");
   const options = form.querySelector("[data-options]");
   const unanswered = form.querySelector("[data-unanswered]");

@@ -17,7 +17,7 @@ const TICK_MS = 1000;
 // Of many bars that move, the tab tells once.
 const SIGN_MS = 100;
 
-export function bringToLife(page) {
+export function attach(page) {
   const live = document.querySelector("[data-list=live]");
   const history = document.querySelector("[data-list=history]");
   const tidier = document.querySelector("[data-tidy]");

@@ -15,7 +15,7 @@ import { KEY, Unread, ago, badge } from "./unread.js";
 // As often "a minute ago" is said anew.
 const TIMES_MS = 60_000;
 
-export function bringToLife(bell) {
+export function attach(bell) {
   const panel = bell.querySelector("[data-panel]");
   const marker = bell.querySelector("[data-unread]");
   const announcer = bell.querySelector("[data-announcer]");

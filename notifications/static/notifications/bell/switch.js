@@ -2,7 +2,7 @@
 
 import { Desktop } from "./desktop.js";
 
-export function bringToLife(root) {
+export function attach(root) {
   const box = root.querySelector("input");
   const desktop = new Desktop({ user: root.dataset.desktop });
 
