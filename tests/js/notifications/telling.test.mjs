@@ -34,9 +34,9 @@ test("of several tabs one has a notification, until it is too old to tell", asyn
   const all = ["user-1 e 7", "user-1 e 7", "user-1 e 8"].map((name) => claims.claim(name, env));
 
   assert.deepEqual(await Promise.all(all), [true, false, true]);
-  clock.advance(stack.FRESH_MS);
+  clock.advance(stack.RECENT_MS);
   assert.equal(await claims.claim("user-1 e 7", env), false);
-  clock.advance(1 + claims.HELD_MS - stack.FRESH_MS);
+  clock.advance(1 + claims.HELD_MS - stack.RECENT_MS);
   await settled();
   assert.equal(env.locks.held.size, 0);
 });
@@ -50,7 +50,7 @@ test("who has the focus is before a window beside it, and hidden tabs are last",
     { isHidden: false, hasFocus: true },
     { isHidden: false, hasFocus: false },
     { isHidden: true, hasFocus: false },
-  ].map(claims.patience);
+  ].map(claims.claimDelay);
 
   assert.equal(waits[0], 0);
   assert.ok(waits[0] < waits[1] && waits[1] < waits[2]);
@@ -132,9 +132,9 @@ test("what is closed or read anywhere goes, and nothing is drawn if nothing does
 test("what happened a minute ago is no news, by the server's clock", () => {
   const now = "2026-01-01T12:01:00+00:00";
 
-  assert.equal(stack.isFresh("2026-01-01T12:00:00Z", now), true);
-  assert.equal(stack.isFresh("2026-01-01T11:59:59Z", now), false);
-  assert.equal(stack.isFresh("2026-01-01T13:00:30.5+01:00", now), true);
+  assert.equal(stack.isRecent("2026-01-01T12:00:00Z", now), true);
+  assert.equal(stack.isRecent("2026-01-01T11:59:59Z", now), false);
+  assert.equal(stack.isRecent("2026-01-01T13:00:30.5+01:00", now), true);
 });
 
 // -- browser notifications -----------------------------------------------------------------
@@ -172,53 +172,53 @@ function browserWith({ permission = "default", answer = "granted", isSecure = tr
 test("they are off until somebody asks, and on in all tabs of theirs after that", async () => {
   const browser = browserWith();
   const desktop = browser.desktop();
-  assert.deepEqual([desktop.standing, browser.asked], ["off", 0]);
+  assert.deepEqual([desktop.state, browser.asked], ["off", 0]);
 
-  await desktop.ask("Like this.");
+  await desktop.enable("Like this.");
 
-  assert.equal(browser.desktop().standing, "on");
-  assert.equal(browser.desktop("43").standing, "off");
+  assert.equal(browser.desktop().state, "on");
+  assert.equal(browser.desktop("43").state, "off");
   assert.deepEqual(browser.shown.map(({ title }) => title), ["Like this."]);
-  desktop.stop();
-  assert.equal(browser.desktop().standing, "off");
+  desktop.disable();
+  assert.equal(browser.desktop().state, "off");
 });
 
 test("who says no, or nothing, is not shown any", async () => {
-  for (const [answer, standing] of [["denied", "denied"], ["default", "off"]]) {
+  for (const [answer, state] of [["denied", "denied"], ["default", "off"]]) {
     const browser = browserWith({ answer });
     const desktop = browser.desktop();
 
-    await desktop.ask("Like this.");
+    await desktop.enable("Like this.");
 
-    assert.deepEqual([desktop.standing, browser.shown.length, browser.kept.size], [standing, 0, 0]);
+    assert.deepEqual([desktop.state, browser.shown.length, browser.kept.size], [state, 0, 0]);
   }
 });
 
 test("permission that was given elsewhere is no wish", () => {
-  assert.equal(browserWith({ permission: "granted" }).desktop().standing, "off");
+  assert.equal(browserWith({ permission: "granted" }).desktop().state, "off");
 });
 
 test("permission that was taken back is not asked around", async () => {
   const browser = browserWith();
-  await browser.desktop().ask("Like this.");
+  await browser.desktop().enable("Like this.");
 
   browser.api.permission = "denied";
 
-  assert.equal(browser.desktop().standing, "denied");
+  assert.equal(browser.desktop().state, "denied");
 });
 
 test("a browser that cannot is told from one that may not", async () => {
   const android = browserWith();
   android.works = false;
   const desktop = android.desktop();
-  await desktop.ask("Like this.");
+  await desktop.enable("Like this.");
 
-  assert.equal(desktop.standing, "missing");
-  assert.equal(android.desktop().standing, "off");
-  assert.equal(browserWith().desktop("42", { api: undefined }).standing, "missing");
+  assert.equal(desktop.state, "missing");
+  assert.equal(android.desktop().state, "off");
+  assert.equal(browserWith().desktop("42", { api: undefined }).state, "missing");
   // There it says "denied" of itself.
   const plain = browserWith({ isSecure: false, permission: "denied" });
-  assert.equal(plain.desktop().standing, "insecure");
+  assert.equal(plain.desktop().state, "insecure");
 });
 
 test("a browser that keeps nothing shows none", async () => {
@@ -228,9 +228,9 @@ test("a browser that keeps nothing shows none", async () => {
   };
   const desktop = browser.desktop("42", { storage });
 
-  await desktop.ask("Like this.");
+  await desktop.enable("Like this.");
 
-  assert.equal(desktop.standing, "missing");
+  assert.equal(desktop.state, "missing");
   assert.equal(browser.shown.length, 0);
 });
 

@@ -30,7 +30,7 @@ test("what the server has counted already is not counted again", () => {
 test("in a catch-up the value comes before the events that it has counted", () => {
   const unread = counted();
 
-  unread.become({ read_offset: 11, unread: 1, head: 12 });
+  unread.update({ read_offset: 11, unread: 1, head: 12 });
   unread.take({ event: "notification", offset: 11 });
   unread.take({ event: "notification", offset: 12 });
   unread.take({ event: "notification", offset: 13 });
@@ -42,17 +42,17 @@ test("read elsewhere is read here", () => {
   const unread = counted();
   unread.take({ event: "notification", offset: 11 });
 
-  unread.become({ read_offset: 11, unread: 0, head: 11 });
+  unread.update({ read_offset: 11, unread: 0, head: 11 });
 
   assert.equal(unread.count, 0);
 });
 
 test("an answer that was overtaken by a newer one changes nothing", () => {
   const unread = counted();
-  unread.become({ read_offset: 11, unread: 0, head: 12 });
+  unread.update({ read_offset: 11, unread: 0, head: 12 });
 
-  unread.become({ read_offset: 4, unread: 3, head: 11 });
-  unread.become({ read_offset: 4, unread: 4, head: 13 });
+  unread.update({ read_offset: 4, unread: 3, head: 11 });
+  unread.update({ read_offset: 4, unread: 4, head: 13 });
 
   assert.equal(unread.count, 0);
 });
@@ -62,7 +62,7 @@ test("after a reset nothing is counted until the server has counted, from wherev
 
   unread.forget();
   assert.equal(unread.take({ event: "notification", offset: 11 }), false);
-  unread.become({ read_offset: 0, unread: 1, head: 1 });
+  unread.update({ read_offset: 0, unread: 1, head: 1 });
   unread.take({ event: "notification", offset: 2 });
 
   assert.equal(unread.count, 2);

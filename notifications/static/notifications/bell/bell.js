@@ -2,13 +2,13 @@
 // each that comes. Without it the panel shows what there was when the page was made, and its
 // form marks that as read.
 
-import { claim, patience } from "./claim.js";
+import { claim, claimDelay } from "./claim.js";
 import { parse } from "../client/cursor.js";
 import { Desktop } from "./desktop.js";
 import { follow } from "../tabs/follow.js";
 import { contentOf, replace } from "../lib/fragment.js";
 import { locale } from "../lib/locale.js";
-import { isFresh } from "./stack.js";
+import { isRecent } from "./stack.js";
 import { Toasts } from "./toasts.js";
 import { KEY, Unread, ago, badge } from "./unread.js";
 
@@ -36,7 +36,7 @@ export function attach(bell) {
     toasts.read(unread.state.read_offset);
   }
 
-  function tellTimes() {
+  function updateTimes() {
     for (const time of document.querySelectorAll("time[data-ago]")) {
       const date = new Date(time.dateTime);
       time.textContent = ago(date, new Date(), locale());
@@ -48,15 +48,15 @@ export function attach(bell) {
   // request at a time, and another for all that has changed meanwhile.
   function refresh() {
     isStale = true;
-    refreshing ??= ask();
+    refreshing ??= load();
     return refreshing;
   }
 
-  async function ask() {
+  async function load() {
     try {
       while (isStale) {
         isStale = false;
-        const html = await latest();
+        const html = await fetchPanel();
         isStale ||= html === null; // The next opening asks again.
         if (html === null) return;
         fill(html);
@@ -66,7 +66,7 @@ export function attach(bell) {
     }
   }
 
-  async function latest() {
+  async function fetchPanel() {
     try {
       const response = await fetch(bell.dataset.latest, { redirect: "manual" });
       return response.ok ? await response.text() : null;
@@ -77,41 +77,41 @@ export function attach(bell) {
 
   function fill(html) {
     replace(panel.firstElementChild, contentOf(html).firstElementChild);
-    unread.become(stateOf(panel));
+    unread.update(stateOf(panel));
     show();
-    tellTimes();
+    updateTimes();
   }
 
   // -- telling of one that comes -----------------------------------------------------------
 
   // Of all tabs one tells, and nobody is told of what happened long ago.
-  async function tell({ stream, offset, at, cursor }) {
-    if (!canTell() || !isNews(at)) return;
-    await new Promise((resolve) => setTimeout(resolve, patience(looks())));
+  async function announce({ stream, offset, at, cursor }) {
+    if (!canShow() || !happenedRecently(at)) return;
+    await new Promise((resolve) => setTimeout(resolve, claimDelay(visibility())));
     const name = `${stream} ${parse(cursor).epoch} ${offset}`;
-    if (!canTell() || !(await claim(name, { locks: navigator.locks, setTimeout }))) return;
+    if (!canShow() || !(await claim(name, { locks: navigator.locks, setTimeout }))) return;
     await refresh();
     if (stateOf(panel).head < offset) return; // Nobody was there to say what it is.
-    if (!isNews(at)) return;
+    if (!happenedRecently(at)) return;
     const entry = panel.querySelector(`li[data-offset="${offset}"]`);
     if (!entry) toasts.miss();
-    else if (entry.matches(".unread")) (document.hidden ? tellOutside : tellHere)(entry, name);
+    else if (entry.matches(".unread")) (document.hidden ? showOnDesktop : showInPage)(entry, name);
   }
 
   // As far as the panel knows what time it is.
-  function isNews(at) {
-    return isFresh(at, panel.querySelector("[data-now]").dataset.now);
+  function happenedRecently(at) {
+    return isRecent(at, panel.querySelector("[data-now]").dataset.now);
   }
 
-  function looks() {
+  function visibility() {
     return { isHidden: document.hidden, hasFocus: document.hasFocus() };
   }
 
-  function canTell() {
-    return !document.hidden || desktop.standing === "on";
+  function canShow() {
+    return !document.hidden || desktop.state === "on";
   }
 
-  function tellHere(entry) {
+  function showInPage(entry) {
     const title = entry.querySelector("[data-title]");
     // A part of the page that follows the same thing shows what has become of it, and says it
     // to who hears the page. Once is enough. Who does not see that part may want to go there.
@@ -123,8 +123,8 @@ export function attach(bell) {
     if (!isSeen && !panel.matches(":popover-open")) toasts.add(entry);
   }
 
-  function tellOutside(entry, name) {
-    if (desktop.standing !== "on") return;
+  function showOnDesktop(entry, name) {
+    if (desktop.state !== "on") return;
     const title = entry.querySelector("[data-title]");
     const body = entry.querySelector("[data-body]")?.innerText ?? "";
     const { lang } = document.documentElement;
@@ -167,7 +167,7 @@ export function attach(bell) {
 
   panel.addEventListener("toggle", ({ newState }) => {
     if (newState === "open" && isStale) refresh();
-    tellTimes();
+    updateTimes();
   });
 
   // What was followed has been noticed, and so have those before it.
@@ -189,9 +189,9 @@ export function attach(bell) {
     if (await markRead(new FormData(target))) target.submit(); // The page that comes says why.
   });
 
-  tellTimes();
-  setInterval(() => document.hidden || tellTimes(), TIMES_MS);
-  document.addEventListener("visibilitychange", () => document.hidden || tellTimes());
+  updateTimes();
+  setInterval(() => document.hidden || updateTimes(), TIMES_MS);
+  document.addEventListener("visibilitychange", () => document.hidden || updateTimes());
   follow({
     url: bell.dataset.socket,
     api: bell.dataset.api,
@@ -199,7 +199,7 @@ export function attach(bell) {
     streams: JSON.parse(bell.dataset.cursors),
     onState({ key, data }) {
       if (key !== KEY) return;
-      unread.become(data);
+      unread.update(data);
       show();
       isStale = true;
       if (panel.matches(":popover-open")) refresh();
@@ -212,7 +212,7 @@ export function attach(bell) {
         // A tab that nobody looks at asks when it is opened.
         if (panel.matches(":popover-open")) refresh();
       }
-      if (unread.isOne(frame)) tell(frame);
+      if (unread.isNotification(frame)) announce(frame);
     },
     // Everything that is kept follows. The server has counted it already.
     onReset() {

@@ -9,7 +9,7 @@ export const HELD_MS = 60_000;
 export const BESIDE_MS = 150;
 export const HIDDEN_MS = 1000;
 
-export function patience({ isHidden, hasFocus }) {
+export function claimDelay({ isHidden, hasFocus }) {
   if (isHidden) return HIDDEN_MS;
   return hasFocus ? 0 : BESIDE_MS;
 }

@@ -21,7 +21,7 @@ export class Desktop {
 
   // "on" · "off" · "denied": the browser has been told not to · "missing": it has none ·
   // "insecure": not over plain HTTP. Each has its sentence in the page of the inbox.
-  get standing() {
+  get state() {
     const { api, isSecure } = this.#env;
     if (!isSecure) return "insecure"; // There browsers say "denied", which nobody did.
     if (!api || this.#isImpossible) return "missing";
@@ -31,7 +31,7 @@ export class Desktop {
 
   // In answer to a click: else browsers do not ask. `sample` shows what they will be like,
   // and that there are any.
-  async ask(sample) {
+  async enable(sample) {
     const { api, storage } = this.#env;
     if ((await api.requestPermission()) !== "granted") return;
     try {
@@ -39,11 +39,11 @@ export class Desktop {
       new api(sample, { tag: this.#key });
     } catch {
       this.#isImpossible = true;
-      this.stop();
+      this.disable();
     }
   }
 
-  stop() {
+  disable() {
     try {
       this.#env.storage().removeItem(this.#key);
     } catch {

@@ -2,14 +2,14 @@
 
 import { Timers } from "../lib/timers.js";
 
-export const MOST = 3; // More would hide the page.
+export const MAX_SHOWN = 3; // More would hide the page.
 export const LIFE_MS = 8_000; // Two lines are read in less, and the bell keeps them.
 // What has happened longer ago is no news: after a lost connection the bell counts it, and
 // nobody is told a hundred times. By the server's clock on both sides.
-export const FRESH_MS = 60_000;
+export const RECENT_MS = 60_000;
 
-export function isFresh(at, now) {
-  return Date.parse(now) - Date.parse(at) <= FRESH_MS;
+export function isRecent(at, now) {
+  return Date.parse(now) - Date.parse(at) <= RECENT_MS;
 }
 
 export class Stack {
@@ -32,7 +32,7 @@ export class Stack {
 
   add(item) {
     this.items.push(item);
-    if (this.items.length > MOST) {
+    if (this.items.length > MAX_SHOWN) {
       this.#timers.disarm(this.items.shift().offset);
       this.more += 1;
     }

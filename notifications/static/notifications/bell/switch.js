@@ -7,17 +7,17 @@ export function attach(root) {
   const desktop = new Desktop({ user: root.dataset.desktop });
 
   function show() {
-    const { standing } = desktop;
-    box.checked = standing === "on";
-    box.disabled = standing !== "on" && standing !== "off";
+    const { state } = desktop;
+    box.checked = state === "on";
+    box.disabled = state !== "on" && state !== "off";
     for (const text of root.querySelectorAll("[data-when]")) {
-      text.hidden = text.dataset.when !== standing;
+      text.hidden = text.dataset.when !== state;
     }
   }
 
   box.addEventListener("change", async () => {
-    if (box.checked) await desktop.ask(root.dataset.sample);
-    else desktop.stop();
+    if (box.checked) await desktop.enable(root.dataset.sample);
+    else desktop.disable();
     show();
   });
   // Another tab may have switched it, or the reader the browser's own settings.

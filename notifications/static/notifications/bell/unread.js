@@ -4,7 +4,7 @@ export const KEY = "inbox"; // of the retained value that says how far all was r
 
 export class Unread {
   #types;
-  #isForgotten = false;
+  #isReset = false;
 
   // `state`: what the server counted, {read_offset, unread, head}: up to the event `head`,
   // and none after it. `types`: the events that are notifications.
@@ -19,28 +19,28 @@ export class Unread {
 
   // A count of the server's: somebody has read, here or on another device. Answers may
   // overtake each other, and an older one says nothing new.
-  become(state) {
+  update(state) {
     const { read_offset, head } = this.state;
     const isOlder = state.read_offset < read_offset || state.head < head;
-    if (isOlder && !this.#isForgotten) return;
+    if (isOlder && !this.#isReset) return;
     this.state = state;
-    this.#isForgotten = false;
+    this.#isReset = false;
   }
 
   // The stream begins anew. What it brings is counted when the server has said from where.
   forget() {
-    this.#isForgotten = true;
+    this.#isReset = true;
   }
 
   // Whether an event of the stream is a notification.
-  isOne({ event }) {
+  isNotification({ event }) {
     return this.#types.has(event);
   }
 
   // An event of the stream. True if it is a notification that was not counted before.
   take(frame) {
     const { offset } = frame;
-    if (this.#isForgotten || offset <= this.state.head || !this.isOne(frame)) return false;
+    if (this.#isReset || offset <= this.state.head || !this.isNotification(frame)) return false;
     this.state = { ...this.state, unread: this.count + 1, head: offset };
     return true;
   }
