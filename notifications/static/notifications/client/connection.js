@@ -68,7 +68,7 @@ export class Connection {
 
   subscribe(streams) {
     if (this.#transport === null) return;
-    if (this.#on.streams().length > this.#rung.room) this.comeBack({ now: true });
+    if (this.#on.streams().length > this.#rung.room) this.reconnect({ now: true });
     else this.#transport.subscribe(streams);
   }
 
@@ -81,7 +81,7 @@ export class Connection {
   }
 
   // What there is, is gone or not worth keeping. Another attempt, `now` or after a wait.
-  comeBack({ now = false, later = false, status = "lost", then = () => this.#connect() }) {
+  reconnect({ now = false, later = false, status = "lost", then = () => this.#connect() }) {
     const lived = this.isOpen ? this.#env.now() - this.#openSince : 0;
     if (lived >= PROVEN_MS) this.#attempt = 0;
     if (later) this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
@@ -89,14 +89,14 @@ export class Connection {
     const wait = now ? 0 : fullJitter(this.#attempt, this.#env.random);
     this.#attempt += 1;
     this.#timers.arm("retry", wait + (later ? LATER_MS : 0), then);
-    this.#become(status);
+    this.#setStatus(status);
   }
 
   #connect() {
     this.#timers.disarmAll();
     this.#rung = this.#ladder.pick(this.#on.streams().length);
     this.#begin(this.#make(this.#rung));
-    this.#become("connecting");
+    this.#setStatus("connecting");
   }
 
   #make({ Transport }) {
@@ -107,7 +107,7 @@ export class Connection {
       on: {
         ...this.#on,
         opened: () => (isCandidate() ? this.#adopt() : this.#opened()),
-        ended: (reason) => (isCandidate() ? this.#keep() : this.#ended(reason)),
+        ended: (reason) => (isCandidate() ? this.#scheduleUpgrade() : this.#ended(reason)),
       },
     });
     return transport;
@@ -122,14 +122,14 @@ export class Connection {
   #opened() {
     this.#openSince = this.#env.now();
     this.#ladder.worked();
-    this.#keep();
-    this.#become("open");
+    this.#scheduleUpgrade();
+    this.#setStatus("open");
   }
 
   #ended(reason) {
     if (reason === "signed-out" || reason === "refused") return this.#end(reason);
     if (reason === "blocked") this.#ladder.descend();
-    this.comeBack({
+    this.reconnect({
       // The next transport may be better. After the last there is no hurry.
       now: reason === "blocked" && !this.#ladder.isAtTop,
       later: reason === "later" || reason === "full",
@@ -155,7 +155,7 @@ export class Connection {
 
   #end(status) {
     this.#drop();
-    this.#become(status);
+    this.#setStatus(status);
   }
 
   #drop() {
@@ -165,7 +165,7 @@ export class Connection {
     this.#transport = this.#candidate = null;
   }
 
-  #become(status) {
+  #setStatus(status) {
     if (status === this.#status) return;
     this.#status = status;
     this.#on.changed(status);
@@ -174,7 +174,7 @@ export class Connection {
   // -- back to the best transport, while another does its work ---------------------------
 
   // Go on with what there is, and try for the best in a while.
-  #keep() {
+  #scheduleUpgrade() {
     this.#candidate = null;
     if (this.#rung === RUNGS[0]) return;
     const wait = UPGRADE_MS * (0.5 + this.#env.random());

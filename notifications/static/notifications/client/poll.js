@@ -1,7 +1,7 @@
 // Asking every few seconds what is new: the last transport, which everything lets through.
 // What a transport is, says socket.js.
 
-import { endOf, readPage } from "./http.js";
+import { endReason, readPage } from "./http.js";
 import { ANSWER_MS, Timers } from "../lib/timers.js";
 
 const ROUND_MS = 3000;
@@ -39,7 +39,7 @@ export class Polling {
   received() {} // The answers are read from the table. Nobody waits to hear of them.
 
   check() {
-    if (!this.#round) this.#timers.arm("round", 0, () => this.#askAll());
+    if (!this.#round) this.#timers.arm("round", 0, () => this.#pollAll());
   }
 
   close() {
@@ -49,7 +49,7 @@ export class Polling {
   }
 
   // One request at a time, so that the page keeps its few connections for itself.
-  async #askAll() {
+  async #pollAll() {
     this.#round = new AbortController();
     const { signal } = this.#round;
     this.#due = new Set(this.#streams);
@@ -58,17 +58,17 @@ export class Polling {
       // It comes to what is added meanwhile, too.
       for (const stream of this.#due) {
         this.#due.delete(stream);
-        if (this.#streams.has(stream)) await this.#ask(stream, signal);
+        if (this.#streams.has(stream)) await this.#poll(stream, signal);
       }
     } catch (error) {
       if (!signal.aborted) this.#end(error);
     }
     if (signal.aborted) return;
     this.#round = null;
-    this.#timers.arm("round", ROUND_MS, () => this.#askAll());
+    this.#timers.arm("round", ROUND_MS, () => this.#pollAll());
   }
 
-  async #ask(stream, signal) {
+  async #poll(stream, signal) {
     this.#timers.arm("answer", ANSWER_MS, () => this.#end());
     let take;
     try {
@@ -113,6 +113,6 @@ export class Polling {
 
   #end(error) {
     this.close();
-    this.#on.ended(endOf(error, this.#isOpen));
+    this.#on.ended(endReason(error, this.#isOpen));
   }
 }

@@ -64,7 +64,7 @@ export class Socket {
       const isFree = ["due", "followed", undefined].includes(this.#streams.get(stream));
       this.#streams.set(stream, isFree ? "due" : "again");
     }
-    this.#ask();
+    this.#sendSubscribe();
   }
 
   unsubscribe(streams) {
@@ -141,11 +141,11 @@ export class Socket {
     this.#expectFrameWithin(this.#silenceMs);
     this.#isWelcome = true;
     this.#on.opened();
-    this.#ask();
+    this.#sendSubscribe();
   }
 
   // Ask for all that is due, in one frame.
-  #ask() {
+  #sendSubscribe() {
     if (!this.#isWelcome) return;
     const due = [...this.#streams.keys()].filter((each) => this.#streams.get(each) === "due");
     if (!due.length) return;
@@ -154,7 +154,7 @@ export class Socket {
     this.#send({ type: "subscribe", streams: Object.fromEntries(cursors) });
   }
 
-  get #isAsking() {
+  get #isAwaitingAnswer() {
     return [...this.#streams.values()].some((state) => !["due", "followed"].includes(state));
   }
 
@@ -165,7 +165,7 @@ export class Socket {
 
   #refused({ stream, detail }) {
     // A whole frame was refused: too much was asked for at once. It will not be answered.
-    if ((stream ?? null) === null && this.#isAsking) return this.#end("later");
+    if ((stream ?? null) === null && this.#isAwaitingAnswer) return this.#end("later");
     if (!this.#isAnswered(stream)) return;
     this.#streams.delete(stream);
     this.#on.refused(stream, detail);

@@ -4,7 +4,7 @@
 // A request for each stream, read as it grows. EventSource would do that, but it tells
 // neither why a request was refused nor whether anybody is still there.
 
-import { ask, endOf, readPage, Unanswered } from "./http.js";
+import { fetchStream, endReason, readPage, StreamError } from "./http.js";
 import { ANSWER_MS, Timers } from "../lib/timers.js";
 
 // The server says something after half a second, and then every 15 s (notifications/delivery/http_streams.py).
@@ -78,8 +78,8 @@ export class ServerSentEvents {
 
   // One answer, to its end.
   async #listen(stream, signal) {
-    this.#timers.arm(stream, ANSWER_MS, () => this.#end(new Unanswered("blocked")));
-    const { body } = await ask(this.#env, `${this.#api}${stream}/sse`, {
+    this.#timers.arm(stream, ANSWER_MS, () => this.#end(new StreamError("blocked")));
+    const { body } = await fetchStream(this.#env, `${this.#api}${stream}/sse`, {
       after: this.#on.cursor(stream),
       signal,
       type: "text/event-stream",
@@ -96,7 +96,7 @@ export class ServerSentEvents {
       brought += frames.length;
     }
     if (signal.aborted) return;
-    if (!this.#isOpen) throw new Unanswered("blocked");
+    if (!this.#isOpen) throw new StreamError("blocked");
     const pause = brought > 0 ? 0 : PAUSE_MS;
     await new Promise((resolve) => this.#timers.arm(stream, pause, resolve));
   }
@@ -120,7 +120,7 @@ export class ServerSentEvents {
 
   #end(error) {
     this.close();
-    this.#on.ended(endOf(error, this.#isOpen));
+    this.#on.ended(endReason(error, this.#isOpen));
   }
 }
 

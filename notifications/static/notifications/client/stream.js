@@ -41,7 +41,7 @@ const browser = {
 const nothing = () => {};
 
 // Where the API is, beside the socket's ws/streams/, if the project has it in the usual place.
-export const beside = (url) => new URL("../../api/v1/streams/", url.replace(/^ws/, "http")).href;
+export const defaultApi = (url) => new URL("../../api/v1/streams/", url.replace(/^ws/, "http")).href;
 
 export class StreamClient {
   #on;
@@ -57,7 +57,7 @@ export class StreamClient {
   // said; null is nowhere, and only the WebSocket is tried.
   constructor({
     url,
-    api = beside(url),
+    api = defaultApi(url),
     subscriptions = {},
     onEvent = nothing,
     onState = nothing,
@@ -87,7 +87,7 @@ export class StreamClient {
         streams: () => [...this.#positions.keys()],
         cursor: (stream) => this.#positions.get(stream).cursor,
         renewed: () => this.#following.clear(),
-        changed: (status) => (status === "open" ? this.#checkLive() : this.#say(status)),
+        changed: (status) => (status === "open" ? this.#checkLive() : this.#setStatus(status)),
         followed: (stream, cursor) => this.#followed(stream, cursor),
         frame: (frame) => (frame.type === "reset" ? this.#reset(frame) : this.#take(frame)),
         refused: (stream, detail) => this.#refused(stream, detail),
@@ -144,14 +144,14 @@ export class StreamClient {
   // Without a cursor a reset comes, or has come. Until it is here, only the old cursor asks
   // for it.
   #followed(stream, cursor) {
-    const isNews = !this.#following.has(stream);
+    const isFirst = !this.#following.has(stream);
     this.#following.add(stream);
     if (cursor !== null) {
       // Where "latest" is, or the start.
       if (this.#positions.get(stream).offset === null) {
         this.#positions.set(stream, new Position(cursor));
       }
-      if (isNews) this.#call("subscribed", stream);
+      if (isFirst) this.#call("subscribed", stream);
     }
     this.#checkLive();
   }
@@ -165,7 +165,7 @@ export class StreamClient {
         // Never twice for the same hole: then it is the server's, and waiting is no help.
         if (this.#gaps.get(frame.stream) !== frame.offset) {
           this.#gaps.set(frame.stream, frame.offset);
-          return this.#connection.comeBack({ now: true });
+          return this.#connection.reconnect({ now: true });
         }
       // falls through
       case "next":
@@ -191,7 +191,7 @@ export class StreamClient {
 
   #checkLive() {
     const isComplete = this.#following.size === this.#positions.size;
-    if (this.#connection.isOpen && isComplete) this.#say("live");
+    if (this.#connection.isOpen && isComplete) this.#setStatus("live");
   }
 
   // -- small things ----------------------------------------------------------------------
@@ -211,7 +211,7 @@ export class StreamClient {
     }
   }
 
-  #say(status) {
+  #setStatus(status) {
     if (status === this.#status) return;
     this.#status = status;
     this.#call("status", status);

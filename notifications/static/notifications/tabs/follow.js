@@ -21,7 +21,7 @@ import { RouterPool } from "./pool.js";
 import { Router } from "./router.js";
 import { isSignedIn } from "../lib/session.js";
 import { SharedRouter } from "./shared.js";
-import { beside } from "../client/stream.js";
+import { defaultApi } from "../client/stream.js";
 
 const routers = new Map(); // by user and address
 
@@ -44,8 +44,8 @@ export function follow({ url, api, user, streams, ...handlers }) {
     following = null;
   }
 
-  function listen(target, name, told) {
-    target.addEventListener(name, told, { signal: stopped.signal });
+  function listen(target, name, handler) {
+    target.addEventListener(name, handler, { signal: stopped.signal });
   }
 
   const wake = () => router.wake();
@@ -81,7 +81,7 @@ function check(cursor) {
 function addresses(url, api) {
   const socket = new URL(url, location.href.replace(/^http/, "ws")).href;
   if (api === "") return { url: socket, api: null };
-  return { url: socket, api: api ? new URL(api, location.href).href : beside(socket) };
+  return { url: socket, api: api ? new URL(api, location.href).href : defaultApi(socket) };
 }
 
 function routerFor(user, { url, api }) {

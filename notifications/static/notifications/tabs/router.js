@@ -78,10 +78,10 @@ export class Router {
       onReset: (frame) => this.#reset(frame),
       onSubscribed: (stream) => this.#subscribed(stream),
       onRefused: (stream, detail) => this.#refused(stream, detail),
-      onStatus: (status) => this.#say(status),
+      onStatus: (status) => this.#statusChanged(status),
       isSignedIn: () => this.#isSignedIn(this.#page),
     });
-    this.#ask([...new Set(this.#streams())].map((stream) => [stream, this.#followersOf(stream)]));
+    this.#subscribe([...new Set(this.#streams())].map((stream) => [stream, this.#followersOf(stream)]));
     this.#client?.start(); // A handler may have left.
   }
 
@@ -90,7 +90,7 @@ export class Router {
     const elsewhere = Object.entries(follower.cursors).filter(
       ([stream, cursor]) => cursor !== cursors[stream],
     );
-    if (elsewhere.length) this.#ask(elsewhere.map(([stream]) => [stream, [follower]]));
+    if (elsewhere.length) this.#subscribe(elsewhere.map(([stream]) => [stream, [follower]]));
     if (this.#client) follower.call("onStatus", this.#client.status);
     this.wake(); // A page has been loaded, so there is a network.
   }
@@ -114,7 +114,7 @@ export class Router {
 
   // `wanted` has pairs: a stream, and followers to ask for. Those of them that stand later
   // than others take what comes anew, too.
-  #ask(wanted) {
+  #subscribe(wanted) {
     const streams = {};
     const resets = [];
     for (const [stream, followers] of wanted) {
@@ -148,7 +148,7 @@ export class Router {
     const waiting = followers.filter((each) => each.waiting.has(stream));
     // All who stand somewhere, or one could keep the other waiting for ever.
     const isForStart = waiting.every(({ places }) => places.get(stream) === null);
-    if (waiting.length) this.#ask([[stream, isForStart ? waiting : followers]]);
+    if (waiting.length) this.#subscribe([[stream, isForStart ? waiting : followers]]);
   }
 
   // -- what comes ----------------------------------------------------------------------
@@ -180,7 +180,7 @@ export class Router {
     this.#leave(follower);
   }
 
-  #say(status) {
+  #statusChanged(status) {
     if (status === "signed-out" || status === "refused") this.#client = null;
     for (const follower of [...this.#followers]) follower.call("onStatus", status);
   }

@@ -51,7 +51,7 @@ export class SharedRouter {
     const id = (this.#ids += 1);
     const follower = { streams: { ...streams }, page, handlers, following: null };
     this.#followers.set(id, follower);
-    if (this.#port) this.#ask({ type: "join", id, streams, page });
+    if (this.#port) this.#request({ type: "join", id, streams, page });
     else this.#open();
     return {
       leave: () => this.#leave(id),
@@ -63,14 +63,14 @@ export class SharedRouter {
 
   wake() {
     if (this.#router) this.#router.wake();
-    else if (this.#port) this.#ask({ type: "wake" });
+    else if (this.#port) this.#request({ type: "wake" });
   }
 
   #leave(id) {
     const follower = this.#followers.get(id);
     if (!this.#followers.delete(id)) return;
     if (follower.following) follower.following.leave();
-    else if (this.#followers.size > 0) this.#ask({ type: "leave", id });
+    else if (this.#followers.size > 0) this.#request({ type: "leave", id });
     else this.#close();
   }
 
@@ -81,15 +81,15 @@ export class SharedRouter {
     try {
       worker = this.#env.start(this.#name);
     } catch {
-      return this.#doWithout(); // There is no such thing, or it may not come from there.
+      return this.#useOwnRouter(); // There is no such thing, or it may not come from there.
     }
     const port = (this.#port = worker.port);
     this.#isProven = false;
-    worker.onerror = () => port === this.#port && this.#doWithout();
+    worker.onerror = () => port === this.#port && this.#useOwnRouter();
     port.onmessage = ({ data }) => port === this.#port && this.#receive(data);
-    port.onclose = () => port === this.#port && this.#lose(); // Not in every browser.
+    port.onclose = () => port === this.#port && this.#workerLost(); // Not in every browser.
     for (const [id, { streams, page }] of this.#followers) {
-      this.#ask({ type: "join", id, streams, page });
+      this.#request({ type: "join", id, streams, page });
     }
   }
 
@@ -100,7 +100,7 @@ export class SharedRouter {
     this.#port = null;
   }
 
-  #doWithout() {
+  #useOwnRouter() {
     if (this.#port) this.#close();
     this.#router = this.#fallBack();
     for (const follower of this.#followers.values()) {
@@ -109,21 +109,21 @@ export class SharedRouter {
   }
 
   // What the worker answers to. Now and then it is asked, so that both hear of each other.
-  #ask(message) {
+  #request(message) {
     this.#post(message);
-    if (!this.#timers.has("answer")) this.#timers.arm("answer", ANSWER_MS, () => this.#doubt());
-    this.#timers.arm("beat", BEAT_MS, () => this.#ask({ type: "beat" }));
+    if (!this.#timers.has("answer")) this.#timers.arm("answer", ANSWER_MS, () => this.#allowOneMoreSecond());
+    this.#timers.arm("beat", BEAT_MS, () => this.#request({ type: "beat" }));
   }
 
-  #doubt() {
-    this.#timers.arm("answer", WAKING_MS, () => this.#lose());
+  #allowOneMoreSecond() {
+    this.#timers.arm("answer", WAKING_MS, () => this.#workerLost());
   }
 
-  #lose() {
+  #workerLost() {
     const wasProven = this.#isProven;
     this.#close();
     if (wasProven) this.#open();
-    else this.#doWithout();
+    else this.#useOwnRouter();
   }
 
   #post(message) {
@@ -139,12 +139,12 @@ export class SharedRouter {
     if (id === undefined) return; // Only that it is there.
     this.#read += 1;
     const follower = this.#followers.get(id);
-    if (follower) this.#tell(follower, name, values);
+    if (follower) this.#deliver(follower, name, values);
     // A handler may have left.
     if (this.#port && this.#read >= BATCH) this.#post({ type: "read" });
   }
 
-  #tell({ streams, handlers }, name, values) {
+  #deliver({ streams, handlers }, name, values) {
     const [frame] = values;
     if (name === "onEvent" || name === "onState") streams[frame.stream] = frame.cursor;
     if (name === "onReset") streams[frame.stream] = null;

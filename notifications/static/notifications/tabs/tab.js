@@ -14,7 +14,7 @@ export const BEAT_MS = 30_000;
 export const TICK_MS = 60_000;
 const SILENT_TICKS = 3;
 
-const TOLD = ["onEvent", "onState", "onReset", "onRefused", "onStatus"];
+const HANDLERS = ["onEvent", "onState", "onReset", "onRefused", "onStatus"];
 
 export class Tab {
   #port;
@@ -66,7 +66,7 @@ export class Tab {
     for (const [id, follower] of this.#followers) {
       if (this.#isAway) return;
       if (follower.following) continue;
-      const handlers = TOLD.map((name) => [name, (...values) => this.#send({ id, name, values })]);
+      const handlers = HANDLERS.map((name) => [name, (...values) => this.#send({ id, name, values })]);
       follower.following = this.#router.join(follower, Object.fromEntries(handlers));
     }
     if (this.#isAway) this.#leave(); // Full while the last of them joined.
