@@ -1,5 +1,5 @@
-"""The wire: every frame in either direction, every close code, and how much a client may send.
+"""The wire protocol: the frames in both directions, the close codes and the rate limits.
 
-`schema` writes the same as documents that programs read. It imports no Django, and knows nothing of
-tables or sockets.
+`schema` turns the frames into documents for programs: a JSON Schema and an AsyncAPI document. The
+package knows neither tables nor sockets. `frames` and `rate_limits` import no Django.
 """

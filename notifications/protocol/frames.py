@@ -1,7 +1,7 @@
-"""The wire: every frame in either direction, and every close code. See docs/protocol.md.
+"""The frames in both directions and the close codes. See docs/protocol.md.
 
-Frames are JSON text. A field that is not declared is refused, so that a mistake shows
-where it is made and not as something that silently never works.
+Frames are JSON text. The server refuses fields that are not declared. So a typo in a client is
+reported at once, instead of being ignored.
 """
 
 from __future__ import annotations
@@ -12,26 +12,28 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 SUBPROTOCOL = "waybill.v1"
-# The largest frame that anybody needs subscribes to MAX_NAMES streams: each a name of 99
-# characters, a cursor of 56 (an epoch of 16, two numbers of 19, two dots) and 8 of quotes,
-# commas and blanks, with 36 around them all: 32 636. config/server_limits.py refuses a larger
-# one before it has come.
+# The largest useful frame subscribes to MAX_NAMES streams. Each takes a name of 99 characters, a
+# cursor of 56 (an epoch of 16, two numbers of 19, two dots) and 8 quotes, commas and blanks. With
+# 36 characters around them that is 32 636. config/server_limits.py refuses a larger frame before
+# all of it has arrived.
 MAX_FRAME_BYTES = 32 * 1024
 MAX_BAD_FRAMES = 10
-MAX_STREAMS = 100  # Subscriptions of one socket: a page of bars needs one, a wall of pages some.
-MAX_NAMES = 2 * MAX_STREAMS  # In one frame. A few streams too many are told which they are.
-MAX_DETAIL = 300  # Characters of an error: not all of what a client has sent is sent back.
+MAX_STREAMS = 100  # Subscriptions of one socket. All tabs of a browser share a socket.
+# Streams in one frame. It is more than MAX_STREAMS, so that a client with a few streams too many
+# gets an error for each of those, and not one for the whole frame.
+MAX_NAMES = 2 * MAX_STREAMS
+MAX_DETAIL = 300  # Characters of an error. An error must not repeat all that a client has sent.
 
 StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,99}$")]
-# One that no stream can have is refused by itself, as that of a stream which is not there:
-# the other streams of the frame, and all who share the socket, must not suffer for it.
+# A name that no stream can have gets the same error as a stream that does not exist. The frame
+# stays valid, so the other streams in it, and all tabs that share the socket, are not affected.
 RequestedName = Annotated[str, Field(max_length=1_000)]
 
 
 class CloseCode(IntEnum):
-    """Why the server closes, and whether to come back.
+    """Why the server closes a socket, and whether the client should reconnect.
 
-    Clients treat 1006, 1011 and 1012 alike: resume by cursor.
+    Clients treat 1006, 1011 and 1012 alike: they reconnect and resume from their cursors.
     """
 
     why: str
@@ -44,20 +46,24 @@ class CloseCode(IntEnum):
         member.reconnect = reconnect
         return member
 
-    BAD_CLIENT = 4400, "The client sends what is not valid.", "No. It would do the same again."
+    BAD_CLIENT = (
+        4400,
+        "The client sent invalid frames, or too many frames.",
+        "No. The client would make the same mistake again.",
+    )
     SIGNED_OUT = 4401, "The user is signed out, or may no longer sign in.", "After signing in."
-    STALLED = 4408, "Nothing was acknowledged for too long.", "Yes, with the cursor."
-    FAILED = 4500, "A fault of the server. Its log has the reason.", "Yes, with the cursor."
+    STALLED = 4408, "The client acknowledged nothing for too long.", "Yes, with the cursor."
+    FAILED = 4500, "The server failed. Its log has the reason.", "Yes, with the cursor."
     RESTART = 1012, "The server restarts.", "Yes, with the cursor, after a random wait."
     TRY_LATER = (
         1013,
-        "The user has too many connections or opens them too fast, or the server has no room.",
+        "The user has too many connections or opens them too fast, or the server is full.",
         "Yes, with the cursor, after ten seconds or more.",
     )
 
 
 class Frame(BaseModel):
-    # The strings below the fields are their descriptions in docs/frames.schema.json.
+    # The string below a field is the field's description in docs/frames.schema.json.
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
@@ -65,25 +71,25 @@ class Frame(BaseModel):
 
 
 class Subscribe(Frame):
-    """Follow streams. One that is followed already starts anew from the cursor given."""
+    """Follow streams. A stream that is followed already restarts from the new cursor."""
 
     type: Literal["subscribe"] = "subscribe"
     streams: Annotated[dict[RequestedName, str | None], Field(max_length=MAX_NAMES)]
-    """Each with a cursor, null for all that is kept, or "latest" for only what is new."""
+    """Each stream with a cursor, null (everything that is stored) or "latest" (new items only)."""
 
 
 class Unsubscribe(Frame):
-    """Follow these streams no more. Nothing is answered."""
+    """Stop following these streams. The server sends no reply."""
 
     type: Literal["unsubscribe"] = "unsubscribe"
-    # The first mistake is enough: there may be 30 000.
+    # Validation stops at the first invalid name, because a frame may have 30 000 of them.
     streams: Annotated[list[StreamName], Field(max_length=MAX_NAMES, fail_fast=True)]
 
 
 class Ack(Frame):
-    """Everything of `stream` up to `cursor` has arrived.
+    """Acknowledge everything of `stream` up to `cursor`.
 
-    Without acks the server stops when the window that `welcome` names is on its way.
+    The server stops sending when a full window is unacknowledged. `welcome` has its size.
     """
 
     type: Literal["ack"] = "ack"
@@ -92,11 +98,11 @@ class Ack(Frame):
 
 
 class Ping(Frame):
-    """Ask whether anybody is there."""
+    """Check that the connection is alive."""
 
     type: Literal["ping"] = "ping"
     id: Annotated[str, Field(max_length=100)] = ""
-    """Comes back in the pong."""
+    """The server returns it in the pong."""
 
 
 ClientFrame = Subscribe | Unsubscribe | Ack | Ping
@@ -106,7 +112,7 @@ client_frames: TypeAdapter[ClientFrame] = TypeAdapter(
 
 
 def describe_error(error: ValidationError) -> str:
-    """The first mistake of a frame: in which field, and what it is."""
+    """Return the first error of a frame as text: the field, then the message."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(each) for each in first["loc"]) or "frame"
     return f"{where[: MAX_DETAIL // 2]}: {first['msg']}"[:MAX_DETAIL]
@@ -116,46 +122,46 @@ def describe_error(error: ValidationError) -> str:
 
 
 class Welcome(Frame):
-    """The first frame. Nothing is followed yet."""
+    """The first frame. The client follows no stream yet."""
 
     type: Literal["welcome"] = "welcome"
     protocol: int = 1
-    """The version of these frames."""
+    """The version of the protocol."""
     user: int | str
     """The primary key of the user who is signed in."""
     streams: list[str]
-    """Those that the user has without being told of them."""
+    """The user's own stream and the streams of their teams."""
     window: int
-    """How many events and values of a stream the server sends before it waits for an ack."""
+    """How many unacknowledged events and values a stream may have before the server waits."""
     heartbeat: float
-    """Seconds between heartbeats. After two without any frame the connection is dead."""
+    """Seconds between heartbeats. Two intervals without any frame mean a dead connection."""
 
 
 class Subscribed(Frame):
-    """Where the server begins to follow a stream: once for each that was asked for."""
+    """The reply for each stream of a `subscribe` frame: the position where delivery begins."""
 
     type: Literal["subscribed"] = "subscribed"
     stream: str
     cursor: str
-    """Where the client stands now, also when the stream is empty."""
+    """The client's position now. An empty stream has one, too."""
     recovered: bool
-    """True: everything after the given cursor follows. False: a reset comes first."""
+    """True: everything after the requested cursor follows. False: a reset comes first."""
 
 
 class EventFrame(Frame):
-    """A fact. It is sent once, in order, and never replaced."""
+    """An event: a fact that is sent once, in order, and never replaced."""
 
     type: Literal["event"] = "event"
     stream: str
     offset: int
-    """The one before plus 1."""
+    """The offset of the previous event plus 1."""
     cursor: str
-    """Where the client stands with this event."""
+    """The client's position after this event."""
     event: str
-    """What happened. Skip what you do not know."""
+    """The type of the event. Clients skip types that they do not know."""
     data: dict[str, Any]
     at: str
-    """When it was published, in the form of RFC 3339."""
+    """The time of publication (RFC 3339)."""
 
 
 class StateFrame(Frame):
@@ -165,48 +171,48 @@ class StateFrame(Frame):
     stream: str
     key: str
     revision: int
-    """Higher than that of any value before. Values that were replaced leave holes."""
+    """Higher than all revisions before. Replaced values are not sent, so numbers may be missing."""
     cursor: str
-    """Where the client stands with this value."""
+    """The client's position after this value."""
     data: dict[str, Any]
     at: str
-    """When it was published, in the form of RFC 3339."""
+    """The time of publication (RFC 3339)."""
 
 
 class Reset(Frame):
-    """Forget what you hold of this stream; all values and events that are kept follow."""
+    """Discard all state of this stream. All stored values and events follow."""
 
     type: Literal["reset"] = "reset"
     stream: str
     reason: Literal["pruned", "epoch"]
-    """`pruned`: events after your cursor are deleted. `epoch`: the stream was made anew."""
+    """`pruned`: events after the cursor were deleted. `epoch`: the stream was recreated."""
 
 
 class Heartbeat(Frame):
-    """How far the server has sent each stream: a client can see that it is level."""
+    """A sign of life, with the last position that the server has sent for each stream."""
 
     type: Literal["heartbeat"] = "heartbeat"
     heads: dict[str, str]
-    """The cursor of each stream that is followed."""
+    """The cursor of each followed stream. A client at this cursor has received everything."""
 
 
 class Pong(Frame):
-    """The answer to a ping."""
+    """The reply to a ping."""
 
     type: Literal["pong"] = "pong"
     id: str
-    """The ping's."""
+    """The id of the ping."""
 
 
 class ErrorFrame(Frame):
-    """Something was refused. The socket stays open."""
+    """The server refused a frame or a stream. The socket stays open."""
 
     type: Literal["error"] = "error"
     code: Literal["forbidden", "bad_frame", "unknown_stream", "too_many_streams"]
     detail: str
-    """A sentence for a person. For `bad_frame` it names the field."""
+    """A message for people. For `bad_frame` it names the field."""
     stream: str | None = None
-    """Null when it was not about one stream."""
+    """The stream that was refused, or null if the error is about the whole frame."""
 
 
 ServerFrame = Welcome | Subscribed | EventFrame | StateFrame | Reset | Heartbeat | Pong | ErrorFrame

@@ -1,7 +1,7 @@
-"""How much one socket, and one user, may send (a rate limiter). No I/O; the clock is given.
+"""Rate limits for the frames of one socket, and of all sockets of a user. No I/O.
 
-A client that follows docs/protocol.md never comes near these limits. A loop gone wrong or an
-attack does, and must cost this process and its database little.
+A client that follows docs/protocol.md never reaches these limits. A runaway loop or an attack does.
+The limits keep its cost for this process and the database small.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A client that comes back subscribes to all that it has, 100 streams at most. One socket
-# serves all tabs of a browser, and each that joins asks for all of its streams again. A
-# frame is one query for each kind of stream, and a read for each name.
+# A client that reconnects subscribes to all of its streams, at most 100. One socket serves all tabs
+# of a browser, and each new tab subscribes to its streams again. A frame costs one query for each
+# kind of stream and one read for each name.
 NAMES_AT_ONCE = 2000
 NAMES_A_SECOND = 100
-# Acks that free some of the window are not counted: there are no more of them than the
-# server has sent frames, however quick the client is.
+# Acks that free part of the window do not count. There cannot be more of them than frames that the
+# server has sent.
 FRAMES_AT_ONCE = 1000
 FRAMES_A_SECOND = 200
-# What the two limits above need in bytes. A name takes 163 bytes at most, with a cursor (see
-# frames.MAX_FRAME_BYTES): 326 000 bytes at once, and 16 300 a second. An ack takes 193 at
-# most, and a client with 100 streams sends 100 a second: 19 300 more.
+# The bytes that the two limits above need. A name with its cursor takes at most 163 bytes (see
+# frames.MAX_FRAME_BYTES): 326 000 bytes at once, and 16 300 a second. An ack takes at most 193
+# bytes, and a client with 100 streams sends 100 acks a second: 19 300 bytes more.
 BYTES_AT_ONCE = 512 * 1024
 BYTES_A_SECOND = 64 * 1024
-# An ack that frees some of the window gives back its bytes, too, but not those of blanks
-# that somebody has filled it with.
+# A useful ack returns its bytes to the bucket, up to this number. A longer ack is padded with
+# blanks, and the padding counts.
 ACK_BYTES = 200
-# All sockets of a user in one process together may send this many times what one may.
-# Browsers that share no connection between their tabs need more than one; what an attacker
-# can gain with many sockets stays small.
+# All sockets of a user in one process may together send this many times what one socket may.
+# Browsers without shared workers open a socket for each tab. The factor is small, so an attacker
+# gains little from many sockets.
 USER_FACTOR = 2
-# After so many seconds without a frame every bucket is full again.
+# After this many seconds without a frame, every bucket is full again.
 REFILL_SECONDS = max(
     NAMES_AT_ONCE / NAMES_A_SECOND,
     FRAMES_AT_ONCE / FRAMES_A_SECOND,
@@ -42,7 +42,7 @@ REFILL_SECONDS = max(
 
 
 class Bucket:
-    """Holds `size` tokens at first and at most, and gets `rate` more each second."""
+    """A token bucket: it starts with `size` tokens, its maximum, and gains `rate` a second."""
 
     def __init__(self, size: float, rate: float, clock: Callable[[], float]) -> None:
         self._size = self._tokens = size
@@ -51,24 +51,24 @@ class Bucket:
         self._filled_at = clock()
 
     def take(self, tokens: float) -> bool:
-        """Take so many, or none and say False if there are not so many."""
+        """Take the tokens and return True; take none and return False if there are too few."""
         if not self.has(tokens):
             return False
         self._tokens -= tokens
         return True
 
     def has(self, tokens: float) -> bool:
-        """Whether `take` would succeed now."""
+        """Return whether `take` would succeed now."""
         self._refill()
         return self._tokens >= tokens
 
     def charge(self, tokens: float, max_debt: float) -> None:
-        """Take so many tokens even if there are fewer. This leaves a debt of `max_debt` at most."""
+        """Take the tokens even if there are too few, and go at most `max_debt` into debt."""
         self._refill()
         self._tokens = max(self._tokens - tokens, min(self._tokens, -max_debt))
 
     def seconds_until(self, tokens: float) -> float:
-        """In how many seconds there are so many tokens; 0 if they are there now."""
+        """Return the seconds until the bucket holds `tokens`: 0 if it holds them now."""
         self._refill()
         return max(tokens - self._tokens, 0) / self._rate
 
@@ -86,10 +86,10 @@ class Bucket:
 
 
 class Allowance:
-    """What one socket may still send, or with `factor` all sockets of a user together.
+    """The rate limits of one socket, or, with `factor`, of all sockets of a user together.
 
-    A socket's own allowance has that of its user as `shared`, and takes from both. Methods
-    return the error to send to the client, or None if the frame is within the limits.
+    The allowance of a socket has the allowance of its user as `shared` and takes from both. Methods
+    return the error for the client, or None if the frame is within the limits.
     """
 
     def __init__(
@@ -106,34 +106,34 @@ class Allowance:
         self._shared = shared
 
     def frame(self, size: int) -> str | None:
-        """Account for a frame of `size` bytes that has come."""
+        """Count a frame of `size` bytes from the client."""
         if not self._frames.take(1):
             return (
-                f"Too many frames{self._scope()}: {self._factor * FRAMES_A_SECOND} a second"
-                " at most. Acknowledge every half window, or once a second; a ping every few"
+                f"Too many frames{self._scope()}: at most {self._factor * FRAMES_A_SECOND} a"
+                " second. Acknowledge every half window, or once a second. A ping every few"
                 " seconds is enough."
             )
         if not self._bytes.take(size):
             return (
-                f"Too many bytes{self._scope()}: {self._factor * BYTES_A_SECOND} a second at"
-                f" most, {self._factor * BYTES_AT_ONCE} at once."
+                f"Too many bytes{self._scope()}: at most {self._factor * BYTES_A_SECOND} a second,"
+                f" {self._factor * BYTES_AT_ONCE} at once."
             )
         return None if self._shared is None else self._shared.frame(size)
 
     def useful_ack(self, size: int) -> None:
-        """Return the tokens of the last frame, an ack that has freed some of the window."""
+        """Give back the tokens of the last frame, an ack that freed part of the window."""
         self._frames.put_back(1)
         self._bytes.put_back(min(size, ACK_BYTES))
         if self._shared is not None:
             self._shared.useful_ack(size)
 
     def names(self, count: int) -> str | None:
-        """Account for a frame that subscribes to so many streams."""
+        """Count the `count` streams of a subscribe frame."""
         if not self._names.take(count):
             return (
-                f"streams: Too many names{self._scope()}: {self._factor * NAMES_A_SECOND} a"
-                f" second at most, {self._factor * NAMES_AT_ONCE} at once. Subscribe when a"
-                " stream is needed and after a reset, not in between."
+                f"streams: Too many names{self._scope()}: at most {self._factor * NAMES_A_SECOND}"
+                f" a second, {self._factor * NAMES_AT_ONCE} at once. Subscribe when a stream is"
+                " needed and after a reset, not in between."
             )
         return None if self._shared is None else self._shared.names(count)
 

@@ -1,8 +1,8 @@
-"""The wire as documents that programs read: a JSON Schema of the frames, and AsyncAPI.
+"""The protocol as documents for programs: a JSON Schema of the frames and an AsyncAPI document.
 
-Both are made of the models of `frames`, so they cannot say anything else. The site serves
-them at /api/frames.schema.json and /api/asyncapi.json; `docs/` keeps a copy for readers,
-which `make schemas` writes and a test compares.
+Both are generated from the models in `frames`, so they always agree with the code. The site serves
+them at /api/frames.schema.json and /api/asyncapi.json. `docs/` has a copy for readers: `make
+schemas` writes it, and a test compares it.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ CLIENT: tuple[type[protocol.Frame], ...] = get_args(protocol.ClientFrame)
 SERVER: tuple[type[protocol.Frame], ...] = get_args(protocol.ServerFrame)
 
 LIMITS = {
-    "MAX_FRAME_BYTES": "Bytes of a frame from the client. A longer one closes the socket: 4400.",
-    "MAX_BAD_FRAMES": "The frame that is not valid with which the socket closes: 4400.",
-    "MAX_STREAMS": "Streams on one socket. One more is refused: too_many_streams.",
-    "MAX_NAMES": "Streams in one subscribe or unsubscribe. A frame with more is not valid.",
-    "MAX_DETAIL": "Characters of an error's detail.",
+    "MAX_FRAME_BYTES": "Bytes of a client frame. A longer frame closes the socket with 4400.",
+    "MAX_BAD_FRAMES": "Invalid frames after which the socket is closed with 4400.",
+    "MAX_STREAMS": "Streams on one socket. Further streams are refused: too_many_streams.",
+    "MAX_NAMES": "Streams in one subscribe or unsubscribe frame. A frame with more is invalid.",
+    "MAX_DETAIL": "Characters of the detail of an error.",
 }
 
 
 class _Schema(GenerateJsonSchema):
-    """Without a title for each field, which would only be its name again.
+    """A generator without titles for fields, because a title would only repeat the field's name.
 
-    And a key that does not match a pattern is refused, as pydantic does refuse it.
+    Keys that match no pattern are not allowed: pydantic refuses them when it validates a frame.
     """
 
     def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
@@ -48,24 +48,24 @@ class _Schema(GenerateJsonSchema):
         return False
 
 
-@cache  # Anybody may ask for it, and to make it takes milliseconds.
+@cache  # The URL is public, and generating the document takes milliseconds.
 def frames() -> dict[str, Any]:
-    """A JSON Schema that every frame of either direction conforms to."""
+    """Return a JSON Schema for every frame in both directions."""
     definitions = _definitions("#/$defs/{model}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Frames of {protocol.SUBPROTOCOL}",
-        "description": "What goes over Waybill's WebSocket. One schema for each direction is"
-        " in $defs: ClientFrame and ServerFrame.",
+        "description": "The frames on Waybill's WebSocket. $defs has one schema for each"
+        " direction: ClientFrame and ServerFrame.",
         "anyOf": [{"$ref": "#/$defs/ClientFrame"}, {"$ref": "#/$defs/ServerFrame"}],
         "$defs": {
             "ClientFrame": {
-                "description": "What a client may send. A field that is not named is refused.",
+                "description": "A frame from the client. Unknown fields are refused.",
                 "oneOf": [{"$ref": f"#/$defs/{each.__name__}"} for each in CLIENT],
             },
             "ServerFrame": {
-                "description": "What the server sends. A client skips types and fields that it"
-                " does not know: they are a newer server's.",
+                "description": "A frame from the server. Clients skip types and fields that they"
+                " do not know, because a newer server may send more.",
                 "oneOf": [{"$ref": f"#/$defs/{each.__name__}"} for each in SERVER],
             },
             **definitions,
@@ -75,15 +75,15 @@ def frames() -> dict[str, Any]:
 
 @cache
 def asyncapi() -> dict[str, Any]:
-    """An AsyncAPI 3.0 document: the WebSocket from the server's side."""
+    """Return an AsyncAPI 3.0 document that describes the WebSocket from the server's side."""
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Waybill's streams",
             "version": "1",
-            "description": "Follow streams and miss nothing: subscribe with the cursor that you"
-            " last had, and everything after it comes, in order, once. What the frames mean to"
-            " one another is told in docs/protocol.md.",
+            "description": "Follow streams without missing anything: subscribe with your last"
+            " cursor, and everything after it arrives once and in order. docs/protocol.md"
+            " explains how the frames work together.",
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/json",
@@ -138,24 +138,24 @@ def asyncapi() -> dict[str, Any]:
                     "frames": {
                         "at_once": rate_limits.FRAMES_AT_ONCE,
                         "a_second": rate_limits.FRAMES_A_SECOND,
-                        "description": "Frames from the client. Acks that free some of the"
-                        " window are not counted.",
+                        "description": "Frames from the client. Acks that free part of the"
+                        " window do not count.",
                     },
                     "names": {
                         "at_once": rate_limits.NAMES_AT_ONCE,
                         "a_second": rate_limits.NAMES_A_SECOND,
-                        "description": "Names of streams in the frames that subscribe.",
+                        "description": "Names of streams in subscribe frames.",
                     },
                     "bytes": {
                         "at_once": rate_limits.BYTES_AT_ONCE,
                         "a_second": rate_limits.BYTES_A_SECOND,
-                        "description": "Bytes of the frames from the client. Acks that free some"
-                        " of the window are not counted.",
+                        "description": "Bytes of frames from the client. Acks that free part of"
+                        " the window do not count.",
                     },
                     "user": {
                         "factor": rate_limits.USER_FACTOR,
-                        "description": "All sockets of a user at one web process together may"
-                        " send so many times what one socket may.",
+                        "description": "All sockets of a user in one web process may together"
+                        " send this many times what one socket may.",
                     },
                 },
                 "x-close-codes": [
@@ -177,7 +177,7 @@ def asyncapi() -> dict[str, Any]:
             "deliver": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/streams"},
-                "summary": "What the server sends of its own accord.",
+                "summary": "Frames that the server sends on its own.",
                 "messages": _messages(
                     protocol.Welcome,
                     protocol.EventFrame,
@@ -204,13 +204,13 @@ def asyncapi() -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "For programs. `manage.py create_token` makes one.",
+                    "description": "For programs. `manage.py create_token` creates a token.",
                 },
                 "session": {
                     "type": "httpApiKey",
                     "in": "cookie",
                     "name": "sessionid",
-                    "description": "For browsers, from a page of the site's own origin.",
+                    "description": "For browsers, on pages of the site's own origin.",
                 },
             },
         },
@@ -218,7 +218,11 @@ def asyncapi() -> dict[str, Any]:
 
 
 def _definitions(ref_template: str) -> dict[str, Any]:
-    """The schema of each frame by its model's name, closed to clients and open to readers."""
+    """Return the schema of each frame by the name of its model.
+
+    Frames from clients allow no further fields. Frames from the server do: a newer server may
+    send more.
+    """
     _, document = models_json_schema(
         [
             *((each, "validation") for each in CLIENT),
@@ -229,10 +233,10 @@ def _definitions(ref_template: str) -> dict[str, Any]:
     )
     definitions: dict[str, Any] = document["$defs"]
     for model in CLIENT:
-        # It has a default for our own code. On the wire it tells which frame this is.
+        # `type` has a default for our own code. On the wire it is required.
         definitions[model.__name__].setdefault("required", []).insert(0, "type")
     for model in SERVER:
-        # All of it is sent, defaults too. A newer server may send more.
+        # The server sends every field, also those with a default.
         definitions[model.__name__]["required"] = list(model.model_fields)
         del definitions[model.__name__]["additionalProperties"]
     for definition in definitions.values():
@@ -241,7 +245,7 @@ def _definitions(ref_template: str) -> dict[str, Any]:
 
 
 def _receive(frame: type[protocol.Frame], *answers: type[protocol.Frame]) -> dict[str, Any]:
-    """The operation of a frame that the server receives, and what it may answer."""
+    """Return the operation for a client frame and its possible replies."""
     operation = {
         "action": "receive",
         "channel": {"$ref": "#/channels/streams"},
@@ -282,14 +286,14 @@ def _channel_description() -> str:
     codes = [f"| {each.value} | {each.why} | {each.reconnect} |" for each in protocol.CloseCode]
     return "\n".join(
         [
-            f"JSON text in the subprotocol `{protocol.SUBPROTOCOL}`. `welcome` comes first. A"
-            f" heartbeat comes every {Conf.HEARTBEAT_SECONDS:g} s, and {Conf.WINDOW} events and"
-            " values of a stream may be on their way unacknowledged, unless `welcome` says"
-            " other figures.",
+            f"JSON text in the subprotocol `{protocol.SUBPROTOCOL}`. The first frame is `welcome`."
+            f" By default, the server sends a heartbeat every {Conf.HEARTBEAT_SECONDS:g} s, and"
+            f" {Conf.WINDOW} events and values of a stream may be unacknowledged. `welcome` has"
+            " the actual numbers.",
             "",
-            "A frame that is not valid is answered with `error`; the socket stays open. Nobody,"
-            " a foreign origin and another subprotocol are refused at the handshake with HTTP"
-            " 403.",
+            "The reply to an invalid frame is `error`, and the socket stays open. The server"
+            " refuses a handshake with HTTP 403 if the client is not signed in, comes from a"
+            " foreign origin or offers another subprotocol.",
             "",
             "| Close code | Why | Reconnect? |",
             "|---|---|---|",

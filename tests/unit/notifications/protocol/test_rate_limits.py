@@ -141,7 +141,7 @@ def test_bytes_are_limited_however_few_frames_they_come_in(clock: Clock) -> None
     assert all(allowance.frame(protocol.MAX_FRAME_BYTES) is None for _ in range(frames))
     refusal = allowance.frame(protocol.MAX_FRAME_BYTES)
 
-    assert f"Too many bytes: {rate_limits.BYTES_A_SECOND} a second" in (refusal or "")
+    assert f"Too many bytes: at most {rate_limits.BYTES_A_SECOND} a second" in (refusal or "")
     clock.now += 1
     assert allowance.frame(rate_limits.BYTES_A_SECOND) is None
 
@@ -195,13 +195,17 @@ def test_sockets_of_one_user_share_a_limit(clock: Clock) -> None:
 
     third = Allowance(clock, shared=shared)
 
-    assert "Too many frames on all of your connections together: 400" in (third.frame(0) or "")
-    assert "Too many names on all of your connections together: 200" in (third.names(1) or "")
+    assert "Too many frames on all of your connections together: at most 400" in (
+        third.frame(0) or ""
+    )
+    assert "Too many names on all of your connections together: at most 200" in (
+        third.names(1) or ""
+    )
     clock.now += 1
     assert third.frame(rate_limits.BYTES_A_SECOND) is None
     assert third.frame(rate_limits.BYTES_A_SECOND) is None
     refusal = third.frame(rate_limits.BYTES_A_SECOND)
-    assert "Too many bytes on all of your connections together: 131072" in (refusal or "")
+    assert "Too many bytes on all of your connections together: at most 131072" in (refusal or "")
 
 
 def test_a_limit_that_is_used_up_is_whole_again_when_it_says(clock: Clock) -> None:
