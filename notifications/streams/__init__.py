@@ -1,8 +1,8 @@
-"""What is kept: durable streams of events and of retained values, read from a cursor.
+"""Durable streams of events and retained values, which clients read from a cursor.
 
-Only this package writes streams: `append`, `append_many` and `retain` are its doors, and `access`
-decides who may read one. `push` tells the web processes that something is new; what it says may get
-lost, because the tables have it. It does not know who listens.
+Only this package writes streams, through `append`, `append_many` and `retain`. `access` decides who
+may read a stream. `push` sends new items to the web processes. A push may get lost, because the
+tables have every item. The package does not know who is connected.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Who may read a stream. Each kind of stream, named by the word before the first hyphen,
-has one rule; other apps register theirs when they are ready.
+"""Access to streams. Each kind of stream has one rule that decides who may read it.
+
+The kind is the word before the first hyphen of the stream's name. Other apps register the rules for
+their kinds in `AppConfig.ready`.
 """
 
 from __future__ import annotations
@@ -17,30 +19,34 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-    # Given the user and what follows the hyphen in the names of streams of this kind: those
-    # that the user may read. Asked for all of a socket at once, so make it one query.
+    # A rule takes a user and keys, the parts of stream names after the first hyphen. It returns
+    # the keys of the streams that the user may read. It gets all streams of a socket in one call,
+    # so that one query is enough.
     Rule = Callable[[User, Collection[str]], Collection[str]]
 
 _rules: dict[str, Rule] = {}
 
-# What Channels takes for the name of a group.
+# The names that Channels allows for groups.
 NAME = re.compile(r"[A-Za-z0-9._-]{1,99}")
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
-MAX_KEY_LENGTH = 90  # Characters. The kind of the stream and a hyphen come before it.
+MAX_KEY_LENGTH = 90  # Characters. The kind and a hyphen need the rest of the 99.
 
 
 def register(kind: str, rule: Rule) -> None:
-    """Let those streams named `<kind>-<key>` be read whose keys `rule(user, keys)` returns."""
+    """Register the rule for streams named `<kind>-<key>`.
+
+    `rule(user, keys)` returns the keys of the streams that `user` may read.
+    """
     _rules[kind] = rule
 
 
 def may_read(user: User, stream: str) -> bool:
-    """Whether `user` may follow `stream`. No for one that does not exist: the same answer."""
+    """Return whether `user` may follow `stream`: False also for a stream that does not exist."""
     return stream in readable(user, [stream])
 
 
 def readable(user: User, streams: Iterable[str]) -> set[str]:
-    """Those of `streams` that `user` may follow. Asks each kind's rule once."""
+    """Return the names in `streams` that `user` may follow. Calls the rule of each kind once."""
     keys: dict[str, set[str]] = {}
     for stream in filter(NAME.fullmatch, streams):
         kind, _, key = stream.partition("-")
@@ -49,17 +55,17 @@ def readable(user: User, streams: Iterable[str]) -> set[str]:
         f"{kind}-{key}"
         for kind, requested in keys.items()
         if user.is_active and kind in _rules
-        # A rule that returns more than it was requested for opens no more.
+        # The intersection ignores keys that a rule returned without being asked for them.
         for key in requested.intersection(_rules[kind](user, requested))
     }
 
 
 def key_name(pk: object) -> str:
-    """A primary key as part of a stream's name: another for each key, whatever its type.
+    """Return a primary key of any type as part of a stream's name. Different keys differ.
 
-    A character that Channels does not take in the name of a group becomes its bytes in
-    hexadecimal, each after a dot: "ann@example.com" is "ann.40example.2ecom". A key that
-    would be too long is its SHA-256, after two dots.
+    A character that Channels does not allow in the name of a group is replaced by its bytes in
+    hexadecimal, each after a dot: "ann@example.com" becomes "ann.40example.2ecom". A key that is
+    too long is replaced by two dots and its SHA-256.
     """
     text = str(pk)
     name = UNSAFE.sub(lambda found: _as_bytes(found[0]), text)
@@ -73,7 +79,7 @@ def _as_bytes(text: str) -> str:
 
 
 def key_of(name: str) -> str | None:
-    """The key that `key_name` has given this name; None for one that was too long."""
+    """Return the key that `key_name` has turned into `name`, or None if the key was too long."""
     if name.startswith(".."):
         return None
     quoted = re.sub(r"\.([0-9a-f]{2})", r"%\1", name)
@@ -81,28 +87,28 @@ def key_of(name: str) -> str | None:
 
 
 def user_stream(user: User) -> str:
-    """The stream that every user has: what happens to them, on all their devices."""
+    """Return the name of the user's own stream. It is the same on all of their devices."""
     return stream_of_user(user.pk)
 
 
 def stream_of_user(pk: object) -> str:
-    """That of the user with this primary key."""
+    """Return the name of the own stream of the user with this primary key."""
     return f"user-{key_name(pk)}"
 
 
 def team_stream(team_id: object) -> str:
-    """The stream of a team: of those who are in that group now."""
+    """Return the name of a team's stream. The current members of the group may read it."""
     return f"team-{key_name(team_id)}"
 
 
 def streams_of(user: User) -> list[str]:
-    """The streams that a user has without being told of them."""
+    """Return the names of the user's own stream and of the streams of their teams."""
     return [user_stream(user), *map(team_stream, _team_ids(user))]
 
 
 def teams_of(user: User) -> QuerySet[Group]:
-    """The teams that `user` is in, by name."""
-    # A user model of a project's own need not have groups.
+    """Return the teams of `user`, ordered by name."""
+    # A custom user model may lack groups.
     groups: QuerySet[Group] | None = getattr(user, "groups", None)
     return Group.objects.none() if groups is None else groups.order_by("name")
 
@@ -116,7 +122,7 @@ def _own(user: User, keys: Collection[str]) -> set[str]:
 
 
 def _in_team(user: User, keys: Collection[str]) -> set[str]:
-    # One spelling: "team-07" would be another stream's name.
+    # The names are compared, not the numbers: "team-07" is not the stream of team 7.
     return {key_name(pk) for pk in _team_ids(user)}.intersection(keys)
 
 

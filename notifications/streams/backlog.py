@@ -1,4 +1,4 @@
-"""What follows a cursor: retained values first, then events, from the tables alone."""
+"""Read the items after a cursor from the tables: retained values first, then events."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from notifications.streams.items import Item
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PAGE = 500  # Items read at once: bounds the memory of a client that was away for long.
+PAGE = 500  # Items in one read. It limits the memory for a client that was away for long.
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """One page. Whoever takes its items stands at `end`; `more` says there is another."""
+    """One page of items. After them the client is at `end`; `more` means that a page follows."""
 
     start: Cursor
     end: Cursor
     items: list[Item] = field(default_factory=list)
     more: bool = False
-    # The given cursor means nothing any more; what follows begins from the start.
+    # The reason why the requested cursor is no longer valid. The page then begins at the start.
     reset: Literal["pruned", "epoch"] | None = None
 
 
 def current_cursor(name: str) -> str:
-    """Where stream `name` stands now. Read it before the state that a page renders.
+    """Return the current cursor of stream `name`. Read it before the state that a page renders.
 
-    The page subscribes from it: what happens in between comes over the socket, and
-    nothing comes twice.
+    The page subscribes from this cursor. Then every change after that moment arrives over the
+    socket, and nothing arrives twice.
     """
     return str(_head(_stream(name)))
 
 
 def heads(names: Iterable[str]) -> dict[str, Cursor]:
-    """Where each of these streams stands, in one query. Absent: never written to."""
+    """Return the current cursor of each stream, in one query. Missing streams are left out."""
     rows = Stream.objects.filter(name__in=list(names)).values_list(
         "name", "epoch", "head", "revision"
     )
@@ -45,13 +45,13 @@ def heads(names: Iterable[str]) -> dict[str, Cursor]:
 
 
 def read(name: str, after: Cursor | Literal["latest"] | None, limit: int = PAGE) -> Backlog:
-    """The next items of stream `name` after a cursor: at most `limit`, and at most PAGE.
+    """Return the next items of stream `name` after a cursor: at most `limit`, and at most PAGE.
 
-    None is the start: every retained value, and every event that is still kept.
+    None means the start: every retained value, and every event that is still stored.
     """
     limit = min(limit, PAGE)
-    # The row is read first. What the two queries below see in addition is newer, and
-    # its own numbers say so.
+    # The row is read first. The two queries below may see newer items. Those carry their own
+    # offsets and revisions, so the cursor at the end is still right.
     stream = _stream(name)
     head = _head(stream)
     if after == "latest":
@@ -65,7 +65,7 @@ def read(name: str, after: Cursor | Literal["latest"] | None, limit: int = PAGE)
     level = Cursor(stream.epoch, start.offset, max(head.revision, seen))
     events = _events(stream, level, limit - len(items))
     if events and events[0].position.offset != start.offset + 1 and _has_lost(stream, start):
-        # Since the row was read. What is missing here, the client must be told of.
+        # Events were pruned after the row was read. Reading again tells the client with a reset.
         return read(name, after, limit)
     end = events[-1].position if events else level
     items += events
@@ -73,11 +73,11 @@ def read(name: str, after: Cursor | Literal["latest"] | None, limit: int = PAGE)
 
 
 def read_type(name: str, type_: str, after: Cursor | None, limit: int) -> Backlog:
-    """The next events of one type in stream `name`, at most `limit`, and no values.
+    """Return the next events of one type in stream `name`, at most `limit`, and no values.
 
-    Who has come to the end may follow the stream from there.
+    A client that has read all pages may follow the stream from the last cursor.
     """
-    stream = _stream(name)  # First, as above.
+    stream = _stream(name)  # The row is read first, for the same reason as in `read`.
     start, reset = _start(stream, after)
     items = _events(stream, start, limit, type=type_)
     seen = items[-1].position.offset if items else start.offset
@@ -89,12 +89,12 @@ def read_type(name: str, type_: str, after: Cursor | None, limit: int) -> Backlo
 def _start(
     stream: Stream, after: Cursor | None
 ) -> tuple[Cursor, Literal["pruned", "epoch"] | None]:
-    """Where to read on for one who stands at `after`, and why that is the start again."""
+    """Return where reading continues after `after`, and the reason if that is the start."""
     start = Cursor(stream.epoch, stream.floor, 0)
     if after is None:
         return start, None
     if after.epoch != stream.epoch or not _head(stream).covers(after):
-        # Also a cursor from a future that a restored database has forgotten.
+        # A cursor beyond the head comes from the time before the database was restored.
         return start, "epoch"
     if after.offset < stream.floor:
         return start, "pruned"
@@ -102,12 +102,12 @@ def _start(
 
 
 def _stream(name: str) -> Stream:
-    """Its row, made when it is first asked for, so that an empty stream has a cursor."""
+    """Return the row of a stream. It is created here, so that an empty stream has a cursor."""
     return Stream.objects.get_or_create(name=name)[0]
 
 
 def _has_lost(stream: Stream, start: Cursor) -> bool:
-    """Whether it has been pruned beyond `start` by now, or deleted."""
+    """Return whether the stream was meanwhile deleted, or pruned beyond `start`."""
     floor = Stream.objects.filter(pk=stream.pk).values_list("floor", flat=True).first()
     return floor is None or floor > start.offset
 
@@ -132,7 +132,7 @@ def _states(stream: Stream, after: Cursor, limit: int) -> list[Item]:
 
 
 def _events(stream: Stream, after: Cursor, limit: int, **only: str) -> list[Item]:
-    # Not as models: to make ten thousand of those takes longer than to read them.
+    # Plain values: creating ten thousand model instances takes longer than reading the rows.
     rows = stream.events.filter(offset__gt=after.offset, **only).order_by("offset")
     return [
         Item(

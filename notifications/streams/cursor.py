@@ -1,6 +1,6 @@
-"""A cursor: how far a client has come in a stream. Opaque to clients.
+"""A cursor: the position of a client in a stream. Its text is opaque to clients.
 
-One form serves the WebSocket, the API, the pages and the replay command.
+The WebSocket, the API, the pages and the replay command use the same format.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-# A number is as long as the database's may be: what is longer was not written by us.
+# The database's largest number has 19 digits.
 FORM = re.compile(r"([\w-]+)\.(\d{1,19})\.(\d{1,19})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Everything up to event `offset` and retained value `revision` has been seen."""
+    """The client has everything up to event `offset` and retained value `revision`."""
 
     epoch: str
     offset: int
@@ -26,14 +26,17 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
-        """Read what `str()` wrote. Raises ValueError for anything else."""
+        """Parse the text of a cursor. Raise ValueError for anything else."""
         found = FORM.fullmatch(text)
         if found is None:
             raise ValueError(f'"{text[:80]}" is not a cursor. Use one that the server sent.')
         return cls(found[1], int(found[2]), int(found[3]))
 
     def covers(self, other: Cursor) -> bool:
-        """Whether whoever stands here has seen all that one at `other` has, in one epoch."""
+        """Return whether a client at this cursor has everything that a client at `other` has.
+
+        False if the epochs differ.
+        """
         return (
             self.epoch == other.epoch
             and self.offset >= other.offset
@@ -41,17 +44,17 @@ class Cursor:
         )
 
     def join(self, other: Cursor) -> Cursor:
-        """The position of one who has seen what both have seen."""
+        """Return the cursor of a client that has the items of both cursors."""
         return Cursor(
             self.epoch, max(self.offset, other.offset), max(self.revision, other.revision)
         )
 
 
 def cursor_or_start(text: str | None) -> Cursor | Literal["latest"] | None:
-    """What a client asks to follow from: a cursor, "latest", or None for all that is kept.
+    """Parse the start that a client requests: a cursor, "latest", or None for everything.
 
-    Raises ValueError for anything else.
+    Raise ValueError for anything else.
     """
     if text is None or text == "latest":
-        return text  # type: ignore[return-value]  # Compared just now.
+        return text  # type: ignore[return-value]  # mypy does not narrow a str to a literal.
     return Cursor.parse(text)

@@ -1,6 +1,6 @@
-"""What travels in a stream: an event, or the new value of a key.
+"""An item of a stream: an event, or the new value of a key.
 
-The same item goes over the channel layer as a plain dict and to clients as a frame.
+An item travels over the channel layer as a plain dict, and to clients as a frame.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Item:
-    """One step of a stream: it takes a client to `position`."""
+    """One item of a stream. A client that has received it is at `position`."""
 
     stream: str
     position: Cursor
     kind: Literal["event", "state"]
-    name: str  # the event's type, or the value's key
+    name: str  # The type of the event, or the key of the value.
     data: dict[str, Any]
     at: str
-    # Many sockets are sent the same item. It is encoded once.
+    # The encoded frame. Many sockets get the same item, so it is encoded once.
     _frame: str = field(default="", repr=False, compare=False)
 
     def follows(self, position: Cursor) -> bool:
-        """Whether this is the very next step of a client at `position`."""
+        """Return whether this is the next item for a client at `position`."""
         if self.kind == "event":
             return (
                 self.position.offset == position.offset + 1
@@ -41,13 +41,13 @@ class Item:
         )
 
     def is_behind(self, position: Cursor) -> bool:
-        """Whether a client at `position` has had this, or something newer in its place."""
+        """Return whether a client at `position` already has this item, or a newer value."""
         if self.kind == "event":
             return self.position.offset <= position.offset
         return self.position.revision <= position.revision
 
     def frame(self, cursor: Cursor) -> str:
-        """The frame for a client that this item takes to `cursor`."""
+        """Return the frame for a client that is at `cursor` after this item."""
         if cursor != self.position:
             return self._encode(cursor)
         if not self._frame:
@@ -77,7 +77,7 @@ class Item:
         return frame.model_dump_json()
 
     def to_message(self) -> dict[str, Any]:
-        """For the channel layer: plain types only."""
+        """Return this item as plain types for the channel layer."""
         return {
             "kind": self.kind,
             "offset": self.position.offset,
@@ -89,7 +89,7 @@ class Item:
 
     @classmethod
     def from_message(cls, stream: str, epoch: str, message: Mapping[str, Any]) -> Item:
-        """The reverse. Raises KeyError, TypeError or ValueError for what is not an item."""
+        """Build an item from `to_message`. Raise KeyError, TypeError or ValueError if malformed."""
         item = cls(
             stream,
             Cursor(epoch, int(message["offset"]), int(message["revision"])),
@@ -98,6 +98,6 @@ class Item:
             message["data"],
             message["at"],
         )
-        # Encoded here, where a mistake is counted, and once for all who are sent it.
+        # The frame is encoded here, so that the hub counts a malformed item as `poison`.
         item.frame(item.position)
         return item

@@ -1,6 +1,7 @@
-"""What goes with a user or a team: their stream. Whoever gets the same key later has a new one.
+"""Delete the stream of a user or a team together with them.
 
-A key may well come back: an e-mail address does, when somebody registers anew.
+A key may be used again: a primary key that is an e-mail address is, if somebody registers with the
+same address. The new user must not get the old stream.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def connect() -> None:
-    """Listen to Django. Called once, when the apps are ready."""
+    """Connect the signal handlers. Called once, when the apps are ready."""
     post_delete.connect(_user_deleted, sender=get_user_model())
     post_delete.connect(_team_deleted, sender=Group)
 
@@ -34,5 +35,6 @@ def _team_deleted(instance: Group, **_: Any) -> None:
 
 
 def _forget_after_commit(stream: str) -> None:
-    # In steps of its own: it may be long, and its rows are others' to lock.
+    # After the commit and in small transactions: a stream may be long, and a transaction that
+    # deleted it as a whole would hold locks on many rows.
     on_commit(lambda: forget(stream))

@@ -1,4 +1,4 @@
-"""No more than so many a second, and evenly: a pure object with a clock of its own."""
+"""Pace a sender: at most `rate` items a second, evenly spread."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A batch is what the rate allows in this time: larger ones come in bursts, and smaller
-# ones cost a message each.
+# A batch has as many items as the rate allows in this time. Larger batches would arrive in bursts,
+# and smaller ones would cost more messages.
 BATCH_SECONDS = 0.1
 
 
 class Pacer:
-    """Holds up whoever sends faster than `rate` a second. What was not used is not saved up."""
+    """Delays a sender that exceeds `rate` items a second. Unused capacity is not saved."""
 
     def __init__(
         self,
@@ -28,11 +28,11 @@ class Pacer:
         self._free_at = clock()
 
     def batch(self, most: int) -> int:
-        """How many to send at once, of `most` that a message has room for."""
+        """Return how many items to send in one message, at most `most`."""
         return max(1, min(most, int(self._rate * BATCH_SECONDS)))
 
     def wait(self, count: int) -> None:
-        """Return when the next `count` may be sent."""
+        """Sleep until the next `count` items may be sent."""
         if (early := self._free_at - self._clock()) > 0:
             self._sleep(early)
         self._free_at = max(self._free_at, self._clock()) + count / self._rate

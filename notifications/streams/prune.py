@@ -1,7 +1,8 @@
-"""Remove events that are older than anybody wants them, and say so in `floor`.
+"""Remove events and values that are older than the retention, and move the stream's `floor`.
 
-In small transactions, each of which holds one stream's row for a moment: safe while
-everything runs. A client whose cursor is below the floor is told `reset` when it comes back.
+Pruning works in small transactions, each of which locks the row of one stream for a moment. So it
+is safe while everything runs. A client whose cursor is below the floor gets a `reset` when it
+reconnects.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from datetime import datetime
 
-BATCH = 1_000  # rows a transaction
+BATCH = 1_000  # Rows in one transaction.
 USER_AND_TEAM_PREFIXES = ("user-", "team-")
 
 
 @dataclass
 class Pruned:
-    """What was removed from one stream."""
+    """The numbers of rows that were removed from one stream."""
 
     stream: str
     events: int = 0
@@ -35,10 +36,11 @@ class Pruned:
 
 
 def prune(before: datetime, batch: int = BATCH, *, kinds: Collection[str] = ()) -> Iterator[Pruned]:
-    """Remove what was written before that moment, and not since; streams stay.
+    """Remove events and retained values that were written before `before`. Streams stay.
 
-    Retained values go when nobody has touched them for as long. `kinds` are prefixes of names:
-    with them, other streams are left out.
+    A retained value is removed only if it was not written again since. `kinds` are prefixes of
+    names: if given, only streams with one of them are pruned. Streams without old rows are not
+    yielded.
     """
     for pk, name in list(Stream.objects.order_by("name").values_list("pk", "name")):
         if kinds and not name.startswith(tuple(kinds)):
@@ -53,21 +55,21 @@ def prune(before: datetime, batch: int = BATCH, *, kinds: Collection[str] = ()) 
 
 
 def prune_old() -> int:
-    """Remove old events and values of users and teams. Return how many streams had some.
+    """Remove old events and values of users and teams. Return how many streams had any.
 
-    Their streams are never deleted as a whole; those of exports go with the export.
+    Streams of exports are not pruned here, because they are deleted with their export.
     """
     before = timezone.now() - timedelta(days=conf.RETENTION_DAYS)
     return sum(1 for _ in prune(before, kinds=USER_AND_TEAM_PREFIXES))
 
 
 def forget(name: str, batch: int = BATCH) -> None:
-    """Remove a stream with all that is in it, in small steps: what it told of is no more.
+    """Delete a stream with all of its rows, in small transactions.
 
-    Nobody should write to it any more: the next to do so would make it anew.
+    Call this when nothing writes to the stream any more. A later write would create it again.
     """
     now = timezone.now()
-    with suppress(Stream.DoesNotExist):  # Somebody else has been quicker.
+    with suppress(Stream.DoesNotExist):  # Another process may have deleted it first.
         stream = Stream.objects.get(name=name)
         removed = 1
         while removed:
@@ -77,7 +79,7 @@ def forget(name: str, batch: int = BATCH) -> None:
 
 @atomic()
 def _prune_events(stream_id: int, before: datetime, batch: int) -> int:
-    """Remove the oldest events, up to the first that is kept: offsets stay gapless."""
+    """Remove the oldest events, up to the first one to keep, so that offsets stay gapless."""
     stream = Stream.objects.select_for_update().get(pk=stream_id)
     kept = stream.events.filter(at__gte=before).order_by("offset")
     first_kept = kept.values_list("offset", flat=True).first()
@@ -92,7 +94,7 @@ def _prune_events(stream_id: int, before: datetime, batch: int) -> int:
 
 @atomic()
 def _prune_values(stream_id: int, before: datetime, batch: int) -> int:
-    # With the row locked, nobody gives a value its next revision meanwhile.
+    # The lock keeps other transactions from writing a value that is about to be deleted.
     Stream.objects.select_for_update().get(pk=stream_id)
     old = Retained.objects.filter(stream=stream_id, at__lt=before).values("pk")[:batch]
     removed, _ = Retained.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()

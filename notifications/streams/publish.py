@@ -1,8 +1,8 @@
-"""The only code that writes streams.
+"""The only code that writes to streams.
 
-Call these inside a transaction, last: a stream's row stays locked until the commit,
-which is what makes offsets visible in order. A transaction that writes to several
-streams must take them in the order of their names, or two such may wait for each other.
+Call these functions at the end of a transaction. The stream's row stays locked until the commit, so
+that offsets become visible in order. A transaction that writes to several streams must write in the
+order of their names. Otherwise two such transactions may deadlock.
 """
 
 from __future__ import annotations
@@ -26,22 +26,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-# PostgreSQL's jsonb refuses NUL and half of a surrogate pair; and half a pair, as in a file
-# name that is no UTF-8, cannot be sent to any client.
+# PostgreSQL's jsonb refuses NUL and half of a surrogate pair. Half of a pair, which comes from a
+# file name that is not UTF-8, cannot be sent to a client either.
 UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class NotInTransaction(RuntimeError):
-    """Publishing outside of a transaction: wrap it, and what it reports, in atomic()."""
+    """A function here was called outside of a transaction.
+
+    Wrap the call, together with the change that it reports, in `transaction.atomic()`.
+    """
 
 
 def append(stream: str, type: str, data: Mapping[str, Any]) -> Event:  # noqa: A002 - the wire's word
-    """Append a fact to `stream`. `data` must be what JSON can hold."""
+    """Append an event to `stream`. `data` must be serializable as JSON."""
     return append_many(stream, [(type, data)])[0]
 
 
 def append_many(stream: str, facts: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Event]:
-    """Append facts to `stream` in their order, in one round trip. Log lines, for example."""
+    """Append events to `stream` in their order and with one INSERT. For example log lines."""
     if not facts:
         return []
     row = _advance(stream, events=len(facts))
@@ -69,11 +72,11 @@ def append_many(stream: str, facts: Sequence[tuple[str, Mapping[str, Any]]]) -> 
 
 
 def retain(stream: str, key: str, data: Mapping[str, Any]) -> Retained:
-    """Make `data` the current value of `key` in `stream`. The older value is gone."""
+    """Make `data` the current value of `key` in `stream`. It replaces the previous value."""
     row = _advance(stream, values=1)
     now = timezone.now()
     value = Retained(stream=row, key=key, revision=row.revision, data=_plain(data), at=now)
-    # One statement, and no savepoint: it is the most frequent write of all.
+    # One statement without a savepoint, because this is the most frequent write.
     Retained.objects.bulk_create(
         [value],
         update_conflicts=True,
@@ -86,26 +89,27 @@ def retain(stream: str, key: str, data: Mapping[str, Any]) -> Retained:
 
 
 def _advance(name: str, *, events: int = 0, values: int = 0) -> Stream:
-    """Take the next numbers of a stream, and with them its row's lock until the commit."""
+    """Reserve the next offsets or revisions of a stream. Locks its row until the commit."""
     if not transaction.get_connection(alias()).in_atomic_block:
         raise NotInTransaction(f"Publish to {name} inside transaction.atomic().")
     step = {"head": F("head") + events, "revision": F("revision") + values}
     if not Stream.objects.filter(name=name).update(**step):
-        # Two transactions may make the same stream: the second waits, and makes nothing.
+        # Two transactions may create the same stream. The second waits for the first and then
+        # inserts nothing.
         Stream.objects.bulk_create([Stream(name=name)], ignore_conflicts=True)
         Stream.objects.filter(name=name).update(**step)
     return Stream.objects.get(name=name)
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` as JSON gives it back: what is pushed is what is stored."""
+    """Return `data` as it reads back from JSON, so that the push equals the stored row."""
     text = json.dumps(data, cls=DjangoJSONEncoder, allow_nan=False)
     plain: dict[str, Any] = json.loads(text)
     return _sendable(plain) if "\\u0000" in text or "\\ud" in text else plain
 
 
 def _sendable(value: Any) -> Any:
-    """The replacement character says that one was there which cannot be kept."""
+    """Replace characters that cannot be stored by U+FFFD."""
     match value:
         case str():
             return UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", value)

@@ -1,9 +1,9 @@
-"""The push over the channel layer: a hint that arrives sooner, and may get lost.
+"""Pushes over the channel layer to the hubs of the web processes. A push may get lost.
 
-There are two kinds: what is new in a stream, and whose rights may have changed. All of one
-transaction goes out together, after its commit. A push can never fail or slow its caller: it
-has a short time-out, and after a failure none is tried for a while. What was not pushed is
-found in the tables within seconds.
+There are two kinds: new items of streams, and users whose rights may have changed. All pushes of a
+transaction go out together, after its commit. A push never fails or delays its caller for long: it
+has a short timeout, and a failure pauses pushes for a while. Hubs find items that were not pushed
+in the tables within seconds.
 """
 
 from __future__ import annotations
@@ -29,34 +29,38 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT = 1.0  # seconds for all groups of one transaction
-# Pushes are back within three seconds of the layer, as a sweep would be. Until then it costs
-# who publishes all the time less than a tenth of it.
-RETRY_AFTER = 2.5  # seconds without a try after a failure
-PROBE_TIMEOUT = 0.25  # seconds for the next try
-# A larger message goes out without its items: a hint of where the stream stands.
+TIMEOUT = 1.0  # Seconds for all groups of one transaction.
+# After a failure, pushes pause for RETRY_AFTER seconds, and the next one has PROBE_TIMEOUT seconds.
+# So pushes resume within three seconds of the layer's return, as fast as a sweep. While the layer
+# is down, a process that publishes without pause loses less than a tenth of its time.
+RETRY_AFTER = 2.5
+PROBE_TIMEOUT = 0.25
+# A message with more items goes out without them: it only has the new position of the stream.
 MAX_ITEMS = 100
-# More users than this are everybody: a message has to be small.
+# A message about more users is sent as one about all users, to keep it small.
 MAX_USERS = 100
-# All hubs are in this group of the channel layer. No stream is: it is of no kind.
+# The group of all hubs. No stream can have this name, because its kind has no rule.
 RECHECK_GROUP = "waybill.recheck"
-RECHECK = "stream.recheck"  # The type of a message that tells whose rights may have changed.
+RECHECK = "stream.recheck"  # The type of messages about users whose rights may have changed.
 
-_retry_at = 0.0  # Zero after a push that arrived.
+_retry_at = 0.0  # No push before this time. Zero after a successful push.
 _is_muted = False
-# Pushes of this process: sent, failed, and not tried because one had just failed.
+# The pushes of this process: sent, failed, and skipped because of a recent failure.
 counters = {"sent": 0, "failed": 0, "skipped": 0}
 
 
 class RightsChanged(NamedTuple):
-    """Whose rights may have changed (None: everybody's). `again`: the change may be yet to come."""
+    """The rights of `user` may have changed, or everybody's (None).
+
+    `again` asks for a second check a moment later, because the change may not be stored yet.
+    """
 
     user: str | None
     again: bool = False
 
 
 class Outbox:
-    """What one transaction will push."""
+    """Collects the pushes of one transaction."""
 
     def __init__(self) -> None:
         self.items: list[Item] = []
@@ -67,25 +71,25 @@ class Outbox:
 
 
 def after_commit(items: Iterable[Item] = (), *, changes: Iterable[RightsChanged] = ()) -> None:
-    """Push these when the running transaction commits; drop them if it rolls back.
+    """Push items and changes of rights when the transaction commits; drop them on a rollback.
 
-    All of one transaction goes out together, one message a group.
+    All pushes of a transaction go out together, one message for each group.
     """
     pending = _pending_outbox()
     outbox = pending or Outbox()
     outbox.items.extend(items)
     outbox.changes.extend(changes)
     if pending is None:
-        on_commit(outbox.push)  # At once, outside of a transaction.
+        on_commit(outbox.push)  # Outside of a transaction this pushes at once.
 
 
 def _pending_outbox() -> Outbox | None:
-    """The running transaction's, if there is one already."""
+    """Return the outbox of the running transaction, if it has one."""
     connection = transaction.get_connection(alias())
-    # None is a block without a savepoint of its own: nothing is rolled back to it.
+    # None stands for an atomic block without a savepoint. It cannot be rolled back alone.
     savepoints = set(connection.savepoint_ids) - {None}
-    # A hook is kept per set of savepoints, as Django does: rolling one back forgets
-    # what was appended inside it and nothing else.
+    # Like Django, keep one outbox for each set of savepoints. Rolling back a savepoint then drops
+    # the items that were added inside it, and nothing else.
     for registered, hook, _ in connection.run_on_commit:
         outbox = getattr(hook, "__self__", None)
         if isinstance(outbox, Outbox) and registered - {None} == savepoints:
@@ -95,8 +99,8 @@ def _pending_outbox() -> Outbox | None:
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Push nothing from this process meanwhile: before a layer is there, and anybody listens."""
-    global _is_muted  # noqa: PLW0603 - of this process, as the breaker is
+    """Push nothing from this process inside the block, for a time when no layer runs yet."""
+    global _is_muted  # noqa: PLW0603 - one switch for the process, like the circuit breaker
     _is_muted = True
     try:
         yield
@@ -105,19 +109,19 @@ def muted() -> Iterator[None]:
 
 
 def push(items: list[Item]) -> bool:
-    """Send `items` to the groups of their streams now. False if they may not arrive."""
+    """Send `items` to the groups of their streams. Return False if they may not arrive."""
     return send(messages(items))
 
 
 def send(outgoing: dict[str, dict[str, Any]]) -> bool:
-    """Send each group its message now. False if they may not arrive."""
+    """Send each group its message. Return False if the messages may not arrive."""
     global _retry_at  # noqa: PLW0603 - the circuit breaker of this process
     if _is_muted or time.monotonic() < _retry_at:
         counters["skipped"] += 1
         return False
     try:
         async_to_sync(_send_within)(PROBE_TIMEOUT if _retry_at else TIMEOUT, outgoing)
-    # Whatever the layer raises, the facts are committed, and the sweep will bring them.
+    # Any exception of the layer is harmless here: the rows are committed, and a sweep finds them.
     except Exception as error:  # noqa: BLE001
         _retry_at = time.monotonic() + RETRY_AFTER
         counters["failed"] += 1
@@ -129,12 +133,12 @@ def send(outgoing: dict[str, dict[str, Any]]) -> bool:
 
 
 def is_failing() -> bool:
-    """Whether the last push of this process failed, and none has arrived since."""
+    """Return whether the last push of this process failed."""
     return _retry_at > 0
 
 
 def messages(items: list[Item]) -> dict[str, dict[str, Any]]:
-    """One message for each stream's group."""
+    """Return one message for the group of each stream."""
     streams: dict[str, list[Item]] = {}
     for item in items:
         streams.setdefault(item.stream, []).append(item)
@@ -152,7 +156,7 @@ def messages(items: list[Item]) -> dict[str, dict[str, Any]]:
 
 
 def recheck_message(changes: Iterable[RightsChanged]) -> dict[str, dict[str, Any]]:
-    """One message for all hubs, or none. Its `users` is None for everybody."""
+    """Return one message for all hubs, or none. Its `users` is None for everybody."""
     users = {change.user for change in changes}
     if not users:
         return {}

@@ -1,7 +1,8 @@
-"""Push persisted events again, with their own offsets.
+"""Push stored events again, with their original offsets.
 
-Whoever has them drops them, whoever missed them fills in: safe at any time, any number of
-times. On the way it counts: offsets are gapless, so a missing one means lost rows.
+Clients skip events that they have and take those that they missed. So a replay is safe at any time
+and any number of times. It also looks for gaps: offsets are consecutive, so a missing offset means
+a lost row.
 """
 
 from __future__ import annotations
@@ -25,39 +26,39 @@ if TYPE_CHECKING:
     from notifications.models import Event
     from notifications.streams.pacing import Pacer
 
-BATCH = push.MAX_ITEMS  # events in one message
-MAX_RANGES = 20  # Gaps that are named. Of a table that was half lost, the number says enough.
+BATCH = push.MAX_ITEMS  # Events in one message.
+MAX_RANGES = 20  # Gaps that are listed. If there are more, their number is enough.
 
 
 class NotPossible(Exception):
-    """A replay cannot go on from that cursor. The message says why, and what to do."""
+    """A replay cannot start from the given cursor. The message has the reason and the remedy."""
 
 
 @dataclass
 class Replayed:
-    """What has been done for one stream. Offsets are inclusive; 0 means none."""
+    """The progress and result for one stream. Offsets are inclusive; 0 means none."""
 
     stream: str
-    start: Cursor  # Who stands here needs what is replayed.
+    start: Cursor  # The replay covers the events after this cursor.
     head: int
     first: int = 0
     last: int = 0
     events: int = 0
-    matching: int = 0  # of those, the ones of a type that was asked for
+    matching: int = 0  # The events of the selected types.
     pushed: int = 0
     failed: int = 0
     gaps: int = 0
-    missing: int = 0  # offsets in all gaps
-    ranges: list[tuple[int, int]] = field(default_factory=list)  # the first of the gaps
+    missing: int = 0  # The offsets in all gaps.
+    ranges: list[tuple[int, int]] = field(default_factory=list)  # The first MAX_RANGES gaps.
 
     @property
     def is_whole(self) -> bool:
-        """Nothing was missing, and everything that should go out has gone out."""
+        """Return whether no event was missing and no push failed."""
         return not self.gaps and not self.failed
 
     @property
     def cursor(self) -> Cursor:
-        """Where another replay goes on."""
+        """Return the cursor from which another replay can resume."""
         return Cursor(self.start.epoch, max(self.start.offset, self.last), self.start.revision)
 
     def lost(self, first: int, last: int) -> None:
@@ -69,17 +70,17 @@ class Replayed:
 
 @dataclass(frozen=True)
 class Replay:
-    """Which events, and how. `report` is told of each stream when it begins and as it goes."""
+    """The options of a replay. `report` is called at the start of a stream and after each batch."""
 
     since: datetime | None = None
     after: Cursor | None = None
-    types: Collection[str] = ()  # Empty: all.
-    dry_run: bool = False  # Count and look for gaps; push nothing.
+    types: Collection[str] = ()  # Empty: all types.
+    dry_run: bool = False  # Count events and look for gaps, but push nothing.
     pacer: Pacer | None = None
     report: Callable[[Replayed], None] = lambda _: None
 
     def of(self, streams: QuerySet[Stream]) -> Iterator[Replayed]:
-        """Replay each of `streams`, by name. Raises NotPossible for a cursor that is no use."""
+        """Replay `streams` in the order of their names. Raise NotPossible for an invalid cursor."""
         for stream in streams.order_by("name").iterator():
             yield self._replay(stream)
 
@@ -89,7 +90,7 @@ class Replay:
         done = Replayed(stream.name, begin, stream.head)
         self.report(done)
         for batch in self._batches(stream, start):
-            # From the first event that is wanted on, each must follow the one before it.
+            # From the first event on, each offset must be the previous one plus 1.
             expected = done.cursor.offset + 1
             for event in batch:
                 self._look_for_gap(done, expected, event.offset - 1)
@@ -97,28 +98,29 @@ class Replay:
             done.first = done.first or batch[0].offset
             done.events += len(batch)
             self._push(done, [each for each in batch if not self.types or each.type in self.types])
-            # Last, so that whoever goes on after an interruption leaves nothing out.
+            # Set after the push, so that a replay that resumes after an interruption skips nothing.
             done.last = batch[-1].offset
             self.report(done)
         self._look_for_gap(done, done.cursor.offset + 1, stream.head)
         return done
 
     def _start(self, stream: Stream) -> int:
-        """The first offset that counts."""
+        """Return the first offset to replay."""
         if self.after is not None:
             ensure_usable(self.after, stream)
             return self.after.offset + 1
         if self.since is None:
             return stream.floor + 1
-        # Everything from there on: by the clocks of two hosts, a later event may be older.
-        young = stream.events.filter(at__gte=self.since)
-        first: int | None = young.aggregate(first=Min("offset"))["first"]
+        # The replay includes everything after the first match. The clocks of hosts differ, so a
+        # later event may have an earlier time.
+        recent = stream.events.filter(at__gte=self.since)
+        first: int | None = recent.aggregate(first=Min("offset"))["first"]
         return stream.head + 1 if first is None else first
 
     def _batches(self, stream: Stream, start: int) -> Iterator[list[Event]]:
-        """By offset, a page at a time: memory stays flat, and no cursor is held open.
+        """Yield events in batches, by offset. This needs little memory and no open cursor.
 
-        Up to the head as it was: on a busy stream there would be no end.
+        It ends at the head that the stream had at the start. On a busy stream it would never end.
         """
         size = BATCH if self.pacer is None else self.pacer.batch(BATCH)
         known = stream.events.filter(offset__lte=stream.head).order_by("offset")
@@ -127,11 +129,11 @@ class Replay:
             start = batch[-1].offset + 1
 
     def _look_for_gap(self, done: Replayed, first: int, last: int) -> None:
-        """Note that `first` to `last` are missing, unless they were pruned meanwhile."""
+        """Record a gap from `first` to `last`, unless those events were pruned meanwhile."""
         if first > last:
             return
         now = Stream.objects.filter(name=done.stream, epoch=done.start.epoch).first()
-        # A stream that has been deleted meanwhile has lost nothing either.
+        # A stream that was deleted meanwhile has no gap either.
         if now is not None and (first := max(first, now.floor + 1)) <= last:
             done.lost(first, last)
 
@@ -148,22 +150,22 @@ class Replay:
 
 
 def ensure_usable(cursor: Cursor, stream: Stream) -> None:
-    """Raise NotPossible unless all that follows `cursor` is there."""
-    instead = "Without --after all that is kept is replayed."
+    """Raise NotPossible unless all events after `cursor` are stored."""
+    instead = "Leave out --after to replay all stored events."
     if cursor.epoch != stream.epoch:
         raise NotPossible(
-            f"The cursor {cursor} is of another life of {stream.name}, which has been made anew"
-            f" since, or its database restored. {instead}"
+            f"The cursor {cursor} is not valid for {stream.name} any more: the stream was"
+            f" recreated, or the database was restored. {instead}"
         )
     if cursor.offset > stream.head:
         raise NotPossible(
-            f"The cursor {cursor} stands at event {cursor.offset}, and {stream.name} ends at"
+            f"The cursor {cursor} is at event {cursor.offset}, but {stream.name} ends at"
             f" {stream.head}. {instead}"
         )
     if cursor.offset < stream.floor:
         raise NotPossible(
-            f"The events of {stream.name} up to {stream.floor} are pruned, and the cursor"
-            f" {cursor} stands at {cursor.offset}. {instead}"
+            f"The events of {stream.name} up to {stream.floor} are pruned, but the cursor"
+            f" {cursor} is at {cursor.offset}. {instead}"
         )
 
 

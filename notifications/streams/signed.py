@@ -1,7 +1,7 @@
-"""Sign messages over the channel layer, since every program that reaches Redis can write there.
+"""Sign messages for the channel layer, because every program that reaches Redis can write there.
 
-A message is JSON, signed with SECRET_KEY. It names its own stream, so it means the same in every
-group. A push that is sent again contains events that clients have already, and they skip it.
+A message is JSON, signed with SECRET_KEY. It names its own stream, so an attacker gains nothing by
+copying it to another group. Nor by sending it again: clients skip events that they have.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Forged(Exception):
 
 
 def sign(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `message` as it is sent over the layer."""
+    """Return `message` in the signed form that is sent over the layer."""
     text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
     return {"type": TYPE, "signed": _signer().sign(text)}
 
 
 def read(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the message that was signed.
+    """Return the original message.
 
     Raise Forged for a wrong signature; KeyError, TypeError or ValueError for anything else.
     """
@@ -36,7 +36,7 @@ def read(message: Mapping[str, Any]) -> dict[str, Any]:
     if message["type"] != TYPE or not isinstance(signed, str):
         raise TypeError("not a signed message")
     try:
-        # The signature is checked before the message is parsed: a forged one costs one hash.
+        # The signature is checked before the JSON is parsed, so a forged message costs one hash.
         text = _signer().unsign(signed)
     except BadSignature as error:
         raise Forged("its signature is not ours") from error

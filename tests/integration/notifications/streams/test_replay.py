@@ -284,9 +284,9 @@ def test_a_cursor_that_is_level_leaves_nothing_to_replay(pushed):
 @pytest.mark.parametrize(
     ("after", "complaint"),
     [
-        ("other.2.0", "is of another life of user-1"),
-        ("{epoch}.9.0", "stands at event 9, and user-1 ends at 5"),
-        ("{epoch}.1.0", "of user-1 up to 2 are pruned, and the cursor {epoch}.1.0 stands at 1"),
+        ("other.2.0", "is not valid for user-1 any more"),
+        ("{epoch}.9.0", "is at event 9, but user-1 ends at 5"),
+        ("{epoch}.1.0", "of user-1 up to 2 are pruned, but the cursor {epoch}.1.0 is at 1"),
         ("here", '--after: "here" is not a cursor'),
     ],
 )
