@@ -1,6 +1,6 @@
-"""How what is kept gets to clients: over a WebSocket, server-sent events or a long poll.
+"""Deliver stream items to clients: over a WebSocket, server-sent events or a long poll.
 
-There is one `hub` in each web process; `subscription` decides what a client is sent next, without
-Django and without I/O. Every item is read from the tables, so that nothing is lost when a push is.
-It asks `streams.access` who may listen, and does not know what the items mean.
+Each web process has one `hub`, its member of the channel layer. `subscription` decides what a client
+gets next, without Django and without I/O. If a push is lost, the items are read from the tables.
+`streams.access` decides who may read a stream. The package does not know what the items mean.
 """

@@ -26,22 +26,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# How many connections a user may open at once, and after that in SECONDS. After a restart all
-# clients of a user come back, some of them twice; later each page that is loaded opens one.
+# A user may open OPENINGS connections at once, and after that the same number in SECONDS. After a
+# restart all clients of a user reconnect, some of them twice. Later each page load opens one.
 OPENINGS = 100
-OPENINGS_FACTOR = 5  # Or so many times as many as the user may have, if that is more.
+OPENINGS_FACTOR = 5  # Or this many times the user's limit of connections, if that is more.
 SECONDS = 50
 
-RETRY_SECONDS = 10  # When a refused client should come back.
-LOG_SECONDS = 60  # Refusals are logged once in so many seconds, however many there are.
-MANY_USERS = 10_000  # With so many records, those that no longer matter are deleted.
+RETRY_SECONDS = 10  # When a refused client should try again.
+LOG_SECONDS = 60  # Refusals are logged at most once in this time.
+MANY_USERS = 10_000  # With this many records, those that no longer matter are deleted.
 
 
 class Connection(Protocol):
-    """A connection of a user, who may lose the right to it."""
+    """A connection of a user who may lose the right to it."""
 
     def rights_changed(self, *, by_name: bool) -> None:
-        """Check the user's rights again. May not block."""
+        """Check the user's rights again. Must not block.
+
+        `by_name`: the change was about this user, and not about everybody.
+        """
 
 
 class TooManyConnectionsError(Exception):
@@ -56,7 +59,7 @@ class TooManyConnectionsError(Exception):
 
 
 class NoRoomError(TooManyConnectionsError):
-    """The process has no room for a connection of any user."""
+    """The process cannot accept a connection of any user."""
 
     status = 503
 
@@ -65,12 +68,12 @@ class NoRoomError(TooManyConnectionsError):
 
 
 class Connections:
-    """Get it from the hub: there is one for each event loop."""
+    """The connections of one event loop. Use the instance of the hub."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # Weak: a response that nobody ever iterates over cannot say that it ends.
-        # None: a connection whose user is not known yet.
+        # Weak references, because a response that is never iterated over does not report its end.
+        # The user is None until it is known.
         self._users: WeakKeyDictionary[Connection, str | None] = WeakKeyDictionary()
         self._of_user: dict[str, _OfUser] = {}
         self._next_cleanup = MANY_USERS  # records
@@ -96,10 +99,10 @@ class Connections:
             self._ensure_allowed(user)
 
     def add(self, connection: Connection, user: object | None, *, is_brief: bool = False) -> None:
-        """Count `connection` for `user` (an id), or for nobody yet.
+        """Count `connection` for `user` (an id), or for no user yet.
 
-        Raises TooManyConnectionsError if the user has no more room, and changes nothing then.
-        A brief connection ends with the first new item. Users may open it as often as they like.
+        Raise TooManyConnectionsError, and count nothing, if the user is at a limit. A brief
+        connection ends with the first new item. Its user may open brief ones as often as they like.
         """
         name = None if user is None else str(user)
         if name is not None and connection not in (record := self._record(name)).connections:

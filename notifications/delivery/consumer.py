@@ -1,9 +1,10 @@
-"""The WebSocket: frames in, items out. What to send next is `subscription`'s to decide.
+"""The WebSocket consumer: it receives frames and sends items. `subscription` decides what to send.
 
-Channels' own task hands in frames, one at a time. The pump is the only one that sends
-items; it sleeps until something wakes it. The keeper sends heartbeats, and closes on who
-does not read. Two more ask anew whether the user may still listen (`recheck`): one when the
-hub has named them, the other each minute and when it was about everybody.
+Each socket has these tasks. Channels' own task passes frames in, one at a time. The pump is the only
+task that sends items; it sleeps until another task wakes it. The heartbeat task sends heartbeats and
+closes sockets of clients that no longer acknowledge. Two tasks recheck the user's rights
+(`recheck`): one after a change that names the user, the other each minute and after a change that
+concerns everybody.
 """
 
 from __future__ import annotations
@@ -42,26 +43,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 1.0  # Before a read of a database that has just failed is tried again.
+RETRY_SECONDS = 1.0  # The pause after a read that failed, before the next try.
 
 
 class StreamConsumer(AsyncWebsocketConsumer):
-    """A browser's, or a program's, connection to its streams. See docs/protocol.md."""
+    """The connection of a browser or a program to its streams. See docs/protocol.md."""
 
-    # The hub is this process's member of the channel layer. A connection has no channel.
+    # Only the hub is a member of the channel layer. Without this alias, Channels would create a
+    # channel for each socket.
     channel_layer_alias = "no layer of its own"
     user: User
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hub = hub.current()
-        self._followed: set[str] = set()  # What the hub has been asked for.
+        self._followed: set[str] = set()  # The streams that the hub follows for this socket.
         self._subscriptions: dict[str, Subscription] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._allowance = Allowance()
         self._bad_frames = 0
-        # Who is named is not to wait for a crowd.
+        # A change that names this user has its own task and slots. It must not wait until all
+        # other connections are rechecked.
         self._named_recheck = recheck.Recheck(self._recheck, self._hub.named_recheck_slots)
         self._routine_recheck = recheck.Recheck(
             self._recheck, self._hub.recheck_slots, recheck.RECHECK_SECONDS
@@ -74,21 +77,22 @@ class StreamConsumer(AsyncWebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         except DatabaseError as error:
-            logger.warning("A socket is closed: the database does not answer: %r", error)
-            # A handshake that is refused would say "sign in", or "use another transport".
+            logger.warning("Closing a socket, because the database does not respond: %r", error)
+            # Clients take a refused handshake for a missing sign-in or a blocked transport. So the
+            # socket is accepted first, to close it with the right code.
             if not self._is_accepted:
                 await self.accept(frames.SUBPROTOCOL)
-            await self.close(CloseCode.FAILED, "The database does not answer.")
+            await self.close(CloseCode.FAILED, "The database does not respond.")
         finally:
             await self._clean_up()
 
     async def dispatch(self, message: Any) -> None:
-        # Channels' own hops through the one shared thread for every message, to look after
-        # database connections. Ours live in the pool of `db_threads`.
+        # Channels' own dispatch goes through one shared thread for every message, to close old
+        # database connections. Our connections belong to the pool of `db_threads`.
         await getattr(self, get_handler_name(message))(message)
 
     async def _clean_up(self) -> None:
-        # All of this before anything is awaited: a server that stops may not let us.
+        # Everything before the first await always runs. A server that stops may cancel the rest.
         self._hub.exit(self)
         for stream in list(self._followed):
             self._leave(stream)
@@ -118,7 +122,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._is_accepted = True
         await self._reply(
             frames.Welcome(
-                # JSON has no other types for a key.
+                # The frame allows an integer or text, so a UUID is sent as text.
                 user=user.pk if isinstance(user.pk, int) else str(user.pk),
                 streams=await in_database(access.streams_of, user),
                 window=conf.WINDOW,
@@ -135,10 +139,10 @@ class StreamConsumer(AsyncWebsocketConsumer):
         ]
 
     async def _identify(self) -> User | None:
-        """Return the user, and count this as one of their connections."""
+        """Return the user, and count this socket as one of their connections."""
         connections = self._hub.connections
-        # Entered without a user first. Otherwise a change of rights that comes while the user is
-        # looked up would be missed.
+        # The socket is entered without a user first. Otherwise it would miss a change of rights
+        # that arrives while the user is looked up.
         self._hub.enter(self, None)
         connections.ensure_room()
         credentials = api_credentials.credentials(self.scope)
@@ -150,8 +154,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         return user
 
     async def _reject(self, refusal: TooManyConnectionsError) -> None:
-        # Only an accepted socket can be closed with a code, and it keeps its descriptor until the
-        # client has answered. If too many are in that state, the answer is HTTP 403 instead.
+        # Only an accepted socket can be closed with a code, and it keeps its file descriptor until
+        # the client responds. If too many sockets are in that state, the response is HTTP 403.
         if not self._hub.connections.is_overrun:
             await self.accept(frames.SUBPROTOCOL)
         await self.close(CloseCode.TRY_LATER, str(refusal))
@@ -164,11 +168,11 @@ class StreamConsumer(AsyncWebsocketConsumer):
         bytes_data: bytes | None = None,  # noqa: ARG002 - Channels' signature
     ) -> None:
         if self._is_closed:
-            return  # It has sent more before it could know.
+            return  # The client sent this frame before it knew of the close.
         size = 0 if text_data is None else len(text_data.encode())
         if text_data is None or size > frames.MAX_FRAME_BYTES:
             most = frames.MAX_FRAME_BYTES // 1024
-            await self.close(CloseCode.BAD_CLIENT, f"Frames are JSON text, {most} KiB at most.")
+            await self.close(CloseCode.BAD_CLIENT, f"Frames are JSON text of at most {most} KiB.")
             return
         if refusal := self._allowance.frame(size):
             await self._refuse(refusal)
@@ -193,7 +197,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
     async def _refuse(self, detail: str, stream: str | None = None) -> None:
         self._bad_frames += 1
         if self._bad_frames >= frames.MAX_BAD_FRAMES:
-            await self.close(CloseCode.BAD_CLIENT, "Too many frames that are not valid.")
+            await self.close(CloseCode.BAD_CLIENT, "Too many invalid frames.")
             return
         await self._error("bad_frame", detail, stream)
 
@@ -203,7 +207,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             return
         user = self.user
         granted = await self._grant(frame, user)
-        # All are followed before the backlog of any is read, so that nothing falls between.
+        # The hub follows all streams before any backlog is read. So no item is missed in between.
         self._followed.update(granted)
         await asyncio.gather(*(self._hub.follow(stream, self) for stream in granted))
         self._subscriptions.update(granted)
@@ -212,19 +216,21 @@ class StreamConsumer(AsyncWebsocketConsumer):
             or self._named_recheck.is_running
             or self._routine_recheck.is_running
         ):
-            # Rights were asked anew meanwhile, and these streams were not among the question.
+            # A recheck ran meanwhile and did not include these streams.
             self._named_recheck.request()
         self._wake.set()
 
     async def _grant(self, frame: frames.Subscribe, user: User) -> dict[str, Subscription]:
-        """Subscriptions to those streams of `frame` that may be had. Says why not to others."""
+        """Return subscriptions to the streams of `frame`. Send an error for each refused one."""
         granted: dict[str, Subscription] = {}
         readable = await in_database(access.readable, user, frame.streams)
         for stream, cursor in frame.streams.items():
             self._leave(stream)
             if len(self._subscriptions) + len(granted) >= frames.MAX_STREAMS:
                 await self._error(
-                    "too_many_streams", f"At most {frames.MAX_STREAMS} on a socket.", stream
+                    "too_many_streams",
+                    f"A socket follows at most {frames.MAX_STREAMS} streams.",
+                    stream,
                 )
             elif stream not in readable:
                 await self._forbid(stream)
@@ -244,13 +250,13 @@ class StreamConsumer(AsyncWebsocketConsumer):
 
     def _acknowledge(self, frame: frames.Ack, size: int) -> None:
         subscription = self._subscriptions.get(frame.stream)
-        # A late ack, for what was unsubscribed or reset meanwhile, is no mistake.
+        # A late ack is not an error: the stream may have been unsubscribed or reset meanwhile.
         with suppress(ValueError):
             if subscription is not None and subscription.on_ack(Cursor.parse(frame.cursor)):
                 self._allowance.useful_ack(size)
                 self._wake.set()
 
-    # -- from the hub: note it and wake the pump, nothing more ---------------------
+    # -- calls from the hub: they note the change and wake the pump ----------------
 
     def on_push(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:
         if subscription := self._subscriptions.get(stream):
@@ -267,23 +273,23 @@ class StreamConsumer(AsyncWebsocketConsumer):
 
     async def close(self, code: int | None = None, reason: str | None = None) -> None:
         if self._is_closed:
-            return  # Several tasks may find a reason at once.
+            return  # Several tasks may close at once.
         self._is_closed = True
-        # Daphne's autobahn takes an int, and no enum that is one.
+        # Daphne's WebSocket library accepts an int, but no IntEnum.
         await super().close(None if code is None else int(code), reason)
 
     # -- to the client -------------------------------------------------------------
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work`. Should it fail, close: a socket that is open and silent is a lie."""
+        """Await `work`. If it fails, close the socket, so that the client notices."""
         try:
             await work
         except Exception:
-            logger.exception("A stream's task failed; the client will reconnect.")
+            logger.exception("A task of a socket failed; the client will reconnect.")
             await self.close(CloseCode.FAILED)
 
     async def _pump(self) -> None:
-        """Send whatever is due, then sleep until something is. The only reader and sender."""
+        """Read and send items whenever the socket is woken. No other task does."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -300,7 +306,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
     async def _drain(self, subscription: Subscription) -> None:
         while step := subscription.next_step(time.monotonic()):
             if self._subscriptions.get(subscription.stream) is not subscription:
-                return  # Unsubscribed meanwhile, or subscribed anew.
+                return  # The client has meanwhile unsubscribed, or subscribed again.
             match step:
                 case Send(item, cursor):
                     await self._send(item.frame(cursor))
@@ -311,7 +317,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         is_first = subscription.position is None
         page = await in_database(backlog.read, subscription.stream, step.after, step.limit)
         if self._subscriptions.get(subscription.stream) is not subscription:
-            return  # Unsubscribed meanwhile, or subscribed anew from another cursor.
+            return  # The client has meanwhile unsubscribed, or subscribed from another cursor.
         if is_first:
             await self._reply(
                 frames.Subscribed(
@@ -325,7 +331,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         subscription.on_read(page)
 
     async def _heartbeat(self) -> None:
-        """Heartbeats, and an end for who does not read. Asks nobody, so nothing delays it."""
+        """Send heartbeats; close clients that no longer acknowledge. Never waits for the database."""
         while True:
             await asyncio.sleep(conf.HEARTBEAT_SECONDS)
             now = time.monotonic()
@@ -341,19 +347,19 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await self._reply(frames.Heartbeat(heads=heads))
 
     async def _recheck(self) -> None:
-        """Ask who this is now, and which streams they may read. Cut off what they may not."""
+        """Check who the user is and which streams they may read. Drop the other streams."""
         if self._is_closed:
             return
-        asked = dict(self._subscriptions)
+        checked = dict(self._subscriptions)
         user = await in_database(handshake.authenticate, self.scope)
         if user is None or user.pk != self.user.pk:
             await self.close(CloseCode.SIGNED_OUT, "You are signed out.")
             return
-        self.user = user  # Who has not asked Django for permissions yet: it remembers them.
-        readable = await in_database(access.readable, user, list(asked))
-        for stream in asked.keys() - readable:
-            # One that was granted anew meanwhile is another question's.
-            if self._subscriptions.get(stream) is asked[stream]:
+        self.user = user  # A fresh object, because Django caches permissions on the old one.
+        readable = await in_database(access.readable, user, list(checked))
+        for stream in checked.keys() - readable:
+            # A subscription that was granted meanwhile was checked when it was granted.
+            if self._subscriptions.get(stream) is checked[stream]:
                 self._leave(stream)
                 await self._forbid(stream)
         await self._hub.sync_groups()
@@ -374,8 +380,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
 
     async def _send(self, text: str) -> None:
         if self._is_closed:
-            return  # After a close frame the server refuses any other.
+            return  # The server refuses frames after a close frame.
         try:
             await self.send(text_data=text)
         except Disconnected:
-            self._is_closed = True  # The client is closing. Its cursor says what it has.
+            self._is_closed = True  # The client is closing. It resumes from its cursor.

@@ -1,8 +1,8 @@
 """Make Daphne send every close code, with its reason.
 
-Daphne passes on no reason. Its WebSocket library lets an application send only the codes 1000
-and 3000 to 4999, and raises for 1013 ("try again later"), which RFC 6455's registry has for
-servers.
+Daphne does not pass on the reason. Its WebSocket library lets an application send only the codes
+1000 and 3000 to 4999. It raises an exception for 1013 ("try again later"), although the registry of
+RFC 6455 has that code for servers.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_REASON_BYTES = 123  # A control frame has room for 125 bytes, of which the code takes two.
+MAX_REASON_BYTES = 123  # A control frame has room for 125 bytes, and the code takes two.
 
 
 def install() -> None:
-    """Replace how Daphne closes sockets. Does nothing under another server, or a second time."""
+    """Replace Daphne's method that closes sockets. Do nothing under another server, or twice."""
     if "daphne.ws_protocol" not in sys.modules:
         return  # Importing it would load Twisted.
     from daphne.ws_protocol import WebSocketProtocol  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -42,5 +42,5 @@ def _with_every_code(
 
 
 def _whole_characters(utf8: bytes) -> bytes:
-    """Drop a character that was cut off at the end: clients refuse a frame that is not UTF-8."""
+    """Drop an incomplete character at the end, because clients refuse text that is not UTF-8."""
     return utf8.decode(errors="ignore").encode()

@@ -1,7 +1,7 @@
-"""Database reads of consumers, in a small pool of threads of their own.
+"""Run the database reads of consumers in a small pool of threads.
 
-All of `sync_to_async` shares one thread outside of requests: one slow query there
-freezes every socket of the process.
+Outside of requests, all calls of `sync_to_async` share one thread. There, one slow query would
+block every socket of the process.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Seconds for which a thread keeps its connection. To make one costs more than what is read
-# with it, and a thousand clients that come back ask five thousand times. There are no more
-# of them than threads, so they do not pile up, as they would with a thread for each request.
+# Seconds for which a thread keeps its connection. Opening one costs more than a read, and a
+# thousand clients that reconnect cause five thousand reads. There are never more connections than
+# threads in the pool.
 KEPT_SECONDS = 60
 
 
@@ -35,16 +35,16 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _keep_connections() -> None:
-    """Let the connections of this thread, and of no other, live on between calls."""
+    """Keep the connections of this thread open between calls. Other threads are not affected."""
     for connection in connections.all():
         given = connection.settings_dict
-        # To take one from psycopg's pool is cheap, and Django refuses to keep it.
+        # A connection from psycopg's pool is cheap, and Django does not allow keeping it.
         if given["CONN_MAX_AGE"] == 0 and not given["OPTIONS"].get("pool"):
             connection.settings_dict = {**given, "CONN_MAX_AGE": KEPT_SECONDS}
 
 
 def closes_connections(function: Callable[P, T]) -> Callable[P, T]:
-    """`function` for a thread that Django does not clean up: its connections end with the call."""
+    """Close the thread's connections after each call. For threads that Django does not manage."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -57,7 +57,7 @@ def closes_connections(function: Callable[P, T]) -> Callable[P, T]:
 
 
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `function` in the pool. Its connection is kept for the next, or given back."""
+    """Call `function` in the pool and return its result."""
 
     def call() -> T:
         close_old_connections()

@@ -1,8 +1,8 @@
 """Count the file descriptors that this process has left.
 
 At the limit the process can open no file, reach no database and accept no connection, and each
-failure is a traceback in the log. So a web process refuses work in three steps before that: new
-sockets and streams, then sockets without a close code, then every request.
+failure is a traceback in the log. Before that, a web process refuses work in three steps. It refuses
+new sockets and streams, then closes sockets without a close code, then refuses every request.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import resource
 # if that is more.
 RESERVED = 32
 RESERVED_SHARE = 4
-# The soft limit is raised to this at most. A descriptor costs memory, and some systems have
-# a hard limit of a billion.
+# The soft limit is raised to this number at most. Descriptors cost memory, and some systems have a
+# hard limit of a billion.
 MAX_LIMIT = 65_536
 
 

@@ -1,7 +1,7 @@
-"""A stream without a socket: what is new is read from the table, the hub says when to look.
+"""Follow a stream without a socket. The hub wakes the follower, which then reads the table.
 
-The long poll and server-sent events are made of this. Cursors, order and access are those
-of the socket, so a client may change from one to the other in mid-stream.
+The long poll and server-sent events use this. Cursors, order and access are the same as on the
+socket, so a client can switch between transports at any position.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Follower:
-    """One request's place in one stream. Follows it at the hub while its block runs.
+    """The position of one request in one stream. As a context manager it follows the stream.
 
-    Can be read without that, too. Enter it before asking whether its reader may read: a
-    right that is withdrawn after the answer is then noticed.
+    `read` works outside of the block, too. Call `enter` before the check whether the reader may
+    read the stream. Then a right that is withdrawn after the check is noticed.
     """
 
     def __init__(
@@ -34,16 +34,16 @@ class Follower:
     ) -> None:
         self.stream = stream
         self.position = after
-        # The rights of the reader, a user's id, may have changed: the client is to come anew.
+        # The rights of the reader may have changed. The response ends, and the client reconnects.
         self.must_reconnect = False
         self._reader = reader
         self._wake = asyncio.Event()
         self._hub = hub.current()
 
     def enter(self, *, is_brief: bool = False) -> None:
-        """Hear from now on of changes about the reader's rights.
+        """Watch for changes of the reader's rights, and count the request as a connection.
 
-        Raises TooManyConnectionsError if the reader has as many connections as they may.
+        Raise TooManyConnectionsError if the reader is at a limit.
         """
         self._hub.enter(self, self._reader, is_brief=is_brief)
 
@@ -54,7 +54,7 @@ class Follower:
         try:
             await self._hub.follow(self.stream, self)
         except BaseException:
-            # Cancelled while it waits for the layer: then nobody calls __aexit__.
+            # A cancellation while waiting for the layer ends up here, and __aexit__ is not called.
             self._hub.exit(self)
             self._hub.drop(self.stream, self)
             raise
@@ -81,16 +81,16 @@ class Follower:
         self._wake.set()
 
     async def read(self) -> Backlog:
-        """What is there now; the place moves to its end."""
-        self._wake.clear()  # Before the read: what comes meanwhile wakes us again.
+        """Read the next page and move the position to its end."""
+        self._wake.clear()  # Before the read, so that an item that arrives meanwhile wakes us again.
         page = await in_database(backlog.read, self.stream, self.position)
         self.position = page.end
         return page
 
     async def wait_for_items(self, seconds: float) -> bool:
-        """Wait until there may be something to read.
+        """Wait until there may be items to read.
 
-        False if `seconds` have passed, or the reader's rights are in doubt.
+        Return False after `seconds`, or if the rights of the reader may have changed.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -101,10 +101,10 @@ class Follower:
 
 
 def frames(page: Backlog) -> Iterator[tuple[str, Cursor]]:
-    """The frames of a page, each with the cursor that a client then has."""
+    """Yield the frames of a page, each with the client's cursor after it."""
     cursor = page.start
     for number, item in enumerate(page.items, start=1):
-        # A page may end beyond its last item: values that were replaced are not sent.
+        # A page may end after its last item, because replaced values are not sent.
         last = number == len(page.items)
         cursor = page.end if last else cursor.join(item.position)
         yield item.frame(cursor), cursor

@@ -1,7 +1,7 @@
-"""Who is at the other end of a socket. Asked at the handshake, and again while it is open.
+"""Authenticate the client of a socket, at the handshake and again while the socket is open.
 
-A browser comes with its session cookie and must name an origin of ours; a program comes
-with a bearer token and names none.
+A browser sends its session cookie and must have an allowed origin. A program sends a bearer token
+and no origin.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 
 def authenticate(scope: Scope) -> User | None:
-    """The active user behind `scope`, or None. Reads the database each time it is asked,
-    so it also tells who has signed out, was deactivated or has a new password.
+    """Return the active user of `scope`, or None.
+
+    Each call reads the database. So a later call returns None for a user who has signed out, was
+    deactivated or has changed their password.
     """
     headers = headers_of(scope)
     scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -50,8 +52,8 @@ def origin_is_allowed(scope: Scope) -> bool:
     """Return whether the client is a page of this site, or a program with a token and no origin.
 
     The rule is that of Django's CSRF check: same scheme, host and port, or an origin in
-    CSRF_TRUSTED_ORIGINS. So a page that was modified on its way over http opens no socket of the
-    site over https.
+    CSRF_TRUSTED_ORIGINS. So a page that an attacker has modified over http cannot open a socket of
+    the https site.
     """
     headers = headers_of(scope)
     if "origin" not in headers:
@@ -63,11 +65,11 @@ def origin_is_allowed(scope: Scope) -> bool:
 
 
 def _is_own(scope: Scope, origin: str) -> bool:
-    """Whether `origin` is that of the socket, and its host an allowed one."""
-    # As for any request, the headers of the proxy decide about scheme and host.
+    """Return whether `origin` is the origin of the socket itself, on an allowed host."""
+    # As for any request, the proxy's headers may set the scheme and the host.
     request = _request(scope)
     if not request.headers.get("Host"):
-        return False  # Django would use the address of the server instead.
+        return False  # Django would fall back to the address of the server.
     try:
         return origin == f"{request.scheme}://{request.get_host()}"
     except DisallowedHost:
@@ -75,13 +77,13 @@ def _is_own(scope: Scope, origin: str) -> bool:
 
 
 def _request(scope: Scope) -> ASGIRequest:
-    """Return the handshake as a request of Django's."""
+    """Return the handshake as a Django request."""
     scheme = {"wss": "https", "ws": "http"}.get(scope.get("scheme", "ws"))
     return ASGIRequest({"path": "/", **scope, "method": "GET", "scheme": scheme}, BytesIO())
 
 
 def _is_trusted(origin: str, trusted: str) -> bool:
-    """Whether `trusted`, an entry of CSRF_TRUSTED_ORIGINS, means `origin`."""
+    """Return whether `trusted`, an entry of CSRF_TRUSTED_ORIGINS, matches `origin`."""
     if "*" not in trusted:
         return origin == trusted
     scheme, _, hosts = trusted.partition("://")
@@ -94,6 +96,6 @@ def _session_user(key: str | None) -> User | None:
     if key is None:
         return None
     store = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    # get_user() wants a request only for its session. It checks the password's hash, too.
+    # get_user() needs only the session of a request. It also compares the password's hash.
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     return user if user.is_authenticated and user.is_active else None

@@ -1,4 +1,4 @@
-"""Streams over plain HTTP: the long poll, and server-sent events. See docs/protocol.md."""
+"""Streams over plain HTTP: the long poll and server-sent events. See docs/protocol.md."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 router = AsyncRouter(tags=["streams"])
 
-MAX_WAIT = 25.0  # seconds; some proxies give up at 30
-# A stream of events ends itself, and the client comes back: who may listen is asked anew.
+MAX_WAIT = 25.0  # Seconds. Proxies give up after 30.
+# An event stream ends after this time or number of items, and the client reconnects. Then its
+# rights are checked again.
 SSE_SECONDS = 55.0
 SSE_ITEMS = 5_000
-SSE_COMMENT_SECONDS = 15.0  # Silence for a proxy to think the connection dead.
-# Whoever hears a first one knows that nothing between them and us holds the answer back.
+SSE_COMMENT_SECONDS = 15.0  # Some proxies close a connection that is silent for longer.
+# The first comment comes early. It shows the client that no proxy buffers the response.
 SSE_FIRST_COMMENT_SECONDS = 0.5
 RETRY_MS = 1_000
 
@@ -52,10 +53,10 @@ def _refusals_as_problems() -> Iterator[None]:
 
 
 class AuthenticateAsync(Authenticate):
-    """Like `Authenticate`, for asynchronous views: it reads the database in the streams' threads.
+    """Like `Authenticate`, for asynchronous views. It uses the threads of `db_threads`.
 
-    A request that would be held open is refused before that if its user is known and has too
-    many connections.
+    A request that would stay open is refused before any read of the database, if its user is known
+    and has too many connections.
     """
 
     async def __call__(self, request: HttpRequest) -> Any:  # type: ignore[override]
@@ -73,14 +74,14 @@ def _is_held_open(request: HttpRequest) -> bool:
 
 
 class PollIn(Schema):
-    """`after`: a cursor, or "latest"; without it everything that is kept."""
+    """`after`: a cursor or "latest". Without it, the response starts with the oldest item."""
 
     after: str | None = None
-    wait: float = Field(0, ge=0, le=MAX_WAIT, description="Seconds to wait for something new.")
+    wait: float = Field(0, ge=0, le=MAX_WAIT, description="Seconds to wait for new items.")
 
 
 class Polled(Schema):
-    """Give `cursor` as `after` the next time. `more`: do not wait, there is more already."""
+    """Send `cursor` as `after` in the next request. `more`: further items are there already."""
 
     stream: str
     cursor: str
@@ -93,7 +94,7 @@ class Polled(Schema):
     "/streams/{name}",
     response={200: Polled, frozenset({401, 404, 422, 429, 503}): Problem},
     auth=AuthenticateAsync(),
-    summary="What is new in a stream, at once or within some seconds",
+    summary="New items of a stream; optionally waits for them",
 )
 async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
     try:
@@ -121,10 +122,10 @@ async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
 
 
 async def _wait(follower: followers.Follower, seconds: float) -> Backlog:
-    """The next page that has something, or the empty one when `seconds` have passed."""
+    """Return the next page with items, or an empty page after `seconds`."""
     until = time.monotonic() + seconds
     async with follower:
-        page = await follower.read()  # What came before it followed.
+        page = await follower.read()  # Items may have arrived before the hub followed the stream.
         while _is_empty(page) and await follower.wait_for_items(until - time.monotonic()):
             page = await follower.read()
     return page
@@ -138,7 +139,7 @@ def _is_empty(page: Backlog) -> bool:
     "/streams/{name}/sse",
     response={200: None, frozenset({401, 404, 422, 429, 503}): Problem},
     auth=AuthenticateAsync(),
-    summary="A stream as server-sent events; resumes from Last-Event-ID",
+    summary="A stream as server-sent events, from Last-Event-ID or `after`",
 )
 async def server_sent_events(request: HttpRequest, name: str, after: str | None = None) -> Any:
     given = request.headers.get("Last-Event-ID") or after
@@ -148,7 +149,7 @@ async def server_sent_events(request: HttpRequest, name: str, after: str | None 
         return invalid_cursor(str(given))
     follower = followers.Follower(name, cursor, reader=request.user.pk)
     with _refusals_as_problems():
-        follower.enter()  # Should nobody ever iterate over the response, the hub forgets it.
+        follower.enter()  # If the response is never iterated over, the hub drops it by itself.
     try:
         await _ensure_readable(request, name)
     except BaseException:
@@ -157,12 +158,12 @@ async def server_sent_events(request: HttpRequest, name: str, after: str | None 
     never_compressed(request)
     response = StreamingHttpResponse(_events(follower), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
-    response["X-Accel-Buffering"] = "no"  # nginx would keep it until it is full.
+    response["X-Accel-Buffering"] = "no"  # nginx would hold it back until a buffer is full.
     return response
 
 
 async def _events(follower: followers.Follower) -> AsyncIterator[str]:
-    """The frames as events named after their type, each with its cursor as the id."""
+    """Yield the text of the events. An event is named after its frame's type; its id is a cursor."""
     until = time.monotonic() + SSE_SECONDS
     sent = 0
     comment_after = SSE_FIRST_COMMENT_SECONDS
@@ -171,7 +172,7 @@ async def _events(follower: followers.Follower) -> AsyncIterator[str]:
         while sent < SSE_ITEMS and (left := until - time.monotonic()) > 0:
             page = await follower.read()
             if follower.must_reconnect:
-                return  # The client comes back, and is asked who it is.
+                return  # The client reconnects and is authenticated again.
             for text in _texts(follower.stream, page):
                 yield text
             sent += len(page.items)
@@ -192,7 +193,7 @@ def _texts(name: str, page: Backlog) -> list[str]:
 
 
 async def _ensure_readable(request: HttpRequest, name: str) -> None:
-    """Somebody else's stream looks like one that is not there."""
-    user: Any = request.user  # Somebody: the router asks for it.
+    """Raise Http404 unless the user may read the stream. A missing stream looks the same."""
+    user: Any = request.user  # Always signed in, because the route requires it.
     if not await in_database(access.may_read, user, name):
         raise Http404(_("There is no stream of this name for you."))

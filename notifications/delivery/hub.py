@@ -1,13 +1,12 @@
-"""One per process: its only member of the channel layer, and its watch on the database.
+"""The hub: the only member of the channel layer in a web process.
 
-The hub joins a stream's group when the first local subscription comes and leaves with the
-last. It receives each message once and hands its items to the local subscribers. Every few
-seconds it asks the database where all followed streams stand, in one query: whoever is
-behind catches up from the table. So everything arrives with Redis switched off, too, and
-every loss in the layer is a delay of seconds.
+The hub joins the group of a stream with the first local subscriber and leaves it with the last. It
+receives each message once and passes the items to the local subscribers. Every few seconds a sweep
+reads the positions of all followed streams from the database, in one query. Subscribers that are
+behind then read the table. So items arrive without Redis, too, and a lost message costs seconds.
 
-A background listener is what stalls silently in other systems, so this one is watched: when
-sweeps keep finding what should have come by push, the hub makes itself a new channel.
+A background listener may stall silently. So the hub checks it: if sweeps repeatedly find items that
+no push has brought, the hub leaves the layer and joins it again.
 """
 
 from __future__ import annotations
@@ -33,18 +32,19 @@ from notifications.streams.items import Item
 
 logger = logging.getLogger(__name__)
 
-LAYER_TIMEOUT = 1.0  # seconds that anybody waits for the layer; it goes on without
-RECHECK_AGAIN = 1.0  # seconds after which a change that was announced has come to pass
-# Connections that are asked for anew at a time: those of everybody, and those of users that
-# were named. There are threads left for who reads.
+LAYER_TIMEOUT = 1.0  # Seconds that a caller waits for the layer before it goes on without it.
+RECHECK_AGAIN = 1.0  # Seconds until a change that was announced early is stored.
+# How many connections recheck rights at once: after a change that concerns everybody, and after a
+# change that names users. Together they are fewer than DATABASE_THREADS, so that reads still get one.
 RECHECKS = 2
 NAMED_RECHECKS = 1
-LOG_SECONDS = 10.0  # between two lines of the log about messages that are dropped
-MAX_MISSES = 3  # sweeps that found what no push had brought, while none came for that stream
+LOG_SECONDS = 10.0  # Seconds between two log lines about dropped messages.
+# The channel is renewed when this many sweeps found items of a stream for which no push came.
+MAX_MISSES = 3
 
 
 class Subscriber(Protocol):
-    """What the hub needs of a subscriber. No method may block or await."""
+    """The methods that the hub calls. None may block or await."""
 
     def on_push(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None: ...
 
@@ -52,31 +52,32 @@ class Subscriber(Protocol):
 
 
 class Hub:
-    """Lives in one event loop. Get it with `current()`."""
+    """The hub of one event loop. `current()` returns it."""
 
     def __init__(self) -> None:
         self._layer: Any = get_channel_layer(conf.CHANNEL_LAYER)
         self._followers: dict[str, set[Subscriber]] = {}
         self.connections = Connections()
-        # By the user's id, as text. Each socket keeps a reference, and after its end a timer does:
-        # a user who reconnects has the allowance as it was.
+        # The keys are user ids as text. Each socket holds a reference, and a timer holds one for a
+        # while after its end. So reconnecting does not reset the allowance.
         self._allowances: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
         self.recheck_slots = asyncio.Semaphore(RECHECKS)
         self.named_recheck_slots = asyncio.Semaphore(NAMED_RECHECKS)
         self._joined: set[str] = set()
         self._channel = ""
         self._listener: asyncio.Task[None] | None = None
-        self._is_broken = False  # What we have of the layer is to be given up for new.
-        # The one task that talks to the layer, while there is something to say.
+        self._is_broken = False  # Whether the channel and its groups must be created again.
+        # The only task that joins and leaves groups. It runs while there is something to change.
         self._syncing: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
-        # What pushes have brought, and what the last sweep saw: the watch on the listener.
+        # The positions that pushes have brought and that the last sweep found. Their comparison
+        # shows whether the listener works.
         self._pushed_heads: dict[str, Cursor] = {}
         self._swept_heads: dict[str, Cursor] = {}
-        self._swept_at = 0.0  # By the monotonic clock: the last sweep, or when they began.
+        self._swept_at = 0.0  # The monotonic time of the last sweep, or of the sweeper's start.
         self._missed_sweeps: Counter[str] = Counter()
-        # Of messages: `poison` makes no sense, `forged` has no signature of ours, and `repeated`
-        # brings nothing that an earlier one has not brought.
+        # Counters of messages: a `poison` message is malformed, a `forged` one has a wrong
+        # signature, and a `repeated` one has nothing that an earlier message did not have.
         of_messages = ("received", "poison", "forged", "repeated")
         of_streams = ("sweeps", "caught_up", "renewed", "rechecks")
         self.counters = dict.fromkeys((*of_messages, *of_streams), 0)
@@ -85,10 +86,11 @@ class Hub:
     # -- for connections ---------------------------------------------------------
 
     async def follow(self, stream: str, subscriber: Subscriber) -> None:
-        """Hand everything of `stream` to `subscriber` from now on.
+        """Pass all new items of `stream` to `subscriber`.
 
-        Returns when the layer has been joined, or has not answered for a second: then the
-        sweeps deliver until it does. Read the backlog afterwards: nothing falls between.
+        Returns when the hub has joined the group, or after a second if the layer does not respond.
+        Until it responds, sweeps find the items. Read the backlog after this call, so that no item
+        is missed in between.
         """
         self._followers.setdefault(stream, set()).add(subscriber)
         if self._sweeper is None:
@@ -97,12 +99,12 @@ class Hub:
         await self.sync_groups()
 
     async def leave(self, stream: str, subscriber: Subscriber) -> None:
-        """Stop. Safe to call for a stream that is not followed."""
+        """Stop following. Safe for a stream that is not followed."""
         self.drop(stream, subscriber)
         await self.sync_groups()
 
     def drop(self, stream: str, subscriber: Subscriber) -> None:
-        """Stop at once. The layer is told by the next `settle`."""
+        """Stop following at once. The hub leaves the group with the next `sync_groups`."""
         followers = self._followers.get(stream, set())
         followers.discard(subscriber)
         if not followers:
@@ -114,23 +116,24 @@ class Hub:
                 watch.clear()
 
     def enter(self, connection: Connection, user: object | None, *, is_brief: bool = False) -> None:
-        """Tell `connection` when the rights of `user` (an id) may have changed.
+        """Count `connection`, and notify it when the rights of `user` (an id) may have changed.
 
-        While it is not known who they are, None: whoever's. Does not wait for the layer:
-        until it is joined, the check of each minute holds. Raises TooManyConnectionsError if
-        the user has as many connections as they may. A brief one ends with the first news.
+        While the user is not known (None), it is notified of every change. The call does not wait
+        for the layer: until the hub has joined it, the check of each minute applies. Raise
+        TooManyConnectionsError if the user is at a limit. A brief connection ends with the first
+        new item.
         """
         self.connections.add(connection, user, is_brief=is_brief)
         self._start_sync()
 
     def exit(self, connection: Connection) -> None:
-        """Stop. The layer is told by the next `settle`. Safe for one that never entered."""
+        """Stop counting and notifying `connection`. Safe for one that never entered."""
         user = self.connections.discard(connection)
         if user is not None and (allowance := self._allowances.get(user)):
             asyncio.get_running_loop().call_later(REFILL_SECONDS, _release, allowance)
 
     def allowance_of(self, user: object) -> Allowance:
-        """What all sockets of `user` (an id) in this process may send together."""
+        """Return the rate limits that all sockets of `user` (an id) in this process share."""
         allowance = self._allowances.get(str(user))
         if allowance is None:
             allowance = self._allowances[str(user)] = Allowance(factor=USER_FACTOR)
@@ -138,25 +141,22 @@ class Hub:
 
     @property
     def lag(self) -> float | None:
-        """Seconds by which the next sweep is late. None: nobody follows anything, none is due.
-
-        May be read from any thread.
-        """
+        """Seconds by which the next sweep is late. None if no stream is followed. Thread-safe."""
         if self._sweeper is None:
             return None
         return max(time.monotonic() - self._swept_at - conf.SWEEP_SECONDS, 0.0)
 
     @property
     def streams(self) -> int:
-        """How many are followed. May be read from any thread."""
+        """The number of followed streams. Thread-safe."""
         return len(self._followers)
 
     # -- the channel layer -------------------------------------------------------
 
     async def sync_groups(self) -> None:
-        """Let the layer's membership become what the followers need.
+        """Join and leave groups until they match the followed streams.
 
-        Waits a second at most: a layer that does not answer must not hold up a handshake.
+        Waits at most a second, because a layer that does not respond must not delay a handshake.
         """
         await asyncio.wait([self._start_sync()], timeout=LAYER_TIMEOUT)
 
@@ -168,19 +168,19 @@ class Hub:
     async def _sync(self) -> None:
         try:
             while await self._sync_step():
-                # Followers may have come and gone meanwhile: look again.
+                # Subscribers may have come and gone during the step, so look again.
                 continue
-        # The layer raises what its Redis client raises. The next sweep tries again.
+        # The layer raises any exception of its Redis client. The next sweep tries again.
         except Exception as error:  # noqa: BLE001
-            self._is_broken = True  # It keeps traces of what it failed to do.
-            logger.warning("The channel layer cannot be joined; sweeping: %r", error)
+            self._is_broken = True  # The layer may have done a part of the failed call.
+            logger.warning("The channel layer cannot be joined; sweeps deliver instead: %r", error)
             if not self._wanted():
-                # Nobody is left for whom a sweep would try again.
+                # Without subscribers there are no sweeps that would try again.
                 with suppress(Exception):
                     await self._reset_layer()
 
     async def _sync_step(self) -> bool:
-        """One step towards what the followers need. False if there is none to take."""
+        """Take one step towards the groups that are needed. Return False if all match."""
         wanted = self._wanted()
         has_died = self._listener is not None and self._listener.done()
         if self._is_broken or has_died:
@@ -188,7 +188,8 @@ class Hub:
         elif wanted and not self._channel:
             self._channel = await self._layer.new_channel()
             self._listener = asyncio.create_task(self._listen(self._channel), name="streams-listen")
-            await asyncio.sleep(0)  # It listens: stopped before, it would leave its channel behind.
+            # Let the listener start. If it were cancelled before, its channel would stay behind.
+            await asyncio.sleep(0)
         elif missing := wanted - self._joined:
             stream = missing.pop()
             await self._layer.group_add(stream, self._channel)
@@ -207,48 +208,48 @@ class Hub:
         return True
 
     def _wanted(self) -> set[str]:
-        """The groups whose messages somebody here needs."""
+        """Return the groups whose messages this process needs."""
         return {*self._followers, *([push.RECHECK_GROUP] if self.connections else [])}
 
     async def _reset_layer(self) -> None:
-        # Ours are forgotten first: whatever fails here, the next channel begins anew.
+        # Our own state is cleared first, so that the next step starts over even if this one fails.
         self._channel, self._joined, self._is_broken = "", set(), False
         try:
-            # The layer's connections, too: one whose peer has vanished takes everything and
-            # brings nothing. It takes all channels of this process with it, so who else listens
-            # to a layer is to have one of their own: docs/copy.md.
+            # Close the layer's connections, too: one whose peer has vanished accepts commands and
+            # delivers nothing. This drops all channels of the process, so other consumers of a
+            # project need a layer of their own: docs/copy.md.
             await self._layer.flush()
         finally:
             await self._stop_listening()
 
     async def _stop_listening(self) -> None:
-        """End the listener; the layer then gives up its channel."""
+        """Cancel the listener. The layer then drops its channel."""
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.cancel()
             (end,) = await asyncio.gather(listener, return_exceptions=True)
             if isinstance(end, Exception):
-                logger.warning("The channel layer could not be listened to: %r", end)
+                logger.warning("The listener of the channel layer failed: %r", end)
 
     async def _listen(self, channel: str) -> None:
         while True:
             try:
                 message = await self._layer.receive(channel)
                 self._receive(message)
-            # A message that cannot be understood is counted and dropped, never fatal.
+            # Malformed and forged messages are counted and dropped. They must not stop the listener.
             except signed.Forged as error:
                 self._drop("forged", error)
             except (KeyError, TypeError, ValueError) as error:
                 self._drop("poison", error)
 
     def _drop(self, kind: str, error: Exception) -> None:
-        """Count a message that is dropped. An attacker may send thousands, so few are logged."""
+        """Count a dropped message. Only some are logged, because an attacker may send thousands."""
         self.counters[kind] += 1
         if (now := time.monotonic()) < self._logged_at + LOG_SECONDS:
             return
         self._logged_at = now
         logger.warning(
-            "A message over the channel layer makes no sense (so far %s) or is forged (%s): %r",
+            "Dropped a message of the channel layer. So far %s were malformed and %s forged: %r",
             self.counters["poison"],
             self.counters["forged"],
             error,
@@ -269,7 +270,7 @@ class Hub:
             asyncio.get_running_loop().call_later(RECHECK_AGAIN, self._rights_changed, users)
 
     def _rights_changed(self, users: frozenset[str] | None) -> None:
-        """Have the connections of these users, or all, ask again what they may."""
+        """Let the connections of these users (None: all connections) recheck their rights."""
         for connection in self.connections.of(users):
             connection.rights_changed(by_name=users is not None)
 
@@ -292,17 +293,17 @@ class Hub:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(conf.SWEEP_SECONDS)
-            self._start_sync()  # Not waited for: a layer that hangs makes no sweep late.
+            self._start_sync()  # Not awaited, so that a hanging layer does not delay the sweep.
             try:
                 await self._sweep_once()
             except DatabaseError as error:
                 logger.warning("A sweep could not read the database: %r", error)
-            # Without sweeps a loss in the layer is for good. Whatever it was, go on.
+            # Sweeps must go on after any error. Without them a lost message would stay lost.
             except Exception:
                 logger.exception("A sweep failed.")
 
     async def _sweep_once(self) -> None:
-        """Ask where all followed streams stand, and tell who follows them."""
+        """Read the positions of all followed streams, and pass them to the subscribers."""
         heads = await in_database(backlog.heads, list(self._followers))
         self.counters["sweeps"] += 1
         self._swept_at = time.monotonic()
@@ -312,7 +313,7 @@ class Hub:
                 subscriber.on_head(stream, head)
 
     def _check_listener(self, heads: dict[str, Cursor]) -> None:
-        """Renew the channel when sweeps keep finding what no push has brought."""
+        """Renew the channel if sweeps repeatedly find items that no push has brought."""
         missed = [
             stream
             for stream, seen in self._swept_heads.items()
@@ -324,27 +325,27 @@ class Hub:
             self._pushed_heads[stream] = self._swept_heads[stream]
             self._missed_sweeps[stream] += 1
         for stream, head in heads.items():
-            # From here on pushes are expected. What was before is nobody's fault.
+            # Pushes are expected from the first sweep on. Earlier items do not count as missed.
             self._pushed_heads.setdefault(stream, head)
         self._swept_heads = heads
         if missed:
             self.counters["caught_up"] += 1
         if any(times >= MAX_MISSES for times in self._missed_sweeps.values()):
-            logger.warning("Pushes do not arrive. Joining the channel layer anew.")
+            logger.warning("Pushes do not arrive. Joining the channel layer again.")
             self.counters["renewed"] += 1
             self._missed_sweeps.clear()
-            self._is_broken = True  # The next sweep settles it.
+            self._is_broken = True  # The next sweep joins again.
 
 
 def _release(_: Allowance) -> None:
-    """Drop the timer's reference. By now the allowance is full again, as a new one would be."""
+    """Drop the timer's reference. The allowance is full by now, so it equals a new one."""
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def current() -> Hub:
-    """The hub of the running event loop, made when it is first asked for."""
+    """Return the hub of the running event loop, and create it at the first call."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         _hubs[loop] = Hub()
@@ -352,5 +353,5 @@ def current() -> Hub:
 
 
 def present() -> list[Hub]:
-    """The hubs of this process, for who asks from another thread. A server has one."""
+    """Return the hubs of this process, from any thread. A server has one event loop, so one hub."""
     return list(_hubs.values())

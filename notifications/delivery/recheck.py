@@ -1,7 +1,7 @@
-"""When somebody with an open socket is asked again whether they may listen.
+"""Recheck the rights of a user with an open socket.
 
-Each minute, and at once when the hub has heard that their rights, or everybody's, may have
-changed. It runs beside the heartbeats, so a question that takes long holds up nothing else.
+The check runs each minute, and at once after a message that the user's rights, or everybody's, may
+have changed. It has its own task, so a slow check delays neither heartbeats nor items.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RECHECK_SECONDS = 60.0  # How long a signed-out user may at most go on listening.
-RETRY_SECONDS = 1.0  # Before a database that could not be asked is asked again.
+RECHECK_SECONDS = 60.0  # How long a signed-out user may go on receiving items, at most.
+RETRY_SECONDS = 1.0  # The pause after a check that failed.
 
 
 class Recheck:
-    """Asks with `ask` whenever there is a doubt, and after `every` seconds without one.
+    """Calls `check` after each request, and after `every` seconds without a request.
 
-    It waits for one of the `slots`, which it shares with the other connections.
+    A check waits for one of the `slots`, which limit how many connections check at once.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class Recheck:
                     await self._requested.wait()
             try:
                 async with self._slots:
-                    # Before the question: a doubt that comes meanwhile asks again.
+                    # Cleared before the check, so that a request during it causes another check.
                     self._requested.clear()
                     self.is_running = True
                     await self._check()
             except DatabaseError as error:
-                # Pushes need no database: until somebody can be asked, the doubt stays.
+                # Pushes go on without a database, so the check must not wait for the next minute.
                 self._requested.set()
-                logger.warning("Could not ask whether a user may stay: %r", error)
+                logger.warning("Could not recheck the rights of a user: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
                 self.is_running = False

@@ -1,11 +1,11 @@
-"""Tell the web processes at once that somebody's rights have changed.
+"""Notify the web processes when the rights of a user change, by Django's signals.
 
-A hint over the channel layer, like any push: who has an open socket is asked for anew
-right now. Where it is lost, or a change comes to pass without Django's signals, the check
-of each minute notices (`recheck`). The listeners here cost a request at most one push.
+The message goes over the channel layer, like any push, and open sockets recheck the user at once. If
+a message is lost, or a change sends no signal, the check of each minute finds it (`recheck`). The
+receivers here cost a request at most one push.
 
-There is none for deleted sessions: with one, Django's `clearsessions` could not delete
-those that have expired in one query, and would load every one of them.
+There is no receiver for deleted sessions. With one, Django's `clearsessions` would have to load
+every expired session instead of deleting all in one query.
 """
 
 from __future__ import annotations
@@ -24,26 +24,29 @@ from notifications.streams.push import RightsChanged
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# What a user's row says about rights. A sign-in saves only `last_login`.
+# The fields of a user that decide about rights. A sign-in saves only `last_login`.
 RIGHTS = frozenset({"password", "is_active", "is_superuser"})
 
 
 def recheck(users: Iterable[Any], *, again: bool = False) -> None:
-    """After the commit, have the connections of these users (their ids) asked for anew."""
+    """Recheck the connections of these users (ids) after the commit.
+
+    `again`: check a second time a moment later, because the change is not stored yet.
+    """
     if changes := [RightsChanged(str(pk), again) for pk in users]:
         push.after_commit(changes=changes)
 
 
 def recheck_all() -> None:
-    """After the commit, have all connections asked for anew."""
+    """Recheck all connections after the commit."""
     push.after_commit(changes=[RightsChanged(None)])
 
 
-# -- what Django tells ---------------------------------------------------------------
+# -- receivers of Django's signals ---------------------------------------------------
 
 
 def connect() -> None:
-    """Listen to Django. Called once, when the apps are ready."""
+    """Connect the signal handlers. Called once, when the apps are ready."""
     user = get_user_model()
     user_logged_out.connect(_signed_out)
     post_save.connect(_user_saved, sender=user)
@@ -51,7 +54,7 @@ def connect() -> None:
     post_delete.connect(_token_deleted, sender=Token)
     post_delete.connect(_group_deleted, sender=Group)
     m2m_changed.connect(_group_permissions_changed, sender=Group.permissions.through)
-    # A user model of a project's own need not have these.
+    # A custom user model may lack these fields.
     for name in ("groups", "user_permissions"):
         if relation := getattr(user, name, None):
             m2m_changed.connect(_user_relation_changed, sender=relation.through)
@@ -59,7 +62,7 @@ def connect() -> None:
 
 def _signed_out(user: Any, **_: Any) -> None:
     if user is not None:
-        # Django says so just before it deletes the session.
+        # Django sends the signal just before it deletes the session.
         recheck([user.pk], again=True)
 
 
@@ -79,7 +82,7 @@ def _token_deleted(instance: Token, **_: Any) -> None:
 
 
 def _group_deleted(**_: Any) -> None:
-    recheck_all()  # Who was in it is deleted, too.
+    recheck_all()  # The list of its members is deleted already.
 
 
 def _group_permissions_changed(action: str, **_: Any) -> None:
@@ -97,4 +100,4 @@ def _user_relation_changed(
     elif pk_set is not None:
         recheck(pk_set)
     else:
-        recheck_all()  # group.user_set.clear() does not say whom.
+        recheck_all()  # The signal of group.user_set.clear() does not have the users.

@@ -1,9 +1,10 @@
-"""One client's place in one stream. Pure logic: no I/O, no clock of its own.
+"""The position of one client in one stream. Pure logic: no I/O and no clock.
 
-It is told what the channel layer brought (`push`), where the database stands (`level`),
-what a read of the table gave (`loaded`) and what the client has (`ack`). It answers what
-to do next (`next`): send an item, read the table, or nothing. Whatever is lost, doubled or
-reordered on the way, the client gets every event once and in order, and the newest values.
+Callers report what happens: a push from the channel layer (`on_push`), the stream's position in the
+database (`on_head`), the result of a read (`on_read`, `on_read_failed`) and an acknowledgement
+(`on_ack`). `next_step` returns what to do: send an item, read the table, or nothing. Messages may be
+lost, repeated or reordered: the client still gets every event once and in order, and the newest
+values.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this item; the client then stands at `cursor`."""
+    """Send `item`. The client is at `cursor` after it."""
 
     item: Item
     cursor: Cursor
@@ -30,10 +31,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read at most `limit` items after this cursor, and give the result to `loaded`."""
+    """Read at most `limit` items after `after`, and pass the result to `on_read`."""
 
     after: Cursor | Literal["latest"] | None
-    limit: int  # What the window has room for: no row is read to be dropped.
+    limit: int  # The free part of the window, so that no row is read in vain.
 
 
 class Subscription:
@@ -44,27 +45,27 @@ class Subscription:
     ) -> None:
         self.stream = stream
         self.window = window
-        # What the client will have once the queue is sent. Unknown until the first read.
+        # The client's position once the queue is sent. Unknown until the first read.
         self.position: Cursor | None = None
         self._after = after
         self._queue: deque[Item] = deque()
-        # How far the client has been sent, and what of that it has not acknowledged.
+        # The position of the last sent item, and the sent cursors that are not acknowledged.
         self.sent: Cursor | None = None
         self._unacked: deque[Cursor] = deque()
         self._full_since: float | None = None
-        # The furthest that anyone has said the stream goes.
+        # The highest position of the stream that any caller has reported.
         self._known_head: Cursor | None = None
         self._must_read = True
         self._is_reading = False
         self._known_head_when_read: Cursor | None = None
 
-    # -- what comes in -----------------------------------------------------------
+    # -- reports -----------------------------------------------------------------
 
     def on_push(self, epoch: str, head: Cursor, items: Iterable[Item]) -> None:
-        """The layer brought `items`; the stream goes at least to `head`."""
+        """A push brought `items`. The stream is at `head` or beyond."""
         self._note_head(head)
         if self._must_read or self._is_reading or self.position is None:
-            return  # The read will bring them.
+            return  # A read is due anyway, and it will find them.
         if epoch != self.position.epoch:
             self._must_read = True
             return
@@ -72,13 +73,13 @@ class Subscription:
             if item.is_behind(self.position):
                 continue
             if not item.follows(self.position) or not self._free_window():
-                break  # Nothing is kept for a client that does not read. The table has it.
+                break  # A full window keeps no items in memory. A later read gets them.
             self._queue.append(item)
             self.position = self.position.join(item.position)
         self._must_read = not self.position.covers(self._known_head or head)
 
     def on_head(self, head: Cursor) -> bool:
-        """The database says where the stream stands. True if that was has_more."""
+        """The database has the stream at `head`. Return True if this makes a read necessary."""
         self._note_head(head)
         if self.position is None or self._must_read or self._is_reading:
             return False
@@ -92,7 +93,7 @@ class Subscription:
             self._known_head = self._known_head.join(head)
 
     def on_read(self, backlog: Backlog) -> None:
-        """A read that `next` asked for has come back."""
+        """A read that `next_step` requested has returned."""
         self._is_reading = False
         if backlog.reset or self.position is None:
             self._queue.clear()
@@ -103,7 +104,7 @@ class Subscription:
         self.position = backlog.end
         if not self._queue:
             self.sent = backlog.end
-        # Asked of the table, so nothing heard before is has_more. What came meanwhile is.
+        # The read is newer than all positions reported before it, but not than those during it.
         has_more = self._known_head != self._known_head_when_read and not (
             self._known_head is None or self.position.covers(self._known_head)
         )
@@ -112,14 +113,14 @@ class Subscription:
         self._must_read = backlog.more or has_more
 
     def on_read_failed(self) -> None:
-        """The read that `next` asked for failed. It will ask again."""
+        """A read that `next_step` requested has failed. `next_step` will request it again."""
         self._must_read = self._must_read or self._is_reading
         self._is_reading = False
 
     def on_ack(self, cursor: Cursor) -> bool:
-        """The client has everything up to `cursor`. True if that freed some of the window.
+        """The client acknowledged everything up to `cursor`.
 
-        Another epoch's is ignored.
+        Return True if that freed part of the window. A cursor of another epoch is ignored.
         """
         before = len(self._unacked)
         while self._unacked and cursor.covers(self._unacked[0]):
@@ -127,10 +128,10 @@ class Subscription:
             self._full_since = None
         return len(self._unacked) < before
 
-    # -- what goes out -----------------------------------------------------------
+    # -- the next step -----------------------------------------------------------
 
     def next_step(self, now: float) -> Send | Read | None:
-        """What to do next at `now` (seconds of any steady clock)."""
+        """Return the next step at `now` (seconds of any monotonic clock), or None."""
         if self._queue:
             return self._send(self._queue.popleft())
         if len(self._unacked) >= self.window:
@@ -144,18 +145,18 @@ class Subscription:
         return None
 
     def _send(self, item: Item) -> Send:
-        assert self.sent is not None  # Items come from reads and from pushes after one.
+        assert self.sent is not None  # The queue is empty before the first read.
         self.sent = self.sent.join(item.position)
         self._unacked.append(self.sent)
         if not self._queue and self.position is not None:
-            # A read may end beyond its last item: values that were replaced are not sent.
+            # A read may end after its last item, because replaced values are not sent.
             self.sent = self.position
         return Send(item, self.sent)
 
     def stalled_since(self) -> float | None:
-        """Since when the window is full and nothing has been acknowledged. None: it is not."""
+        """Return since when the window is full without an ack, or None if it is not full."""
         return self._full_since
 
     def _free_window(self) -> int:
-        """How many more items the window takes. What is queued has its place already."""
+        """Return how many more items fit in the window, without those in the queue."""
         return self.window - len(self._unacked) - len(self._queue)

@@ -1,15 +1,15 @@
 """Log code that blocks the event loop of a web process, with its stack.
 
-Blocking code delays every socket and every request of the process. A thread gives the loop a
-callback twenty times a second. If the loop has not called it after LIMIT, the thread notes the
-stack of the loop's thread, logs it and counts the block; the admin's health page shows the
-count. The thread sees every block of 200 ms and most blocks of more than 100 ms. It takes less
-than half a percent of one processor.
+Blocking code delays every socket and every request of the process. A thread schedules a callback
+on the loop twenty times a second. If the loop has not called it after LIMIT, the thread logs the
+stack of the loop's thread and counts the block. The admin's health page shows the count. The thread
+sees every block of 200 ms and most blocks of more than 100 ms. It uses less than half a percent of
+one processor.
 
-A process that stood still is not reported: the machine was suspended, or other processes had
-the processors. Then the thread itself is late, or the loop has nothing to do, and the process
-has used less CPU time than LIMIT. If code holds the loop and the process has used little CPU
-time, the code waits for something or the process for a CPU; the log line gives both times.
+A block is not reported if the whole process stood still, because the machine was suspended or other
+processes had the processors. Then the thread itself is late, or the loop is idle, and the process
+has used less CPU time than LIMIT. If code holds the loop and the process has used little CPU time,
+either the code waits or the process has no CPU. The log line has both times.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ logger = logging.getLogger(__name__)
 LIMIT = 0.1  # Seconds that the loop may take to call a callback.
 TICK = 0.05  # Seconds between two callbacks.
 PATIENCE = 1.0  # Seconds after which a block is logged although it has not ended.
-# Seconds between two log lines for one place, and between any two. They keep blocks that
-# somebody causes on purpose from filling a disk.
+# Seconds between two log lines about one place, and between any two log lines. They keep an
+# attacker who causes blocks from filling a disk.
 LOG_SECONDS = 10.0
 LOG_GAP = 1.0
-REMEMBERED = 100  # The blocks of which the health page knows when they were.
+REMEMBERED = 100  # The last blocks, whose times the health page uses.
 
 STDLIB = sysconfig.get_path("stdlib")
 PACKAGES = ("site-packages", "dist-packages")
@@ -67,7 +67,7 @@ class Blocks:
 
 
 class Watchdog:
-    """Watches the running event loop, until that is closed or `stop` is called."""
+    """Watches the running event loop until the loop is closed or `stop` is called."""
 
     def __init__(self) -> None:
         self.blocks = Blocks()
@@ -75,12 +75,12 @@ class Watchdog:
         self._loop_thread = threading.get_ident()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-        # The times when the loop was last given a callback, and when it called that (None: not yet).
+        # When the last callback was scheduled, and when the loop called it (None: not yet).
         self._began = self._cpu_began = 0.0
         self._answered: float | None = 0.0
-        self._sample: Sample | None = None  # Of the current block, if there is one.
-        self._is_logged = False  # Whether the current block is.
-        self._logged: dict[str, float] = {}  # The last log line of each place.
+        self._sample: Sample | None = None  # The stack of the current block, if there is one.
+        self._is_logged = False  # Whether the current block has been logged.
+        self._logged: dict[str, float] = {}  # The time of the last log line of each place.
         self._last_log = -LOG_GAP
         self._unlogged = 0
 
@@ -100,7 +100,7 @@ class Watchdog:
         _watchdogs.pop(self._loop, None)
 
     def _tick(self, now: float, cpu: float, *, late: float, cpu_since: float) -> None:
-        """Check the loop, and give it the next callback. `late` is the delay of this thread."""
+        """Check the loop and schedule the next callback. `late` is the delay of this thread."""
         is_late = late >= LIMIT
         is_busy = cpu_since >= LIMIT
         if self._answered is None:
@@ -111,15 +111,15 @@ class Watchdog:
         if self._sample:
             self._end(self._sample, self._answered - self._began, cpu - self._cpu_began)
         elif is_late and is_busy and (sample := self._look(is_busy=True)):
-            # A call into C has kept the interpreter, so this thread could not see the block.
+            # A call into C held the interpreter's lock, so this thread could not see the block.
             self._end(sample, late, cpu_since)
         self._sample, self._is_logged = None, False
         self._began, self._cpu_began, self._answered = now, cpu, None
-        with suppress(RuntimeError):  # The loop has been closed meanwhile.
+        with suppress(RuntimeError):  # The loop may have been closed meanwhile.
             self._loop.call_soon_threadsafe(self._answer)
 
     def _wait(self, seconds: float, cpu: float) -> None:
-        """Handle a loop that has not answered for `seconds`, and a process that has used `cpu`."""
+        """Check a loop that has not called back for `seconds`. The process has used `cpu` seconds."""
         if self._sample is None and seconds >= LIMIT:
             self._sample = self._look(is_busy=cpu >= LIMIT)
             if self._sample is None:
@@ -129,15 +129,15 @@ class Watchdog:
             self._log(self._sample, f"has been held for {seconds:.1f} s", cpu)
 
     def _answer(self) -> None:
-        """Note the time. The loop calls this when no code blocks it."""
+        """Record the time. The loop calls this when no code blocks it."""
         self._answered = time.monotonic()
 
     def _look(self, *, is_busy: bool) -> Sample | None:
-        """Return the stack that holds the loop. None: the process only waits for a CPU."""
+        """Return the stack that holds the loop, or None if the process only waits for a CPU."""
         frames = sys._current_frames()
         running = list(_inside_loop(frames.get(self._loop_thread)))
         if not running and is_busy:
-            # The loop waits for the interpreter's lock, which a call into C may keep.
+            # The loop waits for the interpreter's lock, which a call into C may hold.
             running = self._running_elsewhere(frames)
         if not running:
             return None
@@ -178,12 +178,12 @@ class Watchdog:
         more = f" Blocks that were not logged since the last line: {self._unlogged}."
         if logger.isEnabledFor(logging.WARNING):
             message = (
-                "The event loop %s at %s. Meanwhile the process has used %.2f s of CPU time; for"
-                " the rest it has waited.%s"
+                "The event loop %s at %s. In that time the process used %.2f s of CPU time and"
+                " waited otherwise.%s"
             )
             args = (what, sample.place, cpu, more if self._unlogged else "")
-            # The stack is not this thread's, so `stack_info=True` would log the wrong one. In
-            # the message its line breaks would be escaped.
+            # `stack_info=True` would log the stack of this thread. In the message itself, the
+            # formatter would escape the line breaks.
             stack = "".join(sample.stack.format()).rstrip()
             logger.handle(
                 logger.makeRecord(
@@ -216,7 +216,7 @@ def _is_stdlib(frame: FrameType) -> bool:
 
 
 class Watched:
-    """ASGI middleware: start a watchdog for the loop with the first call of `application`."""
+    """ASGI middleware that starts a watchdog for the loop at the first request."""
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
         self._application = application
