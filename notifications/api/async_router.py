@@ -1,4 +1,4 @@
-"""A ninja router whose asynchronous views work under ATOMIC_REQUESTS, in whichever API it is."""
+"""A ninja router whose asynchronous views work under ATOMIC_REQUESTS, in any API."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class AsyncRouter(Router):
-    """Its views run outside of the transaction of a request: Django cannot wrap an async view.
+    """A router whose views run outside of the request's transaction.
 
-    A project that copies the apps has an API of its own, so this cannot be left to that.
+    Django cannot wrap an async view in a transaction. A project that copies the apps adds this
+    router to its own API, so the router itself must take care of it.
     """
 
     def add_api_operation(self, path: str, *args: Any, **kwargs: Any) -> None:
@@ -25,7 +26,7 @@ class AsyncRouter(Router):
 
 class _OutsideTransactions(PathView):
     def clone(self) -> PathView:
-        # Ninja's makes a plain PathView.
+        # Ninja's own method would return a plain PathView.
         cloned = type(self)()
         vars(cloned).update(vars(super().clone()))
         return cloned

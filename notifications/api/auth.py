@@ -1,4 +1,4 @@
-"""Who calls the API: a browser with its session, or a program with a bearer token."""
+"""Authenticate the caller of the API: a browser by its session, a program by a bearer token."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 class Authenticate(HttpBearer):
-    """Sets `request.user`. Nobody: 401. A session without its CSRF token: 403.
+    """Set `request.user`, or refuse the request.
 
-    A token that may only read gets a 403 for methods that are not safe. `problems` translates
-    the reason for the client.
+    Without valid credentials the response is 401, and for a session without its CSRF token 403. A
+    read-only token gets 403 for unsafe methods. `problems` translates the messages for the client.
     """
 
     openapi_description = (
-        "A token that `manage.py create_token` has made. It expires, and ends with the password "
-        "of its user. One that may only read is refused (403) where something would be started "
-        "or changed."
+        "A token from `manage.py create_token`. It is valid until it expires or its user changes "
+        "their password. Requests that start or change something are refused with 403 if the "
+        "token is read-only."
     )
 
     def __call__(self, request: HttpRequest) -> User:
@@ -48,7 +48,8 @@ class Authenticate(HttpBearer):
             return self.authenticate(request, token if scheme.lower() == "bearer" else "")
         if not request.user.is_authenticated:
             raise AuthenticationError(message=gettext_noop("Sign in, or send a bearer token."))
-        # A token that a page of another site cannot have is what a session needs besides.
+        # A browser sends the session cookie with requests of other sites, too. Those sites do not
+        # have the CSRF token.
         if check_csrf(request) is not None:
             raise AuthorizationError(
                 message=gettext_noop("Send the CSRF token in the header X-CSRFToken.")
@@ -61,7 +62,7 @@ class Authenticate(HttpBearer):
         except tokens.InvalidToken as error:
             attempts.record_refused(Action.TOKEN_REFUSED, About("token"), request)
             raise AuthenticationError(message=str(error)) from error
-        # The only check of the scope. It is enough, because no GET starts, changes or deletes anything.
+        # This is the only check of the scope. No GET request starts, changes or deletes anything.
         if found.scope != TokenScope.FULL and request.method not in SAFE_METHODS:
             raise AuthorizationError(
                 message=gettext_noop(

@@ -1,4 +1,4 @@
-"""What a caller shows, as a digest: a session cookie or a bearer token."""
+"""Digests of the credentials of a client: its session cookie or its bearer token."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-Scope = Any  # ASGI's: a mapping with "headers", pairs of bytes
+Scope = Any  # An ASGI scope: a mapping with "headers", a list of pairs of bytes.
 
 
 def credentials(scope: Scope) -> bytes:
-    """Return a digest of the client's session cookie or bearer token."""
+    """Return a digest of the session cookie or bearer token of an ASGI connection."""
     headers = headers_of(scope)
     return _digest(headers.get("authorization", ""), session_key_of(headers))
 
 
 def credentials_of(request: HttpRequest) -> bytes:
-    """Like `credentials`, for a request. The same cookie or token has the same digest."""
+    """Return the same digest for a Django request with the same cookie or token."""
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     return _digest(request.headers.get("Authorization", ""), session_key)
 
 
 def _digest(authorization: str, session_key: str | None) -> bytes:
-    # Other schemes are for a proxy, which may have one password for all users.
+    # Other schemes are meant for a proxy, which may use one password for all users.
     is_bearer = authorization.lower().startswith("bearer ")
     shown = authorization if is_bearer else session_key or ""
     return hashlib.blake2b(shown.encode(errors="replace"), digest_size=16).digest()
 
 
 def session_key_of(headers: Mapping[str, str]) -> str | None:
-    # Django's own: the standard library's drops all cookies for one that it cannot read,
-    # and on one host there may be cookies of others.
+    # Django's parser, because the standard library's drops all cookies if one is malformed. Other
+    # applications on the host may set such cookies.
     return parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
 
 

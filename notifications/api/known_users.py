@@ -1,7 +1,7 @@
-"""Which user some credentials belong to, as far as this process has seen (an LRU cache).
+"""An LRU cache in this process from credentials to the user that they belong to.
 
-Limits count per user, and with this cache a request over a limit is refused before the database
-is read. An entry decides whose limit counts. It never decides who is signed in.
+Limits count by user. With this cache, a request over a limit is refused without a read of the
+database. An entry only decides whose limit applies, and never who is signed in.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
-REMEMBERED = 10_000  # credentials
+REMEMBERED = 10_000  # The maximum number of entries.
 
 _users: OrderedDict[bytes, str] = OrderedDict()
 _lock = Lock()
 
 
 def remember(credentials: bytes, user: object) -> None:
-    """Note that `credentials` (of `credentials.credentials`) belong to `user`, a primary key."""
+    """Store that `credentials` (see `api.credentials`) belong to `user`, a primary key."""
     with _lock:
         _users[credentials] = str(user)
         _users.move_to_end(credentials)
@@ -25,7 +25,7 @@ def remember(credentials: bytes, user: object) -> None:
 
 
 def find(credentials: bytes) -> str | None:
-    """Return the primary key of the user as text, or None if they are not remembered."""
+    """Return the primary key of the user as text, or None if the credentials are unknown."""
     return _users.get(credentials)
 
 

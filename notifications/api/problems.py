@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from ninja import NinjaAPI
 
-# What pydantic says of a value, by the type of the error, for those that our schemas can give.
-# One that is not here is told in its own words, which are English.
+# Pydantic's messages by the type of the error, for the errors that our schemas can cause. They are
+# here for translation. Other messages are passed on in English.
 PYDANTIC_MESSAGES = {
     "missing": gettext_noop("Field required"),
     "extra_forbidden": gettext_noop("Extra inputs are not permitted"),
@@ -49,7 +49,8 @@ PYDANTIC_MESSAGES = {
     "literal_error": gettext_noop("Input should be %(expected)s"),
     "enum": gettext_noop("Input should be %(expected)s"),
 }
-# Errors in one answer, and characters of a field's name: an answer must not repeat a large request.
+# Errors in one response, and characters of a field's name. A response must not repeat a large
+# request.
 MAX_ERRORS = 20
 MAX_FIELD_LENGTH = 200
 MEDIA_TYPE = "application/problem+json"
@@ -57,7 +58,7 @@ NO_JSON = gettext_noop("Cannot parse request body")
 
 
 class Problem(Schema):
-    """What was wrong, in words that name the remedy. `field`: where in the request."""
+    """An error. `detail` is for people and names the remedy; `field` is the field, if there is one."""
 
     type: str
     title: str
@@ -75,20 +76,20 @@ class RetryLaterError(HttpError):
 
 
 def problem(status: int, detail: str, **more: Any) -> HttpResponse:
-    """A response that says what was wrong. `more` are further members, such as `field`."""
+    """Return a problem response. `more` are further members, such as `field`."""
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return HttpResponse(json.dumps(body), status=status, content_type=MEDIA_TYPE)
 
 
 def invalid_cursor(text: str) -> HttpResponse:
-    """For who asks for what came after something that is no cursor."""
-    told = _('"%(text)s" is not a cursor. Use one that the server sent.') % {"text": text[:80]}
-    return problem(422, told, field="after")
+    """Return the response to a request whose `after` is not a cursor."""
+    detail = _('"%(text)s" is not a cursor. Use one that the server sent.') % {"text": text[:80]}
+    return problem(422, detail, field="after")
 
 
 def install(api: NinjaAPI) -> None:
-    """Answer the framework's own errors in this form."""
+    """Convert the framework's errors to problem responses."""
     api.add_exception_handler(ValidationError, _invalid)
     api.add_exception_handler(HttpError, _http_error)
     api.add_exception_handler(Http404, _not_found)
@@ -104,18 +105,18 @@ def _invalid(_request: HttpRequest, error: ValidationError | type[ValidationErro
 
 
 def _localized_message(error: dict[str, Any]) -> str:
-    """In the language of who asks: what is English is as pydantic says it."""
+    """Return pydantic's message in the language of the request."""
     text = PYDANTIC_MESSAGES.get(error["type"], "")
     if (translated := _(text)) == text:
         return str(error["msg"])
     values = {name: str(value) for name, value in error.get("ctx", {}).items()}
-    # "'a', 'b' or 'c'"
+    # Pydantic writes "'a', 'b' or 'c'", and "or" would need a translation.
     values["expected"] = values.get("expected", "").replace(" or ", ", ")
     return translated % values
 
 
 def _field(location: Sequence[str | int]) -> str:
-    """Where in the request: ("body", <the view's argument>, "columns", 0) -> "columns.0"."""
+    """Return the field's path: ("body", <the view's argument>, "columns", 0) -> "columns.0"."""
     where, *names = location
     if where == "body":
         names = names[1:]
@@ -124,15 +125,15 @@ def _field(location: Sequence[str | int]) -> str:
 
 def _http_error(_request: HttpRequest, error: HttpError | type[HttpError]) -> HttpResponse:
     assert isinstance(error, HttpError)
-    # ninja answers a body that is not JSON with 400, and while DEBUG is on says what was wrong
-    # with it. It is as wrong as a wrong field.
+    # Ninja responds with 400 to a body that is not JSON, and adds the reason while DEBUG is on. We
+    # use 422, as for an invalid field.
     if error.message.startswith(NO_JSON):
         return problem(422, _(NO_JSON) + error.message.removeprefix(NO_JSON))
-    # Said here: who raises it may be in a thread that knows no language.
+    # Translated here, because the error may come from a thread without an active language.
     response = problem(error.status_code, _(error.message))
     if isinstance(error, RetryLaterError):
         response["Retry-After"] = str(error.seconds)
-        # Django would log each refusal. `connections` logs one a minute.
+        # Django would log each refusal. `delivery.connections` logs one a minute.
         response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 

@@ -1,7 +1,7 @@
-"""Bearer tokens of programs. The table keeps a digest, so a stolen table opens nothing.
+"""Bearer tokens of programs. The table has only digests, so a stolen table is useless.
 
 A token is valid until it expires or is deleted, until its user is deactivated, or until their
-password changes. A read-only token starts and changes nothing (`auth`).
+password changes. A read-only token cannot start or change anything (`auth`).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from notifications.writing import atomic
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-PREFIX = "waybill_"  # So that secret scanners, and people, know one when they see it.
-MAX_DAYS = 365  # After a year at most, somebody must decide again that the program needs it.
+PREFIX = "waybill_"  # Secret scanners and people recognize a token by it.
+MAX_DAYS = 365  # An administrator must decide at least once a year that a program needs access.
 WARN_BEFORE = timedelta(days=7)
-# `last_used_at` is for people who look for stale tokens; a write an hour is enough.
+# `last_used_at` helps people to find unused tokens. One write an hour is precise enough.
 NOTE_USE_EVERY = timedelta(hours=1)
 
 
@@ -41,7 +41,7 @@ class InvalidToken(Exception):
 def create(
     user: User, note: str = "", *, days: int = TOKEN_DAYS, scope: str = TokenScope.FULL
 ) -> str:
-    """Make a token and return it. It cannot be shown again.
+    """Create a token and return its text, which is not stored.
 
     Raise ValueError for a lifetime outside of 1 to 365 days.
     """
@@ -58,7 +58,7 @@ def create(
             note=note,
             scope=TokenScope(scope),
             expires_at=now + lifetime,
-            # Nobody needs a warning about a token that was made for a few days.
+            # A token that was created for a few days needs no warning.
             warned_at=now if lifetime <= WARN_BEFORE else None,
         )
         record(Action.TOKEN_CREATED, about_token(made), owner=user)
@@ -66,8 +66,8 @@ def create(
 
 
 def find(token: str) -> Token:
-    """Return the valid token with this text and its user, and note the use. Raise InvalidToken."""
-    # The token has 256 random bits, so a plain hash is enough: there is nothing to guess.
+    """Return the token with this text and record its use. Raise InvalidToken if it is not valid."""
+    # The token has 256 random bits and cannot be guessed, so a plain hash is enough.
     found = Token.objects.select_related("user").filter(digest=_digest(token)).first()
     if found is None or not is_alive(found):
         raise InvalidToken(gettext_noop("The bearer token is not valid."))
@@ -94,12 +94,12 @@ def is_alive(token: Token) -> bool:
 
 
 def connect() -> None:
-    """Listen to Django. Called once, when the apps are ready."""
+    """Connect the signal handler. Called once, when the apps are ready."""
     post_save.connect(_user_saved, sender=get_user_model())
 
 
 def _user_saved(*, instance: Any, **_: Any) -> None:
-    # Deleted for good, so that old tokens do not come back when the user is activated again.
+    # Deleted, so that old tokens do not become valid again when the user is reactivated.
     if not instance.is_active:
         Token.objects.filter(user=instance.pk).delete()
 

@@ -1,4 +1,4 @@
-"""The inbox over HTTP: what the bell shows, for programs too."""
+"""The HTTP API of the inbox: the data of the bell, for programs too."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from notifications.models import Mailing  # noqa: TC001 - pydantic reads the ann
 
 router = Router(tags=["inbox"])
 
-MAX_OFFSET = 2**63 - 1  # the largest that the database has
+MAX_OFFSET = 2**63 - 1  # The database's largest integer.
 ERRORS_READ = frozenset({401, 422})
 ERRORS_CHANGE = frozenset({401, 403, 422})
 
 
 class PageIn(Schema):
-    before: int | None = Field(None, ge=0, le=MAX_OFFSET, description="`next` of the page above.")
+    before: int | None = Field(
+        None, ge=0, le=MAX_OFFSET, description="`next` of the previous page."
+    )
     limit: int = Field(inbox.PAGE, ge=1, le=inbox.MAX_PAGE)
 
 
@@ -41,9 +43,10 @@ class NotificationOut(Schema):
 
 
 class StateOut(Schema):
-    """As it is retained on your stream under the key `inbox`, whenever it changes.
+    """The state of your inbox. Your stream retains it under the key `inbox` at every change.
 
-    `unread` counts up to the event `head`. Each later event of one of the `types` is one more.
+    `unread` counts notifications up to the event `head`. Each later event whose type is one of
+    `types` is one more.
     """
 
     read_offset: int
@@ -52,7 +55,7 @@ class StateOut(Schema):
 
 
 class PageOut(StateOut):
-    """The newest first. Follow your stream from `cursor`, and nothing is missing or doubled."""
+    """Notifications, newest first. Follow your stream from `cursor` to get all later ones once."""
 
     cursor: str
     types: list[str]
@@ -61,7 +64,7 @@ class PageOut(StateOut):
 
 
 class ReadIn(Schema):
-    """`up_to`: the offset of the newest that was read; null is all that there is."""
+    """`up_to`: the offset of the newest notification that was read, or null for all."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,7 +72,7 @@ class ReadIn(Schema):
 
 
 class Preferences(Schema):
-    """`email`: which notifications you get by e-mail."""
+    """`email`: which notifications are sent to you by e-mail."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -98,7 +101,7 @@ def mark_read(request: HttpRequest, body: ReadIn) -> dict[str, Any]:
 @router.get(
     "/inbox/preferences",
     response={200: Preferences, ERRORS_READ: Problem},
-    summary="What you are mailed",
+    summary="Your e-mail preferences",
 )
 def get_preferences(request: HttpRequest) -> dict[str, Any]:
     return {"email": inbox.mailing(user_of(request))}
@@ -107,7 +110,7 @@ def get_preferences(request: HttpRequest) -> dict[str, Any]:
 @router.patch(
     "/inbox/preferences",
     response={200: Preferences, ERRORS_CHANGE: Problem},
-    summary="Choose what you are mailed",
+    summary="Change your e-mail preferences",
 )
 def set_preferences(request: HttpRequest, body: Preferences) -> dict[str, Any]:
     inbox.choose_mailing(user_of(request), body.email, get_language() or "")

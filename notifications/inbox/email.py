@@ -1,4 +1,4 @@
-"""Letters: notifications as an e-mail message, and the connection over which it is sent."""
+"""Notifications as e-mail messages, and the connection that sends them."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
     from notifications.inbox.types import Notice
     from notifications.models import Event
 
-# SMTP's replies: said to any command before hanging up; and the first of those that are final.
+# SMTP reply codes: the server closes the connection, and the first code of a permanent failure.
 SHUTTING_DOWN, PERMANENT = 421, 500
 
 
-# Django's back end that drops what it is given. As good as none.
+# Django's backend that drops all messages. It counts as no mail server.
 DUMMY_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 
 class NotSetUp(Exception):
-    """The settings lack what every letter needs. The message names it."""
+    """A setting that every message needs is missing. The text of the error names it."""
 
 
 class NotSent(Exception):
-    """A letter did not go out."""
+    """A message was not sent."""
 
 
 class Refused(NotSent):
-    """This letter never will: its recipient or its contents are refused for good."""
+    """The server permanently refuses this message, because of its recipient or its contents."""
 
 
 class TryLater(NotSent):
-    """This letter not now. Others may."""
+    """This message cannot be sent now. Other messages may succeed."""
 
 
 class ServerDown(NotSent):
-    """No letter now: the server does not answer, or does not want anything from us."""
+    """No message can be sent now: the server does not respond, or refuses everything."""
 
 
 def require_settings() -> None:
-    """Raise NotSetUp if the settings name no mail server, or not what links begin with."""
+    """Raise NotSetUp if the settings lack a mail server or the site's URL."""
     if settings.EMAIL_BACKEND == DUMMY_BACKEND:
-        raise NotSetUp("Nobody is mailed: no mail server is set. Set EMAIL_URL.")
+        raise NotSetUp("E-mail is off: there is no mail server. Set EMAIL_URL.")
     if not _site():
-        raise NotSetUp("Nobody is mailed: links in letters would lead nowhere. Set SITE_URL.")
+        raise NotSetUp("E-mail is off: links in messages need the site's address. Set SITE_URL.")
 
 
 def compose(described: Sequence[tuple[Event, Notice]], to: str) -> EmailMessage:
-    """One letter about these events, as plain text in the language that is active.
+    """Return one message about these events, as plain text in the active language.
 
-    The same events make the same letter, identifier and date included: who gets it twice,
-    or sorts it, can tell.
+    The same events always give the same message, with the same Message-ID and date. So mail programs
+    recognize a duplicate.
     """
     found = [notice for _, notice in described]
     first, last = described[0][0], described[-1][0]
@@ -71,19 +71,19 @@ def compose(described: Sequence[tuple[Event, Notice]], to: str) -> EmailMessage:
     headers = {
         "Message-ID": f"<{last.stream.epoch}.{name}@{urlsplit(_site()).hostname}>",
         "Date": format_datetime(last.at),
-        "Auto-Submitted": "auto-generated",  # So that nobody's holiday notice answers.
+        "Auto-Submitted": "auto-generated",  # Vacation responders do not reply to it.
     }
     return EmailMessage(title, f"{text.strip()}\n", to=[to], headers=headers)
 
 
 def _render_single(notice: Notice) -> tuple[str, str]:
-    """The subject and the text of a letter about one notification."""
+    """Return the subject and the text of a message about one notification."""
     shown = {"notice": notice, "url": _link(notice.url)}
     return notice.title, render_to_string("notifications/mail/notice.txt", shown)
 
 
 def _render_digest(found: Sequence[Notice]) -> tuple[str, str]:
-    """The same of a letter about several."""
+    """Return the subject and the text of a message about several notifications."""
     count = len(found)
     title = ngettext(
         "You have {count} new notification.", "You have {count} new notifications.", count
@@ -94,7 +94,7 @@ def _render_digest(found: Sequence[Notice]) -> tuple[str, str]:
 
 
 def _link(url: str = "") -> str:
-    """`url` for a letter: with the site, if it has none. Without one it is the inbox."""
+    """Return `url` as an absolute link. Without a `url`, return the link to the inbox."""
     url = url or reverse("notifications:inbox")
     return _site() + url if url.startswith("/") else url
 
@@ -104,35 +104,34 @@ def _site() -> str:
 
 
 class Mailer:
-    """The mail connection: opened by the first letter, kept for the others, closed by who made it.
+    """The connection to the mail server. The first message opens it, and the caller closes it.
 
-    What can go wrong is its back end's to say, in any exception: another than SMTP's may be
-    what the settings name.
+    The settings may name any backend of Django's, so any exception can occur.
     """
 
     def __init__(self) -> None:
         self._connection = get_connection()
 
     def send(self, message: EmailMessage) -> None:
-        """Send it, or raise why not: Refused, TryLater or ServerDown."""
+        """Send `message`. Raise Refused, TryLater or ServerDown if that fails."""
         try:
-            # Also what a server says to a wrong password: nobody's letter is at fault.
+            # An error here, such as a wrong password, is not the fault of this message.
             self._connection.open()
         except Exception as error:
             raise ServerDown(_text(error)) from error
         try:
             self._connection.send_messages([message])
         except Exception as error:
-            self.close()  # Whatever state it is in, the next letter gets a fresh one.
+            self.close()  # The connection may be unusable, so the next message opens a new one.
             raise _classify(error) from error
 
     def close(self) -> None:
-        with suppress(Exception):  # It may be dead already, and nothing depends on a farewell.
+        with suppress(Exception):  # The connection may be dead already, which does no harm here.
             self._connection.close()
 
 
 def _classify(error: Exception) -> NotSent:
-    """Whose fault it is that a letter did not go out."""
+    """Return the error as Refused, TryLater or ServerDown."""
     text = _text(error)
     match error:
         case smtplib.SMTPRecipientsRefused():
@@ -140,13 +139,13 @@ def _classify(error: Exception) -> NotSent:
             return _classify_code(max(codes), text)
         case smtplib.SMTPDataError():
             return _classify_code(error.smtp_code, text)
-        # An address or a title of which no letter can be made, or not for this server.
+        # The address or the title is invalid, or this server does not support it.
         case ValueError() | smtplib.SMTPNotSupportedError():
             return Refused(text)
-        # Our own address was refused, the connection was lost, it took too long.
+        # The server refused our own address, the connection was lost, or a timeout expired.
         case OSError():
             return ServerDown(text)
-    # Another back end's. It may be about this letter alone.
+    # An exception of another backend. It may concern this message only.
     return TryLater(text)
 
 
@@ -157,5 +156,5 @@ def _classify_code(code: int, text: str) -> NotSent:
 
 
 def _text(error: Exception) -> str:
-    """For the log. Not its repr(): that of a UnicodeError has all of the password in it."""
+    """Return the error's text for the log. The repr() of a UnicodeError contains the password."""
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""What the pages of the inbox are sent."""
+"""The forms of the inbox pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from notifications.models import Mailing
 
 
 class ReadForm(forms.Form):
-    """`up_to`: the offset of the newest that was read. Empty: all of them."""
+    """`up_to`: the offset of the newest notification that was read. Empty: all were read."""
 
     up_to = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
 

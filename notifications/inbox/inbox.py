@@ -1,13 +1,13 @@
-"""What a user is to notice, and how far they have read it.
+"""The notifications of a user, and how far they have read them.
 
     from notifications.inbox import notify
 
     with transaction.atomic():
         notify(user, "Your report is ready", url="/reports/7/")
 
-A notification is an event of the user's stream whose type is registered (`types`). What
-has been read is one number a user, moved forward only and retained on the stream, so that
-all tabs and devices agree.
+A notification is an event of the user's stream whose type is registered in `types`. The read
+position is one number for each user. It only moves forward, and the stream retains it, so that all
+tabs and devices show the same.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-TYPE = "notification"  # the type of the events of notify()
-KEY = "inbox"  # under which the state is retained
+TYPE = "notification"  # The type of events from notify().
+KEY = "inbox"  # The key of the retained state.
 
 PAGE = 50
 MAX_PAGE = 100
@@ -40,10 +40,10 @@ MAX_PAGE = 100
 def notify(
     user: User, title: str, *, body: str = "", url: str = "", level: Level = "info"
 ) -> Event:
-    """Tell `user` something: in the bell of all their tabs at once, and by e-mail if they like.
+    """Send `user` a notification. The bell shows it at once, and by default it is also mailed.
 
-    Inside a transaction, last: it is told if that commits. Raises ValueError for what cannot
-    be shown, and names the field.
+    Call this at the end of a transaction. The notification is sent when the transaction commits.
+    Raise ValueError, which names the field, for text or a URL that cannot be shown.
     """
     notice = Notice(title, body, url, level)
     return publish.append(access.user_stream(user), TYPE, asdict(notice))
@@ -54,7 +54,7 @@ types.register(TYPE, lambda data: Notice(**data))
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a user has read. `unread` counts up to the event `head`, and none after it."""
+    """How far a user has read. `unread` counts notifications up to the event `head`."""
 
     read_offset: int
     unread: int
@@ -63,7 +63,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One notification in its reader's language."""
+    """One notification, in the language of the reader."""
 
     offset: int
     type: str
@@ -74,9 +74,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Notifications, the newest first. `next`: what to give as `before` for the older ones.
+    """A page of notifications, newest first. `next` is the `before` of the next page.
 
-    `cursor` was read before the rest: who follows the stream from there misses nothing.
+    `cursor` was read first. A client that follows the stream from it misses nothing.
     """
 
     state: State
@@ -86,7 +86,7 @@ class Page:
 
 
 def page(user: User, *, before: int | None = None, limit: int = PAGE) -> Page:
-    """The newest notifications of `user`, or the newest of those `before` an offset."""
+    """Return the newest notifications of `user`, or the newest ones `before` an offset."""
     cursor = current_cursor(access.user_stream(user))
     head = Cursor.parse(cursor).offset
     stream = Stream.objects.get(name=access.user_stream(user))
@@ -107,13 +107,13 @@ def page(user: User, *, before: int | None = None, limit: int = PAGE) -> Page:
 
 @atomic()
 def mark_read(user: User, up_to: int | None = None) -> State:
-    """Everything up to the event `up_to` has been read; without it, everything there is.
+    """Mark everything up to the event `up_to` as read, or everything that exists.
 
-    Never backwards: a tab that was asleep takes nothing back.
+    The position never moves back, so an old tab cannot mark notifications as unread again.
     """
     name = access.user_stream(user)
-    current_cursor(name)  # Makes the stream, if nobody has written to it yet.
-    # Locked, so that what is counted and what is retained is of one moment.
+    current_cursor(name)  # Creates the stream if it does not exist yet.
+    # The lock keeps new events out between the count and the retained value.
     stream = Stream.objects.select_for_update().get(name=name)
     offset = stream.head if up_to is None else min(up_to, stream.head)
     ensure_row(user, stream)
@@ -126,24 +126,24 @@ def mark_read(user: User, up_to: int | None = None) -> State:
 
 
 def mailing(user: User) -> str:
-    """Which notifications `user` wants by e-mail: a value of Mailing."""
+    """Return which notifications `user` wants by e-mail: a value of Mailing."""
     chosen = Inbox.objects.filter(user=user.pk).values_list("email", flat=True).first()
     return chosen or Mailing.ALL
 
 
 def choose_mailing(user: User, choice: str, language: str) -> None:
-    """Mail `user` what they chose, in the language in which they did."""
+    """Store which notifications `user` wants by e-mail, and in which language."""
     chosen = {"email": Mailing(choice), "language": language}
     Inbox.objects.update_or_create(user_id=user.pk, defaults=chosen)
 
 
 def remember_language(user: User, language: str) -> None:
-    """Write to `user` in `language` from now on."""
+    """Send e-mails to `user` in `language` from now on."""
     Inbox.objects.update_or_create(user_id=user.pk, defaults={"language": language})
 
 
 def ensure_row(user: User, stream: Stream) -> None:
-    """Make the row of `user`, and let it begin anew in a stream that was made anew."""
+    """Create the inbox row of `user`. Reset its offsets if their stream was recreated."""
     row, _ = Inbox.objects.get_or_create(user_id=user.pk, defaults={"stream": stream})
     if row.stream_id != stream.pk:
         Inbox.objects.filter(pk=row.pk, stream=row.stream_id).update(
@@ -163,8 +163,8 @@ def _events(stream: Stream) -> QuerySet[Event]:
 
 
 def _newest(stream: Stream, before: int, count: int) -> QuerySet[Event]:
-    # "+ 0": else SQLite walks through all log lines in the order of their offsets. Sorted
-    # by an expression, the offsets come from the index of types alone.
+    # "+ 0" keeps SQLite from scanning all log lines in the order of their offsets. Because it sorts
+    # by an expression, it uses the index of types.
     offsets = _events(stream).filter(offset__lt=before).order_by((F("offset") + 0).desc())
     chosen = offsets.values("offset")[:count]
     return Event.objects.filter(stream=stream, offset__in=chosen).order_by("-offset")

@@ -1,7 +1,7 @@
-"""In which language people are written to: the one in which they last met the pages.
+"""The language of a user's e-mails: the language in which they last used the pages.
 
-Whoever writes a letter has no request that says so. It is noted when somebody signs in and
-when they choose another language; `inbox.choose_mailing` notes it, too.
+E-mails are sent outside of a request, so the language is stored. That happens when a user signs in,
+when they choose a language, and in `inbox.choose_mailing`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def set_language(request: HttpRequest) -> HttpResponseBase:
-    """Django's own view, whose choice the letters of who is signed in follow."""
+    """Call Django's view, and store the language for the e-mails of a signed-in user."""
     response = i18n.set_language(request)
-    # Which it sets if it is a language of this site.
+    # Django sets the cookie only for a language of this site.
     chosen = response.cookies.get(settings.LANGUAGE_COOKIE_NAME)
     if chosen is not None and request.user.is_authenticated:
         inbox.remember_language(request.user, chosen.value)
@@ -34,6 +34,6 @@ def connect() -> None:
 
 
 def _signed_in(*, request: HttpRequest | None, user: User, **_: Any) -> None:
-    # LocaleMiddleware has found out what the page is in. Without it pages have one language.
+    # LocaleMiddleware has set the attribute. Without it, all pages have the same language.
     if language := getattr(request, "LANGUAGE_CODE", ""):
         inbox.remember_language(user, language)

@@ -1,8 +1,8 @@
-"""Notifications by e-mail. What is due is read from the tables, whatever happened before.
+"""Send notifications by e-mail. Each run reads the due notifications from the tables.
 
-Never in the transaction that tells somebody something, nor while a person or a worker
-waits: a clock or cron calls this. A letter goes out at least once. If it went out and that
-could not be noted, it goes again, the same to the byte.
+Beat or cron calls this, so neither a request, a worker nor the transaction of a notification waits
+for the mail server. A message is sent at least once. If it was sent and that could not be stored,
+it is sent again with the same bytes.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What is older is not mailed: after a long outage, or when mail is set up for the first
-# time, nobody wants to be told of everything.
+# Older notifications are not mailed. After a long outage, or after the first setup of e-mail, users
+# would get too many.
 TOO_OLD = timedelta(days=1)
-# Letters of their own that the notifications of one hour get. Where there are more, one user
-# could fill a mailbox and use up what the mail server takes: they are joined.
+# In this window a user gets this many notifications as single messages. Further ones are sent as a
+# digest, so that nobody can fill a mailbox or use up the quota of the mail server.
 MAX_SINGLE, SINGLE_WINDOW = 20, timedelta(hours=1)
-# Notifications in a joined letter, and how long its reader gets no other.
+# Notifications in a digest, and the pause before the user's next message.
 MAX_DIGEST, DIGEST_PAUSE = 100, timedelta(minutes=10)
-# Longer than one letter can take, with a server that is slow at every step of it.
+# Longer than sending one message can take with a slow server.
 LEASE = timedelta(minutes=5)
-# For a recipient whose server wants us to come back. Shorter does not impress it.
+# The delay after a temporary refusal. Servers that use greylisting refuse earlier retries.
 RETRY_DELAY = timedelta(minutes=5)
-# For the user on whose letter the server went down: perhaps it was that letter, so others
-# are tried before it.
+# The delay for the user whose message was sent when the server went down. That message may be the
+# cause, so other users come first.
 SERVER_DOWN_DELAY = timedelta(minutes=1)
-# Seconds between rounds while the server is down: twice as many each time.
+# Seconds between runs while the server is down. The time doubles with each failure.
 FIRST_BACKOFF, MAX_BACKOFF = 10.0, 300.0
 
 
 @dataclass
 class SendResult:
-    """What one round did: letters sent, refused for good, and left for later."""
+    """The numbers of messages that a run has sent, given up as refused, and postponed."""
 
     sent: int = 0
     refused: int = 0
@@ -64,9 +64,9 @@ class SendResult:
 
 
 def send_due() -> SendResult:
-    """Mail what is due. Raises NotSetUp or ServerDown; what was not sent then is still due.
+    """Send all due messages. Raise NotSetUp or ServerDown; unsent messages stay due.
 
-    Safe to run anywhere and at once: who mails a user has claimed them.
+    Safe to run in several processes at once: each user is claimed by one of them.
     """
     email.require_settings()
     done = SendResult()
@@ -79,9 +79,9 @@ def send_due() -> SendResult:
 
 
 class SendDueWithBackoff:
-    """`send_due` for a clock: further and further apart while the server is down.
+    """Calls `send_due`, with growing pauses while the server is down. For a periodic thread.
 
-    What the settings lack is said once: they do not change while a process lives.
+    A missing setting is logged once, because settings do not change while a process runs.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -122,10 +122,10 @@ def _mail_user(user: User, claim: _Claim, mailer: email.Mailer, done: SendResult
             is_sent = _mail_events(user, claim.row, events, mailer)
             done.sent += is_sent
         except email.Refused as error:
-            logger.warning("User %s cannot be mailed event %s: %s", user.pk, last, error)
+            logger.warning("Event %s cannot be mailed to user %s: %s", last, user.pk, error)
             done.refused += 1
         except email.TryLater as error:
-            logger.info("User %s is mailed event %s later: %s", user.pk, last, error)
+            logger.info("Event %s is mailed to user %s later: %s", last, user.pk, error)
             done.later += 1
             claim.release(RETRY_DELAY)
             return
@@ -133,12 +133,15 @@ def _mail_user(user: User, claim: _Claim, mailer: email.Mailer, done: SendResult
             claim.release(SERVER_DOWN_DELAY)
             raise
         if not claim.note(last):
-            return  # It took us so long that another has taken over.
+            return  # The lease has expired, and another process has claimed the user.
     claim.release(DIGEST_PAUSE if is_digest and is_sent else None)
 
 
 def _mail_events(user: User, row: Inbox, events: Sequence[Event], mailer: email.Mailer) -> bool:
-    """Mail `events` to `user` in one letter. False if they want none, or have no address."""
+    """Mail `events` to `user` in one message.
+
+    Return False if the user wants none of them, is inactive, or has no address.
+    """
     address = getattr(user, user.get_email_field_name(), "")
     if not (user.is_active and address):
         return False
@@ -152,10 +155,10 @@ def _mail_events(user: User, row: Inbox, events: Sequence[Event], mailer: email.
 
 
 def _language(row: Inbox) -> str:
-    """What a user's letters are in: the language of their choice, or else the site's.
+    """Return the language of a user's e-mails: their choice, or else the site's language.
 
-    One that the site has given up is the site's, too: half of a letter would be in it, for
-    Django's own texts know more languages than ours.
+    The site's language also replaces one that the site no longer offers. Django's own texts have
+    more languages than ours, so half of the message would be in that one.
     """
     try:
         return translation.get_supported_language_variant(row.language)
@@ -170,25 +173,28 @@ def _is_wanted(notice: Notice, choice: str) -> bool:
 
 
 class _Claim:
-    """One user's mail, ours alone while the lease lasts. Each write names our attempt."""
+    """A claim to mail one user, exclusive until its lease expires.
+
+    Each write names the attempt of this claim, so it fails once another process has a newer one.
+    """
 
     def __init__(self, row: Inbox) -> None:
         self.row = row
 
     @classmethod
     def take(cls, user: User, stream: Stream) -> _Claim | None:
-        """None: somebody else mails this user, or was told to come back later."""
+        """Claim the user, or return None if another process has them or a delay has not passed."""
         inbox.ensure_row(user, stream)
         free = Inbox.objects.filter(
             Q(mail_after=None) | Q(mail_after__lte=Now()), user=user.pk, stream=stream
         )
         if not free.update(mail_attempt=F("mail_attempt") + 1, mail_after=_from_now(LEASE)):
             return None
-        # Read when it is ours: until then, others note how far it was mailed.
+        # Read after the claim, because the previous holder may have moved `mailed_offset`.
         return cls(Inbox.objects.get(user=user.pk))
 
     def note(self, offset: int) -> bool:
-        """Mailed up to `offset`. False when the lease was lost: then stop."""
+        """Store that the user was mailed up to `offset`. Return False if the lease was lost."""
         return self._write(mailed_offset=offset, mail_after=_from_now(LEASE))
 
     def release(self, after: timedelta | None = None) -> None:
@@ -196,7 +202,7 @@ class _Claim:
 
     def _write(self, **fields: Any) -> bool:
         row = self.row
-        # The stream, too: in one that was made anew, our offsets mean nothing.
+        # The stream is compared, too, because our offsets mean nothing in a recreated stream.
         ours = Inbox.objects.filter(pk=row.pk, mail_attempt=row.mail_attempt, stream=row.stream_id)
         return bool(ours.update(**fields))
 
@@ -205,10 +211,10 @@ class _Claim:
 
 
 def _due() -> QuerySet[Stream]:
-    """The streams of users for whom there is something, and whom nobody is mailing."""
+    """Return the streams of users who have due notifications and are not claimed."""
     free = Q(inbox__mail_after=None) | Q(inbox__mail_after__lte=Now())
     streams = Stream.objects.filter(free, name__startswith="user-")
-    # Most users are done, which is cheaper to see than what they might be sent.
+    # Most users have nothing due. Comparing offsets finds that out without reading events.
     behind = streams.alias(mailed=Coalesce("inbox__mailed_offset", 0)).filter(head__gt=F("mailed"))
     events = _mailable().filter(stream=OuterRef("pk"), offset__gt=OuterRef("mailed"))
     return behind.filter(Exists(events)).order_by("pk")
@@ -220,9 +226,9 @@ def _due_events(row: Inbox) -> QuerySet[Event]:
 
 
 def _recently_mailed(row: Inbox) -> int:
-    """How many notifications of the last hour have been mailed, at most MAX_SINGLE.
+    """Return how many notifications of the last hour have been mailed, at most MAX_SINGLE.
 
-    Those that the user did not want are counted, too. Then theirs are joined sooner.
+    The count includes notifications that the user did not want. Such users get a digest sooner.
     """
     since = timezone.now() - SINGLE_WINDOW
     mailed = _mailable().filter(stream=row.stream_id, offset__lte=row.mailed_offset, at__gte=since)
@@ -230,26 +236,26 @@ def _recently_mailed(row: Inbox) -> int:
 
 
 def _mailable() -> QuerySet[Event]:
-    young = timezone.now() - TOO_OLD
-    return Event.objects.filter(type__in=types.types(mailed=True), at__gte=young)
+    oldest = timezone.now() - TOO_OLD
+    return Event.objects.filter(type__in=types.types(mailed=True), at__gte=oldest)
 
 
 def _user_of(stream: Stream) -> User | None:
-    """Whose stream it is. None if they are gone."""
+    """Return the user of a stream, or None if they were deleted."""
     _, _, name = stream.name.partition("-")
-    people = get_user_model()._default_manager
+    users = get_user_model()._default_manager
     key: Any = access.key_of(name)
     if key is None:
-        # Too long to be in the name. Few projects have such keys, and few users then.
-        keys = people.values_list("pk", flat=True).iterator()
+        # The key is too long to be part of the name, so compare all users. Such keys are rare.
+        keys = users.values_list("pk", flat=True).iterator()
         key = next((pk for pk in keys if access.stream_of_user(pk) == stream.name), None)
     try:
-        user: User | None = people.filter(pk=key).first()
-    except (ValueError, ValidationError):  # No key of a user.
+        user: User | None = users.filter(pk=key).first()
+    except (ValueError, ValidationError):  # The text is not a valid primary key.
         return None
     return user if user is not None and access.user_stream(user) == stream.name else None
 
 
 def _from_now(delay: timedelta) -> Any:
-    """By the database's clock: there may be several hosts, and there is one database."""
+    """Return a time in the future by the clock of the database, which all hosts share."""
     return ExpressionWrapper(Now() + delay, output_field=DateTimeField())

@@ -1,4 +1,4 @@
-"""What the panel of the bell shows: the latest notifications and their state."""
+"""The data of the bell's panel: the latest notifications and the state of the inbox."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-LATEST = 8  # What a panel shows without a bar to scroll. The page has them all.
+LATEST = 8  # As many fit in the panel without scrolling. The inbox page has all.
 
 
 def latest(user: User) -> dict[str, Any]:
-    """What the partials of the bell read."""
+    """Return the context for the bell's templates."""
     page = inbox.page(user, limit=LATEST)
     return {
         "user": user,

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TYPE = "token.expiring"
-MAX_NOTE = 100  # characters in the title
+MAX_NOTE = 100  # Characters of the note in the title.
 
 
 def warn() -> int:
-    """Warn the users of tokens that expire within a week. Return how many tokens those are.
+    """Warn the users of tokens that expire within a week. Return the number of warnings.
 
     Safe to run in several processes at once: one of them claims each token.
     """

@@ -1,7 +1,7 @@
-"""Which events are notifications, and what each says to a person.
+"""The types of events that are notifications, and the text of each.
 
-An app registers a type of event with a function that describes one in the language of who
-reads it; what is stored stays free of language. Nothing here does I/O.
+An app registers a type of event with a function that describes an event in the active language. The
+stored event has no language. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Level = Literal["info", "success", "warning", "error"]
-# A title goes into the subject of an e-mail, a body into a list.
+# A title becomes the subject of an e-mail, and a body is shown in a list.
 MAX_TITLE, MAX_BODY, MAX_URL = 300, 4_000, 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a notification says. Raises ValueError, which names the field that is wrong.
+    """The text of a notification. Raise ValueError, which names the invalid field.
 
     `url` is a path of this site, or begins with http:// or https://.
     """
@@ -41,7 +41,7 @@ class Notice:
         if not self.title.strip():
             raise ValueError("title: say what has happened.")
         if not self.title.isprintable():
-            # A line break there would be another header of the e-mail.
+            # A line break in the subject would begin another header of the e-mail.
             raise ValueError("title: it must be one line of printable characters.")
         for name, most in (("title", MAX_TITLE), ("body", MAX_BODY), ("url", MAX_URL)):
             if (length := len(getattr(self, name))) > most:
@@ -53,8 +53,8 @@ class Notice:
 
 
 def _is_safe(url: str) -> bool:
-    """Whether a browser that follows `url` goes where a person reads that it goes."""
-    # Browsers drop tabs and line breaks, and take a backslash for a slash.
+    """Return whether a browser opens the address that a person sees in `url`."""
+    # Browsers drop tabs and line breaks, and read a backslash as a slash.
     if "\\" in url or " " in url or not url.isprintable():
         return False
     if url.startswith("/"):
@@ -81,25 +81,25 @@ def register(
     *,
     mail: bool = True,
 ) -> None:
-    """Make events of `type` in users' streams notifications, described by `describe(data)`.
+    """Make events of `type` in users' streams notifications.
 
-    It is called when somebody reads, in their language. `mail`: they are sent by e-mail,
-    too, to who wants that.
+    `describe(data)` is called when a user reads the notification, in their language. `mail`: the
+    notifications are also sent by e-mail, to users who want that.
     """
     _types[type] = _Type(describe, mail)
 
 
 def types(*, mailed: bool = False) -> list[str]:
-    """The types that are notifications; or those of them that are sent by e-mail."""
+    """Return the types that are notifications, or only those that are sent by e-mail."""
     return sorted(name for name, each in _types.items() if each.mail or not mailed)
 
 
 def describe(event: Event) -> Notice:
-    """What `event`, which is of a registered type, says to a person."""
+    """Return the text of `event`, whose type is registered."""
     try:
         return _types[event.type].describe(event.data)
-    # Written by another app for what it stored, perhaps long ago: one that it cannot read
-    # any more must not hide all the others, nor stop the mail behind it.
+    # `describe` belongs to another app, and the event may be old. One that it can no longer read
+    # must neither hide the other notifications nor stop their e-mails.
     except Exception:
         logger.exception("Event %s of %s cannot be described.", event.offset, event.stream_id)
         return Notice(_("Something has happened ({type}).").format(type=event.type))

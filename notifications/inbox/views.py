@@ -1,4 +1,4 @@
-"""The inbox as pages, which work without JavaScript."""
+"""The pages of the inbox. They work without JavaScript."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @require_safe
 @cache_control(private=True, no_cache=True)
 def inbox_page(request: HttpRequest) -> HttpResponse:
-    """What there is to notice, a page at a time, the newest first."""
+    """Show a page of notifications, newest first."""
     user = user_of(request)
     page = inbox.page(user, before=_before(request))
     context = {
@@ -42,14 +42,14 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(private=True, no_cache=True)
 def latest(request: HttpRequest) -> HttpResponse:
-    """The panel of the bell as it is now, for the page's script."""
+    """Render the bell's panel for the script of the page."""
     return render(request, "notifications/_latest.html", latest_of(user_of(request)))
 
 
 @login_required
 def read(request: HttpRequest) -> HttpResponse:
-    """Mark as read: up to the notification that the form names, or all."""
-    # Signing in leads back here with a GET, which changes nothing.
+    """Mark notifications as read: up to the one in the form, or all."""
+    # After a sign-in the browser returns here with a GET, which changes nothing.
     if request.method == "POST":
         form = ReadForm(request.POST)
         if not form.is_valid():
@@ -60,7 +60,7 @@ def read(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Choose which notifications come by e-mail."""
+    """Store which notifications the user wants by e-mail."""
     if request.method == "POST":
         form = MailingForm(request.POST)
         if not form.is_valid():
@@ -71,6 +71,6 @@ def preferences(request: HttpRequest) -> HttpResponse:
 
 
 def _before(request: HttpRequest) -> int | None:
-    """The offset that the link to older ones names; what is no number is the newest page."""
+    """Return the offset in the link to older notifications, or None if it is not a number."""
     form = ReadForm({"up_to": request.GET.get("before")})
     return form.cleaned_data["up_to"] if form.is_valid() else None

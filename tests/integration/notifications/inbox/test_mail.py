@@ -568,7 +568,7 @@ def test_what_is_refused_for_good_does_not_block_what_comes_after(
 
     assert (refused, rest) == (SendResult(refused=2), SendResult(sent=1))
     assert server.sent == [("ada@example.com", "for ada")]
-    assert f"User {bob.pk} cannot be mailed event 1" in caplog.text
+    assert f"Event 1 cannot be mailed to user {bob.pk}" in caplog.text
 
 
 @pytest.mark.parametrize("asked", ["recipient", "letter"])
@@ -660,7 +660,7 @@ def test_until_mail_is_set_up_what_is_due_waits_for_a_day(server, ada, settings,
 
     said = [record.message for record in caplog.records if record.name == mail.__name__]
     assert len(said) == 1
-    assert said[0].startswith("Nobody is mailed: ")
+    assert said[0].startswith("E-mail is off: ")
     assert said[0].endswith({"EMAIL_BACKEND": " Set EMAIL_URL."}.get(name, f" Set {name}."))
     assert subjects(server) == ["young"]
 
@@ -676,7 +676,7 @@ def test_a_project_without_an_address_for_links_is_told(server, settings):
 def test_the_command_fails_with_the_remedy_when_mail_is_not_set_up(server, settings, name):
     setattr(settings, name, MISSING[name])
 
-    with pytest.raises(CommandError, match=r"^Nobody is mailed: .* Set (EMAIL|SITE)_URL\.$"):
+    with pytest.raises(CommandError, match=r"^E-mail is off: .* Set (EMAIL|SITE)_URL\.$"):
         call_command("mail_notifications")
 
 
@@ -895,6 +895,6 @@ def test_in_production_beat_prints_none_and_says_once_that_nobody_is_mailed(ada,
 
     wait_until(lambda: "Set EMAIL_URL." in beat.log_text(), 60, "it says what is missing")
     beat.stop()
-    assert beat.log_text().count("Nobody is mailed") == 1
+    assert beat.log_text().count("E-mail is off") == 1
     assert "Look at this" not in beat.log_text()
     assert not Inbox.objects.exists()
