@@ -1,8 +1,8 @@
 """Record refused sign-ins and tokens in the audit trail, up to a limit.
 
-Anybody can cause such entries. So each action has a limit an hour for one address (of IPv6, one
-network), and one for all together; the entry after the last one says that further ones are not
-recorded. Each entry takes a slot with a unique name, so that processes which count at once agree.
+Anybody can cause such entries. So each action has a limit per hour for one address (for IPv6, one
+network), and a limit for all addresses together. One entry more says that further ones are not
+recorded. Each entry claims a slot with a unique name, so that processes count correctly together.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from notifications.audit_actions import Action
 
-# With these, half a million attempts an hour write 500 rows, about 200 kB.
+# With these limits, half a million attempts an hour write 500 rows, about 200 kB.
 MAX_PER_ADDRESS = 20
 MAX_IN_ALL = 500
 MORE = {"more": "Further ones in this hour are not recorded."}
 
 
 def record_refused(action: Action, about: record.About, request: HttpRequest | None) -> None:
-    """Record a refusal, unless the limit of this hour is reached."""
+    """Record a refusal, unless a limit of this hour is reached."""
     made = record.entry(action, about, request=request)
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     networks = _recent_networks(action, hour)

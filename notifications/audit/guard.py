@@ -1,10 +1,10 @@
-"""Triggers that refuse every change of the audit trail, and every removal but that of `prune`.
+"""Database triggers that refuse changes of the audit trail, and removals by other code than `prune`.
 
-They hold for every program that connects as Waybill's own role: the ORM, raw SQL, a shell. They
-do not stop a role that may change the schema: the owner of the table, who can drop a trigger,
-or a superuser of the database. docs/operations.md says how to go further.
+They apply to every program that connects with Waybill's database role: the ORM, raw SQL, a shell.
+They do not stop a role that may change the schema: the owner of the table, who can drop a trigger,
+or a superuser. docs/operations.md describes stronger protection.
 
-A later migration that makes SQLite copy the table loses the triggers, and must run INSTALL again.
+A migration that makes SQLite copy the table drops the triggers, so it must run INSTALL again.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 REFUSAL = "Entries of the audit trail are never changed, and only removed by prune_events."
-# How the triggers recognize `prune`: on PostgreSQL by a setting of the transaction, on SQLite by
-# a function of the connection. Another program's connection to SQLite lacks that function, so
-# its DELETE fails.
+# The triggers recognize `prune` by a setting of the transaction on PostgreSQL, and by a function of
+# the connection on SQLite. Connections of other programs to SQLite lack the function, so their
+# DELETE fails.
 SETTING, FUNCTION = "waybill.audit_pruning", "waybill_prunes_audit"
 
 INSTALL = {
@@ -60,7 +60,7 @@ INSTALL = {
         CREATE TRIGGER {{name}}_not_replaced BEFORE INSERT ON {{name}}
         WHEN EXISTS (SELECT 1 FROM {{name}} WHERE id = NEW.id OR slot = NEW.slot)
         BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608 - the names are constants
     ],
 }
 REMOVE = {
@@ -85,14 +85,14 @@ def statements(todo: dict[str, list[str]], vendor: str, table: str) -> list[str]
 
 
 def add_sqlite_function(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Give a new connection to SQLite the function that its trigger calls."""
+    """Define the function that the trigger calls on a new connection to SQLite."""
     if connection.vendor == "sqlite":
         connection.connection.create_function(FUNCTION, 0, _prunes.get)
 
 
 @contextmanager
 def pruning(using: str) -> Iterator[None]:
-    """Open a transaction in which rows may be removed."""
+    """Open a transaction in which entries may be removed."""
     is_postgres = connections[using].vendor == "postgresql"
     token = _prunes.set(True)
     try:
@@ -100,7 +100,7 @@ def pruning(using: str) -> Iterator[None]:
             if is_postgres:
                 _set(using, "on")
             yield
-            if is_postgres:  # An outer transaction may go on, without this right.
+            if is_postgres:  # An outer transaction may continue. It must not keep this permission.
                 _set(using, "off")
     finally:
         _prunes.reset(token)

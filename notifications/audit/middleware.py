@@ -1,4 +1,4 @@
-"""Middleware that tells the audit trail which request acts, and a system check for it."""
+"""Middleware that tells the audit trail which request acts, and the system check for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def audited(
     get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
 ) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
-    """Make each request the origin of every action of its view."""
+    """Make each request the origin of the actions in its view."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
@@ -34,7 +34,7 @@ def audited(
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         with answering(request):
-            return get_response(request)  # type: ignore[return-value]  # Not awaitable here.
+            return get_response(request)  # type: ignore[return-value]  # The synchronous case.
 
     return answer
 

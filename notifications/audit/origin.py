@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest
 
-# The programs of Django's command line. A process that one of them started runs a command.
+# The programs of Django's command line. A process with one of these names runs a command.
 COMMAND_LINES = ("manage.py", "django-admin", "django/__main__.py")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an action comes from: a request, or else this process."""
+    """The origin of an action: a request, or else this process."""
 
     interface: Interface
     user: User | None = None
     address: str | None = None
     user_agent: str = ""
-    command: str = ""  # the name of the command of Django
-    account: str = ""  # the user of the operating system
+    command: str = ""  # The name of the Django command.
+    account: str = ""  # The user of the operating system.
 
 
 _request: ContextVar[HttpRequest | None] = ContextVar("audited_request", default=None)
@@ -49,13 +49,13 @@ def answering(request: HttpRequest) -> Iterator[None]:
 
 
 def current() -> Origin:
-    """Return the origin of an action that happens now."""
+    """Return the origin of an action that happens at this moment."""
     request = _request.get()
     return _of_process() if request is None else of(request)
 
 
 def of(request: HttpRequest) -> Origin:
-    """Return the origin of actions of `request`."""
+    """Return the origin of actions in `request`."""
     user = getattr(request, "user", None)
     return Origin(
         interface=_interface(request),
@@ -66,7 +66,7 @@ def of(request: HttpRequest) -> Origin:
 
 
 def _interface(request: HttpRequest) -> Interface:
-    # Which of ours, no URLconf of Django's says.
+    # A WebSocket has no URLconf of Django's, so the type of the connection decides first.
     if getattr(request, "scope", {}).get("type") == "websocket":
         return Interface.SOCKET
     apps = request.resolver_match.app_names if request.resolver_match else []
@@ -88,5 +88,5 @@ def _of_process() -> Origin:
 def _account() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # A container may run as a number without a name.
+    except (KeyError, OSError):  # A container may run with a user id that has no name.
         return ""

@@ -1,4 +1,4 @@
-"""Remove entries of the audit trail that are older than its retention. No other code may."""
+"""Remove entries of the audit trail that are older than its retention. No other code does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from notifications.writing import alias
 if TYPE_CHECKING:
     from datetime import datetime
 
-BATCH = 5_000  # rows a transaction
+BATCH = 5_000  # Rows in one transaction.
 
 
 def prune_old() -> int:
@@ -27,7 +27,10 @@ def prune_old() -> int:
 
 
 def prune(before: datetime, batch: int = BATCH) -> int:
-    """Remove entries from before `before`, the oldest first, in small transactions."""
+    """Remove entries that are older than `before`, oldest first, in small transactions.
+
+    Return their number.
+    """
     removed = 0
     while count := _prune_batch(before, batch):
         removed += count

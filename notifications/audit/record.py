@@ -1,6 +1,6 @@
-"""Write entries of the audit trail. No other module makes or saves one.
+"""Write entries of the audit trail. No other module creates or saves one.
 
-Every text is cut and escaped here, so an entry has at most a few kilobytes.
+Every text is shortened and escaped here, so an entry has at most a few kilobytes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-MAX_DETAILS_BYTES = 2048  # of JSON
-MAX_TEXT = 200  # characters of one text
-MAX_NAMES = 20  # items of one list in the details
+MAX_DETAILS_BYTES = 2048  # Bytes of the details as JSON.
+MAX_TEXT = 200  # Characters of one text.
+MAX_NAMES = 20  # Items of one list in the details.
 
 
 class About(NamedTuple):
-    """The object of an action. Its key is text, so that the entry outlives the row."""
+    """The object of an action. The key is text, so that the entry can outlive the row."""
 
     kind: str = ""
     key: str = ""
@@ -54,11 +54,11 @@ def record(
     request: HttpRequest | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write an entry, in the transaction of the caller.
+    """Write an entry in the transaction of the caller.
 
-    The actor is `by`, or else the user of the request. `owner` is the owner of the object; it
-    is stored if it is not the actor. `request` is for signals that pass one; without it the
-    request that is being answered counts, if there is one.
+    The actor is `by`, or else the user of the request. `owner` is the owner of the object and is
+    stored if it differs from the actor. `request` is for signals that pass one. The default is the
+    current request, if there is one.
     """
     entry(action, about, by=by, owner=owner, request=request, details=details).save()
 
@@ -110,7 +110,7 @@ def _name(user: User | None) -> str:
 
 
 def bounded(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return as much of `details` as fits; `left_out` names the first that does not fit."""
+    """Return the details that fit. `left_out` names the first one that does not fit."""
     kept: dict[str, Any] = {}
     for name, value in details.items():
         more = {**kept, name: _short(value)}
@@ -131,5 +131,5 @@ def _short(value: Any) -> Any:
 
 
 def about_token(token: Token) -> About:
-    """Return how the audit trail names `token`."""
+    """Return `token` as the object of an action."""
     return About("token", str(token.pk), token.note)

@@ -1,6 +1,6 @@
-"""Record changes of users, their rights and their tokens, as Django's signals report them.
+"""Record changes of users, their rights and their tokens from Django's signals.
 
-`QuerySet.update()` and SQL send no signals, so their changes are not recorded.
+`QuerySet.update()` and SQL send no signals, so changes that they make are not recorded.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from django.db.models import Model
     from django.http import HttpRequest
 
-# Each of these is a right while it is true.
+# Each of these fields is a right while it is true.
 FLAGS = ("is_active", "is_staff", "is_superuser")
-# An attribute of an instance. It carries the old values from one signal to the next.
+# The attribute of an instance that carries the old values from one signal to the next.
 BEFORE = "_audited_before"
 
 
 def connect() -> None:
-    """Listen to Django. Called once, when the apps are ready."""
+    """Connect the signal handlers. Called once, when the apps are ready."""
     user = get_user_model()
     connection_created.connect(add_sqlite_function)
     user_logged_in.connect(_signed_in)
@@ -89,11 +89,11 @@ def _has_field(model: type[Model], name: str) -> bool:
 def _before_user_save(
     *, instance: Any, raw: bool, using: str, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
-    """Note the stored values of watched fields that this save may change.
+    """Keep the stored values of watched fields that this save may change.
 
-    A sign-in saves none of them, and costs no query.
+    A sign-in saves none of these fields, so it costs no query.
     """
-    instance.__dict__.pop(BEFORE, None)  # A save that failed has left it.
+    instance.__dict__.pop(BEFORE, None)  # A save that failed leaves its values behind.
     watched = [
         name for name in _watched(type(instance)) if update_fields is None or name in update_fields
     ]
@@ -123,7 +123,7 @@ def _after_user_save(
 
 
 def _is_rehash(user: Any, update_fields: frozenset[str] | None) -> bool:
-    """Whether Django has only hashed the same password again, at a sign-in after an upgrade."""
+    """Return whether Django only hashed the same password again, at a sign-in after an upgrade."""
     return (
         update_fields == frozenset({"password"})
         and getattr(user, "_password", None) is None
@@ -148,7 +148,7 @@ def _listen_to(holder: Any, name: str) -> None:
     ) -> None:
         using, keys = more["using"], more["pk_set"]
         if action == "pre_clear":
-            # After the removal the keys are lost.
+            # After the removal the keys are no longer known.
             own, other = reversed(ends) if reverse else ends
             rows = sender._base_manager.using(using).filter(**{own: instance.pk})
             setattr(instance, BEFORE, set(rows.values_list(f"{other}_id", flat=True)))
@@ -157,7 +157,7 @@ def _listen_to(holder: Any, name: str) -> None:
             return
         if action == "post_clear":
             keys = instance.__dict__.pop(BEFORE, set())
-        # With relations: the name of a permission has its content type in it.
+        # The relations are loaded, too, because a permission's name includes its content type.
         others = list(model._base_manager.using(using).select_related().filter(pk__in=keys))
         holders, rights = (others, [instance]) if reverse else ([instance], others)
         if holders and rights:

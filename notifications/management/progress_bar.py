@@ -1,4 +1,4 @@
-"""What the bars of commands are made of. Any app's may use it."""
+"""Parts of the progress bars of commands. The commands of all apps use them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RateColumn(ProgressColumn):
-    """Rows a second: the task's field `rate` if it has one, else as the bar has seen them."""
+    """Rows per second: the task's field `rate`, or else the speed that the bar has measured."""
 
     def render(self, task: Task) -> Text:
         rate = task.fields.get("rate", task.finished_speed or task.speed)

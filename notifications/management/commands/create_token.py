@@ -1,4 +1,4 @@
-"""manage.py create_token: a bearer token for a program that uses the API or the socket."""
+"""manage.py create_token: create a bearer token for a program that uses the API or the socket."""
 
 from __future__ import annotations
 
@@ -15,24 +15,30 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = "Make a bearer token for a user and print it. It is shown once; revoke it in the admin."
+    help = (
+        "Create a bearer token for a user and print it. The token is shown only once. Revoke it in"
+        " the admin."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="The user name.")
         parser.add_argument(
-            "--note", default="", metavar="TEXT", help="What uses it: shown in the admin."
+            "--note",
+            default="",
+            metavar="TEXT",
+            help="The program that uses the token. The admin shows it.",
         )
         parser.add_argument(
             "--days",
             type=int,
             default=TOKEN_DAYS,
             metavar="N",
-            help=f"For how long it is valid, at most {tokens.MAX_DAYS}. Default: {TOKEN_DAYS}.",
+            help=f"How long the token is valid, at most {tokens.MAX_DAYS}. Default: {TOKEN_DAYS}.",
         )
         parser.add_argument(
             "--read-only",
             action="store_true",
-            help="It may follow and download, and start, share, stop or delete nothing.",
+            help="The token can only follow and download. It cannot start or change anything.",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py mail_notifications`: what beat does every ten seconds, once. For cron."""
+"""manage.py mail_notifications: send due e-mails once. For cron; beat does it every ten seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from notifications.inbox.email import NotSetUp, ServerDown
 
 
 class Command(BaseCommand):
-    help = "Mail the notifications that are due. Safe to run anywhere, and beside beat."
+    help = "Send the notifications that are due by e-mail. Safe to run while beat runs."
 
     def handle(self, **_: Any) -> None:
         try:
@@ -20,6 +20,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except ServerDown as error:
             raise CommandError(
-                f"The mail server cannot be used; what is due is sent the next time. {error}"
+                f"The mail server cannot be used; the next run tries again. {error}"
             ) from error
-        self.stdout.write(f"Sent {done.sent}, refused {done.refused}, for later {done.later}.")
+        self.stdout.write(f"Sent {done.sent}, refused {done.refused}, postponed {done.later}.")

@@ -1,4 +1,4 @@
-"""manage.py prune_events: remove events that are older than the retention."""
+"""manage.py prune_events: remove events, values and audit entries older than the retention."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 
-MAX_DAYS = 36_500  # A century. Before the year 1 there is no calendar.
+MAX_DAYS = 36_500  # A century. A much larger number would lead to a date before the year 1.
 
 
 class Command(BaseCommand):
     help = (
-        "Remove events and retained values that are older than the retention, and entries of "
-        "the audit trail that are older than theirs. "
-        "Safe while everything runs; clients that were away for longer are told to begin anew."
+        "Remove events and retained values that are older than the retention, and entries of the "
+        "audit trail that are older than its own. Safe while everything runs. Clients that were "
+        "away for longer start again from what is left."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             type=int,
             default=conf.RETENTION_DAYS,
             metavar="N",
-            help=f"Keep what is younger. Default: {conf.RETENTION_DAYS}.",
+            help=f"Keep events and values of the last N days. Default: {conf.RETENTION_DAYS}.",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -45,8 +45,6 @@ class Command(BaseCommand):
             if options["verbosity"] > 1:
                 self.stdout.write(f"{done.stream}: {done.events} events, {done.values} values")
         kept = Stream.objects.count()
-        self.stdout.write(
-            f"Removed {events} events and {values} values. Streams, which are kept: {kept}."
-        )
+        self.stdout.write(f"Removed {events} events and {values} values. Streams kept: {kept}.")
         if entries := prune_old():
             self.stdout.write(f"Removed {entries} entries of the audit trail.")

@@ -1,4 +1,4 @@
-"""manage.py replay_events: push persisted events again to whoever listens."""
+"""manage.py replay_events: push stored events again to connected clients."""
 
 from __future__ import annotations
 
@@ -31,52 +31,55 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-MISUSED = 2  # argparse's own, for options that are not there or cannot be read.
-INTERRUPTED = 130  # The exit status that shells give to whom Ctrl-C has ended.
+MISUSED = 2  # The exit status of argparse for unknown or invalid options.
+INTERRUPTED = 130  # The exit status that shells report after Ctrl-C.
 
 
 class Command(BaseCommand):
     help = (
-        "Push persisted events again, with their own offsets. Clients that have them drop "
-        "them, clients that missed them fill in. Exit status 0: all well; 1: a gap, a failed "
-        "push, or a stream or user that is not there; 2: a mistake in the options; 130: "
-        "interrupted."
+        "Push stored events again, with their original offsets. Clients skip events that they have "
+        "and take those that they missed. Exit status 0: no problem; 1: a gap, a failed push, or an "
+        "unknown stream or user; 2: invalid options; 130: interrupted."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--stream", action="append", default=[], metavar="NAME", help="This stream; repeatable."
+            "--stream",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="Replay this stream. Repeatable. Without --stream and --user: all streams.",
         )
         parser.add_argument(
             "--user",
             action="append",
             default=[],
             metavar="NAME",
-            help="The stream of the user with this user name; repeatable.",
+            help="Replay the stream of the user with this user name. Repeatable.",
         )
         parser.add_argument(
             "--since",
             metavar="TIME|AGE",
-            help="Only events from then on: 2026-11-21T10:00:00+00:00, or an age: 90s, 15m, 2h, 7d.",
+            help="Only events since a time (2026-11-21T10:00:00+00:00) or an age (90s, 15m, 2h, 7d).",
         )
         parser.add_argument(
-            "--after", metavar="CURSOR", help="Only what follows this cursor, of one stream."
+            "--after", metavar="CURSOR", help="Only events after this cursor. For one stream."
         )
         parser.add_argument(
             "--type",
             action="append",
             default=[],
             metavar="TYPE",
-            help="Push only events of this type; repeatable. Gaps are looked for in all.",
+            help="Push only events of this type. Repeatable. All types are checked for gaps.",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="Count and look for gaps; push nothing."
+            "--dry-run", action="store_true", help="Count events and find gaps, but push nothing."
         )
         parser.add_argument(
-            "--rate", type=float, metavar="N", help="Push at most N events a second, evenly."
+            "--rate", type=float, metavar="N", help="Push at most N events per second."
         )
         parser.add_argument(
-            "--json", action="store_true", help="Print an object for each stream: JSON Lines."
+            "--json", action="store_true", help="Print one JSON object per stream (JSON Lines)."
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -84,7 +87,7 @@ class Command(BaseCommand):
         streams = _streams(options["stream"], options["user"])
         self._dry_run, self._json = options["dry_run"], options["json"]
         self._current: Replayed | None = None
-        # On a terminal only: in a file, or in what a program reads, a bar is a mess.
+        # A bar is for terminals only. It would garble a file or the input of another program.
         on_terminal = self.stdout.isatty() and not self._json
         self._bar = _bar() if on_terminal else None
         replay = Replay(
@@ -133,7 +136,7 @@ class Command(BaseCommand):
         if self._bar is None:
             self.stdout.write(line)
         else:
-            # Above the bar, which a plain write would tear.
+            # The console prints above the bar. A plain write would break the bar.
             self._bar.console.print(Text.from_ansi(line), soft_wrap=True)
 
     def _print_how_to_resume(self, streams: QuerySet[Stream]) -> None:
@@ -143,19 +146,19 @@ class Command(BaseCommand):
         done = self._current
         text = (
             f"Interrupted. {done.stream} is replayed up to {done.cursor.offset} of {done.head}. "
-            f"To go on: --stream {done.stream} --after {done.cursor}"
+            f"To resume: --stream {done.stream} --after {done.cursor}"
         )
         if later := streams.filter(name__gt=done.stream).count():
-            text += f"\nStreams after it, by name, that are not replayed: {later}."
+            text += f"\nStreams with later names, which are not replayed: {later}."
         self.stderr.write(text)
 
 
 def _record(streams: QuerySet[Stream], options: dict[str, Any]) -> None:
-    """Before the first push: an interrupted replay is recorded, too."""
+    """Record the replay in the audit trail. Called before the first push, as it may be interrupted."""
     names = sorted(streams.values_list("name", flat=True)) if _is_narrowed(options) else []
     about = About("stream", names[0], names[0]) if len(names) == 1 else About("stream")
-    asked = {name: options[name] for name in ("since", "after", "type") if options[name]}
-    record(Action.STREAMS_REPLAYED, about, details={"streams": names or "all", **asked})
+    given = {name: options[name] for name in ("since", "after", "type") if options[name]}
+    record(Action.STREAMS_REPLAYED, about, details={"streams": names or "all", **given})
 
 
 def _is_narrowed(options: dict[str, Any]) -> bool:
@@ -169,7 +172,7 @@ def _bar() -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=Console(),
-        transient=True,  # The lines stay, and say all.
+        transient=True,  # The printed lines stay, so the bar can go.
     )
     bar.add_task("", total=None)
     return bar
@@ -211,18 +214,18 @@ def _check_options(options: dict[str, Any]) -> None:
     if options["after"] is not None:
         if options["since"] is not None:
             raise CommandError(
-                "--after and --since both say where to begin. Give one of them.",
+                "--after and --since both set the start. Use only one of them.",
                 returncode=MISUSED,
             )
         if len({*options["stream"], *(f"user {each}" for each in options["user"])}) != 1:
             raise CommandError(
-                "--after needs exactly one --stream or --user: a cursor is of one stream.",
+                "--after needs exactly one --stream or --user, because a cursor is for one stream.",
                 returncode=MISUSED,
             )
     if (rate := options["rate"]) is not None:
         if options["dry_run"]:
             raise CommandError(
-                "--rate is for pushes, and a --dry-run makes none.", returncode=MISUSED
+                "--rate has no effect with --dry-run, which pushes nothing.", returncode=MISUSED
             )
         if not (rate > 0 and math.isfinite(rate)):
             raise CommandError("--rate must be more than 0.", returncode=MISUSED)
@@ -232,7 +235,7 @@ def _streams(names: list[str], users: list[str]) -> QuerySet[Stream]:
     chosen = [*names, *(_stream_of(user) for user in users)]
     streams = Stream.objects.filter(name__in=chosen) if chosen else Stream.objects.all()
     missing = set(chosen) - set(streams.values_list("name", flat=True))
-    # A user to whom nothing has happened yet has no stream, and nothing to replay.
+    # A user without any event has no stream. That is not an error.
     if unknown := missing & set(names):
         raise CommandError(f"There is no stream {', '.join(sorted(unknown))}.")
     return streams
@@ -254,15 +257,13 @@ def _after(text: str) -> Cursor:
 
 
 def _since(text: str) -> datetime:
-    """A moment, or an age before now. Raises CommandError."""
+    """Parse a time, or an age before now. Raise CommandError for anything else."""
     try:
         if age := re.fullmatch(r"(\d+)([smhd])", text):
             return timezone.now() - timedelta(**{UNITS[age[2]]: int(age[1])})
         moment = parse_datetime(text)
     except OverflowError:
-        raise CommandError(
-            f'--since "{text}" is before the calendar begins.', returncode=MISUSED
-        ) from None
+        raise CommandError(f'--since "{text}" is too long ago.', returncode=MISUSED) from None
     except ValueError:
         moment = None
     if moment is None:

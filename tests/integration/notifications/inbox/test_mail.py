@@ -815,7 +815,7 @@ def test_the_command_says_what_it_did(server, ada, capsys):
 
     call_command("mail_notifications")
 
-    assert capsys.readouterr().out == "Sent 1, refused 0, for later 0.\n"
+    assert capsys.readouterr().out == "Sent 1, refused 0, postponed 0.\n"
 
 
 def test_the_command_fails_when_the_server_is_down(server, ada):

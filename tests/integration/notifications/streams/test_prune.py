@@ -96,7 +96,7 @@ def test_pruning_twice_does_nothing_the_second_time(stream):
 def test_the_command_says_what_it_removed(stream, capsys):
     call_command("prune_events")
 
-    assert capsys.readouterr().out == "Removed 6 events and 1 values. Streams, which are kept: 1.\n"
+    assert capsys.readouterr().out == "Removed 6 events and 1 values. Streams kept: 1.\n"
 
 
 @pytest.mark.parametrize("days", [0, -1, 36_501, 99_999_999_999])

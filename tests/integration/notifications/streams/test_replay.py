@@ -369,7 +369,7 @@ def test_json_of_nothing_is_nothing():
         (["--after", "e.1.0", "--stream", "a", "--stream", "b"], "exactly one --stream or --user"),
         (["--after", "e.1.0", "--stream", "a", "--user", "b"], "exactly one --stream or --user"),
         (["--after", "e.1.0", "--stream", "a", "--since", "1h"], "--after and --since both say"),
-        (["--rate", "10", "--dry-run"], "--rate is for pushes"),
+        (["--rate", "10", "--dry-run"], "--rate has no effect with --dry-run"),
         (["--rate", "0"], "--rate must be more than 0"),
         (["--rate", "-1"], "--rate must be more than 0"),
         (["--rate", "nan"], "--rate must be more than 0"),
@@ -469,7 +469,7 @@ def test_an_age_of_before_all_calendars_is_refused(pushed):
 
     (line,) = replay_events("--since", "999999999d")
 
-    assert '"999999999d" is before the calendar begins' in line
+    assert '"999999999d" is too long ago' in line
     assert not pushed
 
 
@@ -563,7 +563,7 @@ async def test_ctrl_c_ends_it_and_says_where_to_go_on(run, user, settings, monke
         status = await in_thread(slow.wait)
 
         said = re.fullmatch(
-            rf"Interrupted. {name} is replayed up to (\d+) of 200. To go on: (.*)\n",
+            rf"Interrupted. {name} is replayed up to (\d+) of 200. To resume: (.*)\n",
             slow.log_text(),
         )
         assert said, slow.log_text()
