@@ -1,6 +1,6 @@
-"""Streams, inboxes, tokens and the audit trail in the admin, to look at.
+"""Streams, inboxes, tokens and the audit trail in the admin. Nearly all of it is read-only.
 
-Other code writes all of them. Only tokens can be deleted here, which revokes them.
+A token can be deleted, which revokes it. Everything else is written only by code.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
     from django.utils.safestring import SafeString
 
-SEARCHED = 20_000  # events, of all streams, in whose data a word is looked for
-SHOWN = 120  # characters of it in the list
-COUNTED = 10_000  # entries of the audit trail that the list counts, and has pages of
-ACTORS = 50  # of the newest entries, to choose from
+SEARCHED = 20_000  # The newest events or entries that a search without an index reads.
+SHOWN = 120  # Characters of the data in a list.
+COUNTED = 10_000  # Entries of the audit trail that the list counts and has pages for.
+ACTORS = 50  # Actors that the filter offers.
 
-# In the language of the page: 20,000 or 20.000.
+# Formatted in the language of the page: 20,000 or 20.000.
 SEARCHED_TEXT = lazy(lambda: number_format(SEARCHED, force_grouping=True), str)()
 
 
 class CascadeOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
-    """For rows that nobody deletes by hand, and that go with the user whom they belong to.
+    """For rows that are deleted only together with their user, and not on their own pages.
 
-    On the pages of users the admin asks of each row that would go, too, whether it may.
+    When somebody deletes a user, the admin checks the delete permission of each related row.
     """
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -57,9 +57,9 @@ class CascadeOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not gener
 
 
 class MachineOwnedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
-    """For rows that code writes: nobody adds, changes or deletes them by hand."""
+    """For rows that only code writes: they are read-only in the admin."""
 
-    show_full_result_count = False  # Counts the whole table on every page.
+    show_full_result_count = False  # It would count the whole table on every page.
 
     def has_add_permission(self, *_: Any, **__: Any) -> bool:
         return False
@@ -72,7 +72,7 @@ class MachineOwnedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not gene
 
 
 def as_json(value: Any) -> SafeString:
-    """A JSON value as people read it."""
+    """Return a JSON value as indented text in HTML."""
     return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -93,7 +93,7 @@ class StreamAdmin(MachineOwnedAdmin):
 
 
 def _found(stream: Stream, model: type[Event | Retained], text: _StrPromise) -> SafeString:
-    """A link to what the list of `model` finds of `stream`."""
+    """Return a link to the list of `model`, filtered by `stream`."""
     url = reverse(f"admin:notifications_{model._meta.model_name}_changelist")
     return format_html('<a href="{}?{}">{}</a>', url, urlencode({"q": stream.name}), text)
 
@@ -103,7 +103,7 @@ class EventAdmin(MachineOwnedAdmin):
     list_display = ["stream", "offset", "type", "at", "beginning"]
     list_display_links = ["offset"]
     list_select_related = ["stream"]
-    search_fields = ["stream__name", "type"]  # And in what they say: see below.
+    search_fields = ["stream__name", "type"]  # `get_search_results` also searches the data.
     search_help_text = format_lazy(
         _(
             "A stream (user-42, export-…), a type (export.succeeded, log), or words of what is "
@@ -121,9 +121,10 @@ class EventAdmin(MachineOwnedAdmin):
         queryset: QuerySet[Event],
         search_term: str,
     ) -> tuple[QuerySet[Event], bool]:
-        """Every word in the stream's name, the type, or the data.
+        """Find each word in the name of the stream, the type or the data.
 
-        No index helps with what events say, so that is read where there is an end to it.
+        No index helps to search the data. So it is searched only in the streams whose whole name is
+        given, or else in the newest events.
         """
         words = search_term.split()
         named = Stream.objects.filter(name__in=words)
@@ -143,7 +144,7 @@ class EventAdmin(MachineOwnedAdmin):
 
     @admin.display(description=_("data"))
     def beginning(self, event: Event) -> str:
-        """Of a log line what it says, of anything else how its JSON begins."""
+        """Return the message of a log line, or the beginning of the JSON of other data."""
         message = event.data.get("message") if isinstance(event.data, dict) else None
         text = message if isinstance(message, str) else json.dumps(event.data, ensure_ascii=False)
         return truncatechars(text, SHOWN)
@@ -154,7 +155,7 @@ class EventAdmin(MachineOwnedAdmin):
 
 
 def _escaped(word: str) -> str:
-    """As JSON has it: SQLite keeps the text, where letters that are not ASCII are escaped."""
+    """Return `word` as JSON escapes it. SQLite stores JSON as text with only ASCII characters."""
     return json.dumps(word)[1:-1]
 
 
@@ -176,7 +177,7 @@ class RetainedAdmin(MachineOwnedAdmin):
 
 @admin.register(Inbox)
 class InboxAdmin(CascadeOnlyAdmin, MachineOwnedAdmin):
-    # On its own it stays: made anew, it would have all of the last day mailed again.
+    # Nobody may delete an inbox alone. A new row would have all events of the last day mailed again.
     list_display = ["user", "read_offset", "mailed_offset", "email", "mail_after"]
     list_filter = ["email"]
     list_select_related = ["user"]
@@ -186,7 +187,7 @@ class InboxAdmin(CascadeOnlyAdmin, MachineOwnedAdmin):
 
 @admin.register(Token)
 class TokenAdmin(MachineOwnedAdmin):
-    """Deleting a token revokes it. `manage.py create_token` makes one, and shows it once."""
+    """Tokens. Deleting one revokes it. `manage.py create_token` creates one and shows it once."""
 
     list_display = [
         *("note_or_number", "user", "scope", "is_valid", "created_at", "expires_at"),
@@ -196,7 +197,7 @@ class TokenAdmin(MachineOwnedAdmin):
     list_select_related = ["user"]
     search_fields = ["note", f"user__{get_user_model().USERNAME_FIELD}"]
     ordering = ["-created_at"]
-    # Never a digest.
+    # The digests must not be shown.
     fields = ["user", "note", "scope", "is_valid", "created_at", "expires_at", "last_used_at"]
     readonly_fields = ["is_valid"]
 
@@ -213,7 +214,7 @@ class TokenAdmin(MachineOwnedAdmin):
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Not generic when it runs.
-    """Counts COUNTED rows at most. Further rows have no pages."""
+    """Counts at most COUNTED rows. Further rows have no pages."""
 
     @cached_property
     def count(self) -> int:
@@ -222,13 +223,13 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Not generic when
 
 
 def _newest() -> QuerySet[AuditEntry]:
-    """Return the newest entries, which are few enough to search without an index."""
+    """Return the newest entries. They are few enough to search without an index."""
     last = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     return AuditEntry.objects.filter(pk__gt=last - SEARCHED)
 
 
 class ActorFilter(admin.SimpleListFilter):
-    """Offers recent actors. The search finds any other actor by the whole name."""
+    """Offers recent actors. The search finds other actors by their whole name."""
 
     title = _("actor")
     parameter_name = "actor"
@@ -258,8 +259,8 @@ class AuditEntryAdmin(MachineOwnedAdmin):
     list_filter = ["action", "interface", ActorFilter, "at"]
     list_per_page = 50
     paginator = BoundedPaginator
-    show_facets = admin.ShowFacets.NEVER  # Each is a count of all entries.
-    search_fields = ["actor_name", "object_key", "address"]  # And more: see below.
+    show_facets = admin.ShowFacets.NEVER  # Each facet would count all entries.
+    search_fields = ["actor_name", "object_key", "address"]  # `get_search_results` has more.
     search_help_text = format_lazy(
         _(
             "The whole name of an actor, the key of an object or an address; in the newest "
@@ -268,7 +269,7 @@ class AuditEntryAdmin(MachineOwnedAdmin):
         count=SEARCHED_TEXT,
     )
     ordering = ["-pk"]
-    sortable_by = ()  # The order of the keys needs no sorting.
+    sortable_by = ()  # Other orders would sort the whole table.
     fields = [
         *("at", "action", "actor_name", "actor_key", "owner_name", "owner_key"),
         *("object_kind", "object_key", "object_label"),
@@ -282,7 +283,7 @@ class AuditEntryAdmin(MachineOwnedAdmin):
         queryset: QuerySet[AuditEntry],
         search_term: str,
     ) -> tuple[QuerySet[AuditEntry], bool]:
-        """Find each word as a whole by an index, or as a part of a text of the newest entries."""
+        """Find each word as a whole value by an index, or inside the texts of the newest entries."""
         for word in search_term.split():
             known = Q(actor_name=word) | Q(object_key=word)
             if _is_address(word):
@@ -299,8 +300,8 @@ class AuditEntryAdmin(MachineOwnedAdmin):
 
     @admin.display(description=_("details"))
     def beginning(self, entry: AuditEntry) -> str:
-        said = json.dumps(entry.details, ensure_ascii=False) if entry.details else ""
-        return truncatechars(said, SHOWN)
+        text = json.dumps(entry.details, ensure_ascii=False) if entry.details else ""
+        return truncatechars(text, SHOWN)
 
     @admin.display(description=_("details"))
     def contents(self, entry: AuditEntry) -> SafeString:

@@ -10,14 +10,15 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Streams and inbox")
 
     def ready(self) -> None:
-        from notifications.api import tokens  # noqa: PLC0415 - models are there only now
-        from notifications.audit import middleware, signals  # noqa: PLC0415 - as above
-        from notifications.delivery import rights_signals  # noqa: PLC0415 - models are there only now
-        from notifications.inbox import (  # noqa: PLC0415 - models are there only now
+        # These modules import the models, which are not loaded before this point.
+        from notifications.api import tokens  # noqa: PLC0415 - see above
+        from notifications.audit import middleware, signals  # noqa: PLC0415 - see above
+        from notifications.delivery import rights_signals  # noqa: PLC0415 - see above
+        from notifications.inbox import (  # noqa: PLC0415 - see above
             languages,
-            token_warnings,  # noqa: F401 - it registers its notification
+            token_warnings,  # noqa: F401 - the import registers its notification
         )
-        from notifications.streams import leaving  # noqa: PLC0415 - models are there only now
+        from notifications.streams import leaving  # noqa: PLC0415 - see above
 
         languages.connect()
         leaving.connect()

@@ -1,4 +1,4 @@
-"""This app's settings: what Django's settings say, else the default here."""
+"""The settings of this app: the value in Django's settings, or else the default here."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from django.conf import settings
 
 
 class Conf:
-    """Reads NOTIFICATIONS_<name> when it is asked for `<name>`."""
+    """The attribute `<name>` reads the setting NOTIFICATIONS_<name>."""
 
-    # The entry of CHANNEL_LAYERS that carries pushes. After a failure its layer is flushed,
-    # in this process or, by some layers, for all: a project with consumers of its own gives
-    # this app an entry of its own.
+    # The entry of CHANNEL_LAYERS for pushes. After a failure the layer is flushed, for this process
+    # or, with some layers, for all processes. So a project with its own consumers needs a separate
+    # entry for them.
     CHANNEL_LAYER: str = "default"
-    # How often the hub asks the database where the streams stand. A message that the
-    # channel layer lost is late by at most this.
+    # How often the hub reads the positions of streams from the database. A message that the channel
+    # layer loses is late by at most this time.
     SWEEP_SECONDS: float = 3.0
-    # A client that has seen no frame for two of these knows its connection is dead.
+    # A client that gets no frame for two of these intervals treats its connection as dead.
     HEARTBEAT_SECONDS: float = 20.0
-    # Frames a client may have unacknowledged before the server stops sending.
+    # Unacknowledged frames of a stream, after which the server stops sending.
     WINDOW: int = 256
-    # A window that is full for so long: the client does not read any more, and is closed.
+    # After this time with a full window, the server closes the socket.
     STALLED_SECONDS: float = 60.0
-    # Sockets, streams of events and long polls that one user may have open in one process.
-    # 0: any number.
+    # Sockets, event streams and long polls of one user in one process. 0: no limit.
     MAX_CONNECTIONS: int = 20
-    # Threads, and so database connections, that one process's consumers read with.
+    # Threads, and therefore database connections, for the reads of one process's consumers.
     DATABASE_THREADS: int = 4
 
-    # Days for which beat keeps the events of users and teams, and `prune_events` all events.
+    # Days for which `prune_events` keeps events and retained values.
     RETENTION_DAYS: int = 30
     # Days for which the audit trail is kept.
     AUDIT_DAYS: int = 365

@@ -1,4 +1,4 @@
-"""What views of pages and of the API share: what is asked, by whom, and where a POST leads."""
+"""HTTP helpers for the views of pages and of the API."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 class WithoutNul(MiddlewareMixin):
-    """Read a NUL in an address as U+FFFD, as logs do: then it names what does not exist.
+    """Middleware that replaces a NUL in a URL by U+FFFD, so that the URL finds nothing.
 
-    PostgreSQL refuses a question with one in it, and lists of the admin, Django's own too, pass
-    on what their address says. Our forms and the API refuse it themselves; the form of an
-    admin's action, which is Django's, fails on it as on any key that cannot be.
+    PostgreSQL refuses a query with a NUL. Lists of the admin pass the parameters of their URL to the
+    database, so they would respond with an error 500. Our forms and the API refuse a NUL in a body
+    themselves. In the form of an admin action, Django fails on it as on any other invalid key.
     """
 
     def process_request(self, request: HttpRequest) -> None:
@@ -35,27 +35,27 @@ class WithoutNul(MiddlewareMixin):
 
 
 class SeeOther(HttpResponseRedirect):
-    """After a POST: get that page."""
+    """A redirect after a POST: the browser requests the page with GET."""
 
     status_code = 303
 
 
 def never_compressed(request: HttpRequest) -> None:
-    """Let no middleware compress the answer to `request`, as GZipMiddleware does with any stream.
+    """Keep middleware such as GZipMiddleware from compressing the response to `request`.
 
-    A compressed download has neither the length nor the ranges that its headers name, so a
-    browser keeps a part of it for the whole; and events would wait until a block is full. All
-    such middleware asks which encodings the client accepts.
+    A compressed download differs from the length and the ranges in its headers, so a browser may
+    take a part for the whole. Events would wait in the compressor until a block is full. All such
+    middleware checks Accept-Encoding, so the header is removed here.
     """
     request.META.pop("HTTP_ACCEPT_ENCODING", None)
-    # Made of META when it was first read.
+    # Django has cached `headers`, which it builds from META.
     request.__dict__.pop("headers", None)
 
 
 def with_script_prefix(function: Callable[P, T]) -> Callable[P, T]:
-    """`function` for another thread, with the path of the site that this one knows.
+    """Let `function` use the script prefix of this thread when it runs in another thread.
 
-    Django keeps it for each thread: links that another one makes would lack FORCE_SCRIPT_NAME.
+    Django stores the prefix for each thread. Without it, links would lack FORCE_SCRIPT_NAME.
     """
     prefix = get_script_prefix()
 
@@ -67,6 +67,6 @@ def with_script_prefix(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def user_of(request: HttpRequest) -> User:
-    """Who is signed in. Only for views that nobody else reaches."""
+    """Return the signed-in user. Only for views that require a sign-in."""
     assert request.user.is_authenticated
     return request.user

@@ -1,10 +1,7 @@
-"""The tables of streams, inboxes, tokens and the audit trail.
+"""The tables: streams with their events and retained values, inboxes, tokens, the audit trail.
 
-Only `streams` writes streams, only `inbox` writes inboxes, only `api.tokens` writes tokens, and
-only `audit` writes the trail.
-
-Nothing here does I/O beyond Django's: what a stream is, and what the database
-refuses to store.
+Only the package `streams` writes streams. `inbox` writes inboxes, `api.tokens` writes tokens and
+`audit` writes the audit trail.
 """
 
 from __future__ import annotations
@@ -28,19 +25,19 @@ TOKEN_DAYS = 90  # The default lifetime of a token.
 
 
 def new_epoch() -> str:
-    """A random name for one life of a stream: 12 URL-safe characters without a dot.
+    """Return a random epoch: 12 URL-safe characters without a dot or a hyphen.
 
-    Nor with a hyphen: a cursor that begins with one is an option to a command line.
+    A cursor begins with it, and a command line would read a leading hyphen as an option.
     """
     return secrets.token_urlsafe(9).replace("-", "_")
 
 
 class Stream(models.Model):
-    """Where a stream stands. Its row lock is what puts commits in the order of offsets."""
+    """A stream and its newest position. The lock on its row makes commits follow the offsets."""
 
-    # Channels allows ASCII letters, digits, hyphens, underscores and periods, under 100.
+    # Channels allows fewer than 100 ASCII letters, digits, hyphens, underscores and periods.
     name = models.CharField(_("name"), max_length=99, unique=True)
-    # A client that holds another epoch's cursor must start again.
+    # A new random value each time the stream is created. Cursors of another epoch are not valid.
     epoch = models.CharField(_("epoch"), max_length=16, default=new_epoch)
     head = models.BigIntegerField(
         _("head"), default=0, help_text=_("The offset of the newest event.")
@@ -64,9 +61,9 @@ class Stream(models.Model):
 
 
 class Event(models.Model):
-    """A fact in a stream. Never changed; offsets are 1, 2, 3 … in the order of commits."""
+    """An event of a stream. It never changes. Offsets are 1, 2, 3 … in the order of commits."""
 
-    # No index of its own: both below begin with it.
+    # The field needs no index, because both indexes below begin with it.
     stream = models.ForeignKey(
         Stream,
         on_delete=models.CASCADE,
@@ -89,7 +86,7 @@ class Event(models.Model):
             models.UniqueConstraint(fields=["stream", "offset"], name="one_event_an_offset"),
         ]
         indexes = [
-            # The inbox: a few types among very many log lines.
+            # For the inbox, which reads a few types among very many log lines.
             models.Index(fields=["stream", "type", "offset"], name="event_of_a_type"),
         ]
         ordering = ["stream", "offset"]
@@ -134,7 +131,7 @@ class Mailing(models.TextChoices):
 
 
 class Inbox(models.Model):
-    """How far one user has read their notifications, and how far they were mailed."""
+    """How far a user has read their notifications, and how far those were mailed."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -142,8 +139,8 @@ class Inbox(models.Model):
         related_name="inbox",
         verbose_name=_("user"),
     )
-    # The user's stream in the life that the two offsets are of. If it is deleted and made
-    # anew, they mean nothing there.
+    # The user's stream that the two offsets belong to. If it is deleted and created again, the
+    # offsets are reset (`inbox.ensure_row`).
     stream = models.OneToOneField(Stream, on_delete=models.SET_NULL, null=True, editable=False)
     read_offset = models.BigIntegerField(
         _("read offset"), default=0, help_text=_("Read up to this event.")
@@ -157,7 +154,7 @@ class Inbox(models.Model):
         _("language"), max_length=20, blank=True, help_text=_("Of e-mails. Empty: the site's.")
     )
 
-    # Each claim by somebody who sends mail takes the next attempt, and names it ever after.
+    # Each process that claims the user's e-mails takes the next number, and names it in each write.
     mail_attempt = models.PositiveBigIntegerField(_("mail attempt"), default=0)
     mail_after = models.DateTimeField(
         _("mail after"),
@@ -188,7 +185,7 @@ def default_expiry() -> datetime:
 
 
 class Token(models.Model):
-    """A bearer token of a program. Only its SHA-256 is kept; `tokens.create` shows it once."""
+    """A bearer token of a program. The table has only its SHA-256; `tokens.create` returns it."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -205,7 +202,7 @@ class Token(models.Model):
     note = models.CharField(_("note"), max_length=100, blank=True, help_text=_("What uses it."))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires at"), default=default_expiry)
-    # When its user was warned that it expires soon.
+    # When the user was warned that the token expires soon.
     warned_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
 
@@ -225,7 +222,7 @@ class AppendOnlyError(TypeError):
 
 
 class AppendOnly(models.QuerySet["AuditEntry"]):
-    """Refuses to update and delete. Triggers of the database refuse it, too (`audit.guard`)."""
+    """A queryset that refuses updates and deletions. Database triggers refuse them, too."""
 
     def update(self, **_: Any) -> Never:
         raise AppendOnlyError("Entries of the audit trail are never changed.")
@@ -235,15 +232,15 @@ class AppendOnly(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """An action in the audit trail: actor, object, time and origin. Never changed.
+    """An action in the audit trail: actor, object, time and origin. It never changes.
 
     Users and objects are stored by key and name, because an entry outlives them.
     """
 
-    # By the database's clock, so that entries of several hosts are in one order.
+    # The time by the clock of the database, so that the entries of several hosts are in order.
     at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
     action = models.CharField(_("action"), max_length=30, choices=Action)
-    # Empty if no user acts: for a command, a worker, or a client that is not signed in.
+    # Empty if no user acts: a command, a worker, or a client that is not signed in.
     actor_key = models.CharField(_("actor key"), max_length=200, blank=True)
     actor_name = models.CharField(_("actor name"), max_length=200, blank=True)
     # The owner of the object, unless that is the actor.
@@ -256,7 +253,7 @@ class AuditEntry(models.Model):
     user_agent = models.CharField(_("user agent"), max_length=200, blank=True)
     interface = models.CharField(_("interface"), max_length=10, choices=Interface)
     details = models.JSONField(_("details"), default=dict, encoder=DjangoJSONEncoder)
-    # Unique among entries whose number is limited (`audit.attempts`).
+    # A unique name among the entries whose number is limited (`audit.attempts`).
     slot = models.CharField(max_length=100, null=True, unique=True, editable=False)  # noqa: DJ001 - see above
 
     objects = WrittenManager.from_queryset(AppendOnly)()

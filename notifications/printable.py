@@ -1,8 +1,8 @@
 """Escape foreign text for logs, terminals and tables. Pure: no I/O.
 
-A path, a header or a value that an exporter reads may have characters that begin a new line,
-move a terminal's cursor, or reorder the letters around them. `Escaping` is the formatter of
-every process; commands call the functions for the lines that they print themselves.
+A path, a header or a value in a row may contain characters that begin a new line, move the cursor of
+a terminal, or reorder the letters around them. All processes use the log formatter `Escaping`.
+Commands call the functions for lines that they print themselves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from copy import copy
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]",
 )
-# The beginning of every further line of an entry. A line without it begins another entry.
+# Every further line of a log entry begins with this. A line without it begins a new entry.
 INDENT = "    "
 
 
@@ -31,7 +31,7 @@ def one_line(text: str) -> str:
 
 
 def indented(text: str) -> str:
-    """Escape `text` and indent its lines, so that no line looks like an entry."""
+    """Escape `text` and indent its lines, so that no line looks like a log entry."""
     return "\n".join(INDENT + line for line in escaped(text).split("\n"))
 
 
@@ -43,8 +43,8 @@ def in_json(text: str) -> str:
 def visible(text: str, length: int) -> str:
     """Return at most `length` characters of `text`, with each invisible character escaped.
 
-    For names: two names that look alike are alike. Half of a surrogate pair, which no database
-    stores, is escaped as well.
+    For names: two names that look the same are the same. Half of a surrogate pair, which no
+    database stores, is escaped as well.
     """
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
@@ -57,9 +57,9 @@ def _escape(found: re.Match[str]) -> str:
 
 
 class Escaping(logging.Formatter):
-    """A formatter whose entries are one line, and whose tracebacks are indented.
+    """A formatter that writes each entry on one line and indents tracebacks.
 
-    So no foreign text looks like an entry or steers a terminal.
+    So foreign text cannot look like an entry or control a terminal.
     """
 
     def format(self, record: logging.LogRecord) -> str:

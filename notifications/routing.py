@@ -13,15 +13,15 @@ from notifications.delivery.consumer import StreamConsumer
 
 
 async def refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI's signature
-    """There is no such socket: HTTP 403. Without a route the router raises, for each of them."""
+    """Refuse a socket at an unknown path with HTTP 403. Without a route, the router would raise."""
     await receive()
     await send({"type": "websocket.close"})
 
 
 class BelowScriptName:
-    """Routes a socket below the path that the site has: FORCE_SCRIPT_NAME, or the server's.
+    """Removes the site's prefix from the path: FORCE_SCRIPT_NAME, or the `root_path` of the server.
 
-    As Django does with a request, a path that a proxy has cut off already is taken, too.
+    Like Django, it also accepts a path from which a proxy has already removed the prefix.
     """
 
     def __init__(self, routes: URLRouter) -> None:
@@ -36,7 +36,7 @@ class BelowScriptName:
         return await self._routes(below, receive, send)
 
 
-# Django's path() is typed for views alone.
+# The types of Django's path() allow only views.
 _routes = URLRouter(
     [
         path("ws/streams/", StreamConsumer.as_asgi()),  # type: ignore[arg-type, list-item]

@@ -1,4 +1,4 @@
-"""The pages of the inbox. The API's URLs are in `inbox.api`."""
+"""The URLs of the inbox pages. `inbox.api` has the URLs of the API."""
 
 from __future__ import annotations
 

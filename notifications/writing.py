@@ -1,7 +1,7 @@
-"""The database in which the rows of the apps live: written there, and read from there.
+"""The database for the rows of the apps. They are read where they are written.
 
-A project with replicas routes reads to them. A row that has just been written may not be there
-yet, and everything here decides by what it has read.
+A project with replicas routes reads to them. A replica may lack a row that was just written, and
+decisions here depend on current rows.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ M = TypeVar("M", bound="Model")
 
 
 class WrittenManager(models.Manager[M]):
-    """Reads from where the project's routers write."""
+    """A manager that reads from the database to which the project's routers write."""
 
     def get_queryset(self) -> QuerySet[M]:
-        # A queryset that names a database keeps it.
+        # `using()` and `db_manager()` still choose another database.
         found = super().get_queryset()
         return found if self._db else found.using(router.db_for_write(self.model))
 
 
 def alias() -> str:
-    """The database of streams, and of all rows that are written together with them."""
+    """Return the alias of the database of streams and of all rows that change with them."""
     return router.db_for_write(apps.get_model("notifications", "Stream"))
 
 
 @contextmanager
 def atomic() -> Iterator[None]:
-    """A transaction of that database; also a decorator, as `@atomic()`."""
+    """Open a transaction on the database of `alias()`. `@atomic()` works as a decorator, too."""
     with transaction.atomic(using=alias()):
         yield
 
 
 def on_commit(call: Callable[[], Any]) -> None:
-    """Call it after the commit. What it raises is logged, and undoes nothing."""
+    """Run `call` after the commit. An exception in it is logged and has no other effect."""
     transaction.on_commit(call, using=alias(), robust=True)

@@ -1,4 +1,4 @@
-"""The bell, for the head of any page: `{% load inbox %}{% bell %}`."""
+"""The bell for the header of any page: `{% load inbox %}{% bell %}`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ register = template.Library()
 
 @register.simple_tag
 def socket_url() -> str:
-    """Where the socket is on this host, below the path that the site may have (SCRIPT_NAME)."""
+    """Return the path of the socket on this host, with the site's prefix (SCRIPT_NAME)."""
     return f"{get_script_prefix()}ws/streams/"
 
 
 @register.simple_tag
 def streams_api_url() -> str:
-    """Where the API has the streams, for a page whose socket does not get through.
+    """Return the API's path for streams, which pages use if the WebSocket is blocked.
 
-    Empty if the project has no such API: then the page has only the socket.
+    Empty if the project has no such API. Then pages use only the WebSocket.
     """
     name = "name-of-a-stream"
     try:
@@ -36,5 +36,5 @@ def streams_api_url() -> str:
 
 @register.inclusion_tag("notifications/_bell.html", takes_context=True)
 def bell(context: Context) -> dict[str, Any]:
-    """How many notifications are unread, and the latest; alive where scripts run."""
+    """Render the bell: the number of unread notifications, and the latest ones in a panel."""
     return latest(context["user"])

@@ -368,7 +368,7 @@ def test_json_of_nothing_is_nothing():
         (["--after", "e.1.0"], "exactly one --stream or --user"),
         (["--after", "e.1.0", "--stream", "a", "--stream", "b"], "exactly one --stream or --user"),
         (["--after", "e.1.0", "--stream", "a", "--user", "b"], "exactly one --stream or --user"),
-        (["--after", "e.1.0", "--stream", "a", "--since", "1h"], "--after and --since both say"),
+        (["--after", "e.1.0", "--stream", "a", "--since", "1h"], "--after and --since both set"),
         (["--rate", "10", "--dry-run"], "--rate has no effect with --dry-run"),
         (["--rate", "0"], "--rate must be more than 0"),
         (["--rate", "-1"], "--rate must be more than 0"),
