@@ -1,6 +1,6 @@
-// Brings the bell to life: its count, the latest notifications in its panel, and a word of
-// each that comes. Without it the panel shows what there was when the page was made, and its
-// form marks that as read.
+// The bell: its count, the latest notifications in its panel, and an announcement of each new one.
+// Without this script the panel shows the notifications of the time when the page was loaded, and
+// its form marks them as read.
 
 import { claim, claimDelay } from "./claim.js";
 import { parse } from "../client/cursor.js";
@@ -12,7 +12,7 @@ import { isRecent } from "./stack.js";
 import { Toasts } from "./toasts.js";
 import { KEY, Unread, ago, badge } from "./unread.js";
 
-// As often "a minute ago" is said anew.
+// How often relative times such as "a minute ago" are updated.
 const TIMES_MS = 60_000;
 
 export function attach(bell) {
@@ -23,7 +23,7 @@ export function attach(bell) {
   const desktop = new Desktop({ user: bell.dataset.user });
   const unread = new Unread(stateOf(panel), JSON.parse(bell.dataset.types));
 
-  let isStale = false; // The panel does not show all that is known to have happened.
+  let isStale = false; // Whether the panel lacks changes that this script knows of.
   let refreshing = null;
 
   function stateOf(element) {
@@ -44,8 +44,8 @@ export function attach(bell) {
     }
   }
 
-  // The list is the server's: what a notification says, it knows in the reader's language. One
-  // request at a time, and another for all that has changed meanwhile.
+  // The server renders the list, because it has the texts in the reader's language. Only one
+  // request runs at a time. If anything changes during it, another one follows.
   function refresh() {
     isStale = true;
     refreshing ??= load();
@@ -57,12 +57,12 @@ export function attach(bell) {
       while (isStale) {
         isStale = false;
         const html = await fetchPanel();
-        isStale ||= html === null; // The next opening asks again.
+        isStale ||= html === null; // The panel loads again the next time that it is opened.
         if (html === null) return;
         fill(html);
       }
     } finally {
-      refreshing = null; // At once: who comes now must not wait for what has been.
+      refreshing = null; // A later call must start a new request, and not await this one.
     }
   }
 
@@ -71,7 +71,7 @@ export function attach(bell) {
       const response = await fetch(bell.dataset.latest, { redirect: "manual" });
       return response.ok ? await response.text() : null;
     } catch {
-      return null; // Nobody is there.
+      return null; // The server was not reached.
     }
   }
 
@@ -82,23 +82,23 @@ export function attach(bell) {
     updateTimes();
   }
 
-  // -- telling of one that comes -----------------------------------------------------------
+  // -- announcing a new notification -------------------------------------------------------
 
-  // Of all tabs one tells, and nobody is told of what happened long ago.
+  // Only one of the user's tabs announces a notification, and only a recent one.
   async function announce({ stream, offset, at, cursor }) {
     if (!canShow() || !happenedRecently(at)) return;
     await new Promise((resolve) => setTimeout(resolve, claimDelay(visibility())));
     const name = `${stream} ${parse(cursor).epoch} ${offset}`;
     if (!canShow() || !(await claim(name, { locks: navigator.locks, setTimeout }))) return;
     await refresh();
-    if (stateOf(panel).head < offset) return; // Nobody was there to say what it is.
+    if (stateOf(panel).head < offset) return; // The panel could not be loaded.
     if (!happenedRecently(at)) return;
     const entry = panel.querySelector(`li[data-offset="${offset}"]`);
     if (!entry) toasts.miss();
     else if (entry.matches(".unread")) (document.hidden ? showOnDesktop : showInPage)(entry, name);
   }
 
-  // As far as the panel knows what time it is.
+  // By the server's time of the last load of the panel.
   function happenedRecently(at) {
     return isRecent(at, panel.querySelector("[data-now]").dataset.now);
   }
@@ -113,8 +113,8 @@ export function attach(bell) {
 
   function showInPage(entry) {
     const title = entry.querySelector("[data-title]");
-    // A part of the page that follows the same thing shows what has become of it, and says it
-    // to who hears the page. Once is enough. Who does not see that part may want to go there.
+    // A part of the page may show the same object. It then tells screen readers about the change by
+    // itself. A toast with the link is still useful if that part is not in view.
     const shown = document.querySelector(`[data-tells="${CSS.escape(pathOf(title))}"]`);
     if (!shown) {
       announcer.textContent = announcer.dataset.new.replace("{title}", () => title.textContent);
@@ -135,7 +135,7 @@ export function attach(bell) {
     });
   }
 
-  // "" for one that leads nowhere, which no part of a page shows.
+  // "" for a notification without a link. No part of a page shows its object.
   function pathOf(title) {
     return title.getAttribute("href") ?? "";
   }
@@ -147,8 +147,8 @@ export function attach(bell) {
 
   // -- reading -----------------------------------------------------------------------------
 
-  // The stream says what came of it, here and in all other tabs. Whether it was refused is
-  // the answer; who was not reached has refused nothing.
+  // Returns whether the server refused the request. If the server was not reached, that is false.
+  // The stream brings the new state to this tab and all others.
   async function markRead(form) {
     const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
     try {
@@ -157,7 +157,7 @@ export function attach(bell) {
         body: form,
         headers: { "X-CSRFToken": token },
         redirect: "manual",
-        keepalive: true, // A link that was followed takes this page away.
+        keepalive: true, // The request must survive if the user follows a link.
       });
       return type !== "opaqueredirect";
     } catch {
@@ -170,14 +170,14 @@ export function attach(bell) {
     updateTimes();
   });
 
-  // What was followed has been noticed, and so have those before it.
+  // Following a link marks its notification and all earlier ones as read.
   function formOf(entry) {
     const form = new FormData();
     form.set("up_to", entry.dataset.offset);
     return form;
   }
 
-  // In the panel, in a toast, or on the page of the inbox.
+  // The entry may be in the panel, in a toast, or on the inbox page.
   document.addEventListener("click", ({ target }) => {
     const entry = target.closest("a")?.closest("li.unread");
     if (entry) markRead(formOf(entry));
@@ -186,7 +186,7 @@ export function attach(bell) {
   panel.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { target } = event;
-    if (await markRead(new FormData(target))) target.submit(); // The page that comes says why.
+    if (await markRead(new FormData(target))) target.submit(); // The page that loads says why.
   });
 
   updateTimes();
@@ -205,16 +205,16 @@ export function attach(bell) {
       if (panel.matches(":popover-open")) refresh();
     },
     onEvent(frame) {
-      // The server may have counted it already, for another that came before.
+      // False if the server's last count includes the event already.
       if (unread.take(frame)) {
         show();
         isStale = true;
-        // A tab that nobody looks at asks when it is opened.
+        // A closed panel is loaded when it is opened.
         if (panel.matches(":popover-open")) refresh();
       }
       if (unread.isNotification(frame)) announce(frame);
     },
-    // Everything that is kept follows. The server has counted it already.
+    // All stored events follow, and the server has counted them already.
     onReset() {
       unread.forget();
       refresh();

@@ -1,11 +1,11 @@
-// Which of a user's tabs tells of a notification: one of them, and one that is looked at
-// before one that is not.
+// Decides which of a user's tabs announces a notification: exactly one, and preferably a visible
+// one.
 
-// Long enough that whoever hears of it later finds it too old to tell.
+// How long a claim is held. A tab that gets the event later finds it too old to announce.
 export const HELD_MS = 60_000;
 
-// A tab waits so long before it claims. Whoever has the focus is first, then a window beside
-// it; and hidden tabs, whose timers browsers slow down to a second, only if there was neither.
+// The delay before a tab claims. The tab with the focus has none and comes first, then other
+// visible windows. Hidden tabs, whose timers browsers slow down to a second, come last.
 export const BESIDE_MS = 150;
 export const HIDDEN_MS = 1000;
 
@@ -14,9 +14,9 @@ export function claimDelay({ isHidden, hasFocus }) {
   return hasFocus ? 0 : BESIDE_MS;
 }
 
-// Whether `name` is this tab's to tell. The lock is one over all tabs, and is not waited for.
-// Browsers have locks where there is TLS, and on the machine itself. Elsewhere each visible
-// window tells: no browser notification can be had there, which would be worse to get twice.
+// Resolves to true if this tab may announce `name`. All tabs share the lock, and a tab that does
+// not get it at once gives up. Browsers have locks only over HTTPS and on localhost. Elsewhere each
+// visible window announces. There are no browser notifications there, so none is shown twice.
 export function claim(name, { locks, setTimeout }) {
   if (!locks) return Promise.resolve(true);
   return new Promise((resolve) => {

@@ -1,36 +1,37 @@
-// Browser notifications: for who has asked for them in this browser, while no tab is looked at.
+// Browser notifications, for users who have enabled them in this browser, while no tab is visible.
 
-const KEY = "waybill.desktop"; // and the user: what one allows, another may not want
+const KEY = "waybill.desktop"; // The key has the user's id, too: each user decides for themselves.
 
 const browser = {
   api: globalThis.Notification,
   isSecure: globalThis.isSecureContext,
-  // Even to name it is refused where a page may keep nothing.
+  // A function, because reading the property throws if the browser blocks storage.
   storage: () => globalThis.localStorage,
 };
 
 export class Desktop {
   #key;
   #env;
-  #isImpossible = false; // It has the name only: Chrome on Android.
+  #isImpossible = false; // Chrome on Android has the constructor, but it always throws.
 
   constructor({ user, env = {} }) {
     this.#key = `${KEY}.${user}`;
     this.#env = { ...browser, ...env };
   }
 
-  // "on" · "off" · "denied": the browser has been told not to · "missing": it has none ·
-  // "insecure": not over plain HTTP. Each has its sentence in the page of the inbox.
+  // "on", "off", "denied" (by the user, in the browser), "missing" (the browser has no
+  // notifications) or "insecure" (the page was loaded over plain HTTP). The inbox page has a text
+  // for each.
   get state() {
     const { api, isSecure } = this.#env;
-    if (!isSecure) return "insecure"; // There browsers say "denied", which nobody did.
+    if (!isSecure) return "insecure"; // Browsers report "denied" here, although nobody denied it.
     if (!api || this.#isImpossible) return "missing";
     if (api.permission === "denied") return "denied";
     return api.permission === "granted" && this.#isWanted ? "on" : "off";
   }
 
-  // In answer to a click: else browsers do not ask. `sample` shows what they will be like,
-  // and that there are any.
+  // Call this from a click handler, because browsers ask for permission only then. `sample` is the
+  // text of a first notification, which shows the user that it works.
   async enable(sample) {
     const { api, storage } = this.#env;
     if ((await api.requestPermission()) !== "granted") return;
@@ -47,11 +48,11 @@ export class Desktop {
     try {
       this.#env.storage().removeItem(this.#key);
     } catch {
-      // Nothing is kept.
+      // Storage is blocked, so nothing is stored.
     }
   }
 
-  // `name` is the notification's: one that has it already takes the place of the other.
+  // A notification replaces an earlier one with the same `name`.
   show({ name, title, body, lang }, followed) {
     const shown = new this.#env.api(title, { body, lang, tag: `waybill ${name}` });
     shown.onclick = () => {

@@ -1,11 +1,11 @@
-// Which toasts are shown, and for how long. No DOM.
+// Decides which toasts are shown, and for how long. No DOM.
 
 import { Timers } from "../lib/timers.js";
 
 export const MAX_SHOWN = 3; // More would hide the page.
-export const LIFE_MS = 8_000; // Two lines are read in less, and the bell keeps them.
-// What has happened longer ago is no news: after a lost connection the bell counts it, and
-// nobody is told a hundred times. By the server's clock on both sides.
+export const LIFE_MS = 8_000; // Enough to read two lines. The bell keeps the notification.
+// Older events get no toast. After a lost connection the bell counts them, but does not show a
+// hundred toasts. Both times are by the server's clock.
 export const RECENT_MS = 60_000;
 
 export function isRecent(at, now) {
@@ -14,13 +14,13 @@ export function isRecent(at, now) {
 
 export class Stack {
   items = []; // { offset, … }, the newest last
-  more = 0; // Others, for which there was no room.
+  more = 0; // The number of notifications that are not shown.
   #show;
   #isHeld;
   #timers;
 
-  // `show(stack)` puts it on the page. `isHeld()`: the reader points at it, has the focus in
-  // it, or does not look at the page: then nothing goes.
+  // `show(stack)` renders the stack. While `isHeld()` is true, no toast disappears: the user points
+  // at the toasts, has the focus in them, or does not see the page.
   constructor({ show, isHeld, env = globalThis }) {
     this.#show = show;
     this.#isHeld = isHeld;
@@ -40,7 +40,7 @@ export class Stack {
     this.#show(this);
   }
 
-  // One more that is not at hand.
+  // Counts a notification that cannot be shown.
   miss() {
     this.more += 1;
     if (this.items.length) this.#show(this);
@@ -54,12 +54,12 @@ export class Stack {
     this.#keep(() => false);
   }
 
-  // Everything up to `offset` has been read, here or elsewhere.
+  // Closes the toasts up to `offset`, which were read here or in another tab.
   read(offset) {
     this.#keep((item) => item.offset > offset);
   }
 
-  // The reader lets go of them. Each has all its time again.
+  // Restarts the timers of all toasts, when the user no longer holds them.
   renew() {
     for (const item of this.items) this.#arm(item);
   }
@@ -75,7 +75,7 @@ export class Stack {
     if (gone.length === 0) return;
     for (const { offset } of gone) this.#timers.disarm(offset);
     this.items = this.items.filter(isKept);
-    // They were before those that are gone, and the bell has them.
+    // The hidden ones are older than those that were shown. They are still in the bell.
     if (this.items.length === 0) this.more = 0;
     this.#show(this);
   }

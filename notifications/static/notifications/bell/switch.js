@@ -1,4 +1,4 @@
-// The switch for browser notifications, on the page of the inbox.
+// The switch for browser notifications on the inbox page.
 
 import { Desktop } from "./desktop.js";
 
@@ -20,7 +20,7 @@ export function attach(root) {
     else desktop.disable();
     show();
   });
-  // Another tab may have switched it, or the reader the browser's own settings.
+  // Another tab, or the settings of the browser, may have changed the state.
   addEventListener("storage", show);
   document.addEventListener("visibilitychange", show);
   addEventListener("focus", show);

@@ -1,5 +1,5 @@
-// Toasts: what has just happened, over the page for some seconds. They are made of the
-// entries of the bell's panel, so that each word is the server's.
+// Toasts: new notifications that are shown over the page for some seconds. They are copies of
+// entries in the bell's panel, so the server renders all of their text.
 
 import { Stack } from "./stack.js";
 
@@ -10,8 +10,8 @@ export class Toasts {
   #list;
   #more;
   #template;
-  #after; // has the focus when the last one is closed that had it
-  #elements = new Map(); // offset -> its element
+  #after; // The element that gets the focus when the last toast is closed.
+  #elements = new Map(); // offset -> element
   #stack;
 
   constructor(root, after) {
@@ -34,12 +34,12 @@ export class Toasts {
     document.addEventListener("keydown", (event) => this.#keydown(event));
   }
 
-  // `entry` is the notification's in the panel.
+  // `entry` is the element of the notification in the panel.
   add(entry) {
     this.#stack.add({ offset: Number(entry.dataset.offset), entry });
   }
 
-  // There is one that the panel has no room for.
+  // Counts a new notification that is no longer in the panel.
   miss() {
     this.#stack.miss();
   }
@@ -48,7 +48,7 @@ export class Toasts {
     this.#stack.read(offset);
   }
 
-  // What is open over the page is nearer to the reader, and Escape is for that first.
+  // Escape closes an open popover or dialog first.
   #keydown(event) {
     const isTaken = event.defaultPrevented || document.querySelector(":popover-open, :modal");
     if (event.key !== "Escape" || isTaken) return;
@@ -57,7 +57,7 @@ export class Toasts {
     else this.#stack.close(offset);
   }
 
-  // Those that stay are left alone: the focus may be in one.
+  // Toasts that stay are not rendered again, because the focus may be in one.
   #show({ items, more }) {
     const hadFocus = this.#root.contains(document.activeElement);
     const offsets = new Set(items.map(({ offset }) => offset));

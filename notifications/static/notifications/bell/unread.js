@@ -1,13 +1,13 @@
-// How many notifications are unread, kept from what the user's stream brings.
+// Counts unread notifications from the events and values of the user's stream.
 
-export const KEY = "inbox"; // of the retained value that says how far all was read
+export const KEY = "inbox"; // The key of the retained value with the read position.
 
 export class Unread {
   #types;
   #isReset = false;
 
-  // `state`: what the server counted, {read_offset, unread, head}: up to the event `head`,
-  // and none after it. `types`: the events that are notifications.
+  // `state` is the server's count {read_offset, unread, head}, which includes events up to `head`.
+  // `types` are the types of events that are notifications.
   constructor(state, types) {
     this.state = state;
     this.#types = new Set(types);
@@ -17,8 +17,8 @@ export class Unread {
     return this.state.unread;
   }
 
-  // A count of the server's: somebody has read, here or on another device. Answers may
-  // overtake each other, and an older one says nothing new.
+  // Takes a new count of the server, after the user has read on this or another device. Responses
+  // may arrive out of order, so an older count is ignored.
   update(state) {
     const { read_offset, head } = this.state;
     const isOlder = state.read_offset < read_offset || state.head < head;
@@ -27,17 +27,17 @@ export class Unread {
     this.#isReset = false;
   }
 
-  // The stream begins anew. What it brings is counted when the server has said from where.
+  // The stream was reset. Events are not counted until the server sends a new count.
   forget() {
     this.#isReset = true;
   }
 
-  // Whether an event of the stream is a notification.
+  // Returns whether an event of the stream is a notification.
   isNotification({ event }) {
     return this.#types.has(event);
   }
 
-  // An event of the stream. True if it is a notification that was not counted before.
+  // Counts an event of the stream. Returns true if it is a notification that was not counted yet.
   take(frame) {
     const { offset } = frame;
     if (this.#isReset || offset <= this.state.head || !this.isNotification(frame)) return false;
@@ -58,7 +58,7 @@ const STEPS = [
   ["day", 7],
 ];
 
-// "5 minutes ago", "yesterday"; the date when it is longer ago than a week.
+// Returns "5 minutes ago" or "yesterday", or the date after more than a week.
 export function ago(date, now = new Date(), locale = undefined) {
   let passed = Math.max(0, (now - date) / 1000);
   for (const [unit, next] of STEPS) {

@@ -1,23 +1,24 @@
-// Keeps a connection: by which transport, when to try again, and when not to.
+// Keeps a connection open. It chooses the transport, and decides when to try again and when not to.
 //
-// Its client, `on`, is what a transport asks and tells (socket.js), with streams() for the
-// names of all, renewed() for a transport that follows nothing yet, and changed(status).
-// The statuses: "connecting", "open", "lost" (waiting before the next attempt), "busy" (waiting
-// for longer, because the server accepts no more connections), "stopped"; "signed-out" and
-// "refused" (this client makes mistakes): trying again would not help.
+// `on` has the callbacks of a transport (see socket.js) and three more: streams() returns the names
+// of all streams, renewed() is called for a new transport that follows no stream yet, and
+// changed(status) for a new status. The statuses are "connecting", "open", "lost" (waiting before
+// the next attempt), "busy" (waiting for longer, because the server accepts no more connections)
+// and "stopped". With "signed-out" and "refused" (this client sends invalid frames) there is no
+// further attempt, because it would fail, too.
 
 import { fullJitter } from "../lib/backoff.js";
 import { Ladder, RUNGS } from "./ladder.js";
 import { ANSWER_MS, Timers } from "../lib/timers.js";
 
-// A connection that lived this long was a good one: the next back-off starts small.
+// After a connection that lasted this long, the back-off starts small again.
 const PROVEN_MS = 5000;
-// When the server has no room, a client waits for this time, which is also the Retry-After of
-// notifications/delivery/connections.py, and then for a random time: up to 8 s, the ceiling of this attempt,
-// or up to the ceiling of a later one.
+// When the server is full, a client waits for this time, which is also the Retry-After of
+// notifications/delivery/connections.py. Then it waits for a random time, with the ceiling of at
+// least this attempt: 8 s or more.
 const LATER_MS = 10_000;
 const LATER_ATTEMPT = 4;
-// About as often a WebSocket is tried while another transport does its work.
+// How often a WebSocket is tried, on average, while another transport is in use.
 const UPGRADE_MS = 60_000;
 
 export class Connection {
@@ -27,9 +28,9 @@ export class Connection {
   #on;
   #timers; // retry, answer, upgrade
   #ladder;
-  #rung = null; // what #transport is one of
+  #rung = null; // The rung of the ladder to which #transport belongs.
   #transport = null;
-  #candidate = null; // a better transport that is being tried
+  #candidate = null; // A WebSocket that is tried while #transport is in use.
   #openSince = null;
   #status = "stopped";
   #attempt = 0;
@@ -80,7 +81,7 @@ export class Connection {
     this.#transport?.received(stream);
   }
 
-  // What there is, is gone or not worth keeping. Another attempt, `now` or after a wait.
+  // Drops the connection and tries again, `now` or after a wait.
   reconnect({ now = false, later = false, status = "lost", then = () => this.#connect() }) {
     const lived = this.isOpen ? this.#env.now() - this.#openSince : 0;
     if (lived >= PROVEN_MS) this.#attempt = 0;
@@ -130,7 +131,7 @@ export class Connection {
     if (reason === "signed-out" || reason === "refused") return this.#end(reason);
     if (reason === "blocked") this.#ladder.descend();
     this.reconnect({
-      // The next transport may be better. After the last there is no hurry.
+      // Try the next transport at once. After the last one, wait before the first is tried again.
       now: reason === "blocked" && !this.#ladder.isAtTop,
       later: reason === "later" || reason === "full",
       status: reason === "full" ? "busy" : "lost",
@@ -138,16 +139,16 @@ export class Connection {
     });
   }
 
-  // A browser does not say why a handshake failed.
+  // A browser does not report why a handshake failed, so this checks the session.
   async #connectIfSignedIn() {
     const nobody = new Promise((resolve) => this.#timers.arm("answer", ANSWER_MS, resolve));
     let isSignedIn;
     try {
       isSignedIn = await Promise.race([this.#isSignedIn(), nobody]);
     } catch {
-      isSignedIn = undefined; // As when there is no answer.
+      isSignedIn = undefined; // The same as without a response.
     }
-    if (this.#status !== "lost") return; // Woken or stopped meanwhile.
+    if (this.#status !== "lost") return; // The client was meanwhile woken or stopped.
     if (isSignedIn === false) return this.#end("signed-out");
     if (isSignedIn) this.#ladder.failed();
     this.#connect();
@@ -171,9 +172,9 @@ export class Connection {
     this.#on.changed(status);
   }
 
-  // -- back to the best transport, while another does its work ---------------------------
+  // -- back to the WebSocket, while another transport is in use ---------------------------
 
-  // Go on with what there is, and try for the best in a while.
+  // Keeps the current transport, and tries a WebSocket after a while.
   #scheduleUpgrade() {
     this.#candidate = null;
     if (this.#rung === RUNGS[0]) return;

@@ -1,8 +1,8 @@
-// A cursor of our own server, `<epoch>.<offset>.<revision>`: as notifications/streams/cursor.py.
+// Cursors of our own server: `<epoch>.<offset>.<revision>`, as in notifications/streams/cursor.py.
 
 const FORM = /^([\w-]+)\.(\d+)\.(\d+)$/;
 
-// Its parts; null for the start, which null stands for.
+// Returns the parts of a cursor, or null for text that is not one. The cursor null is the start.
 export function parse(cursor) {
   const found = FORM.exec(cursor);
   return found && { epoch: found[1], offset: Number(found[2]), revision: Number(found[3]) };
@@ -12,7 +12,7 @@ export function format({ epoch, offset, revision }) {
   return `${epoch}.${offset}.${revision}`;
 }
 
-// Whether whoever stands at `place` misses nothing of what comes after `start`.
+// Returns whether a follower at `place` misses nothing if the stream is delivered after `start`.
 export function isAtOrAfter(place, start) {
   if (start === null) return true;
   return (
@@ -23,7 +23,7 @@ export function isAtOrAfter(place, start) {
   );
 }
 
-// Where both, of one epoch, miss nothing of what comes.
+// Returns the place from which neither of two followers misses anything. Both have the same epoch.
 export function earlier(a, b) {
   return {
     epoch: a.epoch,

@@ -1,7 +1,7 @@
-// One stream asked for over plain HTTP: what the transports without a WebSocket share.
+// Requests for a stream over plain HTTP, which the transports without a WebSocket share.
 
-// The answer is not the stream. `reason` is one that a transport ends with (socket.js), or
-// "no-stream": then only this stream is not to be had, and `detail` has the server's words.
+// The response is not a stream. `reason` is a reason for which a transport ends (see socket.js), or
+// "no-stream": then the server refuses only this stream, and `detail` has its message.
 export class StreamError extends Error {
   constructor(reason, detail = "") {
     super(detail || reason);
@@ -10,17 +10,18 @@ export class StreamError extends Error {
   }
 }
 
-// What follows `after`, a page of it: its frames, whether there are `more`, and `cursor`,
-// which is where it ends. There is none after a reset, which is then the first frame.
+// Reads one page after the cursor `after`. Returns its frames, whether `more` follow, and the
+// cursor at its end. If the stream was reset, the first frame is the reset and the cursor is null.
 export async function readPage(env, url, { stream, after, signal }) {
-  const response = await fetchStream(env, url + stream, { after, signal, type: "application/json" });
+  const options = { after, signal, type: "application/json" };
+  const response = await fetchStream(env, url + stream, options);
   const { frames, cursor, reset, more } = await response.json();
   if (!reset) return { frames, cursor, more };
   return { frames: [{ type: "reset", stream, reason: reset }, ...frames], cursor: null, more };
 }
 
-// Ask `url` for what follows the cursor `after`; the answer has the content type `type`.
-// Throws StreamError. What is thrown after `signal` was aborted is of no interest.
+// Requests `url` from the cursor `after`, and returns a response of the content type `type`. Throws
+// StreamError. Callers ignore all errors after `signal` was aborted.
 export async function fetchStream(env, url, { after, signal, type }) {
   const address = new URL(url);
   if (after !== null) address.searchParams.set("after", after);
@@ -35,14 +36,15 @@ export async function fetchStream(env, url, { after, signal, type }) {
   return response;
 }
 
-// What a transport ends with after `error`. One that has worked cannot have been blocked.
+// Returns the reason for which a transport ends after `error`. A transport that has worked before
+// is lost, and neither blocked nor failed.
 export function endReason(error, hasWorked) {
   const reason = error instanceof StreamError ? error.reason : "failed";
   return hasWorked && (reason === "failed" || reason === "blocked") ? "lost" : reason;
 }
 
-// Only a problem (RFC 9457) is the server's own word. Anything else may be from whoever is
-// between, and they have no say in who is signed in.
+// Only a problem (RFC 9457) certainly comes from our server. Any other response may come from a
+// proxy, which cannot know whether the user is signed in.
 async function reasonOf(response) {
   const { status } = response;
   if (isOf("application/problem+json", response)) {

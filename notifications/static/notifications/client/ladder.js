@@ -1,18 +1,19 @@
-// Which transport to use: the best that gets through (a fallback order).
+// Chooses the transport: the best one that works.
 
 import { Polling } from "./poll.js";
 import { Socket } from "./socket.js";
 import { ServerSentEvents } from "./sse.js";
 
-// The best first. Each carries at most `room` streams: a browser has six connections for
-// all pages of a host, and server-sent events hold one for each stream.
+// The transports, best first. `room` is the maximum number of streams. Server-sent events need a
+// connection for each stream, and a browser has six connections for all pages of a host.
 export const RUNGS = [
   { name: "websocket", Transport: Socket, room: Infinity },
   { name: "sse", Transport: ServerSentEvents, room: 2 },
   { name: "polling", Transport: Polling, room: Infinity },
 ];
 
-// One failure may be anything, such as a server that was just starting.
+// The number of failures before the next transport is tried. A single failure may have another
+// cause, such as a server that was starting.
 const FAILURES = 3;
 
 export class Ladder {
@@ -28,7 +29,7 @@ export class Ladder {
     return this.#at === 0;
   }
 
-  // What to use for so many streams.
+  // Returns the rung to use for this number of streams.
   pick(streams) {
     return this.#rungs.slice(this.#at).find(({ room }) => streams <= room);
   }
@@ -37,13 +38,14 @@ export class Ladder {
     this.#failures = 0;
   }
 
-  // It could not be had, though the server is there.
+  // The transport could not connect, although the server is up.
   failed() {
     this.#failures += 1;
     if (this.#failures >= FAILURES) this.descend();
   }
 
-  // It does not get through. If that is the last, it was not for the transport.
+  // The transport is blocked. After the last one, the first is tried again: then the cause is not
+  // the transport.
   descend() {
     this.#failures = 0;
     this.#at = (this.#at + 1) % this.#rungs.length;

@@ -1,5 +1,5 @@
-// Asking every few seconds what is new: the last transport, which everything lets through.
-// What a transport is, says socket.js.
+// Polling: requests new items every few seconds. It is the last transport, which no proxy blocks.
+// socket.js has the interface of a transport.
 
 import { endReason, readPage } from "./http.js";
 import { ANSWER_MS, Timers } from "../lib/timers.js";
@@ -10,10 +10,10 @@ export class Polling {
   #api;
   #env;
   #on;
-  #timers; // round, answer
+  #timers; // "round" and "answer"
   #streams = new Set();
-  #due = new Set(); // those to ask for in this round
-  #round = null; // aborts the round that is under way
+  #due = new Set(); // The streams that are still to be read in this round.
+  #round = null; // The AbortController of the current round.
   #isOpen = false;
 
   constructor({ api, env, on }) {
@@ -23,7 +23,7 @@ export class Polling {
     this.#timers = new Timers(env);
   }
 
-  // Each from where the client stands. What has been asked before does not count.
+  // Reads each stream from the client's cursor. The response to an earlier request is ignored.
   subscribe(streams) {
     for (const stream of streams) {
       this.#streams.add(stream);
@@ -36,7 +36,7 @@ export class Polling {
     for (const stream of streams) this.#streams.delete(stream);
   }
 
-  received() {} // The answers are read from the table. Nobody waits to hear of them.
+  received() {} // Over HTTP nothing is acknowledged.
 
   check() {
     if (!this.#round) this.#timers.arm("round", 0, () => this.#pollAll());
@@ -55,7 +55,7 @@ export class Polling {
     this.#due = new Set(this.#streams);
     if (this.#due.size === 0) this.#open();
     try {
-      // It comes to what is added meanwhile, too.
+      // The loop also reaches streams that are added meanwhile.
       for (const stream of this.#due) {
         this.#due.delete(stream);
         if (this.#streams.has(stream)) await this.#poll(stream, signal);
@@ -99,8 +99,8 @@ export class Polling {
     this.#on.refused(stream, detail);
   }
 
-  // Whether the answer is to what is wanted by now: a handler may have left the stream, or
-  // asked for it from elsewhere.
+  // Returns whether a response is still wanted. A handler may meanwhile have left the stream, or
+  // subscribed to it from another cursor.
   #isWanted(stream) {
     return this.#streams.has(stream) && !this.#due.has(stream);
   }

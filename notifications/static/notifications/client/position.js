@@ -1,10 +1,10 @@
-// How far a client has come in one stream.
+// The position of a client in one stream.
 
 import { parse } from "./cursor.js";
 
 export class Position {
-  // `cursor` is stored, and handed back to resume. Null is the start, "latest" is now:
-  // where that is, only the server knows, so any number is the next one.
+  // `cursor` is where the client resumes: null means the start, and "latest" the current end. Only
+  // the server knows the offsets of those two, so any first offset is accepted.
   constructor(cursor = null) {
     this.cursor = cursor;
     const { offset = null, revision = null } = parse(cursor) ?? {};
@@ -12,8 +12,8 @@ export class Position {
     this.revision = revision;
   }
 
-  // Whether an event or state frame is the "next", an "old" one, or comes after a "gap".
-  // Offsets have no holes. Revisions have: only the newest value of a key is ever sent.
+  // Returns whether a frame is the "next" one, an "old" one, or comes after a "gap". Offsets have
+  // no gaps. Revisions have, because only the newest value of a key is sent.
   judge(frame) {
     if (frame.type === "state") {
       return this.revision !== null && frame.revision <= this.revision ? "old" : "next";

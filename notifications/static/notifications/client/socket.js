@@ -1,28 +1,29 @@
 // A WebSocket that carries all streams of a client: the first transport. See docs/protocol.md.
 //
-// A transport is made for one connection. It has subscribe(streams) and unsubscribe(streams),
-// received(stream) for each frame that the client has dealt with, check() for when the
-// connection may be dead, and close(), after which it says nothing any more. It asks its
-// client, `on`, and tells it:
-//   cursor(stream)            where to begin: how far the client has come
-//   opened()                  it works
-//   followed(stream, cursor)  it follows this stream, all that comes after the cursor; null:
-//                             the client's means nothing any more, and a reset says so
-//   frame(frame)              an event, a state or a reset of such a stream
-//   refused(stream, detail)   the server will not send this stream
-//   ended(reason)             it is over, and why:
-//     "failed"      it could not be had: is the server there, is the user signed in?
-//     "blocked"     it could be had, but nothing comes through
-//     "lost"        it has worked, and does not any more
+// A transport serves one connection. Its methods are subscribe(streams), unsubscribe(streams),
+// received(stream) for each frame that the client has handled, check() when the connection may be
+// dead, and close(), after which it calls nothing any more. It calls these functions of `on`:
+//   cursor(stream)            returns the client's cursor, from which delivery begins
+//   opened()                  the connection works
+//   followed(stream, cursor)  everything after the cursor will be delivered; null: the client's
+//                             cursor is not valid any more, and a reset follows
+//   frame(frame)              an event, state or reset frame of a followed stream
+//   refused(stream, detail)   the server refuses this stream
+//   ended(reason)             the connection has ended, for one of these reasons:
+//     "failed"      it could not connect; the server may be down or the user signed out
+//     "blocked"     it connected, but no data arrives
+//     "lost"        it worked, and does not any more
 //     "full"        the server accepts no more connections, of this user or of any user
-//     "later"       the server cannot answer for a while
-//     "signed-out", and "refused" (this client makes mistakes): do not come back
+//     "later"       the server asks the client to wait
+//     "signed-out"  the user is signed out: do not reconnect
+//     "refused"     this client sends invalid frames: do not reconnect
 
 import { ANSWER_MS, Timers } from "../lib/timers.js";
 
 export const PROTOCOL = "waybill.v1";
 
-// Why a server closes (notifications/protocol/frames.py). Any other code is a loss: come back.
+// The reasons of the server's close codes (notifications/protocol/frames.py). Any other code means
+// that the connection is lost.
 const ENDS = new Map([
   [4400, "refused"],
   [4401, "signed-out"],
@@ -35,9 +36,10 @@ const ACK_MS = 1000;
 export class Socket {
   #on;
   #socket;
-  #timers; // silence, ack
-  // stream -> "due": to be asked for. "asked": what comes is from before. "followed": it was
-  // answered. "again", "left": to be asked for anew, or left, as soon as it is answered.
+  #timers; // "silence" and "ack"
+  // stream -> its state. "due": to be requested. "asked": requested, so frames that arrive belong
+  // to an earlier request. "followed": the server has replied. "again" and "left": to be requested
+  // again, or left, as soon as the server replies.
   #streams = new Map();
   #unacked = new Map(); // stream -> frames since its last ack
   #isOpen = false;
@@ -49,15 +51,15 @@ export class Socket {
     this.#on = on;
     this.#timers = new Timers(env);
     this.#socket = env.connect(url, PROTOCOL);
-    // What comes after close() is not about this connection any more.
+    // Events after close() are ignored.
     this.#socket.onopen = () => (this.#isOpen = true);
     this.#socket.onmessage = ({ data }) => this.#socket && this.#receive(data);
     this.#socket.onclose = ({ code }) => this.#socket && this.#end(ENDS.get(code) ?? "lost");
     this.#expectFrameWithin(ANSWER_MS);
   }
 
-  // Two requests for one stream are never under way at once: which of them an answer is to,
-  // and which a frame belongs to, could not be told.
+  // A stream never has two requests at once. It would be unclear to which of them a reply or a
+  // frame belongs.
   subscribe(streams) {
     for (const stream of streams) {
       this.#unacked.delete(stream);
@@ -87,7 +89,7 @@ export class Socket {
     else if (!this.#timers.has("ack")) this.#timers.arm("ack", ACK_MS, () => this.#ackAll());
   }
 
-  // Do not trust a connection that may have died unheard while the machine slept.
+  // Checks a connection that may have died unnoticed while the machine slept.
   check() {
     this.#send({ type: "ping", id: "" });
     this.#expectFrameWithin(Math.min(ANSWER_MS, this.#silenceMs));
@@ -130,8 +132,8 @@ export class Socket {
         return;
       case "error":
         return this.#refused(frame);
-      // heartbeat and pong have said all by arriving. What a newer server may send besides
-      // is not for us.
+      // A heartbeat or pong has already reset the timer. Unknown frames of a newer server are
+      // skipped.
     }
   }
 
@@ -144,7 +146,7 @@ export class Socket {
     this.#sendSubscribe();
   }
 
-  // Ask for all that is due, in one frame.
+  // Subscribes to all streams that are due, in one frame.
   #sendSubscribe() {
     if (!this.#isWelcome) return;
     const due = [...this.#streams.keys()].filter((each) => this.#streams.get(each) === "due");
@@ -158,20 +160,21 @@ export class Socket {
     return [...this.#streams.values()].some((state) => !["due", "followed"].includes(state));
   }
 
-  // Not recovered: a reset follows. Until it is here, only the old cursor asks for it.
+  // If it is not recovered, a reset follows. Until then the client keeps its old cursor, because
+  // only that one makes the server send the reset after a reconnect.
   #subscribed({ stream, cursor, recovered }) {
     if (this.#isAnswered(stream)) this.#on.followed(stream, recovered ? cursor : null);
   }
 
   #refused({ stream, detail }) {
-    // A whole frame was refused: too much was asked for at once. It will not be answered.
+    // The server refused a whole subscribe frame, because of a rate limit. It will not reply to it.
     if ((stream ?? null) === null && this.#isAwaitingAnswer) return this.#end("later");
     if (!this.#isAnswered(stream)) return;
     this.#streams.delete(stream);
     this.#on.refused(stream, detail);
   }
 
-  // The server has answered for `stream`. Whether that is what is wanted by now.
+  // The server has replied for `stream`. Returns whether that reply is still wanted.
   #isAnswered(stream) {
     const state = this.#streams.get(stream);
     if (state === undefined) return false;
@@ -188,7 +191,7 @@ export class Socket {
   #ack(stream) {
     this.#unacked.delete(stream);
     const cursor = this.#on.cursor(stream);
-    // After a reset there is none until the next frame.
+    // After a reset there is no cursor until the next frame.
     if (cursor !== null) this.#send({ type: "ack", stream, cursor });
   }
 

@@ -1,23 +1,25 @@
-// Server-sent events: the transport for where a WebSocket does not get through. What a
-// transport is, says socket.js.
+// Server-sent events: the transport where WebSockets are blocked. socket.js has the interface of a
+// transport.
 //
-// A request for each stream, read as it grows. EventSource would do that, but it tells
-// neither why a request was refused nor whether anybody is still there.
+// Each stream has a request, whose response is read while it grows. EventSource would do that, but
+// it reports neither why a request was refused nor whether the connection is still alive.
 
-import { fetchStream, endReason, readPage, StreamError } from "./http.js";
+import { endReason, fetchStream, readPage, StreamError } from "./http.js";
 import { ANSWER_MS, Timers } from "../lib/timers.js";
 
-// The server says something after half a second, and then every 15 s (notifications/delivery/http_streams.py).
+// The server sends a comment after half a second, and then every 15 s
+// (notifications/delivery/http_streams.py).
 const SILENCE_MS = 30_000;
-// An answer ends itself now and then. After one that brought nothing the next may wait.
+// The server ends a response after a while. After a response without frames, the next request
+// waits.
 const PAUSE_MS = 1000;
 
 export class ServerSentEvents {
   #api;
   #env;
   #on;
-  #timers; // what is due next for each stream, and "no streams", which is no stream's name
-  #requests = new Map(); // stream -> what aborts its request
+  #timers; // By stream, and "no streams", which cannot be the name of a stream.
+  #requests = new Map(); // stream -> AbortController
   #isOpen = false;
 
   constructor({ api, env, on }) {
@@ -27,7 +29,7 @@ export class ServerSentEvents {
     this.#timers = new Timers(env);
   }
 
-  // Each from where the client stands. What has been asked before does not count.
+  // Follows each stream from the client's cursor. Earlier requests are aborted.
   subscribe(streams) {
     this.unsubscribe(streams);
     for (const stream of streams) this.#follow(stream);
@@ -42,7 +44,7 @@ export class ServerSentEvents {
     }
   }
 
-  received() {} // The answers are read from the table. Nobody waits to hear of them.
+  received() {} // Over HTTP nothing is acknowledged.
 
   check() {
     this.subscribe([...this.#requests.keys()]);
@@ -67,7 +69,8 @@ export class ServerSentEvents {
     }
   }
 
-  // What grows does not say in time whether the cursor is good, or where "latest" is.
+  // An event stream does not report at once whether the cursor is valid, or where "latest" is. So
+  // the first page is read with a normal request.
   async #catchUp(stream, signal) {
     this.#timers.arm(stream, ANSWER_MS, () => this.#end());
     const after = this.#on.cursor(stream);
@@ -76,7 +79,7 @@ export class ServerSentEvents {
     if (!signal.aborted) this.#on.followed(stream, cursor);
   }
 
-  // One answer, to its end.
+  // Reads one response to its end.
   async #listen(stream, signal) {
     this.#timers.arm(stream, ANSWER_MS, () => this.#end(new StreamError("blocked")));
     const { body } = await fetchStream(this.#env, `${this.#api}${stream}/sse`, {
@@ -87,7 +90,8 @@ export class ServerSentEvents {
     let brought = null;
     for await (const frames of chunks(body)) {
       if (signal.aborted) return;
-      // A first chunk may come through with the answer's head, and the rest be held back.
+      // The first chunk may arrive together with the headers, even if a proxy then buffers the
+      // rest. So the transport counts as open with the second chunk.
       if (this.#isOpen || brought !== null) {
         this.#timers.arm(stream, SILENCE_MS, () => this.#end());
         this.#open();
@@ -102,7 +106,7 @@ export class ServerSentEvents {
   }
 
   #pass(frames, signal) {
-    // A handler may have left the stream, or asked for it from elsewhere.
+    // A handler may leave the stream, or subscribe to it from another cursor.
     for (const frame of frames) if (!signal.aborted) this.#on.frame(frame);
   }
 
@@ -124,7 +128,7 @@ export class ServerSentEvents {
   }
 }
 
-// The frames of each chunk of an event stream. A comment makes a chunk without any.
+// Yields the frames of each chunk of an event stream. A comment is a chunk without frames.
 async function* chunks(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ""; ; ) {

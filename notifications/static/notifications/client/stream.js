@@ -1,32 +1,35 @@
-// Follows durable streams, and loses nothing: see docs/protocol.md.
+// Follows durable streams without losing anything. See docs/protocol.md.
 //
 //   const client = new StreamClient({
 //     url: "wss://example.com/ws/streams/",
-//     api: "https://example.com/api/v1/streams/", // where a WebSocket does not get through
-//     subscriptions: { "user-42": cursor },   // null: everything that is kept
+//     api: "https://example.com/api/v1/streams/", // used if WebSockets are blocked
+//     subscriptions: { "user-42": cursor },   // null: everything that is stored
 //     onEvent(frame) {}, onState(frame) {},
-//     onReset(frame) {},                      // forget what you hold of frame.stream
-//     onSubscribed(stream) {},                // its cursor is good: all that comes after follows
-//     onRefused(stream, detail) {},           // the server will not send it; the others go on
-//     onStatus(status) {},                    // one of those below
+//     onReset(frame) {},                      // discard your state of frame.stream
+//     onSubscribed(stream) {},                // the cursor is valid; later items follow
+//     onRefused(stream, detail) {},           // the server refuses it; other streams go on
+//     onStatus(status) {},                    // see below
 //   });
 //   client.start();
-//   client.subscribe({ "export-6f9c…": null }); // At any time. From another cursor: anew.
+//   client.subscribe({ "export-6f9c…": null }); // At any time, also again from another cursor.
 //   client.unsubscribe(["user-42"]);
 //
-// Each event arrives once and in order, each value only if it is newer. When the
-// connection goes, the client comes back by itself and resumes from its cursors, by another
-// transport if need be. No DOM in here: a page tells it with wake() that the network or the
-// tab is back.
+// Each event arrives once and in order, and each value only if it is newer. After a lost connection
+// the client reconnects by itself and resumes from its cursors, with another transport if
+// necessary. This module uses no DOM. A page calls wake() when the network or the tab is back.
 
 import { Connection } from "./connection.js";
 import { Position } from "./position.js";
 
-// The statuses. "connecting": a first or further attempt is under way. "live": every stream
-// is followed, by whatever transport. "lost": waiting before the next attempt. "busy": waiting
-// for ten seconds or more, because the server accepts no more connections; wake() does not end that wait.
-// "signed-out", "refused" (this client makes mistakes): over, and trying again would not
-// help. "stopped": by stop().
+// The statuses:
+//   "connecting"  a first or further attempt is running
+//   "live"        every stream is followed, with any transport
+//   "lost"        waiting before the next attempt
+//   "busy"        waiting for ten seconds or more, because the server accepts no more connections;
+//                 wake() does not shorten this wait
+//   "signed-out"  ended: the user is signed out
+//   "refused"     ended: this client sends invalid frames
+//   "stopped"     stop() was called
 
 const browser = {
   connect: (url, protocol) => new WebSocket(url, protocol),
@@ -40,21 +43,22 @@ const browser = {
 
 const nothing = () => {};
 
-// Where the API is, beside the socket's ws/streams/, if the project has it in the usual place.
-export const defaultApi = (url) => new URL("../../api/v1/streams/", url.replace(/^ws/, "http")).href;
+// Returns the URL of the API at its usual place, relative to the socket's ws/streams/.
+export function defaultApi(url) {
+  return new URL("../../api/v1/streams/", url.replace(/^ws/, "http")).href;
+}
 
 export class StreamClient {
   #on;
   #report;
   #connection;
   #positions = new Map(); // stream -> Position
-  #following = new Set(); // streams that this connection has confirmed
-  #gaps = new Map(); // stream -> the offset that a reconnect was made for
+  #following = new Set(); // The streams that this connection has confirmed.
+  #gaps = new Map(); // stream -> the offset after a gap that caused a reconnect
   #status = "stopped";
 
-  // `isSignedIn`, asked after an attempt that failed, tells a session that is over from a
-  // server that is down. `api` is where Waybill has it beside /ws/streams/, if nothing is
-  // said; null is nowhere, and only the WebSocket is tried.
+  // `isSignedIn` is called after a failed attempt, to tell an ended session from a server that is
+  // down. Without an `api`, it is `defaultApi(url)`. With null, only the WebSocket is tried.
   constructor({
     url,
     api = defaultApi(url),
@@ -100,17 +104,17 @@ export class StreamClient {
     return this.#status;
   }
 
-  // What the streams come by: "websocket", "sse" or "polling"; null while nothing works.
+  // The transport in use: "websocket", "sse" or "polling", or null without a connection.
   get transport() {
     return this.#connection.transport;
   }
 
-  // Where each stream stands: what a later client would resume from.
+  // The cursor of each stream, from which a later client can resume.
   get cursors() {
     return Object.fromEntries([...this.#positions].map(([name, { cursor }]) => [name, cursor]));
   }
 
-  // Follow these streams, too. One that is followed already starts anew from its cursor.
+  // Follows these streams, too. A stream that is followed already restarts from the new cursor.
   subscribe(streams) {
     for (const [stream, cursor] of Object.entries(streams)) {
       this.#forget(stream);
@@ -133,21 +137,21 @@ export class StreamClient {
     this.#connection.stop();
   }
 
-  // The network or the tab is back: do not sit out the back-off, do not trust a connection
-  // that may have died unheard while the machine slept, and see whether a better can be had.
+  // The network or the tab is back. Reconnect at once if the connection is lost, check one that may
+  // have died while the machine slept, and try a better transport.
   wake() {
     this.#connection.wake();
   }
 
-  // -- what the server says ------------------------------------------------------------
+  // -- messages of the server ----------------------------------------------------------
 
-  // Without a cursor a reset comes, or has come. Until it is here, only the old cursor asks
-  // for it.
+  // If the cursor is null, a reset follows or has arrived. Until it arrives, the position stays:
+  // only the old cursor makes the server send the reset after a reconnect.
   #followed(stream, cursor) {
     const isFirst = !this.#following.has(stream);
     this.#following.add(stream);
     if (cursor !== null) {
-      // Where "latest" is, or the start.
+      // Now the position of "latest", or of the start, is known.
       if (this.#positions.get(stream).offset === null) {
         this.#positions.set(stream, new Position(cursor));
       }
@@ -162,7 +166,7 @@ export class StreamClient {
       case "old":
         break;
       case "gap":
-        // Never twice for the same hole: then it is the server's, and waiting is no help.
+        // Reconnect only once for a gap. If it is still there, the server has lost the event.
         if (this.#gaps.get(frame.stream) !== frame.offset) {
           this.#gaps.set(frame.stream, frame.offset);
           return this.#connection.reconnect({ now: true });
@@ -172,12 +176,12 @@ export class StreamClient {
         position.advance(frame);
         this.#call(frame.type, frame);
     }
-    // The handler may have left the stream, or asked for it from elsewhere.
+    // The handler may have left the stream, or subscribed to it from another cursor.
     if (this.#positions.get(frame.stream) === position) this.#connection.received(frame.stream);
   }
 
   #reset(frame) {
-    // Numbers begin anew, and nothing that was seen before counts.
+    // Offsets start again, so the old position means nothing.
     this.#positions.set(frame.stream, new Position());
     this.#gaps.delete(frame.stream);
     this.#call("reset", frame);
@@ -194,7 +198,7 @@ export class StreamClient {
     if (this.#connection.isOpen && isComplete) this.#setStatus("live");
   }
 
-  // -- small things ----------------------------------------------------------------------
+  // -- helpers ---------------------------------------------------------------------------
 
   #forget(stream) {
     this.#positions.delete(stream);
@@ -202,7 +206,7 @@ export class StreamClient {
     this.#gaps.delete(stream);
   }
 
-  // A handler that throws is its page's mistake. The stream goes on.
+  // An error in a page's handler is reported and does not stop the stream.
   #call(name, ...values) {
     try {
       this.#on[name](...values);

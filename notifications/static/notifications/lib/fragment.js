@@ -1,14 +1,14 @@
-// Fragments of pages that the server has made: how they take their place.
+// Inserts fragments of HTML that the server has rendered.
 
-// The content of `html`, which is our own server's. Scripts in it do not run.
+// Returns the content of `html`, which comes from our own server. Scripts in it do not run.
 export function contentOf(html) {
   const template = document.createElement("template");
   template.innerHTML = html;
   return template.content;
 }
 
-// Put `element` where `old` is, and the focus where it was: on what does the same. If nothing
-// does any more, on the first, and never on a button that does something else.
+// Replaces `old` by `element`, and keeps the focus on the control with the same action. If there is
+// none, the first control gets the focus.
 export function replace(old, element) {
   const focused = focusables(old).find((each) => each === document.activeElement);
   old.replaceWith(element);

@@ -1,7 +1,7 @@
-// How the reader of a page writes dates, in the language that the page is in.
+// The locale for dates: the language of the page, in the reader's regional variant.
 
-// Who reads English in London has other dates than who reads it in New York: of the reader's
-// own languages, the first that is the page's.
+// Dates in London differ from dates in New York. So this returns the first of the reader's own
+// locales that has the language of the page.
 export function locale(
   lang = document.documentElement.lang || "en",
   own = globalThis.navigator?.languages ?? [],

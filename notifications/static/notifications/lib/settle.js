@@ -1,7 +1,6 @@
-// Passes statuses on to `show`, but a loss of connection only once it has lasted.
+// Passes statuses on to `show`, but a lost connection only after a moment.
 //
-// Most losses are over within a second. A banner that flashes for them would say less
-// than nothing.
+// Most lost connections are back within a second. A banner that flashes would only distract.
 
 export const GRACE_MS = 1000;
 const PASSING = new Set(["connecting", "lost"]);

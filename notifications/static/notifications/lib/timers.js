@@ -1,6 +1,6 @@
-// Timers by name: arming one again puts it off, and all can be disarmed at once.
+// Timers by name. Arming one again restarts it, and all can be disarmed at once.
 
-// Whatever is asked, an answer that has not begun by then is not coming.
+// The timeout for the beginning of any response.
 export const ANSWER_MS = 10_000;
 
 export class Timers {

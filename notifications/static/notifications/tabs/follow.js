@@ -1,19 +1,19 @@
-// What the parts of a page call to follow streams.
+// The function that the parts of a page call to follow streams.
 //
 //   const following = follow({
 //     url: "/ws/streams/",
 //     api: "/api/v1/streams/",        // "" if there is none: only the WebSocket is tried
-//     user: "42",                     // who is signed in: nobody else gets their frames
-//     streams: { "user-42": cursor }, // null: everything that is kept. Not "latest"
+//     user: "42",                     // the signed-in user; others get no frames
+//     streams: { "user-42": cursor }, // null: everything that is stored. "latest" is not allowed
 //     onEvent(frame) {}, onState(frame) {},
-//     onReset(frame) {},              // forget what you hold of frame.stream
-//     onRefused(stream, detail) {},   // it will not be sent; the others go on
-//     onStatus(status) {},            // as StreamClient's; "refused" also if no stream is left
+//     onReset(frame) {},              // discard your state of frame.stream
+//     onRefused(stream, detail) {},   // the server refuses it; other streams go on
+//     onStatus(status) {},            // as in StreamClient; "refused" also if no stream is left
 //   });
 //   following.stop();
 //
-// All parts of all pages of a user share one connection. A page that is left, slept or lost
-// its network needs nothing more: that is seen to here. Nothing is said before follow() has
+// All parts of all pages of a user share one connection. This module handles pages that are left or
+// come back, machines that sleep and networks that fail. No handler is called before follow() has
 // returned.
 
 import { parse } from "../client/cursor.js";
@@ -23,7 +23,7 @@ import { isSignedIn } from "../lib/session.js";
 import { SharedRouter } from "./shared.js";
 import { defaultApi } from "../client/stream.js";
 
-const routers = new Map(); // by user and address
+const routers = new Map(); // By user and addresses.
 
 export function follow({ url, api, user, streams, ...handlers }) {
   for (const cursor of Object.values(streams)) check(cursor);
@@ -51,8 +51,8 @@ export function follow({ url, api, user, streams, ...handlers }) {
   const wake = () => router.wake();
   listen(globalThis, "online", wake);
   listen(document, "visibilitychange", () => document.hidden || wake());
-  listen(document, "resume", wake); // It was frozen.
-  // A page with an open connection is not kept for the back button.
+  listen(document, "resume", wake); // The browser had frozen the page.
+  // Browsers do not keep a page with an open connection in the back/forward cache.
   listen(globalThis, "pagehide", end);
   listen(globalThis, "pageshow", ({ persisted }) => persisted && begin());
   queueMicrotask(begin);
@@ -63,21 +63,21 @@ export function follow({ url, api, user, streams, ...handlers }) {
       end();
     },
     wake,
-    // Where each stream stands: what a later follower would resume from.
+    // The cursor of each stream, from which a later follower can resume.
     get cursors() {
       return following?.cursors ?? cursors;
     },
   };
 }
 
-// Those who share a connection must know where each stands, and "latest" does not say.
+// Followers of one connection are compared by their positions, and "latest" has none.
 function check(cursor) {
   if (cursor === null || parse(cursor)) return;
   throw new TypeError(`"${cursor}" is not a cursor. Use one that the server sent, or null.`);
 }
 
-// Whole, since a worker has another location; and the same for those that leave out `api` and
-// those that say where it usually is, since they share a connection.
+// Returns absolute URLs, because a worker has another location. A missing `api` becomes the default
+// one, so that parts with and without it share a connection.
 function addresses(url, api) {
   const socket = new URL(url, location.href.replace(/^http/, "ws")).href;
   if (api === "") return { url: socket, api: null };

@@ -1,11 +1,11 @@
-// One of those who share a connection: where it stands, and what is news to it.
+// One follower of a shared connection: its positions, and which frames are new to it.
 
 import { format, isAtOrAfter, parse } from "../client/cursor.js";
 
 export class Follower {
   places = new Map(); // stream -> place, or null for the start
-  waiting = new Set(); // streams of which it would miss something, as they are asked for now
-  isGone = false; // Then it is told nothing more, and stands still.
+  waiting = new Set(); // Streams whose current subscription begins after this follower's place.
+  isGone = false; // After that, no handler is called and no place changes.
   #handlers;
   #report;
 
@@ -20,13 +20,13 @@ export class Follower {
     return Object.fromEntries(all.map(([stream, place]) => [stream, place && format(place)]));
   }
 
-  // `stream` is asked for from `start`.
+  // The router subscribes to `stream` from `start`.
   expect(stream, start) {
     if (isAtOrAfter(this.places.get(stream), start)) this.waiting.delete(stream);
     else this.waiting.add(stream);
   }
 
-  // All that is kept of `stream` follows, and begins after `start`.
+  // Everything that is stored of `stream` follows. It begins after `start`.
   begin(stream, start) {
     if (this.places.get(stream) === null) this.places.set(stream, start);
     this.expect(stream, start);
@@ -38,7 +38,7 @@ export class Follower {
     this.waiting.delete(stream);
   }
 
-  // An event or a state.
+  // Passes on an event or a state, unless the follower already has it.
   take(name, frame) {
     if (this.isGone || this.waiting.has(frame.stream)) return;
     const place = this.places.get(frame.stream);
@@ -49,7 +49,7 @@ export class Follower {
     this.call(name, { ...frame, cursor: format(now) });
   }
 
-  // A handler that throws is its page's mistake. The others go on.
+  // An error in a page's handler is reported and does not affect other followers.
   call(name, ...values) {
     if (this.isGone) return;
     try {

@@ -1,4 +1,5 @@
-// As many connections as it takes, which is nearly always one: a Router, without its limit.
+// A router without a limit of streams. It opens further connections, but nearly always one is
+// enough.
 
 export class RouterPool {
   #make;
@@ -8,7 +9,7 @@ export class RouterPool {
     this.#make = make;
   }
 
-  // As Router's.
+  // The same as Router.join.
   join(wanted, handlers) {
     const streams = Object.keys(wanted.streams);
     let router = this.#routers.find((each) => each.hasRoomFor(streams));

@@ -1,18 +1,19 @@
-// Many followers, one connection. No DOM in here, and nothing of tabs.
+// Serves many followers with one connection. It uses no DOM and does not know tabs.
 //
-// Each follower has a place of its own in each of its streams. The connection follows a
-// stream once, from a cursor that was asked for, and a follower takes of it what is news to
-// it. One that stands before that cursor would miss something. It waits until the stream is
-// asked for from where it stands; what the others then get again is no news to them.
+// Each follower has its own place in each of its streams. The connection subscribes to a stream
+// once, from one cursor, and each follower takes the frames that are new to it. A follower whose
+// place is before that cursor would miss frames. It waits until the router subscribes again from
+// its place. Other followers then skip the frames that they have.
 //
-// Who joins is asked for first, also from a later cursor, so that the server judges each
-// cursor: does its epoch go on, and is what follows it still kept? If not, all begin anew.
+// When a follower joins, the router first subscribes from its cursor, even if that is later than
+// the current position. So the server checks each cursor: its epoch may have ended, or the events
+// after it may be pruned. In that case all followers start again.
 
 import { earlier, format, parse } from "../client/cursor.js";
 import { Follower } from "./follower.js";
 import { StreamClient } from "../client/stream.js";
 
-// Streams that a socket may follow (notifications/protocol/frames.py).
+// The maximum number of streams on a socket (notifications/protocol/frames.py).
 const ROOM = 100;
 
 const browser = {
@@ -25,12 +26,12 @@ export class Router {
   #api;
   #isSignedIn;
   #env;
-  #client = null; // While somebody follows, and coming back makes sense.
-  #page = null; // Of who joined last.
+  #client = null; // Null without followers, and after "signed-out" or "refused".
+  #page = null; // The page of the follower that joined last.
   #followers = new Set();
-  #starts = new Map(); // stream -> the place that it was asked for from
+  #starts = new Map(); // stream -> the place from which it was subscribed
 
-  // `isSignedIn(page)` asks at the page of a follower.
+  // `isSignedIn(page)` checks the session with the page of a follower.
   constructor({ url, api, isSignedIn, env = {} }) {
     this.#url = url;
     this.#api = api;
@@ -38,8 +39,8 @@ export class Router {
     this.#env = { ...browser, ...env };
   }
 
-  // Follow `streams`, each from a cursor, or from null: everything that is kept. The
-  // handlers are StreamClient's. The cursor of a frame is where this very follower stands.
+  // Follows `streams`, each from a cursor, or from null for everything that is stored. The handlers
+  // are those of StreamClient. The cursor of a frame is the position of this follower.
   join({ streams, page }, handlers) {
     const follower = new Follower(streams, handlers, this.#env.report);
     this.#followers.add(follower);
@@ -55,7 +56,8 @@ export class Router {
     };
   }
 
-  // Whether these fit in beside what is followed. One follower alone gets what there is.
+  // Returns whether these streams fit in the connection. A first follower is always accepted, and
+  // the server refuses its excess streams.
   hasRoomFor(streams) {
     return this.#followers.size === 0 || new Set([...this.#streams(), ...streams]).size <= ROOM;
   }
@@ -67,7 +69,8 @@ export class Router {
 
   // -- followers come and go -----------------------------------------------------------
 
-  // For the first follower; or for all, when one comes after it was over.
+  // Opens a connection for the first follower. After "signed-out" or "refused", the next follower
+  // opens one for all.
   #open() {
     this.#starts.clear();
     this.#client = this.#env.connect({
@@ -81,8 +84,9 @@ export class Router {
       onStatus: (status) => this.#statusChanged(status),
       isSignedIn: () => this.#isSignedIn(this.#page),
     });
-    this.#subscribe([...new Set(this.#streams())].map((stream) => [stream, this.#followersOf(stream)]));
-    this.#client?.start(); // A handler may have left.
+    const streams = [...new Set(this.#streams())];
+    this.#subscribe(streams.map((stream) => [stream, this.#followersOf(stream)]));
+    this.#client?.start(); // A handler may have closed the connection.
   }
 
   #welcome(follower) {
@@ -92,7 +96,7 @@ export class Router {
     );
     if (elsewhere.length) this.#subscribe(elsewhere.map(([stream]) => [stream, [follower]]));
     if (this.#client) follower.call("onStatus", this.#client.status);
-    this.wake(); // A page has been loaded, so there is a network.
+    this.wake(); // A page was just loaded, so the network works.
   }
 
   #leave(follower) {
@@ -110,16 +114,16 @@ export class Router {
     client?.stop();
   }
 
-  // -- from where to follow a stream ---------------------------------------------------
+  // -- where a subscription starts -----------------------------------------------------
 
-  // `wanted` has pairs: a stream, and followers to ask for. Those of them that stand later
-  // than others take what comes anew, too.
+  // `wanted` has pairs of a stream and followers. The subscription begins at the earliest place of
+  // those followers.
   #subscribe(wanted) {
     const streams = {};
     const resets = [];
     for (const [stream, followers] of wanted) {
       const all = this.#followersOf(stream);
-      // Of two epochs one means nothing any more. Which one, only the server knows.
+      // Of two epochs, at least one has ended. Only the server knows which, so all start again.
       const epochs = all.map(({ places }) => places.get(stream)?.epoch).filter(Boolean);
       if (new Set(epochs).size > 1) {
         for (const follower of all) follower.forget(stream);
@@ -137,7 +141,7 @@ export class Router {
     }
   }
 
-  // The server has judged what it was asked for. Now those who wait can have their turn.
+  // The server has checked the cursor. If followers wait, the router now subscribes for them.
   #subscribed(stream) {
     const followers = this.#followersOf(stream);
     if (this.#starts.get(stream) === null) {
@@ -146,12 +150,13 @@ export class Router {
       for (const follower of followers) follower.begin(stream, start);
     }
     const waiting = followers.filter((each) => each.waiting.has(stream));
-    // All who stand somewhere, or one could keep the other waiting for ever.
+    // Include every follower with a place. Otherwise two of them could make each other wait
+    // forever.
     const isForStart = waiting.every(({ places }) => places.get(stream) === null);
     if (waiting.length) this.#subscribe([[stream, isForStart ? waiting : followers]]);
   }
 
-  // -- what comes ----------------------------------------------------------------------
+  // -- frames of the server ------------------------------------------------------------
 
   #pass(name, frame) {
     for (const follower of this.#followersOf(frame.stream)) follower.take(name, frame);
@@ -174,7 +179,7 @@ export class Router {
     }
   }
 
-  // There is nothing for it to follow.
+  // The follower has no stream left.
   #dismiss(follower) {
     follower.call("onStatus", "refused");
     this.#leave(follower);
@@ -189,7 +194,7 @@ export class Router {
     return [...this.#followers].flatMap(({ places }) => [...places.keys()]);
   }
 
-  // Those of now: a handler may let some of them go, and bring others.
+  // Returns a copy, because a handler may remove and add followers during a loop.
   #followersOf(stream) {
     return [...this.#followers].filter(({ places }) => places.has(stream));
   }

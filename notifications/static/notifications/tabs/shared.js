@@ -1,19 +1,19 @@
-// A tab's end of the worker that all tabs of a user share: a Router, somewhere else.
+// The tab's side of the shared worker. It has the interface of a Router, but the router runs in a
+// worker that all tabs of a user share.
 //
-// Where there is no SharedWorker (Chrome on Android), or it may not start, the tab has a
-// Router of its own. A worker that stops answering is replaced; the tab's followers go on
-// from where they stood.
+// If there is no SharedWorker (Chrome on Android), or it cannot start, the tab uses its own Router.
+// A worker that stops responding is replaced, and the tab's followers continue from their places.
 
 import { BATCH, BEAT_MS } from "./tab.js";
 import { Timers } from "../lib/timers.js";
 
-// Of what tabs and worker say to each other. Raise it with each change of that: tabs that
-// were opened before an update keep the worker of before.
+// The version of the messages between tabs and worker. Raise it with each change of them, because
+// tabs from before an update still use the old worker.
 const VERSION = 1;
 
-// A worker that takes longer to answer is not there.
+// A worker that does not respond within this time counts as lost.
 const ANSWER_MS = 15_000;
-// A tab that wakes finds its timers due before the answers that came while it slept.
+// When a tab wakes, its timers may fire before it has handled the messages that arrived meanwhile.
 const WAKING_MS = 1000;
 
 const browser = {
@@ -28,16 +28,16 @@ export class SharedRouter {
   #name;
   #fallBack;
   #env;
-  #timers; // beat, answer
-  #port = null; // While somebody follows.
-  #isProven = false; // The worker behind this port has answered.
-  #router = null; // Instead of a worker.
+  #timers; // "beat" and "answer"
+  #port = null; // The port to the worker, while there are followers.
+  #isProven = false; // Whether the worker behind this port has responded.
+  #router = null; // The tab's own router, if there is no worker.
   #followers = new Map(); // id -> { streams, page, handlers, following }
   #ids = 0;
-  #read = 0; // Messages that have not been confirmed.
+  #read = 0; // The number of handled messages that the worker does not know of yet.
 
-  // Others than `user` get a worker of their own: nobody sees what is for somebody else.
-  // `fallBack()` makes the Router that is used if there is no worker.
+  // Each `user` has a separate worker, so that nobody gets the frames of another user. `fallBack()`
+  // creates the Router that is used if there is no worker.
   constructor({ url, api, user, fallBack, env = {} }) {
     this.#name = JSON.stringify({ version: VERSION, user, url, api });
     this.#fallBack = fallBack;
@@ -45,7 +45,7 @@ export class SharedRouter {
     this.#timers = new Timers(this.#env);
   }
 
-  // As Router's.
+  // The same as Router.join.
   join({ streams, page }, handlers) {
     if (this.#router) return this.#router.join({ streams, page }, handlers);
     const id = (this.#ids += 1);
@@ -81,7 +81,7 @@ export class SharedRouter {
     try {
       worker = this.#env.start(this.#name);
     } catch {
-      return this.#useOwnRouter(); // There is no such thing, or it may not come from there.
+      return this.#useOwnRouter(); // Workers are missing, or this script's origin is not allowed.
     }
     const port = (this.#port = worker.port);
     this.#isProven = false;
@@ -108,10 +108,13 @@ export class SharedRouter {
     }
   }
 
-  // What the worker answers to. Now and then it is asked, so that both hear of each other.
+  // Sends a message to which the worker responds. Without other messages it sends a regular beat,
+  // so that each side notices when the other is gone.
   #request(message) {
     this.#post(message);
-    if (!this.#timers.has("answer")) this.#timers.arm("answer", ANSWER_MS, () => this.#allowOneMoreSecond());
+    if (!this.#timers.has("answer")) {
+      this.#timers.arm("answer", ANSWER_MS, () => this.#allowOneMoreSecond());
+    }
     this.#timers.arm("beat", BEAT_MS, () => this.#request({ type: "beat" }));
   }
 
@@ -131,16 +134,16 @@ export class SharedRouter {
     this.#read = 0;
   }
 
-  // -- what it says ------------------------------------------------------------------------
+  // -- messages of the worker --------------------------------------------------------------
 
   #receive({ id, name, values }) {
     this.#isProven = true;
     this.#timers.disarm("answer");
-    if (id === undefined) return; // Only that it is there.
+    if (id === undefined) return; // The message is only a sign of life.
     this.#read += 1;
     const follower = this.#followers.get(id);
     if (follower) this.#deliver(follower, name, values);
-    // A handler may have left.
+    // A handler may have closed the port.
     if (this.#port && this.#read >= BATCH) this.#post({ type: "read" });
   }
 
@@ -152,7 +155,7 @@ export class SharedRouter {
     try {
       handlers[name]?.(...values);
     } catch (error) {
-      this.#env.report(error); // The page's mistake. The others go on.
+      this.#env.report(error); // An error in a page's handler must not affect others.
     }
   }
 }

@@ -1,15 +1,15 @@
-// The worker's end of a tab: passes on what the tab's followers are told.
+// The worker's side of a tab. It passes calls of handlers on to the tab's followers.
 //
-// A tab that sleeps reads nothing, and one that has crashed does not say so. Neither may
-// cost more than a bounded number of messages, or keep a stream subscribed for ever. So a
-// tab says what it has read, and that it is there. One that stops is left; when it is heard
-// of again, its followers join again, each where it stood.
+// A sleeping tab reads no messages, and a crashed tab does not report its end. Neither may use
+// unlimited memory or keep a stream subscribed forever. So a tab confirms messages and sends beats.
+// If it stops, the worker leaves its streams. When it sends again, its followers join again from
+// their places.
 
-// Messages that a tab may have unread. 16 batches: the last is confirmed, too.
+// Unread messages that a tab may have: 16 batches.
 export const WINDOW = 1024;
-// After as many a tab confirms.
+// A tab confirms messages in batches of this size.
 export const BATCH = 64;
-// A tab beats every half minute; while it is hidden, browsers make that a minute.
+// A tab sends a beat every half minute. In a hidden tab, browsers slow that down to a minute.
 export const BEAT_MS = 30_000;
 export const TICK_MS = 60_000;
 const SILENT_TICKS = 3;
@@ -22,10 +22,10 @@ export class Tab {
   #ended;
   #followers = new Map(); // id -> { streams, page, following }; following is null while away
   #unread = 0;
-  #silence = 0; // ticks
+  #silence = 0; // Ticks since the last message.
   #isAway = false;
 
-  // `ended` is called when the tab is done.
+  // `ended(tab)` is called when the tab has closed.
   constructor({ port, router, ended }) {
     this.#port = port;
     this.#router = router;
@@ -34,7 +34,8 @@ export class Tab {
     port.onclose = () => this.#end(); // Not in every browser.
   }
 
-  // A while has passed. Not by the clock, or a machine that wakes would find all silent.
+  // Called at intervals. It counts ticks and not time: otherwise all tabs would seem silent after
+  // the machine has slept.
   tick() {
     this.#silence += 1;
     if (this.#silence >= SILENT_TICKS) this.#leave();
@@ -66,10 +67,11 @@ export class Tab {
     for (const [id, follower] of this.#followers) {
       if (this.#isAway) return;
       if (follower.following) continue;
-      const handlers = HANDLERS.map((name) => [name, (...values) => this.#send({ id, name, values })]);
-      follower.following = this.#router.join(follower, Object.fromEntries(handlers));
+      const send = (name) => (...values) => this.#send({ id, name, values });
+      const handlers = Object.fromEntries(HANDLERS.map((name) => [name, send(name)]));
+      follower.following = this.#router.join(follower, handlers);
     }
-    if (this.#isAway) this.#leave(); // Full while the last of them joined.
+    if (this.#isAway) this.#leave(); // The window became full while the last follower joined.
   }
 
   #leave() {

@@ -1,4 +1,4 @@
-// A SharedWorker: one connection for all tabs of a user. See shared.js.
+// A SharedWorker that holds the connection for all tabs of a user. See shared.js.
 
 import { RouterPool } from "./pool.js";
 import { Router } from "./router.js";
