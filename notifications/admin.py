@@ -253,7 +253,7 @@ class AuditEntryAdmin(MachineOwnedAdmin):
     """The audit trail, for users with the permission to view it. Nobody may change it."""
 
     list_display = [
-        *("at", "action", "actor_name", "owner_name", "thing"),
+        *("at", "action", "actor_name", "owner_name", "object_name"),
         *("address", "interface", "beginning"),
     ]
     list_filter = ["action", "interface", ActorFilter, "at"]
@@ -295,7 +295,7 @@ class AuditEntryAdmin(MachineOwnedAdmin):
         return queryset, False
 
     @admin.display(description=_("object"))
-    def thing(self, entry: AuditEntry) -> str:
+    def object_name(self, entry: AuditEntry) -> str:
         return " ".join(filter(None, [entry.object_kind, entry.object_label or entry.object_key]))
 
     @admin.display(description=_("details"))

@@ -1,7 +1,7 @@
 """Escape foreign text for logs, terminals and tables. Pure: no I/O.
 
-A path, a header or a value in a row may contain characters that begin a new line, move the cursor of
-a terminal, or reorder the letters around them. All processes use the log formatter `Escaping`.
+A path, a header or a value in a row may contain characters that begin a new line, move a terminal's
+cursor, or reorder the text around them. All processes use the log formatter `Escaping`.
 Commands call the functions for lines that they print themselves.
 """
 

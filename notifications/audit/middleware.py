@@ -1,4 +1,4 @@
-"""Middleware that tells the audit trail which request acts, and the system check for it."""
+"""Middleware that makes the current request known to the audit trail, and its system check."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Connections:
     def ensure_room(self) -> None:
         """Raise NoRoomError if the process could run out of descriptors."""
         if descriptors.left() < descriptors.reserve():
-            raise self._refused(NoRoomError(), "anybody")
+            raise self._refused(NoRoomError(), "an unknown user")
 
     @property
     def is_overrun(self) -> bool:
@@ -134,7 +134,7 @@ class Connections:
         self.refused += 1
         if self._log_lines.take(1):
             logger.warning(
-                "Connections are refused (%d so far). This one, of %s: %s",
+                "Connections are refused (%d so far). The latest, of %s: %s",
                 self.refused,
                 who,
                 refusal,

@@ -13,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 SUBPROTOCOL = "waybill.v1"
 # The largest useful frame subscribes to MAX_NAMES streams. Each takes a name of 99 characters, a
-# cursor of 56 (an epoch of 16, two numbers of 19, two dots) and 8 quotes, commas and blanks. With
-# 36 characters around them that is 32 636. config/server_limits.py refuses a larger frame before
-# all of it has arrived.
+# cursor of 56, and 8 quotes, commas and blanks. A cursor has an epoch of 16 characters, two numbers
+# of 19 and two dots. With 36 characters around the streams that is 32 636. config/server_limits.py
+# refuses a larger frame before all of it has arrived.
 MAX_FRAME_BYTES = 32 * 1024
 MAX_BAD_FRAMES = 10
 MAX_STREAMS = 100  # Subscriptions of one socket. All tabs of a browser share a socket.
-# Streams in one frame. It is more than MAX_STREAMS, so that a client with a few streams too many
-# gets an error for each of those, and not one for the whole frame.
+# Streams in one frame. The number is larger than MAX_STREAMS. So a client with a few streams too
+# many gets an error for each of those, and not one for the whole frame.
 MAX_NAMES = 2 * MAX_STREAMS
 MAX_DETAIL = 300  # Characters of an error. An error must not repeat all that a client has sent.
 

@@ -55,7 +55,7 @@ def readable(user: User, streams: Iterable[str]) -> set[str]:
         f"{kind}-{key}"
         for kind, requested in keys.items()
         if user.is_active and kind in _rules
-        # The intersection ignores keys that a rule returned without being asked for them.
+        # The intersection ignores keys that a rule returned but did not get.
         for key in requested.intersection(_rules[kind](user, requested))
     }
 

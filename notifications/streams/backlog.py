@@ -65,7 +65,7 @@ def read(name: str, after: Cursor | Literal["latest"] | None, limit: int = PAGE)
     level = Cursor(stream.epoch, start.offset, max(head.revision, seen))
     events = _events(stream, level, limit - len(items))
     if events and events[0].position.offset != start.offset + 1 and _has_lost(stream, start):
-        # Events were pruned after the row was read. Reading again tells the client with a reset.
+        # Events were pruned after the row was read. The new read returns a reset.
         return read(name, after, limit)
     end = events[-1].position if events else level
     items += events

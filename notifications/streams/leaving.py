@@ -1,7 +1,7 @@
 """Delete the stream of a user or a team together with them.
 
-A key may be used again: a primary key that is an e-mail address is, if somebody registers with the
-same address. The new user must not get the old stream.
+A primary key may be used again: for example an e-mail address, if a new user registers with it. The
+new user must not get the old stream.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ counters = {"sent": 0, "failed": 0, "skipped": 0}
 class RightsChanged(NamedTuple):
     """The rights of `user` may have changed, or everybody's (None).
 
-    `again` asks for a second check a moment later, because the change may not be stored yet.
+    `again` requests a second check a moment later, because the change may not be stored yet.
     """
 
     user: str | None

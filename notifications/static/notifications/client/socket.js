@@ -37,9 +37,9 @@ export class Socket {
   #on;
   #socket;
   #timers; // "silence" and "ack"
-  // stream -> its state. "due": to be requested. "asked": requested, so frames that arrive belong
-  // to an earlier request. "followed": the server has replied. "again" and "left": to be requested
-  // again, or left, as soon as the server replies.
+  // stream -> its state. "due": to be requested. "requested": frames that arrive belong to an
+  // earlier request. "followed": the server has replied. "again" and "left": to be requested again,
+  // or left, as soon as the server replies.
   #streams = new Map();
   #unacked = new Map(); // stream -> frames since its last ack
   #isOpen = false;
@@ -75,7 +75,7 @@ export class Socket {
       this.#unacked.delete(stream);
       const state = this.#streams.get(stream);
       if (state === "followed") followed.push(stream);
-      if (state === "asked" || state === "again") this.#streams.set(stream, "left");
+      if (state === "requested" || state === "again") this.#streams.set(stream, "left");
       else if (state !== "left") this.#streams.delete(stream);
     }
     if (followed.length) this.#send({ type: "unsubscribe", streams: followed });
@@ -151,7 +151,7 @@ export class Socket {
     if (!this.#isWelcome) return;
     const due = [...this.#streams.keys()].filter((each) => this.#streams.get(each) === "due");
     if (!due.length) return;
-    for (const stream of due) this.#streams.set(stream, "asked");
+    for (const stream of due) this.#streams.set(stream, "requested");
     const cursors = due.map((stream) => [stream, this.#on.cursor(stream)]);
     this.#send({ type: "subscribe", streams: Object.fromEntries(cursors) });
   }
@@ -181,7 +181,7 @@ export class Socket {
     this.#streams.set(stream, "followed");
     if (state === "again") this.subscribe([stream]);
     else if (state === "left") this.unsubscribe([stream]);
-    return state === "asked" || state === "followed";
+    return state === "requested" || state === "followed";
   }
 
   #ackAll() {
