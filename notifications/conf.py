@@ -28,7 +28,7 @@ class Conf:
     # Threads, and therefore database connections, for the reads of one process's consumers.
     DATABASE_THREADS: int = 4
 
-    # Days for which `prune_events` keeps events and retained values.
+    # Days for which beat keeps the events of users and teams, and `prune_events` all events.
     RETENTION_DAYS: int = 30
     # Days for which the audit trail is kept.
     AUDIT_DAYS: int = 365
