@@ -42,11 +42,6 @@ GZIP = "django.middleware.gzip.GZipMiddleware"
 
 
 @pytest.fixture
-def person():
-    return User.objects.create_superuser("person")
-
-
-@pytest.fixture
 def client(person):
     client = Client()
     client.force_login(person)

@@ -22,12 +22,6 @@ pytestmark = pytest.mark.django_db
 MOMENT = datetime(2013, 1, 1, 10, 0, 0, 250_000, tzinfo=UTC)
 
 
-@pytest.fixture
-def person():
-    """May do everything."""
-    return User.objects.create_superuser("person")
-
-
 def test_it_has_exactly_these_fields(person):
     assert list(snapshot(request(person))) == [
         "id",

@@ -74,11 +74,6 @@ def library():
         yield
 
 
-@pytest.fixture
-def person(django_user_model):
-    return django_user_model.objects.create_superuser("person")
-
-
 def refused(made):
     return [problem for problem, _ in checks._problems(made)]
 

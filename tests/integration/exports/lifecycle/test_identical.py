@@ -26,12 +26,6 @@ QUESTION = {
 
 
 @pytest.fixture
-def person():
-    """May do everything."""
-    return User.objects.create_superuser("person")
-
-
-@pytest.fixture
 def enqueued(monkeypatch):
     """What the broker is told."""
     told = []

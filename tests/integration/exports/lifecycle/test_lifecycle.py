@@ -54,12 +54,6 @@ REFUSED = {(str(old), str(new)) for old in Status for new in Status} - ALLOWED
 
 
 @pytest.fixture
-def person():
-    """May do everything."""
-    return User.objects.create_superuser("person")
-
-
-@pytest.fixture
 def enqueued(monkeypatch):
     """What the broker is told."""
     told = []

@@ -21,12 +21,6 @@ from tests.support.exporting import put, registered, request
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def person():
-    """A superuser: nobody is exempt."""
-    return User.objects.create_superuser("person")
-
-
 @pytest.fixture(autouse=True)
 def nobody_is_told(monkeypatch):
     monkeypatch.setattr(queue, "enqueue", lambda _: True)

@@ -8,7 +8,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from exports.lifecycle import queue, rescue
@@ -21,12 +20,6 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY = "waybill-exports"
-
-
-@pytest.fixture
-def person():
-    """May do everything."""
-    return User.objects.create_superuser("person")
 
 
 def messages(valkey):

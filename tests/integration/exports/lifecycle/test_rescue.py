@@ -6,7 +6,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from exports import lifecycle
@@ -21,12 +20,6 @@ from tests.support.exporting import events, log, lose, put, request, retained, s
 pytestmark = pytest.mark.django_db
 
 NOTHING = {"rescued": 0, "failed": 0, "settled": 0, "enqueued": 0}
-
-
-@pytest.fixture
-def person():
-    """May do everything."""
-    return User.objects.create_superuser("person")
 
 
 @pytest.fixture

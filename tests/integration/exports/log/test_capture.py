@@ -7,7 +7,6 @@ import logging
 import threading
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import override_settings
 from hypothesis import HealthCheck, example, given, settings
@@ -39,12 +38,6 @@ logger = logging.getLogger("some.exporter")
 @pytest.fixture(autouse=True)
 def _flights():
     make_flights(range(1, 5))
-
-
-@pytest.fixture
-def person():
-    """May do everything."""
-    return User.objects.create_superuser("person")
 
 
 def exporter_that(does):

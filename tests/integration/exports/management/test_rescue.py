@@ -6,7 +6,6 @@ import json
 from io import StringIO
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from exports.lifecycle import queue
@@ -22,11 +21,6 @@ def told(monkeypatch):
     monkeypatch.setattr(queue, "enqueue", lambda export_id: told.append(export_id) or True)
     monkeypatch.setattr(queue, "waiting", lambda: None)
     return told
-
-
-@pytest.fixture
-def person():
-    return User.objects.create_superuser("person")
 
 
 def rescue_exports(*arguments):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
 from demo.models import Flight
@@ -49,11 +48,6 @@ def folder(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
     monkeypatch.setattr(runner, "Ticker", partial(Ticker, interval=0))
     Still.happens = {}
-
-
-@pytest.fixture
-def person():
-    return User.objects.create_superuser("person")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from contextlib import closing
 from functools import partial
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import connection, connections
 from django.db.models.expressions import RawSQL
@@ -66,11 +65,6 @@ def folder(settings, tmp_path, monkeypatch):
     with registered(Watched):
         yield tmp_path
     assert left_in(tmp_path / "work") == set()
-
-
-@pytest.fixture
-def person():
-    return User.objects.create_superuser("person")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import json
 
 import django_filters
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Avg, Count, Exists, F, Max, OuterRef, Q, Subquery, Sum, Window
 from django.db.models.functions import Random, RowNumber
@@ -41,11 +40,6 @@ ONLY_POSTGRES = pytest.mark.only_on("postgres")
 def _own_tables():
     with tables():
         yield
-
-
-@pytest.fixture
-def person():
-    return User.objects.create_superuser("person")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import context, query, spec
 from tests.support.asking import keys, request_of
-from tests.support.exporting import WORKER, make_flights, run
+from tests.support.exporting import WORKER, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,16 +31,6 @@ class Tenants:
 
     def restore(self, request, saved):
         request.tenant = saved["tenant"]
-
-
-@pytest.fixture
-def person():
-    return User.objects.create_superuser("person", password="person")
-
-
-@pytest.fixture
-def flights():
-    return make_flights(range(1, 31))
 
 
 class ByTenant(FlightAdmin):

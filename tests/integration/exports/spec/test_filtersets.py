@@ -12,19 +12,8 @@ from exports.exceptions import InvalidFilter, InvalidQueryset
 from exports.models import Export
 from exports.spec import query, spec
 from tests.support.asking import flights_by, keys
-from tests.support.exporting import make_flights
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def person():
-    return User.objects.create_superuser("person", password="person")
-
-
-@pytest.fixture
-def flights():
-    return make_flights(range(1, 31))
 
 
 class Scoping(django_filters.FilterSet):

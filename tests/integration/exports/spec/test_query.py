@@ -27,17 +27,6 @@ from tests.support.exporting import make_flights, registered, request
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def person():
-    """May do everything."""
-    return User.objects.create_superuser("person")
-
-
-@pytest.fixture
-def flights():
-    return make_flights(range(1, 31))
-
-
 def keys(queryset):
     return sorted(queryset.values_list("pk", flat=True))
 

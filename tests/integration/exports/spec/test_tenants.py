@@ -28,11 +28,6 @@ TENANTS = pytest.mark.parametrize("tenant", [2, 3])
 
 
 @pytest.fixture
-def person():
-    return User.objects.create_superuser("person", password="person")
-
-
-@pytest.fixture
 def project(settings, monkeypatch):
     """The demo as a project with tenants, which have their flights."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.tenancy.requests.tenancy"]

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import django_filters
 import pytest
-from django.contrib.auth.models import User
 from django.db.models.functions import ExtractHour, TruncDate, TruncHour
 from django.utils import timezone, translation
 from django.utils.translation import get_language, gettext, gettext_lazy
@@ -23,16 +22,6 @@ from tests.support.asking import flights_by, request_of
 from tests.support.exporting import WORKER, content, make_flights, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def person():
-    return User.objects.create_superuser("person", password="person")
-
-
-@pytest.fixture
-def flights():
-    return make_flights(range(1, 31))
 
 
 def in_tokyo(person):

@@ -63,12 +63,6 @@ def folder(settings, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def person():
-    """May do everything."""
-    return User.objects.create_superuser("person")
-
-
-@pytest.fixture
 def small_parts(settings):
     """Parts of ten rows, read four at a time."""
     settings.EXPORTS_PART_ROWS = 10
