@@ -13,18 +13,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from notifications.api import tokens
-from notifications.streams import push
 from tests.services.waybill import Server
 from tests.support.streaming import append, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PUSHED = {"NOTIFICATIONS_SWEEP_SECONDS": "3600"}  # What arrives, arrives by push.
-
-
-@pytest.fixture(autouse=True)
-def _no_rest(monkeypatch):
-    monkeypatch.setattr(push, "_retry_at", 0.0)
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _no_rest(monkeypatch):
-    monkeypatch.setattr(push, "_retry_at", 0.0)
-
-
-@pytest.fixture(autouse=True)
 def _seldom_sweeps(settings):
     """Tests of pushes must not be passed by a sweep."""
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0

@@ -314,10 +314,9 @@ def test_a_stream_that_was_made_anew_begins_unread_and_keeps_the_preference(user
 
 
 @pytest.fixture
-def only_pushes(settings, monkeypatch):
+def only_pushes(settings):
     """Nothing is found by looking: what arrives was pushed."""
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
-    monkeypatch.setattr(push, "_retry_at", 0.0)
 
 
 async def test_what_is_read_in_one_tab_is_read_in_all_at_once(user, only_pushes):

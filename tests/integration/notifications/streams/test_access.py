@@ -42,12 +42,8 @@ UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture(autouse=True)
-def _quiet(settings, monkeypatch):
-    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
-    settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 3600.0
-    monkeypatch.setattr(push, "_retry_at", 0.0)
-    # Without sweeps nothing brings what was given up because the machine was busy.
-    monkeypatch.setattr(push, "TIMEOUT", TIMEOUT)
+def _quiet(quiet_streams):
+    """All tests here begin quiet; some ask for sweeps or heartbeats."""
 
 
 @pytest.fixture

@@ -34,11 +34,6 @@ def user():
     return User.objects.create_user("ada")
 
 
-@pytest.fixture(autouse=True)
-def _no_rest(monkeypatch):
-    monkeypatch.setattr(push, "_retry_at", 0.0)
-
-
 @pytest.fixture
 def pushed(monkeypatch):
     """The messages that were pushed, instead of sending them."""
