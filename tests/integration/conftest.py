@@ -43,6 +43,16 @@ def person(django_user_model):
 
 
 @pytest.fixture
+def operator(django_user_model):
+    """A client that is signed in as a superuser."""
+    from django.test import Client  # Needs the settings, which are not there yet.
+
+    client = Client()
+    client.force_login(django_user_model.objects.create_superuser("operator"))
+    return client
+
+
+@pytest.fixture
 def cookie(ada):
     """The key of a session of Ada's."""
     from tests.support.streaming import session_of  # Needs the apps, which are not there yet.

@@ -18,14 +18,6 @@ from notifications.streams import publish
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def operator():
-    """Signed in as a superuser."""
-    client = Client()
-    client.force_login(User.objects.create_superuser("operator"))
-    return client
-
-
 @pytest.fixture(autouse=True)
 def streams():
     with transaction.atomic():

@@ -26,14 +26,6 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/exports/export/"
 
 
-@pytest.fixture
-def operator():
-    """Signed in as a superuser."""
-    client = Client()
-    client.force_login(User.objects.create_superuser("operator"))
-    return client
-
-
 def staff_with(*codenames):
     """Signed in as somebody of the staff with these permissions and no others."""
     user = User.objects.create_user("somebody", is_staff=True)

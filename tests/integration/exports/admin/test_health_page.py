@@ -26,14 +26,6 @@ PAGE = f"{LIST}health/"
 
 
 @pytest.fixture
-def operator():
-    """Signed in as a superuser."""
-    client = Client()
-    client.force_login(User.objects.create_superuser("operator"))
-    return client
-
-
-@pytest.fixture
 def quick(monkeypatch):
     """Nobody waits long for workers: there are none."""
     monkeypatch.setattr(health.workers, "__defaults__", (0.1,))

@@ -29,14 +29,6 @@ UNKNOWN = "6458b5bf-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
-def somebody():
-    """May export flights and nothing else."""
-    user = User.objects.create_user("somebody")
-    user.user_permissions.add(Permission.objects.get(codename="export_flight"))
-    return user
-
-
-@pytest.fixture
 def another():
     """May export everything; what is theirs is not for `somebody`."""
     return User.objects.create_superuser("another")

@@ -10,15 +10,10 @@ import pytest
 
 from config import storage
 from exports.files import disk
-from tests.support import exporting
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 BLOCK = 1024  # Of a file system whose other block is larger, as on macOS.
-
-
-@pytest.fixture(autouse=True)
-def folder(settings, tmp_path):
-    exporting.use_folders(settings, tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

@@ -23,20 +23,14 @@ from exports.files import byte_range, download, storage
 from exports.models import Download, Export, Format
 from exports.status import Status
 from tests.support.at_once import at_once
-from tests.support.exporting import put, use_folders
+from tests.support.exporting import put
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("folder")]
 
 CONTENT = bytes(range(256)) * 4_000  # Four blocks, so that a range begins in the midst of one.
 SIZE = len(CONTENT)
 ETAG = f'"{hashlib.sha256(CONTENT).hexdigest()}"'
 BOTH = ["/exports/{}/file", "/api/v1/exports/{}/file"]
-
-
-@pytest.fixture(autouse=True)
-def folders(settings, tmp_path):
-    use_folders(settings, tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
@@ -332,9 +326,9 @@ async def test_what_comes_down_compressed_is_what_the_checksum_is_of(client, fin
         "exports/{pk}/1.csv\n",
     ],
 )
-async def test_a_row_that_names_something_else_opens_nothing(client, export, folders, name, way):
-    (folders / "secret").write_bytes(CONTENT)
-    (folders / "files" / "secret").write_bytes(CONTENT)
+async def test_a_row_that_names_something_else_opens_nothing(client, export, folder, name, way):
+    (folder / "secret").write_bytes(CONTENT)
+    (folder / "files" / "secret").write_bytes(CONTENT)
     await Export.objects.aupdate(file=name.format(pk=export.pk))
 
     response = await client.get(f"/exports/{export.pk}/file")

@@ -11,15 +11,11 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 from exports.exceptions import StorageFailed
 from exports.files import storage
-from tests.support.exporting import left_in, use_folders
+from tests.support.exporting import left_in
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 NAME = f"exports/{uuid.uuid4()}/1.csv"
-
-
-@pytest.fixture(autouse=True)
-def folder(settings, tmp_path):
-    use_folders(settings, tmp_path)
-    return tmp_path
 
 
 def stored(content, name=NAME):

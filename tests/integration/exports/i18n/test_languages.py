@@ -37,12 +37,6 @@ def user():
 
 
 @pytest.fixture
-def signed_in(client, user):
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def make_export(user):
     def make(**fields):
         asked = {"owner": user, "exporter": "flights", "label": "Flights", "format": "csv"}

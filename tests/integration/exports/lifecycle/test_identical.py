@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, transaction
 
 from exports import lifecycle
-from exports.lifecycle import limits, queue, requests
+from exports.lifecycle import limits, requests
 from exports.models import Export
 from exports.status import FINAL, Status
 from tests.support.at_once import at_once
@@ -23,14 +23,6 @@ QUESTION = {
     "filters": {"month": 1, "dep_delay_min": 10},
     "label": "In January",
 }
-
-
-@pytest.fixture
-def enqueued(monkeypatch):
-    """What the broker is told."""
-    told = []
-    monkeypatch.setattr(queue, "enqueue", lambda export_id: told.append(export_id) or True)
-    return told
 
 
 def ask(user, **other):

@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -25,7 +25,7 @@ from exports.exceptions import (
     UnknownExporter,
     UnknownFormat,
 )
-from exports.lifecycle import attempts, queue, transitions
+from exports.lifecycle import attempts, transitions
 from exports.models import Export, Part, PartStatus, TaskRun
 from exports.status import Status
 from notifications.models import Event, Stream
@@ -51,22 +51,6 @@ ALLOWED = {
     ("cancelling", "cancelled"),
 }
 REFUSED = {(str(old), str(new)) for old in Status for new in Status} - ALLOWED
-
-
-@pytest.fixture
-def enqueued(monkeypatch):
-    """What the broker is told."""
-    told = []
-    monkeypatch.setattr(queue, "enqueue", lambda export_id: told.append(export_id) or True)
-    return told
-
-
-@pytest.fixture
-def somebody():
-    """May export flights, and see nothing in the admin."""
-    user = User.objects.create_user("somebody")
-    user.user_permissions.add(Permission.objects.get(codename="export_flight"))
-    return user
 
 
 # -- Moves --------------------------------------------------------------------------

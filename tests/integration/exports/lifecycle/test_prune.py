@@ -22,9 +22,9 @@ from exports.status import MOVES, Status
 from notifications.models import Event, Retained, Stream
 from notifications.streams import publish
 from notifications.streams.prune import forget
-from tests.support.exporting import left_in, put, use_folders
+from tests.support.exporting import left_in, put
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("folder")]
 
 NOW = timezone.now()
 HOURS_AGO = NOW - timedelta(hours=23)
@@ -40,12 +40,6 @@ NOTHING = {
     "exports": 0,
     "refused": 0,
 }
-
-
-@pytest.fixture(autouse=True)
-def folder(settings, tmp_path):
-    use_folders(settings, tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from html import unescape
 import openpyxl
 import pyarrow.parquet
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.db import OperationalError, connection
 from django.urls import reverse
 from django.utils import translation
@@ -56,17 +56,8 @@ CHOSEN = {
 
 
 @pytest.fixture
-def user():
-    """Somebody who may export flights."""
-    user = User.objects.create_user("somebody")
-    user.user_permissions.add(Permission.objects.get(codename="export_flight"))
-    return user
-
-
-@pytest.fixture
-def signed_in(client, user):
-    client.force_login(user)
-    return client
+def user(somebody):
+    return somebody
 
 
 @pytest.fixture

@@ -47,12 +47,6 @@ def user(make_user):
 
 
 @pytest.fixture
-def signed_in(client, user):
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def make_export(user):
     """A queued export of `user`, with columns set behind the lifecycle's back."""
 

@@ -11,7 +11,6 @@ from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone, translation
 
 from notifications.inbox import inbox, notify
-from notifications.inbox import types as notices
 from notifications.inbox.inbox import State, mark_read
 from notifications.inbox.types import Notice
 from notifications.models import Event, Inbox, Mailing, Retained, Stream
@@ -26,13 +25,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def user(django_user_model):
     return django_user_model.objects.create_user("reader")
-
-
-@pytest.fixture
-def register(monkeypatch):
-    """Register types for one test."""
-    monkeypatch.setattr(notices, "_types", dict(notices._types))
-    return notices.register
 
 
 @transaction.atomic

@@ -27,7 +27,6 @@ from exports.lifecycle import attempts
 from exports.models import Export
 from notifications.inbox import email as letters
 from notifications.inbox import inbox, mail
-from notifications.inbox import types as notices
 from notifications.inbox.email import NotSetUp, ServerDown
 from notifications.inbox.mail import SendResult, send_due
 from notifications.inbox.types import Notice
@@ -71,13 +70,6 @@ def make_user(django_user_model):
 @pytest.fixture
 def ada(make_user):
     return make_user("ada")
-
-
-@pytest.fixture
-def register(monkeypatch):
-    """Register types for one test."""
-    monkeypatch.setattr(notices, "_types", dict(notices._types))
-    return notices.register
 
 
 @transaction.atomic

@@ -23,18 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 STREAM = "user-1"
 
 
-@pytest.fixture
-def pushed(monkeypatch):
-    """The messages that were pushed, as (group, message), instead of sending them."""
-    outgoing = []
-
-    async def keep(messages):
-        outgoing.extend(messages.items())
-
-    monkeypatch.setattr(push, "_send", keep)
-    return outgoing
-
-
 @pytest.fixture(autouse=True)
 def _zero_counters(monkeypatch):
     """Each test counts its own pushes."""

@@ -15,7 +15,6 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -29,23 +28,6 @@ from tests.support.streaming import append, connected, in_thread, session_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def user():
-    return User.objects.create_user("ada")
-
-
-@pytest.fixture
-def pushed(monkeypatch):
-    """The messages that were pushed, instead of sending them."""
-    outgoing = []
-
-    async def keep(messages):
-        outgoing.extend(messages.values())
-
-    monkeypatch.setattr(push, "_send", keep)
-    return outgoing
-
-
 def replay_events(*arguments):
     """The lines that the command prints, and the error that makes its exit status 1."""
     out = StringIO()
@@ -57,7 +39,7 @@ def replay_events(*arguments):
 
 
 def replayed(pushed):
-    return [(each["stream"], item["offset"]) for each in pushed for item in each["items"]]
+    return [(each["stream"], item["offset"]) for _, each in pushed for item in each["items"]]
 
 
 def age(offset, **delta):
@@ -100,14 +82,14 @@ def test_a_dry_run_counts_and_pushes_nothing(pushed):
     assert pushed == []
 
 
-def test_only_the_named_streams_and_users_are_replayed(pushed, user):
-    for stream in ("user-0", f"user-{user.pk}", "export-1", "export-2"):
+def test_only_the_named_streams_and_users_are_replayed(pushed, ada):
+    for stream in ("user-0", f"user-{ada.pk}", "export-1", "export-2"):
         append(stream, "a")
     pushed.clear()
 
     replay_events("--stream", "export-2", "--user", "ada")
 
-    assert replayed(pushed) == [("export-2", 1), (f"user-{user.pk}", 1)]
+    assert replayed(pushed) == [("export-2", 1), (f"user-{ada.pk}", 1)]
 
 
 def test_a_long_stream_goes_out_in_several_messages(pushed):
@@ -116,7 +98,7 @@ def test_a_long_stream_goes_out_in_several_messages(pushed):
 
     lines = replay_events()
 
-    assert [len(each["items"]) for each in pushed] == [replay.BATCH, replay.BATCH, 5]
+    assert [len(each["items"]) for _, each in pushed] == [replay.BATCH, replay.BATCH, 5]
     assert lines == ["user-1: 1 to 205, events 205, gaps 0, pushed 205"]
 
 
@@ -140,7 +122,7 @@ def test_without_any_stream_it_says_so():
     assert replay_events() == ["There is nothing to replay."]
 
 
-def test_a_user_to_whom_nothing_has_happened_is_no_mistake(user):
+def test_a_user_to_whom_nothing_has_happened_is_no_mistake(ada):
     assert replay_events("--user", "ada") == ["There is nothing to replay."]
 
 
@@ -325,7 +307,7 @@ def test_a_rate_holds_pushes_up_in_small_batches(pushed, monkeypatch):
 
     replay_events("--rate", "50")
 
-    assert waited == [len(each["items"]) for each in pushed] == [5, 5, 2]
+    assert waited == [len(each["items"]) for _, each in pushed] == [5, 5, 2]
 
 
 def test_json_has_an_object_for_each_stream_and_nothing_else(pushed):
@@ -485,10 +467,10 @@ def test_what_is_neither_a_time_nor_an_age_is_refused(pushed, since):
 # -- clients -----------------------------------------------------------------------------------
 
 
-async def test_a_connected_client_that_missed_a_push_is_filled_in(user, settings, monkeypatch):
+async def test_a_connected_client_that_missed_a_push_is_filled_in(ada, settings, monkeypatch):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0  # No sweep will help it.
-    name = f"user-{user.pk}"
-    async with connected(await in_thread(session_of, user)) as socket:
+    name = f"user-{ada.pk}"
+    async with connected(await in_thread(session_of, ada)) as socket:
         await socket.subscribe({name: None})
         with monkeypatch.context() as patch:
             patch.setattr(push, "send", lambda outgoing: False)
@@ -499,10 +481,10 @@ async def test_a_connected_client_that_missed_a_push_is_filled_in(user, settings
         assert await socket.events_until("missed too") == ["missed", "missed too"]
 
 
-async def test_a_client_that_has_everything_sees_nothing_twice(user, settings):
+async def test_a_client_that_has_everything_sees_nothing_twice(ada, settings):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
-    name = f"user-{user.pk}"
-    async with connected(await in_thread(session_of, user)) as socket:
+    name = f"user-{ada.pk}"
+    async with connected(await in_thread(session_of, ada)) as socket:
         await socket.subscribe({name: None})
         await in_thread(append, name, "a", "b")
         await socket.events_until("b")
@@ -515,16 +497,16 @@ async def test_a_client_that_has_everything_sees_nothing_twice(user, settings):
         assert hub.current().counters["received"] == 4
 
 
-async def test_replays_while_events_come_give_a_client_each_event_once(user, settings):
+async def test_replays_while_events_come_give_a_client_each_event_once(ada, settings):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
-    name = f"user-{user.pk}"
+    name = f"user-{ada.pk}"
     await in_thread(append, name, *["before"] * 150)
 
     def publish_while(replays):
         while any(not each.done() for each in replays):
             append(name, "live")
 
-    async with connected(await in_thread(session_of, user)) as socket:
+    async with connected(await in_thread(session_of, ada)) as socket:
         await socket.subscribe({name: None})
         replays = [asyncio.create_task(in_thread(replay_events)) for _ in range(2)]
         await in_thread(publish_while, replays)
@@ -542,10 +524,10 @@ async def test_replays_while_events_come_give_a_client_each_event_once(user, set
 # -- on a terminal -----------------------------------------------------------------------------
 
 
-async def test_ctrl_c_ends_it_and_says_where_to_go_on(run, user, settings, monkeypatch):
+async def test_ctrl_c_ends_it_and_says_where_to_go_on(run, ada, settings, monkeypatch):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
-    name = f"user-{user.pk}"
-    async with connected(await in_thread(session_of, user)) as socket:
+    name = f"user-{ada.pk}"
+    async with connected(await in_thread(session_of, ada)) as socket:
         await socket.subscribe({name: None})
         with monkeypatch.context() as patch:
             patch.setattr(push, "send", lambda outgoing: False)
