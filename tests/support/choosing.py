@@ -1,0 +1,42 @@
+"""The page of an exporter: its addresses, a choice that is posted to it, and its words."""
+
+from __future__ import annotations
+
+from html import unescape
+
+import pytest
+from django.urls import reverse
+
+from exports.spec import spec as question
+
+# On PostgreSQL rows are read over a connection of their own.
+committed = pytest.mark.django_db(transaction=True)
+
+DASHBOARD = reverse("exports:dashboard")
+FLIGHTS = reverse("exports:choose", args=["flights"])
+LOOK = reverse("exports:preview", args=["flights"])
+
+# As a browser sends it.
+CHOSEN = {
+    "format": "csv",
+    "column": ["tailnum", "id"],
+    "header-tailnum": "Plane",
+    "header-id": "",
+    "header-delay": "",
+    "filter-arr_delay_min": "10",
+    "filter-arr_delay_max": "12",
+    "filter-carrier": "UA",
+    "filter-tailnum": "",
+}
+
+
+def text(response):
+    return unescape(response.content.decode())
+
+
+def words(response):
+    return " ".join(text(response).split())
+
+
+def asked(user, **more):
+    return question.checked(user, **{"exporter": "flights", **more})
