@@ -1,0 +1,172 @@
+"""The pages of a shared export, and the form that shares one."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from exports import lifecycle
+from exports.models import Export
+from exports.status import Status
+from notifications.streams import current_cursor
+from notifications.streams.backlog import heads
+from tests.support.exporting import (
+    put,
+)
+from tests.support.sharing import DASHBOARD, EXPORTS, signed_in, text_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+ADAS = "Ada Lovelace\N{RIGHT SINGLE QUOTATION MARK}s"
+
+# -- Pages ---------------------------------------------------------------------------------------
+
+
+def test_a_members_dashboard_says_whose_it_is_and_has_no_buttons(shared, member):
+    response = signed_in(member).get(DASHBOARD)
+
+    assert f"Places CSV {ADAS}, shared with Analysts" in text_of(response)
+    assert reverse("exports:cancel", args=[shared.pk]) not in response.content.decode()
+
+
+def test_ones_own_dashboard_says_with_whom_it_is_shared(shared, owner):
+    response = signed_in(owner).get(DASHBOARD)
+
+    assert "Places CSV Shared with Analysts" in text_of(response)
+    assert reverse("exports:cancel", args=[shared.pk]) in response.content.decode()
+
+
+def test_a_finished_one_is_in_the_history_of_members(shared, member):
+    lifecycle.cancel(shared)
+
+    response = signed_in(member).get(DASHBOARD)
+
+    assert [export.label for export in response.context["history"]] == ["Places"]
+    assert f"{ADAS}, shared with Analysts" in text_of(response)
+
+
+def test_the_page_of_an_export_says_whose_it_is_and_with_whom_it_is_shared(shared, member):
+    text = text_of(signed_in(member).get(shared.get_absolute_url()))
+
+    assert "Requested by Ada Lovelace" in text
+    assert "Shared with Analysts" in text
+
+
+def test_a_dashboard_follows_ones_own_stream_and_those_of_ones_teams(shared, member, team):
+    another = Group.objects.create(name="Aviators")
+    member.groups.add(another)
+
+    streams = signed_in(member).get(DASHBOARD).context["streams"]
+
+    # That of a team of which nothing has been told yet, too: its cursor is made for the page.
+    names = [f"user-{member.pk}", f"team-{team.pk}", f"team-{another.pk}"]
+    assert streams == {name: current_cursor(name) for name in names}
+
+
+def test_the_cursors_of_a_dashboard_are_older_than_what_it_shows(shared, member, team, monkeypatch):
+    """What happens while it is made comes over the socket again, rather than never."""
+    before = current_cursor(f"team-{team.pk}")
+
+    def then_it_is_paused(names):
+        found = heads(names)
+        lifecycle.pause(shared)
+        return found
+
+    monkeypatch.setattr("exports.views.dashboard.heads", then_it_is_paused)
+
+    response = signed_in(member).get(DASHBOARD)
+
+    assert "Paused. Finished parts are kept" in text_of(response)
+    assert response.context["streams"][f"team-{team.pk}"] == before
+
+
+def queries_of(client, url):
+    with CaptureQueriesContext(connection) as captured:
+        client.get(url)
+    return len(captured)
+
+
+@pytest.mark.parametrize("path", [DASHBOARD, EXPORTS])
+def test_neither_teams_nor_what_they_share_cost_queries(shared, owner, member, path):
+    put(shared, Status.PAUSED)  # What waits asks for its place in the queue, each for itself.
+    client = signed_in(member)
+    client.get(path)
+    few = queries_of(client, path)
+
+    for number in range(3):
+        team = Group.objects.create(name=f"Team {number}")
+        for user in (owner, member):
+            user.groups.add(team)
+        export = lifecycle.request(user=owner, exporter="airports", team=team.pk)
+        lifecycle.pause(export)
+
+    assert queries_of(client, path) == few
+
+
+# -- The form ------------------------------------------------------------------------------------
+
+
+def test_the_form_offers_ones_own_teams_and_nobody_and_says_what_sharing_means(member, outsider):
+    response = signed_in(member).get(DASHBOARD)
+
+    select = response.context["form"].fields["team"].widget
+    assert [name for _, name in select.choices] == ["Nobody", "Analysts"]
+    content = response.content.decode()
+    assert 'aria-describedby="id_team_helptext"' in content
+    assert 'id="id_team_helptext"' in content
+    assert "with the rows that you may see" in text_of(response)
+    assert "Others" not in text_of(response)
+
+
+def test_who_is_in_no_team_is_not_asked(member):
+    member.groups.clear()
+
+    response = signed_in(member).get(DASHBOARD)
+
+    assert "Share with" not in text_of(response)
+    assert 'name="team"' not in response.content.decode()
+
+
+@pytest.mark.parametrize("chosen", ["", None])
+def test_choosing_nobody_shares_it_with_nobody(owner, chosen):
+    data = {"exporter": "airports", "format": "csv"} | ({} if chosen is None else {"team": chosen})
+
+    response = signed_in(owner).post(reverse("exports:create"), data)
+
+    assert response.status_code == 303
+    assert Export.objects.get().team is None
+
+
+def test_choosing_a_team_shares_it_with_them(owner, team):
+    data = {"exporter": "airports", "format": "csv", "team": team.pk}
+
+    assert signed_in(owner).post(reverse("exports:create"), data).status_code == 303
+
+    assert Export.objects.get().team == team
+
+
+def test_a_team_that_one_is_not_in_is_refused_at_its_field(owner, outsider):
+    data = {"exporter": "airports", "format": "csv", "team": outsider.groups.get().pk}
+
+    response = signed_in(owner).post(reverse("exports:create"), data)
+
+    assert response.status_code == 422
+    assert "You are in no team" in response.context["form"].errors["team"][0]
+    assert not Export.objects.exists()
+
+
+def test_who_has_left_their_last_team_since_is_told_so(owner, team):
+    """The page was made before. An export that is not shared is not what was asked for."""
+    owner.groups.clear()
+
+    response = signed_in(owner).post(
+        reverse("exports:create"), {"exporter": "airports", "format": "csv", "team": team.pk}
+    )
+
+    assert response.status_code == 422
+    assert "You are in: none." in text_of(response)
+    assert not Export.objects.exists()
