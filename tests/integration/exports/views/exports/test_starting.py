@@ -1,0 +1,129 @@
+"""The form that starts an export, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from exports.models import Export
+from exports.status import Status
+from tests.support.pages import DASHBOARD, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_starting_an_export_leads_back_to_the_dashboard_at_its_card(signed_in, user):
+    response = signed_in.post(
+        reverse("exports:create"), {"exporter": "airports", "format": "jsonl"}
+    )
+
+    export = Export.objects.get(owner=user)
+    assert (response.status_code, response["Location"]) == (303, f"{DASHBOARD}#{export.key}")
+    assert (export.exporter, export.format, export.status) == ("airports", "jsonl", Status.QUEUED)
+    assert f'id="{export.key}"' in signed_in.get(DASHBOARD).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "data"),
+    [
+        ("exporter", {"exporter": "nothing", "format": "csv"}),
+        ("format", {"exporter": "airports", "format": "xyz"}),
+    ],
+)
+def test_a_wrong_choice_is_named_at_its_field(signed_in, field, data):
+    response = signed_in.post(reverse("exports:create"), data)
+
+    assert response.status_code == 422
+    assert data[field] in response.context["form"].errors[field][0]
+    assert not Export.objects.exists()
+
+
+CSV = {"exporter": "airports", "format": "csv"}
+
+
+def test_options_are_asked_for_beside_the_format(signed_in):
+    chosen = {"delimiter": "\t", "bom": "on", "gzip": "on"}
+
+    assert signed_in.post(reverse("exports:create"), {**CSV, **chosen}).status_code == 303
+    assert Export.objects.get().options == {"delimiter": "\t", "bom": True, "gzip": True}
+
+
+def test_options_that_nobody_touched_fit_every_format(signed_in):
+    untouched = {"exporter": "airports", "format": "parquet", "delimiter": ","}
+
+    assert signed_in.post(reverse("exports:create"), untouched).status_code == 303
+    assert Export.objects.get().options == {}
+
+
+def test_an_option_that_the_format_has_not_is_refused_beside_the_options(signed_in):
+    chosen = {"exporter": "airports", "format": "jsonl", "delimiter": ";", "gzip": "on"}
+
+    response = signed_in.post(reverse("exports:create"), chosen)
+
+    content = response.content.decode()
+    assert response.status_code == 422
+    assert 'JSON Lines has no option "delimiter". It has: gzip (true or false).' in text_of(
+        response
+    )
+    assert re.search(
+        r'<details class="options" data-options open>.*JSON Lines has.*</details>', content, re.S
+    )
+    assert '<option value=";" selected>' in content
+    assert not Export.objects.exists()
+
+
+def test_who_asks_the_same_again_is_led_to_the_card_that_is_there(signed_in):
+    first = signed_in.post(reverse("exports:create"), CSV)
+
+    second = signed_in.post(reverse("exports:create"), CSV)
+
+    assert second["Location"] == first["Location"]
+    assert Export.objects.count() == 1
+    assert "This export is already under way." in text_of(signed_in.get(DASHBOARD))
+
+
+def test_a_new_export_is_not_said_to_be_under_way_already(signed_in):
+    response = signed_in.post(reverse("exports:create"), CSV, follow=True)
+
+    assert "already under way" not in text_of(response)
+
+
+def test_who_has_too_many_under_way_is_told_what_to_do(signed_in, make_export, settings):
+    settings.EXPORTS_MAX_ACTIVE = 1
+    make_export()
+
+    response = signed_in.post(reverse("exports:create"), CSV)
+
+    assert response.status_code == 429
+    assert "You have 1 of at most 1 exports under way. Wait until one is over" in text_of(response)
+    assert "Retry-After" not in response
+    assert Export.objects.count() == 1
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(signed_in, make_export, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    make_export()
+
+    response = signed_in.post(reverse("exports:create"), CSV)
+
+    assert response.status_code == 429
+    assert f"Ask again in {response['Retry-After']} s." in text_of(response)
+
+
+def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(signed_in):
+    response = signed_in.post(reverse("exports:create"), {"exporter": "planes", "format": "csv"})
+
+    assert response.status_code == 422
+    assert 'There is no exporter "planes". There are: ' in text_of(response)
+    assert "Planes" not in text_of(response)
+
+
+def test_who_may_export_nothing_is_told_whom_to_ask(client, make_user):
+    client.force_login(make_user("guest"))
+
+    response = client.get(DASHBOARD)
+
+    assert "You may not export anything. Ask an administrator" in text_of(response)
+    assert "Start export" not in text_of(response)
