@@ -1,5 +1,5 @@
 // What the admin's list says of rows. exports/admin/change_list.py is held to the same in
-// tests/integration/exports/admin/test_export_admin.py.
+// tests/integration/exports/admin/test_export_list.py.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
