@@ -10,15 +10,15 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 from django.utils.html import strip_tags
+from tests.integration.exports.readers.test_rows import ONLY_POSTGRES
 
 from demo.admin import FlightAdmin
 from demo.exporters import Flights
 from demo.models import Airline, Flight
 from exports.models import Export
 from exports.spec import preview, spec
-from tests.integration.exports.admin.test_mixin import LIST, PAGE, keys_of, text, ticked
-from tests.integration.exports.readers.test_rows import ONLY_POSTGRES
 from tests.support.exporting import make_flights
+from tests.support.list_export import LIST, PAGE, keys_of, text, ticked
 
 if TYPE_CHECKING:
     from django.test import Client

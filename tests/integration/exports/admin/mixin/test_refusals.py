@@ -1,0 +1,147 @@
+"""The page that asks for the format: what it refuses, offers and shares."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+
+from exports.models import Export
+from tests.support.list_export import LIST, PAGE, signed_in, staff_with, text, ticked
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("filters", ["nonsense=1", "carrier__nonsense=1", "date__year=x", "id=x"])
+def test_a_filter_that_cannot_be_read_is_refused(exporting, filters):
+    asked = exporting.get(f"{PAGE}?{filters}")
+    started = exporting.post(f"{PAGE}?{filters}", {"format": "csv"})
+
+    for response in (asked, started):
+        assert response.status_code == 422
+        assert "The list's filters cannot be read" in text(response)
+        assert 'name="format"' not in text(response)
+    assert not Export.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"format": "docx"}, 'There is no format "docx"'),
+        ({}, 'There is no format ""'),
+        ({"format": "csv", "_selected_action": ["x"]}, "must be a list of primary keys"),
+        ({"format": "csv", "_selected_action": ["9" * 30]}, "must be a list of primary keys"),
+        ({"format": "csv", "_selected_action": range(201)}, "At most 200 rows can be ticked"),
+    ],
+)
+def test_what_cannot_be_is_refused_on_the_page(exporting, data, message):
+    response = exporting.post(PAGE, data)
+
+    assert response.status_code == 422
+    assert message in text(response)
+    assert not Export.objects.exists()
+
+
+def test_options_are_asked_for_beside_the_format(exporting):
+    chosen = {"format": "csv", "delimiter": ";", "bom": "on"}
+
+    assert exporting.post(PAGE, chosen).status_code == 302
+    assert Export.objects.get().options == {"delimiter": ";", "bom": True}
+
+
+def test_an_option_that_the_format_has_not_is_refused_and_stays_chosen(exporting):
+    response = exporting.post(PAGE, {"format": "xlsx", "delimiter": ";"})
+
+    assert response.status_code == 422
+    assert 'Excel has no option "delimiter". It has: header' in text(response)
+    assert '<option value=";" selected>' in text(response)
+    assert not Export.objects.exists()
+
+
+def test_who_asks_the_same_again_is_led_to_the_export_that_is_there(exporting):
+    first = exporting.post(PAGE, {"format": "csv"})
+
+    second = exporting.post(PAGE, {"format": "csv"})
+
+    assert second.url == first.url
+    assert "This export is already under way." in text(exporting.get(second.url))
+    assert Export.objects.count() == 1
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(exporting, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    exporting.post(PAGE, {"format": "csv"})
+
+    response = exporting.post(PAGE, {"format": "jsonl"})
+
+    assert response.status_code == 429
+    assert f"Ask again in {response['Retry-After']} s." in text(response)
+    assert Export.objects.count() == 1
+
+
+def test_a_list_can_be_shared_with_a_team_of_ones_own():
+    staff = staff_with("view_flight", "export_flight")
+    team = Group.objects.create(name="Analysts")
+    staff.groups.add(team)
+    client = signed_in(staff)
+
+    page = client.get(PAGE)
+    client.post(PAGE, {"format": "csv", "team": team.pk})
+    client.post(PAGE, {"format": "csv", "team": ""})
+
+    assert f'<option value="{team.pk}">Analysts</option>' in text(page)
+    assert "with the rows that you may see" in text(page)
+    assert {export.team for export in Export.objects.all()} == {team, None}
+
+
+def test_a_team_of_others_is_refused_and_what_was_chosen_stays_chosen():
+    staff = staff_with("view_flight", "export_flight")
+    mine, theirs = (Group.objects.create(name=name) for name in ("Analysts", "Others"))
+    staff.groups.add(mine)
+    client = signed_in(staff)
+
+    refused = client.post(PAGE, {"format": "csv", "team": theirs.pk})
+    other = client.post(PAGE, {"format": "docx", "team": mine.pk})
+
+    assert refused.status_code == other.status_code == 422
+    assert f"You are in no team {theirs.pk}." in text(refused)
+    assert "Others" not in text(refused)
+    assert f'<option value="{mine.pk}" selected>' in text(other)
+    assert not Export.objects.exists()
+
+
+def test_who_is_in_no_team_is_not_asked_whom_to_share_with(exporting):
+    assert 'name="team"' not in text(exporting.get(PAGE))
+
+
+def test_more_ticks_than_a_page_has_rows_are_refused(exporting):
+    response = exporting.post(LIST, ticked(*range(1, 202)), follow=True)
+
+    assert "At most 200 rows can be ticked" in text(response)
+
+
+def test_who_may_not_export_is_refused(looking):
+    assert looking.get(PAGE).status_code == 403
+    assert looking.post(PAGE, {"format": "csv"}).status_code == 403
+    assert not Export.objects.exists()
+
+
+def test_who_may_export_and_not_see_the_list_is_refused():
+    client = signed_in(staff_with("export_flight"))
+
+    assert client.post(PAGE, {"format": "csv"}).status_code == 403
+    assert not Export.objects.exists()
+
+
+def test_what_it_would_give_is_asked_for_with_a_form(exporting):
+    assert exporting.get("/admin/demo/flight/export/preview/").status_code == 405
+
+
+def test_who_is_not_signed_in_is_asked_to(client):
+    assert client.post(PAGE, {"format": "csv"}).url.startswith("/admin/login/")
+
+
+def test_a_form_from_elsewhere_is_refused():
+    client = signed_in(staff_with("view_flight", "export_flight"), enforce_csrf_checks=True)
+
+    assert client.post(PAGE, {"format": "csv"}).status_code == 403
+    assert not Export.objects.exists()

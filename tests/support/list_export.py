@@ -1,0 +1,45 @@
+"""Exports from the admin's list of flights: its addresses, its people, and what its pages say."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from exports.spec import query
+
+LIST = "/admin/demo/flight/"
+PAGE = "/admin/demo/flight/export/"
+
+
+def staff_with(*codenames):
+    user = User.objects.create_user(f"staff{User.objects.count()}", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    assert user.user_permissions.count() == len(codenames)
+    return user
+
+
+def signed_in(user, **options):
+    client = Client(**options)
+    client.force_login(user)
+    return client
+
+
+def text(response):
+    return unescape(response.content.decode())
+
+
+def hrefs(response):
+    return [unescape(found) for found in re.findall(r'href="([^"]*)"', response.content.decode())]
+
+
+def ticked(*keys, **more):
+    """What a browser sends for the action on ticked rows."""
+    return {"_selected_action": keys, "action": "export_selected", "index": "0", **more}
+
+
+def keys_of(export):
+    """The keys of the rows that an export has, sorted."""
+    return sorted(query.of(export)[0].values_list("pk", flat=True))
