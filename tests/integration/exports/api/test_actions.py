@@ -1,0 +1,155 @@
+"""The HTTP API of exports: stopping, resuming, repeating and downloading one."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import AsyncClient
+from django.utils import timezone
+
+from exports.lifecycle import attempts
+from exports.models import Export
+from exports.status import Status
+from tests.support import exporting
+from tests.support.exporting import file_with, make_flights, put, request, run
+from tests.support.exports_api import answer, assert_problem, of, program
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# -- Stopping and going on -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "action", "after"),
+    [
+        ("queued", "cancel", "cancelled"),
+        ("running", "cancel", "cancelling"),
+        ("running", "pause", "pausing"),
+        ("queued", "pause", "paused"),
+        ("paused", "resume", "queued"),
+    ],
+)
+def test_what_can_be_done_is_accepted_with_the_new_snapshot(api, somebody, before, action, after):
+    export = put(request(somebody), before)
+
+    response = api.post(of(export, action))
+
+    export.refresh_from_db()
+    assert (response.status_code, response.json()["status"], export.status) == (202, after, after)
+    assert response.json() == answer(export)
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "detail"),
+    [
+        ("succeeded", "cancel", "This export is succeeded. It cannot be cancelled any more."),
+        ("cancelling", "pause", "This export is cancelling. It cannot be paused any more."),
+        ("failed", "pause", "This export is failed. It cannot be paused any more."),
+        ("running", "resume", "This export is running. Only a paused one can be resumed."),
+        ("cancelled", "resume", "This export is cancelled. Only a paused one can be resumed."),
+        ("queued", "retry", "This export is queued. Only a failed or cancelled one"),
+        ("succeeded", "retry", "one that has succeeded can be run again"),
+        ("failed", "again", "a failed or cancelled one can be retried"),
+    ],
+)
+def test_what_cannot_be_done_now_is_refused_in_words(api, somebody, status, action, detail):
+    export = put(request(somebody), status)
+
+    assert_problem(api.post(of(export, action)), 409, detail)
+
+    export.refresh_from_db()
+    assert export.status == status
+
+
+# -- Asking again --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "action"), [("failed", "retry"), ("cancelled", "retry"), ("succeeded", "again")]
+)
+def test_what_is_over_is_asked_again_as_a_new_export(api, somebody, status, action):
+    origin = put(request(somebody), status)
+
+    first, second = api.post(of(origin, action)), api.post(of(origin, action))
+
+    new = Export.objects.exclude(pk=origin.pk).get()
+    assert (first.status_code, second.status_code) == (202, 200)
+    for response in (first, second):
+        assert response["Location"] == f"http://testserver{of(new)}"
+        assert response.json() == answer(new)
+    assert first.json()["origin"] == str(origin.pk)
+
+
+def test_an_export_of_others_may_be_looked_at_and_not_repeated(somebody, another):
+    theirs = put(request(another), Status.FAILED)
+    somebody.user_permissions.add(Permission.objects.get(codename="view_export"))
+
+    assert_problem(program(somebody).post(of(theirs, "retry")), 403, "and not change it")
+
+    assert Export.objects.count() == 1
+
+
+def test_a_retry_of_what_may_not_be_exported_any_more_is_refused(api, somebody):
+    origin = put(request(somebody), Status.FAILED)
+    somebody.user_permissions.clear()
+
+    assert_problem(api.post(of(origin, "retry")), 403, 'You may not export "Flights".')
+
+
+def test_a_retry_of_what_is_not_there_any_more_is_refused(api, somebody):
+    origin = put(request(somebody), Status.FAILED, params={"columns": ["price"]})
+
+    assert_problem(api.post(of(origin, "retry")), 422, 'no column "price"', field="columns")
+
+
+def test_a_retry_beyond_a_limit_is_refused(api, somebody, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    origin = put(request(somebody), Status.FAILED)
+
+    response = api.post(of(origin, "retry"))
+
+    assert_problem(response, 429, "Ask again in", limit="requests_per_minute", allowed=1)
+    assert int(response["Retry-After"]) > 0
+
+
+# -- The file ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(somebody, settings, tmp_path):
+    """A succeeded export with its file."""
+    exporting.use_folders(settings, tmp_path)
+    make_flights(range(1, 36))
+    return run(attempts.claim(request(somebody, label="Flights").pk, worker="worker-1"))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_file_comes_whole_with_its_digest(finished, somebody):
+    export = finished
+    client = AsyncClient()
+    await client.aforce_login(somebody)
+
+    response = await client.get(of(export, "file"))
+
+    assert response.status_code == 200
+    assert b"".join([block async for block in response]) == file_with(range(1, 36))
+    assert response["ETag"] == f'"{export.sha256}"'
+    assert response["Content-Length"] == str(export.bytes)
+    assert 'filename="Flights.csv"' in response["Content-Disposition"]
+
+
+def test_an_export_without_a_file_says_why(api, somebody):
+    assert_problem(api.get(of(request(somebody), "file")), 404, "no file. It is queued.")
+
+
+def test_a_file_that_has_expired_is_gone(api, finished):
+    put(finished, Status.SUCCEEDED, expires_at=timezone.now())
+
+    assert_problem(api.get(of(finished, "file")), 410, "expired")
+
+
+def test_who_has_lost_the_permission_gets_no_file(api, somebody, finished):
+    somebody.user_permissions.clear()
+
+    assert_problem(api.get(of(finished, "file")), 403, 'You may not export "Flights"')

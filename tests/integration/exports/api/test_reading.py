@@ -1,0 +1,119 @@
+"""The HTTP API of exports: exporters, lists and single exports."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+
+from exports.models import Export
+from exports.status import Status
+from tests.support.exporting import put, request
+from tests.support.exports_api import EXPORTS, UNKNOWN, answer, assert_problem, of, program
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_exporters_are_those_that_one_may_run(api, another):
+    (flights,) = api.get("/api/v1/exporters").json()
+
+    assert flights["name"] == "flights"
+    assert flights["label"] == "Flights"
+    assert [each["name"] for each in flights["formats"]] == ["csv", "jsonl", "xlsx", "parquet"]
+    assert flights["formats"][1] == {
+        "name": "jsonl",
+        "label": "JSON Lines",
+        "options": [{"name": "gzip", "default": False, "choices": [True, False]}],
+    }
+    assert flights["formats"][0]["options"][0] == {
+        "name": "delimiter",
+        "default": ",",
+        "choices": [",", ";", "\t", "|"],
+    }
+    assert flights["columns"][:3] == ["id", "date", "time_hour"]
+    assert {"carrier", "date_after", "dep_delay_min"} <= set(flights["filters"])
+    assert len(program(another).get("/api/v1/exporters").json()) >= 4
+
+
+def test_the_list_has_ones_own_exports_the_newest_first(api, somebody, another):
+    exports = [request(somebody) for _ in range(3)]
+    request(another)
+    for age, export in enumerate(exports):
+        Export.objects.filter(pk=export.pk).update(created_at=timezone.now() - timedelta(hours=age))
+
+    body = api.get(EXPORTS).json()
+
+    assert body["count"] == 3
+    assert [each["id"] for each in body["items"]] == [str(export.pk) for export in exports]
+    assert body["items"][0] == answer(Export.objects.get(pk=exports[0].pk))
+
+
+def test_the_list_comes_in_pages(api, somebody):
+    for _ in range(5):
+        request(somebody)
+    everything = [each["id"] for each in api.get(EXPORTS).json()["items"]]
+
+    first = api.get(EXPORTS, {"limit": 2}).json()
+    second = api.get(EXPORTS, {"limit": 2, "offset": 2}).json()
+    beyond = api.get(EXPORTS, {"limit": 2, "offset": 6}).json()
+
+    assert [each["id"] for each in first["items"] + second["items"]] == everything[:4]
+    assert (first["count"], beyond["count"], beyond["items"]) == (5, 5, [])
+
+
+def test_the_list_can_be_of_one_status(api, somebody):
+    failed = put(request(somebody), Status.FAILED)
+    request(somebody)
+
+    body = api.get(EXPORTS, {"status": "failed"}).json()
+
+    assert (body["count"], [each["id"] for each in body["items"]]) == (1, [str(failed.pk)])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [
+        ({"limit": 0}, "limit"),
+        ({"limit": 101}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"offset": -1}, "offset"),
+        ({"offset": 2**63}, "offset"),
+        ({"status": "done"}, "status"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(api, parameters, field):
+    response = api.get(EXPORTS, parameters)
+
+    assert_problem(response, 422, field, field=field)
+
+
+def test_somebody_elses_export_looks_like_one_that_is_not_there(api, another):
+    theirs = request(another)
+
+    for method, action in (
+        ("get", ""),
+        ("get", "file"),
+        ("post", "cancel"),
+        ("post", "pause"),
+        ("post", "resume"),
+    ):
+        there = getattr(api, method)(of(theirs, action))
+        nowhere = getattr(api, method)(of(Export(pk=uuid.UUID(UNKNOWN)), action))
+
+        assert_problem(there, 404, f"There is no export {theirs.pk}.")
+        assert there.content.replace(str(theirs.pk).encode(), UNKNOWN.encode()) == nowhere.content
+    assert Export.objects.get().status == Status.QUEUED
+
+
+def test_who_may_view_all_exports_sees_those_of_others_and_may_not_stop_them(api, another):
+    theirs = request(another)
+    User.objects.get(username="somebody").user_permissions.add(
+        Permission.objects.get(codename="view_export")
+    )
+
+    assert api.get(of(theirs)).status_code == 200
+    assert_problem(api.post(of(theirs, "cancel")), 403, "look at this export")
+    assert api.get(EXPORTS).json()["count"] == 0

@@ -1,0 +1,147 @@
+"""The HTTP API of exports: starting one."""
+
+from __future__ import annotations
+
+import pytest
+
+from exports.models import Export
+from exports.status import Status
+from tests.support.exports_api import EXPORTS, answer, assert_problem, of, post
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_request_is_accepted_with_the_place_to_ask_and_the_snapshot(api, somebody):
+    response = post(api, body={"exporter": "flights"})
+
+    export = Export.objects.get()
+    assert response.status_code == 202
+    assert response["Location"] == f"http://testserver{of(export)}"
+    assert response.json() == answer(export)
+    assert (export.owner, export.status, export.params) == (somebody, Status.QUEUED, {})
+    assert api.get(response["Location"]).json() == answer(export)
+
+
+def test_everything_that_can_be_asked_for_is_saved(api):
+    body = {
+        "exporter": "flights",
+        "format": "jsonl",
+        "columns": ["id", "delay"],
+        "filters": {"month": 1, "carrier": None},
+        "label": "In January",
+        "options": {"gzip": True},
+    }
+
+    response = post(api, body=body)
+
+    export = Export.objects.get()
+    assert response.status_code == 202
+    assert (export.format, export.label) == ("jsonl", "In January")
+    # What is null narrows nothing, and is not kept.
+    assert export.params == {"columns": body["columns"], "filters": {"month": 1}}
+    assert export.options == response.json()["options"] == {"gzip": True}
+
+
+@pytest.mark.parametrize("format_", ["xlsx", "parquet"])
+def test_every_format_can_be_asked_for(api, format_):
+    assert post(api, body={"exporter": "flights", "format": format_}).json()["format"] == format_
+
+
+def test_who_asks_the_same_again_gets_the_export_that_is_there(api):
+    first = post(api, body={"exporter": "flights"})
+
+    second = post(api, body={"exporter": "flights", "filters": None})
+
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert second["Location"] == first["Location"]
+    assert second.json() == first.json()
+    assert Export.objects.count() == 1
+
+
+def test_who_asks_for_too_much_is_told_which_limit_it_was(api, settings):
+    settings.EXPORTS_MAX_ACTIVE = 1
+    post(api, body={"exporter": "flights"})
+
+    response = post(api, body={"exporter": "flights", "label": "Another"})
+
+    detail = "You have 1 of at most 1 exports under way. Wait until one is over, or cancel one."
+    assert_problem(response, 429, detail, limit="active_exports", allowed=1)
+    assert "Retry-After" not in response
+    assert Export.objects.count() == 1
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(api, settings):
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
+    post(api, body={"exporter": "flights"})
+
+    response = post(api, body={"exporter": "flights", "label": "Another"})
+
+    assert 50 <= int(response["Retry-After"]) <= 60
+    detail = f"1 of at most 1 exports in a minute. Ask again in {response['Retry-After']} s."
+    assert_problem(response, 429, detail, limit="requests_per_minute", allowed=1)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "detail"),
+    [
+        ({"exporter": "fligths"}, "exporter", 'There is no exporter "fligths"'),
+        ({"exporter": "flights", "format": "pdf"}, "format", 'There is no format "pdf"'),
+        ({"exporter": "flights", "columns": ["price"]}, "columns", 'no column "price"'),
+        ({"exporter": "flights", "columns": []}, "columns", "at least one"),
+        ({"exporter": "flights", "options": {"x": 1}}, "options", 'no option "x". It has: del'),
+        ({"exporter": "flights", "options": {"gzip": 1}}, "options", "true or false"),
+        ({"exporter": "flights", "options": ["gzip"]}, "options", "dictionary"),
+        ({"exporter": "flights", "filters": {"price": 1}}, "filters", 'no filter "price"'),
+        ({"exporter": "flights", "filters": {"month": 13}}, "filters", '"month" is not valid'),
+        ({"exporter": "flights", "filters": {"month": [1, 2]}}, "filters", "takes one value"),
+        ({"exporter": "flights", "filters": {"tailnum": "\0"}}, "filters", '"tailnum"'),
+        ({"exporter": "flights", "filters": {"carrier": "\0"}}, "filters", '"carrier"'),
+        ({"exporter": "flights", "filters": {"tailnum": "\ud800"}}, "filters", '"tailnum"'),
+        ({"exporter": "flights", "filters": {"tailnum": float("nan")}}, "filters", '"tailnum"'),
+        ({"exporter": "flights", "filters": {"tailnum": float("inf")}}, "filters", '"tailnum"'),
+        ({}, "exporter", "Field required"),
+        ({"exporter": None}, "exporter", "string"),
+        ({"exporter": 7}, "exporter", "string"),
+        ({"exporter": "flights", "format": ["csv"]}, "format", "string"),
+        ({"exporter": "flights", "columns": "id"}, "columns", "list"),
+        ({"exporter": "flights", "columns": ["id", 7]}, "columns.1", "string"),
+        ({"exporter": "flights", "filters": ["month"]}, "filters", "dictionary"),
+        ({"exporter": "flights", "label": "x" * 201}, "label", "200 characters"),
+        ({"exporter": "flights", "label": "a\0b"}, "label", "pattern"),
+        ({"exporter": "flights", "label": "a\ud800b"}, "label", "string"),
+        ({"exporter": "flights", "colums": ["id"]}, "colums", "not permitted"),
+        ({"exporter": "flights", "changelist": {}}, "changelist", "not permitted"),
+        ({"exporter": "flights", "team": 10**30}, "team", "You are in no team 1000"),
+        ({"exporter": "flights", "team": True}, "team", "integer"),
+        ({"exporter": "flights", "team": "1"}, "team", "integer"),
+        ({"exporter": "flights", "team": ""}, "team", "integer"),
+        ([], "body", ""),
+        ("flights", "body", ""),
+        (None, "body", ""),
+    ],
+)
+def test_what_is_wrong_in_a_request_is_named(api, body, field, detail):
+    assert_problem(post(api, body=body), 422, detail, field=field)
+
+    assert not Export.objects.exists()
+
+
+@pytest.mark.parametrize("body", ["{", '{"exporter": flights}', "\xff"])
+def test_a_body_that_is_not_json_is_refused(api, body):
+    response = api.post(EXPORTS, body, content_type="application/json")
+
+    assert_problem(response, 422, "Cannot parse request body")
+
+
+def test_a_body_that_is_not_utf_8_is_refused(api):
+    response = api.post(EXPORTS, b'{"exporter": "\xff"}', content_type="application/json")
+
+    assert_problem(response, 422, "Cannot parse request body")
+
+
+def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(api):
+    response = post(api, body={"exporter": "planes"})
+
+    said = 'There is no exporter "planes". There are: flights.'
+    assert_problem(response, 422, said, field="exporter")
+    assert not Export.objects.exists()
