@@ -1,0 +1,274 @@
+"""Why an export failed and what it is called, in the language of each reader."""
+
+from __future__ import annotations
+
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.urls import reverse
+from django.utils import translation
+from django.utils.functional import lazy
+
+from demo.models import Airline
+from exports import lifecycle
+from exports.files.names import filename_of
+from exports.i18n import localize
+from exports.i18n.message import Sentence
+from exports.lifecycle import attempts, parts, rescue
+from exports.models import Export
+from exports.status import Status
+from notifications.models import Event
+from tests.support.exporting import lose, make_flights, put, run, start
+from tests.support.languages import DASHBOARD, GERMAN, html
+
+pytestmark = pytest.mark.django_db
+
+
+ENGLISH = {"Accept-Language": "en"}
+
+
+def places(export):
+    """The pages on which a person reads of it."""
+    return {
+        "card": DASHBOARD,
+        "page": export.get_absolute_url(),
+        "admin": reverse("admin:exports_export_change", args=[export.pk]),
+        "admin's list": reverse("admin:exports_export_changelist"),
+        "inbox": reverse("notifications:inbox"),
+        "toast": reverse("notifications:latest"),
+    }
+
+
+def found(client, export, text, headers):
+    """On which of these a reader with such a browser finds it."""
+    pages = {name: client.get(url, headers=headers) for name, url in places(export).items()}
+    return {name for name, page in pages.items() if text in unescape(html(page))}
+
+
+def said(export):
+    """Why it failed, to readers of English and of German."""
+    texts = []
+    for language in ("en", "de"):
+        with translation.override(language):
+            texts.append(localize.said(export.error, export.reason))
+    return texts
+
+
+@pytest.mark.django_db(transaction=True)  # On PostgreSQL rows are read over another connection.
+def test_each_reads_why_an_export_failed_in_their_own_language(signed_in, user, settings):
+    settings.EXPORTS_MAX_ROWS = 2
+    make_flights(range(1, 4))
+    english = "It would have 3 rows, and may have 2 at most."
+    german = "Er hätte 3 Zeilen und darf höchstens 2 haben."
+
+    with translation.override("de"):  # A worker's language is nobody's.
+        export = run(start(user))
+
+    everywhere = {*places(export)} - {"admin's list"}
+    assert export.error.startswith(english)
+    assert found(signed_in, export, english, ENGLISH) == everywhere
+    assert found(signed_in, export, german, GERMAN) == everywhere
+    # The log has it in English, behind what raised it.
+    assert found(signed_in, export, f">{english}", GERMAN) == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_programs_and_streams_are_told_the_reason_in_english(signed_in, user, settings):
+    settings.EXPORTS_MAX_ROWS = 2
+    make_flights(range(1, 4))
+
+    export = run(start(user))
+
+    api = signed_in.get(reverse("api:get_export", args=[export.pk]), headers=GERMAN).json()
+    [event] = Event.objects.filter(stream__name=export.stream, type="export.failed")
+    assert api["error"] == event.data["error"] == export.error
+    assert "reason" not in api
+    inbox = signed_in.get(reverse("api:get_inbox"), headers=GERMAN).json()
+    assert inbox["items"][0]["body"].startswith("Er hätte 3 Zeilen")
+
+
+def test_what_nobody_foresaw_stays_as_it_is_in_a_sentence_that_is_translated(
+    signed_in, make_export
+):
+    export = put(make_export(), Status.RUNNING, attempt=1)
+
+    attempts.fail(export, "ValueError: no such plane")
+
+    page = html(signed_in.get(export.get_absolute_url(), headers=GERMAN))
+    assert "Das Programm stieß auf einen Fehler, den es nicht kennt." in page
+    assert "<code>ValueError: no such plane</code>" in page
+
+
+def test_a_permission_that_is_gone_is_named_as_its_reader_calls_it(user):
+    owner = User.objects.create_user("bob")
+    owner.user_permissions.add(Permission.objects.get(codename="export_flight"))
+    export = start(owner)
+    owner.user_permissions.clear()
+
+    with translation.override("de"):
+        run(Export.objects.get(pk=export.pk))
+
+    export.refresh_from_db()
+    english, german = said(export)
+    assert english == export.error
+    assert english.startswith('You may not export "Flights".')
+    assert german.startswith("Sie dürfen „Flüge“ nicht exportieren.")
+
+
+def test_a_choice_that_is_gone_is_refused_in_djangos_own_words(user):
+    make_flights([1])
+    export = start(user, filters={"carrier": "UA"})
+    Export.objects.filter(pk=export.pk).update(
+        params={**export.params, "filters": {"carrier": "XX"}}
+    )
+    export.refresh_from_db()
+
+    run(export)
+
+    english, german = said(export)
+    assert english == export.error
+    assert english.startswith('The filter "carrier" is not valid: Select a valid choice.')
+    assert german.startswith("Der Filter „carrier“ ist ungültig: Bitte eine gültige Auswahl")
+
+
+def test_workers_that_were_lost_are_counted_in_the_readers_language(user, settings):
+    settings.EXPORTS_MAX_ATTEMPTS = 1
+    export = lose(start(user))
+
+    with translation.override("de"):
+        rescue.rescue()
+
+    export.refresh_from_db()
+    assert said(export) == [
+        "The worker worker-1@tests was lost on this export.",
+        "Bei diesem Export ist der Worker worker-1@tests verloren gegangen.",
+    ]
+
+
+def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, settings):
+    settings.EXPORTS_MAX_ATTEMPTS = 1
+    export = start(user)
+    gone = Sentence("The moment that was read is gone: %(problem)s", problem="?")
+    parts.tick(export, **localize.written(gone))
+
+    lose(export)
+    rescue.rescue()
+
+    export.refresh_from_db()
+    assert said(export) == [
+        "The moment that was read is gone: ?",
+        "Den Augenblick, der gelesen wurde, gibt es nicht mehr: ?",
+    ]
+
+
+def test_a_new_attempt_has_not_failed_for_the_old_reason(user):
+    export = start(user)
+    parts.tick(export, **localize.written(Sentence("%(n)s", n=1)))
+    attempts.hand_over(export)
+
+    again = attempts.claim(export.pk, worker="another")
+
+    assert (again.error, again.reason) == ("", None)
+
+
+@pytest.mark.parametrize("reason", [None, {"text": "%(rows)d rows", "values": {"rows": "x"}}])
+def test_a_reason_that_cannot_be_translated_is_said_to_be_english(signed_in, make_export, reason):
+    # Of a version before reasons were kept, or of one that kept others.
+    export = make_export(status=Status.FAILED, error="It would have 3 rows.", reason=reason)
+
+    page = html(signed_in.get(export.get_absolute_url(), headers=GERMAN))
+
+    assert '<bdi lang="en">It would have 3 rows.</bdi>' in page
+
+
+def test_a_name_that_nobody_gave_is_in_the_readers_language(signed_in, user):
+    with translation.override("de"):
+        export = lifecycle.request(user=user, exporter="flights")
+    attempts.fail(attempts.claim(export.pk, worker="somebody"), "It could not be.")
+
+    assert found(signed_in, export, "Flüge", GERMAN) == {*places(export)}
+    assert found(signed_in, export, "Flights", ENGLISH) == {*places(export)}
+    assert found(signed_in, export, "Flüge", ENGLISH) == set()
+
+
+def test_a_file_is_called_as_its_reader_calls_the_export(make_export):
+    export = make_export(labels={"en": "Flights", "de": "Flüge"})
+
+    with translation.override("de"):
+        assert filename_of(export) == "Flüge.csv"
+
+
+def test_a_name_that_somebody_gave_is_the_same_for_everybody(signed_in, user):
+    named = lifecycle.request(user=user, exporter="flights", label="For Bob")
+
+    assert named.labels is None
+    for headers in (ENGLISH, GERMAN):
+        assert "For Bob" in found_title(signed_in, named, headers)
+
+
+def found_title(client, export, headers):
+    page = html(client.get(export.get_absolute_url(), headers=headers))
+    return page[page.index("<title>") : page.index("</title>")]
+
+
+@pytest.mark.parametrize(
+    ("reader", "title"),
+    [("en-us", "Flights"), ("de-at", "Flüge"), ("fr", "asked for"), (None, "asked for")],
+)
+def test_a_reader_of_a_variant_of_a_language_has_its_words(make_export, settings, reader, title):
+    settings.LANGUAGE_CODE = "en-us"  # As startproject makes it: none that the site offers.
+    export = make_export(label="asked for", labels={"en": "Flights", "de": "Flüge"})
+
+    with translation.override(reader):
+        assert export.title == title
+
+
+def test_the_admin_finds_and_sorts_exports_as_their_reader_calls_them(signed_in, make_export):
+    words = [("Flights", "Linien"), ("Airports", "Flughäfen"), ("Planes", "Maschinen")]
+    flights, airports, planes = (
+        make_export(label=english, labels={"en": english, "de": german})
+        for english, german in words
+    )
+    named = make_export(label="Late ones")
+
+    def found(query, headers):
+        response = signed_in.get(
+            reverse("admin:exports_export_changelist") + query, headers=headers
+        )
+        return list(response.context["cl"].result_list)
+
+    assert found("?q=flugh", GERMAN) == found("?q=airports", ENGLISH) == [airports]
+    assert found("?q=Airports", GERMAN) == [airports]  # As logs and programs call it.
+    assert found("?q=flugh", ENGLISH) == []
+    assert found("?q=late", GERMAN) == [named]
+    assert found("?o=1", GERMAN) == [airports, named, flights, planes]
+    assert found("?o=1", ENGLISH) == [airports, flights, named, planes]
+
+
+def test_a_list_of_the_admin_is_called_by_each_in_their_words(signed_in):
+    make_flights([1])
+    Airline.objects.create(carrier="B6", name="JetBlue Airways")
+    url = "/admin/demo/flight/export/?carrier__carrier__exact=UA&q=N1"
+
+    signed_in.post(url, {"format": "csv"}, headers=GERMAN)
+
+    export = Export.objects.get()
+    assert export.label == "Flüge: Fluggesellschaft ist United Air Lines Inc.; Suche „N1“"
+    english = "Flights: carrier is United Air Lines Inc.; search “N1”"
+    assert english in found_title(signed_in, export, ENGLISH)
+    assert export.label in found_title(signed_in, export, GERMAN)
+
+
+def test_what_is_repeated_is_called_as_what_it_repeats(user):
+    with translation.override("de"):
+        asked = lazy(lambda: translation.gettext("all of them"), str)()
+        selection = {"model": "demo.flight", "query": ""}
+        first = lifecycle.request(
+            user=user, exporter="flights", changelist=selection, otherwise=asked
+        )
+    put(first, Status.FAILED)
+
+    repeated, _ = lifecycle.retry(first)
+
+    assert repeated.labels == first.labels == {"en": "all of them", "de": "alle"}
