@@ -1,0 +1,117 @@
+"""An export is cancelled, paused or resumed."""
+
+from __future__ import annotations
+
+import pytest
+
+from exports import lifecycle
+from exports.exceptions import (
+    IllegalMove,
+)
+from exports.lifecycle import attempts
+from exports.models import Export
+from exports.status import Status
+from tests.support.exporting import events, put, request
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "said"),
+    [
+        ("queued", "cancelled", ["export.cancelled"]),
+        ("running", "cancelling", ["export.cancelling"]),
+        ("pausing", "cancelling", ["export.cancelling"]),
+        ("paused", "cancelled", ["export.cancelled"]),
+        ("cancelling", "cancelling", []),
+    ],
+)
+def test_cancel(person, status, after, said):
+    export = put(request(person), status)
+
+    lifecycle.cancel(export)
+
+    assert export.status == after
+    assert events(export.stream)[1:] == said
+    assert (export.finished_at is not None) == (after == "cancelled")
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
+def test_what_is_over_cannot_be_cancelled(person, status):
+    export = put(request(person), status)
+
+    with pytest.raises(IllegalMove, match=f"This export is {status}. It cannot be cancelled"):
+        lifecycle.cancel(export)
+
+    assert Export.objects.get().status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "said"),
+    [
+        ("queued", "paused", ["export.paused"]),
+        ("running", "pausing", ["export.pausing"]),
+        ("pausing", "pausing", []),
+        ("paused", "paused", []),
+    ],
+)
+def test_pause(person, status, after, said):
+    export = put(request(person), status)
+
+    lifecycle.pause(export)
+
+    assert export.status == after
+    assert events(export.stream)[1:] == said
+
+
+@pytest.mark.parametrize("status", ["cancelling", "succeeded", "failed", "cancelled"])
+def test_what_ends_or_is_over_cannot_be_paused(person, status):
+    export = put(request(person), status)
+
+    with pytest.raises(IllegalMove, match=f"This export is {status}. It cannot be paused"):
+        lifecycle.pause(export)
+
+    assert Export.objects.get().status == status
+
+
+def test_what_is_paused_can_be_resumed_and_is_enqueued_again(
+    person, enqueued, django_capture_on_commit_callbacks
+):
+    export = put(request(person), "paused")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        lifecycle.resume(export)
+
+    assert export.status == Status.QUEUED
+    assert enqueued == [export.pk]
+    assert events(export.stream) == ["export.queued", "export.queued"]
+
+
+def test_what_is_resumed_waits_behind_those_that_wait_already(person):
+    paused = put(request(person), "paused")
+    waits = request(person)
+
+    lifecycle.resume(paused)
+
+    assert paused.queued_at > waits.queued_at
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.PAUSED}))
+def test_what_is_not_paused_cannot_be_resumed(person, status):
+    export = put(request(person), status)
+
+    with pytest.raises(IllegalMove, match=f"This export is {status}. .*resumed"):
+        lifecycle.resume(export)
+
+    assert Export.objects.get().status == status
+    assert events(export.stream) == ["export.queued"]
+
+
+def test_people_may_ask_with_an_object_that_they_read_long_ago(person):
+    export = request(person)
+    stale = Export.objects.get()
+    attempts.claim(export.pk, worker="worker-1")
+
+    lifecycle.cancel(stale)
+
+    assert stale.status == Status.CANCELLING

@@ -1,0 +1,165 @@
+"""What workers report: an export comes to rest, is handed over, succeeds or fails."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from exports import lifecycle
+from exports.exceptions import (
+    Fenced,
+)
+from exports.lifecycle import attempts
+from exports.models import Export, Part, PartStatus
+from exports.status import Status
+from tests.support import exporting
+from tests.support.exporting import events, put, start
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
+def test_a_worker_that_notices_brings_it_to_rest(person, asked, rest):
+    export = start(person)
+    put(Export.objects.get(), asked)
+
+    attempts.settle(export, lines=[{"level": "INFO", "message": "Bye.", "logger": "x"}])
+
+    assert (export.status, export.lease_expires_at) == (rest, None)
+    assert (export.stage, export.rate) == ("", None)
+    assert exporting.log(export) == ["Bye."]
+    assert events(export.stream)[-1] == f"export.{rest}"
+
+
+def test_at_rest_its_parts_are_free_for_whoever_resumes_it(person):
+    export = start(person)
+    done = Part.objects.create(
+        export=export,
+        number=1,
+        upto_key="1",
+        rows=10,
+        status=PartStatus.DONE,
+        rows_done=10,
+        bytes=5,
+    )
+    Part.objects.create(
+        export=export,
+        number=2,
+        upto_key="2",
+        rows=10,
+        status=PartStatus.CLAIMED,
+        rows_done=7,
+        bytes=3,
+        lease_expires_at=datetime(2100, 1, 1, tzinfo=UTC),
+    )
+    put(Export.objects.get(), "pausing", rows_done=17, bytes=8)
+
+    attempts.settle(export)
+
+    assert list(export.parts.values_list("number", "status", "lease_expires_at")) == [
+        (1, "done", None),
+        (2, "open", None),
+    ]
+    assert (export.rows_done, export.bytes) == (done.rows_done, done.bytes)
+
+
+def test_pausing_does_not_count_as_a_worker_that_died(person):
+    export = start(person)
+    put(Export.objects.get(), "pausing")
+
+    attempts.settle(export)
+
+    assert (export.attempt, export.handovers) == (1, 1)
+
+
+@pytest.mark.parametrize("status", ["queued", "paused", "cancelled", "failed", "succeeded"])
+def test_a_worker_whose_export_is_elsewhere_is_fenced(person, status):
+    export = start(person)
+    put(Export.objects.get(), status)
+
+    with pytest.raises(Fenced):
+        attempts.settle(export)
+
+    assert Export.objects.get().status == status
+
+
+def test_a_file_that_is_finished_as_somebody_cancels_does_not_undo_the_cancel(person):
+    export = start(person)
+    lifecycle.cancel(Export.objects.get())
+
+    attempts.succeed(export, file="a", bytes=1, sha256="b")
+
+    assert export.status == Status.CANCELLED
+    assert (export.file, events(export.stream)[-1]) == ("", "export.cancelled")
+
+
+@pytest.mark.parametrize("end", [attempts.succeed, lambda export: attempts.fail(export, "x")])
+def test_a_fenced_worker_ends_nothing(person, end):
+    export = start(person)
+    put(Export.objects.get(), Status.QUEUED)
+    attempts.claim(export.pk, worker="another")
+
+    with pytest.raises(Fenced):
+        end(export)
+
+    assert (Export.objects.get().status, Export.objects.get().worker) == ("running", "another")
+
+
+def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
+    person, enqueued, django_capture_on_commit_callbacks
+):
+    export = start(person)
+    Part.objects.create(
+        export=export,
+        number=1,
+        upto_key="1",
+        rows=10,
+        status=PartStatus.DONE,
+        rows_done=10,
+        bytes=5,
+    )
+    mine, anothers = (
+        Part.objects.create(
+            export=export,
+            number=number,
+            upto_key=str(number),
+            rows=10,
+            status=PartStatus.CLAIMED,
+            rows_done=7,
+            by_helper=number == 3,
+        )
+        for number in (2, 3)
+    )
+    put(export, "running", rows_done=24, rate=5.0)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        attempts.hand_over(export, [mine])
+
+    assert enqueued == [export.pk]
+    assert (export.status, export.handovers, export.lease_expires_at) == ("queued", 1, None)
+    assert (export.rows_done, export.bytes, export.rate) == (17, 5, None)
+    assert list(export.parts.values_list("status", flat=True)) == ["done", "open", "claimed"]
+    anothers.refresh_from_db()
+    assert anothers.rows_done == 7
+
+
+@pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
+def test_a_worker_that_shuts_down_as_somebody_asks_does_what_was_asked(person, asked, rest):
+    export = start(person)
+    put(Export.objects.get(), asked)
+
+    attempts.hand_over(export)
+
+    assert Export.objects.get().status == rest
+
+
+def test_a_failure_says_why(person):
+    export = start(person)
+
+    attempts.fail(export, "The disk is full.")
+
+    assert (export.status, export.error) == ("failed", "The disk is full.")
+    assert export.finished_at is not None
+    assert export.lease_expires_at is None
+    assert events(export.owner_stream, "export.failed")[0]["error"] == "The disk is full."

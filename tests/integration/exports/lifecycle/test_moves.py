@@ -1,0 +1,143 @@
+"""The moves of an export: which there are, who is told of them, and who wins a race."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import transaction
+
+from exports import lifecycle
+from exports.exceptions import (
+    IllegalMove,
+    LostRace,
+)
+from exports.lifecycle import attempts, transitions
+from exports.models import Export
+from exports.status import Status
+from notifications.models import Event, Stream
+from tests.support.exporting import events, put, request, retained, start
+
+pytestmark = pytest.mark.django_db
+
+
+# A copy of models.MOVES: a wrong arrow there must fail here.
+ALLOWED = {
+    ("queued", "running"),
+    ("queued", "paused"),
+    ("queued", "cancelled"),
+    ("running", "succeeded"),
+    ("running", "failed"),
+    ("running", "pausing"),
+    ("running", "cancelling"),
+    ("running", "queued"),
+    ("pausing", "paused"),
+    ("pausing", "cancelling"),
+    ("paused", "queued"),
+    ("paused", "cancelled"),
+    ("cancelling", "cancelled"),
+}
+REFUSED = {(str(old), str(new)) for old in Status for new in Status} - ALLOWED
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(ALLOWED))
+def test_a_drawn_move_is_made_and_told(person, old, new):
+    export = put(request(person), old)
+
+    transitions.move(export, Status(new), f"export.{new}")
+
+    assert export.status == new
+    assert Export.objects.get().status == new
+    for stream in (export.stream, export.owner_stream):
+        assert events(stream) == ["export.queued", f"export.{new}"]
+        assert events(stream, f"export.{new}")[0]["status"] == new
+        assert retained(stream, export.key)["status"] == new
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(REFUSED))
+def test_any_other_move_is_refused_in_words_and_changes_nothing(person, old, new):
+    export = put(request(person), old)
+    before = list(Export.objects.values())
+
+    with pytest.raises(IllegalMove, match=f"^This export is {old}. It cannot"):
+        transitions.move(export, Status(new), "export.moved")
+
+    assert list(Export.objects.values()) == before
+    assert events(export.stream) == ["export.queued"]
+
+
+def test_whoever_looked_before_the_status_changed_loses_the_race(person):
+    export = request(person)
+    stale = Export.objects.get()
+    lifecycle.cancel(export)
+
+    with pytest.raises(LostRace, match="is not queued any more"):
+        transitions.move(stale, Status.RUNNING, "export.started")
+
+    assert Export.objects.get().status == Status.CANCELLED
+    assert events(export.stream) == ["export.queued", "export.cancelled"]
+
+
+def test_whoever_holds_an_older_attempt_loses_the_race(person):
+    old = start(person)
+    put(Export.objects.get(), Status.QUEUED)
+    attempts.claim(old.pk, worker="another")
+
+    with pytest.raises(LostRace):
+        transitions.move(old, Status.SUCCEEDED, "export.succeeded")
+
+    assert Export.objects.get().status == Status.RUNNING
+
+
+def test_a_move_that_is_rolled_back_was_never_told(person):
+    export = request(person)
+
+    def move_and_fail():
+        with transaction.atomic():
+            transitions.move(export, Status.CANCELLED, "export.cancelled")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        move_and_fail()
+
+    assert Export.objects.get().status == Status.QUEUED
+    for stream in (export.stream, export.owner_stream):
+        assert events(stream) == ["export.queued"]
+        assert retained(stream, export.key)["status"] == "queued"
+
+
+def test_a_move_whose_event_cannot_be_stored_is_not_made(person, monkeypatch):
+    export = request(person)
+
+    def refuse(*_, **__):
+        raise LookupError("no room")
+
+    monkeypatch.setattr("notifications.streams.publish.append", refuse)
+    with pytest.raises(LookupError):
+        lifecycle.cancel(export)
+
+    assert Export.objects.get().status == Status.QUEUED
+
+
+def test_the_value_of_a_move_comes_before_its_event(person):
+    export = request(person)
+
+    lifecycle.cancel(export)
+
+    owners, own = (Stream.objects.get(name=name) for name in (export.owner_stream, export.stream))
+    assert (owners.head, owners.revision) == (2, 2)
+    assert (own.head, own.revision) == (3, 2)  # Its log says it, too.
+
+
+def test_the_log_says_who_stopped_it_and_who_let_it_go_on(person):
+    export = request(person)
+
+    lifecycle.pause(export, by=person)
+    lifecycle.resume(export, by=person)
+    lifecycle.cancel(export)
+
+    lines = Event.objects.filter(stream__name=export.stream, type="log").order_by("offset")
+    name = person.get_username()
+    assert [line.data["message"] for line in lines] == [
+        f"Paused by {name}.",
+        f"Resumed by {name}.",
+        "Cancelled.",
+    ]

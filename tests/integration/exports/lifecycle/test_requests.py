@@ -1,0 +1,163 @@
+"""An export is requested: what is saved, what is refused, and when it is enqueued."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from exports import lifecycle
+from exports.exceptions import (
+    InvalidFilter,
+    InvalidOption,
+    InvalidSelection,
+    NotPermitted,
+    RequestError,
+    UnknownColumn,
+    UnknownExporter,
+    UnknownFormat,
+)
+from exports.models import Export
+from exports.status import Status
+from notifications.models import Event
+from tests.support.exporting import events, make_flights, request
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "field", "message"),
+    [
+        ({"exporter": "fligths"}, UnknownExporter, "exporter", 'no exporter "fligths".*flights'),
+        ({"exporter": ""}, UnknownExporter, "exporter", "There are: "),
+        ({"format": "pdf"}, UnknownFormat, "format", 'no format "pdf". There are: csv, jsonl'),
+        ({"columns": ["id", "price"]}, UnknownColumn, "columns", 'no column "price". It has: id,'),
+        ({"columns": []}, UnknownColumn, "columns", "at least one"),
+        ({"columns": ["id", "id"]}, UnknownColumn, "columns", "once"),
+        ({"filters": {"carier": "UA"}}, InvalidFilter, "filters", 'no filter "carier".*carrier'),
+        ({"filters": {"month": 13}}, InvalidFilter, "filters", '"month" is not valid'),
+        ({"filters": {"carrier": "XX"}}, InvalidFilter, "filters", '"carrier" is not valid'),
+        ({"changelist": {"model": "demo.fligth"}}, InvalidSelection, "changelist", "demo.fligth"),
+        ({"changelist": {"model": "demo.plane"}}, InvalidSelection, "changelist", "demo.Plane"),
+        ({"options": {"colour": "red"}}, InvalidOption, "options", "It has: delimiter"),
+        ({"format": "parquet", "options": {"gzip": True}}, InvalidOption, "options", "none"),
+        ({"changelist": {}}, InvalidSelection, "changelist", "app.model"),
+        (
+            {"changelist": {"model": "demo.flight", "query": "carrier__nam=UA"}},
+            InvalidSelection,
+            "changelist",
+            "filters cannot be read",
+        ),
+        (
+            {"changelist": {"model": "demo.flight", "keys": ["one"]}},
+            InvalidSelection,
+            "changelist",
+            "primary keys",
+        ),
+        (
+            {"changelist": {"model": "demo.flight", "keys": "12"}},
+            InvalidSelection,
+            "changelist",
+            "primary keys",
+        ),
+    ],
+)
+def test_what_is_not_there_is_refused_with_its_field(person, asked, error, field, message):
+    with pytest.raises(RequestError, match=message) as raised:
+        request(person, **asked)
+
+    assert type(raised.value) is error
+    assert raised.value.field == field
+    assert not Export.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_exporter_that_a_user_may_not_run_is_as_unknown_as_any_other(somebody):
+    said = []
+    for name in ("planes", "plains"):
+        with pytest.raises(UnknownExporter) as raised:
+            lifecycle.request(user=somebody, exporter=name)
+        said.append(str(raised.value).replace(name, "x"))
+
+    assert len(set(said)) == 1
+
+    assert not Export.objects.exists()
+
+
+def test_who_may_not_see_the_list_may_not_export_from_it(somebody):
+    with pytest.raises(NotPermitted, match="You may not view flights"):
+        request(somebody, changelist={"model": "demo.flight", "query": ""})
+
+
+def test_a_request_is_saved_as_it_was_asked(somebody):
+    export = lifecycle.request(
+        user=somebody,
+        exporter="flights",
+        format="jsonl",
+        columns=["id", "delay"],
+        filters={"month": 1},
+        label="  In January ",
+        options={"gzip": True},
+    )
+
+    export.refresh_from_db()
+    assert export.owner == somebody
+    assert (export.exporter, export.format, export.label) == ("flights", "jsonl", "In January")
+    assert export.params == {"columns": ["id", "delay"], "filters": {"month": 1}}
+    assert (export.options, export.origin) == ({"gzip": True}, None)
+    assert (export.status, export.attempt, export.rows_total) == (Status.QUEUED, 0, None)
+    assert events(export.owner_stream) == ["export.queued"]
+
+
+def test_without_a_label_an_export_is_called_after_its_exporter(somebody):
+    assert lifecycle.request(user=somebody, exporter="flights", label=" ").label == "Flights"
+
+
+def test_a_label_that_is_too_long_is_cut(somebody):
+    assert len(request(somebody, label="x" * 300).label) == 200
+
+
+@pytest.mark.parametrize("filters", [None, {"month": 1, "dep_delay_min": 10, "carrier": "UA"}])
+def test_a_request_counts_and_reads_no_rows(person, filters):
+    make_flights([1, 2, 3])
+
+    with CaptureQueriesContext(connection) as queries:
+        request(person, filters=filters)
+
+    assert [each["sql"] for each in queries if '"demo_flight"' in each["sql"]] == []
+
+
+def test_a_request_from_a_change_list_counts_nothing(person):
+    make_flights([1, 2, 3])
+
+    with CaptureQueriesContext(connection) as queries:
+        request(person, changelist={"model": "demo.flight", "query": "q=N1&carrier=UA"})
+
+    read = [each["sql"] for each in queries if '"demo_flight"' in each["sql"]]
+    assert [sql for sql in read if "COUNT(" in sql.upper()] == []
+    # The list offers only origins that have flights: it asks for them, once.
+    assert len(read) <= 1
+
+
+def test_the_broker_is_told_after_the_commit_and_not_before(
+    person, enqueued, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        export = request(person)
+        assert enqueued == []
+
+    assert enqueued == [export.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_is_rolled_back_is_not_enqueued(person, enqueued):
+    def request_and_fail():
+        with transaction.atomic():
+            request(person)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        request_and_fail()
+
+    assert enqueued == []
+    assert not Export.objects.exists()

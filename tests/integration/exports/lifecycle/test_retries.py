@@ -1,0 +1,149 @@
+"""An export that has ended is requested again."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+
+from exports import lifecycle
+from exports.exceptions import (
+    IllegalMove,
+    NotPermitted,
+    TooManyExports,
+)
+from exports.models import Export
+from exports.status import Status
+from tests.support import exporting
+from tests.support.exporting import put, request
+
+pytestmark = pytest.mark.django_db
+
+
+EVERYTHING = {
+    "format": "csv",
+    "columns": ["id", "delay"],
+    "filters": {"month": 1},
+    "options": {"delimiter": ";"},
+    "label": "In January",
+}
+REPEATS = [
+    (lifecycle.retry, Status.FAILED),
+    (lifecycle.retry, Status.CANCELLED),
+    (lifecycle.run_again, Status.SUCCEEDED),
+]
+
+
+@pytest.mark.parametrize(("repeat", "status"), REPEATS)
+def test_what_is_over_is_asked_again_as_it_was_asked(
+    somebody, enqueued, django_capture_on_commit_callbacks, repeat, status
+):
+    team = Group.objects.create(name="Analysts")
+    somebody.groups.add(team)
+    origin = put(request(somebody, team=team.pk, **EVERYTHING), status, error="The disk is full.")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        export, is_new = repeat(origin, by=somebody)
+
+    assert is_new
+    assert export.origin == origin
+    assert (export.owner, export.team, export.exporter) == (somebody, team, "flights")
+    assert (export.format, export.options, export.label) == (
+        "csv",
+        {"delimiter": ";"},
+        "In January",
+    )
+    assert export.params == {"columns": ["id", "delay"], "filters": {"month": 1}}
+    assert (export.status, export.attempt, export.error) == (Status.QUEUED, 0, "")
+    assert enqueued == [export.pk]
+    assert exporting.log(export) == [f"Repeats the export {origin.pk}, as asked by somebody."]
+    assert export.log_lines == 1
+    origin.refresh_from_db()
+    assert (origin.status, origin.error) == (status, "The disk is full.")
+
+
+@pytest.mark.parametrize(
+    ("repeat", "status"),
+    [
+        (repeat, status)
+        for repeat in (lifecycle.retry, lifecycle.run_again)
+        for status in sorted(Status)
+        if (repeat, status) not in REPEATS
+    ],
+)
+def test_what_cannot_be_asked_again_is_refused_with_what_would_be_right(person, repeat, status):
+    export = put(request(person), status)
+
+    with pytest.raises(IllegalMove) as refused:
+        repeat(export, by=person)
+
+    right = (
+        "Only a failed or cancelled one can be retried; one that has succeeded can be run again."
+    )
+    if repeat == lifecycle.run_again:
+        right = "Only one that has succeeded can be run again; a failed or cancelled one can be retried."
+    assert str(refused.value) == f"This export is {status}. {right}"
+    assert Export.objects.count() == 1
+
+
+def test_whoever_asks_again_twice_gets_one(person):
+    origin = put(request(person), Status.FAILED)
+
+    first, second = lifecycle.retry(origin, by=person), lifecycle.retry(origin, by=person)
+
+    assert second == (first[0], False)
+    assert list(origin.repetitions.all()) == [first[0]]
+
+
+def test_a_retry_of_what_is_under_way_again_is_that_one(person):
+    origin = put(request(person, label="A"), Status.FAILED)
+    under_way = request(person, label="A")
+
+    assert lifecycle.retry(origin, by=person) == (under_way, False)
+    assert under_way.origin is None
+
+
+def test_a_retry_counts_as_any_request(person, settings):
+    settings.EXPORTS_MAX_ACTIVE = 1
+    origin = put(request(person), Status.FAILED)
+    request(person)
+
+    with pytest.raises(TooManyExports, match=r"^You have 1 of at most 1 exports"):
+        lifecycle.retry(origin, by=person)
+
+
+def test_the_owners_permission_is_asked_again_whoever_retries(person, somebody):
+    origin = put(request(somebody), Status.FAILED)
+    somebody.user_permissions.clear()
+    origin = Export.objects.get(pk=origin.pk)
+
+    with pytest.raises(NotPermitted, match=r"^somebody would be told: You may not export"):
+        lifecycle.retry(origin, by=person)
+
+    assert Export.objects.count() == 1
+
+
+def test_an_administrators_retry_is_the_owners_export(person, somebody):
+    origin = put(request(somebody), Status.FAILED)
+
+    export, _ = lifecycle.retry(origin, by=person)
+
+    assert export.owner == somebody
+    assert exporting.log(export) == [f"Repeats the export {origin.pk}, as asked by person."]
+
+
+def test_a_retry_without_its_origin_goes_on(person):
+    origin = put(request(person), Status.FAILED)
+    export, _ = lifecycle.retry(origin, by=person)
+
+    origin.delete()
+
+    export.refresh_from_db()
+    assert (export.status, export.origin) == (Status.QUEUED, None)
+
+
+def test_a_retry_with_an_object_that_was_read_long_ago_sees_what_is_so_now(person):
+    export = request(person)
+    stale = Export.objects.get()
+    put(export, Status.FAILED)
+
+    assert lifecycle.retry(stale, by=person)[1]
