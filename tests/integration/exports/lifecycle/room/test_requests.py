@@ -1,0 +1,190 @@
+"""How much may be stored: what counts, and which requests are refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from exports.exceptions import (
+    OutOfSpace,
+    OverQuota,
+    Waits,
+)
+from exports.files import disk
+from exports.lifecycle import attempts, room
+from exports.models import Export, Part, PartStatus
+from exports.status import Status
+from tests.support.exporting import (
+    content,
+    left_in,
+    make_flights,
+    put,
+    request,
+    run,
+    start,
+)
+from tests.support.room import MORE_THAN_ANY_DISK, SITE, TOO_LITTLE, finished, with_part
+from tests.support.watched import Watched
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def post(client, **body):
+    body = {"exporter": "flights", "label": "Another", **body}
+    return client.post("/api/v1/exports", json.dumps(body), content_type="application/json")
+
+
+# -- What counts ---------------------------------------------------------------------------------
+
+
+def test_files_and_parts_of_all_that_is_not_finished_count(person):
+    finished(person, 1)
+    finished(person, 10_000_000, file="")  # It has expired, and was deleted.
+    with_part(put(request(person), Status.PAUSED), 20)
+    with_part(put(request(person), Status.FAILED), 300)
+    with_part(put(request(person), Status.CANCELLED), 4_000)
+    with_part(put(request(person), Status.RUNNING), 50_000, PartStatus.CLAIMED, file="")
+    with_part(put(request(person), Status.SUCCEEDED), 600_000)  # They were joined.
+    with_part(put(request(person), Status.RUNNING), 5)
+    with_part(put(request(person), Status.QUEUED), 70_000, PartStatus.CLAIMED, file="")
+    other = User.objects.create_superuser("other")
+    finished(other, 7_000_000)
+
+    assert room.used_by(person.pk) == 54_326
+    assert room.used_by(other.pk) == 7_000_000
+    assert room.used() == 7_054_326
+
+
+def test_finished_export_takes_as_much_as_its_file_and_failed_one_nothing(person, folder):
+    make_flights(range(1, 36))
+    done = run(start(person))
+    Watched.happens = {25: partial(json.loads, "no JSON")}
+    failed = run(start(person, exporter="watched"))
+
+    assert (done.status, failed.status) == ("succeeded", "failed")
+    assert room.used_by(person.pk) == done.bytes == len(content(done))
+    assert not Part.objects.exclude(file="").exists()
+    assert left_in(folder / "files") == {done.file}
+
+
+# -- A request -----------------------------------------------------------------------------------
+
+
+def test_request_beyond_the_owners_quota_is_refused_with_the_way_out(person, settings):
+    settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 2_048
+    export = finished(person, 2_048)
+
+    with pytest.raises(OverQuota) as refused:
+        request(person)
+
+    assert str(refused.value).startswith(
+        "Your exports use 2.0\xa0KB of 2.0\xa0KB. The next file expires on "
+    )
+    assert f"{timezone.localtime(export.expires_at):%Y}" in str(refused.value)
+    assert 17_900 <= refused.value.retry_after <= 18_000
+    assert (refused.value.limit, refused.value.status) == ("stored_bytes", 429)
+    assert Export.objects.count() == 1
+
+
+def test_owner_is_told_of_the_file_that_expires_next(person, settings):
+    for hours, file in ((9, "a"), (7, "b"), (1, "")):
+        finished(person, 1, file=file, expires_at=timezone.now() + timedelta(hours=hours))
+    settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 2
+
+    with pytest.raises(OverQuota) as refused:
+        request(person)
+    assert 7 * 3600 - 100 < refused.value.retry_after <= 7 * 3600
+
+    Export.objects.filter(file="b").update(expires_at=timezone.now())  # And not deleted yet.
+    with pytest.raises(OverQuota) as refused:
+        request(person)
+    assert refused.value.retry_after == 1
+
+
+def test_full_work_directory_refuses_no_request(person, settings, monkeypatch):
+    """A web process writes nothing there, and does not know that of its workers."""
+    settings.EXPORTS_MIN_FREE_BYTES = 1
+    monkeypatch.setattr(disk, "work_free", lambda: 0)
+
+    export = request(person)
+
+    with pytest.raises(Waits, match="0 bytes are free in the work directory"):
+        attempts.claim(export.pk, worker="w")
+    export.refresh_from_db()
+    assert export.waits_for == "space"
+
+
+def test_owner_without_files_is_told_what_to_cancel(person, settings):
+    settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
+    with_part(put(request(person), Status.PAUSED), 100)
+
+    with pytest.raises(OverQuota, match="Cancel paused exports") as refused:
+        request(person)
+
+    assert refused.value.retry_after is None
+
+
+def test_quota_of_one_owner_is_not_anothers(person, settings):
+    settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
+    finished(person, 100)
+
+    assert request(User.objects.create_superuser("other")).status == Status.QUEUED
+
+
+@pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
+def test_request_without_room_for_anybody_is_refused(person, settings, setting, value):
+    finished(User.objects.create_superuser("other"), 100)
+    setattr(settings, setting, value)
+
+    with pytest.raises(OutOfSpace, match="This site has no room for new files") as refused:
+        request(person)
+
+    assert refused.value.status == 507
+
+
+@pytest.mark.parametrize(
+    ("setting", "status", "limit"),
+    [("EXPORTS_MAX_STORED_BYTES_PER_USER", 429, "stored_bytes"), (SITE, 507, "space")],
+)
+def test_every_interface_refuses_what_there_is_no_room_for(
+    client, settings, setting, status, limit
+):
+    person = User.objects.create_superuser("person")
+    finished(person, 1_000)
+    setattr(settings, setting, 500)
+    client.force_login(person)
+    form = {"exporter": "flights", "format": "csv"}
+
+    answers = {
+        "api": post(client),
+        "dashboard": client.post(reverse("exports:create"), form),
+        "choose": client.post(reverse("exports:choose", args=["flights"]), {"format": "csv"}),
+    }
+
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(
+        answers, status
+    )
+    problem = answers["api"].json()
+    assert (problem["status"], problem["limit"]) == (status, limit)
+    assert answers["api"]["Content-Type"] == "application/problem+json"
+    assert ("Retry-After" in answers["api"]) == (status == 429)
+    words = "Your exports use" if status == 429 else "This site has no room for new files"
+    assert words in answers["dashboard"].content.decode()
+    assert words in answers["choose"].content.decode()
+    assert Export.objects.count() == 1
+
+
+def test_terminal_refuses_what_there_is_no_room_for(person, settings):
+    settings.EXPORTS_MIN_FREE_BYTES = MORE_THAN_ANY_DISK
+
+    with pytest.raises(CommandError, match="This site has no room for new files") as refused:
+        call_command("export", "flights", verbosity=0)
+
+    assert refused.value.returncode == 2
