@@ -8,7 +8,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.db.models import F, Value, Window
 from django.db.models.functions import RowNumber
-from tests.integration.exports.management.test_export import Ran
 
 from demo.exporters import Flights
 from demo.filters import FlightFilter
@@ -17,6 +16,7 @@ from exports import lifecycle
 from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import presets, spec
+from tests.support.export_command import Ran
 from tests.support.exporting import make_flights, run, use_folders
 from tests.support.list_export import PAGE as LIST_PAGE
 from tests.support.list_export import text

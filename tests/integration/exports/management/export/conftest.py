@@ -1,0 +1,30 @@
+"""Superuser, flights and workers for `manage.py export`."""
+
+from __future__ import annotations
+
+import pytest
+
+# Models are imported inside the fixtures: pytest loads this file before Django's apps.
+
+
+@pytest.fixture(autouse=True)
+def person(settings, tmp_path):
+    """The only superuser."""
+    from django.contrib.auth.models import User
+
+    from tests.support.export_command import KEYS
+    from tests.support.exporting import make_flights, use_folders
+
+    use_folders(settings, tmp_path)
+    make_flights(KEYS)
+    return User.objects.create_superuser("person")
+
+
+@pytest.fixture(autouse=True)
+def told(monkeypatch):
+    """What the broker is told, instead of telling it."""
+    from exports.lifecycle import queue
+
+    told = []
+    monkeypatch.setattr(queue, "enqueue", lambda export_id: told.append(export_id) or True)
+    return told

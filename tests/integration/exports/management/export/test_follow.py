@@ -1,0 +1,147 @@
+"""`manage.py export --follow`: workers do the work."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from django.db import OperationalError, connections
+
+from exports import lifecycle
+from exports.lifecycle import queue
+from exports.management.terminal import follow
+from exports.models import Export
+from notifications.streams import backlog
+from tests.support.export_command import KEYS, Ran, flights
+from tests.support.exporting import (
+    events,
+    file_with,
+    go_on,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """A worker that takes what the broker is told, and runs beside the command."""
+    threads = []
+
+    def work(export_id):
+        go_on(Export.objects.get(pk=export_id))
+        connections.close_all()
+
+    def enqueue(export_id):
+        threads.append(threading.Thread(target=work, args=[export_id]))
+        threads[-1].start()
+        return True
+
+    monkeypatch.setattr(queue, "enqueue", enqueue)
+    yield
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_followed_the_workers_do_it_and_the_file_is_fetched(tmp_path):
+    target = tmp_path / "flights.csv"
+
+    ran = flights("--follow", "--output", str(target))
+
+    export = Export.objects.get()
+    assert (ran.status, ran.out) == (0, "")
+    assert target.read_bytes() == file_with(KEYS)
+    assert export.worker == "worker-2@tests"
+    assert f"INFO    Export {export.pk}, attempt 1 by worker-2@tests." in ran.err
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_followed_with_json_all_that_happens_is_a_line_and_the_snapshot_the_last():
+    ran = flights("--follow", "--json")
+
+    export = Export.objects.get()
+    *frames, last = [json.loads(line) for line in ran.out.splitlines()]
+    happened = [frame for frame in frames if frame["type"] == "event"]
+    assert [frame["offset"] for frame in happened] == [*range(1, len(happened) + 1)]
+    assert [frame["data"] for frame in happened if frame["event"] == "log"] == events(
+        export.stream, "log"
+    )
+    assert (last["id"], last["status"]) == (str(export.pk), "succeeded")
+
+
+def test_one_that_is_there_can_be_looked_at_again():
+    flights()
+    export = Export.objects.get()
+
+    ran = Ran(str(export.pk), "--follow", "--output", "-")
+
+    assert (ran.status, ran.raw) == (0, file_with(KEYS))
+    assert Export.objects.count() == 1
+
+
+def test_one_that_is_paused_is_not_waited_for(person):
+    export = lifecycle.request(user=person, exporter="flights", enqueue=False)
+    lifecycle.pause(export, by=person)
+
+    ran = Ran(str(export.pk), "--follow")
+
+    assert (ran.status, ran.error.partition(".")[0]) == (3, "The export is paused")
+
+
+def test_one_that_is_deleted_meanwhile_is_not_waited_for(person, monkeypatch):
+    export = lifecycle.request(user=person, exporter="flights", enqueue=False)
+    delete_after(monkeypatch, export)
+
+    ran = Ran(str(export.pk), "--follow")
+
+    assert (ran.status, ran.error) == (1, "The export was deleted.")
+
+
+def delete_after(monkeypatch, export):
+    """Delete it once its stream has been read."""
+    read = backlog.read
+
+    def then_delete(*arguments):
+        page = read(*arguments)
+        Export.objects.filter(pk=export.pk).delete()
+        return page
+
+    monkeypatch.setattr(backlog, "read", then_delete)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_database_that_is_away_for_a_while_is_waited_for(monkeypatch):
+    read, failures = backlog.read, ["gone", "still gone"]
+
+    def away(*arguments):
+        if failures:
+            raise OperationalError(failures.pop(0))
+        return read(*arguments)
+
+    monkeypatch.setattr(backlog, "read", away)
+
+    ran = flights("--follow")
+
+    assert ran.status == 0
+    assert ran.err.count("The database does not answer; it is asked again.") == 1
+
+
+def test_who_waits_for_long_is_told_where_to_look(person, monkeypatch):
+    monkeypatch.setattr(follow, "PATIENCE", 0.0)
+    export = lifecycle.request(user=person, exporter="flights", enqueue=False)
+    seen = []
+
+    def then_cancel(watched, *arguments):
+        seen.append(watched)
+        if len(seen) > 2:
+            lifecycle.cancel(Export.objects.get(pk=export.pk))
+        return read(watched, *arguments)
+
+    read = backlog.read
+    monkeypatch.setattr(backlog, "read", then_cancel)
+
+    ran = Ran(str(export.pk), "--follow")
+
+    assert ran.status == 3
+    assert ran.err.count("No worker has taken it yet. Is one there? manage.py healthcheck") == 1

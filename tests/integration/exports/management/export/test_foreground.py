@@ -1,0 +1,156 @@
+"""`manage.py export` does the work in this process."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import OperationalError, connections
+
+from exports import lifecycle
+from exports.lifecycle import attempts, fairness, queue, rescue
+from exports.management.terminal.progress import Lines
+from exports.models import Export
+from exports.worker import runner
+from tests.support.export_command import KEYS, Ran, exporter_that, flights
+from tests.support.exporting import (
+    content,
+    events,
+    file_with,
+    go_on,
+    lose,
+    registered,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_it_is_run_here_and_the_broker_never_hears_of_it(told):
+    ran = flights()
+
+    export = Export.objects.get()
+    assert ran.status == 0
+    assert ran.out == f"{export.pk} {export.file}\n"
+    assert content(export) == file_with(KEYS)
+    assert export.worker.startswith("terminal-")
+    assert told == []
+    assert events(export.stream) == ["export.queued", "export.started", "export.succeeded"]
+
+
+def test_nobody_sees_it_wait(monkeypatch):
+    seen = []
+    whole = attempts.claim
+
+    def claim(export_id, **kwargs):
+        # Another connection: what a rescue, or a worker, would see now.
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+        return whole(export_id, **kwargs)
+
+    def look():
+        seen.append(Export.objects.count())
+        connections.close_all()
+
+    monkeypatch.setattr(attempts, "claim", claim)
+
+    assert flights().status == 0
+    assert seen == [0]
+
+
+def test_progress_is_on_standard_error():
+    ran = flights()
+
+    assert ran.err.splitlines()[-1] == "Succeeded."
+
+
+def test_verbosity_zero_says_nothing(tmp_path):
+    ran = flights("--verbosity", "0", "--output", str(tmp_path / "flights.csv"))
+
+    assert (ran.status, ran.out, ran.err) == (0, "", "")
+
+
+def test_an_export_that_fails_says_why():
+    def fail():
+        raise LookupError("no such plane")
+
+    with registered(exporter_that(fail)):
+        ran = Ran("acting")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "LookupError: no such plane" in ran.error
+
+
+@pytest.mark.parametrize(
+    ("does", "was"), [(lifecycle.cancel, "cancelled"), (lifecycle.pause, "paused")]
+)
+def test_an_export_that_somebody_stops_says_so(does, was, settings):
+    settings.EXPORTS_PAGE_ROWS = 5
+    settings.EXPORTS_PART_ROWS = 5
+
+    with registered(exporter_that(lambda: does(Export.objects.get()))):
+        ran = Ran("acting")
+
+    assert (ran.status, ran.out) == (3, "")
+    assert ran.error.startswith(f"The export is {was}. To look again: manage.py export ")
+
+
+def test_when_another_worker_takes_it_over_that_one_is_followed(monkeypatch):
+    noticed, say = threading.Event(), Lines.say
+
+    def say_and_tell(lines, text):
+        say(lines, text)
+        noticed.set()
+
+    def go_on_once_it_is_noticed(export_id):
+        assert noticed.wait(30)
+        go_on(Export.objects.get(pk=export_id))
+        connections.close_all()
+
+    def lose_it():
+        if not others:
+            others.append(threading.Thread(target=go_on_once_it_is_noticed, args=[only().pk]))
+            lose(only())
+            rescue.rescue()
+            others[0].start()
+
+    others, only = [], Export.objects.get
+    monkeypatch.setattr(Lines, "say", say_and_tell)
+
+    with registered(exporter_that(lose_it)):
+        ran = Ran("acting")
+        others[0].join()
+
+    export = only()
+    assert "Another worker has taken it over." in ran.err
+    assert (ran.status, ran.out) == (0, f"{export.pk} {export.file}\n")
+    assert (export.attempt, export.worker) == (2, "worker-2@tests")
+
+
+def test_a_database_that_refuses_is_an_error_that_says_what_follows(monkeypatch):
+    def refuse(*_, **__):
+        raise OperationalError("out of memory")
+
+    monkeypatch.setattr(runner, "run", refuse)
+
+    ran = flights()
+
+    assert ran.status == 1
+    assert "The database refused: out of memory Another attempt follows" in ran.error
+    assert Export.objects.get().status == "running"
+
+
+def test_it_asks_no_worker_for_help_and_makes_room_for_none(settings, monkeypatch):
+    settings.EXPORTS_PART_ROWS = 5
+    settings.EXPORTS_TURN_SECONDS = 0
+    asked = []
+    monkeypatch.setattr(fairness, "helpers_wanted", lambda *_: 2)
+    monkeypatch.setattr(fairness, "more_wait_than_helpers_make_room_for", lambda: True)
+    monkeypatch.setattr(queue, "ask_for_help", lambda *arguments: asked.append(arguments))
+    # Given back, it would be followed for ever.
+    monkeypatch.setattr(queue, "enqueue", lambda pk: lifecycle.cancel(Export.objects.get(pk=pk)))
+
+    assert flights().status == 0
+
+    export = Export.objects.get()
+    assert (export.attempt, export.parts.count(), asked) == (1, 4, [])

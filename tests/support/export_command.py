@@ -1,0 +1,47 @@
+"""`manage.py export`, run in the process of the test."""
+
+from __future__ import annotations
+
+import io
+
+from django.core.management import CommandError, call_command
+
+from demo.models import Flight
+from exports.exporters import Column, Exporter
+from tests.support.exporting import (
+    COLUMNS,
+)
+
+KEYS = range(1, 21)
+
+
+class Ran:
+    """What a command has printed, and how it ended."""
+
+    def __init__(self, *arguments):
+        out, err = io.TextIOWrapper(io.BytesIO(), write_through=True), io.StringIO()
+        self.status, self.error = 0, ""
+        try:
+            call_command("export", *arguments, stdout=out, stderr=err, no_color=True)
+        except CommandError as error:
+            self.status, self.error = error.returncode, str(error)
+        self.raw = out.buffer.getvalue()
+        self.out, self.err = self.raw.decode(), err.getvalue()
+
+
+def flights(*arguments):
+    return Ran("flights", "--columns", ",".join(COLUMNS), *arguments)
+
+
+def exporter_that(does):
+    """An exporter that calls `does()` at its tenth row."""
+
+    class Acting(Exporter):
+        queryset = Flight.objects.all()
+        permission = "demo.export_flight"
+        columns = [
+            "id",
+            Column("done", needs=["id"], python=lambda key: does() if key == 10 else ""),
+        ]
+
+    return Acting
