@@ -10,7 +10,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 from django.utils.html import strip_tags
-from tests.integration.exports.readers.test_rows import ONLY_POSTGRES
 
 from demo.admin import FlightAdmin
 from demo.exporters import Flights
@@ -18,6 +17,7 @@ from demo.models import Airline, Flight
 from exports.models import Export
 from exports.spec import preview, spec
 from tests.support.exporting import make_flights
+from tests.support.library import ONLY_POSTGRES
 from tests.support.list_export import LIST, PAGE, keys_of, text, ticked
 
 if TYPE_CHECKING:

@@ -20,13 +20,7 @@ from exports.exceptions import InvalidQueryset, InvalidSelection
 from exports.exporters import Column, checks
 from exports.exporters.joins import number_of_rows
 from exports.spec import changelist, query
-from tests.integration.exports.readers.test_rows import (
-    ONLY_POSTGRES,
-    READERS,
-    exporter,
-    names,
-    rows_of,
-)
+from tests.support.library import ONLY_POSTGRES, READERS, exporter, names, rows_of
 from tests.support.library_models import (
     Author,
     Award,

@@ -12,8 +12,8 @@ from exports.exceptions import RepeatedKey
 from exports.exporters import Exporter
 from exports.readers.plan import key_text, read_key
 from exports.spec import preview, spec
-from tests.integration.exports.readers.test_rows import READERS
 from tests.support.exporting import registered
+from tests.support.library import READERS
 from tests.support.library_models import (
     Author,
     Book,
