@@ -24,14 +24,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.fields.json import KT
-from django.db.models.functions import (
-    Coalesce,
-    Concat,
-    ExtractSecond,
-    ExtractYear,
-    Length,
-    Upper,
-)
+from django.db.models.functions import Coalesce, Concat, ExtractSecond, ExtractYear, Length, Upper
 from django.utils.dateparse import parse_duration
 
 from exports.exporters import Column

@@ -8,9 +8,7 @@ from django.core.management import CommandError, call_command
 
 from demo.models import Flight
 from exports.exporters import Column, Exporter
-from tests.support.exporting import (
-    COLUMNS,
-)
+from tests.support.exporting import COLUMNS
 
 KEYS = range(1, 21)
 

@@ -8,10 +8,7 @@ from django.utils import timezone
 
 from exports.models import Part, PartStatus
 from exports.status import Status
-from tests.support.exporting import (
-    put,
-    request,
-)
+from tests.support.exporting import put, request
 
 MORE_THAN_ANY_DISK = 2**60
 SITE, FLOOR = "EXPORTS_MAX_STORED_BYTES", "EXPORTS_MIN_FREE_BYTES"

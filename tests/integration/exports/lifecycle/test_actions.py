@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exports import lifecycle
-from exports.exceptions import (
-    IllegalMove,
-)
+from exports.exceptions import IllegalMove
 from exports.lifecycle import attempts
 from exports.models import Export
 from exports.status import Status

@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from exports import lifecycle
-from exports.exceptions import (
-    Fenced,
-)
+from exports.exceptions import Fenced
 from exports.lifecycle import attempts
 from exports.models import Export, Part, PartStatus
 from exports.status import Status

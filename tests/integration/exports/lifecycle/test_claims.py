@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from django.db import connection
 
-from exports.exceptions import (
-    LostRace,
-)
+from exports.exceptions import LostRace
 from exports.lifecycle import attempts
 from exports.models import Export, TaskRun
 from exports.status import Status

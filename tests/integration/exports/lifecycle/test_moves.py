@@ -6,10 +6,7 @@ import pytest
 from django.db import transaction
 
 from exports import lifecycle
-from exports.exceptions import (
-    IllegalMove,
-    LostRace,
-)
+from exports.exceptions import IllegalMove, LostRace
 from exports.lifecycle import attempts, transitions
 from exports.models import Export
 from exports.status import Status

@@ -6,11 +6,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from exports import lifecycle
-from exports.exceptions import (
-    IllegalMove,
-    NotPermitted,
-    TooManyExports,
-)
+from exports.exceptions import IllegalMove, NotPermitted, TooManyExports
 from exports.models import Export
 from exports.status import Status
 from tests.support import exporting

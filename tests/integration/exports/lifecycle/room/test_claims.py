@@ -11,9 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from exports.exceptions import (
-    Waits,
-)
+from exports.exceptions import Waits
 from exports.lifecycle import attempts, rescue, room
 from exports.models import Export, Part
 from exports.serialize import snapshot

@@ -12,24 +12,12 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from exports.exceptions import (
-    OutOfSpace,
-    OverQuota,
-    Waits,
-)
+from exports.exceptions import OutOfSpace, OverQuota, Waits
 from exports.files import disk
 from exports.lifecycle import attempts, room
 from exports.models import Export, Part, PartStatus
 from exports.status import Status
-from tests.support.exporting import (
-    content,
-    left_in,
-    make_flights,
-    put,
-    request,
-    run,
-    start,
-)
+from tests.support.exporting import content, left_in, make_flights, put, request, run, start
 from tests.support.room import MORE_THAN_ANY_DISK, SITE, TOO_LITTLE, finished, with_part
 from tests.support.watched import Watched
 

@@ -11,12 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from exports import health, lifecycle
-from exports.exceptions import (
-    IllegalMove,
-    NoRoom,
-    OverLimit,
-    TooLarge,
-)
+from exports.exceptions import IllegalMove, NoRoom, OverLimit, TooLarge
 from exports.lifecycle import attempts, rescue, room
 from exports.models import Export, PartStatus
 from exports.status import FINAL, Status

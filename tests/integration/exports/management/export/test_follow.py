@@ -14,11 +14,7 @@ from exports.management.terminal import follow
 from exports.models import Export
 from notifications.streams import backlog
 from tests.support.export_command import KEYS, Ran, flights
-from tests.support.exporting import (
-    events,
-    file_with,
-    go_on,
-)
+from tests.support.exporting import events, file_with, go_on
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

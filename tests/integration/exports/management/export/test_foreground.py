@@ -13,14 +13,7 @@ from exports.management.terminal.progress import Lines
 from exports.models import Export
 from exports.worker import runner
 from tests.support.export_command import KEYS, Ran, exporter_that, flights
-from tests.support.exporting import (
-    content,
-    events,
-    file_with,
-    go_on,
-    lose,
-    registered,
-)
+from tests.support.exporting import content, events, file_with, go_on, lose, registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,11 +13,7 @@ from exports.management.terminal import output
 from exports.models import Export
 from exports.worker import extract
 from tests.support.export_command import KEYS, Ran, exporter_that, flights
-from tests.support.exporting import (
-    file_with,
-    left_in,
-    registered,
-)
+from tests.support.exporting import file_with, left_in, registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,12 +9,7 @@ from contextlib import closing
 
 import pytest
 from django.db import DataError
-from django.db.models import (
-    F,
-    JSONField,
-    TextField,
-    Value,
-)
+from django.db.models import F, JSONField, TextField, Value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

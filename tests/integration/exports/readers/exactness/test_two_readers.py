@@ -9,22 +9,8 @@ from contextlib import closing
 
 import pytest
 from django.db import connection
-from django.db.models import (
-    Avg,
-    DateField,
-    F,
-    Func,
-    IntegerField,
-    Sum,
-    TextField,
-)
-from django.db.models.functions import (
-    Cast,
-    Coalesce,
-    ExtractSecond,
-    Trunc,
-    TruncDate,
-)
+from django.db.models import Avg, DateField, F, Func, IntegerField, Sum, TextField
+from django.db.models.functions import Cast, Coalesce, ExtractSecond, Trunc, TruncDate
 
 from exports.exporters import Column
 from exports.formats.kinds import Kind

@@ -19,13 +19,7 @@ from exports.readers.connection import Source
 from exports.readers.plan import Range
 from exports.readers.recount import Recount
 from exports.worker import helper, runner
-from tests.support.exporting import (
-    left_in,
-    make_flights,
-    registered,
-    run,
-    start,
-)
+from tests.support.exporting import left_in, make_flights, registered, run, start
 from tests.support.library_models import Author, Book, BookLine, Country, Tag, tables
 from tests.support.reading import planned
 from tests.support.recount import IS_POSTGRES, elsewhere, only_postgres

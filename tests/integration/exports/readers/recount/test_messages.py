@@ -8,12 +8,7 @@ import pytest
 from django.urls import reverse
 
 from exports.serialize import snapshot
-from tests.support.exporting import (
-    make_flights,
-    retained,
-    run,
-    start,
-)
+from tests.support.exporting import make_flights, retained, run, start
 from tests.support.recount import delete
 
 pytestmark = pytest.mark.django_db(transaction=True)

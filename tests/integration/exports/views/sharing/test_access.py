@@ -16,12 +16,7 @@ from exports.models import Export
 from exports.serialize import snapshot
 from exports.status import Status
 from notifications.streams.access import may_read
-from tests.support.exporting import (
-    events,
-    log,
-    put,
-    retained,
-)
+from tests.support.exporting import events, log, put, retained
 from tests.support.sharing import DASHBOARD, EXPORTS, NOWHERE, make_user, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,9 +13,7 @@ from exports.models import Export
 from exports.status import Status
 from notifications.streams import current_cursor
 from notifications.streams.backlog import heads
-from tests.support.exporting import (
-    put,
-)
+from tests.support.exporting import put
 from tests.support.sharing import DASHBOARD, EXPORTS, signed_in, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,12 +17,7 @@ from exports.lifecycle import attempts
 from exports.models import Export
 from exports.status import Status
 from notifications.streams import current_cursor
-from tests.support.exporting import (
-    content,
-    registered,
-    run,
-    use_folders,
-)
+from tests.support.exporting import content, registered, run, use_folders
 from tests.support.sharing import EXPORTS, NOWHERE, signed_in, text_of
 from tests.support.streaming import connected, in_thread, session_of
 
