@@ -1,0 +1,32 @@
+"""Exports that are run while a test watches their rows."""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.core.files.storage import default_storage
+
+from exports.files import storage
+from tests.support.exporting import content, file_with, left_in, make_flights, start
+
+
+def watched(person, rows=35, **asked):
+    """A claimed export of that many flights, with something that may happen on the way."""
+    make_flights(range(1, rows + 1))
+    return start(person, exporter="watched", **asked)
+
+
+def assert_whole(export, rows=35):
+    """It has succeeded, and the file is what an undisturbed run gives."""
+    expected = file_with(range(1, rows + 1))
+    export.refresh_from_db()
+    assert (export.status, export.error) == ("succeeded", "")
+    assert content(export) == expected
+    assert export.bytes == len(expected)
+    assert export.sha256 == hashlib.sha256(expected).hexdigest()
+    assert (export.rows_done, export.rows_total) == (rows, rows)
+    assert left_in_storage() == {export.file}
+
+
+def left_in_storage():
+    return left_in(storage.Path(default_storage.location))
