@@ -1,0 +1,142 @@
+"""The hub drops and counts messages that make no sense, or that somebody else wrote."""
+
+from __future__ import annotations
+
+import pytest
+
+from notifications.delivery import hub
+from notifications.streams import signed
+from tests.support.hub import Ear, say
+from tests.support.streaming import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# -- what makes no sense -------------------------------------------------------------------------
+
+
+def message(**changes):
+    item = {"kind": "event", "offset": 1, "revision": 0, "name": "a", "data": {}, "at": "then"}
+    whole = {"type": "stream.push", "stream": "user-1", "epoch": "e", "offset": 1, "revision": 0}
+    return {**whole, "items": [item], **changes}
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {},
+        {"type": "something.else"},
+        message(offset="many"),
+        message(items=None),
+        message(items=[1]),
+        message(items=[{"kind": "event"}]),
+        message(items=[{**message()["items"][0], "data": None}]),
+        message(stream=["user-1"]),
+    ],
+)
+async def test_a_message_that_makes_no_sense_is_counted_and_dropped(ear, poison):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+
+    await the_hub._layer.group_send("user-1", signed.sign(poison))
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+    assert the_hub.counters["poison"] == 1
+
+
+async def test_bytes_that_are_no_message_are_counted_and_dropped(ear, valkey):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+
+    with valkey.client() as client:
+        for garbage in (b"", b"\xc1", b"hello", b"\x81\xa1k", b"\x93\x01\x02\x03", b"\x07"):
+            client.publish("waybill__group__user-1", garbage)
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+    assert the_hub.counters["poison"] == 6
+
+
+# -- what somebody else has written --------------------------------------------------------------
+
+
+async def captured(the_hub, ear):
+    """A push as it goes over the layer, of an event that `ear` has heard."""
+    receive, found = the_hub._receive, []
+    the_hub._receive = lambda given: (found.append(given), receive(given))
+    await say("a")
+    await eventually(lambda: ear.heard == ["a"])
+    del the_hub._receive
+    return found[0]
+
+
+def with_another_key(message, settings):
+    ours, settings.SECRET_KEY = settings.SECRET_KEY, "of somebody else" * 5
+    forged = signed.sign(message)
+    settings.SECRET_KEY = ours
+    return forged
+
+
+@pytest.mark.parametrize("way", ["key", "changed", "cut off", "none", "unsigned", "no text"])
+async def test_forged_push_is_counted_and_reaches_nobody(ear, valkey, settings, way):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+    real = await captured(the_hub, ear)
+    text = real["signed"].rpartition(":")[0]
+    next_one = message(epoch="", offset=2)
+    forged = {
+        "key": with_another_key(next_one, settings),
+        "changed": {**real, "signed": real["signed"].replace('"offset":1', '"offset":2')},
+        "cut off": {**real, "signed": real["signed"][:-1]},
+        "none": {**real, "signed": text},
+        "unsigned": next_one,
+        "no text": {**real, "signed": {"$": text}},
+    }[way]
+
+    with valkey.client() as client:
+        assert client.publish("waybill__group__user-1", the_hub._layer.serialize(forged)) == 1
+    await say("b")
+
+    await eventually(lambda: ear.heard == ["a", "b"])
+    counters = the_hub.counters
+    assert (counters["forged"] + counters["poison"], counters["received"]) == (1, 2)
+    assert counters["forged"] == (way not in {"unsigned", "no text"})
+
+
+async def test_push_that_is_sent_again_is_counted(ear, valkey):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+    real = await captured(the_hub, ear)
+
+    with valkey.client() as client:
+        for _ in range(3):
+            client.publish("waybill__group__user-1", the_hub._layer.serialize(real))
+
+    await eventually(lambda: the_hub.counters["repeated"] == 3)
+
+
+async def test_push_in_another_group_stays_what_it_is(ear, valkey):
+    the_hub, other = hub.current(), Ear()
+    await the_hub.follow("user-1", ear)
+    await the_hub.follow("user-2", other)
+    real = await captured(the_hub, ear)
+
+    with valkey.client() as client:
+        client.publish("waybill__group__user-2", the_hub._layer.serialize(real))
+
+    await eventually(lambda: the_hub.counters["repeated"] == 1)
+    assert other.heard == []
+
+
+async def test_flood_of_forged_pushes_is_a_line_of_the_log(ear, valkey, settings, caplog):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+    forged = the_hub._layer.serialize(with_another_key(message(), settings))
+
+    with valkey.client() as client:
+        for _ in range(100):
+            client.publish("waybill__group__user-1", forged)
+
+    await eventually(lambda: the_hub.counters["forged"] == 100)
+    assert caplog.text.count("is forged") == 1

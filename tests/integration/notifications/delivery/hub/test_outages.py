@@ -1,0 +1,310 @@
+"""The hub sweeps the database, so that a channel layer that fails loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import pytest
+from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
+
+from notifications.delivery import hub
+from notifications.streams import backlog, push
+from notifications.streams.cursor import Cursor
+from tests.support.hub import Ear, say
+from tests.support.streaming import eventually, tasks_of_streams
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# -- sweeps --------------------------------------------------------------------------------------
+
+
+async def test_a_sweep_tells_where_each_stream_stands(ear, often_sweeps):
+    await say("a", "b")
+    await hub.current().follow("user-1", ear)
+
+    await eventually(lambda: ear.heads)
+
+    assert ear.heads[0].offset == 2
+
+
+async def test_a_sweep_asks_for_all_streams_at_once(ear, often_sweeps, monkeypatch):
+    asked = []
+    monkeypatch.setattr(backlog, "heads", lambda names: asked.append(sorted(names)) or {})
+    for number in range(5):
+        await hub.current().follow(f"user-{number}", ear)
+
+    seen = len(asked)
+    await eventually(lambda: len(asked) > seen)
+
+    assert asked[-1] == [f"user-{number}" for number in range(5)]
+
+
+async def test_a_sweep_is_one_query_whatever_follows_whatever(ear, often_sweeps, monkeypatch):
+    the_hub = hub.current()
+    heads, execute, seen = backlog.heads, CursorWrapper.execute, []
+
+    def sweep(names):
+        seen.append("sweep")
+        return heads(names)
+
+    def query(cursor, sql, params=None):
+        seen.append("query")
+        return execute(cursor, sql, params)
+
+    for number in range(50):
+        await say("a", stream=f"user-{number}")
+        for each in (ear, Ear(), Ear()):
+            await the_hub.follow(f"user-{number}", each)
+    with monkeypatch.context() as patch:
+        patch.setattr(backlog, "heads", sweep)
+        patch.setattr(CursorWrapper, "execute", query)
+        await eventually(lambda: seen.count("sweep") > 5)
+
+    # One sweep was under way at the beginning, and one at the end.
+    last = len(seen) - seen[::-1].index("sweep") - 1
+    whole = seen[seen.index("sweep") : last]
+    assert whole == ["sweep", "query"] * (len(whole) // 2)
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), RuntimeError("surprise")])
+async def test_a_sweep_that_fails_is_not_the_last(ear, often_sweeps, monkeypatch, caplog, error):
+    failures = [error, error]
+    original = backlog.heads
+
+    def heads(names):
+        if failures:
+            raise failures.pop()
+        return original(names)
+
+    monkeypatch.setattr(backlog, "heads", heads)
+    await say("a")
+    await hub.current().follow("user-1", ear)
+
+    await eventually(lambda: ear.heads)
+
+    assert "sweep" in caplog.text
+
+
+# -- a layer that fails --------------------------------------------------------------------------
+
+
+async def test_without_valkey_a_stream_can_be_followed_and_sweeps_deliver(
+    ear, valkey, often_sweeps, caplog
+):
+    valkey.kill()
+
+    await hub.current().follow("user-1", ear)
+    await say("a")
+
+    await eventually(lambda: ear.heads and ear.heads[-1].offset == 1)
+    assert ear.heard == []
+    assert "The channel layer cannot be joined" in caplog.text
+
+
+async def test_a_layer_that_comes_late_is_joined(ear, valkey, often_sweeps, channels):
+    valkey.kill()
+    await hub.current().follow("user-1", ear)
+    valkey.start()
+
+    await eventually(lambda: "waybill__group__user-1" in channels())
+    push._rest_until = 0.0
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+async def test_a_layer_that_is_down_keeps_nothing_of_what_was_tried(
+    ear, valkey, often_sweeps, was_there
+):
+    the_hub = hub.current()
+    if was_there:
+        await the_hub.follow("user-1", ear)
+    valkey.kill()
+    await the_hub.follow("user-1", ear)
+
+    for number in range(10):
+        await the_hub.follow(f"export-{number}", ear)
+        await the_hub.leave(f"export-{number}", ear)
+    sweeps = the_hub.counters["sweeps"]
+    await eventually(lambda: the_hub.counters["sweeps"] > sweeps + 10)
+
+    # A channel is a queue, and a group a set of channels: for good, if nobody removes them.
+    inside = the_hub._layer._get_layer()
+    assert len(inside.channels) <= 1
+    valkey.start()
+    await eventually(lambda: the_hub._joined)
+    assert (len(inside.channels), list(inside.groups)) == (1, ["waybill__group__user-1"])
+
+
+async def test_a_frozen_layer_holds_nobody_up_for_longer_than_a_second(ear, valkey):
+    valkey.freeze()
+    the_hub = hub.current()
+    streams = [f"user-{number}" for number in range(50)]
+
+    begin = time.monotonic()
+    await asyncio.gather(*(the_hub.follow(stream, ear) for stream in streams))
+    followed = time.monotonic()
+    await asyncio.gather(*(the_hub.leave(stream, ear) for stream in streams))
+    left = time.monotonic()
+
+    # 50 times that, if they waited one after the other.
+    assert followed - begin < hub.LAYER_TIMEOUT * 10
+    assert left - followed < hub.LAYER_TIMEOUT * 10
+    assert tasks_of_streams() in ([], ["streams-settle"])
+
+
+async def test_a_frozen_layer_makes_no_sweep_late(ear, valkey, often_sweeps, monkeypatch):
+    valkey.freeze()
+    await hub.current().follow("user-1", ear)
+
+    with monkeypatch.context() as patient:
+        patient.setattr(hub, "LAYER_TIMEOUT", 3600.0)
+        sweeps = hub.current().counters["sweeps"]
+        # Meanwhile a connection would be tried three or four times, each for three seconds.
+        await eventually(lambda: hub.current().counters["sweeps"] > sweeps + 10)
+
+
+async def test_a_frozen_layer_does_not_pile_up_tasks(ear, valkey, often_sweeps, monkeypatch):
+    monkeypatch.setattr(hub, "LAYER_TIMEOUT", 0.01)
+    valkey.freeze()
+    for number in range(20):
+        await hub.current().follow(f"export-{number}", ear)
+
+    sweeps = hub.current().counters["sweeps"]
+    await eventually(lambda: hub.current().counters["sweeps"] > sweeps + 5)
+
+    assert tasks_of_streams() == ["streams-settle", "streams-sweep"]
+
+
+async def test_what_was_asked_of_a_frozen_layer_is_done_when_it_thaws(ear, valkey, channels):
+    await hub.current().follow("user-1", ear)
+    valkey.freeze()
+    await hub.current().follow("user-2", ear)
+    await hub.current().leave("user-1", ear)
+    valkey.thaw()
+
+    groups = ["waybill__group__user-2"]
+    await eventually(lambda: [name for name in channels() if "__group__" in name] == groups)
+
+
+async def test_a_flushed_valkey_changes_nothing(ear, valkey):
+    await hub.current().follow("user-1", ear)
+
+    valkey.flush()
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_after_a_restart_of_valkey_pushes_arrive_again(ear, valkey, channels, caplog):
+    caplog.set_level(logging.CRITICAL, "channels_redis")
+    await hub.current().follow("user-1", ear)
+    valkey.kill()
+    valkey.start()
+
+    await eventually(lambda: "waybill__group__user-1" in channels())
+    push._rest_until = 0.0
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_a_connection_that_valkey_drops_is_made_again(ear, valkey, channels, caplog):
+    caplog.set_level(logging.CRITICAL, "channels_redis")
+    await hub.current().follow("user-1", ear)
+    with valkey.client() as client:
+        client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+    await eventually(lambda: "waybill__group__user-1" in channels())
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_a_listener_that_dies_is_replaced(ear, often_sweeps, monkeypatch, caplog):
+    the_hub = hub.current()
+    original = the_hub._layer.receive
+
+    async def receive(channel):
+        monkeypatch.setattr(the_hub._layer, "receive", original, raising=False)
+        await original(channel)
+        raise ConnectionError("what a layer may raise")
+
+    monkeypatch.setattr(the_hub._layer, "receive", receive, raising=False)
+    await the_hub.follow("user-1", ear)
+    await say("lost on the way")
+    await eventually(lambda: "could not be listened to" in caplog.text)
+
+    await eventually(lambda: the_hub._listener and the_hub._joined)
+    await say("a")
+
+    await eventually(lambda: ear.heard == ["a"])
+
+
+async def test_a_hub_that_has_gone_deaf_notices_and_joins_anew(ear, often_sweeps, caplog):
+    """Whatever the reason: here the layer has forgotten, in this process, who is in the group."""
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+    await say("heard")
+    await eventually(lambda: ear.heard == ["heard"])
+    deaf = the_hub._channel
+    the_hub._layer.groups.clear()
+
+    while not the_hub.counters["renewed"]:
+        sweeps = the_hub.counters["sweeps"]
+        await say("missed")
+        await eventually(lambda sweeps=sweeps: the_hub.counters["sweeps"] > sweeps)
+
+    assert ear.heard == ["heard"]
+    assert "Pushes do not arrive" in caplog.text
+    await eventually(lambda: the_hub._channel != deaf and the_hub._joined)
+    await say("heard again")
+    await eventually(lambda: ear.heard[-1] == "heard again")
+
+
+async def test_a_connection_that_brings_nothing_any_more_is_replaced(ear, often_sweeps):
+    """Its peer has vanished without a word: it takes what it is given, and is silent."""
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+    (shard,) = the_hub._layer._get_layer()._shards
+    silent = shard._pubsub
+
+    async def silence(**_):
+        await asyncio.sleep(0.01)
+
+    silent.get_message = silence
+    while not the_hub.counters["renewed"]:
+        sweeps = the_hub.counters["sweeps"]
+        await say("missed")
+        await eventually(lambda sweeps=sweeps: the_hub.counters["sweeps"] > sweeps)
+    await eventually(lambda: shard._pubsub not in {None, silent} and the_hub._joined)
+    await say("heard again")
+
+    await eventually(lambda: ear.heard and ear.heard[-1] == "heard again")
+
+
+async def test_a_hub_that_hears_is_left_alone(ear, often_sweeps):
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+
+    while the_hub.counters["sweeps"] < 10:
+        await say("a")
+    await eventually(lambda: len(ear.heard) == ear.heads[-1].offset)
+
+    assert the_hub.counters["renewed"] == 0
+
+
+async def test_streams_that_stood_before_anybody_followed_are_nobodys_misses(ear, often_sweeps):
+    await say("long ago")
+    the_hub = hub.current()
+    await the_hub.follow("user-1", ear)
+
+    await eventually(lambda: the_hub.counters["sweeps"] > 2 * hub.MISSES)
+
+    assert the_hub.counters["caught_up"] == 0
+    assert ear.heads[-1] == Cursor(ear.heads[-1].epoch, 1, 0)

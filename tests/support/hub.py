@@ -1,0 +1,27 @@
+"""A subscriber of the hub, and a publisher."""
+
+from __future__ import annotations
+
+from tests.support.streaming import append, in_thread
+
+
+class Ear:
+    """Notes what it is told."""
+
+    def __init__(self):
+        self.items = []
+        self.heads = []
+
+    def pushed(self, stream, epoch, head, items):
+        self.items += items
+
+    def positioned(self, stream, head):
+        self.heads.append(head)
+
+    @property
+    def heard(self):
+        return [item.name for item in self.items]
+
+
+async def say(*events, stream="user-1"):
+    await in_thread(append, stream, *events)
