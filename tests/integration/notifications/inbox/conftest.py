@@ -1,4 +1,4 @@
-"""Types of notifications that last for one test."""
+"""A user, and types of notifications that last for one test."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def register(monkeypatch):
 
     monkeypatch.setattr(types, "_types", dict(types._types))
     return types.register
+
+
+@pytest.fixture
+def user(django_user_model):
+    return django_user_model.objects.create_user("reader")

@@ -23,11 +23,6 @@ PAGE = reverse("notifications:inbox")
 
 
 @pytest.fixture
-def user(django_user_model):
-    return django_user_model.objects.create_user("reader")
-
-
-@pytest.fixture
 def client(user):
     client = Client()
     client.force_login(user)

@@ -1,0 +1,250 @@
+"""What is unread: reading goes forward only, on all devices, however many read at once."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+from django.utils import timezone
+
+from notifications.inbox import inbox, notify
+from notifications.inbox.inbox import State, mark_read
+from notifications.models import Event, Inbox, Mailing, Retained, Stream
+from notifications.streams import push
+from notifications.streams.access import user_stream
+from notifications.streams.prune import prune
+from tests.support.inbox import append, rolled_back, tell
+from tests.support.streaming import connected, in_thread, session_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def unread(user):
+    return inbox.page(user).state.unread
+
+
+def retained(user):
+    return Retained.objects.get(stream__name=user_stream(user), key=inbox.KEY)
+
+
+# -- Reading -------------------------------------------------------------------------------------
+
+
+def test_reading_up_to_one_leaves_the_newer_ones_unread(user):
+    _, second, _ = tell(user, "a", "b", "c")
+
+    state = mark_read(user, second)
+
+    assert state == State(read_offset=second, unread=1, head=3)
+    assert [entry.read for entry in inbox.page(user).entries] == [False, True, True]
+    assert inbox.page(user).state == state
+
+
+def test_reading_all_is_up_to_the_newest_event_of_the_stream(user):
+    tell(user, "a", "b")
+    append(user, "log")
+
+    assert mark_read(user) == State(read_offset=3, unread=0, head=3)
+
+
+def test_an_offset_beyond_the_newest_event_reads_no_future_ones(user):
+    tell(user, "a")
+
+    mark_read(user, 1_000)
+    tell(user, "b")
+
+    assert unread(user) == 1
+
+
+def test_reading_never_goes_back(user):
+    tell(user, "a", "b", "c")
+    mark_read(user, 3)
+
+    assert mark_read(user, 1) == State(read_offset=3, unread=0, head=3)
+
+
+def test_a_user_to_whom_nothing_ever_happened_may_read_it_all(user):
+    assert mark_read(user) == State(read_offset=0, unread=0, head=0)
+
+
+def test_what_one_reads_stays_unread_for_others(user, django_user_model):
+    other = django_user_model.objects.create_user("other")
+    tell(user, "a")
+    tell(other, "b")
+
+    mark_read(user)
+
+    assert (unread(user), unread(other)) == (0, 1)
+
+
+def test_a_move_is_retained_on_the_stream_and_no_move_is_not(user):
+    tell(user, "a", "b")
+
+    mark_read(user, 1)
+    first = retained(user)
+    mark_read(user, 1)
+
+    assert first.data == {"read_offset": 1, "unread": 1, "head": 2}
+    assert retained(user).revision == first.revision
+
+
+def test_a_move_that_is_not_committed_is_not_retained(user):
+    tell(user, "a")
+
+    with rolled_back():
+        mark_read(user)
+
+    assert unread(user) == 1
+    assert not Retained.objects.filter(key=inbox.KEY).exists()
+
+
+def test_what_was_pruned_is_not_counted(user):
+    tell(user, "a", "b", "c")
+    Event.objects.filter(offset__lte=2).update(at=timezone.now() - timedelta(days=40))
+
+    list(prune(timezone.now() - timedelta(days=30)))
+
+    assert unread(user) == 1
+    assert mark_read(user, 1) == State(read_offset=1, unread=1, head=3)
+
+
+def test_a_stream_that_was_made_anew_begins_unread_and_keeps_the_preference(user):
+    tell(user, "a", "b", "c")
+    mark_read(user)
+    inbox.choose_mailing(user, Mailing.NONE, "en")
+
+    Stream.objects.all().delete()
+    tell(user, "d", "e")
+
+    assert unread(user) == 2
+    assert mark_read(user, 1) == State(read_offset=1, unread=1, head=2)
+    assert inbox.mailing(user) == Mailing.NONE
+
+
+# -- On all devices ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def only_pushes(settings):
+    """Nothing is found by looking: what arrives was pushed."""
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+
+
+async def test_what_is_read_in_one_tab_is_read_in_all_at_once(user, only_pushes):
+    stream, cookie = user_stream(user), await in_thread(session_of, user)
+    await in_thread(tell, user, "a", "b", "c")
+    page = await in_thread(inbox.page, user)
+
+    async with connected(cookie=cookie) as laptop, connected(cookie=cookie) as phone:
+        for socket in (laptop, phone):
+            await socket.subscribe({stream: page.cursor})
+        await in_thread(mark_read, user, 2)
+        states = [await socket.next() for socket in (laptop, phone)]
+
+    assert [(state["type"], state["key"], state["data"]) for state in states] == [
+        ("state", "inbox", {"read_offset": 2, "unread": 1, "head": 3})
+    ] * 2
+
+
+async def test_what_one_is_told_reaches_all_tabs_at_once(user, only_pushes):
+    stream, cookie = user_stream(user), await in_thread(session_of, user)
+    page = await in_thread(inbox.page, user)
+
+    async with connected(cookie=cookie) as laptop, connected(cookie=cookie) as phone:
+        for socket in (laptop, phone):
+            await socket.subscribe({stream: page.cursor})
+        await in_thread(tell, user, "Your report is ready")
+        events = [await socket.next() for socket in (laptop, phone)]
+
+    assert [(event["event"], event["data"]["title"]) for event in events] == [
+        ("notification", "Your report is ready")
+    ] * 2
+
+
+# -- At once -------------------------------------------------------------------------------------
+
+
+def in_threads(*targets):
+    """Run them at once. Each has a connection of its own, as a process has."""
+    together = threading.Barrier(len(targets))
+    problems = []
+
+    def run(target):
+        try:
+            connection.ensure_connection()
+            together.wait(60)
+            target()
+        except BaseException as error:  # noqa: BLE001 - told below
+            problems.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=[target]) for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert problems == []
+
+
+def test_readers_at_once_end_at_the_furthest_of_them(user, monkeypatch):
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
+    tell(user, *(str(number) for number in range(40)))
+    returned = []
+
+    def read(offsets):
+        returned.extend((offset, mark_read(user, offset).read_offset) for offset in offsets)
+
+    in_threads(lambda: read(range(1, 38, 2)), lambda: read(range(38, 0, -2)))
+
+    assert retained(user).data == {"read_offset": 38, "unread": 2, "head": 40}
+    assert Inbox.objects.get().read_offset == 38
+    assert all(stands >= asked for asked, stands in returned)
+
+
+def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
+    tell(user, "first")
+    states = []
+
+    in_threads(
+        lambda: [tell(user, "more") for _ in range(20)],
+        lambda: states.extend(mark_read(user, offset) for offset in range(1, 21)),
+    )
+
+    # All events are notifications, and offsets have no holes.
+    assert [state.unread for state in states] == [
+        state.head - state.read_offset for state in states
+    ]
+
+
+@pytest.mark.only_on("postgres")  # SQLite has one writer at a time.
+def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, monkeypatch):
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
+    tell(user, "a")
+    own = inbox.own
+
+    def tell_impatiently():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '100ms'")
+            with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
+                notify(user, "b")
+
+    def own_while_another_tells(*args):
+        in_threads(tell_impatiently)
+        own(*args)
+
+    monkeypatch.setattr(inbox, "own", own_while_another_tells)
+
+    assert mark_read(user) == State(read_offset=1, unread=0, head=1)
+
+
+def test_two_first_readings_at_once_make_one_row(user, monkeypatch):
+    monkeypatch.setattr(push, "send", lambda outgoing: True)
+    tell(user, "a", "b")
+
+    in_threads(lambda: mark_read(user, 1), lambda: mark_read(user, 2))
+
+    assert Inbox.objects.get().read_offset == 2
