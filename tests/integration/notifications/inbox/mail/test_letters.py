@@ -1,0 +1,203 @@
+"""What is mailed, to whom it is mailed, and in which words."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.utils import translation
+
+from exports import lifecycle
+from exports.i18n.message import Sentence
+from exports.lifecycle import attempts
+from exports.models import Export
+from notifications.inbox import inbox
+from notifications.inbox.mail import Round, send_due
+from notifications.inbox.types import Notice
+from notifications.models import Event, Inbox, Mailing
+from notifications.streams import publish
+from notifications.streams.access import user_stream
+from tests.support.mailing import subjects, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@transaction.atomic
+def append(user, *types, **data):
+    publish.append_many(user_stream(user), [(each, data) for each in types])
+
+
+def test_what_one_is_told_is_mailed_once(server, ada):
+    tell(ada, "Your report is ready", body="All 7 pages.\nIn colour.", url="/reports/7/?a=1&b=2")
+
+    first, second = send_due(), send_due()
+
+    assert (first, second) == (Round(sent=1), Round())
+    [letter] = server.letters
+    assert letter["Subject"] == "Your report is ready"
+    assert (letter["From"], letter["To"]) == ("waybill@localhost", "ada@example.com")
+    assert letter["Auto-Submitted"] == "auto-generated"
+    assert parsedate_to_datetime(letter["Date"]) == Event.objects.get().at.replace(microsecond=0)
+    assert letter.get_content_type() == "text/plain"
+    assert letter.get_content().splitlines() == [
+        "Your report is ready",
+        "",
+        "All 7 pages.",
+        "In colour.",
+        "",
+        "https://exports.example.com/reports/7/?a=1&b=2",
+        "",
+        "You choose on the page “Notifications” which of these come by e-mail.",
+    ]
+
+
+def test_without_a_link_of_its_own_it_leads_to_the_inbox(server, ada):
+    tell(ada, "Look")
+
+    send_due()
+
+    assert server.letters[0].get_content().splitlines()[:3] == [
+        "Look",
+        "",
+        "https://exports.example.com/inbox/",
+    ]
+
+
+def test_a_link_to_elsewhere_is_left_as_it_is(server, ada):
+    tell(ada, "Look", url="http://elsewhere.example/x")
+
+    send_due()
+
+    assert "\nhttp://elsewhere.example/x\n" in server.letters[0].get_content().replace("\r", "")
+
+
+@pytest.fixture
+def running(ada):
+    """An export of hers that a worker has claimed."""
+    ada.user_permissions.add(Permission.objects.get(codename="export_airport"))
+    asked = lifecycle.request(user=ada, exporter="airports", label="Flughäfen ✈")
+    return attempts.claim(asked.pk, worker="somebody")
+
+
+def test_an_export_that_succeeds_is_mailed(server, running):
+    attempts.succeed(running, file="airports.csv", bytes=2_048, sha256="", rows_done=1_458)
+
+    send_due()
+
+    [letter] = server.letters
+    assert (letter["To"], letter["Subject"]) == ("ada@example.com", "Flughäfen ✈ is ready.")
+    assert "1,458 rows, 2.0\N{NO-BREAK SPACE}KB." in letter.get_content()
+    link = f"https://exports.example.com{running.get_absolute_url()}"
+    assert link in letter.get_content().splitlines()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\u2028"])
+def test_no_label_adds_a_header_to_a_letter(server, running, end):
+    Export.objects.update(label=f"Mine{end}Bcc: eve@example.com{end}{end}A body")
+    running.refresh_from_db()
+    attempts.succeed(running, file="airports.csv", bytes=2_048, sha256="", rows_done=1_458)
+
+    send_due()
+
+    [letter] = server.letters
+    assert letter["Subject"] == "Mine Bcc: eve@example.com A body is ready."
+    assert (letter["To"], letter["Bcc"]) == ("ada@example.com", None)
+
+
+def test_an_export_that_fails_is_mailed_with_the_reason(server, running):
+    attempts.fail(running, "The disk is full.")
+
+    send_due()
+
+    [letter] = server.letters
+    assert letter["Subject"] == "Flughäfen ✈ has failed."
+    assert "The disk is full." in letter.get_content().splitlines()
+
+
+def test_an_export_that_one_cancels_is_not_mailed(server, ada, running):
+    lifecycle.cancel(running, by=ada)
+    attempts.settle(running)
+
+    assert send_due() == Round()
+
+
+def test_events_that_are_no_notifications_or_not_for_mail_are_not_mailed(server, ada, register):
+    register("quiet", lambda data: Notice("Quiet"), mail=False)
+    append(ada, "log", "quiet", "export.queued")
+
+    assert send_due() == Round()
+
+
+def test_letters_of_one_user_go_out_in_order(server, ada):
+    tell(ada, *"abc")
+
+    send_due()
+
+    assert subjects(server) == ["a", "b", "c"]
+
+
+def test_a_letter_is_in_the_language_of_its_reader_else_of_the_site(
+    server, ada, make_user, register, settings
+):
+    settings.LANGUAGE_CODE = "fr"
+    settings.LANGUAGES = [("fr", "French"), ("de", "German")]
+    register("spoken", lambda data: Notice(translation.get_language()))
+    bob, carol = make_user("bob"), make_user("carol")
+    inbox.choose_mailing(ada, Mailing.ALL, "de")
+    inbox.choose_mailing(carol, Mailing.ALL, "it")  # The site had that once.
+    for user in (ada, bob, carol):
+        append(user, "spoken")
+
+    send_due()
+
+    assert sorted(server.sent) == [
+        ("ada@example.com", "de"),
+        ("bob@example.com", "fr"),
+        ("carol@example.com", "fr"),
+    ]
+
+
+def test_letters_are_in_what_the_pages_were_in_when_one_signed_in(server, ada, client, running):
+    ada.set_password("a password of the tests")
+    ada.save()
+    asked = {"username": "ada", "password": "a password of the tests"}
+
+    client.post("/login/", asked, headers={"Accept-Language": "de-AT,de;q=0.9"})
+
+    attempts.fail(running, Sentence("The worker %(worker)s was lost on this export.", worker="x"))
+    send_due()
+    [letter] = server.letters
+    assert letter["Subject"] == "Flughäfen ✈ ist fehlgeschlagen."
+    assert "Bei diesem Export ist der Worker x verloren gegangen." in letter.get_content()
+
+
+def test_letters_follow_the_language_that_one_chooses(server, ada, client, running):
+    client.force_login(ada)
+    inbox.choose_mailing(ada, Mailing.FAILURES, "en")
+
+    client.post("/language/", {"language": "de"})
+    client.post("/language/", {"language": "tlh"})  # No language of this site.
+    client.get("/language/")
+
+    assert Inbox.objects.get().language == "de"
+    assert inbox.mailing(ada) == Mailing.FAILURES
+
+
+def test_the_language_of_nobody_is_not_noted(client):
+    client.post("/language/", {"language": "de"})
+
+    assert not Inbox.objects.exists()
+
+
+def test_a_letter_calls_an_export_that_nobody_named_as_its_reader_does(server, ada):
+    ada.user_permissions.add(Permission.objects.get(codename="export_airport"))
+    export = lifecycle.request(user=ada, exporter="airports")
+    inbox.remember_language(ada, "de")
+
+    attempts.fail(attempts.claim(export.pk, worker="somebody"), "No.")
+    send_due()
+
+    assert export.label == "Airports"
+    assert server.letters[0]["Subject"] == "Flughäfen ist fehlgeschlagen."

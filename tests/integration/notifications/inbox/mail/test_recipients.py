@@ -1,0 +1,203 @@
+"""Who is mailed what, and how often."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from notifications.inbox import inbox, mail
+from notifications.inbox.mail import Round, send_due
+from notifications.models import Event, Inbox, Mailing, Stream
+from notifications.streams import publish
+from notifications.streams.access import user_stream
+from tests.support.mailing import subjects, tell, time_passes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# -- Who wants it --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("choice", "mailed"),
+    [("all", ["fine", "bad", "hm"]), ("failures", ["bad"]), ("none", [])],
+)
+def test_one_is_mailed_what_one_chose(server, ada, choice, mailed):
+    inbox.choose_mailing(ada, choice, "en")
+    tell(ada, "fine", level="success")
+    tell(ada, "bad", level="error")
+    tell(ada, "hm", level="warning")
+
+    send_due()
+
+    assert subjects(server) == mailed
+
+
+def test_who_chooses_more_is_not_mailed_what_was_before(server, ada):
+    inbox.choose_mailing(ada, Mailing.NONE, "en")
+    tell(ada, "before")
+    send_due()
+    inbox.choose_mailing(ada, Mailing.ALL, "en")
+    tell(ada, "after")
+
+    send_due()
+
+    assert subjects(server) == ["after"]
+
+
+@pytest.mark.parametrize("fields", [{"email": ""}, {"is_active": False}])
+def test_who_has_no_address_or_is_deactivated_gets_none(server, make_user, fields):
+    tell(make_user("bob", **fields), "Look")
+
+    assert send_due() == Round()
+    assert Inbox.objects.get().mailed_offset == 1
+
+
+def test_the_stream_of_a_user_who_is_gone_holds_up_nobody(server, ada, make_user):
+    gone = make_user("gone")
+    for user in (gone, ada):
+        tell(user, "Look")
+    gone.delete()
+    # Nor do streams with a name that is nobody's, or is somebody's by another spelling.
+    for name in ("user-0nobody", f"user-0{ada.pk}"):
+        with transaction.atomic():
+            publish.append(name, "notification", {"title": "Look"})
+
+    send_due()
+
+    assert server.sent == [("ada@example.com", "Look")]
+
+
+def test_what_is_older_than_a_day_is_not_mailed(server, ada):
+    tell(ada, "old", "young")
+    Event.objects.filter(offset=1).update(at=timezone.now() - mail.TOO_OLD)
+
+    send_due()
+
+    assert subjects(server) == ["young"]
+
+
+def test_a_stream_that_was_made_anew_is_mailed_from_its_start(server, ada):
+    tell(ada, "a", "b")
+    send_due()
+
+    Stream.objects.all().delete()
+    tell(ada, "c")
+    send_due()
+
+    assert subjects(server) == ["a", "b", "c"]
+    assert len({letter["Message-ID"] for letter in server.letters}) == 3
+
+
+# -- Very many of one user -----------------------------------------------------------------------
+
+
+JOINED = "You have {} new notifications."
+
+
+def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
+    server, ada, make_user, monkeypatch
+):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    tell(ada, "a", body="Not in it.", url="/reports/7/")
+    tell(ada, "b", "c")
+    tell(make_user("bob"), "z")
+
+    assert send_due() == Round(sent=2)
+
+    letter, other = server.letters
+    assert (letter["Subject"], other["Subject"]) == (JOINED.format(3), "z")
+    assert letter.get_content().splitlines() == [
+        "You have 3 new notifications.",
+        "",
+        "- a",
+        "  https://exports.example.com/reports/7/",
+        "",
+        "- b",
+        "  https://exports.example.com/inbox/",
+        "",
+        "- c",
+        "  https://exports.example.com/inbox/",
+        "",
+        "There were many notifications, so they come in one e-mail. All details are on the page "
+        "“Notifications”:",
+        "https://exports.example.com/inbox/",
+        "",
+        "You choose on the page “Notifications” which of these come by e-mail.",
+    ]
+    epoch = Stream.objects.get(name=user_stream(ada)).epoch
+    assert letter["Message-ID"] == f"<{epoch}.1-3@exports.example.com>"
+
+
+def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    for title in "abc":
+        tell(ada, title)
+        send_due()
+    tell(ada, *"de")
+    too_soon = send_due()
+    pause = Inbox.objects.get().mail_after - timezone.now()
+    time_passes()
+    later = send_due()
+
+    assert subjects(server) == ["a", "b", "c", JOINED.format(2)]
+    assert (too_soon, later) == (Round(), Round(sent=1))
+    assert mail.PAUSE - timedelta(minutes=1) < pause <= mail.PAUSE
+
+
+def test_after_an_hour_each_notification_has_a_letter_again(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    tell(ada, *"abc")
+    send_due()
+    Event.objects.update(at=timezone.now() - mail.WITHIN)
+    time_passes()
+
+    tell(ada, *"de")
+    send_due()
+
+    assert subjects(server) == [JOINED.format(3), "d", "e"]
+
+
+def test_no_notification_is_lost_however_many_there_are(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_JOINED", 25)
+    titles = [f"number {number}." for number in range(60)]
+    tell(ada, *titles)
+
+    for _ in range(4):
+        send_due()
+        time_passes()
+
+    assert subjects(server) == [JOINED.format(25), JOINED.format(25), JOINED.format(10)]
+    told = "".join(letter.get_content() for letter in server.letters)
+    assert re.findall(r"^- (.+?)\r?$", told, re.MULTILINE) == titles
+
+
+def test_joined_letter_has_what_its_reader_wants_and_nothing_else(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    inbox.choose_mailing(ada, Mailing.FAILURES, "de")
+    tell(ada, *"abc")
+    assert send_due() == Round()
+
+    tell(ada, "broken", level="error")
+    tell(ada, *"de")
+    assert send_due() == Round(sent=1)
+    assert subjects(server) == ["broken"]
+
+
+def test_joined_letter_that_is_refused_is_skipped_or_comes_later(server, ada, monkeypatch):
+    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    tell(ada, *"abc")
+    server.to_letter = "452 Come back later"
+    assert send_due() == Round(later=1)
+    time_passes()
+    server.to_letter = "554 No such letters"
+    assert send_due() == Round(refused=1)
+    server.to_letter = "250 OK"
+    time_passes()
+
+    assert send_due() == Round()
+    assert Inbox.objects.get().mailed_offset == 3

@@ -1,0 +1,241 @@
+"""A mail server that is down or refuses, and mail that is not set up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from notifications.inbox import email as letters
+from notifications.inbox import mail
+from notifications.inbox.email import NotSetUp, ServerDown
+from notifications.inbox.mail import Round, send_due
+from notifications.models import Event, Inbox
+from tests.support.mailing import subjects, tell, time_passes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# -- A server that does not want -----------------------------------------------------------------
+
+
+def test_while_the_server_is_down_nothing_is_lost(server, ada):
+    tell(ada, "a", "b")
+    server.stop()
+    with pytest.raises(ServerDown):
+        send_due()
+    tell(ada, "c")
+
+    server.start()
+    time_passes()
+
+    assert send_due() == Round(sent=3)
+    assert subjects(server) == ["a", "b", "c"]
+
+
+def test_a_server_that_says_nothing_is_given_up_in_time(server, ada, settings):
+    settings.EMAIL_TIMEOUT = 0.2
+    server.is_silent = True
+    tell(ada, "a")
+
+    with pytest.raises(ServerDown):
+        send_due()
+
+    server.is_silent = False
+    settings.EMAIL_TIMEOUT = 30
+    time_passes()
+    assert send_due() == Round(sent=1)
+
+
+def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, ada, make_user):
+    tell(ada, "poison")
+    tell(make_user("bob"), "harmless")
+    server.to_recipient["ada@example.com"] = "421 I go home"
+
+    with pytest.raises(ServerDown):
+        send_due()
+
+    assert send_due() == Round(sent=1)
+    assert server.sent == [("bob@example.com", "harmless")]
+
+
+@pytest.mark.parametrize("password", ["", "wrong", "pässwörd"])
+def test_a_server_that_wants_nothing_from_us_loses_nothing(server, ada, settings, password):
+    tell(ada, "a")
+    if password:
+        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "somebody", password
+    else:
+        server.to_sender = "550 We do not know you"
+
+    with pytest.raises(ServerDown) as refused:
+        send_due()
+
+    assert password == "" or password not in str(refused.value)
+    assert_put_off_only(ada)
+
+
+def assert_put_off_only(user):
+    row = Inbox.objects.get(user=user)
+    assert row.mailed_offset == 0
+    # Given back, not left to the end of a lease.
+    assert row.mail_after < timezone.now() + mail.AGAIN + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, RuntimeError])
+def test_a_back_end_that_cannot_be_opened_is_a_server_that_is_down(ada, settings, error):
+    settings.EMAIL_BACKEND = f"{__name__}.CannotBeOpened"
+    settings.EMAIL_ERROR = error
+    tell(ada, "a")
+
+    with pytest.raises(ServerDown, match=f"^{error.__name__}: No API of theirs$"):
+        send_due()
+
+    assert_put_off_only(ada)
+
+
+class CannotBeOpened(BaseEmailBackend):
+    def open(self):
+        raise django_settings.EMAIL_ERROR("No API of theirs")
+
+    def close(self):
+        raise django_settings.EMAIL_ERROR("It never was open")
+
+
+@pytest.mark.parametrize("asked", ["recipient", "letter", "header"])
+def test_what_is_refused_for_good_does_not_block_what_comes_after(
+    server, ada, make_user, asked, caplog
+):
+    bob = make_user("bob", email="bob@example.com\nBcc: eve@example.com" * (asked == "header"))
+    if asked == "recipient":
+        bob.email = "bob@example.com"
+        server.to_recipient[bob.email] = "550 No such user"
+    elif asked == "letter":
+        bob.email = "bob@example.com"
+        server.to_letter = "554 No such letters"
+    bob.save()
+    tell(bob, "first", "second")
+
+    refused = send_due()
+    server.to_recipient.clear()
+    server.to_letter = "250 OK"
+    tell(ada, "for ada")
+    rest = send_due()
+
+    assert (refused, rest) == (Round(refused=2), Round(sent=1))
+    assert server.sent == [("ada@example.com", "for ada")]
+    assert f"User {bob.pk} cannot be mailed event 1" in caplog.text
+
+
+@pytest.mark.parametrize("asked", ["recipient", "letter"])
+def test_what_is_refused_for_now_waits_and_holds_up_nobody(server, ada, make_user, asked):
+    tell(ada, "a", "b")
+    if asked == "recipient":
+        server.to_recipient["ada@example.com"] = "450 Come back later"
+    else:
+        server.to_letter = "452 Come back later"
+
+    assert send_due() == Round(later=1)
+    server.to_recipient.clear()
+    server.to_letter = "250 OK"
+    tell(make_user("bob"), "c")
+    assert send_due() == Round(sent=1)
+    time_passes()
+    assert send_due() == Round(sent=2)
+
+    assert subjects(server) == ["c", "a", "b"]
+
+
+def test_a_back_end_that_fails_in_its_own_way_delays_that_letter_only(ada, make_user, settings):
+    # What the settings name is somebody else's code.
+    settings.EMAIL_BACKEND = f"{__name__}.FailsForAda"
+    tell(ada, "a")
+    tell(make_user("bob"), "b")
+
+    assert send_due() == Round(sent=1, later=1)
+    assert [row.mailed_offset for row in Inbox.objects.order_by("user")] == [0, 1]
+
+
+class FailsForAda(BaseEmailBackend):
+    def send_messages(self, messages):
+        if messages[0].to == ["ada@example.com"]:
+            raise RuntimeError("An API of theirs")
+        return 1
+
+
+def test_the_clock_comes_seldomer_while_the_server_is_down(server, ada):
+    tell(ada, "a")
+    server.stop()
+    clock = SimpleNamespace(now=0.0)
+    rounds = mail.Rounds(lambda: clock.now)
+    tried = []
+
+    for clock.now in range(0, 1_000, 10):
+        time_passes()
+        before = Inbox.objects.values_list("mail_attempt", flat=True).first() or 0
+        rounds()
+        if Inbox.objects.get().mail_attempt > before:
+            tried.append(clock.now)
+    server.start()
+    clock.now = 2_000.0
+    time_passes()
+    rounds()
+    tell(ada, "b")
+    rounds()
+
+    assert subjects(server) == ["a", "b"]
+    server.stop()
+    tell(ada, "c")
+    rounds()
+    server.start()
+    time_passes()
+    clock.now += 10
+    rounds()
+
+    assert tried == [0, 10, 30, 70, 150, 310, 610, 910]
+    assert subjects(server) == ["a", "b", "c"]
+
+
+# -- Not set up ----------------------------------------------------------------------------------
+
+
+MISSING = {"EMAIL_BACKEND": letters.OFF, "SITE_URL": ""}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_until_mail_is_set_up_what_is_due_waits_for_a_day(server, ada, settings, caplog, name):
+    wanted = getattr(settings, name)
+    setattr(settings, name, MISSING[name])
+    tell(ada, "old", "young")
+    rounds = mail.Rounds()
+
+    rounds()
+    rounds()
+    Event.objects.filter(offset=1).update(at=timezone.now() - mail.TOO_OLD)
+    setattr(settings, name, wanted)
+    mail.Rounds()()
+
+    said = [record.message for record in caplog.records if record.name == mail.__name__]
+    assert len(said) == 1
+    assert said[0].startswith("Nobody is mailed: ")
+    assert said[0].endswith({"EMAIL_BACKEND": " Set EMAIL_URL."}.get(name, f" Set {name}."))
+    assert subjects(server) == ["young"]
+
+
+def test_a_project_without_an_address_for_links_is_told(server, settings):
+    del settings.SITE_URL
+
+    with pytest.raises(NotSetUp, match=r"Set SITE_URL\.$"):
+        send_due()
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_the_command_fails_with_the_remedy_when_mail_is_not_set_up(server, settings, name):
+    setattr(settings, name, MISSING[name])
+
+    with pytest.raises(CommandError, match=r"^Nobody is mailed: .* Set (EMAIL|SITE)_URL\.$"):
+        call_command("mail_notifications")

@@ -1,0 +1,250 @@
+"""Several senders of mail, what they cost, and who calls them."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from django.core.mail import EmailMessage
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+
+from config.mailbox import Mailbox
+from notifications.inbox import mail
+from notifications.inbox.mail import Round, send_due
+from notifications.models import Inbox, Stream
+from notifications.streams.access import user_stream
+from tests.services.waybill import start_beat
+from tests.support.mailing import subjects, tell, time_passes
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# What a developer's beat says of a letter.
+LETTER = re.compile(
+    r"INFO +config\.mailbox: A letter to ada@example\.com: (.+\.eml)$", re.MULTILINE
+)
+
+# -- Twice, and at once --------------------------------------------------------------------------
+
+
+def test_who_dies_between_sending_and_noting_leads_to_the_same_letter_again(server, ada, run):
+    tell(ada, "a", "b")
+    died = threading.Event()
+    process = run.start(
+        "mail",
+        [sys.executable, "manage.py", "mail_notifications"],
+        env={"EMAIL_URL": server.url, "SITE_URL": "https://exports.example.com"},
+    )
+
+    def die(letter):
+        if not died.is_set():
+            process.kill()
+            died.set()
+
+    server.on_letter = die
+    assert died.wait(60), process.log_text()
+    assert subjects(server) == ["a"]
+
+    held = send_due()
+    time_passes()
+    again = send_due()
+
+    assert (held, again) == (Round(), Round(sent=2))
+    assert subjects(server) == ["a", "a", "b"]
+    assert server.contents[0] == server.contents[1]
+    epoch = Stream.objects.get(name=user_stream(ada)).epoch
+    assert [letter["Message-ID"] for letter in server.letters] == [
+        f"<{epoch}.1@exports.example.com>",
+        f"<{epoch}.1@exports.example.com>",
+        f"<{epoch}.2@exports.example.com>",
+    ]
+
+
+def at_once(number, function):
+    """Call it in so many threads, each with a connection of its own; what it returned."""
+    together = threading.Barrier(number)
+    outcomes = []
+
+    def call():
+        try:
+            connection.ensure_connection()
+            together.wait(60)
+            outcomes.append(function())
+        except Exception as error:  # noqa: BLE001 - shown by the test
+            outcomes.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=call) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return outcomes
+
+
+def test_senders_at_once_mail_everything_once(server, make_user):
+    users = [make_user(f"user{number}") for number in range(6)]
+    for user in users:
+        tell(user, "a", "b")
+
+    outcomes = at_once(4, send_due)
+
+    assert sum(outcome.sent for outcome in outcomes) == 12, outcomes
+    assert sorted(server.sent) == sorted((user.email, each) for user in users for each in "ab")
+
+
+def test_a_sender_who_took_too_long_stops_when_another_has_taken_over(server, ada):
+    tell(ada, "a", "b")
+    outcomes = []
+
+    def after_the_lease():
+        time_passes()
+        return send_due()
+
+    def take_over(letter):
+        server.on_letter = lambda letter: None
+        outcomes.extend(at_once(1, after_the_lease))
+
+    server.on_letter = take_over
+
+    assert send_due() == Round(sent=1)
+    assert outcomes == [Round(sent=2)]
+    assert subjects(server) == ["a", "a", "b"]
+    assert Inbox.objects.get().mailed_offset == 2
+
+
+def test_who_claims_late_goes_on_from_where_the_one_before_has_stopped(server, ada, monkeypatch):
+    tell(ada, "a")
+    take = mail._Claim.take
+    overtaken = []
+
+    def first_somebody_else(user, stream):
+        if not overtaken:
+            overtaken.append(True)
+            send_due()
+        return take(user, stream)
+
+    monkeypatch.setattr(mail._Claim, "take", first_somebody_else)
+
+    assert send_due() == Round()
+    assert subjects(server) == ["a"]
+
+
+# -- What it costs, and who calls it -------------------------------------------------------------
+
+
+def test_with_nothing_due_it_asks_once_whatever_the_number_of_users(
+    server, make_user, django_assert_num_queries
+):
+    for number in range(20):
+        tell(make_user(f"user{number}"), "Look")
+    send_due()
+
+    with django_assert_num_queries(1):
+        assert send_due() == Round()
+
+
+def test_a_letter_costs_one_write(server, ada, django_assert_num_queries):
+    tell(ada, "first")
+    send_due()
+    tell(ada, *"abcde")
+
+    with django_assert_num_queries(8 + 5):
+        assert send_due() == Round(sent=5)
+
+
+def test_the_command_says_what_it_did(server, ada, capsys):
+    tell(ada, "Look")
+
+    call_command("mail_notifications")
+
+    assert capsys.readouterr().out == "Sent 1, refused 0, for later 0.\n"
+
+
+def test_the_command_fails_when_the_server_is_down(server, ada):
+    tell(ada, "Look")
+    server.stop()
+
+    with pytest.raises(
+        CommandError, match=r"^The mail server cannot be used; .* ConnectionRefused"
+    ):
+        call_command("mail_notifications")
+
+
+@pytest.fixture
+def beat_with(run, valkey):
+    started = []
+
+    def start(**env):
+        started.append(start_beat(run, env))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+def test_beat_mails_what_is_due(server, ada, beat_with):
+    tell(ada, "Look")
+
+    beat_with(EMAIL_URL=server.url)
+
+    wait_until(lambda: server.letters, 60, "the letter comes")
+    assert server.sent == [("ada@example.com", "Look")]
+    wait_until(lambda: Inbox.objects.get().mail_after is None, 60, "it is noted")
+    assert Inbox.objects.get().mailed_offset == 1
+
+
+def test_in_development_beat_keeps_letters_and_says_where(ada, beat_with, tmp_path):
+    tell(ada, "Look at this")
+
+    beat = beat_with(VAR_DIR=str(tmp_path))
+
+    said = wait_until(lambda: LETTER.search(beat.log_text()), 60, "it says where the letter is")
+    path = Path(said[1])
+    assert path.parent == tmp_path / "mail"
+    assert path.parent.stat().st_mode & 0o077 == 0
+    letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert (letter["To"], letter["Subject"]) == ("ada@example.com", "Look at this")
+    assert "http://127.0.0.1:8000/inbox/" in letter.get_content()
+    assert "Look at this" not in beat.log_text()
+
+
+def test_letters_of_one_moment_are_files_of_their_own(settings, tmp_path):
+    settings.EMAIL_FILE_PATH = tmp_path
+    mailbox = Mailbox()
+
+    assert mailbox.send_messages([EmailMessage(f"No. {each}") for each in range(5)]) == 5
+
+    paths = sorted(tmp_path.glob("*.eml"))
+    letters = [message_from_bytes(path.read_bytes()) for path in paths]
+    assert [letter["Subject"] for letter in letters] == [f"No. {each}" for each in range(5)]
+
+
+def test_letters_are_for_their_owner_also_in_a_directory_that_was_there(settings, tmp_path):
+    settings.EMAIL_FILE_PATH = tmp_path
+    tmp_path.chmod(0o755)
+
+    Mailbox().send_messages([EmailMessage("Look at this")])
+
+    [path] = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_in_production_beat_prints_none_and_says_once_that_nobody_is_mailed(ada, beat_with):
+    tell(ada, "Look at this")
+
+    beat = beat_with(DEBUG="0", SECRET_KEY="secret" * 10, ALLOWED_HOSTS="*")
+
+    wait_until(lambda: "Set EMAIL_URL." in beat.log_text(), 60, "it says what is missing")
+    beat.stop()
+    assert beat.log_text().count("Nobody is mailed") == 1
+    assert "Look at this" not in beat.log_text()
+    assert not Inbox.objects.exists()
