@@ -1,0 +1,169 @@
+"""The hint that rights have changed: who is rechecked, and what a lost one costs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+
+from notifications.delivery import consumer, handshake, hub, recheck, rights_signals
+from notifications.streams import push, signed
+from notifications.streams.push import Doubt
+from tests.support.stream_access import followed, is_deactivated, joined, say
+from tests.support.streaming import Socket, connected, eventually, headers, in_thread, session_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def asked_nobody(socket, stream):
+    """What was told before this event would have come before it."""
+    await say(stream, "said")
+    await socket.events_until("said")
+    return hub.current().counters["rechecks"] == 0
+
+
+async def test_what_does_not_change_rights_asks_nobody(ada, cookie):
+    def live():
+        session_of(ada)  # A sign-in, which saves when it was.
+        ada.first_name = "Augusta"
+        ada.save(update_fields=["first_name", "last_name"])
+        User.objects.create_user("new")
+
+    async with connected(cookie) as socket:
+        await followed(socket, f"user-{ada.pk}")
+        await in_thread(live)
+
+        assert await asked_nobody(socket, f"user-{ada.pk}")
+
+
+async def test_a_change_that_is_rolled_back_asks_nobody(ada, cookie):
+    def change_mind():
+        with transaction.atomic():
+            ada.save()
+            Group.objects.all().delete()
+            transaction.set_rollback(True)
+
+    async with connected(cookie) as socket:
+        await followed(socket, f"user-{ada.pk}")
+        await in_thread(change_mind)
+
+        assert await asked_nobody(socket, f"user-{ada.pk}")
+
+
+async def test_all_changes_of_a_transaction_are_one_hint(ada, grace, cookie):
+    def change():
+        with transaction.atomic():
+            ada.groups.clear()
+            ada.save()
+            grace.save()
+            with transaction.atomic():
+                grace.groups.clear()
+
+    async with connected(cookie) as socket:
+        await followed(socket, f"user-{ada.pk}")
+        sent = push.counters["sent"]
+        await in_thread(change)
+
+        # What was written inside a savepoint is a hint of its own, as with events.
+        assert push.counters["sent"] - sent == 2
+
+
+@pytest.mark.parametrize(
+    ("doubts", "users", "again"),
+    [
+        ([Doubt("1")], ["1"], False),
+        ([Doubt("2"), Doubt("1"), Doubt("2", again=True)], ["1", "2"], True),
+        ([Doubt("1"), Doubt(None)], None, False),
+        ([Doubt(str(pk)) for pk in range(push.MAX_USERS)], push.MAX_USERS, False),
+        ([Doubt(str(pk)) for pk in range(push.MAX_USERS + 1)], None, False),
+    ],
+    ids=["one", "two", "everybody", "many", "too many"],
+)
+def test_a_hint_is_small(doubts, users, again):
+    message = push.doubts_message(doubts)[push.DOUBTS_GROUP]
+
+    named = message["users"]
+    assert message["again"] == again
+    assert (len(named) if isinstance(users, int) else named) == users
+
+
+def test_without_valkey_a_change_is_made_and_waits_for_nobody(ada, valkey):
+    valkey.kill()
+    failed, rested = push.counters["failed"], push.counters["rested"]
+
+    for _ in range(3):
+        ada.save()
+
+    assert push.counters["failed"] - failed == 1
+    assert push.counters["rested"] - rested == 2
+
+
+async def test_a_hint_that_is_lost_leaves_it_to_the_check_of_each_minute(
+    *, ada, team, cookie, valkey, monkeypatch
+):
+    monkeypatch.setattr(recheck, "RECHECK_SECONDS", 0.02)
+    valkey.kill()
+
+    async with connected(cookie) as socket:
+        await socket.subscribe({f"team-{team.pk}": None})
+        await in_thread(is_deactivated, ada, None)
+
+        assert await socket.close_code() == 4401
+
+
+async def test_a_hint_that_makes_no_sense_is_dropped(ada, cookie):
+    async with connected(cookie) as socket:
+        await followed(socket, f"user-{ada.pk}")
+        for message in ({"users": 7, "again": False}, {"users": []}):
+            await hub.current()._layer.group_send(
+                push.DOUBTS_GROUP, signed.sign({"type": push.DOUBTS, **message})
+            )
+        await say(f"user-{ada.pk}", "later")
+
+        assert await socket.events_until("later") == ["later"]
+        assert hub.current().counters["poison"] == 2
+
+
+async def test_when_everybody_is_asked_for_there_is_room_for_who_reads(
+    ada, grace, team, cookie, monkeypatch
+):
+    loop, may_go_on = asyncio.get_running_loop(), asyncio.Event()
+    original, lock, asked = handshake.authenticate, threading.Lock(), []
+
+    def authenticate(scope):
+        with lock:
+            asked.append(scope)
+        asyncio.run_coroutine_threadsafe(may_go_on.wait(), loop).result(60)
+        return original(scope)
+
+    sockets = [Socket(headers(cookie=cookie)) for _ in range(8)]
+    for socket in sockets:
+        await socket.shake_hands()
+        await socket.next()
+    await eventually(joined)
+    monkeypatch.setattr(consumer.handshake, "authenticate", authenticate)
+    await in_thread(rights_signals.ask_everybody)
+    await eventually(lambda: len(asked) == hub.RECHECKS)
+
+    # Those who are asked for now hold up two threads. The others are free.
+    await say(f"team-{team.pk}", "read from the table")
+    await sockets[-1].subscribe({f"team-{team.pk}": None})
+    await sockets[-1].events_until("read from the table")
+    assert len(asked) == hub.RECHECKS
+
+    may_go_on.set()
+    await eventually(lambda: len(asked) == len(sockets))
+    for socket in sockets:
+        await socket.disconnect()
+
+
+async def test_nothing_is_left_of_who_was_there(ada, cookie, valkey):
+    async with connected(cookie):
+        await eventually(joined)
+
+    assert not hub.current().connections
+    with valkey.client() as client:
+        assert client.pubsub_channels() == []

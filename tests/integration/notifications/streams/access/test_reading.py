@@ -1,0 +1,204 @@
+"""Who may read a stream, and how requests without a socket end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import AsyncClient
+
+from exports.models import Export
+from notifications.delivery import hub
+from notifications.delivery.follower import Follower
+from notifications.models import Stream
+from notifications.streams import access, backlog, push
+from tests.support.stream_access import joined, leaves_the_team, say
+from tests.support.streaming import TIMEOUT, connected, eventually, in_thread, session_of
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
+
+# -- without a socket ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def client(ada):
+    client = AsyncClient()
+    await client.aforce_login(ada)
+    return client
+
+
+async def test_a_stream_of_events_ends_at_once_to_be_asked_for_anew(ada, team, client):
+    stream = f"team-{team.pk}"
+    response = await client.get(f"/api/v1/streams/{stream}/sse")
+    received = response.streaming_content.__aiter__()
+    assert (await anext(received)).startswith(b"retry:")
+    rest = asyncio.ensure_future(anext(received, None))
+    await eventually(lambda: joined() and stream in hub.current()._joined)
+
+    await in_thread(leaves_the_team, ada, team, None)
+    async with asyncio.timeout(TIMEOUT):
+        assert await rest == b": still here\n\n"
+        assert await anext(received, None) is None
+
+    again = await client.get(f"/api/v1/streams/{stream}/sse")
+    assert again.status_code == 404
+    assert not hub.current().connections
+
+
+async def test_a_right_that_is_withdrawn_just_after_the_question_ends_a_stream_of_events(
+    ada, grace, team, client, monkeypatch
+):
+    stream, may_read, the_hub = f"team-{team.pk}", access.may_read, hub.current()
+    neighbours_cookie = await in_thread(session_of, grace)
+    await say(stream, "secret")
+
+    def withdrawn_meanwhile(user, name):
+        answer = may_read(user, name)
+        ada.groups.remove(team)
+        wait_until(lambda: the_hub.counters["rechecks"], what="the hint")
+        return answer
+
+    async with connected(neighbours_cookie):
+        await eventually(joined)
+        monkeypatch.setattr(access, "may_read", withdrawn_meanwhile)
+        response = await client.get(f"/api/v1/streams/{stream}/sse")
+        async with asyncio.timeout(TIMEOUT):
+            received = [chunk async for chunk in response.streaming_content]
+
+    assert response.status_code == 200
+    assert received == [b"retry: 1000\n\n"]
+
+
+async def test_a_right_that_is_withdrawn_during_a_read_holds_the_page_back(
+    ada, team, client, monkeypatch
+):
+    stream, read, the_hub = f"team-{team.pk}", backlog.read, hub.current()
+    await say(stream, "secret")
+
+    def withdrawn_meanwhile(*arguments):
+        page = read(*arguments)
+        ada.groups.remove(team)
+        wait_until(lambda: the_hub.counters["rechecks"], what="the hint")
+        return page
+
+    response = await client.get(f"/api/v1/streams/{stream}/sse")
+    received = response.streaming_content.__aiter__()
+    await anext(received)
+    await eventually(joined)
+    monkeypatch.setattr(backlog, "read", withdrawn_meanwhile)
+    async with asyncio.timeout(TIMEOUT):
+        assert await anext(received, None) is None
+
+
+async def test_who_never_says_that_they_go_is_forgotten(ada):
+    """As the follower of a response over which nobody ever iterates."""
+    follower = Follower(f"user-{ada.pk}", None, reader=ada.pk)
+    follower.enter()
+    assert len(hub.current().connections) == 1
+
+    del follower
+    gc.collect()
+
+    assert not hub.current().connections
+    await hub.current().settle()
+
+
+async def test_a_long_poll_ends_at_once_to_be_asked_for_anew(ada, team, client):
+    stream = f"team-{team.pk}"
+    after = await in_thread(backlog.current_cursor, stream)
+    waiting = asyncio.ensure_future(
+        client.get(f"/api/v1/streams/{stream}", {"after": after, "wait": 25})
+    )
+    await eventually(lambda: joined() and stream in hub.current()._joined)
+
+    await in_thread(leaves_the_team, ada, team, None)
+    async with asyncio.timeout(TIMEOUT):
+        response = await waiting
+
+    assert response.json()["frames"] == []
+    assert not hub.current().connections
+
+
+# -- who may read --------------------------------------------------------------------------------
+
+
+def test_all_streams_of_a_socket_are_asked_about_in_one_query_a_kind(
+    ada, grace, django_assert_num_queries
+):
+    ada.groups.set([*(Group.objects.create(name=f"crew {n}") for n in range(3))])
+    teams = [access.team_stream(each.pk) for each in ada.groups.all()]
+    own = [Export.objects.create(owner=ada, exporter="flights").stream for _ in range(3)]
+    foreign = Export.objects.create(owner=grace, exporter="flights").stream
+    ada.has_perm("exports.view_export")  # Django's own questions, kept on the user.
+
+    with django_assert_num_queries(2):
+        readable = access.readable(
+            ada, [f"user-{ada.pk}", *teams, *own, foreign, "export-none", "team-07", "nonsense"]
+        )
+
+    assert readable == {f"user-{ada.pk}", *teams, *own}
+
+
+def test_a_rule_that_returns_more_than_it_was_asked_for_opens_no_more(ada, monkeypatch):
+    monkeypatch.setattr(access, "_rules", {"order": lambda user, rests: ["1", "2"]})
+
+    assert access.readable(ada, ["order-2", "order-3"]) == {"order-2"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "user-{grace}",
+        "user-999999",
+        "user-0{ada}",
+        "user-",
+        "team-{team}",
+        "team-999999",
+        "team-",
+        "export-{export}",
+        f"export-{UNKNOWN}",
+        "export-",
+        "nonsense",
+        push.DOUBTS_GROUP,
+        "waybill.v1-1",
+    ],
+)
+async def test_a_stream_that_one_may_not_read_looks_like_one_that_is_not_there(
+    *, ada, grace, team, cookie, client, name
+):
+    await in_thread(ada.groups.clear)
+    export = await in_thread(Export.objects.create, owner=grace, exporter="flights")
+    stream = name.format(ada=ada.pk, grace=grace.pk, team=team.pk, export=export.pk)
+    if "{" in name:
+        await say(stream, "secret")
+    existed = await in_thread(Stream.objects.filter(name=stream).exists)
+
+    async with connected(cookie) as socket:
+        await socket.send("subscribe", streams={stream: None, f"user-{ada.pk}": None})
+        over_socket = await socket.next()
+        another = await socket.next()
+    polled = await client.get(f"/api/v1/streams/{stream}")
+    followed_ = await client.get(f"/api/v1/streams/{stream}/sse")
+
+    assert over_socket == {
+        "type": "error",
+        "code": "forbidden",
+        "detail": "You may not read this stream.",
+        "stream": stream,
+    }
+    assert another["type"] == "subscribed"
+    for response in (polled, followed_):
+        assert response.status_code == 404
+        assert response.json() == {
+            "type": "about:blank",
+            "title": "Not Found",
+            "status": 404,
+            "detail": "There is no stream of this name for you.",
+        }
+    assert await in_thread(Stream.objects.filter(name=stream).exists) == existed
