@@ -1,0 +1,210 @@
+"""What is pushed, when, and what a push that fails costs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+from django.db import transaction
+
+from notifications.models import Event, Retained, Stream
+from notifications.streams import publish, push
+from tests.support.publishing import STREAM, offsets
+from tests.support.streaming import append
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _zero_counters(monkeypatch):
+    """Each test counts its own pushes."""
+    monkeypatch.setattr(push, "counters", {"sent": 0, "failed": 0, "rested": 0})
+
+
+@transaction.atomic
+def publish_and_fail(name):
+    publish.append(STREAM, name, {})
+    publish.retain(STREAM, name, {})
+    raise ZeroDivisionError
+
+
+def names(message):
+    return [item["name"] for item in message["items"]]
+
+
+def test_a_transaction_pushes_one_message_for_each_stream_after_its_commit(pushed):
+    with transaction.atomic():
+        publish.append("team-1", "a", {})
+        publish.append(STREAM, "b", {})
+        publish.retain(STREAM, "k", {})
+        publish.append(STREAM, "c", {})
+        assert pushed == []
+
+    assert [(group, names(message)) for group, message in pushed] == [
+        ("team-1", ["a"]),
+        (STREAM, ["b", "k", "c"]),
+    ]
+    message = pushed[1][1]
+    stream = Stream.objects.get(name=STREAM)
+    assert (message["epoch"], message["offset"], message["revision"]) == (stream.epoch, 2, 1)
+
+
+def test_a_rollback_leaves_nothing_and_pushes_nothing(pushed):
+    append(STREAM, "kept")
+    pushed.clear()
+
+    with pytest.raises(ZeroDivisionError):
+        publish_and_fail("lost")
+
+    assert pushed == []
+    assert offsets() == [1]
+    append(STREAM, "next")
+    assert offsets() == [1, 2]
+    assert not Retained.objects.exists()
+
+
+def test_a_savepoint_that_rolls_back_takes_only_its_own_along(pushed):
+    with transaction.atomic():
+        publish.append(STREAM, "before", {})
+        with pytest.raises(ZeroDivisionError):
+            publish_and_fail("inside")
+        publish.append(STREAM, "after", {})
+
+    assert list(Event.objects.values_list("offset", "type")) == [(1, "before"), (2, "after")]
+    assert [name for _, message in pushed for name in names(message)] == ["before", "after"]
+    assert [item["offset"] for _, message in pushed for item in message["items"]] == [1, 2]
+
+
+def test_a_savepoint_that_is_kept_is_pushed_with_the_rest(pushed):
+    with transaction.atomic():
+        publish.append(STREAM, "before", {})
+        with transaction.atomic():
+            publish.append(STREAM, "inside", {})
+        with transaction.atomic():
+            publish.append(STREAM, "in another", {})
+        publish.append(STREAM, "after", {})
+
+    assert sorted(name for _, message in pushed for name in names(message)) == [
+        "after",
+        "before",
+        "in another",
+        "inside",
+    ]
+
+
+def test_more_than_a_message_holds_goes_out_as_a_hint_without_items(pushed):
+    with transaction.atomic():
+        publish.append_many(STREAM, [("log", {})] * (push.MAX_ITEMS + 1))
+
+    ((_, message),) = pushed
+    assert message["items"] == []
+    assert message["offset"] == push.MAX_ITEMS + 1
+
+
+def test_a_push_that_fails_neither_raises_nor_undoes_anything(valkey, caplog):
+    valkey.kill()
+
+    append(STREAM, "a")
+
+    assert offsets() == [1]
+    assert push.counters["failed"] == 1
+    assert "A push failed" in caplog.text
+
+
+def test_after_a_failure_none_is_tried_for_a_while(monkeypatch):
+    clock = SimpleNamespace(now=100.0)
+    tried = []
+
+    async def fail(messages):
+        tried.append(clock.now)
+        raise ConnectionError
+
+    monkeypatch.setattr(push, "_send", fail)
+    monkeypatch.setattr(push, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    for clock.now in (100.0, 100.1, 100.0 + push.REST - 0.1, 100.0 + push.REST + 0.1):
+        append(STREAM, "a")
+
+    assert tried == [100.0, 100.0 + push.REST + 0.1]
+    assert push.counters == {"sent": 0, "failed": 2, "rested": 2}
+    assert offsets() == [1, 2, 3, 4]
+
+
+def test_the_try_after_a_rest_is_a_short_one_until_something_arrives(monkeypatch):
+    hangs = False
+
+    async def send(messages):
+        if hangs:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(push, "_send", send)
+    monkeypatch.setattr(push, "TIMEOUT", 3600.0)
+    monkeypatch.setattr(push, "PROBE", 0.01)
+    monkeypatch.setattr(push, "_rest_until", time.monotonic())
+
+    hangs = True
+    append(STREAM, "given up soon")
+    assert push.counters == {"sent": 0, "failed": 1, "rested": 0}
+
+    monkeypatch.setattr(push, "_rest_until", time.monotonic())
+    hangs = False
+    append(STREAM, "arrives")
+    monkeypatch.setattr(push, "TIMEOUT", 0.01)
+    monkeypatch.setattr(push, "PROBE", 3600.0)
+    hangs = True
+    append(STREAM, "given all the time again")
+    assert push.counters == {"sent": 1, "failed": 2, "rested": 0}
+
+
+def test_a_frozen_layer_costs_its_time_out_once(valkey):
+    valkey.freeze()
+
+    begin = time.monotonic()
+    for _ in range(20):
+        append(STREAM, "a")
+    took = time.monotonic() - begin
+
+    assert push.counters == {"sent": 0, "failed": 1, "rested": 19}
+    assert took < push.TIMEOUT * 10  # And not 20 times it.
+    assert offsets() == list(range(1, 21))
+
+
+def test_a_process_that_is_muted_pushes_nothing_and_then_again(monkeypatch):
+    sent = []
+
+    async def send(messages):
+        sent.append(messages)
+
+    monkeypatch.setattr(push, "_send", send)
+    with push.muted():
+        append(STREAM, "a")
+    assert not sent
+    append(STREAM, "b")
+
+    assert [message["offset"] for message in sent[0].values()] == [2]
+
+
+def test_pushing_goes_on_when_the_layer_is_back(valkey, monkeypatch):
+    valkey.kill()
+    append(STREAM, "a")
+    valkey.restart()
+    monkeypatch.setattr(push, "_rest_until", 0.0)
+
+    append(STREAM, "b")
+
+    assert push.counters == {"sent": 1, "failed": 1, "rested": 0}
+
+
+def test_a_layer_that_raises_anything_at_all_does_not_reach_the_caller(monkeypatch):
+    async def break_down(messages):
+        raise RuntimeError("not what a layer should raise")
+
+    monkeypatch.setattr(push, "_send", break_down)
+    reached = []
+
+    with transaction.atomic():
+        publish.append(STREAM, "a", {})
+        transaction.on_commit(lambda: reached.append("the next hook"))
+
+    assert reached == ["the next hook"]

@@ -1,0 +1,11 @@
+"""A stream, and what is stored of it."""
+
+from __future__ import annotations
+
+from notifications.models import Event
+
+STREAM = "user-1"
+
+
+def offsets(stream=STREAM):
+    return list(Event.objects.filter(stream__name=stream).values_list("offset", flat=True))
