@@ -1,0 +1,156 @@
+"""`manage.py replay_events`: what clients receive, and what a terminal shows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+from notifications.delivery import hub
+from notifications.models import Event, new_epoch
+from notifications.streams import push
+from tests.services.processes import ROOT
+from tests.support.replaying import replay_events
+from tests.support.streaming import append, connected, in_thread, session_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# -- clients -------------------------------------------------------------------------------------
+
+
+async def test_a_connected_client_that_missed_a_push_is_filled_in(ada, settings, monkeypatch):
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0  # No sweep will help it.
+    name = f"user-{ada.pk}"
+    async with connected(await in_thread(session_of, ada)) as socket:
+        await socket.subscribe({name: None})
+        with monkeypatch.context() as patch:
+            patch.setattr(push, "send", lambda outgoing: False)
+            await in_thread(append, name, "missed", "missed too")
+
+        await in_thread(replay_events)
+
+        assert await socket.events_until("missed too") == ["missed", "missed too"]
+
+
+async def test_a_client_that_has_everything_sees_nothing_twice(ada, settings):
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+    name = f"user-{ada.pk}"
+    async with connected(await in_thread(session_of, ada)) as socket:
+        await socket.subscribe({name: None})
+        await in_thread(append, name, "a", "b")
+        await socket.events_until("b")
+
+        await in_thread(replay_events)
+        await in_thread(replay_events)
+        await in_thread(append, name, "last")
+
+        assert await socket.events_until("last") == ["last"]
+        assert hub.current().counters["received"] == 4
+
+
+async def test_replays_while_events_come_give_a_client_each_event_once(ada, settings):
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+    name = f"user-{ada.pk}"
+    await in_thread(append, name, *["before"] * 150)
+
+    def publish_while(replays):
+        while any(not each.done() for each in replays):
+            append(name, "live")
+
+    async with connected(await in_thread(session_of, ada)) as socket:
+        await socket.subscribe({name: None})
+        replays = [asyncio.create_task(in_thread(replay_events)) for _ in range(2)]
+        await in_thread(publish_while, replays)
+        await in_thread(append, name, "last")
+        while (await socket.next()).get("event") != "last":
+            await socket.acknowledge()
+
+        offsets = [each["offset"] for each in socket.frames if each["type"] == "event"]
+        assert offsets == list(range(1, await in_thread(Event.objects.count) + 1))
+        for each in replays:
+            (line,) = await each
+            assert "gaps 0" in line
+
+
+# -- on a terminal -------------------------------------------------------------------------------
+
+
+async def test_ctrl_c_ends_it_and_says_where_to_go_on(run, ada, settings, monkeypatch):
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
+    name = f"user-{ada.pk}"
+    async with connected(await in_thread(session_of, ada)) as socket:
+        await socket.subscribe({name: None})
+        with monkeypatch.context() as patch:
+            patch.setattr(push, "send", lambda outgoing: False)
+            await in_thread(append, name, *["missed"] * 199, "last")
+        command = [sys.executable, "manage.py", "replay_events", "--stream", name]
+        slow = run.start("replay", [*command, "--rate", "2"])
+        await socket.events_until("missed")
+
+        slow.signal(signal.SIGINT)
+        status = await in_thread(slow.wait)
+
+        said = re.fullmatch(
+            rf"Interrupted. {name} is replayed up to (\d+) of 200. To go on: (.*)\n",
+            slow.log_text(),
+        )
+        assert said, slow.log_text()
+        assert status == 130
+        # It goes on behind what was sent, and nothing comes twice.
+        rest = await in_thread(replay_events, *said[2].split())
+        await socket.events_until("last")
+        offsets = [each["offset"] for each in socket.frames if each["type"] == "event"]
+        assert offsets == list(range(1, 201))
+        assert rest[0].startswith(f"{name}: {int(said[1]) + 1} to 200, ")
+
+
+def test_a_terminal_shows_how_far_it_is():
+    append("user-1", *["log"] * 250)
+
+    shown = on_terminal("--rate", "2000")
+
+    assert re.search(r"user-1.*\d+/250", shown)
+    assert "user-1: 1 to 250, events 250, gaps 0, pushed 250" in shown
+
+
+def test_json_on_a_terminal_is_json_alone():
+    append("user-1", "a")
+
+    assert json.loads(on_terminal("--json"))["events"] == 1
+
+
+def on_terminal(*arguments):
+    """What manage.py replay_events shows on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "manage.py", "replay_events", *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # Linux's way to say that the other side is closed.
+            while part := os.read(ours, 65_536):
+                shown += part
+        os.close(ours)
+    assert process.returncode == 0, shown.decode()
+    return shown.decode()
+
+
+def test_no_cursor_is_taken_for_an_option(monkeypatch):
+    monkeypatch.setattr("notifications.models.secrets.token_urlsafe", lambda _: "-a-b_c")
+
+    assert new_epoch() == "_a_b_c"
