@@ -14,11 +14,9 @@ By hand it may run for as long as you like, each time with other examples:
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -30,15 +28,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from notifications.delivery import consumer, hub
-from notifications.models import Event, Retained, Stream
+from notifications.models import Event, Stream
 from notifications.streams import backlog, publish, push
-from notifications.streams.cursor import Cursor
 from notifications.streams.prune import prune
-from tests.support.streaming import Socket, eventually, headers, session_of, tasks_of_streams
+from tests.support.streaming import eventually, session_of, tasks_of_streams
+from tests.support.tabs import WINDOW, Ledger, Place, Tab, Table
 
 EXAMPLES = os.environ.get("MACHINE_EXAMPLES")
 KEYS = ("a", "b")
-WINDOW = 3
 PAGE = 2  # Small, so that catching up takes several reads.
 HEARING = 0.1  # seconds for a push to arrive. If one takes longer, the machine does not mind.
 MAX_ITEMS = 4  # A transaction of more is pushed as a hint.
@@ -55,182 +52,6 @@ TRANSACTIONS = st.tuples(
 PASTS = st.integers(-2, 100)
 # How long the event loop works afterwards. What comes next, happens in between.
 PAUSES = st.sampled_from(["none", "until heard", "until heard", "until level"])
-
-
-class Ledger:
-    """What was committed, by our own account. Each fact has a number of its own."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.facts: dict[tuple[str, str, str, int], int] = {}
-
-    def note(self, kind: str, stream: str, epoch: str, place: int, number: int) -> None:
-        self.facts[kind, stream, epoch, place] = number
-
-
-@dataclass
-class Place:
-    """What a client holds of one stream."""
-
-    cursor: Cursor | None = None
-    # It must have every event, and every value, that came after these.
-    offset: int = 0
-    revision: int = 0
-    events: dict[int, int] = field(default_factory=dict)
-    values: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    def begin(self, start: Cursor, asked: str | None) -> None:
-        if self.cursor is None:
-            self.offset = start.offset
-            self.revision = start.revision if asked == "latest" else 0
-        self.cursor = start
-
-    def take(self, frame: dict[str, Any], ledger: Ledger) -> None:
-        cursor = Cursor.parse(frame["cursor"])
-        before = self.cursor
-        if before is not None:
-            assert cursor.covers(before), "Nobody is sent back, but by a reset."
-        number = frame["data"]["n"]
-        if frame["type"] == "event":
-            offset = frame["offset"]
-            assert offset == cursor.offset
-            assert before is None or offset == before.offset + 1, "Once, and in order."
-            self.events[offset] = number
-            fact = ("event", frame["stream"], cursor.epoch, offset)
-        else:
-            revision = frame["revision"]
-            assert before is None or revision > before.revision, "Newer than any before."
-            self.values[frame["key"]] = (revision, number)
-            fact = (frame["key"], frame["stream"], cursor.epoch, revision)
-        assert ledger.facts[fact] == number, "What was committed, and nothing else."
-        self.cursor = cursor
-
-    def has(self, table: Table) -> bool:
-        """Everything that is kept, of what it asked for. By number: offsets begin anew."""
-        return all(
-            self.events.get(offset) == number
-            for offset, number in table.events.items()
-            if offset > self.offset
-        ) and all(
-            self.values.get(key) == (revision, number)
-            for key, (revision, number) in table.values.items()
-            if revision > self.revision
-        )
-
-
-@dataclass
-class Table:
-    """What the database keeps of one stream."""
-
-    events: dict[int, int]
-    values: dict[str, tuple[int, int]]
-
-    @classmethod
-    def of(cls, stream: str) -> Table:
-        events = Event.objects.filter(stream__name=stream)
-        values = Retained.objects.filter(stream__name=stream)
-        return cls(
-            dict(events.values_list("offset", "data__n")),
-            {key: (at, n) for key, at, n in values.values_list("key", "revision", "data__n")},
-        )
-
-
-class Tab:
-    """One page: a connection at a time, and what it holds of its streams."""
-
-    def __init__(self, cookie: str, streams: list[str], ledger: Ledger) -> None:
-        self.cookie = cookie
-        self.streams = streams
-        self.ledger = ledger
-        self.places = {stream: Place() for stream in streams}
-        # What it was at each cursor it ever held.
-        self.memory: dict[str, list[Place]] = {stream: [] for stream in streams}
-        self.unacked: dict[str, list[str]] = {stream: [] for stream in streams}
-        self.asked: dict[str, str | None] = {}  # Not answered yet.
-        self.follows: set[str] = set()
-        self.acknowledges = True
-        self.socket: Socket | None = None
-        self.reader: asyncio.Task[None] | None = None
-
-    async def connect(self) -> None:
-        self.socket = Socket(headers(cookie=self.cookie))
-        assert await self.socket.shake_hands() == (True, "waybill.v1")
-        assert (await self.socket.next())["type"] == "welcome"
-        self.reader = asyncio.create_task(self._read(self.socket), name="tab")
-
-    async def subscribe(self, asked: dict[str, str | None]) -> None:
-        assert self.socket is not None
-        for stream in asked:
-            self.unacked[stream].clear()
-            self.follows.add(stream)
-        self.asked.update(asked)
-        await self.socket.send("subscribe", streams=asked)
-
-    async def unsubscribe(self, stream: str) -> None:
-        assert self.socket is not None
-        self.follows.discard(stream)
-        self.asked.pop(stream, None)
-        await self.socket.send("unsubscribe", streams=[stream])
-
-    async def vanish(self, *, says_goodbye: bool) -> None:
-        assert self.socket is not None
-        assert self.reader is not None
-        socket, self.socket = self.socket, None
-        self.reader.cancel()
-        self.follows.clear()
-        self.asked.clear()
-        if says_goodbye:
-            await socket.disconnect()
-        else:  # As Daphne does it when it stops.
-            socket.communicator.future.cancel()
-            with suppress(asyncio.CancelledError):
-                await socket.communicator.future
-
-    async def acknowledge(self, stream: str, count: int) -> None:
-        given, self.unacked[stream] = self.unacked[stream][:count], self.unacked[stream][count:]
-        if given and self.socket is not None:
-            await self.socket.send("ack", stream=stream, cursor=given[-1])
-
-    async def _read(self, socket: Socket) -> None:
-        while True:
-            message = await socket.communicator.output_queue.get()
-            assert message["type"] == "websocket.send", f"The socket was closed: {message}"
-            frame = json.loads(message["text"])
-            assert frame["type"] != "error", frame
-            await self._take(frame)
-
-    async def _take(self, frame: dict[str, Any]) -> None:
-        stream = frame["stream"]
-        if frame["type"] == "subscribed":
-            if stream not in self.asked:
-                return  # Unsubscribed from meanwhile.
-            asked, start = self.asked.pop(stream), Cursor.parse(frame["cursor"])
-            if frame["recovered"] and asked not in {None, "latest"}:
-                assert frame["cursor"] == asked, "The server goes on from where the client is."
-            self.places[stream].begin(start, asked)
-        elif stream in self.asked or stream not in self.follows:
-            return  # Of the subscription before.
-        elif frame["type"] == "reset":
-            self.places[stream] = Place()
-            self.unacked[stream].clear()
-        else:
-            self.places[stream].take(frame, self.ledger)
-            self.memory[stream].append(deepcopy(self.places[stream]))
-            self.unacked[stream].append(frame["cursor"])
-            assert len(self.unacked[stream]) <= WINDOW
-            if self.acknowledges:
-                await self.acknowledge(stream, WINDOW)
-
-    def look(self) -> None:
-        """Raise what went wrong while nobody looked."""
-        if self.socket is not None and self.reader is not None and self.reader.done():
-            self.reader.result()
-
-    def is_level(self, tables: dict[str, Table]) -> bool:
-        self.look()
-        return not self.asked and all(
-            self.places[stream].has(tables[stream]) for stream in self.follows
-        )
 
 
 class Stage:
