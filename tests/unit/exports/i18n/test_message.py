@@ -15,7 +15,7 @@ from config import messages
 from exports import exceptions
 from exports.i18n import localize
 from exports.i18n.message import LONGEST, Sentence
-from tests.unit.test_layers import imports, sources
+from tests.support.source import imports, sources
 
 # Those that say no sentence to the person who waits.
 BETWEEN_US = {
