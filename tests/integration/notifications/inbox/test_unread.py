@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from notifications.inbox import inbox, notify
@@ -15,6 +14,7 @@ from notifications.models import Event, Inbox, Mailing, Retained, Stream
 from notifications.streams import push
 from notifications.streams.access import user_stream
 from notifications.streams.prune import prune
+from tests.support.at_once import all_at_once
 from tests.support.inbox import append, rolled_back, tell
 from tests.support.streaming import connected, in_thread, session_of
 
@@ -166,29 +166,6 @@ async def test_what_one_is_told_reaches_all_tabs_at_once(user, only_pushes):
 # -- At once -------------------------------------------------------------------------------------
 
 
-def in_threads(*targets):
-    """Run them at once. Each has a connection of its own, as a process has."""
-    together = threading.Barrier(len(targets))
-    problems = []
-
-    def run(target):
-        try:
-            connection.ensure_connection()
-            together.wait(60)
-            target()
-        except BaseException as error:  # noqa: BLE001 - told below
-            problems.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=[target]) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert problems == []
-
-
 def test_readers_at_once_end_at_the_furthest_of_them(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, *(str(number) for number in range(40)))
@@ -197,7 +174,7 @@ def test_readers_at_once_end_at_the_furthest_of_them(user, monkeypatch):
     def read(offsets):
         returned.extend((offset, mark_read(user, offset).read_offset) for offset in offsets)
 
-    in_threads(lambda: read(range(1, 38, 2)), lambda: read(range(38, 0, -2)))
+    all_at_once(lambda: read(range(1, 38, 2)), lambda: read(range(38, 0, -2)))
 
     assert retained(user).data == {"read_offset": 38, "unread": 2, "head": 40}
     assert Inbox.objects.get().read_offset == 38
@@ -209,7 +186,7 @@ def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
     tell(user, "first")
     states = []
 
-    in_threads(
+    all_at_once(
         lambda: [tell(user, "more") for _ in range(20)],
         lambda: states.extend(mark_read(user, offset) for offset in range(1, 21)),
     )
@@ -233,7 +210,7 @@ def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, mo
                 notify(user, "b")
 
     def own_while_another_tells(*args):
-        in_threads(tell_impatiently)
+        all_at_once(tell_impatiently)
         own(*args)
 
     monkeypatch.setattr(inbox, "own", own_while_another_tells)
@@ -245,6 +222,6 @@ def test_two_first_readings_at_once_make_one_row(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, "a", "b")
 
-    in_threads(lambda: mark_read(user, 1), lambda: mark_read(user, 2))
+    all_at_once(lambda: mark_read(user, 1), lambda: mark_read(user, 2))
 
     assert Inbox.objects.get().read_offset == 2

@@ -13,6 +13,7 @@ from django.db import connection, connections, transaction
 
 from notifications.models import Event, Retained, Stream
 from notifications.streams import publish, push
+from tests.support.at_once import all_at_once
 from tests.support.publishing import STREAM, offsets
 from tests.support.streaming import append, retain
 
@@ -138,26 +139,6 @@ def test_what_json_cannot_hold_is_refused(bad):
 # -- several at once -----------------------------------------------------------------------------
 
 
-def in_threads(*targets):
-    """Run them at once. Each has a connection of its own, as a process has."""
-    problems = []
-
-    def run(target):
-        try:
-            target()
-        except BaseException as error:  # noqa: BLE001 - told below
-            problems.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=[target]) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert problems == []
-
-
 WRITERS, EACH = 4, 25
 
 
@@ -187,7 +168,7 @@ def test_a_poller_misses_nothing_that_concurrent_transactions_write(monkeypatch)
     poller = threading.Thread(target=lambda: (poll(), connections.close_all()))
     poller.start()
     try:
-        in_threads(*(lambda number=number: write(number) for number in range(WRITERS)))
+        all_at_once(*(lambda number=number: write(number) for number in range(WRITERS)))
     finally:
         over.set()
         poller.join(60)
@@ -199,14 +180,8 @@ def test_a_poller_misses_nothing_that_concurrent_transactions_write(monkeypatch)
 
 def test_a_stream_that_two_transactions_make_at_once_is_one(monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
-    together = threading.Barrier(2)
 
-    def make():
-        connection.ensure_connection()
-        together.wait(30)
-        append(STREAM, "a")
-
-    in_threads(make, make)
+    all_at_once(*[lambda: append(STREAM, "a")] * 2)
 
     assert Stream.objects.count() == 1
     assert offsets() == [1, 2]
@@ -233,7 +208,7 @@ def test_a_transaction_waits_for_the_one_that_took_its_numbers_first(monkeypatch
         may_commit.set()
         append(STREAM, "quick")
 
-    in_threads(slow, quick)
+    all_at_once(slow, quick)
 
     assert list(Event.objects.values_list("offset", "type")) == [
         (1, "first"),

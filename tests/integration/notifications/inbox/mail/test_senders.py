@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
 
 from config.mailbox import Mailbox
 from notifications.inbox import mail
@@ -19,6 +18,7 @@ from notifications.inbox.mail import Round, send_due
 from notifications.models import Inbox, Stream
 from notifications.streams.access import user_stream
 from tests.services.waybill import start_beat
+from tests.support.at_once import at_once
 from tests.support.mailing import subjects, tell, time_passes
 from tests.support.waiting import wait_until
 
@@ -64,29 +64,6 @@ def test_who_dies_between_sending_and_noting_leads_to_the_same_letter_again(serv
         f"<{epoch}.1@exports.example.com>",
         f"<{epoch}.2@exports.example.com>",
     ]
-
-
-def at_once(number, function):
-    """Call it in so many threads, each with a connection of its own; what it returned."""
-    together = threading.Barrier(number)
-    outcomes = []
-
-    def call():
-        try:
-            connection.ensure_connection()
-            together.wait(60)
-            outcomes.append(function())
-        except Exception as error:  # noqa: BLE001 - shown by the test
-            outcomes.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=call) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    return outcomes
 
 
 def test_senders_at_once_mail_everything_once(server, make_user):
