@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from html import unescape
-
 import pytest
 from django.urls import reverse
 
 from exports.spec import spec as question
+from tests.support.pages import text
 
 # On PostgreSQL rows are read over a connection of their own.
 committed = pytest.mark.django_db(transaction=True)
@@ -28,10 +27,6 @@ CHOSEN = {
     "filter-carrier": "UA",
     "filter-tailnum": "",
 }
-
-
-def text(response):
-    return unescape(response.content.decode())
 
 
 def words(response):

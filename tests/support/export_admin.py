@@ -43,10 +43,6 @@ def change(export):
     return f"{LIST}{export.pk}/change/"
 
 
-def text(response):
-    return unescape(response.content.decode())
-
-
 def streams(response):
     """What the list's script will follow."""
     return json.loads(unescape(re.search(r'data-streams="(.*?)"', response.content.decode())[1]))

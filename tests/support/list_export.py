@@ -27,10 +27,6 @@ def signed_in(user, **options):
     return client
 
 
-def text(response):
-    return unescape(response.content.decode())
-
-
 def hrefs(response):
     return [unescape(found) for found in re.findall(r'href="([^"]*)"', response.content.decode())]
 

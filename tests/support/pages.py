@@ -1,4 +1,4 @@
-"""The pages of exports: where they are, and what they say."""
+"""Pages: where those of exports are, and what a response says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ DASHBOARD = reverse("exports:dashboard")
 
 def page(name, export):
     return reverse(f"exports:{name}", args=[export.pk])
+
+
+def text(response):
+    """The page with its tags, and with characters instead of their entities."""
+    return unescape(response.content.decode())
 
 
 def text_of(response):

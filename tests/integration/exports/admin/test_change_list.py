@@ -18,7 +18,8 @@ from exports.models import Export
 from exports.spec import preview, spec
 from tests.support.exporting import make_flights
 from tests.support.library import ONLY_POSTGRES
-from tests.support.list_export import LIST, PAGE, keys_of, text, ticked
+from tests.support.list_export import LIST, PAGE, keys_of, ticked
+from tests.support.pages import text
 
 if TYPE_CHECKING:
     from django.test import Client

@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 
 from exports.models import Export
 from exports.status import Status
-from tests.support.export_admin import LIST, make, staff_with, text
+from tests.support.export_admin import LIST, make, staff_with
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import Group
 
 from exports.status import Status
-from tests.support.export_admin import LIST, change, make, staff_with, text
+from tests.support.export_admin import LIST, change, make, staff_with
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,8 @@ from exports.lifecycle.announce import announce
 from exports.models import Export
 from exports.status import Status
 from notifications.streams import backlog
-from tests.support.export_admin import LIST, change, cost, make, staff_with, streams, text
+from tests.support.export_admin import LIST, change, cost, make, staff_with, streams
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
 

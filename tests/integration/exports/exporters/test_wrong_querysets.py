@@ -19,7 +19,7 @@ from exports.spec import presets, spec
 from tests.support.export_command import Ran
 from tests.support.exporting import make_flights, run, use_folders
 from tests.support.list_export import PAGE as LIST_PAGE
-from tests.support.list_export import text
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 
 import pytest
 from django.db import transaction
@@ -16,6 +15,7 @@ from notifications.inbox.inbox import State
 from notifications.models import Inbox, Mailing
 from notifications.streams import publish
 from notifications.streams.access import user_stream
+from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,12 +42,6 @@ def get(client, path="", **query):
 
 def post(client, body, **headers):
     return client.post("/api/v1/inbox/read", body, "application/json", headers=headers)
-
-
-def text_of(response):
-    """What a person reads on a page, spaces made plain."""
-    without_tags = re.sub(r"<[^>]+>", "", response.content.decode())
-    return " ".join(unescape(without_tags).split())
 
 
 # -- The API -----------------------------------------------------------------------------------

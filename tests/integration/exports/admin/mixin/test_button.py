@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.list_export import LIST, PAGE, hrefs, text
+from tests.support.list_export import LIST, PAGE, hrefs
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
 

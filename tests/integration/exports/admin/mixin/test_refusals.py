@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import Group
 
 from exports.models import Export
-from tests.support.list_export import LIST, PAGE, signed_in, staff_with, text, ticked
+from tests.support.list_export import LIST, PAGE, signed_in, staff_with, ticked
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
 

@@ -24,7 +24,8 @@ from exports.status import Status
 from exports.worker import runner
 from exports.worker.progress import Ticker
 from tests.support import exporting as running
-from tests.support.list_export import LIST, PAGE, hrefs, keys_of, text, ticked
+from tests.support.list_export import LIST, PAGE, hrefs, keys_of, ticked
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
 

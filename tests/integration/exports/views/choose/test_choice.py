@@ -18,7 +18,8 @@ from exports.exporters.checks import FIELDS
 from exports.models import Export
 from exports.spec import presets
 from tests.support import exporting
-from tests.support.choosing import CHOSEN, DASHBOARD, FLIGHTS, LOOK, committed, text, words
+from tests.support.choosing import CHOSEN, DASHBOARD, FLIGHTS, LOOK, committed, words
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
 

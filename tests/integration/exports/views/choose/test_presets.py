@@ -8,7 +8,8 @@ from django.urls import reverse
 
 from exports.models import Export, Preset
 from exports.spec import presets
-from tests.support.choosing import CHOSEN, DASHBOARD, FLIGHTS, asked, text, words
+from tests.support.choosing import CHOSEN, DASHBOARD, FLIGHTS, asked, words
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
 

@@ -25,7 +25,8 @@ from exports.readers import connection as source
 from exports.spec import preview
 from exports.status import Status
 from tests.support import exporting
-from tests.support.choosing import CHOSEN, FLIGHTS, LOOK, asked, committed, text, words
+from tests.support.choosing import CHOSEN, FLIGHTS, LOOK, asked, committed, words
+from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
 
