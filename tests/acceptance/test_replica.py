@@ -15,7 +15,7 @@ from demo.models import Flight
 from exports.models import Export
 from exports.status import Status
 from tests.services.waybill import HOST, start_beat
-from tests.support.exporting import lose, make_flights
+from tests.support.exporting import expire_lease, make_flights
 from tests.support.signing_in import session_cookie
 from tests.support.waiting import wait_until
 
@@ -127,7 +127,7 @@ def test_rows_of_a_list_are_read_where_those_of_the_exporter_are(project, run):
 def test_lost_export_is_rescued_where_it_was_written(ask, project, run, valkey):
     export = request(ask)
     Export.objects.filter(pk=export.pk).update(status=Status.RUNNING)
-    lose(export)
+    expire_lease(export)
 
     beat = start_beat(run, project)
     try:

@@ -200,7 +200,7 @@ def registered(*classes: type) -> Iterator[None]:
         registry.EXPORTERS.update(before)
 
 
-def lose(export: Export) -> Export:
+def expire_lease(export: Export) -> Export:
     """Its worker has not been heard of for longer than a lease."""
     past = datetime.datetime(2013, 1, 1, tzinfo=datetime.UTC)
     Export.objects.filter(pk=export.pk).update(lease_expires_at=past)

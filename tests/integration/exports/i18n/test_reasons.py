@@ -19,7 +19,7 @@ from exports.lifecycle import attempts, parts, rescue
 from exports.models import Export
 from exports.status import Status
 from notifications.models import Event
-from tests.support.exporting import lose, make_flights, put, run, start
+from tests.support.exporting import expire_lease, make_flights, put, run, start
 from tests.support.languages import DASHBOARD, GERMAN, html
 
 pytestmark = pytest.mark.django_db
@@ -134,7 +134,7 @@ def test_a_choice_that_is_gone_is_refused_in_djangos_own_words(user):
 
 def test_workers_that_were_lost_are_counted_in_the_readers_language(user, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 1
-    export = lose(start(user))
+    export = expire_lease(start(user))
 
     with translation.override("de"):
         rescue.rescue()
@@ -152,7 +152,7 @@ def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, sett
     gone = Sentence("The moment that was read is gone: %(problem)s", problem="?")
     parts.tick(export, **localize.written(gone))
 
-    lose(export)
+    expire_lease(export)
     rescue.rescue()
 
     export.refresh_from_db()

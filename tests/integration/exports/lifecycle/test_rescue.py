@@ -15,7 +15,7 @@ from exports.lifecycle import rescue as lifecycle_rescue
 from exports.models import Export, Part, PartStatus
 from exports.status import Status
 from tests.support.at_once import at_once
-from tests.support.exporting import events, log, lose, put, request, retained, start
+from tests.support.exporting import events, expire_lease, log, put, request, retained, start
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +64,7 @@ def ago(**age):
 def test_an_export_whose_worker_is_lost_goes_back_to_the_queue(
     person, broker, django_capture_on_commit_callbacks
 ):
-    export = lose(start(person))
+    export = expire_lease(start(person))
 
     with django_capture_on_commit_callbacks(execute=True):
         done = lifecycle_rescue.rescue()
@@ -87,7 +87,7 @@ def test_finished_parts_are_kept_and_the_open_one_starts_again(person):
     part_of(export, status=PartStatus.CLAIMED, rows_done=7, bytes=70, attempt=1)
     part_of(export)
     put(export, Status.RUNNING, rows_done=17, bytes=170, rows_total=30)
-    lose(export)
+    expire_lease(export)
 
     lifecycle_rescue.rescue()
 
@@ -116,7 +116,7 @@ def test_a_live_lease_is_left_alone(person):
 def test_what_nobody_holds_cannot_be_lost(person, broker, status):
     export = put(request(person), status, enqueued_at=timezone.now())
     broker.knows = 1
-    lose(export)
+    expire_lease(export)
 
     assert lifecycle_rescue.rescue() == NOTHING
 
@@ -127,7 +127,7 @@ def test_what_nobody_holds_cannot_be_lost(person, broker, status):
 def test_what_was_asked_of_a_lost_worker_is_done_without_it(person, asked, rest):
     export = start(person)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7)
-    lose(put(export, asked, rows_done=7))
+    expire_lease(put(export, asked, rows_done=7))
 
     assert lifecycle_rescue.rescue() == {**NOTHING, "settled": 1}
 
@@ -139,7 +139,7 @@ def test_what_was_asked_of_a_lost_worker_is_done_without_it(person, asked, rest)
 
 
 def test_a_second_rescue_finds_nothing_to_do(person, broker):
-    lose(start(person))
+    expire_lease(start(person))
     lifecycle_rescue.rescue()
     broker.knows = 1
 
@@ -147,8 +147,8 @@ def test_a_second_rescue_finds_nothing_to_do(person, broker):
 
 
 def test_each_of_several_is_put_right(person):
-    lost = [lose(start(person)) for _ in range(3)]
-    lose(put(lost[1], Status.CANCELLING))
+    lost = [expire_lease(start(person)) for _ in range(3)]
+    expire_lease(put(lost[1], Status.CANCELLING))
 
     done = lifecycle_rescue.rescue()
 
@@ -159,7 +159,7 @@ def test_each_of_several_is_put_right(person):
 
 
 def lose_worker(export):
-    lose(attempts.claim(export.pk, worker="worker-9"))
+    expire_lease(attempts.claim(export.pk, worker="worker-9"))
     return lifecycle_rescue.rescue()
 
 
@@ -209,7 +209,7 @@ def test_pausing_and_resuming_does_not_count(person, settings):
 def test_a_worker_that_is_lost_while_it_should_pause_counts(person, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
     export = start(person)
-    lose(put(export, Status.PAUSING))
+    expire_lease(put(export, Status.PAUSING))
     lifecycle_rescue.rescue()
     lifecycle.resume(Export.objects.get())
 
@@ -279,8 +279,8 @@ def test_only_what_waits_is_enqueued(person, broker, status):
 
 @pytest.mark.django_db(transaction=True)
 def test_rescues_at_once_do_it_once(person):
-    exports = [lose(start(person)) for _ in range(5)]
-    lose(put(exports[4], Status.CANCELLING))
+    exports = [expire_lease(start(person)) for _ in range(5)]
+    expire_lease(put(exports[4], Status.CANCELLING))
 
     outcomes = at_once(3, lifecycle_rescue.rescue)
 
@@ -311,7 +311,7 @@ def test_rescues_and_workers_do_not_lock_each_other_out(person, settings):
                 step()
 
     def rescue():
-        lose(Export.objects.get())
+        expire_lease(Export.objects.get())
         lifecycle_rescue.rescue()
 
     steps = iter([work, rescue])
@@ -321,7 +321,7 @@ def test_rescues_and_workers_do_not_lock_each_other_out(person, settings):
 
 
 def test_a_lease_that_is_renewed_after_it_was_found_expired_is_left_alone(person, monkeypatch):
-    export = lose(start(person))
+    export = expire_lease(start(person))
     rescue_one = lifecycle_rescue._rescue
 
     def renewed_meanwhile(export_id):
@@ -335,7 +335,7 @@ def test_a_lease_that_is_renewed_after_it_was_found_expired_is_left_alone(person
 
 
 def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(person, monkeypatch):
-    first, second = lose(start(person)), lose(start(person))
+    first, second = expire_lease(start(person)), expire_lease(start(person))
     rescue_one = lifecycle_rescue._rescue
 
     def deleted_meanwhile(export_id):

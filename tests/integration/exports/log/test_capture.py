@@ -21,9 +21,9 @@ from exports.log.append import capped
 from tests.support.exporting import (
     WORKER,
     events,
+    expire_lease,
     go_on,
     log,
-    lose,
     make_flights,
     registered,
     request,
@@ -101,7 +101,7 @@ def test_nothing_that_a_fenced_worker_logs_appears(person):
     def lose_it_at_the_third_row(key):
         logger.info("go %s, row %s", gone, key)
         if key == 3 and gone == 1:
-            lose(export)
+            expire_lease(export)
             rescue.rescue()
             logger.info("a line of a worker that was thought dead")
 
@@ -117,7 +117,7 @@ def test_nothing_that_a_fenced_worker_logs_appears(person):
 
 def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(person):
     with registered(exporter_that(lambda key: logger.info("row %s", key))):
-        export = lose(started(person))
+        export = expire_lease(started(person))
         rescue.rescue()
         go_on(export, "worker-2@tests")
 

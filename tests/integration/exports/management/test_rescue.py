@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from exports.lifecycle import queue
-from tests.support.exporting import lose, request, start
+from tests.support.exporting import expire_lease, request, start
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def rescue_exports(*arguments):
 
 
 def test_it_says_what_it_did(person, told):
-    lost = lose(start(person))
+    lost = expire_lease(start(person))
     forgotten = request(person)
 
     said = rescue_exports()
@@ -46,7 +46,7 @@ def test_with_nothing_to_do_it_says_so():
 
 
 def test_json_is_the_counts(person):
-    lose(start(person))
+    expire_lease(start(person))
 
     assert json.loads(rescue_exports("--json")) == {
         "rescued": 1,

@@ -16,7 +16,16 @@ from exports.readers.connection import Snapshot, Source
 from exports.worker import heartbeat, runner
 from exports.worker.progress import Ticker
 from tests.support import exporting
-from tests.support.exporting import content, go_on, log, lose, make_flights, registered, run, start
+from tests.support.exporting import (
+    content,
+    expire_lease,
+    go_on,
+    log,
+    make_flights,
+    registered,
+    run,
+    start,
+)
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -102,7 +111,7 @@ def test_after_a_lost_worker_it_begins_anew_with_another_moment(person, still, s
     change_everything()
     after = moment()
 
-    lose(export)
+    expire_lease(export)
     rescue.rescue()
     export = go_on(export)
 

@@ -20,8 +20,8 @@ from tests.support import exporting
 from tests.support.exporting import (
     content,
     events,
+    expire_lease,
     left_in,
-    lose,
     make_flights,
     registered,
     run,
@@ -178,7 +178,7 @@ def test_right_that_is_lost_at_the_last_row_gives_no_file(owner, lose_right, ask
 @each_loss
 def test_next_attempt_of_an_owner_who_has_lost_the_right_fails(owner, lose_right, asked, said):
     export = claimed(owner, **asked)
-    lose(export)
+    expire_lease(export)
     lose_right(owner)
 
     assert rescue.rescue()["rescued"] == 1

@@ -13,7 +13,7 @@ from exports.management.terminal.progress import Lines
 from exports.models import Export
 from exports.worker import runner
 from tests.support.export_command import KEYS, Ran, exporter_that, flights
-from tests.support.exporting import content, events, file_with, go_on, lose, registered
+from tests.support.exporting import content, events, expire_lease, file_with, go_on, registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,7 +103,7 @@ def test_when_another_worker_takes_it_over_that_one_is_followed(monkeypatch):
     def lose_it():
         if not others:
             others.append(threading.Thread(target=go_on_once_it_is_noticed, args=[only().pk]))
-            lose(only())
+            expire_lease(only())
             rescue.rescue()
             others[0].start()
 

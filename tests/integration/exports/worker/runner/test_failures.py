@@ -18,10 +18,10 @@ from exports.status import Status
 from tests.support.exporting import (
     content,
     events,
+    expire_lease,
     file_with,
     go_on,
     log,
-    lose,
     make_flights,
     run,
     start,
@@ -189,7 +189,7 @@ def test_an_error_of_the_database_is_raised_and_rescue_decides(person, at):
     assert export.status == Status.RUNNING
     assert export.lease_expires_at is not None
     assert "canceling statement due to statement timeout" in log(export)[-1]
-    lose(export)
+    expire_lease(export)
     assert rescue.rescue()["rescued"] == 1
     assert_whole(go_on(export))
 
@@ -202,7 +202,7 @@ def test_what_the_database_refuses_again_and_again_is_the_reason_in_the_end(pers
         at(25, partial(raise_, OperationalError("statement timeout")))
         with pytest.raises(OperationalError):
             run(export)
-        lose(export)
+        expire_lease(export)
         rescued = rescue.rescue()
         if rescued["rescued"]:
             export = attempts.claim(export.pk, worker="another")

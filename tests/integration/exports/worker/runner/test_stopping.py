@@ -16,9 +16,9 @@ from exports.worker.progress import Ticker
 from notifications.models import Event, Retained, Stream
 from tests.support.exporting import (
     events,
+    expire_lease,
     go_on,
     log,
-    lose,
     make_flights,
     put,
     retained,
@@ -151,7 +151,7 @@ def test_after_a_worker_is_killed_the_file_is_what_an_undisturbed_run_gives(pers
         run(export)
     done = set(Part.objects.filter(status="done").values_list("number", flat=True))
 
-    lose(export)
+    expire_lease(export)
     assert rescue.rescue()["rescued"] == 1
     export.refresh_from_db()
     assert export.rows_done == 10 * len(done)
@@ -173,7 +173,7 @@ def test_killed_again_and_again_it_still_gets_there(person, at, settings):
     for _ in range(4):
         with pytest.raises(Killed):
             run(export)
-        lose(export)
+        expire_lease(export)
         rescue.rescue()
         export = attempts.claim(export.pk, worker="another")
 
@@ -200,7 +200,7 @@ def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(person, at):
 @pytest.mark.usefixtures("small_parts", "every_page")
 def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(person, at):
     def another_finishes():
-        lose(export)
+        expire_lease(export)
         rescue.rescue()
         finished.append(go_on(export))
         seen.append(tables())
@@ -220,7 +220,7 @@ def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(pers
 def test_a_worker_that_comes_back_when_it_was_brought_to_rest_stops_quietly(person, at, end):
     def brought_to_rest():
         end(Export.objects.get())
-        lose(Export.objects.get())
+        expire_lease(Export.objects.get())
         assert rescue.rescue()["settled"] == 1
         seen.append(tables())
 
