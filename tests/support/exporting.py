@@ -152,7 +152,7 @@ def run(export: Export) -> Export:
     return export
 
 
-def go_on(export: Export, worker: str = "worker-2@tests") -> Export:
+def resume_with(export: Export, worker: str = "worker-2@tests") -> Export:
     """Let another worker claim the queued `export` and go as far as it can."""
     return run(attempts.claim(export.pk, worker=worker))
 

@@ -22,11 +22,11 @@ from tests.support.exporting import (
     WORKER,
     events,
     expire_lease,
-    go_on,
     log,
     make_flights,
     registered,
     request,
+    resume_with,
     run,
 )
 
@@ -109,7 +109,7 @@ def test_nothing_that_a_fenced_worker_logs_appears(person):
         gone, export = 1, started(person)
         run(export)
         gone = 2
-        again = go_on(export)
+        again = resume_with(export)
 
     assert again.status == "succeeded"
     assert said(export) == [f"go 2, row {key}" for key in range(1, 5)]
@@ -119,7 +119,7 @@ def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(person):
     with registered(exporter_that(lambda key: logger.info("row %s", key))):
         export = expire_lease(started(person))
         rescue.rescue()
-        go_on(export, "worker-2@tests")
+        resume_with(export, "worker-2@tests")
 
     warning, first, *rest = events(export.stream, "log")
     assert warning["message"].startswith(f"Worker {WORKER}, attempt 1, has not been heard of")

@@ -19,10 +19,10 @@ from tests.support import exporting
 from tests.support.exporting import (
     content,
     expire_lease,
-    go_on,
     log,
     make_flights,
     registered,
+    resume_with,
     run,
     start,
 )
@@ -113,7 +113,7 @@ def test_after_a_lost_worker_it_begins_anew_with_another_moment(person, still, s
 
     expire_lease(export)
     rescue.rescue()
-    export = go_on(export)
+    export = resume_with(export)
 
     assert rows(export) == after
     assert [line for line in log(export) if "rows to extract" in line] == [

@@ -23,7 +23,7 @@ from exports.lifecycle import refusals
 from exports.models import Export, Preset
 from notifications.models import Stream
 from tests.support.asking import flights_by
-from tests.support.exporting import content, go_on, make_flights, put, request, use_folders
+from tests.support.exporting import content, make_flights, put, request, resume_with, use_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -213,7 +213,7 @@ def files():
     made = {}
     for number, export in enumerate(Export.objects.filter(status="queued").order_by("queued_at")):
         if number % 3 == 0:
-            done = go_on(export)
+            done = resume_with(export)
             made[json.dumps(done.params, sort_keys=True)] = (
                 *(done.status, done.error, done.rows_total, done.rows_done),
                 content(done) if done.file else b"",

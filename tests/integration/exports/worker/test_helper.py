@@ -20,13 +20,13 @@ from tests.support import exporting
 from tests.support.exporting import (
     content,
     file_with,
-    go_on,
     left_in,
     log,
     make_flights,
     put,
     registered,
     request,
+    resume_with,
     run,
     start,
 )
@@ -185,7 +185,7 @@ def test_a_paused_export_goes_on_with_the_parts_that_helpers_finished(person):
     Watched.happens[15] = partial(pytest.fail, "This row was in a finished part.")
 
     lifecycle.resume(export)
-    export = go_on(export)
+    export = resume_with(export)
 
     assert done == {2}
     Watched.happens = {}
@@ -276,7 +276,7 @@ def test_who_holds_an_export_gives_it_back_when_others_wait(person, messages, se
     assert log(export)[-1] == "Others wait for a worker. The export goes on after them."
     assert list(export.parts.values_list("status", flat=True)) == ["done", "open", "open", "open"]
     Export.objects.exclude(pk=export.pk).delete()
-    assert_whole(go_on(export))
+    assert_whole(resume_with(export))
 
 
 def test_who_gives_way_waits_behind_those_for_whom_it_did(person, messages, settings):

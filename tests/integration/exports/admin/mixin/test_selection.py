@@ -142,7 +142,7 @@ def test_a_list_that_was_sorted_is_exported_in_that_order(exporting, settings, t
 
     assert "Flights: search “IAH”; sorted by distance, descending" in text(page)
     assert "in the order of the list" in text(page)
-    export = running.go_on(Export.objects.get())
+    export = running.resume_with(Export.objects.get())
     in_file = keys_in(running.content(export).splitlines())
     assert in_file == wanted
     assert export.parts.count() == 1
@@ -173,7 +173,7 @@ def test_the_progress_of_sorted_rows_is_written_while_others_write(
     try:
         with running.registered(Numbers):
             exporting.post(f"{PAGE}?{BY_DISTANCE}", {"format": "jsonl"})
-            export = running.go_on(Export.objects.get())
+            export = running.resume_with(Export.objects.get())
     finally:
         somebody.close()
 

@@ -19,10 +19,10 @@ from exports.status import Status
 from tests.support.exporting import (
     content,
     file_with,
-    go_on,
     make_flights,
     put,
     request,
+    resume_with,
     retained,
     run,
     start,
@@ -59,7 +59,7 @@ def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, told, sett
     assert told == [export.pk]
     assert retained(export.stream, export.key)["waits_for"] == ""
     settings.EXPORTS_MAX_STORED_BYTES = 0  # Its own file is larger.
-    assert content(go_on(export)) == file_with(range(1, 36))
+    assert content(resume_with(export)) == file_with(range(1, 36))
 
 
 def test_exports_that_have_waited_longest_go_on_first(person, monkeypatch, told):

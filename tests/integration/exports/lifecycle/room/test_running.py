@@ -21,12 +21,12 @@ from tests.support.at_once import at_once
 from tests.support.exporting import (
     content,
     file_with,
-    go_on,
     left_in,
     log,
     make_flights,
     put,
     request,
+    resume_with,
     run,
     start,
 )
@@ -84,7 +84,7 @@ def test_running_export_without_room_keeps_its_parts_and_goes_on(
     rescue.rescue()
 
     assert told == [export.pk]
-    assert content(go_on(export)) == file_with(range(1, 41))
+    assert content(resume_with(export)) == file_with(range(1, 41))
     assert export.handovers == 1
 
 

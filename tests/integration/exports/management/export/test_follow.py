@@ -14,7 +14,7 @@ from exports.management.terminal import follow
 from exports.models import Export
 from notifications.streams import backlog
 from tests.support.export_command import KEYS, Ran, flights
-from tests.support.exporting import events, file_with, go_on
+from tests.support.exporting import events, file_with, resume_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +25,7 @@ def elsewhere(monkeypatch):
     threads = []
 
     def work(export_id):
-        go_on(Export.objects.get(pk=export_id))
+        resume_with(Export.objects.get(pk=export_id))
         connections.close_all()
 
     def enqueue(export_id):

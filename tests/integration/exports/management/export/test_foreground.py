@@ -13,7 +13,14 @@ from exports.management.terminal.progress import Lines
 from exports.models import Export
 from exports.worker import runner
 from tests.support.export_command import KEYS, Ran, exporter_that, flights
-from tests.support.exporting import content, events, expire_lease, file_with, go_on, registered
+from tests.support.exporting import (
+    content,
+    events,
+    expire_lease,
+    file_with,
+    registered,
+    resume_with,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,7 +104,7 @@ def test_when_another_worker_takes_it_over_that_one_is_followed(monkeypatch):
 
     def go_on_once_it_is_noticed(export_id):
         assert noticed.wait(30)
-        go_on(Export.objects.get(pk=export_id))
+        resume_with(Export.objects.get(pk=export_id))
         connections.close_all()
 
     def lose_it():

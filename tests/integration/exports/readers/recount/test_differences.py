@@ -17,10 +17,10 @@ from exports.worker import helper
 from tests.support.exporting import (
     content,
     file_with,
-    go_on,
     log,
     make_flights,
     registered,
+    resume_with,
     run,
     start,
 )
@@ -199,7 +199,7 @@ def test_paused_export_explains_what_happened_meanwhile(person):
     delete(1, 2, 22)
 
     lifecycle.resume(export)
-    export = go_on(export)
+    export = resume_with(export)
 
     assert content(export) == file_with(key for key in range(1, 36) if key != 22)
     assert counts(export) == (35, 34, 0, 1)

@@ -39,7 +39,7 @@ def test_what_is_chosen_is_what_the_file_has(signed_in):
         "headers": {"tailnum": "Plane"},
         "filters": {"arr_delay_min": "10", "arr_delay_max": "12", "carrier": "UA"},
     }
-    exporting.go_on(export)
+    exporting.resume_with(export)
     export.refresh_from_db()
     assert exporting.content(export) == b"Plane,id\nN10,10\nN11,11\n,12\n"
 

@@ -20,9 +20,9 @@ from tests.support.exporting import (
     events,
     expire_lease,
     file_with,
-    go_on,
     log,
     make_flights,
+    resume_with,
     run,
     start,
 )
@@ -191,7 +191,7 @@ def test_an_error_of_the_database_is_raised_and_rescue_decides(person, at):
     assert "canceling statement due to statement timeout" in log(export)[-1]
     expire_lease(export)
     assert rescue.rescue()["rescued"] == 1
-    assert_whole(go_on(export))
+    assert_whole(resume_with(export))
 
 
 @pytest.mark.usefixtures("small_parts")

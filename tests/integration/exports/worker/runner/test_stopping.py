@@ -17,10 +17,10 @@ from notifications.models import Event, Retained, Stream
 from tests.support.exporting import (
     events,
     expire_lease,
-    go_on,
     log,
     make_flights,
     put,
+    resume_with,
     retained,
     run,
     start,
@@ -82,7 +82,7 @@ def test_paused_and_resumed_it_goes_on_from_its_finished_parts(person, at):
         at(key, kill)  # Nobody may read those again.
 
     lifecycle.resume(export)
-    export = go_on(export)
+    export = resume_with(export)
 
     assert_whole(export)
     assert "Going on from the finished parts: 20 rows are done." in log(export)
@@ -110,7 +110,7 @@ def test_paused_while_it_is_assembled_it_is_assembled_again(person, monkeypatch)
 
     lifecycle.resume(export)
 
-    assert_whole(go_on(export))
+    assert_whole(resume_with(export))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_is_asked_when_the_file_is_already_whole_is_done(person, monkeypatc
     assert left_in_storage() == set(kept)
     if rest == "paused":
         lifecycle.resume(export)
-        assert_whole(go_on(export))
+        assert_whole(resume_with(export))
 
 
 # -- Lost workers --------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_after_a_worker_is_killed_the_file_is_what_an_undisturbed_run_gives(pers
     assert export.rows_done == 10 * len(done)
     for key in range(1, 10 * len(done) + 1):
         at(key, partial(pytest.fail, "This row was in a finished part."))
-    export = go_on(export)
+    export = resume_with(export)
 
     assert_whole(export)
     assert export.attempt == 2
@@ -202,7 +202,7 @@ def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(pers
     def another_finishes():
         expire_lease(export)
         rescue.rescue()
-        finished.append(go_on(export))
+        finished.append(resume_with(export))
         seen.append(tables())
 
     finished, seen = [], []
@@ -244,7 +244,7 @@ def test_a_worker_that_shuts_down_hands_over_with_its_finished_parts(person):
     assert (export.status, export.attempt, export.handovers) == ("queued", 1, 1)
     assert (export.lease_expires_at, export.rows_done) == (None, 20)
     assert log(export)[-1] == "This worker shuts down. The export goes back to the queue."
-    assert_whole(go_on(export))
+    assert_whole(resume_with(export))
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -256,7 +256,7 @@ def test_a_worker_that_shuts_down_while_it_assembles_hands_over(person):
     runner.run(export, should_stop=lambda: next(pages, True))
 
     assert (export.status, export.rows_done) == ("queued", 35)
-    assert_whole(go_on(export))
+    assert_whole(resume_with(export))
 
 
 @pytest.mark.usefixtures("small_parts", "every_page")
