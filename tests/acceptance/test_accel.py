@@ -20,7 +20,7 @@ from exports.status import Status
 from tests.acceptance.conftest import PASSWORD
 from tests.services import nginx
 from tests.services.waybill import Server
-from tests.support.exporting import put
+from tests.support.exporting import force_status
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.skipif(not nginx.IS_AVAILABLE, reason="nginx's wheel is for Linux")
@@ -59,7 +59,7 @@ def export(user):
     with storage.NewFile(digest := hashlib.sha256()) as new:
         new.write(CONTENT)
         name = new.store(storage.file_name(export))
-    yield put(
+    yield force_status(
         export,
         Status.SUCCEEDED,
         file=name,

@@ -16,7 +16,7 @@ from exports.files import storage
 from exports.models import Export
 from exports.status import Status
 from tests.services.waybill import start_beat
-from tests.support.exporting import put
+from tests.support.exporting import force_status
 from tests.support.waiting import wait_until
 
 
@@ -27,7 +27,7 @@ def test_beat_deletes_what_has_expired(run, transactional_db, valkey):
         new.write(b"x")
         name = new.store(storage.file_name(export))
     now = timezone.now()
-    put(export, Status.SUCCEEDED, file=name, finished_at=now, expires_at=now)
+    force_status(export, Status.SUCCEEDED, file=name, finished_at=now, expires_at=now)
 
     beat = start_beat(run)
     wait_until(

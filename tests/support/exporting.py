@@ -180,7 +180,7 @@ def retained(stream: str, key: str) -> dict[str, Any]:
     return data
 
 
-def put(export: Export, status: Status, **fields: Any) -> Export:
+def force_status(export: Export, status: Status, **fields: Any) -> Export:
     """Set columns behind the lifecycle's back."""
     Export.objects.filter(pk=export.pk).update(status=status, **fields)
     export.refresh_from_db()

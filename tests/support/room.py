@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from exports.models import Part, PartStatus
 from exports.status import Status
-from tests.support.exporting import put, request
+from tests.support.exporting import force_status, request
 
 MORE_THAN_ANY_DISK = 2**60
 SITE, FLOOR = "EXPORTS_MAX_STORED_BYTES", "EXPORTS_MIN_FREE_BYTES"
@@ -19,7 +19,7 @@ def finished(owner, size, **fields):
     """An export whose file takes so many bytes."""
     expires = timezone.now() + timedelta(hours=5)
     known = {"file": "a", "bytes": size, "expires_at": expires, **fields}
-    return put(request(owner), Status.SUCCEEDED, **known)
+    return force_status(request(owner), Status.SUCCEEDED, **known)
 
 
 def with_part(export, size, status=PartStatus.DONE, file="a"):

@@ -32,7 +32,15 @@ from notifications.http import never_compressed
 from notifications.inbox import inbox, notify
 from notifications.models import Event, Stream
 from notifications.streams import access
-from tests.support.exporting import WORKER, make_flights, put, registered, request, run, use_folders
+from tests.support.exporting import (
+    WORKER,
+    force_status,
+    make_flights,
+    registered,
+    request,
+    run,
+    use_folders,
+)
 from tests.support.streaming import append
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -191,11 +199,11 @@ def large(settings):
     Preset.objects.create(pk=12_346, owner=person, exporter="flights", name="mine", format="csv")
     Preset.objects.create(pk=12_347, owner=person, exporter="flights", name="", format="csv")
     far = {"rows_done": 123_456, "rows_total": 1_234_567, "rows_most": 200_001, "rate": 4321.5}
-    put(request(person), Status.RUNNING, **far, attempt=1_234)
+    force_status(request(person), Status.RUNNING, **far, attempt=1_234)
     ended = {"file": "x.csv", "bytes": 5_678_901, "rows_done": 1_234, "rows_total": 1_234}
     now = timezone.now()
-    put(request(person), Status.SUCCEEDED, **ended, started_at=now, finished_at=now)
-    put(request(person), Status.FAILED, **far, error="It failed.")
+    force_status(request(person), Status.SUCCEEDED, **ended, started_at=now, finished_at=now)
+    force_status(request(person), Status.FAILED, **far, error="It failed.")
     for name in Stream.objects.values_list("name", flat=True):
         Stream.objects.filter(name=name).update(head=54_321, floor=54_321, revision=54_321)
     for export in Export.objects.all():

@@ -15,7 +15,7 @@ from exports.lifecycle import attempts, parts
 from exports.models import Export
 from exports.serialize import snapshot
 from exports.status import Status
-from tests.support.exporting import put, request, retained, start
+from tests.support.exporting import force_status, request, retained, start
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +105,7 @@ def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
 
 def test_a_finished_one_offers_its_file_until_it_expires(person):
     expires = timezone.now() + timedelta(days=7)
-    export = put(
+    export = force_status(
         request(person),
         Status.SUCCEEDED,
         file="a",
@@ -142,7 +142,7 @@ def test_a_failed_one_says_why(person):
 
 @pytest.mark.parametrize("status", Status)
 def test_it_is_what_json_can_hold(person, status):
-    export = put(
+    export = force_status(
         request(person), status, started_at=MOMENT, expires_at=MOMENT, rate=1 / 3, rows_total=10
     )
 
@@ -168,14 +168,14 @@ def test_it_is_what_json_can_hold(person, status):
 def test_eta_is_what_is_left_at_the_present_rate_if_that_can_be_said(
     person, *, status, rate, done, total, eta
 ):
-    export = put(request(person), status, rate=rate, rows_done=done, rows_total=total)
+    export = force_status(request(person), status, rate=rate, rows_done=done, rows_total=total)
 
     assert snapshot(export)["eta"] == eta
 
 
 def test_while_the_file_is_put_together_eta_is_what_is_left_of_that(person):
     fields = {"rate": 100.0, "rows_done": 1_000, "rows_total": 1_000, "assembled": 0.25}
-    export = put(request(person), Status.RUNNING, stage="assembling", **fields)
+    export = force_status(request(person), Status.RUNNING, stage="assembling", **fields)
 
     found = snapshot(export)
 
@@ -183,14 +183,14 @@ def test_while_the_file_is_put_together_eta_is_what_is_left_of_that(person):
 
 
 def test_the_rate_has_one_decimal(person):
-    assert snapshot(put(request(person), "running", rate=1234.5678))["rate"] == 1234.6
+    assert snapshot(force_status(request(person), "running", rate=1234.5678))["rate"] == 1234.6
 
 
 def test_the_position_in_the_queue_counts_who_came_before_and_waits(person):
     exports = [request(person) for _ in range(4)]
     for number, export in enumerate(exports):
         Export.objects.filter(pk=export.pk).update(queued_at=MOMENT + timedelta(seconds=number))
-    put(exports[1], Status.RUNNING)
+    force_status(exports[1], Status.RUNNING)
     for export in exports:
         export.refresh_from_db()
 

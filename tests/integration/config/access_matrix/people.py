@@ -21,7 +21,7 @@ from notifications.api import tokens
 from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
 from notifications.streams import append, current_cursor
 from notifications.streams.access import streams_of
-from tests.support.exporting import make_flights, put, request
+from tests.support.exporting import force_status, make_flights, request
 
 if TYPE_CHECKING:
     from exports.models import Export, Preset
@@ -113,11 +113,13 @@ def _make_exports(owner: User, team: Group) -> dict[str, Export]:
     asked: dict[str, dict[str, Any]] = {"shared": {"team": team.pk}}
     made = {state: request(owner, **asked.get(state, {})) for state in EXPORTS}
     now = timezone.now()
-    put(made["running"], Status.RUNNING, started_at=now, attempt=1, rows_total=3, worker="w@tests")
+    force_status(
+        made["running"], Status.RUNNING, started_at=now, attempt=1, rows_total=3, worker="w@tests"
+    )
     for state in ("private", "shared", "expired"):
         export = made[state]
         name = default_storage.save(f"exports/{export.pk}/1.csv", ContentFile(b"id\n1\n2\n3\n"))
-        put(
+        force_status(
             export,
             Status.SUCCEEDED,
             file=name,

@@ -11,7 +11,7 @@ from exports.lifecycle import attempts
 from exports.models import Export
 from exports.status import Status
 from tests.support import exporting
-from tests.support.exporting import file_with, make_flights, put, request, run
+from tests.support.exporting import file_with, force_status, make_flights, request, run
 from tests.support.exports_api import answer, assert_problem, of, program
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
     ],
 )
 def test_what_can_be_done_is_accepted_with_the_new_snapshot(api, somebody, before, action, after):
-    export = put(request(somebody), before)
+    export = force_status(request(somebody), before)
 
     response = api.post(of(export, action))
 
@@ -54,7 +54,7 @@ def test_what_can_be_done_is_accepted_with_the_new_snapshot(api, somebody, befor
     ],
 )
 def test_what_cannot_be_done_now_is_refused_in_words(api, somebody, status, action, detail):
-    export = put(request(somebody), status)
+    export = force_status(request(somebody), status)
 
     assert_problem(api.post(of(export, action)), 409, detail)
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_done_now_is_refused_in_words(api, somebody, status, acti
     ("status", "action"), [("failed", "retry"), ("cancelled", "retry"), ("succeeded", "again")]
 )
 def test_what_is_over_is_asked_again_as_a_new_export(api, somebody, status, action):
-    origin = put(request(somebody), status)
+    origin = force_status(request(somebody), status)
 
     first, second = api.post(of(origin, action)), api.post(of(origin, action))
 
@@ -82,7 +82,7 @@ def test_what_is_over_is_asked_again_as_a_new_export(api, somebody, status, acti
 
 
 def test_an_export_of_others_may_be_looked_at_and_not_repeated(somebody, another):
-    theirs = put(request(another), Status.FAILED)
+    theirs = force_status(request(another), Status.FAILED)
     somebody.user_permissions.add(Permission.objects.get(codename="view_export"))
 
     assert_problem(program(somebody).post(of(theirs, "retry")), 403, "and not change it")
@@ -91,21 +91,21 @@ def test_an_export_of_others_may_be_looked_at_and_not_repeated(somebody, another
 
 
 def test_a_retry_of_what_may_not_be_exported_any_more_is_refused(api, somebody):
-    origin = put(request(somebody), Status.FAILED)
+    origin = force_status(request(somebody), Status.FAILED)
     somebody.user_permissions.clear()
 
     assert_problem(api.post(of(origin, "retry")), 403, 'You may not export "Flights".')
 
 
 def test_a_retry_of_what_is_not_there_any_more_is_refused(api, somebody):
-    origin = put(request(somebody), Status.FAILED, params={"columns": ["price"]})
+    origin = force_status(request(somebody), Status.FAILED, params={"columns": ["price"]})
 
     assert_problem(api.post(of(origin, "retry")), 422, 'no column "price"', field="columns")
 
 
 def test_a_retry_beyond_a_limit_is_refused(api, somebody, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
-    origin = put(request(somebody), Status.FAILED)
+    origin = force_status(request(somebody), Status.FAILED)
 
     response = api.post(of(origin, "retry"))
 
@@ -144,7 +144,7 @@ def test_an_export_without_a_file_says_why(api, somebody):
 
 
 def test_a_file_that_has_expired_is_gone(api, finished):
-    put(finished, Status.SUCCEEDED, expires_at=timezone.now())
+    force_status(finished, Status.SUCCEEDED, expires_at=timezone.now())
 
     assert_problem(api.get(of(finished, "file")), 410, "expired")
 

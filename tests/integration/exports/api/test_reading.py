@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from exports.models import Export
 from exports.status import Status
-from tests.support.exporting import put, request
+from tests.support.exporting import force_status, request
 from tests.support.exports_api import EXPORTS, UNKNOWN, answer, assert_problem, of, program
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +65,7 @@ def test_the_list_comes_in_pages(api, somebody):
 
 
 def test_the_list_can_be_of_one_status(api, somebody):
-    failed = put(request(somebody), Status.FAILED)
+    failed = force_status(request(somebody), Status.FAILED)
     request(somebody)
 
     body = api.get(EXPORTS, {"status": "failed"}).json()

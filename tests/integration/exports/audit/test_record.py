@@ -21,7 +21,7 @@ from exports.worker import runner
 from notifications.api import tokens
 from notifications.models import AuditEntry
 from notifications.streams import publish
-from tests.support.exporting import make_flights, put, use_folders
+from tests.support.exporting import force_status, make_flights, use_folders
 from tests.support.trail import (
     ADDRESS,
     AGENT,
@@ -169,7 +169,7 @@ def test_export_of_the_trail_is_in_the_trail(ada):
     ("status", "button"), [(Status.FAILED, "retry"), (Status.SUCCEEDED, "again")]
 )
 def test_repetition_names_the_export_that_it_repeats(ada, operator, export, status, button):
-    put(export, status)
+    force_status(export, status)
 
     operator.post(f"{ADMIN}{export.pk}/{button}/")
 
@@ -224,7 +224,7 @@ def test_team_that_is_deleted_takes_back_what_was_shared(ada, operator):
     ],
 )
 def test_button_is_recorded_once_with_who_pressed_it(operator, export, button, status, action):
-    put(export, status)
+    force_status(export, status)
 
     for _ in range(2):
         operator.post(f"{ADMIN}{export.pk}/{button}/")
@@ -348,7 +348,7 @@ def test_answer_without_a_file_is_no_download(operator, finished, headers):
 
 
 def test_file_that_expires_is_recorded_once(finished):
-    put(finished, Status.SUCCEEDED, expires_at=timezone.now() - timedelta(days=1))
+    force_status(finished, Status.SUCCEEDED, expires_at=timezone.now() - timedelta(days=1))
 
     for _ in range(2):
         prune.prune(90)
@@ -359,7 +359,7 @@ def test_file_that_expires_is_recorded_once(finished):
 
 def test_export_that_is_forgotten_is_recorded(finished, monkeypatch):
     old = timezone.now() - timedelta(days=100)
-    put(finished, Status.SUCCEEDED, finished_at=old, expires_at=old)
+    force_status(finished, Status.SUCCEEDED, finished_at=old, expires_at=old)
     monkeypatch.setattr(sys, "argv", ["manage.py", "prune_exports"])
 
     call_command("prune_exports")

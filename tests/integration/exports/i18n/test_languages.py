@@ -12,7 +12,15 @@ from exports.lifecycle import transitions
 from exports.models import Export
 from exports.status import Status
 from notifications.models import Event
-from tests.support.exporting import content, log, make_flights, put, run, start, use_folders
+from tests.support.exporting import (
+    content,
+    force_status,
+    log,
+    make_flights,
+    run,
+    start,
+    use_folders,
+)
 from tests.support.languages import DASHBOARD, GERMAN, html
 
 pytestmark = pytest.mark.django_db
@@ -137,7 +145,7 @@ def test_a_question_in_two_languages_is_one(user, question):
 def test_what_is_repeated_in_another_language_is_the_same_question_and_keeps_its_name(user):
     with translation.override("de"):
         first, _ = lifecycle.request_once(user=user, exporter="flights")
-    put(first, Status.FAILED)
+    force_status(first, Status.FAILED)
 
     repeated, _ = lifecycle.retry(first)
 

@@ -19,7 +19,7 @@ from exports.lifecycle import attempts, parts, rescue
 from exports.models import Export
 from exports.status import Status
 from notifications.models import Event
-from tests.support.exporting import expire_lease, make_flights, put, run, start
+from tests.support.exporting import expire_lease, force_status, make_flights, run, start
 from tests.support.languages import DASHBOARD, GERMAN, html
 
 pytestmark = pytest.mark.django_db
@@ -91,7 +91,7 @@ def test_programs_and_streams_are_told_the_reason_in_english(signed_in, user, se
 def test_what_nobody_foresaw_stays_as_it_is_in_a_sentence_that_is_translated(
     signed_in, make_export
 ):
-    export = put(make_export(), Status.RUNNING, attempt=1)
+    export = force_status(make_export(), Status.RUNNING, attempt=1)
 
     attempts.fail(export, "ValueError: no such plane")
 
@@ -267,7 +267,7 @@ def test_what_is_repeated_is_called_as_what_it_repeats(user):
         first = lifecycle.request(
             user=user, exporter="flights", changelist=selection, otherwise=asked
         )
-    put(first, Status.FAILED)
+    force_status(first, Status.FAILED)
 
     repeated, _ = lifecycle.retry(first)
 

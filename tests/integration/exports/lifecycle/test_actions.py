@@ -9,7 +9,7 @@ from exports.exceptions import IllegalMove
 from exports.lifecycle import attempts
 from exports.models import Export
 from exports.status import Status
-from tests.support.exporting import events, put, request
+from tests.support.exporting import events, force_status, request
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
     ],
 )
 def test_cancel(person, status, after, said):
-    export = put(request(person), status)
+    export = force_status(request(person), status)
 
     lifecycle.cancel(export)
 
@@ -36,7 +36,7 @@ def test_cancel(person, status, after, said):
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_what_is_over_cannot_be_cancelled(person, status):
-    export = put(request(person), status)
+    export = force_status(request(person), status)
 
     with pytest.raises(IllegalMove, match=f"This export is {status}. It cannot be cancelled"):
         lifecycle.cancel(export)
@@ -54,7 +54,7 @@ def test_what_is_over_cannot_be_cancelled(person, status):
     ],
 )
 def test_pause(person, status, after, said):
-    export = put(request(person), status)
+    export = force_status(request(person), status)
 
     lifecycle.pause(export)
 
@@ -64,7 +64,7 @@ def test_pause(person, status, after, said):
 
 @pytest.mark.parametrize("status", ["cancelling", "succeeded", "failed", "cancelled"])
 def test_what_ends_or_is_over_cannot_be_paused(person, status):
-    export = put(request(person), status)
+    export = force_status(request(person), status)
 
     with pytest.raises(IllegalMove, match=f"This export is {status}. It cannot be paused"):
         lifecycle.pause(export)
@@ -75,7 +75,7 @@ def test_what_ends_or_is_over_cannot_be_paused(person, status):
 def test_what_is_paused_can_be_resumed_and_is_enqueued_again(
     person, enqueued, django_capture_on_commit_callbacks
 ):
-    export = put(request(person), "paused")
+    export = force_status(request(person), "paused")
 
     with django_capture_on_commit_callbacks(execute=True):
         lifecycle.resume(export)
@@ -86,7 +86,7 @@ def test_what_is_paused_can_be_resumed_and_is_enqueued_again(
 
 
 def test_what_is_resumed_waits_behind_those_that_wait_already(person):
-    paused = put(request(person), "paused")
+    paused = force_status(request(person), "paused")
     waits = request(person)
 
     lifecycle.resume(paused)
@@ -96,7 +96,7 @@ def test_what_is_resumed_waits_behind_those_that_wait_already(person):
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.PAUSED}))
 def test_what_is_not_paused_cannot_be_resumed(person, status):
-    export = put(request(person), status)
+    export = force_status(request(person), status)
 
     with pytest.raises(IllegalMove, match=f"This export is {status}. .*resumed"):
         lifecycle.resume(export)

@@ -12,7 +12,7 @@ from exports.lifecycle import attempts
 from exports.models import Export, Part, PartStatus
 from exports.status import Status
 from tests.support import exporting
-from tests.support.exporting import events, put, start
+from tests.support.exporting import events, force_status, start
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
 def test_a_worker_that_notices_brings_it_to_rest(person, asked, rest):
     export = start(person)
-    put(Export.objects.get(), asked)
+    force_status(Export.objects.get(), asked)
 
     attempts.settle(export, lines=[{"level": "INFO", "message": "Bye.", "logger": "x"}])
 
@@ -51,7 +51,7 @@ def test_at_rest_its_parts_are_free_for_whoever_resumes_it(person):
         bytes=3,
         lease_expires_at=datetime(2100, 1, 1, tzinfo=UTC),
     )
-    put(Export.objects.get(), "pausing", rows_done=17, bytes=8)
+    force_status(Export.objects.get(), "pausing", rows_done=17, bytes=8)
 
     attempts.settle(export)
 
@@ -64,7 +64,7 @@ def test_at_rest_its_parts_are_free_for_whoever_resumes_it(person):
 
 def test_pausing_does_not_count_as_a_worker_that_died(person):
     export = start(person)
-    put(Export.objects.get(), "pausing")
+    force_status(Export.objects.get(), "pausing")
 
     attempts.settle(export)
 
@@ -74,7 +74,7 @@ def test_pausing_does_not_count_as_a_worker_that_died(person):
 @pytest.mark.parametrize("status", ["queued", "paused", "cancelled", "failed", "succeeded"])
 def test_a_worker_whose_export_is_elsewhere_is_fenced(person, status):
     export = start(person)
-    put(Export.objects.get(), status)
+    force_status(Export.objects.get(), status)
 
     with pytest.raises(Fenced):
         attempts.settle(export)
@@ -95,7 +95,7 @@ def test_a_file_that_is_finished_as_somebody_cancels_does_not_undo_the_cancel(pe
 @pytest.mark.parametrize("end", [attempts.succeed, lambda export: attempts.fail(export, "x")])
 def test_a_fenced_worker_ends_nothing(person, end):
     export = start(person)
-    put(Export.objects.get(), Status.QUEUED)
+    force_status(Export.objects.get(), Status.QUEUED)
     attempts.claim(export.pk, worker="another")
 
     with pytest.raises(Fenced):
@@ -129,7 +129,7 @@ def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
         )
         for number in (2, 3)
     )
-    put(export, "running", rows_done=24, rate=5.0)
+    force_status(export, "running", rows_done=24, rate=5.0)
 
     with django_capture_on_commit_callbacks(execute=True):
         attempts.hand_over(export, [mine])
@@ -145,7 +145,7 @@ def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
 def test_a_worker_that_shuts_down_as_somebody_asks_does_what_was_asked(person, asked, rest):
     export = start(person)
-    put(Export.objects.get(), asked)
+    force_status(Export.objects.get(), asked)
 
     attempts.hand_over(export)
 

@@ -11,7 +11,7 @@ from exports.lifecycle import limits, requests
 from exports.models import Export
 from exports.status import FINAL, Status
 from tests.support.at_once import at_once
-from tests.support.exporting import events, put
+from tests.support.exporting import events, force_status
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def test_what_is_not_chosen_makes_no_other_question(person):
 @pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
 def test_it_is_the_answer_while_it_is_under_way_or_paused(person, status):
     first, _ = ask(person)
-    put(first, status)
+    force_status(first, status)
 
     assert ask(person) == (first, False)
 
@@ -63,7 +63,7 @@ def test_it_is_the_answer_while_it_is_under_way_or_paused(person, status):
 @pytest.mark.parametrize("status", sorted(FINAL))
 def test_what_is_over_is_no_answer_any_more(person, status):
     first, _ = ask(person)
-    put(first, status)
+    force_status(first, status)
 
     second, is_new = ask(person)
 
@@ -173,7 +173,7 @@ def test_if_the_other_is_over_by_then_there_is_a_new_one(person, monkeypatch):
 
     def over_at_the_second_look(user):
         if looks:
-            put(first, Status.SUCCEEDED)
+            force_status(first, Status.SUCCEEDED)
         lock(user)
 
     looks = looks_away_once(monkeypatch)

@@ -16,7 +16,7 @@ from exports.lifecycle import limits, queue
 from exports.models import Export
 from exports.status import FINAL, Status
 from tests.support.at_once import at_once
-from tests.support.exporting import put, registered, request
+from tests.support.exporting import force_status, registered, request
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +56,7 @@ def test_beyond_the_exports_that_may_be_under_way_a_request_is_refused(person, s
 @pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
 def test_what_is_under_way_or_paused_counts(person, settings, status):
     settings.EXPORTS_MAX_ACTIVE = 1
-    put(request(person), status)
+    force_status(request(person), status)
 
     with pytest.raises(TooManyExports):
         request(person)
@@ -65,7 +65,7 @@ def test_what_is_under_way_or_paused_counts(person, settings, status):
 @pytest.mark.parametrize("status", sorted(FINAL))
 def test_what_is_over_does_not_count(person, settings, status):
     settings.EXPORTS_MAX_ACTIVE = 1
-    put(request(person), status)
+    force_status(request(person), status)
 
     assert request(person).status == Status.QUEUED
 
@@ -123,7 +123,7 @@ def test_the_same_click_many_times_at_the_limit_is_one_export_and_no_refusal(per
 def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(person, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 3
     for seconds in (50, 20, 10):
-        aged(put(request(person), Status.CANCELLED), seconds)
+        aged(force_status(request(person), Status.CANCELLED), seconds)
 
     with pytest.raises(TooManyRequests) as refused:
         request(person)
@@ -139,7 +139,7 @@ def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(person, setti
 
 def test_the_wait_is_for_the_last_that_is_in_the_way_and_not_for_the_first(person, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
-    exports = [put(request(person), Status.FAILED) for _ in range(2)]
+    exports = [force_status(request(person), Status.FAILED) for _ in range(2)]
     for export, seconds in zip(exports, (58, 20), strict=True):
         aged(export, seconds)
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1

@@ -11,7 +11,7 @@ from exports.lifecycle import attempts, transitions
 from exports.models import Export
 from exports.status import Status
 from notifications.models import Event, Stream
-from tests.support.exporting import events, put, request, retained, start
+from tests.support.exporting import events, force_status, request, retained, start
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ REFUSED = {(str(old), str(new)) for old in Status for new in Status} - ALLOWED
 
 @pytest.mark.parametrize(("old", "new"), sorted(ALLOWED))
 def test_a_drawn_move_is_made_and_told(person, old, new):
-    export = put(request(person), old)
+    export = force_status(request(person), old)
 
     transitions.move(export, Status(new), f"export.{new}")
 
@@ -51,7 +51,7 @@ def test_a_drawn_move_is_made_and_told(person, old, new):
 
 @pytest.mark.parametrize(("old", "new"), sorted(REFUSED))
 def test_any_other_move_is_refused_in_words_and_changes_nothing(person, old, new):
-    export = put(request(person), old)
+    export = force_status(request(person), old)
     before = list(Export.objects.values())
 
     with pytest.raises(IllegalMove, match=f"^This export is {old}. It cannot"):
@@ -75,7 +75,7 @@ def test_whoever_looked_before_the_status_changed_loses_the_race(person):
 
 def test_whoever_holds_an_older_attempt_loses_the_race(person):
     old = start(person)
-    put(Export.objects.get(), Status.QUEUED)
+    force_status(Export.objects.get(), Status.QUEUED)
     attempts.claim(old.pk, worker="another")
 
     with pytest.raises(LostRace):

@@ -14,7 +14,7 @@ from exports.lifecycle import attempts, parts
 from exports.models import Export, Part, PartStatus
 from exports.status import Status
 from notifications.models import Event, Retained, Stream
-from tests.support.exporting import events, log, put, retained, start
+from tests.support.exporting import events, force_status, log, retained, start
 
 pytestmark = pytest.mark.django_db
 
@@ -209,7 +209,7 @@ def test_rows_that_are_read_again_are_told_of_until_they_are(export):
 
 @pytest.mark.parametrize("fields", [{"status": "succeeded"}, {"stage": "assembling"}])
 def test_rows_that_are_gone_since_are_not_waited_for(export, fields):
-    put(export, **{"status": "running", **fields}, rows_most=7, rows_done=5)
+    force_status(export, **{"status": "running", **fields}, rows_most=7, rows_done=5)
 
     assert export.rows_again == 0
 
@@ -228,7 +228,7 @@ def test_ticks_make_no_events_however_many(export):
 def test_a_tick_notices_what_was_asked_and_writes_nothing(export, asked):
     part = parts.claim(export)
     part.rows_done = 5
-    put(Export.objects.get(), asked)
+    force_status(Export.objects.get(), asked)
     before = tables()
 
     with pytest.raises(Stopped):
@@ -240,7 +240,7 @@ def test_a_tick_notices_what_was_asked_and_writes_nothing(export, asked):
 def test_a_tick_under_a_newer_attempt_is_fenced_and_writes_nothing(export):
     part = parts.claim(export)
     part.rows_done = 5
-    put(Export.objects.get(), Status.QUEUED)
+    force_status(Export.objects.get(), Status.QUEUED)
     attempts.claim(export.pk, worker="another")
     before = tables()
 
@@ -265,14 +265,14 @@ def test_a_tick_for_a_part_that_another_has_is_fenced_and_writes_nothing(export)
 
 @pytest.mark.parametrize("status", ["queued", "paused", "cancelled", "failed", "succeeded"])
 def test_a_tick_after_the_export_is_at_rest_is_fenced(export, status):
-    put(Export.objects.get(), status)
+    force_status(Export.objects.get(), status)
 
     with pytest.raises(Fenced):
         parts.tick(export)
 
 
 def test_a_plan_by_a_fenced_worker_is_not_saved(export):
-    put(Export.objects.get(), Status.QUEUED)
+    force_status(Export.objects.get(), Status.QUEUED)
     attempts.claim(export.pk, worker="another")
 
     with pytest.raises(Fenced):
@@ -304,7 +304,7 @@ def leases(export):
 @pytest.mark.parametrize("status", ["running", "pausing", "cancelling"])
 def test_a_renewal_renews_both_leases_and_nothing_else(export, status):
     part = parts.claim(export)
-    put(export, status, lease_expires_at=PAST)
+    force_status(export, status, lease_expires_at=PAST)
     Part.objects.filter(pk=part.pk).update(lease_expires_at=PAST)
     before = Event.objects.count()
 

@@ -22,7 +22,7 @@ from exports.status import MOVES, Status
 from notifications.models import Event, Retained, Stream
 from notifications.streams import publish
 from notifications.streams.prune import forget
-from tests.support.exporting import left_in, put
+from tests.support.exporting import force_status, left_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("folder")]
 
@@ -55,7 +55,9 @@ def make(django_user_model):
         part.status, part.file = PartStatus.DONE, stored(storage.part_name(part))
         part.save()
         stored(f"exports/{export.pk}/part-000001.1")  # Of a lost attempt: no row names it.
-        return put(export, status, file=file, finished_at=finished_at, expires_at=expires_at)
+        return force_status(
+            export, status, file=file, finished_at=finished_at, expires_at=expires_at
+        )
 
     return make
 
@@ -178,7 +180,7 @@ def test_work_files_of_dead_processes_go_and_no_others(folder):
 def test_an_export_of_long_ago_is_forgotten_with_all_that_is_known_of_it(make, folder, status):
     old = make(status, finished_at=LONG_AGO, expires_at=LONG_AGO)
     kept = make(status, finished_at=NOW - timedelta(days=89), expires_at=SOON)
-    put(kept, kept.status, origin=old)
+    force_status(kept, kept.status, origin=old)
     Download.objects.create(export=old)
     with transaction.atomic():
         for export in (old, kept):
@@ -238,7 +240,7 @@ def test_a_row_that_names_the_file_of_another_deletes_only_its_own(make, folder)
     other = make(Status.SUCCEEDED, expires_at=SOON)
     (folder / "files" / "secret").touch()
     liar = make(Status.SUCCEEDED, expires_at=NOW)
-    put(liar, liar.status, file="secret")
+    force_status(liar, liar.status, file="secret")
     liar.parts.update(file=f"exports/{liar.pk}/../../secret")
 
     assert prune.prune(90).expired == 1

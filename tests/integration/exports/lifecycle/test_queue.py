@@ -14,7 +14,7 @@ from exports.lifecycle import queue, rescue
 from exports.models import Export, TaskRun
 from exports.status import Status
 from tests.support import exporting, flights
-from tests.support.exporting import file_with, log, make_flights, put, request
+from tests.support.exporting import file_with, force_status, log, make_flights, request
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -83,7 +83,7 @@ def request_quietly(person):
 
 def test_a_broker_that_has_forgotten_everything_is_told_again(person, valkey):
     export = request(person)
-    put(export, Status.QUEUED, enqueued_at=timezone.now() - timedelta(minutes=1))
+    force_status(export, Status.QUEUED, enqueued_at=timezone.now() - timedelta(minutes=1))
     valkey.restart()
 
     assert rescue.rescue()["enqueued"] == 1
@@ -92,7 +92,9 @@ def test_a_broker_that_has_forgotten_everything_is_told_again(person, valkey):
 
 def test_what_waits_long_in_the_queue_is_not_put_there_again(person, valkey):
     for _ in range(2):
-        put(request(person), Status.QUEUED, enqueued_at=timezone.now() - timedelta(hours=1))
+        force_status(
+            request(person), Status.QUEUED, enqueued_at=timezone.now() - timedelta(hours=1)
+        )
 
     assert rescue.rescue()["enqueued"] == 0
     assert len(messages(valkey)) == 2

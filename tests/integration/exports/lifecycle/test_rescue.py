@@ -15,7 +15,15 @@ from exports.lifecycle import rescue as lifecycle_rescue
 from exports.models import Export, Part, PartStatus
 from exports.status import Status
 from tests.support.at_once import at_once
-from tests.support.exporting import events, expire_lease, log, put, request, retained, start
+from tests.support.exporting import (
+    events,
+    expire_lease,
+    force_status,
+    log,
+    request,
+    retained,
+    start,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -86,7 +94,7 @@ def test_finished_parts_are_kept_and_the_open_one_starts_again(person):
     part_of(export, status=PartStatus.DONE, rows_done=10, bytes=100, file="a", attempt=1)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7, bytes=70, attempt=1)
     part_of(export)
-    put(export, Status.RUNNING, rows_done=17, bytes=170, rows_total=30)
+    force_status(export, Status.RUNNING, rows_done=17, bytes=170, rows_total=30)
     expire_lease(export)
 
     lifecycle_rescue.rescue()
@@ -114,7 +122,7 @@ def test_a_live_lease_is_left_alone(person):
 
 @pytest.mark.parametrize("status", ["queued", "paused", "succeeded", "failed", "cancelled"])
 def test_what_nobody_holds_cannot_be_lost(person, broker, status):
-    export = put(request(person), status, enqueued_at=timezone.now())
+    export = force_status(request(person), status, enqueued_at=timezone.now())
     broker.knows = 1
     expire_lease(export)
 
@@ -127,7 +135,7 @@ def test_what_nobody_holds_cannot_be_lost(person, broker, status):
 def test_what_was_asked_of_a_lost_worker_is_done_without_it(person, asked, rest):
     export = start(person)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7)
-    expire_lease(put(export, asked, rows_done=7))
+    expire_lease(force_status(export, asked, rows_done=7))
 
     assert lifecycle_rescue.rescue() == {**NOTHING, "settled": 1}
 
@@ -148,7 +156,7 @@ def test_a_second_rescue_finds_nothing_to_do(person, broker):
 
 def test_each_of_several_is_put_right(person):
     lost = [expire_lease(start(person)) for _ in range(3)]
-    expire_lease(put(lost[1], Status.CANCELLING))
+    expire_lease(force_status(lost[1], Status.CANCELLING))
 
     done = lifecycle_rescue.rescue()
 
@@ -209,7 +217,7 @@ def test_pausing_and_resuming_does_not_count(person, settings):
 def test_a_worker_that_is_lost_while_it_should_pause_counts(person, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
     export = start(person)
-    expire_lease(put(export, Status.PAUSING))
+    expire_lease(force_status(export, Status.PAUSING))
     lifecycle_rescue.rescue()
     lifecycle.resume(Export.objects.get())
 
@@ -228,7 +236,9 @@ def test_what_the_broker_was_never_told_of_is_enqueued(person, broker):
 
 
 def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(person, broker):
-    exports = [put(request(person), Status.QUEUED, enqueued_at=ago(minutes=1)) for _ in range(3)]
+    exports = [
+        force_status(request(person), Status.QUEUED, enqueued_at=ago(minutes=1)) for _ in range(3)
+    ]
     moment = datetime(2013, 1, 1, tzinfo=UTC)
     for number, export in enumerate(reversed(exports)):
         Export.objects.filter(pk=export.pk).update(queued_at=moment + timedelta(hours=number))
@@ -238,20 +248,20 @@ def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(person
 
 
 def test_what_the_broker_knows_is_left_to_wait(person, broker):
-    put(request(person), Status.QUEUED, enqueued_at=ago(hours=5))
+    force_status(request(person), Status.QUEUED, enqueued_at=ago(hours=5))
     broker.knows = 1
 
     assert lifecycle_rescue.rescue() == NOTHING
 
 
 def test_what_was_just_enqueued_is_given_time(person, broker):
-    put(request(person), Status.QUEUED, enqueued_at=ago(seconds=1))
+    force_status(request(person), Status.QUEUED, enqueued_at=ago(seconds=1))
 
     assert lifecycle_rescue.rescue() == NOTHING
 
 
 def test_while_the_broker_is_down_only_what_it_was_never_told_of_is_tried(person, broker):
-    put(request(person), Status.QUEUED, enqueued_at=ago(hours=5))
+    force_status(request(person), Status.QUEUED, enqueued_at=ago(hours=5))
     new = request(person)
     broker.knows = None
 
@@ -269,7 +279,7 @@ def test_a_broker_that_is_still_down_is_not_counted_as_told(person, broker, monk
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.QUEUED}))
 def test_only_what_waits_is_enqueued(person, broker, status):
-    put(request(person), status)
+    force_status(request(person), status)
 
     assert lifecycle_rescue.rescue()["enqueued"] == 0
 
@@ -280,7 +290,7 @@ def test_only_what_waits_is_enqueued(person, broker, status):
 @pytest.mark.django_db(transaction=True)
 def test_rescues_at_once_do_it_once(person):
     exports = [expire_lease(start(person)) for _ in range(5)]
-    expire_lease(put(exports[4], Status.CANCELLING))
+    expire_lease(force_status(exports[4], Status.CANCELLING))
 
     outcomes = at_once(3, lifecycle_rescue.rescue)
 

@@ -10,7 +10,7 @@ from exports.exceptions import IllegalMove, NotPermitted, TooManyExports
 from exports.models import Export
 from exports.status import Status
 from tests.support import exporting
-from tests.support.exporting import put, request
+from tests.support.exporting import force_status, request
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,9 @@ def test_what_is_over_is_asked_again_as_it_was_asked(
 ):
     team = Group.objects.create(name="Analysts")
     somebody.groups.add(team)
-    origin = put(request(somebody, team=team.pk, **EVERYTHING), status, error="The disk is full.")
+    origin = force_status(
+        request(somebody, team=team.pk, **EVERYTHING), status, error="The disk is full."
+    )
 
     with django_capture_on_commit_callbacks(execute=True):
         export, is_new = repeat(origin, by=somebody)
@@ -67,7 +69,7 @@ def test_what_is_over_is_asked_again_as_it_was_asked(
     ],
 )
 def test_what_cannot_be_asked_again_is_refused_with_what_would_be_right(person, repeat, status):
-    export = put(request(person), status)
+    export = force_status(request(person), status)
 
     with pytest.raises(IllegalMove) as refused:
         repeat(export, by=person)
@@ -82,7 +84,7 @@ def test_what_cannot_be_asked_again_is_refused_with_what_would_be_right(person, 
 
 
 def test_whoever_asks_again_twice_gets_one(person):
-    origin = put(request(person), Status.FAILED)
+    origin = force_status(request(person), Status.FAILED)
 
     first, second = lifecycle.retry(origin, by=person), lifecycle.retry(origin, by=person)
 
@@ -91,7 +93,7 @@ def test_whoever_asks_again_twice_gets_one(person):
 
 
 def test_a_retry_of_what_is_under_way_again_is_that_one(person):
-    origin = put(request(person, label="A"), Status.FAILED)
+    origin = force_status(request(person, label="A"), Status.FAILED)
     under_way = request(person, label="A")
 
     assert lifecycle.retry(origin, by=person) == (under_way, False)
@@ -100,7 +102,7 @@ def test_a_retry_of_what_is_under_way_again_is_that_one(person):
 
 def test_a_retry_counts_as_any_request(person, settings):
     settings.EXPORTS_MAX_ACTIVE = 1
-    origin = put(request(person), Status.FAILED)
+    origin = force_status(request(person), Status.FAILED)
     request(person)
 
     with pytest.raises(TooManyExports, match=r"^You have 1 of at most 1 exports"):
@@ -108,7 +110,7 @@ def test_a_retry_counts_as_any_request(person, settings):
 
 
 def test_the_owners_permission_is_asked_again_whoever_retries(person, somebody):
-    origin = put(request(somebody), Status.FAILED)
+    origin = force_status(request(somebody), Status.FAILED)
     somebody.user_permissions.clear()
     origin = Export.objects.get(pk=origin.pk)
 
@@ -119,7 +121,7 @@ def test_the_owners_permission_is_asked_again_whoever_retries(person, somebody):
 
 
 def test_an_administrators_retry_is_the_owners_export(person, somebody):
-    origin = put(request(somebody), Status.FAILED)
+    origin = force_status(request(somebody), Status.FAILED)
 
     export, _ = lifecycle.retry(origin, by=person)
 
@@ -128,7 +130,7 @@ def test_an_administrators_retry_is_the_owners_export(person, somebody):
 
 
 def test_a_retry_without_its_origin_goes_on(person):
-    origin = put(request(person), Status.FAILED)
+    origin = force_status(request(person), Status.FAILED)
     export, _ = lifecycle.retry(origin, by=person)
 
     origin.delete()
@@ -140,6 +142,6 @@ def test_a_retry_without_its_origin_goes_on(person):
 def test_a_retry_with_an_object_that_was_read_long_ago_sees_what_is_so_now(person):
     export = request(person)
     stale = Export.objects.get()
-    put(export, Status.FAILED)
+    force_status(export, Status.FAILED)
 
     assert lifecycle.retry(stale, by=person)[1]

@@ -23,7 +23,14 @@ from exports.lifecycle import refusals
 from exports.models import Export, Preset
 from notifications.models import Stream
 from tests.support.asking import flights_by
-from tests.support.exporting import content, make_flights, put, request, resume_with, use_folders
+from tests.support.exporting import (
+    content,
+    force_status,
+    make_flights,
+    request,
+    resume_with,
+    use_folders,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -167,7 +174,7 @@ def others_run(person, which):
     """Somebody else's export of all, whose size says how wide the hidden rows are."""
     other = User.objects.create_superuser(f"other-{which}")
     run = request(other, exporter="narrowed", columns=None)
-    put(run, "succeeded", rows_done=len(HIDDEN[which]), bytes=10 ** len(HIDDEN[which][:5]))
+    force_status(run, "succeeded", rows_done=len(HIDDEN[which]), bytes=10 ** len(HIDDEN[which][:5]))
     moment = datetime.datetime(2013, 1, 1, tzinfo=datetime.UTC)
     Export.objects.filter(pk=run.pk).update(started_at=moment, finished_at=moment)
 

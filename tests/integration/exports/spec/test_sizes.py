@@ -25,7 +25,7 @@ from exports.lifecycle import refusals
 from exports.models import Export, Preset
 from exports.spec import presets, sizes, spec
 from tests.support.asking import flights_by
-from tests.support.exporting import make_flights, put, request
+from tests.support.exporting import force_status, make_flights, request
 
 pytestmark = pytest.mark.django_db
 
@@ -131,7 +131,7 @@ def test_large_request_in_a_terminal_is_refused_with_status_2(person):
 
 
 def test_export_that_was_stored_before_the_limit_is_not_repeated(person, signed_in):
-    export = put(request(person), "failed", params={"filters": {"dest": LONG}})
+    export = force_status(request(person), "failed", params={"filters": {"dest": LONG}})
 
     answer = signed_in.post(f"/api/v1/exports/{export.pk}/retry")
     page = signed_in.get(f"/exports/{export.pk}/")
@@ -283,7 +283,7 @@ LISTS = ["/exports/", "/api/v1/exports", "/admin/exports/export/", "/exports/new
 
 @pytest.mark.parametrize("url", LISTS)
 def test_list_does_not_load_what_was_asked_for(person, signed_in, url):
-    put(request(person), "succeeded")
+    force_status(request(person), "succeeded")
     request(person)
     presets.save(spec.checked(person, exporter="flights"), "all")
     signed_in.get(url)
@@ -335,7 +335,7 @@ def test_every_kind_of_refusal_counts(person, settings):
 
 def test_refused_retry_counts_for_the_user_who_retries(person, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 3
-    failed = put(request(person), "failed", params={"filters": {"nothing": 1}})
+    failed = force_status(request(person), "failed", params={"filters": {"nothing": 1}})
     manager = User.objects.create_superuser("manager")
     for _ in range(3):
         with pytest.raises(InvalidFilter):
@@ -363,7 +363,7 @@ def test_typo_that_is_mended_costs_nothing(person, settings):
 
 def test_every_way_to_ask_counts_refusals(person, signed_in, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
-    failed = put(request(person), "failed", params={"filters": {"nothing": 1}})
+    failed = force_status(request(person), "failed", params={"filters": {"nothing": 1}})
     settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 4
     wrong = {"format": "csv", "filter-month": "13"}
     ways = {

@@ -20,10 +20,10 @@ from tests.support import exporting
 from tests.support.exporting import (
     content,
     file_with,
+    force_status,
     left_in,
     log,
     make_flights,
-    put,
     registered,
     request,
     resume_with,
@@ -213,7 +213,7 @@ def test_a_helper_that_was_frozen_and_lost_its_part_changes_nothing(person):
 def test_there_is_no_help_for_what_does_not_run(person, status):
     export = watched(person)
     parts.save_plan(export, [Part(export=export, number=1, upto_key="35", rows=35)], 35)
-    put(export, status)
+    force_status(export, status)
 
     help_out(export)
 

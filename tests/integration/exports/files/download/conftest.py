@@ -29,7 +29,7 @@ def finish(user):
     from exports import lifecycle
     from exports.files import storage
     from exports.status import Status
-    from tests.support.exporting import put
+    from tests.support.exporting import force_status
 
     def finish(content=CONTENT, **fields):
         export = lifecycle.request(user=user, exporter="airports", label="Airports")
@@ -45,7 +45,7 @@ def finish(user):
             "finished_at": timezone.now(),
             "expires_at": timezone.now() + timedelta(days=7),
         }
-        return put(export, Status.SUCCEEDED, **{**given, **fields})
+        return force_status(export, Status.SUCCEEDED, **{**given, **fields})
 
     return finish
 

@@ -19,8 +19,8 @@ from exports.status import Status
 from tests.support.exporting import (
     content,
     file_with,
+    force_status,
     make_flights,
-    put,
     request,
     resume_with,
     retained,
@@ -66,7 +66,9 @@ def test_exports_that_have_waited_longest_go_on_first(person, monkeypatch, told)
     monkeypatch.setattr(room, "RELEASED", 2)
     now = timezone.now()
     waiting = [
-        put(request(person), "queued", waits_for="space", queued_at=now - timedelta(hours=hours))
+        force_status(
+            request(person), "queued", waits_for="space", queued_at=now - timedelta(hours=hours)
+        )
         for hours in (1, 3, 2)
     ]
 
@@ -107,7 +109,7 @@ def test_wait_for_room_is_said_once(person):
 
 
 def test_page_and_card_say_that_an_export_waits_for_room(person, client):
-    export = put(request(person), Status.QUEUED, waits_for="space")
+    export = force_status(request(person), Status.QUEUED, waits_for="space")
     client.force_login(person)
 
     for name in ("exports:detail", "exports:card"):
@@ -121,7 +123,7 @@ def test_page_and_card_say_that_an_export_waits_for_room(person, client):
 def test_queued_export_that_waits_for_room_takes_no_turn(person):
     from exports.lifecycle import fairness
 
-    put(request(person), Status.QUEUED, waits_for="space")
+    force_status(request(person), Status.QUEUED, waits_for="space")
 
     assert not fairness.somebody_waits()
     request(person)

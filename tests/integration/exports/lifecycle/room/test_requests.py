@@ -17,7 +17,15 @@ from exports.files import disk
 from exports.lifecycle import attempts, room
 from exports.models import Export, Part, PartStatus
 from exports.status import Status
-from tests.support.exporting import content, left_in, make_flights, put, request, run, start
+from tests.support.exporting import (
+    content,
+    force_status,
+    left_in,
+    make_flights,
+    request,
+    run,
+    start,
+)
 from tests.support.room import MORE_THAN_ANY_DISK, SITE, TOO_LITTLE, finished, with_part
 from tests.support.watched import Watched
 
@@ -35,13 +43,13 @@ def post(client, **body):
 def test_files_and_parts_of_all_that_is_not_finished_count(person):
     finished(person, 1)
     finished(person, 10_000_000, file="")  # It has expired, and was deleted.
-    with_part(put(request(person), Status.PAUSED), 20)
-    with_part(put(request(person), Status.FAILED), 300)
-    with_part(put(request(person), Status.CANCELLED), 4_000)
-    with_part(put(request(person), Status.RUNNING), 50_000, PartStatus.CLAIMED, file="")
-    with_part(put(request(person), Status.SUCCEEDED), 600_000)  # They were joined.
-    with_part(put(request(person), Status.RUNNING), 5)
-    with_part(put(request(person), Status.QUEUED), 70_000, PartStatus.CLAIMED, file="")
+    with_part(force_status(request(person), Status.PAUSED), 20)
+    with_part(force_status(request(person), Status.FAILED), 300)
+    with_part(force_status(request(person), Status.CANCELLED), 4_000)
+    with_part(force_status(request(person), Status.RUNNING), 50_000, PartStatus.CLAIMED, file="")
+    with_part(force_status(request(person), Status.SUCCEEDED), 600_000)  # They were joined.
+    with_part(force_status(request(person), Status.RUNNING), 5)
+    with_part(force_status(request(person), Status.QUEUED), 70_000, PartStatus.CLAIMED, file="")
     other = User.objects.create_superuser("other")
     finished(other, 7_000_000)
 
@@ -111,7 +119,7 @@ def test_full_work_directory_refuses_no_request(person, settings, monkeypatch):
 
 def test_owner_without_files_is_told_what_to_cancel(person, settings):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
-    with_part(put(request(person), Status.PAUSED), 100)
+    with_part(force_status(request(person), Status.PAUSED), 100)
 
     with pytest.raises(OverQuota, match="Cancel paused exports") as refused:
         request(person)

@@ -21,10 +21,10 @@ from tests.support.at_once import at_once
 from tests.support.exporting import (
     content,
     file_with,
+    force_status,
     left_in,
     log,
     make_flights,
-    put,
     request,
     resume_with,
     run,
@@ -113,7 +113,7 @@ def test_site_may_store_all_that_it_may(person, settings, stored, raises):
 @pytest.mark.parametrize(("stored", "raises"), [(100, None), (101, NoRoom)])
 def test_owner_may_store_all_that_they_may(person, settings, stored, raises):
     export = start(person)
-    put(request(person), Status.RUNNING)
+    force_status(request(person), Status.RUNNING)
     finished(person, stored)
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
 
@@ -150,7 +150,7 @@ def test_newest_of_an_owners_exports_fails_for_the_quota(person, settings, other
     """An older one waits until a newer one has failed and deleted its parts."""
     export = start(person)
     finished(person, 101)
-    with_part(put(request(person), **other), 1)
+    with_part(force_status(request(person), **other), 1)
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
 
     with pytest.raises(raises):
@@ -225,7 +225,7 @@ def test_health_is_not_well_without_room(client, settings, setting, value):
 def test_requests_of_a_day_are_limited(person, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_DAY = 2
     for _ in range(2):
-        put(request(person), Status.CANCELLED)
+        force_status(request(person), Status.CANCELLED)
 
     with pytest.raises(OverLimit, match="You can start 2 exports a day") as refused:
         request(person)
@@ -237,7 +237,7 @@ def test_requests_of_a_day_are_limited(person, settings):
 
 
 def test_export_cannot_be_resumed_again_and_again(person):
-    export = put(request(person), Status.PAUSED, resumes=99)
+    export = force_status(request(person), Status.PAUSED, resumes=99)
     lifecycle.resume(export)
     lifecycle.pause(export)
 

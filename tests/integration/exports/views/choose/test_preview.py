@@ -277,7 +277,7 @@ def test_size_and_time_are_those_of_past_runs(user):
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     for number in range(2):
         export = lifecycle.request(user=user, exporter="flights", label=f"Run {number}")
-        exporting.put(
+        exporting.force_status(
             export,
             Status.SUCCEEDED,
             rows_done=2_000,

@@ -16,7 +16,7 @@ from exports.models import Export
 from exports.serialize import snapshot
 from exports.status import Status
 from notifications.streams.access import may_read
-from tests.support.exporting import events, log, put, retained
+from tests.support.exporting import events, force_status, log, retained
 from tests.support.sharing import DASHBOARD, EXPORTS, NOWHERE, make_user, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,7 +125,7 @@ def test_who_is_owner_and_member_sees_it_once_however_large_the_team(shared, own
 
 
 def test_what_is_visible_is_asked_in_one_query(shared, member, django_assert_num_queries):
-    put(shared, Status.PAUSED)  # What waits asks for its place in the queue.
+    force_status(shared, Status.PAUSED)  # What waits asks for its place in the queue.
     member.has_perm("exports.view_export")  # Django's own questions, kept on the user.
 
     with django_assert_num_queries(1):

@@ -13,7 +13,7 @@ from exports.models import Export
 from exports.status import Status
 from notifications.streams import current_cursor
 from notifications.streams.backlog import heads
-from tests.support.exporting import put
+from tests.support.exporting import force_status
 from tests.support.sharing import DASHBOARD, EXPORTS, signed_in, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,7 +90,9 @@ def queries_of(client, url):
 
 @pytest.mark.parametrize("path", [DASHBOARD, EXPORTS])
 def test_neither_teams_nor_what_they_share_cost_queries(shared, owner, member, path):
-    put(shared, Status.PAUSED)  # What waits asks for its place in the queue, each for itself.
+    force_status(
+        shared, Status.PAUSED
+    )  # What waits asks for its place in the queue, each for itself.
     client = signed_in(member)
     client.get(path)
     few = queries_of(client, path)

@@ -17,9 +17,9 @@ from notifications.models import Event, Retained, Stream
 from tests.support.exporting import (
     events,
     expire_lease,
+    force_status,
     log,
     make_flights,
-    put,
     resume_with,
     retained,
     run,
@@ -183,7 +183,7 @@ def test_killed_again_and_again_it_still_gets_there(person, at, settings):
 @pytest.mark.usefixtures("small_parts", "every_page")
 def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(person, at):
     def another_takes_it():
-        put(Export.objects.get(), Status.QUEUED)
+        force_status(Export.objects.get(), Status.QUEUED)
         attempts.claim(export.pk, worker="another")
         seen.extend([tables(), left_in_storage()])
 
