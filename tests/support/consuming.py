@@ -14,8 +14,8 @@ async def cursor_of(stream):
     return await in_thread(backlog.current_cursor, stream)
 
 
-def told(socket):
-    """What has come: the types of events, and "key=n" for values."""
+def messages(socket):
+    """What `socket` has received: the types of events, and "key=n" for values."""
     names = {
         "event": lambda each: each["event"],
         "state": lambda each: "{key}={data[n]}".format(**each),

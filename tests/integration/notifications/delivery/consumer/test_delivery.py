@@ -11,7 +11,7 @@ from django.db import transaction
 from notifications.delivery import consumer, hub
 from notifications.models import Stream
 from notifications.streams import backlog, publish, push, signed
-from tests.support.consuming import cursor_of, say, told
+from tests.support.consuming import cursor_of, messages, say
 from tests.support.streaming import append, connected, eventually, in_thread, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +28,7 @@ async def test_null_brings_all_that_is_kept_then_what_comes(cookie, name):
         await socket.events_until("c")
 
     assert (answer["recovered"], answer["cursor"].split(".")[1:]) == (True, ["0", "0"])
-    assert told(socket) == ["k=1", "a", "b", "c"]
+    assert messages(socket) == ["k=1", "a", "b", "c"]
 
 
 async def test_latest_brings_only_what_comes(cookie, name):
@@ -42,7 +42,7 @@ async def test_latest_brings_only_what_comes(cookie, name):
         await socket.events_until("b")
 
     assert answer["cursor"] == latest
-    assert told(socket) == ["b"]
+    assert messages(socket) == ["b"]
 
 
 async def test_a_cursor_brings_what_came_after_it(cookie, name):
@@ -56,7 +56,7 @@ async def test_a_cursor_brings_what_came_after_it(cookie, name):
         await socket.events_until("b")
 
     assert answer == {"type": "subscribed", "stream": name, "cursor": since, "recovered": True}
-    assert told(socket) == ["k=1", "b"]
+    assert messages(socket) == ["k=1", "b"]
 
 
 async def test_an_empty_stream_has_a_cursor_to_come_back_with(cookie, name):
@@ -129,7 +129,7 @@ async def test_what_one_transaction_wrote_comes_in_its_order(cookie, name):
         await in_thread(write)
         await socket.events_until("last")
 
-    assert told(socket) == ["a", "k=1", "b", "k=2", "last"]
+    assert messages(socket) == ["a", "k=1", "b", "k=2", "last"]
 
 
 async def test_an_event_that_is_pushed_twice_comes_once(cookie, name, monkeypatch):
@@ -165,7 +165,7 @@ async def test_what_is_committed_between_joining_and_reading_comes_once(cookie, 
         await say(name, "last")
 
         assert await socket.events_until("last") == ["last"]
-    assert told(socket) == ["before the read", "after the read", "last"]
+    assert messages(socket) == ["before the read", "after the read", "last"]
 
 
 async def test_what_is_committed_before_the_group_is_joined_comes_once(cookie, name, monkeypatch):
@@ -227,7 +227,7 @@ async def test_several_streams_come_over_one_socket(user, cookie, name):
         await say(name, "last")
         await socket.events_until("last")
 
-    assert told(socket) == ["mine", "ours", "last"]
+    assert messages(socket) == ["mine", "ours", "last"]
 
 
 async def test_subscribing_anew_starts_from_the_new_cursor(cookie, name):

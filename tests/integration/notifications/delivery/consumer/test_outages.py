@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from notifications.delivery import consumer, handshake, hub
 from notifications.streams import access, backlog, push
-from tests.support.consuming import say, told
+from tests.support.consuming import messages, say
 from tests.support.streaming import Socket, connected, headers, in_thread, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +26,7 @@ async def test_without_pushes_everything_comes_by_sweeps(cookie, name, often_swe
         await say(name, "last")
         await socket.events_until("last")
 
-    assert "k=2" in told(socket)
+    assert "k=2" in messages(socket)
 
 
 async def test_with_valkey_down_a_stream_can_be_subscribed_to(cookie, name, often_sweeps, valkey):

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from notifications.streams import backlog
-from tests.support.consuming import say, told
+from tests.support.consuming import messages, say
 from tests.support.streaming import connected, in_thread, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,7 +56,7 @@ async def test_streams_have_windows_of_their_own(user, cookie, name, settings):
         await socket.subscribe({name: None, f"team-{group.pk}": None})
         await socket.until(lambda frame: frame.get("event") == "c")
 
-    assert told(socket) == ["a", "c"]
+    assert messages(socket) == ["a", "c"]
 
 
 async def test_each_row_is_read_once_however_the_client_acknowledges(
@@ -75,11 +75,11 @@ async def test_each_row_is_read_once_however_the_client_acknowledges(
     monkeypatch.setattr(backlog, "read", read)
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
-        while told(socket)[-1:] != ["last"]:
+        while messages(socket)[-1:] != ["last"]:
             frame = await socket.next()
             await socket.send("ack", stream=name, cursor=frame["cursor"])
 
-    assert told(socket) == [*["log"] * 99, "last"]
+    assert messages(socket) == [*["log"] * 99, "last"]
     assert len(rows) == 100
 
 
