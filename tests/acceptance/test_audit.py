@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 AGENT = f"Python-urllib/{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def told(**filters):
+def recorded(**filters):
     """Each entry with who, what, and from where."""
     entries = AuditEntry.objects.filter(**filters).order_by("pk")
     fields = ("action", "actor_name", "owner_name", "interface", "address", "user_agent")
@@ -30,7 +30,7 @@ def test_web_server_records_what_a_visitor_does(visitor, server):
     export = visitor.post_json("/api/v1/exports", {"exporter": "airports"}).json()
     visitor.post_form(f"/exports/{export['id']}/cancel")
 
-    assert told(interface__in=["page", "api"]) == [
+    assert recorded(interface__in=["page", "api"]) == [
         ("signed_in", "demo", "", "page", "127.0.0.1", AGENT),
         ("sign_in_failed", "", "", "page", "127.0.0.1", AGENT),
         ("export_started", "demo", "", "api", "127.0.0.1", AGENT),
@@ -44,7 +44,7 @@ def test_command_in_a_shell_is_recorded_with_its_account(run, transactional_db, 
     shell = run.start("shell", [sys.executable, "manage.py", "create_token", "ada"])
 
     assert shell.wait() == 0
-    assert told(interface="command") == [("token_created", "", "ada", "command", None, "")]
+    assert recorded(interface="command") == [("token_created", "", "ada", "command", None, "")]
     details = AuditEntry.objects.get(interface="command").details
     assert details == {"command": "create_token", "account": getpass.getuser()}
 
@@ -61,4 +61,4 @@ def test_beat_removes_old_entries(run, transactional_db, valkey):
     )
     beat.kill()
 
-    assert told() == [("trail_pruned", "", "", "system", None, "")]
+    assert recorded() == [("trail_pruned", "", "", "system", None, "")]

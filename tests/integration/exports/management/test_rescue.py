@@ -15,12 +15,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch):
-    """What the broker is told, instead of telling it."""
-    told = []
-    monkeypatch.setattr(queue, "enqueue", lambda export_id: told.append(export_id) or True)
+def enqueued(monkeypatch):
+    """The ids of enqueued exports, in their order; the broker hears of none."""
+    ids = []
+    monkeypatch.setattr(queue, "enqueue", lambda export_id: ids.append(export_id) or True)
     monkeypatch.setattr(queue, "waiting", lambda: None)
-    return told
+    return ids
 
 
 def rescue_exports(*arguments):
@@ -29,7 +29,7 @@ def rescue_exports(*arguments):
     return out.getvalue()
 
 
-def test_it_says_what_it_did(person, told):
+def test_it_says_what_it_did(person, enqueued):
     lost = expire_lease(start(person))
     forgotten = request(person)
 
@@ -38,7 +38,7 @@ def test_it_says_what_it_did(person, told):
     lost.refresh_from_db()
     assert said == "Rescued 1, failed 0, settled 0, enqueued 2.\n"
     assert lost.status == "queued"
-    assert set(told) == {lost.pk, forgotten.pk}
+    assert set(enqueued) == {lost.pk, forgotten.pk}
 
 
 def test_with_nothing_to_do_it_says_so():

@@ -179,7 +179,7 @@ def others_run(person, which):
     Export.objects.filter(pk=run.pk).update(started_at=moment, finished_at=moment)
 
 
-def told(answer):
+def visible(answer):
     return answer.status_code, VOLATILE.sub("…", answer.content.decode())
 
 
@@ -190,26 +190,26 @@ def as_fields(filters):
 def answers(client, step):
     """What is answered to each `step`th question, by the question."""
     found = {
-        "exporters": told(client.get("/api/v1/exporters")),
-        "page": told(client.get("/exports/new/narrowed/?fresh")),
+        "exporters": visible(client.get("/api/v1/exporters")),
+        "page": visible(client.get("/exports/new/narrowed/?fresh")),
     }
     for number, filters in enumerate(questions()[::step]):
         asked = json.dumps(filters)
         form = {"format": "csv", **as_fields(filters)}
-        found["look", asked] = told(client.post("/exports/new/narrowed/preview", form))
+        found["look", asked] = visible(client.post("/exports/new/narrowed/preview", form))
         if number % 2:  # An export that is saved takes longer than a look at it.
             continue
         body = {"exporter": "narrowed", "filters": filters}
-        found["api", asked] = told(
+        found["api", asked] = visible(
             client.post("/api/v1/exports", body, content_type="application/json")
         )
     for number, filters in enumerate(questions()[:: 5 * step]):
         form = {"format": "csv", "preset": f"choice {number}", **as_fields(filters)}
-        found["form", number] = told(client.post("/exports/new/narrowed/", {**form, "look": ""}))
-        found["save", number] = told(client.post("/exports/new/narrowed/", {**form, "save": ""}))
+        found["form", number] = visible(client.post("/exports/new/narrowed/", {**form, "look": ""}))
+        found["save", number] = visible(client.post("/exports/new/narrowed/", {**form, "save": ""}))
     for columns in (["id"], ["late", "tailnum"], ["secret"], []):
         body = {"exporter": "narrowed", "columns": columns}
-        found["columns", str(columns)] = told(
+        found["columns", str(columns)] = visible(
             client.post("/api/v1/exports", body, content_type="application/json")
         )
     return found

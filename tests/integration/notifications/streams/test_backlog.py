@@ -24,7 +24,7 @@ def cursor():
     return Cursor.parse(backlog.current_cursor(NAME))
 
 
-def told(page):
+def items_of(page):
     """The items of a page: offsets of events, and "key=n" for values."""
     return [
         item.position.offset if item.kind == "event" else f"{item.name}={item.data['n']}"
@@ -55,7 +55,7 @@ def test_a_stream_that_nobody_wrote_to_has_a_cursor_all_the_same():
     append(NAME, "a")
 
     assert (first.offset, first.revision) == (0, 0)
-    assert told(read(first)) == [1]
+    assert items_of(read(first)) == [1]
 
 
 def test_the_current_cursor_covers_all_that_is_there_and_nothing_more():
@@ -67,7 +67,7 @@ def test_the_current_cursor_covers_all_that_is_there_and_nothing_more():
     retain(NAME, "k", n=2)
 
     assert (now.offset, now.revision) == (2, 1)
-    assert told(read(now)) == ["k=2", 3]
+    assert items_of(read(now)) == ["k=2", 3]
 
 
 def test_the_heads_of_many_streams_are_read_in_one_query(django_assert_num_queries):
@@ -92,7 +92,7 @@ def test_from_the_start_comes_everything_that_is_kept_values_before_events():
 
     page = read(None)
 
-    assert told(page) == ["l=1", "k=2", 1, 2]
+    assert items_of(page) == ["l=1", "k=2", 1, 2]
     assert page.reset is None
     assert not page.more
     assert page.end == cursor()
@@ -118,7 +118,7 @@ def test_after_a_cursor_comes_what_is_newer_than_it():
 
     page = read(since)
 
-    assert told(page) == ["l=2", 2]
+    assert items_of(page) == ["l=2", 2]
     assert page.start == since
 
 
@@ -151,7 +151,7 @@ def test_pages_together_give_each_item_once_and_in_order(limit):
 
     pages = read_all(None, limit)
 
-    assert [each for page in pages for each in told(page)] == ["x=1", "y=1", "z=1", 1, 2, 3, 4]
+    assert [each for page in pages for each in items_of(page)] == ["x=1", "y=1", "z=1", 1, 2, 3, 4]
     assert all(len(page.items) <= limit for page in pages)
     assert [page.start for page in pages[1:]] == [page.end for page in pages[:-1]]
     assert pages[-1].end == cursor()
@@ -163,7 +163,7 @@ def test_no_page_is_larger_than_the_bound_whatever_is_asked(monkeypatch):
 
     page = read(None, 1000)
 
-    assert told(page) == [1, 2]
+    assert items_of(page) == [1, 2]
     assert page.more
 
 
@@ -175,8 +175,8 @@ def test_what_is_written_between_two_pages_comes_with_the_next():
     append(NAME, "c")
     retain(NAME, "k", n=2)
 
-    assert told(first) == ["k=1", 1]
-    assert told(read(first.end)) == ["k=2", 2, 3]
+    assert items_of(first) == ["k=1", 1]
+    assert items_of(read(first.end)) == ["k=2", 2, 3]
 
 
 def test_a_value_that_is_replaced_before_its_page_comes_once_with_its_newest():
@@ -186,8 +186,8 @@ def test_a_value_that_is_replaced_before_its_page_comes_once_with_its_newest():
 
     retain(NAME, "l", n=2)
 
-    assert told(first) == ["k=1"]
-    assert told(read(first.end)) == ["l=2"]
+    assert items_of(first) == ["k=1"]
+    assert items_of(read(first.end)) == ["l=2"]
 
 
 # -- cursors that mean nothing any more ------------------------------------------------------
@@ -203,7 +203,7 @@ def test_a_cursor_from_before_what_was_pruned_is_reset():
     page = read(old)
 
     assert page.reset == "pruned"
-    assert told(page) == ["k=1", 3]
+    assert items_of(page) == ["k=1", 3]
     assert (page.start.offset, page.start.revision) == (2, 0)
 
 
@@ -216,7 +216,7 @@ def test_a_cursor_at_the_last_thing_that_was_pruned_goes_on():
     page = read(at_floor)
 
     assert page.reset is None
-    assert told(page) == [3]
+    assert items_of(page) == [3]
 
 
 def test_the_start_of_a_pruned_stream_is_no_reset():
@@ -226,7 +226,7 @@ def test_the_start_of_a_pruned_stream_is_no_reset():
     page = read(None)
 
     assert page.reset is None
-    assert told(page) == [2]
+    assert items_of(page) == [2]
     assert page.start.offset == 1
 
 
@@ -237,7 +237,7 @@ def test_all_events_may_be_pruned():
 
     page = read(None)
 
-    assert told(page) == ["k=1"]
+    assert items_of(page) == ["k=1"]
     assert page.end == cursor()
 
 
@@ -250,7 +250,7 @@ def test_a_cursor_of_another_epoch_is_reset():
     page = read(old)
 
     assert page.reset == "epoch"
-    assert told(page) == [1]
+    assert items_of(page) == [1]
     assert page.start == Cursor(cursor().epoch, 0, 0)
 
 
@@ -262,7 +262,7 @@ def test_a_cursor_from_a_future_that_a_restored_database_forgot_is_reset(offset,
     page = read(Cursor(cursor().epoch, offset, revision))
 
     assert page.reset == "epoch"
-    assert told(page) == ["k=1", 1]
+    assert items_of(page) == ["k=1", 1]
 
 
 def test_a_reset_that_takes_several_pages_is_told_once():
@@ -274,7 +274,7 @@ def test_a_reset_that_takes_several_pages_is_told_once():
     pages = read_all(old, 1)
 
     assert [page.reset for page in pages[:2]] == ["pruned", None]
-    assert [each for page in pages for each in told(page)] == [3, 4]
+    assert [each for page in pages for each in items_of(page)] == [3, 4]
 
 
 # -- writes in the middle of a read ------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_what_is_written_during_a_read_is_in_it_or_after_it_but_not_lost(monkeyp
     first = read(None)
     second = read(first.end)
 
-    both = told(first) + told(second)
+    both = items_of(first) + items_of(second)
     assert [each for each in both if isinstance(each, int)] == [1, 2, 3]
     values = [each for each in both if isinstance(each, str)]
     assert dict(each.split("=") for each in values) == {"k": "2", "l": "1"}
@@ -326,7 +326,7 @@ def test_what_is_pruned_during_a_read_is_told_as_a_reset(monkeypatch):
     page = read(old)
 
     assert page.reset == "pruned"
-    assert told(page) == [3]
+    assert items_of(page) == [3]
 
 
 def test_what_is_pruned_during_a_read_from_the_start_leaves_no_hole(monkeypatch):
@@ -336,7 +336,7 @@ def test_what_is_pruned_during_a_read_from_the_start_leaves_no_hole(monkeypatch)
     page = read(None)
 
     assert page.start.offset == 2
-    assert told(page) == [3]
+    assert items_of(page) == [3]
 
 
 def test_a_stream_that_is_deleted_during_a_read_is_told_as_a_reset(monkeypatch):
@@ -349,7 +349,7 @@ def test_a_stream_that_is_deleted_during_a_read_is_told_as_a_reset(monkeypatch):
     page = read(old)
 
     assert page.reset == "epoch"
-    assert told(page) == []
+    assert items_of(page) == []
 
 
 def test_a_hole_that_is_nobodys_pruning_is_passed_on():
@@ -358,8 +358,8 @@ def test_a_hole_that_is_nobodys_pruning_is_passed_on():
     Event.objects.filter(offset=2).delete()
     Retained.objects.all().delete()
 
-    assert told(read(None)) == [1, 3]
-    assert told(read(Cursor(cursor().epoch, 1, 0))) == [3]
+    assert items_of(read(None)) == [1, 3]
+    assert items_of(read(Cursor(cursor().epoch, 1, 0))) == [3]
 
 
 # -- what it costs ---------------------------------------------------------------------------

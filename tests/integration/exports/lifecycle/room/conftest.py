@@ -8,27 +8,27 @@ import pytest
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """The exports that the broker is told of. It knows of no message."""
+def enqueued(monkeypatch):
+    """The ids of enqueued exports, in their order. The broker knows of no message."""
     from django.utils import timezone
 
     from exports.lifecycle import queue
     from exports.models import Export
 
-    told: list = []
+    ids: list = []
 
     def enqueue(export_id):
-        told.append(export_id)
+        ids.append(export_id)
         Export.objects.filter(pk=export_id).update(enqueued_at=timezone.now())
         return True
 
     monkeypatch.setattr(queue, "enqueue", enqueue)
     monkeypatch.setattr(queue, "waiting", lambda *_: 0)
-    return told
+    return ids
 
 
 @pytest.fixture(autouse=True)
-def folder(settings, tmp_path, told):
+def folder(settings, tmp_path, enqueued):
     from tests.support import exporting
     from tests.support.exporting import registered
     from tests.support.watched import Watched

@@ -33,13 +33,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
-def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, told, setting, value):
+def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, enqueued, setting, value):
     person = User.objects.create_superuser("person")
     make_flights(range(1, 36))
     export = request(person)
     other = finished(User.objects.create_superuser("other"), 100)
     setattr(settings, setting, value)
-    told.clear()
+    enqueued.clear()
 
     with pytest.raises(Waits):
         attempts.claim(export.pk, worker="w")
@@ -47,7 +47,7 @@ def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, told, sett
     rescue.rescue()
 
     assert (export.status, export.attempt) == ("queued", 0)
-    assert told == []  # Nobody could take it.
+    assert enqueued == []  # Nobody could take it.
     assert snapshot(export)["waits_for"] == "space"
     for stream in export.streams:
         assert retained(stream, export.key)["waits_for"] == "space"
@@ -56,13 +56,13 @@ def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, told, sett
     settings.EXPORTS_MIN_FREE_BYTES = 0
     rescue.rescue()
 
-    assert told == [export.pk]
+    assert enqueued == [export.pk]
     assert retained(export.stream, export.key)["waits_for"] == ""
     settings.EXPORTS_MAX_STORED_BYTES = 0  # Its own file is larger.
     assert content(resume_with(export)) == file_with(range(1, 36))
 
 
-def test_exports_that_have_waited_longest_go_on_first(person, monkeypatch, told):
+def test_exports_that_have_waited_longest_go_on_first(person, monkeypatch, enqueued):
     monkeypatch.setattr(room, "RELEASED", 2)
     now = timezone.now()
     waiting = [

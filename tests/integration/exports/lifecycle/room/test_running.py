@@ -65,17 +65,17 @@ def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
 @pytest.mark.parametrize("row", [15, 35])
 def test_running_export_without_room_keeps_its_parts_and_goes_on(
-    settings, told, setting, value, row
+    settings, enqueued, setting, value, row
 ):
     person = User.objects.create_superuser("person")
     make_flights(range(1, 41))
     export = start(person, exporter="watched")
     Watched.happens = {row: lambda: setattr(settings, setting, value)}
-    told.clear()
+    enqueued.clear()
 
     run(export)
 
-    assert (export.status, export.waits_for, told) == ("queued", "space", [])
+    assert (export.status, export.waits_for, enqueued) == ("queued", "space", [])
     kept = export.parts.filter(status=PartStatus.DONE).count()
     assert kept == row // 10
     assert any("goes on by itself when there is room" in line for line in log(export))
@@ -83,7 +83,7 @@ def test_running_export_without_room_keeps_its_parts_and_goes_on(
     setattr(settings, setting, 0)
     rescue.rescue()
 
-    assert told == [export.pk]
+    assert enqueued == [export.pk]
     assert content(resume_with(export)) == file_with(range(1, 41))
     assert export.handovers == 1
 

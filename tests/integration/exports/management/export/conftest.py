@@ -21,10 +21,10 @@ def person(settings, tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch):
-    """What the broker is told, instead of telling it."""
+def enqueued(monkeypatch):
+    """The ids of enqueued exports, in their order; the broker hears of none."""
     from exports.lifecycle import queue
 
-    told = []
-    monkeypatch.setattr(queue, "enqueue", lambda export_id: told.append(export_id) or True)
-    return told
+    ids = []
+    monkeypatch.setattr(queue, "enqueue", lambda export_id: ids.append(export_id) or True)
+    return ids

@@ -25,7 +25,7 @@ from tests.support.exporting import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_it_is_run_here_and_the_broker_never_hears_of_it(told):
+def test_it_is_run_here_and_the_broker_never_hears_of_it(enqueued):
     ran = flights()
 
     export = Export.objects.get()
@@ -33,7 +33,7 @@ def test_it_is_run_here_and_the_broker_never_hears_of_it(told):
     assert ran.out == f"{export.pk} {export.file}\n"
     assert content(export) == file_with(KEYS)
     assert export.worker.startswith("terminal-")
-    assert told == []
+    assert enqueued == []
     assert events(export.stream) == ["export.queued", "export.started", "export.succeeded"]
 
 
