@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture
-def somebody(django_user_model):
+def exporter_user(django_user_model):
     """May export flights and nothing else."""
     from django.contrib.auth.models import Permission  # Needs the apps, which are loaded later.
 

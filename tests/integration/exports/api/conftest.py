@@ -9,15 +9,15 @@ import pytest
 
 @pytest.fixture
 def another():
-    """May export everything; what is theirs is not for `somebody`."""
+    """May export everything; what is theirs is not for `exporter_user`."""
     from django.contrib.auth.models import User
 
     return User.objects.create_superuser("another")
 
 
 @pytest.fixture
-def api(somebody):
-    """A program with `somebody`'s token."""
+def api(exporter_user):
+    """A program with the token of `exporter_user`."""
     from tests.support.exports_api import program
 
-    return program(somebody)
+    return program(exporter_user)

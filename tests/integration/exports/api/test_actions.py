@@ -30,8 +30,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
         ("paused", "resume", "queued"),
     ],
 )
-def test_what_can_be_done_is_accepted_with_the_new_snapshot(api, somebody, before, action, after):
-    export = force_status(request(somebody), before)
+def test_what_can_be_done_is_accepted_with_the_new_snapshot(
+    api, exporter_user, before, action, after
+):
+    export = force_status(request(exporter_user), before)
 
     response = api.post(of(export, action))
 
@@ -53,8 +55,8 @@ def test_what_can_be_done_is_accepted_with_the_new_snapshot(api, somebody, befor
         ("failed", "again", "a failed or cancelled one can be retried"),
     ],
 )
-def test_what_cannot_be_done_now_is_refused_in_words(api, somebody, status, action, detail):
-    export = force_status(request(somebody), status)
+def test_what_cannot_be_done_now_is_refused_in_words(api, exporter_user, status, action, detail):
+    export = force_status(request(exporter_user), status)
 
     assert_problem(api.post(of(export, action)), 409, detail)
 
@@ -68,8 +70,8 @@ def test_what_cannot_be_done_now_is_refused_in_words(api, somebody, status, acti
 @pytest.mark.parametrize(
     ("status", "action"), [("failed", "retry"), ("cancelled", "retry"), ("succeeded", "again")]
 )
-def test_what_is_over_is_asked_again_as_a_new_export(api, somebody, status, action):
-    origin = force_status(request(somebody), status)
+def test_what_is_over_is_asked_again_as_a_new_export(api, exporter_user, status, action):
+    origin = force_status(request(exporter_user), status)
 
     first, second = api.post(of(origin, action)), api.post(of(origin, action))
 
@@ -81,31 +83,31 @@ def test_what_is_over_is_asked_again_as_a_new_export(api, somebody, status, acti
     assert first.json()["origin"] == str(origin.pk)
 
 
-def test_an_export_of_others_may_be_looked_at_and_not_repeated(somebody, another):
+def test_an_export_of_others_may_be_looked_at_and_not_repeated(exporter_user, another):
     theirs = force_status(request(another), Status.FAILED)
-    somebody.user_permissions.add(Permission.objects.get(codename="view_export"))
+    exporter_user.user_permissions.add(Permission.objects.get(codename="view_export"))
 
-    assert_problem(program(somebody).post(of(theirs, "retry")), 403, "and not change it")
+    assert_problem(program(exporter_user).post(of(theirs, "retry")), 403, "and not change it")
 
     assert Export.objects.count() == 1
 
 
-def test_a_retry_of_what_may_not_be_exported_any_more_is_refused(api, somebody):
-    origin = force_status(request(somebody), Status.FAILED)
-    somebody.user_permissions.clear()
+def test_a_retry_of_what_may_not_be_exported_any_more_is_refused(api, exporter_user):
+    origin = force_status(request(exporter_user), Status.FAILED)
+    exporter_user.user_permissions.clear()
 
     assert_problem(api.post(of(origin, "retry")), 403, 'You may not export "Flights".')
 
 
-def test_a_retry_of_what_is_not_there_any_more_is_refused(api, somebody):
-    origin = force_status(request(somebody), Status.FAILED, params={"columns": ["price"]})
+def test_a_retry_of_what_is_not_there_any_more_is_refused(api, exporter_user):
+    origin = force_status(request(exporter_user), Status.FAILED, params={"columns": ["price"]})
 
     assert_problem(api.post(of(origin, "retry")), 422, 'no column "price"', field="columns")
 
 
-def test_a_retry_beyond_a_limit_is_refused(api, somebody, settings):
+def test_a_retry_beyond_a_limit_is_refused(api, exporter_user, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
-    origin = force_status(request(somebody), Status.FAILED)
+    origin = force_status(request(exporter_user), Status.FAILED)
 
     response = api.post(of(origin, "retry"))
 
@@ -117,18 +119,18 @@ def test_a_retry_beyond_a_limit_is_refused(api, somebody, settings):
 
 
 @pytest.fixture
-def finished(somebody, settings, tmp_path):
+def finished(exporter_user, settings, tmp_path):
     """A succeeded export with its file."""
     exporting.use_folders(settings, tmp_path)
     make_flights(range(1, 36))
-    return run(attempts.claim(request(somebody, label="Flights").pk, worker="worker-1"))
+    return run(attempts.claim(request(exporter_user, label="Flights").pk, worker="worker-1"))
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_file_comes_whole_with_its_digest(finished, somebody):
+async def test_the_file_comes_whole_with_its_digest(finished, exporter_user):
     export = finished
     client = AsyncClient()
-    await client.aforce_login(somebody)
+    await client.aforce_login(exporter_user)
 
     response = await client.get(of(export, "file"))
 
@@ -139,8 +141,8 @@ async def test_the_file_comes_whole_with_its_digest(finished, somebody):
     assert 'filename="Flights.csv"' in response["Content-Disposition"]
 
 
-def test_an_export_without_a_file_says_why(api, somebody):
-    assert_problem(api.get(of(request(somebody), "file")), 404, "no file. It is queued.")
+def test_an_export_without_a_file_says_why(api, exporter_user):
+    assert_problem(api.get(of(request(exporter_user), "file")), 404, "no file. It is queued.")
 
 
 def test_a_file_that_has_expired_is_gone(api, finished):
@@ -149,7 +151,7 @@ def test_a_file_that_has_expired_is_gone(api, finished):
     assert_problem(api.get(of(finished, "file")), 410, "expired")
 
 
-def test_who_has_lost_the_permission_gets_no_file(api, somebody, finished):
-    somebody.user_permissions.clear()
+def test_who_has_lost_the_permission_gets_no_file(api, exporter_user, finished):
+    exporter_user.user_permissions.clear()
 
     assert_problem(api.get(of(finished, "file")), 403, 'You may not export "Flights"')

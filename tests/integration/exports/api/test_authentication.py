@@ -38,9 +38,9 @@ def test_a_token_that_is_not_valid_opens_nothing(method, path, header):
     assert_problem(response, 401, "The bearer token is not valid.")
 
 
-def test_a_bad_token_is_not_made_up_for_by_a_session(somebody):
+def test_a_bad_token_is_not_made_up_for_by_a_session(exporter_user):
     client = Client(headers={"Authorization": "Bearer nothing"})
-    client.force_login(somebody)
+    client.force_login(exporter_user)
 
     assert_problem(client.get(EXPORTS), 401, "not valid")
 
@@ -51,15 +51,15 @@ def test_the_token_of_somebody_who_was_deactivated_opens_nothing(api):
     assert_problem(api.get(EXPORTS), 401, "not valid")
 
 
-def test_a_session_may_read(client, somebody):
-    client.force_login(somebody)
+def test_a_session_may_read(client, exporter_user):
+    client.force_login(exporter_user)
 
     assert client.get(EXPORTS).status_code == 200
 
 
-def test_a_session_without_the_csrf_token_may_not_write(somebody):
+def test_a_session_without_the_csrf_token_may_not_write(exporter_user):
     client = Client(enforce_csrf_checks=True)
-    client.force_login(somebody)
+    client.force_login(exporter_user)
 
     response = post(client, body={"exporter": "flights"})
 
@@ -75,10 +75,10 @@ def test_a_session_without_the_csrf_token_may_not_write(somebody):
     ],
 )
 def test_a_form_that_django_refuses_is_no_error_of_ours(
-    somebody, settings, content_type, body, detail
+    exporter_user, settings, content_type, body, detail
 ):
     client = Client(enforce_csrf_checks=True)  # The form is looked into for its token.
-    client.force_login(somebody)
+    client.force_login(exporter_user)
     client.cookies[settings.CSRF_COOKIE_NAME] = "x" * 32
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 1
 
@@ -93,9 +93,9 @@ def test_a_host_that_is_not_known_is_answered_as_a_problem(api):
     assert_problem(refused, 400, "could not make sense of this request")
 
 
-def test_a_session_with_the_csrf_token_may_write(somebody):
+def test_a_session_with_the_csrf_token_may_write(exporter_user):
     client = Client(enforce_csrf_checks=True)
-    client.force_login(somebody)
+    client.force_login(exporter_user)
     client.get("/exports/")
     token = client.cookies["csrftoken"].value
 
@@ -104,9 +104,10 @@ def test_a_session_with_the_csrf_token_may_write(somebody):
     assert response.status_code == 202
 
 
-def test_a_program_needs_no_csrf_token(somebody):
+def test_a_program_needs_no_csrf_token(exporter_user):
     client = Client(
-        enforce_csrf_checks=True, headers={"Authorization": f"Bearer {tokens.create(somebody)}"}
+        enforce_csrf_checks=True,
+        headers={"Authorization": f"Bearer {tokens.create(exporter_user)}"},
     )
 
     assert post(client, body={"exporter": "flights"}).status_code == 202

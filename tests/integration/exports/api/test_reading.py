@@ -38,8 +38,8 @@ def test_exporters_are_those_that_one_may_run(api, another):
     assert len(program(another).get("/api/v1/exporters").json()) >= 4
 
 
-def test_the_list_has_ones_own_exports_the_newest_first(api, somebody, another):
-    exports = [request(somebody) for _ in range(3)]
+def test_the_list_has_ones_own_exports_the_newest_first(api, exporter_user, another):
+    exports = [request(exporter_user) for _ in range(3)]
     request(another)
     for age, export in enumerate(exports):
         Export.objects.filter(pk=export.pk).update(created_at=timezone.now() - timedelta(hours=age))
@@ -51,9 +51,9 @@ def test_the_list_has_ones_own_exports_the_newest_first(api, somebody, another):
     assert body["items"][0] == answer(Export.objects.get(pk=exports[0].pk))
 
 
-def test_the_list_comes_in_pages(api, somebody):
+def test_the_list_comes_in_pages(api, exporter_user):
     for _ in range(5):
-        request(somebody)
+        request(exporter_user)
     everything = [each["id"] for each in api.get(EXPORTS).json()["items"]]
 
     first = api.get(EXPORTS, {"limit": 2}).json()
@@ -64,9 +64,9 @@ def test_the_list_comes_in_pages(api, somebody):
     assert (first["count"], beyond["count"], beyond["items"]) == (5, 5, [])
 
 
-def test_the_list_can_be_of_one_status(api, somebody):
-    failed = force_status(request(somebody), Status.FAILED)
-    request(somebody)
+def test_the_list_can_be_of_one_status(api, exporter_user):
+    failed = force_status(request(exporter_user), Status.FAILED)
+    request(exporter_user)
 
     body = api.get(EXPORTS, {"status": "failed"}).json()
 

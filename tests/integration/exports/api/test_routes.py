@@ -116,10 +116,10 @@ def test_the_document_describes_every_path_and_its_refusals(client):
         assert set(answers) == {"200", "202", "401", "403", "404", "409", "422", "429", "507"}
 
 
-def test_the_documents_fields_are_those_of_the_snapshot(client, somebody):
+def test_the_documents_fields_are_those_of_the_snapshot(client, exporter_user):
     schemas = client.get("/api/openapi.json").json()["components"]["schemas"]
 
-    assert list(schemas["ExportOut"]["properties"]) == list(snapshot(request(somebody)))
+    assert list(schemas["ExportOut"]["properties"]) == list(snapshot(request(exporter_user)))
 
 
 def test_the_docs_page_runs_under_the_content_security_policy(client):

@@ -11,14 +11,14 @@ from tests.support.exports_api import EXPORTS, answer, assert_problem, of, post
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_request_is_accepted_with_the_place_to_ask_and_the_snapshot(api, somebody):
+def test_a_request_is_accepted_with_the_place_to_ask_and_the_snapshot(api, exporter_user):
     response = post(api, body={"exporter": "flights"})
 
     export = Export.objects.get()
     assert response.status_code == 202
     assert response["Location"] == f"http://testserver{of(export)}"
     assert response.json() == answer(export)
-    assert (export.owner, export.status, export.params) == (somebody, Status.QUEUED, {})
+    assert (export.owner, export.status, export.params) == (exporter_user, Status.QUEUED, {})
     assert api.get(response["Location"]).json() == answer(export)
 
 

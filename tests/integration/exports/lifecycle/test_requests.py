@@ -72,11 +72,11 @@ def test_what_is_not_there_is_refused_with_its_field(person, asked, error, field
     assert not Event.objects.exists()
 
 
-def test_exporter_that_a_user_may_not_run_is_as_unknown_as_any_other(somebody):
+def test_exporter_that_a_user_may_not_run_is_as_unknown_as_any_other(exporter_user):
     said = []
     for name in ("planes", "plains"):
         with pytest.raises(UnknownExporter) as raised:
-            lifecycle.request(user=somebody, exporter=name)
+            lifecycle.request(user=exporter_user, exporter=name)
         said.append(str(raised.value).replace(name, "x"))
 
     assert len(set(said)) == 1
@@ -84,14 +84,14 @@ def test_exporter_that_a_user_may_not_run_is_as_unknown_as_any_other(somebody):
     assert not Export.objects.exists()
 
 
-def test_who_may_not_see_the_list_may_not_export_from_it(somebody):
+def test_who_may_not_see_the_list_may_not_export_from_it(exporter_user):
     with pytest.raises(NotPermitted, match="You may not view flights"):
-        request(somebody, changelist={"model": "demo.flight", "query": ""})
+        request(exporter_user, changelist={"model": "demo.flight", "query": ""})
 
 
-def test_a_request_is_saved_as_it_was_asked(somebody):
+def test_a_request_is_saved_as_it_was_asked(exporter_user):
     export = lifecycle.request(
-        user=somebody,
+        user=exporter_user,
         exporter="flights",
         format="jsonl",
         columns=["id", "delay"],
@@ -101,7 +101,7 @@ def test_a_request_is_saved_as_it_was_asked(somebody):
     )
 
     export.refresh_from_db()
-    assert export.owner == somebody
+    assert export.owner == exporter_user
     assert (export.exporter, export.format, export.label) == ("flights", "jsonl", "In January")
     assert export.params == {"columns": ["id", "delay"], "filters": {"month": 1}}
     assert (export.options, export.origin) == ({"gzip": True}, None)
@@ -109,12 +109,12 @@ def test_a_request_is_saved_as_it_was_asked(somebody):
     assert events(export.owner_stream) == ["export.queued"]
 
 
-def test_without_a_label_an_export_is_called_after_its_exporter(somebody):
-    assert lifecycle.request(user=somebody, exporter="flights", label=" ").label == "Flights"
+def test_without_a_label_an_export_is_called_after_its_exporter(exporter_user):
+    assert lifecycle.request(user=exporter_user, exporter="flights", label=" ").label == "Flights"
 
 
-def test_a_label_that_is_too_long_is_cut(somebody):
-    assert len(request(somebody, label="x" * 300).label) == 200
+def test_a_label_that_is_too_long_is_cut(exporter_user):
+    assert len(request(exporter_user, label="x" * 300).label) == 200
 
 
 @pytest.mark.parametrize("filters", [None, {"month": 1, "dep_delay_min": 10, "carrier": "UA"}])

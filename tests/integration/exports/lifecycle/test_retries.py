@@ -31,20 +31,20 @@ REPEATS = [
 
 @pytest.mark.parametrize(("repeat", "status"), REPEATS)
 def test_what_is_over_is_asked_again_as_it_was_asked(
-    somebody, enqueued, django_capture_on_commit_callbacks, repeat, status
+    exporter_user, enqueued, django_capture_on_commit_callbacks, repeat, status
 ):
     team = Group.objects.create(name="Analysts")
-    somebody.groups.add(team)
+    exporter_user.groups.add(team)
     origin = force_status(
-        request(somebody, team=team.pk, **EVERYTHING), status, error="The disk is full."
+        request(exporter_user, team=team.pk, **EVERYTHING), status, error="The disk is full."
     )
 
     with django_capture_on_commit_callbacks(execute=True):
-        export, is_new = repeat(origin, by=somebody)
+        export, is_new = repeat(origin, by=exporter_user)
 
     assert is_new
     assert export.origin == origin
-    assert (export.owner, export.team, export.exporter) == (somebody, team, "flights")
+    assert (export.owner, export.team, export.exporter) == (exporter_user, team, "flights")
     assert (export.format, export.options, export.label) == (
         "csv",
         {"delimiter": ";"},
@@ -109,9 +109,9 @@ def test_a_retry_counts_as_any_request(person, settings):
         lifecycle.retry(origin, by=person)
 
 
-def test_the_owners_permission_is_asked_again_whoever_retries(person, somebody):
-    origin = force_status(request(somebody), Status.FAILED)
-    somebody.user_permissions.clear()
+def test_the_owners_permission_is_asked_again_whoever_retries(person, exporter_user):
+    origin = force_status(request(exporter_user), Status.FAILED)
+    exporter_user.user_permissions.clear()
     origin = Export.objects.get(pk=origin.pk)
 
     with pytest.raises(NotPermitted, match=r"^somebody would be told: You may not export"):
@@ -120,12 +120,12 @@ def test_the_owners_permission_is_asked_again_whoever_retries(person, somebody):
     assert Export.objects.count() == 1
 
 
-def test_an_administrators_retry_is_the_owners_export(person, somebody):
-    origin = force_status(request(somebody), Status.FAILED)
+def test_an_administrators_retry_is_the_owners_export(person, exporter_user):
+    origin = force_status(request(exporter_user), Status.FAILED)
 
     export, _ = lifecycle.retry(origin, by=person)
 
-    assert export.owner == somebody
+    assert export.owner == exporter_user
     assert exporting.log(export) == [f"Repeats the export {origin.pk}, as asked by person."]
 
 

@@ -8,8 +8,8 @@ import pytest
 
 
 @pytest.fixture
-def user(somebody):
-    return somebody
+def user(exporter_user):
+    return exporter_user
 
 
 @pytest.fixture
