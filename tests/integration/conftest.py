@@ -37,7 +37,7 @@ def grace(django_user_model):
 
 
 @pytest.fixture
-def person(django_user_model):
+def superuser(django_user_model):
     """A superuser, who may run every exporter."""
     return django_user_model.objects.create_superuser("person")
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from django_filters import FilterSet
 
 
-def request_of(person: User, **attributes: Any) -> HttpRequest:
+def request_of(user: User, **attributes: Any) -> HttpRequest:
     """A request as a view has it, with what a middleware has put on it."""
     request = RequestFactory().get("/")
-    request.user = person
+    request.user = user
     for name, value in attributes.items():
         setattr(request, name, value)
     return request

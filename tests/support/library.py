@@ -35,10 +35,10 @@ def exporter(columns, queryset=None, get_queryset=None, filterset=None):
     return kind()
 
 
-def rows_of(made, person, by="rows", part_rows=2, file_format="csv", **params):
+def rows_of(made, user, by="rows", part_rows=2, file_format="csv", **params):
     """The rows of the file, without its header."""
     chosen = query.columns(made, params.get("columns"))
-    found = query.rows(made, person, params)
+    found = query.rows(made, user, params)
     file = extracted(found, chosen, file_format, by=by, part_rows=part_rows, page_rows=2).file
     if file_format == "jsonl":
         return [list(json.loads(line).values()) for line in file.splitlines()]

@@ -10,10 +10,10 @@ from exports.files import storage
 from tests.support.exporting import content, file_with, left_in, make_flights, start
 
 
-def watched(person, rows=35, **asked):
+def watched(owner, rows=35, **asked):
     """A claimed export of that many flights, with something that may happen on the way."""
     make_flights(range(1, rows + 1))
-    return start(person, exporter="watched", **asked)
+    return start(owner, exporter="watched", **asked)
 
 
 def assert_whole(export, rows=35):

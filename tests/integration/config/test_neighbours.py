@@ -50,24 +50,24 @@ GZIP = "django.middleware.gzip.GZipMiddleware"
 
 
 @pytest.fixture
-def client(person):
+def client(superuser):
     client = Client()
-    client.force_login(person)
+    client.force_login(superuser)
     return client
 
 
 @pytest.fixture
-async def browser(person):
+async def browser(superuser):
     browser = AsyncClient()
-    await browser.aforce_login(person)
+    await browser.aforce_login(superuser)
     return browser
 
 
 @pytest.fixture
-def finished(person, settings, tmp_path):
+def finished(superuser, settings, tmp_path):
     use_folders(settings, tmp_path)
     make_flights(range(1, 400))
-    return run(attempts.claim(request(person).pk, worker=WORKER))
+    return run(attempts.claim(request(superuser).pk, worker=WORKER))
 
 
 async def body(response):
@@ -126,9 +126,9 @@ def test_pages_may_still_be_compressed(client, settings):
 # -- ATOMIC_REQUESTS --------------------------------------------------------------------------
 
 
-async def test_streams_are_answered_under_atomic_requests(browser, person, monkeypatch):
+async def test_streams_are_answered_under_atomic_requests(browser, superuser, monkeypatch):
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
-    stream = access.user_stream(person)
+    stream = access.user_stream(superuser)
 
     polled = await browser.get(f"/api/v1/streams/{stream}")
     events = await browser.get(f"/api/v1/streams/{stream}/sse")
@@ -195,23 +195,23 @@ class Attributes(HTMLParser):
 @pytest.fixture
 def large(settings):
     """Somebody for whom all numbers are large: those of keys, places, rows and attempts."""
-    person = User.objects.create_superuser("person", pk=12_345)
-    Preset.objects.create(pk=12_346, owner=person, exporter="flights", name="mine", format="csv")
-    Preset.objects.create(pk=12_347, owner=person, exporter="flights", name="", format="csv")
+    superuser = User.objects.create_superuser("person", pk=12_345)
+    Preset.objects.create(pk=12_346, owner=superuser, exporter="flights", name="mine", format="csv")
+    Preset.objects.create(pk=12_347, owner=superuser, exporter="flights", name="", format="csv")
     far = {"rows_done": 123_456, "rows_total": 1_234_567, "rows_most": 200_001, "rate": 4321.5}
-    force_status(request(person), Status.RUNNING, **far, attempt=1_234)
+    force_status(request(superuser), Status.RUNNING, **far, attempt=1_234)
     ended = {"file": "x.csv", "bytes": 5_678_901, "rows_done": 1_234, "rows_total": 1_234}
     now = timezone.now()
-    force_status(request(person), Status.SUCCEEDED, **ended, started_at=now, finished_at=now)
-    force_status(request(person), Status.FAILED, **far, error="It failed.")
+    force_status(request(superuser), Status.SUCCEEDED, **ended, started_at=now, finished_at=now)
+    force_status(request(superuser), Status.FAILED, **far, error="It failed.")
     for name in Stream.objects.values_list("name", flat=True):
         Stream.objects.filter(name=name).update(head=54_321, floor=54_321, revision=54_321)
     for export in Export.objects.all():
         append(export.stream, "log", level="INFO", message="a line", logger="tests")
     with transaction.atomic():
         for number in range(60):  # On two pages.
-            notify(person, f"news {number}")
-    return person
+            notify(superuser, f"news {number}")
+    return superuser
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -272,9 +272,9 @@ def test_addresses_of_pages_are_below_the_path_of_the_site(client):
 
 
 @pytest.mark.parametrize("path", ["/sub/ws/streams/", "/ws/streams/"])
-async def test_socket_is_found_below_the_path_of_the_site(person, settings, path):
+async def test_socket_is_found_below_the_path_of_the_site(superuser, settings, path):
     settings.FORCE_SCRIPT_NAME = "/sub"
-    token = await sync_to_async(tokens.create)(person, "a program")
+    token = await sync_to_async(tokens.create)(superuser, "a program")
     headers = [(b"authorization", f"Bearer {token}".encode())]
     socket = WebsocketCommunicator(routing.router, path, headers, subprotocols=["waybill.v1"])
 
@@ -296,7 +296,7 @@ class ByTurns:
         return next(self.replicas)
 
 
-def test_rows_of_an_export_are_all_read_from_one_replica(person, settings, monkeypatch):
+def test_rows_of_an_export_are_all_read_from_one_replica(superuser, settings, monkeypatch):
     for replica in ("one", "two"):  # SQL is made for them, and none is connected to.
         monkeypatch.setitem(connections.settings, replica, connections.settings["default"])
 
@@ -307,7 +307,7 @@ def test_rows_of_an_export_are_all_read_from_one_replica(person, settings, monke
 
     settings.DATABASE_ROUTERS = [ByTurns()]
     with registered(Some):
-        found = query.rows(registry.get("some"), person, {"columns": ["id"]})
+        found = query.rows(registry.get("some"), superuser, {"columns": ["id"]})
 
     assert len({found.db for _ in range(4)}) == 1
 
@@ -370,8 +370,8 @@ def test_staff_need_the_permission_to_delete_exports_as_for_any_model():
     assert Export.objects.filter(pk=export.pk).exists()
 
 
-def test_export_is_still_not_deleted_by_hand(client, person):
-    export = request(person)
+def test_export_is_still_not_deleted_by_hand(client, superuser):
+    export = request(superuser)
 
     answer = client.post(f"/admin/exports/export/{export.pk}/delete/", {"post": "yes"})
 

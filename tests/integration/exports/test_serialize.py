@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 MOMENT = datetime(2013, 1, 1, 10, 0, 0, 250_000, tzinfo=UTC)
 
 
-def test_it_has_exactly_these_fields(person):
-    assert list(snapshot(request(person))) == [
+def test_it_has_exactly_these_fields(superuser):
+    assert list(snapshot(request(superuser))) == [
         "id",
         "owner",
         "team",
@@ -60,8 +60,8 @@ def test_it_has_exactly_these_fields(person):
     ]
 
 
-def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
-    export = request(person, format="jsonl", options={"gzip": True}, label="In January")
+def test_a_new_one_knows_what_was_asked_and_nothing_more(superuser):
+    export = request(superuser, format="jsonl", options={"gzip": True}, label="In January")
     export.created_at = MOMENT
 
     found = snapshot(export)
@@ -103,10 +103,10 @@ def test_a_new_one_knows_what_was_asked_and_nothing_more(person):
     }
 
 
-def test_a_finished_one_offers_its_file_until_it_expires(person):
+def test_a_finished_one_offers_its_file_until_it_expires(superuser):
     expires = timezone.now() + timedelta(days=7)
     export = force_status(
-        request(person),
+        request(superuser),
         Status.SUCCEEDED,
         file="a",
         bytes=900,
@@ -131,8 +131,8 @@ def test_a_finished_one_offers_its_file_until_it_expires(person):
     assert snapshot(export)["links"]["download"] is None
 
 
-def test_a_failed_one_says_why(person):
-    export = start(person)
+def test_a_failed_one_says_why(superuser):
+    export = start(superuser)
     attempts.fail(export, "The disk is full.")
 
     found = snapshot(export)
@@ -141,9 +141,9 @@ def test_a_failed_one_says_why(person):
 
 
 @pytest.mark.parametrize("status", Status)
-def test_it_is_what_json_can_hold(person, status):
+def test_it_is_what_json_can_hold(superuser, status):
     export = force_status(
-        request(person), status, started_at=MOMENT, expires_at=MOMENT, rate=1 / 3, rows_total=10
+        request(superuser), status, started_at=MOMENT, expires_at=MOMENT, rate=1 / 3, rows_total=10
     )
 
     assert json.loads(json.dumps(snapshot(export))) == snapshot(export)
@@ -166,28 +166,28 @@ def test_it_is_what_json_can_hold(person, status):
     ],
 )
 def test_eta_is_what_is_left_at_the_present_rate_if_that_can_be_said(
-    person, *, status, rate, done, total, eta
+    superuser, *, status, rate, done, total, eta
 ):
-    export = force_status(request(person), status, rate=rate, rows_done=done, rows_total=total)
+    export = force_status(request(superuser), status, rate=rate, rows_done=done, rows_total=total)
 
     assert snapshot(export)["eta"] == eta
 
 
-def test_while_the_file_is_put_together_eta_is_what_is_left_of_that(person):
+def test_while_the_file_is_put_together_eta_is_what_is_left_of_that(superuser):
     fields = {"rate": 100.0, "rows_done": 1_000, "rows_total": 1_000, "assembled": 0.25}
-    export = force_status(request(person), Status.RUNNING, stage="assembling", **fields)
+    export = force_status(request(superuser), Status.RUNNING, stage="assembling", **fields)
 
     found = snapshot(export)
 
     assert (found["assembled"], found["eta"]) == (0.25, 7.5)
 
 
-def test_the_rate_has_one_decimal(person):
-    assert snapshot(force_status(request(person), "running", rate=1234.5678))["rate"] == 1234.6
+def test_the_rate_has_one_decimal(superuser):
+    assert snapshot(force_status(request(superuser), "running", rate=1234.5678))["rate"] == 1234.6
 
 
-def test_the_position_in_the_queue_counts_who_came_before_and_waits(person):
-    exports = [request(person) for _ in range(4)]
+def test_the_position_in_the_queue_counts_who_came_before_and_waits(superuser):
+    exports = [request(superuser) for _ in range(4)]
     for number, export in enumerate(exports):
         Export.objects.filter(pk=export.pk).update(queued_at=MOMENT + timedelta(seconds=number))
     force_status(exports[1], Status.RUNNING)
@@ -197,15 +197,15 @@ def test_the_position_in_the_queue_counts_who_came_before_and_waits(person):
     assert [snapshot(export)["queue_position"] for export in exports] == [1, None, 2, 3]
 
 
-def test_who_asks_and_for_what_makes_no_difference_to_the_position(person):
+def test_who_asks_and_for_what_makes_no_difference_to_the_position(superuser):
     other = User.objects.create_superuser("other")
     request(other, exporter="planes", columns=None)
 
-    assert snapshot(request(person))["queue_position"] == 2
+    assert snapshot(request(superuser))["queue_position"] == 2
 
 
-def test_each_change_that_is_told_has_the_next_version(person):
-    export = start(person)
+def test_each_change_that_is_told_has_the_next_version(superuser):
+    export = start(superuser)
     versions = []
 
     def told():
@@ -227,8 +227,8 @@ def test_each_change_that_is_told_has_the_next_version(person):
     assert snapshot(Export.objects.get())["version"] == 9
 
 
-def test_a_change_that_is_rolled_back_takes_no_version(person):
-    export = request(person)
+def test_a_change_that_is_rolled_back_takes_no_version(superuser):
+    export = request(superuser)
 
     with transaction.atomic():
         lifecycle.pause(export)

@@ -84,7 +84,7 @@ MANY = {
 
 
 @pytest.mark.parametrize(("relation", "field"), MANY.items())
-def test_column_of_many_rows_is_refused(person, relation, field):
+def test_column_of_many_rows_is_refused(superuser, relation, field):
     path = f"{relation}__{field}"
     for column in (
         path,
@@ -96,31 +96,31 @@ def test_column_of_many_rows_is_refused(person, relation, field):
 
         assert any("has many rows for one" in problem for problem in refused(made))
         with pytest.raises(InvalidQueryset, match="has many rows for one"):
-            query.rows(made, person, {})
+            query.rows(made, superuser, {})
 
 
 @pytest.mark.parametrize(("relation", "field"), MANY.items())
 @pytest.mark.parametrize("by", READERS)
-def test_filter_on_many_rows_gives_each_row_once(person, by, relation, field):
+def test_filter_on_many_rows_gives_each_row_once(superuser, by, relation, field):
     made = exporter(
         ["name", Column("awards", Count("awards")), "profile__motto"],
         get_queryset=lambda: Author.everyone.filter(**{f"{relation}__{field}__isnull": False}),
     )
-    expected = sorted({each.name for each in made.get_queryset(person)})
+    expected = sorted({each.name for each in made.get_queryset(superuser)})
 
     for part_rows in (1, 1_000):
-        found = rows_of(made, person, by, part_rows)
+        found = rows_of(made, superuser, by, part_rows)
 
         assert names(found) == expected
         assert found[0] in (["Ann", "2", "dare"], ["Cid", "0", ""])
 
 
 @pytest.mark.parametrize("by", READERS)
-def test_reverse_of_a_one_to_one_is_one_row(person, by):
+def test_reverse_of_a_one_to_one_is_one_row(superuser, by):
     made = exporter(["name", "profile__motto", "mentor__profile__motto"])
 
     assert not refused(made)
-    assert rows_of(made, person, by) == [
+    assert rows_of(made, superuser, by) == [
         ["Ann", "dare", ""],
         ["Bob", "", ""],
         ["Cid", "", "dare"],
@@ -129,25 +129,25 @@ def test_reverse_of_a_one_to_one_is_one_row(person, by):
 
 
 @pytest.mark.parametrize("by", READERS)
-def test_foreign_object_is_followed_as_a_foreign_key_is(person, by):
+def test_foreign_object_is_followed_as_a_foreign_key_is(superuser, by):
     stays = exporter(["code", "country__name"], Stay.objects.all())
     countries = exporter(["code", "stays__code"], Country.objects.all())
     counted = exporter(["code", Column("stays", Count("stays"))], Country.objects.all())
 
-    assert rows_of(stays, person, by) == [["at", "Austria"], ["at", "Austria"], ["nowhere", ""]]
+    assert rows_of(stays, superuser, by) == [["at", "Austria"], ["at", "Austria"], ["nowhere", ""]]
     assert any('"stays" has many rows for one' in problem for problem in refused(countries))
-    assert rows_of(counted, person, by) == [["at", "2"]]
+    assert rows_of(counted, superuser, by) == [["at", "2"]]
 
 
 @pytest.mark.parametrize("by", READERS)
-def test_filtered_relation_repeats_no_row(person, by):
+def test_filtered_relation_repeats_no_row(superuser, by):
     newest = FilteredRelation("books", condition=Q(books__year__gte=2000))
     joined = Author.everyone.annotate(newer=newest)
     made = exporter(["name"], joined, get_queryset=lambda: joined.filter(newer__price=1))
 
-    assert names(rows_of(made, person, by, 1)) == ["Ann"]
+    assert names(rows_of(made, superuser, by, 1)) == ["Ann"]
     with pytest.raises(InvalidQueryset, match='"books" has many rows for one'):
-        query.rows(exporter(["newer__title"], joined), person, {})
+        query.rows(exporter(["newer__title"], joined), superuser, {})
 
 
 # The annotation "more" is not of the row alone.
@@ -176,31 +176,31 @@ GROUPED = [
     ],
 )
 @pytest.mark.parametrize("by", READERS)
-def test_groups_of_many_rows_give_each_row_once(person, by, grouped):
+def test_groups_of_many_rows_give_each_row_once(superuser, by, grouped):
     made = exporter(["name"], get_queryset=grouped)
     expected = sorted({each.name for each in grouped()})
 
     for part_rows in (1, 1_000):
-        assert names(rows_of(made, person, by, part_rows)) == expected
+        assert names(rows_of(made, superuser, by, part_rows)) == expected
 
 
 @pytest.mark.parametrize("grouped", GROUPED)
-def test_annotation_of_many_rows_is_refused_as_a_column(person, grouped):
+def test_annotation_of_many_rows_is_refused_as_a_column(superuser, grouped):
     made = exporter(
         ["name", "more"], Author.everyone.annotate(more=Value("")), get_queryset=grouped
     )
 
     with pytest.raises(InvalidQueryset, match=r"because of its books.*Subquery"):
-        query.rows(made, person, {})
+        query.rows(made, superuser, {})
 
 
-def test_column_beyond_a_relation_that_is_joined_already_is_refused(person):
+def test_column_beyond_a_relation_that_is_joined_already_is_refused(superuser):
     counted = Author.everyone.annotate(n=Count("books"))
     made = exporter(["n", "books__editor__name"], counted)
 
     assert any("has many rows for one" in problem for problem in refused(made))
     with pytest.raises(InvalidQueryset, match="has many rows for one"):
-        query.rows(made, person, {})
+        query.rows(made, superuser, {})
 
 
 def test_order_by_many_rows_that_are_joined_already_is_refused():
@@ -212,14 +212,14 @@ def test_order_by_many_rows_that_are_joined_already_is_refused():
             changelist.narrow(counted, {"order": [order]})
 
 
-def test_aggregate_beside_a_field_of_many_rows_is_refused(person):
+def test_aggregate_beside_a_field_of_many_rows_is_refused(superuser):
     made = exporter(["name", Column("odd", Count("awards") + F("books__year"))])
 
     assert any('"books" has many rows for one' in problem for problem in refused(made))
 
 
 @ONLY_POSTGRES
-def test_function_that_gives_several_rows_is_refused_as_a_column(person):
+def test_function_that_gives_several_rows_is_refused_as_a_column(superuser):
     numbers = Unnest(Value("{1,2}"))
     made = exporter(["name", Column("number", numbers)])
     annotated = exporter(
@@ -230,15 +230,15 @@ def test_function_that_gives_several_rows_is_refused_as_a_column(person):
 
     assert any("many rows for one" in problem for problem in refused(made))
     with pytest.raises(InvalidQueryset, match="many rows for one"):
-        query.rows(annotated, person, {})
+        query.rows(annotated, superuser, {})
 
 
 @ONLY_POSTGRES
 @pytest.mark.parametrize("by", READERS)
-def test_function_that_gives_several_rows_repeats_none_of_the_queryset(person, by):
+def test_function_that_gives_several_rows_repeats_none_of_the_queryset(superuser, by):
     made = exporter(
         ["name"], get_queryset=lambda: Author.everyone.annotate(number=Unnest(Value("{1,2}")))
     )
 
-    assert names(rows_of(made, person, by, 1)) == ["Ann", "Bob", "Cid", "Dan"]
-    assert number_of_rows(query.rows(made, person, {})) == 4
+    assert names(rows_of(made, superuser, by, 1)) == ["Ann", "Bob", "Cid", "Dan"]
+    assert number_of_rows(query.rows(made, superuser, {})) == 4

@@ -141,7 +141,7 @@ def test_row_in_two_tables_is_one_row(by):
 def test_preview_says_that_the_keys_of_a_view_repeat(django_user_model):
     book = Book.objects.create(title="B", year=2000, author_id=1)
     book.tags.add(*(Tag.objects.create(word=word) for word in "ab"))
-    person = django_user_model.objects.create_superuser("person")
+    superuser = django_user_model.objects.create_superuser("person")
 
     class Lines(Exporter):
         queryset = BookLine.objects.all()
@@ -149,7 +149,7 @@ def test_preview_says_that_the_keys_of_a_view_repeat(django_user_model):
         columns = ("title", "word")
 
     with registered(Lines):
-        looked = preview.look(spec.checked(person, exporter="lines"))
+        looked = preview.look(spec.checked(superuser, exporter="lines"))
 
     assert '"id" of tests.BookLine is not unique: 2 rows have 1' in looked.problem
     assert looked.sample is None

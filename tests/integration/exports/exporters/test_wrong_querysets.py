@@ -39,7 +39,7 @@ WRONG = {
 
 
 @pytest.fixture(autouse=True)
-def person(settings, tmp_path):
+def superuser(settings, tmp_path):
     use_folders(settings, tmp_path)
     make_flights(range(1, 6))
     return User.objects.create_superuser("person")
@@ -62,8 +62,8 @@ def wrong_filters(request, monkeypatch):
 
 
 @pytest.fixture
-def signed_in(client, person):
-    client.force_login(person)
+def signed_in(client, superuser):
+    client.force_login(superuser)
     return client
 
 
@@ -111,11 +111,11 @@ def test_wrong_rows_of_an_exporter_are_refused_behind_a_list(signed_in, wrong):
     assert not Export.objects.exists()
 
 
-def test_stored_export_whose_rows_have_become_wrong_says_why(signed_in, person, monkeypatch):
+def test_stored_export_whose_rows_have_become_wrong_says_why(signed_in, superuser, monkeypatch):
     asked = {"exporter": "flights", "columns": ["id"]}
-    preset = presets.save(spec.checked(person, **asked), "mine")
-    done = run(attempts.claim(lifecycle.request(user=person, **asked).pk, worker="w@tests"))
-    waiting = attempts.claim(lifecycle.request(user=person, **asked).pk, worker="w@tests")
+    preset = presets.save(spec.checked(superuser, **asked), "mine")
+    done = run(attempts.claim(lifecycle.request(user=superuser, **asked).pk, worker="w@tests"))
+    waiting = attempts.claim(lifecycle.request(user=superuser, **asked).pk, worker="w@tests")
     monkeypatch.setattr(Flights, "get_queryset", lambda self, user: None)
 
     run(waiting)

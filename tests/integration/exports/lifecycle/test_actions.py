@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db
         ("cancelling", "cancelling", []),
     ],
 )
-def test_cancel(person, status, after, said):
-    export = force_status(request(person), status)
+def test_cancel(superuser, status, after, said):
+    export = force_status(request(superuser), status)
 
     lifecycle.cancel(export)
 
@@ -35,8 +35,8 @@ def test_cancel(person, status, after, said):
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
-def test_what_is_over_cannot_be_cancelled(person, status):
-    export = force_status(request(person), status)
+def test_what_is_over_cannot_be_cancelled(superuser, status):
+    export = force_status(request(superuser), status)
 
     with pytest.raises(IllegalMove, match=f"This export is {status}. It cannot be cancelled"):
         lifecycle.cancel(export)
@@ -53,8 +53,8 @@ def test_what_is_over_cannot_be_cancelled(person, status):
         ("paused", "paused", []),
     ],
 )
-def test_pause(person, status, after, said):
-    export = force_status(request(person), status)
+def test_pause(superuser, status, after, said):
+    export = force_status(request(superuser), status)
 
     lifecycle.pause(export)
 
@@ -63,8 +63,8 @@ def test_pause(person, status, after, said):
 
 
 @pytest.mark.parametrize("status", ["cancelling", "succeeded", "failed", "cancelled"])
-def test_what_ends_or_is_over_cannot_be_paused(person, status):
-    export = force_status(request(person), status)
+def test_what_ends_or_is_over_cannot_be_paused(superuser, status):
+    export = force_status(request(superuser), status)
 
     with pytest.raises(IllegalMove, match=f"This export is {status}. It cannot be paused"):
         lifecycle.pause(export)
@@ -73,9 +73,9 @@ def test_what_ends_or_is_over_cannot_be_paused(person, status):
 
 
 def test_what_is_paused_can_be_resumed_and_is_enqueued_again(
-    person, enqueued, django_capture_on_commit_callbacks
+    superuser, enqueued, django_capture_on_commit_callbacks
 ):
-    export = force_status(request(person), "paused")
+    export = force_status(request(superuser), "paused")
 
     with django_capture_on_commit_callbacks(execute=True):
         lifecycle.resume(export)
@@ -85,9 +85,9 @@ def test_what_is_paused_can_be_resumed_and_is_enqueued_again(
     assert events(export.stream) == ["export.queued", "export.queued"]
 
 
-def test_what_is_resumed_waits_behind_those_that_wait_already(person):
-    paused = force_status(request(person), "paused")
-    waits = request(person)
+def test_what_is_resumed_waits_behind_those_that_wait_already(superuser):
+    paused = force_status(request(superuser), "paused")
+    waits = request(superuser)
 
     lifecycle.resume(paused)
 
@@ -95,8 +95,8 @@ def test_what_is_resumed_waits_behind_those_that_wait_already(person):
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.PAUSED}))
-def test_what_is_not_paused_cannot_be_resumed(person, status):
-    export = force_status(request(person), status)
+def test_what_is_not_paused_cannot_be_resumed(superuser, status):
+    export = force_status(request(superuser), status)
 
     with pytest.raises(IllegalMove, match=f"This export is {status}. .*resumed"):
         lifecycle.resume(export)
@@ -105,8 +105,8 @@ def test_what_is_not_paused_cannot_be_resumed(person, status):
     assert events(export.stream) == ["export.queued"]
 
 
-def test_people_may_ask_with_an_object_that_they_read_long_ago(person):
-    export = request(person)
+def test_people_may_ask_with_an_object_that_they_read_long_ago(superuser):
+    export = request(superuser)
     stale = Export.objects.get()
     attempts.claim(export.pk, worker="worker-1")
 

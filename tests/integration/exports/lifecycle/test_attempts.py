@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
-def test_a_worker_that_notices_brings_it_to_rest(person, asked, rest):
-    export = start(person)
+def test_a_worker_that_notices_brings_it_to_rest(superuser, asked, rest):
+    export = start(superuser)
     force_status(Export.objects.get(), asked)
 
     attempts.settle(export, lines=[{"level": "INFO", "message": "Bye.", "logger": "x"}])
@@ -30,8 +30,8 @@ def test_a_worker_that_notices_brings_it_to_rest(person, asked, rest):
     assert events(export.stream)[-1] == f"export.{rest}"
 
 
-def test_at_rest_its_parts_are_free_for_whoever_resumes_it(person):
-    export = start(person)
+def test_at_rest_its_parts_are_free_for_whoever_resumes_it(superuser):
+    export = start(superuser)
     done = Part.objects.create(
         export=export,
         number=1,
@@ -62,8 +62,8 @@ def test_at_rest_its_parts_are_free_for_whoever_resumes_it(person):
     assert (export.rows_done, export.bytes) == (done.rows_done, done.bytes)
 
 
-def test_pausing_does_not_count_as_a_worker_that_died(person):
-    export = start(person)
+def test_pausing_does_not_count_as_a_worker_that_died(superuser):
+    export = start(superuser)
     force_status(Export.objects.get(), "pausing")
 
     attempts.settle(export)
@@ -72,8 +72,8 @@ def test_pausing_does_not_count_as_a_worker_that_died(person):
 
 
 @pytest.mark.parametrize("status", ["queued", "paused", "cancelled", "failed", "succeeded"])
-def test_a_worker_whose_export_is_elsewhere_is_fenced(person, status):
-    export = start(person)
+def test_a_worker_whose_export_is_elsewhere_is_fenced(superuser, status):
+    export = start(superuser)
     force_status(Export.objects.get(), status)
 
     with pytest.raises(Fenced):
@@ -82,8 +82,8 @@ def test_a_worker_whose_export_is_elsewhere_is_fenced(person, status):
     assert Export.objects.get().status == status
 
 
-def test_a_file_that_is_finished_as_somebody_cancels_does_not_undo_the_cancel(person):
-    export = start(person)
+def test_a_file_that_is_finished_as_somebody_cancels_does_not_undo_the_cancel(superuser):
+    export = start(superuser)
     lifecycle.cancel(Export.objects.get())
 
     attempts.succeed(export, file="a", bytes=1, sha256="b")
@@ -93,8 +93,8 @@ def test_a_file_that_is_finished_as_somebody_cancels_does_not_undo_the_cancel(pe
 
 
 @pytest.mark.parametrize("end", [attempts.succeed, lambda export: attempts.fail(export, "x")])
-def test_a_fenced_worker_ends_nothing(person, end):
-    export = start(person)
+def test_a_fenced_worker_ends_nothing(superuser, end):
+    export = start(superuser)
     force_status(Export.objects.get(), Status.QUEUED)
     attempts.claim(export.pk, worker="another")
 
@@ -105,9 +105,9 @@ def test_a_fenced_worker_ends_nothing(person, end):
 
 
 def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
-    person, enqueued, django_capture_on_commit_callbacks
+    superuser, enqueued, django_capture_on_commit_callbacks
 ):
-    export = start(person)
+    export = start(superuser)
     Part.objects.create(
         export=export,
         number=1,
@@ -143,8 +143,8 @@ def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
 
 
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
-def test_a_worker_that_shuts_down_as_somebody_asks_does_what_was_asked(person, asked, rest):
-    export = start(person)
+def test_a_worker_that_shuts_down_as_somebody_asks_does_what_was_asked(superuser, asked, rest):
+    export = start(superuser)
     force_status(Export.objects.get(), asked)
 
     attempts.hand_over(export)
@@ -152,8 +152,8 @@ def test_a_worker_that_shuts_down_as_somebody_asks_does_what_was_asked(person, a
     assert Export.objects.get().status == rest
 
 
-def test_a_failure_says_why(person):
-    export = start(person)
+def test_a_failure_says_why(superuser):
+    export = start(superuser)
 
     attempts.fail(export, "The disk is full.")
 

@@ -17,8 +17,8 @@ from tests.support.exporting import events, request, start
 pytestmark = pytest.mark.django_db
 
 
-def test_a_claim_takes_the_next_attempt_and_a_lease(person):
-    export = attempts.claim(request(person).pk, worker="worker-1", task_id="task-1")
+def test_a_claim_takes_the_next_attempt_and_a_lease(superuser):
+    export = attempts.claim(request(superuser).pk, worker="worker-1", task_id="task-1")
 
     assert (export.status, export.stage) == (Status.RUNNING, "counting")
     assert (export.attempt, export.worker) == (1, "worker-1")
@@ -29,8 +29,8 @@ def test_a_claim_takes_the_next_attempt_and_a_lease(person):
     assert events(export.owner_stream) == ["export.queued", "export.started"]
 
 
-def test_a_second_worker_loses_the_claim(person):
-    export = request(person)
+def test_a_second_worker_loses_the_claim(superuser):
+    export = request(superuser)
     attempts.claim(export.pk, worker="first")
 
     with pytest.raises(LostRace, match="does not wait for a worker"):
@@ -45,8 +45,8 @@ def test_a_task_of_an_export_that_is_not_there_does_nothing():
         attempts.claim("6458b5bf-0000-4000-8000-000000000001", worker="first")
 
 
-def test_each_claim_raises_the_attempt_and_keeps_the_first_start(person):
-    first = start(person)
+def test_each_claim_raises_the_attempt_and_keeps_the_first_start(superuser):
+    first = start(superuser)
     attempts.hand_over(first)
 
     second = attempts.claim(first.pk, worker="another")
@@ -60,8 +60,8 @@ def test_each_claim_raises_the_attempt_and_keeps_the_first_start(person):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_workers_that_claim_at_once_one_gets_it(person):
-    export = request(person)
+def test_of_many_workers_that_claim_at_once_one_gets_it(superuser):
+    export = request(superuser)
     barrier = threading.Barrier(4)
     outcomes = []
 

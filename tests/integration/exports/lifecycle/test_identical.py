@@ -30,11 +30,11 @@ def ask(user, **other):
 
 
 def test_the_same_question_gets_the_export_that_is_there(
-    person, enqueued, django_capture_on_commit_callbacks
+    superuser, enqueued, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
-        first, first_is_new = ask(person)
-        second, second_is_new = ask(person)
+        first, first_is_new = ask(superuser)
+        second, second_is_new = ask(superuser)
 
     assert (first_is_new, second_is_new) == (True, False)
     assert second == first
@@ -43,29 +43,29 @@ def test_the_same_question_gets_the_export_that_is_there(
     assert events(first.stream) == events(first.owner_stream) == ["export.queued"]
 
 
-def test_what_is_not_chosen_makes_no_other_question(person):
-    first, _ = ask(person)
+def test_what_is_not_chosen_makes_no_other_question(superuser):
+    first, _ = ask(superuser)
 
-    again, is_new = ask(person, filters={**QUESTION["filters"], "tailnum": "", "carrier": None})
+    again, is_new = ask(superuser, filters={**QUESTION["filters"], "tailnum": "", "carrier": None})
 
     assert (again, is_new) == (first, False)
     assert first.params["filters"] == QUESTION["filters"]
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
-def test_it_is_the_answer_while_it_is_under_way_or_paused(person, status):
-    first, _ = ask(person)
+def test_it_is_the_answer_while_it_is_under_way_or_paused(superuser, status):
+    first, _ = ask(superuser)
     force_status(first, status)
 
-    assert ask(person) == (first, False)
+    assert ask(superuser) == (first, False)
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
-def test_what_is_over_is_no_answer_any_more(person, status):
-    first, _ = ask(person)
+def test_what_is_over_is_no_answer_any_more(superuser, status):
+    first, _ = ask(superuser)
     force_status(first, status)
 
-    second, is_new = ask(person)
+    second, is_new = ask(superuser)
 
     assert is_new
     assert second != first
@@ -87,29 +87,29 @@ def test_what_is_over_is_no_answer_any_more(person, status):
     ],
     ids=str,
 )
-def test_whatever_differs_makes_it_another_question(person, other):
-    first, _ = ask(person)
+def test_whatever_differs_makes_it_another_question(superuser, other):
+    first, _ = ask(superuser)
 
-    second, is_new = ask(person, **other)
+    second, is_new = ask(superuser, **other)
 
     assert is_new
     assert second != first
 
 
-def test_another_team_makes_it_another_question(person):
+def test_another_team_makes_it_another_question(superuser):
     team = Group.objects.create(name="Analysts")
-    person.groups.add(team)
-    ask(person)
+    superuser.groups.add(team)
+    ask(superuser)
 
-    shared, is_new = ask(person, team=team.pk)
+    shared, is_new = ask(superuser, team=team.pk)
 
     assert is_new
-    assert ask(person, team=str(team.pk)) == (shared, False)
+    assert ask(superuser, team=str(team.pk)) == (shared, False)
 
 
-def test_it_is_another_question_when_somebody_else_asks(person):
+def test_it_is_another_question_when_somebody_else_asks(superuser):
     other = User.objects.create_superuser("other")
-    ask(person)
+    ask(superuser)
 
     export, is_new = ask(other)
 
@@ -128,17 +128,17 @@ def test_it_is_another_question_when_somebody_else_asks(person):
     ],
     ids=str,
 )
-def test_what_means_nothing_makes_no_difference(person, same):
-    first, _ = ask(person)
+def test_what_means_nothing_makes_no_difference(superuser, same):
+    first, _ = ask(superuser)
 
-    assert ask(person, **same) == (first, False)
+    assert ask(superuser, **same) == (first, False)
 
 
-def test_what_was_saved_before_there_were_fingerprints_is_like_nothing(person):
+def test_what_was_saved_before_there_were_fingerprints_is_like_nothing(superuser):
     for _ in range(2):
-        Export.objects.create(owner=person, exporter="flights", label="In January")
+        Export.objects.create(owner=superuser, exporter="flights", label="In January")
 
-    assert ask(person)[1]
+    assert ask(superuser)[1]
 
 
 # -- At once --------------------------------------------------------------------------------
@@ -146,11 +146,11 @@ def test_what_was_saved_before_there_were_fingerprints_is_like_nothing(person):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("locks", [True, False], ids=["with the lock", "by the constraint alone"])
-def test_of_questions_at_once_one_is_saved_and_all_get_it(person, enqueued, monkeypatch, locks):
+def test_of_questions_at_once_one_is_saved_and_all_get_it(superuser, enqueued, monkeypatch, locks):
     if not locks:
         monkeypatch.setattr(limits, "lock", lambda _: None)
 
-    outcomes = at_once(8, lambda: ask(person))
+    outcomes = at_once(8, lambda: ask(superuser))
 
     (export,) = Export.objects.all()
     assert [found.pk for found, _ in outcomes] == [export.pk] * 8
@@ -159,16 +159,16 @@ def test_of_questions_at_once_one_is_saved_and_all_get_it(person, enqueued, monk
     assert events(export.stream) == ["export.queued"]
 
 
-def test_whoever_looked_before_the_other_was_saved_gets_the_others(person, monkeypatch):
-    first, _ = ask(person)
+def test_whoever_looked_before_the_other_was_saved_gets_the_others(superuser, monkeypatch):
+    first, _ = ask(superuser)
     looks = looks_away_once(monkeypatch)
 
-    assert ask(person) == (first, False)
+    assert ask(superuser) == (first, False)
     assert looks == [None, first]
 
 
-def test_if_the_other_is_over_by_then_there_is_a_new_one(person, monkeypatch):
-    first, _ = ask(person)
+def test_if_the_other_is_over_by_then_there_is_a_new_one(superuser, monkeypatch):
+    first, _ = ask(superuser)
     lock = limits.lock
 
     def over_at_the_second_look(user):
@@ -179,7 +179,7 @@ def test_if_the_other_is_over_by_then_there_is_a_new_one(person, monkeypatch):
     looks = looks_away_once(monkeypatch)
     monkeypatch.setattr(limits, "lock", over_at_the_second_look)
 
-    second, is_new = ask(person)
+    second, is_new = ask(superuser)
 
     assert is_new
     assert looks == [None, None]
@@ -199,12 +199,12 @@ def looks_away_once(monkeypatch):
     return looks
 
 
-def test_the_table_holds_no_two_of_a_question_under_way(person):
-    first, _ = ask(person)
+def test_the_table_holds_no_two_of_a_question_under_way(superuser):
+    first, _ = ask(superuser)
 
     with (
         pytest.raises(IntegrityError, match=r"owner_id|one_active_export"),
         transaction.atomic(),
     ):
-        Export.objects.create(owner=person, exporter="x", fingerprint=first.fingerprint)
+        Export.objects.create(owner=superuser, exporter="x", fingerprint=first.fingerprint)
     assert Export.objects.get() == first

@@ -36,13 +36,13 @@ def aged(export, seconds):
 # -- Exports under way ------------------------------------------------------------------------
 
 
-def test_beyond_the_exports_that_may_be_under_way_a_request_is_refused(person, settings):
+def test_beyond_the_exports_that_may_be_under_way_a_request_is_refused(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = 2
-    request(person)
-    request(person)
+    request(superuser)
+    request(superuser)
 
     with pytest.raises(TooManyExports) as refused:
-        request(person)
+        request(superuser)
 
     assert str(refused.value) == (
         "You have 2 of at most 2 exports under way. Wait until one is over, or cancel one. "
@@ -54,53 +54,53 @@ def test_beyond_the_exports_that_may_be_under_way_a_request_is_refused(person, s
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
-def test_what_is_under_way_or_paused_counts(person, settings, status):
+def test_what_is_under_way_or_paused_counts(superuser, settings, status):
     settings.EXPORTS_MAX_ACTIVE = 1
-    force_status(request(person), status)
+    force_status(request(superuser), status)
 
     with pytest.raises(TooManyExports):
-        request(person)
+        request(superuser)
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
-def test_what_is_over_does_not_count(person, settings, status):
+def test_what_is_over_does_not_count(superuser, settings, status):
     settings.EXPORTS_MAX_ACTIVE = 1
-    force_status(request(person), status)
+    force_status(request(superuser), status)
 
-    assert request(person).status == Status.QUEUED
+    assert request(superuser).status == Status.QUEUED
 
 
-def test_the_exports_of_others_do_not_count(person, settings):
+def test_the_exports_of_others_do_not_count(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = 1
     request(User.objects.create_superuser("other"))
 
-    assert request(person).owner == person
+    assert request(superuser).owner == superuser
 
 
-def test_who_asks_at_the_limit_for_what_is_under_way_gets_it(person, settings):
+def test_who_asks_at_the_limit_for_what_is_under_way_gets_it(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
-    first = request(person, label="A")
+    first = request(superuser, label="A")
 
-    assert request(person, label="A") == first
+    assert request(superuser, label="A") == first
 
 
 @pytest.mark.parametrize("limit", ["EXPORTS_MAX_ACTIVE", "EXPORTS_MAX_REQUESTS_PER_MINUTE"])
-def test_zero_is_no_limit(person, settings, limit):
+def test_zero_is_no_limit(superuser, settings, limit):
     settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
     setattr(settings, limit, 0)
     other = TooManyRequests if limit == "EXPORTS_MAX_ACTIVE" else TooManyExports
-    request(person)
-    request(person)
+    request(superuser)
+    request(superuser)
 
     with pytest.raises(other):
-        request(person)
+        request(superuser)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_clicks_at_once_do_not_get_past_the_limit(person, settings):
+def test_clicks_at_once_do_not_get_past_the_limit(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = 3
 
-    outcomes = at_once(10, lambda: request(person))
+    outcomes = at_once(10, lambda: request(superuser))
 
     refused = [each for each in outcomes if isinstance(each, TooManyExports)]
     assert len(refused) == 7
@@ -109,10 +109,10 @@ def test_clicks_at_once_do_not_get_past_the_limit(person, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_click_many_times_at_the_limit_is_one_export_and_no_refusal(person, settings):
+def test_the_same_click_many_times_at_the_limit_is_one_export_and_no_refusal(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
 
-    outcomes = at_once(10, lambda: request(person, label="A").pk)
+    outcomes = at_once(10, lambda: request(superuser, label="A").pk)
 
     assert outcomes == [Export.objects.get().pk] * 10
 
@@ -120,13 +120,13 @@ def test_the_same_click_many_times_at_the_limit_is_one_export_and_no_refusal(per
 # -- Requests in a minute -----------------------------------------------------------------------
 
 
-def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(person, settings):
+def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 3
     for seconds in (50, 20, 10):
-        aged(force_status(request(person), Status.CANCELLED), seconds)
+        aged(force_status(request(superuser), Status.CANCELLED), seconds)
 
     with pytest.raises(TooManyRequests) as refused:
-        request(person)
+        request(superuser)
 
     wait = refused.value.retry_after
     assert 1 <= wait <= 10
@@ -137,46 +137,46 @@ def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(person, setti
     assert Export.objects.count() == 3
 
 
-def test_the_wait_is_for_the_last_that_is_in_the_way_and_not_for_the_first(person, settings):
+def test_the_wait_is_for_the_last_that_is_in_the_way_and_not_for_the_first(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
-    exports = [force_status(request(person), Status.FAILED) for _ in range(2)]
+    exports = [force_status(request(superuser), Status.FAILED) for _ in range(2)]
     for export, seconds in zip(exports, (58, 20), strict=True):
         aged(export, seconds)
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
 
     with pytest.raises(TooManyRequests) as refused:
-        request(person)
+        request(superuser)
 
     assert 30 <= refused.value.retry_after <= 40
 
 
-def test_after_a_minute_there_is_room_again(person, settings):
+def test_after_a_minute_there_is_room_again(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
-    aged(request(person), 61)
+    aged(request(superuser), 61)
 
-    assert request(person).status == Status.QUEUED
+    assert request(superuser).status == Status.QUEUED
 
 
-def test_a_host_whose_clock_is_wrong_dates_no_request(person, settings, monkeypatch):
+def test_a_host_whose_clock_is_wrong_dates_no_request(superuser, settings, monkeypatch):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     right = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: right - timedelta(hours=1))
 
-    export = request(person)
+    export = request(superuser)
 
     assert abs(export.created_at - right) < timedelta(minutes=5)
     assert abs(export.queued_at - right) < timedelta(minutes=5)
     with pytest.raises(TooManyRequests):
-        request(person)
+        request(superuser)
 
 
-def test_what_was_resumed_was_not_requested_again(person, settings):
+def test_what_was_resumed_was_not_requested_again(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
-    export = aged(request(person), 61)
+    export = aged(request(superuser), 61)
     lifecycle.pause(export)
     lifecycle.resume(export)
 
-    assert request(person) != export
+    assert request(superuser) != export
 
 
 # -- How large it is ------------------------------------------------------------------------
@@ -195,8 +195,8 @@ class Unlimited(Small):
     max_bytes = 0
 
 
-def export_of(person, exporter):
-    return request(person, exporter=exporter, columns=None)
+def export_of(superuser, exporter):
+    return request(superuser, exporter=exporter, columns=None)
 
 
 @pytest.fixture
@@ -209,8 +209,8 @@ def exporters(settings):
 
 
 @pytest.mark.parametrize(("exporter", "most"), [("flights", 1_000_000), ("small", 10)])
-def test_more_rows_than_an_export_may_have_are_refused(person, exporters, exporter, most):
-    export = export_of(person, exporter)
+def test_more_rows_than_an_export_may_have_are_refused(superuser, exporters, exporter, most):
+    export = export_of(superuser, exporter)
 
     limits.check_rows(export, most)
     with pytest.raises(TooLarge) as refused:
@@ -223,8 +223,8 @@ def test_more_rows_than_an_export_may_have_are_refused(person, exporters, export
 
 
 @pytest.mark.parametrize(("exporter", "most"), [("flights", 5_000_000), ("small", 1_000)])
-def test_more_bytes_than_a_file_may_have_are_refused(person, exporters, exporter, most):
-    export = export_of(person, exporter)
+def test_more_bytes_than_a_file_may_have_are_refused(superuser, exporters, exporter, most):
+    export = export_of(superuser, exporter)
 
     limits.check_bytes(export, most)
     with pytest.raises(TooLarge) as refused:
@@ -236,8 +236,8 @@ def test_more_bytes_than_a_file_may_have_are_refused(person, exporters, exporter
     )
 
 
-def test_an_exporter_may_be_without_the_limits_that_others_have(person, exporters):
-    export = export_of(person, "unlimited")
+def test_an_exporter_may_be_without_the_limits_that_others_have(superuser, exporters):
+    export = export_of(superuser, "unlimited")
 
     limits.check_rows(export, 10**12)
     limits.check_bytes(export, 10**15)
@@ -245,8 +245,8 @@ def test_an_exporter_may_be_without_the_limits_that_others_have(person, exporter
     assert limits.conf.MAX_ROWS < 10**12
 
 
-def test_unless_it_is_said_an_export_may_have_any_size(person):
-    export = request(person)
+def test_unless_it_is_said_an_export_may_have_any_size(superuser):
+    export = request(superuser)
 
     limits.check_rows(export, 10**12)
     limits.check_bytes(export, 10**15)

@@ -36,8 +36,8 @@ REFUSED = {(str(old), str(new)) for old in Status for new in Status} - ALLOWED
 
 
 @pytest.mark.parametrize(("old", "new"), sorted(ALLOWED))
-def test_a_drawn_move_is_made_and_told(person, old, new):
-    export = force_status(request(person), old)
+def test_a_drawn_move_is_made_and_told(superuser, old, new):
+    export = force_status(request(superuser), old)
 
     transitions.move(export, Status(new), f"export.{new}")
 
@@ -50,8 +50,8 @@ def test_a_drawn_move_is_made_and_told(person, old, new):
 
 
 @pytest.mark.parametrize(("old", "new"), sorted(REFUSED))
-def test_any_other_move_is_refused_in_words_and_changes_nothing(person, old, new):
-    export = force_status(request(person), old)
+def test_any_other_move_is_refused_in_words_and_changes_nothing(superuser, old, new):
+    export = force_status(request(superuser), old)
     before = list(Export.objects.values())
 
     with pytest.raises(IllegalMove, match=f"^This export is {old}. It cannot"):
@@ -61,8 +61,8 @@ def test_any_other_move_is_refused_in_words_and_changes_nothing(person, old, new
     assert events(export.stream) == ["export.queued"]
 
 
-def test_whoever_looked_before_the_status_changed_loses_the_race(person):
-    export = request(person)
+def test_whoever_looked_before_the_status_changed_loses_the_race(superuser):
+    export = request(superuser)
     stale = Export.objects.get()
     lifecycle.cancel(export)
 
@@ -73,8 +73,8 @@ def test_whoever_looked_before_the_status_changed_loses_the_race(person):
     assert events(export.stream) == ["export.queued", "export.cancelled"]
 
 
-def test_whoever_holds_an_older_attempt_loses_the_race(person):
-    old = start(person)
+def test_whoever_holds_an_older_attempt_loses_the_race(superuser):
+    old = start(superuser)
     force_status(Export.objects.get(), Status.QUEUED)
     attempts.claim(old.pk, worker="another")
 
@@ -84,8 +84,8 @@ def test_whoever_holds_an_older_attempt_loses_the_race(person):
     assert Export.objects.get().status == Status.RUNNING
 
 
-def test_a_move_that_is_rolled_back_was_never_told(person):
-    export = request(person)
+def test_a_move_that_is_rolled_back_was_never_told(superuser):
+    export = request(superuser)
 
     def move_and_fail():
         with transaction.atomic():
@@ -101,8 +101,8 @@ def test_a_move_that_is_rolled_back_was_never_told(person):
         assert retained(stream, export.key)["status"] == "queued"
 
 
-def test_a_move_whose_event_cannot_be_stored_is_not_made(person, monkeypatch):
-    export = request(person)
+def test_a_move_whose_event_cannot_be_stored_is_not_made(superuser, monkeypatch):
+    export = request(superuser)
 
     def refuse(*_, **__):
         raise LookupError("no room")
@@ -114,8 +114,8 @@ def test_a_move_whose_event_cannot_be_stored_is_not_made(person, monkeypatch):
     assert Export.objects.get().status == Status.QUEUED
 
 
-def test_the_value_of_a_move_comes_before_its_event(person):
-    export = request(person)
+def test_the_value_of_a_move_comes_before_its_event(superuser):
+    export = request(superuser)
 
     lifecycle.cancel(export)
 
@@ -124,15 +124,15 @@ def test_the_value_of_a_move_comes_before_its_event(person):
     assert (own.head, own.revision) == (3, 2)  # Its log says it, too.
 
 
-def test_the_log_says_who_stopped_it_and_who_let_it_go_on(person):
-    export = request(person)
+def test_the_log_says_who_stopped_it_and_who_let_it_go_on(superuser):
+    export = request(superuser)
 
-    lifecycle.pause(export, by=person)
-    lifecycle.resume(export, by=person)
+    lifecycle.pause(export, by=superuser)
+    lifecycle.resume(export, by=superuser)
     lifecycle.cancel(export)
 
     lines = Event.objects.filter(stream__name=export.stream, type="log").order_by("offset")
-    name = person.get_username()
+    name = superuser.get_username()
     assert [line.data["message"] for line in lines] == [
         f"Paused by {name}.",
         f"Resumed by {name}.",

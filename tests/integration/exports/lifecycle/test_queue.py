@@ -31,8 +31,8 @@ def messages(valkey):
 # -- Telling ------------------------------------------------------------------------
 
 
-def test_a_request_puts_one_message_with_the_id_in_the_queue(person, valkey):
-    export = request(person)
+def test_a_request_puts_one_message_with_the_id_in_the_queue(superuser, valkey):
+    export = request(superuser)
 
     (message,) = messages(valkey)
 
@@ -41,19 +41,19 @@ def test_a_request_puts_one_message_with_the_id_in_the_queue(person, valkey):
     assert Export.objects.get().enqueued_at is not None
 
 
-def test_what_waits_is_counted_and_an_empty_queue_is_none(person, valkey):
+def test_what_waits_is_counted_and_an_empty_queue_is_none(superuser, valkey):
     assert queue.waiting() == 0
 
-    request(person)
-    request(person)
+    request(superuser)
+    request(superuser)
 
     assert queue.waiting() == 2
 
 
-def test_a_broker_that_is_down_does_not_fail_the_click_and_rescue_tells_it_later(person, valkey):
+def test_a_broker_that_is_down_does_not_fail_the_click_and_rescue_tells_it_later(superuser, valkey):
     valkey.kill()
 
-    export = request(person)
+    export = request(superuser)
 
     assert (export.status, Export.objects.get().enqueued_at) == (Status.QUEUED, None)
     assert exporting.events(export.owner_stream) == ["export.queued"]
@@ -63,26 +63,26 @@ def test_a_broker_that_is_down_does_not_fail_the_click_and_rescue_tells_it_later
     assert rescue.rescue()["enqueued"] == 0
 
 
-def test_a_broker_that_hangs_holds_up_the_click_for_seconds_only(person, valkey, monkeypatch):
+def test_a_broker_that_hangs_holds_up_the_click_for_seconds_only(superuser, valkey, monkeypatch):
     tries = 2
     assert tries * queue.HASTE["socket_timeout"] <= 3
     monkeypatch.setattr(queue, "HASTE", {"socket_timeout": 0.2, "socket_connect_timeout": 0.2})
     valkey.freeze()
     began = time.monotonic()
 
-    told = queue.enqueue(request_quietly(person).pk)
+    told = queue.enqueue(request_quietly(superuser).pk)
 
     assert not told
     assert time.monotonic() - began < 10  # And not until it thaws.
 
 
-def request_quietly(person):
+def request_quietly(superuser):
     """An export that nobody was told of: only the queue is asked in this test."""
-    return Export.objects.create(owner=person, exporter="flights", label="Flights")
+    return Export.objects.create(owner=superuser, exporter="flights", label="Flights")
 
 
-def test_a_broker_that_has_forgotten_everything_is_told_again(person, valkey):
-    export = request(person)
+def test_a_broker_that_has_forgotten_everything_is_told_again(superuser, valkey):
+    export = request(superuser)
     force_status(export, Status.QUEUED, enqueued_at=timezone.now() - timedelta(minutes=1))
     valkey.restart()
 
@@ -90,10 +90,10 @@ def test_a_broker_that_has_forgotten_everything_is_told_again(person, valkey):
     assert len(messages(valkey)) == 1
 
 
-def test_what_waits_long_in_the_queue_is_not_put_there_again(person, valkey):
+def test_what_waits_long_in_the_queue_is_not_put_there_again(superuser, valkey):
     for _ in range(2):
         force_status(
-            request(person), Status.QUEUED, enqueued_at=timezone.now() - timedelta(hours=1)
+            request(superuser), Status.QUEUED, enqueued_at=timezone.now() - timedelta(hours=1)
         )
 
     assert rescue.rescue()["enqueued"] == 0
@@ -137,10 +137,12 @@ def test_children_see_that_the_worker_was_told_to_stop():
     assert os.waitstatus_to_exitcode(status) == 1
 
 
-def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(person, start_worker):
+def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(
+    superuser, start_worker
+):
     make_flights(range(1, 4_001))
     first = start_worker(**flights.SLOWLY)
-    export = request(person)
+    export = request(superuser)
     wait_until(lambda: export.parts.filter(status="done").exists(), what="a part is done")
 
     first.stop()
@@ -159,9 +161,9 @@ def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(pers
     assert "This worker shuts down. The export goes back to the queue." in log(export)
 
 
-def test_a_message_that_comes_twice_is_worked_on_once(person, worker):
+def test_a_message_that_comes_twice_is_worked_on_once(superuser, worker):
     make_flights(range(1, 11))
-    export = request(person)
+    export = request(superuser)
     for _ in range(3):
         queue.enqueue(export.pk)
 

@@ -70,7 +70,7 @@ def _folder(settings, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def person():
+def superuser():
     make_flights(range(1, 31))
     Flight.objects.update(tailnum="7")
     Flight.objects.filter(pk=ODD).update(tailnum="x17")
@@ -86,17 +86,17 @@ def exporter_with(*columns):
     return Odd
 
 
-def failed(person, file_format, *columns):
+def failed(superuser, file_format, *columns):
     with registered(exporter_with(*columns)):
-        return run(start(person, exporter="odd", format=file_format, columns=None))
+        return run(start(superuser, exporter="odd", format=file_format, columns=None))
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("name", COLUMNS)
-def test_column_of_sql_fails_at_once_and_is_named(person, file_format, name):
+def test_column_of_sql_fails_at_once_and_is_named(superuser, file_format, name):
     expression, problem = COLUMNS[name]
 
-    export = failed(person, file_format, Column(name, expression))
+    export = failed(superuser, file_format, Column(name, expression))
 
     assert (export.status, export.attempt) == (Status.FAILED, 1)
     assert export.error == f'The column "{name}" cannot be made for the row {ODD}: {problem}'
@@ -104,17 +104,17 @@ def test_column_of_sql_fails_at_once_and_is_named(person, file_format, name):
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_function_that_does_not_exist_names_its_column_and_no_row(person, file_format):
+def test_function_that_does_not_exist_names_its_column_and_no_row(superuser, file_format):
     missing = Func("id", function="no_such", output_field=TextField())
 
-    export = failed(person, file_format, Column("missing", missing))
+    export = failed(superuser, file_format, Column("missing", missing))
 
     assert (export.status, export.attempt) == (Status.FAILED, 1)
     said = "function no_such(bigint) does not exist" if IS_POSTGRES else "no such function"
     assert export.error.startswith(f'The column "missing" cannot be read: {said}')
 
 
-def test_filter_that_cannot_be_computed_blames_no_column(person):
+def test_filter_that_cannot_be_computed_blames_no_column(superuser):
     name = "ratio" if IS_POSTGRES else "number"
     expression, problem = COLUMNS[name]
 
@@ -124,39 +124,39 @@ def test_filter_that_cannot_be_computed_blames_no_column(person):
         columns = ["id"]
 
     with registered(Odd):
-        export = run(start(person, exporter="odd", columns=None))
+        export = run(start(superuser, exporter="odd", columns=None))
 
     assert (export.status, export.attempt) == (Status.FAILED, 1)
     assert export.error == f"The database refused: {problem}"
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_preview_names_column_and_row(person, file_format):
+def test_preview_names_column_and_row(superuser, file_format):
     expression, problem = next(iter(COLUMNS.values()))
 
     with registered(exporter_with(Column("odd", expression))):
-        found = preview.look(spec.checked(person, exporter="odd", format=file_format))
+        found = preview.look(spec.checked(superuser, exporter="odd", format=file_format))
 
     assert found.problem == f'The column "odd" cannot be made for the row {ODD}: {problem}'
     assert found.count == 30
 
 
-def test_value_that_the_format_cannot_hold_is_named_with_its_row(person):
+def test_value_that_the_format_cannot_hold_is_named_with_its_row(superuser):
     def broken(key):
         return "a\ud800" if key == ODD else "b"
 
-    export = failed(person, "csv", Column("odd", needs=["id"], python=broken))
+    export = failed(superuser, "csv", Column("odd", needs=["id"], python=broken))
 
     assert export.status == Status.FAILED
     assert export.error.startswith(f'Row {ODD}: In the column "odd" there is half of a character')
 
 
-def test_function_that_loses_the_database_is_tried_again(person):
+def test_function_that_loses_the_database_is_tried_again(superuser):
     def lost(key):
         raise OperationalError("the connection is lost")
 
     with pytest.raises(OperationalError, match="lost"):
-        failed(person, "csv", Column("odd", needs=["id"], python=lost))
+        failed(superuser, "csv", Column("odd", needs=["id"], python=lost))
 
 
 # -- Collations ------------------------------------------------------------------------------
@@ -175,12 +175,12 @@ def collated(**columns):
 
 @ON_POSTGRES
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_text_of_two_collations_is_written(person, file_format):
+def test_text_of_two_collations_is_written(superuser, file_format):
     # As with one that is not deterministic: no regular expression works without another one.
     Flight.objects.filter(pk=1).update(tailnum="=1")
 
     with collated(tailnum="C", dest_code="POSIX"):
-        export = failed(person, file_format, Column("both", Concat("tailnum", "dest_code")))
+        export = failed(superuser, file_format, Column("both", Concat("tailnum", "dest_code")))
 
     assert_protected(export)
 

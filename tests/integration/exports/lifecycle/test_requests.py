@@ -62,9 +62,9 @@ pytestmark = pytest.mark.django_db
         ),
     ],
 )
-def test_what_is_not_there_is_refused_with_its_field(person, asked, error, field, message):
+def test_what_is_not_there_is_refused_with_its_field(superuser, asked, error, field, message):
     with pytest.raises(RequestError, match=message) as raised:
-        request(person, **asked)
+        request(superuser, **asked)
 
     assert type(raised.value) is error
     assert raised.value.field == field
@@ -118,20 +118,20 @@ def test_a_label_that_is_too_long_is_cut(exporter_user):
 
 
 @pytest.mark.parametrize("filters", [None, {"month": 1, "dep_delay_min": 10, "carrier": "UA"}])
-def test_a_request_counts_and_reads_no_rows(person, filters):
+def test_a_request_counts_and_reads_no_rows(superuser, filters):
     make_flights([1, 2, 3])
 
     with CaptureQueriesContext(connection) as queries:
-        request(person, filters=filters)
+        request(superuser, filters=filters)
 
     assert [each["sql"] for each in queries if '"demo_flight"' in each["sql"]] == []
 
 
-def test_a_request_from_a_change_list_counts_nothing(person):
+def test_a_request_from_a_change_list_counts_nothing(superuser):
     make_flights([1, 2, 3])
 
     with CaptureQueriesContext(connection) as queries:
-        request(person, changelist={"model": "demo.flight", "query": "q=N1&carrier=UA"})
+        request(superuser, changelist={"model": "demo.flight", "query": "q=N1&carrier=UA"})
 
     read = [each["sql"] for each in queries if '"demo_flight"' in each["sql"]]
     assert [sql for sql in read if "COUNT(" in sql.upper()] == []
@@ -140,20 +140,20 @@ def test_a_request_from_a_change_list_counts_nothing(person):
 
 
 def test_the_broker_is_told_after_the_commit_and_not_before(
-    person, enqueued, django_capture_on_commit_callbacks
+    superuser, enqueued, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
-        export = request(person)
+        export = request(superuser)
         assert enqueued == []
 
     assert enqueued == [export.pk]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_that_is_rolled_back_is_not_enqueued(person, enqueued):
+def test_a_request_that_is_rolled_back_is_not_enqueued(superuser, enqueued):
     def request_and_fail():
         with transaction.atomic():
-            request(person)
+            request(superuser)
             raise LookupError
 
     with pytest.raises(LookupError):

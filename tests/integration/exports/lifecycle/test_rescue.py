@@ -70,9 +70,9 @@ def ago(**age):
 
 
 def test_an_export_whose_worker_is_lost_goes_back_to_the_queue(
-    person, broker, django_capture_on_commit_callbacks
+    superuser, broker, django_capture_on_commit_callbacks
 ):
-    export = expire_lease(start(person))
+    export = expire_lease(start(superuser))
 
     with django_capture_on_commit_callbacks(execute=True):
         done = lifecycle_rescue.rescue()
@@ -89,8 +89,8 @@ def test_an_export_whose_worker_is_lost_goes_back_to_the_queue(
     ]
 
 
-def test_finished_parts_are_kept_and_the_open_one_starts_again(person):
-    export = start(person)
+def test_finished_parts_are_kept_and_the_open_one_starts_again(superuser):
+    export = start(superuser)
     part_of(export, status=PartStatus.DONE, rows_done=10, bytes=100, file="a", attempt=1)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7, bytes=70, attempt=1)
     part_of(export)
@@ -110,8 +110,8 @@ def test_finished_parts_are_kept_and_the_open_one_starts_again(person):
     assert parts.claim(again).number == 2
 
 
-def test_a_live_lease_is_left_alone(person):
-    export = start(person)
+def test_a_live_lease_is_left_alone(superuser):
+    export = start(superuser)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7)
 
     assert lifecycle_rescue.rescue() == {**NOTHING, "enqueued": 0}
@@ -121,8 +121,8 @@ def test_a_live_lease_is_left_alone(person):
 
 
 @pytest.mark.parametrize("status", ["queued", "paused", "succeeded", "failed", "cancelled"])
-def test_what_nobody_holds_cannot_be_lost(person, broker, status):
-    export = force_status(request(person), status, enqueued_at=timezone.now())
+def test_what_nobody_holds_cannot_be_lost(superuser, broker, status):
+    export = force_status(request(superuser), status, enqueued_at=timezone.now())
     broker.knows = 1
     expire_lease(export)
 
@@ -132,8 +132,8 @@ def test_what_nobody_holds_cannot_be_lost(person, broker, status):
 
 
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
-def test_what_was_asked_of_a_lost_worker_is_done_without_it(person, asked, rest):
-    export = start(person)
+def test_what_was_asked_of_a_lost_worker_is_done_without_it(superuser, asked, rest):
+    export = start(superuser)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7)
     expire_lease(force_status(export, asked, rows_done=7))
 
@@ -146,16 +146,16 @@ def test_what_was_asked_of_a_lost_worker_is_done_without_it(person, asked, rest)
     assert log(export) == ["Worker worker-1@tests, attempt 1, has not been heard of for 30 s."]
 
 
-def test_a_second_rescue_finds_nothing_to_do(person, broker):
-    expire_lease(start(person))
+def test_a_second_rescue_finds_nothing_to_do(superuser, broker):
+    expire_lease(start(superuser))
     lifecycle_rescue.rescue()
     broker.knows = 1
 
     assert lifecycle_rescue.rescue() == NOTHING
 
 
-def test_each_of_several_is_put_right(person):
-    lost = [expire_lease(start(person)) for _ in range(3)]
+def test_each_of_several_is_put_right(superuser):
+    lost = [expire_lease(start(superuser)) for _ in range(3)]
     expire_lease(force_status(lost[1], Status.CANCELLING))
 
     done = lifecycle_rescue.rescue()
@@ -171,9 +171,9 @@ def lose_worker(export):
     return lifecycle_rescue.rescue()
 
 
-def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(person, settings):
+def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 3
-    export = request(person)
+    export = request(superuser)
 
     outcomes = [lose_worker(export) for _ in range(3)]
 
@@ -188,9 +188,9 @@ def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(person, set
     )
 
 
-def test_orderly_hand_overs_do_not_count(person, settings):
+def test_orderly_hand_overs_do_not_count(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
-    export = request(person)
+    export = request(superuser)
     for _ in range(5):
         attempts.hand_over(attempts.claim(export.pk, worker="deployed"))
 
@@ -201,9 +201,9 @@ def test_orderly_hand_overs_do_not_count(person, settings):
     assert export.error == "2 workers were lost on this export. The last: worker-9."
 
 
-def test_pausing_and_resuming_does_not_count(person, settings):
+def test_pausing_and_resuming_does_not_count(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
-    export = request(person)
+    export = request(superuser)
     for _ in range(5):
         claimed = attempts.claim(export.pk, worker="worker-1")
         lifecycle.pause(Export.objects.get())
@@ -214,9 +214,9 @@ def test_pausing_and_resuming_does_not_count(person, settings):
     assert lose_worker(export)["failed"] == 1
 
 
-def test_a_worker_that_is_lost_while_it_should_pause_counts(person, settings):
+def test_a_worker_that_is_lost_while_it_should_pause_counts(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
-    export = start(person)
+    export = start(superuser)
     expire_lease(force_status(export, Status.PAUSING))
     lifecycle_rescue.rescue()
     lifecycle.resume(Export.objects.get())
@@ -227,17 +227,18 @@ def test_a_worker_that_is_lost_while_it_should_pause_counts(person, settings):
 # -- Forgotten by the broker --------------------------------------------------------
 
 
-def test_what_the_broker_was_never_told_of_is_enqueued(person, broker):
-    export = request(person)
+def test_what_the_broker_was_never_told_of_is_enqueued(superuser, broker):
+    export = request(superuser)
     broker.knows = 10
 
     assert lifecycle_rescue.rescue() == {**NOTHING, "enqueued": 1}
     assert broker.told == [export.pk]
 
 
-def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(person, broker):
+def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(superuser, broker):
     exports = [
-        force_status(request(person), Status.QUEUED, enqueued_at=ago(minutes=1)) for _ in range(3)
+        force_status(request(superuser), Status.QUEUED, enqueued_at=ago(minutes=1))
+        for _ in range(3)
     ]
     moment = datetime(2013, 1, 1, tzinfo=UTC)
     for number, export in enumerate(reversed(exports)):
@@ -247,22 +248,22 @@ def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(person
     assert broker.told == [export.pk for export in reversed(exports)]
 
 
-def test_what_the_broker_knows_is_left_to_wait(person, broker):
-    force_status(request(person), Status.QUEUED, enqueued_at=ago(hours=5))
+def test_what_the_broker_knows_is_left_to_wait(superuser, broker):
+    force_status(request(superuser), Status.QUEUED, enqueued_at=ago(hours=5))
     broker.knows = 1
 
     assert lifecycle_rescue.rescue() == NOTHING
 
 
-def test_what_was_just_enqueued_is_given_time(person, broker):
-    force_status(request(person), Status.QUEUED, enqueued_at=ago(seconds=1))
+def test_what_was_just_enqueued_is_given_time(superuser, broker):
+    force_status(request(superuser), Status.QUEUED, enqueued_at=ago(seconds=1))
 
     assert lifecycle_rescue.rescue() == NOTHING
 
 
-def test_while_the_broker_is_down_only_what_it_was_never_told_of_is_tried(person, broker):
-    force_status(request(person), Status.QUEUED, enqueued_at=ago(hours=5))
-    new = request(person)
+def test_while_the_broker_is_down_only_what_it_was_never_told_of_is_tried(superuser, broker):
+    force_status(request(superuser), Status.QUEUED, enqueued_at=ago(hours=5))
+    new = request(superuser)
     broker.knows = None
 
     lifecycle_rescue.rescue()
@@ -270,16 +271,16 @@ def test_while_the_broker_is_down_only_what_it_was_never_told_of_is_tried(person
     assert broker.told == [new.pk]
 
 
-def test_a_broker_that_is_still_down_is_not_counted_as_told(person, broker, monkeypatch):
-    request(person)
+def test_a_broker_that_is_still_down_is_not_counted_as_told(superuser, broker, monkeypatch):
+    request(superuser)
     monkeypatch.setattr(queue, "enqueue", lambda export_id: False)
 
     assert lifecycle_rescue.rescue() == NOTHING
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.QUEUED}))
-def test_only_what_waits_is_enqueued(person, broker, status):
-    force_status(request(person), status)
+def test_only_what_waits_is_enqueued(superuser, broker, status):
+    force_status(request(superuser), status)
 
     assert lifecycle_rescue.rescue()["enqueued"] == 0
 
@@ -288,8 +289,8 @@ def test_only_what_waits_is_enqueued(person, broker, status):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rescues_at_once_do_it_once(person):
-    exports = [expire_lease(start(person)) for _ in range(5)]
+def test_rescues_at_once_do_it_once(superuser):
+    exports = [expire_lease(start(superuser)) for _ in range(5)]
     expire_lease(force_status(exports[4], Status.CANCELLING))
 
     outcomes = at_once(3, lifecycle_rescue.rescue)
@@ -302,9 +303,9 @@ def test_rescues_at_once_do_it_once(person):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rescues_and_workers_do_not_lock_each_other_out(person, settings):
+def test_rescues_and_workers_do_not_lock_each_other_out(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 1_000
-    export = start(person)
+    export = start(superuser)
     parts.save_plan(export, [Part(export=export, number=1, upto_key="1", rows=10)], 10)
 
     def work():
@@ -330,8 +331,8 @@ def test_rescues_and_workers_do_not_lock_each_other_out(person, settings):
     assert outcomes == [None, None]
 
 
-def test_a_lease_that_is_renewed_after_it_was_found_expired_is_left_alone(person, monkeypatch):
-    export = expire_lease(start(person))
+def test_a_lease_that_is_renewed_after_it_was_found_expired_is_left_alone(superuser, monkeypatch):
+    export = expire_lease(start(superuser))
     rescue_one = lifecycle_rescue._rescue
 
     def renewed_meanwhile(export_id):
@@ -344,8 +345,8 @@ def test_a_lease_that_is_renewed_after_it_was_found_expired_is_left_alone(person
     assert Export.objects.get().status == Status.RUNNING
 
 
-def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(person, monkeypatch):
-    first, second = expire_lease(start(person)), expire_lease(start(person))
+def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(superuser, monkeypatch):
+    first, second = expire_lease(start(superuser)), expire_lease(start(superuser))
     rescue_one = lifecycle_rescue._rescue
 
     def deleted_meanwhile(export_id):
@@ -362,8 +363,8 @@ def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(person, mo
 # -- Those that wait ----------------------------------------------------------------
 
 
-def test_who_waits_is_told_that_those_before_have_gone(person, broker):
-    first, second, third = (request(person, label=str(number)) for number in range(3))
+def test_who_waits_is_told_that_those_before_have_gone(superuser, broker):
+    first, second, third = (request(superuser, label=str(number)) for number in range(3))
     assert queue_positions.tell_positions() == 0
     attempts.claim(first.pk, worker="w")
 

@@ -68,11 +68,11 @@ def test_what_is_over_is_asked_again_as_it_was_asked(
         if (repeat, status) not in REPEATS
     ],
 )
-def test_what_cannot_be_asked_again_is_refused_with_what_would_be_right(person, repeat, status):
-    export = force_status(request(person), status)
+def test_what_cannot_be_asked_again_is_refused_with_what_would_be_right(superuser, repeat, status):
+    export = force_status(request(superuser), status)
 
     with pytest.raises(IllegalMove) as refused:
-        repeat(export, by=person)
+        repeat(export, by=superuser)
 
     right = (
         "Only a failed or cancelled one can be retried; one that has succeeded can be run again."
@@ -83,55 +83,55 @@ def test_what_cannot_be_asked_again_is_refused_with_what_would_be_right(person, 
     assert Export.objects.count() == 1
 
 
-def test_whoever_asks_again_twice_gets_one(person):
-    origin = force_status(request(person), Status.FAILED)
+def test_whoever_asks_again_twice_gets_one(superuser):
+    origin = force_status(request(superuser), Status.FAILED)
 
-    first, second = lifecycle.retry(origin, by=person), lifecycle.retry(origin, by=person)
+    first, second = lifecycle.retry(origin, by=superuser), lifecycle.retry(origin, by=superuser)
 
     assert second == (first[0], False)
     assert list(origin.repetitions.all()) == [first[0]]
 
 
-def test_a_retry_of_what_is_under_way_again_is_that_one(person):
-    origin = force_status(request(person, label="A"), Status.FAILED)
-    under_way = request(person, label="A")
+def test_a_retry_of_what_is_under_way_again_is_that_one(superuser):
+    origin = force_status(request(superuser, label="A"), Status.FAILED)
+    under_way = request(superuser, label="A")
 
-    assert lifecycle.retry(origin, by=person) == (under_way, False)
+    assert lifecycle.retry(origin, by=superuser) == (under_way, False)
     assert under_way.origin is None
 
 
-def test_a_retry_counts_as_any_request(person, settings):
+def test_a_retry_counts_as_any_request(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = 1
-    origin = force_status(request(person), Status.FAILED)
-    request(person)
+    origin = force_status(request(superuser), Status.FAILED)
+    request(superuser)
 
     with pytest.raises(TooManyExports, match=r"^You have 1 of at most 1 exports"):
-        lifecycle.retry(origin, by=person)
+        lifecycle.retry(origin, by=superuser)
 
 
-def test_the_owners_permission_is_asked_again_whoever_retries(person, exporter_user):
+def test_the_owners_permission_is_asked_again_whoever_retries(superuser, exporter_user):
     origin = force_status(request(exporter_user), Status.FAILED)
     exporter_user.user_permissions.clear()
     origin = Export.objects.get(pk=origin.pk)
 
     with pytest.raises(NotPermitted, match=r"^somebody would be told: You may not export"):
-        lifecycle.retry(origin, by=person)
+        lifecycle.retry(origin, by=superuser)
 
     assert Export.objects.count() == 1
 
 
-def test_an_administrators_retry_is_the_owners_export(person, exporter_user):
+def test_an_administrators_retry_is_the_owners_export(superuser, exporter_user):
     origin = force_status(request(exporter_user), Status.FAILED)
 
-    export, _ = lifecycle.retry(origin, by=person)
+    export, _ = lifecycle.retry(origin, by=superuser)
 
     assert export.owner == exporter_user
     assert exporting.log(export) == [f"Repeats the export {origin.pk}, as asked by person."]
 
 
-def test_a_retry_without_its_origin_goes_on(person):
-    origin = force_status(request(person), Status.FAILED)
-    export, _ = lifecycle.retry(origin, by=person)
+def test_a_retry_without_its_origin_goes_on(superuser):
+    origin = force_status(request(superuser), Status.FAILED)
+    export, _ = lifecycle.retry(origin, by=superuser)
 
     origin.delete()
 
@@ -139,9 +139,9 @@ def test_a_retry_without_its_origin_goes_on(person):
     assert (export.status, export.origin) == (Status.QUEUED, None)
 
 
-def test_a_retry_with_an_object_that_was_read_long_ago_sees_what_is_so_now(person):
-    export = request(person)
+def test_a_retry_with_an_object_that_was_read_long_ago_sees_what_is_so_now(superuser):
+    export = request(superuser)
     stale = Export.objects.get()
     force_status(export, Status.FAILED)
 
-    assert lifecycle.retry(stale, by=person)[1]
+    assert lifecycle.retry(stale, by=superuser)[1]

@@ -51,9 +51,9 @@ def exporter_that(does):
     return Talking
 
 
-def started(person):
+def started(superuser):
     return attempts.claim(
-        request(person, exporter="talking", columns=None, enqueue=False).pk, worker=WORKER
+        request(superuser, exporter="talking", columns=None, enqueue=False).pk, worker=WORKER
     )
 
 
@@ -64,14 +64,14 @@ def said(export):
     ]
 
 
-def test_what_an_exporter_logs_is_in_the_log_in_order(person):
+def test_what_an_exporter_logs_is_in_the_log_in_order(superuser):
     with registered(exporter_that(lambda key: logger.info("row %s\0", key))):
-        export = run(started(person))
+        export = run(started(superuser))
 
     assert said(export) == [f"row {key}\ufffd" for key in range(1, 5)]
 
 
-def test_so_is_what_its_threads_log_that_are_given_the_context(person):
+def test_so_is_what_its_threads_log_that_are_given_the_context(superuser):
     def in_a_thread(key):
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=[logger.info, "row %s", key])
@@ -79,17 +79,17 @@ def test_so_is_what_its_threads_log_that_are_given_the_context(person):
         thread.join()
 
     with registered(exporter_that(in_a_thread)):
-        export = run(started(person))
+        export = run(started(superuser))
 
     assert said(export) == [f"row {key}" for key in range(1, 5)]
 
 
-def test_an_error_whose_text_no_database_stores_fails_the_export_with_that_reason(person):
+def test_an_error_whose_text_no_database_stores_fails_the_export_with_that_reason(superuser):
     def fail(key):
         raise LookupError(f"no plane \0 \udcff in row {key}")
 
     with registered(exporter_that(fail)):
-        export = run(started(person))
+        export = run(started(superuser))
 
     export.refresh_from_db()
     assert export.status == "failed"
@@ -97,7 +97,7 @@ def test_an_error_whose_text_no_database_stores_fails_the_export_with_that_reaso
     assert any("no plane \ufffd" in message for message in log(export))
 
 
-def test_nothing_that_a_fenced_worker_logs_appears(person):
+def test_nothing_that_a_fenced_worker_logs_appears(superuser):
     def lose_it_at_the_third_row(key):
         logger.info("go %s, row %s", gone, key)
         if key == 3 and gone == 1:
@@ -106,7 +106,7 @@ def test_nothing_that_a_fenced_worker_logs_appears(person):
             logger.info("a line of a worker that was thought dead")
 
     with registered(exporter_that(lose_it_at_the_third_row)):
-        gone, export = 1, started(person)
+        gone, export = 1, started(superuser)
         run(export)
         gone = 2
         again = resume_with(export)
@@ -115,9 +115,9 @@ def test_nothing_that_a_fenced_worker_logs_appears(person):
     assert said(export) == [f"go 2, row {key}" for key in range(1, 5)]
 
 
-def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(person):
+def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(superuser):
     with registered(exporter_that(lambda key: logger.info("row %s", key))):
-        export = expire_lease(started(person))
+        export = expire_lease(started(superuser))
         rescue.rescue()
         resume_with(export, "worker-2@tests")
 
@@ -128,14 +128,14 @@ def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(person):
     assert {(line["worker"], line["attempt"]) for line in (first, *rest)} == {("worker-2@tests", 2)}
 
 
-def test_of_a_first_attempt_no_line_names_a_worker(person):
+def test_of_a_first_attempt_no_line_names_a_worker(superuser):
     with registered(exporter_that(lambda key: logger.info("row %s", key))):
-        export = run(started(person))
+        export = run(started(superuser))
 
     assert not any("worker" in line for line in events(export.stream, "log"))
 
 
-def test_a_flood_is_cut_at_the_cap_with_a_notice_and_how_it_ended(person, settings):
+def test_a_flood_is_cut_at_the_cap_with_a_notice_and_how_it_ended(superuser, settings):
     settings.EXPORTS_LOG_LINES = 10
 
     def flood(key):
@@ -143,7 +143,7 @@ def test_a_flood_is_cut_at_the_cap_with_a_notice_and_how_it_ended(person, settin
             logger.info("row %s, %s", key, number)
 
     with registered(exporter_that(flood)):
-        export = run(started(person))
+        export = run(started(superuser))
 
     lines = log(export)
     (notice,) = [number for number, line in enumerate(lines) if "The log is full" in line]
@@ -162,10 +162,10 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 @given(st.lists(st.lists(ANY_TEXT, max_size=8), max_size=4), st.integers(1, 20))
 @example([["\0", "\ud800", "\udfff\ud800", "x" * 10_000], ["%d", "%(a)s"]], 20)
 @example([["kept", "also"], ["not kept"]], 3)
-def test_any_lines_are_stored_in_order_up_to_the_cap(person, asked, cap):
+def test_any_lines_are_stored_in_order_up_to_the_cap(superuser, asked, cap):
     # One export an example, which nobody finishes.
     with override_settings(EXPORTS_MAX_ACTIVE=0, EXPORTS_MAX_REQUESTS_PER_MINUTE=0):
-        export = request(person, exporter="airports", columns=None, enqueue=False)
+        export = request(superuser, exporter="airports", columns=None, enqueue=False)
     with override_settings(EXPORTS_LOG_LINES=cap), capture.capture() as captured:
         for texts in asked:
             for text in texts:

@@ -29,9 +29,9 @@ def rescue_exports(*arguments):
     return out.getvalue()
 
 
-def test_it_says_what_it_did(person, enqueued):
-    lost = expire_lease(start(person))
-    forgotten = request(person)
+def test_it_says_what_it_did(superuser, enqueued):
+    lost = expire_lease(start(superuser))
+    forgotten = request(superuser)
 
     said = rescue_exports()
 
@@ -45,8 +45,8 @@ def test_with_nothing_to_do_it_says_so():
     assert rescue_exports() == "Rescued 0, failed 0, settled 0, enqueued 0.\n"
 
 
-def test_json_is_the_counts(person):
-    expire_lease(start(person))
+def test_json_is_the_counts(superuser):
+    expire_lease(start(superuser))
 
     assert json.loads(rescue_exports("--json")) == {
         "rescued": 1,

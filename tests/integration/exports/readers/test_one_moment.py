@@ -83,12 +83,12 @@ def moment():
 
 
 @only_postgres
-def test_what_changes_while_it_is_read_is_not_in_the_file(person, still):
+def test_what_changes_while_it_is_read_is_not_in_the_file(superuser, still):
     make_flights(range(1, 36))
     before = moment()
     Still.happens[5] = change_everything
 
-    export = run(start(person, exporter="still", columns=None))
+    export = run(start(superuser, exporter="still", columns=None))
 
     assert rows(export) == before
     assert moment() != before
@@ -96,7 +96,7 @@ def test_what_changes_while_it_is_read_is_not_in_the_file(person, still):
 
 
 @only_postgres
-def test_after_a_lost_worker_it_begins_anew_with_another_moment(person, still, settings):
+def test_after_a_lost_worker_it_begins_anew_with_another_moment(superuser, still, settings):
     class Killed(BaseException):
         """The worker is gone from one line to the next."""
 
@@ -105,7 +105,7 @@ def test_after_a_lost_worker_it_begins_anew_with_another_moment(person, still, s
 
     make_flights(range(1, 36))
     Still.happens[25] = kill
-    export = start(person, exporter="still", columns=None)
+    export = start(superuser, exporter="still", columns=None)
     with pytest.raises(Killed):
         run(export)
     change_everything()

@@ -46,17 +46,17 @@ def by_tenant(monkeypatch):
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
-def test_list_that_needs_more_of_the_request_is_refused(person):
+def test_list_that_needs_more_of_the_request_is_refused(superuser):
     with pytest.raises(NotKept, match=r"request\.tenant.*EXPORTS_REQUEST_CONTEXT"):
-        spec.checked(person, exporter="flights", changelist=LIST)
+        spec.checked(superuser, exporter="flights", changelist=LIST)
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
-def test_list_has_the_rows_of_the_tenant_that_was_kept(person, settings):
+def test_list_has_the_rows_of_the_tenant_that_was_kept(superuser, settings):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
-    kept = context.kept(request_of(person, tenant=2))
+    kept = context.kept(request_of(superuser, tenant=2))
 
-    export = lifecycle.request(user=person, exporter="flights", changelist=LIST, context=kept)
+    export = lifecycle.request(user=superuser, exporter="flights", changelist=LIST, context=kept)
     run(attempts.claim(export.pk, worker=WORKER))
 
     assert keys(query.of(Export.objects.get())[0]) == list(range(1, 21))
@@ -64,15 +64,15 @@ def test_list_has_the_rows_of_the_tenant_that_was_kept(person, settings):
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
-def test_same_list_of_two_tenants_is_two_exports(person, settings):
+def test_same_list_of_two_tenants_is_two_exports(superuser, settings):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
     exports = [
         lifecycle.request(
-            user=person,
+            user=superuser,
             exporter="flights",
             changelist=LIST,
-            context=context.kept(request_of(person, tenant=tenant)),
+            context=context.kept(request_of(superuser, tenant=tenant)),
         )
         for tenant in (1, 2)
     ]
@@ -121,8 +121,8 @@ def test_restored_request_has_what_is_kept():
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
-def test_admin_page_refuses_in_words(person, client):
-    client.force_login(person)
+def test_admin_page_refuses_in_words(superuser, client):
+    client.force_login(superuser)
 
     posted = client.post("/admin/demo/flight/export/", {"format": "csv"})
 
@@ -146,11 +146,11 @@ class Guessing(FlightAdmin):
 
 
 @pytest.mark.usefixtures("flights")
-def test_refusal_that_is_caught_is_a_refusal_all_the_same(person, monkeypatch):
+def test_refusal_that_is_caught_is_a_refusal_all_the_same(superuser, monkeypatch):
     monkeypatch.setitem(admin.site._registry, Flight, Guessing(Flight, admin.site))
 
     with pytest.raises(NotKept, match=r"request\.tenant"):
-        spec.checked(person, exporter="flights", changelist=LIST)
+        spec.checked(superuser, exporter="flights", changelist=LIST)
 
 
 def test_refusal_that_becomes_another_error_is_a_refusal_all_the_same():
@@ -195,19 +195,19 @@ def test_refusal_names_what_cures_it(settings, keeper, stored, refusal):
 
 
 @pytest.mark.parametrize("tenant", ["a\x00b", "\ud800"])
-def test_text_that_no_database_stores_is_refused(person, settings, tenant):
+def test_text_that_no_database_stores_is_refused(superuser, settings, tenant):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
     with pytest.raises(NotKept, match="a character that no database stores"):
-        context.kept(request_of(person, tenant=tenant))
+        context.kept(request_of(superuser, tenant=tenant))
 
 
 @pytest.mark.parametrize("tenant", [object(), float("nan")])
-def test_value_that_is_no_json_is_the_mistake_of_the_project(person, settings, tenant):
+def test_value_that_is_no_json_is_the_mistake_of_the_project(superuser, settings, tenant):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
     with pytest.raises(ImproperlyConfigured, match=r"Tenants\.save\(\) has to return"):
-        context.kept(request_of(person, tenant=tenant))
+        context.kept(request_of(superuser, tenant=tenant))
 
 
 @pytest.mark.parametrize(

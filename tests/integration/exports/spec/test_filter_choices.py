@@ -84,9 +84,9 @@ class Touching(Every):
         self.form.fields["origin"].label = "From"
 
 
-def offered(person):
+def offered(superuser):
     """What the page offers, by filter."""
-    fields = FilterFields(registry.permitted(person, "narrowed"), {}, request_of(person))
+    fields = FilterFields(registry.permitted(superuser, "narrowed"), {}, request_of(superuser))
     return {
         field.name: sorted(str(value) for value, _ in field.field.choices if value)
         for field in fields
@@ -95,9 +95,9 @@ def offered(person):
 
 @pytest.mark.parametrize("scope", [own, sliced, united, distinct])
 @pytest.mark.parametrize("filterset", [Every, Touching])
-def test_choices_are_those_of_rows_that_the_user_may_see(person, filterset, scope):
+def test_choices_are_those_of_rows_that_the_user_may_see(superuser, filterset, scope):
     with flights_by(filterset, get_queryset=scope):
-        found = offered(person)
+        found = offered(superuser)
 
     assert found["carrier"] == found["carriers"] == ["UA"]
     assert found["named"] == ["United Air Lines Inc."]
@@ -110,8 +110,8 @@ def test_choices_are_those_of_rows_that_the_user_may_see(person, filterset, scop
     assert found["mine"] == ["B6", "UA", "ZZ"]
 
 
-def test_page_and_api_offer_and_take_the_same(person, client):
-    client.force_login(person)
+def test_page_and_api_offer_and_take_the_same(superuser, client):
+    client.force_login(superuser)
 
     with flights_by(Every, get_queryset=own):
         page = client.get("/exports/new/narrowed/").content.decode()
@@ -145,34 +145,40 @@ def test_page_and_api_offer_and_take_the_same(person, client):
         ("city", "Logan", "Nowhere", 'George "Bush", Houston'),
     ],
 )
-def test_hidden_choice_is_refused_as_one_that_does_not_exist(person, name, hidden, missing, seen):
+def test_hidden_choice_is_refused_as_one_that_does_not_exist(
+    superuser, name, hidden, missing, seen
+):
     said = {}
     with flights_by(Every, get_queryset=own):
         for value in (hidden, missing):
             with pytest.raises(InvalidFilter) as refused:
-                spec.checked(person, exporter="narrowed", filters={name: value})
+                spec.checked(superuser, exporter="narrowed", filters={name: value})
             said[value] = str(refused.value).replace(value, "…")
-        export = lifecycle.request(user=person, exporter="narrowed", filters={name: seen})
+        export = lifecycle.request(user=superuser, exporter="narrowed", filters={name: seen})
         found, _ = query.of(export)
 
         assert set(keys(found)) <= {1, 2, 3, 4, 5}
         assert keys(found)
-        assert describe.filters(registry.permitted(person, "narrowed"), person, {name: seen}, {})
+        assert describe.filters(
+            registry.permitted(superuser, "narrowed"), superuser, {name: seen}, {}
+        )
     assert said[hidden] == said[missing]
 
 
-def test_choices_without_a_scope_are_those_of_the_filterset(person):
+def test_choices_without_a_scope_are_those_of_the_filterset(superuser):
     with flights_by(Every):
-        found = offered(person)
+        found = offered(superuser)
 
     assert found["carrier"] == ["B6", "UA", "ZZ"]
     assert found["origin"] == ["BOS", "EWR", "JFK"]
     assert "SECRET" in found["number"]
 
 
-def test_names_of_filters_cost_no_query(person):
+def test_names_of_filters_cost_no_query(superuser):
     with flights_by(Every, get_queryset=own), CaptureQueriesContext(connection) as asked:
-        names = filters.filter_names(registry.permitted(person, "narrowed"), request_of(person))
+        names = filters.filter_names(
+            registry.permitted(superuser, "narrowed"), request_of(superuser)
+        )
 
     assert {"carrier", "number"} <= set(names)
     assert [each["sql"] for each in asked if "demo_" in each["sql"]] == []

@@ -27,23 +27,23 @@ class Scoping(django_filters.FilterSet):
 
 
 @pytest.mark.usefixtures("flights")
-def test_filterset_scopes_rows_when_no_filter_is_given(person):
+def test_filterset_scopes_rows_when_no_filter_is_given(superuser):
     User.objects.update(last_name="7", first_name="UA")
-    person.refresh_from_db()
+    superuser.refresh_from_db()
 
     with flights_by(Scoping):
-        export = lifecycle.request(user=person, exporter="narrowed")
+        export = lifecycle.request(user=superuser, exporter="narrowed")
         assert keys(query.of(export)[0]) == list(range(1, 8))
-        narrowed = lifecycle.request(user=person, exporter="narrowed", filters={"carrier": "UA"})
+        narrowed = lifecycle.request(user=superuser, exporter="narrowed", filters={"carrier": "UA"})
         assert keys(query.of(narrowed)[0]) == list(range(1, 8))
         with pytest.raises(InvalidFilter):
-            spec.checked(person, exporter="narrowed", filters={"carrier": "B6"})
+            spec.checked(superuser, exporter="narrowed", filters={"carrier": "B6"})
 
 
 @pytest.mark.usefixtures("flights")
-def test_choices_that_need_the_request_are_offered_on_page_and_api(person, client):
+def test_choices_that_need_the_request_are_offered_on_page_and_api(superuser, client):
     User.objects.update(last_name="7", first_name="UA")
-    client.force_login(person)
+    client.force_login(superuser)
 
     with flights_by(Scoping):
         page = client.get("/exports/new/narrowed/")
@@ -64,8 +64,8 @@ class Broken(django_filters.FilterSet):
         raise RuntimeError("broken on purpose")
 
 
-def test_filterset_that_cannot_be_made_hides_no_other_exporter(person, client):
-    client.force_login(person)
+def test_filterset_that_cannot_be_made_hides_no_other_exporter(superuser, client):
+    client.force_login(superuser)
 
     with flights_by(Broken):
         listed = client.get("/api/v1/exporters")
@@ -74,21 +74,21 @@ def test_filterset_that_cannot_be_made_hides_no_other_exporter(person, client):
 
 
 @pytest.mark.usefixtures("flights")
-def test_required_filter_that_is_missing_is_refused_at_its_field(person):
+def test_required_filter_that_is_missing_is_refused_at_its_field(superuser):
     class Required(django_filters.FilterSet):
         flight = django_filters.NumberFilter("flight", required=True)
 
     with flights_by(Required):
         with pytest.raises(InvalidFilter) as refused:
-            spec.checked(person, exporter="narrowed")
-        asked = spec.checked(person, exporter="narrowed", filters={"flight": 3})
+            spec.checked(superuser, exporter="narrowed")
+        asked = spec.checked(superuser, exporter="narrowed", filters={"flight": 3})
 
     assert set(refused.value.problems) == {"flight"}
     assert asked.params["filters"] == {"flight": 3}
 
 
 @pytest.mark.usefixtures("flights")
-def test_default_of_a_filterset_holds_when_no_filter_is_given(person):
+def test_default_of_a_filterset_holds_when_no_filter_is_given(superuser):
     class Defaulting(django_filters.FilterSet):
         flight = django_filters.NumberFilter("flight")
 
@@ -98,13 +98,13 @@ def test_default_of_a_filterset_holds_when_no_filter_is_given(person):
             super().__init__(data, *args, **kwargs)
 
     with flights_by(Defaulting):
-        export = lifecycle.request(user=person, exporter="narrowed")
+        export = lifecycle.request(user=superuser, exporter="narrowed")
         assert keys(query.of(export)[0]) == [4]
 
 
 @pytest.mark.usefixtures("flights")
-def test_scope_that_is_no_queryset_is_a_problem_of_the_api(person, client):
-    client.force_login(person)
+def test_scope_that_is_no_queryset_is_a_problem_of_the_api(superuser, client):
+    client.force_login(superuser)
 
     with flights_by(None, get_queryset=lambda self, user: None):
         started = client.post(
@@ -112,7 +112,7 @@ def test_scope_that_is_no_queryset_is_a_problem_of_the_api(person, client):
         )
         page = client.post("/exports/new/narrowed/", {"format": "csv"})
         with pytest.raises(InvalidQueryset):
-            spec.checked(person, exporter="narrowed")
+            spec.checked(superuser, exporter="narrowed")
 
     assert started.status_code == 422
     assert "Narrowed.get_queryset() returns NoneType" in started.json()["detail"]
@@ -120,11 +120,11 @@ def test_scope_that_is_no_queryset_is_a_problem_of_the_api(person, client):
 
 
 @pytest.mark.usefixtures("flights")
-def test_page_complains_of_a_required_filter_once_it_is_sent(person, client):
+def test_page_complains_of_a_required_filter_once_it_is_sent(superuser, client):
     class Required(django_filters.FilterSet):
         flight = django_filters.NumberFilter("flight", required=True)
 
-    client.force_login(person)
+    client.force_login(superuser)
     complaint = "This field is required."
     with flights_by(Required):
         fresh = client.get("/exports/new/narrowed/")
@@ -138,13 +138,13 @@ def test_page_complains_of_a_required_filter_once_it_is_sent(person, client):
 
 
 @pytest.mark.usefixtures("flights")
-def test_page_of_an_export_survives_a_filterset_that_is_broken(person, client):
+def test_page_of_an_export_survives_a_filterset_that_is_broken(superuser, client):
     class Working(django_filters.FilterSet):
         flight = django_filters.NumberFilter("flight")
 
-    client.force_login(person)
+    client.force_login(superuser)
     with flights_by(Working):
-        export = lifecycle.request(user=person, exporter="narrowed", filters={"flight": 3})
+        export = lifecycle.request(user=superuser, exporter="narrowed", filters={"flight": 3})
     with flights_by(Broken):
         page = client.get(f"/exports/{export.pk}/")
 
@@ -153,7 +153,7 @@ def test_page_of_an_export_survives_a_filterset_that_is_broken(person, client):
 
 
 @pytest.mark.usefixtures("flights")
-def test_method_of_a_filter_has_the_user(person):
+def test_method_of_a_filter_has_the_user(superuser):
     class ByMethod(django_filters.FilterSet):
         own = django_filters.BooleanFilter(method="narrow")
 
@@ -161,5 +161,5 @@ def test_method_of_a_filter_has_the_user(person):
             return queryset.filter(pk__lte=len(self.request.user.username))
 
     with flights_by(ByMethod):
-        export = lifecycle.request(user=person, exporter="narrowed", filters={"own": True})
+        export = lifecycle.request(user=superuser, exporter="narrowed", filters={"own": True})
         assert keys(query.of(export)[0]) == list(range(1, len("person") + 1))

@@ -30,7 +30,7 @@ BROKEN = "("
 
 
 @pytest.fixture
-def person():
+def superuser():
     make_flights(range(1, 6))
     Flight.objects.filter(pk=1).update(tailnum="NNNNNN")
     return User.objects.create_superuser("person")
@@ -63,9 +63,9 @@ def filters_with(name, pattern):
 @pytest.mark.parametrize(
     "pattern", [BROKEN, " ( ", "[z-a]", "(" * 499 + ")" * 499 + "[", "x" * 1_001]
 )
-def test_broken_pattern_of_a_filter_is_refused_in_words(person, name, pattern):
+def test_broken_pattern_of_a_filter_is_refused_in_words(superuser, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter) as refused:
-        spec.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
+        spec.checked(superuser, exporter="narrowed", filters=filters_with(name, pattern))
 
     assert set(refused.value.problems) == {name}
     assert "regular expression" in str(refused.value)
@@ -74,31 +74,31 @@ def test_broken_pattern_of_a_filter_is_refused_in_words(person, name, pattern):
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("pattern", [ENDLESS, "(a|a)(a|a)", "a{9}", "a?", "a*", "a+"])
-def test_pattern_that_repeats_is_refused_on_sqlite(person, name, pattern):
+def test_pattern_that_repeats_is_refused_on_sqlite(superuser, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter, match="on SQLite"):
-        spec.checked(person, exporter="narrowed", filters=filters_with(name, pattern))
+        spec.checked(superuser, exporter="narrowed", filters=filters_with(name, pattern))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_plain_pattern_matches(person, name):
+def test_plain_pattern_matches(superuser, name):
     with flights_by(Matching):
-        asked = spec.checked(person, exporter="narrowed", filters=filters_with(name, "N[0-9]"))
+        asked = spec.checked(superuser, exporter="narrowed", filters=filters_with(name, "N[0-9]"))
 
     assert asked.params["filters"]
 
 
 @pytest.mark.only_on("postgres")
 @pytest.mark.parametrize("name", NAMES)
-def test_pattern_that_repeats_is_for_postgresql_to_match(person, name):
+def test_pattern_that_repeats_is_for_postgresql_to_match(superuser, name):
     with flights_by(Matching):
-        asked = spec.checked(person, exporter="narrowed", filters=filters_with(name, ENDLESS))
+        asked = spec.checked(superuser, exporter="narrowed", filters=filters_with(name, ENDLESS))
 
     assert asked.params["filters"]
 
 
-def test_longest_pattern_is_taken(person):
+def test_longest_pattern_is_taken(superuser):
     with flights_by(Matching):
-        asked = spec.checked(person, exporter="narrowed", filters={"number": "N" * 1_000})
+        asked = spec.checked(superuser, exporter="narrowed", filters={"number": "N" * 1_000})
 
     assert asked.params["filters"]
 
@@ -106,16 +106,16 @@ def test_longest_pattern_is_taken(person):
 @pytest.mark.parametrize(
     "letter", [{}, {"number": "N"}], ids=["alone", "beside one of its letters"]
 )
-def test_pattern_of_the_project_itself_is_let_through(person, letter):
+def test_pattern_of_the_project_itself_is_let_through(superuser, letter):
     filters = {"usual": "true", **letter}
     with flights_by(Matching):
-        asked = spec.checked(person, exporter="narrowed", filters=filters)
+        asked = spec.checked(superuser, exporter="narrowed", filters=filters)
 
     assert asked.params["filters"] == filters
 
 
-def test_pattern_in_the_api_is_a_problem(person, client):
-    client.force_login(person)
+def test_pattern_in_the_api_is_a_problem(superuser, client):
+    client.force_login(superuser)
     with flights_by(Matching):
         answer = client.post(
             "/api/v1/exports",
@@ -152,7 +152,7 @@ def nearest(match):
         lambda found, pattern: found.union(Flight.objects.filter(tailnum__regex=pattern)),
     ],
 )
-def test_pattern_is_found_wherever_a_query_has_it(person, find):
+def test_pattern_is_found_wherever_a_query_has_it(superuser, find):
     query = find(Flight.objects.all(), BROKEN).query
     tables = [*query.alias_map]
 
@@ -175,8 +175,8 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("query", UNREADABLE)
-def test_list_that_cannot_be_read_leads_to_the_whole_list(person, client, query):
-    client.force_login(person)
+def test_list_that_cannot_be_read_leads_to_the_whole_list(superuser, client, query):
+    client.force_login(superuser)
 
     answer = client.get(f"/admin/demo/flight/?{query}", follow=True)
     export = client.get(f"/admin/demo/flight/export/?{query}")
@@ -190,8 +190,8 @@ def test_list_that_cannot_be_read_leads_to_the_whole_list(person, client, query)
     assert "cannot be" in look.content.decode()
 
 
-def test_search_for_too_many_words_is_refused_before_it_is_made(person, client):
-    client.force_login(person)
+def test_search_for_too_many_words_is_refused_before_it_is_made(superuser, client):
+    client.force_login(superuser)
     words = "+".join(["x"] * (patterns.MOST_WORDS + 1))
     listed = {"model": "demo.flight", "query": f"q={words}"}
     term = f"term={words}&app_label=demo&model_name=flight&field_name=carrier"
@@ -203,18 +203,18 @@ def test_search_for_too_many_words_is_refused_before_it_is_made(person, client):
     assert few.status_code == 200
     assert client.get(f"/admin/autocomplete/?{term}").status_code == 400
     with pytest.raises(InvalidSelection, match="32 words"):
-        spec.checked(person, exporter="flights", changelist=listed)
+        spec.checked(superuser, exporter="flights", changelist=listed)
 
 
-def test_value_that_a_filter_cannot_compare_is_refused_in_words(person):
+def test_value_that_a_filter_cannot_compare_is_refused_in_words(superuser):
     with flights_by(Matching), pytest.raises(InvalidFilter, match="year 99999 is out of range"):
-        spec.checked(person, exporter="narrowed", filters={"year": 99999})
+        spec.checked(superuser, exporter="narrowed", filters={"year": 99999})
 
 
 @pytest.mark.parametrize("path", ["auth/user/?username", "exports/export/?label"])
-def test_pattern_for_any_list_of_the_admin_is_checked(person, client, path):
-    client.force_login(person)
-    request(person)
+def test_pattern_for_any_list_of_the_admin_is_checked(superuser, client, path):
+    client.force_login(superuser)
+    request(superuser)
 
     broken = client.get(f"/admin/{path}__regex=(")
     plain = client.get(f"/admin/{path}__regex=^p")
@@ -222,11 +222,11 @@ def test_pattern_for_any_list_of_the_admin_is_checked(person, client, path):
     assert (broken.status_code, plain.status_code) == (302, 200)
 
 
-def test_stored_list_with_a_broken_pattern_is_refused(person):
+def test_stored_list_with_a_broken_pattern_is_refused(superuser):
     listed = {"model": "demo.flight", "query": "tailnum__regex=("}
 
     with pytest.raises(InvalidSelection, match="not a regular expression"):
-        spec.checked(person, exporter="flights", changelist=listed)
+        spec.checked(superuser, exporter="flights", changelist=listed)
 
 
 @pytest.mark.only_on("sqlite")

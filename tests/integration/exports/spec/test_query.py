@@ -31,8 +31,8 @@ def keys(queryset):
     return sorted(queryset.values_list("pk", flat=True))
 
 
-def select(person, exporter="flights", **params):
-    return keys(query.rows(registry.get(exporter), person, params))
+def select(superuser, exporter="flights", **params):
+    return keys(query.rows(registry.get(exporter), superuser, params))
 
 
 # -- Columns ------------------------------------------------------------------------
@@ -56,38 +56,38 @@ def test_chosen_columns_come_in_the_order_in_which_they_were_chosen():
 
 
 @pytest.mark.usefixtures("flights")
-def test_no_filters_are_all_rows(person):
-    assert select(person) == select(person, filters={}) == list(range(1, 31))
+def test_no_filters_are_all_rows(superuser):
+    assert select(superuser) == select(superuser, filters={}) == list(range(1, 31))
 
 
 @pytest.mark.usefixtures("flights")
-def test_filters_narrow_together(person):
-    found = select(person, filters={"arr_delay_min": 10, "arr_delay_max": "12", "carrier": "UA"})
+def test_filters_narrow_together(superuser):
+    found = select(superuser, filters={"arr_delay_min": 10, "arr_delay_max": "12", "carrier": "UA"})
 
     assert found == [10, 11, 12]
 
 
 @pytest.mark.usefixtures("flights")
 @pytest.mark.parametrize("empty", [None, "", []])
-def test_an_empty_filter_is_none(person, empty):
-    assert select(person, filters={"tailnum": empty, "month": empty}) == list(range(1, 31))
+def test_an_empty_filter_is_none(superuser, empty):
+    assert select(superuser, filters={"tailnum": empty, "month": empty}) == list(range(1, 31))
 
 
-def test_two_values_for_a_filter_that_takes_one_are_refused(person):
+def test_two_values_for_a_filter_that_takes_one_are_refused(superuser):
     with pytest.raises(InvalidFilter, match='"carrier" takes one value'):
-        select(person, filters={"carrier": ["UA", "AA"]})
+        select(superuser, filters={"carrier": ["UA", "AA"]})
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, [["UA"]], "\0", "\ud800", math.nan, -math.inf])
-def test_a_value_that_no_filter_can_have_is_refused(person, value):
+def test_a_value_that_no_filter_can_have_is_refused(superuser, value):
     for name in ("carrier", "tailnum", "month"):
         with pytest.raises(InvalidFilter, match=f'"{name}"'):
-            select(person, filters={name: value})
+            select(superuser, filters={name: value})
 
 
-def test_a_refusal_has_names_for_programs_and_labels_for_people(person):
+def test_a_refusal_has_names_for_programs_and_labels_for_people(superuser):
     with pytest.raises(InvalidFilter) as refused:
-        select(person, filters={"dep_delay_min": "late", "month": 13})
+        select(superuser, filters={"dep_delay_min": "late", "month": 13})
 
     assert 'The filter "dep_delay" is not valid: Enter a number.' in str(refused.value)
     assert "Departure delay: Enter a number." in refused.value.in_words
@@ -95,7 +95,7 @@ def test_a_refusal_has_names_for_programs_and_labels_for_people(person):
     assert "dep_delay" not in refused.value.in_words
 
 
-def test_an_exporter_without_filters_says_so(person):
+def test_an_exporter_without_filters_says_so(superuser):
     class Departures(Exporter):
         queryset = Flight.objects.all()
         columns = ["id"]
@@ -105,7 +105,7 @@ def test_an_exporter_without_filters_says_so(person):
         registered(Departures),
         pytest.raises(InvalidFilter, match='"departures" has no filters'),
     ):
-        select(person, "departures", filters={"carrier": "UA"})
+        select(superuser, "departures", filters={"carrier": "UA"})
 
 
 class CarrierFilter(django_filters.FilterSet):
@@ -132,18 +132,18 @@ class Carriers(Exporter):
 
 
 @pytest.mark.usefixtures("flights")
-def test_a_filter_through_many_rows_gives_each_row_once(person):
+def test_a_filter_through_many_rows_gives_each_row_once(superuser):
     with registered(Carriers):
-        assert select(person, "carriers", filters={"distance": 1_400}) == ["UA"]
+        assert select(superuser, "carriers", filters={"distance": 1_400}) == ["UA"]
 
 
 @pytest.mark.usefixtures("flights")
 @pytest.mark.parametrize("value", [["UA", "AA"], ["UA"], "UA"])
-def test_a_filter_of_several_values_takes_them_and_stays_countable(person, value):
+def test_a_filter_of_several_values_takes_them_and_stays_countable(superuser, value):
     Airline.objects.create(carrier="B6", name="JetBlue Airways")
 
     with registered(Carriers):
-        rows = query.rows(registry.get("carriers"), person, {"filters": {"carrier": value}})
+        rows = query.rows(registry.get("carriers"), superuser, {"filters": {"carrier": value}})
 
     assert keys(rows) == ["UA"]
     assert not rows.query.distinct
@@ -154,14 +154,14 @@ def test_a_filter_of_several_values_takes_them_and_stays_countable(person, value
     ("value", "expected"),
     [(True, ["UA"]), ("true", ["UA"]), (False, ["B6"]), ("false", ["B6"]), (None, ["B6", "UA"])],
 )
-def test_true_and_false_are_taken_as_json_has_them(person, value, expected):
+def test_true_and_false_are_taken_as_json_has_them(superuser, value, expected):
     Airline.objects.create(carrier="B6", name="JetBlue Airways")
 
     with registered(Carriers):
-        assert select(person, "carriers", filters={"is_united": value}) == expected
+        assert select(superuser, "carriers", filters={"is_united": value}) == expected
 
 
-def test_a_queryset_of_the_user_that_would_repeat_rows_gives_each_once(person):
+def test_a_queryset_of_the_user_that_would_repeat_rows_gives_each_once(superuser):
     make_flights([1, 2, 3])
 
     class Mine(Exporter):
@@ -173,7 +173,7 @@ def test_a_queryset_of_the_user_that_would_repeat_rows_gives_each_once(person):
             return super().get_queryset(user).filter(flights__distance__gt=1).distinct()
 
     with registered(Mine):
-        rows = query.rows(registry.get("mine"), person, {})
+        rows = query.rows(registry.get("mine"), superuser, {})
 
     assert keys(rows) == ["UA"]
     assert not rows.query.distinct
@@ -182,8 +182,8 @@ def test_a_queryset_of_the_user_that_would_repeat_rows_gives_each_once(person):
 # -- A stored export ----------------------------------------------------------------
 
 
-def test_a_stored_question_gives_its_rows_and_columns(person, flights):
-    export = request(person, columns=["flight", "id"], filters={"arr_delay_min": 29})
+def test_a_stored_question_gives_its_rows_and_columns(superuser, flights):
+    export = request(superuser, columns=["flight", "id"], filters={"arr_delay_min": 29})
 
     rows, columns = query.of(export)
 
@@ -191,8 +191,8 @@ def test_a_stored_question_gives_its_rows_and_columns(person, flights):
     assert [column.name for column in columns] == ["flight", "id"]
 
 
-def test_it_is_asked_again_and_finds_what_is_there_now(person, flights):
-    export = request(person, filters={"arr_delay_min": 29})
+def test_it_is_asked_again_and_finds_what_is_there_now(superuser, flights):
+    export = request(superuser, filters={"arr_delay_min": 29})
     Flight.objects.filter(pk=1).update(arr_delay=99)
 
     assert keys(query.of(export)[0]) == [1, 29, 30]
@@ -209,8 +209,8 @@ def test_who_has_lost_the_permission_since_gets_nothing():
         query.of(export)
 
 
-def test_who_was_deactivated_since_gets_nothing(person):
-    export = request(person)
+def test_who_was_deactivated_since_gets_nothing(superuser):
+    export = request(superuser)
     User.objects.update(is_active=False)
     export.refresh_from_db()
 
@@ -218,22 +218,22 @@ def test_who_was_deactivated_since_gets_nothing(person):
         query.of(export)
 
 
-def test_a_column_that_is_gone_since_is_named(person):
-    export = request(person)
+def test_a_column_that_is_gone_since_is_named(superuser):
+    export = request(superuser)
     export.params = {"columns": ["id", "gate"]}
 
     with pytest.raises(UnknownColumn, match='"gate"'):
         query.of(export)
 
 
-def test_an_exporter_that_is_gone_since_is_named(person):
+def test_an_exporter_that_is_gone_since_is_named(superuser):
     class Departures(Exporter):
         queryset = Flight.objects.all()
         columns = ["id"]
         permission = "demo.export_flight"
 
     with registered(Departures):
-        export = request(person, exporter="departures", columns=None)
+        export = request(superuser, exporter="departures", columns=None)
 
     with pytest.raises(UnknownExporter, match='"departures"'):
         query.of(export)
@@ -242,8 +242,8 @@ def test_an_exporter_that_is_gone_since_is_named(person):
 # -- A change list ------------------------------------------------------------------
 
 
-def listed(person, query_string="", **more):
-    return select(person, changelist={"model": "demo.flight", "query": query_string, **more})
+def listed(superuser, query_string="", **more):
+    return select(superuser, changelist={"model": "demo.flight", "query": query_string, **more})
 
 
 @pytest.mark.usefixtures("flights")
@@ -260,27 +260,27 @@ def listed(person, query_string="", **more):
         ("q=none", []),
     ],
 )
-def test_the_list_gives_what_it_shows_over_all_its_pages(person, query_string, expected):
+def test_the_list_gives_what_it_shows_over_all_its_pages(superuser, query_string, expected):
     # With one airline alone, the list offers no choice of airlines, and ignores one.
     Flight.objects.filter(pk=7).update(
         carrier=Airline.objects.create(carrier="AA", name="American")
     )
 
-    assert listed(person, query_string) == expected
+    assert listed(superuser, query_string) == expected
 
 
 @pytest.mark.usefixtures("flights")
-def test_ticked_rows_are_those_and_only_if_the_list_shows_them(person):
-    assert listed(person, keys=["3", "5"]) == [3, 5]
-    assert listed(person, "q=BQN", keys=["3", "5"]) == [5]
-    assert listed(person, keys=[]) == []
-    assert listed(person, keys=["999"]) == []
+def test_ticked_rows_are_those_and_only_if_the_list_shows_them(superuser):
+    assert listed(superuser, keys=["3", "5"]) == [3, 5]
+    assert listed(superuser, "q=BQN", keys=["3", "5"]) == [5]
+    assert listed(superuser, keys=[]) == []
+    assert listed(superuser, keys=["999"]) == []
 
 
 @pytest.mark.usefixtures("flights")
-def test_a_list_and_filters_narrow_together(person):
+def test_a_list_and_filters_narrow_together(superuser):
     found = select(
-        person,
+        superuser,
         filters={"arr_delay_min": 20},
         changelist={"model": "demo.flight", "query": "q=BQN"},
     )
@@ -289,9 +289,9 @@ def test_a_list_and_filters_narrow_together(person):
 
 
 @pytest.mark.usefixtures("flights")
-def test_a_list_without_filters_leaves_the_query_as_simple_as_it_was(person):
+def test_a_list_without_filters_leaves_the_query_as_simple_as_it_was(superuser):
     rows = query.rows(
-        registry.get("flights"), person, {"changelist": {"model": "demo.flight", "query": ""}}
+        registry.get("flights"), superuser, {"changelist": {"model": "demo.flight", "query": ""}}
     )
 
     assert "IN (" not in str(rows.query)
@@ -301,14 +301,14 @@ def test_a_list_without_filters_leaves_the_query_as_simple_as_it_was(person):
     "query_string",
     ["carrier__nam=UA", "id__in=x", "carrier__password=1", "date__year=x", "q=%00"],
 )
-def test_a_list_that_cannot_be_read_is_refused(person, query_string):
+def test_a_list_that_cannot_be_read_is_refused(superuser, query_string):
     with pytest.raises(InvalidSelection):
-        listed(person, query_string)
+        listed(superuser, query_string)
 
 
-def test_a_list_is_read_with_the_rights_of_its_owner(person):
+def test_a_list_is_read_with_the_rights_of_its_owner(superuser):
     make_flights([1, 2])
-    export = request(person, changelist={"model": "demo.flight", "query": ""})
+    export = request(superuser, changelist={"model": "demo.flight", "query": ""})
     User.objects.update(is_superuser=False)
     User.objects.get().user_permissions.add(Permission.objects.get(codename="export_flight"))
     export.refresh_from_db()
@@ -318,7 +318,7 @@ def test_a_list_is_read_with_the_rights_of_its_owner(person):
 
 
 def test_a_question_asks_the_database_once_for_what_a_filter_names(
-    person, flights, django_assert_num_queries
+    superuser, flights, django_assert_num_queries
 ):
     filters = {"carrier": "UA", "origin": "EWR"}
     made = spec_filters.filterset(
@@ -327,13 +327,13 @@ def test_a_question_asks_the_database_once_for_what_a_filter_names(
     fields = [made.form.fields[name] for name in filters]
 
     with django_assert_num_queries(2):
-        asked = spec.checked(person, exporter="flights", filters=filters)
+        asked = spec.checked(superuser, exporter="flights", filters=filters)
 
     assert all(isinstance(field, ModelChoiceField) for field in fields)
     assert asked.params == {"filters": filters}
 
 
-def test_what_a_method_of_a_filter_refuses_is_refused_when_it_is_asked_for(person):
+def test_what_a_method_of_a_filter_refuses_is_refused_when_it_is_asked_for(superuser):
     class Choosy(django_filters.FilterSet):
         airline = django_filters.CharFilter(method="refuse")
 
@@ -347,15 +347,15 @@ def test_what_a_method_of_a_filter_refuses_is_refused_when_it_is_asked_for(perso
         columns = ["id"]
 
     with registered(Refused), pytest.raises(InvalidFilter, match="UA is none"):
-        spec.checked(person, exporter="refused", filters={"airline": "UA"})
+        spec.checked(superuser, exporter="refused", filters={"airline": "UA"})
 
 
-def test_no_rows_are_read_before_they_are_asked_for(person, django_assert_num_queries):
+def test_no_rows_are_read_before_they_are_asked_for(superuser, django_assert_num_queries):
     with django_assert_num_queries(0):
-        query.rows(registry.get("flights"), person, {"filters": {"arr_delay_min": 10}})
+        query.rows(registry.get("flights"), superuser, {"filters": {"arr_delay_min": 10}})
 
 
 @pytest.mark.parametrize("number", ["1e300000", "-1e401", "NaN", "Infinity"])
-def test_a_number_that_no_column_can_have_is_refused(person, number):
+def test_a_number_that_no_column_can_have_is_refused(superuser, number):
     with pytest.raises(InvalidFilter, match="dep_delay"):
-        query.rows(registry.get("flights"), person, {"filters": {"dep_delay_min": number}})
+        query.rows(registry.get("flights"), superuser, {"filters": {"dep_delay_min": number}})

@@ -34,8 +34,8 @@ TOO_LARGE = f"may take {sizes.MAX_PARAMS:,} at most"
 
 
 @pytest.fixture
-def signed_in(person, client):
-    client.force_login(person)
+def signed_in(superuser, client):
+    client.force_login(superuser)
     return client
 
 
@@ -54,15 +54,15 @@ def post(client, body):
 
 
 @pytest.mark.parametrize(("char", "size"), [("x", 1), ('"', 2), ("é", 2), ("東", 3)])
-def test_stored_size_of_the_largest_request_is_the_limit(person, char, size):
+def test_stored_size_of_the_largest_request_is_the_limit(superuser, char, size):
     def largest(more):
         room = sizes.MAX_PARAMS - sizes.size_of({"columns": ["id"], "filters": {"dest": ""}})
         text = "x" * (room % size) + char * (room // size) + more
         return {"columns": ["id"], "filters": {"dest": text}}
 
-    export = lifecycle.request(user=person, exporter="flights", **largest(""))
+    export = lifecycle.request(user=superuser, exporter="flights", **largest(""))
     with pytest.raises(RequestTooLarge) as refused:
-        lifecycle.request(user=person, exporter="flights", **largest("x"))
+        lifecycle.request(user=superuser, exporter="flights", **largest("x"))
 
     stored = json.dumps(export.params, ensure_ascii=False, separators=(",", ":"))
     assert len(stored.encode()) == sizes.MAX_PARAMS
@@ -71,9 +71,9 @@ def test_stored_size_of_the_largest_request_is_the_limit(person, char, size):
     assert TOO_LARGE in str(refused.value)
 
 
-def test_broken_character_is_counted_and_then_refused_as_such(person):
+def test_broken_character_is_counted_and_then_refused_as_such(superuser):
     with pytest.raises(InvalidFilter, match="broken character"):
-        lifecycle.request(user=person, exporter="flights", filters={"dest": "\ud800"})
+        lifecycle.request(user=superuser, exporter="flights", filters={"dest": "\ud800"})
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_large_selection_of_the_admin_is_an_error_of_its_page(signed_in, setting
     assert not Export.objects.exists()
 
 
-def test_large_request_in_a_terminal_is_refused_with_status_2(person):
+def test_large_request_in_a_terminal_is_refused_with_status_2(superuser):
     with pytest.raises(CommandError) as refused:
         call_command("export", "flights", "--user", "person", "--filter", f"dest={LONG}")
 
@@ -130,8 +130,8 @@ def test_large_request_in_a_terminal_is_refused_with_status_2(person):
     assert TOO_LARGE in str(refused.value)
 
 
-def test_export_that_was_stored_before_the_limit_is_not_repeated(person, signed_in):
-    export = force_status(request(person), "failed", params={"filters": {"dest": LONG}})
+def test_export_that_was_stored_before_the_limit_is_not_repeated(superuser, signed_in):
+    export = force_status(request(superuser), "failed", params={"filters": {"dest": LONG}})
 
     answer = signed_in.post(f"/api/v1/exports/{export.pk}/retry")
     page = signed_in.get(f"/exports/{export.pk}/")
@@ -143,17 +143,17 @@ def test_export_that_was_stored_before_the_limit_is_not_repeated(person, signed_
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_last_choice_never_grows_beyond_the_limit(person, over):
+def test_last_choice_never_grows_beyond_the_limit(superuser, over):
     """A list of the admin keeps the filters of the choice before it, if both are small enough."""
     headers = {"id": "Key", "dep_delay": "h" * 100}
     chosen = {"columns": ["id", "dep_delay"], "headers": headers}
     room = sizes.MAX_PARAMS - sizes.size_of({**chosen, "filters": {"dest": ""}})
     filters = {"dest": "x" * (room + over)}
-    presets.remember(spec.checked(person, exporter="flights", filters=filters))
+    presets.remember(spec.checked(superuser, exporter="flights", filters=filters))
     ticked = {"model": "demo.flight", "query": "", "keys": ["1"]}
-    presets.remember(spec.checked(person, exporter="flights", changelist=ticked, **chosen))
+    presets.remember(spec.checked(superuser, exporter="flights", changelist=ticked, **chosen))
 
-    last = presets.last(person, "flights")
+    last = presets.last(superuser, "flights")
 
     assert last.params == chosen | ({} if over else {"filters": filters})
 
@@ -220,9 +220,9 @@ def test_body_beyond_the_limit_is_not_read(signed_in, settings):
 @pytest.mark.parametrize(
     "value", [["UA"] * 1_001, "UA," * 1_001], ids=["in a list", "between commas"]
 )
-def test_filter_with_too_many_values_is_refused(person, value):
+def test_filter_with_too_many_values_is_refused(superuser, value):
     with pytest.raises(InvalidFilter, match=r"1,00[12] values, and may have 1,000 at most"):
-        spec.checked(person, exporter="flights", filters={"carrier": value})
+        spec.checked(superuser, exporter="flights", filters={"carrier": value})
 
 
 @pytest.mark.parametrize(
@@ -260,19 +260,19 @@ class ByValues(django_filters.FilterSet):
 @pytest.mark.parametrize(
     ("name", "values"), [("delays", lambda n: ",".join("1" * n)), ("planes", lambda n: ["N1"] * n)]
 )
-def test_filter_may_have_as_many_values_as_it_says(person, name, values):
+def test_filter_may_have_as_many_values_as_it_says(superuser, name, values):
     make_flights([1])
     with flights_by(ByValues):
-        assert spec.checked(person, exporter="narrowed", filters={name: values(1_000)}).params
+        assert spec.checked(superuser, exporter="narrowed", filters={name: values(1_000)}).params
         with pytest.raises(InvalidFilter, match="it has 1,001 values, and may have 1,000 at most"):
-            spec.checked(person, exporter="narrowed", filters={name: values(1_001)})
+            spec.checked(superuser, exporter="narrowed", filters={name: values(1_001)})
 
 
-def test_each_value_of_a_list_is_checked(person):
+def test_each_value_of_a_list_is_checked(superuser):
     with flights_by(ByValues):
         filters = {"moments": "2013-01-01T10:00Z,0001-01-01T00:00+14:00"}
         with pytest.raises(InvalidFilter, match="the date is out of range"):
-            spec.checked(person, exporter="narrowed", filters=filters)
+            spec.checked(superuser, exporter="narrowed", filters=filters)
 
 
 # -- Lists do not load what was asked for -----------------------------------------------------
@@ -282,10 +282,10 @@ LISTS = ["/exports/", "/api/v1/exports", "/admin/exports/export/", "/exports/new
 
 
 @pytest.mark.parametrize("url", LISTS)
-def test_list_does_not_load_what_was_asked_for(person, signed_in, url):
-    force_status(request(person), "succeeded")
-    request(person)
-    presets.save(spec.checked(person, exporter="flights"), "all")
+def test_list_does_not_load_what_was_asked_for(superuser, signed_in, url):
+    force_status(request(superuser), "succeeded")
+    request(superuser)
+    presets.save(spec.checked(superuser, exporter="flights"), "all")
     signed_in.get(url)
 
     with CaptureQueriesContext(connection) as asked:
@@ -299,43 +299,43 @@ def test_list_does_not_load_what_was_asked_for(person, signed_in, url):
 # -- Refused requests are counted -------------------------------------------------------------
 
 
-def refuse(person):
+def refuse(superuser):
     with pytest.raises(InvalidFilter):
-        lifecycle.request(user=person, exporter="flights", filters={"nothing": 1})
+        lifecycle.request(user=superuser, exporter="flights", filters={"nothing": 1})
 
 
-def test_refused_requests_count_against_the_limit_of_a_minute(person, settings):
+def test_refused_requests_count_against_the_limit_of_a_minute(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 3
     for _ in range(3):
-        refuse(person)
+        refuse(superuser)
 
     with pytest.raises(TooManyRefusals) as refused:
-        request(person)
+        request(superuser)
 
     assert (refused.value.limit, refused.value.allowed) == ("refused_requests_per_minute", 3)
     assert refused.value.retry_after == 20
     assert not Export.objects.exists()
 
 
-def test_every_kind_of_refusal_counts(person, settings):
+def test_every_kind_of_refusal_counts(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE, settings.EXPORTS_MAX_ACTIVE = 3, 1
-    request(person)
-    User.objects.filter(pk=person.pk).update(is_staff=False)
-    person.refresh_from_db()
+    request(superuser)
+    User.objects.filter(pk=superuser.pk).update(is_staff=False)
+    superuser.refresh_from_db()
     listed = {"model": "demo.flight", "query": ""}
 
     with pytest.raises(TooManyExports):
-        request(person)
+        request(superuser)
     with pytest.raises(NotPermitted):
-        lifecycle.request(user=person, exporter="flights", changelist=listed)
-    refuse(person)
+        lifecycle.request(user=superuser, exporter="flights", changelist=listed)
+    refuse(superuser)
     with pytest.raises(TooManyRefusals):
-        request(person)
+        request(superuser)
 
 
-def test_refused_retry_counts_for_the_user_who_retries(person, settings):
+def test_refused_retry_counts_for_the_user_who_retries(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 3
-    failed = force_status(request(person), "failed", params={"filters": {"nothing": 1}})
+    failed = force_status(request(superuser), "failed", params={"filters": {"nothing": 1}})
     manager = User.objects.create_superuser("manager")
     for _ in range(3):
         with pytest.raises(InvalidFilter):
@@ -343,27 +343,27 @@ def test_refused_retry_counts_for_the_user_who_retries(person, settings):
 
     with pytest.raises(TooManyRefusals):
         lifecycle.retry(failed, by=manager)
-    assert request(person).pk
+    assert request(superuser).pk
 
 
-def test_refused_requests_of_one_user_do_not_count_for_another(person, settings):
+def test_refused_requests_of_one_user_do_not_count_for_another(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
-    refuse(person)
+    refuse(superuser)
 
     assert request(User.objects.create_superuser("other")).pk
 
 
-def test_typo_that_is_mended_costs_nothing(person, settings):
+def test_typo_that_is_mended_costs_nothing(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
-    refuse(person)
+    refuse(superuser)
 
-    assert request(person).pk
-    assert request(person).pk
+    assert request(superuser).pk
+    assert request(superuser).pk
 
 
-def test_every_way_to_ask_counts_refusals(person, signed_in, settings):
+def test_every_way_to_ask_counts_refusals(superuser, signed_in, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
-    failed = force_status(request(person), "failed", params={"filters": {"nothing": 1}})
+    failed = force_status(request(superuser), "failed", params={"filters": {"nothing": 1}})
     settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 4
     wrong = {"format": "csv", "filter-month": "13"}
     ways = {
@@ -401,18 +401,18 @@ def test_refused_previews_come_to_an_end(signed_in, settings, name):
     assert "2 of your requests were refused within a minute" in answers[-1].text
 
 
-def test_refused_previews_do_not_keep_anybody_from_starting(person, signed_in, settings):
+def test_refused_previews_do_not_keep_anybody_from_starting(superuser, signed_in, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     for _ in range(3):
         signed_in.post("/exports/new/flights/preview", {"format": "x"})
 
-    assert request(person).pk
+    assert request(superuser).pk
 
 
-def test_zero_is_no_limit_of_refusals(person, settings):
+def test_zero_is_no_limit_of_refusals(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 0
     for _ in range(40):
-        refuse(person)
+        refuse(superuser)
 
 
 def test_refusals_are_forgotten_as_time_passes_and_for_too_many_users(monkeypatch):

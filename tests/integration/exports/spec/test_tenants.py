@@ -40,9 +40,9 @@ def project(settings, monkeypatch):
 
 
 @pytest.fixture
-def visit(project, client, person):
+def visit(project, client, superuser):
     """Send something as somebody of a tenant: `visit("get", 2, "/exports/")`."""
-    client.force_login(person)
+    client.force_login(superuser)
 
     def visit(method, tenant, path, *args, **kwargs):
         return getattr(client, method)(path, *args, headers={TENANT: str(tenant)}, **kwargs)
@@ -139,22 +139,22 @@ def test_worker_without_the_hook_fails_and_takes_no_default(visit, settings):
     assert "request.tenant" in export.error
 
 
-def test_code_without_a_request_is_refused(project, person):
+def test_code_without_a_request_is_refused(project, superuser):
     with pytest.raises(NotKept, match=r"request\.tenant, and this export was started without"):
-        lifecycle.request(user=person, exporter=NAME)
+        lifecycle.request(user=superuser, exporter=NAME)
 
 
 @pytest.mark.usefixtures("project")
-def test_code_without_a_request_says_the_tenant_itself(person):
+def test_code_without_a_request_says_the_tenant_itself(superuser):
     said = {"project": {"tenant": 2}}
 
-    assert written(lifecycle.request(user=person, exporter=NAME, context=said)) == keys_of(2)
+    assert written(lifecycle.request(user=superuser, exporter=NAME, context=said)) == keys_of(2)
 
 
 @pytest.mark.usefixtures("project")
-def test_command_is_refused_with_its_exit_status(person):
+def test_command_is_refused_with_its_exit_status(superuser):
     with pytest.raises(CommandError, match=r"request\.tenant") as refused:
-        call_command("export", NAME, user=person.username)
+        call_command("export", NAME, user=superuser.username)
 
     assert refused.value.returncode == 2
 

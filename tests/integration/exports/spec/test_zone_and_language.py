@@ -24,21 +24,21 @@ from tests.support.exporting import WORKER, content, make_flights, run
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def in_tokyo(person):
+def in_tokyo(superuser):
     """What is kept of a request of somebody there."""
     with timezone.override(ZoneInfo("Asia/Tokyo")):
-        return context.kept(request_of(person))
+        return context.kept(request_of(superuser))
 
 
-def read_in(person, language):
+def read_in(superuser, language):
     with translation.override(language):
-        return context.kept(request_of(person))
+        return context.kept(request_of(superuser))
 
 
-def written(person, **asked):
+def written(superuser, **asked):
     """The lines of an export, and the cells of its preview."""
-    shown = preview.look(spec.checked(person, exporter="narrowed", **asked))
-    export = lifecycle.request(user=person, exporter="narrowed", **asked)
+    shown = preview.look(spec.checked(superuser, exporter="narrowed", **asked))
+    export = lifecycle.request(user=superuser, exporter="narrowed", **asked)
     run(attempts.claim(export.pk, worker=WORKER))
     export.refresh_from_db()
     assert (export.status, export.error) == ("succeeded", "")
@@ -59,16 +59,16 @@ class ByDay(django_filters.FilterSet):
 
 
 @pytest.mark.usefixtures("late_flights")
-def test_worker_reads_days_in_the_time_zone_of_the_request(person):
+def test_worker_reads_days_in_the_time_zone_of_the_request(superuser):
     columns = ["id", Column("day", TruncDate("time_hour"))]
     with flights_by(ByDay, columns=columns):
         with timezone.override(ZoneInfo("Asia/Tokyo")):
-            kept = context.kept(request_of(person))
+            kept = context.kept(request_of(superuser))
             shown = spec.checked(
-                person, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
+                superuser, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
             )
             export = lifecycle.request(
-                user=person, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
+                user=superuser, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
             )
         run(attempts.claim(export.pk, worker=WORKER))
 
@@ -78,16 +78,16 @@ def test_worker_reads_days_in_the_time_zone_of_the_request(person):
 
 @pytest.mark.usefixtures("flights")
 @pytest.mark.parametrize(("language", "expected"), [("de", b"Ja"), ("en", b"Yes")])
-def test_translated_header_is_in_the_language_of_the_request(person, language, expected):
+def test_translated_header_is_in_the_language_of_the_request(superuser, language, expected):
     columns = [Column("id", header=gettext_lazy("Yes"))]
     with flights_by(None, columns=columns):
         for file_format in ("csv", "jsonl", "xlsx", "parquet"):
             with translation.override(language):
                 export = lifecycle.request(
-                    user=person,
+                    user=superuser,
                     exporter="narrowed",
                     format=file_format,
-                    context=context.kept(request_of(person)),
+                    context=context.kept(request_of(superuser)),
                 )
             run(attempts.claim(export.pk, worker=WORKER))
             export.refresh_from_db()
@@ -97,12 +97,14 @@ def test_translated_header_is_in_the_language_of_the_request(person, language, e
 
 
 @pytest.mark.usefixtures("late_flights")
-def test_database_that_writes_the_lines_has_the_time_zone(person, settings):
+def test_database_that_writes_the_lines_has_the_time_zone(superuser, settings):
     # Each part is read ahead in a thread, which has no time zone of its own.
     settings.EXPORTS_PART_ROWS = 1
     with flights_by(ByDay, columns=["id", Column("hour", ExtractHour("time_hour"))]):
-        lines, shown = written(person, context=in_tokyo(person))
-        of_day, found = written(person, context=in_tokyo(person), filters={"day": "2013-01-02"})
+        lines, shown = written(superuser, context=in_tokyo(superuser))
+        of_day, found = written(
+            superuser, context=in_tokyo(superuser), filters={"day": "2013-01-02"}
+        )
 
     assert lines == ["id,hour", "1,23", "2,1"]
     assert shown.sample.cells == [["1", "23"], ["2", "1"]]
@@ -110,48 +112,48 @@ def test_database_that_writes_the_lines_has_the_time_zone(person, settings):
 
 
 @pytest.mark.usefixtures("late_flights")
-def test_moments_stay_in_utc_where_nothing_is_cut_off(person):
+def test_moments_stay_in_utc_where_nothing_is_cut_off(superuser):
     with flights_by(None, columns=["time_hour", Column("hour", TruncHour("time_hour"))]):
-        lines, shown = written(person, context=in_tokyo(person))
+        lines, shown = written(superuser, context=in_tokyo(superuser))
 
     assert lines[1] == "2013-01-01T14:00:00+00:00,2013-01-01T23:00:00+09:00"
     assert [",".join(cells) for cells in shown.sample.cells] == lines[1:]
 
 
 @pytest.mark.usefixtures("late_flights")
-def test_date_hierarchy_of_a_list_has_the_days_of_the_request(person, monkeypatch):
+def test_date_hierarchy_of_a_list_has_the_days_of_the_request(superuser, monkeypatch):
     from django.contrib import admin
 
     monkeypatch.setattr(admin.site._registry[Flight], "date_hierarchy", "time_hour")
     query = "time_hour__year=2013&time_hour__month=1&time_hour__day=2"
     selection = {"model": "demo.flight", "query": query}
     with flights_by(None):
-        lines, shown = written(person, context=in_tokyo(person), changelist=selection)
+        lines, shown = written(superuser, context=in_tokyo(superuser), changelist=selection)
 
     assert lines == ["id", "2"]
     assert shown.count == 1
 
 
-def test_time_zone_without_a_name_is_refused(person):
+def test_time_zone_without_a_name_is_refused(superuser):
     with timezone.override(datetime.timezone(datetime.timedelta(hours=5))):
-        kept = context.kept(request_of(person))
+        kept = context.kept(request_of(superuser))
 
     with flights_by(None), pytest.raises(NotKept, match=r"UTC\+05:00"):
-        spec.checked(person, exporter="narrowed", context=kept)
+        spec.checked(superuser, exporter="narrowed", context=kept)
 
 
 @pytest.mark.usefixtures("late_flights")
-def test_filter_of_a_shared_export_is_said_in_the_zone_of_its_owner(person, client):
+def test_filter_of_a_shared_export_is_said_in_the_zone_of_its_owner(superuser, client):
     class From(django_filters.FilterSet):
         since = django_filters.IsoDateTimeFilter("time_hour", "gte")
 
-    client.force_login(person)
+    client.force_login(superuser)
     with flights_by(From):
         export = lifecycle.request(
-            user=person,
+            user=superuser,
             exporter="narrowed",
             filters={"since": "2013-01-02T00:00"},
-            context=in_tokyo(person),
+            context=in_tokyo(superuser),
         )
         page = client.get(f"/exports/{export.pk}/").content.decode()
 
@@ -160,23 +162,23 @@ def test_filter_of_a_shared_export_is_said_in_the_zone_of_its_owner(person, clie
 
 @pytest.mark.usefixtures("flights")
 @pytest.mark.parametrize(("language", "rows"), [("de", 5), ("en", 3)])
-def test_filterset_has_the_language_of_the_request(person, language, rows):
+def test_filterset_has_the_language_of_the_request(superuser, language, rows):
     class ByLanguage(django_filters.FilterSet):
         @property
         def qs(self):
             return super().qs.filter(pk__lte=5 if get_language() == "de" else 3)
 
     with flights_by(ByLanguage), translation.override("en"):
-        lines, shown = written(person, context=read_in(person, language))
+        lines, shown = written(superuser, context=read_in(superuser, language))
 
     assert (len(lines) - 1, shown.count) == (rows, rows)
 
 
 @pytest.mark.usefixtures("flights")
-def test_python_column_speaks_the_language_of_the_request(person):
+def test_python_column_speaks_the_language_of_the_request(superuser):
     columns = [Column("word", needs=["id"], python=lambda _: gettext("Yes"))]
     with flights_by(None, columns=columns), translation.override("en"):
-        lines, shown = written(person, context=read_in(person, "de"))
+        lines, shown = written(superuser, context=read_in(superuser, "de"))
 
     assert set(lines[1:]) == {"Ja"}
     assert shown.sample.cells[0] == ["Ja"]
@@ -192,22 +194,24 @@ def test_python_column_speaks_the_language_of_the_request(person):
         ({"filterset": django_filters.FilterSet}, False),
     ],
 )
-def test_language_tells_exports_apart_where_files_may_differ(person, attributes, is_one):
+def test_language_tells_exports_apart_where_files_may_differ(superuser, attributes, is_one):
     with flights_by(attributes.pop("filterset", None), **attributes):
         prints = {
-            spec.checked(person, exporter="narrowed", context=read_in(person, language)).fingerprint
+            spec.checked(
+                superuser, exporter="narrowed", context=read_in(superuser, language)
+            ).fingerprint
             for language in ("de", "en")
         }
 
     assert (len(prints) == 1) is is_one
 
 
-def test_headers_that_a_translation_makes_the_same_are_refused(person):
+def test_headers_that_a_translation_makes_the_same_are_refused(superuser):
     columns = [Column("id", header=gettext_lazy("Yes")), Column("flight", header="Ja")]
     with flights_by(None, columns=columns):
-        spec.checked(person, exporter="narrowed", context=read_in(person, "en"))
+        spec.checked(superuser, exporter="narrowed", context=read_in(superuser, "en"))
         with pytest.raises(InvalidHeader, match="Ja"):
-            spec.checked(person, exporter="narrowed", context=read_in(person, "de"))
+            spec.checked(superuser, exporter="narrowed", context=read_in(superuser, "de"))
 
 
 @pytest.mark.parametrize("header", [7, b"id", ["id"]])
@@ -218,8 +222,8 @@ def test_header_that_is_no_text_is_refused_at_start_up(header):
     assert f"has {header!r} for its header" in found[0].msg
 
 
-def test_translated_label_of_an_exporter_is_text_everywhere(person, client):
-    client.force_login(person)
+def test_translated_label_of_an_exporter_is_text_everywhere(superuser, client):
+    client.force_login(superuser)
     with flights_by(None, label=gettext_lazy("Yes"), description=gettext_lazy("No")):
         listed = client.get("/api/v1/exporters", headers={"Accept-Language": "de"}).json()
         started = client.post(

@@ -52,9 +52,9 @@ def folder(settings, tmp_path, monkeypatch):
     assert left_in(tmp_path / "work") == set()
 
 
-def watched(person, rows=35):
+def watched(superuser, rows=35):
     make_flights(range(1, rows + 1))
-    return start(person, exporter="watched")
+    return start(superuser, exporter="watched")
 
 
 def help_out(export):
@@ -83,8 +83,8 @@ def statuses(export):
     return list(export.parts.order_by("number").values_list("status", "by_helper"))
 
 
-def test_the_lines_of_a_helper_name_it(person):
-    export = watched(person)
+def test_the_lines_of_a_helper_name_it(superuser):
+    export = watched(superuser)
     Watched.happens = {3: partial(help_out, export)}
 
     run(export)
@@ -95,8 +95,8 @@ def test_the_lines_of_a_helper_name_it(person):
     assert not any("worker" in line for line in lines if line not in mine)
 
 
-def test_a_helper_extracts_what_the_holder_has_not(person):
-    export = watched(person)
+def test_a_helper_extracts_what_the_holder_has_not(superuser):
+    export = watched(superuser)
     Watched.happens[5] = lambda: help_out(export)
 
     run(export)
@@ -114,14 +114,14 @@ def test_a_helper_extracts_what_the_holder_has_not(person):
 
 
 def test_the_holder_waits_for_a_part_that_a_helper_has_and_takes_it_when_its_lease_ends(
-    person, settings
+    superuser, settings
 ):
     def a_helper_takes_a_part_and_is_never_heard_of_again():
         settings.EXPORTS_LEASE_SECONDS = 1
         assert parts.claim(export, helper=HELPER).number == 2
         settings.EXPORTS_LEASE_SECONDS = 30
 
-    export = watched(person, rows=20)
+    export = watched(superuser, rows=20)
     Watched.happens[5] = a_helper_takes_a_part_and_is_never_heard_of_again
 
     run(export)
@@ -130,10 +130,10 @@ def test_the_holder_waits_for_a_part_that_a_helper_has_and_takes_it_when_its_lea
     assert export.parts.get(number=2).attempt == 2
 
 
-def test_a_helper_makes_room_after_its_part_when_somebody_waits(person):
-    export = watched(person)
+def test_a_helper_makes_room_after_its_part_when_somebody_waits(superuser):
+    export = watched(superuser)
     Watched.happens[5] = lambda: help_out(export)
-    Watched.happens[15] = lambda: request(person, label="waits")
+    Watched.happens[15] = lambda: request(superuser, label="waits")
     Watched.happens[25] = lambda: seen.extend(statuses(export))
     seen = []
 
@@ -143,7 +143,7 @@ def test_a_helper_makes_room_after_its_part_when_somebody_waits(person):
     assert seen == [("done", False), ("done", True), ("claimed", False), ("open", False)]
 
 
-def test_what_a_helper_cannot_extract_the_holder_meets_and_says(person):
+def test_what_a_helper_cannot_extract_the_holder_meets_and_says(superuser):
     def fail():
         raise ValueError("Not this one.")
 
@@ -154,7 +154,7 @@ def test_what_a_helper_cannot_extract_the_holder_meets_and_says(person):
         Watched.happens[15] = fail
 
     seen = []
-    export = watched(person, rows=20)
+    export = watched(superuser, rows=20)
     Watched.happens[5] = helped
 
     run(export)
@@ -165,8 +165,8 @@ def test_what_a_helper_cannot_extract_the_holder_meets_and_says(person):
 
 
 @pytest.mark.parametrize(("ask", "rest"), [("pause", "paused"), ("cancel", "cancelled")])
-def test_a_helper_stops_when_the_export_is_asked_to(person, ask, rest):
-    export = watched(person)
+def test_a_helper_stops_when_the_export_is_asked_to(superuser, ask, rest):
+    export = watched(superuser)
     Watched.happens[5] = lambda: help_out(export)
     Watched.happens[13] = lambda: getattr(lifecycle, ask)(Export.objects.get(pk=export.pk))
 
@@ -176,8 +176,8 @@ def test_a_helper_stops_when_the_export_is_asked_to(person, ask, rest):
     assert set(export.parts.values_list("status", flat=True)) == {"open"}
 
 
-def test_a_paused_export_goes_on_with_the_parts_that_helpers_finished(person):
-    export = watched(person)
+def test_a_paused_export_goes_on_with_the_parts_that_helpers_finished(superuser):
+    export = watched(superuser)
     Watched.happens[5] = lambda: help_out(export)
     Watched.happens[23] = lambda: lifecycle.pause(Export.objects.get(pk=export.pk))
     run(export)
@@ -192,14 +192,14 @@ def test_a_paused_export_goes_on_with_the_parts_that_helpers_finished(person):
     assert_whole(export)
 
 
-def test_a_helper_that_was_frozen_and_lost_its_part_changes_nothing(person):
+def test_a_helper_that_was_frozen_and_lost_its_part_changes_nothing(superuser):
     def taken():
         Part.objects.filter(number=2).update(lease_expires_at="2013-01-01T00:00:00Z")
         assert parts.claim(export).number == 2
         seen.append(list(Part.objects.order_by("number").values()))
 
     seen = []
-    export = watched(person)
+    export = watched(superuser)
     Watched.happens[5] = lambda: help_out(export)
     Watched.happens[15] = taken
     Watched.happens[8] = lambda: seen.append(list(Part.objects.order_by("number").values()))
@@ -210,8 +210,8 @@ def test_a_helper_that_was_frozen_and_lost_its_part_changes_nothing(person):
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.PAUSED, Status.SUCCEEDED])
-def test_there_is_no_help_for_what_does_not_run(person, status):
-    export = watched(person)
+def test_there_is_no_help_for_what_does_not_run(superuser, status):
+    export = watched(superuser)
     parts.save_plan(export, [Part(export=export, number=1, upto_key="35", rows=35)], 35)
     force_status(export, status)
 
@@ -220,16 +220,16 @@ def test_there_is_no_help_for_what_does_not_run(person, status):
     assert statuses(export) == [("open", False)]
 
 
-def test_help_that_comes_before_the_plan_goes_away(person):
-    export = watched(person)
+def test_help_that_comes_before_the_plan_goes_away(superuser):
+    export = watched(superuser)
 
     help_out(export)
 
     assert not export.parts.exists()
 
 
-def test_a_helper_that_shuts_down_opens_its_part(person):
-    export = watched(person)
+def test_a_helper_that_shuts_down_opens_its_part(superuser):
+    export = watched(superuser)
     parts.save_plan(export, [Part(export=export, number=1, upto_key="35", rows=35)], 35)
 
     helping.help_with(export.pk, worker=HELPER, should_stop=lambda: True)
@@ -240,8 +240,8 @@ def test_a_helper_that_shuts_down_opens_its_part(person):
 # -- Turns ----------------------------------------------------------------------------------
 
 
-def test_nobody_helps_before_the_moment_is_kept_that_all_is_read_at(person):
-    export = watched(person)
+def test_nobody_helps_before_the_moment_is_kept_that_all_is_read_at(superuser):
+    export = watched(superuser)
     Watched.happens[5] = lambda: (
         Export.objects.update(consistency="snapshot", snapshot_id=""),
         help_out(export),
@@ -264,11 +264,11 @@ def messages(monkeypatch):
     return found
 
 
-def test_who_holds_an_export_gives_it_back_when_others_wait(person, messages, settings):
+def test_who_holds_an_export_gives_it_back_when_others_wait(superuser, messages, settings):
     settings.EXPORTS_TURN_SECONDS = 0
     messages["exports"] = 1
-    export = watched(person)
-    Watched.happens[5] = lambda: request(person, label="waits")
+    export = watched(superuser)
+    Watched.happens[5] = lambda: request(superuser, label="waits")
 
     run(export)
 
@@ -279,11 +279,11 @@ def test_who_holds_an_export_gives_it_back_when_others_wait(person, messages, se
     assert_whole(resume_with(export))
 
 
-def test_who_gives_way_waits_behind_those_for_whom_it_did(person, messages, settings):
+def test_who_gives_way_waits_behind_those_for_whom_it_did(superuser, messages, settings):
     settings.EXPORTS_TURN_SECONDS = 0
     messages["exports"] = 1
-    export = watched(person)
-    Watched.happens[5] = lambda: request(person, label="waits")
+    export = watched(superuser)
+    Watched.happens[5] = lambda: request(superuser, label="waits")
 
     run(export)
 
@@ -294,33 +294,33 @@ def test_who_gives_way_waits_behind_those_for_whom_it_did(person, messages, sett
 @pytest.mark.parametrize(
     ("turn_seconds", "told"), [(60, 1), (0, 0), (0, None)], ids=["early", "lost", "no broker"]
 )
-def test_who_holds_an_export_keeps_it(person, messages, settings, turn_seconds, told):
+def test_who_holds_an_export_keeps_it(superuser, messages, settings, turn_seconds, told):
     settings.EXPORTS_TURN_SECONDS = turn_seconds
     messages["exports"] = told
-    export = watched(person)
-    Watched.happens[5] = lambda: request(person, label="waits")
+    export = watched(superuser)
+    Watched.happens[5] = lambda: request(superuser, label="waits")
 
     run(export)
 
     assert_whole(export)
 
 
-def test_where_a_helper_makes_room_the_holder_goes_on(person, messages, settings):
+def test_where_a_helper_makes_room_the_holder_goes_on(superuser, messages, settings):
     settings.EXPORTS_TURN_SECONDS = 0
     messages["exports"] = 1
-    export = watched(person)
-    other = start(person, label="other")
+    export = watched(superuser)
+    other = start(superuser, label="other")
     parts.save_plan(other, [Part(export=other, number=1, upto_key="35", rows=35)], 35)
     parts.claim(other, helper=HELPER)
-    Watched.happens[5] = lambda: request(person, label="waits")
+    Watched.happens[5] = lambda: request(superuser, label="waits")
 
     run(export)
 
     assert_whole(export)
 
 
-def test_no_more_help_is_asked_for_than_there_are_parts_and_workers_on_the_way(person, messages):
-    export = start(person)
+def test_no_more_help_is_asked_for_than_there_are_parts_and_workers_on_the_way(superuser, messages):
+    export = start(superuser)
     new = [Part(export=export, number=n, upto_key=str(n), rows=1) for n in range(1, 5)]
     parts.save_plan(export, new, 4)
 
@@ -332,15 +332,15 @@ def test_no_more_help_is_asked_for_than_there_are_parts_and_workers_on_the_way(p
     assert fairness.helpers_wanted(export, 2) == 0
     messages["exports-help"] = 0
     assert fairness.helpers_wanted(export, 2) == 1
-    request(person, label="waits")
+    request(superuser, label="waits")
     assert fairness.helpers_wanted(export, 2) == 0
 
 
-def test_a_broker_that_does_not_answer_is_not_asked_after_each_part(person, monkeypatch):
+def test_a_broker_that_does_not_answer_is_not_asked_after_each_part(superuser, monkeypatch):
     asked = []
     monkeypatch.setattr(fairness, "_rests_until", 0.0)
     monkeypatch.setattr(fairness.queue, "waiting", asked.append)
-    export = start(person)
+    export = start(superuser)
     new = [Part(export=export, number=n, upto_key=str(n), rows=1) for n in range(1, 5)]
     parts.save_plan(export, new, 4)
 

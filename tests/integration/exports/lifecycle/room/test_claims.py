@@ -34,9 +34,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
 def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, enqueued, setting, value):
-    person = User.objects.create_superuser("person")
+    superuser = User.objects.create_superuser("person")
     make_flights(range(1, 36))
-    export = request(person)
+    export = request(superuser)
     other = finished(User.objects.create_superuser("other"), 100)
     setattr(settings, setting, value)
     enqueued.clear()
@@ -62,12 +62,12 @@ def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, enqueued, 
     assert content(resume_with(export)) == file_with(range(1, 36))
 
 
-def test_exports_that_have_waited_longest_go_on_first(person, monkeypatch, enqueued):
+def test_exports_that_have_waited_longest_go_on_first(superuser, monkeypatch, enqueued):
     monkeypatch.setattr(room, "RELEASED", 2)
     now = timezone.now()
     waiting = [
         force_status(
-            request(person), "queued", waits_for="space", queued_at=now - timedelta(hours=hours)
+            request(superuser), "queued", waits_for="space", queued_at=now - timedelta(hours=hours)
         )
         for hours in (1, 3, 2)
     ]
@@ -87,8 +87,8 @@ def test_look_for_room_costs_one_query_when_nobody_waits(settings):
     assert len(asked) == 1
 
 
-def test_export_that_has_been_claimed_meanwhile_waits_for_nothing(person):
-    export = start(person)
+def test_export_that_has_been_claimed_meanwhile_waits_for_nothing(superuser):
+    export = start(superuser)
     Export.objects.filter(pk=export.pk).update(waits_for="")
 
     room.let_wait(export)
@@ -97,8 +97,8 @@ def test_export_that_has_been_claimed_meanwhile_waits_for_nothing(person):
     assert (export.status, export.waits_for) == ("running", "")
 
 
-def test_wait_for_room_is_said_once(person):
-    export = request(person)
+def test_wait_for_room_is_said_once(superuser):
+    export = request(superuser)
     said = []
     for _ in range(3):
         room.let_wait(Export.objects.get(pk=export.pk))
@@ -108,9 +108,9 @@ def test_wait_for_room_is_said_once(person):
     assert said == said[:1] * 3
 
 
-def test_page_and_card_say_that_an_export_waits_for_room(person, client):
-    export = force_status(request(person), Status.QUEUED, waits_for="space")
-    client.force_login(person)
+def test_page_and_card_say_that_an_export_waits_for_room(superuser, client):
+    export = force_status(request(superuser), Status.QUEUED, waits_for="space")
+    client.force_login(superuser)
 
     for name in ("exports:detail", "exports:card"):
         page = client.get(reverse(name, args=[export.pk])).content.decode()
@@ -120,21 +120,21 @@ def test_page_and_card_say_that_an_export_waits_for_room(person, client):
     assert (answer["status"], answer["waits_for"]) == ("queued", "space")
 
 
-def test_queued_export_that_waits_for_room_takes_no_turn(person):
+def test_queued_export_that_waits_for_room_takes_no_turn(superuser):
     from exports.lifecycle import fairness
 
-    force_status(request(person), Status.QUEUED, waits_for="space")
+    force_status(request(superuser), Status.QUEUED, waits_for="space")
 
     assert not fairness.somebody_waits()
-    request(person)
+    request(superuser)
     assert fairness.somebody_waits()
 
 
-def test_export_needs_room_for_what_its_parts_are_joined_to(person, settings):
+def test_export_needs_room_for_what_its_parts_are_joined_to(superuser, settings):
     """Else it would be given back in the middle of that, and claimed again, for ever."""
     free = room.state()["storage_free"]
     settings.EXPORTS_MIN_FREE_BYTES = free // 2
-    export = with_part(request(person), free)
+    export = with_part(request(superuser), free)
 
     with pytest.raises(Waits):
         attempts.claim(export.pk, worker="w")
@@ -143,10 +143,10 @@ def test_export_needs_room_for_what_its_parts_are_joined_to(person, settings):
     assert attempts.claim(export.pk, worker="w").status == Status.RUNNING
 
 
-def test_export_whose_owner_is_over_the_quota_fails_when_it_is_claimed(person, settings):
+def test_export_whose_owner_is_over_the_quota_fails_when_it_is_claimed(superuser, settings):
     make_flights(range(1, 36))
-    export = request(person)
-    finished(person, 5_000)
+    export = request(superuser)
+    finished(superuser, 5_000)
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 4_999
 
     export = run(attempts.claim(export.pk, worker="w"))

@@ -40,32 +40,32 @@ def post(client, **body):
 # -- What counts ---------------------------------------------------------------------------------
 
 
-def test_files_and_parts_of_all_that_is_not_finished_count(person):
-    finished(person, 1)
-    finished(person, 10_000_000, file="")  # It has expired, and was deleted.
-    with_part(force_status(request(person), Status.PAUSED), 20)
-    with_part(force_status(request(person), Status.FAILED), 300)
-    with_part(force_status(request(person), Status.CANCELLED), 4_000)
-    with_part(force_status(request(person), Status.RUNNING), 50_000, PartStatus.CLAIMED, file="")
-    with_part(force_status(request(person), Status.SUCCEEDED), 600_000)  # They were joined.
-    with_part(force_status(request(person), Status.RUNNING), 5)
-    with_part(force_status(request(person), Status.QUEUED), 70_000, PartStatus.CLAIMED, file="")
+def test_files_and_parts_of_all_that_is_not_finished_count(superuser):
+    finished(superuser, 1)
+    finished(superuser, 10_000_000, file="")  # It has expired, and was deleted.
+    with_part(force_status(request(superuser), Status.PAUSED), 20)
+    with_part(force_status(request(superuser), Status.FAILED), 300)
+    with_part(force_status(request(superuser), Status.CANCELLED), 4_000)
+    with_part(force_status(request(superuser), Status.RUNNING), 50_000, PartStatus.CLAIMED, file="")
+    with_part(force_status(request(superuser), Status.SUCCEEDED), 600_000)  # They were joined.
+    with_part(force_status(request(superuser), Status.RUNNING), 5)
+    with_part(force_status(request(superuser), Status.QUEUED), 70_000, PartStatus.CLAIMED, file="")
     other = User.objects.create_superuser("other")
     finished(other, 7_000_000)
 
-    assert room.used_by(person.pk) == 54_326
+    assert room.used_by(superuser.pk) == 54_326
     assert room.used_by(other.pk) == 7_000_000
     assert room.used() == 7_054_326
 
 
-def test_finished_export_takes_as_much_as_its_file_and_failed_one_nothing(person, folder):
+def test_finished_export_takes_as_much_as_its_file_and_failed_one_nothing(superuser, folder):
     make_flights(range(1, 36))
-    done = run(start(person))
+    done = run(start(superuser))
     Watched.happens = {25: partial(json.loads, "no JSON")}
-    failed = run(start(person, exporter="watched"))
+    failed = run(start(superuser, exporter="watched"))
 
     assert (done.status, failed.status) == ("succeeded", "failed")
-    assert room.used_by(person.pk) == done.bytes == len(content(done))
+    assert room.used_by(superuser.pk) == done.bytes == len(content(done))
     assert not Part.objects.exclude(file="").exists()
     assert left_in(folder / "files") == {done.file}
 
@@ -73,12 +73,12 @@ def test_finished_export_takes_as_much_as_its_file_and_failed_one_nothing(person
 # -- A request -----------------------------------------------------------------------------------
 
 
-def test_request_beyond_the_owners_quota_is_refused_with_the_way_out(person, settings):
+def test_request_beyond_the_owners_quota_is_refused_with_the_way_out(superuser, settings):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 2_048
-    export = finished(person, 2_048)
+    export = finished(superuser, 2_048)
 
     with pytest.raises(OverQuota) as refused:
-        request(person)
+        request(superuser)
 
     assert str(refused.value).startswith(
         "Your exports use 2.0\xa0KB of 2.0\xa0KB. The next file expires on "
@@ -89,27 +89,27 @@ def test_request_beyond_the_owners_quota_is_refused_with_the_way_out(person, set
     assert Export.objects.count() == 1
 
 
-def test_owner_is_told_of_the_file_that_expires_next(person, settings):
+def test_owner_is_told_of_the_file_that_expires_next(superuser, settings):
     for hours, file in ((9, "a"), (7, "b"), (1, "")):
-        finished(person, 1, file=file, expires_at=timezone.now() + timedelta(hours=hours))
+        finished(superuser, 1, file=file, expires_at=timezone.now() + timedelta(hours=hours))
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 2
 
     with pytest.raises(OverQuota) as refused:
-        request(person)
+        request(superuser)
     assert 7 * 3600 - 100 < refused.value.retry_after <= 7 * 3600
 
     Export.objects.filter(file="b").update(expires_at=timezone.now())  # And not deleted yet.
     with pytest.raises(OverQuota) as refused:
-        request(person)
+        request(superuser)
     assert refused.value.retry_after == 1
 
 
-def test_full_work_directory_refuses_no_request(person, settings, monkeypatch):
+def test_full_work_directory_refuses_no_request(superuser, settings, monkeypatch):
     """A web process writes nothing there, and does not know that of its workers."""
     settings.EXPORTS_MIN_FREE_BYTES = 1
     monkeypatch.setattr(disk, "work_free", lambda: 0)
 
-    export = request(person)
+    export = request(superuser)
 
     with pytest.raises(Waits, match="0 bytes are free in the work directory"):
         attempts.claim(export.pk, worker="w")
@@ -117,30 +117,30 @@ def test_full_work_directory_refuses_no_request(person, settings, monkeypatch):
     assert export.waits_for == "space"
 
 
-def test_owner_without_files_is_told_what_to_cancel(person, settings):
+def test_owner_without_files_is_told_what_to_cancel(superuser, settings):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
-    with_part(force_status(request(person), Status.PAUSED), 100)
+    with_part(force_status(request(superuser), Status.PAUSED), 100)
 
     with pytest.raises(OverQuota, match="Cancel paused exports") as refused:
-        request(person)
+        request(superuser)
 
     assert refused.value.retry_after is None
 
 
-def test_quota_of_one_owner_is_not_anothers(person, settings):
+def test_quota_of_one_owner_is_not_anothers(superuser, settings):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
-    finished(person, 100)
+    finished(superuser, 100)
 
     assert request(User.objects.create_superuser("other")).status == Status.QUEUED
 
 
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
-def test_request_without_room_for_anybody_is_refused(person, settings, setting, value):
+def test_request_without_room_for_anybody_is_refused(superuser, settings, setting, value):
     finished(User.objects.create_superuser("other"), 100)
     setattr(settings, setting, value)
 
     with pytest.raises(OutOfSpace, match="This site has no room for new files") as refused:
-        request(person)
+        request(superuser)
 
     assert refused.value.status == 507
 
@@ -152,10 +152,10 @@ def test_request_without_room_for_anybody_is_refused(person, settings, setting, 
 def test_every_interface_refuses_what_there_is_no_room_for(
     client, settings, setting, status, limit
 ):
-    person = User.objects.create_superuser("person")
-    finished(person, 1_000)
+    superuser = User.objects.create_superuser("person")
+    finished(superuser, 1_000)
     setattr(settings, setting, 500)
-    client.force_login(person)
+    client.force_login(superuser)
     form = {"exporter": "flights", "format": "csv"}
 
     answers = {
@@ -177,7 +177,7 @@ def test_every_interface_refuses_what_there_is_no_room_for(
     assert Export.objects.count() == 1
 
 
-def test_terminal_refuses_what_there_is_no_room_for(person, settings):
+def test_terminal_refuses_what_there_is_no_room_for(superuser, settings):
     settings.EXPORTS_MIN_FREE_BYTES = MORE_THAN_ANY_DISK
 
     with pytest.raises(CommandError, match="This site has no room for new files") as refused:

@@ -48,16 +48,16 @@ def every_page(monkeypatch):
 
 @pytest.mark.usefixtures("every_page")
 def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
-    person, settings, folder
+    superuser, settings, folder
 ):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 500
     make_flights(range(1, 36))
 
-    export = run(start(person))
+    export = run(start(superuser))
 
     assert (export.status, export.file) == ("failed", "")
     assert "; 500 are allowed" in export.error
-    assert room.used_by(person.pk) == 0
+    assert room.used_by(superuser.pk) == 0
     assert left_in(folder) == set()
 
 
@@ -67,9 +67,9 @@ def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
 def test_running_export_without_room_keeps_its_parts_and_goes_on(
     settings, enqueued, setting, value, row
 ):
-    person = User.objects.create_superuser("person")
+    superuser = User.objects.create_superuser("person")
     make_flights(range(1, 41))
-    export = start(person, exporter="watched")
+    export = start(superuser, exporter="watched")
     Watched.happens = {row: lambda: setattr(settings, setting, value)}
     enqueued.clear()
 
@@ -101,9 +101,9 @@ def test_room_is_looked_at_after_each_part_however_fast_they_are(settings, monke
 
 
 @pytest.mark.parametrize(("stored", "raises"), [(100, None), (101, NoRoom)])
-def test_site_may_store_all_that_it_may(person, settings, stored, raises):
-    export = start(person)
-    finished(person, stored)
+def test_site_may_store_all_that_it_may(superuser, settings, stored, raises):
+    export = start(superuser)
+    finished(superuser, stored)
     settings.EXPORTS_MAX_STORED_BYTES = 100
 
     with pytest.raises(raises) if raises else nullcontext():
@@ -111,10 +111,10 @@ def test_site_may_store_all_that_it_may(person, settings, stored, raises):
 
 
 @pytest.mark.parametrize(("stored", "raises"), [(100, None), (101, NoRoom)])
-def test_owner_may_store_all_that_they_may(person, settings, stored, raises):
-    export = start(person)
-    force_status(request(person), Status.RUNNING)
-    finished(person, stored)
+def test_owner_may_store_all_that_they_may(superuser, settings, stored, raises):
+    export = start(superuser)
+    force_status(request(superuser), Status.RUNNING)
+    finished(superuser, stored)
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
 
     with pytest.raises(raises) if raises else nullcontext():
@@ -122,10 +122,10 @@ def test_owner_may_store_all_that_they_may(person, settings, stored, raises):
 
 
 def test_owner_whose_newer_export_has_just_freed_its_parts_is_within_the_quota(
-    person, settings, monkeypatch
+    superuser, settings, monkeypatch
 ):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
-    export, stored = start(person), iter([101, 100])
+    export, stored = start(superuser), iter([101, 100])
     monkeypatch.setattr(room, "used_by", lambda _: next(stored))
 
     room.check_quotas(export)
@@ -146,11 +146,11 @@ def test_owner_whose_newer_export_has_just_freed_its_parts_is_within_the_quota(
     ],
     ids=str,
 )
-def test_newest_of_an_owners_exports_fails_for_the_quota(person, settings, other, raises):
+def test_newest_of_an_owners_exports_fails_for_the_quota(superuser, settings, other, raises):
     """An older one waits until a newer one has failed and deleted its parts."""
-    export = start(person)
-    finished(person, 101)
-    with_part(force_status(request(person), **other), 1)
+    export = start(superuser)
+    finished(superuser, 101)
+    with_part(force_status(request(superuser), **other), 1)
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
 
     with pytest.raises(raises):
@@ -158,7 +158,7 @@ def test_newest_of_an_owners_exports_fails_for_the_quota(person, settings, other
 
 
 @pytest.mark.usefixtures("every_page")
-def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(person, settings):
+def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(superuser, settings):
     """All are accepted, as nothing is stored yet. As many have their files as there is room for.
 
     Of those that run, the newest fails; one that is quick may be over before that.
@@ -166,12 +166,12 @@ def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(per
     make_flights(range(1, 101))
     whole = len(file_with(range(1, 101)))
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = most = 2 * whole + whole // 2
-    exports = [request(person).pk for _ in range(4)]
+    exports = [request(superuser).pk for _ in range(4)]
     waiting, stored = list(exports), []
 
     def work():
         run(attempts.claim(waiting.pop(), worker="w"))
-        stored.append(room.used_by(person.pk))
+        stored.append(room.used_by(superuser.pk))
 
     errors = [each for each in at_once(4, work) if isinstance(each, Exception)]
     for _ in range(20):
@@ -191,8 +191,8 @@ def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(per
 # -- Health --------------------------------------------------------------------------------------
 
 
-def test_health_says_how_much_is_stored_and_free(person, client, settings):
-    finished(person, 5_000_000_000)
+def test_health_says_how_much_is_stored_and_free(superuser, client, settings):
+    finished(superuser, 5_000_000_000)
     settings.EXPORTS_MAX_STORED_BYTES = 10_000_000_000
     settings.EXPORTS_MIN_FREE_BYTES = 1_000_000
 
@@ -222,22 +222,22 @@ def test_health_is_not_well_without_room(client, settings, setting, value):
 # -- What else one user could fill a disk with ---------------------------------------------------
 
 
-def test_requests_of_a_day_are_limited(person, settings):
+def test_requests_of_a_day_are_limited(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_DAY = 2
     for _ in range(2):
-        force_status(request(person), Status.CANCELLED)
+        force_status(request(superuser), Status.CANCELLED)
 
     with pytest.raises(OverLimit, match="You can start 2 exports a day") as refused:
-        request(person)
+        request(superuser)
 
     assert refused.value.limit == "requests_per_day"
     assert 86_000 < refused.value.retry_after <= 86_400
     Export.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
-    assert request(person).status == Status.QUEUED
+    assert request(superuser).status == Status.QUEUED
 
 
-def test_export_cannot_be_resumed_again_and_again(person):
-    export = force_status(request(person), Status.PAUSED, resumes=99)
+def test_export_cannot_be_resumed_again_and_again(superuser):
+    export = force_status(request(superuser), Status.PAUSED, resumes=99)
     lifecycle.resume(export)
     lifecycle.pause(export)
 
@@ -245,10 +245,10 @@ def test_export_cannot_be_resumed_again_and_again(person):
         lifecycle.resume(export)
 
 
-def test_log_of_an_export_is_limited_in_bytes(person, settings):
+def test_log_of_an_export_is_limited_in_bytes(superuser, settings):
     settings.EXPORTS_LOG_BYTES = 20_000
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     for _ in range(3):
         lines = [{"level": "INFO", "message": "x" * 4_000, "logger": "a"}] * 3
         from exports.lifecycle import parts

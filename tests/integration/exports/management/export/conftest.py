@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def person(settings, tmp_path):
+def superuser(settings, tmp_path):
     """The only superuser."""
     from django.contrib.auth.models import User
 

@@ -76,7 +76,7 @@ def test_what_cannot_be_is_refused_with_the_reason_and_nothing_is_saved(tmp_path
 
 
 @pytest.mark.parametrize(("superusers", "there"), [(0, "no superuser"), (2, "several superusers")])
-def test_whose_it_is_must_be_said_unless_there_is_one_superuser(person, superusers, there):
+def test_whose_it_is_must_be_said_unless_there_is_one_superuser(superuser, superusers, there):
     User.objects.all().delete()
     for number in range(superusers):
         User.objects.create_superuser(f"super-{number}")

@@ -76,17 +76,17 @@ def test_one_that_is_there_can_be_looked_at_again():
     assert Export.objects.count() == 1
 
 
-def test_one_that_is_paused_is_not_waited_for(person):
-    export = lifecycle.request(user=person, exporter="flights", enqueue=False)
-    lifecycle.pause(export, by=person)
+def test_one_that_is_paused_is_not_waited_for(superuser):
+    export = lifecycle.request(user=superuser, exporter="flights", enqueue=False)
+    lifecycle.pause(export, by=superuser)
 
     ran = Ran(str(export.pk), "--follow")
 
     assert (ran.status, ran.error.partition(".")[0]) == (3, "The export is paused")
 
 
-def test_one_that_is_deleted_meanwhile_is_not_waited_for(person, monkeypatch):
-    export = lifecycle.request(user=person, exporter="flights", enqueue=False)
+def test_one_that_is_deleted_meanwhile_is_not_waited_for(superuser, monkeypatch):
+    export = lifecycle.request(user=superuser, exporter="flights", enqueue=False)
     delete_after(monkeypatch, export)
 
     ran = Ran(str(export.pk), "--follow")
@@ -123,9 +123,9 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(monkeypatch):
     assert ran.err.count("The database does not answer; it is asked again.") == 1
 
 
-def test_who_waits_for_long_is_told_where_to_look(person, monkeypatch):
+def test_who_waits_for_long_is_told_where_to_look(superuser, monkeypatch):
     monkeypatch.setattr(follow, "PATIENCE", 0.0)
-    export = lifecycle.request(user=person, exporter="flights", enqueue=False)
+    export = lifecycle.request(user=superuser, exporter="flights", enqueue=False)
     seen = []
 
     def then_cancel(watched, *arguments):

@@ -47,21 +47,21 @@ def parts_of(export):
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_undisturbed_export_has_no_difference(person, exporter):
+def test_undisturbed_export_has_no_difference(superuser, exporter):
     make_flights(range(1, 36))
 
-    export = run(start(person, exporter=exporter))
+    export = run(start(superuser, exporter=exporter))
 
     assert counts(export) == (35, 35, 0, 0)
     assert parts_of(export) == [(10, 10, None), (10, 10, None), (10, 10, None), (5, 5, None)]
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_deleted_rows_are_explained(person, after_plan, exporter):
+def test_deleted_rows_are_explained(superuser, after_plan, exporter):
     make_flights(range(1, 36))
     after_plan(partial(elsewhere, partial(delete, 3, 15, 16, 35)))
 
-    export = run(start(person, exporter=exporter))
+    export = run(start(superuser, exporter=exporter))
 
     kept = [key for key in range(1, 36) if key not in {3, 15, 16, 35}]
     assert (export.status, content(export)) == ("succeeded", file_with(kept))
@@ -71,11 +71,11 @@ def test_deleted_rows_are_explained(person, after_plan, exporter):
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_part_without_any_row_left_is_explained(person, after_plan, exporter):
+def test_part_without_any_row_left_is_explained(superuser, after_plan, exporter):
     make_flights(range(1, 36))
     after_plan(partial(delete, *range(11, 21)))
 
-    export = run(start(person, exporter=exporter))
+    export = run(start(superuser, exporter=exporter))
 
     assert content(export) == file_with([*range(1, 11), *range(21, 36)])
     assert counts(export) == (35, 25, 0, 10)
@@ -83,12 +83,12 @@ def test_part_without_any_row_left_is_explained(person, after_plan, exporter):
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_added_rows_are_explained(person, after_plan, exporter):
+def test_added_rows_are_explained(superuser, after_plan, exporter):
     make_flights(range(2, 71, 2))
     # The last one is behind the last key of the plan.
     after_plan(partial(elsewhere, partial(make_flights, [1, 3, 41, 99])))
 
-    export = run(start(person, exporter=exporter))
+    export = run(start(superuser, exporter=exporter))
 
     assert content(export) == file_with(sorted([*range(2, 71, 2), 1, 3, 41]))
     assert counts(export) == (35, 38, 3, 0)
@@ -96,7 +96,7 @@ def test_added_rows_are_explained(person, after_plan, exporter):
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_added_rows_do_not_hide_removed_ones(person, after_plan, exporter):
+def test_added_rows_do_not_hide_removed_ones(superuser, after_plan, exporter):
     def change():
         make_flights([1, 3])
         delete(42, 44)
@@ -104,17 +104,17 @@ def test_added_rows_do_not_hide_removed_ones(person, after_plan, exporter):
     make_flights(range(2, 71, 2))
     after_plan(partial(elsewhere, change))
 
-    export = run(start(person, exporter=exporter))
+    export = run(start(superuser, exporter=exporter))
 
     assert export.status == "succeeded"
     assert counts(export) == (35, 35, 2, 2)
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_row_that_no_longer_matches_the_filter_is_explained(person, after_plan, exporter):
+def test_row_that_no_longer_matches_the_filter_is_explained(superuser, after_plan, exporter):
     make_flights(range(1, 36))
     after_plan(lambda: Flight.objects.filter(id=34).update(arr_delay=0))
-    export = start(person, filters={"arr_delay_min": 30}, exporter="flights")
+    export = start(superuser, filters={"arr_delay_min": 30}, exporter="flights")
 
     run(export)
 
@@ -122,23 +122,23 @@ def test_row_that_no_longer_matches_the_filter_is_explained(person, after_plan, 
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "xlsx", "parquet"])
-def test_every_format_explains_a_difference(person, after_plan, file_format):
+def test_every_format_explains_a_difference(superuser, after_plan, file_format):
     make_flights(range(1, 36))
     after_plan(partial(delete, 3))
 
-    export = run(start(person, format=file_format))
+    export = run(start(superuser, format=file_format))
 
     assert (export.status, export.error) == ("succeeded", "")
     assert counts(export) == (35, 34, 0, 1)
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_sorted_export_explains_a_difference(person, after_plan, exporter):
+def test_sorted_export_explains_a_difference(superuser, after_plan, exporter):
     make_flights(range(1, 36))
     after_plan(partial(elsewhere, partial(delete, 3, 35)))
     listed = {"model": "demo.flight", "query": "", "order": ["-flight", "pk"]}
 
-    export = run(start(person, exporter=exporter, changelist=listed))
+    export = run(start(superuser, exporter=exporter, changelist=listed))
 
     kept = [key for key in range(1, 35) if key != 3]
     assert content(export) == file_with(reversed(kept))
@@ -148,14 +148,14 @@ def test_sorted_export_explains_a_difference(person, after_plan, exporter):
 # -- Rows that come and go while a part is read --------------------------------------------------
 
 
-def test_rows_deleted_while_a_part_is_read_are_explained(person):
+def test_rows_deleted_while_a_part_is_read_are_explained(superuser):
     def change():
         delete(2, 9, 12)  # Read already; of this part and still to come; of a part to come.
 
     make_flights(range(1, 36))
     Watched.happens[5] = partial(elsewhere, change)
 
-    export = run(start(person, exporter="watched"))
+    export = run(start(superuser, exporter="watched"))
 
     # On PostgreSQL a part is one query, on SQLite row 9 is of a later page.
     gone = {12} if IS_POSTGRES else {9, 12}
@@ -163,25 +163,25 @@ def test_rows_deleted_while_a_part_is_read_are_explained(person):
     assert counts(export) == (35, 35 - len(gone), 0, len(gone))
 
 
-def test_rows_deleted_while_a_sorted_export_is_read_change_nothing(person, after_plan):
+def test_rows_deleted_while_a_sorted_export_is_read_change_nothing(superuser, after_plan):
     make_flights(range(1, 36))
     after_plan(partial(delete, 5))
     Watched.happens[30] = partial(elsewhere, partial(delete, 1, 2, 34))
     listed = {"model": "demo.flight", "query": "", "order": ["-flight", "pk"]}
 
-    export = run(start(person, exporter="watched", changelist=listed))
+    export = run(start(superuser, exporter="watched", changelist=listed))
 
     assert content(export) == file_with(key for key in range(35, 0, -1) if key != 5)
     assert counts(export) == (35, 34, 0, 1)
 
 
-def test_part_of_a_helper_explains_its_difference(person):
+def test_part_of_a_helper_explains_its_difference(superuser):
     def change_and_help():
         delete(12, 13)
         helper.help_with(export.pk, worker="worker-2@tests", should_stop=lambda: False)
 
     make_flights(range(1, 36))
-    export = start(person, exporter="watched")
+    export = start(superuser, exporter="watched")
     Watched.happens[5] = partial(elsewhere, change_and_help)
 
     run(export)
@@ -191,9 +191,9 @@ def test_part_of_a_helper_explains_its_difference(person):
     assert counts(export) == (35, 33, 0, 2)
 
 
-def test_paused_export_explains_what_happened_meanwhile(person):
+def test_paused_export_explains_what_happened_meanwhile(superuser):
     make_flights(range(1, 36))
-    export = start(person, exporter="watched")
+    export = start(superuser, exporter="watched")
     Watched.happens[25] = lambda: lifecycle.pause(Export.objects.get())
     run(export)
     delete(1, 2, 22)
@@ -206,7 +206,7 @@ def test_paused_export_explains_what_happened_meanwhile(person):
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_rows_that_change_all_the_time_fail_no_export(person, exporter):
+def test_rows_that_change_all_the_time_fail_no_export(superuser, exporter):
     def change():
         while not is_over.is_set():
             delete(*range(3, 100, 7))
@@ -218,7 +218,7 @@ def test_rows_that_change_all_the_time_fail_no_export(person, exporter):
     others.start()
 
     try:
-        export = run(start(person, exporter=exporter))
+        export = run(start(superuser, exporter=exporter))
     finally:
         is_over.set()
         others.join()
@@ -246,7 +246,7 @@ class Numbered(Exporter):
 
 
 @only_postgres
-def test_export_of_one_moment_sees_no_later_change(person, after_plan):
+def test_export_of_one_moment_sees_no_later_change(superuser, after_plan):
     class Still(Watched):
         consistency = "snapshot"
 
@@ -254,14 +254,14 @@ def test_export_of_one_moment_sees_no_later_change(person, after_plan):
     after_plan(partial(elsewhere, partial(delete, 3, 15)))
 
     with registered(Still):
-        export = run(start(person, exporter="still"))
+        export = run(start(superuser, exporter="still"))
 
     assert content(export) == file_with(range(1, 36))
     assert counts(export) == (35, 35, 0, 0)
 
 
 @only_postgres
-def test_difference_at_one_moment_fails_the_export(person, after_plan):
+def test_difference_at_one_moment_fails_the_export(superuser, after_plan):
     def move(value):
         with connection.cursor() as cursor:
             cursor.execute("SELECT setval('recount_sequence', %s)", [value])
@@ -274,7 +274,7 @@ def test_difference_at_one_moment_fails_the_export(person, after_plan):
 
     try:
         with registered(Numbered):
-            export = run(start(person, exporter="numbered", columns=None))
+            export = run(start(superuser, exporter="numbered", columns=None))
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP SEQUENCE recount_sequence")

@@ -61,12 +61,12 @@ WRONG = (
 @pytest.mark.parametrize("file_format", ["csv", "xlsx"])
 @pytest.mark.parametrize("page_rows", [4, 100])
 def test_reader_that_loses_a_row_fails_the_export(
-    person, monkeypatch, settings, file_format, page_rows
+    superuser, monkeypatch, settings, file_format, page_rows
 ):
     settings.EXPORTS_PAGE_ROWS = page_rows
     monkeypatch.setattr(joins, "keep_rows", lambda *_, **__: None)
 
-    export = run(start(person, exporter="authors", columns=None, format=file_format))
+    export = run(start(superuser, exporter="authors", columns=None, format=file_format))
 
     assert (export.status, export.error) == ("failed", WRONG)
     assert (export.rows_total, export.attempt, export.file) == (25, 1, "")
@@ -74,11 +74,11 @@ def test_reader_that_loses_a_row_fails_the_export(
 
 
 @pytest.mark.usefixtures("authors")
-def test_rows_deleted_meanwhile_do_not_hide_a_lost_one(person, monkeypatch, after_plan):
+def test_rows_deleted_meanwhile_do_not_hide_a_lost_one(superuser, monkeypatch, after_plan):
     monkeypatch.setattr(joins, "keep_rows", lambda *_, **__: None)
     after_plan(lambda: Author.everyone.filter(pk=11).delete())
 
-    export = run(start(person, exporter="authors", columns=None))
+    export = run(start(superuser, exporter="authors", columns=None))
 
     assert export.status == "failed"
     assert export.error.startswith(
@@ -88,22 +88,22 @@ def test_rows_deleted_meanwhile_do_not_hide_a_lost_one(person, monkeypatch, afte
 
 @only_sqlite
 @pytest.mark.usefixtures("authors")
-def test_row_added_meanwhile_does_not_hide_a_lost_one(person, monkeypatch, after_plan):
+def test_row_added_meanwhile_does_not_hide_a_lost_one(superuser, monkeypatch, after_plan):
     """On PostgreSQL it does: a part that has as many rows as planned is not counted again."""
     monkeypatch.setattr(joins, "keep_rows", lambda *_, **__: None)
     Author.everyone.filter(pk=12).delete()
     after_plan(lambda: Author.everyone.create(pk=12, name="A12", country_id="at"))
 
-    export = run(start(person, exporter="authors", columns=None))
+    export = run(start(superuser, exporter="authors", columns=None))
 
     assert export.status == "failed"
     assert export.error.startswith("Part 2 has 10 rows. At the moment they were read, the database")
 
 
 @pytest.mark.usefixtures("authors")
-def test_helper_that_loses_a_row_leaves_the_verdict_to_the_holder(person, monkeypatch):
+def test_helper_that_loses_a_row_leaves_the_verdict_to_the_holder(superuser, monkeypatch):
     monkeypatch.setattr(joins, "keep_rows", lambda *_, **__: None)
-    export = start(person, exporter="authors", columns=None)
+    export = start(superuser, exporter="authors", columns=None)
     claim = runner.parts.claim
 
     def claim_after_help(*args, **fields):
@@ -119,7 +119,7 @@ def test_helper_that_loses_a_row_leaves_the_verdict_to_the_holder(person, monkey
 
 
 @pytest.mark.parametrize("file_format", ["xlsx", "parquet"])
-def test_page_that_loses_a_row_on_its_way_fails_the_export(person, monkeypatch, file_format):
+def test_page_that_loses_a_row_on_its_way_fails_the_export(superuser, monkeypatch, file_format):
     pages = rows._by_stream if IS_POSTGRES else rows._by_keyset
 
     def losing(*arguments):
@@ -129,7 +129,7 @@ def test_page_that_loses_a_row_on_its_way_fails_the_export(person, monkeypatch, 
     make_flights(range(1, 36))
     monkeypatch.setattr(rows, pages.__name__, losing)
 
-    export = run(start(person, format=file_format))
+    export = run(start(superuser, format=file_format))
 
     assert export.status == "failed"
     assert export.error.startswith(
@@ -176,7 +176,7 @@ def test_message_that_does_not_arrive_is_noticed():
 
 
 @pytest.mark.parametrize("file_format", ["xlsx", "parquet"])
-def test_file_that_lost_rows_as_it_was_assembled_is_none(person, monkeypatch, file_format):
+def test_file_that_lost_rows_as_it_was_assembled_is_none(superuser, monkeypatch, file_format):
     make_flights(range(1, 36))
     if file_format == "xlsx":
         add = Sheets.add
@@ -194,7 +194,7 @@ def test_file_that_lost_rows_as_it_was_assembled_is_none(person, monkeypatch, fi
             ),
         )
 
-    export = run(start(person, format=file_format))
+    export = run(start(superuser, format=file_format))
 
     assert (export.status, export.error) == (
         "failed",
@@ -217,9 +217,9 @@ def test_file_that_lost_rows_as_it_was_assembled_is_none(person, monkeypatch, fi
         ),
     ],
 )
-def test_parts_that_do_not_add_up_make_no_file(person, tamper, error):
+def test_parts_that_do_not_add_up_make_no_file(superuser, tamper, error):
     make_flights(range(1, 36))
-    export = start(person, exporter="watched")
+    export = start(superuser, exporter="watched")
     Watched.happens[25] = lambda: tamper(Part.objects.filter(export=export))
 
     run(export)

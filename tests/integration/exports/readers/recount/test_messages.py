@@ -18,12 +18,12 @@ SAID = "Rows counted: 35. Rows in the file: 34. 1 row was removed while the expo
 
 
 @pytest.fixture
-def differing(person, after_plan, client):
+def differing(superuser, after_plan, client):
     """An export from which a row was deleted meanwhile. Its owner is signed in."""
     make_flights(range(1, 36))
     after_plan(partial(delete, 3))
-    client.force_login(person)
-    return run(start(person))
+    client.force_login(superuser)
+    return run(start(superuser))
 
 
 @pytest.mark.parametrize("name", ["exports:detail", "exports:card", "admin:exports_export_change"])
@@ -33,10 +33,10 @@ def test_pages_explain_the_difference(client, differing, name):
     assert SAID in shown
 
 
-def test_page_without_a_difference_explains_none(client, person):
+def test_page_without_a_difference_explains_none(client, superuser):
     make_flights(range(1, 36))
-    client.force_login(person)
-    export = run(start(person))
+    client.force_login(superuser)
+    export = run(start(superuser))
 
     shown = client.get(export.get_absolute_url()).content.decode()
 

@@ -63,11 +63,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
         (lambda: Author.everyone.exclude(books__tags__word="t2"), ["Ann", "Bob"]),
     ],
 )
-def test_rows_are_those_of_the_queryset_each_once(person, by, rows, expected):
+def test_rows_are_those_of_the_queryset_each_once(superuser, by, rows, expected):
     made = exporter(["name", "country__name"], get_queryset=rows)
 
     for part_rows in (1, 1_000):
-        assert names(rows_of(made, person, by, part_rows)) == expected
+        assert names(rows_of(made, superuser, by, part_rows)) == expected
     assert sorted({each.name for each in rows()}) == expected
 
 
@@ -89,11 +89,11 @@ def test_rows_are_those_of_the_queryset_each_once(person, by, rows, expected):
         (lambda: Author.everyone.distinct("country"), ["Ann", "Cid"]),
     ],
 )
-def test_distinct_by_a_field_keeps_the_order_that_chooses(person, rows, expected):
+def test_distinct_by_a_field_keeps_the_order_that_chooses(superuser, rows, expected):
     made = exporter(["name"], get_queryset=rows)
 
     for part_rows in (1, 1_000):
-        assert names(rows_of(made, person, part_rows=part_rows)) == expected
+        assert names(rows_of(made, superuser, part_rows=part_rows)) == expected
 
 
 @pytest.mark.usefixtures("library")
@@ -109,9 +109,9 @@ def test_distinct_by_a_field_keeps_the_order_that_chooses(person, rows, expected
         (lambda: Author.everyone.values("born").annotate(n=Count("pk")), "have no primary key"),
     ],
 )
-def test_what_is_no_queryset_of_the_model_is_refused(person, rows, message):
+def test_what_is_no_queryset_of_the_model_is_refused(superuser, rows, message):
     with pytest.raises(InvalidQueryset, match=message):
-        query.rows(exporter(["name"], get_queryset=rows), person, {})
+        query.rows(exporter(["name"], get_queryset=rows), superuser, {})
 
 
 @pytest.mark.usefixtures("library")
@@ -124,36 +124,36 @@ def test_what_is_no_queryset_of_the_model_is_refused(person, rows, message):
         (lambda: Author.everyone.annotate(n=F("books__year")), "books"),
     ],
 )
-def test_annotation_that_cannot_be_cut_is_refused_with_the_remedy(person, rows, obstacle):
+def test_annotation_that_cannot_be_cut_is_refused_with_the_remedy(superuser, rows, obstacle):
     made = exporter(["n"], Author.everyone.annotate(n=F("pk")), get_queryset=rows)
 
     with pytest.raises(InvalidQueryset, match=f"because of its {obstacle}.*Subquery"):
-        query.rows(made, person, {})
+        query.rows(made, superuser, {})
 
 
 @pytest.mark.usefixtures("library")
-def test_annotation_that_the_exporter_declares_survives_a_slice(person):
+def test_annotation_that_the_exporter_declares_survives_a_slice(superuser):
     newest = Book.objects.filter(author=OuterRef("pk")).order_by("-title").values("title")[:1]
     declared = Author.everyone.annotate(newest=Subquery(newest))
     made = exporter(
         ["name", "newest"], declared, get_queryset=lambda: declared.order_by("name")[:2]
     )
 
-    assert rows_of(made, person) == [["Ann", "B2"], ["Bob", ""]]
+    assert rows_of(made, superuser) == [["Ann", "B2"], ["Bob", ""]]
 
 
-def test_slice_among_equal_rows_is_settled_by_key(person):
+def test_slice_among_equal_rows_is_settled_by_key(superuser):
     for name in ("Ann", "Bob", "Cid"):
         Author.everyone.create(name=name, born=1900, country_id="at")
     # PostgreSQL then finds Ann after the others.
     Author.everyone.filter(name="Ann").update(deleted=True)
     made = exporter(["name"], get_queryset=lambda: Author.everyone.order_by("born")[:2])
 
-    assert names(rows_of(made, person)) == ["Ann", "Bob"]
+    assert names(rows_of(made, superuser)) == ["Ann", "Bob"]
 
 
 @pytest.mark.usefixtures("library")
-def test_annotation_that_another_join_multiplies_is_refused(person):
+def test_annotation_that_another_join_multiplies_is_refused(superuser):
     declared = Author.everyone.annotate(written=Count("books"))
     made = exporter(
         ["name", "written"],
@@ -161,10 +161,10 @@ def test_annotation_that_another_join_multiplies_is_refused(person):
         get_queryset=lambda: declared.filter(awards__isnull=False).distinct(),
     )
     # What the ORM gives: two books by three awards.
-    assert made.get_queryset(person).get(name="Ann").written == 6
+    assert made.get_queryset(superuser).get(name="Ann").written == 6
 
     with pytest.raises(InvalidQueryset, match=r"because of its distinct\(\)"):
-        query.rows(made, person, {})
+        query.rows(made, superuser, {})
 
 
 def by_random():
@@ -186,11 +186,11 @@ def by_random():
         lambda: Author.everyone.filter(name="Ann").union(by_random().filter(value__lt=0.5)),
     ],
 )
-def test_rows_that_are_chosen_at_random_are_refused(person, rows):
+def test_rows_that_are_chosen_at_random_are_refused(superuser, rows):
     made = exporter(["name"], get_queryset=rows)
 
     with pytest.raises(InvalidQueryset, match=r"at random.*pk__in"):
-        query.rows(made, person, {})
+        query.rows(made, superuser, {})
 
 
 @pytest.mark.parametrize("by", READERS)
@@ -204,13 +204,13 @@ def test_rows_that_are_chosen_at_random_are_refused(person, rows):
         lambda: Draft.everything.annotate(n=Count("pages")),
     ],
 )
-def test_no_manager_hides_rows_of_the_queryset(person, library, by, rows):
+def test_no_manager_hides_rows_of_the_queryset(superuser, library, by, rows):
     for title, deleted in (("kept", False), ("old", True)):
         draft = Draft.everything.create(title=title, author=library[0], deleted=deleted)
         Page.objects.bulk_create([Page(draft=draft), Page(draft=draft)])
     columns = ["title", "author__name", Column("pages", Count("pages"))]
 
-    found = rows_of(exporter(columns, Draft.objects.all(), get_queryset=rows), person, by)
+    found = rows_of(exporter(columns, Draft.objects.all(), get_queryset=rows), superuser, by)
 
     assert found == [["kept", "Ann", "2"], ["old", "Ann", "2"]]
 
@@ -229,21 +229,21 @@ def test_no_manager_hides_rows_of_the_queryset(person, library, by, rows):
         lambda: Author.everyone.union(Author.everyone.filter(name="Ann")),
     ],
 )
-def test_preview_and_plan_count_the_rows_of_the_file(person, rows):
+def test_preview_and_plan_count_the_rows_of_the_file(superuser, rows):
     made = exporter(["name", "country__name"], get_queryset=rows)
-    found = query.rows(made, person, {})
+    found = query.rows(made, superuser, {})
 
-    written = len(rows_of(made, person))
+    written = len(rows_of(made, superuser))
 
     assert number_of_rows(found) == sum(part.rows for part in planned(found, 2)) == written
 
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("rows", [lambda: Author.everyone.order_by("?"), by_random])
-def test_random_order_and_values_choose_no_rows(person, rows):
+def test_random_order_and_values_choose_no_rows(superuser, rows):
     made = exporter(["name"], get_queryset=rows)
 
-    assert names(rows_of(made, person)) == ["Ann", "Bob", "Cid"]
+    assert names(rows_of(made, superuser)) == ["Ann", "Bob", "Cid"]
 
 
 @pytest.mark.only_on("sqlite")
@@ -255,11 +255,11 @@ def test_random_order_and_values_choose_no_rows(person, rows):
         lambda: Author.everyone.all()[:1].union(Author.everyone.all()[1:]),
     ],
 )
-def test_rows_that_the_database_cannot_select_are_refused_at_the_request(person, rows):
+def test_rows_that_the_database_cannot_select_are_refused_at_the_request(superuser, rows):
     made = exporter(["name"], get_queryset=rows)
 
     with pytest.raises(InvalidQueryset, match=r'"library" cannot be selected: .*compound.*pk__in'):
-        query.rows(made, person, {})
+        query.rows(made, superuser, {})
 
 
 @pytest.mark.usefixtures("library")
@@ -274,9 +274,9 @@ def test_rows_that_the_database_cannot_select_are_refused_at_the_request(person,
         lambda: Author.everyone.defer("country"),
     ],
 )
-def test_how_rows_are_loaded_and_sorted_changes_none_of_them(person, by, rows):
+def test_how_rows_are_loaded_and_sorted_changes_none_of_them(superuser, by, rows):
     made = exporter(["name", "country__name"], get_queryset=rows)
 
     for part_rows in (1, 1_000):
-        found = rows_of(made, person, by, part_rows)
+        found = rows_of(made, superuser, by, part_rows)
         assert found == [["Ann", "Austria"], ["Bob", "Austria"], ["Cid", ""]]

@@ -46,9 +46,9 @@ def raise_(error):
 )
 @pytest.mark.usefixtures("small_parts")
 def test_an_exporter_that_raises_fails_with_the_reason_and_the_worker_lives(
-    person, at, error, reason
+    superuser, at, error, reason
 ):
-    export = watched(person)
+    export = watched(superuser)
     at(25, partial(raise_, error))
 
     run(export)
@@ -77,12 +77,12 @@ def test_who_has_lost_the_permission_since_is_told_so():
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_a_storage_that_is_full_fails_with_the_reason(person, monkeypatch):
+def test_a_storage_that_is_full_fails_with_the_reason(superuser, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     monkeypatch.setattr(FileSystemStorage, "_save", full)
 
     run(export)
@@ -94,7 +94,9 @@ def test_a_storage_that_is_full_fails_with_the_reason(person, monkeypatch):
     assert left_in_storage() == set()
 
 
-def test_a_work_folder_that_is_full_fails_with_the_reason_and_leaves_no_file(person, monkeypatch):
+def test_a_work_folder_that_is_full_fails_with_the_reason_and_leaves_no_file(
+    superuser, monkeypatch
+):
     class FullDisk:
         def write(self, block):
             raise OSError(28, "No space left on device")
@@ -109,7 +111,7 @@ def test_a_work_folder_that_is_full_fails_with_the_reason_and_leaves_no_file(per
 
     made = storage.NewFile.__init__
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     monkeypatch.setattr(storage.NewFile, "__init__", new_file)
 
     run(export)
@@ -128,7 +130,7 @@ def test_a_work_folder_that_is_full_fails_with_the_reason_and_leaves_no_file(per
     ],
 )
 @pytest.mark.usefixtures("small_parts")
-def test_a_part_that_is_not_what_was_written_fails_and_gives_no_file(person, at, damage, reason):
+def test_a_part_that_is_not_what_was_written_fails_and_gives_no_file(superuser, at, damage, reason):
     def tamper():
         name = Part.objects.get(number=2).file
         with default_storage.open(name) as file:
@@ -137,7 +139,7 @@ def test_a_part_that_is_not_what_was_written_fails_and_gives_no_file(person, at,
         if new is not None:
             assert default_storage.save(name, ContentFile(new)) == name
 
-    export = watched(person)
+    export = watched(superuser)
     at(25, tamper)
 
     run(export)
@@ -146,12 +148,12 @@ def test_a_part_that_is_not_what_was_written_fails_and_gives_no_file(person, at,
     assert re.search(reason, export.error)
 
 
-def test_a_storage_that_cannot_delete_does_not_undo_the_success(person, monkeypatch):
+def test_a_storage_that_cannot_delete_does_not_undo_the_success(superuser, monkeypatch):
     class ClientError(Exception):
         """As of S3: no OSError."""
 
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     monkeypatch.setattr(FileSystemStorage, "delete", lambda *_: raise_(ClientError("denied")))
 
     run(export)
@@ -160,9 +162,9 @@ def test_a_storage_that_cannot_delete_does_not_undo_the_success(person, monkeypa
     assert content(export) == file_with(range(1, 36))
 
 
-def test_what_a_killed_worker_had_stored_and_not_told_of_is_removed_in_the_end(person):
+def test_what_a_killed_worker_had_stored_and_not_told_of_is_removed_in_the_end(superuser):
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     part = Part(export=export, number=1, attempt=7)
     for name in (storage.part_name(part), storage.file_name(export).replace("/1.", "/7.")):
         default_storage.save(name, ContentFile(b"of nobody"))
@@ -170,17 +172,17 @@ def test_what_a_killed_worker_had_stored_and_not_told_of_is_removed_in_the_end(p
     assert_whole(run(export))
 
 
-def test_a_storage_that_cannot_list_does_not_undo_the_success(person, monkeypatch):
+def test_a_storage_that_cannot_list_does_not_undo_the_success(superuser, monkeypatch):
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     monkeypatch.setattr(FileSystemStorage, "listdir", lambda *_: raise_(NotImplementedError()))
 
     assert_whole(run(export))
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_an_error_of_the_database_is_raised_and_rescue_decides(person, at):
-    export = watched(person)
+def test_an_error_of_the_database_is_raised_and_rescue_decides(superuser, at):
+    export = watched(superuser)
     at(25, partial(raise_, OperationalError("canceling statement due to statement timeout")))
 
     with pytest.raises(OperationalError):
@@ -195,9 +197,11 @@ def test_an_error_of_the_database_is_raised_and_rescue_decides(person, at):
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_what_the_database_refuses_again_and_again_is_the_reason_in_the_end(person, at, settings):
+def test_what_the_database_refuses_again_and_again_is_the_reason_in_the_end(
+    superuser, at, settings
+):
     settings.EXPORTS_MAX_ATTEMPTS = 2
-    export = watched(person)
+    export = watched(superuser)
     for _ in range(2):
         at(25, partial(raise_, OperationalError("statement timeout")))
         with pytest.raises(OperationalError):

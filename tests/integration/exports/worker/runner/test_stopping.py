@@ -58,8 +58,8 @@ def tables():
     ("asked", "rest"), [(lifecycle.pause, "paused"), (lifecycle.cancel, "cancelled")]
 )
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_worker_stops_within_a_page_of_what_was_asked(person, at, asked, rest):
-    export = watched(person)
+def test_a_worker_stops_within_a_page_of_what_was_asked(superuser, at, asked, rest):
+    export = watched(superuser)
     at(13, asking(asked))
     for key in range(15, 36):
         at(key, kill)  # The page of 13 is read to its end; another row would be too many.
@@ -74,8 +74,8 @@ def test_a_worker_stops_within_a_page_of_what_was_asked(person, at, asked, rest)
 
 
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_paused_and_resumed_it_goes_on_from_its_finished_parts(person, at):
-    export = watched(person)
+def test_paused_and_resumed_it_goes_on_from_its_finished_parts(superuser, at):
+    export = watched(superuser)
     at(25, asking(lifecycle.pause))
     run(export)
     for key in range(1, 21):
@@ -94,9 +94,9 @@ def test_paused_and_resumed_it_goes_on_from_its_finished_parts(person, at):
 
 
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_paused_while_it_is_assembled_it_is_assembled_again(person, monkeypatch):
+def test_paused_while_it_is_assembled_it_is_assembled_again(superuser, monkeypatch):
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     open_file = storage.open_file
 
     def pause_and_open(name):
@@ -117,9 +117,9 @@ def test_paused_while_it_is_assembled_it_is_assembled_again(person, monkeypatch)
     ("asked", "rest"), [(lifecycle.pause, "paused"), (lifecycle.cancel, "cancelled")]
 )
 @pytest.mark.usefixtures("small_parts")
-def test_what_is_asked_when_the_file_is_already_whole_is_done(person, monkeypatch, asked, rest):
+def test_what_is_asked_when_the_file_is_already_whole_is_done(superuser, monkeypatch, asked, rest):
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     file_name = storage.file_name
 
     def ask_and_name(of):
@@ -144,8 +144,8 @@ def test_what_is_asked_when_the_file_is_already_whole_is_done(person, monkeypatc
 
 @pytest.mark.parametrize("where", [1, 4, 10, 11, 25, 35])
 @pytest.mark.usefixtures("small_parts")
-def test_after_a_worker_is_killed_the_file_is_what_an_undisturbed_run_gives(person, at, where):
-    export = watched(person)
+def test_after_a_worker_is_killed_the_file_is_what_an_undisturbed_run_gives(superuser, at, where):
+    export = watched(superuser)
     at(where, kill)
     with pytest.raises(Killed):
         run(export)
@@ -164,9 +164,9 @@ def test_after_a_worker_is_killed_the_file_is_what_an_undisturbed_run_gives(pers
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_killed_again_and_again_it_still_gets_there(person, at, settings):
+def test_killed_again_and_again_it_still_gets_there(superuser, at, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 5
-    export = watched(person)
+    export = watched(superuser)
     for key in (3, 14, 26, 33):
         at(key, kill)
 
@@ -181,14 +181,14 @@ def test_killed_again_and_again_it_still_gets_there(person, at, settings):
 
 
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(person, at):
+def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(superuser, at):
     def another_takes_it():
         force_status(Export.objects.get(), Status.QUEUED)
         attempts.claim(export.pk, worker="another")
         seen.extend([tables(), left_in_storage()])
 
     seen = []
-    export = watched(person)
+    export = watched(superuser)
     at(25, another_takes_it)
 
     run(export)
@@ -198,7 +198,7 @@ def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(person, at):
 
 
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(person, at):
+def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(superuser, at):
     def another_finishes():
         expire_lease(export)
         rescue.rescue()
@@ -206,7 +206,7 @@ def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(pers
         seen.append(tables())
 
     finished, seen = [], []
-    export = watched(person)
+    export = watched(superuser)
     at(25, another_finishes)
 
     run(export)
@@ -217,7 +217,7 @@ def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(pers
 
 @pytest.mark.parametrize("end", [lifecycle.pause, lifecycle.cancel])
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_worker_that_comes_back_when_it_was_brought_to_rest_stops_quietly(person, at, end):
+def test_a_worker_that_comes_back_when_it_was_brought_to_rest_stops_quietly(superuser, at, end):
     def brought_to_rest():
         end(Export.objects.get())
         expire_lease(Export.objects.get())
@@ -225,7 +225,7 @@ def test_a_worker_that_comes_back_when_it_was_brought_to_rest_stops_quietly(pers
         seen.append(tables())
 
     seen = []
-    export = watched(person)
+    export = watched(superuser)
     at(25, brought_to_rest)
 
     run(export)
@@ -234,9 +234,9 @@ def test_a_worker_that_comes_back_when_it_was_brought_to_rest_stops_quietly(pers
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_a_worker_that_shuts_down_hands_over_with_its_finished_parts(person):
+def test_a_worker_that_shuts_down_hands_over_with_its_finished_parts(superuser):
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     pages = iter([False] * 7)
 
     runner.run(export, should_stop=lambda: next(pages, True))
@@ -248,9 +248,9 @@ def test_a_worker_that_shuts_down_hands_over_with_its_finished_parts(person):
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_a_worker_that_shuts_down_while_it_assembles_hands_over(person):
+def test_a_worker_that_shuts_down_while_it_assembles_hands_over(superuser):
     make_flights(range(1, 36))
-    export = start(person)
+    export = start(superuser)
     pages = iter([False] * 12)  # Eleven of rows, one of the file.
 
     runner.run(export, should_stop=lambda: next(pages, True))
@@ -260,8 +260,8 @@ def test_a_worker_that_shuts_down_while_it_assembles_hands_over(person):
 
 
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_worker_that_shuts_down_as_somebody_pauses_lets_it_rest(person, at):
-    export = watched(person)
+def test_a_worker_that_shuts_down_as_somebody_pauses_lets_it_rest(superuser, at):
+    export = watched(superuser)
     stop = []
 
     def pause_and_stop():
@@ -280,7 +280,7 @@ def test_a_worker_that_shuts_down_as_somebody_pauses_lets_it_rest(person, at):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_lease_is_renewed_while_the_loop_waits_for_something(person, at, settings):
+def test_the_lease_is_renewed_while_the_loop_waits_for_something(superuser, at, settings):
     def leases():
         return Export.objects.get().lease_expires_at, Part.objects.get().lease_expires_at
 
@@ -290,7 +290,7 @@ def test_the_lease_is_renewed_while_the_loop_waits_for_something(person, at, set
         renewed.append(True)
 
     settings.EXPORTS_LEASE_SECONDS = 1
-    export, renewed = watched(person), []
+    export, renewed = watched(superuser), []
     at(25, wait_for_renewals)
 
     run(export)

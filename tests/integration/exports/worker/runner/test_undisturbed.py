@@ -37,23 +37,23 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.parametrize("rows", [0, 1, 9, 10, 11, 35])
 @pytest.mark.usefixtures("small_parts")
-def test_the_file_has_every_row_of_the_table(person, rows):
+def test_the_file_has_every_row_of_the_table(superuser, rows):
     make_flights(range(1, rows + 1))
 
-    assert_whole(run(start(person)), rows)
+    assert_whole(run(start(superuser)), rows)
 
 
-def test_one_part_gives_the_same_file_as_many(person):
+def test_one_part_gives_the_same_file_as_many(superuser):
     make_flights(range(1, 36))
 
-    assert_whole(run(start(person)))
+    assert_whole(run(start(superuser)))
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_json_lines_have_every_row_with_its_types(person):
+def test_json_lines_have_every_row_with_its_types(superuser):
     make_flights(range(1, 36))
 
-    export = run(start(person, format="jsonl", columns=None))
+    export = run(start(superuser, format="jsonl", columns=None))
 
     rows = [json.loads(line) for line in content(export).splitlines()]
     assert [row["id"] for row in rows] == list(range(1, 36))
@@ -71,18 +71,18 @@ def test_json_lines_have_every_row_with_its_types(person):
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_filters_and_columns_are_those_that_were_asked_for(person):
+def test_filters_and_columns_are_those_that_were_asked_for(superuser):
     make_flights(range(1, 36))
 
-    export = run(start(person, columns=["delay", "id"], filters={"arr_delay_min": 30}))
+    export = run(start(superuser, columns=["delay", "id"], filters={"arr_delay_min": 30}))
 
     assert content(export) == b"delay,id\n28,30\n29,31\n30,32\n31,33\n32,34\n"
 
 
-def test_people_see_each_step_and_the_end(person):
+def test_people_see_each_step_and_the_end(superuser):
     make_flights(range(1, 36))
 
-    export = run(start(person))
+    export = run(start(superuser))
 
     for stream in (export.stream, export.owner_stream):
         assert events(stream) == ["export.queued", "export.started", "export.succeeded"]
@@ -94,10 +94,10 @@ def test_people_see_each_step_and_the_end(person):
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_the_log_tells_the_story_in_order(person):
+def test_the_log_tells_the_story_in_order(superuser):
     make_flights(range(1, 36))
 
-    export = run(start(person))
+    export = run(start(superuser))
 
     lines = log(export)
     assert lines[:-1] == [
@@ -113,8 +113,8 @@ def test_the_log_tells_the_story_in_order(person):
 
 
 @pytest.mark.usefixtures("every_page", "small_parts")
-def test_what_an_exporter_logs_is_in_the_log_of_its_export(person, at):
-    export = watched(person)
+def test_what_an_exporter_logs_is_in_the_log_of_its_export(superuser, at):
+    export = watched(superuser)
     for key in (5, 6, 20):
         at(key, partial(logging.getLogger("exporter").warning, "Odd: flight %s", key))
 
@@ -127,7 +127,7 @@ def test_what_an_exporter_logs_is_in_the_log_of_its_export(person, at):
     ]
 
 
-def test_reports_come_four_times_a_second_at_most(person, settings, monkeypatch, at):
+def test_reports_come_four_times_a_second_at_most(superuser, settings, monkeypatch, at):
     class Clock:
         now = 0.0
 
@@ -140,7 +140,7 @@ def test_reports_come_four_times_a_second_at_most(person, settings, monkeypatch,
     clock = Clock()
     monkeypatch.setattr(runner, "Ticker", partial(Ticker, clock=clock))
     settings.EXPORTS_PAGE_ROWS = 1
-    export = watched(person, rows=300)  # Three seconds of them.
+    export = watched(superuser, rows=300)  # Three seconds of them.
     for key in range(1, 301):
         at(key, pass_time)
 
@@ -153,9 +153,9 @@ def test_reports_come_four_times_a_second_at_most(person, settings, monkeypatch,
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "xlsx", "parquet"])
 @pytest.mark.usefixtures("every_page", "small_parts")
-def test_people_see_how_much_of_the_file_is_put_together(person, monkeypatch, file_format):
+def test_people_see_how_much_of_the_file_is_put_together(superuser, monkeypatch, file_format):
     make_flights(range(1, 36))
-    export = start(person, format=file_format)
+    export = start(superuser, format=file_format)
     told = []
     tick = runner.parts.tick
 
@@ -176,8 +176,8 @@ def test_people_see_how_much_of_the_file_is_put_together(person, monkeypatch, fi
     assert retained(export.stream, export.key)["assembled"] is None
 
 
-def test_rows_deleted_after_the_count_are_not_in_the_file_and_not_missed(person, at):
-    export = watched(person)
+def test_rows_deleted_after_the_count_are_not_in_the_file_and_not_missed(superuser, at):
+    export = watched(superuser)
     export_rows = 35
     Flight.objects.filter(id=35).update(arr_delay=0)
     plan = extract.plan
@@ -199,11 +199,11 @@ def test_rows_deleted_after_the_count_are_not_in_the_file_and_not_missed(person,
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_more_rows_than_allowed_are_refused_before_any_is_extracted(person, settings):
+def test_more_rows_than_allowed_are_refused_before_any_is_extracted(superuser, settings):
     settings.EXPORTS_MAX_ROWS = 34
     make_flights(range(1, 36))
 
-    export = run(start(person))
+    export = run(start(superuser))
 
     assert (export.status, export.rows_done) == ("failed", 0)
     assert export.error.startswith("It would have 35 rows, and may have 34 at most.")
@@ -211,11 +211,11 @@ def test_more_rows_than_allowed_are_refused_before_any_is_extracted(person, sett
 
 
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_file_that_grows_too_large_is_given_up(person, settings):
+def test_a_file_that_grows_too_large_is_given_up(superuser, settings):
     settings.EXPORTS_MAX_BYTES = 500
     make_flights(range(1, 36))
 
-    export = run(start(person))
+    export = run(start(superuser))
 
     assert export.status == "failed"
     assert re.match(r"Its file has \d+ bytes so far, and may have 500 at most\.", export.error)
