@@ -15,7 +15,7 @@ import re
 import django_filters
 import pytest
 from django import forms
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 
 from demo.models import Airline, Airport, Flight
 from exports.exporters import Column
@@ -129,11 +129,9 @@ def questions():
 
 
 @pytest.fixture
-def person():
-    person = User.objects.create_user("person")
-    person.user_permissions.add(Permission.objects.get(codename="export_flight"))
-    person.groups.create(name="UA")
-    return person
+def exporter_user(exporter_user):
+    exporter_user.groups.create(name="UA")
+    return exporter_user
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +168,7 @@ def hide(which):
     )
 
 
-def others_run(person, which):
+def others_run(exporter_user, which):
     """Somebody else's export of all, whose size says how wide the hidden rows are."""
     other = User.objects.create_superuser(f"other-{which}")
     run = request(other, exporter="narrowed", columns=None)
@@ -240,9 +238,9 @@ def parting(first, second):
     ("scope", "step"),
     [(by_filter, 3), (by_user, 11), (by_slice, 11), (by_union, 11)],
 )
-def test_hidden_rows_change_no_answer(person, client, scope, step):
+def test_hidden_rows_change_no_answer(exporter_user, client, scope, step):
     make_flights(SEEN)
-    client.force_login(person)
+    client.force_login(exporter_user)
     seen = {}
 
     with flights_by(Asking, get_queryset=scope, columns=COLUMNS):
@@ -252,7 +250,7 @@ def test_hidden_rows_change_no_answer(person, client, scope, step):
             Preset.objects.all().delete()
             Stream.objects.all().delete()  # What the bell counts.
             hide(which)
-            others_run(person, which)
+            others_run(exporter_user, which)
             seen[which] = {**answers(client, step), "files": files()}
 
     first, second = seen["A"], seen["B"]
