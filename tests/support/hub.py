@@ -12,10 +12,10 @@ class Ear:
         self.items = []
         self.heads = []
 
-    def pushed(self, stream, epoch, head, items):
+    def on_push(self, stream, epoch, head, items):
         self.items += items
 
-    def positioned(self, stream, head):
+    def on_head(self, stream, head):
         self.heads.append(head)
 
     @property

@@ -9,7 +9,7 @@ from tests.support.streaming import append, eventually, in_thread
 
 def joined():
     """Whether hints from other processes reach this one."""
-    return push.DOUBTS_GROUP in hub.current()._joined
+    return push.RECHECK_GROUP in hub.current()._joined
 
 
 async def say(stream, *events):

@@ -98,7 +98,7 @@ def test_space_is_what_health_says(client, export, settings):
 
 def test_counts_of_the_process_are_told(client, monkeypatch):
     monkeypatch.setitem(request_limits.counters, "refused", 3)
-    monkeypatch.setattr(push, "counters", {"sent": 11, "failed": 2, "rested": 0})
+    monkeypatch.setattr(push, "counters", {"sent": 11, "failed": 2, "skipped": 0})
     dog = type("Dog", (), {"blocks": Blocks(count=4, seconds=1.5)})
     monkeypatch.setattr(watchdog, "present", lambda: [dog])
 

@@ -8,4 +8,4 @@ import pytest
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch):
     """The circuit breaker of pushes is closed, whatever an earlier test did to Valkey."""
-    monkeypatch.setattr("notifications.streams.push._rest_until", 0.0)
+    monkeypatch.setattr("notifications.streams.push._retry_at", 0.0)

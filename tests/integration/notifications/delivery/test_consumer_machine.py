@@ -323,4 +323,4 @@ def settings_of_test(settings, monkeypatch):
     monkeypatch.setattr(push, "MAX_ITEMS", MAX_ITEMS)
     # On a busy machine a push may take its time. What happens must not depend on it.
     monkeypatch.setattr(push, "TIMEOUT", 60.0)
-    monkeypatch.setattr(push, "REST", 0.0)
+    monkeypatch.setattr(push, "RETRY_AFTER", 0.0)

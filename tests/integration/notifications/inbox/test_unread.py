@@ -201,7 +201,7 @@ def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
 def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, "a")
-    own = inbox.own
+    ensure_row = inbox.ensure_row
 
     def tell_impatiently():
         with transaction.atomic(), connection.cursor() as cursor:
@@ -209,11 +209,11 @@ def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, mo
             with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
                 notify(user, "b")
 
-    def own_while_another_tells(*args):
+    def ensure_row_while_another_tells(*args):
         all_at_once(tell_impatiently)
-        own(*args)
+        ensure_row(*args)
 
-    monkeypatch.setattr(inbox, "own", own_while_another_tells)
+    monkeypatch.setattr(inbox, "ensure_row", ensure_row_while_another_tells)
 
     assert mark_read(user) == State(read_offset=1, unread=0, head=1)
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _zero_counters(monkeypatch):
     """Each test counts its own pushes."""
-    monkeypatch.setattr(push, "counters", {"sent": 0, "failed": 0, "rested": 0})
+    monkeypatch.setattr(push, "counters", {"sent": 0, "failed": 0, "skipped": 0})
 
 
 @transaction.atomic
@@ -123,11 +123,11 @@ def test_after_a_failure_none_is_tried_for_a_while(monkeypatch):
 
     monkeypatch.setattr(push, "_send", fail)
     monkeypatch.setattr(push, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    for clock.now in (100.0, 100.1, 100.0 + push.REST - 0.1, 100.0 + push.REST + 0.1):
+    for clock.now in (100.0, 100.1, 100.0 + push.RETRY_AFTER - 0.1, 100.0 + push.RETRY_AFTER + 0.1):
         append(STREAM, "a")
 
-    assert tried == [100.0, 100.0 + push.REST + 0.1]
-    assert push.counters == {"sent": 0, "failed": 2, "rested": 2}
+    assert tried == [100.0, 100.0 + push.RETRY_AFTER + 0.1]
+    assert push.counters == {"sent": 0, "failed": 2, "skipped": 2}
     assert offsets() == [1, 2, 3, 4]
 
 
@@ -140,21 +140,21 @@ def test_the_try_after_a_rest_is_a_short_one_until_something_arrives(monkeypatch
 
     monkeypatch.setattr(push, "_send", send)
     monkeypatch.setattr(push, "TIMEOUT", 3600.0)
-    monkeypatch.setattr(push, "PROBE", 0.01)
-    monkeypatch.setattr(push, "_rest_until", time.monotonic())
+    monkeypatch.setattr(push, "PROBE_TIMEOUT", 0.01)
+    monkeypatch.setattr(push, "_retry_at", time.monotonic())
 
     hangs = True
     append(STREAM, "given up soon")
-    assert push.counters == {"sent": 0, "failed": 1, "rested": 0}
+    assert push.counters == {"sent": 0, "failed": 1, "skipped": 0}
 
-    monkeypatch.setattr(push, "_rest_until", time.monotonic())
+    monkeypatch.setattr(push, "_retry_at", time.monotonic())
     hangs = False
     append(STREAM, "arrives")
     monkeypatch.setattr(push, "TIMEOUT", 0.01)
-    monkeypatch.setattr(push, "PROBE", 3600.0)
+    monkeypatch.setattr(push, "PROBE_TIMEOUT", 3600.0)
     hangs = True
     append(STREAM, "given all the time again")
-    assert push.counters == {"sent": 1, "failed": 2, "rested": 0}
+    assert push.counters == {"sent": 1, "failed": 2, "skipped": 0}
 
 
 def test_a_frozen_layer_costs_its_time_out_once(valkey):
@@ -165,7 +165,7 @@ def test_a_frozen_layer_costs_its_time_out_once(valkey):
         append(STREAM, "a")
     took = time.monotonic() - begin
 
-    assert push.counters == {"sent": 0, "failed": 1, "rested": 19}
+    assert push.counters == {"sent": 0, "failed": 1, "skipped": 19}
     assert took < push.TIMEOUT * 10  # And not 20 times it.
     assert offsets() == list(range(1, 21))
 
@@ -189,11 +189,11 @@ def test_pushing_goes_on_when_the_layer_is_back(valkey, monkeypatch):
     valkey.kill()
     append(STREAM, "a")
     valkey.restart()
-    monkeypatch.setattr(push, "_rest_until", 0.0)
+    monkeypatch.setattr(push, "_retry_at", 0.0)
 
     append(STREAM, "b")
 
-    assert push.counters == {"sent": 1, "failed": 1, "rested": 0}
+    assert push.counters == {"sent": 1, "failed": 1, "skipped": 0}
 
 
 def test_a_layer_that_raises_anything_at_all_does_not_reach_the_caller(monkeypatch):

@@ -100,7 +100,7 @@ async def test_ctrl_c_ends_it_and_says_where_to_go_on(run, ada, settings, monkey
         status = await in_thread(slow.wait)
 
         said = re.fullmatch(
-            rf"Interrupted. {name} is replayed up to (\d+) of 200. To go on: (.*)\n",
+            rf"Interrupted. {name} is replayed up to (\d+) of 200. To resume: (.*)\n",
             slow.log_text(),
         )
         assert said, slow.log_text()

@@ -28,7 +28,7 @@ class Socket:
 
 
 @pytest.fixture(autouse=True)
-def _limit(settings):
+def _limit(settings, monkeypatch):
     settings.NOTIFICATIONS_MAX_CONNECTIONS = LIMIT
 
 

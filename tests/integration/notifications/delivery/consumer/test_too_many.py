@@ -19,7 +19,7 @@ LIMIT = 2
 
 
 @pytest.fixture(autouse=True)
-def _limit(settings):
+def _limit(settings, monkeypatch):
     settings.NOTIFICATIONS_MAX_CONNECTIONS = LIMIT
 
 

@@ -112,7 +112,7 @@ async def test_who_goes_leaves_nothing_in_the_layer(ear, moment):
     the_hub = hub.current()
     following = asyncio.ensure_future(the_hub.follow("user-1", ear))
     if moment == "at once":
-        await eventually(lambda: the_hub._settling)
+        await eventually(lambda: the_hub._syncing)
         the_hub.drop("user-1", ear)
     await following
     await the_hub.leave("user-1", ear)

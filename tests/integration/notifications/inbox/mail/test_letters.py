@@ -14,7 +14,7 @@ from exports.i18n.message import Sentence
 from exports.lifecycle import attempts
 from exports.models import Export
 from notifications.inbox import inbox
-from notifications.inbox.mail import Round, send_due
+from notifications.inbox.mail import SendResult, send_due
 from notifications.inbox.types import Notice
 from notifications.models import Event, Inbox, Mailing
 from notifications.streams import publish
@@ -34,7 +34,7 @@ def test_what_one_is_told_is_mailed_once(server, ada):
 
     first, second = send_due(), send_due()
 
-    assert (first, second) == (Round(sent=1), Round())
+    assert (first, second) == (SendResult(sent=1), SendResult())
     [letter] = server.letters
     assert letter["Subject"] == "Your report is ready"
     assert (letter["From"], letter["To"]) == ("waybill@localhost", "ada@example.com")
@@ -120,14 +120,14 @@ def test_an_export_that_one_cancels_is_not_mailed(server, ada, running):
     lifecycle.cancel(running, by=ada)
     attempts.settle(running)
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
 
 
 def test_events_that_are_no_notifications_or_not_for_mail_are_not_mailed(server, ada, register):
     register("quiet", lambda data: Notice("Quiet"), mail=False)
     append(ada, "log", "quiet", "export.queued")
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
 
 
 def test_letters_of_one_user_go_out_in_order(server, ada):

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from notifications.inbox import inbox, mail
-from notifications.inbox.mail import Round, send_due
+from notifications.inbox.mail import SendResult, send_due
 from notifications.models import Event, Inbox, Mailing, Stream
 from notifications.streams import publish
 from notifications.streams.access import user_stream
@@ -53,7 +53,7 @@ def test_who_chooses_more_is_not_mailed_what_was_before(server, ada):
 def test_who_has_no_address_or_is_deactivated_gets_none(server, make_user, fields):
     tell(make_user("bob", **fields), "Look")
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
     assert Inbox.objects.get().mailed_offset == 1
 
 
@@ -102,12 +102,12 @@ JOINED = "You have {} new notifications."
 def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
     server, ada, make_user, monkeypatch
 ):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     tell(ada, "a", body="Not in it.", url="/reports/7/")
     tell(ada, "b", "c")
     tell(make_user("bob"), "z")
 
-    assert send_due() == Round(sent=2)
+    assert send_due() == SendResult(sent=2)
 
     letter, other = server.letters
     assert (letter["Subject"], other["Subject"]) == (JOINED.format(3), "z")
@@ -134,7 +134,7 @@ def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
 
 
 def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     for title in "abc":
         tell(ada, title)
         send_due()
@@ -145,15 +145,15 @@ def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, 
     later = send_due()
 
     assert subjects(server) == ["a", "b", "c", JOINED.format(2)]
-    assert (too_soon, later) == (Round(), Round(sent=1))
-    assert mail.PAUSE - timedelta(minutes=1) < pause <= mail.PAUSE
+    assert (too_soon, later) == (SendResult(), SendResult(sent=1))
+    assert mail.DIGEST_PAUSE - timedelta(minutes=1) < pause <= mail.DIGEST_PAUSE
 
 
 def test_after_an_hour_each_notification_has_a_letter_again(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     tell(ada, *"abc")
     send_due()
-    Event.objects.update(at=timezone.now() - mail.WITHIN)
+    Event.objects.update(at=timezone.now() - mail.SINGLE_WINDOW)
     time_passes()
 
     tell(ada, *"de")
@@ -163,7 +163,7 @@ def test_after_an_hour_each_notification_has_a_letter_again(server, ada, monkeyp
 
 
 def test_no_notification_is_lost_however_many_there_are(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_JOINED", 25)
+    monkeypatch.setattr(mail, "MAX_DIGEST", 25)
     titles = [f"number {number}." for number in range(60)]
     tell(ada, *titles)
 
@@ -177,27 +177,27 @@ def test_no_notification_is_lost_however_many_there_are(server, ada, monkeypatch
 
 
 def test_joined_letter_has_what_its_reader_wants_and_nothing_else(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     inbox.choose_mailing(ada, Mailing.FAILURES, "de")
     tell(ada, *"abc")
-    assert send_due() == Round()
+    assert send_due() == SendResult()
 
     tell(ada, "broken", level="error")
     tell(ada, *"de")
-    assert send_due() == Round(sent=1)
+    assert send_due() == SendResult(sent=1)
     assert subjects(server) == ["broken"]
 
 
 def test_joined_letter_that_is_refused_is_skipped_or_comes_later(server, ada, monkeypatch):
-    monkeypatch.setattr(mail, "MOST_SINGLE", 2)
+    monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     tell(ada, *"abc")
     server.to_letter = "452 Come back later"
-    assert send_due() == Round(later=1)
+    assert send_due() == SendResult(later=1)
     time_passes()
     server.to_letter = "554 No such letters"
-    assert send_due() == Round(refused=1)
+    assert send_due() == SendResult(refused=1)
     server.to_letter = "250 OK"
     time_passes()
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
     assert Inbox.objects.get().mailed_offset == 3

@@ -14,7 +14,7 @@ from django.utils import timezone
 from notifications.inbox import email as letters
 from notifications.inbox import mail
 from notifications.inbox.email import NotSetUp, ServerDown
-from notifications.inbox.mail import Round, send_due
+from notifications.inbox.mail import SendResult, send_due
 from notifications.models import Event, Inbox
 from tests.support.mailing import subjects, tell, time_passes
 
@@ -34,7 +34,7 @@ def test_while_the_server_is_down_nothing_is_lost(server, ada):
     server.start()
     time_passes()
 
-    assert send_due() == Round(sent=3)
+    assert send_due() == SendResult(sent=3)
     assert subjects(server) == ["a", "b", "c"]
 
 
@@ -49,7 +49,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(server, ada, settings):
     server.is_silent = False
     settings.EMAIL_TIMEOUT = 30
     time_passes()
-    assert send_due() == Round(sent=1)
+    assert send_due() == SendResult(sent=1)
 
 
 def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, ada, make_user):
@@ -60,7 +60,7 @@ def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, 
     with pytest.raises(ServerDown):
         send_due()
 
-    assert send_due() == Round(sent=1)
+    assert send_due() == SendResult(sent=1)
     assert server.sent == [("bob@example.com", "harmless")]
 
 
@@ -83,7 +83,7 @@ def assert_put_off_only(user):
     row = Inbox.objects.get(user=user)
     assert row.mailed_offset == 0
     # Given back, not left to the end of a lease.
-    assert row.mail_after < timezone.now() + mail.AGAIN + timedelta(seconds=1)
+    assert row.mail_after < timezone.now() + mail.SERVER_DOWN_DELAY + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("error", [OSError, ValueError, RuntimeError])
@@ -126,9 +126,9 @@ def test_what_is_refused_for_good_does_not_block_what_comes_after(
     tell(ada, "for ada")
     rest = send_due()
 
-    assert (refused, rest) == (Round(refused=2), Round(sent=1))
+    assert (refused, rest) == (SendResult(refused=2), SendResult(sent=1))
     assert server.sent == [("ada@example.com", "for ada")]
-    assert f"User {bob.pk} cannot be mailed event 1" in caplog.text
+    assert f"Event 1 cannot be mailed to user {bob.pk}" in caplog.text
 
 
 @pytest.mark.parametrize("asked", ["recipient", "letter"])
@@ -139,13 +139,13 @@ def test_what_is_refused_for_now_waits_and_holds_up_nobody(server, ada, make_use
     else:
         server.to_letter = "452 Come back later"
 
-    assert send_due() == Round(later=1)
+    assert send_due() == SendResult(later=1)
     server.to_recipient.clear()
     server.to_letter = "250 OK"
     tell(make_user("bob"), "c")
-    assert send_due() == Round(sent=1)
+    assert send_due() == SendResult(sent=1)
     time_passes()
-    assert send_due() == Round(sent=2)
+    assert send_due() == SendResult(sent=2)
 
     assert subjects(server) == ["c", "a", "b"]
 
@@ -156,7 +156,7 @@ def test_a_back_end_that_fails_in_its_own_way_delays_that_letter_only(ada, make_
     tell(ada, "a")
     tell(make_user("bob"), "b")
 
-    assert send_due() == Round(sent=1, later=1)
+    assert send_due() == SendResult(sent=1, later=1)
     assert [row.mailed_offset for row in Inbox.objects.order_by("user")] == [0, 1]
 
 
@@ -171,30 +171,30 @@ def test_the_clock_comes_seldomer_while_the_server_is_down(server, ada):
     tell(ada, "a")
     server.stop()
     clock = SimpleNamespace(now=0.0)
-    rounds = mail.Rounds(lambda: clock.now)
+    send = mail.SendDueWithBackoff(lambda: clock.now)
     tried = []
 
     for clock.now in range(0, 1_000, 10):
         time_passes()
         before = Inbox.objects.values_list("mail_attempt", flat=True).first() or 0
-        rounds()
+        send()
         if Inbox.objects.get().mail_attempt > before:
             tried.append(clock.now)
     server.start()
     clock.now = 2_000.0
     time_passes()
-    rounds()
+    send()
     tell(ada, "b")
-    rounds()
+    send()
 
     assert subjects(server) == ["a", "b"]
     server.stop()
     tell(ada, "c")
-    rounds()
+    send()
     server.start()
     time_passes()
     clock.now += 10
-    rounds()
+    send()
 
     assert tried == [0, 10, 30, 70, 150, 310, 610, 910]
     assert subjects(server) == ["a", "b", "c"]
@@ -203,7 +203,7 @@ def test_the_clock_comes_seldomer_while_the_server_is_down(server, ada):
 # -- Not set up ----------------------------------------------------------------------------------
 
 
-MISSING = {"EMAIL_BACKEND": letters.OFF, "SITE_URL": ""}
+MISSING = {"EMAIL_BACKEND": letters.DUMMY_BACKEND, "SITE_URL": ""}
 
 
 @pytest.mark.parametrize("name", MISSING)
@@ -211,17 +211,17 @@ def test_until_mail_is_set_up_what_is_due_waits_for_a_day(server, ada, settings,
     wanted = getattr(settings, name)
     setattr(settings, name, MISSING[name])
     tell(ada, "old", "young")
-    rounds = mail.Rounds()
+    send = mail.SendDueWithBackoff()
 
-    rounds()
-    rounds()
+    send()
+    send()
     Event.objects.filter(offset=1).update(at=timezone.now() - mail.TOO_OLD)
     setattr(settings, name, wanted)
-    mail.Rounds()()
+    mail.SendDueWithBackoff()()
 
     said = [record.message for record in caplog.records if record.name == mail.__name__]
     assert len(said) == 1
-    assert said[0].startswith("Nobody is mailed: ")
+    assert said[0].startswith("E-mail is off: ")
     assert said[0].endswith({"EMAIL_BACKEND": " Set EMAIL_URL."}.get(name, f" Set {name}."))
     assert subjects(server) == ["young"]
 
@@ -237,5 +237,5 @@ def test_a_project_without_an_address_for_links_is_told(server, settings):
 def test_the_command_fails_with_the_remedy_when_mail_is_not_set_up(server, settings, name):
     setattr(settings, name, MISSING[name])
 
-    with pytest.raises(CommandError, match=r"^Nobody is mailed: .* Set (EMAIL|SITE)_URL\.$"):
+    with pytest.raises(CommandError, match=r"^E-mail is off: .* Set (EMAIL|SITE)_URL\.$"):
         call_command("mail_notifications")

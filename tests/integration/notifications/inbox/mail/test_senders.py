@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from config.mailbox import Mailbox
 from notifications.inbox import mail
-from notifications.inbox.mail import Round, send_due
+from notifications.inbox.mail import SendResult, send_due
 from notifications.models import Inbox, Stream
 from notifications.streams.access import user_stream
 from tests.services.waybill import start_beat
@@ -55,7 +55,7 @@ def test_who_dies_between_sending_and_noting_leads_to_the_same_letter_again(serv
     time_passes()
     again = send_due()
 
-    assert (held, again) == (Round(), Round(sent=2))
+    assert (held, again) == (SendResult(), SendResult(sent=2))
     assert subjects(server) == ["a", "a", "b"]
     assert server.contents[0] == server.contents[1]
     epoch = Stream.objects.get(name=user_stream(ada)).epoch
@@ -91,8 +91,8 @@ def test_a_sender_who_took_too_long_stops_when_another_has_taken_over(server, ad
 
     server.on_letter = take_over
 
-    assert send_due() == Round(sent=1)
-    assert outcomes == [Round(sent=2)]
+    assert send_due() == SendResult(sent=1)
+    assert outcomes == [SendResult(sent=2)]
     assert subjects(server) == ["a", "a", "b"]
     assert Inbox.objects.get().mailed_offset == 2
 
@@ -110,7 +110,7 @@ def test_who_claims_late_goes_on_from_where_the_one_before_has_stopped(server, a
 
     monkeypatch.setattr(mail._Claim, "take", first_somebody_else)
 
-    assert send_due() == Round()
+    assert send_due() == SendResult()
     assert subjects(server) == ["a"]
 
 
@@ -125,7 +125,7 @@ def test_with_nothing_due_it_asks_once_whatever_the_number_of_users(
     send_due()
 
     with django_assert_num_queries(1):
-        assert send_due() == Round()
+        assert send_due() == SendResult()
 
 
 def test_a_letter_costs_one_write(server, ada, django_assert_num_queries):
@@ -134,7 +134,7 @@ def test_a_letter_costs_one_write(server, ada, django_assert_num_queries):
     tell(ada, *"abcde")
 
     with django_assert_num_queries(8 + 5):
-        assert send_due() == Round(sent=5)
+        assert send_due() == SendResult(sent=5)
 
 
 def test_the_command_says_what_it_did(server, ada, capsys):
@@ -142,7 +142,7 @@ def test_the_command_says_what_it_did(server, ada, capsys):
 
     call_command("mail_notifications")
 
-    assert capsys.readouterr().out == "Sent 1, refused 0, for later 0.\n"
+    assert capsys.readouterr().out == "Sent 1, refused 0, postponed 0.\n"
 
 
 def test_the_command_fails_when_the_server_is_down(server, ada):
@@ -222,6 +222,6 @@ def test_in_production_beat_prints_none_and_says_once_that_nobody_is_mailed(ada,
 
     wait_until(lambda: "Set EMAIL_URL." in beat.log_text(), 60, "it says what is missing")
     beat.stop()
-    assert beat.log_text().count("Nobody is mailed") == 1
+    assert beat.log_text().count("E-mail is off") == 1
     assert "Look at this" not in beat.log_text()
     assert not Inbox.objects.exists()

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from notifications.delivery import consumer, handshake, hub, recheck, rights_signals
 from notifications.streams import push, signed
-from notifications.streams.push import Doubt
+from notifications.streams.push import RightsChanged
 from tests.support.stream_access import followed, is_deactivated, joined, say
 from tests.support.streaming import Socket, connected, eventually, headers, in_thread, session_of
 
@@ -72,18 +72,22 @@ async def test_all_changes_of_a_transaction_are_one_hint(ada, grace, cookie):
 
 
 @pytest.mark.parametrize(
-    ("doubts", "users", "again"),
+    ("changes", "users", "again"),
     [
-        ([Doubt("1")], ["1"], False),
-        ([Doubt("2"), Doubt("1"), Doubt("2", again=True)], ["1", "2"], True),
-        ([Doubt("1"), Doubt(None)], None, False),
-        ([Doubt(str(pk)) for pk in range(push.MAX_USERS)], push.MAX_USERS, False),
-        ([Doubt(str(pk)) for pk in range(push.MAX_USERS + 1)], None, False),
+        ([RightsChanged("1")], ["1"], False),
+        (
+            [RightsChanged("2"), RightsChanged("1"), RightsChanged("2", again=True)],
+            ["1", "2"],
+            True,
+        ),
+        ([RightsChanged("1"), RightsChanged(None)], None, False),
+        ([RightsChanged(str(pk)) for pk in range(push.MAX_USERS)], push.MAX_USERS, False),
+        ([RightsChanged(str(pk)) for pk in range(push.MAX_USERS + 1)], None, False),
     ],
     ids=["one", "two", "everybody", "many", "too many"],
 )
-def test_a_hint_is_small(doubts, users, again):
-    message = push.doubts_message(doubts)[push.DOUBTS_GROUP]
+def test_a_hint_is_small(changes, users, again):
+    message = push.recheck_message(changes)[push.RECHECK_GROUP]
 
     named = message["users"]
     assert message["again"] == again
@@ -92,13 +96,13 @@ def test_a_hint_is_small(doubts, users, again):
 
 def test_without_valkey_a_change_is_made_and_waits_for_nobody(ada, valkey):
     valkey.kill()
-    failed, rested = push.counters["failed"], push.counters["rested"]
+    failed, skipped = push.counters["failed"], push.counters["skipped"]
 
     for _ in range(3):
         ada.save()
 
     assert push.counters["failed"] - failed == 1
-    assert push.counters["rested"] - rested == 2
+    assert push.counters["skipped"] - skipped == 2
 
 
 async def test_a_hint_that_is_lost_leaves_it_to_the_check_of_each_minute(
@@ -119,7 +123,7 @@ async def test_a_hint_that_makes_no_sense_is_dropped(ada, cookie):
         await followed(socket, f"user-{ada.pk}")
         for message in ({"users": 7, "again": False}, {"users": []}):
             await hub.current()._layer.group_send(
-                push.DOUBTS_GROUP, signed.sign({"type": push.DOUBTS, **message})
+                push.RECHECK_GROUP, signed.sign({"type": push.RECHECK, **message})
             )
         await say(f"user-{ada.pk}", "later")
 
@@ -145,7 +149,7 @@ async def test_when_everybody_is_asked_for_there_is_room_for_who_reads(
         await socket.next()
     await eventually(joined)
     monkeypatch.setattr(consumer.handshake, "authenticate", authenticate)
-    await in_thread(rights_signals.ask_everybody)
+    await in_thread(rights_signals.recheck_all)
     await eventually(lambda: len(asked) == hub.RECHECKS)
 
     # Those who are asked for now hold up two threads. The others are free.

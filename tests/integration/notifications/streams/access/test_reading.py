@@ -106,7 +106,7 @@ async def test_who_never_says_that_they_go_is_forgotten(ada):
     gc.collect()
 
     assert not hub.current().connections
-    await hub.current().settle()
+    await hub.current().sync_groups()
 
 
 async def test_a_long_poll_ends_at_once_to_be_asked_for_anew(ada, team, client):
@@ -165,7 +165,7 @@ def test_a_rule_that_returns_more_than_it_was_asked_for_opens_no_more(ada, monke
         f"export-{UNKNOWN}",
         "export-",
         "nonsense",
-        push.DOUBTS_GROUP,
+        push.RECHECK_GROUP,
         "waybill.v1-1",
     ],
 )

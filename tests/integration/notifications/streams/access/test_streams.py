@@ -194,7 +194,7 @@ async def test_a_question_that_hangs_holds_up_no_heartbeat(ada, settings, cookie
         await eventually(joined)
         monkeypatch.setattr(consumer.handshake, "authenticate", hang)
         await in_thread(ada.save)
-        await in_thread(rights_signals.ask_everybody)
+        await in_thread(rights_signals.recheck_all)
         await eventually(lambda: len(asked) == 2)
         while not socket.communicator.output_queue.empty():
             socket.communicator.output_queue.get_nowait()
@@ -225,7 +225,7 @@ async def test_who_is_named_does_not_wait_for_the_crowd(ada, grace, cookie, monk
         socket = await stack.enter_async_context(connected(cookie))
         await eventually(joined)
         monkeypatch.setattr(consumer.handshake, "authenticate", hang_at_first)
-        await in_thread(rights_signals.ask_everybody)
+        await in_thread(rights_signals.recheck_all)
         await eventually(lambda: len(asked) == hub.RECHECKS)
         await in_thread(is_deactivated, ada, None)
 
