@@ -206,7 +206,7 @@ def test_in_development_letters_are_files(monkeypatch, tmp_path):
 
 
 def test_in_production_letters_go_nowhere_until_a_server_is_set(monkeypatch, in_production):
-    assert runpy.run_path(str(SETTINGS))["EMAIL_BACKEND"] == email.OFF
+    assert runpy.run_path(str(SETTINGS))["EMAIL_BACKEND"] == email.DUMMY_BACKEND
 
     monkeypatch.setenv("EMAIL_URL", "smtp://mail.example.com")
 

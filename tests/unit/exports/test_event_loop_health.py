@@ -26,7 +26,9 @@ def blocked(
     """Let this process have one watchdog that has seen blocks of so many seconds."""
     at = time.monotonic() - ago
     last = deque(((at, seconds) for seconds in durations), maxlen=REMEMBERED)
-    blocks = Blocks(len(durations), max(durations, default=0), "site.py:7", last)
+    blocks = Blocks(
+        count=len(durations), longest=max(durations, default=0), last_place="site.py:7", last=last
+    )
     monkeypatch.setattr(watchdog, "present", lambda: [SimpleNamespace(blocks=blocks)])
     return blocks
 
