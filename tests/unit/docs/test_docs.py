@@ -170,7 +170,7 @@ def test_an_error_code_is_documented(code: str) -> None:
 
 @pytest.mark.parametrize("status", Status.values)
 def test_a_status_is_documented(status: str) -> None:
-    assert f"`{status}`" in (DOCS / "exports.md").read_text()
+    assert f"`{status}`" in (DOCS / "lifecycle.md").read_text()
 
 
 # -- Commands and links that can be followed ---------------------------------------------------

@@ -17,7 +17,7 @@ SIGN = "=+@\uff1d\uff0b\uff0d\uff20-"
 
 
 def unprotected(cell):
-    """The inverse, as docs/exports.md says it."""
+    """The inverse, as docs/formats.md says it."""
     cell = re.sub(f"(?<=[,;|\t\r\n])'(?=[{SKIPPED}]*[{SIGN}])", "", cell)
     return re.sub(f"^'(?=[{SKIPPED}]*[\t\r\n{SIGN}])", "", cell)
 
