@@ -6,16 +6,20 @@ PYTHON3 = python3 python3.14 python3.13 python3.12 python3.11
 NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 TEMPLATES = config demo exports notifications templates
 
-.PHONY: help run test lint format audit bench schemas messages screenshots lock clean
+.PHONY: help run kill-worker test lint format audit bench schemas messages screenshots lock clean
 .DEFAULT_GOAL := help
 # A recipe that fails halfway has made nothing.
 .DELETE_ON_ERROR:
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/requirements.lock.installed ## Run everything at http://127.0.0.1:8000 (or PORT=...)
 	@$(PYTHON) -m config.run
+
+# Safe to try: the next worker continues with the export.
+kill-worker: .venv/requirements.lock.installed ## Kill the worker of `make run`, to see an export survive it
+	@$(PYTHON) -m config.run.kill_worker
 
 test: .venv/requirements-dev.lock.installed ## Run all tests (or some: ARGS="tests/unit -k plan")
 	@$(PYTHON) -m tests.services.chromium

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 RUN = [sys.executable, "-m", "config.run"]
 # As the Makefile has it, but with this Python, and nothing installed.
 MAKE_RUN = ["make", "-o", ".venv/requirements.lock.installed", "run", f"PYTHON={sys.executable}"]
+MAKE_KILL_WORKER = [*MAKE_RUN[:3], "kill-worker", MAKE_RUN[-1]]
 # In a script that survives the end of its terminal, and so keeps it from us.
 SCRIPT = ["sh", "-c", f"trap : HUP; {shlex.join(RUN)}; exit"]
 # What a terminal does for its first program: it becomes what Ctrl-C and hanging up reach.
@@ -257,6 +258,29 @@ def test_killed_child_comes_back(lasting: Terminal, name: str) -> None:
     wait_until(has_successor, 30, f"{name} is started again")
     wait_until(lambda: is_well(lasting.port), 30, f"everything answers without the old {name}")
     lasting.wait_for(f"exited: {name} (terminated by SIGKILL")
+
+
+def test_make_kill_worker_kills_the_worker_with_its_children(lasting: Terminal) -> None:
+    wait_until(lambda: lasting.child("worker") is not None, 30, "there is a worker")
+    worker = lasting.child("worker")
+    assert worker is not None
+    wait_until(worker.children, 30, "the worker has children")
+    killed = {worker, *worker.children()}
+
+    done = subprocess.run(
+        MAKE_KILL_WORKER,
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=clean_environment() | {"VAR_DIR": str(lasting.var_dir)},
+        timeout=60,
+    )
+
+    assert f"Killed the worker (process {worker.pid})." in done.stdout
+    wait_until(lambda: not killed & set(lasting.processes()), 10, "all of it is gone")
+    lasting.wait_for("exited: worker (terminated by SIGKILL")
+    wait_until(lambda: is_well(lasting.port), 60, "everything answers with another worker")
 
 
 @pytest.mark.parametrize("command", [RUN, MAKE_RUN], ids=["run", "make"])
