@@ -268,8 +268,8 @@ def test_no_file_names_somebodys_home() -> None:
     assert found == []
 
 
-def test_the_readme_names_every_login_of_the_demo():
-    named = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_tour_names_every_login_of_the_demo():
+    named = re.findall(r"^\| `(\w+)` \|", (DOCS / "tour.md").read_text(), re.MULTILINE)
 
     assert named == [account.name for account in ACCOUNTS]
 
