@@ -1,9 +1,8 @@
 """The project: settings, URLs and the processes that serve it.
 
-This is the only package that knows how Waybill is deployed. No app imports it:
-they read Django settings by name, so that `exports` and `notifications` can
-be copied into another project. Importing it makes the Celery app, which Django's
-`shared_task` needs.
+Only this package knows how Waybill is deployed, and nothing imports it. The apps read Django
+settings by name, so that `exports` and `notifications` can be copied into another project.
+Importing it creates the Celery app, which Django's `shared_task` needs.
 """
 
 from __future__ import annotations

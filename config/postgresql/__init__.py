@@ -1,1 +1,1 @@
-"""Django's PostgreSQL, which also notes whether this process gets its connections."""
+"""Django's PostgreSQL backend, which also records whether this process gets its connections."""

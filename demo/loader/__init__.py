@@ -1,6 +1,6 @@
-"""From the compressed files in `data/` into the tables, all or nothing.
+"""Load the compressed files of `data/` into the tables, all of them or none.
 
-`source` reads a file and refuses a damaged one, `tables` says what goes where, `load`
-does it in one transaction. Rows go in as plain tuples: through model instances and
-bulk_create() the same flights take five times as long.
+`source` reads a file and refuses a damaged one, `tables` maps files to tables, and `load` writes
+them in one transaction. It inserts plain tuples, because model instances with bulk_create() take
+five times as long.
 """

@@ -1,7 +1,7 @@
-"""Exports in Django's admin: those of everybody, live, with buttons and actions.
+"""Exports in Django's admin: the exports of all users, live, with buttons and actions.
 
-A project adds `ExportMixin` to a ModelAdmin of its own to export what its change list shows. Each
-action goes through `lifecycle`; the admin decides only who sees it. Importing this package
+A project adds `ExportMixin` to a ModelAdmin of its own, to export the rows of its change list.
+Every action calls `lifecycle`; the admin decides only which users see it. Importing this package
 registers the admin.
 """
 

@@ -1,5 +1,5 @@
 """Exports over HTTP, for programs: routes, schemas and errors.
 
-`routes.router` is what a project adds to its API. It offers what the pages offer, and decides
-nothing that they do not.
+A project adds `routes.router` to its API. The API offers what the pages offer, and leaves every
+decision to `spec` and `lifecycle`.
 """

@@ -1,5 +1,5 @@
 """Exports in the audit trail, and the audit trail as an export.
 
-`record` writes what somebody does to an export; `exporter` lets those who may view the trail export
-it. The trail itself is in `notifications.audit`.
+`record` writes an entry for each action on an export or a preset. `exporter` lets users who may
+view the trail export it. The trail itself is in `notifications.audit`.
 """

@@ -1,8 +1,8 @@
 """What may be exported: the exporters of a project, their columns and their querysets.
 
 A project declares them with `Exporter`, `Column` and `register`; a declaration that cannot work is
-refused when Django starts. This package decides which querysets can be cut by primary key without
-losing or repeating a row. It does not know who asks for what.
+refused when Django starts. This package decides which querysets can be split by primary key without
+losing or repeating a row. It does not know what a user requested.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From rows to bytes. Writers know no Django and no storage.
+"""The formats, which turn rows into bytes: CSV, JSON Lines, Excel and Parquet.
 
-A file is made in parts, by any worker and in any order; `assemble` makes it of them. Each
-format is a module, and all look alike: `base` says how.
+A file is written in parts, by any worker and in any order, and `assemble` joins them. Each format
+is a module, and all of them look alike: see `base`. This package knows no Django and no storage.
 """
 
 from __future__ import annotations

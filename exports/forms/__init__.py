@@ -1,5 +1,5 @@
-"""The forms in which somebody asks for an export: fields, widgets and their errors.
+"""The HTML forms that start an export: fields, widgets and their errors.
 
-A form reads what was sent and names the field of each error; `spec` decides whether the request is
-valid.
+A form parses what the browser sent and shows each error at its field. `spec` decides whether a
+request is valid.
 """

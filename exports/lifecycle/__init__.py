@@ -1,8 +1,8 @@
 """The life of an export: the only package that writes exports and parts.
 
-It decides which moves an export makes, who may ask for one, and which limits hold. Pages, the API,
-the admin and commands ask for an export by the functions here; workers report through `attempts`
-and `parts`. It knows neither what rows an export has nor how a file is written.
+It decides which moves an export makes, and which limits hold. Pages, the API, the admin and
+commands call the functions that it exports; workers report through `attempts` and `parts`. It knows
+neither which rows an export has nor how a file is written.
 """
 
 from __future__ import annotations

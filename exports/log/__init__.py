@@ -1,6 +1,6 @@
-"""The log of an export: how its lines are captured and how they are read.
+"""The log of an export: how its lines are captured, stored and read.
 
-`capture` collects everything that is logged while a worker works on an export. `read` gives the
-lines to pages, to downloads and to the API; `text` writes them as plain text. This package does not
-know what the lines mean.
+`capture` collects everything that is logged while a worker works on an export, and `append` stores
+it. `read` returns the lines to pages, to downloads and to the API; `text` formats them as plain
+text. This package does not interpret the lines.
 """

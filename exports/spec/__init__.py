@@ -1,6 +1,6 @@
-"""What was asked for: who wants which rows and columns, in which format, checked.
+"""The spec of an export: who wants which rows and columns, in which format, validated.
 
-Each face builds its request here, and a worker reads the same rows from it later. `preview` says
-what a request would give, `presets` keeps it under a name, and `describe` says it in words. This
-package starts nothing and writes no export.
+Pages, the API, the admin and commands build it here, and a worker reads the same rows from it
+later. `preview` shows what a spec would give, `presets` stores it under a name, and `describe` puts
+it into words. This package starts nothing and writes no export.
 """

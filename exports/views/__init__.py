@@ -1,4 +1,4 @@
-"""The pages of exports: a view reads a request, asks `spec` or `lifecycle`, and renders a page.
+"""The pages of exports: a view reads a request, calls `spec` or `lifecycle`, and renders a page.
 
-Who may see or change an export is decided in `access`.
+`access` decides who may see or change an export.
 """

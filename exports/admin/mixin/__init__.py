@@ -1,5 +1,6 @@
-"""A button and an action that export the rows of any change list, as it is filtered and searched.
+"""A button and an action that export the rows of any change list, with its filters and search.
 
-`mixin` is what a ModelAdmin inherits, and `selection_page` the page between the change list and the
-export. `checks` says at start-up why a ModelAdmin cannot work.
+A ModelAdmin inherits `mixin`. `selection_page` is the page between the change list and the export,
+and `describe` puts the selected rows into words. `checks` reports at start-up why a ModelAdmin
+cannot work.
 """
