@@ -1,5 +1,5 @@
-"""What every HTTP API of the project needs: who calls, and what an error looks like.
+"""The common parts of all HTTP APIs of the project: authentication and errors.
 
-`auth` identifies a browser by its session and a program by its token, `tokens` stores the tokens,
-and `problems` writes errors as problem+json. It has no routes of its own.
+`auth` authenticates browsers by their session and programs by their token. `tokens` manages the
+tokens, and `problems` writes errors as problem+json. The package has no routes.
 """

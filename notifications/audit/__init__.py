@@ -1,8 +1,8 @@
-"""The audit trail: who did what to whom, when, and from where.
+"""The audit trail: who did what to whom, when and from where.
 
-`record.record` writes an entry in the caller's transaction, so an action and its entry are both
-stored or both not. `origin` finds the request, command or process that acts; `signals` records
-changes of users and their rights. Entries are never changed: the model, its querysets and triggers
-of the database (`guard`) refuse it. Only `prune` removes entries, once they are older than
+`record.record` writes an entry in the caller's transaction, so an action and its entry are stored
+together or not at all. `origin` finds the request, command or process that acts, and `signals`
+records changes of users and their rights. The model, its querysets and database triggers (`guard`)
+refuse changes of entries. Only `prune` removes entries, when they are older than
 NOTIFICATIONS_AUDIT_DAYS.
 """

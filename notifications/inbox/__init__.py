@@ -1,7 +1,7 @@
-"""What a user gets of streams: notifications in the bell, on a page and by e-mail.
+"""The inbox of each user: notifications in the bell, on a page and by e-mail.
 
-Code calls `notify` to send one; apps register the types of their notifications in `types`. It
-stores how far each user has read. Streams and their delivery do not know that it exists.
+Code sends a notification with `notify`. Apps register further types of notifications in `types`. The
+package stores how far each user has read. The packages `streams` and `delivery` do not know it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The wire protocol: frames in both directions, close codes, and how much a client may send.
+"""The wire protocol: the frames in both directions, the close codes and the rate limits.
 
-`schema` writes the same as documents for programs. This package imports no Django, and knows no
-tables and no sockets.
+`schema` turns the frames into documents for programs: a JSON Schema and an AsyncAPI document. The
+package knows neither tables nor sockets. `frames` and `rate_limits` import no Django.
 """
