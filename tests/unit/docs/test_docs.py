@@ -182,7 +182,7 @@ def test_the_makefile_has_every_target_that_the_documents_name() -> None:
         (document.name, target)
         for document in [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]
         for code in _code(document.read_text())
-        for target in re.findall(r"(?:^|&& |`)make ([a-z][\w-]*)", code, re.M)
+        for target in re.findall(r"(?:^ *|&& |`)make ([a-z][\w-]*)", code, re.M)
     }
 
     assert named, "no document names a make target"
@@ -190,7 +190,7 @@ def test_the_makefile_has_every_target_that_the_documents_name() -> None:
 
 
 def _code(text: str) -> list[str]:
-    return re.findall(r"^```.*?^```|`make [^`]+`", text, re.M | re.S)
+    return re.findall(r"^ *```.*?^ *```|`make [^`]+`", text, re.M | re.S)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
