@@ -20,7 +20,6 @@ from config import embedded
 from config.run import CannotRunError
 from config.run.processes import HOST
 from config.run.terminal import say
-from notifications.streams import push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +72,9 @@ def valkey_directory() -> Iterator[Path | None]:
 
 def prepare_database() -> None:
     """Tables, data and accounts. Each step returns at once when there is nothing to do."""
+    # Not above: the package has models, which need django.setup().
+    from notifications.streams import push  # noqa: PLC0415
+
     try:
         call_command("check", stdout=io.StringIO())
         say("Migrating the database.")
