@@ -67,7 +67,7 @@ def find_worker(var_dir: Path, running: Iterable[Running]) -> Running:
     for each in running:
         if each.parent == pid and each.group == each.pid and WORKER in each.command:
             return each
-    raise CannotRunError("The worker is just being started. Try again in a moment.")
+    raise CannotRunError("No worker is running at the moment. Try again in a few seconds.")
 
 
 def list_processes() -> list[Running]:
