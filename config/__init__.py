@@ -1,6 +1,6 @@
 """The project: settings, URLs and the processes that serve it.
 
-Only this package knows how Waybill is deployed, and nothing imports it. The apps read Django
+Only this package knows how Waybill is deployed, and no app imports it. The apps read Django
 settings by name, so that `exports` and `notifications` can be copied into another project.
 Importing it creates the Celery app, which Django's `shared_task` needs.
 """

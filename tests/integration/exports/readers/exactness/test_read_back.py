@@ -33,7 +33,7 @@ SIGN = r"=+@\uff1d\uff0b\uff0d\uff20-"
 
 
 def undone(cell):
-    """The inverse of the protection, as docs/exports.md says it."""
+    """The inverse of the protection, as docs/formats.md says it."""
     if not cell:
         return cell
     cell = re.sub(rf"(?<=[,;|\t\r\n])'(?=[{BEFORE}]*[{SIGN}])", "", cell)
