@@ -4,7 +4,7 @@
 /sleep/       sleeps for half a second in the event loop, in `hold`
 /compute/     computes for half a second in the event loop, in `busy`
 /regex/       matches for half a second or more, and lets no other thread run
-/read/        lets sockets of /ws/unread/ read what has come, and says what that was
+/read/        lets the newest socket of /ws/unread/ read what has come, and says what that was
 /endless/     100 MB in blocks of 256 KiB, by a stream
 /sent/        how many of those blocks the server has taken
 /ws/unread/   a socket that is accepted, and whose application reads nothing
@@ -27,10 +27,19 @@ from config.asgi import application as site
 
 SECONDS = 0.5
 BLOCK, BLOCKS = b"x" * 256 * 1024, 400
-_may_read = asyncio.Event()
-_received: list[int] = []
 _silent: list[None] = []
 _sent: list[None] = []
+
+
+class Unread:
+    """A socket of /ws/unread/: the sizes of its messages, once it may read them."""
+
+    def __init__(self) -> None:
+        self.may_read = asyncio.Event()
+        self.received: list[int] = []
+
+
+_unread: list[Unread] = []
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -73,10 +82,11 @@ async def regex() -> str:
 
 
 async def read() -> list[int]:
-    _may_read.set()
-    while not _received or _received[-1] != 0:  # noqa: ASYNC110 - each message would set it
+    received = _unread[-1].received
+    _unread[-1].may_read.set()
+    while not received or received[-1] != 0:  # noqa: ASYNC110 - each message would set it
         await asyncio.sleep(0.01)
-    return [sum(_received), len(_received)]
+    return [sum(received), len(received)]
 
 
 async def endless(send: Any) -> None:
@@ -93,11 +103,13 @@ async def sent_blocks() -> int:
 
 
 async def unread(receive: Any, send: Any) -> None:
+    socket = Unread()
+    _unread.append(socket)
     await receive()
     await send({"type": "websocket.accept"})
-    await _may_read.wait()
+    await socket.may_read.wait()
     while (message := await receive())["type"] == "websocket.receive":
-        _received.append(len(message["text"]))
+        socket.received.append(len(message["text"]))
 
 
 async def silent(receive: Any, send: Any) -> None:
