@@ -24,14 +24,14 @@ from django.core.files.storage import default_storage
 from django.core.mail import send_mail
 from django.core.management import call_command
 from exports import health
-from exports.worker import store
+from exports.files import storage
 from config.run import serving
 import dbm.dumb, shelve
 call_command("migrate", verbosity=0)
 send_mail("a", "b", "c@localhost", ["d@localhost"])
 default_storage.save("exports/deep/er/file.csv", ContentFile(b"a,b"))
 health.work_directory()
-with store.NewFile() as file:
+with storage.NewFile() as file:
     print(sorted(os.listdir(settings.EXPORTS_WORK_DIR)))
 shelve.open(settings.CELERY_BEAT_SCHEDULE_FILENAME)["a"] = 1
 (settings.VAR_DIR / "log").mkdir()

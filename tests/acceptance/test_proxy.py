@@ -147,18 +147,22 @@ def statuses(port, path, count, client):
 )
 def test_requests_are_limited_for_each_address(run, web, path, burst, rate):
     service = nginx.Nginx(run, [web])
-    begin = time.monotonic()
     count = burst + 300
 
-    seen = statuses(service.port, path, count, PUBLIC)
+    # On a machine that is too busy to flood, another client tries again.
+    for client in (PUBLIC, "203.0.113.50", "203.0.113.51"):
+        begin = time.monotonic()
+        seen = statuses(service.port, path, count, client)
+        allowed = burst + rate * (time.monotonic() - begin) + 2
+        if seen[429]:
+            break
 
-    allowed = burst + rate * (time.monotonic() - begin) + 2
     assert seen.keys() == {200, 429}
     assert burst <= seen[200] <= allowed
     # Other addresses have limits of their own, and other requests go on after handshakes.
     assert get(service.port, path, "203.0.113.6")[0] == 200
     if rate < 100:
-        assert statuses(service.port, "/exports/", 20, PUBLIC) == {200: 20}
+        assert statuses(service.port, "/exports/", 20, client) == {200: 20}
     assert "limiting" not in service.process.log_text()
     service.stop()
 

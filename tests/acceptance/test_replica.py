@@ -30,8 +30,8 @@ FLIGHTS = 30
 SCOPED = """
 from django.contrib.auth import get_user_model
 from demo.models import Flight
-from exports import query, registry
-from exports.exporters.base import Exporter
+from exports.exporters import Exporter, registry
+from exports.spec import query
 
 class Scoped(Exporter):
     queryset = Flight.objects.all()

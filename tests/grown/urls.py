@@ -7,6 +7,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from ninja import NinjaAPI
 
+import exports.api.errors
 import exports.api.routes
 import notifications.delivery.http_streams
 import notifications.inbox.api
