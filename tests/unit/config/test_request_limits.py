@@ -7,9 +7,6 @@ import json
 from functools import partial
 
 import pytest
-from django.contrib.auth import SESSION_KEY
-from django.http import HttpResponse
-from django.test import RequestFactory
 
 from config import request_limits
 from config.request_limits import (
@@ -23,10 +20,9 @@ from config.request_limits import (
     REFUSED,
     SOCKET,
     LimitRequests,
-    remember_user,
 )
 from notifications.api import known_users
-from notifications.api.credentials import credentials, credentials_of
+from notifications.api.credentials import credentials
 from tests.unit.notifications.protocol.test_rate_limits import Clock
 
 RATE = 10
@@ -407,46 +403,3 @@ async def test_refusals_are_logged_once_a_minute(site, clock, caplog):
     assert "1 so far" in lines[0]
     assert "user 1" in lines[0]
     assert "12 so far" in lines[1]
-
-
-# -- Whose session it was ------------------------------------------------------------------
-
-
-class Session(dict):
-    def __init__(self, key, *, accessed=True, **contents):
-        super().__init__(**contents)
-        self.session_key = key
-        self.accessed = accessed
-
-
-@pytest.mark.parametrize(
-    ("session", "user"),
-    [
-        (Session("key", **{SESSION_KEY: "7"}), "7"),
-        (Session("key"), None),
-        (Session("new", **{SESSION_KEY: "7"}), None),
-        (Session("key", accessed=False, **{SESSION_KEY: "7"}), None),
-    ],
-)
-async def test_user_of_a_session_is_remembered(session, user):
-    request = RequestFactory().get("/", headers={"cookie": "sessionid=key"})
-    request.session = session
-
-    async def view(_):
-        return HttpResponse()
-
-    await remember_user(view)(request)
-    assert known_users.find(credentials_of(request)) == user
-
-    known_users.clear()
-    remember_user(lambda _: HttpResponse())(request)
-    assert known_users.find(credentials_of(request)) == user
-
-
-def test_visitor_without_a_cookie_is_nobody():
-    request = RequestFactory().get("/")
-    request.session = Session(None, **{SESSION_KEY: "7"})
-
-    remember_user(lambda _: HttpResponse())(request)
-
-    assert known_users.find(credentials_of(request)) is None
