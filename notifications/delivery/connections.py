@@ -78,6 +78,7 @@ class Connections:
         self._of_user: dict[str, _OfUser] = {}
         self._next_cleanup = MANY_USERS  # records
         self._log_lines = Bucket(1, 1 / LOG_SECONDS, clock)
+        self._other_descriptors = descriptors.limit() - descriptors.left()
         self.refused = 0
 
     def __len__(self) -> int:
@@ -85,7 +86,9 @@ class Connections:
 
     def ensure_room(self) -> None:
         """Raise NoRoomError if the process could run out of descriptors."""
-        if descriptors.left() < descriptors.reserve():
+        # The estimate is too high while a crowd comes and goes. The connections are counted.
+        left_by_count = descriptors.limit() - self._other_descriptors - len(self)
+        if min(descriptors.left(), left_by_count) < descriptors.reserve():
             raise self._refused(NoRoomError(), "an unknown user")
 
     @property

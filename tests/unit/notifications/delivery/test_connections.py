@@ -236,6 +236,21 @@ def test_room_ends_at_the_reserve_of_descriptors(connections, monkeypatch):
     assert connections.is_overrun
 
 
+def test_open_connections_count_where_the_estimate_does_not_see_them(connections, monkeypatch):
+    """A file that was closed leaves a low number free, and the estimate goes by that alone."""
+    monkeypatch.setattr(descriptors, "limit", lambda: connections._other_descriptors + 40)
+    monkeypatch.setattr(descriptors, "left", lambda: 40)
+    held = [opened(connections, 1, user=number)[0] for number in range(8)]
+    connections.ensure_room()
+
+    held += opened(connections, 1, user=8)
+    with pytest.raises(NoRoomError):
+        connections.ensure_room()
+
+    connections.discard(held.pop())
+    connections.ensure_room()
+
+
 def test_refusals_are_logged_once_a_minute(connections, clock, caplog):
     held = opened(connections, LIMIT)
     with caplog.at_level(logging.INFO):
