@@ -1,7 +1,8 @@
 """Tell everyone who waits for an export what it is like now.
 
-Called last in the transaction that changed it. The export's own stream comes first, then its
-team's and its owner's: streams are taken in the order of their names (notifications.streams.publish).
+Called last in the transaction that changed it, after `log.append`. The export's own stream comes
+first, then its team's and its owner's: streams are locked in the order of their names
+(notifications.streams.publish).
 """
 
 from __future__ import annotations
@@ -12,15 +13,12 @@ from exports.serialize import snapshot
 from notifications.streams import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from exports.models import Export
 
 
-def announce(export: Export, event: str = "", *, lines: Sequence[dict[str, Any]] = ()) -> None:
-    """Retain the snapshot of `export` on its streams; append `event` and log `lines`."""
+def announce(export: Export, event: str = "") -> None:
+    """Retain the snapshot of `export` on its streams, and append `event` to them if there is one."""
     data = snapshot(export)
-    publish.append_many(export.stream, [("log", line) for line in lines])
     for stream in export.streams:
         # The value first: whoever reacts to the event finds it there.
         publish.retain(stream, export.key, data)

@@ -12,10 +12,10 @@ from django.db import connections
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Greatest
 
+from exports import log
 from exports.exceptions import Fenced, LostRace, Stopped
 from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now, until
-from exports.log.append import append_lines, capped, counted
 from exports.models import Export, Part, PartStatus
 from exports.serialize import reload
 from exports.status import HELD, Stage, Status
@@ -130,11 +130,11 @@ def tick(
     with atomic():
         if part is not None:
             _update_part(part, lease_expires_at=until(), **_counters(part))
-        kept = capped(export, lines)
         counters = totals(export.pk)
         fields = {**counters, "rows_most": Greatest("rows_most", counters["rows_done"]), **fields}
-        _update(export, rate=rate, **counted(lines), **fields)
-        announce(export, lines=kept)
+        _update(export, rate=rate, **fields)
+        log.append(export, lines)
+        announce(export)
 
 
 def keep(part: Part) -> None:
@@ -151,7 +151,7 @@ def keep(part: Part) -> None:
 def log_helping(part: Part, *, lines: Sequence[dict[str, Any]]) -> None:
     """Append what a helper has logged, of a part that it has finished."""
     with atomic():
-        append_lines(part.export_id, lines)
+        log.append(Export.objects.only("pk").get(pk=part.export_id), lines)
 
 
 def renew(export_id: uuid.UUID, attempt: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
+from exports import log
 from exports.audit.record import record_action, record_start
 from exports.exceptions import (
     IllegalMove,
@@ -129,11 +130,12 @@ def _found_or_saved(
     if same := _under_way(asked):
         return same, False
     limits.check_request(asked.owner)
-    export = Export.objects.create(**asked.fields, origin=origin, log_lines=len(lines))
+    export = Export.objects.create(**asked.fields, origin=origin)
     # The fields' own defaults are by the clock of this host.
     Export.objects.filter(pk=export.pk).update(created_at=Now(), queued_at=Now())
     reload(export)
-    announce(export, "export.queued", lines=lines)
+    log.append(export, lines)
+    announce(export, "export.queued")
     record_start(export, by=by)
     if enqueue:
         enqueue_after_commit(export)

@@ -13,14 +13,11 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from exports.exceptions import (
-    IllegalMove,
-    LostRace,
-)
+from exports import log
+from exports.exceptions import IllegalMove, LostRace
 from exports.lifecycle import queue
 from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now
-from exports.log.append import capped, counted
 from exports.models import Export
 from exports.serialize import reload
 from exports.status import FINAL, MOVES, Stage, Status
@@ -30,10 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from django.contrib.auth.models import User
-
-
-# Log lines that the last move keeps though the log is full: they say how it ended.
-LAST_LINES = 5
 
 
 @atomic()
@@ -55,13 +48,12 @@ def move(
     if new not in MOVES[old]:
         raise IllegalMove(_refusal(export, new))
     here = Export.objects.filter(pk=export.pk, status=old, attempt=export.attempt)
-    kept = capped(export, lines, keep_last=LAST_LINES if new in FINAL else 0)
-    fields |= {**counted(lines), "version": F("version") + 1}
-    if not here.update(status=new, **fields):
+    if not here.update(status=new, version=F("version") + 1, **fields):
         # As the status is stored: labels are in somebody's language, and this is for logs.
         raise LostRace(f"Export {export.pk} is not {old} any more.")
     reload(export)
-    announce(export, event, lines=kept)
+    log.append(export, lines, is_last=new in FINAL)
+    announce(export, event)
 
 
 # What a person is told whose click comes too late.

@@ -12,12 +12,12 @@ from tests.support.source import imports, sources
 from tests.support.writes import Table, foreign_writes, is_in, status_writes
 
 TABLES = {
-    # `append` counts the lines of a log. The style guide shows exports that nobody saves, and
+    # `log.write` counts the lines of a log. The style guide shows exports that nobody saves, and
     # the runner makes parts that `lifecycle.parts` saves.
     "exports": Table(
         {"Export", "Part"},
         (".parts.",),
-        writers=("exports.lifecycle", "exports.log.append"),
+        writers=("exports.lifecycle", "exports.log.write"),
         makers=("exports.views.style_guide", "exports.worker.runner"),
     ),
     # `backlog` makes the row of a stream that has a subscriber and no item yet.

@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from demo.models import Flight
+from exports import log as export_log
 from exports.exporters import Column, Exporter
 from exports.lifecycle import attempts, rescue
-from exports.lifecycle.announce import announce
 from exports.log import capture
-from exports.log.append import capped
 from tests.support.exporting import (
     WORKER,
     events,
@@ -172,8 +171,7 @@ def test_any_lines_are_stored_in_order_up_to_the_cap(superuser, asked, cap):
                 logger.info(text)
             lines = captured.take()
             with transaction.atomic():
-                announce(export, lines=capped(export, lines))
-            export.log_lines += len(lines)
+                export_log.append(export, lines)
 
     everything = [expected(text) for texts in asked for text in texts]
     full = f"The log is full at {cap} lines. What follows is not kept."
