@@ -99,10 +99,10 @@ def _export_some() -> None:
 def _request(exporter: str, **asked: object) -> Export:
     from django.contrib.auth.models import User
 
-    from exports import lifecycle
+    from tests.support.starting import start_export
 
     user = User.objects.get(username="demo")
-    return lifecycle.request(user=user, exporter=exporter, **asked)
+    return start_export(user=user, exporter=exporter, **asked)
 
 
 def _is_in_the_middle(export: Export) -> None:

@@ -13,7 +13,6 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from exports import lifecycle
 from exports.files import storage
 from exports.models import Download
 from exports.status import Status
@@ -21,6 +20,7 @@ from tests.acceptance.conftest import PASSWORD
 from tests.services import nginx
 from tests.services.waybill import Server
 from tests.support.exporting import force_status
+from tests.support.starting import start_export
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.skipif(not nginx.IS_AVAILABLE, reason="nginx's wheel is for Linux")
@@ -55,7 +55,7 @@ def user(proxy):
 @pytest.fixture
 def export(user):
     """A succeeded export with its file."""
-    export = lifecycle.request(user=user, exporter="airports", label="Flüge")
+    export = start_export(user=user, exporter="airports", label="Flüge")
     with storage.NewFile(digest := hashlib.sha256()) as new:
         new.write(CONTENT)
         name = new.store(storage.file_name(export))

@@ -11,18 +11,18 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from exports import lifecycle
 from exports.files import storage
 from exports.models import Export
 from exports.status import Status
 from tests.services.waybill import start_beat
 from tests.support.exporting import force_status
+from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
 
 def test_beat_deletes_what_has_expired(run, transactional_db, valkey):
     user = get_user_model().objects.create_superuser("somebody")
-    export = lifecycle.request(user=user, exporter="airports")
+    export = start_export(user=user, exporter="airports")
     with storage.NewFile() as new:
         new.write(b"x")
         name = new.store(storage.file_name(export))

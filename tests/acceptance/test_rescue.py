@@ -13,6 +13,7 @@ from exports import lifecycle
 from exports.lifecycle import attempts
 from exports.models import Export
 from exports.status import Status
+from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def test_beat_rescues_a_lost_export_though_no_worker_takes_anything(
 ):
     user = get_user_model().objects.create_superuser("somebody")
     for number in range(5):  # They wait before it in the queue.
-        lifecycle.request(user=user, exporter="airports", label=f"Airports {number}")
-    lost = attempts.claim(lifecycle.request(user=user, exporter="airports").pk, worker="lost")
+        start_export(user=user, exporter="airports", label=f"Airports {number}")
+    lost = attempts.claim(start_export(user=user, exporter="airports").pk, worker="lost")
     if asked:
         asked(lost)
     yesterday = timezone.now() - timedelta(days=1)

@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from demo.models import Flight
-from exports import lifecycle
 from exports.models import Export
 from exports.spec import query
 from tests.browser.in_the_middle import watch_it_move
 from tests.support import flights
+from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_the_list_of_exports_is_live(
     admin_page: Page, user: User, start_worker: Callable[..., Worker]
 ) -> None:
     flights.load(10_000)
-    export = lifecycle.request(user=user, exporter="flights")
+    export = start_export(user=user, exporter="flights")
     admin_page.goto("/admin/exports/export/")
     row = admin_page.locator("#result_list tbody tr")
     bar = row.get_by_label("Progress of Flights")
@@ -133,7 +133,7 @@ def test_the_list_of_exports_is_live(
     expect(admin_page.locator("[data-news]")).to_be_hidden()
     # Nobody takes the second export up, so its bar stays.
     worker.stop()
-    lifecycle.request(user=user, exporter="flights", label=f"Somebody's {'long ' * 30}name")
+    start_export(user=user, exporter="flights", label=f"Somebody's {'long ' * 30}name")
     expect(admin_page.get_by_text("New exports: 1.")).to_be_visible()
     assert admin_page.evaluate("window.isTheSamePage")
     admin_page.get_by_role("link", name="Show them").click()
@@ -150,7 +150,7 @@ def test_the_list_of_exports_is_live(
 def test_the_list_says_so_when_nobody_keeps_it_up_to_date(
     admin_page: Page, user: User, server: Server
 ) -> None:
-    lifecycle.request(user=user, exporter="flights")
+    start_export(user=user, exporter="flights")
     admin_page.goto("/admin/exports/export/")
     notice = admin_page.get_by_text("Connection lost, catching up…")
     expect(notice).to_be_hidden()
@@ -165,7 +165,7 @@ def test_the_page_of_an_export_is_live_with_its_parts_and_buttons(
     admin_page: Page, user: User, start_worker: Callable[..., Worker]
 ) -> None:
     flights.load(10_000)
-    export = lifecycle.request(user=user, exporter="flights")
+    export = start_export(user=user, exporter="flights")
     admin_page.goto(f"/admin/exports/export/{export.pk}/change/")
     panel = admin_page.locator(".waybill-panel")
     bar, parts = panel.get_by_label("Progress"), admin_page.locator("#parts-group")

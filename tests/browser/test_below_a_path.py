@@ -9,9 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
-from exports import lifecycle
 from tests.services import nginx
 from tests.support.elsewhere import elsewhere
+from tests.support.starting import start_export
 from tests.support.streaming import append
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def server(
 def test_page_below_a_path_is_live(page, sign_in):
     person = User.objects.create_superuser("demo")
     sign_in(person)
-    export = elsewhere(lifecycle.request, user=person, exporter="flights")
+    export = elsewhere(start_export, user=person, exporter="flights")
 
     page.goto(f"/sub/exports/{export.pk}/")
     log = page.get_by_role("log")

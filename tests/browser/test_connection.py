@@ -10,11 +10,11 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
-from exports import lifecycle
 from notifications.models import Event
 from tests.browser.line import Line
 from tests.services import nginx
 from tests.support.elsewhere import elsewhere
+from tests.support.starting import start_export
 from tests.support.streaming import append
 from tests.support.waiting import wait_until
 
@@ -38,7 +38,7 @@ def export(transactional_db: None, sign_in: Callable[[User], None]) -> Export:
     """One that waits: its log is the test's to write."""
     user = User.objects.create_superuser("demo")
     sign_in(user)
-    return elsewhere(lifecycle.request, user=user, exporter="flights")
+    return elsewhere(start_export, user=user, exporter="flights")
 
 
 @pytest.fixture

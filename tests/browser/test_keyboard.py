@@ -17,6 +17,7 @@ from exports.models import Export
 from exports.serialize import reload
 from exports.status import Stage, Status
 from tests.support.elsewhere import elsewhere
+from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def go_on(export: Export, rows_done: int) -> None:
 
 
 def test_what_happens_is_announced_and_the_focus_stays_where_it_was(page: Page, user: User):
-    export = elsewhere(lifecycle.request, user=user, exporter="flights")
+    export = elsewhere(start_export, user=user, exporter="flights")
     page.goto("/exports/")
     card = page.locator(f"#{export.key}")
     announcer = page.locator("[data-sentences]")

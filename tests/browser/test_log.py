@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from exports import lifecycle
 from notifications.models import Event, Stream
 from tests.support.elsewhere import elsewhere
+from tests.support.starting import start_export
 from tests.support.streaming import append
 from tests.support.waiting import wait_until
 
@@ -35,7 +35,7 @@ def export(transactional_db: None, sign_in: Callable[[User], None]) -> Export:
     """One that waits, with a long log: some lines wrap, some have several."""
     user = User.objects.create_superuser("demo")
     sign_in(user)
-    export = elsewhere(lifecycle.request, user=user, exporter="flights")
+    export = elsewhere(start_export, user=user, exporter="flights")
     elsewhere(write, export)
     return export
 

@@ -9,9 +9,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from playwright.sync_api import expect
 
-from exports import lifecycle
 from tests.support import flights
 from tests.support.elsewhere import elsewhere
+from tests.support.starting import start_export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def test_a_member_sees_it_come_and_run_and_downloads_the_file(
 
     page.evaluate(WATCH_THE_BAR)
 
-    export = elsewhere(lifecycle.request, user=owner, exporter="flights", team=team.pk)
+    export = elsewhere(start_export, user=owner, exporter="flights", team=team.pk)
     card = page.locator(f"[data-list=live] #{export.key}")
     expect(card.locator(".whose")).to_have_text(
         "Ada Lovelace\N{RIGHT SINGLE QUOTATION MARK}s, shared with Analysts"

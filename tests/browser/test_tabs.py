@@ -14,6 +14,7 @@ from notifications.models import Event
 from notifications.streams import backlog
 from notifications.streams.access import user_stream
 from tests.support.elsewhere import elsewhere
+from tests.support.starting import start_export
 from tests.support.streaming import append
 from tests.support.waiting import wait_until
 
@@ -61,7 +62,7 @@ def user(transactional_db: None, sign_in: Callable[[User], None]) -> User:
 @pytest.fixture
 def export(user: User) -> Export:
     """One that waits: its log is the test's to write."""
-    return elsewhere(lifecycle.request, user=user, exporter="flights")
+    return elsewhere(start_export, user=user, exporter="flights")
 
 
 def log(export: Export, *messages: object) -> None:

@@ -13,11 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from exports import lifecycle
 from exports.lifecycle import attempts
 from notifications.inbox import inbox
 from notifications.streams import publish, push
 from tests.support.elsewhere import elsewhere
+from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def test_news_is_told_whatever_the_count_knows_already_and_what_is_old_is_only_c
 def test_the_tab_shows_how_far_it_is_and_what_has_ended_while_nobody_looked(
     page: Page, ada: User
 ) -> None:
-    asked: Export = elsewhere(lifecycle.request, user=ada, exporter="flights", label="Mine")
+    asked: Export = elsewhere(start_export, user=ada, exporter="flights", label="Mine")
     icon = page.locator("link[rel=icon]")
     page.goto("/inbox/")
     plain = icon.evaluate("icon => icon.href")
@@ -246,7 +246,7 @@ def test_the_tab_shows_how_far_it_is_and_what_has_ended_while_nobody_looked(
 
     # Its page says so by itself: not twice, and no toast of where the reader is already.
     unread(page, 1)
-    again: Export = elsewhere(lifecycle.request, user=ada, exporter="flights", label="Again")
+    again: Export = elsewhere(start_export, user=ada, exporter="flights", label="Again")
     page.goto(again.get_absolute_url())
     export = elsewhere(attempts.claim, again.pk, worker="tests")
     elsewhere(attempts.succeed, export, file="x.csv", bytes=1, sha256="", rows_done=2)

@@ -11,13 +11,13 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from demo.models import Airline, Airport, Flight
-from exports import lifecycle
 from exports.exporters import registry
 from exports.lifecycle import attempts
 from exports.models import Export
 from exports.status import Status
 from exports.worker import runner
 from notifications.models import Event, Retained
+from tests.support.starting import start_export
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -138,7 +138,7 @@ def request(user: User, **asked: Any) -> Export:
         "label": f"Flights {next(NUMBERS)}",
         **asked,
     }
-    return lifecycle.request(user=user, **asked)
+    return start_export(user=user, **asked)
 
 
 def start(user: User, **asked: Any) -> Export:

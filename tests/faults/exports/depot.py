@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import User
 from django.db import connections
 
-from exports import lifecycle
 from exports.models import Export, Part, PartStatus
 from exports.status import FINAL, Status
 from tests.faults.exports.hazards.cargo import FEW, ROWS, file_of
 from tests.faults.record import events_of
 from tests.support.exporting import content, left_in
+from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Depot:
     def request(self, exporter: str = "alone") -> Export:
         """Somebody asks, each time somebody else: who asks the same again gets the same."""
         person = User.objects.create_superuser(f"person {next(self._people)}")
-        return lifecycle.request(user=person, exporter=exporter)
+        return start_export(user=person, exporter=exporter)
 
     def wait_for(self, export: Export, *statuses: Status) -> Export:
         """Until it is in one of these; without any, until it is over."""

@@ -14,10 +14,11 @@ from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.test import Client
 
-from exports import health, lifecycle
+from exports import health
 from exports.lifecycle import attempts
 from notifications.delivery import hub
 from notifications.streams import push
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -80,9 +81,9 @@ def test_what_is_not_well_says_what_to_do(operator, quick):
 
 
 def test_it_says_who_holds_exports_and_how_long_the_oldest_waits(operator, quick):
-    held = lifecycle.request(user=User.objects.get(), exporter="airports", enqueue=False)
+    held = start_export(user=User.objects.get(), exporter="airports", enqueue=False)
     attempts.claim(held.pk, worker="worker-1@host")
-    lifecycle.request(user=User.objects.get(), exporter="planes", enqueue=False)
+    start_export(user=User.objects.get(), exporter="planes", enqueue=False)
 
     said = lines(operator.get(PAGE))
 
@@ -93,7 +94,7 @@ def test_it_says_who_holds_exports_and_how_long_the_oldest_waits(operator, quick
 
 
 def test_a_worker_that_does_not_renew_its_lease_is_late(operator, quick):
-    held = lifecycle.request(user=User.objects.get(), exporter="airports", enqueue=False)
+    held = start_export(user=User.objects.get(), exporter="airports", enqueue=False)
     held = attempts.claim(held.pk, worker="worker-1@host")
     type(held).objects.update(lease_expires_at=health.Now())
 

@@ -10,7 +10,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from exports import lifecycle
 from exports.lifecycle import attempts
 from exports.lifecycle.announce import announce
 from exports.models import Export, Part
@@ -18,6 +17,7 @@ from exports.status import Status
 from tests.services.waybill import HOST
 from tests.support import flights
 from tests.support.signing_in import session_cookie
+from tests.support.starting import start_export
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -58,7 +58,7 @@ def ask(themed, operator):
 
 def test_all_pages_work_in_its_theme(ask, operator):
     flights.load(5)
-    running = lifecycle.request(user=operator, exporter="flights", enqueue=False)
+    running = start_export(user=operator, exporter="flights", enqueue=False)
     running = attempts.claim(running.pk, worker="worker-1@host")
     Part.objects.create(export=running, number=1, upto_key="9", rows=9, worker="worker-1@host")
     failed = Export.objects.create(
@@ -111,7 +111,7 @@ def test_all_pages_work_in_its_theme(ask, operator):
 
 def test_a_button_and_the_action_work_in_its_theme(ask, operator):
     flights.load(5)
-    export = lifecycle.request(user=operator, exporter="flights", enqueue=False)
+    export = start_export(user=operator, exporter="flights", enqueue=False)
     response, page = ask(f"{EXPORTS}{export.pk}/change/")
     token = re.search(r'name="csrfmiddlewaretoken" value="(.*?)"', page)[1]
     cookie = response.getheader("Set-Cookie").partition(";")[0]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group, User
 
-from exports import lifecycle
 from exports.lifecycle import queue
 from exports.models import Preset
 from exports.spec import presets, spec
+from tests.support.starting import start_export
 from tests.support.trail import BY_ADMIN, BY_PAGE, client_of, entries, the, whence, who
 
 pytestmark = pytest.mark.django_db
@@ -151,4 +151,4 @@ def test_saving_in_a_loop_comes_to_an_end(page, ada, monkeypatch):
     assert refused.status_code == 422
     assert "You can save 2 choices an hour. Try again later." in refused.text
     assert presets.save(spec.checked(other, exporter="airports"), "mine").pk
-    assert lifecycle.request(user=ada, exporter="airports").pk
+    assert start_export(user=ada, exporter="airports").pk

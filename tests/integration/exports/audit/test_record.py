@@ -22,6 +22,7 @@ from notifications.api import tokens
 from notifications.models import AuditEntry
 from notifications.streams import publish
 from tests.support.exporting import force_status, make_flights, use_folders
+from tests.support.starting import start_export
 from tests.support.trail import (
     ADDRESS,
     AGENT,
@@ -63,13 +64,13 @@ def operator():
 
 @pytest.fixture
 def export(ada):
-    return lifecycle.request(user=ada, exporter="airports", label="Airports")
+    return start_export(user=ada, exporter="airports", label="Airports")
 
 
 @pytest.fixture
 def finished(ada):
     make_flights(range(1, 4))
-    export = lifecycle.request(user=ada, exporter="flights", label="Flights")
+    export = start_export(user=ada, exporter="flights", label="Flights")
     runner.run(attempts.claim(export.pk, worker="worker-1@tests"))
     export.refresh_from_db()
     assert export.status == Status.SUCCEEDED
@@ -197,7 +198,7 @@ def test_export_that_is_shared_is_recorded_with_its_team(ada):
 def test_team_that_is_deleted_takes_back_what_was_shared(ada, operator):
     team = Group.objects.create(name="Analysts")
     ada.groups.add(team)
-    lifecycle.request(user=ada, exporter="airports", team=team.pk)
+    start_export(user=ada, exporter="airports", team=team.pk)
 
     operator.post(f"/admin/auth/group/{team.pk}/delete/", {"post": "yes"})
 
@@ -235,7 +236,7 @@ def test_button_is_recorded_once_with_who_pressed_it(operator, export, button, s
 
 
 def test_cancelling_over_the_api_and_on_a_page_is_recorded(ada, export):
-    other = lifecycle.request(user=ada, exporter="planes")
+    other = start_export(user=ada, exporter="planes")
     client = client_of(ada)
 
     client.post(f"{API}/{export.pk}/cancel")

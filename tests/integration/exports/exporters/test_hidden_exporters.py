@@ -13,6 +13,7 @@ from django.urls import reverse
 from exports import lifecycle
 from exports.exporters import registry
 from notifications.api import tokens
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +111,7 @@ def test_pages_answer_for_a_hidden_exporter_as_for_an_unknown_one(page, number):
 
 
 def test_nothing_that_a_user_may_read_names_a_hidden_exporter(page, program, guest):
-    lifecycle.request(user=guest, exporter="flights")
+    start_export(user=guest, exporter="flights")
     hidden = {each.name for each in registry.available(User(is_superuser=True))} - {"flights"}
     assert hidden >= {"airports", "planes"}
     error = program.post(
@@ -135,7 +136,7 @@ def test_nothing_that_a_user_may_read_names_a_hidden_exporter(page, program, gue
 
 
 def test_user_who_sees_an_export_of_an_exporter_is_told_its_label(guest, page, program):
-    export = lifecycle.request(user=guest, exporter="flights")
+    export = start_export(user=guest, exporter="flights")
     guest.user_permissions.clear()
     lifecycle.cancel(export)
 
@@ -147,7 +148,7 @@ def test_user_who_sees_an_export_of_an_exporter_is_told_its_label(guest, page, p
 
 
 def test_exporter_that_is_gone_names_no_other(guest, program, monkeypatch):
-    export = lifecycle.request(user=guest, exporter="flights")
+    export = start_export(user=guest, exporter="flights")
     lifecycle.cancel(export)
     monkeypatch.delitem(registry.EXPORTERS, "flights")
 

@@ -22,6 +22,7 @@ from tests.support.exporting import (
     use_folders,
 )
 from tests.support.languages import DASHBOARD, GERMAN, html
+from tests.support.starting import start_export, start_or_find
 
 pytestmark = pytest.mark.django_db
 
@@ -97,9 +98,9 @@ def test_a_filter_means_the_same_in_every_language(user):
     asked = {"user": user, "exporter": "flights", "filters": {"date_after": "2013-02-01"}}
 
     with translation.override("de"):
-        export = lifecycle.request(**asked)
+        export = start_export(**asked)
         with pytest.raises(InvalidFilter) as refused:
-            lifecycle.request(**{**asked, "filters": {"date_after": "01.02.2013"}})
+            start_export(**{**asked, "filters": {"date_after": "01.02.2013"}})
 
     # A worker would not know the day.
     assert str(refused.value) == (
@@ -134,9 +135,9 @@ def test_what_a_worker_logs_of_a_lost_race_is_in_one_language(make_export):
 def test_a_question_in_two_languages_is_one(user, question):
     with translation.override("de"):
         words = {"otherwise": "alle"} if "otherwise" in question else {}
-        first, _ = lifecycle.request_once(user=user, exporter="flights", **{**question, **words})
+        first, _ = start_or_find(user=user, exporter="flights", **{**question, **words})
 
-    second = lifecycle.request_once(user=user, exporter="flights", **question)
+    second = start_or_find(user=user, exporter="flights", **question)
 
     assert first.label == (words.get("otherwise") or "Flüge")
     assert second == (first, False)
@@ -144,13 +145,13 @@ def test_a_question_in_two_languages_is_one(user, question):
 
 def test_what_is_repeated_in_another_language_is_the_same_question_and_keeps_its_name(user):
     with translation.override("de"):
-        first, _ = lifecycle.request_once(user=user, exporter="flights")
+        first, _ = start_or_find(user=user, exporter="flights")
     force_status(first, Status.FAILED)
 
     repeated, _ = lifecycle.retry(first)
 
     assert repeated.label == "Flüge"
-    assert lifecycle.request_once(user=user, exporter="flights") == (repeated, False)
+    assert start_or_find(user=user, exporter="flights") == (repeated, False)
 
 
 @pytest.mark.django_db(transaction=True)  # On PostgreSQL rows are read over another connection.

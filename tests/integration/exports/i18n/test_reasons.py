@@ -21,6 +21,7 @@ from exports.status import Status
 from notifications.models import Event
 from tests.support.exporting import expire_lease, force_status, make_flights, run, start
 from tests.support.languages import DASHBOARD, GERMAN, html
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -184,7 +185,7 @@ def test_a_reason_that_cannot_be_translated_is_said_to_be_english(signed_in, mak
 
 def test_a_name_that_nobody_gave_is_in_the_readers_language(signed_in, user):
     with translation.override("de"):
-        export = lifecycle.request(user=user, exporter="flights")
+        export = start_export(user=user, exporter="flights")
     attempts.fail(attempts.claim(export.pk, worker="somebody"), "It could not be.")
 
     assert found(signed_in, export, "Flüge", GERMAN) == {*places(export)}
@@ -200,7 +201,7 @@ def test_a_file_is_called_as_its_reader_calls_the_export(make_export):
 
 
 def test_a_name_that_somebody_gave_is_the_same_for_everybody(signed_in, user):
-    named = lifecycle.request(user=user, exporter="flights", label="For Bob")
+    named = start_export(user=user, exporter="flights", label="For Bob")
 
     assert named.labels is None
     for headers in (ENGLISH, GERMAN):
@@ -264,9 +265,7 @@ def test_what_is_repeated_is_called_as_what_it_repeats(user):
     with translation.override("de"):
         asked = lazy(lambda: translation.gettext("all of them"), str)()
         selection = {"model": "demo.flight", "query": ""}
-        first = lifecycle.request(
-            user=user, exporter="flights", changelist=selection, otherwise=asked
-        )
+        first = start_export(user=user, exporter="flights", changelist=selection, otherwise=asked)
     force_status(first, Status.FAILED)
 
     repeated, _ = lifecycle.retry(first)

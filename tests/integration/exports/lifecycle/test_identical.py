@@ -6,12 +6,12 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, transaction
 
-from exports import lifecycle
 from exports.lifecycle import limits, requests
 from exports.models import Export
 from exports.status import FINAL, Status
 from tests.support.at_once import at_once
 from tests.support.exporting import events, force_status
+from tests.support.starting import start_or_find
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ QUESTION = {
 
 
 def ask(user, **other):
-    return lifecycle.request_once(user=user, **{**QUESTION, **other})
+    return start_or_find(user=user, **{**QUESTION, **other})
 
 
 def test_the_same_question_gets_the_export_that_is_there(

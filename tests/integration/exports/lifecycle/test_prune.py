@@ -14,7 +14,6 @@ from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.utils import timezone
 
-from exports import lifecycle
 from exports.files import storage
 from exports.lifecycle import prune
 from exports.models import Download, Export, Part, PartStatus
@@ -23,6 +22,7 @@ from notifications.models import Event, Retained, Stream
 from notifications.streams import publish
 from notifications.streams.prune import forget
 from tests.support.exporting import force_status, left_in
+from tests.support.starting import start_export
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("folder")]
 
@@ -48,7 +48,7 @@ def make(django_user_model):
     user = django_user_model.objects.create_superuser("ada")
 
     def make(status, finished_at=DAYS_AGO, expires_at=None):
-        export = lifecycle.request(user=user, exporter="airports")
+        export = start_export(user=user, exporter="airports")
         export.attempt = 2
         file = stored(storage.file_name(export)) if status == Status.SUCCEEDED else ""
         part = Part(export=export, number=1, upto_key="x", rows=1, attempt=3)

@@ -6,7 +6,6 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from exports import lifecycle
 from exports.exceptions import (
     InvalidFilter,
     InvalidOption,
@@ -21,6 +20,7 @@ from exports.models import Export
 from exports.status import Status
 from notifications.models import Event
 from tests.support.exporting import events, make_flights, request
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +76,7 @@ def test_exporter_that_a_user_may_not_run_is_as_unknown_as_any_other(exporter_us
     said = []
     for name in ("planes", "plains"):
         with pytest.raises(UnknownExporter) as raised:
-            lifecycle.request(user=exporter_user, exporter=name)
+            start_export(user=exporter_user, exporter=name)
         said.append(str(raised.value).replace(name, "x"))
 
     assert len(set(said)) == 1
@@ -90,7 +90,7 @@ def test_who_may_not_see_the_list_may_not_export_from_it(exporter_user):
 
 
 def test_a_request_is_saved_as_it_was_asked(exporter_user):
-    export = lifecycle.request(
+    export = start_export(
         user=exporter_user,
         exporter="flights",
         format="jsonl",
@@ -110,7 +110,7 @@ def test_a_request_is_saved_as_it_was_asked(exporter_user):
 
 
 def test_without_a_label_an_export_is_called_after_its_exporter(exporter_user):
-    assert lifecycle.request(user=exporter_user, exporter="flights", label=" ").label == "Flights"
+    assert start_export(user=exporter_user, exporter="flights", label=" ").label == "Flights"
 
 
 def test_a_label_that_is_too_long_is_cut(exporter_user):

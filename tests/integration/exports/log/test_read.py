@@ -13,11 +13,11 @@ from django.db import transaction
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
-from exports import lifecycle
 from exports.log import read
 from notifications.api import tokens
 from notifications.models import Event, Stream
 from notifications.streams import backlog, publish
+from tests.support.starting import start_export
 
 # The text is read by other threads.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +30,7 @@ def user():
 
 @pytest.fixture
 def export(user):
-    return lifecycle.request(user=user, exporter="flights", label="Flüge 2013")
+    return start_export(user=user, exporter="flights", label="Flüge 2013")
 
 
 @pytest.fixture

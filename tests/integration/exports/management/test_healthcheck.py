@@ -17,11 +17,12 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from demo.models import Airport
-from exports import health, lifecycle
+from exports import health
 from exports.exporters import Exporter
 from exports.lifecycle import attempts
 from exports.models import Export
 from tests.support.exporting import left_in, registered, use_folders
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +35,7 @@ PARTS = [
 @pytest.fixture
 def export():
     user = User.objects.create_superuser("person")
-    return lifecycle.request(user=user, exporter="airports", enqueue=False)
+    return start_export(user=user, exporter="airports", enqueue=False)
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from demo.admin import FlightAdmin
 from demo.models import Flight
-from exports import lifecycle
 from exports.exceptions import NotKept
 from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import context, query, spec
 from tests.support.asking import keys, request_of
 from tests.support.exporting import WORKER, run
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,7 +56,7 @@ def test_list_has_the_rows_of_the_tenant_that_was_kept(superuser, settings):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
     kept = context.kept(request_of(superuser, tenant=2))
 
-    export = lifecycle.request(user=superuser, exporter="flights", changelist=LIST, context=kept)
+    export = start_export(user=superuser, exporter="flights", changelist=LIST, context=kept)
     run(attempts.claim(export.pk, worker=WORKER))
 
     assert keys(query.of(Export.objects.get())[0]) == list(range(1, 21))
@@ -68,7 +68,7 @@ def test_same_list_of_two_tenants_is_two_exports(superuser, settings):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
     exports = [
-        lifecycle.request(
+        start_export(
             user=superuser,
             exporter="flights",
             changelist=LIST,

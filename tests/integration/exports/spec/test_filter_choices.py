@@ -8,13 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from demo.models import Airline, Airport, Flight
-from exports import lifecycle
 from exports.exceptions import InvalidFilter
 from exports.exporters import registry
 from exports.forms.filters import FilterFields
 from exports.spec import describe, filters, query, spec
 from tests.support.asking import flights_by, keys, request_of
 from tests.support.exporting import make_flights
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,7 +154,7 @@ def test_hidden_choice_is_refused_as_one_that_does_not_exist(
             with pytest.raises(InvalidFilter) as refused:
                 spec.checked(superuser, exporter="narrowed", filters={name: value})
             said[value] = str(refused.value).replace(value, "…")
-        export = lifecycle.request(user=superuser, exporter="narrowed", filters={name: seen})
+        export = start_export(user=superuser, exporter="narrowed", filters={name: seen})
         found, _ = query.of(export)
 
         assert set(keys(found)) <= {1, 2, 3, 4, 5}

@@ -7,11 +7,11 @@ import pytest
 from django.contrib.auth.models import User
 
 from demo.models import Airline
-from exports import lifecycle
 from exports.exceptions import InvalidFilter, InvalidQueryset
 from exports.models import Export
 from exports.spec import query, spec
 from tests.support.asking import flights_by, keys
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,9 +32,9 @@ def test_filterset_scopes_rows_when_no_filter_is_given(superuser):
     superuser.refresh_from_db()
 
     with flights_by(Scoping):
-        export = lifecycle.request(user=superuser, exporter="narrowed")
+        export = start_export(user=superuser, exporter="narrowed")
         assert keys(query.of(export)[0]) == list(range(1, 8))
-        narrowed = lifecycle.request(user=superuser, exporter="narrowed", filters={"carrier": "UA"})
+        narrowed = start_export(user=superuser, exporter="narrowed", filters={"carrier": "UA"})
         assert keys(query.of(narrowed)[0]) == list(range(1, 8))
         with pytest.raises(InvalidFilter):
             spec.checked(superuser, exporter="narrowed", filters={"carrier": "B6"})
@@ -98,7 +98,7 @@ def test_default_of_a_filterset_holds_when_no_filter_is_given(superuser):
             super().__init__(data, *args, **kwargs)
 
     with flights_by(Defaulting):
-        export = lifecycle.request(user=superuser, exporter="narrowed")
+        export = start_export(user=superuser, exporter="narrowed")
         assert keys(query.of(export)[0]) == [4]
 
 
@@ -144,7 +144,7 @@ def test_page_of_an_export_survives_a_filterset_that_is_broken(superuser, client
 
     client.force_login(superuser)
     with flights_by(Working):
-        export = lifecycle.request(user=superuser, exporter="narrowed", filters={"flight": 3})
+        export = start_export(user=superuser, exporter="narrowed", filters={"flight": 3})
     with flights_by(Broken):
         page = client.get(f"/exports/{export.pk}/")
 
@@ -161,5 +161,5 @@ def test_method_of_a_filter_has_the_user(superuser):
             return queryset.filter(pk__lte=len(self.request.user.username))
 
     with flights_by(ByMethod):
-        export = lifecycle.request(user=superuser, exporter="narrowed", filters={"own": True})
+        export = start_export(user=superuser, exporter="narrowed", filters={"own": True})
         assert keys(query.of(export)[0]) == list(range(1, len("person") + 1))

@@ -27,6 +27,7 @@ from tests.support.exporting import (
     run,
     start,
 )
+from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 from tests.support.watched import Watched
 
@@ -105,7 +106,7 @@ def owner(request):
 def request_one(owner, team=None, **asked):
     make_flights(range(1, 36))
     chosen = team and Group.objects.get(name=team).pk
-    return lifecycle.request(user=owner, exporter="watched", team=chosen, **asked)
+    return start_export(user=owner, exporter="watched", team=chosen, **asked)
 
 
 def claimed(owner, **asked):

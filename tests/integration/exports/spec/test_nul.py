@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.contrib.messages import get_messages
 
-from exports import lifecycle
 from tests.support import flights
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,7 +53,7 @@ FORMS = [
 def _ada(client, django_user_model):
     flights.load(3)
     ada = django_user_model.objects.create_superuser("ada")
-    lifecycle.request(user=ada, exporter="flights", enqueue=False)
+    start_export(user=ada, exporter="flights", enqueue=False)
     client.force_login(ada)
 
 

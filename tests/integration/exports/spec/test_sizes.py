@@ -26,6 +26,7 @@ from exports.models import Export, Preset
 from exports.spec import presets, sizes, spec
 from tests.support.asking import flights_by
 from tests.support.exporting import force_status, make_flights, request
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -60,9 +61,9 @@ def test_stored_size_of_the_largest_request_is_the_limit(superuser, char, size):
         text = "x" * (room % size) + char * (room // size) + more
         return {"columns": ["id"], "filters": {"dest": text}}
 
-    export = lifecycle.request(user=superuser, exporter="flights", **largest(""))
+    export = start_export(user=superuser, exporter="flights", **largest(""))
     with pytest.raises(RequestTooLarge) as refused:
-        lifecycle.request(user=superuser, exporter="flights", **largest("x"))
+        start_export(user=superuser, exporter="flights", **largest("x"))
 
     stored = json.dumps(export.params, ensure_ascii=False, separators=(",", ":"))
     assert len(stored.encode()) == sizes.MAX_PARAMS
@@ -73,7 +74,7 @@ def test_stored_size_of_the_largest_request_is_the_limit(superuser, char, size):
 
 def test_broken_character_is_counted_and_then_refused_as_such(superuser):
     with pytest.raises(InvalidFilter, match="broken character"):
-        lifecycle.request(user=superuser, exporter="flights", filters={"dest": "\ud800"})
+        start_export(user=superuser, exporter="flights", filters={"dest": "\ud800"})
 
 
 @pytest.mark.parametrize(
@@ -301,7 +302,7 @@ def test_list_does_not_load_what_was_asked_for(superuser, signed_in, url):
 
 def refuse(superuser):
     with pytest.raises(InvalidFilter):
-        lifecycle.request(user=superuser, exporter="flights", filters={"nothing": 1})
+        start_export(user=superuser, exporter="flights", filters={"nothing": 1})
 
 
 def test_refused_requests_count_against_the_limit_of_a_minute(superuser, settings):
@@ -327,7 +328,7 @@ def test_every_kind_of_refusal_counts(superuser, settings):
     with pytest.raises(TooManyExports):
         request(superuser)
     with pytest.raises(NotPermitted):
-        lifecycle.request(user=superuser, exporter="flights", changelist=listed)
+        start_export(user=superuser, exporter="flights", changelist=listed)
     refuse(superuser)
     with pytest.raises(TooManyRefusals):
         request(superuser)

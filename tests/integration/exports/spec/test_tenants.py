@@ -11,12 +11,12 @@ from django.core.management import CommandError, call_command
 from django.urls import clear_url_caches
 
 from demo.models import Flight
-from exports import lifecycle
 from exports.exceptions import NotKept
 from exports.lifecycle import attempts
 from exports.models import Export, Preset
 from exports.spec import presets, query
 from tests.support.exporting import WORKER, content, make_flights, registered, run
+from tests.support.starting import start_export
 from tests.tenancy.requests import TENANT, keys_of
 from tests.tenancy.scopes import TenantFlightAdmin, TenantFlights
 
@@ -141,14 +141,14 @@ def test_worker_without_the_hook_fails_and_takes_no_default(visit, settings):
 
 def test_code_without_a_request_is_refused(project, superuser):
     with pytest.raises(NotKept, match=r"request\.tenant, and this export was started without"):
-        lifecycle.request(user=superuser, exporter=NAME)
+        start_export(user=superuser, exporter=NAME)
 
 
 @pytest.mark.usefixtures("project")
 def test_code_without_a_request_says_the_tenant_itself(superuser):
     said = {"project": {"tenant": 2}}
 
-    assert written(lifecycle.request(user=superuser, exporter=NAME, context=said)) == keys_of(2)
+    assert written(start_export(user=superuser, exporter=NAME, context=said)) == keys_of(2)
 
 
 @pytest.mark.usefixtures("project")

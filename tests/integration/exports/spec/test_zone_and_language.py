@@ -12,7 +12,6 @@ from django.utils import timezone, translation
 from django.utils.translation import get_language, gettext, gettext_lazy
 
 from demo.models import Flight
-from exports import lifecycle
 from exports.exceptions import InvalidHeader, NotKept
 from exports.exporters import Column, checks
 from exports.lifecycle import attempts
@@ -20,6 +19,7 @@ from exports.models import Export
 from exports.spec import context, preview, spec
 from tests.support.asking import flights_by, request_of
 from tests.support.exporting import WORKER, content, make_flights, run
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +38,7 @@ def read_in(superuser, language):
 def written(superuser, **asked):
     """The lines of an export, and the cells of its preview."""
     shown = preview.look(spec.checked(superuser, exporter="narrowed", **asked))
-    export = lifecycle.request(user=superuser, exporter="narrowed", **asked)
+    export = start_export(user=superuser, exporter="narrowed", **asked)
     run(attempts.claim(export.pk, worker=WORKER))
     export.refresh_from_db()
     assert (export.status, export.error) == ("succeeded", "")
@@ -67,7 +67,7 @@ def test_worker_reads_days_in_the_time_zone_of_the_request(superuser):
             shown = spec.checked(
                 superuser, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
             )
-            export = lifecycle.request(
+            export = start_export(
                 user=superuser, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
             )
         run(attempts.claim(export.pk, worker=WORKER))
@@ -83,7 +83,7 @@ def test_translated_header_is_in_the_language_of_the_request(superuser, language
     with flights_by(None, columns=columns):
         for file_format in ("csv", "jsonl", "xlsx", "parquet"):
             with translation.override(language):
-                export = lifecycle.request(
+                export = start_export(
                     user=superuser,
                     exporter="narrowed",
                     format=file_format,
@@ -149,7 +149,7 @@ def test_filter_of_a_shared_export_is_said_in_the_zone_of_its_owner(superuser, c
 
     client.force_login(superuser)
     with flights_by(From):
-        export = lifecycle.request(
+        export = start_export(
             user=superuser,
             exporter="narrowed",
             filters={"since": "2013-01-02T00:00"},

@@ -8,11 +8,11 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from exports import lifecycle
 from exports.lifecycle import attempts, parts, rescue
 from exports.models import Export, Part
 from exports.readers.connection import Source
 from exports.worker.heartbeat import Keeper
+from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def export(settings) -> Export:
     settings.EXPORTS_LEASE_SECONDS = 1.5  # Renewed every half a second, on a busy machine too.
     user = get_user_model().objects.create_superuser("keeper")
-    requested = lifecycle.request(user=user, exporter="airports")
+    requested = start_export(user=user, exporter="airports")
     return attempts.claim(requested.pk, worker="w1")
 
 

@@ -11,7 +11,6 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from exports import lifecycle
 from exports.exceptions import UnknownExporter
 from exports.lifecycle import attempts
 from exports.worker import runner
@@ -20,6 +19,7 @@ from notifications.audit.record import About, record
 from notifications.audit_actions import Action
 from notifications.models import AuditEntry
 from tests.support.exporting import content, use_folders
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -164,7 +164,7 @@ def test_trail_is_exported_by_who_may_view_it(settings, tmp_path):
     user = auditor("view_auditentry")
     record(Action.SIGN_IN_FAILED, About("user", "", "=cmd()"))
 
-    export = lifecycle.request(
+    export = start_export(
         user=user, exporter="audit", filters={"action": ["sign_in_failed", "export_started"]}
     )
     runner.run(attempts.claim(export.pk, worker="worker-1@tests"))
@@ -177,4 +177,4 @@ def test_trail_is_exported_by_who_may_view_it(settings, tmp_path):
 
 def test_trail_is_not_offered_to_others():
     with pytest.raises(UnknownExporter, match="There are: flights"):
-        lifecycle.request(user=auditor("export_flight"), exporter="audit")
+        start_export(user=auditor("export_flight"), exporter="audit")

@@ -15,7 +15,6 @@ from django.urls import reverse
 
 from demo.admin import FlightAdmin
 from demo.models import Flight
-from exports import lifecycle
 from exports.exceptions import InvalidSelection
 from exports.exporters import Column, Exporter
 from exports.models import Export
@@ -26,6 +25,7 @@ from exports.worker.progress import Ticker
 from tests.support import exporting as running
 from tests.support.list_export import LIST, PAGE, hrefs, keys_of, ticked
 from tests.support.pages import text
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -203,7 +203,7 @@ def test_an_order_that_cannot_be_is_refused(exporting, order):
     user = User.objects.get()
 
     with pytest.raises(InvalidSelection, match="order"):
-        lifecycle.request(
+        start_export(
             user=user,
             exporter="flights",
             changelist={"model": "demo.flight", "query": "", "order": order},

@@ -26,13 +26,13 @@ def finish(user):
     """Make a succeeded export with this content for its file."""
     from django.utils import timezone
 
-    from exports import lifecycle
     from exports.files import storage
     from exports.status import Status
     from tests.support.exporting import force_status
+    from tests.support.starting import start_export
 
     def finish(content=CONTENT, **fields):
-        export = lifecycle.request(user=user, exporter="airports", label="Airports")
+        export = start_export(user=user, exporter="airports", label="Airports")
         for name, value in fields.items():
             setattr(export, name, value)
         with storage.NewFile(digest := hashlib.sha256()) as new:

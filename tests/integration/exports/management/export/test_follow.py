@@ -15,6 +15,7 @@ from exports.models import Export
 from notifications.streams import backlog
 from tests.support.export_command import KEYS, Ran, flights
 from tests.support.exporting import events, file_with, resume_with
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,7 +78,7 @@ def test_one_that_is_there_can_be_looked_at_again():
 
 
 def test_one_that_is_paused_is_not_waited_for(superuser):
-    export = lifecycle.request(user=superuser, exporter="flights", enqueue=False)
+    export = start_export(user=superuser, exporter="flights", enqueue=False)
     lifecycle.pause(export, by=superuser)
 
     ran = Ran(str(export.pk), "--follow")
@@ -86,7 +87,7 @@ def test_one_that_is_paused_is_not_waited_for(superuser):
 
 
 def test_one_that_is_deleted_meanwhile_is_not_waited_for(superuser, monkeypatch):
-    export = lifecycle.request(user=superuser, exporter="flights", enqueue=False)
+    export = start_export(user=superuser, exporter="flights", enqueue=False)
     delete_after(monkeypatch, export)
 
     ran = Ran(str(export.pk), "--follow")
@@ -125,7 +126,7 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(monkeypatch):
 
 def test_who_waits_for_long_is_told_where_to_look(superuser, monkeypatch):
     monkeypatch.setattr(follow, "PATIENCE", 0.0)
-    export = lifecycle.request(user=superuser, exporter="flights", enqueue=False)
+    export = start_export(user=superuser, exporter="flights", enqueue=False)
     seen = []
 
     def then_cancel(watched, *arguments):

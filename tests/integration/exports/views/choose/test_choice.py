@@ -12,7 +12,6 @@ from django_filters import BooleanFilter, FilterSet
 
 from demo.exporters import Flights
 from demo.models import Flight
-from exports import lifecycle
 from exports.exporters import Exporter, checks
 from exports.exporters.checks import FIELDS
 from exports.models import Export
@@ -20,6 +19,7 @@ from exports.spec import presets
 from tests.support import exporting
 from tests.support.choosing import CHOSEN, DASHBOARD, FLIGHTS, LOOK, committed, words
 from tests.support.pages import text
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -192,7 +192,7 @@ def test_a_moment_is_asked_for_and_told_with_its_time_zone(
     settings.TIME_ZONE = "Europe/Rome"
     settings.LANGUAGE_CODE = language
     filters = {"time_hour_after": "2013-01-01T10:00", "time_hour_before": "2013-01-02T10:00+02:00"}
-    export = lifecycle.request(user=user, exporter="flights", filters=filters)
+    export = start_export(user=user, exporter="flights", filters=filters)
 
     assert said in words(signed_in.get(export.get_absolute_url()))
     assert hint in words(signed_in.get(FLIGHTS))

@@ -18,7 +18,6 @@ from django.utils import translation
 from django.utils.translation import gettext, gettext_lazy
 
 from demo.models import Flight
-from exports import lifecycle
 from exports.exporters import Column, Exporter
 from exports.models import Export
 from exports.readers import connection as source
@@ -27,6 +26,7 @@ from exports.status import Status
 from tests.support import exporting
 from tests.support.choosing import CHOSEN, FLIGHTS, LOOK, asked, committed, words
 from tests.support.pages import text
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -276,7 +276,7 @@ def test_size_and_time_are_those_of_past_runs(user):
     assert preview.estimated(asked(user), 1_000) is None
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     for number in range(2):
-        export = lifecycle.request(user=user, exporter="flights", label=f"Run {number}")
+        export = start_export(user=user, exporter="flights", label=f"Run {number}")
         exporting.force_status(
             export,
             Status.SUCCEEDED,

@@ -32,14 +32,12 @@ def user(make_user):
 @pytest.fixture
 def make_export(user):
     """A queued export of `user`, with columns set behind the lifecycle's back."""
-    from exports import lifecycle
     from exports.models import Export
+    from tests.support.starting import start_export
 
     def make(owner=user, **fields):
         # Of one question there is one at a time.
-        export = lifecycle.request(
-            user=owner, exporter="airports", label=f"Airports {uuid.uuid4()}"
-        )
+        export = start_export(user=owner, exporter="airports", label=f"Airports {uuid.uuid4()}")
         Export.objects.filter(pk=export.pk).update(**fields)
         export.refresh_from_db()
         return export

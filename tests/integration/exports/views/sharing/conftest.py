@@ -40,6 +40,6 @@ def outsider():
 
 @pytest.fixture
 def shared(owner, team):
-    from exports import lifecycle
+    from tests.support.starting import start_export
 
-    return lifecycle.request(user=owner, exporter="airports", label="Places", team=team.pk)
+    return start_export(user=owner, exporter="airports", label="Places", team=team.pk)

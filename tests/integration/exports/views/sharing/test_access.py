@@ -18,6 +18,7 @@ from exports.status import Status
 from notifications.streams.access import may_read
 from tests.support.exporting import events, force_status, log, retained
 from tests.support.sharing import DASHBOARD, EXPORTS, NOWHERE, make_user, signed_in
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +33,7 @@ def cards(response):
 
 
 def test_an_export_is_shared_with_nobody_unless_somebody_asks(owner):
-    export = lifecycle.request(user=owner, exporter="airports")
+    export = start_export(user=owner, exporter="airports")
 
     assert export.team is None
     assert export.streams == [f"export-{export.pk}", f"user-{owner.pk}"]
@@ -49,7 +50,7 @@ def test_a_team_of_others_gets_the_answer_of_one_that_is_not_there(owner, outsid
 
     def refusal(team):
         with pytest.raises(UnknownTeam) as caught:
-            lifecycle.request(user=owner, exporter="airports", team=team)
+            start_export(user=owner, exporter="airports", team=team)
         assert caught.value.field == "team"
         return str(caught.value).replace(str(team), "…", 1)
 
@@ -63,7 +64,7 @@ def test_who_is_in_no_team_is_told_so(owner):
     owner.groups.clear()
 
     with pytest.raises(UnknownTeam, match="You are in: none"):
-        lifecycle.request(user=owner, exporter="airports", team=NOWHERE)
+        start_export(user=owner, exporter="airports", team=NOWHERE)
 
 
 # -- Telling -------------------------------------------------------------------------------------
@@ -134,7 +135,7 @@ def test_what_is_visible_is_asked_in_one_query(shared, member, django_assert_num
 
 
 def test_an_export_that_is_not_shared_stays_ones_own_in_a_team(owner, member):
-    lifecycle.request(user=owner, exporter="airports")
+    start_export(user=owner, exporter="airports")
 
     assert not visible_to(member).exists()
     assert cards(signed_in(member).get(DASHBOARD)) == []

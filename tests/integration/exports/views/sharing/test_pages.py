@@ -15,6 +15,7 @@ from notifications.streams import current_cursor
 from notifications.streams.backlog import heads
 from tests.support.exporting import force_status
 from tests.support.sharing import DASHBOARD, EXPORTS, signed_in, text_of
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,7 +102,7 @@ def test_neither_teams_nor_what_they_share_cost_queries(shared, owner, member, p
         team = Group.objects.create(name=f"Team {number}")
         for user in (owner, member):
             user.groups.add(team)
-        export = lifecycle.request(user=owner, exporter="airports", team=team.pk)
+        export = start_export(user=owner, exporter="airports", team=team.pk)
         lifecycle.pause(export)
 
     assert queries_of(client, path) == few

@@ -19,6 +19,7 @@ from exports.status import Status
 from notifications.streams import current_cursor
 from tests.support.exporting import content, registered, run, use_folders
 from tests.support.sharing import EXPORTS, NOWHERE, signed_in, text_of
+from tests.support.starting import start_export
 from tests.support.streaming import connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,7 +76,7 @@ def finished(owner, team, settings, tmp_path):
     for code in ("EWR", "JFK"):
         Airport.objects.create(faa=code, name=code, lat=40.7, lon=-74.2, alt=18, tz=-5, dst="A")
     with registered(Places):
-        export = lifecycle.request(user=owner, exporter="places", team=team.pk)
+        export = start_export(user=owner, exporter="places", team=team.pk)
         yield run(attempts.claim(export.pk, worker="worker-1@tests"))
 
 
@@ -144,7 +145,7 @@ def test_the_api_refuses_a_team_of_others_as_one_that_is_not_there(owner, outsid
 
 
 def test_the_apis_list_has_what_is_shared_with_ones_teams(shared, member, outsider):
-    lifecycle.request(user=member, exporter="airports", label="Mine")
+    start_export(user=member, exporter="airports", label="Mine")
 
     items = signed_in(member).get(EXPORTS).json()["items"]
 

@@ -20,6 +20,7 @@ from notifications.models import Event, Inbox, Mailing
 from notifications.streams import publish
 from notifications.streams.access import user_stream
 from tests.support.mailing import subjects, tell
+from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,7 +78,7 @@ def test_a_link_to_elsewhere_is_left_as_it_is(server, ada):
 def running(ada):
     """An export of hers that a worker has claimed."""
     ada.user_permissions.add(Permission.objects.get(codename="export_airport"))
-    asked = lifecycle.request(user=ada, exporter="airports", label="Flughäfen ✈")
+    asked = start_export(user=ada, exporter="airports", label="Flughäfen ✈")
     return attempts.claim(asked.pk, worker="somebody")
 
 
@@ -193,7 +194,7 @@ def test_the_language_of_nobody_is_not_noted(client):
 
 def test_a_letter_calls_an_export_that_nobody_named_as_its_reader_does(server, ada):
     ada.user_permissions.add(Permission.objects.get(codename="export_airport"))
-    export = lifecycle.request(user=ada, exporter="airports")
+    export = start_export(user=ada, exporter="airports")
     inbox.remember_language(ada, "de")
 
     attempts.fail(attempts.claim(export.pk, worker="somebody"), "No.")
