@@ -240,9 +240,10 @@ def _start(username: str) -> Any:
     from django.contrib.auth import get_user_model
 
     from exports import lifecycle
+    from exports.spec.spec import build_spec
 
     user = get_user_model().objects.get(username=username)
-    return lifecycle.request(user=user, exporter="flights", label=str(time.time())).pk
+    return lifecycle.start(build_spec(user, exporter="flights", label=str(time.time())))[0].pk
 
 
 def _is_over(export: Any) -> bool:

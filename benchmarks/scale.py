@@ -162,6 +162,7 @@ def queue_rows(count: int) -> list[Row]:
     from exports.lifecycle import attempts, fairness, queue, rescue
     from exports.models import Export
     from exports.serialize import queue_position
+    from exports.spec.spec import build_spec
     from exports.status import Status
 
     say(f"{count:,} exports wait")
@@ -189,8 +190,11 @@ def queue_rows(count: int) -> list[Row]:
     assert last is not None
     # Each time somebody else: one person may not have so many under way.
     people = [user(f"asks {number}") for number in range(20)]
-    ask = partial(lifecycle.request, exporter="flights")
-    request = [timed(partial(ask, user=person))[0] for person in people]
+
+    def start(person: Any) -> None:
+        lifecycle.start(build_spec(person, exporter="flights"))
+
+    request = [timed(partial(start, person))[0] for person in people]
     position = [timed(lambda: queue_position(last))[0] for _ in range(20)]
     waits = [timed(fairness.somebody_waits)[0] for _ in range(20)]
     gives_way = [timed(fairness.more_wait_than_helpers_make_room_for)[0] for _ in range(20)]

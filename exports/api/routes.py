@@ -37,6 +37,7 @@ from exports.serialize import snapshot
 from exports.spec import context, options
 from exports.spec import filters as spec_filters
 from exports.spec.rights import check_download
+from exports.spec.spec import build_spec
 from notifications.api.problems import Problem, invalid_cursor
 from notifications.streams.access import teams_of
 from notifications.streams.cursor import Cursor
@@ -97,12 +98,9 @@ def _filters(exporter: Exporter, request: HttpRequest) -> list[str]:
 )
 def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) -> Any:
     """202 for a new one. 200 while the same question of yours is under way: that export."""
-    asked = lifecycle.request_once(
-        user=request.user,  # type: ignore[arg-type]
-        context=context.kept(request),
-        **body.dict(),
-    )
-    return _started(request, response, *asked)
+    user: Any = request.user
+    spec = build_spec(user, context=context.kept(request), **body.dict())
+    return _started(request, response, *lifecycle.start(spec))
 
 
 @router.get(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ChoiceForm(forms.Form):
-    """All that can be chosen for one exporter. Whether it can be had is for `lifecycle` to say.
+    """All that can be chosen for one exporter. `build_spec` decides whether it is valid.
 
     Besides its own fields it has `columns`, `filters` and `options`.
     """
@@ -86,8 +86,8 @@ class ChoiceForm(forms.Form):
         return self.options.is_valid() and super().is_valid()
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What `lifecycle` is to be asked for."""
+    def spec_fields(self) -> dict[str, Any]:
+        """Return what the form chooses, as parameters of `build_spec`."""
         own = {name: value for name, value in self.cleaned_data.items() if name != "preset"}
         return {
             "exporter": self.exporter.name,

@@ -102,7 +102,7 @@ class ColumnChoices:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """As `lifecycle.request` takes them. What is the exporter's own way is not said."""
+        """Return `columns` and `headers` for `build_spec`; None for the exporter's own."""
         chosen = [choice for choice in self.choices if choice.is_chosen]
         names: Sequence[str] = [choice.name for choice in chosen]
         headers = {

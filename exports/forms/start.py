@@ -35,7 +35,7 @@ CARRIED = ("format", "team")
 class StartForm(forms.Form):
     """Offers what `user` may run and may share it with.
 
-    Whether a choice can be had is for `lifecycle` to say.
+    `build_spec` decides whether a choice is valid.
     """
 
     # Not ChoiceFields: a name that is not offered gets the same answer here as in the API.
@@ -64,8 +64,8 @@ class StartForm(forms.Form):
         return self.options.is_valid() and super().is_valid()
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What `lifecycle` is to be asked for."""
+    def spec_fields(self) -> dict[str, Any]:
+        """Return what the form chooses, as parameters of `build_spec`."""
         chosen = self.cleaned_data
         return {**chosen, "options": self.options.asked_of(chosen["format"])}
 
@@ -78,7 +78,7 @@ class StartForm(forms.Form):
         return urlencode({name: value for name, value in others.items() if value})
 
     def refuse(self, error: RequestError | OverLimit) -> None:
-        """Show what `lifecycle` refused, at the field that it names."""
+        """Show why a request was refused, at the field that `error` names."""
         field = getattr(error, "field", None)
         if field == "options":
             self.options.add_error(None, str(error))

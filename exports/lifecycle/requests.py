@@ -1,4 +1,4 @@
-"""What people ask for: a new export, and that one is cancelled, paused, resumed or repeated."""
+"""What users request: to start, cancel, pause, resume, retry or run again an export."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from django.utils.translation import gettext as _
 
 from exports import log
 from exports.audit.record import record_action, record_start
-from exports.exceptions import (
-    IllegalMove,
-    NotPermitted,
-    OverLimit,
-    RequestError,
-)
-from exports.lifecycle import limits, refusals
+from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
+from exports.lifecycle import limits
 from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now
 from exports.lifecycle.transitions import asked_by, enqueue_after_commit, it_is, locked, move
 from exports.models import NAMED, Export
 from exports.serialize import reload
-from exports.spec import spec
+from exports.spec import refusals
+from exports.spec.spec import rebuild_spec
 from exports.status import FINAL, Status, Wait
 from notifications.audit_actions import Action
 from notifications.writing import atomic
@@ -32,34 +28,24 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import User
 
-    from exports.spec.spec import Question
+    from exports.spec.spec import ExportSpec
 
 
-def request(*, user: User, exporter: str, **asked: Any) -> Export:
-    """As `request_once`, for who need not know whether the export is a new one."""
-    return request_once(user=user, exporter=exporter, **asked)[0]
+def start(spec: ExportSpec, *, enqueue: bool = True) -> tuple[Export, bool]:
+    """Create an export for `spec.owner` and enqueue it; return `(export, created)`.
 
-
-def request_once(
-    *, user: User, exporter: str, enqueue: bool = True, **asked: Any
-) -> tuple[Export, bool]:
-    """Save a new export for `user` and queue it; True. Nothing is counted or read yet.
-
-    While an export of the same question of theirs is under way, that one; False. `asked` is
-    what `spec.checked` takes, which raises RequestError, naming the field that is wrong,
-    or NotPermitted. `team`, the id of one of theirs, sees the export, too; its rows are still
-    those that `user` may see. Raises OverLimit when they have reached a limit of requests,
-    of refused requests or of stored bytes.
-    Who claims it in the same transaction says `enqueue=False`: no worker needs to hear of it.
+    If an identical export of theirs is still active, return that one with `created=False`. Raises
+    OverLimit when they have reached a limit of requests, of refused requests or of stored bytes.
+    A caller that claims the export in the same transaction passes `enqueue=False`.
     """
-    with refusals.counted(user):
-        return _only_one(spec.checked(user, exporter=exporter, **asked), enqueue=enqueue)
+    with refusals.counted(spec.owner):
+        return _get_or_create(spec, enqueue=enqueue)
 
 
 def retry(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
-    """Ask the question of a failed or cancelled export again, for its owner, as it was asked.
+    """Start a failed or cancelled export again, for its owner, from the same spec.
 
-    Returns and raises as `request_once`; what the owner may do and have is asked anew.
+    Returns and raises what `start` does. The owner's rights and limits are checked again.
     """
     return _repeat(
         export,
@@ -73,7 +59,7 @@ def retry(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
 
 
 def run_again(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
-    """As `retry`, for an export that has succeeded, whether or not its file has expired."""
+    """Start a succeeded export again, like `retry`, whether or not its file has expired."""
     return _repeat(
         export,
         {Status.SUCCEEDED},
@@ -92,13 +78,13 @@ def _repeat(
     if Status(export.status) not in from_:
         raise IllegalMove(it_is(export, otherwise))
     lines = asked_by(f"Repeats the export {export.pk}, as asked", by)
-    with refusals.counted(by or export.owner), _in_the_name_of(export.owner, by):
-        return _only_one(spec.again(export), origin=export, lines=lines, by=by)
+    with refusals.counted(by or export.owner), _prefix_errors_for(export.owner, by):
+        return _get_or_create(rebuild_spec(export), origin=export, lines=lines, by=by)
 
 
 @contextmanager
-def _in_the_name_of(owner: User, by: User | None) -> Iterator[None]:
-    """What `owner` would be told is said to `by`, with the name of who is meant."""
+def _prefix_errors_for(owner: User, by: User | None) -> Iterator[None]:
+    """Prefix error messages with the owner's name when another user acts for them."""
     try:
         yield
     except (NotPermitted, OverLimit, RequestError) as error:
@@ -108,29 +94,29 @@ def _in_the_name_of(owner: User, by: User | None) -> Iterator[None]:
         raise
 
 
-def _only_one(asked: Question, **new: Any) -> tuple[Export, bool]:
+def _get_or_create(spec: ExportSpec, **new: Any) -> tuple[Export, bool]:
     try:
-        return _found_or_saved(asked, **new)
+        return _find_or_create(spec, **new)
     except IntegrityError:
-        # Somebody who does not take the lock saved the same question after we looked. Now it
-        # is found; or it is over already, and there is room for ours.
-        return _found_or_saved(asked, **new)
+        # A process that takes no lock has saved an identical export since we looked. The second
+        # attempt finds it, or creates ours if that one has ended meanwhile.
+        return _find_or_create(spec, **new)
 
 
 @atomic()
-def _found_or_saved(
-    asked: Question,
+def _find_or_create(
+    spec: ExportSpec,
     *,
     origin: Export | None = None,
     lines: Sequence[dict[str, Any]] = (),
     enqueue: bool = True,
     by: User | None = None,
 ) -> tuple[Export, bool]:
-    limits.lock(asked.owner)
-    if same := _under_way(asked):
-        return same, False
-    limits.check_request(asked.owner)
-    export = Export.objects.create(**asked.fields, origin=origin)
+    limits.lock(spec.owner)
+    if duplicate := _active_duplicate(spec):
+        return duplicate, False
+    limits.check_request(spec.owner)
+    export = Export.objects.create(**spec.fields, origin=origin)
     # The fields' own defaults are by the clock of this host.
     Export.objects.filter(pk=export.pk).update(created_at=Now(), queued_at=Now())
     reload(export)
@@ -142,8 +128,8 @@ def _found_or_saved(
     return export, True
 
 
-def _under_way(asked: Question) -> Export | None:
-    same = Export.objects.filter(owner=asked.owner, fingerprint=asked.fingerprint)
+def _active_duplicate(spec: ExportSpec) -> Export | None:
+    same = Export.objects.filter(owner=spec.owner, fingerprint=spec.fingerprint)
     return same.exclude(status__in=FINAL).select_related(*NAMED).first()
 
 

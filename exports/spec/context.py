@@ -1,4 +1,4 @@
-"""What of a request an export needs, kept so that a worker can ask the same question.
+"""What of a request an export needs, kept so that a worker reads the same rows.
 
 An exporter's filters and an admin list are written for a request: they use its user, the time
 zone and the language that a middleware has activated, or what the project has put on it

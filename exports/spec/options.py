@@ -43,7 +43,7 @@ def checked(format: str, asked: Mapping[str, Any] | None) -> dict[str, Any]:  # 
             raise InvalidOption(
                 spoken('The option "%(name)s" is %(choices)s.', name=name, choices=_in_words(name))
             )
-    # In one order, so that what is stored is the same for the same question.
+    # In one order, so that what is stored is the same for equal specs.
     return {name: value for name, value in sorted(asked.items()) if value != DEFAULTS[name]}
 
 

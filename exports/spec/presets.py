@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-    from exports.spec.spec import Question
+    from exports.spec.spec import ExportSpec
 
 # For each user. A list that nobody can look through helps nobody.
 MOST = 100
@@ -30,18 +30,18 @@ MOST_SAVES, SAVES_WITHIN = 100, timedelta(hours=1)
 LAST = ""  # The name of the last choice.
 
 
-def remember(asked: Question) -> None:
+def remember(spec: ExportSpec) -> None:
     """Keep the choice as the last one of its owner for its exporter.
 
     One that comes from a list of the admin leaves the filters as they were: it has none. With
     whom it is shared is not kept: who forgets that they have shared once would share again.
     """
-    params = {name: value for name, value in asked.params.items() if name != "changelist"}
-    if "changelist" in asked.params and (before := last(asked.owner, asked.exporter)):
+    params = {name: value for name, value in spec.params.items() if name != "changelist"}
+    if "changelist" in spec.params and (before := last(spec.owner, spec.exporter)):
         with_filters = params | {k: v for k, v in before.params.items() if k == "filters"}
         # Each part was small enough when it was requested, but together they may be too large.
         params = with_filters if sizes.size_of(with_filters) <= sizes.MAX_PARAMS else params
-    _save(replace(asked, team=None), LAST, params)
+    _save(replace(spec, team=None), LAST, params)
 
 
 def last(owner: User, exporter: str) -> Preset | None:
@@ -65,27 +65,27 @@ def listed(found: QuerySet[Preset]) -> QuerySet[Preset]:
     return found.defer("params").annotate(is_of_a_list=is_of_a_list)
 
 
-def save(asked: Question, name: str) -> Preset:
+def save(spec: ExportSpec, name: str) -> Preset:
     """Keep the choice under `name`, instead of what had it. Raises InvalidPreset.
 
     Without one it gets that of the export.
     """
-    name = name.strip() or asked.label[:LONGEST_NAME].strip()
+    name = name.strip() or spec.label[:LONGEST_NAME].strip()
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidPreset(
             _("Give it a name of 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}
         )
-    mine = named(asked.owner)
-    is_new = not mine.filter(exporter=asked.exporter, name=name).exists()
+    mine = named(spec.owner)
+    is_new = not mine.filter(exporter=spec.exporter, name=name).exists()
     if is_new and mine.count() >= MOST:
         raise InvalidPreset(
             _("You have saved %(most)d already. Delete one first.") % {"most": MOST}
         )
-    if has_saved_often(asked.owner, MOST_SAVES, SAVES_WITHIN):
+    if has_saved_often(spec.owner, MOST_SAVES, SAVES_WITHIN):
         raise InvalidPreset(
             _("You can save %(most)d choices an hour. Try again later.") % {"most": MOST_SAVES}
         )
-    return _save(asked, name, asked.params)
+    return _save(spec, name, spec.params)
 
 
 def lost_team(preset: Preset) -> str:
@@ -102,7 +102,7 @@ def lost_team(preset: Preset) -> str:
 
 
 def request(preset: Preset) -> dict[str, Any]:
-    """What `lifecycle.request` is to be asked for, besides by whom and in which context."""
+    """Return the parameters of `build_spec`, apart from the user and the context."""
     return {
         "exporter": preset.exporter,
         "format": preset.format,
@@ -114,14 +114,14 @@ def request(preset: Preset) -> dict[str, Any]:
 
 
 @atomic()
-def _save(asked: Question, name: str, params: dict[str, Any]) -> Preset:
+def _save(spec: ExportSpec, name: str, params: dict[str, Any]) -> Preset:
     chosen = {
-        "team": asked.team,
-        "format": asked.format,
-        "options": asked.options,
+        "team": spec.team,
+        "format": spec.format,
+        "options": spec.options,
         "params": params,
     }
-    key: dict[str, Any] = {"owner": asked.owner, "exporter": asked.exporter, "name": name}
+    key: dict[str, Any] = {"owner": spec.owner, "exporter": spec.exporter, "name": name}
     before = None
     if name != LAST:
         before = Preset.objects.select_for_update().filter(**key).first()

@@ -1,4 +1,4 @@
-"""What a question would give, before it is asked: how many rows, the first of them, how long.
+"""Preview what a spec would export: how many rows, the first of them, how long it would take.
 
 Nobody has to wait for it. Each answer is given some seconds, and is left out if it needs more.
 So is all of it while as many are looked for as the database is to bear, or one for the same user.
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from exports.formats.kinds import Field, Page
-    from exports.spec.spec import Question
+    from exports.spec.spec import ExportSpec
 
 ROWS = 20
 SECONDS = 3.0
@@ -87,31 +87,31 @@ class Preview:
     left_out: int | None = 0
 
 
-def look(asked: Question) -> Preview:
-    """A preview of the file that `asked` would give, if there is a turn for it now.
+def preview(spec: ExportSpec) -> Preview:
+    """Return a preview of the file that `spec` would give, if there is room for one now.
 
     Nobody is waited for: that would keep a thread of the server from everybody else.
     """
-    user = asked.owner.pk
+    user = spec.owner.pk
     with _lock:
         if user in _looking or len(_looking) >= conf.PREVIEWS:
             return Preview(None, None, None, is_busy=True)
         _looking.add(user)
     try:
-        return _look(asked)
+        return _preview(spec)
     finally:
         with _lock:
             _looking.remove(user)
 
 
-def _look(asked: Question) -> Preview:
+def _preview(spec: ExportSpec) -> Preview:
     count, left_out, sample, problem = None, None, None, ""
     try:
-        count = counted(asked)
-        left_out = not_given(asked, count)
+        count = counted(spec)
+        left_out = not_given(spec, count)
         # As a worker does: what a Python column says is in the language that was asked for.
-        with context.activated(context.with_language(asked.context)):
-            sample = first_rows(asked)
+        with context.activated(context.with_language(spec.context)):
+            sample = first_rows(spec)
     except TookTooLong:
         pass  # There is a place for it on the page, which says so.
     except ExportError as error:
@@ -120,45 +120,45 @@ def _look(asked: Question) -> Preview:
         if is_curable(error):
             raise
         problem = localize.said(**localize.written(refusal(error)))
-    estimate = None if count is None else estimated(asked, count)
+    estimate = None if count is None else estimated(spec, count)
     return Preview(count, sample, estimate, problem, left_out=left_out)
 
 
-def counted(asked: Question) -> int | None:
+def counted(spec: ExportSpec) -> int | None:
     """How many rows there are now; None if counting takes too long."""
-    found = query.rows(registry.get(asked.exporter), asked.owner, asked.params, asked.context)
-    return _number(found, asked)
+    found = query.rows(registry.get(spec.exporter), spec.owner, spec.params, spec.context)
+    return _number(found, spec)
 
 
-def not_given(asked: Question, count: int | None) -> int | None:
+def not_given(spec: ExportSpec, count: int | None) -> int | None:
     """How many rows of an admin list are not among the `count` that the exporter gives.
 
     None if that is not known in time.
     """
-    exporter = registry.get(asked.exporter)
-    listed = query.listed(exporter, asked.owner, asked.params, asked.context)
+    exporter = registry.get(spec.exporter)
+    listed = query.listed(exporter, spec.owner, spec.params, spec.context)
     if listed is None:
         return 0
-    total = None if count is None else _number(listed, asked)
+    total = None if count is None else _number(listed, spec)
     # A row may have come or gone between the two counts.
     return None if total is None or count is None else max(total - count, 0)
 
 
-def _number(found: QuerySet[Any], asked: Question) -> int | None:
+def _number(found: QuerySet[Any], spec: ExportSpec) -> int | None:
     """How many rows `found` has; None if counting takes too long."""
     connection = connections[found.db]
     connection.ensure_connection()
     try:
-        with limited(connection, SECONDS), context.activated(asked.context):
+        with limited(connection, SECONDS), context.activated(spec.context):
             return number_of_rows(found)
     except TookTooLong:
         return None
 
 
-def first_rows(asked: Question) -> Sample:
+def first_rows(spec: ExportSpec) -> Sample:
     """The first rows, in the order of the file. Raises TookTooLong or UnreadableRow."""
-    exporter, params = registry.get(asked.exporter), asked.params
-    found = query.rows(exporter, asked.owner, params, asked.context)
+    exporter, params = registry.get(spec.exporter), spec.params
+    found = query.rows(exporter, spec.owner, params, spec.context)
     chosen = query.columns(exporter, params.get("columns"), params.get("headers"))
     with closing(Source(found.db)) as source:
         source.connection.ensure_connection()
@@ -173,7 +173,7 @@ def first_rows(asked: Question) -> Sample:
                 upto = Range(None, last, ROWS)
                 read = rows.read(source, found, readings, upto, ROWS)
                 pages = list(blame.named(read, source, found, readings, upto))
-    return _as_written(asked, fields, pages)
+    return _as_written(spec, fields, pages)
 
 
 def _first(source: Source, found: QuerySet[Any]) -> tuple[QuerySet[Any], Any]:
@@ -190,19 +190,19 @@ def _first(source: Source, found: QuerySet[Any]) -> tuple[QuerySet[Any], Any]:
     return found, keys[-1]
 
 
-def _as_written(asked: Question, fields: Sequence[Field], pages: Iterable[Page]) -> Sample:
+def _as_written(spec: ExportSpec, fields: Sequence[Field], pages: Iterable[Page]) -> Sample:
     headers = [field.header for field in fields]
-    if asked.format not in COMPRESSIBLE:
+    if spec.format not in COMPRESSIBLE:
         made = (zip(*page, strict=True) for page in pages)
         return Sample(headers, [_shortened(row) for row in chain.from_iterable(made)])
-    options = replace(Options(**asked.options), gzip=False)
+    options = replace(Options(**spec.options), gzip=False)
     buffer = io.BytesIO()
-    writer: Any = writer_class(asked.format)(fields, options).part(buffer)
+    writer: Any = writer_class(spec.format)(fields, options).part(buffer)
     for page in pages:
         writer.write(page)
     writer.close()
     text = buffer.getvalue().decode()
-    if asked.format == Format.JSONL:
+    if spec.format == Format.JSONL:
         # Not splitlines(): a text may have what only Unicode takes for the end of a line.
         return Sample(headers, [], [_short(line) for line in text.split("\n")[:-1]])
     # By default the reader refuses a cell of more than 128 KB, which the file may well have.
@@ -219,25 +219,25 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-def estimated(asked: Question, count: int) -> Estimate | None:
+def estimated(spec: ExportSpec, count: int) -> Estimate | None:
     """Size and time of `count` rows, by past runs of the exporter; None without any.
 
     Where users see different rows, only the owner's runs count: the width of rows is a secret, too.
     """
     past = Export.objects.filter(
-        exporter=asked.exporter, format=asked.format, status=Status.SUCCEEDED, rows_done__gt=0
+        exporter=spec.exporter, format=spec.format, status=Status.SUCCEEDED, rows_done__gt=0
     ).order_by("-finished_at")
-    if has_own_scope(registry.get(asked.exporter)):
-        past = past.filter(owner=asked.owner)
+    if has_own_scope(registry.get(spec.exporter)):
+        past = past.filter(owner=spec.owner)
     # Of the parameters only the columns are loaded.
     past = past.defer("params").annotate(chosen=F("params__columns"))
-    is_packed = bool(asked.options.get("gzip"))
+    is_packed = bool(spec.options.get("gzip"))
     runs = [run for run in past[:PAST_RUNS] if bool(run.options.get("gzip")) == is_packed]
     if not runs:
         return None
     # Of several widths: a file with half the columns has about half the bytes.
-    all_columns = len(registry.get(asked.exporter).columns)
-    width = len(asked.params.get("columns") or ()) or all_columns
+    all_columns = len(registry.get(spec.exporter).columns)
+    width = len(spec.params.get("columns") or ()) or all_columns
     cells = sum(run.rows_done * (len(run.chosen or ()) or all_columns) for run in runs)
     rows_done = sum(run.rows_done for run in runs)
     took = sum((_took(run) for run in runs), start=0.0)

@@ -1,8 +1,9 @@
-"""A request, checked: who asks, for what, and how it is to be written.
+"""The spec of an export: a validated request for rows and columns in a format.
 
-Two requests that ask for the same, under the same name, have the same fingerprint. The time
-zone counts, and what the project keeps of the request; the language only where the file may
-depend on it.
+A face builds it once, and hands it to `preview`, `presets.save` or `lifecycle.start`.
+
+Two specs for the same file under the same name have the same fingerprint. The time zone counts,
+and what the project keeps of the request; the language only where the file may depend on it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
 from exports.i18n.labels import in_each_language, shortened
 from exports.i18n.localize import spoken
-from exports.models import Export, Format
+from exports.models import Format
 from exports.spec import options as format_options
-from exports.spec import query, sizes
+from exports.spec import query, refusals, sizes
 from exports.spec.context import LANGUAGE, activated, with_language
 from notifications.streams.access import teams_of
 
@@ -35,20 +36,16 @@ if TYPE_CHECKING:
     from exports.models import Export
 
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import Group, User
-
-
 @dataclass(frozen=True)
-class Question:
-    """What can be saved as an export as it is."""
+class ExportSpec:
+    """What an export is to contain. It is valid, so it can be saved as it is."""
 
     owner: User
     team: Group | None
     exporter: str
     label: str
-    is_named: bool  # Else the label is ours, in the language of who asks,
-    labels: dict[str, str] | None  # and here in all languages.
+    is_named: bool  # False for a default label, which is in the language of the request.
+    labels: dict[str, str] | None  # The default label in each language; None for a given name.
     format: str
     options: dict[str, Any]
     params: dict[str, Any]
@@ -57,7 +54,7 @@ class Question:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The columns of an export that say what was asked for."""
+        """The fields of an `Export` that this spec sets."""
         own = {name: value for name, value in vars(self).items() if name != "is_named"}
         return {**own, "fingerprint": self.fingerprint}
 
@@ -87,23 +84,32 @@ class Question:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what was asked. The order of columns counts.
+        """SHA-256 of the spec. The order of columns counts.
 
-        Not of the owner, beside whom it is stored, nor of a label that is ours.
+        The owner is left out, since the fingerprint is stored with them; so is a default label.
         """
-        asked = {name: value for name, value in vars(self).items() if name != "labels"}
-        said = {
-            **asked,
+        hashed = {name: value for name, value in vars(self).items() if name != "labels"}
+        hashed |= {
             "context": self._context_that_counts,
             "owner": None,
             "team": self.team and self.team.pk,
             "label": self.label if self.is_named else "",
         }
-        text = json.dumps(said, cls=DjangoJSONEncoder, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(hashed, cls=DjangoJSONEncoder, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def checked(
+def build_spec(user: User, *, is_preview: bool = False, **request: Any) -> ExportSpec:
+    """Validate what `user` requests and return its spec. No row is counted or read.
+
+    `request` has the parameters of `_build`. Raises RequestError, which names the wrong field, or
+    NotPermitted. Refusals are limited (`refusals`): after too many it raises TooManyRefusals.
+    """
+    with refusals.counted(user, is_preview=is_preview):
+        return _build(user, **request)
+
+
+def _build(
     user: User,
     *,
     exporter: str,
@@ -117,13 +123,13 @@ def checked(
     label: str = "",
     otherwise: str | _StrPromise = "",
     team: int | str | None = None,
-) -> Question:
-    """The question that `user` asks, if they may ask it. Nothing is counted or read.
+) -> ExportSpec:
+    """Build a spec without counting refusals.
 
-    `context` is what `context.kept` has kept of the request; without it, the site's time zone
-    and language hold. Without a `label` it is called `otherwise`, or as its exporter; a lazy
-    text, as each reads it in their language. The size of the request is checked before anything
-    else of it. Raises RequestError, which names the field that is wrong, or NotPermitted.
+    `context` is what `context.kept` has kept of the HTTP request; without it, the site's time
+    zone and language hold. Without a `label` the export is named `otherwise`, or after its
+    exporter. A lazy `otherwise` is read in the language of each reader. `team` is the id of one of
+    the user's teams, which sees the export, too; the rows are still those that `user` may see.
     """
     found = registry.offered(user, exporter)
     if format not in Format.values:
@@ -134,23 +140,23 @@ def checked(
                 known=", ".join(Format.values),
             )
         )
-    asked = {
+    given = {
         "columns": columns,
         "headers": headers or None,
         "filters": filters,
         "changelist": changelist,
     }
-    sizes.check(asked)
+    sizes.check(given)  # Before anything else parses them.
     with activated(with_language(context or {})):
         # As the worker does: two headers may be the same in that language only.
         query.columns(found, columns, headers)
-    asked["filters"] = query.narrowing_filters(found, user, asked, context) or None
-    params = {name: value for name, value in asked.items() if value is not None}
+    given["filters"] = query.narrowing_filters(found, user, given, context) or None
+    params = {name: value for name, value in given.items() if value is not None}
     name, ours = shortened(label), shortened(str(otherwise))
     unnamed = otherwise if ours else found.label
     ours = ours or shortened(str(found.label))
     is_named = bool(name) and name != ours
-    return Question(
+    return ExportSpec(
         owner=user,
         team=chosen_team(user, team),
         exporter=found.name,
@@ -165,10 +171,14 @@ def checked(
     )
 
 
-def again(export: Export) -> Question:
-    """The question of `export`, checked as if its owner asked it now. Raises as `checked`."""
-    registry.permitted(export.owner, export.exporter)  # It names what whoever repeats it sees.
-    asked = checked(
+def rebuild_spec(export: Export) -> ExportSpec:
+    """Build the spec of `export` again, with the rights that its owner has now.
+
+    Raises RequestError or NotPermitted. Refusals are not counted.
+    """
+    # Not `offered`, which denies that the exporter exists: the user sees its name on the export.
+    registry.permitted(export.owner, export.exporter)
+    spec = _build(
         export.owner,
         exporter=export.exporter,
         format=export.format,
@@ -178,9 +188,9 @@ def again(export: Export) -> Question:
         context=export.context,
         **export.params,
     )
-    # Whose the label is, the fingerprint knows: it may be ours in another language.
-    unnamed = replace(asked, is_named=False, labels=export.labels or asked.labels)
-    return unnamed if unnamed.fingerprint == export.fingerprint else asked
+    # The label may be a default one in another language. Only the fingerprint tells.
+    unnamed = replace(spec, is_named=False, labels=export.labels or spec.labels)
+    return unnamed if unnamed.fingerprint == export.fingerprint else spec
 
 
 def chosen_team(user: User, chosen: int | str | None) -> Group | None:

@@ -23,8 +23,9 @@ from exports.exceptions import NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
 from exports.forms.choice import ChoiceForm
 from exports.http import at_its_card, over_limit, private, told_if_under_way
-from exports.lifecycle import refusals
-from exports.spec import describe, presets, preview, spec
+from exports.spec import describe, presets
+from exports.spec.preview import preview
+from exports.spec.spec import build_spec
 from notifications.http import SeeOther, user_of
 from notifications.streams.access import teams_of
 
@@ -77,14 +78,13 @@ class Choose(LoginRequiredMixin, View):
         user = user_of(request)
         if "look" in request.POST:
             return _page(request, form, looked=_looked(user, form))
-        with refusals.counted(user):
-            asked = spec.checked(user, **form.asked)
+        spec = build_spec(user, **form.spec_fields)
         if "save" in request.POST:
-            preset = presets.save(asked, form.cleaned_data["preset"])
+            preset = presets.save(spec, form.cleaned_data["preset"])
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
             return SeeOther(f"{request.path}?preset={preset.pk}")
-        export, is_new = lifecycle.request_once(user=user, **form.asked)
-        presets.remember(asked)
+        export, is_new = lifecycle.start(spec)
+        presets.remember(spec)
         return SeeOther(at_its_card(told_if_under_way(request, export, is_new).key))
 
 
@@ -112,15 +112,12 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _looked(user: User, form: ChoiceForm) -> dict[str, Any]:
-    with refusals.counted(user, is_preview=True):
-        asked = spec.checked(user, **form.asked)
-    exporter = registry.offered(asked.owner, asked.exporter)
+    spec = build_spec(user, is_preview=True, **form.spec_fields)
+    filters = spec.params.get("filters") or {}
     return {
-        "preview": preview.look(asked),
-        "what": exporter.queryset.model._meta,
-        "phrases": describe.filters(
-            exporter, asked.owner, asked.params.get("filters") or {}, asked.context
-        ),
+        "preview": preview(spec),
+        "what": form.exporter.queryset.model._meta,
+        "phrases": describe.filters(form.exporter, user, filters, spec.context),
     }
 
 

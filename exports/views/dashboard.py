@@ -21,6 +21,7 @@ from exports.http import at_its_card, over_limit, private, told_if_under_way
 from exports.log.read import last_lines
 from exports.serialize import queue_positions
 from exports.spec import context, presets
+from exports.spec.spec import build_spec
 from exports.status import FINAL
 from notifications.http import SeeOther, user_of
 from notifications.streams import current_cursor
@@ -56,9 +57,8 @@ class Dashboard(LoginRequiredMixin, View):
             return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{form.carried}")
         if form.is_valid():
             try:
-                asked = lifecycle.request_once(
-                    user=user_of(request), context=context.kept(request), **form.asked
-                )
+                user, kept = user_of(request), context.kept(request)
+                started = lifecycle.start(build_spec(user, context=kept, **form.spec_fields))
             except RequestError as error:
                 form.refuse(error)
             except OverLimit as error:
@@ -67,7 +67,7 @@ class Dashboard(LoginRequiredMixin, View):
             except NotPermitted as error:
                 raise PermissionDenied(str(error)) from error
             else:
-                return SeeOther(at_its_card(told_if_under_way(request, *asked).key))
+                return SeeOther(at_its_card(told_if_under_way(request, *started).key))
         return self._render(request, form, teams, status=422)
 
     def _render(

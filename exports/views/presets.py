@@ -14,6 +14,7 @@ from exports import lifecycle
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
 from exports.http import at_its_card, told_if_under_way
 from exports.spec import context, presets
+from exports.spec.spec import build_spec
 from notifications.http import SeeOther, user_of
 
 if TYPE_CHECKING:
@@ -42,14 +43,13 @@ def _button(
 def _run(request: HttpRequest, preset: Preset) -> str:
     """Ask for it."""
     try:
-        asked = lifecycle.request_once(
-            user=user_of(request), context=context.kept(request), **presets.request(preset)
-        )
+        user, kept = user_of(request), context.kept(request)
+        started = lifecycle.start(build_spec(user, context=kept, **presets.request(preset)))
     except (NotPermitted, OverLimit, RequestError) as error:
         lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
         messages.error(request, f"{preset.name}: {lost or error.in_words}")
         return reverse("exports:dashboard")
-    return at_its_card(told_if_under_way(request, *asked).key)
+    return at_its_card(told_if_under_way(request, *started).key)
 
 
 def _delete(request: HttpRequest, preset: Preset) -> str:

@@ -21,7 +21,7 @@ def _pushes_arrive(valkey: Valkey) -> None:
 @pytest.fixture(autouse=True)
 def _no_refusal_is_remembered() -> None:
     """This process counts refusals by the key of the user, which tests share."""
-    from exports.lifecycle import refusals  # Needs the apps, which are loaded only now.
+    from exports.spec import refusals  # Needs the apps, which are loaded only now.
 
     refusals.clear()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from exports.spec import spec as question
+from exports.spec.spec import build_spec
 from tests.support.pages import text
 
 # On PostgreSQL rows are read over a connection of their own.
@@ -33,5 +33,5 @@ def words(response):
     return " ".join(text(response).split())
 
 
-def asked(user, **more):
-    return question.checked(user, **{"exporter": "flights", **more})
+def spec_of(user, **more):
+    return build_spec(user, **{"exporter": "flights", **more})

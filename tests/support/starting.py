@@ -1,10 +1,11 @@
-"""Exports started as a face starts them."""
+"""Exports started as a face starts them: a spec is built once, and handed to lifecycle."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from exports import lifecycle
+from exports.spec.spec import build_spec
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
     from exports.models import Export
 
 
-def start_export(*, user: User, **request: Any) -> Export:
+def start_export(*, user: User, enqueue: bool = True, **request: Any) -> Export:
     """Start what `user` requests, or return the identical export that is still active."""
-    return start_or_find(user=user, **request)[0]
+    return start_or_find(user=user, enqueue=enqueue, **request)[0]
 
 
-def start_or_find(*, user: User, **request: Any) -> tuple[Export, bool]:
+def start_or_find(*, user: User, enqueue: bool = True, **request: Any) -> tuple[Export, bool]:
     """Start what `user` requests; return `(export, created)`."""
-    return lifecycle.request_once(user=user, **request)
+    return lifecycle.start(build_spec(user, **request), enqueue=enqueue)

@@ -29,8 +29,9 @@ from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
 from exports.forms.choice import ChoiceForm
 from exports.http import over_limit, told_if_under_way
-from exports.lifecycle import refusals
-from exports.spec import changelist, presets, preview, spec
+from exports.spec import changelist, presets, refusals
+from exports.spec.preview import preview
+from exports.spec.spec import build_spec
 from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from exports.admin.mixin.mixin import ExportMixin
+    from exports.spec.spec import ExportSpec
 
 # What the query string of a change list says besides which rows are in it, in what order.
 NOT_FILTERS = (
@@ -70,7 +72,7 @@ class SelectionPage:
                 % {"most": most}
             )
 
-    # -- What is asked for -----------------------------------------------------------------
+    # -- The request -----------------------------------------------------------------------
 
     @cached_property
     def _teams(self) -> list[Any]:
@@ -79,11 +81,13 @@ class SelectionPage:
     def _sent(self) -> ChoiceForm:
         return ChoiceForm(self._exporter, self._request, self._request.POST, teams=self._teams)
 
-    def _asked(self, form: ChoiceForm) -> dict[str, Any]:
-        """What `lifecycle` is to be asked for. Raises InvalidSelection."""
-        self.refuse_too_many()
-        selected = {"filters": None, "changelist": self._selection()}
-        return {**form.asked, **selected, "otherwise": lazy(self.in_words, str)()}
+    def _spec(self, form: ChoiceForm, *, is_preview: bool = False) -> ExportSpec:
+        # A list that cannot be read is refused here, before `build_spec` counts refusals.
+        with refusals.counted(self._user, is_preview=is_preview):
+            self.refuse_too_many()
+            fields = {**form.spec_fields, "filters": None, "changelist": self._selection()}
+        fields["otherwise"] = lazy(self.in_words, str)()
+        return build_spec(self._user, is_preview=is_preview, **fields)
 
     @cached_property
     def _list(self) -> ChangeList:
@@ -153,16 +157,14 @@ class SelectionPage:
     def _do(self, form: ChoiceForm) -> HttpResponse:
         request = self._request
         if "look" in request.POST:
-            return self._page(form, preview=self._looked(form))
-        with refusals.counted(self._user):
-            asked = self._asked(form)
-            checked = spec.checked(self._user, **asked)
+            return self._page(form, preview=preview(self._spec(form, is_preview=True)))
+        spec = self._spec(form)
         if "save" in request.POST:
-            preset = presets.save(checked, form.cleaned_data["preset"])
+            preset = presets.save(spec, form.cleaned_data["preset"])
             messages.success(request, _("Saved as “%(name)s”.") % {"name": preset.name})
             return self._page(form)
-        export, is_new = lifecycle.request_once(user=self._user, **asked)
-        presets.remember(checked)
+        export, is_new = lifecycle.start(spec)
+        presets.remember(spec)
         return HttpResponseRedirect(told_if_under_way(request, export, is_new).get_absolute_url())
 
     def look(self) -> HttpResponse:
@@ -172,7 +174,8 @@ class SelectionPage:
         limited: OverLimit | None = None
         try:
             if form.is_valid():
-                context |= {"preview": self._looked(form), "phrases": self._phrases}
+                spec = self._spec(form, is_preview=True)
+                context |= {"preview": preview(spec), "phrases": self._phrases}
             else:
                 context["refusal"] = form.wrong
         except OverLimit as error:
@@ -182,11 +185,6 @@ class SelectionPage:
             context["refusal"] = error.in_words
         response = TemplateResponse(self._request, "exports/choose/_preview.html", context)
         return over_limit(response, limited) if limited else response
-
-    def _looked(self, form: ChoiceForm) -> preview.Preview:
-        with refusals.counted(self._user, is_preview=True):
-            checked = spec.checked(self._user, **self._asked(form))
-        return preview.look(checked)
 
     def _page(self, form: ChoiceForm, *, status: int = 200, **more: Any) -> HttpResponse:
         what, phrases = "", []

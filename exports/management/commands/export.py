@@ -26,6 +26,7 @@ from exports.management.terminal.progress import Bar, Lines
 from exports.management.terminal.watch import Watch
 from exports.models import NAMED, Export, Format
 from exports.serialize import snapshot
+from exports.spec.spec import build_spec
 from exports.status import Status
 from exports.worker import runner
 from notifications.http import with_script_prefix
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from exports.management.terminal.progress import Display
+    from exports.spec.spec import ExportSpec
     from notifications.streams.items import Item
 
 FAILED, REFUSED, STOPPED = 1, 2, 3  # Exit statuses. A signal's is 128 and its number.
@@ -161,12 +163,12 @@ class Command(BaseCommand):
         """The export, and who works on it here."""
         if (found := self._existing()) is not None:
             return found, None
-        request = self._request()
+        spec = self._spec()
         if self._options["follow"]:
-            return lifecycle.request(**request), None
+            return lifecycle.start(spec)[0], None
         # In one transaction: nobody else sees it while it waits, so nobody else takes it.
         with atomic():
-            export = lifecycle.request(**request, enqueue=False)
+            export, _ = lifecycle.start(spec, enqueue=False)
             try:
                 claimed = attempts.claim(export.pk, worker=_name())
             except Waits as error:
@@ -199,8 +201,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no export {export_id}.", returncode=REFUSED)
         return export
 
-    def _request(self) -> dict[str, Any]:
-        """What lifecycle.request is given: what was said, and nothing else."""
+    def _spec(self) -> ExportSpec:
         options = self._options
         request = {
             "exporter": options["exporter"],
@@ -211,12 +212,11 @@ class Command(BaseCommand):
             "filters": options["filter"] and arguments.filters(options["filter"]),
             "options": options["option"] and arguments.options(options["option"]),
         }
-        said = {name: value for name, value in request.items() if value is not None}
         user = arguments.user(options["user"])
         # Who operates the site may know which exporters there are, and what the user lacks.
         registry.get(options["exporter"])
         registry.permitted(user, options["exporter"])
-        return {"user": user, **said}
+        return build_spec(user, **{n: value for n, value in request.items() if value is not None})
 
     # -- What becomes of it --------------------------------------------------------------
 

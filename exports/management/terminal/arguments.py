@@ -1,4 +1,4 @@
-"""What is asked for on a command line, as lifecycle.request takes it."""
+"""Arguments of a command line as parameters of `build_spec`."""
 
 from __future__ import annotations
 

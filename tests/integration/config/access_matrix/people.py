@@ -15,7 +15,8 @@ from django.utils import timezone
 from django_celery_results.models import GroupResult, TaskResult
 
 from demo.models import Airline, Airport, Flight, Plane, Weather
-from exports.spec import presets, spec
+from exports.spec import presets
+from exports.spec.spec import build_spec
 from exports.status import Status
 from notifications.api import tokens
 from notifications.models import AuditEntry, Event, Inbox, Retained, Stream, Token
@@ -137,7 +138,7 @@ def _make_exports(owner: User, team: Group) -> dict[str, Export]:
 
 
 def _make_preset(owner: User) -> Preset:
-    checked = spec.checked(owner, exporter="flights", columns=["id"])
+    checked = build_spec(owner, exporter="flights", columns=["id"])
     return presets.save(checked, "Mine")
 
 

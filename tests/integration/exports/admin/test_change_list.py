@@ -15,7 +15,8 @@ from demo.admin import FlightAdmin
 from demo.exporters import Flights
 from demo.models import Airline, Flight
 from exports.models import Export
-from exports.spec import preview, spec
+from exports.spec import preview
+from exports.spec.spec import build_spec
 from tests.support.exporting import make_flights
 from tests.support.library import ONLY_POSTGRES
 from tests.support.list_export import LIST, PAGE, keys_of, ticked
@@ -174,11 +175,11 @@ def test_page_says_nothing_where_the_exporter_limits_nothing(client):
 @pytest.mark.usefixtures("scope")
 def test_number_of_rows_left_out_is_not_said_if_it_takes_too_long(client, monkeypatch, admin_user):
     selection = {"model": "demo.flight", "query": ""}
-    asked = spec.checked(admin_user, exporter="flights", changelist=selection)
+    asked = build_spec(admin_user, exporter="flights", changelist=selection)
     monkeypatch.setattr(
         preview, "_number", lambda found, asked: 10 if "ZZ" in str(found.query) else None
     )
 
-    seen = preview.look(asked)
+    seen = preview.preview(asked)
 
     assert (seen.count, seen.left_out) == (10, None)

@@ -53,11 +53,11 @@ def test_a_path_that_is_not_there_is_a_problem_too(api, settings, *, debug, meth
 
 
 def test_an_error_of_ours_is_a_problem_and_tells_nothing(api, monkeypatch):
-    def fail(**_):
+    def fail(_):
         raise LookupError("a secret")
 
     api.raise_request_exception = False
-    monkeypatch.setattr(lifecycle, "request_once", fail)
+    monkeypatch.setattr(lifecycle, "start", fail)
 
     response = post(api, body={"exporter": "flights"})
 

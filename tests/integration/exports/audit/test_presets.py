@@ -7,7 +7,8 @@ from django.contrib.auth.models import Group, User
 
 from exports.lifecycle import queue
 from exports.models import Preset
-from exports.spec import presets, spec
+from exports.spec import presets
+from exports.spec.spec import build_spec
 from tests.support.starting import start_export
 from tests.support.trail import BY_ADMIN, BY_PAGE, client_of, entries, the, whence, who
 
@@ -150,5 +151,5 @@ def test_saving_in_a_loop_comes_to_an_end(page, ada, monkeypatch):
 
     assert refused.status_code == 422
     assert "You can save 2 choices an hour. Try again later." in refused.text
-    assert presets.save(spec.checked(other, exporter="airports"), "mine").pk
+    assert presets.save(build_spec(other, exporter="airports"), "mine").pk
     assert start_export(user=ada, exporter="airports").pk

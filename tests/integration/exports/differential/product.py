@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from exports.exceptions import DefinitionError, ExportError, RequestError
 from exports.exporters import checks, registry
 from exports.models import Export
-from exports.spec import preview, query, spec
+from exports.spec import preview, query
+from exports.spec.spec import build_spec
 from tests.integration.exports.differential import models, rendering
 from tests.integration.exports.differential.making import NAME
 from tests.integration.exports.differential.steps import ANNOTATIONS
@@ -61,7 +62,7 @@ def result(example: Example, made: Made) -> Refused | Failed | Files:
     if problem := _checked(example):
         return Refused(problem)
     try:
-        asked = spec.checked(
+        asked = build_spec(
             made.user, exporter=NAME, filters=made.filters, changelist=made.changelist
         )
         queryset, columns = query.of(Export(**asked.fields))

@@ -11,7 +11,8 @@ from django.db import connection
 from exports.exceptions import RepeatedKey
 from exports.exporters import Exporter
 from exports.readers.plan import key_text, read_key
-from exports.spec import preview, spec
+from exports.spec import preview
+from exports.spec.spec import build_spec
 from tests.support.exporting import registered
 from tests.support.library import READERS
 from tests.support.library_models import (
@@ -149,7 +150,7 @@ def test_preview_says_that_the_keys_of_a_view_repeat(django_user_model):
         columns = ("title", "word")
 
     with registered(Lines):
-        looked = preview.look(spec.checked(superuser, exporter="lines"))
+        looked = preview.preview(build_spec(superuser, exporter="lines"))
 
     assert '"id" of tests.BookLine is not unique: 2 rows have 1' in looked.problem
     assert looked.sample is None

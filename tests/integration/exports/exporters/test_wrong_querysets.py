@@ -14,7 +14,8 @@ from demo.filters import FlightFilter
 from demo.models import Airport, Flight
 from exports.lifecycle import attempts
 from exports.models import Export
-from exports.spec import presets, spec
+from exports.spec import presets
+from exports.spec.spec import build_spec
 from tests.support.export_command import Ran
 from tests.support.exporting import make_flights, run, use_folders
 from tests.support.list_export import PAGE as LIST_PAGE
@@ -113,7 +114,7 @@ def test_wrong_rows_of_an_exporter_are_refused_behind_a_list(signed_in, wrong):
 
 def test_stored_export_whose_rows_have_become_wrong_says_why(signed_in, superuser, monkeypatch):
     asked = {"exporter": "flights", "columns": ["id"]}
-    preset = presets.save(spec.checked(superuser, **asked), "mine")
+    preset = presets.save(build_spec(superuser, **asked), "mine")
     done = run(attempts.claim(start_export(user=superuser, **asked).pk, worker="w@tests"))
     waiting = attempts.claim(start_export(user=superuser, **asked).pk, worker="w@tests")
     monkeypatch.setattr(Flights, "get_queryset", lambda self, user: None)

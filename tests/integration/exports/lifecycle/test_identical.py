@@ -188,14 +188,14 @@ def test_if_the_other_is_over_by_then_there_is_a_new_one(superuser, monkeypatch)
 
 def looks_away_once(monkeypatch):
     """The first look does not see what is under way: as if it were saved just after."""
-    under_way = requests._under_way
+    active_duplicate = requests._active_duplicate
     looks = []
 
-    def look(asked):
-        looks.append(under_way(asked) if looks else None)
+    def look(spec):
+        looks.append(active_duplicate(spec) if looks else None)
         return looks[-1]
 
-    monkeypatch.setattr(requests, "_under_way", look)
+    monkeypatch.setattr(requests, "_active_duplicate", look)
     return looks
 
 

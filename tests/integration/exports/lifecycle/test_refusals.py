@@ -12,7 +12,8 @@ from django.db.models.functions import Cast, Concat
 
 from demo.models import Flight
 from exports.exporters import Column, Exporter
-from exports.spec import preview, spec
+from exports.spec import preview
+from exports.spec.spec import build_spec
 from exports.status import Status
 from exports.worker import heartbeat
 from tests.support import exporting
@@ -135,7 +136,7 @@ def test_preview_names_column_and_row(superuser, file_format):
     expression, problem = next(iter(COLUMNS.values()))
 
     with registered(exporter_with(Column("odd", expression))):
-        found = preview.look(spec.checked(superuser, exporter="odd", format=file_format))
+        found = preview.preview(build_spec(superuser, exporter="odd", format=file_format))
 
     assert found.problem == f'The column "odd" cannot be made for the row {ODD}: {problem}'
     assert found.count == 30

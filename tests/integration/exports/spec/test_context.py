@@ -12,7 +12,8 @@ from demo.models import Flight
 from exports.exceptions import NotKept
 from exports.lifecycle import attempts
 from exports.models import Export
-from exports.spec import context, query, spec
+from exports.spec import context, query
+from exports.spec.spec import build_spec
 from tests.support.asking import keys, request_of
 from tests.support.exporting import WORKER, run
 from tests.support.starting import start_export
@@ -48,7 +49,7 @@ def by_tenant(monkeypatch):
 @pytest.mark.usefixtures("flights", "by_tenant")
 def test_list_that_needs_more_of_the_request_is_refused(superuser):
     with pytest.raises(NotKept, match=r"request\.tenant.*EXPORTS_REQUEST_CONTEXT"):
-        spec.checked(superuser, exporter="flights", changelist=LIST)
+        build_spec(superuser, exporter="flights", changelist=LIST)
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
@@ -150,7 +151,7 @@ def test_refusal_that_is_caught_is_a_refusal_all_the_same(superuser, monkeypatch
     monkeypatch.setitem(admin.site._registry, Flight, Guessing(Flight, admin.site))
 
     with pytest.raises(NotKept, match=r"request\.tenant"):
-        spec.checked(superuser, exporter="flights", changelist=LIST)
+        build_spec(superuser, exporter="flights", changelist=LIST)
 
 
 def test_refusal_that_becomes_another_error_is_a_refusal_all_the_same():

@@ -11,7 +11,8 @@ from demo.models import Airline, Airport, Flight
 from exports.exceptions import InvalidFilter
 from exports.exporters import registry
 from exports.forms.filters import FilterFields
-from exports.spec import describe, filters, query, spec
+from exports.spec import describe, filters, query
+from exports.spec.spec import build_spec
 from tests.support.asking import flights_by, keys, request_of
 from tests.support.exporting import make_flights
 from tests.support.starting import start_export
@@ -152,7 +153,7 @@ def test_hidden_choice_is_refused_as_one_that_does_not_exist(
     with flights_by(Every, get_queryset=own):
         for value in (hidden, missing):
             with pytest.raises(InvalidFilter) as refused:
-                spec.checked(superuser, exporter="narrowed", filters={name: value})
+                build_spec(superuser, exporter="narrowed", filters={name: value})
             said[value] = str(refused.value).replace(value, "…")
         export = start_export(user=superuser, exporter="narrowed", filters={name: seen})
         found, _ = query.of(export)

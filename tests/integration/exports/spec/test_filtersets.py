@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 from demo.models import Airline
 from exports.exceptions import InvalidFilter, InvalidQueryset
 from exports.models import Export
-from exports.spec import query, spec
+from exports.spec import query
+from exports.spec.spec import build_spec
 from tests.support.asking import flights_by, keys
 from tests.support.starting import start_export
 
@@ -37,7 +38,7 @@ def test_filterset_scopes_rows_when_no_filter_is_given(superuser):
         narrowed = start_export(user=superuser, exporter="narrowed", filters={"carrier": "UA"})
         assert keys(query.of(narrowed)[0]) == list(range(1, 8))
         with pytest.raises(InvalidFilter):
-            spec.checked(superuser, exporter="narrowed", filters={"carrier": "B6"})
+            build_spec(superuser, exporter="narrowed", filters={"carrier": "B6"})
 
 
 @pytest.mark.usefixtures("flights")
@@ -80,8 +81,8 @@ def test_required_filter_that_is_missing_is_refused_at_its_field(superuser):
 
     with flights_by(Required):
         with pytest.raises(InvalidFilter) as refused:
-            spec.checked(superuser, exporter="narrowed")
-        asked = spec.checked(superuser, exporter="narrowed", filters={"flight": 3})
+            build_spec(superuser, exporter="narrowed")
+        asked = build_spec(superuser, exporter="narrowed", filters={"flight": 3})
 
     assert set(refused.value.problems) == {"flight"}
     assert asked.params["filters"] == {"flight": 3}
@@ -112,7 +113,7 @@ def test_scope_that_is_no_queryset_is_a_problem_of_the_api(superuser, client):
         )
         page = client.post("/exports/new/narrowed/", {"format": "csv"})
         with pytest.raises(InvalidQueryset):
-            spec.checked(superuser, exporter="narrowed")
+            build_spec(superuser, exporter="narrowed")
 
     assert started.status_code == 422
     assert "Narrowed.get_queryset() returns NoneType" in started.json()["detail"]

@@ -17,7 +17,8 @@ from django.db.models.functions import Abs
 
 from demo.models import Flight
 from exports.exceptions import InvalidFilter, InvalidSelection
-from exports.spec import patterns, spec
+from exports.spec import patterns
+from exports.spec.spec import build_spec
 from tests.support.asking import flights_by
 from tests.support.exporting import make_flights, request
 
@@ -65,7 +66,7 @@ def filters_with(name, pattern):
 )
 def test_broken_pattern_of_a_filter_is_refused_in_words(superuser, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter) as refused:
-        spec.checked(superuser, exporter="narrowed", filters=filters_with(name, pattern))
+        build_spec(superuser, exporter="narrowed", filters=filters_with(name, pattern))
 
     assert set(refused.value.problems) == {name}
     assert "regular expression" in str(refused.value)
@@ -76,13 +77,13 @@ def test_broken_pattern_of_a_filter_is_refused_in_words(superuser, name, pattern
 @pytest.mark.parametrize("pattern", [ENDLESS, "(a|a)(a|a)", "a{9}", "a?", "a*", "a+"])
 def test_pattern_that_repeats_is_refused_on_sqlite(superuser, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter, match="on SQLite"):
-        spec.checked(superuser, exporter="narrowed", filters=filters_with(name, pattern))
+        build_spec(superuser, exporter="narrowed", filters=filters_with(name, pattern))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_plain_pattern_matches(superuser, name):
     with flights_by(Matching):
-        asked = spec.checked(superuser, exporter="narrowed", filters=filters_with(name, "N[0-9]"))
+        asked = build_spec(superuser, exporter="narrowed", filters=filters_with(name, "N[0-9]"))
 
     assert asked.params["filters"]
 
@@ -91,14 +92,14 @@ def test_plain_pattern_matches(superuser, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_pattern_that_repeats_is_for_postgresql_to_match(superuser, name):
     with flights_by(Matching):
-        asked = spec.checked(superuser, exporter="narrowed", filters=filters_with(name, ENDLESS))
+        asked = build_spec(superuser, exporter="narrowed", filters=filters_with(name, ENDLESS))
 
     assert asked.params["filters"]
 
 
 def test_longest_pattern_is_taken(superuser):
     with flights_by(Matching):
-        asked = spec.checked(superuser, exporter="narrowed", filters={"number": "N" * 1_000})
+        asked = build_spec(superuser, exporter="narrowed", filters={"number": "N" * 1_000})
 
     assert asked.params["filters"]
 
@@ -109,7 +110,7 @@ def test_longest_pattern_is_taken(superuser):
 def test_pattern_of_the_project_itself_is_let_through(superuser, letter):
     filters = {"usual": "true", **letter}
     with flights_by(Matching):
-        asked = spec.checked(superuser, exporter="narrowed", filters=filters)
+        asked = build_spec(superuser, exporter="narrowed", filters=filters)
 
     assert asked.params["filters"] == filters
 
@@ -203,12 +204,12 @@ def test_search_for_too_many_words_is_refused_before_it_is_made(superuser, clien
     assert few.status_code == 200
     assert client.get(f"/admin/autocomplete/?{term}").status_code == 400
     with pytest.raises(InvalidSelection, match="32 words"):
-        spec.checked(superuser, exporter="flights", changelist=listed)
+        build_spec(superuser, exporter="flights", changelist=listed)
 
 
 def test_value_that_a_filter_cannot_compare_is_refused_in_words(superuser):
     with flights_by(Matching), pytest.raises(InvalidFilter, match="year 99999 is out of range"):
-        spec.checked(superuser, exporter="narrowed", filters={"year": 99999})
+        build_spec(superuser, exporter="narrowed", filters={"year": 99999})
 
 
 @pytest.mark.parametrize("path", ["auth/user/?username", "exports/export/?label"])
@@ -226,7 +227,7 @@ def test_stored_list_with_a_broken_pattern_is_refused(superuser):
     listed = {"model": "demo.flight", "query": "tailnum__regex=("}
 
     with pytest.raises(InvalidSelection, match="not a regular expression"):
-        spec.checked(superuser, exporter="flights", changelist=listed)
+        build_spec(superuser, exporter="flights", changelist=listed)
 
 
 @pytest.mark.only_on("sqlite")

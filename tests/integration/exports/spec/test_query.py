@@ -21,7 +21,8 @@ from exports.exceptions import (
 )
 from exports.exporters import Exporter, registry
 from exports.spec import filters as spec_filters
-from exports.spec import query, spec
+from exports.spec import query
+from exports.spec.spec import build_spec
 from tests.support.exporting import make_flights, registered, request
 
 pytestmark = pytest.mark.django_db
@@ -327,7 +328,7 @@ def test_a_question_asks_the_database_once_for_what_a_filter_names(
     fields = [made.form.fields[name] for name in filters]
 
     with django_assert_num_queries(2):
-        asked = spec.checked(superuser, exporter="flights", filters=filters)
+        asked = build_spec(superuser, exporter="flights", filters=filters)
 
     assert all(isinstance(field, ModelChoiceField) for field in fields)
     assert asked.params == {"filters": filters}
@@ -347,7 +348,7 @@ def test_what_a_method_of_a_filter_refuses_is_refused_when_it_is_asked_for(super
         columns = ["id"]
 
     with registered(Refused), pytest.raises(InvalidFilter, match="UA is none"):
-        spec.checked(superuser, exporter="refused", filters={"airline": "UA"})
+        build_spec(superuser, exporter="refused", filters={"airline": "UA"})
 
 
 def test_no_rows_are_read_before_they_are_asked_for(superuser, django_assert_num_queries):

@@ -19,8 +19,8 @@ from django.contrib.auth.models import User
 
 from demo.models import Airline, Airport, Flight
 from exports.exporters import Column
-from exports.lifecycle import refusals
 from exports.models import Export, Preset
+from exports.spec import refusals
 from notifications.models import Stream
 from tests.support.asking import flights_by
 from tests.support.exporting import (

@@ -21,9 +21,9 @@ from exports.exceptions import (
     TooManyExports,
     TooManyRefusals,
 )
-from exports.lifecycle import refusals
 from exports.models import Export, Preset
-from exports.spec import presets, sizes, spec
+from exports.spec import presets, refusals, sizes
+from exports.spec.spec import build_spec
 from tests.support.asking import flights_by
 from tests.support.exporting import force_status, make_flights, request
 from tests.support.starting import start_export
@@ -150,9 +150,9 @@ def test_last_choice_never_grows_beyond_the_limit(superuser, over):
     chosen = {"columns": ["id", "dep_delay"], "headers": headers}
     room = sizes.MAX_PARAMS - sizes.size_of({**chosen, "filters": {"dest": ""}})
     filters = {"dest": "x" * (room + over)}
-    presets.remember(spec.checked(superuser, exporter="flights", filters=filters))
+    presets.remember(build_spec(superuser, exporter="flights", filters=filters))
     ticked = {"model": "demo.flight", "query": "", "keys": ["1"]}
-    presets.remember(spec.checked(superuser, exporter="flights", changelist=ticked, **chosen))
+    presets.remember(build_spec(superuser, exporter="flights", changelist=ticked, **chosen))
 
     last = presets.last(superuser, "flights")
 
@@ -223,7 +223,7 @@ def test_body_beyond_the_limit_is_not_read(signed_in, settings):
 )
 def test_filter_with_too_many_values_is_refused(superuser, value):
     with pytest.raises(InvalidFilter, match=r"1,00[12] values, and may have 1,000 at most"):
-        spec.checked(superuser, exporter="flights", filters={"carrier": value})
+        build_spec(superuser, exporter="flights", filters={"carrier": value})
 
 
 @pytest.mark.parametrize(
@@ -264,16 +264,16 @@ class ByValues(django_filters.FilterSet):
 def test_filter_may_have_as_many_values_as_it_says(superuser, name, values):
     make_flights([1])
     with flights_by(ByValues):
-        assert spec.checked(superuser, exporter="narrowed", filters={name: values(1_000)}).params
+        assert build_spec(superuser, exporter="narrowed", filters={name: values(1_000)}).params
         with pytest.raises(InvalidFilter, match="it has 1,001 values, and may have 1,000 at most"):
-            spec.checked(superuser, exporter="narrowed", filters={name: values(1_001)})
+            build_spec(superuser, exporter="narrowed", filters={name: values(1_001)})
 
 
 def test_each_value_of_a_list_is_checked(superuser):
     with flights_by(ByValues):
         filters = {"moments": "2013-01-01T10:00Z,0001-01-01T00:00+14:00"}
         with pytest.raises(InvalidFilter, match="the date is out of range"):
-            spec.checked(superuser, exporter="narrowed", filters=filters)
+            build_spec(superuser, exporter="narrowed", filters=filters)
 
 
 # -- Lists do not load what was asked for -----------------------------------------------------
@@ -286,7 +286,7 @@ LISTS = ["/exports/", "/api/v1/exports", "/admin/exports/export/", "/exports/new
 def test_list_does_not_load_what_was_asked_for(superuser, signed_in, url):
     force_status(request(superuser), "succeeded")
     request(superuser)
-    presets.save(spec.checked(superuser, exporter="flights"), "all")
+    presets.save(build_spec(superuser, exporter="flights"), "all")
     signed_in.get(url)
 
     with CaptureQueriesContext(connection) as asked:

@@ -16,7 +16,8 @@ from exports.exceptions import InvalidHeader, NotKept
 from exports.exporters import Column, checks
 from exports.lifecycle import attempts
 from exports.models import Export
-from exports.spec import context, preview, spec
+from exports.spec import context, preview
+from exports.spec.spec import build_spec
 from tests.support.asking import flights_by, request_of
 from tests.support.exporting import WORKER, content, make_flights, run
 from tests.support.starting import start_export
@@ -37,7 +38,7 @@ def read_in(superuser, language):
 
 def written(superuser, **asked):
     """The lines of an export, and the cells of its preview."""
-    shown = preview.look(spec.checked(superuser, exporter="narrowed", **asked))
+    shown = preview.preview(build_spec(superuser, exporter="narrowed", **asked))
     export = start_export(user=superuser, exporter="narrowed", **asked)
     run(attempts.claim(export.pk, worker=WORKER))
     export.refresh_from_db()
@@ -64,7 +65,7 @@ def test_worker_reads_days_in_the_time_zone_of_the_request(superuser):
     with flights_by(ByDay, columns=columns):
         with timezone.override(ZoneInfo("Asia/Tokyo")):
             kept = context.kept(request_of(superuser))
-            shown = spec.checked(
+            shown = build_spec(
                 superuser, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
             )
             export = start_export(
@@ -139,7 +140,7 @@ def test_time_zone_without_a_name_is_refused(superuser):
         kept = context.kept(request_of(superuser))
 
     with flights_by(None), pytest.raises(NotKept, match=r"UTC\+05:00"):
-        spec.checked(superuser, exporter="narrowed", context=kept)
+        build_spec(superuser, exporter="narrowed", context=kept)
 
 
 @pytest.mark.usefixtures("late_flights")
@@ -197,7 +198,7 @@ def test_python_column_speaks_the_language_of_the_request(superuser):
 def test_language_tells_exports_apart_where_files_may_differ(superuser, attributes, is_one):
     with flights_by(attributes.pop("filterset", None), **attributes):
         prints = {
-            spec.checked(
+            build_spec(
                 superuser, exporter="narrowed", context=read_in(superuser, language)
             ).fingerprint
             for language in ("de", "en")
@@ -209,9 +210,9 @@ def test_language_tells_exports_apart_where_files_may_differ(superuser, attribut
 def test_headers_that_a_translation_makes_the_same_are_refused(superuser):
     columns = [Column("id", header=gettext_lazy("Yes")), Column("flight", header="Ja")]
     with flights_by(None, columns=columns):
-        spec.checked(superuser, exporter="narrowed", context=read_in(superuser, "en"))
+        build_spec(superuser, exporter="narrowed", context=read_in(superuser, "en"))
         with pytest.raises(InvalidHeader, match="Ja"):
-            spec.checked(superuser, exporter="narrowed", context=read_in(superuser, "de"))
+            build_spec(superuser, exporter="narrowed", context=read_in(superuser, "de"))
 
 
 @pytest.mark.parametrize("header", [7, b"id", ["id"]])

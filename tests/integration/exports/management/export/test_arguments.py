@@ -34,17 +34,17 @@ def test_what_is_typed_is_what_is_stored():
     ],
 )
 def test_options_are_passed_on_if_there_are_any(monkeypatch, typed, given):
-    asked = []
-    whole = lifecycle.request
+    started = []
+    start = lifecycle.start
 
-    def request(**kwargs):
-        asked.append(kwargs.pop("options", {}))
-        return whole(**kwargs)
+    def record(spec, **kwargs):
+        started.append(spec.options)
+        return start(spec, **kwargs)
 
-    monkeypatch.setattr(lifecycle, "request", request)
+    monkeypatch.setattr(lifecycle, "start", record)
 
     assert flights(*typed).status == 0
-    assert asked == [given]
+    assert started == [given]
 
 
 @pytest.mark.parametrize(

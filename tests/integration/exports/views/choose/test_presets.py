@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from exports.models import Export, Preset
 from exports.spec import presets
-from tests.support.choosing import CHOSEN, DASHBOARD, FLIGHTS, asked, words
+from tests.support.choosing import CHOSEN, DASHBOARD, FLIGHTS, spec_of, words
 from tests.support.pages import text
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ def test_a_choice_without_a_name_gets_that_of_the_export(signed_in, flights, lab
 
 
 def test_a_choice_that_is_opened_gives_its_name_to_no_other_rows(user, signed_in, flights):
-    preset = presets.save(asked(user, filters={"carrier": "UA"}), "Of United")
+    preset = presets.save(spec_of(user, filters={"carrier": "UA"}), "Of United")
 
     form = signed_in.get(f"{FLIGHTS}?preset={preset.pk}").context["form"]
 
@@ -93,7 +93,7 @@ def test_with_whom_the_last_export_was_shared_is_not_taken_for_the_next(signed_i
 
 
 def test_a_choice_for_a_team_that_one_has_left_is_refused_in_words(user, signed_in, team):
-    preset = presets.save(asked(user, team=team.pk), "Ours")
+    preset = presets.save(spec_of(user, team=team.pk), "Ours")
     user.groups.clear()
     lost = "You are not in the team “Pilots” any more."
 
@@ -108,7 +108,7 @@ def test_a_choice_from_a_list_of_the_admin_for_a_lost_team_says_what_can_be_done
     admin = User.objects.create_superuser("admin")
     admin.groups.add(team)
     listed = {"model": "demo.flight", "query": "carrier=UA"}
-    preset = presets.save(asked(admin, team=team.pk, changelist=listed), "Ours")
+    preset = presets.save(spec_of(admin, team=team.pk, changelist=listed), "Ours")
     admin.groups.clear()
     client.force_login(admin)
 
@@ -120,7 +120,7 @@ def test_a_choice_from_a_list_of_the_admin_for_a_lost_team_says_what_can_be_done
 
 
 def test_a_choice_outlives_its_team(user, signed_in, team):
-    preset = presets.save(asked(user, team=team.pk), "Ours")
+    preset = presets.save(spec_of(user, team=team.pk), "Ours")
 
     team.delete()
 
@@ -146,15 +146,15 @@ def test_a_name_that_is_none_is_refused(signed_in, flights, name):
 
 def test_there_is_an_end_to_saving(user, monkeypatch):
     monkeypatch.setattr(presets, "MOST", 1)
-    presets.save(asked(user), "one")
-    presets.save(asked(user, format="xlsx"), "one")
+    presets.save(spec_of(user), "one")
+    presets.save(spec_of(user, format="xlsx"), "one")
 
     with pytest.raises(presets.InvalidPreset, match="You have saved 1 already"):
-        presets.save(asked(user), "two")
+        presets.save(spec_of(user), "two")
 
 
 def test_what_was_saved_and_cannot_be_had_any_more_says_why(user, signed_in):
-    preset = presets.save(asked(user), "Mine")
+    preset = presets.save(spec_of(user), "Mine")
     Preset.objects.filter(pk=preset.pk).update(params={"columns": ["gone"]})
 
     answer = signed_in.post(reverse("exports:run_preset", args=[preset.pk]), follow=True)
@@ -165,7 +165,7 @@ def test_what_was_saved_and_cannot_be_had_any_more_says_why(user, signed_in):
 
 
 def test_forgotten_is_gone_and_its_exports_stay(user, signed_in):
-    preset = presets.save(asked(user), "Mine")
+    preset = presets.save(spec_of(user), "Mine")
     signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
 
     signed_in.post(reverse("exports:delete_preset", args=[preset.pk]))
@@ -177,7 +177,7 @@ def test_forgotten_is_gone_and_its_exports_stay(user, signed_in):
 @pytest.mark.parametrize("button", ["run_preset", "delete_preset"])
 def test_somebody_elses_choice_is_not_there(signed_in, button):
     other = User.objects.create_superuser("other")
-    preset = presets.save(asked(other), "Mine")
+    preset = presets.save(spec_of(other), "Mine")
 
     assert signed_in.post(reverse(f"exports:{button}", args=[preset.pk])).status_code == 404
     assert signed_in.get(f"{FLIGHTS}?preset={preset.pk}").status_code == 404
@@ -187,7 +187,7 @@ def test_somebody_elses_choice_is_not_there(signed_in, button):
 
 @pytest.mark.parametrize("button", ["run_preset", "delete_preset"])
 def test_who_signs_in_for_a_button_comes_to_the_dashboard(user, signed_in, button):
-    preset = presets.save(asked(user), "Mine")
+    preset = presets.save(spec_of(user), "Mine")
 
     answer = signed_in.get(reverse(f"exports:{button}", args=[preset.pk]))
 
@@ -199,7 +199,7 @@ def test_who_signs_in_for_a_button_comes_to_the_dashboard(user, signed_in, butto
 def test_a_choice_from_a_list_of_the_admin_leaves_the_filters_of_the_page(user):
     listed = {"model": "demo.flight", "query": "carrier=UA"}
     admin = User.objects.create_superuser("admin")
-    presets.remember(asked(admin, filters={"month": "1"}))
-    presets.remember(asked(admin, columns=["id"], changelist=listed))
+    presets.remember(spec_of(admin, filters={"month": "1"}))
+    presets.remember(spec_of(admin, columns=["id"], changelist=listed))
 
     assert presets.last(admin, "flights").params == {"columns": ["id"], "filters": {"month": "1"}}

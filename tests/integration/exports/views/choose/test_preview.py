@@ -24,7 +24,7 @@ from exports.readers import connection as source
 from exports.spec import preview
 from exports.status import Status
 from tests.support import exporting
-from tests.support.choosing import CHOSEN, FLIGHTS, LOOK, asked, committed, words
+from tests.support.choosing import CHOSEN, FLIGHTS, LOOK, committed, spec_of, words
 from tests.support.pages import text
 from tests.support.starting import start_export
 
@@ -106,7 +106,7 @@ def test_the_first_rows_are_those_of_the_file(user, file_format, options):
         "headers": {"id": "No."},
     }
 
-    found = preview.first_rows(asked(user, **how))
+    found = preview.first_rows(spec_of(user, **how))
 
     file = read_back(finished(user, **how))
     if file_format == "jsonl":
@@ -130,14 +130,14 @@ def test_long_texts_and_odd_ends_of_lines_are_cells_as_others(user, flights, fil
         ]
 
     with exporting.registered(Long):
-        found = preview.first_rows(asked(user, exporter="long", format=file_format))
+        found = preview.first_rows(spec_of(user, exporter="long", format=file_format))
 
     assert len(found.cells or found.lines) == preview.ROWS
     assert (found.cells or [found.lines])[0][0].count("a\u2028b\x85c") == 1
 
 
 def test_there_may_be_no_rows(user):
-    found = preview.look(asked(user))
+    found = preview.preview(spec_of(user))
 
     assert (found.count, found.sample.cells, found.estimate) == (0, [], None)
 
@@ -175,7 +175,7 @@ def test_a_column_that_speaks_says_in_the_preview_what_it_says_in_the_file(user,
         ]
 
     with exporting.registered(Days), translation.override("de"):
-        looked = preview.look(asked(user, exporter="days")).sample.cells
+        looked = preview.preview(spec_of(user, exporter="days")).sample.cells
         export = exporting.run(exporting.start(user, exporter="days", columns=None))
     export.refresh_from_db()
     written = list(csv.reader(io.StringIO(exporting.content(export).decode())))
@@ -198,7 +198,7 @@ def test_nobody_waits_long_for_a_count(user, monkeypatch):
         columns = ["id"]
 
     with exporting.registered(Slow):
-        found = preview.look(asked(user, exporter="slow"))
+        found = preview.preview(spec_of(user, exporter="slow"))
 
     assert (found.count, found.sample, found.problem) == (None, None, "")
     assert Flight.objects.count() == 1, "the connection is of use afterwards"
@@ -226,9 +226,9 @@ def test_so_many_previews_are_made_at_once_one_for_each_and_others_are_told(
         permission = "demo.export_flight"
         columns = ["id", Column("slow", needs=["id"], python=read)]
 
-    def hold(question):
+    def hold(spec):
         def look():
-            found[question.owner.username] = preview.look(question)
+            found[spec.owner.username] = preview.preview(spec)
             connection.close()
 
         held.append(threading.Thread(target=look))
@@ -237,16 +237,16 @@ def test_so_many_previews_are_made_at_once_one_for_each_and_others_are_told(
 
     with exporting.registered(Slow):
         mine, ada, eve = (
-            asked(each, exporter="slow")
+            spec_of(each, exporter="slow")
             for each in (user, *map(User.objects.create_superuser, ("ada", "eve")))
         )
         url = reverse("exports:preview", args=["slow"])
         hold(mine)
         # Whose own is still being made is told so, and takes no turn of others.
         told = words(signed_in.post(url, {"format": "csv"}))
-        assert all(preview.look(mine).is_busy for _ in range(3))
+        assert all(preview.preview(mine).is_busy for _ in range(3))
         hold(ada)
-        assert preview.look(eve).is_busy
+        assert preview.preview(eve).is_busy
         assert not others_know.is_set()
         others_know.set()
         for thread in held:
@@ -257,10 +257,10 @@ def test_so_many_previews_are_made_at_once_one_for_each_and_others_are_told(
         # Each has given its turn back, also one whose preview failed.
         with monkeypatch.context() as broken:
             broken.setattr(preview, "counted", lambda _: 1 / 0)
-            for question in (mine, ada, eve):
+            for spec in (mine, ada, eve):
                 with pytest.raises(ZeroDivisionError):
-                    preview.look(question)
-        assert [preview.look(each).count for each in (mine, ada, eve)] == [30] * 3
+                    preview.preview(spec)
+        assert [preview.preview(each).count for each in (mine, ada, eve)] == [30] * 3
     assert "Flights: not counted now" in told
     assert "Left out: the server is busy with other previews. Look again in a moment." in told
     assert "too many to count" not in told
@@ -273,7 +273,7 @@ def test_what_fails_by_itself_has_not_taken_too_long():
 
 def test_size_and_time_are_those_of_past_runs(user):
     """Half the columns are about half the bytes; time goes by rows."""
-    assert preview.estimated(asked(user), 1_000) is None
+    assert preview.estimated(spec_of(user), 1_000) is None
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     for number in range(2):
         export = start_export(user=user, exporter="flights", label=f"Run {number}")
@@ -286,10 +286,10 @@ def test_size_and_time_are_those_of_past_runs(user):
             finished_at=start + datetime.timedelta(seconds=4),
         )
 
-    all_columns = preview.estimated(asked(user), 1_000)
-    one = preview.estimated(asked(user, columns=["id"]), 1_000)
+    all_columns = preview.estimated(spec_of(user), 1_000)
+    one = preview.estimated(spec_of(user, columns=["id"]), 1_000)
 
     assert (all_columns.bytes, all_columns.seconds) == (210_000, 2.0)
     assert (one.bytes, one.seconds) == (10_000, 2.0)
-    assert preview.estimated(asked(user, format="xlsx"), 1_000) is None
-    assert preview.estimated(asked(user, options={"gzip": True}), 1_000) is None
+    assert preview.estimated(spec_of(user, format="xlsx"), 1_000) is None
+    assert preview.estimated(spec_of(user, options={"gzip": True}), 1_000) is None
