@@ -81,8 +81,7 @@ class Export(models.Model):
     consistency = models.CharField(
         max_length=8, choices=Consistency, default=Consistency.ROW, blank=True
     )
-    # The same for the same question of the same person. While one is active, it is the answer
-    # to the other.
+    # The hash of the spec. While an export is active, an equal spec of its owner returns it.
     fingerprint = models.CharField(max_length=64, blank=True)
     # Of which export this one is the repetition.
     origin = models.ForeignKey(

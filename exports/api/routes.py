@@ -97,7 +97,7 @@ def _filters(exporter: Exporter, request: HttpRequest) -> list[str]:
     summary="Start an export",
 )
 def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) -> Any:
-    """202 for a new one. 200 while the same question of yours is under way: that export."""
+    """202 for a new export; 200 if an identical export of yours is still active, with that one."""
     user: Any = request.user
     spec = build_spec(user, context=context.kept(request), **body.dict())
     return _started(request, response, *lifecycle.start(spec))
@@ -162,7 +162,7 @@ def resume_export(request: HttpRequest, export_id: UUID) -> Any:
     summary="Ask again what has failed or was cancelled",
 )
 def retry_export(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
-    """A new export of the same question, for the same owner. Answers as "Start an export"."""
+    """Start an export with the same spec, for the same owner. Answers as "Start an export"."""
     export = _changeable(request, export_id)
     asked = lifecycle.retry(export, by=request.user)  # type: ignore[arg-type]
     return _started(request, response, *asked)
@@ -174,7 +174,7 @@ def retry_export(request: HttpRequest, export_id: UUID, response: HttpResponse) 
     summary="Ask again what has succeeded",
 )
 def run_export_again(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
-    """A new export of the same question, for the same owner. Answers as "Start an export"."""
+    """Start an export with the same spec, for the same owner. Answers as "Start an export"."""
     export = _changeable(request, export_id)
     asked = lifecycle.run_again(export, by=request.user)  # type: ignore[arg-type]
     return _started(request, response, *asked)

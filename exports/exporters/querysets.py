@@ -1,4 +1,4 @@
-"""The rows of a question as one queryset that `readers.plan` can cut by primary key.
+"""The rows of an export as one queryset that `readers.plan` can cut by primary key.
 
 What people write as a queryset may be sliced, combined, distinct, windowed, or repeat rows.
 Ranges of keys and columns cannot be added to such a queryset without changing its rows. So it

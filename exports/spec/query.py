@@ -1,7 +1,8 @@
-"""What a request asks for, checked; and the rows and columns that it means, as its owner.
+"""The rows and columns of a spec, read with the rights of its owner.
 
-What is stored is the question, never the answer: column names, filters, or an admin
-change list's own query string. The worker asks it again, with the owner's rights.
+An export stores what selects its rows, never their keys: column names, filters, or the query string
+of an admin change list. (Only rows that were ticked by hand are stored by key.) The worker runs the
+query again, with the rights that the owner has then.
 """
 
 from __future__ import annotations
