@@ -240,7 +240,7 @@ def test_first_run_loads_the_data_and_confesses_its_logins(lasting: Terminal) ->
 
 
 def test_second_run_finds_the_data_of_the_first(terminal: Terminal) -> None:
-    assert "is there already: 16 airlines" in terminal.shown
+    assert "is already loaded: 16 airlines" in terminal.shown
     assert is_well(terminal.port)
 
 

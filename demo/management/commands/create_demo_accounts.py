@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        f"Make the accounts {'; '.join(f'{each.name}: {each.rights}' for each in ACCOUNTS)}. "
-        f"Each has its name as its password, so this is refused unless DEBUG is on. An account "
-        f"that exists is left as it is."
+        f"Create the accounts {'; '.join(f'{each.name}: {each.rights}' for each in ACCOUNTS)}. "
+        f"Each password is the account's name, so this works only with DEBUG on. Existing "
+        f"accounts are not changed."
     )
 
     def handle(self, **_: Any) -> None:
         if not settings.DEBUG:
             raise CommandError(
-                "The demo accounts have passwords that everybody knows, so they are made only "
-                "with DEBUG=1. Make an account of your own: manage.py createsuperuser"
+                "The demo accounts have well-known passwords, so they are created only with "
+                "DEBUG=1. Create your own account: manage.py createsuperuser"
             )
         for account in ACCOUNTS:
             self.stdout.write(f"{account.name}: {_create(account)}")
@@ -35,7 +35,7 @@ class Command(BaseCommand):
 @transaction.atomic
 def _create(account: Account) -> str:
     if User.objects.filter(username=account.name).exists():
-        return "exists; its password and rights are left as they are"
+        return "exists; not changed"
     user = User.objects.create_user(
         account.name,
         f"{account.name}@example.com",  # So that beat writes letters to var/mail.
@@ -48,4 +48,4 @@ def _create(account: Account) -> str:
     )
     if account.is_in_team:
         user.groups.add(Group.objects.get_or_create(name=TEAM)[0])
-    return "made"
+    return "created"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Command(BaseCommand):
     help = (
         "Load the flights from New York in 2013, with their airlines, airports, planes and "
-        "weather. What is there already is left as it is; a second run returns at once."
+        "weather. Existing rows are not changed; a second run does nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         if flights is not None and flights < 0:
             raise CommandError("--flights must be 0 or more.")
         started = time.monotonic()
-        outcome = "is there already"
+        outcome = "is already loaded"
         if missing(flights=flights):
             try:
                 with self._progress() as report:
@@ -49,13 +49,13 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from error
             except IntegrityError as error:
                 raise CommandError(
-                    f"A table has rows of its own where the data set's belong ({error}). "
+                    f"A table has other rows with the keys of the data set ({error}). "
                     f"Empty the demo's tables first: manage.py migrate demo zero; manage.py migrate"
                 ) from error
             except OperationalError as error:
                 raise CommandError(
-                    f"The database refused ({error}). Nothing was loaded. If another load_demo "
-                    f"is at work, wait for it."
+                    f"Database error ({error}). Nothing was loaded. If another load_demo is "
+                    f"running, wait for it."
                 ) from error
             outcome = f"was loaded in {time.monotonic() - started:.1f} s"
         counts = ", ".join(

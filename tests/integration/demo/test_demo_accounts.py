@@ -79,7 +79,7 @@ def test_an_account_that_exists_keeps_its_password_and_its_rights():
     assert staff.get_all_permissions() == set()
     assert not staff.groups.exists()
     assert "staff: exists" in out
-    assert "demo: made" in out
+    assert "demo: created" in out
 
 
 def test_without_debug_none_is_made(settings):
