@@ -45,21 +45,23 @@ class ExporterOut(Schema):
 
 
 class ExportIn(Schema):
-    """What to export. Without columns: all of them."""
+    """The settings of an export. Without `columns` it has all columns."""
 
     model_config = ConfigDict(extra="forbid")
 
     exporter: str
     format: str = "csv"
-    options: dict[str, Any] | None = Field(None, description="How the file is written.")
+    options: dict[str, Any] | None = Field(None, description="Options of the file format.")
     columns: list[str] | None = None
     headers: dict[str, str] | None = Field(
-        None, description="Other headers than the exporter's, by the names of columns."
+        None, description="Custom column headers, by column name."
     )
     filters: dict[str, Any] | None = None
     label: str = Field("", max_length=200, pattern=NO_NUL)
     # Strict: `true` is not the team 1.
-    team: int | None = Field(None, strict=True, description="Share it with this team of yours.")
+    team: int | None = Field(
+        None, strict=True, description="The ID of a team of yours to share the export with."
+    )
 
 
 class Links(Schema):
@@ -78,9 +80,9 @@ class Team(Schema):
 
 
 class ExportOut(Schema):
-    """A snapshot. `rows_total` is null until counted; `rate` is rows a second, `eta` seconds.
+    """The state of an export. `rows_total` is null until the rows are counted.
 
-    Of two, the one with the higher `version` is newer.
+    `rate` is in rows a second, `eta` in seconds. A higher `version` is a newer state.
     """
 
     id: UUID
@@ -119,9 +121,9 @@ class ExportOut(Schema):
 
 
 class Limited(Problem):
-    """Which limit it was, and how much is allowed. Retry-After is there if it is known.
+    """The name and value of the limit. The Retry-After header is set if the time is known.
 
-    With 507 the site has no room for files, which is not the fault of a client.
+    Status 507 means that the site has no room for new files.
     """
 
     limit: str
@@ -140,14 +142,14 @@ class Page(Schema):
 
 
 class LogIn(Schema):
-    """`after`: the cursor of the last answer; without it from the first line on."""
+    """`after`: the `cursor` of the previous page. Without it the page starts at the first line."""
 
     after: str | None = None
     limit: int = Field(1_000, ge=1, le=read.MAX_LINES)
 
 
 class LogLine(BaseModel):  # Of thousands, ninja's own class would take four times as long.
-    """`worker` and `attempt` are there where it could be taken for another worker's line."""
+    """A log line. `worker` and `attempt` are set if the lines come from several workers."""
 
     offset: int
     at: str
@@ -159,9 +161,9 @@ class LogLine(BaseModel):  # Of thousands, ninja's own class would take four tim
 
 
 class LogPage(Schema):
-    """Give `cursor` as `after` the next time. `more`: there is more already.
+    """Send `cursor` as `after` to get the next page. `more`: the next page has lines already.
 
-    At the end, `cursor` is one to follow the export's stream from.
+    The last `cursor` is where to start following the stream of the export.
     """
 
     stream: str

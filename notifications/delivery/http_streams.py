@@ -74,14 +74,14 @@ def _is_held_open(request: HttpRequest) -> bool:
 
 
 class PollIn(Schema):
-    """`after`: a cursor or "latest". Without it, the response starts with the oldest item."""
+    """`after`: a cursor, or "latest". Without it the answer starts at the oldest kept event."""
 
     after: str | None = None
     wait: float = Field(0, ge=0, le=MAX_WAIT, description="Seconds to wait for new items.")
 
 
 class Polled(Schema):
-    """Send `cursor` as `after` in the next request. `more`: further items are there already."""
+    """Send `cursor` as `after` in the next request. `more`: more items are available now."""
 
     stream: str
     cursor: str
@@ -94,7 +94,7 @@ class Polled(Schema):
     "/streams/{name}",
     response={200: Polled, frozenset({401, 404, 422, 429, 503}): Problem},
     auth=AuthenticateAsync(),
-    summary="New items of a stream; optionally waits for them",
+    summary="Get new items of a stream, with an optional wait",
 )
 async def poll(request: HttpRequest, name: str, query: Query[PollIn]) -> Any:
     try:
@@ -139,7 +139,7 @@ def _is_empty(page: Backlog) -> bool:
     "/streams/{name}/sse",
     response={200: None, frozenset({401, 404, 422, 429, 503}): Problem},
     auth=AuthenticateAsync(),
-    summary="A stream as server-sent events, from Last-Event-ID or `after`",
+    summary="Follow a stream as server-sent events; resumes from Last-Event-ID",
 )
 async def server_sent_events(request: HttpRequest, name: str, after: str | None = None) -> Any:
     given = request.headers.get("Last-Event-ID") or after
@@ -196,4 +196,4 @@ async def _ensure_readable(request: HttpRequest, name: str) -> None:
     """Raise Http404 unless the user may read the stream. A missing stream looks the same."""
     user: Any = request.user  # Always signed in, because the route requires it.
     if not await in_database(access.may_read, user, name):
-        raise Http404(_("There is no stream of this name for you."))
+        raise Http404(_("There is no stream with this name, or you do not have access to it."))
