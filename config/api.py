@@ -92,14 +92,16 @@ def _as_problem(response: HttpResponse) -> HttpResponse:
     if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
         return response
     allowed = sorted(response["Allow"].split(", "))
-    answer = problems.problem(405, _("Use %(methods)s here.") % {"methods": get_text_list(allowed)})
+    answer = problems.problem(
+        405, _("This address only accepts %(methods)s.") % {"methods": get_text_list(allowed)}
+    )
     answer["Allow"] = ", ".join(allowed)
     return answer
 
 
 @csrf_exempt
 def _nothing(_request: HttpRequest, **_path: str) -> HttpResponse:
-    return problems.problem(404, _("There is nothing here."))
+    return problems.problem(404, _("Nothing was found at this address."))
 
 
 api = API(
@@ -144,4 +146,6 @@ def our_error(request: HttpRequest, error: Exception) -> HttpResponse:
         exc_info=error,
         extra={"status_code": 500, "request": request},
     )
-    return problems.problem(500, _("Something went wrong here. It has been logged."))
+    return problems.problem(
+        500, _("Something went wrong on the server. The error has been logged.")
+    )

@@ -63,25 +63,25 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django refuses before a view of ours could: in words, where it is not an attack."""
     if isinstance(exception, RequestDataTooBig):
         reason = _(
-            "This request is larger than the %(allowed)s bytes that this server reads. An "
+            "This request is larger than the limit of %(allowed)s bytes. An "
             "administrator can raise the limit: DATA_UPLOAD_MAX_MEMORY_SIZE."
         )
         allowed = number_format(settings.DATA_UPLOAD_MAX_MEMORY_SIZE, force_grouping=True)
         return answer(request, 413, _("Too large"), reason % {"allowed": allowed})
     if isinstance(exception, TooManyFieldsSent):
         reason = _(
-            "This form has more fields than this server takes at once. An administrator can "
-            "raise the limit: DATA_UPLOAD_MAX_NUMBER_FIELDS."
+            "This form has too many fields. An administrator can raise the limit: "
+            "DATA_UPLOAD_MAX_NUMBER_FIELDS."
         )
     else:
-        reason = _("The server could not make sense of this request. Nothing was done.")
-    return answer(request, 400, _("Not understood"), reason)
+        reason = _("The server could not read this request. Nothing was changed.")
+    return answer(request, 400, _("Bad request"), reason)
 
 
 @_with_token
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    default = _("You may not do this. An administrator can give you the permission.")
-    return answer(request, 403, _("Not permitted"), str(exception) or default)
+    default = _("You do not have permission to do this. Ask an administrator for access.")
+    return answer(request, 403, _("Access denied"), str(exception) or default)
 
 
 def not_there(request: HttpRequest, **path: str) -> HttpResponse:  # noqa: ARG001 - a view's
@@ -95,13 +95,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
         "This form has expired, or your browser blocks cookies. "
         "Go back, reload the page and try again."
     )
-    return answer(request, 403, _("Not permitted"), text)
+    return answer(request, 403, _("Access denied"), text)
 
 
 @_with_token
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
     reason = _(
-        "There is nothing here for you. It may have been deleted, or belong to somebody else."
+        "This page was not found. It may have been deleted, or you may not have access to it."
     )
     return answer(request, 404, _("Not found"), reason)
 
@@ -109,9 +109,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse: 
 @_with_token
 def server_error(request: HttpRequest) -> HttpResponse:
     reason = _(
-        "The mistake is ours, and it is in the server's log. Exports that are under way go on."
+        "An error occurred on our side and has been logged. Running exports are not affected."
     )
-    return answer(request, 500, _("Something broke"), reason)
+    return answer(request, 500, _("Something went wrong"), reason)
 
 
 def is_api_request(request: HttpRequest) -> bool:

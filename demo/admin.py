@@ -39,7 +39,9 @@ class FlightAdmin(ExportMixin, ReadOnlyAdmin):
     list_filter = ["carrier", ("origin", admin.RelatedOnlyFieldListFilter)]
     date_hierarchy = "date"
     search_fields = ["=tailnum", "=flight", "=dest_code"]
-    search_help_text = _("A tail number (N14228), a flight number (1545) or a destination (SJU).")
+    search_help_text = _(
+        "Search by tail number (N14228), flight number (1545) or destination (SJU)."
+    )
 
     # The names of the airports would leave no room for the delays.
     @admin.display(description=_("from"), ordering="origin")

@@ -58,7 +58,7 @@ class Plane(models.Model):
     engines = models.SmallIntegerField(_("engines"))
     seats = models.SmallIntegerField(_("seats"))
     speed = models.SmallIntegerField(_("cruising speed"), null=True, help_text=_("In mph."))
-    engine = models.CharField(_("kind of engine"), max_length=50)
+    engine = models.CharField(_("engine type"), max_length=50)
 
     class Meta:
         verbose_name = _("plane")

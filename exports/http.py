@@ -36,7 +36,7 @@ def at_its_card(key: str) -> str:
 def told_if_under_way(request: HttpRequest, export: Export, is_new: bool) -> Export:  # noqa: FBT001 - as lifecycle returns it
     """`export`, to be led to. Who asks the same again is told why it is not a new one."""
     if not is_new:
-        messages.info(request, _("This export is already under way."))
+        messages.info(request, _("You already started this export."))
     return export
 
 

@@ -40,8 +40,8 @@ COMPRESSIBLE = frozenset({Format.CSV, Format.JSONL})
 class Consistency(models.TextChoices):
     """What "the rows" are, when rows change while they are read."""
 
-    ROW = "row", _("Each row as it was when it was read")
-    SNAPSHOT = "snapshot", _("All rows as they were at one moment")
+    ROW = "row", _("Each row as of when it was read")
+    SNAPSHOT = "snapshot", _("All rows as of one moment")
 
 
 class Export(models.Model):
@@ -152,7 +152,7 @@ class Export(models.Model):
     expires_at = models.DateTimeField(_("expires at"), null=True)
 
     file = models.CharField(
-        _("file"), max_length=255, blank=True, help_text=_("Its name in storage.")
+        _("file"), max_length=255, blank=True, help_text=_("Name of the file in storage.")
     )
     sha256 = models.CharField(max_length=64, blank=True)
 
@@ -275,7 +275,9 @@ class Preset(models.Model):
         verbose_name=_("team"),
     )
     exporter = models.CharField(max_length=100)
-    name = models.CharField(max_length=100, blank=True, help_text=_("Empty: the last choice."))
+    name = models.CharField(
+        max_length=100, blank=True, help_text=_("Empty for the last used settings.")
+    )
     format = models.CharField(max_length=10, choices=Format)
     # As those of an Export. What cannot be had any more is found out when it is run.
     options = models.JSONField(default=dict)
@@ -296,7 +298,7 @@ class Preset(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or gettext("the last choice for %(name)s") % {"name": self.exporter}
+        return self.name or gettext("last settings for %(name)s") % {"name": self.exporter}
 
 
 class PartStatus(models.TextChoices):
@@ -313,7 +315,9 @@ class Part(models.Model):
     # As text, read back by the primary key's own field. Null: from the first key.
     after_key = models.TextField(null=True)  # noqa: DJ001 - "" is a key, too
     upto_key = models.TextField()
-    rows = models.PositiveBigIntegerField(_("rows"), help_text=_("As planned."))
+    rows = models.PositiveBigIntegerField(
+        _("rows"), help_text=_("As planned when the export started.")
+    )
 
     status = models.CharField(
         _("status"), max_length=8, choices=PartStatus, default=PartStatus.OPEN
@@ -328,7 +332,7 @@ class Part(models.Model):
     protected_cells = models.PositiveBigIntegerField(default=0)
     # Whether who has it is a helper, and not the worker that holds the export.
     by_helper = models.BooleanField(default=False)
-    file = models.CharField(max_length=255, blank=True, help_text=_("Its name in storage."))
+    file = models.CharField(max_length=255, blank=True, help_text=_("Name of the file in storage."))
     # Of its bytes, to know them again. It is fifty times as fast as the SHA-256 of the file.
     crc32 = models.PositiveBigIntegerField(null=True)
 

@@ -80,7 +80,7 @@ def as_json(value: Any) -> SafeString:
 class StreamAdmin(MachineOwnedAdmin):
     list_display = ["name", "head", "revision", "floor", "epoch", "events", "values"]
     search_fields = ["name"]
-    search_help_text = _("A name, or part of one (user-42, export-…).")
+    search_help_text = _("Search by name or part of a name (user-42, export-…).")
     ordering = ["-pk"]
 
     @admin.display(description=_("events"))
@@ -106,8 +106,9 @@ class EventAdmin(MachineOwnedAdmin):
     search_fields = ["stream__name", "type"]  # `get_search_results` also searches the data.
     search_help_text = format_lazy(
         _(
-            "A stream (user-42, export-…), a type (export.succeeded, log), or words of what is "
-            "said: with the whole name of a stream in all of it, else in the newest {count} events."
+            "Search by stream (user-42, export-…), type (export.succeeded, log) or text. "
+            "A full stream name searches all events of that stream; anything else "
+            "searches the newest {count} events."
         ),
         count=SEARCHED_TEXT,
     )
@@ -165,7 +166,7 @@ class RetainedAdmin(MachineOwnedAdmin):
     list_display_links = ["key"]
     list_select_related = ["stream"]
     search_fields = ["stream__name", "key"]
-    search_help_text = _("A stream (user-42, export-…) or a key.")
+    search_help_text = _("Search by stream (user-42, export-…) or key.")
     ordering = ["-at"]
     fields = ["stream", "key", "revision", "at", "contents"]
     readonly_fields = ["contents"]
@@ -263,8 +264,8 @@ class AuditEntryAdmin(MachineOwnedAdmin):
     search_fields = ["actor_name", "object_key", "address"]  # `get_search_results` has more.
     search_help_text = format_lazy(
         _(
-            "The whole name of an actor, the key of an object or an address; in the newest "
-            "{count} entries also a part of a name, of an object or of a user agent."
+            "Search by full actor name, object key or address. Parts of a name, an "
+            "object or a user agent are found in the newest {count} entries only."
         ),
         count=SEARCHED_TEXT,
     )

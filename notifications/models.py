@@ -151,7 +151,10 @@ class Inbox(models.Model):
 
     email = models.CharField(_("email"), max_length=10, choices=Mailing, default=Mailing.ALL)
     language = models.CharField(
-        _("language"), max_length=20, blank=True, help_text=_("Of e-mails. Empty: the site's.")
+        _("language"),
+        max_length=20,
+        blank=True,
+        help_text=_("Language of e-mails. Empty for the site's default."),
     )
 
     # Each process that claims the user's e-mails takes the next number, and names it in each write.
@@ -159,7 +162,7 @@ class Inbox(models.Model):
     mail_after = models.DateTimeField(
         _("mail after"),
         null=True,
-        help_text=_("Somebody is sending, or was told to try later: not before this."),
+        help_text=_("No e-mail is sent before this time."),
     )
 
     objects = WrittenManager["Inbox"]()
@@ -176,7 +179,7 @@ class Inbox(models.Model):
 class TokenScope(models.TextChoices):
     """What a program may do with a token."""
 
-    FULL = "full", _("Everything that its user may do")
+    FULL = "full", _("Everything the user can do")
     READ = "read", _("Follow and download only")
 
 
@@ -199,7 +202,9 @@ class Token(models.Model):
     scope = models.CharField(
         _("scope"), max_length=4, choices=TokenScope, default=TokenScope.FULL, db_default="full"
     )
-    note = models.CharField(_("note"), max_length=100, blank=True, help_text=_("What uses it."))
+    note = models.CharField(
+        _("note"), max_length=100, blank=True, help_text=_("What uses the token.")
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires at"), default=default_expiry)
     # When the user was warned that the token expires soon.

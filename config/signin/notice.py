@@ -81,13 +81,13 @@ def _failures(user: User, since: datetime) -> Any:
 
 def _describe(data: Mapping[str, Any]) -> Notice:
     title = ngettext(
-        "{times} attempt to sign in with your name has failed.",
-        "{times} attempts to sign in with your name have failed.",
+        "{times} failed attempt to sign in to your account.",
+        "{times} failed attempts to sign in to your account.",
         data["times"],
     ).format(times=data["times"])
     at = timezone.localtime(datetime.fromisoformat(data["at"]))
     body = _(
-        "The last one was on {date} from the address {address}. If it was not you, "
-        "make sure that your password is long and that you use it nowhere else."
+        "The last one was on {date} from the address {address}. If this was not you, "
+        "make sure that your password is long and not used elsewhere."
     ).format(date=date_format(at, "DATETIME_FORMAT"), address=data["address"] or "?")
     return Notice(title, body=body, level="warning")

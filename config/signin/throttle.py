@@ -167,8 +167,8 @@ def locked_out(request: HttpRequest, *_given: Any) -> HttpResponse:
     seconds = handler.retry_after(request, credentials)
     minutes = math.ceil(seconds / 60)
     reason = ngettext(
-        "Too many attempts to sign in have failed. Try again in %(minutes)s minute.",
-        "Too many attempts to sign in have failed. Try again in %(minutes)s minutes.",
+        "Too many failed sign-in attempts. Try again in %(minutes)s minute.",
+        "Too many failed sign-in attempts. Try again in %(minutes)s minutes.",
         minutes,
     ) % {"minutes": minutes}
     answer = errors.answer(request, 429, _("Too many attempts"), reason)

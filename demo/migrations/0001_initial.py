@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 ('engines', models.SmallIntegerField(verbose_name='engines')),
                 ('seats', models.SmallIntegerField(verbose_name='seats')),
                 ('speed', models.SmallIntegerField(help_text='In mph.', null=True, verbose_name='cruising speed')),
-                ('engine', models.CharField(max_length=50, verbose_name='kind of engine')),
+                ('engine', models.CharField(max_length=50, verbose_name="engine type")),
             ],
             options={
                 'verbose_name': 'plane',

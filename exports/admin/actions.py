@@ -36,7 +36,7 @@ class Actions(Base):
         return request.user.has_perm("exports.change_export")
 
     @admin.action(
-        description=_("Cancel (waiting, running and paused only)"), permissions=["control"]
+        description=_("Cancel (queued, running and paused only)"), permissions=["control"]
     )
     def cancel(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
         self._each(
@@ -44,20 +44,20 @@ class Actions(Base):
             queryset,
             lifecycle.cancel,
             ngettext_lazy(
-                "%d export is cancelled, or will be when its worker notices.",
-                "%d exports are cancelled, or will be when their workers notice.",
+                "Cancelling %d export.",
+                "Cancelling %d exports.",
             ),
         )
 
-    @admin.action(description=_("Pause (waiting and running only)"), permissions=["control"])
+    @admin.action(description=_("Pause (queued and running only)"), permissions=["control"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
         self._each(
             request,
             queryset,
             lifecycle.pause,
             ngettext_lazy(
-                "%d export is paused, or will be when its worker notices.",
-                "%d exports are paused, or will be when their workers notice.",
+                "Pausing %d export.",
+                "Pausing %d exports.",
             ),
         )
 
@@ -78,9 +78,7 @@ class Actions(Base):
             request,
             queryset,
             _run_again,
-            ngettext_lazy(
-                "%d export runs again, as a new one.", "%d exports run again, as new ones."
-            ),
+            ngettext_lazy("Started %d export again.", "Started %d exports again."),
         )
 
     def _each(
@@ -102,9 +100,7 @@ class Actions(Base):
         if moved:
             self.message_user(request, done % moved, messages.SUCCESS)
         for reason, count in refused.items():
-            was_not = ngettext(
-                "%d export was left as it is", "%d exports were left as they are", count
-            )
+            was_not = ngettext("%d export was not changed", "%d exports were not changed", count)
             self.message_user(request, f"{was_not % count}: {reason}", messages.WARNING)
 
 

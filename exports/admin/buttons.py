@@ -48,31 +48,31 @@ class Button:
 BUTTONS = (
     Button(
         "pause",
-        gettext_lazy("Pause, and keep what is finished"),
+        gettext_lazy("Pause"),
         lifecycle.pause,
         frozenset({Status.QUEUED, Status.RUNNING}),
     ),
     Button(
         "resume",
-        gettext_lazy("Resume, from what is finished"),
+        gettext_lazy("Resume"),
         lifecycle.resume,
         frozenset({Status.PAUSED}),
     ),
     Button(
         "cancel",
-        gettext_lazy("Cancel, so that there is no file"),
+        gettext_lazy("Cancel export"),
         lifecycle.cancel,
         frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.PAUSED}),
     ),
     Button(
         "retry",
-        gettext_lazy("Retry as a new export"),
+        gettext_lazy("Retry"),
         lifecycle.retry,
         frozenset({Status.FAILED, Status.CANCELLED}),
     ),
     Button(
         "again",
-        gettext_lazy("Run again as a new export"),
+        gettext_lazy("Run again"),
         lifecycle.run_again,
         frozenset({Status.SUCCEEDED}),
     ),
@@ -80,11 +80,11 @@ BUTTONS = (
 
 # What has come of it: a worker that holds the export has yet to notice.
 OUTCOMES = {
-    Status.CANCELLED: gettext_lazy("This export is cancelled."),
-    Status.CANCELLING: gettext_lazy("This export will be cancelled when its worker notices."),
-    Status.PAUSED: gettext_lazy("This export is paused."),
-    Status.PAUSING: gettext_lazy("This export will be paused when its worker notices."),
-    Status.QUEUED: gettext_lazy("This export is back in the queue."),
+    Status.CANCELLED: gettext_lazy("The export was cancelled."),
+    Status.CANCELLING: gettext_lazy("The export is being cancelled."),
+    Status.PAUSED: gettext_lazy("The export was paused."),
+    Status.PAUSING: gettext_lazy("The export is being paused."),
+    Status.QUEUED: gettext_lazy("The export is back in the queue."),
 }
 
 
@@ -111,11 +111,11 @@ class Buttons(Base):
     def _press(self, button: Button, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         export = self.get_object(request, str(pk))
         if export is None or not self.has_view_permission(request, export):
-            raise Http404(_("There is no such export."))
+            raise Http404(_("This export does not exist."))
         # Signing in leads back here with a GET.
         if request.method == "POST":
             if not may_change(request.user, export):  # type: ignore[arg-type]  # Signed in.
-                raise PermissionDenied(_("You may look at this export, and not change it."))
+                raise PermissionDenied(_("You can view this export but not change it."))
             export = self._done(button, request, export)
         return HttpResponseRedirect(self._url("change", export, request))
 
@@ -131,7 +131,7 @@ class Buttons(Base):
             return export
         new, is_new = repeated
         if is_new:
-            text = _("This is the new export. It is its owner's, as the one that it repeats.")
+            text = _("This is the new export. It belongs to the owner of the original.")
             self.message_user(request, text, messages.SUCCESS)
         return told_if_under_way(request, new, is_new)
 

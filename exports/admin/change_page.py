@@ -57,20 +57,20 @@ class Page(Buttons):
     def called(self, export: Export) -> str:
         return export.title
 
-    @admin.display(description=_("its own page"))
+    @admin.display(description=_("export page"))
     def page(self, export: Export) -> SafeString:
         return format_html('<a href="{0}">{0}</a>', export.get_absolute_url())
 
     @admin.display(description=_("file"))
     def file_link(self, export: Export) -> SafeString | str:
         if not export.has_file(timezone.now()):
-            return gettext("There is none.")
+            return gettext("No file")
         url = reverse("exports:file", args=[export.pk])
         return format_html('<a href="{}">{}</a>', url, filename_of(export))
 
-    @admin.display(description=_("asked for"))
+    @admin.display(description=_("settings"))
     def asked(self, export: Export) -> SafeString | str:
-        return as_json(export.params) if export.params else gettext("Everything.")
+        return as_json(export.params) if export.params else gettext("All rows and columns")
 
     @admin.display(description=_("stage"))
     def doing(self, export: Export) -> str:

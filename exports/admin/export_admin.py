@@ -42,7 +42,7 @@ class ExportAdmin(Listing, Page, Actions, Health, CascadeOnlyAdmin, MachineOwned
     ]
     # "called" and "label": as its reader calls it, and as logs and programs do.
     search_fields = ["id", "called", "label", f"owner__{get_user_model().USERNAME_FIELD}"]
-    search_help_text = _("An id, a label or an owner.")
+    search_help_text = _("Search by ID, label or owner.")
     list_per_page = 50
     list_max_show_all = MAX_STREAMS  # The list follows one for each export that is under way.
     actions = ["cancel", "pause", "resume", "run_again"]

@@ -34,7 +34,7 @@ class Health(Base):
     def health(self, request: HttpRequest) -> HttpResponse:
         """Ask all parts now. It takes the seconds that workers are given to answer."""
         if not request.user.is_superuser:
-            raise PermissionDenied(_("Health is for superusers."))
+            raise PermissionDenied(_("Only superusers can view Health."))
         began = time.monotonic()
         findings = list(health.findings(health.OF_THIS_PROCESS))
         context = {

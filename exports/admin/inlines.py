@@ -46,7 +46,7 @@ class OfAnExport(admin.TabularInline):  # type: ignore[type-arg]  # Not generic 
 
 class PartInline(OfAnExport):
     model = Part
-    verbose_name_plural = format_lazy(_("parts (the first {count})"), count=PARTS_SHOWN)
+    verbose_name_plural = format_lazy(_("parts (first {count})"), count=PARTS_SHOWN)
     fields = [
         "number",
         "status",
@@ -101,7 +101,7 @@ class DownloadInline(OfAnExport):
     """Who got the file, or a link to it. An address is personal data: see docs/operations.md."""
 
     model = Download
-    verbose_name_plural = format_lazy(_("downloads (the last {count})"), count=DOWNLOADS_SHOWN)
+    verbose_name_plural = format_lazy(_("downloads (last {count})"), count=DOWNLOADS_SHOWN)
     fields = ["at", "last_at", "user", "address", "requests", "size", "range"]
     readonly_fields = ["at", "size"]
 

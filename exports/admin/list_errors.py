@@ -75,6 +75,6 @@ def _url_name(request: HttpRequest) -> str:
 
 
 def _whole_list(request: HttpRequest, problem: str) -> HttpResponse:
-    refusal = _("The list's filters cannot be read: %(problem)s") % {"problem": problem[:500]}
+    refusal = _("The filters of this list are not valid: %(problem)s") % {"problem": problem[:500]}
     messages.error(request, refusal)
     return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")

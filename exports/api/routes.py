@@ -62,7 +62,9 @@ BARE = {"level": "", "message": "", "logger": "", "worker": None, "attempt": Non
 
 
 @router.get(
-    "/exporters", response={200: list[ExporterOut], WHO: Problem}, summary="What you may export"
+    "/exporters",
+    response={200: list[ExporterOut], WHO: Problem},
+    summary="List the exporters you can use",
 )
 def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
     return [
@@ -97,7 +99,7 @@ def _filters(exporter: Exporter, request: HttpRequest) -> list[str]:
     summary="Start an export",
 )
 def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) -> Any:
-    """202 for a new export; 200 if an identical export of yours is still active, with that one."""
+    """Return 202 and the new export; or 200 and your active export with the same settings."""
     user: Any = request.user
     spec = build_spec(user, context=context.kept(request), **body.dict())
     return _started(request, response, *lifecycle.start(spec))
@@ -106,7 +108,7 @@ def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) 
 @router.get(
     "/exports",
     response={200: ExportPage, frozenset({401, 422}): Problem},
-    summary="Your exports and those shared with your teams, newest first",
+    summary="List your exports and those shared with your teams, newest first",
 )
 def list_exports(request: HttpRequest, page: Query[Page]) -> dict[str, Any]:
     user: Any = request.user
@@ -121,14 +123,16 @@ def list_exports(request: HttpRequest, page: Query[Page]) -> dict[str, Any]:
     "/exports/{uuid:export_id}",
     response={200: ExportOut, WHICH: Problem},
     url_name="get_export",
-    summary="One export",
+    summary="Get an export",
 )
 def get_export(request: HttpRequest, export_id: UUID) -> dict[str, Any]:
     return _answer(_visible(request, export_id))
 
 
 @router.post(
-    "/exports/{uuid:export_id}/cancel", response={202: ExportOut, WHEN: Problem}, summary="Stop it"
+    "/exports/{uuid:export_id}/cancel",
+    response={202: ExportOut, WHEN: Problem},
+    summary="Cancel an export",
 )
 def cancel_export(request: HttpRequest, export_id: UUID) -> Any:
     export = _changeable(request, export_id)
@@ -139,7 +143,7 @@ def cancel_export(request: HttpRequest, export_id: UUID) -> Any:
 @router.post(
     "/exports/{uuid:export_id}/pause",
     response={202: ExportOut, WHEN: Problem},
-    summary="Let it rest, finished parts kept",
+    summary="Pause an export and keep its finished parts",
 )
 def pause_export(request: HttpRequest, export_id: UUID) -> Any:
     export = _changeable(request, export_id)
@@ -148,7 +152,9 @@ def pause_export(request: HttpRequest, export_id: UUID) -> Any:
 
 
 @router.post(
-    "/exports/{uuid:export_id}/resume", response={202: ExportOut, WHEN: Problem}, summary="Go on"
+    "/exports/{uuid:export_id}/resume",
+    response={202: ExportOut, WHEN: Problem},
+    summary="Resume a paused export",
 )
 def resume_export(request: HttpRequest, export_id: UUID) -> Any:
     export = _changeable(request, export_id)
@@ -159,10 +165,10 @@ def resume_export(request: HttpRequest, export_id: UUID) -> Any:
 @router.post(
     "/exports/{uuid:export_id}/retry",
     response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, LIMITS: Limited},
-    summary="Ask again what has failed or was cancelled",
+    summary="Retry a failed or cancelled export",
 )
 def retry_export(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
-    """Start an export with the same spec, for the same owner. Answers as "Start an export"."""
+    """Start a new export with the same settings, for the same owner. See "Start an export"."""
     export = _changeable(request, export_id)
     asked = lifecycle.retry(export, by=request.user)  # type: ignore[arg-type]
     return _started(request, response, *asked)
@@ -171,10 +177,10 @@ def retry_export(request: HttpRequest, export_id: UUID, response: HttpResponse) 
 @router.post(
     "/exports/{uuid:export_id}/again",
     response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, LIMITS: Limited},
-    summary="Ask again what has succeeded",
+    summary="Run a finished export again",
 )
 def run_export_again(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
-    """Start an export with the same spec, for the same owner. Answers as "Start an export"."""
+    """Start a new export with the same settings, for the same owner. See "Start an export"."""
     export = _changeable(request, export_id)
     asked = lifecycle.run_again(export, by=request.user)  # type: ignore[arg-type]
     return _started(request, response, *asked)
@@ -199,12 +205,12 @@ def get_file(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     "/exports/{uuid:export_id}/log",
     response={200: LogPage, frozenset({401, 404, 422}): Problem},
     url_name="get_log",
-    summary="Its log: lines by the page, or all of it as text",
+    summary="Get the log: pages of lines, or the full text",
     openapi_extra={"responses": {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}},
 )
 @decorate_view(compressed, vary_on_headers("Accept"))
 def get_log(request: HttpRequest, export_id: UUID, page: Query[LogIn]) -> Any:
-    """For who prefers `text/plain` it is the whole log, as the page offers it for download."""
+    """Return a page of lines, or the full log if `Accept` prefers `text/plain`."""
     export = _visible(request, export_id)
     if request.get_preferred_type(["application/json", read.TEXT]) == read.TEXT:
         return read.text_response(request, export)
@@ -256,5 +262,5 @@ def _visible(request: HttpRequest, export_id: UUID) -> Export:
 def _changeable(request: HttpRequest, export_id: UUID) -> Export:
     export = _visible(request, export_id)
     if not may_change(request.user, export):  # type: ignore[arg-type]
-        raise NotPermitted(gettext("You may look at this export, and not change it."))
+        raise NotPermitted(gettext("You can view this export but not change it."))
     return export

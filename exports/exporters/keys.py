@@ -37,8 +37,8 @@ def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
     if query.is_sliced and (is_distinct or is_grouped):
         raise InvalidQueryset(
             spoken(
-                "With its annotations this queryset has other rows than those of the model, and "
-                "its slice counts them. Select the rows with filter(pk__in=…)."
+                "The annotations of this queryset change which rows it returns, so a slice "
+                "of it cannot be exported. Select the rows with filter(pk__in=…)."
             )
         )
     # Between rows that are equal in its order, the database may choose others the next time.
@@ -81,9 +81,9 @@ def _refuse_composite(found: QuerySet[Any]) -> None:
     ):
         raise InvalidQueryset(
             spoken(
-                "The primary key of %(model)s has several fields, and rows with such a key "
-                "cannot be taken from a slice, a union, distinct() by fields or a window "
-                "function. Select them with filter().",
+                "%(model)s has a composite primary key. Its rows cannot be selected with a "
+                "slice, a union, distinct() on fields or a window function. Use filter() "
+                "instead.",
                 model=found.model._meta.label,
             )
         )
@@ -96,8 +96,8 @@ def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
     if counts_rows and any(each.annotation_select for each in query.combined_queries):
         raise InvalidQueryset(
             spoken(
-                "%(combinator)s() of querysets with annotations compares those, too, and an "
-                "export knows rows by their key. Select the rows with filter(pk__in=…).",
+                "%(combinator)s() also compares annotations, but an export selects rows by "
+                "primary key. Select the rows with filter(pk__in=…).",
                 combinator=query.combinator,
             )
         )
@@ -112,7 +112,7 @@ def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
         return found.values("pk")
     raise InvalidQueryset(
         spoken(
-            "A slice of %(combinator)s() has to be in the order of the primary key. Write "
+            "A slice of %(combinator)s() must be ordered by primary key. Add "
             'order_by("pk") before the slice, or select the rows with filter(pk__in=…).',
             combinator=query.combinator,
         )

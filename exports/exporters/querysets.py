@@ -49,7 +49,7 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
     if not isinstance(found, QuerySet):
         raise InvalidQueryset(
             spoken(
-                "%(where)s returns %(kind)s. It has to return a queryset of %(model)s.",
+                "%(where)s returns %(kind)s. It must return a queryset of %(model)s.",
                 where=where,
                 kind=type(found).__name__,
                 model=model._meta.label,
@@ -58,15 +58,15 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
     if _is_random(found.query):
         raise InvalidQueryset(
             spoken(
-                "%(where)s selects rows at random, so each part of a file would have others. "
-                "Choose the rows once, and select them with filter(pk__in=[…]).",
+                "%(where)s selects rows at random, so each part of a file would get "
+                "different rows. Pick the rows once, and select them with filter(pk__in=[…]).",
                 where=where,
             )
         )
     if found.model._meta.concrete_model is not model._meta.concrete_model:
         raise InvalidQueryset(
             spoken(
-                "%(where)s returns rows of %(other)s. It has to return a queryset of %(model)s.",
+                "%(where)s returns rows of %(other)s. It must return a queryset of %(model)s.",
                 where=where,
                 other=found.model._meta.label,
                 model=model._meta.label,
@@ -75,8 +75,9 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
     if not found.query.default_cols or not issubclass(found._iterable_class, ModelIterable):
         raise InvalidQueryset(
             spoken(
-                "%(where)s returns values() or the like, whose rows have no primary key. Return "
-                "a queryset of %(model)s, and name the fields in the exporter's columns.",
+                "%(where)s returns values() or similar, whose rows have no primary key. "
+                "Return a queryset of %(model)s, and list the fields in the exporter's "
+                "columns.",
                 where=where,
                 model=model._meta.label,
             )
@@ -186,10 +187,10 @@ def _taken_by_key(
     assert problem is not None
     raise InvalidQueryset(
         spoken(
-            'The queryset of "%(exporter)s" cannot be cut by its keys with all of its '
-            "annotations, because of its %(obstacle)s. %(problem)s To mend it, select the rows "
-            "with filter(pk__in=…), or compute the annotation with a Subquery in the exporter's "
-            "queryset or columns.",
+            'The queryset of "%(exporter)s" cannot be split by primary key with all of '
+            "its annotations, because of its %(obstacle)s. %(problem)s To fix this, "
+            "select the rows with filter(pk__in=…), or compute the annotation with a "
+            "Subquery in the exporter's queryset or columns.",
             exporter=exporter.name,
             obstacle=_obstacle(asked),
             problem=problem.what,
@@ -244,8 +245,8 @@ def check_sql(found: QuerySet[Any], exporter: Exporter) -> None:
     except _UNSELECTABLE as error:
         raise InvalidQueryset(
             spoken(
-                'The rows of "%(exporter)s" cannot be selected: %(problem)s Select them with '
-                "filter(pk__in=…), for example.",
+                'The rows of "%(exporter)s" cannot be selected: %(problem)s Try '
+                "filter(pk__in=…) instead.",
                 exporter=exporter.name,
                 problem=error,
             )
@@ -332,7 +333,7 @@ def problems_of(queryset: QuerySet[Any], column: Column) -> Iterator[Problem]:
         except (FieldError, TypeError, ValueError) as error:
             yield Problem(
                 _cannot_be_read(column, error),
-                spoken("Mend the field path, or give it an `output_field`."),
+                spoken("Fix the field path, or set an `output_field`."),
             )
             continue
         if is_own_aggregate(queryset.model, expression):
@@ -341,21 +342,23 @@ def problems_of(queryset: QuerySet[Any], column: Column) -> Iterator[Problem]:
             relation = column.name
         if relation:
             repeats = spoken(
-                '"%(relation)s" has many rows for one, and would repeat it.', relation=relation
+                '"%(relation)s" has several rows for each row, and would repeat it.',
+                relation=relation,
             )
             yield Problem(
                 _cannot_be_read(column, repeats),
-                spoken("Take one of them, or an aggregate of them, with a Subquery."),
+                spoken("Use a Subquery to pick one of them, or to aggregate them."),
             )
         if found.contains_aggregate and mixes_relations(queryset.model, expression):
             yield Problem(
                 _cannot_be_read(
-                    column, spoken("its aggregates are over several relations, and multiply.")
+                    column,
+                    spoken("it aggregates over several relations, which multiplies the results."),
                 ),
-                spoken("Make a column of each, or use a Subquery for each."),
+                spoken("Use a separate column or a Subquery for each."),
             )
         if found.contains_over_clause:
-            window = spoken("a window would be computed anew for each page of rows.")
+            window = spoken("a window function would be computed separately for each page of rows.")
             yield Problem(_cannot_be_read(column, window), spoken("Use a Subquery."))
 
 

@@ -114,7 +114,7 @@ def unknown(name: str, known: Iterable[str]) -> UnknownExporter:
     """Return the error for a `name` that is not among the `known` ones."""
     names = ", ".join(sorted(known)) or spoken("none")
     return UnknownExporter(
-        spoken('There is no exporter "%(name)s". There are: %(known)s.', name=name, known=names)
+        spoken('There is no exporter "%(name)s". Available: %(known)s.', name=name, known=names)
     )
 
 
@@ -151,12 +151,12 @@ def permitted(user: User, name: str) -> Exporter:
         exporter = get(name)
     except UnknownExporter:
         raise UnknownExporter(
-            spoken('The exporter "%(name)s" is not offered any more.', name=name)
+            spoken('The exporter "%(name)s" is no longer available.', name=name)
         ) from None
     if not may_run(exporter, user):
         raise NotPermitted(
             spoken(
-                'You may not export "%(name)s". An administrator can give you the permission.',
+                'You do not have permission to export "%(name)s". Ask an administrator for access.',
                 name=exporter.label,
             )
         )

@@ -94,9 +94,7 @@ def _answer(request: HttpRequest, export: Export, etag: str) -> HttpResponseBase
     with _storage_in_words():
         there = storage.size(export.file)
     if there != export.bytes:  # What is cut off must not look whole.
-        raise FileGone(
-            _("The file in the storage is not the one that was written. Start the export again.")
-        )
+        raise FileGone(_("The stored file is damaged. Run the export again."))
     try:
         part = _range(request, export, etag)
     except byte_range.Unsatisfiable:
@@ -117,21 +115,19 @@ def _storage_in_words() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise FileGone(
-            _("The file is not in the storage any more. Start the export again.")
-        ) from None
+        raise FileGone(_("The file is no longer in storage. Run the export again.")) from None
     except (OSError, StorageFailed) as error:
         logger.exception("A file cannot be handed out.")
-        raise StorageAway(_("The storage does not answer. Try again in a minute.")) from error
+        raise StorageAway(
+            _("The file storage is not responding. Try again in a minute.")
+        ) from error
 
 
 def _no_file(export: Export) -> NoFile:
     if export.status == Status.SUCCEEDED:
-        return FileGone(
-            _("This file has expired and is not kept any more. Start the export again.")
-        )
+        return FileGone(_("This file has expired. Run the export again to create a new one."))
     status = Status(export.status).label.lower()
-    return NoFile(_("This export has no file. It is %(status)s.") % {"status": status})
+    return NoFile(_("This export has no file. Its status is %(status)s.") % {"status": status})
 
 
 def _range(request: HttpRequest, export: Export, etag: str) -> byte_range.Range | None:

@@ -46,9 +46,9 @@ _NAME = re.compile(rf"{FOLDER}/[0-9a-f-]{{36}}/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 # What a storage did not do. Those that may end an export are told to people in their language,
 # the others to who runs this.
-_TAKE = gettext_noop("The storage did not take the file: %(problem)s")
-_GIVE = gettext_noop("The storage did not give the file: %(problem)s")
-_MEASURE = gettext_noop("The storage did not tell the size of the file: %(problem)s")
+_TAKE = gettext_noop("Could not save the file: %(problem)s")
+_GIVE = gettext_noop("Could not read the file from storage: %(problem)s")
+_MEASURE = gettext_noop("Could not get the size of the stored file: %(problem)s")
 _SIGN = "The storage did not sign a link: %(problem)s"
 _REMOVE = "The storage did not remove a file: %(problem)s"
 _LIST = "The storage did not list its folders: %(problem)s"
@@ -112,8 +112,8 @@ class NewFile:
             if (there := size(stored)) != self.bytes:
                 raise StorageFailed(
                     Sentence(
-                        "The file has %(bytes)s bytes, and the storage kept %(kept)s of them. Run "
-                        "the export again; if it happens again, the storage is broken.",
+                        "The file has %(bytes)s bytes, but the storage has %(kept)s. Run the export "
+                        "again. If this happens again, ask an administrator to check the storage.",
                         bytes=self.bytes,
                         kept=there,
                     )
@@ -309,8 +309,8 @@ def _refusals(refusal: str) -> Iterator[None]:
     except Exception as error:
         raise StorageFailed(
             Sentence(
-                "%(refusal)s Ask whoever runs this site to look at STORAGE_URL, and at what its "
-                "credentials may do.",
+                "%(refusal)s Ask an administrator to check STORAGE_URL and the permissions "
+                "of its credentials.",
                 refusal=Sentence(refusal, problem=error),
             )
         ) from error

@@ -74,8 +74,8 @@ def _refusal(field: Field, value: Any, into: pa.DataType) -> Sentence:
     if len(shown) > SHOWN:
         shown = f"{shown[:SHOWN]}…"
     return Sentence(
-        'In the column "%(column)s" there is %(value)s, which Parquet cannot hold as %(type)s. '
-        "Leave out the column or the row, or export to CSV.",
+        'The column "%(column)s" contains %(value)s, which Parquet cannot store as '
+        "%(type)s. Leave out the column or the row, or export to CSV.",
         column=field.header,
         value=shown,
         type=into,

@@ -95,9 +95,8 @@ class CSVPart(LinesPart):
                 except UnicodeEncodeError as error:
                     raise Unwritable(
                         Sentence(
-                            'In the column "%(column)s" there is half of a character (a lone '
-                            "surrogate), which CSV cannot hold. Leave out the column or the row, "
-                            "or export to JSON Lines.",
+                            'The column "%(column)s" contains half a character (a lone surrogate), which '
+                            "CSV cannot store. Leave out the column or the row, or export to JSON Lines.",
                             column=self._fields[number].header,
                         ),
                         row=row,

@@ -36,18 +36,18 @@ class ChoiceForm(forms.Form):
         label=_("Format"), required=False, widget=forms.RadioSelect(choices=Format.choices)
     )
     label = forms.CharField(
-        label=_("Name of the export"),
+        label=_("Export name"),
         required=False,
         max_length=200,
-        help_text=_("By it you find the export again, and it is the name of the file."),
+        help_text=_("Shown in your list and used as the file name."),
     )
     team = forms.CharField(
         label=_("Share with"), required=False, widget=forms.Select, help_text=SHARING
     )
     preset = forms.CharField(
-        label=_("Name of the choice"),
+        label=_("Preset name"),
         required=False,
-        help_text=_("Without one it gets the name of the export."),
+        help_text=_("Defaults to the export name."),
         # Whether it can be one, `presets` judges, and only if it is to be saved.
         widget=forms.TextInput(attrs={"maxlength": presets.LONGEST_NAME, "autocomplete": "off"}),
     )

@@ -57,7 +57,7 @@ class FilterFields:
                 _name_its_inputs(field)
                 if isinstance(field, MOMENTS):
                     zone = get_current_timezone_name()
-                    field.help_text = _("In the time zone %(zone)s.") % {"zone": zone}
+                    field.help_text = _("Times are in %(zone)s.") % {"zone": zone}
 
     @classmethod
     def of(

@@ -19,7 +19,7 @@ class OptionsForm(forms.Form):
 
     delimiter = forms.CharField(
         label=_("Delimiter"),
-        help_text=_("For CSV."),
+        help_text=_("CSV only."),
         required=False,
         strip=False,  # A tab is one.
         widget=forms.Select(
@@ -32,20 +32,21 @@ class OptionsForm(forms.Form):
         ),
     )
     bom = forms.BooleanField(
-        label=_("Byte order mark"),
-        help_text=_("For CSV: by it Excel knows that the letters are UTF-8."),
+        label=_("Add a byte order mark (BOM)"),
+        help_text=_("CSV only. Helps Excel show accents correctly."),
         required=False,
     )
     gzip = forms.BooleanField(
-        label=_("Compress with gzip"), help_text=_("For CSV and JSON Lines."), required=False
+        label=_("Compress with gzip"), help_text=_("CSV and JSON Lines only."), required=False
     )
     no_header = forms.BooleanField(
-        label=_("No row of headers"), help_text=_("For CSV and Excel."), required=False
+        label=_("Leave out the header row"), help_text=_("CSV and Excel only."), required=False
     )
     unprotected = forms.BooleanField(
-        label=_("Leave formulas as they are"),
+        label=_("Do not escape formulas"),
         help_text=_(
-            "For CSV and Excel: only for programs. A spreadsheet runs text that begins with =."
+            "CSV and Excel only. For files that only programs read: a spreadsheet runs "
+            "text that begins with =."
         ),
         required=False,
     )

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 # What sharing means, beside each choice of a team.
 SHARING = _(
-    "Members of the team see the export and its log. Those who may run this exporter themselves "
-    "may download the file, with the rows that you may see."
+    "Everyone in the team can see this export and its log. Members with "
+    "permission to export this data can download the file. It contains the rows "
+    "you have access to."
 )
 
 
@@ -39,7 +40,7 @@ class StartForm(forms.Form):
     """
 
     # Not ChoiceFields: a name that is not offered gets the same answer here as in the API.
-    exporter = forms.CharField(label=_("What to export"), widget=forms.Select)
+    exporter = forms.CharField(label=_("Data"), widget=forms.Select)
     format = forms.CharField(label=_("Format"), widget=forms.Select(choices=Format.choices))
     team = forms.CharField(
         label=_("Share with"), required=False, widget=forms.Select, help_text=SHARING
@@ -90,7 +91,7 @@ def offer_teams(form: forms.Form, teams: Collection[Group]) -> None:
     """Let the field `team` offer them; who has none is not asked."""
     select = form.fields["team"].widget
     assert isinstance(select, forms.Select)
-    select.choices = [("", _("Nobody")), *((each.pk, each.name) for each in teams)]
+    select.choices = [("", _("No one")), *((each.pk, each.name) for each in teams)]
     # Who has left their last team since the page was made must be told that it cannot be
     # had. An export that is not shared, without a word, would be no answer to what they asked.
     if not teams and not form.data.get("team"):

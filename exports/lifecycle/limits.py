@@ -58,8 +58,8 @@ def _check_active(user: User) -> None:
     if allowed and active >= allowed:
         raise TooManyExports(
             _(
-                "You have %(active)d of at most %(allowed)d exports under way. Wait until one is "
-                "over, or cancel one. Paused ones count."
+                "You have reached your limit of active exports (%(active)d of %(allowed)d). "
+                "Wait for one to finish, or cancel one. Paused exports count."
             )
             % {"active": active, "allowed": allowed},
             allowed=allowed,
@@ -70,10 +70,7 @@ def _check_rate(user: User) -> None:
     allowed = conf.MAX_REQUESTS_PER_MINUTE
     if wait := _wait(user, allowed, WINDOW_SECONDS):
         raise TooManyRequests(
-            _(
-                "You have asked for %(allowed)d of at most %(allowed)d exports in a minute. "
-                "Ask again in %(wait)d s."
-            )
+            _("You can start %(allowed)d exports a minute. Try again in %(wait)d s.")
             % {"allowed": allowed, "wait": wait},
             allowed=allowed,
             retry_after=wait,
@@ -113,8 +110,8 @@ def check_rows(export: Export, total: int) -> None:
     if allowed and total > allowed:
         raise TooLarge(
             Sentence(
-                "It would have %(rows)s rows, and may have %(allowed)s at most. Filter it to "
-                "fewer rows, or ask an administrator for a higher limit.",
+                "This export has %(rows)s rows; the limit is %(allowed)s. Add filters, or "
+                "ask an administrator to raise the limit.",
                 rows=total,
                 allowed=allowed,
             )
@@ -127,9 +124,8 @@ def check_bytes(export: Export, written: int) -> None:
     if allowed and written > allowed:
         raise TooLarge(
             Sentence(
-                "Its file has %(bytes)s bytes so far, and may have %(allowed)s at most. Filter "
-                "it to fewer rows, choose fewer columns, or ask an administrator for a higher "
-                "limit.",
+                "The file has %(bytes)s bytes so far; the limit is %(allowed)s. Add filters, "
+                "choose fewer columns, or ask an administrator to raise the limit.",
                 bytes=written,
                 allowed=allowed,
             )

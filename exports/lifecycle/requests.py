@@ -51,10 +51,7 @@ def retry(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
         export,
         {Status.FAILED, Status.CANCELLED},
         by,
-        _(
-            "Only a failed or cancelled one can be retried; one that has succeeded can be "
-            "run again."
-        ),
+        _("Only failed or cancelled exports can be retried. Finished exports can be run again."),
     )
 
 
@@ -64,10 +61,7 @@ def run_again(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
         export,
         {Status.SUCCEEDED},
         by,
-        _(
-            "Only one that has succeeded can be run again; a failed or cancelled one can be "
-            "retried."
-        ),
+        _("Only finished exports can be run again. Failed or cancelled exports can be retried."),
     )
 
 
@@ -90,7 +84,7 @@ def _prefix_errors_for(owner: User, by: User | None) -> Iterator[None]:
     except (NotPermitted, OverLimit, RequestError) as error:
         if by is not None and by.pk != owner.pk:
             told = {"owner": owner.get_username(), "error": error}
-            error.args = (_("%(owner)s would be told: %(error)s") % told,)
+            error.args = (_("For %(owner)s: %(error)s") % told,)
         raise
 
 
@@ -167,9 +161,9 @@ def resume(export: Export, *, by: User | None = None) -> None:
     with locked(export):
         if export.status != Status.PAUSED:
             # Not left to MOVES: running -> queued is for workers that give it back.
-            raise IllegalMove(it_is(export, _("Only a paused one can be resumed.")))
+            raise IllegalMove(it_is(export, _("Only paused exports can be resumed.")))
         if export.resumes >= limits.MOST_RESUMES:
-            often = _("It has been resumed too often. Cancel it, and ask for it again.")
+            often = _("It has been resumed too many times. Cancel it, and start a new export.")
             raise IllegalMove(it_is(export, often))
         fields = {"queued_at": Now(), "waits_for": Wait.NOTHING, "resumes": export.resumes + 1}
         move(export, Status.QUEUED, "export.queued", lines=asked_by("Resumed", by), **fields)

@@ -82,9 +82,9 @@ def _rescue(export_id: uuid.UUID) -> str:
 
 def _lost_workers(count: int, last: str) -> Sentence:
     if count == 1:
-        return Sentence("The worker %(worker)s was lost on this export.", worker=last)
+        return Sentence("The worker %(worker)s stopped while running this export.", worker=last)
     return Sentence(
-        "%(count)s workers were lost on this export. The last: %(worker)s.",
+        "%(count)s workers stopped while running this export. The last one was %(worker)s.",
         count=count,
         worker=last,
     )

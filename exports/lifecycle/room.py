@@ -181,9 +181,9 @@ def check_quotas(export: Export) -> None:
         if (stored := used_by(export.owner_id)) > allowed:
             raise TooLarge(
                 Sentence(
-                    "The files and parts of the owner's exports take %(used)s bytes; %(allowed)s "
-                    "are allowed. Run it again when files have expired, choose fewer rows or "
-                    "columns, or ask an administrator for a higher limit.",
+                    "The owner's exports use %(used)s bytes; the limit is %(allowed)s. Run it "
+                    "again when files have expired, choose fewer rows or columns, or ask an "
+                    "administrator to raise the limit.",
                     used=stored,
                     allowed=allowed,
                 )

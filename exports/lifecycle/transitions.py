@@ -58,17 +58,17 @@ def move(
 
 # What a person is told whose click comes too late.
 _TOO_LATE = {
-    Status.CANCELLING: gettext_lazy("It cannot be cancelled any more."),
-    Status.CANCELLED: gettext_lazy("It cannot be cancelled any more."),
-    Status.PAUSING: gettext_lazy("It cannot be paused any more."),
-    Status.PAUSED: gettext_lazy("It cannot be paused any more."),
-    Status.QUEUED: gettext_lazy("It cannot be started any more."),
+    Status.CANCELLING: gettext_lazy("It can no longer be cancelled."),
+    Status.CANCELLED: gettext_lazy("It can no longer be cancelled."),
+    Status.PAUSING: gettext_lazy("It can no longer be paused."),
+    Status.PAUSED: gettext_lazy("It can no longer be paused."),
+    Status.QUEUED: gettext_lazy("It can no longer be started."),
 }
 
 
 def _refusal(export: Export, new: Status) -> str:
     # What no click asks for is between workers, whose language is the log's.
-    return it_is(export, str(_TOO_LATE.get(new, f"It cannot become {new} any more.")))
+    return it_is(export, str(_TOO_LATE.get(new, f"It can no longer become {new}.")))
 
 
 def it_is(export: Export, therefore: str) -> str:

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='export',
             name='consistency',
-            field=models.CharField(blank=True, choices=[('row', 'Each row as it was when it was read'), ('snapshot', 'All rows as they were at one moment')], default='row', max_length=8),
+            field=models.CharField(blank=True, choices=[('row', "Each row as of when it was read"), ('snapshot', "All rows as of one moment")], default='row', max_length=8),
         ),
         migrations.AddField(
             model_name='export',

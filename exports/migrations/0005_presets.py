@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('exporter', models.CharField(max_length=100)),
-                ('name', models.CharField(blank=True, help_text='Empty: the last choice.', max_length=100)),
+                ('name', models.CharField(blank=True, help_text="Empty for the last used settings.", max_length=100)),
                 ('format', models.CharField(choices=[('csv', 'CSV'), ('jsonl', 'JSON Lines'), ('xlsx', 'Excel'), ('parquet', 'Parquet')], max_length=10)),
                 ('options', models.JSONField(default=dict)),
                 ('params', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),

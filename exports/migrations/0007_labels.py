@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='export',
             name='file',
-            field=models.CharField(blank=True, help_text='Its name in storage.', max_length=255, verbose_name='file'),
+            field=models.CharField(blank=True, help_text="Name of the file in storage.", max_length=255, verbose_name='file'),
         ),
         migrations.AlterField(
             model_name='export',
@@ -178,7 +178,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='part',
             name='rows',
-            field=models.PositiveBigIntegerField(help_text='As planned.', verbose_name='rows'),
+            field=models.PositiveBigIntegerField(help_text="As planned when the export started.", verbose_name='rows'),
         ),
         migrations.AlterField(
             model_name='part',

@@ -78,7 +78,7 @@ def _told(found: Sentence | None, error: Exception) -> Sentence:
 
 def _not_made(header: str, key: Any, problem: str) -> Sentence:
     return Sentence(
-        'The column "%(column)s" cannot be made for the row %(row)s: %(problem)s',
+        'The column "%(column)s" cannot be computed for row %(row)s: %(problem)s',
         column=header,
         row=row_name(key),
         problem=problem,
@@ -129,7 +129,7 @@ class _Search:
             if error := self._fails(row, []):
                 # Its filters cannot be computed: no column is to blame.
                 return Sentence(
-                    "The row %(row)s cannot be read: %(problem)s",
+                    "Row %(row)s cannot be read: %(problem)s",
                     row=row_name(key),
                     problem=_said(error),
                 )

@@ -165,7 +165,7 @@ class Source:
         except DatabaseError as error:
             # Of whichever kind PostgreSQL takes it for: another attempt has another moment.
             raise OperationalError(
-                Sentence("The moment that was read is gone: %(problem)s", problem=error)
+                Sentence("The database snapshot has expired: %(problem)s", problem=error)
             ) from error
 
     def _end(self, cursor: Any) -> None:

@@ -208,8 +208,7 @@ def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines, None, int]:
         if result.command_tuples != rows:
             raise WrongCount(
                 Sentence(
-                    "PostgreSQL has sent %(sent)s rows, and %(rows)s arrived. Run the export "
-                    "again.",
+                    "PostgreSQL sent %(sent)s rows, but %(rows)s arrived. Run the export again.",
                     sent=result.command_tuples or 0,
                     rows=rows,
                 )

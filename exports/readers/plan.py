@@ -81,7 +81,7 @@ def refuse_repeated(source: Source, keys: QuerySet[Any]) -> None:
         raise RepeatedKey(
             Sentence(
                 'The key "%(key)s" of %(model)s is not unique: %(rows)s rows have %(distinct)s '
-                "keys, or one is NULL. Give the model a primary key that is unique, for example "
+                "keys, or one key is NULL. Give the model a unique primary key, for example "
                 "row_number() in its view.",
                 key=", ".join(names),
                 model=meta.label,

@@ -56,10 +56,10 @@ class Recount:
         if self._is_contradicted or part.rows_done != found:
             raise WrongCount(
                 Sentence(
-                    "Part %(part)s has %(written)s rows. At the moment they were read, the "
-                    "database had %(found)s (%(planned)s were counted at the start). The file "
-                    "would be wrong, so there is none. Ask the developer of this exporter to "
-                    "check its columns and queryset.",
+                    "Part %(part)s has %(written)s rows. The database had %(found)s when "
+                    "they were read (%(planned)s at the start). The file would be wrong, so it "
+                    "was not created. Ask the developer of this exporter to check its columns "
+                    "and queryset.",
                     part=part.number,
                     written=part.rows_done,
                     found=found,
@@ -69,9 +69,10 @@ class Recount:
         if self._source.snapshot_id and part.rows_done != part.rows:
             raise WrongCount(
                 Sentence(
-                    "Part %(part)s has %(written)s rows, and %(planned)s were counted at the same "
-                    "moment. So the queryset of this exporter does not always give the same rows. "
-                    "Ask its developer to remove random values and the current time from it.",
+                    "Part %(part)s has %(written)s rows, but %(planned)s were counted at the "
+                    "same moment. The queryset of this exporter does not always return the same "
+                    "rows. Ask its developer to remove random values and the current time from "
+                    "it.",
                     part=part.number,
                     written=part.rows_done,
                     planned=part.rows,
@@ -94,7 +95,7 @@ def totals(export: Export, done: Iterable[Part]) -> dict[str, int]:
         if part.rows_done != (part.rows if part.rows_found is None else part.rows_found):
             raise WrongCount(
                 Sentence(
-                    "Part %(part)s has %(written)s rows and should have %(planned)s. Run the "
+                    "Part %(part)s has %(written)s rows, but should have %(planned)s. Run the "
                     "export again.",
                     part=part.number,
                     written=part.rows_done,
@@ -104,8 +105,8 @@ def totals(export: Export, done: Iterable[Part]) -> dict[str, int]:
     if planned != export.rows_total:
         raise WrongCount(
             Sentence(
-                "The parts of this export have %(planned)s rows, and %(total)s were counted at the "
-                "start. Run the export again.",
+                "The parts of this export have %(planned)s rows, but %(total)s were counted "
+                "at the start. Run the export again.",
                 planned=planned,
                 total=export.rows_total,
             )

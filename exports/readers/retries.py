@@ -73,4 +73,4 @@ def said_by_database(error: BaseException) -> str:
 
 def refusal(error: BaseException) -> Sentence:
     """The same for the person who waits, where no column and no row is known."""
-    return Sentence("The database refused: %(problem)s", problem=said_by_database(error))
+    return Sentence("Database error: %(problem)s", problem=said_by_database(error))

@@ -54,7 +54,7 @@ def rows(
     if exported.concrete_model is not model_admin.opts.concrete_model:
         raise InvalidSelection(
             spoken(
-                "The list shows %(listed)s, the exporter exports %(exported)s.",
+                "The list shows %(listed)s, but the exporter exports %(exported)s.",
                 listed=model_admin.model._meta.label,
                 exported=exported.label,
             )
@@ -87,7 +87,7 @@ def _check_permission(model_admin: admin.ModelAdmin[Any], request: HttpRequest) 
     if admin.site.has_permission(request) and model_admin.has_view_permission(request):
         return
     name = model_admin.model._meta.verbose_name_plural
-    raise NotPermitted(spoken("You may not view %(name)s.", name=name))
+    raise NotPermitted(spoken("You do not have permission to view %(name)s.", name=name))
 
 
 def narrow(queryset: QuerySet[Any], selection: Mapping[str, Any]) -> QuerySet[Any]:
@@ -136,12 +136,12 @@ def _sorted(queryset: QuerySet[Any], order: Any) -> QuerySet[Any]:
         looked_up = [resolved(queryset, F(each.removeprefix("-"))) for each in order]
     except FieldError as error:
         raise InvalidSelection(
-            spoken("The list's order cannot be read: %(problem)s", problem=error)
+            spoken("The order of this list is not valid: %(problem)s", problem=error)
         ) from error
     if relation := next((relation for _, relation in looked_up if relation), ""):
         raise InvalidSelection(
             spoken(
-                'The list cannot be exported in the order of "%(relation)s": it repeats rows.',
+                'The list cannot be exported sorted by "%(relation)s", because that repeats rows.',
                 relation=relation,
             )
         )
@@ -154,7 +154,7 @@ def _model_admin(selection: Mapping[str, Any]) -> admin.ModelAdmin[Any]:
     except (LookupError, ValueError, NotRegistered):
         raise InvalidSelection(
             spoken(
-                'There is no admin list of "%(model)s". Write it as "app.model".',
+                'There is no admin list of "%(model)s". Use the form "app.model".',
                 model=str(selection.get("model")),
             )
         ) from None
@@ -166,7 +166,7 @@ class _Messages:
     def add(self, level: int, message: str, extra_tags: str = "") -> None:  # noqa: ARG002 - Django's signature
         if level >= ERROR:
             raise InvalidSelection(
-                spoken("The list's search cannot be read: %(problem)s", problem=message)
+                spoken("The search of this list is not valid: %(problem)s", problem=message)
             )
 
 
@@ -187,7 +187,7 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
     """
     if problem := patterns.search_problem(request.GET.get(SEARCH_VAR, "")):
         raise InvalidSelection(
-            spoken("The list's search cannot be read: %(problem)s", problem=problem)
+            spoken("The search of this list is not valid: %(problem)s", problem=problem)
         )
     # Asked by Django itself, of each request: for links, which nobody sees here.
     model_admin = copy(model_admin)
@@ -219,13 +219,13 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
         OverflowError,  # A year beyond Python's calendar.
     ) as error:
         raise InvalidSelection(
-            spoken("The list's filters cannot be read: %(problem)s", problem=error)
+            spoken("The filters of this list are not valid: %(problem)s", problem=error)
         ) from error
     texts = [text for _, values in request.GET.lists() for text in values]
     found = changelist.queryset
     if unreadable := patterns.problem_among(found.query, texts, found.db) or incomparable(found):
         raise InvalidSelection(
-            spoken("The list's filters cannot be read: %(problem)s", problem=unreadable)
+            spoken("The filters of this list are not valid: %(problem)s", problem=unreadable)
         )
     changelist.add_facets = False  # The numbers beside the choices are counts, too.
     return changelist

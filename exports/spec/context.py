@@ -116,15 +116,15 @@ def _not_kept(name: str, *, has_context: bool) -> NotKept:
     if not conf.REQUEST_CONTEXT:
         return NotKept(
             spoken(
-                "These rows depend on request.%(name)s, which a worker does not have. Let a class "
-                "keep it with the export, and name the class in EXPORTS_REQUEST_CONTEXT.",
+                "These rows depend on request.%(name)s, which a worker does not have. Set "
+                "EXPORTS_REQUEST_CONTEXT to a class that saves it with the export.",
                 name=name,
             )
         )
     if has_context:
         return NotKept(
             spoken(
-                "These rows depend on request.%(name)s, which a worker does not have. Let "
+                "These rows depend on request.%(name)s, which a worker does not have. Make "
                 "%(keeper)s save and restore it.",
                 name=name,
                 keeper=conf.REQUEST_CONTEXT,
@@ -166,7 +166,7 @@ def _as_stored(saved: Any) -> Any:
             return json.loads(text)
     raise NotKept(
         spoken(
-            "What %(keeper)s keeps of the request has a character that no database stores.",
+            "The request context of %(keeper)s contains a character that databases cannot store.",
             keeper=conf.REQUEST_CONTEXT,
         )
     )
@@ -194,7 +194,7 @@ def restored(
         logger.exception("%s.restore() failed.", conf.REQUEST_CONTEXT)
         raise NotKept(
             spoken(
-                "%(keeper)s cannot restore what it has kept of the request: %(problem)s",
+                "%(keeper)s cannot restore the saved request context: %(problem)s",
                 keeper=conf.REQUEST_CONTEXT,
                 problem=f"{type(error).__name__}: {error}",
             )
@@ -232,8 +232,8 @@ def _zone(name: str | None) -> ZoneInfo | None:
     except (KeyError, ValueError, OSError):
         raise NotKept(
             spoken(
-                'The time zone "%(name)s" has no name that a worker could look up. Activate '
-                "a ZoneInfo with a key.",
+                'A worker cannot look up the time zone "%(name)s" by name. Activate a '
+                "ZoneInfo with a key.",
                 name=name,
             )
         ) from None

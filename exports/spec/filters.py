@@ -103,7 +103,7 @@ def _check_names(
     if unknown := filters.keys() - known.keys():
         raise InvalidFilter(
             spoken(
-                '"%(exporter)s" has no filter "%(name)s". It has: %(known)s.',
+                '"%(exporter)s" has no filter "%(name)s". Available: %(known)s.',
                 exporter=exporter.name,
                 name=min(unknown),
                 known=", ".join(sorted(known)),
@@ -111,7 +111,7 @@ def _check_names(
         )
     for name in sorted(filters):
         if len(data.getlist(name)) > 1 and not known[name]:
-            raise InvalidFilter(spoken('The filter "%(name)s" takes one value.', name=name))
+            raise InvalidFilter(spoken('The filter "%(name)s" accepts only one value.', name=name))
 
 
 def refusal(made: FilterSet, problems: Mapping[str, Sentence]) -> InvalidFilter:
@@ -174,7 +174,7 @@ def _check_number_of_values(name: str, texts: Sequence[str]) -> None:
             _not_valid(
                 name,
                 spoken(
-                    "it has %(number)s values, and may have %(allowed)s at most.",
+                    "it has %(number)s values; the limit is %(allowed)s.",
                     number=number,
                     allowed=sizes.MAX_VALUES,
                 ),
@@ -186,11 +186,11 @@ def _text(name: str, value: Any) -> str:
     # Python reads NaN and 1e999 in JSON, and no JSON of a database can store what they are.
     is_no_number = isinstance(value, float) and not math.isfinite(value)
     if is_no_number or isinstance(value, dict | list | tuple):
-        raise InvalidFilter(_not_valid(name, spoken("give it a text or a number.")))
+        raise InvalidFilter(_not_valid(name, spoken("enter a text or a number.")))
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not text.isascii() and text != text.encode(errors="replace").decode():
         # Half of a surrogate pair, which JSON can spell and no database compares.
-        raise InvalidFilter(_not_valid(name, spoken("it has a broken character.")))
+        raise InvalidFilter(_not_valid(name, spoken("it contains an invalid character.")))
     return text
 
 

@@ -33,7 +33,7 @@ def checked(format: str, asked: Mapping[str, Any] | None) -> dict[str, Any]:  # 
         if name not in BY_FORMAT[format]:
             raise InvalidOption(
                 spoken(
-                    '%(format)s has no option "%(name)s". It has: %(known)s.',
+                    '%(format)s has no option "%(name)s". Available: %(known)s.',
                     format=_label(format),
                     name=name,
                     known=_those_of(format),
@@ -41,7 +41,9 @@ def checked(format: str, asked: Mapping[str, Any] | None) -> dict[str, Any]:  # 
             )
         if not _may_be(name, value):
             raise InvalidOption(
-                spoken('The option "%(name)s" is %(choices)s.', name=name, choices=_in_words(name))
+                spoken(
+                    'The option "%(name)s" must be %(choices)s.', name=name, choices=_in_words(name)
+                )
             )
     # In one order, so that what is stored is the same for equal specs.
     return {name: value for name, value in sorted(asked.items()) if value != DEFAULTS[name]}

@@ -33,7 +33,7 @@ def search_problem(search: str) -> Sentence | None:
     """Why a list of the admin cannot be searched for `search`, in words; None if it can."""
     if len(search.split()) <= MOST_WORDS:
         return None
-    return spoken("a search may have %(most)s words at most.", most=MOST_WORDS)
+    return spoken("a search can have at most %(most)s words.", most=MOST_WORDS)
 
 
 def problem_among(query: Query, texts: Iterable[str], using: str) -> Sentence | None:
@@ -58,13 +58,13 @@ def problem_of(pattern: str, using: str) -> Sentence | None:
     """Return why the database `using` cannot or may not match `pattern`; None if it may."""
     if len(pattern) > LONGEST:
         return spoken(
-            "a regular expression may have %(longest)s characters at most.", longest=LONGEST
+            "a regular expression can have at most %(longest)s characters.", longest=LONGEST
         )
     runs_in_process = connections[using].vendor == "sqlite"
     if runs_in_process and any(sign in pattern for sign in REPEATING):
         return spoken(
-            "on SQLite a regular expression may not contain any of %(signs)s: nothing could "
-            "stop one that takes for ever.",
+            "on SQLite a regular expression cannot contain any of %(signs)s, because a "
+            "slow one cannot be stopped.",
             signs=" ".join(REPEATING),
         )
     return _syntax_problem(pattern, using)
@@ -77,7 +77,7 @@ def _syntax_problem(pattern: str, using: str) -> Sentence | None:
         else:
             _match_nothing(pattern, using)
     except (DataError, RecursionError, re.error) as error:
-        return spoken("it is not a regular expression: %(problem)s", problem=error)
+        return spoken("it is not a valid regular expression: %(problem)s", problem=error)
     return None
 
 

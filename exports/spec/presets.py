@@ -73,17 +73,17 @@ def save(spec: ExportSpec, name: str) -> Preset:
     name = name.strip() or spec.label[:LONGEST_NAME].strip()
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidPreset(
-            _("Give it a name of 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}
+            _("Enter a name of 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}
         )
     mine = named(spec.owner)
     is_new = not mine.filter(exporter=spec.exporter, name=name).exists()
     if is_new and mine.count() >= MOST:
         raise InvalidPreset(
-            _("You have saved %(most)d already. Delete one first.") % {"most": MOST}
+            _("You can save up to %(most)d presets. Delete one to make room.") % {"most": MOST}
         )
     if has_saved_often(spec.owner, MOST_SAVES, SAVES_WITHIN):
         raise InvalidPreset(
-            _("You can save %(most)d choices an hour. Try again later.") % {"most": MOST_SAVES}
+            _("You can save %(most)d presets an hour. Try again later.") % {"most": MOST_SAVES}
         )
     return _save(spec, name, spec.params)
 
@@ -93,11 +93,11 @@ def lost_team(preset: Preset) -> str:
     team = preset.team
     if team is None or teams_of(preset.owner).filter(pk=team.pk).exists():
         return ""
-    lost = _("You are not in the team “%(team)s” any more.") % {"team": team.name}
+    lost = _("You are no longer in the team “%(team)s”.") % {"team": team.name}
     if "changelist" in preset.params:  # The page of its exporter cannot show it.
-        remedy = _("Forget this choice, and save another from the list of the admin.")
+        remedy = _("Delete this preset, and save a new one from the admin list.")
     else:
-        remedy = _("Choose with whom to share it, and save it anew.")
+        remedy = _("Choose a team to share it with, and save it again.")
     return f"{lost} {remedy}"
 
 

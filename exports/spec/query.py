@@ -69,14 +69,14 @@ def _chosen(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
         if name not in known:
             raise UnknownColumn(
                 spoken(
-                    '"%(exporter)s" has no column "%(name)s". It has: %(known)s.',
+                    '"%(exporter)s" has no column "%(name)s". Available: %(known)s.',
                     exporter=exporter.name,
                     name=name,
                     known=", ".join(known),
                 )
             )
     if len(set(names)) < len(names):
-        raise UnknownColumn(spoken("Each column can be there once."))
+        raise UnknownColumn(spoken("Each column can be used only once."))
     return [known[name] for name in names]
 
 
@@ -86,7 +86,7 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
         if name not in names:
             raise InvalidHeader(
                 spoken(
-                    'The header "%(header)s" is for a column that is not there: %(column)s.',
+                    'The header "%(header)s" is for a column that is not selected: %(column)s.',
                     header=header,
                     column=name,
                 ),
@@ -95,7 +95,7 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
         if not 0 < len(header) <= LONGEST_HEADER or not header.isprintable():
             raise InvalidHeader(
                 spoken(
-                    'The header of "%(column)s" has to be a line of 1 to %(most)s characters.',
+                    'The header of "%(column)s" must be a single line of 1 to %(most)s characters.',
                     column=name,
                     most=LONGEST_HEADER,
                 ),
@@ -210,7 +210,7 @@ def _queryset_of(made: FilterSet) -> QuerySet[Any]:
     except (AssertionError, FieldError, TypeError, NotSupportedError) as error:
         raise InvalidQueryset(
             spoken(
-                "%(where)s cannot be applied: %(problem)s Its methods have to return a queryset "
+                "%(where)s cannot be applied: %(problem)s Its methods must return a queryset "
                 "that can be filtered further.",
                 where=where,
                 problem=error,

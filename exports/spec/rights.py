@@ -32,8 +32,8 @@ def check_owner(export_id: Any) -> None:
     if team is not None and not teams_of(owner).filter(pk=team.pk).exists():
         raise NotPermitted(
             spoken(
-                "The owner of this export is not in the team %(team)s any more, with which it "
-                "is shared.",
+                "This export is shared with the team %(team)s, but its owner is no longer a "
+                "member.",
                 team=team.name,
             )
         )

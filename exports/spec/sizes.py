@@ -39,7 +39,7 @@ def check(params: Mapping[str, Any]) -> None:
     except RecursionError:
         raise RequestTooLarge(
             spoken(
-                "The request is nested too deeply. Filters take texts, numbers and lists of them."
+                "The request is nested too deeply. Filters accept texts, numbers and lists of them."
             )
         ) from None
     if size > MAX_PARAMS:
@@ -50,14 +50,14 @@ def check(params: Mapping[str, Any]) -> None:
 def _too_large(largest: str, size: int) -> Sentence:
     if largest == "changelist":
         return spoken(
-            "This selection takes %(size)s bytes, and may take %(allowed)s at most. Tick fewer "
+            "This selection has %(size)s bytes; the limit is %(allowed)s. Select fewer "
             "rows, or filter the list and choose “Export…”.",
             size=size,
             allowed=MAX_PARAMS,
         )
     return spoken(
-        "This request takes %(size)s bytes, and may take %(allowed)s at most. Choose fewer "
-        "columns, or give fewer and shorter values to filters and headers.",
+        "This request has %(size)s bytes; the limit is %(allowed)s. Choose fewer "
+        "columns, or use fewer and shorter values in filters and headers.",
         size=size,
         allowed=MAX_PARAMS,
     )

@@ -135,7 +135,7 @@ def _build(
     if format not in Format.values:
         raise UnknownFormat(
             spoken(
-                'There is no format "%(name)s". There are: %(known)s.',
+                'There is no format "%(name)s". Available: %(known)s.',
                 name=format,
                 known=", ".join(Format.values),
             )
@@ -205,7 +205,7 @@ def chosen_team(user: User, chosen: int | str | None) -> Group | None:
         yours = ", ".join(f"{pk} ({team.name})" for pk, team in teams.items()) or spoken("none")
         raise UnknownTeam(
             spoken(
-                "You are in no team %(chosen)s. You are in: %(yours)s.",
+                "You are not in the team %(chosen)s. Your teams: %(yours)s.",
                 chosen=str(chosen),
                 yours=yours,
             )

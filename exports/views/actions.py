@@ -38,7 +38,7 @@ def _button(
             # Signing in leads back here with a GET.
             return SeeOther(export.get_absolute_url())
         if not may_change(user_of(request), export):
-            raise PermissionDenied(_("You may look at this export, and not change it."))
+            raise PermissionDenied(_("You can view this export but not change it."))
         try:
             return SeeOther(press(request, export))
         except NotPermitted as error:

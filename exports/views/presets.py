@@ -55,7 +55,7 @@ def _run(request: HttpRequest, preset: Preset) -> str:
 def _delete(request: HttpRequest, preset: Preset) -> str:
     """Forget it. Exports that were made of it stay."""
     preset.delete()
-    messages.success(request, _("“%(name)s” is forgotten.") % {"name": preset.name})
+    messages.success(request, _("Deleted “%(name)s”.") % {"name": preset.name})
     return reverse("exports:dashboard")
 
 

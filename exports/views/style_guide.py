@@ -162,8 +162,8 @@ STATES: tuple[tuple[str, dict[str, Any]], ...] = (
             "status": Status.FAILED,
             **written(
                 Sentence(
-                    "It would have %(rows)s rows, and may have %(allowed)s at most. Filter it to "
-                    "fewer rows, or ask an administrator for a higher limit.",
+                    "This export has %(rows)s rows; the limit is %(allowed)s. Add filters, or "
+                    "ask an administrator to raise the limit.",
                     rows=TOTAL,
                     allowed=100_000,
                 )
@@ -199,6 +199,6 @@ PREVIEWS: tuple[dict[str, Any], ...] = (
 
 ENTRIES = (
     ("info", "Flights is ready", "336 776 rows, 53.5 MB.", False),
-    ("error", "Airports has failed", "Its file has more bytes than it may have.", False),
+    ("error", "Airports has failed", "The file is larger than the limit allows.", False),
     ("info", "Planes is ready", "3 322 rows, 234.8 KB.", True),
 )

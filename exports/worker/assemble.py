@@ -36,7 +36,7 @@ def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -
         if rows is not None and rows != expected:
             raise WrongCount(
                 Sentence(
-                    "The file has %(rows)s rows and its parts have %(expected)s. Run the export "
+                    "The file has %(rows)s rows, but its parts have %(expected)s. Run the export "
                     "again.",
                     rows=rows,
                     expected=expected,
@@ -99,8 +99,8 @@ def _verify(part: Part, file: IO[bytes], advance: _Advance) -> None:
     if size != part.bytes:
         raise WrongCount(
             Sentence(
-                "Part %(part)s has %(there)s bytes in storage and had %(bytes)s when it was "
-                "written. Run the export again.",
+                "Part %(part)s has %(there)s bytes in storage, but %(bytes)s were written. "
+                "Run the export again.",
                 part=part.number,
                 there=size,
                 bytes=part.bytes,
@@ -109,8 +109,8 @@ def _verify(part: Part, file: IO[bytes], advance: _Advance) -> None:
     if check.value != part.crc32:
         raise WrongCount(
             Sentence(
-                "Part %(part)s in storage is not what was written: its CRC-32 is another. Run "
-                "the export again.",
+                "Part %(part)s in storage is damaged: its CRC-32 does not match. Run the "
+                "export again.",
                 part=part.number,
             )
         )

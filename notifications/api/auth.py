@@ -66,7 +66,8 @@ class Authenticate(HttpBearer):
         if found.scope != TokenScope.FULL and request.method not in SAFE_METHODS:
             raise AuthorizationError(
                 message=gettext_noop(
-                    "This token may only read: it can follow and download, and change nothing."
+                    "This token is read-only. It can follow streams and download files, but it "
+                    "cannot change anything."
                 )
             )
         request.user = found.user

@@ -18,36 +18,26 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from ninja import NinjaAPI
 
-# Pydantic's messages by the type of the error, for the errors that our schemas can cause. They are
-# here for translation. Other messages are passed on in English.
+# Texts for pydantic's errors, by type, for the types that our schemas can cause. Other
+# types keep pydantic's English text.
 PYDANTIC_MESSAGES = {
-    "missing": gettext_noop("Field required"),
-    "extra_forbidden": gettext_noop("Extra inputs are not permitted"),
-    "string_type": gettext_noop("Input should be a valid string"),
-    "string_too_long": gettext_noop("String should have at most %(max_length)s characters"),
-    "string_pattern_mismatch": gettext_noop("String should match pattern '%(pattern)s'"),
-    "int_type": gettext_noop("Input should be a valid integer"),
-    "int_parsing": gettext_noop(
-        "Input should be a valid integer, unable to parse string as an integer"
-    ),
-    "int_parsing_size": gettext_noop(
-        "Unable to parse input string as an integer, exceeded maximum size"
-    ),
-    "int_from_float": gettext_noop(
-        "Input should be a valid integer, got a number with a fractional part"
-    ),
-    "float_parsing": gettext_noop(
-        "Input should be a valid number, unable to parse string as a number"
-    ),
-    "greater_than_equal": gettext_noop("Input should be greater than or equal to %(ge)s"),
-    "less_than_equal": gettext_noop("Input should be less than or equal to %(le)s"),
-    "list_type": gettext_noop("Input should be a valid list"),
-    "dict_type": gettext_noop("Input should be a valid dictionary"),
-    "model_attributes_type": gettext_noop(
-        "Input should be a valid dictionary or object to extract fields from"
-    ),
-    "literal_error": gettext_noop("Input should be %(expected)s"),
-    "enum": gettext_noop("Input should be %(expected)s"),
+    "missing": gettext_noop("This field is required"),
+    "extra_forbidden": gettext_noop("This field is not known"),
+    "string_type": gettext_noop("Must be a string"),
+    "string_too_long": gettext_noop("Must have at most %(max_length)s characters"),
+    "string_pattern_mismatch": gettext_noop("Must match the pattern '%(pattern)s'"),
+    "int_type": gettext_noop("Must be an integer"),
+    "int_parsing": gettext_noop("Must be an integer; this text is not one"),
+    "int_parsing_size": gettext_noop("This integer has too many digits"),
+    "int_from_float": gettext_noop("Must be an integer; this number has a fractional part"),
+    "float_parsing": gettext_noop("Must be a number; this text is not one"),
+    "greater_than_equal": gettext_noop("Must be at least %(ge)s"),
+    "less_than_equal": gettext_noop("Must be at most %(le)s"),
+    "list_type": gettext_noop("Must be a list"),
+    "dict_type": gettext_noop("Must be an object"),
+    "model_attributes_type": gettext_noop("Must be a JSON object"),
+    "literal_error": gettext_noop("Must be one of: %(expected)s"),
+    "enum": gettext_noop("Must be one of: %(expected)s"),
 }
 # Errors in one response, and characters of a field's name. A response must not repeat a large
 # request.
@@ -58,7 +48,7 @@ NO_JSON = gettext_noop("Cannot parse request body")
 
 
 class Problem(Schema):
-    """An error. `detail` is for people and names the remedy; `field` is the field, if there is one."""
+    """An error and how to fix it. `field` names the part of the request that is wrong."""
 
     type: str
     title: str
@@ -83,8 +73,8 @@ def problem(status: int, detail: str, **more: Any) -> HttpResponse:
 
 
 def invalid_cursor(text: str) -> HttpResponse:
-    """Return the response to a request whose `after` is not a cursor."""
-    detail = _('"%(text)s" is not a cursor. Use one that the server sent.') % {"text": text[:80]}
+    """Return the response to a request whose `after` is not a valid cursor."""
+    detail = _('"%(text)s" is not a valid cursor. Use one that the server sent.') % {"text": text[:80]}
     return problem(422, detail, field="after")
 
 
@@ -105,14 +95,13 @@ def _invalid(_request: HttpRequest, error: ValidationError | type[ValidationErro
 
 
 def _localized_message(error: dict[str, Any]) -> str:
-    """Return pydantic's message in the language of the request."""
-    text = PYDANTIC_MESSAGES.get(error["type"], "")
-    if (translated := _(text)) == text:
+    """Return the problem in the language of the request, or pydantic's text if it is not known."""
+    if (text := PYDANTIC_MESSAGES.get(error["type"])) is None:
         return str(error["msg"])
     values = {name: str(value) for name, value in error.get("ctx", {}).items()}
     # Pydantic writes "'a', 'b' or 'c'", and "or" would need a translation.
     values["expected"] = values.get("expected", "").replace(" or ", ", ")
-    return translated % values
+    return _(text) % values
 
 
 def _field(location: Sequence[str | int]) -> str:
@@ -139,4 +128,4 @@ def _http_error(_request: HttpRequest, error: HttpError | type[HttpError]) -> Ht
 
 
 def _not_found(_request: HttpRequest, error: Http404 | type[Http404]) -> HttpResponse:
-    return problem(404, str(error) if str(error) else _("There is nothing here."))
+    return problem(404, str(error) if str(error) else _("Nothing was found at this address."))

@@ -72,7 +72,9 @@ def find(token: str) -> Token:
     if found is None or not is_alive(found):
         raise InvalidToken(gettext_noop("The bearer token is not valid."))
     if found.expires_at <= timezone.now():
-        raise InvalidToken(gettext_noop("The bearer token has expired. Ask for a new one."))
+        raise InvalidToken(
+            gettext_noop("The bearer token has expired. Ask an administrator for a new one.")
+        )
     stale = Q(last_used_at=None) | Q(last_used_at__lt=timezone.now() - NOTE_USE_EVERY)
     Token.objects.filter(stale, pk=found.pk).update(last_used_at=timezone.now())
     return found

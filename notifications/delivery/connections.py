@@ -64,7 +64,7 @@ class NoRoomError(TooManyConnectionsError):
     status = 503
 
     def __init__(self) -> None:
-        super().__init__(gettext_noop("This server has no room for more connections now."))
+        super().__init__(gettext_noop("This server cannot accept more connections right now."))
 
 
 class Connections:
@@ -181,12 +181,15 @@ class _OfUser:
         if len(self.connections) >= limit:
             self._openings.take(1)  # Refused attempts count, too.
             return TooManyConnectionsError(
-                gettext_noop("You have %(limit)d open connections, and more are not allowed."),
+                gettext_noop("You have reached the limit of %(limit)d open connections."),
                 limit=limit,
             )
         if not self._openings.has(1):
             return TooManyConnectionsError(
-                gettext_noop("You connect too often: at most %(count)d times in %(seconds)d s."),
+                gettext_noop(
+                    "Too many connections: you can connect at most %(count)d times in "
+                    "%(seconds)d s."
+                ),
                 count=self._count,
                 seconds=SECONDS,
             )

@@ -26,7 +26,7 @@ ERRORS_CHANGE = frozenset({401, 403, 422})
 
 class PageIn(Schema):
     before: int | None = Field(
-        None, ge=0, le=MAX_OFFSET, description="`next` of the previous page."
+        None, ge=0, le=MAX_OFFSET, description="The `next` of the previous page."
     )
     limit: int = Field(inbox.PAGE, ge=1, le=inbox.MAX_PAGE)
 
@@ -43,10 +43,9 @@ class NotificationOut(Schema):
 
 
 class StateOut(Schema):
-    """The state of your inbox. Your stream retains it under the key `inbox` at every change.
+    """The state of your inbox. Each change is sent on your stream under the key `inbox`.
 
-    `unread` counts notifications up to the event `head`. Each later event whose type is one of
-    `types` is one more.
+    `unread` counts events up to the offset `head`. Add one for each later event of the `types`.
     """
 
     read_offset: int
@@ -55,7 +54,7 @@ class StateOut(Schema):
 
 
 class PageOut(StateOut):
-    """Notifications, newest first. Follow your stream from `cursor` to get all later ones once."""
+    """A page of notifications, newest first. Follow your stream from `cursor` to miss nothing."""
 
     cursor: str
     types: list[str]
@@ -64,7 +63,7 @@ class PageOut(StateOut):
 
 
 class ReadIn(Schema):
-    """`up_to`: the offset of the newest notification that was read, or null for all."""
+    """`up_to`: the offset of the newest notification to mark as read; null marks all."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -79,7 +78,7 @@ class Preferences(Schema):
     email: Mailing
 
 
-@router.get("/inbox", response={200: PageOut, ERRORS_READ: Problem}, summary="Your notifications")
+@router.get("/inbox", response={200: PageOut, ERRORS_READ: Problem}, summary="List your notifications")
 def get_inbox(request: HttpRequest, query: Query[PageIn]) -> dict[str, Any]:
     page = inbox.page(user_of(request), before=query.before, limit=query.limit)
     return {
@@ -92,7 +91,7 @@ def get_inbox(request: HttpRequest, query: Query[PageIn]) -> dict[str, Any]:
 
 
 @router.post(
-    "/inbox/read", response={200: StateOut, ERRORS_CHANGE: Problem}, summary="Mark as read"
+    "/inbox/read", response={200: StateOut, ERRORS_CHANGE: Problem}, summary="Mark notifications as read"
 )
 def mark_read(request: HttpRequest, body: ReadIn) -> dict[str, Any]:
     return asdict(inbox.mark_read(user_of(request), body.up_to))
@@ -101,7 +100,7 @@ def mark_read(request: HttpRequest, body: ReadIn) -> dict[str, Any]:
 @router.get(
     "/inbox/preferences",
     response={200: Preferences, ERRORS_READ: Problem},
-    summary="Your e-mail preferences",
+    summary="Get your e-mail preferences",
 )
 def get_preferences(request: HttpRequest) -> dict[str, Any]:
     return {"email": inbox.mailing(user_of(request))}

@@ -15,4 +15,4 @@ class ReadForm(forms.Form):
 
 
 class MailingForm(forms.Form):
-    email = forms.ChoiceField(label=_("By e-mail"), choices=Mailing.choices)
+    email = forms.ChoiceField(label=_("E-mail notifications"), choices=Mailing.choices)

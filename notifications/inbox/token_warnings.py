@@ -55,9 +55,9 @@ def _describe(data: Mapping[str, Any]) -> Notice:
     return Notice(
         _("The token “{note}” expires soon.").format(note=note)
         if note
-        else _("A token of yours expires soon."),
+        else _("One of your tokens expires soon."),
         body=_(
-            "It is valid until {when}. Programs that use it are refused from then on: ask an "
+            "It is valid until {when}. After that, programs can no longer use it. Ask an "
             "administrator for a new one."
         ).format(when=when),
         level="warning",

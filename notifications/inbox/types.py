@@ -102,4 +102,4 @@ def describe(event: Event) -> Notice:
     # must neither hide the other notifications nor stop their e-mails.
     except Exception:
         logger.exception("Event %s of %s cannot be described.", event.offset, event.stream_id)
-        return Notice(_("Something has happened ({type}).").format(type=event.type))
+        return Notice(_("New event ({type}).").format(type=event.type))

@@ -20,9 +20,9 @@ class Migration(migrations.Migration):
                 ('read_offset', models.BigIntegerField(default=0, help_text='Read up to this event.')),
                 ('mailed_offset', models.BigIntegerField(default=0, help_text='Mailed up to this event.')),
                 ('email', models.CharField(choices=[('all', 'Everything'), ('failures', 'Failures only'), ('none', 'Nothing')], default='all', max_length=10)),
-                ('language', models.CharField(blank=True, help_text="Of e-mails. Empty: the site's.", max_length=20)),
+                ('language', models.CharField(blank=True, help_text="Language of e-mails. Empty for the site's default.", max_length=20)),
                 ('mail_attempt', models.PositiveBigIntegerField(default=0)),
-                ('mail_after', models.DateTimeField(help_text='Somebody is sending, or was told to try later: not before this.', null=True)),
+                ('mail_after', models.DateTimeField(help_text="No e-mail is sent before this time.", null=True)),
             ],
             options={
                 'verbose_name_plural': 'inboxes',

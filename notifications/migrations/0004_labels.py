@@ -68,12 +68,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='inbox',
             name='language',
-            field=models.CharField(blank=True, help_text="Of e-mails. Empty: the site's.", max_length=20, verbose_name='language'),
+            field=models.CharField(blank=True, help_text="Language of e-mails. Empty for the site's default.", max_length=20, verbose_name='language'),
         ),
         migrations.AlterField(
             model_name='inbox',
             name='mail_after',
-            field=models.DateTimeField(help_text='Somebody is sending, or was told to try later: not before this.', null=True, verbose_name='mail after'),
+            field=models.DateTimeField(help_text="No e-mail is sent before this time.", null=True, verbose_name='mail after'),
         ),
         migrations.AlterField(
             model_name='inbox',
@@ -158,7 +158,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='token',
             name='note',
-            field=models.CharField(blank=True, help_text='What uses it.', max_length=100, verbose_name='note'),
+            field=models.CharField(blank=True, help_text="What uses the token.", max_length=100, verbose_name='note'),
         ),
         migrations.AlterField(
             model_name='token',

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             name="scope",
             field=models.CharField(
                 choices=[
-                    ("full", "Everything that its user may do"),
+                    ("full", "Everything the user can do"),
                     ("read", "Follow and download only"),
                 ],
                 db_default="full",

@@ -29,7 +29,7 @@ class Cursor:
         """Parse the text of a cursor. Raise ValueError for anything else."""
         found = FORM.fullmatch(text)
         if found is None:
-            raise ValueError(f'"{text[:80]}" is not a cursor. Use one that the server sent.')
+            raise ValueError(f'"{text[:80]}" is not a valid cursor. Use one that the server sent.')
         return cls(found[1], int(found[2]), int(found[3]))
 
     def covers(self, other: Cursor) -> bool:

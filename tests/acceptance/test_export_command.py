@@ -128,7 +128,7 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     os.close(reader)
 
     assert command.wait() == 1, command.said
-    assert "CommandError: Nobody reads standard output." in command.said
+    assert "CommandError: Standard output was closed." in command.said
     assert "Traceback" not in command.said
 
 
@@ -149,7 +149,7 @@ def test_whoever_ends_it_hands_it_over_and_a_worker_goes_on(
     assert command.wait() == status, command.said
     handed_over = the_export()
     assert handed_over.status == Status.QUEUED
-    assert f"The export is queued. To look again: manage.py export {handed_over.pk}" in command.said
+    assert f"The export is queued. To follow it: manage.py export {handed_over.pk}" in command.said
     finished_by_a_worker(start_worker, done_parts(handed_over))
 
 

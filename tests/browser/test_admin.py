@@ -136,7 +136,7 @@ def test_the_list_of_exports_is_live(
     start_export(user=user, exporter="flights", label=f"Somebody's {'long ' * 30}name")
     expect(admin_page.get_by_text("New exports: 1.")).to_be_visible()
     assert admin_page.evaluate("window.isTheSamePage")
-    admin_page.get_by_role("link", name="Show them").click()
+    admin_page.get_by_role("link", name="Show").click()
     expect(admin_page.locator("#result_list")).to_contain_text("Somebody's")
 
     # A long label takes nothing that matters out of sight.
@@ -152,7 +152,7 @@ def test_the_list_says_so_when_nobody_keeps_it_up_to_date(
 ) -> None:
     start_export(user=user, exporter="flights")
     admin_page.goto("/admin/exports/export/")
-    notice = admin_page.get_by_text("Connection lost, catching up…")
+    notice = admin_page.get_by_text("Reconnecting…")
     expect(notice).to_be_hidden()
 
     server.stop()
@@ -169,7 +169,7 @@ def test_the_page_of_an_export_is_live_with_its_parts_and_buttons(
     admin_page.goto(f"/admin/exports/export/{export.pk}/change/")
     panel = admin_page.locator(".waybill-panel")
     bar, parts = panel.get_by_label("Progress"), admin_page.locator("#parts-group")
-    expect(panel).to_contain_text("Waiting for a worker. This one is next.")
+    expect(panel).to_contain_text("Waiting for a worker. This export is next.")
     admin_page.evaluate("window.isTheSamePage = true")
 
     # Frozen, it keeps its lease for long.
@@ -186,18 +186,16 @@ def test_the_page_of_an_export_is_live_with_its_parts_and_buttons(
 
     # Thawed first: SQLite has one writer, and it may have been frozen while it wrote.
     worker.thaw()
-    panel.get_by_role("button", name="Pause, and keep what is finished").click()
-    expect(
-        admin_page.get_by_text("This export will be paused when its worker notices.")
-    ).to_be_visible()
+    panel.get_by_role("button", name="Pause").click()
+    expect(admin_page.get_by_text("The export is being paused.")).to_be_visible()
     admin_page.evaluate("window.isTheSamePage = true")
     expect(panel).to_contain_text("Paused. Finished parts are kept.")
     expect(admin_page.locator(".field-status .readonly")).to_have_text("Paused")
     assert admin_page.evaluate("window.isTheSamePage")
 
-    panel.get_by_role("button", name="Resume, from what is finished").click()
+    panel.get_by_role("button", name="Resume").click()
     expect(panel).to_contain_text("Succeeded", timeout=60_000)
-    expect(panel.get_by_role("button")).to_have_text(["Run again as a new export"])
+    expect(panel.get_by_role("button")).to_have_text(["Run again"])
     with admin_page.expect_download() as download:
         panel.get_by_role("link", name="Download").click()
     assert len(download.value.path().read_text().splitlines()) == 10_001

@@ -56,7 +56,7 @@ def test_the_bell_counts_what_comes_and_shows_it(page: Page, ada: User):
 def test_an_open_panel_takes_in_what_comes(page: Page, ada: User):
     page.goto("/exports/")
     bell(page).click()
-    expect(panel(page)).to_contain_text("Nothing has happened yet.")
+    expect(panel(page)).to_contain_text("Notifications will appear here.")
 
     tell(ada, "Something has happened")
 

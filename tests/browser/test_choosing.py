@@ -48,9 +48,9 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
 ) -> None:
     start_worker()
     page.goto("/exports/")
-    page.get_by_label("What to export").select_option(label="Flights")
+    page.get_by_label("Data", exact=True).select_option(label="Flights")
     page.get_by_label("Format").select_option(label="Excel")
-    page.get_by_role("button", name="Choose columns and rows…").click()
+    page.get_by_role("button", name="Choose columns and filters…").click()
     summary = page.locator("[data-looked=sum]")
     expect(summary).to_contain_text("flights")
 
@@ -67,7 +67,7 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
     page.get_by_role("button", name="Move tailnum up").focus()
     for _ in range(6):
         page.keyboard.press("Enter")
-    expect(page.get_by_text("tailnum is number 1 of 21 now.")).to_be_attached()
+    expect(page.get_by_text("tailnum moved to position 1 of 21.")).to_be_attached()
     # At the top there is only the way down.
     expect(page.get_by_role("button", name="Move tailnum down")).to_be_focused()
     item = page.locator("[data-column=dep_delay] label")
@@ -91,13 +91,13 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
     assert columns(page) == ["dep_delay", "tailnum", "id"]
     page.get_by_label("Header of dep_delay").fill("Minutes late")
     # Who goes away and comes back finds all of it, and is asked for nothing again.
-    page.get_by_label("Name of the export").fill("Of United")
+    page.get_by_label("Export name").fill("Of United")
     page.get_by_role("link", name="Exports", exact=True).click()
     page.go_back()
     expect(summary).to_contain_text("Carrier is United Air Lines Inc.; Departure delay from 60")
     assert columns(page) == ["dep_delay", "tailnum", "id"]
     expect(page.get_by_role("radio", name="Excel")).to_be_checked()
-    expect(page.get_by_label("Name of the export")).to_have_value("Of United")
+    expect(page.get_by_label("Export name")).to_have_value("Of United")
     # What is refused comes back as it was sent, with the focus where it is wrong.
     page.get_by_label("Departure delay from").fill("late")
     page.get_by_role("button", name="Start export").click()
@@ -122,11 +122,11 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
     # The next time it is as it was, and is saved under a name.
     page.goto("/exports/new/flights/")
     assert columns(page) == ["dep_delay", "tailnum", "id"]
-    expect(summary).to_contain_text("By past runs: about")
-    page.get_by_label("Name of the export").fill("Late")
-    page.get_by_text("Save this choice for later").click()
-    expect(page.get_by_label("Name of the choice")).to_have_attribute("placeholder", "Late")
-    page.get_by_role("button", name="Save the choice").click()
+    expect(summary).to_contain_text("ready in about")
+    page.get_by_label("Export name").fill("Late")
+    page.get_by_text("Save as preset").click()
+    expect(page.get_by_label("Preset name")).to_have_attribute("placeholder", "Late")
+    page.get_by_role("button", name="Save preset").click()
     expect(page.get_by_text("Saved as “Late”.")).to_be_visible()
     page.goto("/exports/")
     page.get_by_role("button", name="Run Late").click()
@@ -141,7 +141,7 @@ def test_options_that_the_format_has_not_are_not_there_to_be_chosen(page: Page, 
     page.get_by_role("radio", name="Parquet").check()
 
     expect(page.get_by_label("Delimiter")).to_be_hidden()
-    expect(page.get_by_text("This format has none.")).to_be_visible()
+    expect(page.get_by_text("This format has no options.")).to_be_visible()
     page.get_by_role("button", name="Start export").click()
     export = wait_until(Export.objects.first, what="the export is saved")
     assert (export.format, export.options) == ("parquet", {})
@@ -152,7 +152,7 @@ def test_what_is_shown_or_ticked_is_of_no_other_choice(
 ) -> None:
     page.goto("/exports/new/airports/")
     expect(page.locator(".cells")).to_be_visible()
-    unanswered = page.get_by_text("There was no answer.")
+    unanswered = page.get_by_text("No response.")
     first, second = columns(page)[:2]
 
     page.route("**/preview", lambda route: route.abort())
@@ -177,13 +177,13 @@ def test_what_is_shown_or_ticked_is_of_no_other_choice(
     page.reload()
     assert first in columns(page)
     # A tab outlives who is signed in.
-    page.get_by_label("Name of the export").fill("Mine")
+    page.get_by_label("Export name").fill("Mine")
     page.get_by_role("button", name="None").click()
     page.get_by_role("link", name="Exports", exact=True).click()
     sign_in(User.objects.create_superuser("eve"))
     page.go_back()
     expect(page.locator("header bdi")).to_have_text("eve")
-    expect(page.get_by_label("Name of the export")).to_have_value("")
+    expect(page.get_by_label("Export name")).to_have_value("")
     assert first in columns(page)
 
     # A server that has too much to do is asked again, by itself.
@@ -218,8 +218,8 @@ def test_a_list_of_the_admin_says_how_many_rows_of_it_and_shows_them(
     page.get_by_role("button", name="None").click()
     page.get_by_role("checkbox", name="tailnum", exact=True).check()
     expect(page.locator(".cells th")).to_have_text(["tailnum"])
-    page.get_by_label("Name of the choice").fill("That plane")
-    page.get_by_role("button", name="Save the choice").click()
+    page.get_by_label("Preset name").fill("That plane")
+    page.get_by_role("button", name="Save preset").click()
     expect(page.get_by_text("Saved as “That plane”.")).to_be_visible()
 
     assert Preset.objects.get(name="That plane").params == {
@@ -241,7 +241,7 @@ def test_without_scripts_all_of_it_can_be_chosen(
     plain.get_by_role("button", name="Move year up").click()
     expect(plain.locator("[data-column] label").first).to_have_text("year")
     expect(plain.get_by_role("button", name="Move year down")).to_be_focused()
-    plain.get_by_role("button", name="Show what it would give").click()
+    plain.get_by_role("button", name="Update preview").click()
     expect(plain.locator(".sum")).to_contain_text("planes: Manufacturer contains boeing")
     expect(plain.locator(".cells th").first).to_have_text("year")
     plain.get_by_role("button", name="Start export").click()

@@ -79,7 +79,7 @@ def lines(page: Page) -> Locator:
 
 
 def notice(page: Page) -> Locator:
-    return page.get_by_text("Connection lost, catching up…")
+    return page.get_by_text("Reconnecting…")
 
 
 def expect_all(page: Page, export: Export) -> None:

@@ -62,7 +62,7 @@ def test_an_export_is_started_and_cancelled_with_the_keyboard_alone(page: Page, 
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
 
-    tab_to(page, page.get_by_label("What to export"))
+    tab_to(page, page.get_by_label("Data", exact=True))
     page.keyboard.type("Fl")
     tab_to(page, page.get_by_role("button", name="Start export"))
     page.keyboard.press("Enter")

@@ -43,7 +43,7 @@ def user(transactional_db: None) -> User:
 
 
 def start_flights(page: Page) -> Export:
-    page.get_by_label("What to export").select_option(label="Flights")
+    page.get_by_label("Data", exact=True).select_option(label="Flights")
     page.get_by_role("button", name="Start export").click()
     return wait_until(Export.objects.first, what="the export is saved")
 

@@ -95,7 +95,7 @@ def test_who_is_owner_and_member_sees_it_once_and_never_going_back(
     sign_in(make_user("ada"))
     page.goto("/exports/")
     page.get_by_label("Share with").select_option(label="Analysts")
-    page.get_by_label("What to export").select_option(label="Flights")
+    page.get_by_label("Data", exact=True).select_option(label="Flights")
     page.get_by_role("button", name="Start export").click()
     card = page.locator("[data-list=live] [data-export]")
     expect(card.locator(".whose")).to_have_text("Shared with Analysts")

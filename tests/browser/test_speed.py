@@ -131,14 +131,14 @@ def test_nothing_moves_when_a_bar_becomes_a_link(page: Page, ada: User) -> None:
     assert page.evaluate("shifts") == []
 
     # Who wants it in the history asks for it.
-    page.get_by_role("button", name="Move 1 to the history").press("Enter")
+    page.get_by_role("button", name="Move 1 to history").press("Enter")
     expect(page.locator(f"[data-list=history] #{export.key}")).to_be_visible()
     expect(page.get_by_role("heading", name="History")).to_be_focused()
     expect(page.locator("[data-tidy]")).to_be_hidden()
 
     # And what has ended goes there when nobody looks.
     elsewhere(exporting.run, other)
-    expect(page.locator("[data-tidy]")).to_have_text("Move 1 to the history")
+    expect(page.locator("[data-tidy]")).to_have_text("Move 1 to history")
     page.evaluate(
         """() => {
             Object.defineProperty(document, "hidden", { value: true, configurable: true });

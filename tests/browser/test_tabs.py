@@ -81,7 +81,7 @@ def lines(page: Page) -> Locator:
 
 
 def notice(page: Page) -> Locator:
-    return page.get_by_text("Connection lost, catching up…")
+    return page.get_by_text("Reconnecting…")
 
 
 def tab(context: BrowserContext, export: Export) -> Page:
@@ -272,7 +272,7 @@ def test_who_signs_out_in_one_tab_is_told_in_all(page: Page, export: Export) -> 
 
     page.get_by_role("button", name="Sign out").click()
 
-    expect(second.get_by_text("You are signed out.")).to_be_visible(timeout=2 * IN_TIME)
+    expect(second.get_by_text("You have been signed out.")).to_be_visible(timeout=2 * IN_TIME)
 
 
 def test_who_signs_in_as_somebody_else_gets_a_connection_of_their_own(

@@ -101,9 +101,9 @@ def test_toasts_lie_over_the_page_and_go_when_the_reader_lets_them(page: Page, a
     expect(toasts(page)).to_have_text("Success The report is done")
     tell(ada, "The import broke", level="error")
 
-    expect(toasts(page).nth(1)).to_have_text("Failure The import broke")
+    expect(toasts(page).nth(1)).to_have_text("Error The import broke")
     expect(said(page)).to_have_text("New: The import broke")
-    expect(page.get_by_role("region", name="What has just happened")).to_be_visible()
+    expect(page.get_by_role("region", name="Latest notifications")).to_be_visible()
     assert heading.bounding_box() == where
     toasts(page).first.hover()
     page.clock.run_for(LIFE)
@@ -114,7 +114,7 @@ def test_toasts_lie_over_the_page_and_go_when_the_reader_lets_them(page: Page, a
     expect(toasts(page)).to_have_count(2)
     page.keyboard.press("Escape")
     # The focus is in the next one, which stays for that.
-    expect(toasts(page)).to_have_text("Failure The import broke")
+    expect(toasts(page)).to_have_text("Error The import broke")
     expect(toasts(page).get_by_role("button", name="Close")).to_be_focused()
     page.clock.run_for(LIFE)
     page.keyboard.press("Enter")
@@ -140,7 +140,7 @@ def test_each_is_told_once_by_one_tab_and_outside_only_if_none_is_looked_at(
     page: Page, ada: User
 ) -> None:
     page.goto("/inbox/")
-    switch = page.get_by_role("switch", name="Tell me in the browser")
+    switch = page.get_by_role("switch", name="Notify me")
     expect(switch).not_to_be_checked()
     other = page.context.new_page()
     other.goto("/exports/")
@@ -150,7 +150,7 @@ def test_each_is_told_once_by_one_tab_and_outside_only_if_none_is_looked_at(
     wait_until(lambda: len(toasts_of(*both)) >= 2, what="both are told")
     for each in both:
         unread(each, 2)
-    assert sorted(toasts_of(*both)) == ["News first", "News second"]
+    assert sorted(toasts_of(*both)) == ["Info first", "Info second"]
 
     switch.check()
     wait_until(lambda: shown(page), what="a sample")
@@ -159,7 +159,7 @@ def test_each_is_told_once_by_one_tab_and_outside_only_if_none_is_looked_at(
     look(page, away=True)
     other.reload()
     tell(ada, "seen")
-    expect(toasts(other)).to_have_text("News seen")
+    expect(toasts(other)).to_have_text("Info seen")
 
     look(other, away=True)
     tell(ada, "unseen", body="Line by line.", url="/exports/")
@@ -168,7 +168,7 @@ def test_each_is_told_once_by_one_tab_and_outside_only_if_none_is_looked_at(
     for each in both:
         unread(each, 4)
     assert shown(page) + shown(other) == ["unseen"]
-    assert toasts_of(*both) == ["News seen"]
+    assert toasts_of(*both) == ["Info seen"]
 
     teller = page if shown(page) else other
     assert teller.evaluate("shown[0].body") == "Line by line."
@@ -186,7 +186,7 @@ def test_each_is_told_once_by_one_tab_and_outside_only_if_none_is_looked_at(
         unread(each, 1)
     look(page)
     tell(ada, "to the page")
-    expect(toasts(page)).to_have_text("News to the page")
+    expect(toasts(page)).to_have_text("Info to the page")
     assert shown(page) + shown(other) == []
 
 
@@ -214,7 +214,7 @@ def test_news_is_told_whatever_the_count_knows_already_and_what_is_old_is_only_c
     page.route("**/inbox/latest", and_another, times=1)
     tell(ada, "one")
 
-    expect(toasts(page)).to_have_text(["News one", "News another"])
+    expect(toasts(page)).to_have_text(["Info one", "Info another"])
     expect(said(page)).to_have_text("New: another")
     unread(page, 3)
 
@@ -252,5 +252,5 @@ def test_the_tab_shows_how_far_it_is_and_what_has_ended_while_nobody_looked(
     elsewhere(attempts.succeed, export, file="x.csv", bytes=1, sha256="", rows_done=2)
     expect(page.locator("[data-sentences]")).to_have_text("Again is ready.")
     tell(ada, "Something else")
-    expect(toasts(page)).to_have_text("News Something else")
+    expect(toasts(page)).to_have_text("Info Something else")
     expect(said(page)).to_have_text("New: Something else")

@@ -50,11 +50,11 @@ def test_everything_can_be_done_by_forms_and_reloads(
     plain.get_by_role("button", name="Sign in").click()
 
     # Start, look, cancel, retry.
-    plain.get_by_label("What to export").select_option(label="Flights")
+    plain.get_by_label("Data", exact=True).select_option(label="Flights")
     plain.get_by_role("button", name="Start export").click()
     export = Export.objects.get()
     card = plain.locator(f"#{export.key}")
-    expect(card).to_contain_text("Waiting for a worker. This one is next.")
+    expect(card).to_contain_text("Waiting for a worker. This export is next.")
     here = Export.objects.filter(pk=export.pk)
     here.update(status=Status.RUNNING, stage=Stage.EXTRACTING, rows_total=200, rows_done=150)
     plain.reload()
@@ -62,7 +62,7 @@ def test_everything_can_be_done_by_forms_and_reloads(
     expect(card.get_by_role("progressbar")).to_have_attribute("value", "150")
     here.update(status=Status.QUEUED)
     card.get_by_role("button", name="Cancel").click()
-    expect(card).to_contain_text("Cancelled. There is no file.")
+    expect(card).to_contain_text("Cancelled. No file was created.")
     card.get_by_role("button", name="Retry").click()
     again = Export.objects.get(origin=export)
 

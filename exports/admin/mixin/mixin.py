@@ -113,7 +113,7 @@ class ExportMixin(Base):
 
     def _page_of(self, request: HttpRequest) -> SelectionPage:
         if not self.has_export_permission(request):
-            raise PermissionDenied(_("You may not export this list."))
+            raise PermissionDenied(_("You do not have permission to export this list."))
         return SelectionPage(self, request)
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:

@@ -66,8 +66,8 @@ class SelectionPage:
         if len(self.keys) > most:
             raise InvalidSelection(
                 _(
-                    "At most %(most)d rows can be ticked by hand. To export more, filter the "
-                    "list and choose “Export…”."
+                    "You can select up to %(most)d rows. To export more, filter the list and "
+                    "choose “Export…”."
                 )
                 % {"most": most}
             )
@@ -107,7 +107,7 @@ class SelectionPage:
 
     def in_words(self) -> str:
         """What will be exported, for its owner to check. Nothing is counted."""
-        phrases = self._phrases or [_("all of them")]
+        phrases = self._phrases or [_("all rows")]
         return phrases[0] if self.keys else f"{self._exporter.label}: {'; '.join(phrases)}"
 
     @property

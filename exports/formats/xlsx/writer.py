@@ -31,8 +31,8 @@ class XLSXWriter:
         if len(fields) > SHEET_COLUMNS:
             raise Unwritable(
                 Sentence(
-                    "An Excel sheet has %(most)s columns, and this export %(columns)s. Choose "
-                    "fewer columns, or CSV.",
+                    "This export has %(columns)s columns, but an Excel sheet can have %(most)s "
+                    "at most. Choose fewer columns, or CSV.",
                     most=SHEET_COLUMNS,
                     columns=len(fields),
                 )
@@ -44,8 +44,8 @@ class XLSXWriter:
         except TooLongError as error:
             raise Unwritable(
                 Sentence(
-                    "A header has %(characters)s characters, and an Excel cell holds %(most)s. "
-                    "Choose a shorter header, or CSV.",
+                    "A header has %(characters)s characters, but an Excel cell can have %(most)s "
+                    "at most. Choose a shorter header, or CSV.",
                     characters=error.length,
                     most=LONGEST,
                 )
@@ -93,8 +93,8 @@ class XLSXPart:
         row = next(row for row, value in enumerate(page[at]) if self._is_too_long(at, value))
         return Unwritable(
             Sentence(
-                '"%(column)s" has %(characters)s characters, and an Excel cell holds %(most)s. '
-                "Choose CSV.",
+                'A value of "%(column)s" has %(characters)s characters, but an Excel cell '
+                "can have %(most)s at most. Choose CSV.",
                 column=self._fields[at].header,
                 characters=error.length,
                 most=LONGEST,

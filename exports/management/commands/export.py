@@ -67,56 +67,61 @@ class Worker(threading.Thread):
 
 class Command(BaseCommand):
     help = (
-        "Export something, here in the foreground, or with --follow by the workers. Progress is "
-        "on standard error, the result on standard output. Exit status 0: succeeded; 1: failed; "
-        "2: refused; 3: cancelled or paused by somebody; 130: Ctrl-C."
+        "Run an export in this process, or on the workers with --follow. Progress goes to "
+        "standard error and the result to standard output. Exit status 0: succeeded; 1: failed; "
+        "2: refused; 3: cancelled or paused by another user; 130: Ctrl-C."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "exporter",
             metavar="EXPORTER",
-            help="Its name, as flights. With --follow also the id of an export, to look again.",
+            help="Name of the exporter, for example flights. With --follow, or the ID of an export.",
         )
         parser.add_argument(
-            "--user", metavar="NAME", help="Whose export it is. Default: the only superuser."
+            "--user", metavar="NAME", help="Owner of the export. Default: the only superuser."
         )
-        parser.add_argument("--format", choices=Format.values, help="Default: csv.")
+        parser.add_argument("--format", choices=Format.values, help="File format. Default: csv.")
         parser.add_argument(
             "--filter",
             action="append",
             type=arguments.pair,
             metavar="NAME=VALUE",
-            help="Only rows that this filter of the exporter lets through; repeatable.",
+            help="Export only rows that match this filter; repeatable.",
         )
         parser.add_argument(
-            "--columns", type=arguments.names, metavar="A,B,C", help="These, in this order."
+            "--columns",
+            type=arguments.names,
+            metavar="A,B,C",
+            help="Columns to export, in this order.",
         )
         parser.add_argument(
             "--header",
             action="append",
             type=arguments.pair,
             metavar="COLUMN=TEXT",
-            help="Another header for a column; repeatable.",
+            help="Custom header of a column; repeatable.",
         )
         parser.add_argument(
             "--option",
             action="append",
             type=arguments.pair,
             metavar="NAME=VALUE",
-            help="How the file is written, as delimiter=; or gzip=true; repeatable.",
+            help="Option of the format, for example delimiter=; or gzip=true; repeatable.",
         )
-        parser.add_argument("--label", metavar="TEXT", help="What people read.")
+        parser.add_argument("--label", metavar="TEXT", help="Display name of the export.")
         parser.add_argument(
-            "--output", metavar="FILE", help="Copy the finished file there; - is standard output."
+            "--output", metavar="FILE", help="Copy the finished file to FILE; - is standard output."
         )
         parser.add_argument(
-            "--follow", action="store_true", help="Leave the work to the workers, and look on."
+            "--follow",
+            action="store_true",
+            help="Let the workers run the export, and follow its progress.",
         )
         parser.add_argument(
             "--json",
             action="store_true",
-            help="Print the export as an object; with --follow, what happens on the way, too.",
+            help="Print the export as JSON; with --follow, print each event as well.",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -137,8 +142,8 @@ class Command(BaseCommand):
             number = self._watch(export, worker)
             if worker is not None and worker.error is not None:
                 raise CommandError(
-                    f"The database refused: {worker.error} Another attempt follows when the "
-                    f"lease of this one has run out. {_look_again(export)}",
+                    f"Database error: {worker.error} A worker will retry when the lease of this "
+                    f"attempt has expired. {_look_again(export)}",
                     returncode=FAILED,
                 )
             self._finish(export, number)
@@ -147,7 +152,7 @@ class Command(BaseCommand):
         except BrokenPipeError:
             # Python would try once more, when it ends, and say so in its own words.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise CommandError("Nobody reads standard output.", returncode=FAILED) from None
+            raise CommandError("Standard output was closed.", returncode=FAILED) from None
 
     # -- What is asked for ---------------------------------------------------------------
 
@@ -155,7 +160,9 @@ class Command(BaseCommand):
         options = self._options
         if (target := options["output"]) == "-":
             if options["json"]:
-                raise output.CannotWrite("--output - and --json both want standard output.")
+                raise output.CannotWrite(
+                    "--output - and --json cannot be combined: both write to standard output."
+                )
         elif target is not None:
             output.check(target)
 
@@ -173,13 +180,13 @@ class Command(BaseCommand):
                 claimed = attempts.claim(export.pk, worker=_name())
             except Waits as error:
                 raise CommandError(
-                    "There is no room for its file: manage.py healthcheck says where. "
-                    "With --follow it waits until there is.",
+                    "There is not enough disk space for the file. Run manage.py healthcheck for "
+                    "details. With --follow the export waits until there is room.",
                     returncode=REFUSED,
                 ) from error
             except LostRace:
                 raise CommandError(
-                    f"The same export is there already: {export.pk}. {_look_again(export)}",
+                    f"An identical export is already active: {export.pk}. {_look_again(export)}",
                     returncode=REFUSED,
                 ) from None
         return claimed, Worker(claimed)
@@ -193,8 +200,7 @@ class Command(BaseCommand):
         new = ("user", "format", "filter", "columns", "header", "option", "label")
         if not self._options["follow"] or any(self._options[name] is not None for name in new):
             raise CommandError(
-                "An export that is there can be followed, and nothing else: "
-                f"manage.py export {export_id} --follow",
+                f"An existing export can only be followed: manage.py export {export_id} --follow",
                 returncode=REFUSED,
             )
         if (export := Export.objects.filter(pk=export_id).first()) is None:
@@ -269,8 +275,7 @@ class Command(BaseCommand):
             return
         if not export.has_file(timezone.now()):
             raise CommandError(
-                f"The file of export {export.pk} has expired and is not kept any more. "
-                f"Run the export again.",
+                f"The file of export {export.pk} has expired. Run the export again.",
                 returncode=FAILED,
             )
         if target is None:
@@ -283,7 +288,7 @@ class Command(BaseCommand):
         # Storages raise what they like, in the middle of a file, too.
         except Exception as error:
             raise CommandError(
-                f"Export {export.pk} succeeded, and its file was not copied: {error}",
+                f"Export {export.pk} succeeded, but its file could not be copied: {error}",
                 returncode=FAILED,
             ) from error
 
@@ -304,4 +309,4 @@ def _name() -> str:
 
 
 def _look_again(export: Export) -> str:
-    return f"To look again: manage.py export {export.pk} --follow"
+    return f"To follow it: manage.py export {export.pk} --follow"

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Ask everything that exports need, and say what is not well and what to do. "
-        "Exit status 0: all is well; 1: something is not."
+        "Check all services that exports need, and say how to fix each problem. "
+        "Exit status 0: all checks passed; 1: a check failed."
     )
     # It asks them itself, among the others: an error there must not hide the rest.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="Print one object with all of it.")
+        parser.add_argument(
+            "--json", action="store_true", help="Print the results as one JSON object."
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         found = []

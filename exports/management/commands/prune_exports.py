@@ -18,9 +18,9 @@ MOST_DAYS = 36_500  # A century. Before the year 1 there is no calendar.
 
 class Command(BaseCommand):
     help = (
-        "Delete the files of expired exports, what failed and cancelled ones have left, work "
-        "files of killed workers, and exports that ended long ago. Safe while everything runs; "
-        "beat does the same every hour."
+        "Delete files of expired exports, leftovers of failed and cancelled exports, work files "
+        "of killed workers, and old exports. Safe to run at any time; beat does the same every "
+        "hour."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,12 +30,12 @@ class Command(BaseCommand):
             default=conf.RETENTION_DAYS,
             metavar="N",
             help=(
-                "Forget exports that ended longer ago, with their logs. "
+                "Delete exports that ended more than N days ago, with their logs. "
                 f"Default: {conf.RETENTION_DAYS}."
             ),
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="Say what would be deleted; delete nothing."
+            "--dry-run", action="store_true", help="Show what would be deleted, without deleting."
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         try:
             done = prune(options["days"], dry_run=options["dry_run"])
         except (OSError, StorageFailed) as error:
-            raise CommandError(f"Stopped: {error} What is due stays due.") from error
+            raise CommandError(f"Stopped: {error} The next run deletes the rest.") from error
         verb = "Would delete" if options["dry_run"] else "Deleted"
         self.stdout.write(
             f"{verb}: expired files {done.expired}, leftovers of failed and cancelled exports "

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Put right what lost workers and lost messages have left. "
-        "Safe to run anywhere, and beside beat."
+        "Recover exports whose worker or message was lost. Safe to run anywhere, also next to beat."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="Print the counts as an object.")
+        parser.add_argument(
+            "--json", action="store_true", help="Print the counts as a JSON object."
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         done = rescue.rescue()

@@ -55,7 +55,7 @@ class Following:
                 raise Gone("The export was deleted.")
         except (OperationalError, InterfaceError) as error:
             if not self._is_away:
-                self._say(f"The database does not answer; it is asked again. {error}")
+                self._say(f"The database is not responding. Retrying. {error}")
             self._is_away = True
             connections.close_all()  # Django opens another the next time.
             return []
@@ -78,4 +78,6 @@ class Following:
         waits = latest is not None and latest["status"] == Status.QUEUED and not latest["waits_for"]
         if waits and not self._has_hinted and time.monotonic() - self._began > PATIENCE:
             self._has_hinted = True
-            self._say("No worker has taken it yet. Is one there? manage.py healthcheck")
+            self._say(
+                "No worker has started the export yet. Check the workers: manage.py healthcheck"
+            )

@@ -66,6 +66,6 @@ def to_stream(export: Export, stream: IO[bytes]) -> None:
             stream.write(block)
     if digest.hexdigest() != export.sha256:
         raise Damaged(
-            f"{export.file} in storage is not what was written: its SHA-256 is another. "
+            f"{export.file} in storage is damaged: its SHA-256 does not match. "
             f"Run the export again."
         )

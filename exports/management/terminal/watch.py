@@ -30,7 +30,7 @@ HERE = (
     "Hand the export over to the workers, cancel it, or go on? [h/c/g] ",
     ("hand over", "cancel", "go on"),
 )
-ELSEWHERE = ("Detach, so that it goes on without you, or cancel it? [d/c] ", ("detach", "cancel"))
+ELSEWHERE = ("Detach and let the export continue, or cancel it? [d/c] ", ("detach", "cancel"))
 
 
 class Local(Protocol):
@@ -90,7 +90,7 @@ class Watch:
         if self._following.is_over or self.signal is not None or self._local.error is not None:
             return True
         # This process stood still for longer than its lease.
-        self._display.say("Another worker has taken it over.")
+        self._display.say("Another worker has taken over.")
         self._local = None
         return False
 

@@ -15,30 +15,24 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = (
-        "Create a bearer token for a user and print it. The token is shown only once. Revoke it in"
-        " the admin."
-    )
+    help = "Create a bearer token for a user and print it once. Revoke it in the admin."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user", help="The user name.")
+        parser.add_argument("user", help="Username.")
         parser.add_argument(
-            "--note",
-            default="",
-            metavar="TEXT",
-            help="The program that uses the token. The admin shows it.",
+            "--note", default="", metavar="TEXT", help="What the token is for; shown in the admin."
         )
         parser.add_argument(
             "--days",
             type=int,
             default=TOKEN_DAYS,
             metavar="N",
-            help=f"How long the token is valid, at most {tokens.MAX_DAYS}. Default: {TOKEN_DAYS}.",
+            help=f"Days until the token expires, at most {tokens.MAX_DAYS}. Default: {TOKEN_DAYS}.",
         )
         parser.add_argument(
             "--read-only",
             action="store_true",
-            help="The token can only follow and download. It cannot start or change anything.",
+            help="Allow only following streams and downloading files.",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:

@@ -11,7 +11,7 @@ from notifications.inbox.email import NotSetUp, ServerDown
 
 
 class Command(BaseCommand):
-    help = "Send the notifications that are due by e-mail. Safe to run while beat runs."
+    help = "Send notification e-mails that are due. Safe to run anywhere, also next to beat."
 
     def handle(self, **_: Any) -> None:
         try:
@@ -20,6 +20,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except ServerDown as error:
             raise CommandError(
-                f"The mail server cannot be used; the next run tries again. {error}"
+                f"The mail server is not available. The next run sends the e-mails. {error}"
             ) from error
-        self.stdout.write(f"Sent {done.sent}, refused {done.refused}, postponed {done.later}.")
+        self.stdout.write(f"Sent: {done.sent}. Refused: {done.refused}. Postponed: {done.later}.")

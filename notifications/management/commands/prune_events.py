@@ -22,9 +22,8 @@ MAX_DAYS = 36_500  # A century. A much larger number would lead to a date before
 
 class Command(BaseCommand):
     help = (
-        "Remove events and retained values that are older than the retention, and entries of the "
-        "audit trail that are older than its own. Safe while everything runs. Clients that were "
-        "away for longer start again from what is left."
+        "Remove events, retained values and audit entries that are older than their retention. "
+        "Safe to run at any time. Clients that were away for longer start over."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,7 +32,7 @@ class Command(BaseCommand):
             type=int,
             default=conf.RETENTION_DAYS,
             metavar="N",
-            help=f"Keep events and values of the last N days. Default: {conf.RETENTION_DAYS}.",
+            help=f"Keep events of the last N days. Default: {conf.RETENTION_DAYS}.",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -45,6 +44,6 @@ class Command(BaseCommand):
             if options["verbosity"] > 1:
                 self.stdout.write(f"{done.stream}: {done.events} events, {done.values} values")
         kept = Stream.objects.count()
-        self.stdout.write(f"Removed {events} events and {values} values. Streams kept: {kept}.")
+        self.stdout.write(f"Removed {events} events and {values} values. Streams: {kept}.")
         if entries := prune_old():
             self.stdout.write(f"Removed {entries} entries of the audit trail.")

@@ -112,7 +112,7 @@ class Command(BaseCommand):
             self._print_how_to_resume(streams)
             raise SystemExit(INTERRUPTED) from None
         if not total and not self._json:
-            self.stdout.write("There is nothing to replay.")
+            self.stdout.write("No events to replay.")
         if whole < total:
             raise CommandError(f"{total - whole} of {total} streams have gaps or failed pushes.")
 

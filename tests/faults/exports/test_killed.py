@@ -64,7 +64,7 @@ def test_who_kills_every_worker_fails_after_the_last_attempt(depot, clock):
     depot.wait_for(export)
     assert kept_parts(export) == dict.fromkeys(range(1, 4), 1)
     depot.traps.remove(EXTRACTING)
-    reasons = ("3 workers were lost on this export.", "The last: worker-")
+    reasons = ("3 workers stopped while running this export.", "The last one was worker-")
     depot.assert_failed(export, *reasons, by_rescue=True)
     assert export.attempt == 3
 

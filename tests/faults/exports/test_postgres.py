@@ -42,7 +42,7 @@ def test_a_crash_while_postgres_writes_the_lines_costs_the_part_in_hand(
     holder = depot.holder(export)
 
     postgres.crash()
-    wait_until(lambda: "The database refused." in holder.said(), what="it has noticed")
+    wait_until(lambda: "Database error." in holder.said(), what="it has noticed")
     postgres.start()
     connections.close_all()
 

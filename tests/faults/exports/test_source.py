@@ -18,7 +18,7 @@ def test_a_row_that_cannot_be_made_is_named(depot, exporter):
 
     export = depot.request(exporter)
 
-    depot.assert_failed(export, 'The column "passed" cannot be made for the row 000525', SAYS)
+    depot.assert_failed(export, 'The column "passed" cannot be computed for row 000525', SAYS)
 
 
 @pytest.fixture

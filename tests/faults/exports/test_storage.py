@@ -85,7 +85,7 @@ def test_full_disk_lets_exports_wait_and_go_on(depot, small_disk, clock, setting
         (
             "files",
             28,
-            "has 20,289 bytes, and the storage kept",
+            "has 20,289 bytes, but the storage has",
         ),  # for all of the file; some of it was taken
     ],
 )

@@ -157,7 +157,7 @@ def test_streams_beyond_the_room_are_refused_and_pages_answer(web, ada, get, ope
         answers.append(answer)
         if answer.status == 503:
             assert answer.headers["Retry-After"] == "10"
-            assert json.load(answer)["detail"].startswith("This server has no room")
+            assert json.load(answer)["detail"].startswith("This server cannot accept")
 
     assert {answer.status for answer in answers} == {200, 503}
     assert get("/health/live") == 200

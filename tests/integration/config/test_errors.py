@@ -43,11 +43,11 @@ urlpatterns = [
 ]
 
 ERRORS = [
-    ("400", "Not understood", "The server could not make sense of this request."),
-    ("403", "Not permitted", "You may not do this. An administrator can give you"),
-    ("403-with-reason", "Not permitted", "Only on Mondays."),
-    ("404", "Not found", "There is nothing here for you."),
-    ("500", "Something broke", "The mistake is ours, and it is in the server&#x27;s log."),
+    ("400", "Bad request", "The server could not read this request."),
+    ("403", "Access denied", "You do not have permission to do this. Ask an administrator"),
+    ("403-with-reason", "Access denied", "Only on Mondays."),
+    ("404", "Not found", "This page was not found."),
+    ("500", "Something went wrong", "An error occurred on our side and has been logged."),
 ]
 
 
@@ -78,7 +78,7 @@ def test_error_page_asks_the_database_nothing(
     assert f"<h1>{title}</h1>" in page
     assert reason in page
     assert "secret" not in page
-    assert '<a href="/exports/">Your exports</a>' in page
+    assert '<a href="/exports/">Back to exports</a>' in page
     assert 'value="de" lang="de"' in page  # The choice of a language, which needs a token.
     assert "csrfmiddlewaretoken" in page
 
@@ -89,7 +89,7 @@ def test_error_page_is_in_the_language_of_its_reader(client, kind, title):
 
     assert '<html lang="de"' in page
     assert f"<h1>{title}</h1>" not in page
-    assert "Ihre Exporte" in page
+    assert "Zurück zu den Exporten" in page
 
 
 @pytest.mark.parametrize(("kind", "reason"), [(kind, reason) for kind, _, reason in ERRORS])

@@ -302,7 +302,7 @@ def test_user_hears_of_failures_once_a_day(user, monkeypatch):
         sign_in(address)
 
     assert [each.title for each in notices(user)] == [
-        "5 attempts to sign in with your name have failed."
+        "5 failed attempts to sign in to your account."
     ]
     assert addresses(1)[0] in notices(user)[0].body
     assert notices(user)[0].level == "warning"
@@ -312,7 +312,7 @@ def test_user_hears_of_failures_once_a_day(user, monkeypatch):
     monkeypatch.setattr(notice, "PAUSE", timedelta(0))
     sign_in(ELSEWHERE, password=PASSWORD)
 
-    assert notices(user)[0].title == ("9 attempts to sign in with your name have failed.")
+    assert notices(user)[0].title == ("9 failed attempts to sign in to your account.")
     sign_in(ELSEWHERE, password=PASSWORD)
     assert len(notices(user)) == 2
 

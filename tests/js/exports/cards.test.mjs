@@ -106,7 +106,7 @@ test("new numbers are put in place", () => {
 });
 
 test("a worker that falls silent is not said to be fast any more, until it reports again", () => {
-  const [rate, silent] = ["{rate} rows/s", "No news for {silence}."].map((text) => ({ dataset: { text } }));
+  const [rate, silent] = ["{rate} rows/s", "No update for {silence}."].map((text) => ({ dataset: { text } }));
   const said = () => [rate.textContent, silent.textContent];
   let now = 0;
   const cards = new Cards({
@@ -125,13 +125,13 @@ test("a worker that falls silent is not said to be fast any more, until it repor
   cards.update(snapshot({ rate: 7, version: 2 }));
 
   assert.deepEqual(before, ["5 rows/s", ""]);
-  assert.deepEqual(after, ["", "No news for 20\u00a0sec."]);
+  assert.deepEqual(after, ["", "No update for 20\u00a0sec."]);
   assert.equal(silent.hidden, true);
   assert.deepEqual(said(), ["7 rows/s", ""]);
 });
 
 test("the silence of a page that has lost its connection is nobody else's", () => {
-  const [rate, silent] = ["{rate} rows/s", "No news for {silence}."].map((text) => ({ dataset: { text } }));
+  const [rate, silent] = ["{rate} rows/s", "No update for {silence}."].map((text) => ({ dataset: { text } }));
   const said = () => [rate.textContent, silent.textContent];
   let now = 0;
   const cards = new Cards({
@@ -151,18 +151,18 @@ test("the silence of a page that has lost its connection is nobody else's", () =
 });
 
 test("a page that is opened late knows how long a worker has been silent", () => {
-  const text = { dataset: { text: "No news for {silence}." } };
+  const text = { dataset: { text: "No update for {silence}." } };
   const element = new Element(snapshot(), { texts: [text] });
   element.dataset.silence = "25.5";
   const cards = new Cards({ elements: [element], changed() {}, now: () => 1000 });
 
   cards.tick();
 
-  assert.equal(text.textContent, "No news for 25\u00a0sec.");
+  assert.equal(text.textContent, "No update for 25\u00a0sec.");
 });
 
 test("what waits for a worker owes no news", () => {
-  const text = { dataset: { text: "No news for {silence}." } };
+  const text = { dataset: { text: "No update for {silence}." } };
   let now = 0;
   const elements = [new Element(snapshot({ status: "queued" }), { texts: [text] })];
   const cards = new Cards({ elements, changed() {}, now: () => now });

@@ -65,10 +65,10 @@ def test_strings_are_found_wherever_they_are_written():
 
     assert ("Queued", None) in found  # gettext_lazy, as _
     assert (("{rows} row", "{rows} rows"), None) in found  # ngettext
-    assert ("This export is already under way.", None) in found  # gettext
+    assert ("You already started this export.", None) in found  # gettext
     assert ("Start export", None) in found  # {% translate %}
     assert (("%(number)s row", "%(number)s rows"), None) in found  # {% blocktranslate count %}
-    letters = "You choose on the page “Notifications” which of these come by e-mail."
+    letters = "You can choose which notifications you get by e-mail on the “Notifications” page."
     assert (letters, None) in ids(messages.extracted("notifications", "de"))
 
 

@@ -73,7 +73,7 @@ export function follow({ url, api, user, streams, ...handlers }) {
 // Followers of one connection are compared by their positions, and "latest" has none.
 function check(cursor) {
   if (cursor === null || parse(cursor)) return;
-  throw new TypeError(`"${cursor}" is not a cursor. Use one that the server sent, or null.`);
+  throw new TypeError(`"${cursor}" is not a valid cursor. Use one that the server sent, or null.`);
 }
 
 // Returns absolute URLs, because a worker has another location. A missing `api` becomes the default

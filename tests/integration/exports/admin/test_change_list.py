@@ -122,7 +122,7 @@ def test_list_that_django_cannot_show_is_refused_on_the_page(client, monkeypatch
 
     assert [asked.status_code, answered.status_code, looked.status_code] == [422, 422, 200]
     for each in (asked, answered, looked):
-        assert "The list's filters cannot be read" in text(each)
+        assert "The filters of this list are not valid" in text(each)
     assert not Export.objects.exists()
 
 
@@ -140,7 +140,7 @@ def test_list_of_a_slice_is_refused_on_the_page(client, monkeypatch):
 
 # -- An exporter that limits rows -------------------------------------------------------------
 
-LIMITS = "This export limits the rows that you get"
+LIMITS = "This export limits the rows you have access to"
 
 
 @pytest.fixture

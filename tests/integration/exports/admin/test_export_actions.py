@@ -33,9 +33,8 @@ def test_cancel_stops_what_can_be_and_says_why_the_rest_was_not(operator):
         "cancelled",
     ]
     assert messages == [
-        "3 exports are cancelled, or will be when their workers notice.",
-        "2 exports were left as they are: This export is succeeded. "
-        "It cannot be cancelled any more.",
+        "Cancelling 3 exports.",
+        "2 exports were not changed: This export is succeeded. It can no longer be cancelled.",
     ]
 
 
@@ -59,9 +58,9 @@ def test_run_again_asks_anew_for_the_owners_and_says_why_the_rest_was_left(opera
     assert {export.origin for export in new} == set(over)
     assert {(export.owner, export.status) for export in new} == {(owner, "queued")}
     assert messages == [
-        "3 exports run again, as new ones.",
-        "1 export was left as it is: This export is queued. Only a failed or cancelled one can "
-        "be retried; one that has succeeded can be run again.",
+        "Started 3 exports again.",
+        "1 export was not changed: This export is queued. Only failed or cancelled exports can "
+        "be retried. Finished exports can be run again.",
     ]
 
 
@@ -70,7 +69,7 @@ def test_run_again_is_refused_for_an_owner_who_may_not(operator):
 
     (message,) = act(operator, "run_again", failed)
 
-    assert 'left as it is: owner would be told: You may not export "Flights".' in message
+    assert 'not changed: For owner: You do not have permission to export "Flights".' in message
     assert Export.objects.count() == 1
 
 

@@ -182,15 +182,11 @@ def test_a_page_follows_its_export_from_before_its_rows_were_read(operator, monk
 def test_buttons_say_honestly_what_came_of_it(operator):
     queued, running = make(Status.QUEUED), make(Status.RUNNING)
 
-    assert press(operator, queued, "pause")[1] == ["This export is paused."]
-    assert press(operator, queued, "resume")[1] == ["This export is back in the queue."]
-    assert press(operator, queued, "cancel")[1] == ["This export is cancelled."]
-    assert press(operator, running, "pause")[1] == [
-        "This export will be paused when its worker notices."
-    ]
-    assert press(operator, running, "cancel")[1] == [
-        "This export will be cancelled when its worker notices."
-    ]
+    assert press(operator, queued, "pause")[1] == ["The export was paused."]
+    assert press(operator, queued, "resume")[1] == ["The export is back in the queue."]
+    assert press(operator, queued, "cancel")[1] == ["The export was cancelled."]
+    assert press(operator, running, "pause")[1] == ["The export is being paused."]
+    assert press(operator, running, "cancel")[1] == ["The export is being cancelled."]
     assert [queued.status, running.status] == ["cancelled", "cancelling"]
 
 
@@ -199,7 +195,7 @@ def test_a_button_that_comes_too_late_says_why_and_changes_nothing(operator):
 
     page, messages = press(operator, over, "cancel")
 
-    assert messages == ["This export is succeeded. It cannot be cancelled any more."]
+    assert messages == ["This export is succeeded. It can no longer be cancelled."]
     assert page.redirect_chain[-1][0] == change(over)
     assert over.status == Status.SUCCEEDED
 
@@ -212,8 +208,8 @@ def test_a_repetition_leads_to_the_new_export(operator, status, name):
 
     (new,) = Export.objects.filter(origin=over)
     assert page.redirect_chain[-1][0] == change(new)
-    assert messages == ["This is the new export. It is its owner's, as the one that it repeats."]
-    assert press(operator, over, name)[1] == ["This export is already under way."]
+    assert messages == ["This is the new export. It belongs to the owner of the original."]
+    assert press(operator, over, name)[1] == ["You already started this export."]
 
 
 def test_a_button_leads_back_to_the_page_as_it_was_opened_from_a_list(operator):
@@ -256,7 +252,7 @@ def test_an_owner_of_the_staff_may_stop_their_own():
     client = staff_with("view_export")
     export = make(owner=User.objects.get(username="somebody"))
 
-    assert press(client, export, "cancel")[1] == ["This export is cancelled."]
+    assert press(client, export, "cancel")[1] == ["The export was cancelled."]
 
 
 def test_without_the_permission_to_see_exports_the_admin_has_not_even_ones_own():

@@ -60,7 +60,7 @@ def test_with_everything_there_it_says_who_works_and_that_all_is_well(operator, 
 
     said = lines(page)
     assert {status for status, _ in said.values()} == {"succeeded"}, said
-    assert "All is well." in page.content.decode()
+    assert "All checks passed." in page.content.decode()
     assert worker.name in said["workers"][1]
     assert said["running"][1] == "no export"
     # The same parts, in the same words, as on the command line.
@@ -77,7 +77,7 @@ def test_what_is_not_well_says_what_to_do(operator, quick):
     assert status == "failed"
     assert "none answered within 0.1 s" in said
     assert "Start a worker: celery -A config worker -Q exports,exports-help" in said
-    assert "1 part is not well." in page.content.decode()
+    assert "1 check failed." in page.content.decode()
 
 
 def test_it_says_who_holds_exports_and_how_long_the_oldest_waits(operator, quick):

@@ -45,14 +45,14 @@ def test_what_can_be_done_is_accepted_with_the_new_snapshot(
 @pytest.mark.parametrize(
     ("status", "action", "detail"),
     [
-        ("succeeded", "cancel", "This export is succeeded. It cannot be cancelled any more."),
-        ("cancelling", "pause", "This export is cancelling. It cannot be paused any more."),
-        ("failed", "pause", "This export is failed. It cannot be paused any more."),
-        ("running", "resume", "This export is running. Only a paused one can be resumed."),
-        ("cancelled", "resume", "This export is cancelled. Only a paused one can be resumed."),
-        ("queued", "retry", "This export is queued. Only a failed or cancelled one"),
-        ("succeeded", "retry", "one that has succeeded can be run again"),
-        ("failed", "again", "a failed or cancelled one can be retried"),
+        ("succeeded", "cancel", "This export is succeeded. It can no longer be cancelled."),
+        ("cancelling", "pause", "This export is cancelling. It can no longer be paused."),
+        ("failed", "pause", "This export is failed. It can no longer be paused."),
+        ("running", "resume", "This export is running. Only paused exports can be resumed."),
+        ("cancelled", "resume", "This export is cancelled. Only paused exports can be resumed."),
+        ("queued", "retry", "This export is queued. Only failed or cancelled exports"),
+        ("succeeded", "retry", "Finished exports can be run again"),
+        ("failed", "again", "Failed or cancelled exports can be retried"),
     ],
 )
 def test_what_cannot_be_done_now_is_refused_in_words(api, exporter_user, status, action, detail):
@@ -96,7 +96,9 @@ def test_a_retry_of_what_may_not_be_exported_any_more_is_refused(api, exporter_u
     origin = force_status(request(exporter_user), Status.FAILED)
     exporter_user.user_permissions.clear()
 
-    assert_problem(api.post(of(origin, "retry")), 403, 'You may not export "Flights".')
+    assert_problem(
+        api.post(of(origin, "retry")), 403, 'You do not have permission to export "Flights".'
+    )
 
 
 def test_a_retry_of_what_is_not_there_any_more_is_refused(api, exporter_user):
@@ -111,7 +113,7 @@ def test_a_retry_beyond_a_limit_is_refused(api, exporter_user, settings):
 
     response = api.post(of(origin, "retry"))
 
-    assert_problem(response, 429, "Ask again in", limit="requests_per_minute", allowed=1)
+    assert_problem(response, 429, "Try again in", limit="requests_per_minute", allowed=1)
     assert int(response["Retry-After"]) > 0
 
 
@@ -154,4 +156,6 @@ def test_a_file_that_has_expired_is_gone(api, finished):
 def test_who_has_lost_the_permission_gets_no_file(api, exporter_user, finished):
     exporter_user.user_permissions.clear()
 
-    assert_problem(api.get(of(finished, "file")), 403, 'You may not export "Flights"')
+    assert_problem(
+        api.get(of(finished, "file")), 403, 'You do not have permission to export "Flights"'
+    )

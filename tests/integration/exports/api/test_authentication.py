@@ -70,8 +70,8 @@ def test_a_session_without_the_csrf_token_may_not_write(exporter_user):
 @pytest.mark.parametrize(
     ("content_type", "body", "detail"),
     [
-        ("application/x-www-form-urlencoded", "a=1&b=2", "more fields than this server takes"),
-        ("multipart/form-data", "x", "could not make sense of this request"),
+        ("application/x-www-form-urlencoded", "a=1&b=2", "too many fields"),
+        ("multipart/form-data", "x", "could not read this request"),
     ],
 )
 def test_a_form_that_django_refuses_is_no_error_of_ours(
@@ -90,7 +90,7 @@ def test_a_form_that_django_refuses_is_no_error_of_ours(
 def test_a_host_that_is_not_known_is_answered_as_a_problem(api):
     refused = api.get(EXPORTS, headers={"host": "elsewhere.example"})
 
-    assert_problem(refused, 400, "could not make sense of this request")
+    assert_problem(refused, 400, "could not read this request")
 
 
 def test_a_session_with_the_csrf_token_may_write(exporter_user):

@@ -115,5 +115,5 @@ def test_who_may_view_all_exports_sees_those_of_others_and_may_not_stop_them(api
     )
 
     assert api.get(of(theirs)).status_code == 200
-    assert_problem(api.post(of(theirs, "cancel")), 403, "look at this export")
+    assert_problem(api.post(of(theirs, "cancel")), 403, "view this export")
     assert api.get(EXPORTS).json()["count"] == 0

@@ -36,7 +36,7 @@ def test_a_method_that_is_not_there_is_named_with_those_that_are(
 
     response = getattr(api, method)(path)
 
-    assert_problem(response, 405, f"Use {allowed.replace(', ', ' or ')} here.")
+    assert_problem(response, 405, f"This address only accepts {allowed.replace(', ', ' or ')}.")
     assert response["Allow"] == allowed
 
 
@@ -49,7 +49,7 @@ def test_a_method_that_is_not_there_is_named_with_those_that_are(
 def test_a_path_that_is_not_there_is_a_problem_too(api, settings, *, debug, method, path):
     settings.DEBUG = debug
 
-    assert_problem(getattr(api, method)(path), 404, "There is nothing here.")
+    assert_problem(getattr(api, method)(path), 404, "Nothing was found at this address.")
 
 
 def test_an_error_of_ours_is_a_problem_and_tells_nothing(api, monkeypatch):

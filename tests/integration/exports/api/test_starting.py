@@ -64,7 +64,7 @@ def test_who_asks_for_too_much_is_told_which_limit_it_was(api, settings):
 
     response = post(api, body={"exporter": "flights", "label": "Another"})
 
-    detail = "You have 1 of at most 1 exports under way. Wait until one is over, or cancel one."
+    detail = "You have reached your limit of active exports (1 of 1). Wait for one to finish"
     assert_problem(response, 429, detail, limit="active_exports", allowed=1)
     assert "Retry-After" not in response
     assert Export.objects.count() == 1
@@ -77,7 +77,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(api, settings):
     response = post(api, body={"exporter": "flights", "label": "Another"})
 
     assert 50 <= int(response["Retry-After"]) <= 60
-    detail = f"1 of at most 1 exports in a minute. Ask again in {response['Retry-After']} s."
+    detail = f"You can start 1 exports a minute. Try again in {response['Retry-After']} s."
     assert_problem(response, 429, detail, limit="requests_per_minute", allowed=1)
 
 
@@ -88,30 +88,34 @@ def test_who_asks_too_often_is_told_when_to_ask_again(api, settings):
         ({"exporter": "flights", "format": "pdf"}, "format", 'There is no format "pdf"'),
         ({"exporter": "flights", "columns": ["price"]}, "columns", 'no column "price"'),
         ({"exporter": "flights", "columns": []}, "columns", "at least one"),
-        ({"exporter": "flights", "options": {"x": 1}}, "options", 'no option "x". It has: del'),
+        ({"exporter": "flights", "options": {"x": 1}}, "options", 'no option "x". Available: del'),
         ({"exporter": "flights", "options": {"gzip": 1}}, "options", "true or false"),
-        ({"exporter": "flights", "options": ["gzip"]}, "options", "dictionary"),
+        ({"exporter": "flights", "options": ["gzip"]}, "options", "Must be an object"),
         ({"exporter": "flights", "filters": {"price": 1}}, "filters", 'no filter "price"'),
         ({"exporter": "flights", "filters": {"month": 13}}, "filters", '"month" is not valid'),
-        ({"exporter": "flights", "filters": {"month": [1, 2]}}, "filters", "takes one value"),
+        (
+            {"exporter": "flights", "filters": {"month": [1, 2]}},
+            "filters",
+            "accepts only one value",
+        ),
         ({"exporter": "flights", "filters": {"tailnum": "\0"}}, "filters", '"tailnum"'),
         ({"exporter": "flights", "filters": {"carrier": "\0"}}, "filters", '"carrier"'),
         ({"exporter": "flights", "filters": {"tailnum": "\ud800"}}, "filters", '"tailnum"'),
         ({"exporter": "flights", "filters": {"tailnum": float("nan")}}, "filters", '"tailnum"'),
         ({"exporter": "flights", "filters": {"tailnum": float("inf")}}, "filters", '"tailnum"'),
-        ({}, "exporter", "Field required"),
+        ({}, "exporter", "This field is required"),
         ({"exporter": None}, "exporter", "string"),
         ({"exporter": 7}, "exporter", "string"),
         ({"exporter": "flights", "format": ["csv"]}, "format", "string"),
         ({"exporter": "flights", "columns": "id"}, "columns", "list"),
         ({"exporter": "flights", "columns": ["id", 7]}, "columns.1", "string"),
-        ({"exporter": "flights", "filters": ["month"]}, "filters", "dictionary"),
+        ({"exporter": "flights", "filters": ["month"]}, "filters", "Must be an object"),
         ({"exporter": "flights", "label": "x" * 201}, "label", "200 characters"),
         ({"exporter": "flights", "label": "a\0b"}, "label", "pattern"),
         ({"exporter": "flights", "label": "a\ud800b"}, "label", "string"),
-        ({"exporter": "flights", "colums": ["id"]}, "colums", "not permitted"),
-        ({"exporter": "flights", "changelist": {}}, "changelist", "not permitted"),
-        ({"exporter": "flights", "team": 10**30}, "team", "You are in no team 1000"),
+        ({"exporter": "flights", "colums": ["id"]}, "colums", "not known"),
+        ({"exporter": "flights", "changelist": {}}, "changelist", "not known"),
+        ({"exporter": "flights", "team": 10**30}, "team", "You are not in the team 1000"),
         ({"exporter": "flights", "team": True}, "team", "integer"),
         ({"exporter": "flights", "team": "1"}, "team", "integer"),
         ({"exporter": "flights", "team": ""}, "team", "integer"),
@@ -142,6 +146,6 @@ def test_a_body_that_is_not_utf_8_is_refused(api):
 def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(api):
     response = post(api, body={"exporter": "planes"})
 
-    said = 'There is no exporter "planes". There are: flights.'
+    said = 'There is no exporter "planes". Available: flights.'
     assert_problem(response, 422, said, field="exporter")
     assert not Export.objects.exists()

@@ -150,6 +150,6 @@ def test_saving_in_a_loop_comes_to_an_end(page, ada, monkeypatch):
     refused = page.post(CHOOSE, {"format": "csv", "column": ["name"], "save": "", "preset": "3"})
 
     assert refused.status_code == 422
-    assert "You can save 2 choices an hour. Try again later." in refused.text
+    assert "You can save 2 presets an hour. Try again later." in refused.text
     assert presets.save(build_spec(other, exporter="airports"), "mine").pk
     assert start_export(user=ada, exporter="airports").pk

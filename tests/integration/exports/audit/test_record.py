@@ -257,7 +257,7 @@ def test_export_that_stops_because_its_owner_lost_the_right_is_recorded(ada, exp
     export.refresh_from_db()
     assert export.status == Status.FAILED
     assert (who(entry), whence(entry), subject(entry)) == (("", "ada"), BY_SYSTEM, of(export))
-    assert entry.details["reason"].startswith('You may not export "Airports".')
+    assert entry.details["reason"].startswith('You do not have permission to export "Airports".')
 
 
 def test_export_that_fails_for_another_reason_was_not_stopped(export, monkeypatch):

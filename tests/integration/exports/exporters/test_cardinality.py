@@ -94,8 +94,8 @@ def test_column_of_many_rows_is_refused(superuser, relation, field):
     ):
         made = exporter(["name", column])
 
-        assert any("has many rows for one" in problem for problem in refused(made))
-        with pytest.raises(InvalidQueryset, match="has many rows for one"):
+        assert any("has several rows for each row" in problem for problem in refused(made))
+        with pytest.raises(InvalidQueryset, match="has several rows for each row"):
             query.rows(made, superuser, {})
 
 
@@ -135,7 +135,7 @@ def test_foreign_object_is_followed_as_a_foreign_key_is(superuser, by):
     counted = exporter(["code", Column("stays", Count("stays"))], Country.objects.all())
 
     assert rows_of(stays, superuser, by) == [["at", "Austria"], ["at", "Austria"], ["nowhere", ""]]
-    assert any('"stays" has many rows for one' in problem for problem in refused(countries))
+    assert any('"stays" has several rows for each row' in problem for problem in refused(countries))
     assert rows_of(counted, superuser, by) == [["at", "2"]]
 
 
@@ -146,7 +146,7 @@ def test_filtered_relation_repeats_no_row(superuser, by):
     made = exporter(["name"], joined, get_queryset=lambda: joined.filter(newer__price=1))
 
     assert names(rows_of(made, superuser, by, 1)) == ["Ann"]
-    with pytest.raises(InvalidQueryset, match='"books" has many rows for one'):
+    with pytest.raises(InvalidQueryset, match='"books" has several rows for each row'):
         query.rows(exporter(["newer__title"], joined), superuser, {})
 
 
@@ -198,8 +198,8 @@ def test_column_beyond_a_relation_that_is_joined_already_is_refused(superuser):
     counted = Author.everyone.annotate(n=Count("books"))
     made = exporter(["n", "books__editor__name"], counted)
 
-    assert any("has many rows for one" in problem for problem in refused(made))
-    with pytest.raises(InvalidQueryset, match="has many rows for one"):
+    assert any("has several rows for each row" in problem for problem in refused(made))
+    with pytest.raises(InvalidQueryset, match="has several rows for each row"):
         query.rows(made, superuser, {})
 
 
@@ -208,14 +208,14 @@ def test_order_by_many_rows_that_are_joined_already_is_refused():
 
     assert changelist.narrow(counted, {"order": ["-n", "country__name", "pk"]}).query.order_by
     for order in ("books__title", "-books__editor__name", "notes"):
-        with pytest.raises(InvalidSelection, match="it repeats rows"):
+        with pytest.raises(InvalidSelection, match="that repeats rows"):
             changelist.narrow(counted, {"order": [order]})
 
 
 def test_aggregate_beside_a_field_of_many_rows_is_refused(superuser):
     made = exporter(["name", Column("odd", Count("awards") + F("books__year"))])
 
-    assert any('"books" has many rows for one' in problem for problem in refused(made))
+    assert any('"books" has several rows for each row' in problem for problem in refused(made))
 
 
 @ONLY_POSTGRES
@@ -228,8 +228,8 @@ def test_function_that_gives_several_rows_is_refused_as_a_column(superuser):
         get_queryset=lambda: Author.everyone.annotate(number=numbers),
     )
 
-    assert any("many rows for one" in problem for problem in refused(made))
-    with pytest.raises(InvalidQueryset, match="many rows for one"):
+    assert any("several rows for each row" in problem for problem in refused(made))
+    with pytest.raises(InvalidQueryset, match="several rows for each row"):
         query.rows(annotated, superuser, {})
 
 

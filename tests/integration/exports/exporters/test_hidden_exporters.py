@@ -143,7 +143,7 @@ def test_user_who_sees_an_export_of_an_exporter_is_told_its_label(guest, page, p
     response = program.post(f"/api/v1/exports/{export.pk}/retry")
 
     assert response.status_code == 403
-    assert response.json()["detail"].startswith('You may not export "Flights".')
+    assert response.json()["detail"].startswith('You do not have permission to export "Flights".')
     assert page.get(export.get_absolute_url()).status_code == 200
 
 
@@ -158,5 +158,5 @@ def test_exporter_that_is_gone_names_no_other(guest, program, monkeypatch):
     ]
 
     assert [each.json()["detail"] for each in answers] == [
-        'The exporter "flights" is not offered any more.'
+        'The exporter "flights" is no longer available.'
     ] * 2

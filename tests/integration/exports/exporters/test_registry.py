@@ -62,7 +62,7 @@ def problems(*columns, queryset=None):
         ),
         (
             {"queryset": Airline.objects.filter(flights__distance__gt=1)},
-            r'more than once: "flights" has many rows for one',
+            r'more than once: "flights" has several rows for each row',
         ),
         ({"name": "flights"}, r'second exporter with the name "flights"'),
     ],
@@ -103,7 +103,7 @@ def test_registering_the_same_class_twice_is_registering_it_once():
 
 
 def test_an_exporter_that_is_not_there_is_named_with_those_that_are():
-    with pytest.raises(UnknownExporter, match=r'"fligths"\. There are: .*flights') as raised:
+    with pytest.raises(UnknownExporter, match=r'"fligths"\. Available: .*flights') as raised:
         registry.get("fligths")
 
     assert raised.value.field == "exporter"
@@ -145,9 +145,9 @@ def test_what_works_has_no_problems():
 @pytest.mark.parametrize(
     ("column", "message", "remedy"),
     [
-        ("carier", 'The column "carier" cannot be read: Cannot resolve', "Mend the field path"),
-        ("carrier__nam", 'The column "carrier__nam" cannot be read', "Mend the field path"),
-        ("id__nothing", 'The column "id__nothing" cannot be read', "Mend the field path"),
+        ("carier", 'The column "carier" cannot be read: Cannot resolve', "Fix the field path"),
+        ("carrier__nam", 'The column "carrier__nam" cannot be read', "Fix the field path"),
+        ("id__nothing", 'The column "id__nothing" cannot be read', "Fix the field path"),
         (Column("delay", F("arr_dely")), 'The column "delay" cannot be read', "Mend"),
         (Column("speed", needs=["distnce"], python=max), 'The column "speed" cannot be', "Mend"),
         (Column("speed", python=max), '"speed" names no fields for its `python`', "Add `needs="),
@@ -179,7 +179,7 @@ def test_a_column_that_cannot_be_read_is_found_with_the_remedy(column, message, 
 def test_a_column_that_would_repeat_rows_is_found():
     ((message, hint),) = problems("carrier", "flights__id", queryset=Airline.objects.all())
 
-    assert '"flights__id" cannot be read: "flights" has many rows' in message
+    assert '"flights__id" cannot be read: "flights" has several rows' in message
     assert "Subquery" in hint
 
 
@@ -193,7 +193,7 @@ def test_a_column_that_would_repeat_rows_is_found():
 def test_a_computed_column_that_would_repeat_rows_is_found(column):
     ((message, _),) = problems("faa", column, queryset=Airport.objects.all())
 
-    assert '"departures" has many rows' in message
+    assert '"departures" has several rows' in message
 
 
 def test_what_aggregates_many_rows_does_not_repeat_any():

@@ -58,7 +58,7 @@ def test_a_file_of_which_the_storage_kept_less_is_refused_and_removed(folder, mo
 
     monkeypatch.setattr(FileSystemStorage, "_save", less)
 
-    with pytest.raises(StorageFailed, match="has 7 bytes, and the storage kept 3 of them"):
+    with pytest.raises(StorageFailed, match="has 7 bytes, but the storage has 3"):
         stored(b"content")
 
     assert left_in(folder) == set()
@@ -70,7 +70,7 @@ def test_what_a_storage_raises_is_told_with_what_to_look_at(monkeypatch):
 
     monkeypatch.setattr(FileSystemStorage, "_save", refuse)
 
-    with pytest.raises(StorageFailed, match=r"did not take the file: SlowDown.*STORAGE_URL"):
+    with pytest.raises(StorageFailed, match=r"Could not save the file: SlowDown.*STORAGE_URL"):
         stored(b"content")
 
 

@@ -80,7 +80,7 @@ def test_a_refusal_on_a_page_is_in_its_language(signed_in, make_export):
         reverse("exports:pause", args=[export.pk]), headers=GERMAN, follow=True
     )
 
-    assert "Status dieses Exports: fertig. Er kann nicht mehr angehalten werden." in html(pressed)
+    assert "Status dieses Exports: fertig. Er kann nicht mehr pausiert werden." in html(pressed)
 
 
 def test_the_api_speaks_english_unless_it_is_asked_for_another_language(signed_in, make_export):
@@ -89,8 +89,8 @@ def test_the_api_speaks_english_unless_it_is_asked_for_another_language(signed_i
     english = signed_in.post(url)
     german = signed_in.post(url, headers=GERMAN)
 
-    assert english.json()["detail"] == ("This export is failed. It cannot be paused any more.")
-    assert german.json()["detail"].endswith("Er kann nicht mehr angehalten werden.")
+    assert english.json()["detail"] == ("This export is failed. It can no longer be paused.")
+    assert german.json()["detail"].endswith("Er kann nicht mehr pausiert werden.")
     assert german["Content-Language"] == "de"
 
 

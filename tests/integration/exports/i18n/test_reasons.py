@@ -60,8 +60,8 @@ def said(export):
 def test_each_reads_why_an_export_failed_in_their_own_language(signed_in, user, settings):
     settings.EXPORTS_MAX_ROWS = 2
     make_flights(range(1, 4))
-    english = "It would have 3 rows, and may have 2 at most."
-    german = "Er hätte 3 Zeilen und darf höchstens 2 haben."
+    english = "This export has 3 rows; the limit is 2."
+    german = "Dieser Export hat 3 Zeilen, erlaubt sind höchstens 2."
 
     with translation.override("de"):  # A worker's language is nobody's.
         export = run(start(user))
@@ -86,7 +86,7 @@ def test_programs_and_streams_are_told_the_reason_in_english(signed_in, user, se
     assert api["error"] == event.data["error"] == export.error
     assert "reason" not in api
     inbox = signed_in.get(reverse("api:get_inbox"), headers=GERMAN).json()
-    assert inbox["items"][0]["body"].startswith("Er hätte 3 Zeilen")
+    assert inbox["items"][0]["body"].startswith("Dieser Export hat 3 Zeilen")
 
 
 def test_what_nobody_foresaw_stays_as_it_is_in_a_sentence_that_is_translated(
@@ -97,7 +97,7 @@ def test_what_nobody_foresaw_stays_as_it_is_in_a_sentence_that_is_translated(
     attempts.fail(export, "ValueError: no such plane")
 
     page = html(signed_in.get(export.get_absolute_url(), headers=GERMAN))
-    assert "Das Programm stieß auf einen Fehler, den es nicht kennt." in page
+    assert "Ein unerwarteter Fehler ist aufgetreten." in page
     assert "<code>ValueError: no such plane</code>" in page
 
 
@@ -113,8 +113,8 @@ def test_a_permission_that_is_gone_is_named_as_its_reader_calls_it(user):
     export.refresh_from_db()
     english, german = said(export)
     assert english == export.error
-    assert english.startswith('You may not export "Flights".')
-    assert german.startswith("Sie dürfen „Flüge“ nicht exportieren.")
+    assert english.startswith('You do not have permission to export "Flights".')
+    assert german.startswith("Sie haben keine Berechtigung, „Flüge“ zu exportieren.")
 
 
 def test_a_choice_that_is_gone_is_refused_in_djangos_own_words(user):
@@ -142,15 +142,15 @@ def test_workers_that_were_lost_are_counted_in_the_readers_language(user, settin
 
     export.refresh_from_db()
     assert said(export) == [
-        "The worker worker-1@tests was lost on this export.",
-        "Bei diesem Export ist der Worker worker-1@tests verloren gegangen.",
+        "The worker worker-1@tests stopped while running this export.",
+        "Der Worker worker-1@tests ist bei diesem Export ausgefallen.",
     ]
 
 
 def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 1
     export = start(user)
-    gone = Sentence("The moment that was read is gone: %(problem)s", problem="?")
+    gone = Sentence("The database snapshot has expired: %(problem)s", problem="?")
     parts.tick(export, **localize.written(gone))
 
     expire_lease(export)
@@ -158,8 +158,8 @@ def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, sett
 
     export.refresh_from_db()
     assert said(export) == [
-        "The moment that was read is gone: ?",
-        "Den Augenblick, der gelesen wurde, gibt es nicht mehr: ?",
+        "The database snapshot has expired: ?",
+        "Der Snapshot der Datenbank ist abgelaufen: ?",
     ]
 
 
@@ -176,11 +176,11 @@ def test_a_new_attempt_has_not_failed_for_the_old_reason(user):
 @pytest.mark.parametrize("reason", [None, {"text": "%(rows)d rows", "values": {"rows": "x"}}])
 def test_a_reason_that_cannot_be_translated_is_said_to_be_english(signed_in, make_export, reason):
     # Of a version before reasons were kept, or of one that kept others.
-    export = make_export(status=Status.FAILED, error="It would have 3 rows.", reason=reason)
+    export = make_export(status=Status.FAILED, error="This export has 3 rows.", reason=reason)
 
     page = html(signed_in.get(export.get_absolute_url(), headers=GERMAN))
 
-    assert '<bdi lang="en">It would have 3 rows.</bdi>' in page
+    assert '<bdi lang="en">This export has 3 rows.</bdi>' in page
 
 
 def test_a_name_that_nobody_gave_is_in_the_readers_language(signed_in, user):
@@ -263,11 +263,11 @@ def test_a_list_of_the_admin_is_called_by_each_in_their_words(signed_in):
 
 def test_what_is_repeated_is_called_as_what_it_repeats(user):
     with translation.override("de"):
-        asked = lazy(lambda: translation.gettext("all of them"), str)()
+        asked = lazy(lambda: translation.gettext("all rows"), str)()
         selection = {"model": "demo.flight", "query": ""}
         first = start_export(user=user, exporter="flights", changelist=selection, otherwise=asked)
     force_status(first, Status.FAILED)
 
     repeated, _ = lifecycle.retry(first)
 
-    assert repeated.labels == first.labels == {"en": "all of them", "de": "alle"}
+    assert repeated.labels == first.labels == {"en": "all rows", "de": "alle Zeilen"}

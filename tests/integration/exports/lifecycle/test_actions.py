@@ -38,7 +38,9 @@ def test_cancel(superuser, status, after, said):
 def test_what_is_over_cannot_be_cancelled(superuser, status):
     export = force_status(request(superuser), status)
 
-    with pytest.raises(IllegalMove, match=f"This export is {status}. It cannot be cancelled"):
+    with pytest.raises(
+        IllegalMove, match=f"This export is {status}. It can no longer be cancelled"
+    ):
         lifecycle.cancel(export)
 
     assert Export.objects.get().status == status
@@ -66,7 +68,7 @@ def test_pause(superuser, status, after, said):
 def test_what_ends_or_is_over_cannot_be_paused(superuser, status):
     export = force_status(request(superuser), status)
 
-    with pytest.raises(IllegalMove, match=f"This export is {status}. It cannot be paused"):
+    with pytest.raises(IllegalMove, match=f"This export is {status}. It can no longer be paused"):
         lifecycle.pause(export)
 
     assert Export.objects.get().status == status

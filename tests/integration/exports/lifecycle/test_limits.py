@@ -45,8 +45,8 @@ def test_beyond_the_exports_that_may_be_under_way_a_request_is_refused(superuser
         request(superuser)
 
     assert str(refused.value) == (
-        "You have 2 of at most 2 exports under way. Wait until one is over, or cancel one. "
-        "Paused ones count."
+        "You have reached your limit of active exports (2 of 2). Wait for one to finish, or cancel "
+        "one. Paused exports count."
     )
     assert (refused.value.limit, refused.value.allowed) == ("active_exports", 2)
     assert refused.value.retry_after is None
@@ -130,9 +130,7 @@ def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(superuser, se
 
     wait = refused.value.retry_after
     assert 1 <= wait <= 10
-    assert str(refused.value) == (
-        f"You have asked for 3 of at most 3 exports in a minute. Ask again in {wait} s."
-    )
+    assert str(refused.value) == (f"You can start 3 exports a minute. Try again in {wait} s.")
     assert (refused.value.limit, refused.value.allowed) == ("requests_per_minute", 3)
     assert Export.objects.count() == 3
 
@@ -217,8 +215,8 @@ def test_more_rows_than_an_export_may_have_are_refused(superuser, exporters, exp
         limits.check_rows(export, most + 1)
 
     assert str(refused.value) == (
-        f"It would have {most + 1:,} rows, and may have {most:,} at most. "
-        f"Filter it to fewer rows, or ask an administrator for a higher limit."
+        f"This export has {most + 1:,} rows; the limit is {most:,}. "
+        "Add filters, or ask an administrator to raise the limit."
     )
 
 
@@ -231,8 +229,8 @@ def test_more_bytes_than_a_file_may_have_are_refused(superuser, exporters, expor
         limits.check_bytes(export, most + 1)
 
     assert str(refused.value) == (
-        f"Its file has {most + 1:,} bytes so far, and may have {most:,} at most. Filter it to "
-        f"fewer rows, choose fewer columns, or ask an administrator for a higher limit."
+        f"The file has {most + 1:,} bytes so far; the limit is {most:,}. Add filters, "
+        "choose fewer columns, or ask an administrator to raise the limit."
     )
 
 

@@ -54,7 +54,7 @@ def test_any_other_move_is_refused_in_words_and_changes_nothing(superuser, old, 
     export = force_status(request(superuser), old)
     before = list(Export.objects.values())
 
-    with pytest.raises(IllegalMove, match=f"^This export is {old}. It cannot"):
+    with pytest.raises(IllegalMove, match=f"^This export is {old}. It can no longer"):
         transitions.move(export, Status(new), "export.moved")
 
     assert list(Export.objects.values()) == before

@@ -100,7 +100,7 @@ def test_column_of_sql_fails_at_once_and_is_named(superuser, file_format, name):
     export = failed(superuser, file_format, Column(name, expression))
 
     assert (export.status, export.attempt) == (Status.FAILED, 1)
-    assert export.error == f'The column "{name}" cannot be made for the row {ODD}: {problem}'
+    assert export.error == f'The column "{name}" cannot be computed for row {ODD}: {problem}'
     assert "Traceback" in log(export)[-1]
 
 
@@ -128,7 +128,7 @@ def test_filter_that_cannot_be_computed_blames_no_column(superuser):
         export = run(start(superuser, exporter="odd", columns=None))
 
     assert (export.status, export.attempt) == (Status.FAILED, 1)
-    assert export.error == f"The database refused: {problem}"
+    assert export.error == f"Database error: {problem}"
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -138,7 +138,7 @@ def test_preview_names_column_and_row(superuser, file_format):
     with registered(exporter_with(Column("odd", expression))):
         found = preview.preview(build_spec(superuser, exporter="odd", format=file_format))
 
-    assert found.problem == f'The column "odd" cannot be made for the row {ODD}: {problem}'
+    assert found.problem == f'The column "odd" cannot be computed for row {ODD}: {problem}'
     assert found.count == 30
 
 
@@ -149,7 +149,7 @@ def test_value_that_the_format_cannot_hold_is_named_with_its_row(superuser):
     export = failed(superuser, "csv", Column("odd", needs=["id"], python=broken))
 
     assert export.status == Status.FAILED
-    assert export.error.startswith(f'Row {ODD}: In the column "odd" there is half of a character')
+    assert export.error.startswith(f'Row {ODD}: The column "odd" contains half a character')
 
 
 def test_function_that_loses_the_database_is_tried_again(superuser):

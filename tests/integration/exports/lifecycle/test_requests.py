@@ -29,9 +29,14 @@ pytestmark = pytest.mark.django_db
     ("asked", "error", "field", "message"),
     [
         ({"exporter": "fligths"}, UnknownExporter, "exporter", 'no exporter "fligths".*flights'),
-        ({"exporter": ""}, UnknownExporter, "exporter", "There are: "),
-        ({"format": "pdf"}, UnknownFormat, "format", 'no format "pdf". There are: csv, jsonl'),
-        ({"columns": ["id", "price"]}, UnknownColumn, "columns", 'no column "price". It has: id,'),
+        ({"exporter": ""}, UnknownExporter, "exporter", "Available: "),
+        ({"format": "pdf"}, UnknownFormat, "format", 'no format "pdf". Available: csv, jsonl'),
+        (
+            {"columns": ["id", "price"]},
+            UnknownColumn,
+            "columns",
+            'no column "price". Available: id,',
+        ),
         ({"columns": []}, UnknownColumn, "columns", "at least one"),
         ({"columns": ["id", "id"]}, UnknownColumn, "columns", "once"),
         ({"filters": {"carier": "UA"}}, InvalidFilter, "filters", 'no filter "carier".*carrier'),
@@ -39,14 +44,14 @@ pytestmark = pytest.mark.django_db
         ({"filters": {"carrier": "XX"}}, InvalidFilter, "filters", '"carrier" is not valid'),
         ({"changelist": {"model": "demo.fligth"}}, InvalidSelection, "changelist", "demo.fligth"),
         ({"changelist": {"model": "demo.plane"}}, InvalidSelection, "changelist", "demo.Plane"),
-        ({"options": {"colour": "red"}}, InvalidOption, "options", "It has: delimiter"),
+        ({"options": {"colour": "red"}}, InvalidOption, "options", "Available: delimiter"),
         ({"format": "parquet", "options": {"gzip": True}}, InvalidOption, "options", "none"),
         ({"changelist": {}}, InvalidSelection, "changelist", "app.model"),
         (
             {"changelist": {"model": "demo.flight", "query": "carrier__nam=UA"}},
             InvalidSelection,
             "changelist",
-            "filters cannot be read",
+            "filters of this list are not valid",
         ),
         (
             {"changelist": {"model": "demo.flight", "keys": ["one"]}},
@@ -85,7 +90,7 @@ def test_exporter_that_a_user_may_not_run_is_as_unknown_as_any_other(exporter_us
 
 
 def test_who_may_not_see_the_list_may_not_export_from_it(exporter_user):
-    with pytest.raises(NotPermitted, match="You may not view flights"):
+    with pytest.raises(NotPermitted, match="You do not have permission to view flights"):
         request(exporter_user, changelist={"model": "demo.flight", "query": ""})
 
 

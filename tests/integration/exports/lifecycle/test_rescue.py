@@ -181,7 +181,7 @@ def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(superuser, 
     assert [each["rescued"] for each in outcomes] == [1, 1, 0]
     assert outcomes[2]["failed"] == 1
     assert (export.status, export.attempt) == ("failed", 3)
-    assert export.error == "3 workers were lost on this export. The last: worker-9."
+    assert export.error == "3 workers stopped while running this export. The last one was worker-9."
     assert events(export.owner_stream, "export.failed")[0]["error"] == export.error
     assert log(export)[-1] == (
         "Worker worker-9, attempt 3, has not been heard of for 30 s. No further attempt."
@@ -198,7 +198,7 @@ def test_orderly_hand_overs_do_not_count(superuser, settings):
     assert lose_worker(export)["failed"] == 1
 
     export.refresh_from_db()
-    assert export.error == "2 workers were lost on this export. The last: worker-9."
+    assert export.error == "2 workers stopped while running this export. The last one was worker-9."
 
 
 def test_pausing_and_resuming_does_not_count(superuser, settings):

@@ -88,7 +88,7 @@ def test_of_a_long_log_the_page_has_the_last_lines_and_a_link_to_all(client, use
     page = page_of(client, export)
 
     assert re.findall(r"line <\d+>", page) == numbered(read.TAIL_LINES, start=1)
-    assert "These are the last lines." in page
+    assert "Showing the latest lines." in page
     assert f'href="{reverse("exports:log_text", args=[export.pk])}"' in page
     assert f'data-log="{log_of(export)}"' in page
 

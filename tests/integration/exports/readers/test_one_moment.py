@@ -139,7 +139,7 @@ def test_all_connections_that_know_the_moment_read_it():
             with source.reading():
                 return False
         except OperationalError as error:
-            return "The moment that was read is gone" in str(error)
+            return "The database snapshot has expired" in str(error)
 
     assert seen == [1, 2, 3]
     wait_until(is_gone, what="the server forgets the moment")

@@ -273,7 +273,7 @@ def test_what_a_function_raises_is_told_with_the_column_and_the_key_of_the_row()
         rows_of(late, "id", speed, page_rows=4)
 
     assert str(raised.value) == (
-        'The column "Speed (mph)" cannot be made for the row 17: '
+        'The column "Speed (mph)" cannot be computed for row 17: '
         "ZeroDivisionError: division by zero"
     )
     assert isinstance(raised.value.__cause__, ZeroDivisionError)

@@ -199,7 +199,7 @@ def test_refusal_names_what_cures_it(settings, keeper, stored, refusal):
 def test_text_that_no_database_stores_is_refused(superuser, settings, tenant):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
-    with pytest.raises(NotKept, match="a character that no database stores"):
+    with pytest.raises(NotKept, match="a character that databases cannot store"):
         context.kept(request_of(superuser, tenant=tenant))
 
 

@@ -64,12 +64,16 @@ def lose_list(user):
 
 
 LOSSES = [
-    (withdraw, {}, 'You may not export "Watched".'),
-    (deactivate, {}, 'You may not export "Watched".'),
-    (leave_group, {}, 'You may not export "Watched".'),
-    (leave_team, {"team": "pilots"}, "The owner of this export is not in the team pilots"),
-    (lose_staff, {"changelist": LIST}, "You may not view flights."),
-    (lose_list, {"changelist": LIST}, "You may not view flights."),
+    (withdraw, {}, 'You do not have permission to export "Watched".'),
+    (deactivate, {}, 'You do not have permission to export "Watched".'),
+    (leave_group, {}, 'You do not have permission to export "Watched".'),
+    (
+        leave_team,
+        {"team": "pilots"},
+        "This export is shared with the team pilots, but its owner is no longer a member.",
+    ),
+    (lose_staff, {"changelist": LIST}, "You do not have permission to view flights."),
+    (lose_list, {"changelist": LIST}, "You do not have permission to view flights."),
 ]
 each_loss = pytest.mark.parametrize(
     ("lose_right", "asked", "said"), LOSSES, ids=[each[0].__name__ for each in LOSSES]
@@ -289,5 +293,5 @@ def test_member_of_the_team_may_have_the_file_of_a_list_without_being_staff(owne
 def test_user_who_is_not_staff_starts_no_export_of_a_list(owner):
     lose_staff(owner)
 
-    with pytest.raises(NotPermitted, match="You may not view flights"):
+    with pytest.raises(NotPermitted, match="You do not have permission to view flights"):
         start(User.objects.get(pk=owner.pk), exporter="watched", changelist=LIST)

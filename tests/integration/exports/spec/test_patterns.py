@@ -160,7 +160,7 @@ def test_pattern_is_found_wherever_a_query_has_it(superuser, find):
     problem = patterns.problem_among(query, [BROKEN], "default")
 
     assert [*query.alias_map] == tables
-    assert "not a regular expression" in str(problem)
+    assert "not a valid regular expression" in str(problem)
 
 
 # -- Lists of the admin -----------------------------------------------------------------------
@@ -226,7 +226,7 @@ def test_pattern_for_any_list_of_the_admin_is_checked(superuser, client, path):
 def test_stored_list_with_a_broken_pattern_is_refused(superuser):
     listed = {"model": "demo.flight", "query": "tailnum__regex=("}
 
-    with pytest.raises(InvalidSelection, match="not a regular expression"):
+    with pytest.raises(InvalidSelection, match="not a valid regular expression"):
         build_spec(superuser, exporter="flights", changelist=listed)
 
 

@@ -29,8 +29,8 @@ def test_it_has_each_status_and_each_stage_in_both_schemes(shown):
         for value in wanted:
             assert found.count(value) >= len(SCHEMES), value
     assert 'data-state="expired"' in shown
-    assert "No news for" in shown
-    assert "rows are read again" in shown
+    assert "No update for" in shown
+    assert "are being re-read" in shown
 
 
 def test_it_writes_nothing(shown):

@@ -259,7 +259,7 @@ def test_a_token_that_may_only_read_changes_nothing(user):
 
     assert len(changing) >= 8
     assert {each.status_code for each in answers.values()} == {403}
-    assert all("may only read" in each.json()["detail"] for each in answers.values())
+    assert all("is read-only" in each.json()["detail"] for each in answers.values())
 
 
 def test_a_token_that_may_only_read_reads(user):
@@ -281,7 +281,7 @@ def test_a_token_that_is_shown_as_something_else_opens_nothing(user, scheme):
 @pytest.mark.parametrize(
     ("end", "said"),
     [
-        (expire, "The bearer token has expired. Ask for a new one."),
+        (expire, "The bearer token has expired. Ask an administrator for a new one."),
         (lambda: Token.objects.all().delete(), "The bearer token is not valid."),
         (lambda: User.objects.update(password="other"), "The bearer token is not valid."),
     ],
@@ -349,7 +349,7 @@ def test_note_of_several_lines_is_one_line_of_the_warning(user):
     token_warnings.warn()
 
     assert sorted(each.title for each in warnings(user)) == [
-        "A token of yours expires soon.",
+        "One of your tokens expires soon.",
         "The token “a\\nb\\x1b” expires soon.",
     ]
 

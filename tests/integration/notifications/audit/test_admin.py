@@ -176,5 +176,5 @@ def test_trail_is_exported_by_who_may_view_it(settings, tmp_path):
 
 
 def test_trail_is_not_offered_to_others():
-    with pytest.raises(UnknownExporter, match="There are: flights"):
+    with pytest.raises(UnknownExporter, match="Available: flights"):
         start_export(user=auditor("export_flight"), exporter="audit")

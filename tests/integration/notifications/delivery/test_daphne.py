@@ -191,7 +191,7 @@ def test_refusal_of_too_many_sockets_reaches_the_client(start_server, user):
             third.recv(15)
 
     assert closed.value.rcvd.code == 1013
-    assert closed.value.rcvd.reason == "You have 2 open connections, and more are not allowed."
+    assert closed.value.rcvd.reason == "You have reached the limit of 2 open connections."
     assert "Traceback" not in server.process.log_text()
 
 

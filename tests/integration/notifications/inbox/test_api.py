@@ -198,7 +198,7 @@ def test_the_page_shows_what_is_there_as_text_and_links(client, user):
 
 
 def test_an_empty_inbox_says_so(client):
-    assert "Nothing has happened yet." in text_of(client.get(PAGE))
+    assert "Notifications will appear here." in text_of(client.get(PAGE))
 
 
 def test_older_ones_are_a_link_away(client, user):

@@ -122,8 +122,8 @@ def test_one_that_its_app_cannot_describe_hides_no_others(user, register, caplog
 
     assert [entry.notice.title for entry in found] == [
         "The next",
-        "Something has happened (trap).",
-        "Something has happened (parcel).",
+        "New event (trap).",
+        "New event (parcel).",
     ]
     assert [entry.notice.url for entry in found] == ["", "", ""]
     assert "cannot be described" in caplog.text

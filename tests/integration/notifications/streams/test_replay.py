@@ -85,11 +85,11 @@ def test_a_stream_of_which_all_is_pruned_has_nothing_to_replay(pushed):
 
 
 def test_without_any_stream_it_says_so():
-    assert replay_events() == ["There is nothing to replay."]
+    assert replay_events() == ["No events to replay."]
 
 
 def test_a_user_to_whom_nothing_has_happened_is_no_mistake(ada):
-    assert replay_events("--user", "ada") == ["There is nothing to replay."]
+    assert replay_events("--user", "ada") == ["No events to replay."]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_cursor_that_is_level_leaves_nothing_to_replay(pushed):
         ("other.2.0", "is not valid for user-1 any more"),
         ("{epoch}.9.0", "is at event 9, but user-1 ends at 5"),
         ("{epoch}.1.0", "of user-1 up to 2 are pruned, but the cursor {epoch}.1.0 is at 1"),
-        ("here", '--after: "here" is not a cursor'),
+        ("here", '--after: "here" is not a valid cursor'),
     ],
 )
 def test_a_cursor_that_is_no_use_is_refused_in_words(pushed, after, complaint):

@@ -53,7 +53,7 @@ def test_who_has_teams_may_choose_one_or_nobody():
     form = StartForm(chosen, user=Somebody(), teams=teams)
     choices = form.fields["team"].widget.choices
 
-    assert choices == [("", "Nobody"), (3, "Analysts"), (7, "Pilots")]
+    assert choices == [("", "No one"), (3, "Analysts"), (7, "Pilots")]
     assert form.is_valid()
     assert form.cleaned_data["team"] == ""
 

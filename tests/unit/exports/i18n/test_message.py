@@ -118,16 +118,16 @@ def test_yes_and_no_are_no_numbers():
 def test_a_reader_gets_words_and_numbers_of_their_language():
     stored = localize.written(
         Sentence(
-            "It would have %(rows)s rows, and may have %(allowed)s at most. Filter it to fewer "
-            "rows, or ask an administrator for a higher limit.",
+            "This export has %(rows)s rows; the limit is %(allowed)s. Add filters, or "
+            "ask an administrator to raise the limit.",
             rows=336_776,
             allowed=100_000,
         )
     )
 
-    assert stored["error"].startswith("It would have 336,776 rows, and may have 100,000 at most.")
+    assert stored["error"].startswith("This export has 336,776 rows; the limit is 100,000.")
     assert in_german(stored["reason"]).startswith(
-        "Er hätte 336.776 Zeilen und darf höchstens 100.000 haben."
+        "Dieser Export hat 336.776 Zeilen, erlaubt sind höchstens 100.000."
     )
 
 
@@ -136,19 +136,21 @@ def test_a_sentence_in_another_is_translated_too():
         asked = localize.spoken(
             'The filter "%(name)s" is not valid: %(problem)s',
             name="date",
-            problem=localize.spoken("it has a broken character."),
+            problem=localize.spoken("it contains an invalid character."),
         )
 
-    german = "Der Filter „date“ ist ungültig: Er enthält ein kaputtes Zeichen."
+    german = "Der Filter „date“ ist ungültig: Er enthält ein ungültiges Zeichen."
     assert [asked, in_german(asked.stored())] == [german, german]
-    assert asked.english == 'The filter "date" is not valid: it has a broken character.'
+    assert asked.english == 'The filter "date" is not valid: it contains an invalid character.'
 
 
 def test_a_lazy_value_is_in_the_language_of_who_reads_it():
-    asked = localize.spoken("You may not view %(name)s.", name=gettext_lazy("exports"))
+    asked = localize.spoken(
+        "You do not have permission to view %(name)s.", name=gettext_lazy("exports")
+    )
 
-    assert asked.english == "You may not view exports."
-    assert in_german(asked.stored()) == "Sie dürfen „Exporte“ nicht ansehen."
+    assert asked.english == "You do not have permission to view exports."
+    assert in_german(asked.stored()) == "Sie haben keine Berechtigung, „Exporte“ anzusehen."
 
 
 @pytest.mark.parametrize(
@@ -256,6 +258,6 @@ def test_an_error_that_is_no_sentence_is_found():
 def test_every_sentence_is_translated(language):
     found = texts({name: each for name, each in sources().items() if name.startswith("exports")})
 
-    assert gettext_noop("The storage did not take the file: %(problem)s") in found
+    assert gettext_noop("Could not save the file: %(problem)s") in found
     with translation.override(language):
         assert [text for text in found if translation.gettext(text) == text] == []

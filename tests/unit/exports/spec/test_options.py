@@ -44,12 +44,12 @@ def test_an_option_of_another_format_is_refused_though_it_had_no_effect(name, op
     [
         (
             "csv",
-            'CSV has no option "colour". It has: delimiter (one of "," ";" "|" and tab); '
+            'CSV has no option "colour". Available: delimiter (one of "," ";" "|" and tab); '
             "bom (true or false); header (true or false); gzip (true or false); "
             "protect (true or false).",
         ),
-        ("jsonl", 'JSON Lines has no option "colour". It has: gzip (true or false).'),
-        ("parquet", 'Parquet has no option "colour". It has: none.'),
+        ("jsonl", 'JSON Lines has no option "colour". Available: gzip (true or false).'),
+        ("parquet", 'Parquet has no option "colour". Available: none.'),
     ],
 )
 def test_a_refusal_lists_what_there_is(name, there_is):
@@ -76,7 +76,7 @@ def test_a_value_that_cannot_be_is_refused_with_those_that_can(option, value, al
     with pytest.raises(InvalidOption) as refused:
         options.checked("csv", {option: value})
 
-    assert str(refused.value) == f'The option "{option}" is {allowed}.'
+    assert str(refused.value) == f'The option "{option}" must be {allowed}.'
 
 
 def test_programs_are_told_the_defaults_and_the_choices():

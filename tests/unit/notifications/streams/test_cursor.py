@@ -38,12 +38,12 @@ def test_a_cursor_reads_back_what_it_wrote():
     ],
 )
 def test_what_is_not_a_cursor_is_refused(text):
-    with pytest.raises(ValueError, match="is not a cursor"):
+    with pytest.raises(ValueError, match="is not a valid cursor"):
         Cursor.parse(text)
 
 
 def test_a_refusal_does_not_repeat_a_text_without_end():
-    with pytest.raises(ValueError, match="is not a cursor") as refusal:
+    with pytest.raises(ValueError, match="is not a valid cursor") as refusal:
         Cursor.parse("x" * 50_000)
 
     assert len(str(refusal.value)) < 200

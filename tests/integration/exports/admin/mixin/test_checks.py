@@ -26,7 +26,7 @@ def test_a_mixin_with_an_exporter_that_is_not_there_is_refused_at_start_up():
     problem = problems(Flight, exporter="flihgts")["exports.E003"]
 
     assert problem.msg.startswith(
-        'There is no exporter "flihgts". There are: airports, audit, flights'
+        'There is no exporter "flihgts". Available: airports, audit, flights'
     )
 
 

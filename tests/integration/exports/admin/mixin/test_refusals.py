@@ -19,7 +19,7 @@ def test_a_filter_that_cannot_be_read_is_refused(exporting, filters):
 
     for response in (asked, started):
         assert response.status_code == 422
-        assert "The list's filters cannot be read" in text(response)
+        assert "The filters of this list are not valid" in text(response)
         assert 'name="format"' not in text(response)
     assert not Export.objects.exists()
 
@@ -31,7 +31,7 @@ def test_a_filter_that_cannot_be_read_is_refused(exporting, filters):
         ({}, 'There is no format ""'),
         ({"format": "csv", "_selected_action": ["x"]}, "must be a list of primary keys"),
         ({"format": "csv", "_selected_action": ["9" * 30]}, "must be a list of primary keys"),
-        ({"format": "csv", "_selected_action": range(201)}, "At most 200 rows can be ticked"),
+        ({"format": "csv", "_selected_action": range(201)}, "You can select up to 200 rows"),
     ],
 )
 def test_what_cannot_be_is_refused_on_the_page(exporting, data, message):
@@ -53,7 +53,7 @@ def test_an_option_that_the_format_has_not_is_refused_and_stays_chosen(exporting
     response = exporting.post(PAGE, {"format": "xlsx", "delimiter": ";"})
 
     assert response.status_code == 422
-    assert 'Excel has no option "delimiter". It has: header' in text(response)
+    assert 'Excel has no option "delimiter". Available: header' in text(response)
     assert '<option value=";" selected>' in text(response)
     assert not Export.objects.exists()
 
@@ -64,7 +64,7 @@ def test_who_asks_the_same_again_is_led_to_the_export_that_is_there(exporting):
     second = exporting.post(PAGE, {"format": "csv"})
 
     assert second.url == first.url
-    assert "This export is already under way." in text(exporting.get(second.url))
+    assert "You already started this export." in text(exporting.get(second.url))
     assert Export.objects.count() == 1
 
 
@@ -75,7 +75,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(exporting, settings):
     response = exporting.post(PAGE, {"format": "jsonl"})
 
     assert response.status_code == 429
-    assert f"Ask again in {response['Retry-After']} s." in text(response)
+    assert f"Try again in {response['Retry-After']} s." in text(response)
     assert Export.objects.count() == 1
 
 
@@ -90,7 +90,7 @@ def test_a_list_can_be_shared_with_a_team_of_ones_own():
     client.post(PAGE, {"format": "csv", "team": ""})
 
     assert f'<option value="{team.pk}">Analysts</option>' in text(page)
-    assert "with the rows that you may see" in text(page)
+    assert "It contains the rows you have access to" in text(page)
     assert {export.team for export in Export.objects.all()} == {team, None}
 
 
@@ -104,7 +104,7 @@ def test_a_team_of_others_is_refused_and_what_was_chosen_stays_chosen():
     other = client.post(PAGE, {"format": "docx", "team": mine.pk})
 
     assert refused.status_code == other.status_code == 422
-    assert f"You are in no team {theirs.pk}." in text(refused)
+    assert f"You are not in the team {theirs.pk}." in text(refused)
     assert "Others" not in text(refused)
     assert f'<option value="{mine.pk}" selected>' in text(other)
     assert not Export.objects.exists()
@@ -117,7 +117,7 @@ def test_who_is_in_no_team_is_not_asked_whom_to_share_with(exporting):
 def test_more_ticks_than_a_page_has_rows_are_refused(exporting):
     response = exporting.post(LIST, ticked(*range(1, 202)), follow=True)
 
-    assert "At most 200 rows can be ticked" in text(response)
+    assert "You can select up to 200 rows" in text(response)
 
 
 def test_who_may_not_export_is_refused(looking):

@@ -168,7 +168,7 @@ async def test_a_file_that_was_cut_off_in_storage_does_not_look_whole(client, ex
     response = await client.get(url)
 
     assert response.status_code == 410
-    assert b"not the one that was written" in response.content
+    assert b"The stored file is damaged." in response.content
 
 
 @pytest.mark.parametrize("step", ["size", "_open"])
@@ -183,7 +183,7 @@ async def test_a_storage_that_does_not_answer_is_said_to_be_away(
     response = await client.get(url)
 
     assert response.status_code == 503
-    assert b"The storage does not answer." in response.content
+    assert b"The file storage is not responding." in response.content
     assert b"endpoint" not in response.content
     assert await downloads() == []
 

@@ -110,7 +110,7 @@ def test_wrong_credentials_fail_the_export_with_the_reason(
     export = run(start(user))
 
     assert export.status == Status.FAILED
-    assert export.error.startswith("The storage did not take the file: ")
+    assert export.error.startswith("Could not save the file: ")
     assert reason in export.error
     assert "STORAGE_URL" in export.error
     assert str(settings.EXPORTS_WORK_DIR) not in export.error
@@ -175,7 +175,7 @@ def test_an_upload_that_was_cut_off_is_noticed_and_nothing_is_left(user, monkeyp
 
     monkeypatch.setattr(bucket.S3Files, "_save", cut_off)
 
-    with pytest.raises(StorageFailed, match="The file has 10 bytes, and the storage kept 4"):
+    with pytest.raises(StorageFailed, match="The file has 10 bytes, but the storage has 4"):
         stored(b"0123456789")
 
     assert f"waybill/{NAME}" not in keys()

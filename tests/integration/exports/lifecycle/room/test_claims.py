@@ -152,5 +152,5 @@ def test_export_whose_owner_is_over_the_quota_fails_when_it_is_claimed(superuser
     export = run(attempts.claim(export.pk, worker="w"))
 
     assert export.status == "failed"
-    assert "take 5,000 bytes; 4,999 are allowed" in export.error
+    assert "use 5,000 bytes; the limit is 4,999" in export.error
     assert export.rows_total is None  # Nothing was counted.

@@ -56,7 +56,7 @@ def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
     export = run(start(superuser))
 
     assert (export.status, export.file) == ("failed", "")
-    assert "; 500 are allowed" in export.error
+    assert "; the limit is 500" in export.error
     assert room.used_by(superuser.pk) == 0
     assert left_in(folder) == set()
 
@@ -241,7 +241,7 @@ def test_export_cannot_be_resumed_again_and_again(superuser):
     lifecycle.resume(export)
     lifecycle.pause(export)
 
-    with pytest.raises(IllegalMove, match="resumed too often"):
+    with pytest.raises(IllegalMove, match="resumed too many times"):
         lifecycle.resume(export)
 
 

@@ -121,7 +121,7 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(monkeypatch):
     ran = flights("--follow")
 
     assert ran.status == 0
-    assert ran.err.count("The database does not answer; it is asked again.") == 1
+    assert ran.err.count("The database is not responding. Retrying.") == 1
 
 
 def test_who_waits_for_long_is_told_where_to_look(superuser, monkeypatch):
@@ -141,4 +141,9 @@ def test_who_waits_for_long_is_told_where_to_look(superuser, monkeypatch):
     ran = Ran(str(export.pk), "--follow")
 
     assert ran.status == 3
-    assert ran.err.count("No worker has taken it yet. Is one there? manage.py healthcheck") == 1
+    assert (
+        ran.err.count(
+            "No worker has started the export yet. Check the workers: manage.py healthcheck"
+        )
+        == 1
+    )

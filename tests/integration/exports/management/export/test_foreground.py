@@ -92,7 +92,7 @@ def test_an_export_that_somebody_stops_says_so(does, was, settings):
         ran = Ran("acting")
 
     assert (ran.status, ran.out) == (3, "")
-    assert ran.error.startswith(f"The export is {was}. To look again: manage.py export ")
+    assert ran.error.startswith(f"The export is {was}. To follow it: manage.py export ")
 
 
 def test_when_another_worker_takes_it_over_that_one_is_followed(monkeypatch):
@@ -122,7 +122,7 @@ def test_when_another_worker_takes_it_over_that_one_is_followed(monkeypatch):
         others[0].join()
 
     export = only()
-    assert "Another worker has taken it over." in ran.err
+    assert "Another worker has taken over." in ran.err
     assert (ran.status, ran.out) == (0, f"{export.pk} {export.file}\n")
     assert (export.attempt, export.worker) == (2, "worker-2@tests")
 
@@ -136,7 +136,7 @@ def test_a_database_that_refuses_is_an_error_that_says_what_follows(monkeypatch)
     ran = flights()
 
     assert ran.status == 1
-    assert "The database refused: out of memory Another attempt follows" in ran.error
+    assert "Database error: out of memory A worker will retry" in ran.error
     assert Export.objects.get().status == "running"
 
 

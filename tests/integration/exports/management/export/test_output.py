@@ -61,7 +61,7 @@ def test_a_file_that_storage_has_changed_is_no_success(tmp_path, target):
     ran = Ran(str(export.pk), "--follow", "--output", target.format(tmp=tmp_path))
 
     assert ran.status == 1
-    assert "its SHA-256 is another" in ran.error
+    assert "its SHA-256 does not match" in ran.error
     assert older.read_text() == "an older one"
     assert left_in(older.parent) == {"flights.csv"}
 
@@ -79,7 +79,8 @@ def test_a_storage_that_fails_in_the_middle_is_no_traceback(tmp_path, monkeypatc
 
     assert ran.status == 1
     assert (
-        ran.error == f"Export {export.pk} succeeded, and its file was not copied: connection reset"
+        ran.error
+        == f"Export {export.pk} succeeded, but its file could not be copied: connection reset"
     )
     assert not (tmp_path / "flights.csv").exists()
 

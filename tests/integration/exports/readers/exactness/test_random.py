@@ -191,5 +191,5 @@ def test_a_function_that_raises_names_its_column_and_the_row(everything):
     def fail(key):
         return 1 / (key - keys[20])
 
-    with pytest.raises(UnreadableRow, match=f'"inverse" cannot be made for the row {keys[20]}: '):
+    with pytest.raises(UnreadableRow, match=f'"inverse" cannot be computed for row {keys[20]}: '):
         extracted(everything, ["id", Column("inverse", needs=["id"], python=fail)])

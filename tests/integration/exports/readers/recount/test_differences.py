@@ -281,7 +281,7 @@ def test_difference_at_one_moment_fails_the_export(superuser, after_plan):
 
     assert (export.status, export.error) == (
         "failed",
-        "Part 4 has 3 rows, and 5 were counted at the same moment. So the queryset of this "
-        "exporter does not always give the same rows. Ask its developer to remove random values "
+        "Part 4 has 3 rows, but 5 were counted at the same moment. The queryset of this "
+        "exporter does not always return the same rows. Ask its developer to remove random values "
         "and the current time from it.",
     )

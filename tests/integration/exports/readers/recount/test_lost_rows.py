@@ -51,8 +51,8 @@ def authors():
 
 
 WRONG = (
-    "Part 2 has 9 rows. At the moment they were read, the database had 10 (10 were counted at the "
-    "start). The file would be wrong, so there is none. Ask the developer of this exporter to "
+    "Part 2 has 9 rows. The database had 10 when they were read (10 at the "
+    "start). The file would be wrong, so it was not created. Ask the developer of this exporter to "
     "check its columns and queryset."
 )
 
@@ -82,7 +82,7 @@ def test_rows_deleted_meanwhile_do_not_hide_a_lost_one(superuser, monkeypatch, a
 
     assert export.status == "failed"
     assert export.error.startswith(
-        "Part 2 has 8 rows. At the moment they were read, the database had 9 (10 were counted"
+        "Part 2 has 8 rows. The database had 9 when they were read (10 at the start"
     )
 
 
@@ -97,7 +97,7 @@ def test_row_added_meanwhile_does_not_hide_a_lost_one(superuser, monkeypatch, af
     export = run(start(superuser, exporter="authors", columns=None))
 
     assert export.status == "failed"
-    assert export.error.startswith("Part 2 has 10 rows. At the moment they were read, the database")
+    assert export.error.startswith("Part 2 has 10 rows. The database")
 
 
 @pytest.mark.usefixtures("authors")
@@ -133,7 +133,7 @@ def test_page_that_loses_a_row_on_its_way_fails_the_export(superuser, monkeypatc
 
     assert export.status == "failed"
     assert export.error.startswith(
-        "Part 1 has 9 rows. At the moment they were read, the database had 10 (10 were counted"
+        "Part 1 has 9 rows. The database had 10 when they were read (10 at the start"
     )
 
 
@@ -171,7 +171,7 @@ def test_message_that_does_not_arrive_is_noticed():
         pgconn = Losing(source.connection.connection.pgconn)
         query = b"COPY (SELECT generate_series(1, 10)) TO STDOUT"
 
-        with pytest.raises(WrongCount, match=r"has sent 10 rows, and 9 arrived\."):
+        with pytest.raises(WrongCount, match=r"sent 10 rows, but 9 arrived\."):
             list(copy._copied(pgconn, query))
 
 
@@ -198,7 +198,7 @@ def test_file_that_lost_rows_as_it_was_assembled_is_none(superuser, monkeypatch,
 
     assert (export.status, export.error) == (
         "failed",
-        "The file has 25 rows and its parts have 35. Run the export again.",
+        "The file has 25 rows, but its parts have 35. Run the export again.",
     )
     assert left_in(runner.storage.Path(default_storage.location)) == set()
 
@@ -208,11 +208,11 @@ def test_file_that_lost_rows_as_it_was_assembled_is_none(superuser, monkeypatch,
     [
         (
             lambda parts: parts.filter(number=2).update(rows_done=9),
-            "Part 2 has 9 rows and should have 10. Run the export again.",
+            "Part 2 has 9 rows, but should have 10. Run the export again.",
         ),
         (
             lambda parts: parts.filter(number=2).delete(),
-            "The parts of this export have 25 rows, and 35 were counted at the start. Run the "
+            "The parts of this export have 25 rows, but 35 were counted at the start. Run the "
             "export again.",
         ),
     ],

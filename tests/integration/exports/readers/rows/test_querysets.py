@@ -100,7 +100,7 @@ def test_distinct_by_a_field_keeps_the_order_that_chooses(superuser, rows, expec
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (lambda: None, "returns NoneType. It has to return a queryset of tests.Author"),
+        (lambda: None, "returns NoneType. It must return a queryset of tests.Author"),
         (lambda: [1], "returns list"),
         (lambda: Author.everyone.raw("SELECT 1"), "returns RawQuerySet"),
         (Book.objects.all, "returns rows of tests.Book"),

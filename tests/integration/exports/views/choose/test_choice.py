@@ -49,7 +49,7 @@ def test_nothing_chosen_is_the_same_question_as_that_of_the_dashboard(signed_in)
     again = signed_in.post(FLIGHTS, {"format": "csv"}, follow=True)
 
     assert Export.objects.count() == 1
-    assert "already under way" in text(again)
+    assert "already started" in text(again)
 
 
 @pytest.mark.parametrize(
@@ -57,15 +57,15 @@ def test_nothing_chosen_is_the_same_question_as_that_of_the_dashboard(signed_in)
     [
         ({"column": []}, "Choose at least one column."),
         ({"column": ["nothing"]}, 'no column "nothing"'),
-        ({"header-tailnum": "x" * 101}, "a line of 1 to 100 characters"),
-        ({"header-tailnum": "a\nb"}, "a line of 1 to 100 characters"),
+        ({"header-tailnum": "x" * 101}, "a single line of 1 to 100 characters"),
+        ({"header-tailnum": "a\nb"}, "a single line of 1 to 100 characters"),
         ({"header-tailnum": "id"}, 'Two columns cannot both have the header "id".'),
         ({"filter-carrier": "nobody"}, "not one of the available choices"),
         ({"filter-nothing": "1"}, 'no filter "nothing"'),
         ({"filter-arr_delay_min": "late"}, "Enter a number."),
         ({"format": "docx"}, 'no format "docx"'),
         ({"format": "jsonl", "delimiter": ";"}, 'JSON Lines has no option "delimiter"'),
-        ({"team": "7"}, "You are in no team 7."),
+        ({"team": "7"}, "You are not in the team 7."),
     ],
 )
 def test_a_wrong_choice_is_refused_in_words_and_nothing_of_the_rest_is_lost(
@@ -177,12 +177,12 @@ def test_the_page_of_an_export_says_what_was_chosen(signed_in, flights):
         (
             "en",
             "Scheduled hour from 2013-01-01 10:00 Europe/Rome to 2013-01-02 10:00+02:00",
-            "In the time zone Europe/Rome.",
+            "Times are in Europe/Rome.",
         ),
         (
             "de",
             "Geplante Stunde von 2013-01-01 10:00 Europe/Rome bis 2013-01-02 10:00+02:00",
-            "In der Zeitzone Europe/Rome.",
+            "Zeitzone: Europe/Rome.",
         ),
     ],
 )
@@ -273,14 +273,14 @@ def test_more_fields_than_django_takes_are_refused_in_words(client, settings, pa
     refused = client.post(page, urlencode(CHOSEN, True), content_type=FORM)
 
     assert refused.status_code == 400
-    assert "This form has more fields than this server takes at once." in text(refused)
+    assert "This form has too many fields." in text(refused)
 
 
 def test_what_is_refused_as_an_attack_is_told_no_details(client):
     refused = client.get(DASHBOARD, headers={"host": "elsewhere.example"})
 
     assert refused.status_code == 400
-    assert "The server could not make sense of this request." in text(refused)
+    assert "The server could not read this request." in text(refused)
     assert "This form has" not in text(refused)
 
 

@@ -95,11 +95,11 @@ def test_with_whom_the_last_export_was_shared_is_not_taken_for_the_next(signed_i
 def test_a_choice_for_a_team_that_one_has_left_is_refused_in_words(user, signed_in, team):
     preset = presets.save(spec_of(user, team=team.pk), "Ours")
     user.groups.clear()
-    lost = "You are not in the team “Pilots” any more."
+    lost = "You are no longer in the team “Pilots”."
 
     ran = signed_in.post(reverse("exports:run_preset", args=[preset.pk]), follow=True)
 
-    assert f"Ours: {lost} Choose with whom to share it" in text(ran)
+    assert f"Ours: {lost} Choose a team to share it with" in text(ran)
     assert not Export.objects.exists()
     assert lost in text(signed_in.get(f"{FLIGHTS}?preset={preset.pk}"))
 
@@ -114,8 +114,8 @@ def test_a_choice_from_a_list_of_the_admin_for_a_lost_team_says_what_can_be_done
 
     ran = text(client.post(reverse("exports:run_preset", args=[preset.pk]), follow=True))
 
-    assert "Ours: You are not in the team “Pilots” any more. Forget this choice, and save" in ran
-    assert "save it anew" not in ran
+    assert "Ours: You are no longer in the team “Pilots”. Delete this preset, and save" in ran
+    assert "save it again" not in ran
     assert not Export.objects.exists()
 
 
@@ -140,7 +140,7 @@ def test_a_name_that_is_none_is_refused(signed_in, flights, name):
     refused = signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": name})
 
     assert refused.status_code == 422
-    assert "Give it a name of 1 to 100 characters." in text(refused)
+    assert "Enter a name of 1 to 100 characters." in text(refused)
     assert not Preset.objects.exists()
 
 
@@ -149,7 +149,7 @@ def test_there_is_an_end_to_saving(user, monkeypatch):
     presets.save(spec_of(user), "one")
     presets.save(spec_of(user, format="xlsx"), "one")
 
-    with pytest.raises(presets.InvalidPreset, match="You have saved 1 already"):
+    with pytest.raises(presets.InvalidPreset, match="You can save up to 1 presets"):
         presets.save(spec_of(user), "two")
 
 

@@ -158,8 +158,8 @@ def test_a_row_that_cannot_be_made_is_named(user, signed_in, flights):
         german = signed_in.post(url, {"format": "csv"}, headers=in_german)
 
     assert "30 flights" in words(shown)
-    assert 'The column "odd" cannot be made for the row 1: ValueError: no 1' in words(shown)
-    assert "Die Spalte „odd“ lässt sich für die Zeile 1 nicht berechnen" in words(german)
+    assert 'The column "odd" cannot be computed for row 1: ValueError: no 1' in words(shown)
+    assert "Die Spalte „odd“ lässt sich für Zeile 1 nicht berechnen" in words(german)
 
 
 @committed
@@ -261,8 +261,8 @@ def test_so_many_previews_are_made_at_once_one_for_each_and_others_are_told(
                 with pytest.raises(ZeroDivisionError):
                     preview.preview(spec)
         assert [preview.preview(each).count for each in (mine, ada, eve)] == [30] * 3
-    assert "Flights: not counted now" in told
-    assert "Left out: the server is busy with other previews. Look again in a moment." in told
+    assert "Flights: count not available right now" in told
+    assert "Skipped: too many previews are running. Try again in a moment." in told
     assert "too many to count" not in told
 
 

@@ -55,7 +55,7 @@ def test_what_cannot_be_done_any_more_is_refused_in_words(signed_in, make_export
 
     response = signed_in.post(page("cancel", export), follow=True)
 
-    assert "This export is failed. It cannot be cancelled any more." in text_of(response)
+    assert "This export is failed. It can no longer be cancelled." in text_of(response)
     export.refresh_from_db()
     assert export.status == Status.FAILED
 
@@ -75,8 +75,8 @@ def test_what_is_over_is_asked_again_from_its_card_and_from_its_page(
     assert (from_card.status_code, from_card["Location"]) == (303, f"{DASHBOARD}#{new.key}")
     assert (from_page.status_code, from_page["Location"]) == (303, new.get_absolute_url())
     shown = signed_in.get(new.get_absolute_url())
-    assert f'Repeats</dt><dd><a href="{origin.get_absolute_url()}">' in shown.content.decode()
-    assert "This export is already under way." in text_of(shown)
+    assert f'Re-run of</dt><dd><a href="{origin.get_absolute_url()}">' in shown.content.decode()
+    assert "You already started this export." in text_of(shown)
 
 
 def test_what_repeats_nothing_does_not_say_so(signed_in, make_export):
@@ -90,7 +90,7 @@ def test_a_retry_that_is_refused_leads_back_and_says_why(signed_in, make_export,
     response = signed_in.post(page("retry", origin), follow=True)
 
     assert response.redirect_chain == [(f"{DASHBOARD}#{origin.key}", 303)]
-    assert "You have asked for 1 of at most 1 exports in a minute." in text_of(response)
+    assert "You can start 1 exports a minute." in text_of(response)
     assert Export.objects.count() == 1
 
 
@@ -101,7 +101,7 @@ def test_who_may_not_export_it_any_more_cannot_retry_it(signed_in, user, make_ex
     response = signed_in.post(page("retry", origin))
 
     assert response.status_code == 403
-    assert 'You may not export "Airports".' in text_of(response)
+    assert 'You do not have permission to export "Airports".' in text_of(response)
 
 
 def test_a_get_does_nothing_and_leads_to_the_export(signed_in, make_export):

@@ -72,7 +72,7 @@ def test_permission_is_asked_again_at_the_download(signed_in, user, finished):
     response = signed_in.get(page("file", finished))
 
     assert response.status_code == 403
-    assert "You may not export" in text_of(response)
+    assert "You do not have permission to export" in text_of(response)
 
 
 def test_a_file_of_an_exporter_that_is_gone_is_not_there(signed_in, finished):
@@ -96,11 +96,11 @@ def test_a_file_that_was_deleted_from_storage_is_gone_and_says_so(signed_in, fin
     response = signed_in.get(page("file", finished))
 
     assert response.status_code == 410
-    assert "not in the storage any more" in text_of(response)
+    assert "no longer in storage" in text_of(response)
 
 
 def test_an_export_that_is_not_finished_has_no_file_yet(signed_in, make_export):
     response = signed_in.get(page("file", make_export()))
 
     assert response.status_code == 404
-    assert "This export has no file. It is queued." in text_of(response)
+    assert "This export has no file. Its status is queued." in text_of(response)

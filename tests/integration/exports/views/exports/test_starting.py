@@ -64,7 +64,7 @@ def test_an_option_that_the_format_has_not_is_refused_beside_the_options(signed_
 
     content = response.content.decode()
     assert response.status_code == 422
-    assert 'JSON Lines has no option "delimiter". It has: gzip (true or false).' in text_of(
+    assert 'JSON Lines has no option "delimiter". Available: gzip (true or false).' in text_of(
         response
     )
     assert re.search(
@@ -81,13 +81,13 @@ def test_who_asks_the_same_again_is_led_to_the_card_that_is_there(signed_in):
 
     assert second["Location"] == first["Location"]
     assert Export.objects.count() == 1
-    assert "This export is already under way." in text_of(signed_in.get(DASHBOARD))
+    assert "You already started this export." in text_of(signed_in.get(DASHBOARD))
 
 
 def test_a_new_export_is_not_said_to_be_under_way_already(signed_in):
     response = signed_in.post(reverse("exports:create"), CSV, follow=True)
 
-    assert "already under way" not in text_of(response)
+    assert "already started" not in text_of(response)
 
 
 def test_who_has_too_many_under_way_is_told_what_to_do(signed_in, make_export, settings):
@@ -97,7 +97,9 @@ def test_who_has_too_many_under_way_is_told_what_to_do(signed_in, make_export, s
     response = signed_in.post(reverse("exports:create"), CSV)
 
     assert response.status_code == 429
-    assert "You have 1 of at most 1 exports under way. Wait until one is over" in text_of(response)
+    assert "You have reached your limit of active exports (1 of 1). Wait for one" in text_of(
+        response
+    )
     assert "Retry-After" not in response
     assert Export.objects.count() == 1
 
@@ -109,14 +111,14 @@ def test_who_asks_too_often_is_told_when_to_ask_again(signed_in, make_export, se
     response = signed_in.post(reverse("exports:create"), CSV)
 
     assert response.status_code == 429
-    assert f"Ask again in {response['Retry-After']} s." in text_of(response)
+    assert f"Try again in {response['Retry-After']} s." in text_of(response)
 
 
 def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(signed_in):
     response = signed_in.post(reverse("exports:create"), {"exporter": "planes", "format": "csv"})
 
     assert response.status_code == 422
-    assert 'There is no exporter "planes". There are: ' in text_of(response)
+    assert 'There is no exporter "planes". Available: ' in text_of(response)
     assert "Planes" not in text_of(response)
 
 
@@ -125,5 +127,5 @@ def test_who_may_export_nothing_is_told_whom_to_ask(client, make_user):
 
     response = client.get(DASHBOARD)
 
-    assert "You may not export anything. Ask an administrator" in text_of(response)
+    assert "You do not have access to any exports yet. Ask an administrator" in text_of(response)
     assert "Start export" not in text_of(response)

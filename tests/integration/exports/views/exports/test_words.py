@@ -57,7 +57,7 @@ def test_before_the_rows_are_counted_the_bar_has_no_value(signed_in, make_export
 
     response = signed_in.get(DASHBOARD)
 
-    assert "Counting the rows." in text_of(response)
+    assert "Counting rows." in text_of(response)
     assert '<progress aria-label="Progress">' in response.content.decode()
 
 
@@ -86,7 +86,11 @@ def test_a_fragment_is_as_new_as_the_frame_that_it_is_fetched_for(signed_in, mak
 
 @pytest.mark.parametrize(
     ("ahead", "words"),
-    [(0, "This one is next."), (1, "One export is ahead."), (2, "Two exports are ahead.")],
+    [
+        (0, "This export is next."),
+        (1, "1 export is ahead."),
+        (2, "2 exports are ahead."),
+    ],
 )
 def test_a_waiting_export_says_how_many_are_ahead(signed_in, make_export, ahead, words):
     for _ in range(ahead):
@@ -100,12 +104,12 @@ def test_a_waiting_export_says_how_many_are_ahead(signed_in, make_export, ahead,
 @pytest.mark.parametrize(
     ("status", "sentence", "buttons"),
     [
-        ("queued", "Waiting for a worker. This one is next.", {"Pause", "Cancel"}),
-        ("running", "Writing the rows.", {"Pause", "Cancel"}),
+        ("queued", "Waiting for a worker. This export is next.", {"Pause", "Cancel"}),
+        ("running", "Writing rows.", {"Pause", "Cancel"}),
         ("pausing", "Pausing. The worker stops", {"Cancel"}),
         ("paused", "Paused. Finished parts are kept", {"Resume", "Cancel"}),
         ("cancelling", "Cancelling. The worker stops", set()),
-        ("cancelled", "Cancelled. There is no file.", {"Retry"}),
+        ("cancelled", "Cancelled. No file was created.", {"Retry"}),
         ("succeeded", "File expired.", {"Run again"}),
         ("failed", "Failed. The disk is full.", {"Retry"}),
     ],
@@ -147,7 +151,7 @@ def test_an_error_that_nobody_foresaw_is_told_in_plain_words_and_details_are_fol
     response = signed_in.get(page("card", export))
 
     before, details = response.content.decode().split("<details", 1)
-    assert "The program met an error that it does not know." in before
+    assert "Something unexpected went wrong." in before
     assert "KeyError" not in re.sub(r"<li [^>]*>", "", before)
     assert "<code>KeyError: &lt;&#x27;faa&#x27;&gt;</code>" in details
     assert "<dd>worker@here</dd>" in details
@@ -170,7 +174,7 @@ def test_a_bar_that_went_back_says_why(signed_in, make_export):
     text = text_of(signed_in.get(page("card", export)))
 
     assert "500 of 1,458 rows (34%)" in text
-    assert "400 rows are read again, as their part was not finished" in text
+    assert "400 rows of an unfinished part are being re-read" in text
 
 
 def test_a_worker_that_is_not_heard_of_is_said_to_be_silent(signed_in, make_export, settings):
@@ -184,11 +188,11 @@ def test_a_worker_that_is_not_heard_of_is_said_to_be_silent(signed_in, make_expo
 
     # Some seconds of the test's own may have passed.
     sentence = (
-        r"No news for 2\d sec. If its worker was lost, another takes over after 40 sec at most."
+        r"No update for 2\d sec. If the worker has stopped, another takes over within 40 sec."
     )
     assert re.search(sentence, first)
     assert "rows/s" not in first
-    assert "No news" not in second
+    assert "No update" not in second
     assert "90 rows/s" in second
 
 
@@ -206,8 +210,8 @@ def test_a_lost_worker_is_told_of_and_a_planned_hand_over_is_not(signed_in, make
     lost = make_export(status=Status.RUNNING, attempt=2, handovers=0)
     handed_over = make_export(status=Status.RUNNING, attempt=2, handovers=1)
 
-    assert "a worker was lost" in text_of(signed_in.get(page("card", lost)))
-    assert "a worker was lost" not in text_of(signed_in.get(page("card", handed_over)))
+    assert "a worker stopped" in text_of(signed_in.get(page("card", lost)))
+    assert "a worker stopped" not in text_of(signed_in.get(page("card", handed_over)))
 
 
 def test_the_history_has_pages_of_25_and_the_newest_first(signed_in, make_export):
@@ -247,8 +251,8 @@ def test_a_finished_export_tells_all_about_its_file(signed_in, finished):
 @pytest.mark.parametrize(
     ("consistency", "sentence"),
     [
-        ("row", "As they were between 10:00:01 and 10:00:09"),
-        ("snapshot", "As they all were at 10:00:01"),
+        ("row", "Read between 10:00:01 and 10:00:09"),
+        ("snapshot", "Snapshot at 10:00:01"),
     ],
 )
 def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, consistency, sentence):
@@ -264,8 +268,8 @@ def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, con
 @pytest.mark.parametrize(
     ("cells", "sentence"),
     [
-        (1, "1 cell that looks like a formula was made harmless"),
-        (1200, "1,200 cells that look like formulas were made harmless"),
+        (1, "1 formula-like cell was escaped"),
+        (1200, "1,200 formula-like cells were escaped"),
     ],
 )
 def test_a_finished_export_says_how_many_cells_were_made_harmless(

@@ -56,14 +56,14 @@ def test_a_team_of_others_gets_the_answer_of_one_that_is_not_there(owner, outsid
 
     mine = owner.groups.get()
     assert refusal(theirs) == refusal(NOWHERE) == refusal("all")
-    assert refusal(theirs) == f"You are in no team …. You are in: {mine.pk} (Analysts)."
+    assert refusal(theirs) == f"You are not in the team …. Your teams: {mine.pk} (Analysts)."
     assert not Export.objects.exists()
 
 
 def test_who_is_in_no_team_is_told_so(owner):
     owner.groups.clear()
 
-    with pytest.raises(UnknownTeam, match="You are in: none"):
+    with pytest.raises(UnknownTeam, match="Your teams: none"):
         start_export(user=owner, exporter="airports", team=NOWHERE)
 
 

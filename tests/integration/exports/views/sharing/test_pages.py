@@ -115,11 +115,11 @@ def test_the_form_offers_ones_own_teams_and_nobody_and_says_what_sharing_means(m
     response = signed_in(member).get(DASHBOARD)
 
     select = response.context["form"].fields["team"].widget
-    assert [name for _, name in select.choices] == ["Nobody", "Analysts"]
+    assert [name for _, name in select.choices] == ["No one", "Analysts"]
     content = response.content.decode()
     assert 'aria-describedby="id_team_helptext"' in content
     assert 'id="id_team_helptext"' in content
-    assert "with the rows that you may see" in text_of(response)
+    assert "It contains the rows you have access to" in text_of(response)
     assert "Others" not in text_of(response)
 
 
@@ -156,7 +156,7 @@ def test_a_team_that_one_is_not_in_is_refused_at_its_field(owner, outsider):
     response = signed_in(owner).post(reverse("exports:create"), data)
 
     assert response.status_code == 422
-    assert "You are in no team" in response.context["form"].errors["team"][0]
+    assert "You are not in the team" in response.context["form"].errors["team"][0]
     assert not Export.objects.exists()
 
 
@@ -169,5 +169,5 @@ def test_who_has_left_their_last_team_since_is_told_so(owner, team):
     )
 
     assert response.status_code == 422
-    assert "You are in: none." in text_of(response)
+    assert "Your teams: none." in text_of(response)
     assert not Export.objects.exists()

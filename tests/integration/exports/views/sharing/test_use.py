@@ -41,8 +41,8 @@ def test_members_may_look_and_not_change(shared, member, action):
 
     assert not may_change(member, shared)
     assert pressed.status_code == called.status_code == 403
-    assert "You may look at this export, and not change it." in text_of(pressed)
-    assert called.json()["detail"] == "You may look at this export, and not change it."
+    assert "You can view this export but not change it." in text_of(pressed)
+    assert called.json()["detail"] == "You can view this export but not change it."
     shared.refresh_from_db()
     assert shared.status == Status.QUEUED
 
@@ -106,7 +106,7 @@ def test_a_member_who_may_not_run_the_exporter_gets_no_file(finished, member):
 
     assert client.get(finished.get_absolute_url()).status_code == 200
     assert (page.status_code, called.status_code) == (403, 403)
-    assert 'You may not export "Places"' in called.json()["detail"]
+    assert 'You do not have permission to export "Places"' in called.json()["detail"]
 
 
 def test_who_would_get_no_file_is_offered_none(finished, member):
@@ -117,7 +117,7 @@ def test_who_would_get_no_file_is_offered_none(finished, member):
     page = signed_in(member).get(finished.get_absolute_url())
 
     assert link not in page.content.decode()
-    assert "you need the permission to run its exporter" in text_of(page)
+    assert "you need permission to export this data" in text_of(page)
 
 
 # -- The API -------------------------------------------------------------------------------------

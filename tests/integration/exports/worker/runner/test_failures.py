@@ -73,7 +73,7 @@ def test_who_has_lost_the_permission_since_is_told_so():
     run(export)
 
     assert export.status == Status.FAILED
-    assert export.error.startswith('You may not export "Flights".')
+    assert export.error.startswith('You do not have permission to export "Flights".')
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -122,9 +122,9 @@ def test_a_work_folder_that_is_full_fails_with_the_reason_and_leaves_no_file(
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda content: content[:-1], r"Part 2 has \d+ bytes in storage and had \d+ when"),
+        (lambda content: content[:-1], r"Part 2 has \d+ bytes in storage, but \d+ were written"),
         (lambda content: content + b"x", r"Part 2 has \d+ bytes in storage"),
-        (lambda content: content.replace(b"United", b"untied"), r"Part 2 .* its CRC-32 is"),
+        (lambda content: content.replace(b"United", b"untied"), r"Part 2 .* its CRC-32 does"),
         (lambda content: b"", r"Part 2 has 0 bytes in storage"),
         (lambda content: None, r"FileNotFoundError"),
     ],
@@ -212,4 +212,4 @@ def test_what_the_database_refuses_again_and_again_is_the_reason_in_the_end(
             export = attempts.claim(export.pk, worker="another")
 
     export.refresh_from_db()
-    assert (export.status, export.error) == ("failed", "The database refused: statement timeout")
+    assert (export.status, export.error) == ("failed", "Database error: statement timeout")

@@ -206,7 +206,7 @@ def test_more_rows_than_allowed_are_refused_before_any_is_extracted(superuser, s
     export = run(start(superuser))
 
     assert (export.status, export.rows_done) == ("failed", 0)
-    assert export.error.startswith("It would have 35 rows, and may have 34 at most.")
+    assert export.error.startswith("This export has 35 rows; the limit is 34.")
     assert not export.parts.exists()
 
 
@@ -218,7 +218,7 @@ def test_a_file_that_grows_too_large_is_given_up(superuser, settings):
     export = run(start(superuser))
 
     assert export.status == "failed"
-    assert re.match(r"Its file has \d+ bytes so far, and may have 500 at most\.", export.error)
+    assert re.match(r"The file has \d+ bytes so far; the limit is 500\.", export.error)
     assert export.file == ""
 
 

@@ -42,7 +42,7 @@ async def test_a_cursor_that_is_none_is_named_with_its_stream(cookie, name):
         await socket.subscribe({name: None})
 
     assert (answer["code"], answer["stream"]) == ("bad_frame", name)
-    assert "is not a cursor" in answer["detail"]
+    assert "is not a valid cursor" in answer["detail"]
     assert socket.frames[-1]["type"] == "subscribed"
 
 

@@ -47,7 +47,7 @@ async def test_socket_beyond_the_limit_is_closed_with_1013(cookie, user, django_
         for _ in range(LIMIT):
             await stack.enter_async_context(connected(cookie))
 
-        reason = "You have 2 open connections, and more are not allowed."
+        reason = "You have reached the limit of 2 open connections."
         assert await refused(cookie) == (1013, reason)
         assert await refused(await in_thread(session_of, user)) == (1013, reason)
         async with connected(other):
@@ -121,7 +121,7 @@ async def test_requests_that_are_held_open_count_too(client, cookie, name):
             assert refusal.status_code == 429
             assert refusal["Retry-After"] == "10"
             assert refusal["Content-Type"] == "application/problem+json"
-            assert "You have 2 open connections" in refusal.json()["detail"]
+            assert "limit of 2 open connections" in refusal.json()["detail"]
         assert (await refused(cookie))[0] == 1013
         assert (await client.get(url)).status_code == 200
 
@@ -142,7 +142,7 @@ async def test_full_process_refuses_everybody(client, cookie, name, monkeypatch)
     refusal = await client.get(f"/api/v1/streams/{name}/sse")
 
     assert (refusal.status_code, refusal["Retry-After"]) == (503, "10")
-    assert await refused(cookie) == (1013, "This server has no room for more connections now.")
+    assert await refused(cookie) == (1013, "This server cannot accept more connections right now.")
     assert (await client.get(f"/api/v1/streams/{name}")).status_code == 200
     await eventually(lambda: len(hub.current().connections) == 0, "nobody is left")
 

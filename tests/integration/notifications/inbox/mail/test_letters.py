@@ -50,7 +50,7 @@ def test_what_one_is_told_is_mailed_once(server, ada):
         "",
         "https://exports.example.com/reports/7/?a=1&b=2",
         "",
-        "You choose on the page “Notifications” which of these come by e-mail.",
+        "You can choose which notifications you get by e-mail on the “Notifications” page.",
     ]
 
 
@@ -167,11 +167,13 @@ def test_letters_are_in_what_the_pages_were_in_when_one_signed_in(server, ada, c
 
     client.post("/login/", asked, headers={"Accept-Language": "de-AT,de;q=0.9"})
 
-    attempts.fail(running, Sentence("The worker %(worker)s was lost on this export.", worker="x"))
+    attempts.fail(
+        running, Sentence("The worker %(worker)s stopped while running this export.", worker="x")
+    )
     send_due()
     [letter] = server.letters
     assert letter["Subject"] == "Flughäfen ✈ ist fehlgeschlagen."
-    assert "Bei diesem Export ist der Worker x verloren gegangen." in letter.get_content()
+    assert "Der Worker x ist bei diesem Export ausgefallen." in letter.get_content()
 
 
 def test_letters_follow_the_language_that_one_chooses(server, ada, client, running):

@@ -123,11 +123,11 @@ def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
         "- c",
         "  https://exports.example.com/inbox/",
         "",
-        "There were many notifications, so they come in one e-mail. All details are on the page "
-        "“Notifications”:",
+        "These notifications are combined in one e-mail. You can find the details on "
+        "the “Notifications” page:",
         "https://exports.example.com/inbox/",
         "",
-        "You choose on the page “Notifications” which of these come by e-mail.",
+        "You can choose which notifications you get by e-mail on the “Notifications” page.",
     ]
     epoch = Stream.objects.get(name=user_stream(ada)).epoch
     assert letter["Message-ID"] == f"<{epoch}.1-3@exports.example.com>"

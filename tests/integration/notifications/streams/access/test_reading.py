@@ -199,6 +199,6 @@ async def test_a_stream_that_one_may_not_read_looks_like_one_that_is_not_there(
             "type": "about:blank",
             "title": "Not Found",
             "status": 404,
-            "detail": "There is no stream of this name for you.",
+            "detail": "There is no stream with this name, or you do not have access to it.",
         }
     assert await in_thread(Stream.objects.filter(name=stream).exists) == existed

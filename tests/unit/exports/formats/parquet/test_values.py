@@ -260,7 +260,7 @@ def test_a_refusal_names_the_column_the_value_and_the_remedy():
         part.write([["1", "2", "3"], ["1.50", None, "1.505"]])
 
     assert str(refusal.value) == (
-        "In the column \"Price, net\" there is '1.505', which Parquet cannot hold as "
+        "The column \"Price, net\" contains '1.505', which Parquet cannot store as "
         "decimal128(6, 2). Leave out the column or the row, or export to CSV."
     )
 

@@ -215,7 +215,8 @@ def test_text_that_is_too_long_is_named_with_its_column_and_row(kind):
         workbook(fields, [page(["7", "a"], ["8", "b" * 32_768], ["9", "c" * 40_000])])
 
     assert str(error.value) == (
-        '"remarks" has 32,768 characters, and an Excel cell holds 32,767. Choose CSV.'
+        'A value of "remarks" has 32,768 characters, but an Excel cell can have 32,767 at most. '
+        "Choose CSV."
     )
     assert error.value.row == 1
 

@@ -137,7 +137,8 @@ def test_more_columns_than_a_sheet_has_are_refused_at_once():
         XLSXWriter(fields, Options())
 
     assert str(error.value) == (
-        "An Excel sheet has 16,384 columns, and this export 16,385. Choose fewer columns, or CSV."
+        "This export has 16,385 columns, but an Excel sheet can have 16,384 at most. "
+        "Choose fewer columns, or CSV."
     )
 
 
