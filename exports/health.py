@@ -83,7 +83,7 @@ def migrations() -> str:
 def redis(timeout: float = TIMEOUT) -> str:
     # Through the layer itself: what pushes use is what must answer.
     async_to_sync(_push)(timeout)
-    return "the channel layer takes messages"
+    return "the channel layer accepts messages"
 
 
 async def _push(timeout: float) -> None:  # noqa: ASYNC109 - the caller's patience
@@ -97,7 +97,7 @@ def broker() -> str:
     if waiting is None:
         raise NotWell("no answer")
     helpers = queue.waiting(queue.help_queue())
-    return f"messages that wait: {waiting}; for helpers: {helpers or 0}"
+    return f"queued messages: {waiting}; for helpers: {helpers or 0}"
 
 
 def a_worker(timeout: float = TIMEOUT) -> str:
@@ -138,7 +138,7 @@ def running() -> str:
     # A lease is renewed when a third of it is over. Whose has less than half is late.
     late = held.filter(lease_expires_at__lt=Now() + timedelta(seconds=conf.LEASE_SECONDS / 2))
     by = _first([f"{worker}: {count}" for worker, count in sorted(workers.items())])
-    return f"exports: {workers.total()} ({by}); whose worker is late to renew its lease: {late.count()}"
+    return f"exports: {workers.total()} ({by}); with a worker that is late to renew its lease: {late.count()}"
 
 
 def rescues() -> str:
@@ -188,7 +188,7 @@ def _write_and_read() -> None:
     try:
         with default_storage.open(name) as file:
             if file.read() != written:
-                raise NotWell("what is read is not what was written")
+                raise NotWell("the file that was read differs from the one that was written")
     finally:
         default_storage.delete(name)
 
@@ -230,7 +230,7 @@ def pushes() -> str:
     if push.is_failing():
         raise NotWell(f"the last one failed; sent since this process started: {sent}")
     ignored = sum(hub.counters["forged"] + hub.counters["poison"] for hub in present())
-    more = f"; received, and ignored as forged or senseless: {ignored}" if ignored else ""
+    more = f"; ignored as forged or invalid: {ignored}" if ignored else ""
     return f"sent by this web process: {sent}; failed: {failed}{more}"
 
 
@@ -238,25 +238,25 @@ def sweeps() -> str:
     """Whether who follows streams at this process gets in time what no push has brought."""
     lags = [hub.lag for hub in present() if hub.lag is not None]
     if not lags:
-        return "nobody follows a stream at this web process"
+        return "no live connections at this web process"
     if (lag := max(lags)) > SWEEP_LAG:
         raise NotWell(f"late by {lag:.0f} s")
     found = sum(hub.counters["caught_up"] for hub in present())
     streams = sum(hub.streams for hub in present())
-    return f"late by {lag:.1f} s; streams: {streams}; what no push had brought: {found} times"
+    return f"late by {lag:.1f} s; streams: {streams}; items found without a push: {found} times"
 
 
 def event_loop() -> str:
     """Raise NotWell if code has blocked the event loop of this process recently."""
     blocks = [each.blocks for each in watchdog.present() if each.blocks.count]
     if not blocks:
-        return f"never held for {watchdog.LIMIT:g} s since this process started"
+        return f"never blocked for {watchdog.LIMIT:g} s since this process started"
     last = max(blocks, key=lambda each: each.last[-1])
     now = time.monotonic()
     ago = now - last.last[-1][0]
     recent = [took for each in blocks for at, took in each.last if now - at < RECENT_BLOCK]
     said = (
-        f"held for more than {watchdog.LIMIT:g} s: {sum(each.count for each in blocks)} times,"
+        f"blocked for more than {watchdog.LIMIT:g} s: {sum(each.count for each in blocks)} times,"
         f" {max(each.longest for each in blocks):.1f} s at most,"
         f" last {ago:,.0f} s ago at {last.last_place}"
     )
@@ -296,10 +296,10 @@ class Finding:
 
 
 CHECKS = (
-    Check("database", database, "Start it, and see that DATABASE_URL names it."),
-    Check("migrations", migrations, "Apply them: manage.py migrate", ("database",)),
-    Check("redis", redis, "Start it, and see that REDIS_URL names it."),
-    Check("broker", broker, "See that Redis answers, and its memory is not full.", ("redis",)),
+    Check("database", database, "Start the database, and check DATABASE_URL."),
+    Check("migrations", migrations, "Apply the migrations: manage.py migrate", ("database",)),
+    Check("redis", redis, "Start Redis, and check REDIS_URL."),
+    Check("broker", broker, "Check that Redis responds and has free memory.", ("redis",)),
     Check(
         "workers",
         workers,
@@ -310,29 +310,33 @@ CHECKS = (
     Check(
         "rescue",
         rescues,
-        "Start beat: celery -A config beat. Once, by hand: manage.py rescue_exports",
+        "Start beat: celery -A config beat. To run it once: manage.py rescue_exports",
         # What the broker was never told, because it is away, is not for a rescue to mend.
         ("migrations", "broker"),
     ),
-    Check("storage", storage, "See that STORAGE_URL names a place that this user may write to."),
+    Check("storage", storage, "Check that STORAGE_URL is a place that this user can write to."),
     Check(
         "work directory",
         work_directory,
-        "See that EXPORTS_WORK_DIR is a directory that this user may write to, with room in it.",
+        "Check that EXPORTS_WORK_DIR is a directory with free space that this user can write to.",
     ),
     Check(
         "space",
         space,
         "Make room: run manage.py prune_exports, raise EXPORTS_MAX_STORED_BYTES or lower "
-        "EXPORTS_EXPIRE_DAYS. Until then no export is accepted or begun.",
+        "EXPORTS_EXPIRE_DAYS. Until then no export is accepted or started.",
         ("migrations",),
     ),
-    Check("exporters", exporters, "Mend the declarations: manage.py check shows all."),
+    Check("exporters", exporters, "Fix the declarations: manage.py check shows all errors."),
 )
 # What a web process knows of itself. Each has its own: another may answer the next request.
 OF_THIS_PROCESS = (
-    Check("pushes", pushes, "See that Redis answers. What was not pushed comes by sweep."),
-    Check("sweeps", sweeps, "See why the database is slow, or what keeps this process busy."),
+    Check(
+        "pushes",
+        pushes,
+        "Check that Redis responds. Items that were not pushed arrive with a sweep.",
+    ),
+    Check("sweeps", sweeps, "Check why the database is slow or this process is busy."),
     Check(
         "event loop",
         event_loop,
@@ -346,7 +350,7 @@ def findings(more: Iterable[Check] = ()) -> Iterator[Finding]:
     failed: set[str] = set()
     for check in (*CHECKS, *more):
         if missing := [name for name in check.needs if name in failed]:
-            finding = Finding(check.name, "not asked", f"First mend: {missing[0]}.")
+            finding = Finding(check.name, "not checked", f"Fix this first: {missing[0]}.")
         else:
             finding = _ask(check)
         if not finding.is_well:

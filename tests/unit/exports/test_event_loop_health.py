@@ -36,14 +36,14 @@ def blocked(
 def test_event_loop_that_was_never_held_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked(monkeypatch, [])
 
-    assert health.event_loop().startswith("never held for 0.1 s")
+    assert health.event_loop().startswith("never blocked for 0.1 s")
 
 
 def test_a_few_short_blocks_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked(monkeypatch, [SHORT] * (MANY_BLOCKS - 1))
 
     assert health.event_loop() == (
-        "held for more than 0.1 s: 9 times, 0.2 s at most, last 1 s ago at site.py:7"
+        "blocked for more than 0.1 s: 9 times, 0.2 s at most, last 1 s ago at site.py:7"
     )
 
 

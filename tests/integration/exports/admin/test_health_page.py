@@ -88,7 +88,7 @@ def test_it_says_who_holds_exports_and_how_long_the_oldest_waits(operator, quick
     said = lines(operator.get(PAGE))
 
     assert said["running"][1] == (
-        "exports: 1 (worker-1@host: 1); whose worker is late to renew its lease: 0"
+        "exports: 1 (worker-1@host: 1); with a worker that is late to renew its lease: 0"
     )
     assert re.search(r"queued: 1, the first for \d s", said["rescue"][1])
 
@@ -110,7 +110,7 @@ def test_without_redis_it_answers_within_seconds_and_says_so(operator, valkey, h
 
     assert time.monotonic() - began < health.TIMEOUT + 5, "a busy machine's 5 s"
     assert said["redis"][0] == "failed"
-    assert "not asked First mend: broker." in " ".join(said["workers"][1].split())
+    assert "not checked Fix this first: broker." in " ".join(said["workers"][1].split())
     assert said["database"][0] == said["storage"][0] == "succeeded"
 
 
@@ -151,4 +151,4 @@ async def test_a_sweep_that_is_late_shows(monkeypatch):
             await asyncio.to_thread(health.sweeps)
     finally:
         await here.leave("export-1", follower)
-    assert health.sweeps() == "nobody follows a stream at this web process"
+    assert health.sweeps() == "no live connections at this web process"

@@ -104,7 +104,7 @@ def test_without_redis_what_needs_it_is_not_asked_and_the_rest_is(valkey):
 
     assert status == 1
     assert "NO  redis: ConnectionError" in text
-    assert "NO  workers: not asked. First mend: broker." in text
+    assert "NO  workers: not checked. Fix this first: broker." in text
     for name in ("database", "migrations", "storage", "work directory", "exporters"):
         assert f"OK  {name}: " in text
 
@@ -118,9 +118,9 @@ def test_without_the_database_what_needs_it_is_not_asked():
         text, status = healthcheck()
 
     assert status == 1
-    assert "NO  database: OperationalError: connection refused. Start it" in text
-    assert "NO  migrations: not asked. First mend: database." in text
-    assert "NO  rescue: not asked. First mend: migrations." in text
+    assert "NO  database: OperationalError: connection refused. Start the database" in text
+    assert "NO  migrations: not checked. Fix this first: database." in text
+    assert "NO  rescue: not checked. Fix this first: migrations." in text
     assert "OK  storage: " in text
 
 
@@ -132,7 +132,7 @@ def test_a_migration_that_is_not_applied_is_named():
     text, status = healthcheck()
 
     assert status == 1
-    assert f"NO  migrations: 1 not applied, exports.{last} first. Apply them:" in text
+    assert f"NO  migrations: 1 not applied, exports.{last} first. Apply the migrations:" in text
 
 
 @pytest.mark.usefixtures("well")
@@ -178,7 +178,7 @@ def test_a_storage_that_gives_back_something_else_is_not_well(settings, tmp_path
     use_folders(settings, tmp_path)
     monkeypatch.setattr(health, "ContentFile", lambda _: ContentFile(b"another"))
 
-    assert "what is read is not what was written" in line_of("storage")
+    assert "the file that was read differs from the one that was written" in line_of("storage")
     assert left_in(tmp_path / "files") == set()
 
 
@@ -209,7 +209,7 @@ def test_an_exporter_that_cannot_work_is_found():
         line = line_of("exporters")
 
     assert line.startswith("NO  exporters: errors: 1, the first: ")
-    assert line.endswith("Mend the declarations: manage.py check shows all.")
+    assert line.endswith("Fix the declarations: manage.py check shows all errors.")
 
 
 @pytest.mark.usefixtures("well")

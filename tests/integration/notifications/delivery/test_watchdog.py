@@ -63,7 +63,7 @@ def test_block_is_logged_once_and_counted(server):
     wait_until(lambda: lines(server), what="it is in the log")
     page = wait_until(
         lambda: re.search(
-            r"held for more than 0.1 s: (\d+) times", get(server, health, session_of(operator))
+            r"blocked for more than 0.1 s: (\d+) times", get(server, health, session_of(operator))
         ),
         what="it is on the page of health",
     )
