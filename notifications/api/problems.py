@@ -74,7 +74,9 @@ def problem(status: int, detail: str, **more: Any) -> HttpResponse:
 
 def invalid_cursor(text: str) -> HttpResponse:
     """Return the response to a request whose `after` is not a valid cursor."""
-    detail = _('"%(text)s" is not a valid cursor. Use one that the server sent.') % {"text": text[:80]}
+    detail = _('"%(text)s" is not a valid cursor. Use one that the server sent.') % {
+        "text": text[:80]
+    }
     return problem(422, detail, field="after")
 
 

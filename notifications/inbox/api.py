@@ -78,7 +78,9 @@ class Preferences(Schema):
     email: Mailing
 
 
-@router.get("/inbox", response={200: PageOut, ERRORS_READ: Problem}, summary="List your notifications")
+@router.get(
+    "/inbox", response={200: PageOut, ERRORS_READ: Problem}, summary="List your notifications"
+)
 def get_inbox(request: HttpRequest, query: Query[PageIn]) -> dict[str, Any]:
     page = inbox.page(user_of(request), before=query.before, limit=query.limit)
     return {
@@ -91,7 +93,9 @@ def get_inbox(request: HttpRequest, query: Query[PageIn]) -> dict[str, Any]:
 
 
 @router.post(
-    "/inbox/read", response={200: StateOut, ERRORS_CHANGE: Problem}, summary="Mark notifications as read"
+    "/inbox/read",
+    response={200: StateOut, ERRORS_CHANGE: Problem},
+    summary="Mark notifications as read",
 )
 def mark_read(request: HttpRequest, body: ReadIn) -> dict[str, Any]:
     return asdict(inbox.mark_read(user_of(request), body.up_to))
