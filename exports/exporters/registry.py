@@ -93,7 +93,7 @@ def _uncuttable(queryset: Any) -> Iterator[str]:
         )
     if relation := repeating_relation(queryset):
         yield (
-            f'may give a row more than once: "{relation}" has many rows for one. '
+            f'may give a row more than once: "{relation}" has several rows for each row. '
             f"Select the rows with filter(pk__in=…)."
         )
 

@@ -66,7 +66,7 @@ def test_a_second_run_changes_nothing_and_says_so():
     assert list(Flight.objects.order_by("id").values()) == before
     assert "was loaded in" in first
     assert second == (
-        "The demo data is there already: 16 airlines, 1,458 airports, 3,322 planes, "
+        "The demo data is already loaded: 16 airlines, 1,458 airports, 3,322 planes, "
         "26,115 weather, 100 flights.\n"
     )
 

@@ -87,7 +87,7 @@ def test_an_export_of_others_may_be_looked_at_and_not_repeated(exporter_user, an
     theirs = force_status(request(another), Status.FAILED)
     exporter_user.user_permissions.add(Permission.objects.get(codename="view_export"))
 
-    assert_problem(program(exporter_user).post(of(theirs, "retry")), 403, "and not change it")
+    assert_problem(program(exporter_user).post(of(theirs, "retry")), 403, "but not change it")
 
     assert Export.objects.count() == 1
 
@@ -144,7 +144,9 @@ async def test_the_file_comes_whole_with_its_digest(finished, exporter_user):
 
 
 def test_an_export_without_a_file_says_why(api, exporter_user):
-    assert_problem(api.get(of(request(exporter_user), "file")), 404, "no file. It is queued.")
+    assert_problem(
+        api.get(of(request(exporter_user), "file")), 404, "no file. Its status is queued."
+    )
 
 
 def test_a_file_that_has_expired_is_gone(api, finished):

@@ -148,8 +148,8 @@ def test_what_works_has_no_problems():
         ("carier", 'The column "carier" cannot be read: Cannot resolve', "Fix the field path"),
         ("carrier__nam", 'The column "carrier__nam" cannot be read', "Fix the field path"),
         ("id__nothing", 'The column "id__nothing" cannot be read', "Fix the field path"),
-        (Column("delay", F("arr_dely")), 'The column "delay" cannot be read', "Mend"),
-        (Column("speed", needs=["distnce"], python=max), 'The column "speed" cannot be', "Mend"),
+        (Column("delay", F("arr_dely")), 'The column "delay" cannot be read', "Fix"),
+        (Column("speed", needs=["distnce"], python=max), 'The column "speed" cannot be', "Fix"),
         (Column("speed", python=max), '"speed" names no fields for its `python`', "Add `needs="),
         (Column("speed", needs=["distance"]), '"speed" has `needs` and no `python`', "Add python="),
         (
