@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications.audit import origin as origins
-from notifications.audit_actions import Action
 from notifications.models import AuditEntry, Token
 from notifications.printable import visible
 
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from notifications.audit_actions import Action
-
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
 
 MAX_DETAILS_BYTES = 2048  # Bytes of the details as JSON.
 MAX_TEXT = 200  # Characters of one text.
