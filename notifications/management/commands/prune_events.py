@@ -44,6 +44,6 @@ class Command(BaseCommand):
             if options["verbosity"] > 1:
                 self.stdout.write(f"{done.stream}: {done.events} events, {done.values} values")
         kept = Stream.objects.count()
-        self.stdout.write(f"Removed {events} events and {values} values. Streams: {kept}.")
+        self.stdout.write(f"Removed {events} events and {values} values. Streams kept: {kept}.")
         if entries := prune_old():
             self.stdout.write(f"Removed {entries} entries of the audit trail.")
