@@ -111,6 +111,7 @@ def test_a_file_comes_through_the_proxy_with_all_that_is_said_of_it(ask, export)
     assert (head, headers["Content-Length"], headers["ETag"], empty) == (200, str(SIZE), ETAG, b"")
 
 
+@pytest.mark.proves("downloads-resume")
 def test_ranges_are_as_without_the_proxy(ask, export):
     path = f"/exports/{export.pk}/file"
 
@@ -134,6 +135,7 @@ def test_ranges_are_as_without_the_proxy(ask, export):
     assert (another, content) == (200, CONTENT)
 
 
+@pytest.mark.proves("downloads-check-permission")
 def test_nobody_can_ask_for_the_place_of_the_files(ask, export):
     for path in (
         f"/protected-files/{export.file}",

@@ -64,6 +64,7 @@ def order(worker):
     return give
 
 
+@pytest.mark.proves("redis-controls-no-worker")
 def test_worker_obeys_no_remote_command_but_two(order, worker):
     pool = worker.process
     for command, arguments in ORDERS.items():
@@ -76,6 +77,7 @@ def test_worker_obeys_no_remote_command_but_two(order, worker):
     assert pool.is_running
 
 
+@pytest.mark.proves("redis-controls-no-worker")
 @pytest.mark.parametrize("task", [RUN, HELP])
 def test_forged_id_of_an_export_changes_nothing(django_user_model, worker, task):
     owner = django_user_model.objects.create_user("ada")
@@ -93,6 +95,7 @@ def test_forged_id_of_an_export_changes_nothing(django_user_model, worker, task)
     assert "Traceback" not in worker.process.log_text()
 
 
+@pytest.mark.proves("redis-controls-no-worker")
 def test_message_that_is_no_json_is_not_opened(worker, tmp_path):
     from kombu.serialization import disable_insecure_serializers, enable_insecure_serializers
 

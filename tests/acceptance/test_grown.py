@@ -138,6 +138,7 @@ def make_database(run, kind, database):
     return urlunsplit(url._replace(path=f"/{name}"))
 
 
+@pytest.mark.proves("any-user-key-works")
 def test_any_key_of_a_user_is_live_over_a_socket(grown):
     signed_in = {
         "Cookie": grown.person["cookie"],
@@ -164,6 +165,7 @@ def test_program_with_a_token_is_live_too(grown):
         follower.until(lambda frame: frame["type"] == "subscribed")
 
 
+@pytest.mark.proves("works-with-atomic-requests")
 @pytest.mark.parametrize("kind", ["", "/sse"])
 def test_stream_is_read_in_transactions_and_compressed(grown, kind):
     with grown.asking(f"/sub/rest/streams/{grown.person['stream']}{kind}") as response:
@@ -190,6 +192,7 @@ def test_download_is_whole_and_its_link_is_below_the_path(grown):
     assert grown.person["key"] in file.decode()
 
 
+@pytest.mark.proves("works-below-a-path")
 def test_addresses_of_all_pages_are_below_the_path(grown):
     export = grown.export()
 

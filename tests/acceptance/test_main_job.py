@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from exports.models import Export, PartStatus
 from exports.status import Status
 from tests.support import flights
@@ -43,6 +45,7 @@ def assert_gapless(follower: Follower, stream: str) -> None:
     assert revisions == sorted(set(revisions))
 
 
+@pytest.mark.proves("stream-once-in-order")
 def test_an_export_is_followed_to_its_end_and_its_file_is_complete(
     worker: Worker, visitor: Visitor
 ) -> None:
@@ -65,6 +68,7 @@ def test_an_export_is_followed_to_its_end_and_its_file_is_complete(
     assert any(f"{FLIGHTS:,} rows to extract" in message for message in log), log
 
 
+@pytest.mark.proves("killed-worker-costs-one-part")
 def test_an_export_outlives_its_worker(
     start_worker: Callable[..., Worker],
     beat: Process,

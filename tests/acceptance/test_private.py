@@ -65,6 +65,7 @@ def open_to_others(directory):
     )
 
 
+@pytest.mark.proves("files-are-private")
 def test_nothing_is_open_to_others_without_a_umask(tmp_path):
     var = tmp_path / "var"
 
@@ -75,6 +76,7 @@ def test_nothing_is_open_to_others_without_a_umask(tmp_path):
     assert open_to_others(var) == []
 
 
+@pytest.mark.proves("files-are-private")
 def test_what_was_open_is_closed(tmp_path):
     elsewhere, database = tmp_path / "elsewhere", tmp_path / "mine.sqlite3"
     var = tmp_path / "var"
@@ -101,6 +103,7 @@ def test_what_was_open_is_closed(tmp_path):
     assert [path for path in tmp_path.glob("mine*") if path.stat().st_mode & private.OTHERS] == []
 
 
+@pytest.mark.proves("files-are-private")
 def test_what_cannot_be_closed_is_refused_with_the_remedy(tmp_path, monkeypatch):
     tmp_path.chmod(0o755)
 

@@ -77,6 +77,7 @@ def post(port, path, client, body=b"x"):
         return answer.status, answer.getheader("Retry-After")
 
 
+@pytest.mark.proves("signin-crowd-slows-nobody")
 def test_flood_of_sign_ins_is_kept_from_web_processes(proxy):
     forms = ["/login/", "/admin/login/", "/admin/password_change/"]
     answers = [post(proxy, forms[number % 3], "93.184.216.1") for number in range(40)]
@@ -136,6 +137,7 @@ def statuses(port, path, count, client):
     return seen
 
 
+@pytest.mark.proves("proxy-limits-each-address")
 @pytest.mark.parametrize(
     ("path", "burst", "rate"),
     [
@@ -167,6 +169,7 @@ def test_requests_are_limited_for_each_address(run, web, path, burst, rate):
     service.stop()
 
 
+@pytest.mark.proves("proxy-limits-each-address")
 async def test_held_streams_are_limited_for_each_address(run):
     """More than a thousand requests that a web process answers only when it stops."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from axes.models import AccessLog
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
@@ -20,6 +21,7 @@ from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
 
+@pytest.mark.proves("pruning-keeps-what-is-offered")
 def test_beat_deletes_what_has_expired(run, transactional_db, valkey):
     user = get_user_model().objects.create_superuser("somebody")
     export = start_export(user=user, exporter="airports")

@@ -45,6 +45,7 @@ def answers(client):
         return False
 
 
+@pytest.mark.proves("redis-controls-no-worker")
 def test_nobody_gets_in_without_the_password(port):
     for password in (None, "wrong"):
         with (

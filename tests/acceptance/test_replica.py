@@ -98,6 +98,7 @@ def request(ask):
     return Export.objects.get(pk=json.loads(answer)["id"])
 
 
+@pytest.mark.proves("replicas-are-read-consistently")
 def test_export_runs_though_no_replica_ever_sees_it(ask, project, start_worker):
     start_worker(**project)
 
@@ -124,6 +125,7 @@ def test_rows_of_a_list_are_read_where_those_of_the_exporter_are(project, run):
     assert process.log_text().split()[-1] in {"0", str(FLIGHTS)}
 
 
+@pytest.mark.proves("replicas-are-read-consistently")
 def test_lost_export_is_rescued_where_it_was_written(ask, project, run, valkey):
     export = request(ask)
     Export.objects.filter(pk=export.pk).update(status=Status.RUNNING)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.services.processes import Process
 
 
+@pytest.mark.proves("exports-come-to-rest")
 @pytest.mark.parametrize(
     ("asked", "rescued"), [(None, Status.QUEUED), (lifecycle.cancel, Status.CANCELLED)]
 )

@@ -244,6 +244,7 @@ def test_second_run_finds_the_data_of_the_first(terminal: Terminal) -> None:
     assert is_well(terminal.port)
 
 
+@pytest.mark.proves("dead-process-is-restarted")
 @pytest.mark.parametrize("name", NAMES)
 def test_killed_child_comes_back(lasting: Terminal, name: str) -> None:
     killed = lasting.child(name)
@@ -298,6 +299,7 @@ def test_signal_to_the_top_alone_stops_everything(
     assert "Stopped." in terminal.shown
 
 
+@pytest.mark.proves("make-run-leaves-no-process")
 def test_ctrl_c_stops_everything(start: Callable[..., Terminal]) -> None:
     terminal = start(MAKE_RUN)
     terminal.wait_until_ready()
@@ -309,6 +311,7 @@ def test_ctrl_c_stops_everything(start: Callable[..., Terminal]) -> None:
     assert "\nTraceback" not in terminal.shown
 
 
+@pytest.mark.proves("make-run-leaves-no-process")
 @pytest.mark.parametrize("command", [MAKE_RUN, SCRIPT], ids=["make", "script"])
 def test_closed_terminal_stops_everything(
     start: Callable[..., Terminal], command: list[str]
@@ -352,6 +355,7 @@ def test_signal_to_newborn_processes_stops_everything(start: Callable[..., Termi
     assert "killing" not in terminal.shown
 
 
+@pytest.mark.proves("make-run-leaves-no-process")
 def test_run_that_is_killed_leaves_nothing(terminal: Terminal) -> None:
     terminal.run().kill()
 
@@ -383,6 +387,7 @@ def test_make_that_is_killed_leaves_nothing(start: Callable[..., Terminal]) -> N
     wait_until(lambda: not terminal.processes(), 20, "all processes end")
 
 
+@pytest.mark.proves("make-run-leaves-no-process")
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells a process of its parent's end"
 )
@@ -437,6 +442,7 @@ def test_valkey_is_behind_a_door_of_ours_alone(lasting: Terminal) -> None:
     assert valkey.net_connections("inet") == []
 
 
+@pytest.mark.proves("no-default-secrets")
 def test_without_debug_nobody_gets_a_known_password(var_dir: Path, tmp_path: Path) -> None:
     # It has the flights already, which take longest, but not yet anybody.
     new = copy_of(var_dir, tmp_path / "var")

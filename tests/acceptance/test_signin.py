@@ -35,6 +35,7 @@ def attempt(server, name, address):
         return connection.getresponse().status
 
 
+@pytest.mark.proves("signin-crowd-slows-nobody")
 @pytest.mark.only_on("postgres")
 def test_crowd_that_signs_in_uses_up_no_pool(start_server, ada):
     # Hashes of names that nobody has cost as much as in production.

@@ -119,6 +119,7 @@ class Reader:
                 yield answer
 
 
+@pytest.mark.proves("transports-can-be-switched")
 def test_a_client_that_changes_its_transport_while_events_come_has_the_tables_record(server):
     user = User.objects.create_user("ada")
     stream = f"user-{user.pk}"

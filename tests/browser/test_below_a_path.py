@@ -46,6 +46,7 @@ def server(
     assert set(opened) == ({socket} if socket else set())
 
 
+@pytest.mark.proves("works-below-a-path")
 def test_page_below_a_path_is_live(page, sign_in):
     person = User.objects.create_superuser("demo")
     sign_in(person)

@@ -103,6 +103,7 @@ def assert_same(page: Page) -> None:
     assert page.evaluate("window.isTheSamePage"), "the page was loaded again"
 
 
+@pytest.mark.proves("pages-reconnect")
 def test_a_reload_while_lines_come_loses_none(page: Page, export: Export) -> None:
     open_live(page, export)
 
@@ -114,6 +115,7 @@ def test_a_reload_while_lines_come_loses_none(page: Page, export: Export) -> Non
     expect_all(page, export)
 
 
+@pytest.mark.proves("pages-reconnect")
 def test_a_page_that_was_offline_catches_up(page: Page, export: Export, line: Line) -> None:
     open_live(page, export, line.url)
     expect(notice(page)).to_be_hidden()
@@ -132,6 +134,7 @@ def test_a_page_that_was_offline_catches_up(page: Page, export: Export, line: Li
     assert_same(page)
 
 
+@pytest.mark.proves("pages-reconnect")
 def test_a_line_that_breaks_again_and_again_loses_nothing(
     page: Page, export: Export, line: Line
 ) -> None:
@@ -148,6 +151,7 @@ def test_a_line_that_breaks_again_and_again_loses_nothing(
     assert_same(page)
 
 
+@pytest.mark.proves("pages-reconnect")
 def test_a_server_that_restarts_is_waited_for(page: Page, export: Export, server: Server) -> None:
     open_live(page, export)
 
@@ -161,6 +165,7 @@ def test_a_server_that_restarts_is_waited_for(page: Page, export: Export, server
     assert_same(page)
 
 
+@pytest.mark.proves("pages-reconnect")
 def test_a_server_that_falls_silent_is_noticed(
     page: Page, export: Export, start_server: Callable[..., Server]
 ) -> None:
@@ -205,6 +210,7 @@ def polls(server: Server, export: Export) -> int:
     return server.log_text().count(f'"GET /api/v1/streams/{export.stream}?')
 
 
+@pytest.mark.proves("live-without-websockets")
 @on_linux
 def test_where_websockets_are_forbidden_lines_come_by_server_sent_events(
     page: Page, export: Export, server: Server, run: Run
@@ -222,6 +228,7 @@ def test_where_websockets_are_forbidden_lines_come_by_server_sent_events(
         assert_same(page)
 
 
+@pytest.mark.proves("live-without-websockets")
 @on_linux
 @pytest.mark.parametrize("events", [NO_EVENTS, HELD_EVENTS], ids=["forbidden", "held back"])
 def test_where_server_sent_events_do_not_get_through_either_it_polls(
@@ -240,6 +247,7 @@ def test_where_server_sent_events_do_not_get_through_either_it_polls(
         assert_same(page)
 
 
+@pytest.mark.proves("live-without-websockets")
 @on_linux
 def test_a_restart_behind_such_a_proxy_loses_nothing(
     page: Page, export: Export, server: Server, run: Run

@@ -119,6 +119,7 @@ async box => {
 """
 
 
+@pytest.mark.proves("whole-log-on-late-pages")
 def test_a_long_log_is_there_as_a_whole_and_goes_on(page: Page, export: Export) -> None:
     page.goto(export.get_absolute_url())
     box = page.get_by_role("log")

@@ -53,6 +53,7 @@ def logged(export: Export) -> list[str]:
     return [event.data["message"] for event in log]
 
 
+@pytest.mark.proves("stream-once-in-order")
 def test_a_reload_in_the_middle_loses_nothing(page: Page, worker: Worker, user: User) -> None:
     page.goto("/")
     page.get_by_label("Username").fill(user.username)
@@ -76,6 +77,7 @@ def test_a_reload_in_the_middle_loses_nothing(page: Page, worker: Worker, user: 
     flights.assert_complete(Path(coming.value.path()).read_bytes())
 
 
+@pytest.mark.proves("whole-log-on-late-pages")
 def test_a_late_visitor_gets_the_whole_log_and_then_the_rest(
     page: Page, worker: Worker, user: User, sign_in: Callable[[User], None]
 ) -> None:

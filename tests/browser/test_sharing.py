@@ -85,6 +85,7 @@ def test_a_member_sees_it_come_and_run_and_downloads_the_file(
     flights.assert_complete(Path(coming.value.path()).read_bytes())
 
 
+@pytest.mark.proves("newest-value-wins")
 def test_who_is_owner_and_member_sees_it_once_and_never_going_back(
     page: Page,
     start_worker: Callable[..., Worker],

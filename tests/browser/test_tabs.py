@@ -115,6 +115,7 @@ def _ports(server: Server, what: str) -> set[str]:
     return set(re.findall(rf':(\d+) - - \S+ "{what} /ws/streams/"', server.log_text()))
 
 
+@pytest.mark.proves("tabs-share-a-connection")
 def test_tabs_share_one_connection_and_each_has_every_line(
     page: Page, export: Export, server: Server
 ) -> None:
@@ -142,6 +143,7 @@ def test_what_happens_moves_all_tabs(page: Page, export: Export) -> None:
         expect(each.get_by_text("Cancelled").first).to_be_visible(timeout=IN_TIME)
 
 
+@pytest.mark.proves("tabs-share-a-connection")
 def test_a_part_with_an_older_cursor_gets_what_it_missed_and_the_others_nothing_twice(
     page: Page, export: Export, user: User, server: Server
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_part_with_an_older_cursor_gets_what_it_missed_and_the_others_nothing_
     assert sockets(server) == 1
 
 
+@pytest.mark.proves("tabs-share-a-connection")
 def test_a_tab_that_slept_has_everything_when_it_wakes(page: Page, export: Export) -> None:
     page.goto(export.get_absolute_url())
     second = tab(page.context, export)
@@ -182,6 +185,7 @@ def test_a_tab_that_slept_has_everything_when_it_wakes(page: Page, export: Expor
     expect_all(export, page, second)
 
 
+@pytest.mark.proves("tabs-share-a-connection")
 @pytest.mark.parametrize(
     "script",
     [
@@ -209,6 +213,7 @@ def test_without_a_shared_worker_each_tab_has_a_connection(
     assert sockets(server) == 2
 
 
+@pytest.mark.proves("tabs-share-a-connection")
 def test_a_worker_that_is_gone_is_replaced(page: Page, export: Export, server: Server) -> None:
     page.context.clock.install()
     page.goto(export.get_absolute_url())
@@ -244,6 +249,7 @@ def test_a_worker_that_is_gone_is_replaced(page: Page, export: Export, server: S
     assert sockets(server) == 2
 
 
+@pytest.mark.proves("tabs-share-a-connection")
 def test_all_tabs_wait_for_a_server_that_restarts(
     page: Page, export: Export, server: Server
 ) -> None:

@@ -61,6 +61,7 @@ def test_only_its_writers_write_a_table(table: Table) -> None:
     assert foreign_writes(table, sources()) == []
 
 
+@pytest.mark.proves("only-drawn-moves")
 def test_only_lifecycle_writes_a_status() -> None:
     assert status_writes(sources()) == []
 

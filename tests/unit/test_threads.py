@@ -11,6 +11,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -63,6 +65,7 @@ def _name(node: ast.AST) -> str:
     return getattr(node, "id", "") or getattr(node, "attr", "")
 
 
+@pytest.mark.proves("responses-keep-no-connection")
 def test_every_thread_closes_its_connections_or_is_known() -> None:
     found = {
         str(path.relative_to(ROOT)): dict(names)

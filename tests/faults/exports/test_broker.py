@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 EXTRACTING, FINISHING = "row-000525", "save-file"
 
 
+@pytest.mark.proves("running-export-needs-no-broker")
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("place", [EXTRACTING, FINISHING])
 @pytest.mark.parametrize("happens", ["kill", "freeze", "flush"])
@@ -39,6 +40,7 @@ def test_an_export_needs_no_broker_to_go_on(depot, valkey, record_property, happ
     assert export.attempt == 1
 
 
+@pytest.mark.proves("click-survives-broker-outage")
 def test_an_export_requested_without_a_broker_starts_when_there_is_one(
     depot, beat, valkey, record_property
 ):
@@ -61,6 +63,7 @@ def messages_done(task):
     return TaskResult.objects.filter(task_name=task, status="SUCCESS").count()
 
 
+@pytest.mark.proves("duplicate-messages-are-harmless")
 def test_a_message_that_comes_again_and_again_is_worked_on_once(depot):
     depot.muster()
     hold = depot.traps.hold(EXTRACTING)
@@ -79,6 +82,7 @@ def test_a_message_that_comes_again_and_again_is_worked_on_once(depot):
     assert (export.attempt, export.task_runs.count()) == (1, 1)
 
 
+@pytest.mark.proves("duplicate-messages-are-harmless")
 def test_of_two_workers_that_are_told_at_once_one_works(depot):
     depot.muster()
 
@@ -92,6 +96,7 @@ def test_of_two_workers_that_are_told_at_once_one_works(depot):
     depot.assert_clean()
 
 
+@pytest.mark.proves("duplicate-messages-are-harmless")
 @pytest.mark.parametrize("exporter", ["alone", "shared"])
 def test_help_that_was_not_asked_for_does_no_harm(depot, exporter):
     depot.muster()
@@ -106,6 +111,7 @@ def test_help_that_was_not_asked_for_does_no_harm(depot, exporter):
     assert set(export.parts.values_list("attempt", flat=True)) == {1}
 
 
+@pytest.mark.proves("duplicate-messages-are-harmless")
 def test_help_for_an_export_that_does_not_run_changes_nothing(depot, monkeypatch):
     depot.muster()
     over = depot.wait_for(depot.request())

@@ -10,6 +10,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.proves("one-worker-holds-an-export")
 @pytest.mark.parametrize("place", ["row-000525", "saved-part-000004", "saved-file"])
 def test_who_comes_back_when_another_has_finished_changes_nothing(depot, clock, place):
     depot.muster()
@@ -30,6 +31,7 @@ def test_who_comes_back_when_another_has_finished_changes_nothing(depot, clock, 
     assert Export.objects.values().get(pk=export.pk) == before
 
 
+@pytest.mark.proves("one-worker-holds-an-export")
 @pytest.mark.parametrize(
     "places",
     [("row-000325", "row-000525"), ("open-part-000002", "open-part-000005")],

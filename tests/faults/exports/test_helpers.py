@@ -41,6 +41,7 @@ def attempts(export):
     return sorted(export.parts.values_list("attempt", flat=True))
 
 
+@pytest.mark.proves("helpers-write-the-same-bytes")
 def test_two_workers_share_an_export(depot, shared, go_on):
     helper, _ = depot.helper(shared)
 
@@ -53,6 +54,7 @@ def test_two_workers_share_an_export(depot, shared, go_on):
     assert f"rows, by {helper.name}." in "".join(log(shared))
 
 
+@pytest.mark.proves("helpers-write-the-same-bytes")
 def test_a_helper_that_is_killed_costs_its_part_and_nobody_rescues(depot, shared, go_on):
     helper, part = depot.helper(shared)
 
@@ -66,6 +68,7 @@ def test_a_helper_that_is_killed_costs_its_part_and_nobody_rescues(depot, shared
     assert part.attempt == 2
 
 
+@pytest.mark.proves("helpers-write-the-same-bytes")
 def test_a_helper_that_comes_back_when_others_have_done_its_part_changes_nothing(
     depot, shared, go_on
 ):
@@ -82,6 +85,7 @@ def test_a_helper_that_comes_back_when_others_have_done_its_part_changes_nothing
     assert attempts(shared) == [1] * 5 + [2]
 
 
+@pytest.mark.proves("helpers-write-the-same-bytes")
 def test_what_helpers_have_finished_outlives_the_worker_that_held_the_export(
     depot, clock, shared, go_on
 ):
@@ -101,6 +105,7 @@ def test_what_helpers_have_finished_outlives_the_worker_that_held_the_export(
     assert attempts(shared)[:4] == [1] * 4
 
 
+@pytest.mark.proves("helpers-write-the-same-bytes")
 def test_a_holder_that_comes_back_when_its_helper_has_finished_changes_nothing(
     depot, clock, shared, go_on
 ):
@@ -116,6 +121,7 @@ def test_a_holder_that_comes_back_when_its_helper_has_finished_changes_nothing(
     assert shared.attempt == 2
 
 
+@pytest.mark.proves("helpers-write-the-same-bytes")
 def test_a_part_that_a_helper_cannot_make_is_left_to_the_holder(depot, shared, go_on):
     depot.traps.set("save-part-000003", "fail once")
     holder = depot.holder(shared)

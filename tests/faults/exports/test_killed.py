@@ -28,6 +28,7 @@ def test_an_undisturbed_run_leaves_what_the_others_are_compared_with(depot):
     assert export.attempt == 1
 
 
+@pytest.mark.proves("killed-worker-costs-one-part")
 @pytest.mark.parametrize(
     ("who", "place"),
     [
@@ -54,6 +55,7 @@ def test_who_is_killed_costs_the_part_in_hand(depot, clock, who, place):
     assert kept.items() <= kept_parts(export).items()
 
 
+@pytest.mark.proves("killed-worker-costs-one-part")
 def test_who_kills_every_worker_fails_after_the_last_attempt(depot, clock):
     depot.muster()
     depot.traps.set(EXTRACTING, "kill")
@@ -69,6 +71,7 @@ def test_who_kills_every_worker_fails_after_the_last_attempt(depot, clock):
     assert export.attempt == 3
 
 
+@pytest.mark.proves("killed-worker-costs-one-part")
 @pytest.mark.only_on("postgres")
 def test_who_is_killed_while_postgres_writes_the_lines_costs_the_part_in_hand(depot, clock, gate):
     depot.muster()

@@ -58,6 +58,7 @@ def go_on(depot, gate):
     return go_on
 
 
+@pytest.mark.proves("snapshot-is-one-moment")
 def test_two_workers_write_one_moment_of_a_table_that_changes(depot, export, go_on):
     change_everything()
     go_on()
@@ -67,6 +68,7 @@ def test_two_workers_write_one_moment_of_a_table_that_changes(depot, export, go_
     assert export.parts.filter(by_helper=True).exists()
 
 
+@pytest.mark.proves("snapshot-is-one-moment")
 def test_who_loses_the_worker_that_kept_the_moment_begins_another(depot, clock, export, go_on):
     change_everything()
 

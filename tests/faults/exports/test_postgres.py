@@ -15,6 +15,7 @@ def kept_parts(export):
     return dict(export.parts.filter(status=PartStatus.DONE).values_list("number", "attempt"))
 
 
+@pytest.mark.proves("postgres-crash-costs-one-part")
 @pytest.mark.parametrize("place", ["row-000525", "saved-part-000004", "save-file", "saved-file"])
 def test_a_crash_of_postgres_costs_the_part_in_hand(depot, clock, postgres, place):
     depot.muster()
@@ -32,6 +33,7 @@ def test_a_crash_of_postgres_costs_the_part_in_hand(depot, clock, postgres, plac
     assert kept.items() <= kept_parts(export).items()
 
 
+@pytest.mark.proves("postgres-crash-costs-one-part")
 def test_a_crash_while_postgres_writes_the_lines_costs_the_part_in_hand(
     depot, clock, postgres, gate
 ):
@@ -50,6 +52,7 @@ def test_a_crash_while_postgres_writes_the_lines_costs_the_part_in_hand(
     assert export.attempt == 2
 
 
+@pytest.mark.proves("postgres-crash-costs-one-part")
 def test_a_crash_while_two_workers_share_an_export_costs_their_parts(depot, clock, postgres):
     depot.muster()
     holds = [depot.traps.hold(place) for place in ("row-000010", "row-000160")]

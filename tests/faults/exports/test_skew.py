@@ -13,6 +13,7 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_on("postgres")]
 
 
+@pytest.mark.proves("live-worker-keeps-its-export")
 @pytest.mark.parametrize("seconds", [-600, 600])
 def test_a_wrong_clock_neither_loses_a_lease_nor_keeps_one(depot, clock, seconds):
     [wrong] = depot.muster(1, CLOCK_IS_FAST_BY=str(seconds))

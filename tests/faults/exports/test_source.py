@@ -11,6 +11,7 @@ from tests.faults.exports.hazards.traps import SAYS
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.proves("source-errors-name-the-cause")
 @pytest.mark.parametrize("exporter", ["alone", "shared"])
 def test_a_row_that_cannot_be_made_is_named(depot, exporter):
     depot.muster()
@@ -36,6 +37,7 @@ def rename(depot):
         rename()
 
 
+@pytest.mark.proves("source-errors-name-the-cause")
 def test_a_table_that_is_gone_is_named(depot, clock, rename):
     depot.muster()
     hold = depot.traps.hold("save-part-000003")

@@ -52,6 +52,7 @@ def assert_stopped(depot, export, what):
     assert kept.items() <= kept_parts(export).items()
 
 
+@pytest.mark.proves("stopping-takes-a-second")
 @pytest.mark.only_on("postgres")
 @pytest.mark.parametrize("what", ASKS)
 @pytest.mark.parametrize("exporter", ["copied", "read"])
@@ -69,6 +70,7 @@ def test_in_the_middle_of_a_long_query(depot, gate, stop, exporter, what):
     assert_stopped(depot, export, what)
 
 
+@pytest.mark.proves("stopping-takes-a-second")
 @pytest.mark.only_on("postgres")
 @pytest.mark.parametrize("what", ASKS)
 def test_in_the_middle_of_the_long_queries_of_two_workers(depot, gate, stop, what):
@@ -84,6 +86,7 @@ def test_in_the_middle_of_the_long_queries_of_two_workers(depot, gate, stop, wha
     assert_stopped(depot, export, what)
 
 
+@pytest.mark.proves("stopping-takes-a-second")
 @pytest.mark.parametrize("what", ASKS)
 @pytest.mark.parametrize("exporter", ["alone", "shared"])
 def test_between_rows_that_take_long(depot, stop, exporter, what):

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 
 
+@pytest.mark.proves("no-partial-file")
 @pytest.mark.parametrize("place", ["save-part-000003", "open-part-000003", "save-file"])
 @pytest.mark.parametrize("action", ["fail", "fail once"])
 def test_a_storage_that_fails_is_the_reason_and_asked_again_it_works(depot, place, action):
@@ -48,6 +49,7 @@ def small_disk(crew):
 FLOOR = 64 * 1024
 
 
+@pytest.mark.proves("free-space-is-kept")
 @needs_root
 @pytest.mark.parametrize("directory", ["work", "files"])
 def test_full_disk_lets_exports_wait_and_go_on(depot, small_disk, clock, settings, directory):
@@ -75,6 +77,7 @@ def test_full_disk_lets_exports_wait_and_go_on(depot, small_disk, clock, setting
     depot.assert_unharmed(export)
 
 
+@pytest.mark.proves("no-partial-file")
 @needs_root
 @pytest.mark.parametrize(
     ("directory", "kib", "reason"),

@@ -24,6 +24,7 @@ def tell(hand):
     wait_until(lambda: "Warm shutdown" in hand.said(), what="it knows that it is to stop")
 
 
+@pytest.mark.proves("deployment-costs-one-part")
 @pytest.mark.parametrize("place", ["row-000525", "open-part-000004"])
 def test_an_export_goes_on_elsewhere_without_waiting_for_a_lease(depot, place):
     depot.muster(**LONG)
@@ -40,6 +41,7 @@ def test_an_export_goes_on_elsewhere_without_waiting_for_a_lease(depot, place):
     assert (export.attempt, export.handovers) == (2, 1)
 
 
+@pytest.mark.proves("deployment-costs-one-part")
 @pytest.mark.only_on("postgres")
 def test_a_query_that_takes_long_does_not_hold_up_a_worker_that_is_to_stop(depot, gate):
     depot.muster(**LONG)
@@ -57,6 +59,7 @@ def test_a_query_that_takes_long_does_not_hold_up_a_worker_that_is_to_stop(depot
     assert (export.attempt, export.handovers) == (2, 1)
 
 
+@pytest.mark.proves("deployment-costs-one-part")
 def test_a_helper_opens_its_part_for_others(depot):
     depot.muster(**LONG)
     holds = [depot.traps.hold(place) for place in HELD]

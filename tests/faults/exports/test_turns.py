@@ -12,6 +12,7 @@ from exports.status import Status
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.proves("long-exports-give-way")
 def test_one_worker_finishes_a_small_export_while_a_long_one_runs(depot):
     depot.muster(1)
     early, late = (depot.traps.hold(place) for place in ("row-000325", "row-000525"))
@@ -32,6 +33,7 @@ def test_one_worker_finishes_a_small_export_while_a_long_one_runs(depot):
     assert list(long.parts.values_list("attempt", flat=True)) == [1, 1, 1, 2, 1, 1]
 
 
+@pytest.mark.proves("long-exports-give-way")
 def test_a_helper_gives_way_after_its_part_and_the_holder_goes_on(depot):
     depot.muster()
     holds = [depot.traps.hold(place) for place in ("row-000010", "row-000160")]
@@ -51,6 +53,7 @@ def test_a_helper_gives_way_after_its_part_and_the_holder_goes_on(depot):
     assert (long.attempt, long.handovers) == (1, 0)
 
 
+@pytest.mark.proves("long-exports-give-way")
 def test_those_that_wait_know_their_places(depot):
     depot.muster(1)
     hold = depot.traps.hold("row-000325")

@@ -95,6 +95,7 @@ def waiting():
     return connected("wait_event_type = 'Lock'")
 
 
+@pytest.mark.proves("responses-keep-no-connection")
 def test_error_pages_use_up_no_pool(start_web, ada):
     web = start_web(POOL)
     guest = User.objects.create_user("guest")
@@ -122,6 +123,7 @@ def test_error_pages_of_development_use_up_no_pool(start_web, ada):
     assert somebody.statuses("GET", "/exports/", count=POOL) == {200}
 
 
+@pytest.mark.proves("error-pages-need-no-database")
 def test_error_pages_outlive_a_restart_of_postgres(start_web, postgres, ada):
     web = start_web(0)
     guest = Asker(web, session_cookie(User.objects.create_user("guest")))
@@ -142,6 +144,7 @@ def test_error_pages_outlive_a_restart_of_postgres(start_web, postgres, ada):
         assert guest.statuses("GET", path) == {status}
 
 
+@pytest.mark.proves("responses-keep-no-connection")
 def test_no_answer_leaves_a_connection_behind(start_web, ada, export):
     web = start_web(0)
     somebody, nobody = Asker(web, session_cookie(ada)), Asker(web, MADE_UP)
@@ -167,6 +170,7 @@ def test_no_answer_leaves_a_connection_behind(start_web, ada, export):
     wait_until(lambda: connected() == 0, timeout=5, what="every connection is closed")
 
 
+@pytest.mark.proves("responses-keep-no-connection")
 def test_a_client_that_leaves_costs_no_connection(start_web, ada):
     """Daphne gives up its request after ten seconds, and again each second, while it waits."""
     web = start_web(2, DATABASE_LOCK_TIMEOUT="2min")
@@ -182,6 +186,7 @@ def test_a_client_that_leaves_costs_no_connection(start_web, ada):
     assert somebody.statuses("GET", "/exports/", count=4) == {200}
 
 
+@pytest.mark.proves("responses-keep-no-connection")
 def test_a_stream_keeps_no_connection_of_its_request(start_web, ada, export):
     web = start_web(0, NOTIFICATIONS_DATABASE_THREADS="2")
     somebody = Asker(web, session_cookie(ada))
@@ -202,6 +207,7 @@ def live(web):
     return status, json.loads(body)
 
 
+@pytest.mark.proves("responses-keep-no-connection")
 def test_health_says_when_the_pool_is_used_up(start_web, ada):
     web = start_web(2)
     web.inside("?limit=12&hold=2")
@@ -220,6 +226,7 @@ def test_health_says_when_the_pool_is_used_up(start_web, ada):
     assert somebody.ask("GET", "/exports/")[0] == 200
 
 
+@pytest.mark.proves("responses-keep-no-connection")
 @pytest.mark.parametrize("pool", [0, 2], ids=["unpooled", "pooled"])
 def test_health_blames_no_process_for_a_database_that_is_down(start_web, postgres, ada, pool):
     web = start_web(pool)

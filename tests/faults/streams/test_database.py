@@ -20,6 +20,7 @@ THREADS = 2  # with which the web process reads the database
 PINGS = 20
 
 
+@pytest.mark.proves("postgres-crash-closes-no-socket")
 @pytest.mark.only_on("postgres")
 @pytest.mark.parametrize("pool", [0, 4], ids=["unpooled", "pooled"])
 def test_sockets_outlive_a_crash_of_postgres(stage, start_web, postgres, record_property, pool):
@@ -98,6 +99,7 @@ def assert_answer(clients, times=1):
     wait_until(lambda: [len(client.pongs) for client in clients] == expected, what="all pongs")
 
 
+@pytest.mark.proves("slow-read-delays-one-socket")
 def test_a_read_that_waits_holds_up_nobody_else(stage, web, held_up):
     others = stage.follow(web, CLIENTS)
     with transaction.atomic():
@@ -112,6 +114,7 @@ def test_a_read_that_waits_holds_up_nobody_else(stage, web, held_up):
     assert web.unexpected() == []
 
 
+@pytest.mark.proves("slow-read-delays-one-socket")
 @pytest.mark.only_on("postgres")
 def test_pushes_arrive_while_every_read_waits(stage, web, held_up):
     stage.follow(web, CLIENTS)

@@ -113,6 +113,7 @@ def descriptors_of(web):
     return len(list(Path(f"/proc/{web.process.pid}/fd").iterdir()))
 
 
+@pytest.mark.proves("descriptors-left-for-pages")
 def test_sockets_beyond_the_room_are_closed_and_pages_answer(web, ada, get, opened):
     token = tokens.create(ada)
     begin = descriptors_of(web)
@@ -145,6 +146,7 @@ def test_sockets_beyond_the_room_are_closed_and_pages_answer(web, ada, get, open
     assert end_of(again) == "open"
 
 
+@pytest.mark.proves("descriptors-left-for-pages")
 def test_streams_beyond_the_room_are_refused_and_pages_answer(web, ada, get, opened):
     headers = {"Authorization": f"Bearer {tokens.create(ada)}", "Connection": "close"}
     answers = []
@@ -167,6 +169,7 @@ def test_streams_beyond_the_room_are_refused_and_pages_answer(web, ada, get, ope
     assert "Service Unavailable" not in web.log_text()
 
 
+@pytest.mark.proves("descriptors-left-for-pages")
 def test_process_without_descriptors_lives_and_recovers(web, get, opened):
     """Connections that ask for nothing: no limit of ours is asked before they are accepted."""
     while (used := descriptors_of(web)) < LIMIT - 4:

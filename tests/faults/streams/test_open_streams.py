@@ -38,6 +38,7 @@ def ask(ada, opened):
     return ask
 
 
+@pytest.mark.proves("idle-streams-hold-no-thread")
 @pytest.mark.parametrize("rest", ["/sse", "?wait=25&after=latest"], ids=["sse", "long poll"])
 def test_streams_that_wait_hold_no_threads(start_web, ask, rest):
     web = start_web(NOTIFICATIONS_MAX_CONNECTIONS="0")

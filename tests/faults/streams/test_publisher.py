@@ -13,6 +13,7 @@ from tests.support.waiting import wait_until
 OFTEN = {"NOTIFICATIONS_SWEEP_SECONDS": "0.5"}
 
 
+@pytest.mark.proves("lost-push-only-delays")
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
 def test_what_was_committed_and_never_pushed_arrives_by_sweep(stage, start_web, how):
     web = start_web(**OFTEN)

@@ -76,6 +76,7 @@ def subscribers(valkey):
         return len(client.client_list(_type="pubsub"))
 
 
+@pytest.mark.proves("redis-outage-only-delays")
 def test_a_redis_that_is_killed_and_comes_back_empty_costs_seconds(listening, web, valkey, note):
     valkey.kill()
     note("level, while it is dead", max(listening.seconds_until_level() for _ in range(2)))
@@ -90,6 +91,7 @@ def test_a_redis_that_is_killed_and_comes_back_empty_costs_seconds(listening, we
     assert_unharmed(listening, web, valkey)
 
 
+@pytest.mark.proves("redis-outage-only-delays")
 def test_a_redis_that_is_frozen_costs_seconds(listening, web, valkey, note):
     valkey.freeze()
     begin = time.monotonic()
@@ -108,6 +110,7 @@ def test_a_redis_that_is_frozen_costs_seconds(listening, web, valkey, note):
     assert_unharmed(listening, web, valkey)
 
 
+@pytest.mark.proves("redis-outage-only-delays")
 def test_a_redis_that_is_flushed_costs_nothing(listening, web, valkey, note):
     web.stop_sweeps()
 
@@ -118,6 +121,7 @@ def test_a_redis_that_is_flushed_costs_nothing(listening, web, valkey, note):
     assert_unharmed(listening, web, valkey)
 
 
+@pytest.mark.proves("redis-outage-only-delays")
 def test_connections_that_redis_drops_are_made_again(listening, web, valkey, note):
     with valkey.client() as client:
         for kind in ("pubsub", "normal"):
@@ -145,6 +149,7 @@ def test_an_idle_socket_is_pushed_to_after_a_while(stage, start_web):
     assert web.unexpected() == []
 
 
+@pytest.mark.proves("redis-outage-only-delays")
 def test_poison_over_the_layer_harms_nobody(listening, web, valkey):
     web.stop_sweeps()
     with valkey.client() as client:

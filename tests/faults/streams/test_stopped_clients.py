@@ -32,6 +32,7 @@ def address(server):
     return Address(HOST, server.port, session_of(user), f"user-{user.pk}")
 
 
+@pytest.mark.proves("slow-clients-cost-one-window")
 async def test_clients_that_stop_cost_little_are_cut_off_and_miss_nothing(
     server, address, record_property
 ):

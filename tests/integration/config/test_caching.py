@@ -22,6 +22,7 @@ def ada(django_user_model, client):
     return user
 
 
+@pytest.mark.proves("api-is-never-cached")
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 @pytest.mark.parametrize("is_signed_in", [True, False])
 def test_no_operation_lets_its_answer_be_kept(client, ada, method, path, is_signed_in):
@@ -34,6 +35,7 @@ def test_no_operation_lets_its_answer_be_kept(client, ada, method, path, is_sign
     assert answer.headers["Cache-Control"] == PRIVATE
 
 
+@pytest.mark.proves("api-is-never-cached")
 @pytest.mark.parametrize(
     ("path", "status", "headers"),
     [

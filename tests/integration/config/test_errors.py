@@ -66,6 +66,7 @@ def client(ada):
     return client
 
 
+@pytest.mark.proves("error-pages-need-no-database")
 @pytest.mark.parametrize(("kind", "title", "reason"), ERRORS)
 def test_error_page_asks_the_database_nothing(
     client, django_assert_num_queries, kind, title, reason

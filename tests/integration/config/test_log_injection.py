@@ -77,6 +77,7 @@ def assert_no_entry_is_forged(text):
     assert not re.search(r"^2026-01-01", text, re.MULTILINE)
 
 
+@pytest.mark.proves("logs-cannot-be-forged")
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("kind", SET_UP)
 def test_no_kind_of_process_writes_what_it_was_given_as_it_is(kind):
@@ -112,6 +113,7 @@ def test_path_of_an_api_request_that_breaks_begins_no_entry(rf):
     assert_no_entry_is_forged(written.getvalue())
 
 
+@pytest.mark.proves("logs-cannot-be-forged")
 @pytest.mark.django_db(transaction=True)
 def test_path_of_a_failing_request_begins_no_entry(server):
     ada = User.objects.create_user("ada")

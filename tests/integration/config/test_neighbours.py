@@ -77,6 +77,7 @@ async def body(response):
 # -- GZipMiddleware ---------------------------------------------------------------------------
 
 
+@pytest.mark.proves("works-with-gzip-middleware")
 @pytest.mark.parametrize("path", ["/exports/{}/file", "/api/v1/exports/{}/file"])
 async def test_download_is_never_compressed_on_its_way(browser, finished, settings, path):
     settings.MIDDLEWARE = [GZIP, *settings.MIDDLEWARE]
@@ -92,6 +93,7 @@ async def test_download_is_never_compressed_on_its_way(browser, finished, settin
     assert part["Content-Range"] == f"bytes 0-9/{finished.bytes}"
 
 
+@pytest.mark.proves("works-with-gzip-middleware")
 async def test_log_and_events_are_never_compressed(browser, finished, settings):
     settings.MIDDLEWARE = [GZIP, *settings.MIDDLEWARE]
 
@@ -148,6 +150,7 @@ def test_export_is_queued_under_atomic_requests(client, monkeypatch):
     assert Export.objects.get().enqueued_at is not None
 
 
+@pytest.mark.proves("works-with-atomic-requests")
 @pytest.mark.only_on("postgres")
 def test_query_that_fails_costs_no_request_its_transaction(client, monkeypatch):
     class Dividing(Exporter):
@@ -214,6 +217,7 @@ def large(settings):
     return superuser
 
 
+@pytest.mark.proves("works-with-thousand-separators")
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_no_number_in_an_attribute_is_grouped(settings, language, large):
     settings.USE_THOUSAND_SEPARATOR = True
@@ -296,6 +300,7 @@ class ByTurns:
         return next(self.replicas)
 
 
+@pytest.mark.proves("replicas-are-read-consistently")
 def test_rows_of_an_export_are_all_read_from_one_replica(superuser, settings, monkeypatch):
     for replica in ("one", "two"):  # SQL is made for them, and none is connected to.
         monkeypatch.setitem(connections.settings, replica, connections.settings["default"])
@@ -315,6 +320,7 @@ def test_rows_of_an_export_are_all_read_from_one_replica(superuser, settings, mo
 # -- Users who go ------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("any-user-can-be-deleted")
 def test_superuser_deletes_a_user_who_has_exported(client):
     leaver = User.objects.create_user("leaver", is_superuser=True)
     export = request(leaver)
@@ -327,6 +333,7 @@ def test_superuser_deletes_a_user_who_has_exported(client):
     assert not Export.objects.filter(pk=export.pk).exists()
 
 
+@pytest.mark.proves("any-user-key-works")
 def test_stream_goes_with_its_user_and_team():
     team = Group.objects.create(name="team")
     leaver = User.objects.create_user("leaver")
@@ -384,6 +391,7 @@ def test_export_is_still_not_deleted_by_hand(client, superuser):
 KEYS = st.one_of(st.integers(), st.uuids(), st.text(max_size=300), st.emails())
 
 
+@pytest.mark.proves("any-user-key-works")
 @given(KEYS, KEYS)
 @example("ä" * 100, "ä" * 101)
 def test_streams_of_two_keys_have_two_names(one, other):

@@ -75,6 +75,7 @@ def statuses(server, path, **options):
     return Counter(get(server, path, **options).status for _ in range(FLOOD))
 
 
+@pytest.mark.proves("request-floods-are-refused")
 def test_made_up_sessions_are_refused_by_address(server, ada):
     cookie = session_of(ada)
     client = address()
@@ -93,6 +94,7 @@ def test_made_up_sessions_are_refused_by_address(server, ada):
     assert get(server, "/health/live", client=client).status == 200
 
 
+@pytest.mark.proves("request-floods-are-refused")
 @pytest.mark.parametrize("path", ["/exports/", "/nope", "/api/v1/exports", "/api/v1/streams/x"])
 def test_flood_of_one_user_is_refused_from_every_address(server, ada, grace, path):
     cookies = [session_of(user) for user in (ada, grace)]
@@ -107,6 +109,7 @@ def test_flood_of_one_user_is_refused_from_every_address(server, ada, grace, pat
     assert get(server, "/exports/", client=client, cookie=cookies[1]).status == 200
 
 
+@pytest.mark.proves("request-floods-are-refused")
 def test_refused_user_is_served_after_the_wait(server, ada):
     cookie = session_of(ada)
     client = address()
@@ -134,6 +137,7 @@ def opened_one_after_the_other(server, cookie):
     return FLOOD
 
 
+@pytest.mark.proves("request-floods-are-refused")
 @pytest.mark.parametrize("flood", ["pings", "a message that is too large"])
 def test_socket_that_floods_cannot_come_back_at_once(server, ada, grace, flood):
     cookie = session_of(ada)

@@ -71,6 +71,7 @@ def later(seconds):
 # -- Locks -------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("passwords-cannot-be-guessed")
 @pytest.mark.parametrize("form", FORMS)
 def test_name_is_locked_for_the_address_that_fails(form, hashes):
     assert fail(OF_PAIR, HOME, form=form) == [200] * (OF_PAIR - 1) + [429]
@@ -106,6 +107,7 @@ async def test_server_of_asgi_says_when_to_try_again(user):
     assert int(answer.headers["Retry-After"]) > 800
 
 
+@pytest.mark.proves("passwords-cannot-be-guessed")
 def test_lock_ends_and_attempts_meanwhile_do_not_prolong_it():
     fail(OF_PAIR, HOME)
     later(COOL_OFF.total_seconds() - 30)
@@ -116,6 +118,7 @@ def test_lock_ends_and_attempts_meanwhile_do_not_prolong_it():
     assert sign_in(HOME, password=PASSWORD).status_code == 302
 
 
+@pytest.mark.proves("passwords-cannot-be-guessed")
 def test_address_is_locked_for_every_name():
     for number in range(OF_ADDRESS):
         sign_in(HOME, f"somebody-{number}")
@@ -124,6 +127,7 @@ def test_address_is_locked_for_every_name():
     assert sign_in(ELSEWHERE, password=PASSWORD).status_code == 302
 
 
+@pytest.mark.proves("passwords-cannot-be-guessed")
 def test_own_account_does_not_reset_the_count_of_the_address(django_user_model):
     django_user_model.objects.create_user("mallory", password=PASSWORD)
     for number in range(OF_ADDRESS - 1):
@@ -135,6 +139,7 @@ def test_own_account_does_not_reset_the_count_of_the_address(django_user_model):
     assert sign_in(HOME, "mallory", PASSWORD).status_code == 429
 
 
+@pytest.mark.proves("passwords-cannot-be-guessed")
 def test_name_over_many_addresses_is_slowed_but_not_where_its_user_is_known():
     assert sign_in(HOME, password=PASSWORD).status_code == 302
 
@@ -164,6 +169,7 @@ def test_network_of_ipv6_is_one_client():
     assert sign_in("2001:db8:1:3::1", password=PASSWORD).status_code == 302
 
 
+@pytest.mark.proves("passwords-cannot-be-guessed")
 def test_header_that_anybody_can_send_changes_no_address():
     for number in range(OF_PAIR):
         Client(REMOTE_ADDR=HOME).post(
@@ -225,6 +231,7 @@ def test_hash_of_django_is_read_and_written(user):
     assert check_password(PASSWORD, PBKDF2PasswordHasher().encode(PASSWORD, "salt" * 6))
 
 
+@pytest.mark.proves("signin-crowd-slows-nobody")
 async def test_sign_ins_take_turns_and_few_of_one_client_wait(user):
     places = slots.Slots(at_once=1)
     inside = most = 0
@@ -294,6 +301,7 @@ def notices(user):
     return [each.notice for each in inbox.page(user).entries if each.type == notice.TYPE]
 
 
+@pytest.mark.proves("user-hears-of-failed-signins")
 def test_user_hears_of_failures_once_a_day(user, monkeypatch):
     fail(notice.WORTH_TELLING - 1, HOME)
     assert notices(user) == []

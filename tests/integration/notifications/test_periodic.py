@@ -41,6 +41,7 @@ def test_it_does_not_wait_for_the_first_call():
     clock.stop()
 
 
+@pytest.mark.proves("works-below-a-path")
 def test_addresses_in_its_job_are_below_the_path_of_the_site():
     seen = []
     set_script_prefix("/sub/")  # As django.setup() does with FORCE_SCRIPT_NAME.

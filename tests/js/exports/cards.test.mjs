@@ -282,6 +282,7 @@ test("an export keeps the name that the page has for it, which may be in another
   assert.deepEqual([cards.snapshots[0].label, cards.snapshots[0].rows_done], ["Flüge", 5]);
 });
 
+// proves: newest-value-wins
 test("an export that comes over two streams is shown once, and never goes backwards", () => {
   const { cards, page } = setUp(snapshot({ rows_done: 1, version: 1 }));
   const tick = (version) => snapshot({ rows_done: 10 * version, version });

@@ -248,6 +248,7 @@ function* numbers(seed) {
   }
 }
 
+// proves: live-without-websockets
 test("whatever the network does, each event arrives once and in order", async (t) => {
   for (let seed = 1; seed <= 20; seed += 1) await t.test(`seed ${seed}`, () => endure(seed));
 });

@@ -163,6 +163,7 @@ class Run {
   }
 }
 
+// proves: tabs-share-a-connection
 test("no follower loses an event, or gets one twice, whatever the others do", () => {
   let connections = 0;
   for (let seed = 1; seed <= RUNS; seed += 1) {

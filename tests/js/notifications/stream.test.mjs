@@ -66,6 +66,7 @@ test("after a loss it resumes from where it was", () => {
   assert.deepEqual(page.statuses, ["connecting", "live", "lost", "connecting", "live"]);
 });
 
+// proves: stream-once-in-order
 test("an event that comes twice is shown once, also after a reconnect", () => {
   const { clock, page, socket } = setUp();
   socket().accept();
@@ -79,6 +80,7 @@ test("an event that comes twice is shown once, also after a reconnect", () => {
   assert.deepEqual(page.events, [11, 12, 13]);
 });
 
+// proves: newest-value-wins
 test("an older value never follows a newer one", () => {
   const { page, socket } = setUp();
 

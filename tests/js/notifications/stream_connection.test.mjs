@@ -73,6 +73,7 @@ for (const [random, wait] of [
   });
 }
 
+// proves: connections-per-user-limited
 test("a client that is refused again and again slows down, and goes on when there is room", () => {
   const { client, clock, page, socket } = setUp();
   const waits = [];

@@ -69,6 +69,7 @@ def test_the_schema_is_the_one_that_was_published() -> None:
     assert digest in (SPEC / "README.md").read_text()
 
 
+@pytest.mark.proves("compose-file-is-valid")
 def test_it_is_a_compose_file(schema: Draft202012Validator, compose: dict[str, Any]) -> None:
     assert problems(schema, compose) == []
 
@@ -119,6 +120,7 @@ def test_what_has_no_safe_default_must_be_given(compose: dict[str, Any], name: s
         environment(compose, "web", {key: ENV_FILE[key] for key in ENV_FILE if key != name})
 
 
+@pytest.mark.proves("compose-file-is-valid")
 @pytest.mark.parametrize("service", OURS)
 def test_production_settings_accept_the_environment(
     compose: dict[str, Any], service: str, monkeypatch: pytest.MonkeyPatch
@@ -138,6 +140,7 @@ def test_production_settings_accept_the_environment(
     assert ("pool" in settings["DATABASES"]["default"]["OPTIONS"]) == (service == "web")
 
 
+@pytest.mark.proves("no-default-secrets")
 def test_the_settings_refuse_an_environment_without_a_secret(
     compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +212,7 @@ def test_workers_listen_to_the_queue_that_exports_go_to(compose: dict[str, Any])
     assert settings["CELERY_TASK_DEFAULT_QUEUE"] == "exports"
 
 
+@pytest.mark.proves("no-default-secrets")
 def test_short_secret_is_refused_by_the_settings(
     compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +228,7 @@ def test_short_secret_is_refused_by_the_settings(
 # -- What a container may do ----------------------------------------------------------------
 
 
+@pytest.mark.proves("containers-are-confined")
 @pytest.mark.parametrize("service", SERVICES)
 def test_container_has_no_rights_that_it_does_not_need(
     compose: dict[str, Any], service: str
@@ -258,6 +263,7 @@ def test_image_runs_as_nobody_in_particular_and_without_debug() -> None:
     assert dockerfile.index("USER waybill") < dockerfile.index("collectstatic")
 
 
+@pytest.mark.proves("containers-are-confined")
 def test_proxy_reaches_web_processes_and_nothing_behind_them(compose: dict[str, Any]) -> None:
     networks = {name: set(service["networks"]) for name, service in compose["services"].items()}
 

@@ -261,6 +261,7 @@ async def test_made_up_cookies_are_charged_to_the_address(site):
     assert not await site.is_served(b"sessionid=another")
 
 
+@pytest.mark.proves("request-floods-are-refused")
 async def test_users_who_come_back_at_once_are_not_charged_to_their_address(site):
     for number in range(2 * ADDRESS_FACTOR * BURST):
         site.learns = number

@@ -98,6 +98,7 @@ def handlers(logger):
         logger = logger.parent if logger.propagate else None
 
 
+@pytest.mark.proves("logs-cannot-be-forged")
 def test_every_handler_of_every_logger_escapes():
     configured = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
     logging.config.dictConfig(settings.LOGGING)

@@ -104,6 +104,7 @@ def differences(sender, world, method, kinds):
     return found
 
 
+@pytest.mark.proves("access-matches-the-table")
 def test_every_route_is_classified(world):
     unknown = [route.pattern for route in ROUTES if expected.kinds_of(route.pattern) is None]
     assert unknown == []
@@ -114,6 +115,7 @@ def test_every_route_is_classified(world):
     assert len(STREAMS) == len(expected.STREAMS)
 
 
+@pytest.mark.proves("access-matches-the-table")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_everybody_gets_what_the_table_says(world, sender, method):
     at = ["GET", "POST"].index(method)
@@ -152,6 +154,7 @@ def test_everybody_patches_what_the_table_says(world, sender):
     assert not found, "\n".join(found)
 
 
+@pytest.mark.proves("access-matches-the-table")
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"])
 def test_no_other_method_changes_anything_or_shows_more(world, sender, method):
@@ -192,6 +195,7 @@ def test_nothing_is_done_for_a_page_of_another_site(world, sender):
     assert not found, "\n".join(found)
 
 
+@pytest.mark.proves("access-matches-the-table")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_what_is_somebody_elses_looks_like_what_does_not_exist(world, sender, method):
     found = []

@@ -43,6 +43,7 @@ def streams_for(world, person):
     return found
 
 
+@pytest.mark.proves("access-matches-the-table")
 @pytest.mark.parametrize("ending", ["", "/sse"])
 def test_streams_are_polled_by_whom_they_are_for(world, ending):
     client, found = Client(), []
@@ -61,6 +62,7 @@ def test_streams_are_polled_by_whom_they_are_for(world, ending):
     assert found == []
 
 
+@pytest.mark.proves("access-matches-the-table")
 def test_sockets_follow_what_is_for_their_user(world):
     for person in PEOPLE:
         streams = streams_for(world, person)

@@ -143,6 +143,7 @@ def test_a_body_that_is_not_utf_8_is_refused(api):
     assert_problem(response, 422, "Cannot parse request body")
 
 
+@pytest.mark.proves("export-needs-permission")
 def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(api):
     response = post(api, body={"exporter": "planes"})
 

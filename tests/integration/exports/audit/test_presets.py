@@ -12,7 +12,7 @@ from exports.spec.spec import build_spec
 from tests.support.starting import start_export
 from tests.support.trail import BY_ADMIN, BY_PAGE, client_of, entries, the, whence, who
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.proves("audit-trail-is-complete")]
 
 CHOOSE = "/exports/new/airports/"
 ACTIONS = [f"preset_{what}" for what in ("saved", "changed", "shared", "unshared", "deleted")]

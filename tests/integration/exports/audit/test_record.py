@@ -39,7 +39,10 @@ from tests.support.trail import (
     who,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.proves("audit-trail-is-complete"),
+]
 
 API = "/api/v1/exports"
 ADMIN = "/admin/exports/export/"

@@ -64,6 +64,7 @@ BODIES = [
 ]
 
 
+@pytest.mark.proves("hidden-exporters-look-missing")
 @pytest.mark.parametrize("body", BODIES, ids=json.dumps)
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_api_answers_for_a_hidden_exporter_as_for_an_unknown_one(program, body, language):
@@ -98,6 +99,7 @@ def pages(name):
     yield "post", reverse("exports:create"), {"exporter": name, "format": "pdf"}
 
 
+@pytest.mark.proves("hidden-exporters-look-missing")
 @pytest.mark.parametrize("number", range(len(list(pages("x")))))
 def test_pages_answer_for_a_hidden_exporter_as_for_an_unknown_one(page, number):
     def ask(name):
@@ -110,6 +112,7 @@ def test_pages_answer_for_a_hidden_exporter_as_for_an_unknown_one(page, number):
     assert hidden[2].splitlines() == unknown[2].splitlines()
 
 
+@pytest.mark.proves("hidden-exporters-look-missing")
 def test_nothing_that_a_user_may_read_names_a_hidden_exporter(page, program, guest):
     start_export(user=guest, exporter="flights")
     hidden = {each.name for each in registry.available(User(is_superuser=True))} - {"flights"}

@@ -103,11 +103,13 @@ def written(lines):
     return rows
 
 
+@pytest.mark.proves("workbooks-open-everywhere")
 @BY_READER
 def test_a_workbook_opens_with_its_values(reader, book, lines):
     assert differences(READERS[reader](book), written(lines)) == []
 
 
+@pytest.mark.proves("gzip-has-one-member")
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
 @pytest.mark.parametrize("unpack", [by_php, by_decompression_stream])
 def test_a_packed_file_is_unpacked_whole(data, tmp_path, file_format, unpack):
@@ -138,6 +140,7 @@ def known(reader, text):
     return text
 
 
+@pytest.mark.proves("workbooks-open-everywhere")
 @BY_READER
 def test_any_text_comes_back(reader, tmp_path):
     fields = [Field("id", Kind.INTEGER), Field("=a", Kind.TEXT), Field("b", Kind.TEXT)]

@@ -29,6 +29,7 @@ def test_a_claim_takes_the_next_attempt_and_a_lease(superuser):
     assert events(export.owner_stream) == ["export.queued", "export.started"]
 
 
+@pytest.mark.proves("one-worker-holds-an-export")
 def test_a_second_worker_loses_the_claim(superuser):
     export = request(superuser)
     attempts.claim(export.pk, worker="first")
@@ -59,6 +60,7 @@ def test_each_claim_raises_the_attempt_and_keeps_the_first_start(superuser):
     )
 
 
+@pytest.mark.proves("one-worker-holds-an-export")
 @pytest.mark.django_db(transaction=True)
 def test_of_many_workers_that_claim_at_once_one_gets_it(superuser):
     export = request(superuser)

@@ -144,6 +144,7 @@ def test_what_was_saved_before_there_were_fingerprints_is_like_nothing(superuser
 # -- At once --------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("identical-exports-are-shared")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("locks", [True, False], ids=["with the lock", "by the constraint alone"])
 def test_of_questions_at_once_one_is_saved_and_all_get_it(superuser, enqueued, monkeypatch, locks):
@@ -159,6 +160,7 @@ def test_of_questions_at_once_one_is_saved_and_all_get_it(superuser, enqueued, m
     assert events(export.stream) == ["export.queued"]
 
 
+@pytest.mark.proves("identical-exports-are-shared")
 def test_whoever_looked_before_the_other_was_saved_gets_the_others(superuser, monkeypatch):
     first, _ = ask(superuser)
     looks = looks_away_once(monkeypatch)
@@ -199,6 +201,7 @@ def looks_away_once(monkeypatch):
     return looks
 
 
+@pytest.mark.proves("identical-exports-are-shared")
 def test_the_table_holds_no_two_of_a_question_under_way(superuser):
     first, _ = ask(superuser)
 

@@ -96,6 +96,7 @@ def test_zero_is_no_limit(superuser, settings, limit):
         request(superuser)
 
 
+@pytest.mark.proves("export-limits-hold")
 @pytest.mark.django_db(transaction=True)
 def test_clicks_at_once_do_not_get_past_the_limit(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = 3
@@ -120,6 +121,7 @@ def test_the_same_click_many_times_at_the_limit_is_one_export_and_no_refusal(sup
 # -- Requests in a minute -----------------------------------------------------------------------
 
 
+@pytest.mark.proves("export-limits-hold")
 def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 3
     for seconds in (50, 20, 10):
@@ -155,6 +157,7 @@ def test_after_a_minute_there_is_room_again(superuser, settings):
     assert request(superuser).status == Status.QUEUED
 
 
+@pytest.mark.proves("export-limits-hold")
 def test_a_host_whose_clock_is_wrong_dates_no_request(superuser, settings, monkeypatch):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     right = timezone.now()

@@ -49,6 +49,7 @@ def test_a_drawn_move_is_made_and_told(superuser, old, new):
         assert retained(stream, export.key)["status"] == new
 
 
+@pytest.mark.proves("only-drawn-moves")
 @pytest.mark.parametrize(("old", "new"), sorted(REFUSED))
 def test_any_other_move_is_refused_in_words_and_changes_nothing(superuser, old, new):
     export = force_status(request(superuser), old)
@@ -84,6 +85,7 @@ def test_whoever_holds_an_older_attempt_loses_the_race(superuser):
     assert Export.objects.get().status == Status.RUNNING
 
 
+@pytest.mark.proves("status-and-event-are-atomic")
 def test_a_move_that_is_rolled_back_was_never_told(superuser):
     export = request(superuser)
 
@@ -101,6 +103,7 @@ def test_a_move_that_is_rolled_back_was_never_told(superuser):
         assert retained(stream, export.key)["status"] == "queued"
 
 
+@pytest.mark.proves("status-and-event-are-atomic")
 def test_a_move_whose_event_cannot_be_stored_is_not_made(superuser, monkeypatch):
     export = request(superuser)
 

@@ -144,6 +144,7 @@ def test_a_folder_without_an_export_goes_when_it_is_a_day_old(make, folder):
     assert ids(folder) == {str(young), "by hand"}
 
 
+@pytest.mark.proves("any-user-can-be-deleted")
 def test_what_exports_of_a_deleted_user_have_left_goes(make, folder):
     gone = make(Status.SUCCEEDED, finished_at=NOW, expires_at=SOON)
     gone.owner.delete()
@@ -203,6 +204,7 @@ def test_an_export_of_long_ago_is_forgotten_with_all_that_is_known_of_it(make, f
 # -- What stays -----------------------------------------------------------------------------
 
 
+@pytest.mark.proves("pruning-keeps-what-is-offered")
 @pytest.mark.parametrize("status", sorted(set(MOVES) - {"succeeded", "failed", "cancelled"}))
 def test_what_is_not_over_is_not_touched_however_old(make, folder, status):
     export = make(status, finished_at=LONG_AGO, expires_at=LONG_AGO)
@@ -217,6 +219,7 @@ def test_what_is_not_over_is_not_touched_however_old(make, folder, status):
     assert export.parts.get().file
 
 
+@pytest.mark.proves("pruning-keeps-what-is-offered")
 def test_a_file_that_is_offered_is_not_touched_however_old_its_export(make, folder):
     export = make(Status.SUCCEEDED, finished_at=LONG_AGO, expires_at=SOON)
     before = left_in(folder)
@@ -252,6 +255,7 @@ def test_a_row_that_names_the_file_of_another_deletes_only_its_own(make, folder)
 # -- While everything runs ----------------------------------------------------------------------
 
 
+@pytest.mark.proves("pruning-keeps-what-is-offered")
 def test_two_at_once_do_no_harm(make, folder):
     for _ in range(10):
         make(Status.SUCCEEDED, finished_at=LONG_AGO, expires_at=LONG_AGO)

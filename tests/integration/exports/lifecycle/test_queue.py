@@ -50,6 +50,7 @@ def test_what_waits_is_counted_and_an_empty_queue_is_none(superuser, valkey):
     assert queue.waiting() == 2
 
 
+@pytest.mark.proves("click-survives-broker-outage")
 def test_a_broker_that_is_down_does_not_fail_the_click_and_rescue_tells_it_later(superuser, valkey):
     valkey.kill()
 
@@ -63,6 +64,7 @@ def test_a_broker_that_is_down_does_not_fail_the_click_and_rescue_tells_it_later
     assert rescue.rescue()["enqueued"] == 0
 
 
+@pytest.mark.proves("click-survives-broker-outage")
 def test_a_broker_that_hangs_holds_up_the_click_for_seconds_only(superuser, valkey, monkeypatch):
     tries = 2
     assert tries * queue.HASTE["socket_timeout"] <= 3
@@ -81,6 +83,7 @@ def request_quietly(superuser):
     return Export.objects.create(owner=superuser, exporter="flights", label="Flights")
 
 
+@pytest.mark.proves("click-survives-broker-outage")
 def test_a_broker_that_has_forgotten_everything_is_told_again(superuser, valkey):
     export = request(superuser)
     force_status(export, Status.QUEUED, enqueued_at=timezone.now() - timedelta(minutes=1))
@@ -137,6 +140,7 @@ def test_children_see_that_the_worker_was_told_to_stop():
     assert os.waitstatus_to_exitcode(status) == 1
 
 
+@pytest.mark.proves("deployment-costs-one-part")
 def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(
     superuser, start_worker
 ):
@@ -161,6 +165,7 @@ def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(
     assert "This worker shuts down. The export goes back to the queue." in log(export)
 
 
+@pytest.mark.proves("duplicate-messages-are-harmless")
 def test_a_message_that_comes_twice_is_worked_on_once(superuser, worker):
     make_flights(range(1, 11))
     export = request(superuser)

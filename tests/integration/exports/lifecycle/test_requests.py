@@ -122,6 +122,7 @@ def test_a_label_that_is_too_long_is_cut(exporter_user):
     assert len(request(exporter_user, label="x" * 300).label) == 200
 
 
+@pytest.mark.proves("click-counts-no-rows")
 @pytest.mark.parametrize("filters", [None, {"month": 1, "dep_delay_min": 10, "carrier": "UA"}])
 def test_a_request_counts_and_reads_no_rows(superuser, filters):
     make_flights([1, 2, 3])
@@ -144,6 +145,7 @@ def test_a_request_from_a_change_list_counts_nothing(superuser):
     assert len(read) <= 1
 
 
+@pytest.mark.proves("rollback-enqueues-nothing")
 def test_the_broker_is_told_after_the_commit_and_not_before(
     superuser, enqueued, django_capture_on_commit_callbacks
 ):
@@ -154,6 +156,7 @@ def test_the_broker_is_told_after_the_commit_and_not_before(
     assert enqueued == [export.pk]
 
 
+@pytest.mark.proves("rollback-enqueues-nothing")
 @pytest.mark.django_db(transaction=True)
 def test_a_request_that_is_rolled_back_is_not_enqueued(superuser, enqueued):
     def request_and_fail():

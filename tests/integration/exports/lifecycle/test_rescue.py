@@ -131,6 +131,7 @@ def test_what_nobody_holds_cannot_be_lost(superuser, broker, status):
     assert Export.objects.get().status == status
 
 
+@pytest.mark.proves("exports-come-to-rest")
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
 def test_what_was_asked_of_a_lost_worker_is_done_without_it(superuser, asked, rest):
     export = start(superuser)
@@ -171,6 +172,7 @@ def lose_worker(export):
     return lifecycle_rescue.rescue()
 
 
+@pytest.mark.proves("exports-come-to-rest")
 def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 3
     export = request(superuser)

@@ -93,6 +93,7 @@ def test_of_a_long_log_the_page_has_the_last_lines_and_a_link_to_all(client, use
     assert f'data-log="{log_of(export)}"' in page
 
 
+@pytest.mark.proves("whole-log-on-late-pages")
 def test_what_the_page_and_the_api_have_is_all_of_it_and_nothing_twice(client, user, export):
     """As the page's script puts it together."""
     client.force_login(user)
@@ -124,6 +125,7 @@ def test_a_line_of_a_later_attempt_shows_whose_it_is(client, user, export):
     assert titles == ["tests", "tests · w2 #2"]
 
 
+@pytest.mark.proves("whole-log-on-late-pages")
 def test_a_line_that_comes_while_the_page_is_made_is_left_to_the_socket(
     client, user, export, monkeypatch
 ):

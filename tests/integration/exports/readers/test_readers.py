@@ -295,6 +295,7 @@ def pages_with(source, change):
     return [int(key) for page in [first, *pages] for key in page[0]]
 
 
+@pytest.mark.proves("each-row-once")
 def test_rows_deleted_meanwhile_are_left_out_and_take_no_others_with_them(source):
     gone = [50, 100, 110, 200, 300]
 
@@ -304,18 +305,21 @@ def test_rows_deleted_meanwhile_are_left_out_and_take_no_others_with_them(source
     assert found == [key for key in KEYS if key not in left_out]
 
 
+@pytest.mark.proves("each-row-once")
 def test_rows_added_meanwhile_come_at_most_once_and_move_no_others(source):
     found = pages_with(source, lambda: make_flights([5, 105, 305]))
 
     assert found == sorted([*KEYS, *([] if AT_ONE_MOMENT else [105])])
 
 
+@pytest.mark.proves("each-row-once")
 def test_rows_changed_meanwhile_come_once_whatever_they_are_ordered_by(source):
     found = pages_with(source, lambda: Flight.objects.update(distance=F("id") * -1, arr_delay=None))
 
     assert found == list(KEYS)
 
 
+@pytest.mark.proves("rows-are-not-torn")
 def test_a_row_is_never_half_old_and_half_new(source):
     make_flights(KEYS)
     (keys,) = planned(Flight.objects.all(), 100)

@@ -18,7 +18,7 @@ from tests.support.asking import keys, request_of
 from tests.support.exporting import WORKER, run
 from tests.support.starting import start_export
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proves("file-matches-queryset")]
 
 LIST = {"model": "demo.flight", "query": ""}
 KEEPER = f"{__name__}.Tenants"

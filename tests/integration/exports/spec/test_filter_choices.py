@@ -94,6 +94,7 @@ def offered(superuser):
     }
 
 
+@pytest.mark.proves("scope-hides-rows")
 @pytest.mark.parametrize("scope", [own, sliced, united, distinct])
 @pytest.mark.parametrize("filterset", [Every, Touching])
 def test_choices_are_those_of_rows_that_the_user_may_see(superuser, filterset, scope):
@@ -134,6 +135,7 @@ def test_page_and_api_offer_and_take_the_same(superuser, client):
     assert refusals["B6"].content == refusals["XX"].content
 
 
+@pytest.mark.proves("scope-hides-rows")
 @pytest.mark.parametrize(
     ("name", "hidden", "missing", "seen"),
     [

@@ -140,6 +140,7 @@ def test_export_of_an_owner_who_has_lost_the_right_does_not_begin(owner, lose_ri
     assert read == []
 
 
+@pytest.mark.proves("lost-right-stops-export")
 @each_loss
 def test_running_export_stops_when_its_owner_loses_the_right(
     owner, monkeypatch, lose_right, asked, said
@@ -170,6 +171,7 @@ def test_running_export_stops_when_its_owner_loses_the_right(
     assert read == []
 
 
+@pytest.mark.proves("lost-right-stops-export")
 @each_loss
 def test_right_that_is_lost_at_the_last_row_gives_no_file(owner, lose_right, asked, said):
     export = claimed(owner, **asked)
@@ -180,6 +182,7 @@ def test_right_that_is_lost_at_the_last_row_gives_no_file(owner, lose_right, ask
     assert_failed(export, said)
 
 
+@pytest.mark.proves("lost-right-stops-export")
 @each_loss
 def test_next_attempt_of_an_owner_who_has_lost_the_right_fails(owner, lose_right, asked, said):
     export = claimed(owner, **asked)
@@ -192,6 +195,7 @@ def test_next_attempt_of_an_owner_who_has_lost_the_right_fails(owner, lose_right
     assert_failed(export, said)
 
 
+@pytest.mark.proves("lost-right-stops-export")
 @each_loss
 def test_paused_export_of_an_owner_who_has_lost_the_right_fails_when_it_goes_on(
     owner, lose_right, asked, said
@@ -249,6 +253,7 @@ def test_rule_that_raises_keeps_the_lease(owner, monkeypatch, caplog):
     assert "no tenant" in caplog.text
 
 
+@pytest.mark.proves("lost-right-stops-export")
 @pytest.mark.parametrize(
     ("lose_right", "asked", "said"),
     [each for each in LOSSES if each[0] not in {leave_team, deactivate}],

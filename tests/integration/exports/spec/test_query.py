@@ -132,6 +132,7 @@ class Carriers(Exporter):
     filterset = CarrierFilter
 
 
+@pytest.mark.proves("each-row-once")
 @pytest.mark.usefixtures("flights")
 def test_a_filter_through_many_rows_gives_each_row_once(superuser):
     with registered(Carriers):
@@ -199,6 +200,7 @@ def test_it_is_asked_again_and_finds_what_is_there_now(superuser, flights):
     assert keys(query.of(export)[0]) == [1, 29, 30]
 
 
+@pytest.mark.proves("export-needs-permission")
 def test_who_has_lost_the_permission_since_gets_nothing():
     user = User.objects.create_user("somebody")
     user.user_permissions.add(Permission.objects.get(codename="export_flight"))

@@ -233,6 +233,7 @@ def parting(first, second):
     return one[max(at - 80, 0) : at + 80], other[max(at - 80, 0) : at + 80]
 
 
+@pytest.mark.proves("scope-hides-rows")
 @pytest.mark.parametrize(
     # No step goes with the number of values of a filter, which is often four.
     ("scope", "step"),

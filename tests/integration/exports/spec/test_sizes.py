@@ -54,6 +54,7 @@ def post(client, body):
 # -- Refused, and said how ------------------------------------------------------------------
 
 
+@pytest.mark.proves("parameters-are-limited")
 @pytest.mark.parametrize(("char", "size"), [("x", 1), ('"', 2), ("é", 2), ("東", 3)])
 def test_stored_size_of_the_largest_request_is_the_limit(superuser, char, size):
     def largest(more):
@@ -162,6 +163,7 @@ def test_last_choice_never_grows_beyond_the_limit(superuser, over):
 # -- Little is read, and little is said -----------------------------------------------------
 
 
+@pytest.mark.proves("parameters-are-limited")
 @pytest.mark.parametrize(
     "body",
     [
@@ -282,6 +284,7 @@ def test_each_value_of_a_list_is_checked(superuser):
 LISTS = ["/exports/", "/api/v1/exports", "/admin/exports/export/", "/exports/new/flights/?fresh"]
 
 
+@pytest.mark.proves("parameters-are-limited")
 @pytest.mark.parametrize("url", LISTS)
 def test_list_does_not_load_what_was_asked_for(superuser, signed_in, url):
     force_status(request(superuser), "succeeded")

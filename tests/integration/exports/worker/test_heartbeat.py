@@ -30,6 +30,7 @@ def lease(row: Export | Part):
     return type(row).objects.get(pk=row.pk).lease_expires_at
 
 
+@pytest.mark.proves("live-worker-keeps-its-export")
 def test_a_worker_that_waits_keeps_its_export_and_its_part(export):
     parts.save_plan(export, [Part(export=export, number=1, upto_key="ZZZ", rows=1)], 1)
     part = parts.claim(export)
@@ -43,6 +44,7 @@ def test_a_worker_that_waits_keeps_its_export_and_its_part(export):
     assert rescue.rescue()["rescued"] == 0
 
 
+@pytest.mark.proves("live-worker-keeps-its-export")
 def test_a_keeper_does_not_renew_what_another_attempt_holds(export):
     Export.objects.filter(pk=export.pk).update(attempt=export.attempt + 1)
     before = lease(export)
@@ -52,6 +54,7 @@ def test_a_keeper_does_not_renew_what_another_attempt_holds(export):
     assert lease(export) == before
 
 
+@pytest.mark.proves("live-worker-keeps-its-export")
 def test_a_lease_that_nobody_keeps_runs_out(export):
     wait_until(lambda: rescue.rescue()["rescued"] == 1, what="the export is rescued")
 

@@ -42,6 +42,7 @@ def test_a_token_can_be_told_by_its_beginning(user):
     assert tokens.create(user).startswith("waybill_")
 
 
+@pytest.mark.proves("token-table-has-hashes-only")
 def test_the_table_does_not_hold_what_opens_the_door(user):
     token = tokens.create(user, "the nightly job")
 
@@ -150,6 +151,7 @@ def test_a_token_lives_for_90_days_unless_its_maker_says_otherwise(user):
     assert [round(each.total_seconds() / 86_400) for each in lifetimes] == [90, 365, 1]
 
 
+@pytest.mark.proves("tokens-end")
 @pytest.mark.parametrize("days", [0, -1, 366])
 def test_no_token_lives_for_more_than_a_year(user, days):
     with pytest.raises(ValueError, match="valid for 1 to 365 days, not for"):
@@ -160,6 +162,7 @@ def test_no_token_lives_for_more_than_a_year(user, days):
     assert not Token.objects.exists()
 
 
+@pytest.mark.proves("tokens-end")
 def test_an_expired_token_is_nobody_and_is_told_why(user):
     token = tokens.create(user)
     expire()
@@ -179,6 +182,7 @@ def test_a_token_ends_at_the_moment_that_it_names(user, monkeypatch):
     assert tokens.user_of(token) is None
 
 
+@pytest.mark.proves("tokens-end")
 def test_a_new_password_ends_all_tokens(user):
     other = User.objects.create_user("grace")
     token, theirs = tokens.create(user), tokens.create(other)
@@ -202,6 +206,7 @@ def test_a_token_stays_when_the_site_gets_another_secret(user, settings):
     assert tokens.user_of(token) is None
 
 
+@pytest.mark.proves("tokens-end")
 def test_a_token_does_not_come_back_with_its_user(user):
     token = tokens.create(user)
 
@@ -250,6 +255,7 @@ def ask(token, method, path):
     return Client(headers=headers).generic(method, path, "{}", "application/json")
 
 
+@pytest.mark.proves("read-only-token-changes-nothing")
 def test_a_token_that_may_only_read_changes_nothing(user):
     call_command("create_token", "ada", read_only=True, stdout=(out := StringIO()))
     token = out.getvalue().strip()
@@ -262,6 +268,7 @@ def test_a_token_that_may_only_read_changes_nothing(user):
     assert all("is read-only" in each.json()["detail"] for each in answers.values())
 
 
+@pytest.mark.proves("read-only-token-changes-nothing")
 def test_a_token_that_may_only_read_reads(user):
     token = tokens.create(user, scope="read")
 
@@ -303,6 +310,7 @@ def warnings(user):
     return [each.notice for each in inbox.page(user).entries]
 
 
+@pytest.mark.proves("tokens-end")
 def test_the_bell_says_once_that_a_token_expires_within_a_week(user):
     tokens.create(user, "the nightly job")
     assert token_warnings.warn() == 0

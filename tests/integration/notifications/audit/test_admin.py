@@ -69,6 +69,7 @@ def test_entry_is_shown_with_all_that_it_says(reader):
         assert text in page
 
 
+@pytest.mark.proves("audit-trail-is-append-only")
 @pytest.mark.parametrize("is_superuser", [False, True])
 def test_nobody_adds_changes_or_deletes_an_entry(reader, is_superuser):
     User.objects.update(is_superuser=is_superuser)

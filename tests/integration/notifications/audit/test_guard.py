@@ -37,6 +37,7 @@ def make_old(count, days=400):
     )
 
 
+@pytest.mark.proves("audit-trail-is-append-only")
 @pytest.mark.parametrize(
     "change",
     [
@@ -57,6 +58,7 @@ def test_code_that_changes_an_entry_is_refused(entry, change):
     assert AuditEntry.objects.get().object_label == "ada"
 
 
+@pytest.mark.proves("audit-trail-is-append-only")
 @pytest.mark.parametrize(
     "sql",
     [
@@ -77,6 +79,7 @@ def test_sql_that_changes_an_entry_is_refused(entry, sql):
     assert AuditEntry.objects.get().object_label == "ada"
 
 
+@pytest.mark.proves("audit-trail-is-append-only")
 @pytest.mark.only_on("sqlite")
 def test_other_program_removes_nothing_from_the_file(entry):
     other = sqlite3.connect(connection.settings_dict["NAME"], timeout=20)
@@ -105,6 +108,7 @@ def test_bulk_insert_does_not_replace_an_entry(entry):
 # -- Retention -----------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("audit-trail-is-append-only")
 def test_old_entries_go_in_small_transactions_that_say_so(entry):
     make_old(5)
 

@@ -29,7 +29,7 @@ from tests.support.trail import (
     who,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.proves("audit-trail-is-complete")]
 
 USERS = "/admin/auth/user/"
 
@@ -98,6 +98,7 @@ def test_address_of_a_trusted_proxy_is_not_the_clients(ada):
     assert the("sign_in_failed").address == "198.51.100.4"
 
 
+@pytest.mark.proves("failed-signins-are-limited")
 def test_failures_of_one_address_come_to_an_end(ada, monkeypatch):
     monkeypatch.setattr(attempts, "MAX_PER_ADDRESS", 3)
     client, other = client_of(), Client(REMOTE_ADDR="198.51.100.4")
@@ -127,6 +128,7 @@ def test_failures_of_one_network_come_to_an_end(ada, monkeypatch):
     ]
 
 
+@pytest.mark.proves("failed-signins-are-limited")
 def test_failures_of_all_addresses_come_to_an_end(ada, monkeypatch):
     monkeypatch.setattr(attempts, "MAX_IN_ALL", 4)
 

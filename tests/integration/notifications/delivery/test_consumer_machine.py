@@ -34,6 +34,8 @@ from notifications.streams.prune import prune
 from tests.support.streaming import eventually, session_of, tasks_of_streams
 from tests.support.tabs import WINDOW, Ledger, Place, Tab, Table
 
+pytestmark = pytest.mark.proves("stream-once-in-order")
+
 EXAMPLES = os.environ.get("MACHINE_EXAMPLES")
 KEYS = ("a", "b")
 PAGE = 2  # Small, so that catching up takes several reads.

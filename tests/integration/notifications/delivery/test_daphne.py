@@ -176,6 +176,7 @@ def test_close_codes_reach_the_client(server, user):
     assert "Traceback" not in server.log_text()
 
 
+@pytest.mark.proves("connections-per-user-limited")
 def test_refusal_of_too_many_sockets_reaches_the_client(start_server, user):
     server = start_server(NOTIFICATIONS_MAX_CONNECTIONS="2")
     cookie = session_of(user)

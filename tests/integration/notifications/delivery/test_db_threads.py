@@ -19,6 +19,7 @@ def made_by_the_driver():
     return connection.connection
 
 
+@pytest.mark.proves("mass-reconnect-catches-up")
 async def test_connections_are_kept_and_are_no_more_than_the_threads():
     seen = [await in_database(made_by_the_driver) for _ in range(50)]
     seen += await asyncio.gather(*(in_database(made_by_the_driver) for _ in range(50)))

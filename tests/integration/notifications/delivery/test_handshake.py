@@ -15,7 +15,7 @@ from notifications.delivery import handshake
 from notifications.models import Token
 from tests.support.streaming import HOST, headers
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.proves("lost-rights-end-streams")]
 
 PASSWORD = "correct horse"
 

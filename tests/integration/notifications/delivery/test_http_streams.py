@@ -140,6 +140,7 @@ async def test_what_comes_just_before_a_poll_waits_is_not_waited_for(client, str
     assert numbers(await poll(client, stream, after=after, wait=20)) == [7]
 
 
+@pytest.mark.proves("transports-can-be-switched")
 async def test_polling_page_by_page_gives_everything_once(client, stream, monkeypatch):
     monkeypatch.setattr(backlog, "PAGE", 3)
     await sync_to_async(append)(stream, *range(8))
@@ -172,6 +173,7 @@ async def test_a_wrong_question_is_named(client, stream, query, field):
     assert response["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.proves("foreign-exports-look-missing")
 @pytest.mark.parametrize("path", ["", "/sse"])
 async def test_somebody_elses_stream_is_not_there(client, path):
     foreign = await client.get(f"/api/v1/streams/user-0{path}")

@@ -53,6 +53,7 @@ def connections_of_others():
         return cursor.fetchone()[0]
 
 
+@pytest.mark.proves("mass-reconnect-catches-up")
 @pytest.mark.timeout(300)
 async def test_when_all_come_back_at_once_all_are_level_and_pages_are_answered(
     server, address, record_property
@@ -88,6 +89,7 @@ async def test_when_all_come_back_at_once_all_are_level_and_pages_are_answered(
     assert "Traceback" not in server.process.log_text()
 
 
+@pytest.mark.proves("pushing-leaves-nothing-behind")
 @pytest.mark.timeout(300)
 def test_a_worker_that_pushes_leaves_nothing_behind(run, valkey):
     worker = run.start("sender", [sys.executable, *sends.worker("sender@tests")])

@@ -310,6 +310,7 @@ def only_entry(user):
     return entry.notice
 
 
+@pytest.mark.proves("notifications-follow-commits")
 def test_an_export_that_is_ready_is_a_notification(user):
     finish(user, "export.succeeded")
 

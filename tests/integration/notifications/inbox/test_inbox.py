@@ -34,6 +34,7 @@ def test_what_is_told_is_in_the_inbox_the_newest_first(user):
     assert page.state == State(read_offset=0, unread=2, head=2)
 
 
+@pytest.mark.proves("notifications-follow-commits")
 def test_what_is_rolled_back_was_never_told(user):
     with rolled_back():
         notify(user, "Gone")
@@ -41,6 +42,7 @@ def test_what_is_rolled_back_was_never_told(user):
     assert titles(user) == []
 
 
+@pytest.mark.proves("notifications-follow-commits")
 def test_outside_of_a_transaction_nobody_is_told_anything(user):
     with pytest.raises(publish.NotInTransaction):
         notify(user, "Lost")

@@ -100,6 +100,7 @@ def test_a_move_that_is_not_committed_is_not_retained(user):
     assert not Retained.objects.filter(key=inbox.KEY).exists()
 
 
+@pytest.mark.proves("unread-count-is-exact")
 def test_what_was_pruned_is_not_counted(user):
     tell(user, "a", "b", "c")
     Event.objects.filter(offset__lte=2).update(at=timezone.now() - timedelta(days=40))
@@ -110,6 +111,7 @@ def test_what_was_pruned_is_not_counted(user):
     assert mark_read(user, 1) == State(read_offset=1, unread=1, head=3)
 
 
+@pytest.mark.proves("read-on-all-devices")
 def test_a_stream_that_was_made_anew_begins_unread_and_keeps_the_preference(user):
     tell(user, "a", "b", "c")
     mark_read(user)
@@ -132,6 +134,7 @@ def only_pushes(settings):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
 
 
+@pytest.mark.proves("read-on-all-devices")
 async def test_what_is_read_in_one_tab_is_read_in_all_at_once(user, only_pushes):
     stream, cookie = user_stream(user), await in_thread(session_of, user)
     await in_thread(tell, user, "a", "b", "c")
@@ -166,6 +169,7 @@ async def test_what_one_is_told_reaches_all_tabs_at_once(user, only_pushes):
 # -- At once -------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("read-on-all-devices")
 def test_readers_at_once_end_at_the_furthest_of_them(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, *(str(number) for number in range(40)))
@@ -181,6 +185,7 @@ def test_readers_at_once_end_at_the_furthest_of_them(user, monkeypatch):
     assert all(stands >= asked for asked, stands in returned)
 
 
+@pytest.mark.proves("unread-count-is-exact")
 def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, "first")
@@ -197,6 +202,7 @@ def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
     ]
 
 
+@pytest.mark.proves("unread-count-is-exact")
 @pytest.mark.only_on("postgres")  # SQLite has one writer at a time.
 def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)

@@ -47,6 +47,7 @@ def neighbours_cookie(grace):
 
 
 # Else a failure with a large frame would be one of printing it.
+@pytest.mark.proves("bad-frames-disturb-nobody-else")
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(
     max_examples=40,
@@ -66,6 +67,7 @@ def test_any_frame_is_answered_and_disturbs_nobody(
     assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
+@pytest.mark.proves("bad-frames-disturb-nobody-else")
 def test_a_bomb_is_one_bad_frame(*, ada, grace, cookie, neighbours_cookie, caplog):
     assert max(len(bomb.encode()) for bomb in BOMBS) <= protocol.MAX_FRAME_BYTES
     for start in range(0, len(BOMBS), protocol.MAX_BAD_FRAMES - 1):

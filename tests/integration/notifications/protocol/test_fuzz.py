@@ -119,6 +119,7 @@ def talk(port, *parts, wait_for=b""):
         return said
 
 
+@pytest.mark.proves("bad-frames-disturb-nobody-else")
 def test_no_bytes_in_an_open_socket_disturb_the_one_beside_it(server, cookie, grace):
     noise = {f"noise {n}": random.Random(n).randbytes(300) for n in range(20)}
 
@@ -130,6 +131,7 @@ def test_no_bytes_in_an_open_socket_disturb_the_one_beside_it(server, cookie, gr
         assert complaints(server, is_served) == []
 
 
+@pytest.mark.proves("bad-frames-disturb-nobody-else")
 def test_no_bytes_instead_of_a_handshake_disturb_anybody(server, cookie, grace):
     with neighbour_of(server, grace) as is_served:
         for name, (sent, answer) in HANDSHAKES.items():

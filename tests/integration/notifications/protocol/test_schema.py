@@ -23,6 +23,7 @@ FIELDS = {
 }
 
 
+@pytest.mark.proves("protocol-docs-match-code")
 async def test_every_type_of_frame_conforms_and_has_no_field_besides(settings):
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.05
     user = await in_thread(User.objects.create_user, "ada")

@@ -156,6 +156,7 @@ class Pruner(Publisher):
         self.pruned += sum(done.events for done in prune(self.seen, batch=3))
 
 
+@pytest.mark.proves("pruning-disturbs-no-client")
 async def test_clients_and_publishers_go_on_while_events_are_pruned():
     user = await in_thread(User.objects.create_user, "ada")
     name = f"user-{user.pk}"

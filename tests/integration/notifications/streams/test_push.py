@@ -157,6 +157,7 @@ def test_the_try_after_a_rest_is_a_short_one_until_something_arrives(monkeypatch
     assert push.counters == {"sent": 1, "failed": 2, "skipped": 0}
 
 
+@pytest.mark.proves("pushing-leaves-nothing-behind")
 def test_a_frozen_layer_costs_its_time_out_once(valkey):
     valkey.freeze()
 

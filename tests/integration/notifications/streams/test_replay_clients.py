@@ -57,6 +57,7 @@ async def test_a_client_that_has_everything_sees_nothing_twice(ada, settings):
         assert hub.current().counters["received"] == 4
 
 
+@pytest.mark.proves("replay-shows-nothing-twice")
 async def test_replays_while_events_come_give_a_client_each_event_once(ada, settings):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
     name = f"user-{ada.pk}"
@@ -84,6 +85,7 @@ async def test_replays_while_events_come_give_a_client_each_event_once(ada, sett
 # -- on a terminal -------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("replay-shows-nothing-twice")
 async def test_ctrl_c_ends_it_and_says_where_to_go_on(run, ada, settings, monkeypatch):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
     name = f"user-{ada.pk}"

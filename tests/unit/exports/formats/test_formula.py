@@ -28,12 +28,14 @@ DROPPED = ["\ufeff", " ", "\xa0", "\u200b", "\u3000", "\u2060", "\x0b", '"']
 INSIDE = [",", ";", "|", "\t", "\n", "\r", "\r\n"]
 
 
+@pytest.mark.proves("csv-runs-no-formula")
 @pytest.mark.parametrize("start", [*SIGNS, *(f"{before}=" for before in DROPPED)])
 def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start):
     assert protect(f"{start}1+1") == f"'{start}1+1"
     assert protect(start) == f"'{start}"
 
 
+@pytest.mark.proves("csv-runs-no-formula")
 @pytest.mark.parametrize("before", ["", *DROPPED])
 @pytest.mark.parametrize("sign", [each for each in SIGNS if each not in "\t\r\n"])
 @pytest.mark.parametrize("split", [",", ";", "|", "\t", "\n", "\r"])
@@ -41,6 +43,7 @@ def test_text_that_another_delimiter_makes_a_formula_of_gets_one_there(split, si
     assert protect(f"x{split}{before}{sign}1{split}") == f"x{split}'{before}{sign}1{split}"
 
 
+@pytest.mark.proves("csv-runs-no-formula")
 @pytest.mark.parametrize("reader", [",", ";", "|", "\t"])
 @pytest.mark.parametrize("writer", [",", ";", "|", "\t"])
 def test_no_cell_is_a_formula_at_whatever_delimiter_the_file_is_split(writer, reader):

@@ -203,6 +203,7 @@ def test_a_csv_without_parts_has_its_header():
     assert assembled(writer) == b"id,carrier__name\n"
 
 
+@pytest.mark.proves("csv-runs-no-formula")
 def test_a_header_is_protected_and_quoted_like_text():
     assert written("csv", ["=1", 'a "b", c']) == b'\'=1,"a ""b"", c"\n'
 
@@ -240,6 +241,7 @@ def test_the_header_can_be_left_out():
     assert written("csv", ["x"], ["a"], header=False, bom=True) == b"\xef\xbb\xbfa\n"
 
 
+@pytest.mark.proves("csv-is-not-sylk")
 @pytest.mark.parametrize("packed", [False, True])
 def test_no_csv_begins_as_one_of_sylk_does(packed):
     def file(columns, *rows, **options):
@@ -255,6 +257,7 @@ def test_no_csv_begins_as_one_of_sylk_does(packed):
     assert file(["x"], ["ID1"], header=False, bom=True) == b"\xef\xbb\xbfID1\n"
 
 
+@pytest.mark.proves("csv-is-not-sylk")
 def test_whichever_part_has_the_first_row_no_csv_begins_as_one_of_sylk_does():
     writer = writer_class("csv")(fields(["x", "y"]), Options(header=False))
     out = io.BytesIO()
@@ -351,6 +354,7 @@ def test_a_header_may_have_whatever_characters_in_json_lines():
 # -- Both ---------------------------------------------------------------------------
 
 
+@pytest.mark.proves("each-row-once")
 @FORMATS
 def test_parts_written_one_by_one_join_into_the_file_that_one_writer_makes(name):
     rows = [[number, f"name {number}"] for number in range(10)]
@@ -373,6 +377,7 @@ def test_a_text_that_comes_again_is_written_as_the_first_time(name):
     assert again == once * 2
 
 
+@pytest.mark.proves("gzip-has-one-member")
 @FORMATS
 def test_packed_parts_join_into_one_member_of_gzip(name):
     rows = [[number, f"name {number}"] for number in range(1_000)]

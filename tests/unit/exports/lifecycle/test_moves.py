@@ -18,6 +18,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.proves("only-drawn-moves")
 def test_the_table_has_the_drawn_moves_and_no_others():
     assert {str(old): set(map(str, new)) for old, new in MOVES.items()} == DRAWN
 
@@ -35,6 +36,7 @@ def test_a_worker_holds_what_runs_or_was_asked_to_stop():
     assert {str(status) for status in HELD} == {"running", "pausing", "cancelling"}
 
 
+@pytest.mark.proves("exports-come-to-rest")
 @pytest.mark.parametrize("status", [status for status in Status if status not in FINAL])
 def test_every_export_can_come_to_an_end(status):
     reached, new = set(), {status}

@@ -106,6 +106,7 @@ def test_a_line_names_the_worker_where_it_could_be_anothers():
     assert line_of(data, "2026-11-27T10:00:00+00:00") == "10:00:00 INFO    going on [w2 #2]"
 
 
+@pytest.mark.proves("logs-cannot-be-forged")
 def test_text_that_would_move_the_cursor_is_escaped():
     said = []
     Lines(said.append).say("red \x1b[31m, bell \a, back \r\b, line\n\ttab, é, \u202egpj")

@@ -103,6 +103,7 @@ def test_zero_is_no_limit(connections, settings):
     assert len(opened(connections, 2 * OPENINGS)) == len(connections)
 
 
+@pytest.mark.proves("connections-per-user-limited")
 def test_connections_that_close_at_once_are_limited_by_rate(connections, clock):
     for _ in range(OPENINGS):
         connections.discard(opened(connections, 1)[0])

@@ -112,6 +112,7 @@ def test_what_is_new_behind_something_old_is_forwarded_without_a_read():
     assert names(sent(subscription)) == [6]
 
 
+@pytest.mark.proves("lost-push-only-delays")
 def test_a_gap_leads_to_a_read_from_where_the_client_stands():
     subscription = level_at(at(5))
 
@@ -161,6 +162,7 @@ def test_a_sweep_that_finds_nothing_new_changes_nothing():
     assert subscription.next_step(NOW) is None
 
 
+@pytest.mark.proves("lost-push-only-delays")
 @pytest.mark.parametrize("head", [at(6, 2), at(5, 3), at(1, 0, "new")])
 def test_a_sweep_that_finds_more_leads_to_a_read(head):
     subscription = level_at(at(5, 2))
@@ -317,6 +319,7 @@ def test_no_more_is_read_than_the_window_has_room_for():
     assert subscription.next_step(NOW) == Read(at(3), 1)
 
 
+@pytest.mark.proves("slow-clients-cost-one-window")
 def test_a_client_that_does_not_read_costs_no_more_than_a_window():
     subscription = level_at(at(0), window=3)
 
@@ -327,6 +330,7 @@ def test_a_client_that_does_not_read_costs_no_more_than_a_window():
     assert len(subscription._queue) + len(subscription._unacked) <= 3
 
 
+@pytest.mark.proves("slow-clients-cost-one-window")
 def test_pushes_that_nobody_has_drained_yet_cost_no_more_than_a_window():
     subscription = level_at(at(0), window=3)
 

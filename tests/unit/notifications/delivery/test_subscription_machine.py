@@ -12,6 +12,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -22,6 +23,8 @@ from notifications.streams.backlog import Backlog
 from notifications.streams.cursor import Cursor
 from notifications.streams.items import Item
 from tests.support.stream_models import Client, Reading, Stream
+
+pytestmark = pytest.mark.proves("stream-once-in-order", "newest-value-wins")
 
 NAMES = ("team-1", "user-1")
 TABS = 2

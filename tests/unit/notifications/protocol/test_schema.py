@@ -37,6 +37,7 @@ def complaints(document: object) -> list[str]:
 # -- The copies in docs/ ---------------------------------------------------------------------
 
 
+@pytest.mark.proves("protocol-docs-match-code")
 @pytest.mark.parametrize("name", schema.DOCUMENTS)
 def test_the_copy_in_the_documents_is_what_the_code_makes(name):
     made = schema.text(schema.DOCUMENTS[name]())

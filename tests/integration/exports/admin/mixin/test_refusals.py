@@ -126,6 +126,7 @@ def test_who_may_not_export_is_refused(looking):
     assert not Export.objects.exists()
 
 
+@pytest.mark.proves("export-needs-permission")
 def test_who_may_export_and_not_see_the_list_is_refused():
     client = signed_in(staff_with("export_flight"))
 

@@ -53,6 +53,7 @@ def test_the_page_says_in_words_what_will_be_exported(exporting, filters, senten
     assert f'<div class="readonly" data-looked="sum">{sentence}</div>' in text(page)
 
 
+@pytest.mark.proves("admin-export-matches-list")
 @pytest.mark.parametrize(
     "filters", [*QUERIES, "q=IAH&o=-1.2&p=1&all=", "_facets=True&q=IAH", "e=1"]
 )
@@ -76,6 +77,7 @@ def test_the_list_and_its_filters_tell_rows_apart(exporting):
     assert all(0 < count < 24 for count in counts.values())
 
 
+@pytest.mark.proves("admin-export-matches-list")
 def test_the_query_is_asked_again_when_the_export_runs(exporting):
     exporting.post(f"{PAGE}?carrier__carrier__exact=B6", {"format": "csv"})
     export = Export.objects.get()
@@ -106,6 +108,7 @@ def test_the_page_asks_for_the_choices_of_the_lists_filters_once(exporting):
     assert len(airlines) == 1
 
 
+@pytest.mark.proves("click-counts-no-rows")
 def test_nothing_is_counted_before_the_click_is_answered(exporting):
     with CaptureQueriesContext(connection) as captured:
         exporting.get(f"{PAGE}?carrier__carrier__exact=UA&_facets=True")

@@ -95,6 +95,7 @@ async def test_what_comes_down_compressed_is_what_the_checksum_is_of(client, fin
 # -- What is not to be had -----------------------------------------------------------------------
 
 
+@pytest.mark.proves("downloads-check-permission")
 @pytest.mark.parametrize(
     "name",
     [
@@ -152,6 +153,7 @@ def test_the_file_of_somebody_else_is_as_one_that_is_not_there(export, url, djan
     assert not Download.objects.exists()
 
 
+@pytest.mark.proves("downloads-check-permission")
 def test_permission_is_asked_whatever_the_way(refused, url, user, way):
     user.user_permissions.clear()
 
@@ -162,6 +164,7 @@ def test_permission_is_asked_whatever_the_way(refused, url, user, way):
     assert not Download.objects.exists()
 
 
+@pytest.mark.proves("no-partial-file")
 async def test_a_file_that_was_cut_off_in_storage_does_not_look_whole(client, export, url):
     os.truncate(default_storage.path(export.file), SIZE - 1)
 

@@ -66,6 +66,7 @@ async def test_several_ranges_are_answered_with_the_whole_file(client, export):
     assert await body(response) == CONTENT
 
 
+@pytest.mark.proves("downloads-resume")
 async def test_a_download_that_broke_off_goes_on_where_it_was(client, export):
     url = f"/exports/{export.pk}/file"
     response = await client.get(url)
@@ -79,6 +80,7 @@ async def test_a_download_that_broke_off_goes_on_where_it_was(client, export):
     assert begun + await body(rest) == CONTENT
 
 
+@pytest.mark.proves("downloads-resume")
 @pytest.mark.parametrize(
     "validator", ['"another"', f"W/{ETAG}", "Fri, 27 Nov 2026 20:00:00 GMT", ETAG.strip('"'), ""]
 )

@@ -166,6 +166,7 @@ def test_a_refusal_that_passes_is_not_noticed():
     assert refusals == []
 
 
+@pytest.mark.proves("no-partial-file")
 def test_an_upload_that_was_cut_off_is_noticed_and_nothing_is_left(user, monkeypatch):
     sent = bucket.S3Files._save
 

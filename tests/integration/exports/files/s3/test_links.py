@@ -50,6 +50,7 @@ def test_an_export_is_put_together_in_the_bucket_and_leaves_nothing_else(finishe
     assert left_in(tmp_path) == set()
 
 
+@pytest.mark.proves("downloads-resume")
 async def test_it_comes_down_whole_and_in_ranges(finished, client):
     url, whole = f"/exports/{finished.pk}/file", file_with(ROWS)
 
@@ -154,6 +155,7 @@ async def test_each_click_has_a_link_of_its_own_that_is_fresh_for_so_long(
     assert service.SECRET not in link
 
 
+@pytest.mark.proves("downloads-check-permission")
 @pytest.mark.parametrize(
     "tamper",
     [
@@ -175,6 +177,7 @@ async def test_a_link_that_was_tampered_with_gives_nothing(finished, client, by_
     assert b"United" not in content
 
 
+@pytest.mark.proves("downloads-check-permission")
 @pytest.mark.parametrize(("age", "statuses"), [(30, {200}), (61, {400, 403})])
 def test_a_link_works_while_it_is_fresh_and_no_longer(finished, monkeypatch, age, statuses):
     made = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=age)

@@ -32,6 +32,7 @@ from tests.support.room import TOO_LITTLE, finished, with_part
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.proves("free-space-is-kept")
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
 def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, enqueued, setting, value):
     superuser = User.objects.create_superuser("person")
@@ -130,6 +131,7 @@ def test_queued_export_that_waits_for_room_takes_no_turn(superuser):
     assert fairness.somebody_waits()
 
 
+@pytest.mark.proves("free-space-is-kept")
 def test_export_needs_room_for_what_its_parts_are_joined_to(superuser, settings):
     """Else it would be given back in the middle of that, and claimed again, for ever."""
     free = room.state()["storage_free"]

@@ -40,6 +40,7 @@ def post(client, **body):
 # -- What counts ---------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("quotas-hold")
 def test_files_and_parts_of_all_that_is_not_finished_count(superuser):
     finished(superuser, 1)
     finished(superuser, 10_000_000, file="")  # It has expired, and was deleted.
@@ -73,6 +74,7 @@ def test_finished_export_takes_as_much_as_its_file_and_failed_one_nothing(superu
 # -- A request -----------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("quotas-hold")
 def test_request_beyond_the_owners_quota_is_refused_with_the_way_out(superuser, settings):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 2_048
     export = finished(superuser, 2_048)
@@ -145,6 +147,7 @@ def test_request_without_room_for_anybody_is_refused(superuser, settings, settin
     assert refused.value.status == 507
 
 
+@pytest.mark.proves("quotas-hold")
 @pytest.mark.parametrize(
     ("setting", "status", "limit"),
     [("EXPORTS_MAX_STORED_BYTES_PER_USER", 429, "stored_bytes"), (SITE, 507, "space")],

@@ -46,6 +46,7 @@ def every_page(monkeypatch):
 # -- While it is written -------------------------------------------------------------------------
 
 
+@pytest.mark.proves("quotas-hold")
 @pytest.mark.usefixtures("every_page")
 def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
     superuser, settings, folder
@@ -61,6 +62,7 @@ def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
     assert left_in(folder) == set()
 
 
+@pytest.mark.proves("free-space-is-kept")
 @pytest.mark.usefixtures("every_page")
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
 @pytest.mark.parametrize("row", [15, 35])
@@ -157,6 +159,7 @@ def test_newest_of_an_owners_exports_fails_for_the_quota(superuser, settings, ot
         room.check_quotas(export)
 
 
+@pytest.mark.proves("quotas-hold")
 @pytest.mark.usefixtures("every_page")
 def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(superuser, settings):
     """All are accepted, as nothing is stored yet. As many have their files as there is room for.

@@ -56,6 +56,7 @@ def test_undisturbed_export_has_no_difference(superuser, exporter):
     assert parts_of(export) == [(10, 10, None), (10, 10, None), (10, 10, None), (5, 5, None)]
 
 
+@pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_deleted_rows_are_explained(superuser, after_plan, exporter):
     make_flights(range(1, 36))
@@ -95,6 +96,7 @@ def test_added_rows_are_explained(superuser, after_plan, exporter):
     assert parts_of(export) == [(10, 12, 12), (10, 10, None), (10, 11, 11), (5, 5, None)]
 
 
+@pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_added_rows_do_not_hide_removed_ones(superuser, after_plan, exporter):
     def change():
@@ -148,6 +150,7 @@ def test_sorted_export_explains_a_difference(superuser, after_plan, exporter):
 # -- Rows that come and go while a part is read --------------------------------------------------
 
 
+@pytest.mark.proves("row-counts-are-verified")
 def test_rows_deleted_while_a_part_is_read_are_explained(superuser):
     def change():
         delete(2, 9, 12)  # Read already; of this part and still to come; of a part to come.
@@ -175,6 +178,7 @@ def test_rows_deleted_while_a_sorted_export_is_read_change_nothing(superuser, af
     assert counts(export) == (35, 34, 0, 1)
 
 
+@pytest.mark.proves("row-counts-are-verified")
 def test_part_of_a_helper_explains_its_difference(superuser):
     def change_and_help():
         delete(12, 13)
@@ -205,6 +209,7 @@ def test_paused_export_explains_what_happened_meanwhile(superuser):
     assert counts(export) == (35, 34, 0, 1)
 
 
+@pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_rows_that_change_all_the_time_fail_no_export(superuser, exporter):
     def change():
@@ -260,6 +265,7 @@ def test_export_of_one_moment_sees_no_later_change(superuser, after_plan):
     assert counts(export) == (35, 35, 0, 0)
 
 
+@pytest.mark.proves("row-counts-are-verified")
 @only_postgres
 def test_difference_at_one_moment_fails_the_export(superuser, after_plan):
     def move(value):

@@ -57,6 +57,7 @@ WRONG = (
 )
 
 
+@pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.usefixtures("authors")
 @pytest.mark.parametrize("file_format", ["csv", "xlsx"])
 @pytest.mark.parametrize("page_rows", [4, 100])
@@ -73,6 +74,7 @@ def test_reader_that_loses_a_row_fails_the_export(
     assert left_in(runner.storage.Path(default_storage.location)) == set()
 
 
+@pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.usefixtures("authors")
 def test_rows_deleted_meanwhile_do_not_hide_a_lost_one(superuser, monkeypatch, after_plan):
     monkeypatch.setattr(joins, "keep_rows", lambda *_, **__: None)
@@ -150,6 +152,7 @@ def test_pages_whose_faults_balance_are_wrong_all_the_same():
         recount.check(part)
 
 
+@pytest.mark.proves("row-counts-are-verified")
 @only_postgres
 def test_message_that_does_not_arrive_is_noticed():
     class Losing:
@@ -175,6 +178,7 @@ def test_message_that_does_not_arrive_is_noticed():
             list(copy._copied(pgconn, query))
 
 
+@pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.parametrize("file_format", ["xlsx", "parquet"])
 def test_file_that_lost_rows_as_it_was_assembled_is_none(superuser, monkeypatch, file_format):
     make_flights(range(1, 36))

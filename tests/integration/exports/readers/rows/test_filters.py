@@ -12,7 +12,7 @@ from exports.spec import query
 from tests.support.library import TOTALS, exporter, names, rows_of
 from tests.support.library_models import Author
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proves("file-matches-queryset")]
 
 
 def filters_by(method):

@@ -14,7 +14,7 @@ from tests.support.library import ONLY_POSTGRES, READERS, exporter, names, rows_
 from tests.support.library_models import Author, AuthorShown, Book, Draft, Page
 from tests.support.reading import planned
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proves("file-matches-queryset")]
 
 
 @pytest.mark.usefixtures("library")

@@ -11,7 +11,7 @@ from tests.support.library import READERS, TOTALS, exporter, rows_of
 from tests.support.library_models import Author, Book
 from tests.support.reading import extracted
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proves("file-matches-queryset")]
 
 
 # -- Relations that point nowhere ----------------------------------------------------------------

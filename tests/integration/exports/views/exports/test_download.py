@@ -66,6 +66,7 @@ def test_a_browser_that_has_the_file_is_not_sent_it_again(signed_in, finished):
     assert (response.status_code, response["ETag"], response.content) == (304, etag, b"")
 
 
+@pytest.mark.proves("export-needs-permission")
 def test_permission_is_asked_again_at_the_download(signed_in, user, finished):
     user.user_permissions.clear()
 
@@ -99,6 +100,7 @@ def test_a_file_that_was_deleted_from_storage_is_gone_and_says_so(signed_in, fin
     assert "no longer in storage" in text_of(response)
 
 
+@pytest.mark.proves("no-partial-file")
 def test_an_export_that_is_not_finished_has_no_file_yet(signed_in, make_export):
     response = signed_in.get(page("file", make_export()))
 

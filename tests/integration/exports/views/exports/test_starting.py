@@ -114,6 +114,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(signed_in, make_export, se
     assert f"Try again in {response['Retry-After']} s." in text_of(response)
 
 
+@pytest.mark.proves("export-needs-permission")
 def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(signed_in):
     response = signed_in.post(reverse("exports:create"), {"exporter": "planes", "format": "csv"})
 

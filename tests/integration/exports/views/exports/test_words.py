@@ -25,6 +25,7 @@ def streams_of(response):
     return response.context["streams"]
 
 
+@pytest.mark.proves("whole-log-on-late-pages")
 def test_the_dashboard_is_made_of_a_cursor_and_what_is_newer_than_it(signed_in, user, make_export):
     before = current_cursor(f"user-{user.pk}")
     make_export()

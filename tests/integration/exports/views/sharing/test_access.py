@@ -45,6 +45,7 @@ def test_it_can_be_shared_with_a_team_of_ones_own(shared, team):
     assert snapshot(shared)["owner"] == {"username": "ada", "name": "Ada Lovelace"}
 
 
+@pytest.mark.proves("team-members-only-look")
 def test_a_team_of_others_gets_the_answer_of_one_that_is_not_there(owner, outsider):
     theirs = outsider.groups.get().pk
 
@@ -108,6 +109,7 @@ def test_telling_a_team_asks_for_no_names(shared):
 # -- Seeing --------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("team-members-only-look")
 def test_members_see_it_and_nobody_else_does(shared, owner, member, outsider):
     assert [visible_to(user).count() for user in (owner, member, outsider)] == [1, 1, 0]
     assert [may_read(user, shared.stream) for user in (owner, member, outsider)] == [
@@ -141,6 +143,7 @@ def test_an_export_that_is_not_shared_stays_ones_own_in_a_team(owner, member):
     assert cards(signed_in(member).get(DASHBOARD)) == []
 
 
+@pytest.mark.proves("team-members-only-look")
 def test_who_leaves_the_team_loses_it(shared, member, team):
     client = signed_in(member)
     member.groups.remove(team)
@@ -158,6 +161,7 @@ def test_it_stays_shared_when_its_owner_leaves_the_team(shared, owner, member):
     assert list(visible_to(owner)) == list(visible_to(member)) == [shared]
 
 
+@pytest.mark.proves("team-members-only-look")
 def test_a_team_that_is_deleted_leaves_it_to_its_owner_alone(shared, owner, member, team):
     stream = f"team-{team.pk}"
 

@@ -32,6 +32,7 @@ def post(client, path, body):
 # -- Stopping it ---------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("team-members-only-look")
 @pytest.mark.parametrize("action", ["cancel", "pause", "resume"])
 def test_members_may_look_and_not_change(shared, member, action):
     client = signed_in(member)
@@ -80,6 +81,7 @@ def finished(owner, team, settings, tmp_path):
         yield run(attempts.claim(export.pk, worker="worker-1@tests"))
 
 
+@pytest.mark.proves("shared-file-has-owners-rows")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["page", "api"])
 async def test_a_member_downloads_the_rows_that_the_owner_may_see(finished, member, way):
@@ -97,6 +99,7 @@ async def test_a_member_downloads_the_rows_that_the_owner_may_see(finished, memb
     assert body == await in_thread(content, finished) == b"faa\nEWR\nJFK\n"
 
 
+@pytest.mark.proves("shared-file-has-owners-rows")
 def test_a_member_who_may_not_run_the_exporter_gets_no_file(finished, member):
     member.user_permissions.clear()
     client = signed_in(member)

@@ -76,6 +76,7 @@ def test_who_has_lost_the_permission_since_is_told_so():
     assert export.error.startswith('You do not have permission to export "Flights".')
 
 
+@pytest.mark.proves("no-partial-file")
 @pytest.mark.usefixtures("small_parts")
 def test_a_storage_that_is_full_fails_with_the_reason(superuser, monkeypatch):
     def full(*_):
@@ -119,6 +120,7 @@ def test_a_work_folder_that_is_full_fails_with_the_reason_and_leaves_no_file(
     assert export.error == "OSError: [Errno 28] No space left on device"
 
 
+@pytest.mark.proves("no-partial-file")
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -196,6 +198,7 @@ def test_an_error_of_the_database_is_raised_and_rescue_decides(superuser, at):
     assert_whole(resume_with(export))
 
 
+@pytest.mark.proves("killed-worker-costs-one-part")
 @pytest.mark.usefixtures("small_parts")
 def test_what_the_database_refuses_again_and_again_is_the_reason_in_the_end(
     superuser, at, settings

@@ -73,6 +73,7 @@ def test_a_worker_stops_within_a_page_of_what_was_asked(superuser, at, asked, re
     assert list(export.parts.values_list("status", flat=True)) == ["done", "open", "open", "open"]
 
 
+@pytest.mark.proves("stopping-takes-a-second")
 @pytest.mark.usefixtures("small_parts", "every_page")
 def test_paused_and_resumed_it_goes_on_from_its_finished_parts(superuser, at):
     export = watched(superuser)
@@ -93,6 +94,7 @@ def test_paused_and_resumed_it_goes_on_from_its_finished_parts(superuser, at):
     ]
 
 
+@pytest.mark.proves("stopping-takes-a-second")
 @pytest.mark.usefixtures("small_parts", "every_page")
 def test_paused_while_it_is_assembled_it_is_assembled_again(superuser, monkeypatch):
     make_flights(range(1, 36))
@@ -142,6 +144,7 @@ def test_what_is_asked_when_the_file_is_already_whole_is_done(superuser, monkeyp
 # -- Lost workers --------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("killed-worker-costs-one-part")
 @pytest.mark.parametrize("where", [1, 4, 10, 11, 25, 35])
 @pytest.mark.usefixtures("small_parts")
 def test_after_a_worker_is_killed_the_file_is_what_an_undisturbed_run_gives(superuser, at, where):
@@ -180,6 +183,7 @@ def test_killed_again_and_again_it_still_gets_there(superuser, at, settings):
     assert_whole(run(export))
 
 
+@pytest.mark.proves("one-worker-holds-an-export")
 @pytest.mark.usefixtures("small_parts", "every_page")
 def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(superuser, at):
     def another_takes_it():
@@ -197,6 +201,7 @@ def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(superuser, at):
     assert Export.objects.get().worker == "another"
 
 
+@pytest.mark.proves("one-worker-holds-an-export")
 @pytest.mark.usefixtures("small_parts", "every_page")
 def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(superuser, at):
     def another_finishes():
@@ -247,6 +252,7 @@ def test_a_worker_that_shuts_down_hands_over_with_its_finished_parts(superuser):
     assert_whole(resume_with(export))
 
 
+@pytest.mark.proves("deployment-costs-one-part")
 @pytest.mark.usefixtures("small_parts")
 def test_a_worker_that_shuts_down_while_it_assembles_hands_over(superuser):
     make_flights(range(1, 36))
@@ -279,6 +285,7 @@ def test_a_worker_that_shuts_down_as_somebody_pauses_lets_it_rest(superuser, at)
 # -- Leases --------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("live-worker-keeps-its-export")
 @pytest.mark.django_db(transaction=True)
 def test_the_lease_is_renewed_while_the_loop_waits_for_something(superuser, at, settings):
     def leases():

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # -- Undisturbed ---------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("each-row-once")
 @pytest.mark.parametrize("rows", [0, 1, 9, 10, 11, 35])
 @pytest.mark.usefixtures("small_parts")
 def test_the_file_has_every_row_of_the_table(superuser, rows):

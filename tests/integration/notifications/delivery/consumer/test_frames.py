@@ -105,6 +105,7 @@ async def test_what_is_wrong_is_said_in_few_words(cookie):
             assert len((await socket.next())["detail"]) <= frames.MAX_DETAIL
 
 
+@pytest.mark.proves("bad-frames-disturb-nobody-else")
 async def test_subscribing_again_and_again_is_refused_and_costs_no_question(
     cookie, name, monkeypatch
 ):
@@ -145,6 +146,7 @@ async def test_a_frame_is_one_question_to_the_pool_however_many_it_names(user, c
     assert questions == [access.readable]
 
 
+@pytest.mark.proves("bad-frames-disturb-nobody-else")
 async def test_frame_after_frame_is_refused_and_then_closed(cookie, monkeypatch):
     monkeypatch.setattr(rate_limits, "FRAMES_A_SECOND", 0)
     monkeypatch.setattr(rate_limits, "FRAMES_AT_ONCE", 5)

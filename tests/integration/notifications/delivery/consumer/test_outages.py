@@ -105,6 +105,7 @@ async def test_a_read_that_fails_is_tried_again_and_the_socket_stays(cookie, nam
         assert await socket.events_until("a") == ["a"]
 
 
+@pytest.mark.proves("postgres-crash-closes-no-socket")
 @pytest.mark.parametrize("question", ["authenticate", "streams_of"])
 async def test_who_comes_while_nobody_can_be_asked_is_told_to_come_back(
     cookie, monkeypatch, question

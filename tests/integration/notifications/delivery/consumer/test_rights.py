@@ -92,6 +92,7 @@ def asked_often(settings, monkeypatch):
     monkeypatch.setattr(recheck, "RECHECK_SECONDS", 0.02)
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_a_user_who_is_deactivated_is_cut_off(user, cookie, name, asked_often):
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
@@ -100,6 +101,7 @@ async def test_a_user_who_is_deactivated_is_cut_off(user, cookie, name, asked_of
         assert await socket.close_code() == 4401
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_a_user_who_signs_out_is_cut_off(cookie, asked_often):
     async with connected(cookie) as socket:
         await in_thread(Session.objects.all().delete)
@@ -107,6 +109,7 @@ async def test_a_user_who_signs_out_is_cut_off(cookie, asked_often):
         assert await socket.close_code() == 4401
 
 
+@pytest.mark.proves("tokens-end")
 async def test_a_program_whose_token_expires_is_cut_off(user, name, asked_often):
     token = await in_thread(tokens.create, user)
     async with connected(token=token, origin=None) as socket:
@@ -118,6 +121,7 @@ async def test_a_program_whose_token_expires_is_cut_off(user, name, asked_often)
     assert await in_thread(entries, "token_refused") == []
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_a_user_who_may_not_read_a_stream_any_more_loses_only_that(
     user, cookie, name, asked_often
 ):
@@ -136,6 +140,7 @@ async def test_a_user_who_may_not_read_a_stream_any_more_loses_only_that(
         assert await socket.events_until("last") == ["last"]
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_a_permission_that_was_taken_is_not_remembered(
     user, cookie, monkeypatch, asked_often
 ):

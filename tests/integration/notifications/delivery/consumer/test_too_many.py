@@ -41,6 +41,7 @@ async def refused(cookie):
     return closed["code"], closed["reason"]
 
 
+@pytest.mark.proves("connections-per-user-limited")
 async def test_socket_beyond_the_limit_is_closed_with_1013(cookie, user, django_user_model):
     other = await in_thread(lambda: session_of(django_user_model.objects.create_user("bob")))
     async with AsyncExitStack() as stack:
@@ -57,6 +58,7 @@ async def test_socket_beyond_the_limit_is_closed_with_1013(cookie, user, django_
         assert len(hub.current().connections) == 1
 
 
+@pytest.mark.proves("connections-per-user-limited")
 async def test_refused_socket_costs_no_database_work(cookie, monkeypatch):
     calls = []
     monkeypatch.setattr(
@@ -108,6 +110,7 @@ async def test_token_of_an_earlier_request_is_known(user, cookie, name, monkeypa
         assert (await program.get(url, headers=shown)).status_code == 429
 
 
+@pytest.mark.proves("connections-per-user-limited")
 async def test_requests_that_are_held_open_count_too(client, cookie, name):
     url = f"/api/v1/streams/{name}"
     async with connected(cookie):

@@ -78,6 +78,7 @@ def with_another_key(message, settings):
     return forged
 
 
+@pytest.mark.proves("pushes-cannot-be-forged")
 @pytest.mark.parametrize("way", ["key", "changed", "cut off", "none", "unsigned", "no text"])
 async def test_forged_push_is_counted_and_reaches_nobody(ear, valkey, settings, way):
     the_hub = hub.current()
@@ -104,6 +105,7 @@ async def test_forged_push_is_counted_and_reaches_nobody(ear, valkey, settings, 
     assert counters["forged"] == (way not in {"unsigned", "no text"})
 
 
+@pytest.mark.proves("pushes-cannot-be-forged")
 async def test_push_that_is_sent_again_is_counted(ear, valkey):
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
@@ -116,6 +118,7 @@ async def test_push_that_is_sent_again_is_counted(ear, valkey):
     await eventually(lambda: the_hub.counters["repeated"] == 3)
 
 
+@pytest.mark.proves("pushes-cannot-be-forged")
 async def test_push_in_another_group_stays_what_it_is(ear, valkey):
     the_hub, other = hub.current(), Ear()
     await the_hub.follow("user-1", ear)
@@ -129,6 +132,7 @@ async def test_push_in_another_group_stays_what_it_is(ear, valkey):
     assert other.heard == []
 
 
+@pytest.mark.proves("pushes-cannot-be-forged")
 async def test_flood_of_forged_pushes_is_a_line_of_the_log(ear, valkey, settings, caplog):
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)

@@ -99,6 +99,7 @@ def test_a_stream_that_was_made_anew_is_mailed_from_its_start(server, ada):
 JOINED = "You have {} new notifications."
 
 
+@pytest.mark.proves("mail-rate-is-limited")
 def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
     server, ada, make_user, monkeypatch
 ):
@@ -133,6 +134,7 @@ def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
     assert letter["Message-ID"] == f"<{epoch}.1-3@exports.example.com>"
 
 
+@pytest.mark.proves("mail-rate-is-limited")
 def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     for title in "abc":
@@ -162,6 +164,7 @@ def test_after_an_hour_each_notification_has_a_letter_again(server, ada, monkeyp
     assert subjects(server) == [JOINED.format(3), "d", "e"]
 
 
+@pytest.mark.proves("mail-rate-is-limited")
 def test_no_notification_is_lost_however_many_there_are(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_DIGEST", 25)
     titles = [f"number {number}." for number in range(60)]

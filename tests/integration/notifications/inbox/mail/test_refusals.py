@@ -24,6 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # -- A server that does not want -----------------------------------------------------------------
 
 
+@pytest.mark.proves("mail-at-least-once")
 def test_while_the_server_is_down_nothing_is_lost(server, ada):
     tell(ada, "a", "b")
     server.stop()
@@ -38,6 +39,7 @@ def test_while_the_server_is_down_nothing_is_lost(server, ada):
     assert subjects(server) == ["a", "b", "c"]
 
 
+@pytest.mark.proves("mail-outage-delays-nothing-else")
 def test_a_server_that_says_nothing_is_given_up_in_time(server, ada, settings):
     settings.EMAIL_TIMEOUT = 0.2
     server.is_silent = True
@@ -52,6 +54,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(server, ada, settings):
     assert send_due() == SendResult(sent=1)
 
 
+@pytest.mark.proves("mail-outage-delays-nothing-else")
 def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, ada, make_user):
     tell(ada, "poison")
     tell(make_user("bob"), "harmless")
@@ -86,6 +89,7 @@ def assert_put_off_only(user):
     assert row.mail_after < timezone.now() + mail.SERVER_DOWN_DELAY + timedelta(seconds=1)
 
 
+@pytest.mark.proves("mail-outage-delays-nothing-else")
 @pytest.mark.parametrize("error", [OSError, ValueError, RuntimeError])
 def test_a_back_end_that_cannot_be_opened_is_a_server_that_is_down(ada, settings, error):
     settings.EMAIL_BACKEND = f"{__name__}.CannotBeOpened"
@@ -106,6 +110,7 @@ class CannotBeOpened(BaseEmailBackend):
         raise django_settings.EMAIL_ERROR("It never was open")
 
 
+@pytest.mark.proves("mail-outage-delays-nothing-else")
 @pytest.mark.parametrize("asked", ["recipient", "letter", "header"])
 def test_what_is_refused_for_good_does_not_block_what_comes_after(
     server, ada, make_user, asked, caplog
@@ -131,6 +136,7 @@ def test_what_is_refused_for_good_does_not_block_what_comes_after(
     assert f"Event 1 cannot be mailed to user {bob.pk}" in caplog.text
 
 
+@pytest.mark.proves("mail-outage-delays-nothing-else")
 @pytest.mark.parametrize("asked", ["recipient", "letter"])
 def test_what_is_refused_for_now_waits_and_holds_up_nobody(server, ada, make_user, asked):
     tell(ada, "a", "b")
@@ -206,6 +212,7 @@ def test_the_clock_comes_seldomer_while_the_server_is_down(server, ada):
 MISSING = {"EMAIL_BACKEND": letters.DUMMY_BACKEND, "SITE_URL": ""}
 
 
+@pytest.mark.proves("no-mail-into-logs")
 @pytest.mark.parametrize("name", MISSING)
 def test_until_mail_is_set_up_what_is_due_waits_for_a_day(server, ada, settings, caplog, name):
     wanted = getattr(settings, name)

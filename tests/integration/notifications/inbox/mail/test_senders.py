@@ -33,6 +33,7 @@ LETTER = re.compile(
 # -- Twice, and at once --------------------------------------------------------------------------
 
 
+@pytest.mark.proves("mail-at-least-once")
 def test_who_dies_between_sending_and_noting_leads_to_the_same_letter_again(server, ada, run):
     tell(ada, "a", "b")
     died = threading.Event()
@@ -66,6 +67,7 @@ def test_who_dies_between_sending_and_noting_leads_to_the_same_letter_again(serv
     ]
 
 
+@pytest.mark.proves("mail-at-least-once")
 def test_senders_at_once_mail_everything_once(server, make_user):
     users = [make_user(f"user{number}") for number in range(6)]
     for user in users:
@@ -77,6 +79,7 @@ def test_senders_at_once_mail_everything_once(server, make_user):
     assert sorted(server.sent) == sorted((user.email, each) for user in users for each in "ab")
 
 
+@pytest.mark.proves("mail-at-least-once")
 def test_a_sender_who_took_too_long_stops_when_another_has_taken_over(server, ada):
     tell(ada, "a", "b")
     outcomes = []
@@ -215,6 +218,7 @@ def test_letters_are_for_their_owner_also_in_a_directory_that_was_there(settings
     assert path.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.proves("no-mail-into-logs")
 def test_in_production_beat_prints_none_and_says_once_that_nobody_is_mailed(ada, beat_with):
     tell(ada, "Look at this")
 

@@ -48,6 +48,7 @@ def is_deactivated_among_many(ada, browser):
             each.save()
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 @pytest.mark.parametrize(
     "change",
     [signs_out, is_deactivated, gets_another_password, is_deleted, is_deactivated_among_many],
@@ -70,6 +71,7 @@ async def test_who_may_not_stay_is_cut_off_at_once(*, ada, grace, team, browser,
         await nothing_more_came(socket)
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_a_program_whose_token_is_revoked_is_cut_off_at_once_and_no_other(ada, team):
     stream = f"team-{team.pk}"
     revoked, valid = [await in_thread(tokens.create, ada, note) for note in ("old", "new")]
@@ -89,6 +91,7 @@ async def test_a_program_whose_token_is_revoked_is_cut_off_at_once_and_no_other(
         await nothing_more_came(socket)
 
 
+@pytest.mark.proves("tokens-end")
 @pytest.mark.parametrize("change", ["password", "is_active"])
 async def test_a_program_is_cut_off_at_once_when_its_user_may_not_stay(ada, team, change):
     token = await in_thread(tokens.create, ada)

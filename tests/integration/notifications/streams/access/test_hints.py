@@ -105,6 +105,7 @@ def test_without_valkey_a_change_is_made_and_waits_for_nobody(ada, valkey):
     assert push.counters["skipped"] - skipped == 2
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_a_hint_that_is_lost_leaves_it_to_the_check_of_each_minute(
     *, ada, team, cookie, valkey, monkeypatch
 ):

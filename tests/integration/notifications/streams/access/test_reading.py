@@ -51,6 +51,7 @@ async def test_a_stream_of_events_ends_at_once_to_be_asked_for_anew(ada, team, c
     assert not hub.current().connections
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_a_right_that_is_withdrawn_just_after_the_question_ends_a_stream_of_events(
     ada, grace, team, client, monkeypatch
 ):
@@ -151,6 +152,7 @@ def test_a_rule_that_returns_more_than_it_was_asked_for_opens_no_more(ada, monke
     assert access.readable(ada, ["order-2", "order-3"]) == {"order-2"}
 
 
+@pytest.mark.proves("forbidden-streams-look-missing")
 @pytest.mark.parametrize(
     "name",
     [

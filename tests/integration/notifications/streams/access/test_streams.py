@@ -49,6 +49,7 @@ def the_team_loses_the_permission(ada, team, view_export):
     team.permissions.remove(view_export)
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 @pytest.mark.parametrize(
     ("change", "lost"),
     [
@@ -142,6 +143,7 @@ async def test_what_is_granted_while_rights_change_is_asked_about_again(
     assert order == ["asked", "subscribed", "asked"]
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_a_change_during_the_handshake_is_not_missed(ada, grace, cookie, monkeypatch):
     authenticate, loop, the_hub = handshake.authenticate, asyncio.get_running_loop(), hub.current()
     neighbours_cookie = await in_thread(session_of, grace)
@@ -162,6 +164,7 @@ async def test_a_change_during_the_handshake_is_not_missed(ada, grace, cookie, m
             assert await socket.close_code() == 4401
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_a_question_that_cannot_be_asked_is_asked_again(ada, browser, cookie, monkeypatch):
     """Pushes go on without a database, so the doubt must not be forgotten for a minute."""
     authenticate, asked = handshake.authenticate, []
@@ -206,6 +209,7 @@ async def test_a_question_that_hangs_holds_up_no_heartbeat(ada, settings, cookie
         assert await socket.close_code() == 4401
 
 
+@pytest.mark.proves("lost-rights-end-streams")
 async def test_who_is_named_does_not_wait_for_the_crowd(ada, grace, cookie, monkeypatch):
     loop, may_go_on, asked = asyncio.get_running_loop(), asyncio.Event(), []
     authenticate, lock = handshake.authenticate, threading.Lock()

@@ -236,6 +236,7 @@ def quoted(book):
     return [[cell.quotePrefix for cell in row] for row in rows]
 
 
+@pytest.mark.proves("workbook-has-no-formula")
 @pytest.mark.parametrize("kind", [Kind.TEXT, Kind.VALUE])
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_text_that_looks_like_a_formula_stays_what_it_is_and_is_quoted(kind, formula):
@@ -245,6 +246,7 @@ def test_text_that_looks_like_a_formula_stays_what_it_is_and_is_quoted(kind, for
     assert quoted(book) == [[False], [False], [True]]
 
 
+@pytest.mark.proves("workbook-has-no-formula")
 def test_a_header_that_looks_like_a_formula_is_quoted():
     assert quoted(workbook([Field("=1", Kind.TEXT), Field("a", Kind.TEXT)])) == [[True, False]]
 

@@ -70,6 +70,7 @@ def test_without_a_header_nothing_is_frozen():
     assert read(book) == {"Sheet1": expected(1, 2)}
 
 
+@pytest.mark.proves("workbooks-open-everywhere")
 def test_rows_and_cells_say_where_they_are_in_their_sheet(six_rows):
     rows = [["1", None]] * 3
 
