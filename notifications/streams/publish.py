@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from notifications.models import Event, Retained, Stream
@@ -29,6 +28,12 @@ if TYPE_CHECKING:
 # PostgreSQL's jsonb refuses NUL and half of a surrogate pair. Half of a pair, which comes from a
 # file name that is not UTF-8, cannot be sent to a client either.
 UNSENDABLE = re.compile("[\0\ud800-\udfff]")
+
+# Reserves positions and reads them in one statement, which `QuerySet.update()` cannot.
+ADVANCE = (
+    "UPDATE notifications_stream SET head = head + %s, revision = revision + %s"
+    " WHERE name = %s RETURNING *"
+)
 
 
 class NotInTransaction(RuntimeError):
@@ -92,13 +97,17 @@ def _advance(name: str, *, events: int = 0, values: int = 0) -> Stream:
     """Reserve the next offsets or revisions of a stream. Locks its row until the commit."""
     if not transaction.get_connection(alias()).in_atomic_block:
         raise NotInTransaction(f"Publish to {name} inside transaction.atomic().")
-    step = {"head": F("head") + events, "revision": F("revision") + values}
-    if not Stream.objects.filter(name=name).update(**step):
-        # Two transactions may create the same stream. The second waits for the first and then
-        # inserts nothing.
-        Stream.objects.bulk_create([Stream(name=name)], ignore_conflicts=True)
-        Stream.objects.filter(name=name).update(**step)
-    return Stream.objects.get(name=name)
+    if (stream := _update(name, events, values)) is not None:
+        return stream
+    # Two transactions may create the same stream. The second waits for the first and then inserts
+    # nothing.
+    Stream.objects.bulk_create([Stream(name=name)], ignore_conflicts=True)
+    return cast("Stream", _update(name, events, values))
+
+
+def _update(name: str, events: int, values: int) -> Stream | None:
+    """Return the stream with its new position, or None if it does not exist."""
+    return next(iter(Stream.objects.raw(ADVANCE, [events, values, name])), None)
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,12 +14,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
 from notifications.conf import conf
-from notifications.streams import signed
+from notifications.streams import push_loop, signed
 from notifications.writing import alias, on_commit
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def send(outgoing: dict[str, dict[str, Any]]) -> bool:
         counters["skipped"] += 1
         return False
     try:
-        async_to_sync(_send_within)(PROBE_TIMEOUT if _retry_at else TIMEOUT, outgoing)
+        push_loop.run(_send_within(PROBE_TIMEOUT if _retry_at else TIMEOUT, outgoing))
     # Any exception of the layer is harmless here: the rows are committed, and a sweep finds them.
     except Exception as error:  # noqa: BLE001
         _retry_at = time.monotonic() + RETRY_AFTER
