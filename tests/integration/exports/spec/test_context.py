@@ -184,7 +184,7 @@ class Changed(Tenants):
     [
         ("", {}, r"EXPORTS_REQUEST_CONTEXT"),
         (KEEPER, {}, r"started without a request"),
-        (f"{__name__}.Forgetful", {"project": {"tenant": 2}}, r"Let .*Forgetful save and restore"),
+        (f"{__name__}.Forgetful", {"project": {"tenant": 2}}, r"Make .*Forgetful save and restore"),
         (f"{__name__}.Changed", {"project": {"tenant": 2}}, r"Changed cannot restore .*'customer'"),
     ],
 )

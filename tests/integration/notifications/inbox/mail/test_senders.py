@@ -145,7 +145,7 @@ def test_the_command_says_what_it_did(server, ada, capsys):
 
     call_command("mail_notifications")
 
-    assert capsys.readouterr().out == "Sent 1, refused 0, postponed 0.\n"
+    assert capsys.readouterr().out == "Sent: 1. Refused: 0. Postponed: 0.\n"
 
 
 def test_the_command_fails_when_the_server_is_down(server, ada):
@@ -153,7 +153,7 @@ def test_the_command_fails_when_the_server_is_down(server, ada):
     server.stop()
 
     with pytest.raises(
-        CommandError, match=r"^The mail server cannot be used; .* ConnectionRefused"
+        CommandError, match=r"^The mail server is not available. .* ConnectionRefused"
     ):
         call_command("mail_notifications")
 
