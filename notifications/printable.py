@@ -1,4 +1,4 @@
-"""Escape foreign text for logs, terminals and tables. Pure: no I/O.
+"""Escape foreign text for logs, terminals and tables, and make it storable. Pure: no I/O.
 
 A path, a header or a value in a row may contain characters that begin a new line, move a terminal's
 cursor, or reorder the text around them. All processes use the log formatter `Escaping`.
@@ -16,6 +16,9 @@ from copy import copy
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]",
 )
+# PostgreSQL stores neither NUL nor half of a surrogate pair. Half of a pair, which comes from a file
+# name that is not UTF-8, cannot be sent to a client either.
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 # Every further line of a log entry begins with this. A line without it begins a new entry.
 INDENT = "    "
 
@@ -38,6 +41,11 @@ def indented(text: str) -> str:
 def in_json(text: str) -> str:
     """Escape control characters as JSON does. The JSON `text` keeps its meaning."""
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def storable(text: str) -> str:
+    """Replace characters that no database stores by U+FFFD."""
+    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def visible(text: str, length: int) -> str:

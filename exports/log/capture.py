@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from exports.conf import conf
-from notifications.streams.publish import UNSENDABLE
+from notifications.printable import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,9 +54,9 @@ class JobLog(logging.Handler):
         self._is_busy = True
         try:
             line = {
-                "level": _storable(record.levelname)[:MAX_NAME],
-                "message": _storable(self._text(record)),
-                "logger": _storable(record.name)[:MAX_NAME],
+                "level": storable(record.levelname[:MAX_NAME]),
+                "message": storable(_shorten(self._text(record))),
+                "logger": storable(record.name[:MAX_NAME]),
                 **self._named,
             }
         finally:
@@ -114,11 +114,10 @@ def line_bytes(line: Mapping[str, Any]) -> int:
     return LINE_OVERHEAD + len(line["message"].encode(errors="replace"))
 
 
-def _storable(text: str) -> str:
-    if len(text) > MAX_MESSAGE:
-        tail = text[HEAD - MAX_MESSAGE :]
-        text = f"{text[:HEAD]} … ({len(text)} characters) … {tail}"
-    return UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+def _shorten(text: str) -> str:
+    if len(text) <= MAX_MESSAGE:
+        return text
+    return f"{text[:HEAD]} … ({len(text)} characters) … {text[HEAD - MAX_MESSAGE :]}"
 
 
 def _shown(value: object) -> str:

@@ -8,7 +8,6 @@ order of their names. Otherwise two such transactions may deadlock.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -16,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from notifications.models import Event, Retained, Stream
+from notifications.printable import storable
 from notifications.streams.cursor import Cursor
 from notifications.streams.items import Item
 from notifications.streams.push import after_commit
@@ -24,10 +24,6 @@ from notifications.writing import alias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-
-# PostgreSQL's jsonb refuses NUL and half of a surrogate pair. Half of a pair, which comes from a
-# file name that is not UTF-8, cannot be sent to a client either.
-UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 
 # Reserves positions and reads them in one statement, which `QuerySet.update()` cannot.
 ADVANCE = (
@@ -121,7 +117,7 @@ def _sendable(value: Any) -> Any:
     """Replace characters that cannot be stored by U+FFFD."""
     match value:
         case str():
-            return UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+            return storable(value)
         case list():
             return [_sendable(each) for each in value]
         case dict():
