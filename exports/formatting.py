@@ -12,10 +12,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from django.template.defaultfilters import filesizeformat
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from exports.i18n.numbers import number
 from exports.status import Stage, Status
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ KILOBYTE = 1024
 # Seconds without a word from its worker after which an export's page stops to say how fast it
 # is. Reports come four times a second, and from a busy database once in some.
 SILENT_SECONDS = 10
-
-
-def number(value: float) -> str:
-    """336776 -> "336,776", in German "336.776"."""
-    return number_format(math.floor(value + 0.5), force_grouping=True)
 
 
 def moment(value: datetime) -> str:

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from exports.access import listed
 from exports.admin import new_exports
 from exports.admin.new_exports import News
-from exports.formatting import duration, moment, number
+from exports.formatting import duration, moment
+from exports.i18n.numbers import number
 from exports.spec.rights import may_run, may_see_list
 from exports.status import Status
 from notifications.streams import backlog

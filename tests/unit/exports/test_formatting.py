@@ -10,6 +10,7 @@ import pytest
 from django.utils import translation
 
 from exports import formatting
+from exports.i18n.numbers import number
 
 CASES = json.loads((Path(__file__).parents[2] / "js" / "exports" / "format_cases.json").read_text())
 
@@ -33,7 +34,7 @@ def test_the_table_has_each_language_of_the_pages(settings):
 @pytest.mark.parametrize(("language", "value", "text"), each("numbers"))
 def test_numbers_are_grouped(language, value, text):
     with translation.override(language):
-        assert formatting.number(value) == text
+        assert number(value) == text
 
 
 @pytest.mark.parametrize(("language", "seconds", "text"), each("durations"))
