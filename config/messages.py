@@ -42,8 +42,7 @@ CATALOGUES = {
 # Functions, and which of their arguments are texts ("c": the context of one).
 _FUNCTIONS: dict[str, tuple[int | tuple[int, str], ...]] = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), (1,)),
-    # Ours, for what is written down by one process and read by people (exports.i18n).
-    **dict.fromkeys(("Sentence", "spoken"), (1,)),
+    "Message": (1,),  # exports.i18n.message
     **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),

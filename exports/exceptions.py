@@ -2,8 +2,8 @@
 
 ExportError
 ├── DefinitionError       an exporter cannot work as declared: its developer
-├── NotPermitted          the person may not do this
-├── RequestError          what was asked for cannot be: the person who asked
+├── NotPermitted          the user may not do this
+├── RequestError          the request is not valid: the user who sent it
 │   ├── UnknownExporter
 │   ├── UnknownFormat
 │   ├── UnknownColumn
@@ -16,57 +16,63 @@ ExportError
 │   ├── InvalidPreset
 │   ├── RequestTooLarge
 │   └── InvalidSelection
-├── OverLimit             the person has asked for as much as they may: later, perhaps
+├── OverLimit             the user has reached a limit: a later request may succeed
 │   ├── TooManyExports
 │   ├── TooManyRequests
 │   ├── TooManyInADay
 │   ├── TooManyRefusals
 │   ├── OverQuota
-│   └── OutOfSpace        nobody's limit but the site's: no room for files
-├── IllegalMove           this export cannot do that now
-├── TookTooLong           an answer that nobody need wait for: do without it
-├── TooLarge              its rows or its file are more than an export may have
+│   └── OutOfSpace        the site, not the user, has no room for files
+├── IllegalMove           the export cannot do that in its status
+├── TookTooLong           a query that is not essential took too long
+├── TooLarge              the export has more rows or bytes than allowed
 ├── NoRoom                a running export must wait until there is room for files
-├── UnreadableRow         a value that cannot be read or computed
-├── Unwritable            a value that the format cannot hold
-├── RepeatedKey           rows share a key, by which an export tells them apart
+├── UnreadableRow         a value cannot be read or computed
+├── Unwritable            the format cannot hold a value
+├── RepeatedKey           several rows share a primary key, so parts cannot be told apart
 ├── WrongCount            the file would not have the rows that the database has
-├── StorageFailed         where files are kept refused, or lost what it was given
-└── LostRace              another process got there first: look again
-    ├── Waits             it is queued, and there is no room for its file yet
-    ├── Fenced            this worker's claim is not its own any more
-    └── Stopped           the export was asked to stop while a worker held it
+├── StorageFailed         the storage refused a file, or lost one
+└── LostRace              another process was first: read the export again
+    ├── Waits             a queued export has no room for its file yet
+    ├── Fenced            another attempt has taken over from this worker
+    └── Stopped           a user has paused or cancelled the export that a worker holds
 
-Messages are written for a person, and name the remedy.
+Messages are written for people, and name the remedy.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exports.i18n.message import Message
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
 class ExportError(Exception):
-    """The base of all errors of this app."""
+    """The base of all errors of this app. Its argument is a text or a Message."""
 
-    @property
-    def in_words(self) -> str:
-        """As pages say it, where names that a program sends have other words."""
-        return str(self)
+    def localized(self) -> str:
+        """Return the message in the reader's language. `str()` is for logs."""
+        message = self.args[0] if self.args else ""
+        return message.localized() if isinstance(message, Message) else str(message)
+
+    def page_message(self) -> str:
+        """Return the message for a page, which shows labels where the API has names."""
+        return self.localized()
 
 
 class DefinitionError(ExportError):
-    """An exporter that cannot work as it is declared."""
+    """An exporter cannot work as it is declared."""
 
 
 class NotPermitted(ExportError):
-    """The person may not run this exporter, or not any more."""
+    """The user may not run this exporter, or has lost the permission."""
 
 
 class RequestError(ExportError):
-    """A request that names something that is not there. `field` says where."""
+    """A request is not valid. `field` is the field at fault."""
 
     field = ""
 
@@ -84,7 +90,7 @@ class UnknownColumn(RequestError):
 
 
 class InvalidQueryset(RequestError):
-    """What an exporter, a filter or an admin list returns cannot be exported as it is.
+    """The queryset of an exporter, a filter or an admin list cannot be exported.
 
     The message is for the developer who wrote it.
     """
@@ -93,16 +99,16 @@ class InvalidQueryset(RequestError):
 
 
 class NotKept(RequestError):
-    """Rows depend on something of the request that no worker can know.
+    """Rows depend on something of the HTTP request that is not stored, so no worker knows it.
 
-    Not an AttributeError: getattr() with a default must not hide it.
+    This is not an AttributeError, because getattr() with a default must not hide it.
     """
 
     field = "exporter"
 
 
 class InvalidHeader(RequestError):
-    """A header that a file cannot have, or that two columns would share. `columns` have it."""
+    """A file cannot have this header, or two columns share it. `columns` are the ones at fault."""
 
     field = "headers"
 
@@ -112,39 +118,38 @@ class InvalidHeader(RequestError):
 
 
 class UnknownTeam(RequestError):
-    """Also one that is there, and that the person is not in."""
+    """The user is in no such team, whether or not the team exists."""
 
     field = "team"
 
 
 class InvalidFilter(RequestError):
-    """Its message has the names of filters, which a program sends; `in_words` their labels.
+    """A filter is not valid. `problems` has a message for each filter, by name.
 
-    `problems`: what is wrong with each, by name.
+    The message has the names of filters, for the API. `page_message` has their labels.
     """
 
     field = "filters"
 
     def __init__(
-        self, message: str, *, in_words: str = "", problems: Mapping[str, str] | None = None
+        self, message: str, *, page_message: str = "", problems: Mapping[str, Message] | None = None
     ) -> None:
         super().__init__(message)
         self.problems = problems or {}
-        self._in_words = in_words
+        self._page_message = page_message
 
-    @property
-    def in_words(self) -> str:
-        return self._in_words or str(self)
+    def page_message(self) -> str:
+        return self._page_message or self.localized()
 
 
 class InvalidOption(RequestError):
-    """One that the format does not have, or a value that it cannot have."""
+    """The format does not have this option, or the option cannot have this value."""
 
     field = "options"
 
 
 class InvalidPreset(RequestError):
-    """A name under which no choice can be saved."""
+    """A preset cannot be saved, or not under this name."""
 
     field = "preset"
 
@@ -158,19 +163,19 @@ class RequestTooLarge(RequestError):
 
 
 class InvalidSelection(RequestError):
-    """A selection from an admin change list that cannot be read."""
+    """A selection from an admin change list cannot be read."""
 
     field = "changelist"
 
 
 class OverLimit(ExportError):
-    """As much as the person may ask for. `limit` says of what, `allowed` how much.
+    """The user has reached the `limit`, of which `allowed` is the value.
 
-    `retry_after`: in how many seconds there is room again, where that can be known.
+    After `retry_after` seconds a request may succeed. None if that is not known.
     """
 
     limit = ""
-    status = 429  # in HTTP
+    status = 429  # The status of the HTTP response.
 
     def __init__(self, message: str, *, allowed: int, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -191,38 +196,38 @@ class TooManyInADay(OverLimit):
 
 
 class OverQuota(OverLimit):
-    """The owner's files have reached the quota. Like every limit of one person it is a 429."""
+    """The owner's files have reached the quota. As a limit of one user, it is a 429."""
 
     limit = "stored_bytes"
 
 
 class OutOfSpace(OverLimit):
-    """The site has no room for new files. No client is at fault, so it is no 4xx: 507."""
+    """The site has no room for new files. No client is at fault, so the status is 507, not 4xx."""
 
     limit = "space"
     status = 507
 
 
 class TooManyRefusals(OverLimit):
-    """So many requests of the user were refused that the next one is not checked yet."""
+    """Too many requests of the user were refused, so the next one is not even checked."""
 
     limit = "refused_requests_per_minute"
 
 
 class TookTooLong(ExportError):
-    """A query that was given a time, and needs more."""
+    """A query has exceeded its time limit."""
 
 
 class TooLarge(ExportError):
-    """More rows or bytes than an export may have. The message has both numbers."""
+    """An export has more rows or bytes than allowed. The message has both numbers."""
 
 
 class NoRoom(ExportError):
-    """The disk is nearly full, or all files together have reached the quota."""
+    """The disk is nearly full, or the files of all exports have reached the site's quota."""
 
 
 class IllegalMove(ExportError):
-    """A move that `status.MOVES` does not have."""
+    """`status.MOVES` does not have this move."""
 
 
 class UnreadableRow(ExportError):
@@ -230,9 +235,9 @@ class UnreadableRow(ExportError):
 
 
 class Unwritable(ExportError):
-    """A value that the format cannot hold. The message names the column, and what to do.
+    """The format cannot hold a value. The message names the column and the remedy.
 
-    `row` is the place of the value in its page, from which its key can be told.
+    `row` is the index of the row in its page, by which its primary key can be found.
     """
 
     def __init__(self, message: str, *, row: int | None = None) -> None:
@@ -241,15 +246,15 @@ class Unwritable(ExportError):
 
 
 class RepeatedKey(ExportError):
-    """The primary key of a model that Django does not manage is not unique."""
+    """The primary key of an unmanaged model is not unique."""
 
 
 class WrongCount(ExportError):
-    """The file would not have the rows that the database has, or not those of its parts."""
+    """The file would have other rows than the database, or than its parts."""
 
 
 class StorageFailed(ExportError):
-    """The storage refused, or did not keep what it was given. In its own words, and ours."""
+    """The storage refused a file, or lost it. The message quotes the storage."""
 
 
 class LostRace(ExportError):
@@ -257,12 +262,12 @@ class LostRace(ExportError):
 
 
 class Waits(LostRace):
-    """A queued export cannot begin until there is room for its file."""
+    """A queued export cannot start until there is room for its file."""
 
 
 class Fenced(LostRace):
-    """A newer attempt has this export or part. The worker must stop without a trace."""
+    """A newer attempt holds this export or part. The worker must stop and write nothing."""
 
 
 class Stopped(LostRace):
-    """The export was paused or cancelled. The worker must come to rest and say so."""
+    """The export was paused or cancelled. The worker must stop, and record that it has."""

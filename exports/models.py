@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from exports.i18n.labels import LONGEST, called
+from exports.i18n.labels import MAX_LENGTH, localized_label
 from exports.status import FINAL, Stage, Status, Wait
 from notifications.streams.access import stream_of_user, team_stream
 from notifications.writing import WrittenManager
@@ -66,7 +66,7 @@ class Export(models.Model):
     exporter = models.CharField(_("exporter"), max_length=100)
     # What it was called by who asked. `labels` has it by language if nobody has named it, so
     # that each reads it in theirs: `title`.
-    label = models.CharField(_("label"), max_length=LONGEST)
+    label = models.CharField(_("label"), max_length=MAX_LENGTH)
     labels = models.JSONField(null=True)
     format = models.CharField(_("format"), max_length=10, choices=Format, default=Format.CSV)
     # What to export: {"columns": [...], "filters": {...}} or {"changelist": {...}, ...};
@@ -100,7 +100,7 @@ class Export(models.Model):
         max_length=10, choices=Wait, default=Wait.NOTHING, db_default="", blank=True
     )
     # In English, for programs and logs. `reason` is what it was made of, if that was foreseen:
-    # `i18n.localize` says it in the language of who reads it.
+    # `i18n.message.localize` shows it in the language of the reader.
     error = models.TextField(_("error"), blank=True)
     reason = models.JSONField(null=True)
 
@@ -210,7 +210,7 @@ class Export(models.Model):
     @property
     def title(self) -> str:
         """What its reader calls it."""
-        return called(self.label, self.labels)
+        return localized_label(self.label, self.labels)
 
     @property
     def stream(self) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from exports.i18n import localize
-from exports.i18n.labels import called
+from exports.i18n.labels import localized_label
+from exports.i18n.message import localize
+from exports.i18n.numbers import number
 from notifications.inbox import types
 from notifications.inbox.types import Notice
 
@@ -26,7 +26,7 @@ def register() -> None:
 
 def _succeeded(snapshot: Mapping[str, Any]) -> Notice:
     count = snapshot["rows_done"]
-    rows = ngettext("{rows} row", "{rows} rows", count).format(rows=intcomma(count))
+    rows = ngettext("{rows} row", "{rows} rows", count).format(rows=number(count))
     return Notice(
         _("{label} is ready.").format(label=_label(snapshot)),
         body=_("{rows}, {size}.").format(rows=rows, size=filesizeformat(snapshot["bytes"])),
@@ -36,9 +36,10 @@ def _succeeded(snapshot: Mapping[str, Any]) -> Notice:
 
 
 def _failed(snapshot: Mapping[str, Any]) -> Notice:
+    reason, _language = localize(snapshot["error"], snapshot.get("reason"))
     return Notice(
         _("{label} has failed.").format(label=_label(snapshot)),
-        body=localize.said(snapshot["error"], snapshot.get("reason")),
+        body=reason,
         url=snapshot["links"]["self"],
         level="error",
     )
@@ -46,6 +47,6 @@ def _failed(snapshot: Mapping[str, Any]) -> Notice:
 
 def _label(snapshot: Mapping[str, Any]) -> str:
     """As one line: people name exports as they like, and a title goes into e-mails."""
-    label = called(snapshot["label"], snapshot.get("labels"))
+    label = localized_label(snapshot["label"], snapshot.get("labels"))
     label = "".join(each if each.isprintable() else " " for each in label)
     return " ".join(label.split()) or snapshot["exporter"]

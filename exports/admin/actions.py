@@ -94,7 +94,7 @@ class Actions(Base):
             try:
                 do(export, by=request.user)
             except REFUSALS as error:
-                refused[error.in_words] += 1
+                refused[error.page_message()] += 1
             else:
                 moved += 1
         if moved:

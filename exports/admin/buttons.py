@@ -124,7 +124,7 @@ class Buttons(Base):
         try:
             repeated = button.do(export, by=request.user)
         except REFUSALS as error:
-            self.message_user(request, error.in_words, messages.ERROR)
+            self.message_user(request, error.page_message(), messages.ERROR)
             return export
         if repeated is None:
             self.message_user(request, str(OUTCOMES[Status(export.status)]), messages.SUCCESS)

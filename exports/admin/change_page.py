@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from exports.admin.buttons import Buttons
 from exports.files.names import filename_of
-from exports.formatting import number
-from exports.i18n import localize
+from exports.i18n.message import localize
+from exports.i18n.numbers import number
 from notifications.admin import as_json
 from notifications.streams import backlog
 
@@ -78,8 +78,8 @@ class Page(Buttons):
 
     @admin.display(description=_("error"))
     def why(self, export: Export) -> str:
-        said = localize.said(export.error, export.reason)
-        return said or self.get_empty_value_display()
+        text, _language = localize(export.error, export.reason)
+        return text or self.get_empty_value_display()
 
     @admin.display(description=_("rate"))
     def speed(self, export: Export) -> str:

@@ -17,7 +17,7 @@ from exports.admin.change_list import Listing
 from exports.admin.change_page import Page
 from exports.admin.health_page import Health
 from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
-from exports.i18n.labels import language
+from exports.i18n.labels import site_language
 from exports.models import NAMED, Export
 from notifications.admin import CascadeOnlyAdmin, MachineOwnedAdmin
 from notifications.protocol.frames import MAX_STREAMS
@@ -78,5 +78,5 @@ class ExportAdmin(Listing, Page, Actions, Health, CascadeOnlyAdmin, MachineOwned
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
         seen = super().get_queryset(request) & visible_to(request.user)  # type: ignore[arg-type]
-        called = Coalesce(KT(f"labels__{language()}"), "label", output_field=CharField())
+        called = Coalesce(KT(f"labels__{site_language()}"), "label", output_field=CharField())
         return seen.alias(called=called)  # As Export.title.

@@ -43,16 +43,16 @@ class ReadableLists(MiddlewareMixin):
     ) -> HttpResponse | None:
         if _url_name(request) == "autocomplete":
             if problem := patterns.search_problem(request.GET.get("term", "")):
-                raise BadRequest(problem)
+                raise BadRequest(problem.localized())
             return None
         if not _is_list(request):
             return None
         if problem := patterns.search_problem(request.GET.get(SEARCH_VAR, "")):
-            return _whole_list(request, problem)
+            return _whole_list(request, problem.localized())
         for name, values in request.GET.lists():
             for value in values if name.endswith(REGEX) else ():
                 if problem := patterns.problem_of(value, DEFAULT_DB_ALIAS):
-                    return _whole_list(request, f"{name}: {problem}")
+                    return _whole_list(request, f"{name}: {problem.localized()}")
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -19,21 +19,21 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(RequestError)
     def bad_request(_: HttpRequest, error: RequestError) -> HttpResponse:
-        return problem(422, str(error), field=error.field)
+        return problem(422, error.localized(), field=error.field)
 
     @api.exception_handler(NotPermitted)
     def not_permitted(_: HttpRequest, error: NotPermitted) -> HttpResponse:
-        return problem(403, str(error))
+        return problem(403, error.localized())
 
     @api.exception_handler(IllegalMove)
     def illegal_move(_: HttpRequest, error: IllegalMove) -> HttpResponse:
-        return problem(409, str(error))
+        return problem(409, error.localized())
 
     @api.exception_handler(OverLimit)
     def too_many(_: HttpRequest, error: OverLimit) -> HttpResponse:
-        refusal = problem(error.status, str(error), limit=error.limit, allowed=error.allowed)
+        refusal = problem(error.status, error.localized(), limit=error.limit, allowed=error.allowed)
         return over_limit(refusal, error)
 
     @api.exception_handler(NoFile)
     def no_file(_: HttpRequest, error: NoFile) -> HttpResponse:
-        return problem(error.status, str(error))
+        return problem(error.status, error.localized())

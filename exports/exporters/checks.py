@@ -135,7 +135,7 @@ def _malformed(column: Column) -> list[tuple[str, str]]:
 def _unreadable(exporter: Exporter, column: Column) -> Iterator[tuple[str, str]]:
     """Why its SQL cannot be made, or gives other rows. No query is run."""
     for problem in problems_of(exporter.queryset, column):
-        yield problem.what.english, problem.remedy.english
+        yield problem.what, problem.remedy
 
 
 # How many fields the form has for a column.

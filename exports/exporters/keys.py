@@ -12,7 +12,7 @@ from django.db.models import F
 
 from exports.exceptions import InvalidQueryset
 from exports.exporters.joins import repeating_relation
-from exports.i18n.localize import spoken
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -36,7 +36,7 @@ def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
     is_grouped = query.group_by is not None and repeating_relation(found)
     if query.is_sliced and (is_distinct or is_grouped):
         raise InvalidQueryset(
-            spoken(
+            Message(
                 "The annotations of this queryset change which rows it returns, so a slice "
                 "of it cannot be exported. Select the rows with filter(pk__in=…)."
             )
@@ -80,7 +80,7 @@ def _refuse_composite(found: QuerySet[Any]) -> None:
         chooses or any(each.contains_over_clause for each in expressions)
     ):
         raise InvalidQueryset(
-            spoken(
+            Message(
                 "%(model)s has a composite primary key. Its rows cannot be selected with a "
                 "slice, a union, distinct() on fields or a window function. Use filter() "
                 "instead.",
@@ -95,7 +95,7 @@ def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
     counts_rows = query.combinator != "union" or query.is_sliced
     if counts_rows and any(each.annotation_select for each in query.combined_queries):
         raise InvalidQueryset(
-            spoken(
+            Message(
                 "%(combinator)s() also compares annotations, but an export selects rows by "
                 "primary key. Select the rows with filter(pk__in=…).",
                 combinator=query.combinator,
@@ -111,7 +111,7 @@ def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
         query.order_by = ("-pk" if str(order).startswith("-") else "pk",)
         return found.values("pk")
     raise InvalidQueryset(
-        spoken(
+        Message(
             "A slice of %(combinator)s() must be ordered by primary key. Add "
             'order_by("pk") before the slice, or select the rows with filter(pk__in=…).',
             combinator=query.combinator,

@@ -29,7 +29,7 @@ from exports.exporters.joins import (
     splitting_relation,
 )
 from exports.exporters.keys import field_of, keys
-from exports.i18n.localize import spoken, together
+from exports.i18n.message import Message, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from exports.exporters.base import Column
-    from exports.i18n.message import Sentence
 
 
 def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
@@ -48,7 +47,7 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
     """
     if not isinstance(found, QuerySet):
         raise InvalidQueryset(
-            spoken(
+            Message(
                 "%(where)s returns %(kind)s. It must return a queryset of %(model)s.",
                 where=where,
                 kind=type(found).__name__,
@@ -57,7 +56,7 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
         )
     if _is_random(found.query):
         raise InvalidQueryset(
-            spoken(
+            Message(
                 "%(where)s selects rows at random, so each part of a file would get "
                 "different rows. Pick the rows once, and select them with filter(pk__in=[…]).",
                 where=where,
@@ -65,7 +64,7 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
         )
     if found.model._meta.concrete_model is not model._meta.concrete_model:
         raise InvalidQueryset(
-            spoken(
+            Message(
                 "%(where)s returns rows of %(other)s. It must return a queryset of %(model)s.",
                 where=where,
                 other=found.model._meta.label,
@@ -74,7 +73,7 @@ def checked(found: Any, model: type[Model], where: str) -> QuerySet[Any]:
         )
     if not found.query.default_cols or not issubclass(found._iterable_class, ModelIterable):
         raise InvalidQueryset(
-            spoken(
+            Message(
                 "%(where)s returns values() or similar, whose rows have no primary key. "
                 "Return a queryset of %(model)s, and list the fields in the exporter's "
                 "columns.",
@@ -119,7 +118,7 @@ def cut(asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]) -> 
     """
     if not _obstacle(asked):
         if problem := _unreadable(asked, columns):
-            raise InvalidQueryset(together([problem.what, problem.remedy]))
+            raise InvalidQueryset(join([problem.what, problem.remedy]))
         return _plain(asked)
     declared = exporter.queryset.using(asked.db)
     sources = [every_row(asked.model, asked.db)]
@@ -186,7 +185,7 @@ def _taken_by_key(
         problem = problem or found
     assert problem is not None
     raise InvalidQueryset(
-        spoken(
+        Message(
             'The queryset of "%(exporter)s" cannot be split by primary key with all of '
             "its annotations, because of its %(obstacle)s. %(problem)s To fix this, "
             "select the rows with filter(pk__in=…), or compute the annotation with a "
@@ -244,7 +243,7 @@ def check_sql(found: QuerySet[Any], exporter: Exporter) -> None:
         pass  # It has no rows, which is fine.
     except _UNSELECTABLE as error:
         raise InvalidQueryset(
-            spoken(
+            Message(
                 'The rows of "%(exporter)s" cannot be selected: %(problem)s Try '
                 "filter(pk__in=…) instead.",
                 exporter=exporter.name,
@@ -318,8 +317,8 @@ def _unreadable(queryset: QuerySet[Any], columns: Iterable[Column]) -> Problem |
 class Problem:
     """What is wrong with a column, and what its developer can do."""
 
-    what: Sentence
-    remedy: Sentence
+    what: Message
+    remedy: Message
 
 
 def problems_of(queryset: QuerySet[Any], column: Column) -> Iterator[Problem]:
@@ -333,7 +332,7 @@ def problems_of(queryset: QuerySet[Any], column: Column) -> Iterator[Problem]:
         except (FieldError, TypeError, ValueError) as error:
             yield Problem(
                 _cannot_be_read(column, error),
-                spoken("Fix the field path, or set an `output_field`."),
+                Message("Fix the field path, or set an `output_field`."),
             )
             continue
         if is_own_aggregate(queryset.model, expression):
@@ -341,28 +340,30 @@ def problems_of(queryset: QuerySet[Any], column: Column) -> Iterator[Problem]:
         elif any(getattr(each, "set_returning", False) for each in found.flatten()):
             relation = column.name
         if relation:
-            repeats = spoken(
+            repeats = Message(
                 '"%(relation)s" has several rows for each row, and would repeat it.',
                 relation=relation,
             )
             yield Problem(
                 _cannot_be_read(column, repeats),
-                spoken("Use a Subquery to pick one of them, or to aggregate them."),
+                Message("Use a Subquery to pick one of them, or to aggregate them."),
             )
         if found.contains_aggregate and mixes_relations(queryset.model, expression):
             yield Problem(
                 _cannot_be_read(
                     column,
-                    spoken("it aggregates over several relations, which multiplies the results."),
+                    Message("it aggregates over several relations, which multiplies the results."),
                 ),
-                spoken("Use a separate column or a Subquery for each."),
+                Message("Use a separate column or a Subquery for each."),
             )
         if found.contains_over_clause:
-            window = spoken("a window function would be computed separately for each page of rows.")
-            yield Problem(_cannot_be_read(column, window), spoken("Use a Subquery."))
+            window = Message(
+                "a window function would be computed separately for each page of rows."
+            )
+            yield Problem(_cannot_be_read(column, window), Message("Use a Subquery."))
 
 
-def _cannot_be_read(column: Column, problem: object) -> Sentence:
-    return spoken(
+def _cannot_be_read(column: Column, problem: object) -> Message:
+    return Message(
         'The column "%(column)s" cannot be read: %(problem)s', column=column.name, problem=problem
     )

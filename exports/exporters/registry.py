@@ -18,7 +18,7 @@ from exports.exceptions import (
 )
 from exports.exporters.base import Exporter
 from exports.exporters.joins import repeating_relation
-from exports.i18n.localize import spoken
+from exports.i18n.message import Message
 from exports.models import Consistency
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ def get(name: str) -> Exporter:
 
 def unknown(name: str, known: Iterable[str]) -> UnknownExporter:
     """Return the error for a `name` that is not among the `known` ones."""
-    names = ", ".join(sorted(known)) or spoken("none")
+    names = ", ".join(sorted(known)) or Message("none")
     return UnknownExporter(
-        spoken('There is no exporter "%(name)s". Available: %(known)s.', name=name, known=names)
+        Message('There is no exporter "%(name)s". Available: %(known)s.', name=name, known=names)
     )
 
 
@@ -151,11 +151,11 @@ def permitted(user: User, name: str) -> Exporter:
         exporter = get(name)
     except UnknownExporter:
         raise UnknownExporter(
-            spoken('The exporter "%(name)s" is no longer available.', name=name)
+            Message('The exporter "%(name)s" is no longer available.', name=name)
         ) from None
     if not may_run(exporter, user):
         raise NotPermitted(
-            spoken(
+            Message(
                 'You do not have permission to export "%(name)s". Ask an administrator for access.',
                 name=exporter.label,
             )

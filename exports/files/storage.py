@@ -26,7 +26,7 @@ from django.utils.translation import gettext_noop
 
 from exports.conf import conf
 from exports.exceptions import ExportError, StorageFailed
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -111,7 +111,7 @@ class NewFile:
         with deleted_on_error(stored):
             if (there := size(stored)) != self.bytes:
                 raise StorageFailed(
-                    Sentence(
+                    Message(
                         "The file has %(bytes)s bytes, but the storage has %(kept)s. Run the export "
                         "again. If this happens again, ask an administrator to check the storage.",
                         bytes=self.bytes,
@@ -308,9 +308,9 @@ def _refusals(refusal: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise StorageFailed(
-            Sentence(
+            Message(
                 "%(refusal)s Ask an administrator to check STORAGE_URL and the permissions "
                 "of its credentials.",
-                refusal=Sentence(refusal, problem=error),
+                refusal=Message(refusal, problem=error),
             )
         ) from error

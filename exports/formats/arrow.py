@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from exports.exceptions import Unwritable
 from exports.formats.kinds import Kind
 from exports.formats.text import cell
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from exports.formats.kinds import Field
@@ -69,11 +69,11 @@ def _fits(convert: Convert, value: Any, into: pa.DataType) -> bool:
     return True
 
 
-def _refusal(field: Field, value: Any, into: pa.DataType) -> Sentence:
+def _refusal(field: Field, value: Any, into: pa.DataType) -> Message:
     shown = repr(value)
     if len(shown) > SHOWN:
         shown = f"{shown[:SHOWN]}…"
-    return Sentence(
+    return Message(
         'The column "%(column)s" contains %(value)s, which Parquet cannot store as '
         "%(type)s. Leave out the column or the row, or export to CSV.",
         column=field.header,

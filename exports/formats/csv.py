@@ -21,7 +21,7 @@ from exports.formats.formula import has_protected, is_risky, protect, was_protec
 from exports.formats.kinds import Kind
 from exports.formats.lines import LinesPart, LinesWriter, Remembered
 from exports.formats.text import cell
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +94,7 @@ class CSVPart(LinesPart):
                     cell(value).encode()
                 except UnicodeEncodeError as error:
                     raise Unwritable(
-                        Sentence(
+                        Message(
                             'The column "%(column)s" contains half a character (a lone surrogate), which '
                             "CSV cannot store. Leave out the column or the row, or export to JSON Lines.",
                             column=self._fields[number].header,

@@ -110,9 +110,9 @@ class ChoiceForm(forms.Form):
         if isinstance(error, UnknownColumn | InvalidHeader):
             self.columns.refuse(error)
         elif field == "options":
-            self.options.add_error(None, str(error))
+            self.options.add_error(None, error.localized())
         elif not isinstance(error, InvalidFilter) or not self.filters.refuse(error):
-            self.add_error(field if field in self.fields else None, error.in_words)
+            self.add_error(field if field in self.fields else None, error.page_message())
 
 
 def _initial(preset: Preset | None) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class ColumnChoices:
 
     def refuse(self, error: UnknownColumn | InvalidHeader) -> None:
         """Show what was refused, and at which of them."""
-        self.error = str(error)
+        self.error = error.localized()
         wrong = error.columns if isinstance(error, InvalidHeader) else ()
         for choice in self.choices:
             choice.is_wrong = choice.name in wrong

@@ -94,7 +94,7 @@ class FilterFields:
         found = {name: each for name, each in error.problems.items() if name in self.form.fields}
         for name, problem in found.items():
             if not self.form.has_error(name):
-                self.form.add_error(name, problem)
+                self.form.add_error(name, problem.localized())
         return bool(found)
 
 

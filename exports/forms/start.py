@@ -82,9 +82,9 @@ class StartForm(forms.Form):
         """Show why a request was refused, at the field that `error` names."""
         field = getattr(error, "field", None)
         if field == "options":
-            self.options.add_error(None, str(error))
+            self.options.add_error(None, error.localized())
         else:
-            self.add_error(field if field in self.fields else None, error.in_words)
+            self.add_error(field if field in self.fields else None, error.page_message())
 
 
 def offer_teams(form: forms.Form, teams: Collection[Group]) -> None:

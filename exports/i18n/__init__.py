@@ -1,6 +1,7 @@
-"""Messages to people: stored once in English, and shown in the reader's language.
+"""Texts for people: stored once in English, and shown in the reader's language.
 
-`message` is a text with named values, `localize` translates it, and `labels` names an export that
-its owner has not named. `message` imports no Django, so that formats can use it. This package does
-not know what an export is.
+`message.Message` is a translatable text with parameters. Errors carry one; `dump`, `load` and
+`localize` store it with an export that failed, and show it to each reader. `labels` names exports
+that their owner has not named, and `numbers` writes numbers. This package does not know what an
+export is.
 """

@@ -1,7 +1,7 @@
-"""What an export is called that nobody has named: in each language of the site.
+"""The default label of an export that its user has not named, in each language of the site.
 
-It is found out when it is asked for. Later, what it was made of may be gone: a filter of the
-admin's, the row that one had chosen, the exporter.
+It is computed at the request. What it names may be gone later: a filter of the admin, the only
+selected row, or the exporter.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrPromise
 
-LONGEST = 200
+MAX_LENGTH = 200
 
 
-def shortened(text: str) -> str:
-    """As much as a label may have."""
-    return text.strip()[:LONGEST]
+def trimmed(text: str) -> str:
+    """Return `text` without surrounding spaces, cut to MAX_LENGTH characters."""
+    return text.strip()[:MAX_LENGTH]
 
 
 def in_each_language(text: str | _StrPromise) -> dict[str, str] | None:
-    """`text`, which may be lazy, by language; None if it is the same in all of them."""
+    """Return `text`, which may be lazy, by language; None if all languages have the same."""
     found = {}
     for language, _ in settings.LANGUAGES:
         with translation.override(language):
-            found[language] = shortened(str(text))
+            found[language] = trimmed(str(text))
     return found if len(set(found.values())) > 1 else None
 
 
-def called(label: str, labels: Mapping[str, str] | None) -> str:
-    """What the reader calls an export with this `label`, and those `labels` if we named it."""
-    return (labels or {}).get(language(), label)
+def localized_label(label: str, labels: Mapping[str, str] | None) -> str:
+    """Return the label in the reader's language: from `labels` for a default one, else `label`."""
+    return (labels or {}).get(site_language(), label)
 
 
-def language() -> str:
-    """The one of the site's that the reader's is a variant of: "en" for "en-us"."""
+def site_language() -> str:
+    """Return the language of the site that is closest to the reader's: "en" for "en-us"."""
     try:
         return translation.get_supported_language_variant(translation.get_language() or "")
     except LookupError:

@@ -1,111 +1,157 @@
-"""Sentences that one process writes down and people read in their own languages. Pure.
+"""A text with parameters that is English in logs, and in the reader's language on pages.
 
-raise TooLarge(Sentence("It would have %(rows)s rows.", rows=total))
+    raise TooLarge(Message("This export has %(rows)s rows.", rows=total))
 
-The text is English, and what its translations are found by: `make messages` collects it.
-`localize` says such a sentence to a reader.
+`make messages` collects the texts. When an export fails, its message is stored: a worker writes
+it, and each reader gets it in their own language.
 """
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from django.utils import translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+
+from exports.i18n.numbers import number
+from notifications.printable import storable
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Self
 
-# Characters of a sentence, and of each text in one that is stored: each event that says how its
-# export ended has it.
-LONGEST = 1_000
+    from django.core.exceptions import ValidationError
+
+# Characters of a parameter, and of a stored text. Events that say how an export ended have it, too.
+MAX_LENGTH = 1_000
+# Characters of a stored message as JSON: enough for a few long parameters. Of a longer message
+# only the English text is stored, and cut.
+MAX_JSON = 4 * MAX_LENGTH
 
 
-class Sentence(str):
-    """A text that remembers what it was made of.
+class Message(str):
+    """A translatable text. As a string it is in English.
 
-    `values` has a name for each %(name)s in `text`. Its whole numbers are written as readers of
-    the language write them, and sentences among them in that language; all else is as it is.
+    `params` has a value for each %(name)s in `msgid`. Whole numbers, messages and lazy texts
+    are localized with the text. Everything else is shown as it is, cut to MAX_LENGTH.
     """
 
-    text: str
-    values: dict[str, Any]
+    msgid: str
+    params: dict[str, Any]
 
-    def __new__(cls, text: str, /, **values: object) -> Self:
-        known = {name: _kept(value) for name, value in values.items()}
-        return cls.shown(filled(text, known), text, known)
-
-    @classmethod
-    def shown(cls, shown: str, text: str, values: dict[str, Any]) -> Self:
-        """One that reads `shown`, as in the language of who asks."""
-        self = super().__new__(cls, shown)
-        self.text, self.values = text, values
+    def __new__(cls, msgid: str, /, **params: object) -> Self:
+        known = {name: _parameter(value) for name, value in params.items()}
+        english = {name: f"{v:,}" if isinstance(v, int) else v for name, v in known.items()}
+        self = super().__new__(cls, msgid % english if english else msgid)
+        self.msgid, self.params = msgid, known
         return self
 
-    @property
-    def english(self) -> str:
-        return filled(self.text, self.values)
+    def localized(self) -> str:
+        """Return the text in the language that is active."""
+        params = {name: _localized(value) for name, value in self.params.items()}
+        return gettext(self.msgid) % params if params else gettext(self.msgid)
 
     def stored(self) -> dict[str, Any]:
-        """As JSON, of which `restored` makes it again."""
-        return {
-            "text": storable(self.text),
-            "values": {name: _plain(value) for name, value in self.values.items()},
+        """Return the message as JSON, for `restored`."""
+        values = {
+            name: value.stored() if isinstance(value, Message) else _stored(value)
+            for name, value in self.params.items()
         }
+        return {"text": _stored(self.msgid), "values": values}
 
     @classmethod
     def restored(cls, stored: Any) -> Self:
-        """Raises KeyError, TypeError or ValueError for what `stored` has not made."""
+        """Build a message from JSON. Raise KeyError, TypeError or ValueError for other JSON."""
         if not isinstance(stored["text"], str):
             raise TypeError(stored)
-        values = {
-            name: cls.restored(value) if isinstance(value, dict) else value
-            for name, value in dict(stored["values"]).items()
-        }
-        return cls(stored["text"], **values)
+        values = dict(stored["values"]).items()
+        nested = {name: cls.restored(v) if isinstance(v, dict) else v for name, v in values}
+        return cls(stored["text"], **nested)
 
 
-def filled(
-    text: str,
-    values: Mapping[str, Any],
-    translate: Callable[[str], str] = str,
-    number: Callable[[int], str] = "{:,}".format,
-) -> str:
-    """`text` with its values, in the language that `translate` and `number` know."""
-    if not values:
-        return translate(text)
-    said = {name: _said(value, translate, number) for name, value in values.items()}
-    return translate(text) % said
+class _FieldMessage(Message):
+    """The message of a form field, which Django translates by itself, also in the plural."""
+
+    error: ValidationError
+
+    def localized(self) -> str:
+        return shorten(self.error.messages[0])
 
 
-def _said(value: Any, translate: Callable[[str], str], number: Callable[[int], str]) -> str:
-    if isinstance(value, Sentence):
-        return filled(value.text, value.values, translate, number)
-    return number(value) if _is_number(value) else str(value)
+def from_validation_error(error: ValidationError) -> Message:
+    """Return the message of `error`. A stored one stays English if it has a plural form."""
+    with translation.override("en"):
+        english = shorten(error.messages[0])
+        message = _FieldMessage(english)
+        params = {name: str(value) for name, value in (error.params or {}).items()}
+        with suppress(KeyError, TypeError, ValueError):
+            translatable = _FieldMessage(str(error.message), **params)
+            if translatable == english:
+                message = translatable
+    message.error = error
+    return message
 
 
-def _kept(value: object) -> Any:
-    """What is sure to be JSON: whole numbers, sentences, and the text of anything else.
+def join(messages: Iterable[Message]) -> Message:
+    """Return one message that consists of `messages`, separated by spaces."""
+    params = {f"sentence_{index}": each for index, each in enumerate(messages)}
+    return Message(" ".join(f"%({name})s" for name in params), **params)
 
-    A long text is cut: a refusal must not repeat all of what was sent.
+
+def dump(text: str) -> dict[str, Any]:
+    """Return the columns of an export that say why it failed: `error`, and `reason` if `text`
+    is a Message."""
+    reason = text.stored() if isinstance(text, Message) else None
+    if len(json.dumps(reason, ensure_ascii=False)) > MAX_JSON:
+        reason = None
+    return {"error": _stored(text), "reason": reason}
+
+
+def load(error: str, reason: Mapping[str, Any] | None) -> str:
+    """Return the text that was given to `dump`: a Message, if `reason` can be read."""
+    with suppress(KeyError, TypeError, ValueError):  # Another version may have stored it.
+        return error if reason is None else Message.restored(reason)
+    return error
+
+
+def localize(error: str, reason: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Return why an export failed, and the language of that text.
+
+    The text is in the reader's language, or in English if it cannot be translated.
     """
-    return value if _is_number(value) or isinstance(value, Sentence) else shortened(str(value))
+    message = load(error, reason)
+    if isinstance(message, Message):
+        # The translation may have other parameters than the version that stored the message.
+        with suppress(KeyError, TypeError, ValueError):
+            return _stored(message.localized()), translation.get_language() or "en"
+    return error, "en"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def shorten(text: str) -> str:
+    """Return the first MAX_LENGTH characters of `text`, with an ellipsis if there were more."""
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]} …"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Sentence):
-        return value.stored()
-    return value if _is_number(value) else storable(value)
+def _parameter(value: object) -> Any:
+    """Return `value` as JSON can store it: as a whole number, a message or a text.
+
+    A long text is cut, because an error must not repeat all that was sent.
+    """
+    if isinstance(value, Promise):
+        with translation.override("en"):
+            return Message(str(value))
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number or isinstance(value, Message) else shorten(str(value))
 
 
-def storable(text: str) -> str:
-    """`text` as every database takes it: what an exporter raises may quote its data."""
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-    return shortened(text)
+def _localized(value: Any) -> str:
+    if isinstance(value, Message):
+        return value.localized()
+    return number(value) if isinstance(value, int) else value
 
 
-def shortened(text: str) -> str:
-    """Return the first LONGEST characters of `text`, with an ellipsis if there were more."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+def _stored(value: Any) -> Any:
+    return shorten(storable(value)) if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from exports.exceptions import (
     LostRace,
     Waits,
 )
-from exports.i18n.localize import written
+from exports.i18n.message import dump
 from exports.lifecycle import parts, room
 from exports.lifecycle.leases import Now, until
 from exports.lifecycle.transitions import come_to_rest, locked, move, requeue
@@ -69,14 +69,14 @@ def succeed(export: Export, *, lines: Sequence[dict[str, Any]] = (), **file: Any
 def fail(
     export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = (), **counters: int
 ) -> None:
-    """It cannot go on. `reason` is for the person who waits: a Sentence, if it was foreseen."""
-    why = written(reason)
+    """It cannot go on. `reason` is for the person who waits: a Message, if it was foreseen."""
+    why = dump(reason)
     _finish(export, Status.FAILED, "export.failed", lines, None, **why, **counters)
 
 
 def stop(export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = ()) -> None:
     """Fail the export because its owner has lost the right to it, as `reason` says."""
-    why = written(reason)
+    why = dump(reason)
     _finish(export, Status.FAILED, "export.failed", lines, Action.EXPORT_STOPPED, **why)
 
 

@@ -17,7 +17,7 @@ from exports import formatting
 from exports.conf import conf
 from exports.exceptions import TooLarge, TooManyExports, TooManyInADay, TooManyRequests
 from exports.exporters import registry
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 from exports.lifecycle import room
 from exports.lifecycle.leases import Now
 from exports.models import Export
@@ -109,7 +109,7 @@ def check_rows(export: Export, total: int) -> None:
     allowed = _allowed(registry.get(export.exporter).max_rows, conf.MAX_ROWS)
     if allowed and total > allowed:
         raise TooLarge(
-            Sentence(
+            Message(
                 "This export has %(rows)s rows; the limit is %(allowed)s. Add filters, or "
                 "ask an administrator to raise the limit.",
                 rows=total,
@@ -123,7 +123,7 @@ def check_bytes(export: Export, written: int) -> None:
     allowed = _allowed(registry.get(export.exporter).max_bytes, conf.MAX_BYTES)
     if allowed and written > allowed:
         raise TooLarge(
-            Sentence(
+            Message(
                 "The file has %(bytes)s bytes so far; the limit is %(allowed)s. Add filters, "
                 "choose fewer columns, or ask an administrator to raise the limit.",
                 bytes=written,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from exports import log
 from exports.audit.record import record_action, record_start
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
+from exports.i18n.message import Message
 from exports.lifecycle import limits
 from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now
@@ -83,8 +84,8 @@ def _prefix_errors_for(owner: User, by: User | None) -> Iterator[None]:
         yield
     except (NotPermitted, OverLimit, RequestError) as error:
         if by is not None and by.pk != owner.pk:
-            told = {"owner": owner.get_username(), "error": error}
-            error.args = (_("For %(owner)s: %(error)s") % told,)
+            name, message = owner.get_username(), error.args[0]
+            error.args = (Message("For %(owner)s: %(error)s", owner=name, error=message),)
         raise
 
 

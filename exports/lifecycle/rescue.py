@@ -10,8 +10,7 @@ from exports.conf import conf
 from exports.exceptions import (
     LostRace,
 )
-from exports.i18n.localize import recalled
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message, load
 from exports.lifecycle import parts, queue, room
 from exports.lifecycle.attempts import fail
 from exports.lifecycle.leases import Now
@@ -71,7 +70,7 @@ def _rescue(export_id: uuid.UUID) -> str:
     lost = export.attempt - export.handovers
     if lost >= conf.MAX_ATTEMPTS:
         # What the last one could still say is a better reason than its silence.
-        reason = recalled(export.error, export.reason) or _lost_workers(lost, export.worker)
+        reason = load(export.error, export.reason) or _lost_workers(lost, export.worker)
         lines = [log_line(f"{died}. No further attempt.", "ERROR")]
         fail(export, reason, lines=lines, **counters)
         return "failed"
@@ -80,10 +79,10 @@ def _rescue(export_id: uuid.UUID) -> str:
     return "rescued"
 
 
-def _lost_workers(count: int, last: str) -> Sentence:
+def _lost_workers(count: int, last: str) -> Message:
     if count == 1:
-        return Sentence("The worker %(worker)s stopped while running this export.", worker=last)
-    return Sentence(
+        return Message("The worker %(worker)s stopped while running this export.", worker=last)
+    return Message(
         "%(count)s workers stopped while running this export. The last one was %(worker)s.",
         count=count,
         worker=last,

@@ -20,7 +20,7 @@ from exports import formatting
 from exports.conf import conf
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge
 from exports.files import disk
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now
 from exports.models import Export, Part, PartStatus
@@ -180,7 +180,7 @@ def check_quotas(export: Export) -> None:
         # Read again: a newer export may have ended and freed its parts since the first query.
         if (stored := used_by(export.owner_id)) > allowed:
             raise TooLarge(
-                Sentence(
+                Message(
                     "The owner's exports use %(used)s bytes; the limit is %(allowed)s. Run it "
                     "again when files have expired, choose fewer rows or columns, or ask an "
                     "administrator to raise the limit.",

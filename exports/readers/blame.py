@@ -13,7 +13,7 @@ from django.db import DatabaseError
 
 from exports.exceptions import ExportError, TookTooLong, UnreadableRow, Unwritable
 from exports.formats.text import cell
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 from exports.readers.connection import limited
 from exports.readers.projection import selected
 from exports.readers.retries import is_curable, refusal, said_by_database
@@ -63,7 +63,7 @@ def in_row(error: Unwritable, page: Page) -> Unwritable:
     if error.row is None or error.row >= len(keys):
         return error
     return Unwritable(
-        Sentence("Row %(row)s: %(problem)s", row=row_name(keys[error.row]), problem=error.args[0])
+        Message("Row %(row)s: %(problem)s", row=row_name(keys[error.row]), problem=error.args[0])
     )
 
 
@@ -72,12 +72,12 @@ def unreadable(header: str, key: Any, problem: str) -> UnreadableRow:
     return UnreadableRow(_not_made(header, key, problem))
 
 
-def _told(found: Sentence | None, error: Exception) -> Sentence:
+def _told(found: Message | None, error: Exception) -> Message:
     return refusal(error) if found is None else found
 
 
-def _not_made(header: str, key: Any, problem: str) -> Sentence:
-    return Sentence(
+def _not_made(header: str, key: Any, problem: str) -> Message:
+    return Message(
         'The column "%(column)s" cannot be computed for row %(row)s: %(problem)s',
         column=header,
         row=row_name(key),
@@ -105,7 +105,7 @@ class _Search:
         self._readings = [reading for reading in readings if reading.reads]
         self._until = time.monotonic() + SECONDS
 
-    def result(self) -> Sentence | None:
+    def result(self) -> Message | None:
         """What cannot be read, in words. None if it is not found in time, or was changed."""
         try:
             with limited(self._source.connection, SECONDS):
@@ -113,13 +113,13 @@ class _Search:
         except (TookTooLong, DatabaseError):
             return None
 
-    def _found(self) -> Sentence | None:
+    def _found(self) -> Message | None:
         # Some errors need no row: a function that does not exist, 1 / 0.
         nothing = self._rows.filter(pk__gt=self._upto)
         if self._fails(nothing, self._readings):
             for reading in self._readings:
                 if error := self._fails(nothing, [reading]):
-                    return Sentence(
+                    return Message(
                         'The column "%(column)s" cannot be read: %(problem)s',
                         column=reading.field.header,
                         problem=_said(error),
@@ -128,7 +128,7 @@ class _Search:
         for key, row in self._failing_row():
             if error := self._fails(row, []):
                 # Its filters cannot be computed: no column is to blame.
-                return Sentence(
+                return Message(
                     "Row %(row)s cannot be read: %(problem)s",
                     row=row_name(key),
                     problem=_said(error),

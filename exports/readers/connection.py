@@ -22,7 +22,7 @@ from django.db.transaction import atomic
 from psycopg.pq import TransactionStatus
 
 from exports.exceptions import TookTooLong
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,7 +165,7 @@ class Source:
         except DatabaseError as error:
             # Of whichever kind PostgreSQL takes it for: another attempt has another moment.
             raise OperationalError(
-                Sentence("The database snapshot has expired: %(problem)s", problem=error)
+                Message("The database snapshot has expired: %(problem)s", problem=error)
             ) from error
 
     def _end(self, cursor: Any) -> None:

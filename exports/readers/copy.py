@@ -19,7 +19,7 @@ from psycopg.sql import Identifier, Literal
 from exports.exceptions import WrongCount
 from exports.formats import formula
 from exports.formats.kinds import Kind
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 from exports.readers.projection import protected, selected
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines, None, int]:
         _expect(pgconn, result, ExecStatus.COMMAND_OK)
         if result.command_tuples != rows:
             raise WrongCount(
-                Sentence(
+                Message(
                     "PostgreSQL sent %(sent)s rows, but %(rows)s arrived. Run the export again.",
                     sent=result.command_tuples or 0,
                     rows=rows,

@@ -14,7 +14,7 @@ from django.db.models.functions import RowNumber
 
 from exports.exceptions import RepeatedKey
 from exports.exporters.joins import every_row
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +79,7 @@ def refuse_repeated(source: Source, keys: QuerySet[Any]) -> None:
     view = every_row(keys.model, keys.db)
     if rows != distinct or source.count(view.filter(pk__isnull=True).values_list(*names)):
         raise RepeatedKey(
-            Sentence(
+            Message(
                 'The key "%(key)s" of %(model)s is not unique: %(rows)s rows have %(distinct)s '
                 "keys, or one key is NULL. Give the model a unique primary key, for example "
                 "row_number() in its view.",

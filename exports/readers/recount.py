@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exports.exceptions import WrongCount
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 from exports.readers.plan import count
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Recount:
         found = part.rows if self.found is None else self.found
         if self._is_contradicted or part.rows_done != found:
             raise WrongCount(
-                Sentence(
+                Message(
                     "Part %(part)s has %(written)s rows. The database had %(found)s when "
                     "they were read (%(planned)s at the start). The file would be wrong, so it "
                     "was not created. Ask the developer of this exporter to check its columns "
@@ -68,7 +68,7 @@ class Recount:
             )
         if self._source.snapshot_id and part.rows_done != part.rows:
             raise WrongCount(
-                Sentence(
+                Message(
                     "Part %(part)s has %(written)s rows, but %(planned)s were counted at the "
                     "same moment. The queryset of this exporter does not always return the same "
                     "rows. Ask its developer to remove random values and the current time from "
@@ -94,7 +94,7 @@ def totals(export: Export, done: Iterable[Part]) -> dict[str, int]:
         removed += max(part.rows - part.rows_done, 0)
         if part.rows_done != (part.rows if part.rows_found is None else part.rows_found):
             raise WrongCount(
-                Sentence(
+                Message(
                     "Part %(part)s has %(written)s rows, but should have %(planned)s. Run the "
                     "export again.",
                     part=part.number,
@@ -104,7 +104,7 @@ def totals(export: Export, done: Iterable[Part]) -> dict[str, int]:
             )
     if planned != export.rows_total:
         raise WrongCount(
-            Sentence(
+            Message(
                 "The parts of this export have %(planned)s rows, but %(total)s were counted "
                 "at the start. Run the export again.",
                 planned=planned,

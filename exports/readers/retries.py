@@ -12,7 +12,7 @@ import sqlite3
 import psycopg
 from django.db import InterfaceError, OperationalError
 
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 
 # PostgreSQL: classes of SQLSTATE (its first two characters).
 CURABLE_CLASSES = {
@@ -71,6 +71,6 @@ def said_by_database(error: BaseException) -> str:
     return primary or f"{error}".partition("\n")[0] or type(error).__name__
 
 
-def refusal(error: BaseException) -> Sentence:
+def refusal(error: BaseException) -> Message:
     """The same for the person who waits, where no column and no row is known."""
-    return Sentence("Database error: %(problem)s", problem=said_by_database(error))
+    return Message("Database error: %(problem)s", problem=said_by_database(error))

@@ -25,7 +25,7 @@ from django.db.models import F
 from exports.exceptions import InvalidSelection, NotPermitted
 from exports.exporters.joins import resolved
 from exports.exporters.querysets import checked, incomparable
-from exports.i18n.localize import spoken
+from exports.i18n.message import Message
 from exports.spec import context, patterns
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def rows(
     exported = exporter.queryset.model._meta
     if exported.concrete_model is not model_admin.opts.concrete_model:
         raise InvalidSelection(
-            spoken(
+            Message(
                 "The list shows %(listed)s, but the exporter exports %(exported)s.",
                 listed=model_admin.model._meta.label,
                 exported=exported.label,
@@ -87,7 +87,7 @@ def _check_permission(model_admin: admin.ModelAdmin[Any], request: HttpRequest) 
     if admin.site.has_permission(request) and model_admin.has_view_permission(request):
         return
     name = model_admin.model._meta.verbose_name_plural
-    raise NotPermitted(spoken("You do not have permission to view %(name)s.", name=name))
+    raise NotPermitted(Message("You do not have permission to view %(name)s.", name=name))
 
 
 def narrow(queryset: QuerySet[Any], selection: Mapping[str, Any]) -> QuerySet[Any]:
@@ -130,17 +130,17 @@ def order_of(changelist: ChangeList, request: HttpRequest) -> list[str]:
 def _sorted(queryset: QuerySet[Any], order: Any) -> QuerySet[Any]:
     """In that order; rows that are the same in it, in that of their keys."""
     if not isinstance(order, list) or not all(isinstance(each, str) for each in order):
-        raise InvalidSelection(spoken('"order" must be a list of fields.'))
+        raise InvalidSelection(Message('"order" must be a list of fields.'))
     try:
         # Looked up as columns: an order is looked up when it is too late to say what is wrong.
         looked_up = [resolved(queryset, F(each.removeprefix("-"))) for each in order]
     except FieldError as error:
         raise InvalidSelection(
-            spoken("The order of this list is not valid: %(problem)s", problem=error)
+            Message("The order of this list is not valid: %(problem)s", problem=error)
         ) from error
     if relation := next((relation for _, relation in looked_up if relation), ""):
         raise InvalidSelection(
-            spoken(
+            Message(
                 'The list cannot be exported sorted by "%(relation)s", because that repeats rows.',
                 relation=relation,
             )
@@ -153,7 +153,7 @@ def _model_admin(selection: Mapping[str, Any]) -> admin.ModelAdmin[Any]:
         return admin.site.get_model_admin(apps.get_model(str(selection.get("model"))))
     except (LookupError, ValueError, NotRegistered):
         raise InvalidSelection(
-            spoken(
+            Message(
                 'There is no admin list of "%(model)s". Use the form "app.model".',
                 model=str(selection.get("model")),
             )
@@ -166,7 +166,7 @@ class _Messages:
     def add(self, level: int, message: str, extra_tags: str = "") -> None:  # noqa: ARG002 - Django's signature
         if level >= ERROR:
             raise InvalidSelection(
-                spoken("The search of this list is not valid: %(problem)s", problem=message)
+                Message("The search of this list is not valid: %(problem)s", problem=message)
             )
 
 
@@ -187,7 +187,7 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
     """
     if problem := patterns.search_problem(request.GET.get(SEARCH_VAR, "")):
         raise InvalidSelection(
-            spoken("The search of this list is not valid: %(problem)s", problem=problem)
+            Message("The search of this list is not valid: %(problem)s", problem=problem)
         )
     # Asked by Django itself, of each request: for links, which nobody sees here.
     model_admin = copy(model_admin)
@@ -219,13 +219,13 @@ def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> Chang
         OverflowError,  # A year beyond Python's calendar.
     ) as error:
         raise InvalidSelection(
-            spoken("The filters of this list are not valid: %(problem)s", problem=error)
+            Message("The filters of this list are not valid: %(problem)s", problem=error)
         ) from error
     texts = [text for _, values in request.GET.lists() for text in values]
     found = changelist.queryset
     if unreadable := patterns.problem_among(found.query, texts, found.db) or incomparable(found):
         raise InvalidSelection(
-            spoken("The filters of this list are not valid: %(problem)s", problem=unreadable)
+            Message("The filters of this list are not valid: %(problem)s", problem=unreadable)
         )
     changelist.add_facets = False  # The numbers beside the choices are counts, too.
     return changelist
@@ -240,7 +240,7 @@ def _columns(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> list[A
 def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
     field = queryset.model._meta.pk
     if not isinstance(keys, list):
-        raise InvalidSelection(spoken('"keys" must be a list of primary keys.'))
+        raise InvalidSelection(Message('"keys" must be a list of primary keys.'))
     try:
         found = [field.to_python(key) for key in keys]
         for key in found:
@@ -248,5 +248,5 @@ def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
             field.run_validators(key)
             without_nul(key)
     except (TypeError, ValidationError):
-        raise InvalidSelection(spoken('"keys" must be a list of primary keys.')) from None
+        raise InvalidSelection(Message('"keys" must be a list of primary keys.')) from None
     return found

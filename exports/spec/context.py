@@ -27,7 +27,7 @@ from django.utils.module_loading import import_string
 
 from exports.conf import conf
 from exports.exceptions import NotKept
-from exports.i18n.localize import spoken
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,7 +115,7 @@ class StoredRequest(HttpRequest):
 def _not_kept(name: str, *, has_context: bool) -> NotKept:
     if not conf.REQUEST_CONTEXT:
         return NotKept(
-            spoken(
+            Message(
                 "These rows depend on request.%(name)s, which a worker does not have. Set "
                 "EXPORTS_REQUEST_CONTEXT to a class that saves it with the export.",
                 name=name,
@@ -123,7 +123,7 @@ def _not_kept(name: str, *, has_context: bool) -> NotKept:
         )
     if has_context:
         return NotKept(
-            spoken(
+            Message(
                 "These rows depend on request.%(name)s, which a worker does not have. Make "
                 "%(keeper)s save and restore it.",
                 name=name,
@@ -131,7 +131,7 @@ def _not_kept(name: str, *, has_context: bool) -> NotKept:
             )
         )
     return NotKept(
-        spoken(
+        Message(
             "These rows depend on request.%(name)s, and this export was started without a "
             "request. Start it on a page or over the API.",
             name=name,
@@ -165,7 +165,7 @@ def _as_stored(saved: Any) -> Any:
         if "\\u0000" not in text:
             return json.loads(text)
     raise NotKept(
-        spoken(
+        Message(
             "The request context of %(keeper)s contains a character that databases cannot store.",
             keeper=conf.REQUEST_CONTEXT,
         )
@@ -193,7 +193,7 @@ def restored(
     except Exception as error:
         logger.exception("%s.restore() failed.", conf.REQUEST_CONTEXT)
         raise NotKept(
-            spoken(
+            Message(
                 "%(keeper)s cannot restore the saved request context: %(problem)s",
                 keeper=conf.REQUEST_CONTEXT,
                 problem=f"{type(error).__name__}: {error}",
@@ -231,7 +231,7 @@ def _zone(name: str | None) -> ZoneInfo | None:
         return None if name is None else ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise NotKept(
-            spoken(
+            Message(
                 'A worker cannot look up the time zone "%(name)s" by name. Activate a '
                 "ZoneInfo with a key.",
                 name=name,

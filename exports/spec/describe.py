@@ -11,7 +11,7 @@ from django.utils.timezone import get_current_timezone_name, is_naive
 from django.utils.translation import gettext as _
 from django_filters.widgets import LookupChoiceWidget, RangeWidget
 
-from exports.i18n.message import shortened
+from exports.i18n.message import shorten
 from exports.spec import context, query
 from exports.spec import filters as spec_filters
 from exports.spec.filters import MOMENTS
@@ -42,7 +42,7 @@ def filters(
             _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])
             for name, each in made.filters.items()
         ]
-    return [shortened(phrase) for phrase in phrases if phrase]
+    return [shorten(phrase) for phrase in phrases if phrase]
 
 
 def _phrase(field: BoundField, lookup: str, value: Any) -> str:

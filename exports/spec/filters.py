@@ -21,7 +21,7 @@ from exports.exceptions import (
 from exports.exporters.querysets import (
     has_own_scope,
 )
-from exports.i18n.localize import complaint, spoken, together
+from exports.i18n.message import Message, from_validation_error, join
 from exports.spec import filter_choices, sizes
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from django_filters import FilterSet
 
     from exports.exporters import Exporter
-    from exports.i18n.message import Sentence
 
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def filterset(
     `queryset` has the rows that the user may see.
     """
     if exporter.filterset is None:
-        raise InvalidFilter(spoken('"%(exporter)s" has no filters.', exporter=exporter.name))
+        raise InvalidFilter(Message('"%(exporter)s" has no filters.', exporter=exporter.name))
     data = _form_data(filters)
     made = made_filterset(exporter, data, queryset, request)
     _check_names(exporter, filters, data, _parameters(made))
@@ -88,7 +87,7 @@ def filterset(
         valid = made.is_valid()
     if not valid:
         found = made.errors.as_data().items()
-        raise refusal(made, {name: together(map(complaint, each)) for name, each in found})
+        raise refusal(made, {name: join(map(from_validation_error, each)) for name, each in found})
     for name, value in made.form.cleaned_data.items():
         for each in _values(value):
             if problem := _out_of_range(each):
@@ -102,7 +101,7 @@ def _check_names(
     """Raise InvalidFilter for an unknown name, and for several values where one is allowed."""
     if unknown := filters.keys() - known.keys():
         raise InvalidFilter(
-            spoken(
+            Message(
                 '"%(exporter)s" has no filter "%(name)s". Available: %(known)s.',
                 exporter=exporter.name,
                 name=min(unknown),
@@ -111,25 +110,27 @@ def _check_names(
         )
     for name in sorted(filters):
         if len(data.getlist(name)) > 1 and not known[name]:
-            raise InvalidFilter(spoken('The filter "%(name)s" accepts only one value.', name=name))
+            raise InvalidFilter(Message('The filter "%(name)s" accepts only one value.', name=name))
 
 
-def refusal(made: FilterSet, problems: Mapping[str, Sentence]) -> InvalidFilter:
+def refusal(made: FilterSet, problems: Mapping[str, Message]) -> InvalidFilter:
     """What is wrong with its filters: by name for who sends names, by label for who reads."""
     by_label = (
         # What is wrong with all of them together has no field.
-        f"{made.form[name].label}: {problem}" if name in made.form.fields else problem
+        f"{made.form[name].label}: {problem.localized()}"
+        if name in made.form.fields
+        else problem.localized()
         for name, problem in problems.items()
     )
     return InvalidFilter(
-        together(_not_valid(name, problem) for name, problem in problems.items()),
-        in_words=" ".join(by_label),
+        join(_not_valid(name, problem) for name, problem in problems.items()),
+        page_message=" ".join(by_label),
         problems=problems,
     )
 
 
-def _not_valid(name: str, problem: Sentence) -> Sentence:
-    return spoken('The filter "%(name)s" is not valid: %(problem)s', name=name, problem=problem)
+def _not_valid(name: str, problem: Message) -> Message:
+    return Message('The filter "%(name)s" is not valid: %(problem)s', name=name, problem=problem)
 
 
 def _values(value: Any) -> Iterator[Any]:
@@ -142,16 +143,16 @@ def _values(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _out_of_range(value: Any) -> Sentence | None:
+def _out_of_range(value: Any) -> Message | None:
     """Return why no database can compare a column with `value`; None if it can."""
     # 1e300000 is short, and as an integer it would keep the whole process busy for seconds.
     if isinstance(value, Decimal) and value.adjusted() > MAX_DIGITS:
-        return spoken("the number is too large.")
+        return Message("the number is too large.")
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         try:
             value.astimezone(datetime.UTC)
         except OverflowError:
-            return spoken("the date is out of range.")
+            return Message("the date is out of range.")
     return None
 
 
@@ -173,7 +174,7 @@ def _check_number_of_values(name: str, texts: Sequence[str]) -> None:
         raise InvalidFilter(
             _not_valid(
                 name,
-                spoken(
+                Message(
                     "it has %(number)s values; the limit is %(allowed)s.",
                     number=number,
                     allowed=sizes.MAX_VALUES,
@@ -186,11 +187,11 @@ def _text(name: str, value: Any) -> str:
     # Python reads NaN and 1e999 in JSON, and no JSON of a database can store what they are.
     is_no_number = isinstance(value, float) and not math.isfinite(value)
     if is_no_number or isinstance(value, dict | list | tuple):
-        raise InvalidFilter(_not_valid(name, spoken("enter a text or a number.")))
+        raise InvalidFilter(_not_valid(name, Message("enter a text or a number.")))
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not text.isascii() and text != text.encode(errors="replace").decode():
         # Half of a surrogate pair, which JSON can spell and no database compares.
-        raise InvalidFilter(_not_valid(name, spoken("it contains an invalid character.")))
+        raise InvalidFilter(_not_valid(name, Message("it contains an invalid character.")))
     return text
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 
 from exports.exceptions import InvalidOption
 from exports.formats.base import Options
-from exports.i18n.localize import spoken
+from exports.i18n.message import Message
 from exports.models import Format
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def checked(format: str, asked: Mapping[str, Any] | None) -> dict[str, Any]:  # 
     for name, value in asked.items():
         if name not in BY_FORMAT[format]:
             raise InvalidOption(
-                spoken(
+                Message(
                     '%(format)s has no option "%(name)s". Available: %(known)s.',
                     format=_label(format),
                     name=name,
@@ -41,7 +41,7 @@ def checked(format: str, asked: Mapping[str, Any] | None) -> dict[str, Any]:  # 
             )
         if not _may_be(name, value):
             raise InvalidOption(
-                spoken(
+                Message(
                     'The option "%(name)s" must be %(choices)s.', name=name, choices=_in_words(name)
                 )
             )

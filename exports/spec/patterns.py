@@ -15,12 +15,11 @@ from django.db.models import Value
 from django.db.models.lookups import Regex
 from django.db.models.sql import Query
 
-from exports.i18n.localize import spoken
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from exports.i18n.message import Sentence
 
 LONGEST = 1_000  # characters
 # Words of a search. Django looks for each in each field; a thousand took it minutes.
@@ -29,14 +28,14 @@ MOST_WORDS = 32
 REPEATING = "*+?{|"
 
 
-def search_problem(search: str) -> Sentence | None:
+def search_problem(search: str) -> Message | None:
     """Why a list of the admin cannot be searched for `search`, in words; None if it can."""
     if len(search.split()) <= MOST_WORDS:
         return None
-    return spoken("a search can have at most %(most)s words.", most=MOST_WORDS)
+    return Message("a search can have at most %(most)s words.", most=MOST_WORDS)
 
 
-def problem_among(query: Query, texts: Iterable[str], using: str) -> Sentence | None:
+def problem_among(query: Query, texts: Iterable[str], using: str) -> Message | None:
     """Return why `query` may not match one of the `texts`, which a user sent; None if it may.
 
     A text is taken for a pattern if it is a pattern of `query`, or a part of one.
@@ -54,15 +53,15 @@ def problem_among(query: Query, texts: Iterable[str], using: str) -> Sentence | 
     return None
 
 
-def problem_of(pattern: str, using: str) -> Sentence | None:
+def problem_of(pattern: str, using: str) -> Message | None:
     """Return why the database `using` cannot or may not match `pattern`; None if it may."""
     if len(pattern) > LONGEST:
-        return spoken(
+        return Message(
             "a regular expression can have at most %(longest)s characters.", longest=LONGEST
         )
     runs_in_process = connections[using].vendor == "sqlite"
     if runs_in_process and any(sign in pattern for sign in REPEATING):
-        return spoken(
+        return Message(
             "on SQLite a regular expression cannot contain any of %(signs)s, because a "
             "slow one cannot be stopped.",
             signs=" ".join(REPEATING),
@@ -70,14 +69,14 @@ def problem_of(pattern: str, using: str) -> Sentence | None:
     return _syntax_problem(pattern, using)
 
 
-def _syntax_problem(pattern: str, using: str) -> Sentence | None:
+def _syntax_problem(pattern: str, using: str) -> Message | None:
     try:
         if connections[using].vendor == "sqlite":
             re.compile(pattern)
         else:
             _match_nothing(pattern, using)
     except (DataError, RecursionError, re.error) as error:
-        return spoken("it is not a valid regular expression: %(problem)s", problem=error)
+        return Message("it is not a valid regular expression: %(problem)s", problem=error)
     return None
 
 

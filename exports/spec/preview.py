@@ -25,7 +25,6 @@ from exports.exporters.querysets import has_own_scope
 from exports.formats import writer_class
 from exports.formats.base import Options
 from exports.formats.text import cell
-from exports.i18n import localize
 from exports.models import COMPRESSIBLE, Export, Format
 from exports.readers import blame, rows
 from exports.readers.connection import Source, limited
@@ -34,6 +33,7 @@ from exports.readers.projection import project, selected
 from exports.readers.retries import is_curable, refusal
 from exports.spec import context, query
 from exports.status import Status
+from notifications.printable import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,11 +115,11 @@ def _preview(spec: ExportSpec) -> Preview:
     except TookTooLong:
         pass  # There is a place for it on the page, which says so.
     except ExportError as error:
-        problem = localize.said(**localize.written(error.args[0]))
+        problem = storable(error.localized())
     except DatabaseError as error:
         if is_curable(error):
             raise
-        problem = localize.said(**localize.written(refusal(error)))
+        problem = storable(refusal(error).localized())
     estimate = None if count is None else estimated(spec, count)
     return Preview(count, sample, estimate, problem, left_out=left_out)
 

@@ -31,7 +31,7 @@ from exports.exporters.querysets import (
     narrowable,
 )
 from exports.exporters.registry import permitted
-from exports.i18n.localize import spoken
+from exports.i18n.message import Message
 from exports.spec import changelist, context, patterns
 from exports.spec.filters import filterset, parameters_of, refusal
 
@@ -64,11 +64,11 @@ def _chosen(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
     if names is None:
         return list(known.values())
     if not names:
-        raise UnknownColumn(spoken("Choose at least one column."))
+        raise UnknownColumn(Message("Choose at least one column."))
     for name in names:
         if name not in known:
             raise UnknownColumn(
-                spoken(
+                Message(
                     '"%(exporter)s" has no column "%(name)s". Available: %(known)s.',
                     exporter=exporter.name,
                     name=name,
@@ -76,7 +76,7 @@ def _chosen(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
                 )
             )
     if len(set(names)) < len(names):
-        raise UnknownColumn(spoken("Each column can be used only once."))
+        raise UnknownColumn(Message("Each column can be used only once."))
     return [known[name] for name in names]
 
 
@@ -85,7 +85,7 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
     for name, header in headers.items():
         if name not in names:
             raise InvalidHeader(
-                spoken(
+                Message(
                     'The header "%(header)s" is for a column that is not selected: %(column)s.',
                     header=header,
                     column=name,
@@ -94,7 +94,7 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
             )
         if not 0 < len(header) <= LONGEST_HEADER or not header.isprintable():
             raise InvalidHeader(
-                spoken(
+                Message(
                     'The header of "%(column)s" must be a single line of 1 to %(most)s characters.',
                     column=name,
                     most=LONGEST_HEADER,
@@ -105,7 +105,7 @@ def _titled(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[Column
     for header, times in Counter(str(column.header) for column in titled).items():
         if times > 1:
             raise InvalidHeader(
-                spoken('Two columns cannot both have the header "%(header)s".', header=header),
+                Message('Two columns cannot both have the header "%(header)s".', header=header),
                 columns=[column.name for column in titled if column.header == header],
             )
     return titled
@@ -174,7 +174,7 @@ def _asked(
                 _check_patterns(made, found)
                 if filters and (problem := incomparable(found)):
                     raise InvalidFilter(
-                        spoken("The filters cannot be applied: %(problem)s", problem=problem)
+                        Message("The filters cannot be applied: %(problem)s", problem=problem)
                     )
         found = cut(found, exporter, chosen)
         if selection is not None:
@@ -209,7 +209,7 @@ def _queryset_of(made: FilterSet) -> QuerySet[Any]:
     # Of chosen rows, annotations of get_queryset are not there any more.
     except (AssertionError, FieldError, TypeError, NotSupportedError) as error:
         raise InvalidQueryset(
-            spoken(
+            Message(
                 "%(where)s cannot be applied: %(problem)s Its methods must return a queryset "
                 "that can be filtered further.",
                 where=where,

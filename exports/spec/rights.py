@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from exports.exceptions import NotPermitted, RequestError
 from exports.exporters import registry
-from exports.i18n.localize import spoken
+from exports.i18n.message import Message
 from exports.models import Export
 from exports.spec import changelist
 from notifications.streams.access import teams_of
@@ -31,7 +31,7 @@ def check_owner(export_id: Any) -> None:
     registry.permitted(owner, export.exporter)
     if team is not None and not teams_of(owner).filter(pk=team.pk).exists():
         raise NotPermitted(
-            spoken(
+            Message(
                 "This export is shared with the team %(team)s, but its owner is no longer a "
                 "member.",
                 team=team.name,

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from exports.exceptions import RequestTooLarge
-from exports.i18n.localize import spoken
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exports.i18n.message import Sentence
 
 # Bytes of the `params` of an export or a preset, as compact JSON in UTF-8.
 MAX_PARAMS = 32 * 1024
@@ -38,7 +37,7 @@ def check(params: Mapping[str, Any]) -> None:
         size, sizes = size_of(given), {name: size_of(value) for name, value in given.items()}
     except RecursionError:
         raise RequestTooLarge(
-            spoken(
+            Message(
                 "The request is nested too deeply. Filters accept texts, numbers and lists of them."
             )
         ) from None
@@ -47,15 +46,15 @@ def check(params: Mapping[str, Any]) -> None:
         raise RequestTooLarge(_too_large(largest, size), field=largest)
 
 
-def _too_large(largest: str, size: int) -> Sentence:
+def _too_large(largest: str, size: int) -> Message:
     if largest == "changelist":
-        return spoken(
+        return Message(
             "This selection has %(size)s bytes; the limit is %(allowed)s. Select fewer "
             "rows, or filter the list and choose “Export…”.",
             size=size,
             allowed=MAX_PARAMS,
         )
-    return spoken(
+    return Message(
         "This request has %(size)s bytes; the limit is %(allowed)s. Choose fewer "
         "columns, or use fewer and shorter values in filters and headers.",
         size=size,

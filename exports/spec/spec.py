@@ -19,8 +19,8 @@ from django.utils.functional import Promise
 from exports.exceptions import UnknownFormat, UnknownTeam
 from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
-from exports.i18n.labels import in_each_language, shortened
-from exports.i18n.localize import spoken
+from exports.i18n.labels import in_each_language, trimmed
+from exports.i18n.message import Message
 from exports.models import Format
 from exports.spec import options as format_options
 from exports.spec import query, refusals, sizes
@@ -134,7 +134,7 @@ def _build(
     found = registry.offered(user, exporter)
     if format not in Format.values:
         raise UnknownFormat(
-            spoken(
+            Message(
                 'There is no format "%(name)s". Available: %(known)s.',
                 name=format,
                 known=", ".join(Format.values),
@@ -152,9 +152,9 @@ def _build(
         query.columns(found, columns, headers)
     given["filters"] = query.narrowing_filters(found, user, given, context) or None
     params = {name: value for name, value in given.items() if value is not None}
-    name, ours = shortened(label), shortened(str(otherwise))
+    name, ours = trimmed(label), trimmed(str(otherwise))
     unnamed = otherwise if ours else found.label
-    ours = ours or shortened(str(found.label))
+    ours = ours or trimmed(str(found.label))
     is_named = bool(name) and name != ours
     return ExportSpec(
         owner=user,
@@ -202,9 +202,9 @@ def chosen_team(user: User, chosen: int | str | None) -> Group | None:
         return None
     teams = {str(team.pk): team for team in teams_of(user)}
     if str(chosen) not in teams:
-        yours = ", ".join(f"{pk} ({team.name})" for pk, team in teams.items()) or spoken("none")
+        yours = ", ".join(f"{pk} ({team.name})" for pk, team in teams.items()) or Message("none")
         raise UnknownTeam(
-            spoken(
+            Message(
                 "You are not in the team %(chosen)s. Your teams: %(yours)s.",
                 chosen=str(chosen),
                 yours=yours,

@@ -18,8 +18,8 @@ from exports.conf import conf
 from exports.exceptions import RequestError
 from exports.exporters import registry
 from exports.files.names import filename_of
-from exports.i18n import localize
-from exports.i18n.message import shortened
+from exports.i18n.message import localize, shorten
+from exports.i18n.numbers import number
 from exports.log import text as logtext
 from exports.log.read import last_lines
 from exports.serialize import snapshot
@@ -78,7 +78,7 @@ def _shown(context: Context, export: Export) -> dict[str, Any]:
     user = context["request"].user
     # On a page it is called as its reader calls it.
     current = {**snapshot(export, context.get("positions")), "label": export.title}
-    reason, language = localize.said_in(export.error, export.reason)
+    reason, language = localize(export.error, export.reason)
     has_expired = export.status == Status.SUCCEEDED and current["links"]["download"] is None
     return {
         "export": export,
@@ -119,7 +119,7 @@ def narrowed(export: Export) -> list[str]:
     # Whatever the project's code raises: the page has more to show.
     except Exception:
         logger.exception("The filters of export %s cannot be put into words.", export.pk)
-    return [shortened(f"{name}={value}") for name, value in filters.items()]
+    return [shorten(f"{name}={value}") for name, value in filters.items()]
 
 
 def silence(export: Export) -> float:
@@ -180,7 +180,7 @@ def to_json(value: Any) -> str:
 
 
 register.filter("printable", logtext.printable)
-register.filter("number", formatting.number)
+register.filter("number", number)
 register.filter("duration", formatting.duration)
 
 

@@ -42,9 +42,9 @@ def _button(
         try:
             return SeeOther(press(request, export))
         except NotPermitted as error:
-            raise PermissionDenied(str(error)) from error
+            raise PermissionDenied(error.localized()) from error
         except (IllegalMove, OverLimit, RequestError) as error:
-            messages.error(request, error.in_words)
+            messages.error(request, error.page_message())
             return SeeOther(_next(request, export))
 
     return view

@@ -71,7 +71,7 @@ class Choose(LoginRequiredMixin, View):
                 form.refuse(error)
                 return over_limit(_page(request, form), error)
             except NotPermitted as error:
-                raise PermissionDenied(str(error)) from error
+                raise PermissionDenied(error.localized()) from error
         return _page(request, form, status=422)
 
     def _do(self, request: HttpRequest, form: ChoiceForm) -> HttpResponse:
@@ -103,10 +103,10 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
         else:
             shown["refusal"] = form.wrong
     except OverLimit as error:
-        shown |= {"refusal": error.in_words, "is_limited": True}
+        shown |= {"refusal": error.page_message(), "is_limited": True}
         limited = error
     except (NotPermitted, RequestError) as error:
-        shown["refusal"] = error.in_words
+        shown["refusal"] = error.page_message()
     response = render(request, "exports/choose/_preview.html", shown)
     return over_limit(response, limited) if limited else response
 
@@ -144,7 +144,7 @@ def _permitted(request: HttpRequest, name: str) -> Exporter:
     try:
         return registry.offered(user_of(request), name)
     except RequestError as error:
-        raise Http404(str(error)) from error
+        raise Http404(error.localized()) from error
 
 
 def _preset(request: HttpRequest, exporter: Exporter) -> Preset | None:

@@ -65,7 +65,7 @@ class Dashboard(LoginRequiredMixin, View):
                 form.refuse(error)
                 return over_limit(self._render(request, form, teams), error)
             except NotPermitted as error:
-                raise PermissionDenied(str(error)) from error
+                raise PermissionDenied(error.localized()) from error
             else:
                 return SeeOther(at_its_card(told_if_under_way(request, *started).key))
         return self._render(request, form, teams, status=422)

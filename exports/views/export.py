@@ -78,11 +78,11 @@ def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         check_download(user_of(request), export)
         return file_response(request, export)
     except NotPermitted as error:
-        raise PermissionDenied(str(error)) from error
+        raise PermissionDenied(error.localized()) from error
     except RequestError as error:  # The exporter is not offered any more.
-        raise Http404(str(error)) from error
+        raise Http404(error.localized()) from error
     except NoFile as error:
-        context = {"export": export, "reason": str(error)}
+        context = {"export": export, "reason": error.localized()}
         return render(request, "exports/export/no_file.html", context, status=error.status)
 
 

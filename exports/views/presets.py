@@ -47,7 +47,7 @@ def _run(request: HttpRequest, preset: Preset) -> str:
         started = lifecycle.start(build_spec(user, context=kept, **presets.request(preset)))
     except (NotPermitted, OverLimit, RequestError) as error:
         lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
-        messages.error(request, f"{preset.name}: {lost or error.in_words}")
+        messages.error(request, f"{preset.name}: {lost or error.page_message()}")
         return reverse("exports:dashboard")
     return at_its_card(told_if_under_way(request, *started).key)
 

@@ -20,8 +20,7 @@ from django.views.decorators.http import require_safe
 
 from exports.conf import conf
 from exports.exporters import registry
-from exports.i18n.localize import written
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message, dump
 from exports.models import Export, Format
 from exports.status import FINAL, Stage, Status, Wait
 
@@ -160,8 +159,8 @@ STATES: tuple[tuple[str, dict[str, Any]], ...] = (
         {
             **_over,
             "status": Status.FAILED,
-            **written(
-                Sentence(
+            **dump(
+                Message(
                     "This export has %(rows)s rows; the limit is %(allowed)s. Add filters, or "
                     "ask an administrator to raise the limit.",
                     rows=TOTAL,

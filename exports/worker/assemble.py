@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 from exports.exceptions import WrongCount
 from exports.files import storage
 from exports.files.checksum import CRC32
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 from exports.lifecycle import parts
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -
         rows = writer.assemble(_Watched(new, advance), _verified(done, advance))
         if rows is not None and rows != expected:
             raise WrongCount(
-                Sentence(
+                Message(
                     "The file has %(rows)s rows, but its parts have %(expected)s. Run the export "
                     "again.",
                     rows=rows,
@@ -98,7 +98,7 @@ def _verify(part: Part, file: IO[bytes], advance: _Advance) -> None:
         advance.add(len(block))
     if size != part.bytes:
         raise WrongCount(
-            Sentence(
+            Message(
                 "Part %(part)s has %(there)s bytes in storage, but %(bytes)s were written. "
                 "Run the export again.",
                 part=part.number,
@@ -108,7 +108,7 @@ def _verify(part: Part, file: IO[bytes], advance: _Advance) -> None:
         )
     if check.value != part.crc32:
         raise WrongCount(
-            Sentence(
+            Message(
                 "Part %(part)s in storage is damaged: its CRC-32 does not match. Run the "
                 "export again.",
                 part=part.number,

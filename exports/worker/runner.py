@@ -18,8 +18,7 @@ from django.db import DatabaseError
 from exports.conf import conf
 from exports.exceptions import ExportError, Fenced, LostRace, NoRoom, NotPermitted, Stopped
 from exports.files import storage
-from exports.i18n import localize
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message, dump
 from exports.lifecycle import attempts, fairness, limits, parts, queue, room
 from exports.lifecycle.leases import Now
 from exports.log import capture
@@ -113,7 +112,7 @@ def _work(
         logger.exception("The database refused. Another attempt follows when the lease runs out.")
         # If it still takes a row, let that say why. Often it does: a query took too long.
         with suppress(DatabaseError, LostRace):
-            parts.tick(export, lines=log.take(), **localize.written(_reason(error)))
+            parts.tick(export, lines=log.take(), **dump(_reason(error)))
         raise
 
 
@@ -133,7 +132,7 @@ def _stop_if(should_stop: Callable[[], bool]) -> None:
 
 def _reason(error: Exception) -> str:
     """For the person who waits. Details are in the log."""
-    if error.args and isinstance(error.args[0], Sentence):
+    if error.args and isinstance(error.args[0], Message):
         return error.args[0]
     if isinstance(error, DatabaseError):
         return refusal(error)

@@ -87,7 +87,7 @@ class ExportMixin(Base):
         try:
             page.refuse_too_many()
         except InvalidSelection as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, error.localized(), messages.ERROR)
             return None
         return page.ask()
 

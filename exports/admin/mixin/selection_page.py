@@ -139,7 +139,7 @@ class SelectionPage:
         try:
             return self._do(form)
         except NotPermitted as error:
-            raise PermissionDenied(str(error)) from error
+            raise PermissionDenied(error.localized()) from error
         except OverLimit as error:
             form.refuse(error)
             return over_limit(self._page(form, status=422), error)
@@ -179,10 +179,10 @@ class SelectionPage:
             else:
                 context["refusal"] = form.wrong
         except OverLimit as error:
-            context |= {"refusal": error.in_words, "is_limited": True}
+            context |= {"refusal": error.page_message(), "is_limited": True}
             limited = error
         except (NotPermitted, RequestError) as error:
-            context["refusal"] = error.in_words
+            context["refusal"] = error.page_message()
         response = TemplateResponse(self._request, "exports/choose/_preview.html", context)
         return over_limit(response, limited) if limited else response
 
@@ -192,7 +192,7 @@ class SelectionPage:
             what, phrases = self.in_words(), self._phrases
         except InvalidSelection as unreadable:
             status = 422
-            more["unreadable"] = unreadable
+            more["unreadable"] = unreadable.localized()
         form.fields["label"].widget.attrs["placeholder"] = what
         opts = self._admin.opts
         context = {

@@ -11,7 +11,7 @@ from exports.formats.xlsx.rows import template
 from exports.formats.xlsx.segments import Segments
 from exports.formats.xlsx.sheets import Sheets
 from exports.formats.xlsx.text import LONGEST, QUOTED, TooLongError
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ class XLSXWriter:
     def __init__(self, fields: Sequence[Field], options: Options) -> None:
         if len(fields) > SHEET_COLUMNS:
             raise Unwritable(
-                Sentence(
+                Message(
                     "This export has %(columns)s columns, but an Excel sheet can have %(most)s "
                     "at most. Choose fewer columns, or CSV.",
                     most=SHEET_COLUMNS,
@@ -43,7 +43,7 @@ class XLSXWriter:
             self._start = sheet_start(fields, options)
         except TooLongError as error:
             raise Unwritable(
-                Sentence(
+                Message(
                     "A header has %(characters)s characters, but an Excel cell can have %(most)s "
                     "at most. Choose a shorter header, or CSV.",
                     characters=error.length,
@@ -92,7 +92,7 @@ class XLSXPart:
         """It says which row of the page is the first with such a value."""
         row = next(row for row, value in enumerate(page[at]) if self._is_too_long(at, value))
         return Unwritable(
-            Sentence(
+            Message(
                 'A value of "%(column)s" has %(characters)s characters, but an Excel cell '
                 "can have %(most)s at most. Choose CSV.",
                 column=self._fields[at].header,

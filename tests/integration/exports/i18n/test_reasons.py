@@ -13,8 +13,7 @@ from django.utils.functional import lazy
 from demo.models import Airline
 from exports import lifecycle
 from exports.files.names import filename_of
-from exports.i18n import localize
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message, dump, localize
 from exports.lifecycle import attempts, parts, rescue
 from exports.models import Export
 from exports.status import Status
@@ -52,7 +51,7 @@ def said(export):
     texts = []
     for language in ("en", "de"):
         with translation.override(language):
-            texts.append(localize.said(export.error, export.reason))
+            texts.append(localize(export.error, export.reason)[0])
     return texts
 
 
@@ -150,8 +149,8 @@ def test_workers_that_were_lost_are_counted_in_the_readers_language(user, settin
 def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 1
     export = start(user)
-    gone = Sentence("The database snapshot has expired: %(problem)s", problem="?")
-    parts.tick(export, **localize.written(gone))
+    gone = Message("The database snapshot has expired: %(problem)s", problem="?")
+    parts.tick(export, **dump(gone))
 
     expire_lease(export)
     rescue.rescue()
@@ -165,7 +164,7 @@ def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, sett
 
 def test_a_new_attempt_has_not_failed_for_the_old_reason(user):
     export = start(user)
-    parts.tick(export, **localize.written(Sentence("%(n)s", n=1)))
+    parts.tick(export, **dump(Message("%(n)s", n=1)))
     attempts.hand_over(export)
 
     again = attempts.claim(export.pk, worker="another")

@@ -91,9 +91,9 @@ def test_a_refusal_has_names_for_programs_and_labels_for_people(superuser):
         select(superuser, filters={"dep_delay_min": "late", "month": 13})
 
     assert 'The filter "dep_delay" is not valid: Enter a number.' in str(refused.value)
-    assert "Departure delay: Enter a number." in refused.value.in_words
-    assert "Month: Ensure this value is less than or equal to 12." in refused.value.in_words
-    assert "dep_delay" not in refused.value.in_words
+    assert "Departure delay: Enter a number." in refused.value.page_message()
+    assert "Month: Ensure this value is less than or equal to 12." in refused.value.page_message()
+    assert "dep_delay" not in refused.value.page_message()
 
 
 def test_an_exporter_without_filters_says_so(superuser):

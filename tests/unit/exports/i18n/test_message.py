@@ -1,4 +1,4 @@
-"""Sentences that are written down once and read in each language; and every one that there is."""
+"""Messages: stored once, and read in each language. Every message has a translation."""
 
 from __future__ import annotations
 
@@ -13,111 +13,120 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from config import messages
 from exports import exceptions
-from exports.i18n import localize
-from exports.i18n.message import LONGEST, Sentence
+from exports.i18n.message import (
+    MAX_LENGTH,
+    Message,
+    dump,
+    from_validation_error,
+    join,
+    load,
+    localize,
+)
 from tests.support.source import imports, sources
 
-# Those that say no sentence to the person who waits.
-BETWEEN_US = {
-    *("LostRace", "Fenced", "Stopped"),  # For the log: nothing has failed.
-    *("NoRoom", "Waits"),  # The same. What waits for room says so by its status.
-    *("DefinitionError", "TookTooLong"),  # Not while an export runs.
-    # For who asks now.
+# Errors whose message no reader of an export sees.
+NOT_SHOWN = {
+    *("LostRace", "Fenced", "Stopped"),  # These are for the log: nothing has failed.
+    *("NoRoom", "Waits"),  # So are these. The status shows that an export waits for room.
+    *("DefinitionError", "TookTooLong"),  # These are not raised while an export runs.
+    # These refuse a request.
     *("IllegalMove", "OverLimit", "TooManyExports", "TooManyRequests", "TooManyRefusals"),
     *("TooManyInADay", "OverQuota", "OutOfSpace"),
 }
 FORESEEN = {
     name
     for name, found in vars(exceptions).items()
-    if isinstance(found, type) and name not in BETWEEN_US | {"ExportError"}
+    if isinstance(found, type)
+    and issubclass(found, exceptions.ExportError)
+    and name not in NOT_SHOWN | {"ExportError"}
 }
-MAKERS = {"Sentence", "spoken", "together", "complaint"}
+MAKERS = {"Message", "join", "from_validation_error"}
 
 
-def sentence(**more):
-    return Sentence("It has %(rows)s rows: %(problem)s", **{"rows": 1_234_567, **more})
+def message(**more):
+    return Message("It has %(rows)s rows: %(problem)s", **{"rows": 1_234_567, **more})
 
 
 def in_german(stored, error=""):
     with translation.override("de"):
-        return localize.said(error, stored)
+        return localize(error, stored)[0]
 
 
 def test_a_sentence_is_english_wherever_it_is_made():
     with translation.override("de"):
-        made = sentence(problem="no idea")
+        made = message(problem="no idea")
 
     assert made == "It has 1,234,567 rows: no idea"
 
 
 def test_a_sentence_without_values_may_have_any_character():
-    assert Sentence("100% of %(all)s") == "100% of %(all)s"
+    assert Message("100% of %(all)s") == "100% of %(all)s"
 
 
 @pytest.mark.parametrize(
     "made",
     [
-        Sentence("Nothing."),
-        sentence(problem="no idea"),
-        sentence(problem=Sentence("%(name)s is no number.", name="x")),
+        Message("Nothing."),
+        message(problem="no idea"),
+        message(problem=Message("%(name)s is no number.", name="x")),
     ],
 )
 def test_what_is_stored_is_json_and_can_be_had_back(made):
     stored = json.loads(json.dumps(made.stored()))
 
-    restored = Sentence.restored(stored)
+    restored = Message.restored(stored)
 
     assert (restored, restored.stored()) == (made, stored)
 
 
 def test_a_sentence_survives_what_copies_its_error():
-    error = pickle.loads(pickle.dumps(exceptions.TooLarge(sentence(problem="?"))))
+    error = pickle.loads(pickle.dumps(exceptions.TooLarge(message(problem="?"))))
 
-    assert error.args[0].values == {"rows": 1_234_567, "problem": "?"}
+    assert error.args[0].params == {"rows": 1_234_567, "problem": "?"}
 
 
 def test_what_is_stored_is_what_every_database_takes():
-    made = sentence(problem="\0\ud800" + "x" * 2 * LONGEST)
+    made = message(problem="\0\ud800" + "x" * 2 * MAX_LENGTH)
 
-    written = localize.written(made)
+    stored = dump(made)
 
-    problem = written["reason"]["values"]["problem"]
-    assert problem.startswith("\N{REPLACEMENT CHARACTER}?xxx")
+    problem = stored["reason"]["values"]["problem"]
+    assert problem.startswith(2 * "\N{REPLACEMENT CHARACTER}" + "xxx")
     assert problem.endswith("x …")
-    assert len(problem) == len(written["error"]) == LONGEST + len(" …")
+    assert len(problem) == len(stored["error"]) == MAX_LENGTH + len(" …")
 
 
-@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "x" * 2 * LONGEST])
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "x" * 2 * MAX_LENGTH])
 def test_what_a_field_says_is_stored_as_every_database_takes_it(text):
-    written = localize.written(localize.complaint(ValidationError(text)))
+    stored = dump(from_validation_error(ValidationError(text)))
 
-    assert written["reason"]["text"] == written["error"]
-    assert not {"\0", "\ud800"} & set(written["error"])
-    assert len(written["error"]) <= LONGEST + len(" …")
+    assert stored["reason"]["text"] == stored["error"]
+    assert not {"\0", "\ud800"} & set(stored["error"])
+    assert len(stored["error"]) <= MAX_LENGTH + len(" …")
 
 
 def test_of_a_reason_that_is_too_long_there_is_the_english_text():
-    words = "x" * LONGEST
-    several = localize.together(sentence(problem=words) for _ in range(20))
+    words = "x" * MAX_LENGTH
+    several = join(message(problem=words) for _ in range(20))
 
-    written = localize.written(several)
+    stored = dump(several)
 
-    assert written["reason"] is None
-    assert written["error"].startswith("It has 1,234,567 rows: xxx")
-    assert len(written["error"]) == LONGEST + len(" …")
-    assert localize.written(sentence(problem=words))["reason"] is not None
+    assert stored["reason"] is None
+    assert stored["error"].startswith("It has 1,234,567 rows: xxx")
+    assert len(stored["error"]) == MAX_LENGTH + len(" …")
+    assert dump(message(problem=words))["reason"] is not None
 
 
 def test_yes_and_no_are_no_numbers():
-    made = Sentence("%(one)s, %(other)s", one=True, other=False)
+    made = Message("%(one)s, %(other)s", one=True, other=False)
 
     assert made == "True, False"
     assert in_german(made.stored()) == "True, False"
 
 
 def test_a_reader_gets_words_and_numbers_of_their_language():
-    stored = localize.written(
-        Sentence(
+    stored = dump(
+        Message(
             "This export has %(rows)s rows; the limit is %(allowed)s. Add filters, or "
             "ask an administrator to raise the limit.",
             rows=336_776,
@@ -133,24 +142,24 @@ def test_a_reader_gets_words_and_numbers_of_their_language():
 
 def test_a_sentence_in_another_is_translated_too():
     with translation.override("de"):
-        asked = localize.spoken(
+        made = Message(
             'The filter "%(name)s" is not valid: %(problem)s',
             name="date",
-            problem=localize.spoken("it contains an invalid character."),
+            problem=Message("it contains an invalid character."),
         )
 
     german = "Der Filter „date“ ist ungültig: Er enthält ein ungültiges Zeichen."
-    assert [asked, in_german(asked.stored())] == [german, german]
-    assert asked.english == 'The filter "date" is not valid: it contains an invalid character.'
+    assert in_german(made.stored()) == german
+    assert made == 'The filter "date" is not valid: it contains an invalid character.'
+    with translation.override("de"):
+        assert made.localized() == german
 
 
 def test_a_lazy_value_is_in_the_language_of_who_reads_it():
-    asked = localize.spoken(
-        "You do not have permission to view %(name)s.", name=gettext_lazy("exports")
-    )
+    made = Message("You do not have permission to view %(name)s.", name=gettext_lazy("exports"))
 
-    assert asked.english == "You do not have permission to view exports."
-    assert in_german(asked.stored()) == "Sie haben keine Berechtigung, „Exporte“ anzusehen."
+    assert made == "You do not have permission to view exports."
+    assert in_german(made.stored()) == "Sie haben keine Berechtigung, „Exporte“ anzusehen."
 
 
 @pytest.mark.parametrize(
@@ -166,18 +175,18 @@ def test_a_lazy_value_is_in_the_language_of_who_reads_it():
 )
 def test_what_another_version_has_written_is_read_in_english(stored):
     assert in_german(stored, "As it was.") == "As it was."
-    assert localize.recalled("As it was.", stored) == "As it was."
+    assert load("As it was.", stored) == "As it was."
 
 
-# -- All that there are ------------------------------------------------------------------------
+# -- All messages -------------------------------------------------------------------------------
 
 
-# What works on an export, besides what its tasks import.
+# Modules that work on an export and are loaded by name.
 WORK = ("exports.formats", "exports.readers", "exports.files.storage", "exports.worker")
 
 
 def reachable():
-    """Every module that a worker may come through, by the imports of those that it starts."""
+    """Return all modules that the tasks import, directly or indirectly."""
     graph = {}
     for each in imports(sources()):
         if not each.typing:
@@ -195,18 +204,18 @@ def called(node):
 
 
 def makers(tree):
-    """The functions of a module that give a sentence."""
+    """The functions of a module that return a message."""
     return MAKERS | {
         node.name
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
         and node.returns is not None
-        and ast.unparse(node.returns) == "Sentence"
+        and ast.unparse(node.returns) == "Message"
     }
 
 
 def untranslatable(modules):
-    """Where an error that may end an export is made of anything but a sentence."""
+    """Where an error that may end an export has no message."""
     return [
         f"{name}:{node.lineno} {ast.unparse(node)[:60]}"
         for name, source in modules.items()
@@ -218,12 +227,12 @@ def untranslatable(modules):
 
 
 def texts(modules):
-    """The text of each sentence that the code makes."""
+    """The text of each message in the code."""
     return [
         node.args[0].value
         for source in modules.values()
         for node in ast.walk(ast.parse(source))
-        if called(node) in {"Sentence", "spoken", "gettext_noop"}
+        if called(node) in {"Message", "gettext_noop"}
         and node.args
         and isinstance(node.args[0], ast.Constant)
     ]
@@ -244,9 +253,9 @@ def test_an_error_that_is_no_sentence_is_found():
     found = untranslatable(
         {
             "exports.worker.new": 'raise TooLarge(f"{rows} rows")',
-            "exports.worker.fine": 'raise TooLarge(Sentence("Too many."))',
+            "exports.worker.fine": 'raise TooLarge(Message("Too many."))',
             "exports.worker.made": (
-                "def why() -> Sentence: ...\nraise exceptions.Unwritable(why()) from error"
+                "def why() -> Message: ...\nraise exceptions.Unwritable(why()) from error"
             ),
         }
     )

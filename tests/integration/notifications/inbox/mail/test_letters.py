@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import translation
 
 from exports import lifecycle
-from exports.i18n.message import Sentence
+from exports.i18n.message import Message
 from exports.lifecycle import attempts
 from exports.models import Export
 from notifications.inbox import inbox
@@ -168,7 +168,7 @@ def test_letters_are_in_what_the_pages_were_in_when_one_signed_in(server, ada, c
     client.post("/login/", asked, headers={"Accept-Language": "de-AT,de;q=0.9"})
 
     attempts.fail(
-        running, Sentence("The worker %(worker)s stopped while running this export.", worker="x")
+        running, Message("The worker %(worker)s stopped while running this export.", worker="x")
     )
     send_due()
     [letter] = server.letters
