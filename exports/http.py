@@ -1,4 +1,4 @@
-"""What pages, the admin and the API answer alike."""
+"""HTTP helpers that pages, the admin and the API share."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=HttpResponse)
 
-# A page from the browser's cache is no harm: its script catches up from the old cursor.
-# What others may not see is not kept by anything between.
+# A browser may show a page from its cache, because the page's script catches up from the old cursor.
+# Proxies must not store it, because other users may not see it.
 private = cache_control(private=True, no_cache=True)
 
 
-def at_its_card(key: str) -> str:
-    """The dashboard, at the card of the export with that key."""
+def card_url(key: str) -> str:
+    """Return the URL of the dashboard that shows the card of the export `key`."""
     return f"{reverse('exports:dashboard')}#{key}"
 
 
-def told_if_under_way(request: HttpRequest, export: Export, is_new: bool) -> Export:  # noqa: FBT001 - as lifecycle returns it
-    """`export`, to be led to. Who asks the same again is told why it is not a new one."""
-    if not is_new:
+def flash_if_duplicate(request: HttpRequest, export: Export, created: bool) -> Export:  # noqa: FBT001 - as lifecycle returns it
+    """Return `export`. If it was not created now, tell the user that they already started it."""
+    if not created:
         messages.info(request, _("You already started this export."))
     return export
 
 
 def over_limit(response: R, error: OverLimit) -> R:
-    """Turn `response` into a refusal by a limit: 429, or 507 without room; with Retry-After."""
+    """Turn `response` into a 429 with Retry-After, or into a 507 if the site has no room."""
     response.status_code = error.status
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
@@ -52,17 +52,17 @@ _gzip = GZipMiddleware(lambda _: HttpResponse())
 
 
 def compressed(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Compress what `view` answers for who takes that, as `gzip_page`; but no stream.
+    """Compress the responses of `view` like Django's `gzip_page`, except for streams.
 
-    Django makes each block of an asynchronous one a gzip file of its own. Browsers read the
-    first, and take that for all.
+    Django compresses each block of an asynchronous stream as a gzip file of its own. Browsers
+    read only the first one.
     """
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def compressed_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response: HttpResponseBase = view(request, *args, **kwargs)
         if isinstance(response, HttpResponse):
             return _gzip.process_response(request, response)
         return response
 
-    return answer
+    return compressed_view

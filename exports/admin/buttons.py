@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from exports import lifecycle
 from exports.access import may_change
 from exports.exceptions import IllegalMove, LostRace, NotPermitted, OverLimit, RequestError
-from exports.http import told_if_under_way
+from exports.http import flash_if_duplicate
 from exports.status import Status
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Buttons(Base):
         if is_new:
             text = _("This is the new export. It belongs to the owner of the original.")
             self.message_user(request, text, messages.SUCCESS)
-        return told_if_under_way(request, new, is_new)
+        return flash_if_duplicate(request, new, is_new)
 
     def _url(self, view: str, export: Export, request: HttpRequest) -> str:
         name, site = f"admin:exports_export_{view}", self.admin_site.name

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from exports import lifecycle
 from exports.access import may_change
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
-from exports.http import at_its_card, told_if_under_way
+from exports.http import card_url, flash_if_duplicate
 from exports.views.export import visible
 from notifications.http import SeeOther, user_of
 
@@ -64,8 +64,8 @@ def _repeats(repeat: Callable[..., tuple[Export, bool]]) -> Callable[[HttpReques
     """A new export of the same. It leads to that: its page from a page, its card from a card."""
 
     def press(request: HttpRequest, export: Export) -> str:
-        new = told_if_under_way(request, *repeat(export, by=user_of(request)))
-        return new.get_absolute_url() if "next" in request.POST else at_its_card(new.key)
+        new = flash_if_duplicate(request, *repeat(export, by=user_of(request)))
+        return new.get_absolute_url() if "next" in request.POST else card_url(new.key)
 
     return press
 
@@ -83,4 +83,4 @@ def _next(request: HttpRequest, export: Export) -> str:
     secure = request.is_secure()
     if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=secure):
         return url
-    return at_its_card(export.key)
+    return card_url(export.key)

@@ -22,7 +22,7 @@ from exports import lifecycle
 from exports.exceptions import NotPermitted, OverLimit, RequestError
 from exports.exporters import registry
 from exports.forms.choice import ChoiceForm
-from exports.http import at_its_card, over_limit, private, told_if_under_way
+from exports.http import card_url, flash_if_duplicate, over_limit, private
 from exports.spec import describe, presets
 from exports.spec.preview import preview
 from exports.spec.spec import build_spec
@@ -85,7 +85,7 @@ class Choose(LoginRequiredMixin, View):
             return SeeOther(f"{request.path}?preset={preset.pk}")
         export, is_new = lifecycle.start(spec)
         presets.remember(spec)
-        return SeeOther(at_its_card(told_if_under_way(request, export, is_new).key))
+        return SeeOther(card_url(flash_if_duplicate(request, export, is_new).key))
 
 
 @login_required

@@ -17,7 +17,7 @@ from exports import lifecycle
 from exports.access import listed, own_and_shared
 from exports.exceptions import NotPermitted, OverLimit, RequestError
 from exports.forms.start import StartForm
-from exports.http import at_its_card, over_limit, private, told_if_under_way
+from exports.http import card_url, flash_if_duplicate, over_limit, private
 from exports.log.read import last_lines
 from exports.serialize import queue_positions
 from exports.spec import context, presets
@@ -67,7 +67,7 @@ class Dashboard(LoginRequiredMixin, View):
             except NotPermitted as error:
                 raise PermissionDenied(error.localized()) from error
             else:
-                return SeeOther(at_its_card(told_if_under_way(request, *started).key))
+                return SeeOther(card_url(flash_if_duplicate(request, *started).key))
         return self._render(request, form, teams, status=422)
 
     def _render(

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from exports import lifecycle
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
-from exports.http import at_its_card, told_if_under_way
+from exports.http import card_url, flash_if_duplicate
 from exports.spec import context, presets
 from exports.spec.spec import build_spec
 from notifications.http import SeeOther, user_of
@@ -49,7 +49,7 @@ def _run(request: HttpRequest, preset: Preset) -> str:
         lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
         messages.error(request, f"{preset.name}: {lost or error.page_message()}")
         return reverse("exports:dashboard")
-    return at_its_card(told_if_under_way(request, *started).key)
+    return card_url(flash_if_duplicate(request, *started).key)
 
 
 def _delete(request: HttpRequest, preset: Preset) -> str:

@@ -28,7 +28,7 @@ from exports.exceptions import InvalidSelection, NotPermitted, OverLimit, Reques
 from exports.exporters import registry
 from exports.exporters.querysets import has_own_scope
 from exports.forms.choice import ChoiceForm
-from exports.http import over_limit, told_if_under_way
+from exports.http import flash_if_duplicate, over_limit
 from exports.spec import changelist, presets, refusals
 from exports.spec.preview import preview
 from exports.spec.spec import build_spec
@@ -165,7 +165,7 @@ class SelectionPage:
             return self._page(form)
         export, is_new = lifecycle.start(spec)
         presets.remember(spec)
-        return HttpResponseRedirect(told_if_under_way(request, export, is_new).get_absolute_url())
+        return HttpResponseRedirect(flash_if_duplicate(request, export, is_new).get_absolute_url())
 
     def look(self) -> HttpResponse:
         """What the choice would give, as the fragment of its page, for the page's script."""
