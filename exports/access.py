@@ -1,4 +1,4 @@
-"""Who may see an export: its owner, the team that it is shared with, and who may view all."""
+"""Who may see an export: its owner, the team that it is shared with, and users who may view all."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 def visible_to(user: User) -> QuerySet[Export]:
-    """The exports that `user` may open. For anybody else's, answer as if there were none."""
+    """Return the exports that `user` may see. All others must look as if they did not exist."""
     if user.is_active and user.has_perm("exports.view_export"):
         return Export.objects.select_related(*NAMED)
     return own_and_shared(user, teams_of(user))
 
 
 def own_and_shared(user: User, teams: Collection[Group] | QuerySet[Group]) -> QuerySet[Export]:
-    """The exports of `user` and those shared with `teams`, which are theirs.
+    """Return the exports of `user` and those shared with `teams`, which are the user's teams.
 
-    For a list give the teams themselves: a database has an index for each half then.
+    A list of teams is faster than a queryset: then the database has an index for each condition.
     """
     mine = Q(owner_id=user.pk) | Q(team__in=teams)
     return Export.objects.filter(mine).select_related(*NAMED)
@@ -44,24 +44,24 @@ def listed(exports: QuerySet[Export]) -> QuerySet[Export]:
 
 
 def may_change(user: User, export: Export) -> bool:
-    """Whether `user` may pause, resume and cancel `export`: to see it is not enough."""
+    """Return whether `user`, who may see `export`, may also pause, resume and cancel it."""
     return export.owner_id == user.pk or user.has_perm("exports.change_export")
 
 
 def register() -> None:
-    """Let the streams of exports be read by those who may see the export."""
+    """Let the streams of an export be read by all users who may see it."""
     access.register("export", _readable)
 
 
-def _readable(user: User, rests: Collection[str]) -> set[str]:
-    exports = visible_to(user).filter(pk__in=filter(None, map(_export_id, rests)))
+def _readable(user: User, names: Collection[str]) -> set[str]:
+    exports = visible_to(user).filter(pk__in=filter(None, map(_export_id, names)))
     return {str(pk) for pk in exports.values_list("pk", flat=True)}
 
 
-def _export_id(rest: str) -> uuid.UUID | None:
+def _export_id(name: str) -> uuid.UUID | None:
     try:
-        export_id = uuid.UUID(rest)
+        export_id = uuid.UUID(name)
     except ValueError:
         return None
-    # One spelling: anything else would be another stream's name.
-    return export_id if str(export_id) == rest else None
+    # Another spelling of the same id would be the name of another stream.
+    return export_id if str(export_id) == name else None

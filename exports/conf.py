@@ -1,4 +1,4 @@
-"""This app's settings: what Django's settings say, else the default here."""
+"""The settings of this app, with their defaults. Django's settings override them."""
 
 from __future__ import annotations
 
@@ -10,59 +10,58 @@ from django.conf import settings
 
 
 class Conf:
-    """Reads EXPORTS_<name> when it is asked for `<name>`."""
+    """`conf.X` is the setting EXPORTS_X, read at each access, or else the default below."""
 
-    # Rows a part. Below 50 000 the parts themselves cost speed (docs/design.md).
+    # Rows in a part. With less than 50 000, the overhead of parts slows exports (docs/design.md).
     PART_ROWS: int = 100_000
-    # Rows fetched at once. Bounds memory, and the time until a cancel is noticed.
+    # Rows fetched at once. This bounds the memory of a worker, and how soon it notices a cancel.
     PAGE_ROWS: int = 2_000
-    # A worker that has not renewed its claim for this long is taken for dead.
+    # A worker that has not renewed its lease for this long counts as lost.
     LEASE_SECONDS: int = 30
-    # Workers that may die on an export before it fails.
+    # After this many lost workers an export fails.
     MAX_ATTEMPTS: int = 3
-    # Log lines kept for an export. The last one says that the rest is missing.
+    # Lines that the log of an export keeps. The last one says that the log is full.
     LOG_LINES: int = 10_000
-    # Bytes kept of the log, since a line may have 4 000 characters.
+    # Bytes that the log keeps. Lines alone are no bound: a line may have 4 000 characters.
     LOG_BYTES: int = 10 * 1024**2
-    # Days for which a finished file is offered.
+    # Days until a finished file expires.
     EXPIRE_DAYS: int = 7
-    # Workers that may help the one that holds an export, besides it. An exporter's own
-    # `parallel` overrides it.
+    # Workers that may help the worker that holds an export. `parallel` of an exporter overrides it.
     PARALLEL: int = 3
-    # A worker that has held an export for this long gives it back to the queue, when a part is
-    # done and others wait for whom no helper makes room.
+    # After this many seconds a worker gives its export back to the queue at the end of a part, if
+    # other exports are queued and no helper is about to take one.
     TURN_SECONDS: float = 5.0
-    # Exports of one user that may be under way, paused ones too. 0 here and below: any number.
+    # Active exports of one user. Paused ones count. 0, here and below, means no limit.
     MAX_ACTIVE: int = 10
-    # Requests of one user in a minute.
+    # Exports that one user may start in a minute.
     MAX_REQUESTS_PER_MINUTE: int = 30
-    # Requests of one user in a day. Each leaves rows and events until the export is forgotten.
+    # Exports that one user may start in a day. Each leaves rows and events until it is deleted.
     MAX_REQUESTS_PER_DAY: int = 2_000
-    # Rows and bytes that an export may have. An exporter's own `max_rows` and `max_bytes`
-    # override them.
+    # Rows and bytes that one export may have. `max_rows` and `max_bytes` of an exporter override
+    # them.
     MAX_ROWS: int = 0
     MAX_BYTES: int = 0
-    # Bytes of finished files and of the parts of unfinished exports: of one owner, and of all.
+    # Bytes of finished files and of parts of unfinished exports: of one owner, and of all owners.
     MAX_STORED_BYTES_PER_USER: int = 10 * 1024**3
     MAX_STORED_BYTES: int = 100 * 1024**3
     # Bytes that stay free on the disks of the storage and of the work directory. With less, no
-    # export is accepted or begun, and running ones wait.
+    # export is accepted or started, and running exports go back to the queue.
     MIN_FREE_BYTES: int = 1024**3
-    # Previews that one process makes at once. Each has the database work for some seconds.
+    # Previews that one process runs at once. Each may occupy the database for some seconds.
     PREVIEWS: int = 4
-    # A class that keeps what exports need of a request, as "project.module.Class": see
-    # `spec.context.RequestContext`. Empty: only the user, the time zone and the language are kept.
+    # A class that stores what exporters need of an HTTP request, as "project.module.Class": see
+    # `spec.context.RequestContext`. Without it, only the user, time zone and language are stored.
     REQUEST_CONTEXT: str = ""
-    # Where a worker keeps the part that it is writing.
+    # The directory where a worker writes a part before it is stored.
     WORK_DIR: Path = Path(gettempdir())
-    # Days for which an export that is over is remembered. Its file goes when it expires.
+    # Days until a finished export is deleted. Its file is deleted earlier, when it expires.
     RETENTION_DAYS: int = 90
-    # How a file gets to who may have it: by us ("stream"), by the proxy ("accel"), or by the
-    # storage ("redirect").
+    # How files are sent: by the web process ("stream"), by the proxy ("accel"), or by the storage
+    # ("redirect").
     DOWNLOAD: str = "stream"
-    # accel: where the proxy has the storage's directory, for itself only.
+    # accel: the internal location of the proxy that serves the storage's directory.
     ACCEL_PREFIX: str = "/protected-files/"
-    # redirect: seconds within which a link has to be followed.
+    # redirect: seconds until a signed link expires.
     LINK_SECONDS: int = 60
 
     def __getattribute__(self, name: str) -> Any:

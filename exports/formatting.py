@@ -1,8 +1,7 @@
-"""Numbers of an export as people read them in their language, and sentences that name them.
+"""Numbers, times and texts of a page, in the reader's language.
 
-A page is alive: `static/exports/lib/format.js` formats the same numbers when they change, by what
-browsers know of the page's language. tests/js/exports/format_cases.json holds both to one table, for
-each language that the pages are in.
+`static/exports/lib/format.js` formats the same values when they change on an open page. Both must
+agree: tests/js/exports/format_cases.json has the expected texts for each language of the pages.
 """
 
 from __future__ import annotations
@@ -25,34 +24,34 @@ if TYPE_CHECKING:
 HARD = "\N{NO-BREAK SPACE}"
 KILOBYTE = 1024
 
-# Seconds without a word from its worker after which an export's page stops to say how fast it
-# is. Reports come four times a second, and from a busy database once in some.
+# After this many seconds without a report of the worker, a page hides the rate and the time left.
+# Reports come four times a second, or every few seconds if the database is slow.
 SILENT_SECONDS = 10
 
 
-def moment(value: datetime) -> str:
-    """A date and a time of day: "Nov 28, 2025, 6:44 AM", in German "28.11.2025, 06:44".
+def date_time(value: datetime) -> str:
+    """Return a date and time: "Nov 28, 2025, 6:44 AM", in German "28.11.2025, 06:44".
 
-    Not Django's DATETIME_FORMAT, whose "a.m." would end a sentence twice.
+    Django's DATETIME_FORMAT ends in "a.m.", which would give a sentence two full stops.
     """
     return date_format(value, pgettext("a format for Django's filter date", "M j, Y, g:i A"))
 
 
 def duration(seconds: float) -> str:
-    """Seconds in at most two units, rounded up: an estimate that runs out early annoys."""
+    """Return `seconds` in at most two units, rounded up, so that estimates do not end too early."""
     whole = max(1, math.ceil(seconds))
-    for big, say_big, small, say_small in (
+    for big, big_text, small, small_text in (
         (86400, _days, 3600, _hours),
         (3600, _hours, 60, _minutes),
         (60, _minutes, 1, _seconds),
     ):
         if whole >= big:
-            head, tail = say_big(whole // big), whole % big // small
-            return f"{head} {say_small(tail)}" if tail else head
+            head, tail = big_text(whole // big), whole % big // small
+            return f"{head} {small_text(tail)}" if tail else head
     return _seconds(whole)
 
 
-# As short as CLDR has them, which is where browsers have theirs from.
+# The short forms of CLDR, which browsers use as well.
 def _days(count: int) -> str:
     return _unbroken(ngettext("%d day", "%d days", count) % count)
 
@@ -74,7 +73,7 @@ def _percents(share: int) -> str:
 
 
 def _size(count: int) -> str | None:
-    """As filesizeformat. What is less than 1 KB is not worth a word while it grows."""
+    """Return the size from 1 KB on. A smaller size is None, which hides it while the file grows."""
     return filesizeformat(count) if count >= KILOBYTE else None
 
 
@@ -83,9 +82,9 @@ def _unbroken(text: str) -> str:
 
 
 def percent(snapshot: dict[str, Any]) -> int | None:
-    """Whole percents, and 100 only when nothing is missing. None when the total is unknown.
+    """Return whole percents; None if the total is unknown.
 
-    Once all parts are written nothing is missing, also if rows were removed meanwhile.
+    100 means that all parts are written, also if rows were removed meanwhile.
     """
     done, total = snapshot["rows_done"], snapshot["rows_total"]
     if total is None:
@@ -98,7 +97,7 @@ def _is_extracted(snapshot: dict[str, Any]) -> bool:
 
 
 def difference(snapshot: dict[str, Any]) -> str:
-    """Why the finished file has other rows than were counted; "" if it has those."""
+    """Explain why the finished file has another number of rows than was counted; "" if it has not."""
     added, removed = snapshot["rows_added"], snapshot["rows_removed"]
     if added and removed:
         pattern = _(
@@ -132,9 +131,10 @@ def difference(snapshot: dict[str, Any]) -> str:
 
 
 def values(snapshot: dict[str, Any], silence: float = 0) -> dict[str, str | None]:
-    """What the sentences of a page may name. None hides a sentence that names it.
+    """Return the values that texts of a page may name. None hides a text that names it.
 
-    How fast it is, and how long it takes, is not known of one that has been silent for long.
+    `silence` is the number of seconds since the worker's last report. After SILENT_SECONDS the
+    rate and the time left are unknown.
     """
     share = percent(snapshot)
     done, total, again = snapshot["rows_done"], snapshot["rows_total"], snapshot["rows_again"]
@@ -155,15 +155,15 @@ def values(snapshot: dict[str, Any], silence: float = 0) -> dict[str, str | None
 
 
 def fill(pattern: str, known: dict[str, str | None]) -> str:
-    """`pattern` with its values, or "" if one of them is unknown."""
+    """Return `pattern` ("about {eta} left") with its values, or "" if one of them is None."""
     names = re.findall(r"\{(\w+)\}", pattern)
     if any(known.get(name) is None for name in names):
         return ""
     return re.sub(r"\{(\w+)\}", lambda found: str(known[found[1]]), pattern)
 
 
-def share(snapshot: dict[str, Any]) -> tuple[float, float] | None:
-    """All there is to do, and what is done of it; None when that is not known."""
+def bar(snapshot: dict[str, Any]) -> tuple[float, float] | None:
+    """Return the maximum and the value of the progress bar; None if they are unknown."""
     if snapshot["stage"] == Stage.ASSEMBLING:
         return 1, snapshot["assembled"]
     if snapshot["status"] == Status.SUCCEEDED:

@@ -1,4 +1,4 @@
-"""What an export says to its owner when it is over, in the bell and by e-mail."""
+"""The notifications that a finished export sends to its owner, in the bell and by e-mail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def register() -> None:
-    """Let the two ends that nobody asked for be notifications: who cancels knows of it."""
+    """Notify of success and failure. A cancelled export sends nothing: the user cancelled it."""
     types.register("export.succeeded", _succeeded)
     types.register("export.failed", _failed)
 
@@ -46,7 +46,7 @@ def _failed(snapshot: Mapping[str, Any]) -> Notice:
 
 
 def _label(snapshot: Mapping[str, Any]) -> str:
-    """As one line: people name exports as they like, and a title goes into e-mails."""
+    """Return the label as one printable line, because a title is also the subject of an e-mail."""
     label = localized_label(snapshot["label"], snapshot.get("labels"))
     label = "".join(each if each.isprintable() else " " for each in label)
     return " ".join(label.split()) or snapshot["exporter"]

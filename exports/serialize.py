@@ -1,4 +1,4 @@
-"""An export as everyone outside sees it: pages, API, sockets. One shape for all."""
+"""An export as JSON. Pages, the API and streams all have this one form."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -> dict[str, Any]:
-    """Plain JSON types: times are RFC 3339, `rate` is rows a second, `eta` seconds.
+    """Return `export` as JSON. Times are RFC 3339, `rate` is rows per second, `eta` is seconds.
 
-    For a list of exports, read their `positions` first: queue_positions().
+    For a list of exports, read the `positions` of all with one queue_positions().
     """
     return {
         "id": str(export.pk),
@@ -70,12 +70,12 @@ def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -
 
 
 def assembled(export: Export) -> float | None:
-    """How much of the file is put together, from 0 to 1; None while nobody does that."""
+    """Return the assembled share of the file, from 0 to 1; None while no worker assembles it."""
     return round(export.assembled, 3) if export.stage == Stage.ASSEMBLING else None
 
 
 def eta(export: Export) -> float | None:
-    """Seconds until the stage is over at the present rate, if that can be said."""
+    """Return the seconds until the current stage ends at the current rate; None if unknown."""
     if export.status != Status.RUNNING or not export.rate or export.rows_total is None:
         return None
     if export.stage == Stage.ASSEMBLING:
@@ -86,18 +86,18 @@ def eta(export: Export) -> float | None:
 
 
 def queue_position(export: Export) -> int | None:
-    """1 for the export that a worker takes next; None for one that does not wait."""
+    """Return the position of `export` in the queue, from 1; None if it is not queued."""
     if export.status != Status.QUEUED:
         return None
     ahead = Export.objects.filter(status=Status.QUEUED, queued_at__lt=export.queued_at)
-    # Not itself: SQLite compares texts, and "0.5" is less than "0.500000".
+    # SQLite compares times as texts, so "0.5" is less than "0.500000": exclude the export itself.
     return ahead.exclude(pk=export.pk).count() + 1
 
 
 def queue_positions(exports: Iterable[Export]) -> dict[uuid.UUID, int]:
-    """The queue_position() of those that wait, in one query."""
-    waiting = [export.pk for export in exports if export.status == Status.QUEUED]
-    if not waiting:
+    """Return the queue_position() of all queued `exports`, by key, with one query."""
+    queued = [export.pk for export in exports if export.status == Status.QUEUED]
+    if not queued:
         return {}
     ahead = (
         Export.objects.filter(status=Status.QUEUED, queued_at__lt=OuterRef("queued_at"))
@@ -106,17 +106,17 @@ def queue_positions(exports: Iterable[Export]) -> dict[uuid.UUID, int]:
         .annotate(count=Count("pk"))
         .values("count")
     )
-    placed = Export.objects.filter(pk__in=waiting).annotate(place=Coalesce(Subquery(ahead), 0) + 1)
+    placed = Export.objects.filter(pk__in=queued).annotate(place=Coalesce(Subquery(ahead), 0) + 1)
     return dict(placed.values_list("pk", "place"))
 
 
 def reload(export: Export) -> None:
-    """Read `export` anew, with what its snapshot names, in one query."""
+    """Read `export` again, together with its owner and team, in one query."""
     export.refresh_from_db(from_queryset=Export.objects.select_related(*NAMED))
 
 
 def _name(user: User) -> str:
-    # A user model of a project's own need not have full names.
+    # A custom user model may have no full names.
     full_name = user.get_full_name() if hasattr(user, "get_full_name") else ""
     return full_name or user.get_username()
 

@@ -1,4 +1,4 @@
-"""The statuses of an export, and the moves between them that are legal. No tables, no I/O."""
+"""The statuses of an export, and the legal moves between them. No tables, no I/O."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ from django.utils.translation import gettext_lazy as _
 class Status(models.TextChoices):
     QUEUED = "queued", _("Queued")  # Saved. No worker has claimed it yet.
     RUNNING = "running", _("Running")  # A worker holds it and is writing rows.
-    PAUSING = "pausing", _("Pausing")  # Asked to pause; the worker has not noticed yet.
-    PAUSED = "paused", _("Paused")  # At rest, its finished parts kept.
-    CANCELLING = "cancelling", _("Cancelling")  # Asked to stop; the worker has not noticed yet.
-    CANCELLED = "cancelled", _("Cancelled")  # Stopped by a person.
+    PAUSING = "pausing", _("Pausing")  # A user paused it; the worker has not noticed yet.
+    PAUSED = "paused", _("Paused")  # No worker holds it. Finished parts are kept.
+    CANCELLING = "cancelling", _("Cancelling")  # A user cancelled it; the worker has not noticed.
+    CANCELLED = "cancelled", _("Cancelled")  # A user cancelled it, and it has stopped.
     SUCCEEDED = "succeeded", _("Succeeded")  # The file is complete.
-    FAILED = "failed", _("Failed")  # It cannot go on; `error` says why.
+    FAILED = "failed", _("Failed")  # It cannot continue; `error` says why.
 
 
-# Every move that an export may make, and what causes it. Nothing else may happen:
+# Every legal move, and what causes it. No other move can happen, because
 # lifecycle.transitions.move() is the only code that writes Export.status.
 MOVES: dict[Status, frozenset[Status]] = {
     # queued -> running: a worker claims it.
-    # queued -> paused, queued -> cancelled: asked; nobody has started, so nothing to wait for.
+    # queued -> paused, queued -> cancelled: a user paused or cancelled it before a worker began.
     Status.QUEUED: frozenset({Status.RUNNING, Status.PAUSED, Status.CANCELLED}),
     # running -> succeeded: the file is complete and its row count is right.
-    # running -> failed: the exporter raised, the file cannot be stored or would be wrong, a limit
-    # was passed, the owner lost the right, or the last of several workers was lost on it.
-    # running -> pausing, running -> cancelling: asked; the worker sees it at its next tick.
-    # running -> queued: the worker was told to shut down, or was lost, or gives way to others, or
-    # there is no room to write. Finished parts are kept.
+    # running -> failed: the exporter raised an error, the file cannot be stored or would be wrong,
+    # a limit was exceeded, the owner lost the permission, or the last allowed worker was lost.
+    # running -> pausing, running -> cancelling: a user paused or cancelled it. The worker notices
+    # at its next tick.
+    # running -> queued: the worker shuts down, was lost, or yields to other exports, or there is
+    # no room for files. Finished parts are kept.
     Status.RUNNING: frozenset(
         {Status.SUCCEEDED, Status.FAILED, Status.PAUSING, Status.CANCELLING, Status.QUEUED}
     ),
     # pausing -> paused: the worker has noticed, or was lost.
-    # pausing -> cancelling: asked again, and meant it.
+    # pausing -> cancelling: a user cancelled it meanwhile.
     Status.PAUSING: frozenset({Status.PAUSED, Status.CANCELLING}),
-    # paused -> queued: resumed.
-    # paused -> cancelled: asked; nobody is working on it.
+    # paused -> queued: a user resumed it.
+    # paused -> cancelled: a user cancelled it. No worker holds it, so it stops at once.
     Status.PAUSED: frozenset({Status.QUEUED, Status.CANCELLED}),
     # cancelling -> cancelled: the worker has noticed, or was lost.
     Status.CANCELLING: frozenset({Status.CANCELLED}),
-    # At rest for good. A retry is a new export that names its origin.
+    # These are final. A retry is a new export that names its origin.
     Status.CANCELLED: frozenset(),
     Status.SUCCEEDED: frozenset(),
     Status.FAILED: frozenset(),
 }
 
 FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
-# A worker holds an export in one of these, and its lease says for how long.
+# A worker holds an export with one of these statuses until its lease expires.
 HELD = frozenset({Status.RUNNING, Status.PAUSING, Status.CANCELLING})
 
 

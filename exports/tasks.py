@@ -1,6 +1,6 @@
-"""Celery's tasks: ids in, one call. `lifecycle.queue` names them; nothing imports this module.
+"""Celery's tasks: each takes an id and calls one function. `lifecycle.queue` has their names.
 
-Celery imports it in workers and in beat, so beat also learns here when to start its schedule.
+Only Celery imports this module, in workers and in beat. So it also starts beat's schedule.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @shared_task(name=queue.RUN, bind=True)
 def run(task: Task[Any, Any], export_id: str) -> str:
-    """Work on an export. Delivered twice, it does nothing the second time: see claim()."""
+    """Run an export. A task that is delivered twice does nothing the second time: see claim()."""
     if (key := _key(export_id)) is None:
-        return "That is no id of an export."
+        return "This is not the ID of an export."
     try:
         export = attempts.claim(
             key,
@@ -39,13 +39,13 @@ def run(task: Task[Any, Any], export_id: str) -> str:
 
 @shared_task(name=queue.HELP, bind=True)
 def help_with(task: Task[Any, Any], export_id: str) -> None:
-    """Take parts of an export that another worker holds. Each part is claimed: see parts."""
+    """Extract parts of an export that another worker holds. Each part is claimed: see parts."""
     if (key := _key(export_id)) is not None:
         helper.help_with(key, worker=task.request.hostname or "")
 
 
 def _key(export_id: str) -> uuid.UUID | None:
-    """Return the id as a UUID. None: the message was forged, and has something else there."""
+    """Return the id as a UUID; None for anything else, which only a forged message has."""
     try:
         return uuid.UUID(export_id)
     except (ValueError, TypeError, AttributeError):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from exports.access import listed
 from exports.admin import new_exports
 from exports.admin.new_exports import News
-from exports.formatting import duration, moment
+from exports.formatting import date_time, duration
 from exports.i18n.numbers import number
 from exports.spec.rights import may_run, may_see_list
 from exports.status import Status
@@ -105,7 +105,7 @@ class Listing(News):
         return format_html(
             '<div class="waybill-stack"><time datetime="{}">{}</time><bdi>{}</bdi></div>',
             export.created_at.isoformat(timespec="seconds"),
-            moment(timezone.localtime(export.created_at)),
+            date_time(timezone.localtime(export.created_at)),
             export.owner,
         )
 

@@ -106,7 +106,7 @@ def _over_quota(user: User, stored: int, allowed: int) -> OverQuota:
             "makes room. Paused exports count: cancel the ones that you do not need."
         )
         wait = ceil((expires - timezone.now()).total_seconds())
-        known["when"] = formatting.moment(timezone.localtime(expires))
+        known["when"] = formatting.date_time(timezone.localtime(expires))
         return OverQuota(text % known, allowed=allowed, retry_after=max(wait, 1))
     text = _(
         "Your exports use %(used)s of %(allowed)s. Cancel paused exports that you do not need, or "

@@ -154,7 +154,7 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def bar(name: str, snapshot: dict[str, Any]) -> SafeString:
     """How far it is, kept up to date by the page's script. Without a value, it is not known."""
-    far = formatting.share(snapshot)
+    far = formatting.bar(snapshot)
     if far is None:
         return format_html('<progress aria-label="{}"></progress>', name)
     return format_html(
@@ -203,5 +203,5 @@ def moment(value: datetime, form: str = "date") -> SafeString:
         local.isoformat(timespec="seconds"),
         form,
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        f"{local:%H:%M:%S}" if form == "clock" else formatting.moment(local),
+        f"{local:%H:%M:%S}" if form == "clock" else formatting.date_time(local),
     )

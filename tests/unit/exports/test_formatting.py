@@ -46,7 +46,7 @@ def test_durations_have_at_most_two_units_rounded_up(language, seconds, text):
 @pytest.mark.parametrize(("language", "at", "text"), each("moments"))
 def test_a_moment_does_not_end_a_sentence(language, at, text):
     with translation.override(language):
-        assert formatting.moment(datetime.fromisoformat(at)) == text
+        assert formatting.date_time(datetime.fromisoformat(at)) == text
     assert not text.endswith(".")
 
 
@@ -70,7 +70,7 @@ def test_who_is_silent_is_said_to_be_so_and_not_how_fast_it_is(pattern, fields, 
 
 @pytest.mark.parametrize(("fields", "far"), CASES["bars"])
 def test_a_bar_knows_how_far_it_is_in_each_stage(fields, far):
-    assert formatting.share(snapshot(**fields)) == (None if far is None else tuple(far))
+    assert formatting.bar(snapshot(**fields)) == (None if far is None else tuple(far))
 
 
 @pytest.mark.parametrize(
