@@ -12,7 +12,16 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.printable import CONTROL, INDENT, Escaping, escaped, in_json, one_line, visible
+from notifications.printable import (
+    CONTROL,
+    INDENT,
+    Escaping,
+    escaped,
+    in_json,
+    one_line,
+    storable,
+    visible,
+)
 
 pytestmark = pytest.mark.only_on("sqlite")
 
@@ -151,3 +160,7 @@ def test_name_has_no_invisible_character(text, shown):
 
 def test_visible_name_is_cut_after_it_is_escaped():
     assert len(visible("x" * 500, 200)) == len(visible("\n" * 500, 200)) == 200
+
+
+def test_storable_text_has_neither_nul_nor_half_a_surrogate_pair():
+    assert storable("a\0b\ud83dc\n\t😀") == "a\ufffdb\ufffdc\n\t😀"

@@ -8,6 +8,7 @@ import pickle
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.utils import translation
 from django.utils.translation import gettext_lazy, gettext_noop
 
@@ -103,6 +104,29 @@ def test_what_a_field_says_is_stored_as_every_database_takes_it(text):
     assert stored["reason"]["text"] == stored["error"]
     assert not {"\0", "\ud800"} & set(stored["error"])
     assert len(stored["error"]) <= MAX_LENGTH + len(" …")
+
+
+def test_error_is_english_in_logs_and_localized_for_its_reader():
+    error = exceptions.TooLarge(Message("Choose at least one column."))
+    plain = exceptions.NoRoom("The disk is full.")
+
+    with translation.override("de"):
+        assert str(error) == "Choose at least one column."
+        german = "Wählen Sie mindestens eine Spalte aus."
+        assert error.localized() == error.page_message() == german
+        assert plain.localized() == "The disk is full."
+        assert exceptions.TookTooLong().localized() == ""
+
+
+def test_field_message_with_a_plural_is_localized_by_django():
+    with pytest.raises(ValidationError) as invalid:
+        MaxLengthValidator(1)("abc")
+
+    message = from_validation_error(invalid.value.error_list[0])
+
+    assert message == "Ensure this value has at most 1 character (it has 3)."
+    with translation.override("de"):
+        assert message.localized().startswith("Bitte sicherstellen, dass der Wert aus höchstens 1 ")
 
 
 def test_of_a_reason_that_is_too_long_there_is_the_english_text():
