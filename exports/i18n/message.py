@@ -98,12 +98,15 @@ def from_validation_error(error: ValidationError) -> Message:
 def join(messages: Iterable[Message]) -> Message:
     """Return one message that consists of `messages`, separated by spaces."""
     params = {f"sentence_{index}": each for index, each in enumerate(messages)}
-    return Message(" ".join(f"%({name})s" for name in params), **params)
+    msgid = " ".join(f"%({name})s" for name in params)
+    return Message(msgid, **params)
 
 
 def dump(text: str) -> dict[str, Any]:
-    """Return the columns of an export that say why it failed: `error`, and `reason` if `text`
-    is a Message."""
+    """Return the columns of an export that say why it failed. `load` reads them.
+
+    `error` has the English text. `reason` has what translates it, if `text` is a Message.
+    """
     reason = text.stored() if isinstance(text, Message) else None
     if len(json.dumps(reason, ensure_ascii=False)) > MAX_JSON:
         reason = None
