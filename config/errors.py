@@ -20,10 +20,10 @@ from django.http.multipartparser import MultiPartParserError
 from django.template.context_processors import csrf
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import requires_csrf_token
 
+from exports.i18n.numbers import number
 from notifications.api.problems import problem
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
             "This request is larger than the limit of %(allowed)s bytes. An "
             "administrator can raise the limit: DATA_UPLOAD_MAX_MEMORY_SIZE."
         )
-        allowed = number_format(settings.DATA_UPLOAD_MAX_MEMORY_SIZE, force_grouping=True)
+        allowed = number(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         return answer(request, 413, _("Too large"), reason % {"allowed": allowed})
     if isinstance(exception, TooManyFieldsSent):
         reason = _(
