@@ -136,7 +136,7 @@ def test_the_list_of_exports_is_live(
     start_export(user=user, exporter="flights", label=f"Somebody's {'long ' * 30}name")
     expect(admin_page.get_by_text("New exports: 1.")).to_be_visible()
     assert admin_page.evaluate("window.isTheSamePage")
-    admin_page.get_by_role("link", name="Show").click()
+    admin_page.get_by_role("link", name="Show", exact=True).click()
     expect(admin_page.locator("#result_list")).to_contain_text("Somebody's")
 
     # A long label takes nothing that matters out of sight.

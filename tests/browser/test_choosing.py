@@ -135,7 +135,7 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
 
 def test_options_that_the_format_has_not_are_not_there_to_be_chosen(page: Page, user: User) -> None:
     page.goto("/exports/new/airports/")
-    page.get_by_text("Options").click()
+    page.get_by_text("Options", exact=True).click()
     page.get_by_label("Delimiter").select_option(label="Semicolon")
 
     page.get_by_role("radio", name="Parquet").check()

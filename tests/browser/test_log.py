@@ -123,7 +123,7 @@ async box => {
 def test_a_long_log_is_there_as_a_whole_and_goes_on(page: Page, export: Export) -> None:
     page.goto(export.get_absolute_url())
     box = page.get_by_role("log")
-    follow = page.get_by_label("Follow")
+    follow = page.get_by_label("Auto-scroll")
     box.scroll_into_view_if_needed()
 
     # It opens at its end, from which it follows.
