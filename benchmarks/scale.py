@@ -135,17 +135,17 @@ def parts_rows(workers: int, count: int) -> list[Row]:
     began = time.perf_counter()
     took = fleet("helping", 0, [[str(workers // PROCESSES or 1), str(export.pk)]] * PROCESSES)
     seconds = time.perf_counter() - began
-    assert parts.are_done(export)
+    assert parts.all_done(export)
     finished = len(took["finish"])
     assert finished == count, f"{finished} of {count} parts were finished once."
     export.refresh_from_db()
     sums = [timed(lambda: parts.totals(export.pk))[0] for _ in range(50)]
-    are_done = [timed(lambda: parts.are_done(export))[0] for _ in range(50)]
+    all_done = [timed(lambda: parts.all_done(export))[0] for _ in range(50)]
     return [
         (f"{count:,} parts are claimed and finished in", f"{seconds:.1f} s"),
         *((f"{what} of a part, {workers} at once", spread(took[what])) for what in took),
         (f"sum over {count:,} parts, in each report", spread(sums)),
-        (f"whether all {count:,} are done", spread(are_done)),
+        (f"whether all {count:,} are done", spread(all_done)),
     ]
 
 
@@ -196,8 +196,8 @@ def queue_rows(count: int) -> list[Row]:
 
     request = [timed(partial(start, person))[0] for person in people]
     position = [timed(lambda: queue_position(last))[0] for _ in range(20)]
-    waits = [timed(fairness.somebody_waits)[0] for _ in range(20)]
-    gives_way = [timed(fairness.more_wait_than_helpers_make_room_for)[0] for _ in range(20)]
+    waits = [timed(fairness.has_queued_exports)[0] for _ in range(20)]
+    gives_way = [timed(fairness.should_yield)[0] for _ in range(20)]
     claimed = list(waiting[:50])
     claims = [timed(partial(attempts.claim, each.pk, worker="one"))[0] for each in claimed]
     expire(claimed, ahead=True)
@@ -211,7 +211,7 @@ def queue_rows(count: int) -> list[Row]:
         ("claiming an export", spread(claims)),
         (f"rescue enqueues {done['enqueued']:,} that Redis forgot", f"{forgotten:.1f} s"),
         (f"rescue after that, {twice['enqueued']:,} enqueued", ms(again)),
-        ("messages that wait then", f"{queue.waiting() or 0:,}"),
+        ("messages that wait then", f"{queue.message_count() or 0:,}"),
     ]
 
 

@@ -19,13 +19,13 @@ def main(user: int, seconds: float) -> None:
     set_up()
     from django.db import transaction
 
-    from exports.models import NAMED, Export
+    from exports.models import RELATED, Export
     from exports.serialize import snapshot
     from exports.status import Status
     from notifications.streams import retain
 
     running = Export.objects.filter(owner=user, status=Status.RUNNING)
-    exports = list(running.select_related(*NAMED).order_by("pk"))
+    exports = list(running.select_related(*RELATED).order_by("pk"))
     print("ready", flush=True)
     sys.stdin.readline()
     begin = time.monotonic()

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from config.supply import supply
 from exports import health
-from exports.health import NotWell
+from exports.health import Unhealthy
 from exports.lifecycle import room
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _space() -> dict[str, Any] | None:
 def _ask(check: Callable[[], object]) -> str:
     try:
         check()
-    except NotWell as error:
+    except Unhealthy as error:
         return str(error)
     except (DatabaseError, RedisError, KombuError, OperationalError, OSError) as error:
         # The kind only: the text may name hosts and users.
@@ -81,7 +81,7 @@ def _redis() -> None:
 def _worker() -> None:
     # Workers are asked through Redis. Without it, that would be tried for long.
     _redis()
-    health.a_worker(WORKER_TIMEOUT)
+    health.any_worker(WORKER_TIMEOUT)
 
 
 CHECKS = {"database": health.database, "redis": _redis, "worker": _worker}

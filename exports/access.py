@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 from django.db.models.fields.json import KT
 
-from exports.models import NAMED, Export
+from exports.models import RELATED, Export
 from notifications.streams import access
 from notifications.streams.access import teams_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def visible_to(user: User) -> QuerySet[Export]:
     """Return the exports that `user` may see. All others must look as if they did not exist."""
     if user.is_active and user.has_perm("exports.view_export"):
-        return Export.objects.select_related(*NAMED)
+        return Export.objects.select_related(*RELATED)
     return own_and_shared(user, teams_of(user))
 
 
@@ -32,7 +32,7 @@ def own_and_shared(user: User, teams: Collection[Group] | QuerySet[Group]) -> Qu
     A list of teams is faster than a queryset: then the database has an index for each condition.
     """
     mine = Q(owner_id=user.pk) | Q(team__in=teams)
-    return Export.objects.filter(mine).select_related(*NAMED)
+    return Export.objects.filter(mine).select_related(*RELATED)
 
 
 def listed(exports: QuerySet[Export]) -> QuerySet[Export]:

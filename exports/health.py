@@ -60,7 +60,7 @@ LONG_BLOCK = 1.0  # seconds
 OVERDUE = timedelta(seconds=3 * SECONDS)
 
 
-class NotWell(Exception):
+class Unhealthy(Exception):
     """It answers, and something is wrong. The message says what."""
 
 
@@ -76,7 +76,7 @@ def migrations() -> str:
     missing = [step for step, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
     if missing:
         first = missing[0]
-        raise NotWell(f"{len(missing)} not applied, {first.app_label}.{first.name} first")
+        raise Unhealthy(f"{len(missing)} not applied, {first.app_label}.{first.name} first")
     return "all applied"
 
 
@@ -93,20 +93,20 @@ async def _push(timeout: float) -> None:  # noqa: ASYNC109 - the caller's patien
 
 
 def broker() -> str:
-    waiting = queue.waiting()
+    waiting = queue.message_count()
     if waiting is None:
-        raise NotWell("no answer")
-    helpers = queue.waiting(queue.help_queue())
+        raise Unhealthy("no answer")
+    helpers = queue.message_count(queue.help_queue())
     return f"queued messages: {waiting}; for helpers: {helpers or 0}"
 
 
-def a_worker(timeout: float = TIMEOUT) -> str:
+def any_worker(timeout: float = TIMEOUT) -> str:
     """As soon as one has answered, whatever it listens to."""
     # Over a connection of its own: those in the pool may be older than Redis' last restart.
     with current_app.connection_for_write() as fresh:
         asked = current_app.control.inspect(timeout=timeout, limit=1, connection=fresh)
         if not asked.ping():
-            raise NotWell("no worker answered")
+            raise Unhealthy("no worker answered")
     return "a worker answers"
 
 
@@ -117,10 +117,10 @@ def workers(timeout: float = TIMEOUT) -> str:
         asked = current_app.control.inspect(timeout=timeout, connection=fresh)
         answers = asked.active_queues() or {}
     if not answers:
-        raise NotWell(f"none answered within {timeout:g} s")
+        raise Unhealthy(f"none answered within {timeout:g} s")
     taking = [who for who, queues in answers.items() if name in {each["name"] for each in queues}]
     if not taking:
-        raise NotWell(f"answering: {len(answers)}, none of which listens to the queue {name}")
+        raise Unhealthy(f"answering: {len(answers)}, none of which listens to the queue {name}")
     return f"answering: {len(taking)} ({_first(sorted(taking))})"
 
 
@@ -150,7 +150,7 @@ def rescues() -> str:
     lost = Q(status__in=HELD, lease_expires_at__lt=past)
     never_told = Q(status=Status.QUEUED, enqueued_at=None, queued_at__lt=past)
     if overdue := Export.objects.filter(lost | never_told).count():
-        raise NotWell(f"waiting to be rescued for more than {OVERDUE.seconds} s: {overdue}")
+        raise Unhealthy(f"waiting to be rescued for more than {OVERDUE.seconds} s: {overdue}")
     queued = Export.objects.filter(status=Status.QUEUED).order_by("queued_at").only("queued_at")
     if (oldest := queued.first()) is None:
         return "nothing is overdue"
@@ -176,7 +176,7 @@ def storage(timeout: float = STORAGE_TIMEOUT) -> str:
     try:
         error = answers.get(timeout=timeout)
     except Empty:
-        raise NotWell(f"no answer within {timeout:g} s") from None
+        raise Unhealthy(f"no answer within {timeout:g} s") from None
     if error is not None:
         raise error
     return "written, read and deleted"
@@ -188,7 +188,7 @@ def _write_and_read() -> None:
     try:
         with default_storage.open(name) as file:
             if file.read() != written:
-                raise NotWell("the file that was read differs from the one that was written")
+                raise Unhealthy("the file that was read differs from the one that was written")
     finally:
         default_storage.delete(name)
 
@@ -203,7 +203,7 @@ def work_directory() -> str:
 
 
 def space() -> str:
-    """Return the stored bytes and the free space beside their limits. Raise NotWell without room."""
+    """Return the stored bytes and the free space beside their limits. Raise Unhealthy without room."""
     known = room.state()
     places = {"storage": known["storage_free"], "work directory": known["work_free"]}
     parts = [
@@ -215,7 +215,7 @@ def space() -> str:
         ),
     ]
     if known["lacking"]:
-        raise NotWell("; ".join([*parts, str(known["lacking"])]))
+        raise Unhealthy("; ".join([*parts, str(known["lacking"])]))
     return "; ".join(parts)
 
 
@@ -228,7 +228,7 @@ def pushes() -> str:
     """Whether what this process pushes is taken by the channel layer."""
     sent, failed = push.counters["sent"], push.counters["failed"]
     if push.is_failing():
-        raise NotWell(f"the last one failed; sent since this process started: {sent}")
+        raise Unhealthy(f"the last one failed; sent since this process started: {sent}")
     ignored = sum(hub.counters["forged"] + hub.counters["poison"] for hub in present())
     more = f"; ignored as forged or invalid: {ignored}" if ignored else ""
     return f"sent by this web process: {sent}; failed: {failed}{more}"
@@ -240,14 +240,14 @@ def sweeps() -> str:
     if not lags:
         return "no live connections at this web process"
     if (lag := max(lags)) > SWEEP_LAG:
-        raise NotWell(f"late by {lag:.0f} s")
+        raise Unhealthy(f"late by {lag:.0f} s")
     found = sum(hub.counters["caught_up"] for hub in present())
     streams = sum(hub.streams for hub in present())
     return f"late by {lag:.1f} s; streams: {streams}; items found without a push: {found} times"
 
 
 def event_loop() -> str:
-    """Raise NotWell if code has blocked the event loop of this process recently."""
+    """Raise Unhealthy if code has blocked the event loop of this process recently."""
     blocks = [each.blocks for each in watchdog.present() if each.blocks.count]
     if not blocks:
         return f"never blocked for {watchdog.LIMIT:g} s since this process started"
@@ -261,14 +261,14 @@ def event_loop() -> str:
         f" last {ago:,.0f} s ago at {last.last_place}"
     )
     if len(recent) >= MANY_BLOCKS or max(recent, default=0) >= LONG_BLOCK:
-        raise NotWell(said)
+        raise Unhealthy(said)
     return said
 
 
 def exporters() -> str:
     found = [each for each in checks.run_checks() if not each.is_silenced()]
     if serious := [each for each in found if each.is_serious()]:
-        raise NotWell(f"errors: {len(serious)}, the first: {serious[0].msg}".rstrip("."))
+        raise Unhealthy(f"errors: {len(serious)}, the first: {serious[0].msg}".rstrip("."))
     return f"no errors; warnings: {len(found)}"
 
 
@@ -291,7 +291,7 @@ class Finding:
     fix: str = ""
 
     @property
-    def is_well(self) -> bool:
+    def is_healthy(self) -> bool:
         return not self.fix
 
 
@@ -330,7 +330,7 @@ CHECKS = (
     Check("exporters", exporters, "Fix the declarations: manage.py check shows all errors."),
 )
 # What a web process knows of itself. Each has its own: another may answer the next request.
-OF_THIS_PROCESS = (
+PROCESS_CHECKS = (
     Check(
         "pushes",
         pushes,
@@ -353,7 +353,7 @@ def findings(more: Iterable[Check] = ()) -> Iterator[Finding]:
             finding = Finding(check.name, "not checked", f"Fix this first: {missing[0]}.")
         else:
             finding = _ask(check)
-        if not finding.is_well:
+        if not finding.is_healthy:
             failed.add(check.name)
         yield finding
 
@@ -361,7 +361,7 @@ def findings(more: Iterable[Check] = ()) -> Iterator[Finding]:
 def _ask(check: Check) -> Finding:
     try:
         return Finding(check.name, check.ask())
-    except NotWell as error:
+    except Unhealthy as error:
         return Finding(check.name, str(error), check.fix)
     # Drivers and storages raise what they like, and the answer is the same: it is not well.
     except Exception as error:  # noqa: BLE001

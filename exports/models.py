@@ -423,5 +423,5 @@ class Download(models.Model):
         return f"{self.user}, {self.at:%Y-%m-%d %H:%M} UTC"
 
 
-# What it names of other tables: select_related(*NAMED) spares a query for each.
-NAMED = ("owner", "team")
+# What it names of other tables: select_related(*RELATED) spares a query for each.
+RELATED = ("owner", "team")

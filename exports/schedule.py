@@ -52,7 +52,7 @@ JOBS = [
     ),
     Job(
         "publish_queue_positions",
-        queue_positions.tell_positions,
+        queue_positions.publish_positions,
         SECONDS,
         "Tells the pages of queued exports their new positions. "
         "Each export that leaves the queue moves all exports behind it.",

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
-from exports.models import NAMED, Export
+from exports.models import RELATED, Export
 from exports.status import Stage, Status
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def queue_positions(exports: Iterable[Export]) -> dict[uuid.UUID, int]:
 
 def reload(export: Export) -> None:
     """Read `export` again, together with its owner and team, in one query."""
-    export.refresh_from_db(from_queryset=Export.objects.select_related(*NAMED))
+    export.refresh_from_db(from_queryset=Export.objects.select_related(*RELATED))
 
 
 def _name(user: User) -> str:

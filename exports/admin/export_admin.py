@@ -18,7 +18,7 @@ from exports.admin.change_page import Page
 from exports.admin.health_page import Health
 from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
 from exports.i18n.labels import site_language
-from exports.models import NAMED, Export
+from exports.models import RELATED, Export
 from notifications.admin import CascadeOnlyAdmin, MachineOwnedAdmin
 from notifications.protocol.frames import MAX_STREAMS
 
@@ -34,7 +34,7 @@ class ExportAdmin(Listing, Page, Actions, Health, CascadeOnlyAdmin, MachineOwned
         *("name", "state", "requested", "took", "download"),
         *("team", "exporter", "format"),
     ]
-    list_select_related = NAMED
+    list_select_related = RELATED
     list_filter = [
         *("status", "exporter", "format"),
         ("owner", admin.RelatedOnlyFieldListFilter),

@@ -36,13 +36,13 @@ class Health(Base):
         if not request.user.is_superuser:
             raise PermissionDenied(_("Only superusers can view Health."))
         began = time.monotonic()
-        findings = list(health.findings(health.OF_THIS_PROCESS))
+        findings = list(health.findings(health.PROCESS_CHECKS))
         context = {
             **self.admin_site.each_context(request),
             "model": self.opts,
             "title": _("Health"),
             "findings": findings,
-            "ill": sum(not finding.is_well for finding in findings),
+            "ill": sum(not finding.is_healthy for finding in findings),
             "asked_at": timezone.now(),
             "seconds": time.monotonic() - began,
         }

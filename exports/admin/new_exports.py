@@ -71,7 +71,7 @@ class News(Base):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            found = ids(changelist.uncounted(self, request).queryset, since)
+            found = ids(changelist.changelist_without_count(self, request).queryset, since)
         except (InvalidSelection, OverflowError, ValueError, OSError):
             found = []  # No list that can be read, or no time that is one.
         return JsonResponse({"ids": found})

@@ -37,7 +37,7 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
     if export is None:
         raise LostRace(f"Export {export_id} does not wait for a worker.")
     if lacking := room.shortage_for(export):
-        room.let_wait(export)
+        room.wait_for_space(export)
         raise Waits(f"Export {export_id} waits for room: {lacking}.")
     with atomic():
         move(
@@ -95,11 +95,11 @@ def _finish(
             if action is not None:
                 record_action(action, export, details={"reason": export.error})
     except LostRace:
-        # Asked to stop in the last moment, or fenced: settle() tells which.
-        settle(export, lines=lines)
+        # Asked to stop in the last moment, or fenced: finish_stopping() tells which.
+        finish_stopping(export, lines=lines)
 
 
-def settle(export: Export, *, lines: Sequence[dict[str, Any]] = ()) -> None:
+def finish_stopping(export: Export, *, lines: Sequence[dict[str, Any]] = ()) -> None:
     """Come to rest as was asked. Raises Fenced when this worker's attempt is over."""
     attempt = export.attempt
     with atomic():
@@ -130,5 +130,5 @@ def hand_over(
             fields = {**parts.totals(export.pk), "waits_for": waits_for}
             requeue(export, "export.queued", lines, handovers=export.handovers + 1, **fields)
     except LostRace:
-        # Asked to stop in the last moment, or fenced: settle() tells which.
-        settle(export, lines=lines)
+        # Asked to stop in the last moment, or fenced: finish_stopping() tells which.
+        finish_stopping(export, lines=lines)

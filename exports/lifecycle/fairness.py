@@ -21,12 +21,12 @@ REST_SECONDS = 10.0  # A broker that hangs costs three seconds a question: not a
 _rests_until = 0.0
 
 
-def somebody_waits() -> bool:
+def has_queued_exports() -> bool:
     """Whether an export waits for a worker."""
     return _waiting().exists()
 
 
-def more_wait_than_helpers_make_room_for() -> bool:
+def should_yield() -> bool:
     """Whether who holds an export should give it back.
 
     Only for what a worker would find in the queue: for an export whose message was lost, to
@@ -56,7 +56,7 @@ def helpers_wanted(export: Export, parallel: int) -> int:
     open_parts = export.parts.filter(status=PartStatus.OPEN).count()
     # The last open part is for who holds the export.
     wanted = min(parallel - others, open_parts - 1)
-    if wanted <= 0 or somebody_waits():
+    if wanted <= 0 or has_queued_exports():
         return 0
     asked = _messages(queue.help_queue())
     return 0 if asked is None else max(wanted - asked, 0)
@@ -67,7 +67,7 @@ def _messages(name: str) -> int | None:
     global _rests_until  # noqa: PLW0603 - a worker's process has one broker
     if time.monotonic() < _rests_until:
         return None
-    found = queue.waiting(name)
+    found = queue.message_count(name)
     if found is None:
         _rests_until = time.monotonic() + REST_SECONDS
     return found

@@ -109,7 +109,7 @@ def totals(export_id: uuid.UUID) -> dict[str, int]:
     return {name: found[name] or 0 for name in COUNTERS}
 
 
-def are_done(export: Export) -> bool:
+def all_done(export: Export) -> bool:
     """Whether every part is in storage."""
     return not export.parts.exclude(status=PartStatus.DONE).exists()
 

@@ -50,7 +50,7 @@ def enqueue(export_id: uuid.UUID) -> bool:
     return True
 
 
-def ask_for_help(export_id: uuid.UUID, times: int) -> None:
+def request_helpers(export_id: uuid.UUID, times: int) -> None:
     """Ask so many workers to take parts of an export, too. Nothing is lost if none comes."""
     try:
         with current_app.connection_for_write(transport_options=HASTE) as connection:
@@ -70,7 +70,7 @@ def help_queue() -> str:
     return f"{run_queue()}{HELP_SUFFIX}"
 
 
-def waiting(name: str = "") -> int | None:
+def message_count(name: str = "") -> int | None:
     """Messages that wait for a worker, in the queue of that name or that of exports.
 
     None if the broker does not answer.

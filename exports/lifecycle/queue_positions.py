@@ -14,7 +14,7 @@ from notifications.writing import atomic
 TOLD = 100  # exports that wait; who is behind them will be told when it is nearer
 
 
-def tell_positions() -> int:
+def publish_positions() -> int:
     """Tell those that wait where they are now, if that is not what they were told last.
 
     An export that leaves the queue changes the position of all behind it. That is not worth a

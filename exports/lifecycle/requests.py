@@ -16,7 +16,7 @@ from exports.lifecycle import limits
 from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now
 from exports.lifecycle.transitions import asked_by, enqueue_after_commit, it_is, locked, move
-from exports.models import NAMED, Export
+from exports.models import RELATED, Export
 from exports.serialize import reload
 from exports.spec import refusals
 from exports.spec.spec import rebuild_spec
@@ -125,7 +125,7 @@ def _find_or_create(
 
 def _active_duplicate(spec: ExportSpec) -> Export | None:
     same = Export.objects.filter(owner=spec.owner, fingerprint=spec.fingerprint)
-    return same.exclude(status__in=FINAL).select_related(*NAMED).first()
+    return same.exclude(status__in=FINAL).select_related(*RELATED).first()
 
 
 def cancel(export: Export, *, by: User | None = None) -> None:

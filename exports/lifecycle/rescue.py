@@ -40,7 +40,7 @@ def rescue() -> dict[str, int]:
         # Lost: its lease was renewed, or somebody else has rescued it.
         with suppress(LostRace):
             done[_rescue(export_id)] += 1
-    room.end_waits()
+    room.release_waiting()
     done["enqueued"] = _enqueue_forgotten()
     return done
 
@@ -95,7 +95,7 @@ def _enqueue_forgotten() -> int:
     # No worker could claim an export that waits for room.
     queued = Export.objects.filter(status=Status.QUEUED, waits_for=Wait.NOTHING)
     never = queued.filter(enqueued_at=None)
-    waiting = queue.waiting()
+    waiting = queue.message_count()
     if waiting is not None and waiting < queued.count():
         never |= queued.filter(enqueued_at__lt=stale)
     return sum(queue.enqueue(pk) for pk in never.order_by("queued_at").values_list("pk", flat=True))

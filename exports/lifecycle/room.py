@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-# Waiting exports that one call of `end_waits` releases. beat may see room where the workers, on
+# Waiting exports that one call of `release_waiting` releases. beat may see room where the workers, on
 # other hosts, see none: then each of these exports costs a claim in vain.
 RELEASED = 20
 # For so long after an export has failed, its worker may still be deleting its parts.
@@ -134,12 +134,12 @@ def shortage_for(export: Export) -> str:
     return disk.shortage(_bytes(export.parts.exclude(file="")))
 
 
-def let_wait(export: Export) -> None:
+def wait_for_space(export: Export) -> None:
     """Note that the queued `export` waits for room, and publish that."""
     _set_wait(export, Wait.SPACE)
 
 
-def end_waits() -> int:
+def release_waiting() -> int:
     """Release some exports that wait for room, if there is room. Return how many."""
     waiting = Export.objects.filter(status=Status.QUEUED, waits_for=Wait.SPACE)
     first = list(waiting.order_by("queued_at")[:RELEASED])

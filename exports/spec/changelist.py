@@ -63,7 +63,9 @@ def rows(
         request._messages = _Messages()  # type: ignore[attr-defined]  # Where Django's are, too.
         _check_permission(model_admin, request)
         where = f"{type(model_admin).__name__}.get_queryset()"
-        listed = checked(uncounted(model_admin, request).queryset, model_admin.model, where)
+        listed = checked(
+            changelist_without_count(model_admin, request).queryset, model_admin.model, where
+        )
     # A list has an order of its own, which says which rows it has only where it is cut.
     if listed.query.is_sliced or listed.query.distinct_fields:
         return listed
@@ -179,7 +181,9 @@ class _Uncounted:
         self.can_show_all = self.multi_page = False
 
 
-def uncounted(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> ChangeList:
+def changelist_without_count(
+    model_admin: admin.ModelAdmin[Any], request: HttpRequest
+) -> ChangeList:
     """The change list that `request` asks for; `queryset` has the rows of all its pages.
 
     Nothing is counted and no row is read. Raises InvalidSelection when the query string

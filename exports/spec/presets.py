@@ -49,17 +49,17 @@ def last(owner: User, exporter: str) -> Preset | None:
     return Preset.objects.filter(owner=owner, exporter=exporter, name=LAST).first()
 
 
-def named(owner: User) -> QuerySet[Preset]:
+def saved(owner: User) -> QuerySet[Preset]:
     """All that `owner` has saved under names."""
     return Preset.objects.filter(owner=owner).exclude(name=LAST).select_related("team")
 
 
-def of_the_page(owner: User, exporter: str) -> QuerySet[Preset]:
+def saved_for(owner: User, exporter: str) -> QuerySet[Preset]:
     """Those that the page of the exporter can show: not the rows of a list of the admin."""
-    return named(owner).filter(exporter=exporter).exclude(params__has_key="changelist")
+    return saved(owner).filter(exporter=exporter).exclude(params__has_key="changelist")
 
 
-def listed(found: QuerySet[Preset]) -> QuerySet[Preset]:
+def without_params(found: QuerySet[Preset]) -> QuerySet[Preset]:
     """Return `found` without `params`. `is_of_a_list` says whether one is of an admin list."""
     is_of_a_list = ExpressionWrapper(Q(params__has_key="changelist"), BooleanField())
     return found.defer("params").annotate(is_of_a_list=is_of_a_list)
@@ -75,7 +75,7 @@ def save(spec: ExportSpec, name: str) -> Preset:
         raise InvalidPreset(
             _("Enter a name of 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}
         )
-    mine = named(spec.owner)
+    mine = saved(spec.owner)
     is_new = not mine.filter(exporter=spec.exporter, name=name).exists()
     if is_new and mine.count() >= MOST:
         raise InvalidPreset(

@@ -121,14 +121,14 @@ def _build(
     changelist: Mapping[str, Any] | None = None,
     context: Mapping[str, Any] | None = None,
     label: str = "",
-    otherwise: str | _StrPromise = "",
+    default_label: str | _StrPromise = "",
     team: int | str | None = None,
 ) -> ExportSpec:
     """Build a spec without counting refusals.
 
     `context` is what `context.kept` has kept of the HTTP request; without it, the site's time
-    zone and language hold. Without a `label` the export is named `otherwise`, or after its
-    exporter. A lazy `otherwise` is read in the language of each reader. `team` is the id of one of
+    zone and language hold. Without a `label` the export is named `default_label`, or after its
+    exporter. A lazy `default_label` is read in the language of each reader. `team` is the id of one of
     the user's teams, which sees the export, too; the rows are still those that `user` may see.
     """
     found = registry.offered(user, exporter)
@@ -152,8 +152,8 @@ def _build(
         query.columns(found, columns, headers)
     given["filters"] = query.narrowing_filters(found, user, given, context) or None
     params = {name: value for name, value in given.items() if value is not None}
-    name, ours = trimmed(label), trimmed(str(otherwise))
-    unnamed = otherwise if ours else found.label
+    name, ours = trimmed(label), trimmed(str(default_label))
+    unnamed = default_label if ours else found.label
     ours = ours or trimmed(str(found.label))
     is_named = bool(name) and name != ours
     return ExportSpec(

@@ -134,7 +134,7 @@ def _page(
         "form": form,
         "exporter": form.exporter,
         "preset": preset,
-        "presets": presets.listed(presets.of_the_page(user, form.exporter.name)),
+        "presets": presets.without_params(presets.saved_for(user, form.exporter.name)),
         **(looked or {}),
     }
     return render(request, "exports/choose/choose.html", shown, status=status)
@@ -152,7 +152,7 @@ def _preset(request: HttpRequest, exporter: Exporter) -> Preset | None:
     user = user_of(request)
     chosen = request.GET.get("preset", "")
     if chosen.isdecimal() and len(chosen) <= MOST_DIGITS:
-        return get_object_or_404(presets.of_the_page(user, exporter.name), pk=chosen)
+        return get_object_or_404(presets.saved_for(user, exporter.name), pk=chosen)
     return None if "fresh" in request.GET else presets.last(user, exporter.name)
 
 

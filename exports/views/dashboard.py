@@ -88,7 +88,7 @@ class Dashboard(LoginRequiredMixin, View):
             "positions": queue_positions(active),
             "last_lines": last_lines(page),
             "history": page,
-            "presets": presets.listed(presets.named(user)),
+            "presets": presets.without_params(presets.saved(user)),
         }
         return render(request, "exports/dashboard.html", shown, status=status)
 

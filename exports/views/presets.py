@@ -35,7 +35,7 @@ def _button(
         if request.method != "POST":
             # Signing in leads back here with a GET.
             return SeeOther(reverse("exports:dashboard"))
-        return SeeOther(press(request, get_object_or_404(presets.named(user_of(request)), pk=pk)))
+        return SeeOther(press(request, get_object_or_404(presets.saved(user_of(request)), pk=pk)))
 
     return view
 

@@ -23,7 +23,7 @@ from exports.readers.projection import project
 from exports.readers.read_ahead import Ahead
 from exports.readers.recount import Recount
 from exports.spec import context, query
-from exports.worker.gc_threshold import rarely_collected
+from exports.worker.gc_threshold import raised_gc_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -91,7 +91,7 @@ class Extractor:
         following = None
         # Columns say the same in each part and in the preview, and mean the same by a day.
         asked = context.activated(self._context)
-        with storage.NewFile(check) as new, rarely_collected(), asked:
+        with storage.NewFile(check) as new, raised_gc_threshold(), asked:
             # What a format can do besides is for its own readers to know.
             writer: Any = self.writer.part(new)
             with closing(self._write(part, writer)) as counts:

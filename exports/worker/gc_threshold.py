@@ -25,7 +25,7 @@ _before = (0, 0, 0)
 
 
 @contextmanager
-def rarely_collected() -> Iterator[None]:
+def raised_gc_threshold() -> Iterator[None]:
     """While the block runs, in any thread, cycles are searched for once in many objects."""
     global _readers, _before  # noqa: PLW0603 - the threshold is the process's, too
     with _lock:

@@ -36,7 +36,7 @@ LOOK_SECONDS = 0.5  # between two looks: who cancels sees that something happens
 RIGHTS_SECONDS = 20.0
 
 
-class Keeper:
+class Heartbeat:
     """Keeps the claims on `export`, and on those `parts` of it, for as long as its block.
 
     With `holds` false, on `parts` alone. When the export is not this worker's to go on with,
@@ -78,7 +78,7 @@ class Keeper:
         if self.refusal is not None:
             raise self.refusal
 
-    def __enter__(self) -> Keeper:
+    def __enter__(self) -> Heartbeat:
         self._thread.start()
         return self
 

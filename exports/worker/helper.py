@@ -16,7 +16,7 @@ from exports.log import capture
 from exports.models import Consistency, Export, Part
 from exports.status import Status
 from exports.worker.extract import Extractor
-from exports.worker.heartbeat import Keeper
+from exports.worker.heartbeat import Heartbeat
 from exports.worker.progress import Ticker
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def help_with(
     if export is None or not _is_planned(export):
         return  # It is over, or will ask anew.
     named = capture.capture(worker=worker, attempt=export.attempt, helping=True)
-    with named as log, Keeper(export, holds=False, should_stop=should_stop) as keeper:
+    with named as log, Heartbeat(export, holds=False, should_stop=should_stop) as keeper:
         helper = _Helper(export, worker, log, keeper, should_stop)
         try:
             helper.help()
@@ -66,7 +66,7 @@ class _Helper:
         export: Export,
         worker: str,
         log: capture.JobLog,
-        keeper: Keeper,
+        keeper: Heartbeat,
         should_stop: Callable[[], bool],
     ) -> None:
         self._export = export
@@ -81,7 +81,7 @@ class _Helper:
         room.check_disk()
         with closing(Extractor(self._export)) as extractor:
             self._keeper.interrupt = extractor.source.interrupt
-            part = None if fairness.somebody_waits() else self._claim()
+            part = None if fairness.has_queued_exports() else self._claim()
             while part is not None:
                 self._part = part
                 following = extractor.extract(part, self._turn, self._claim)
@@ -91,7 +91,7 @@ class _Helper:
                 self._keeper.remove(part)
                 parts.log_helping(part, lines=self._log.take())
                 room.check_disk()
-                part = None if fairness.somebody_waits() else following
+                part = None if fairness.has_queued_exports() else following
 
     def let_go(self) -> None:
         """Open what was not finished."""

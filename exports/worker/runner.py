@@ -31,7 +31,7 @@ from exports.spec import rights
 from exports.status import Stage, Status, Wait
 from exports.worker.assemble import assemble
 from exports.worker.extract import Extractor
-from exports.worker.heartbeat import Keeper
+from exports.worker.heartbeat import Heartbeat
 from exports.worker.progress import INTERVAL, Rate, Ticker
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _delete_files(export: Export, *, but: str = "") -> None:
 def _work(
     export: Export, log: capture.JobLog, should_stop: Callable[[], bool], *, shares: bool
 ) -> None:
-    keeper = Keeper(export, should_stop=should_stop)
+    keeper = Heartbeat(export, should_stop=should_stop)
     try:
         with keeper:
             try:
@@ -95,7 +95,7 @@ def _work(
     except Fenced:
         raise
     except Stopped:
-        attempts.settle(export, lines=log.take())
+        attempts.finish_stopping(export, lines=log.take())
     except _HandOver as reason:
         logger.info("%s", reason)
         attempts.hand_over(export, keeper.parts, lines=log.take())
@@ -116,7 +116,7 @@ def _work(
         raise
 
 
-def _if_interrupted(export: Export, keeper: Keeper, should_stop: Callable[[], bool]) -> None:
+def _if_interrupted(export: Export, keeper: Heartbeat, should_stop: Callable[[], bool]) -> None:
     """Raise why our own keeper has ended a query, if it has."""
     if keeper.has_interrupted:
         keeper.rest()
@@ -146,7 +146,7 @@ class _Run:
         self,
         export: Export,
         log: capture.JobLog,
-        keeper: Keeper,
+        keeper: Heartbeat,
         should_stop: Callable[[], bool],
         *,
         shares: bool,
@@ -246,7 +246,7 @@ class _Run:
     def _is_extracted(self) -> bool:
         """Whether all is in storage. Raises Stopped or Fenced if this is not to go on."""
         parts.check(self._export)
-        return parts.are_done(self._export)
+        return parts.all_done(self._export)
 
     def _ask_for_help(self, parallel: int) -> None:
         now = time.monotonic()
@@ -254,7 +254,7 @@ class _Run:
             return
         self._asked_for_help = now
         if wanted := fairness.helpers_wanted(self._export, parallel):
-            queue.ask_for_help(self._export.pk, wanted)
+            queue.request_helpers(self._export.pk, wanted)
 
     def _wait_for_helpers(self) -> None:
         # What is waited for happens in another process, and shows in the database.
@@ -264,7 +264,7 @@ class _Run:
     def _give_way(self) -> None:
         # A moment that is given up is gone: the export would begin anew each time.
         keeps_on = not self._shares or self._export.consistency == Consistency.SNAPSHOT
-        if not keeps_on and fairness.more_wait_than_helpers_make_room_for():
+        if not keeps_on and fairness.should_yield():
             raise _HandOver("Others wait for a worker. The export goes on after them.")
 
     def _assemble(self, extractor: Extractor) -> None:

@@ -86,12 +86,12 @@ class SelectionPage:
         with refusals.counted(self._user, is_preview=is_preview):
             self.refuse_too_many()
             fields = {**form.spec_fields, "filters": None, "changelist": self._selection()}
-        fields["otherwise"] = lazy(self.in_words, str)()
+        fields["default_label"] = lazy(self.in_words, str)()
         return build_spec(self._user, is_preview=is_preview, **fields)
 
     @cached_property
     def _list(self) -> ChangeList:
-        return changelist.uncounted(self._admin, self._request)
+        return changelist.changelist_without_count(self._admin, self._request)
 
     def _selection(self) -> dict[str, Any]:
         asked: dict[str, Any] = {"model": self._admin.opts.label_lower, "query": self._filters}

@@ -24,7 +24,7 @@ from exports.management.terminal import arguments, output
 from exports.management.terminal.follow import Gone
 from exports.management.terminal.progress import Bar, Lines
 from exports.management.terminal.watch import Watch
-from exports.models import NAMED, Export, Format
+from exports.models import RELATED, Export, Format
 from exports.serialize import snapshot
 from exports.spec.spec import build_spec
 from exports.status import Status
@@ -247,7 +247,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _finish(self, export: Export, number: signal.Signals | None) -> None:
-        export = Export.objects.select_related(*NAMED).get(pk=export.pk)
+        export = Export.objects.select_related(*RELATED).get(pk=export.pk)
         if self._options["json"]:
             self.stdout.write(in_json(json.dumps(snapshot(export))))
         if export.status == Status.SUCCEEDED:

@@ -37,10 +37,10 @@ class Command(BaseCommand):
                 # At once: the next one may take some seconds to answer.
                 self.stdout.write(self._line(finding))
                 self.stdout.flush()
-        well = all(finding.is_well for finding in found)
+        well = all(finding.is_healthy for finding in found)
         if options["json"]:
             checks = [
-                {"name": each.name, "ok": each.is_well, "detail": each.detail, "fix": each.fix}
+                {"name": each.name, "ok": each.is_healthy, "detail": each.detail, "fix": each.fix}
                 for each in found
             ]
             self.stdout.write(json.dumps({"ok": well, "checks": checks}))
@@ -49,6 +49,6 @@ class Command(BaseCommand):
 
     def _line(self, finding: Finding) -> str:
         detail = one_line(finding.detail)  # What a server or a storage has said may be in it.
-        if finding.is_well:
+        if finding.is_healthy:
             return f"{self.style.SUCCESS('OK')}  {finding.name}: {detail}"
         return f"{self.style.ERROR('NO')}  {finding.name}: {detail}. {finding.fix}"

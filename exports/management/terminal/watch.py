@@ -149,4 +149,4 @@ class Watch:
                 own = export.parts.filter(status=PartStatus.CLAIMED, by_helper=False)
                 attempts.hand_over(export, own)
             else:
-                attempts.settle(export)
+                attempts.finish_stopping(export)

@@ -104,7 +104,7 @@ def test_help_that_was_not_asked_for_does_no_harm(depot, exporter):
     export = depot.request(exporter)
     hold.wait()
 
-    queue.ask_for_help(export.pk, 3)
+    queue.request_helpers(export.pk, 3)
     hold.release()
 
     depot.assert_unharmed(export)
@@ -123,7 +123,7 @@ def test_help_for_an_export_that_does_not_run_changes_nothing(depot, monkeypatch
     before = tables()
 
     for export in (over, paused, queued):
-        queue.ask_for_help(export.pk, 2)
+        queue.request_helpers(export.pk, 2)
     wait_until(lambda: messages_done(queue.HELP) == 6, what="all help has come")
 
     assert tables() == before

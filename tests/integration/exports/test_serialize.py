@@ -218,7 +218,7 @@ def test_each_change_that_is_told_has_the_next_version(superuser):
     for _ in range(2):
         parts.tick(export)
         told()
-    for ask in (lifecycle.pause, attempts.settle, lifecycle.resume, lifecycle.cancel):
+    for ask in (lifecycle.pause, attempts.finish_stopping, lifecycle.resume, lifecycle.cancel):
         ask(export)
         told()
 

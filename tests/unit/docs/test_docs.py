@@ -125,7 +125,7 @@ def test_part_of_the_healthcheck_is_documented(part: str) -> None:
     assert re.search(rf"^(OK|NO)  {part}: ", text, re.M), "the example"
 
 
-@pytest.mark.parametrize("part", [check.name for check in health.OF_THIS_PROCESS])
+@pytest.mark.parametrize("part", [check.name for check in health.PROCESS_CHECKS])
 def test_part_of_the_health_page_is_documented(part: str) -> None:
     assert f"\n| {part} | " in (DOCS / "operations.md").read_text()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exports import health
-from exports.health import LONG_BLOCK, MANY_BLOCKS, RECENT_BLOCK, NotWell
+from exports.health import LONG_BLOCK, MANY_BLOCKS, RECENT_BLOCK, Unhealthy
 from notifications.delivery import watchdog
 from notifications.delivery.watchdog import REMEMBERED, Blocks
 
@@ -53,7 +53,7 @@ def test_many_blocks_or_a_long_one_are_a_fault(
 ) -> None:
     blocked(monkeypatch, durations)
 
-    with pytest.raises(NotWell, match=r"at most, last 1 s ago at site\.py:7"):
+    with pytest.raises(Unhealthy, match=r"at most, last 1 s ago at site\.py:7"):
         health.event_loop()
 
 

@@ -147,7 +147,7 @@ async def test_a_sweep_that_is_late_shows(monkeypatch):
 
         here._swept_at -= 60
 
-        with pytest.raises(health.NotWell, match=r"late by 5\d s"):
+        with pytest.raises(health.Unhealthy, match=r"late by 5\d s"):
             await asyncio.to_thread(health.sweeps)
     finally:
         await here.leave("export-1", follower)

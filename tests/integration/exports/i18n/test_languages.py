@@ -129,17 +129,17 @@ def test_what_a_worker_logs_of_a_lost_race_is_in_one_language(make_export):
 
 @pytest.mark.parametrize(
     "question",
-    [{}, {"changelist": {"model": "demo.flight", "query": ""}, "otherwise": "all of them"}],
+    [{}, {"changelist": {"model": "demo.flight", "query": ""}, "default_label": "all of them"}],
     ids=["of an exporter", "of a list"],
 )
 def test_a_question_in_two_languages_is_one(user, question):
     with translation.override("de"):
-        words = {"otherwise": "alle"} if "otherwise" in question else {}
+        words = {"default_label": "alle"} if "default_label" in question else {}
         first, _ = start_or_find(user=user, exporter="flights", **{**question, **words})
 
     second = start_or_find(user=user, exporter="flights", **question)
 
-    assert first.label == (words.get("otherwise") or "Flüge")
+    assert first.label == (words.get("default_label") or "Flüge")
     assert second == (first, False)
 
 

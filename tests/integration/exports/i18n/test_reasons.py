@@ -264,7 +264,9 @@ def test_what_is_repeated_is_called_as_what_it_repeats(user):
     with translation.override("de"):
         asked = lazy(lambda: translation.gettext("all rows"), str)()
         selection = {"model": "demo.flight", "query": ""}
-        first = start_export(user=user, exporter="flights", changelist=selection, otherwise=asked)
+        first = start_export(
+            user=user, exporter="flights", changelist=selection, default_label=asked
+        )
     force_status(first, Status.FAILED)
 
     repeated, _ = lifecycle.retry(first)

@@ -22,7 +22,7 @@ def test_a_worker_that_notices_brings_it_to_rest(superuser, asked, rest):
     export = start(superuser)
     force_status(Export.objects.get(), asked)
 
-    attempts.settle(export, lines=[{"level": "INFO", "message": "Bye.", "logger": "x"}])
+    attempts.finish_stopping(export, lines=[{"level": "INFO", "message": "Bye.", "logger": "x"}])
 
     assert (export.status, export.lease_expires_at) == (rest, None)
     assert (export.stage, export.rate) == ("", None)
@@ -53,7 +53,7 @@ def test_at_rest_its_parts_are_free_for_whoever_resumes_it(superuser):
     )
     force_status(Export.objects.get(), "pausing", rows_done=17, bytes=8)
 
-    attempts.settle(export)
+    attempts.finish_stopping(export)
 
     assert list(export.parts.values_list("number", "status", "lease_expires_at")) == [
         (1, "done", None),
@@ -66,7 +66,7 @@ def test_pausing_does_not_count_as_a_worker_that_died(superuser):
     export = start(superuser)
     force_status(Export.objects.get(), "pausing")
 
-    attempts.settle(export)
+    attempts.finish_stopping(export)
 
     assert (export.attempt, export.handovers) == (1, 1)
 
@@ -77,7 +77,7 @@ def test_a_worker_whose_export_is_elsewhere_is_fenced(superuser, status):
     force_status(Export.objects.get(), status)
 
     with pytest.raises(Fenced):
-        attempts.settle(export)
+        attempts.finish_stopping(export)
 
     assert Export.objects.get().status == status
 

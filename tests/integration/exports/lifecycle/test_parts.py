@@ -64,7 +64,7 @@ def test_a_plan_of_nothing_is_a_plan():
 
     assert claimed.rows_total == 0
     assert parts.claim(claimed) is None
-    assert parts.are_done(claimed)
+    assert parts.all_done(claimed)
 
 
 # -- Claims -------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def test_a_part_that_is_done_is_not_claimed(export):
     parts.finish(first, file="a", crc32=7)
 
     assert parts.claim(export).number == 2
-    assert not parts.are_done(export)
+    assert not parts.all_done(export)
 
 
 @pytest.mark.only_on("postgres")

@@ -42,12 +42,12 @@ def test_a_request_puts_one_message_with_the_id_in_the_queue(superuser, valkey):
 
 
 def test_what_waits_is_counted_and_an_empty_queue_is_none(superuser, valkey):
-    assert queue.waiting() == 0
+    assert queue.message_count() == 0
 
     request(superuser)
     request(superuser)
 
-    assert queue.waiting() == 2
+    assert queue.message_count() == 2
 
 
 @pytest.mark.proves("click-survives-broker-outage")
@@ -116,7 +116,7 @@ def test_a_broker_that_is_down_knows_of_nothing(monkeypatch):
 
     monkeypatch.setattr(queue.current_app, "connection_for_write", Down)
 
-    assert queue.waiting() is None
+    assert queue.message_count() is None
 
 
 # -- A worker -----------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_a_message_that_comes_twice_is_worked_on_once(superuser, worker):
         queue.enqueue(export.pk)
 
     wait_until(lambda: Export.objects.get().is_final, what="the export is over")
-    wait_until(lambda: queue.waiting() == 0, what="all messages are taken")
+    wait_until(lambda: queue.message_count() == 0, what="all messages are taken")
 
     export.refresh_from_db()
     assert (export.status, export.attempt) == (Status.SUCCEEDED, 1)

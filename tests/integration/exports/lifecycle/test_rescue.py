@@ -46,7 +46,7 @@ def broker(monkeypatch):
     broker = Broker()
     broker.told = []
     monkeypatch.setattr(queue, "enqueue", broker.enqueue)
-    monkeypatch.setattr(queue, "waiting", lambda: broker.knows)
+    monkeypatch.setattr(queue, "message_count", lambda: broker.knows)
     return broker
 
 
@@ -209,7 +209,7 @@ def test_pausing_and_resuming_does_not_count(superuser, settings):
     for _ in range(5):
         claimed = attempts.claim(export.pk, worker="worker-1")
         lifecycle.pause(Export.objects.get())
-        attempts.settle(claimed)
+        attempts.finish_stopping(claimed)
         lifecycle.resume(Export.objects.get())
 
     assert lose_worker(export)["rescued"] == 1
@@ -367,14 +367,14 @@ def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(superuser,
 
 def test_who_waits_is_told_that_those_before_have_gone(superuser, broker):
     first, second, third = (request(superuser, label=str(number)) for number in range(3))
-    assert queue_positions.tell_positions() == 0
+    assert queue_positions.publish_positions() == 0
     attempts.claim(first.pk, worker="w")
 
-    told = queue_positions.tell_positions()
+    told = queue_positions.publish_positions()
 
     assert told == 2
     positions = [
         retained(each.owner_stream, each.key)["queue_position"] for each in (second, third)
     ]
     assert positions == [1, 2]
-    assert queue_positions.tell_positions() == 0
+    assert queue_positions.publish_positions() == 0

@@ -19,7 +19,7 @@ def enqueued(monkeypatch):
     """The ids of enqueued exports, in their order; the broker hears of none."""
     ids = []
     monkeypatch.setattr(queue, "enqueue", lambda export_id: ids.append(export_id) or True)
-    monkeypatch.setattr(queue, "waiting", lambda: None)
+    monkeypatch.setattr(queue, "message_count", lambda: None)
     return ids
 
 

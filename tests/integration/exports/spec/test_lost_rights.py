@@ -147,12 +147,12 @@ def test_running_export_stops_when_its_owner_loses_the_right(
 ):
     keepers = []
 
-    class Noted(heartbeat.Keeper):
+    class Noted(heartbeat.Heartbeat):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
             keepers.append(self)
 
-    monkeypatch.setattr(runner, "Keeper", Noted)
+    monkeypatch.setattr(runner, "Heartbeat", Noted)
     monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(heartbeat, "RIGHTS_SECONDS", 0.1)
     export = claimed(owner, **asked)
@@ -227,7 +227,7 @@ def test_right_is_asked_for_at_most_each_20_seconds(owner):
 
 def test_query_that_runs_is_interrupted_when_the_right_is_lost(owner, monkeypatch):
     monkeypatch.setattr(heartbeat, "RIGHTS_SECONDS", 0)
-    kept, interrupts = heartbeat.Keeper(claimed(owner)), []
+    kept, interrupts = heartbeat.Heartbeat(claimed(owner)), []
     kept.interrupt = lambda: interrupts.append(kept.refusal)
     kept._look(renew=False)
     assert interrupts == []
@@ -246,7 +246,7 @@ def test_rule_that_raises_keeps_the_lease(owner, monkeypatch, caplog):
         raise LookupError("no tenant")
 
     monkeypatch.setattr(Watched, "has_permission", broken)
-    kept = heartbeat.Keeper(export)
+    kept = heartbeat.Heartbeat(export)
     kept._check_rights()
 
     assert kept.refusal is None

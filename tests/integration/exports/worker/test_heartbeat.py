@@ -11,7 +11,7 @@ from django.db import connection
 from exports.lifecycle import attempts, parts, rescue
 from exports.models import Export, Part
 from exports.readers.connection import Source
-from exports.worker.heartbeat import Keeper
+from exports.worker.heartbeat import Heartbeat
 from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
@@ -36,7 +36,7 @@ def test_a_worker_that_waits_keeps_its_export_and_its_part(export):
     part = parts.claim(export)
     before = lease(export), lease(part)
 
-    with Keeper(export) as keeper:
+    with Heartbeat(export) as keeper:
         keeper.parts = (part,)
         wait_until(lambda: lease(export) > before[0], what="the export's lease is renewed")
         wait_until(lambda: lease(part) > before[1], what="the part's lease is renewed")
@@ -75,7 +75,7 @@ def sessions() -> set[int]:
 @pytest.mark.only_on("postgres")
 def test_a_keeper_whose_connection_was_cut_goes_on_with_another(export):
     before, others = lease(export), sessions()
-    with Keeper(export):
+    with Heartbeat(export):
         wait_until(lambda: lease(export) > before, what="the first renewal")
         with connection.cursor() as cursor:
             (keepers_own,) = sessions() - others

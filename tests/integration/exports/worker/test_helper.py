@@ -259,7 +259,7 @@ def test_nobody_helps_before_the_moment_is_kept_that_all_is_read_at(superuser):
 def messages(monkeypatch):
     """What the broker says how many wait: `messages["exports"] = 1`."""
     found = {"exports": 0, "exports-help": 0}
-    monkeypatch.setattr(fairness.queue, "waiting", found.get)
+    monkeypatch.setattr(fairness.queue, "message_count", found.get)
     monkeypatch.setattr(fairness, "_rests_until", 0.0)
     return found
 
@@ -339,7 +339,7 @@ def test_no_more_help_is_asked_for_than_there_are_parts_and_workers_on_the_way(s
 def test_a_broker_that_does_not_answer_is_not_asked_after_each_part(superuser, monkeypatch):
     asked = []
     monkeypatch.setattr(fairness, "_rests_until", 0.0)
-    monkeypatch.setattr(fairness.queue, "waiting", asked.append)
+    monkeypatch.setattr(fairness.queue, "message_count", asked.append)
     export = start(superuser)
     new = [Part(export=export, number=n, upto_key=str(n), rows=1) for n in range(1, 5)]
     parts.save_plan(export, new, 4)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from exports.worker.gc_threshold import MORE, rarely_collected
+from exports.worker.gc_threshold import MORE, raised_gc_threshold
 
 
 def searches():
@@ -24,7 +24,7 @@ def _threshold():
 
 
 def test_a_page_of_rows_does_not_start_a_search():
-    with rarely_collected():
+    with raised_gc_threshold():
         before = searches()
         rows = [[number] for number in range(MORE // 2)]
         seen = searches() - before
@@ -34,7 +34,7 @@ def test_a_page_of_rows_does_not_start_a_search():
 
 
 def test_leftovers_are_still_found():
-    with rarely_collected():
+    with raised_gc_threshold():
         before = searches()
         rows = [[number] for number in range(2 * MORE)]
         seen = searches() - before
@@ -44,7 +44,7 @@ def test_leftovers_are_still_found():
 
 
 def test_the_threshold_comes_back_whatever_happens():
-    with pytest.raises(ZeroDivisionError), rarely_collected():
+    with pytest.raises(ZeroDivisionError), raised_gc_threshold():
         1 / 0  # noqa: B018
 
     assert gc.get_threshold() == (700, 10, 10)
@@ -54,14 +54,14 @@ def test_two_threads_that_overlap_give_it_back_once_the_last_is_done():
     first_in, second_in = threading.Event(), threading.Event()
 
     def first():
-        with rarely_collected():
+        with raised_gc_threshold():
             first_in.set()
             second_in.wait(10)
 
     thread = threading.Thread(target=first)
     thread.start()
     first_in.wait(10)
-    with rarely_collected():
+    with raised_gc_threshold():
         second_in.set()
         thread.join(10)
         meanwhile = gc.get_threshold()[0]
@@ -74,5 +74,5 @@ def test_two_threads_that_overlap_give_it_back_once_the_last_is_done():
 def test_who_wants_it_more_rarely_or_never_is_left_alone(chosen):
     gc.set_threshold(chosen, 10, 10)
 
-    with rarely_collected():
+    with raised_gc_threshold():
         assert gc.get_threshold()[0] == chosen

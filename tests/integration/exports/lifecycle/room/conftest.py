@@ -23,7 +23,7 @@ def enqueued(monkeypatch):
         return True
 
     monkeypatch.setattr(queue, "enqueue", enqueue)
-    monkeypatch.setattr(queue, "waiting", lambda *_: 0)
+    monkeypatch.setattr(queue, "message_count", lambda *_: 0)
     return ids
 
 

@@ -73,7 +73,7 @@ def test_exports_that_have_waited_longest_go_on_first(superuser, monkeypatch, en
         for hours in (1, 3, 2)
     ]
 
-    assert room.end_waits() == 2
+    assert room.release_waiting() == 2
 
     still = Export.objects.filter(waits_for="space")
     assert list(still.values_list("pk", flat=True)) == [waiting[0].pk]
@@ -83,7 +83,7 @@ def test_look_for_room_costs_one_query_when_nobody_waits(settings):
     settings.EXPORTS_MAX_STORED_BYTES = 100
 
     with CaptureQueriesContext(connection) as asked:
-        assert room.end_waits() == 0
+        assert room.release_waiting() == 0
 
     assert len(asked) == 1
 
@@ -92,7 +92,7 @@ def test_export_that_has_been_claimed_meanwhile_waits_for_nothing(superuser):
     export = start(superuser)
     Export.objects.filter(pk=export.pk).update(waits_for="")
 
-    room.let_wait(export)
+    room.wait_for_space(export)
 
     export.refresh_from_db()
     assert (export.status, export.waits_for) == ("running", "")
@@ -102,7 +102,7 @@ def test_wait_for_room_is_said_once(superuser):
     export = request(superuser)
     said = []
     for _ in range(3):
-        room.let_wait(Export.objects.get(pk=export.pk))
+        room.wait_for_space(Export.objects.get(pk=export.pk))
         said.append(snapshot(Export.objects.get(pk=export.pk))["version"])
 
     assert said[0] > export.version
@@ -126,9 +126,9 @@ def test_queued_export_that_waits_for_room_takes_no_turn(superuser):
 
     force_status(request(superuser), Status.QUEUED, waits_for="space")
 
-    assert not fairness.somebody_waits()
+    assert not fairness.has_queued_exports()
     request(superuser)
-    assert fairness.somebody_waits()
+    assert fairness.has_queued_exports()
 
 
 @pytest.mark.proves("free-space-is-kept")

@@ -214,7 +214,7 @@ def test_health_is_not_well_without_room(client, settings, setting, value):
     finished(User.objects.create_superuser("person"), 100)
     setattr(settings, setting, value)
 
-    with pytest.raises(health.NotWell):
+    with pytest.raises(health.Unhealthy):
         health.space()
 
     assert client.get("/health/ready").json()["space"]["lacking"]

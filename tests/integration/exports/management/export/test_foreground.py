@@ -145,8 +145,8 @@ def test_it_asks_no_worker_for_help_and_makes_room_for_none(settings, monkeypatc
     settings.EXPORTS_TURN_SECONDS = 0
     asked = []
     monkeypatch.setattr(fairness, "helpers_wanted", lambda *_: 2)
-    monkeypatch.setattr(fairness, "more_wait_than_helpers_make_room_for", lambda: True)
-    monkeypatch.setattr(queue, "ask_for_help", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(fairness, "should_yield", lambda: True)
+    monkeypatch.setattr(queue, "request_helpers", lambda *arguments: asked.append(arguments))
     # Given back, it would be followed for ever.
     monkeypatch.setattr(queue, "enqueue", lambda pk: lifecycle.cancel(Export.objects.get(pk=pk)))
 

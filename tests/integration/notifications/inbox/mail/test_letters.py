@@ -119,7 +119,7 @@ def test_an_export_that_fails_is_mailed_with_the_reason(server, running):
 
 def test_an_export_that_one_cancels_is_not_mailed(server, ada, running):
     lifecycle.cancel(running, by=ada)
-    attempts.settle(running)
+    attempts.finish_stopping(running)
 
     assert send_due() == SendResult()
 
