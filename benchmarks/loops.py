@@ -25,7 +25,7 @@ from exports.readers import copy
 from exports.readers.connection import Source
 from exports.readers.plan import Range
 from exports.readers.projection import project
-from exports.spec import query
+from exports.spec.columns import choose_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,7 +62,7 @@ def psql(count: int) -> int:
 def waybills_statement(count: int) -> str:
     r"""For `psql \copy`: what Waybill would send if one part were all rows."""
     flights = Flight.objects.all()
-    columns = query.columns(registry.get("flights"), list(IN_SQL))
+    columns = choose_columns(registry.get("flights"), list(IN_SQL))
     with closing(Source(connection.alias)) as source:
         source.connection.ensure_connection()
         statement = copy.statement(

@@ -70,7 +70,7 @@ class Export(models.Model):
     labels = models.JSONField(null=True)
     format = models.CharField(_("format"), max_length=10, choices=Format, default=Format.CSV)
     # What to export: {"columns": [...], "filters": {...}} or {"changelist": {...}, ...};
-    # `spec.query` reads it. Never a list of keys, save for rows ticked by hand.
+    # `spec.queryset` reads it. Never a list of keys, save for rows ticked by hand.
     params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     # What is kept of the request that asked: its time zone, its language, and what the project
     # needs (`spec.context`). Without it those of the site hold.

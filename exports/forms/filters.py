@@ -21,7 +21,7 @@ from django_filters.widgets import RangeWidget
 
 from exports.exceptions import InvalidQueryset
 from exports.spec import filters as spec_filters
-from exports.spec import query
+from exports.spec import queryset
 from exports.spec.filters import MOMENTS
 from notifications.http import user_of
 
@@ -104,7 +104,7 @@ def _made(exporter: Exporter, data: QueryDict, request: HttpRequest) -> FilterSe
     For none where the exporter's rows are refused: so will be the request, in words.
     """
     try:
-        scoped = query.scoped(exporter, user_of(request))
+        scoped = queryset.scoped(exporter, user_of(request))
         return spec_filters.made_filterset(exporter, data, scoped, request, PREFIX)
     except InvalidQueryset:
         none = exporter.queryset.none()

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django_filters.widgets import LookupChoiceWidget, RangeWidget
 
 from exports.i18n.message import shorten
-from exports.spec import context, query
+from exports.spec import context, queryset
 from exports.spec import filters as spec_filters
 from exports.spec.filters import MOMENTS
 
@@ -36,7 +36,7 @@ def filters(
     if exporter.filterset is None or not chosen:
         return []
     with context.restored(owner, stored) as request, context.in_zone(stored):
-        made = spec_filters.filterset(exporter, query.scoped(exporter, owner), chosen, request)
+        made = spec_filters.filterset(exporter, queryset.scoped(exporter, owner), chosen, request)
         # By filter: the form of a FilterSet may have fields besides.
         phrases = [
             _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])

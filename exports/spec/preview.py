@@ -31,7 +31,8 @@ from exports.readers.connection import Source, limited
 from exports.readers.plan import Range, refuse_repeated
 from exports.readers.projection import project, selected
 from exports.readers.retries import is_curable, refusal
-from exports.spec import context, query
+from exports.spec import context, queryset
+from exports.spec.columns import choose_columns
 from exports.status import Status
 from notifications.printable import storable
 
@@ -126,7 +127,7 @@ def _preview(spec: ExportSpec) -> Preview:
 
 def counted(spec: ExportSpec) -> int | None:
     """How many rows there are now; None if counting takes too long."""
-    found = query.rows(registry.get(spec.exporter), spec.owner, spec.params, spec.context)
+    found = queryset.rows(registry.get(spec.exporter), spec.owner, spec.params, spec.context)
     return _number(found, spec)
 
 
@@ -136,7 +137,7 @@ def not_given(spec: ExportSpec, count: int | None) -> int | None:
     None if that is not known in time.
     """
     exporter = registry.get(spec.exporter)
-    listed = query.listed(exporter, spec.owner, spec.params, spec.context)
+    listed = queryset.whole_admin_list(exporter, spec.owner, spec.params, spec.context)
     if listed is None:
         return 0
     total = None if count is None else _number(listed, spec)
@@ -158,8 +159,8 @@ def _number(found: QuerySet[Any], spec: ExportSpec) -> int | None:
 def first_rows(spec: ExportSpec) -> Sample:
     """The first rows, in the order of the file. Raises TookTooLong or UnreadableRow."""
     exporter, params = registry.get(spec.exporter), spec.params
-    found = query.rows(exporter, spec.owner, params, spec.context)
-    chosen = query.columns(exporter, params.get("columns"), params.get("headers"))
+    found = queryset.rows(exporter, spec.owner, params, spec.context)
+    chosen = choose_columns(exporter, params.get("columns"), params.get("headers"))
     with closing(Source(found.db)) as source:
         source.connection.ensure_connection()
         with limited(source.connection, SECONDS):

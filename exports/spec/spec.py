@@ -23,7 +23,8 @@ from exports.i18n.labels import in_each_language, trimmed
 from exports.i18n.message import Message
 from exports.models import Format
 from exports.spec import options as format_options
-from exports.spec import query, refusals, sizes
+from exports.spec import queryset, refusals, sizes
+from exports.spec.columns import choose_columns
 from exports.spec.context import LANGUAGE, activated, with_language
 from notifications.streams.access import teams_of
 
@@ -149,8 +150,8 @@ def _build(
     sizes.check(given)  # Before anything else parses them.
     with activated(with_language(context or {})):
         # As the worker does: two headers may be the same in that language only.
-        query.columns(found, columns, headers)
-    given["filters"] = query.narrowing_filters(found, user, given, context) or None
+        choose_columns(found, columns, headers)
+    given["filters"] = queryset.narrowing_filters(found, user, given, context) or None
     params = {name: value for name, value in given.items() if value is not None}
     name, ours = trimmed(label), trimmed(str(default_label))
     unnamed = default_label if ours else found.label

@@ -22,7 +22,7 @@ from exports.readers.plan import Range, plan, read_key
 from exports.readers.projection import project
 from exports.readers.read_ahead import Ahead
 from exports.readers.recount import Recount
-from exports.spec import context, query
+from exports.spec import context, queryset
 from exports.worker.gc_threshold import raised_gc_threshold
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Extractor:
         self._context = context.with_language(export.context)
         # What it refuses is stored, and so in the language of the log.
         with translation.override("en"):
-            self.rows, columns = query.of(export)
+            self.rows, columns = queryset.rows_and_columns(export)
         own = registry.get(export.exporter).parallel
         self.parallel: int = conf.PARALLEL if own is None else own
         self._format = export.format

@@ -31,7 +31,7 @@ SCOPED = """
 from django.contrib.auth import get_user_model
 from demo.models import Flight
 from exports.exporters import Exporter, registry
-from exports.spec import query
+from exports.spec import queryset
 
 class Scoped(Exporter):
     queryset = Flight.objects.all()
@@ -44,7 +44,7 @@ class Scoped(Exporter):
 registry.register(Scoped)
 person = get_user_model().objects.get()
 asked = {"changelist": {"model": "demo.flight", "query": ""}}
-print(query.rows(registry.get("scoped"), person, asked).count())
+print(queryset.rows(registry.get("scoped"), person, asked).count())
 """
 
 

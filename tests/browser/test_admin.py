@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from demo.models import Flight
 from exports.models import Export
-from exports.spec import query
+from exports.spec import queryset
 from tests.browser.in_the_middle import watch_it_move
 from tests.support import flights
 from tests.support.starting import start_export
@@ -90,7 +90,11 @@ def test_all_rows_across_pages_are_exported_by_the_filter(admin_page: Page) -> N
 
     export = wait_until(Export.objects.first, what="the export is saved")
     assert "keys" not in export.params["changelist"]
-    assert query.of(export)[0].count() == Flight.objects.filter(carrier="UA").count() > 100
+    assert (
+        queryset.rows_and_columns(export)[0].count()
+        == Flight.objects.filter(carrier="UA").count()
+        > 100
+    )
 
 
 def test_ticked_rows_are_exported(admin_page: Page) -> None:
@@ -105,7 +109,9 @@ def test_ticked_rows_are_exported(admin_page: Page) -> None:
     admin_page.get_by_role("button", name="Export").click()
 
     export = wait_until(Export.objects.first, what="the export is saved")
-    assert sorted(map(str, query.of(export)[0].values_list("pk", flat=True))) == sorted(keys)
+    assert sorted(
+        map(str, queryset.rows_and_columns(export)[0].values_list("pk", flat=True))
+    ) == sorted(keys)
 
 
 def test_the_list_of_exports_is_live(

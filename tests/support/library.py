@@ -11,7 +11,8 @@ from django.db import connection
 from django.db.models import Avg, Count, Max, Q, Sum
 
 from exports.exporters import Column, Exporter
-from exports.spec import query
+from exports.spec import queryset
+from exports.spec.columns import choose_columns
 from tests.support.library_models import Author
 from tests.support.reading import extracted
 
@@ -37,8 +38,8 @@ def exporter(columns, queryset=None, get_queryset=None, filterset=None):
 
 def rows_of(made, user, by="rows", part_rows=2, file_format="csv", **params):
     """The rows of the file, without its header."""
-    chosen = query.columns(made, params.get("columns"))
-    found = query.rows(made, user, params)
+    chosen = choose_columns(made, params.get("columns"))
+    found = queryset.rows(made, user, params)
     file = extracted(found, chosen, file_format, by=by, part_rows=part_rows, page_rows=2).file
     if file_format == "jsonl":
         return [list(json.loads(line).values()) for line in file.splitlines()]

@@ -8,7 +8,7 @@ from html import unescape
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from exports.spec import query
+from exports.spec import queryset
 
 LIST = "/admin/demo/flight/"
 PAGE = "/admin/demo/flight/export/"
@@ -38,4 +38,4 @@ def ticked(*keys, **more):
 
 def keys_of(export):
     """The keys of the rows that an export has, sorted."""
-    return sorted(query.of(export)[0].values_list("pk", flat=True))
+    return sorted(queryset.rows_and_columns(export)[0].values_list("pk", flat=True))

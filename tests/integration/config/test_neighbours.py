@@ -24,7 +24,7 @@ from demo.models import Flight
 from exports.exporters import Exporter, registry
 from exports.lifecycle import attempts
 from exports.models import Export, Preset
-from exports.spec import query
+from exports.spec import queryset
 from exports.status import Status
 from notifications import routing
 from notifications.api import tokens
@@ -312,7 +312,7 @@ def test_rows_of_an_export_are_all_read_from_one_replica(superuser, settings, mo
 
     settings.DATABASE_ROUTERS = [ByTurns()]
     with registered(Some):
-        found = query.rows(registry.get("some"), superuser, {"columns": ["id"]})
+        found = queryset.rows(registry.get("some"), superuser, {"columns": ["id"]})
 
     assert len({found.db for _ in range(4)}) == 1
 

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from exports.exceptions import InvalidFilter
 from exports.exporters import registry
-from exports.spec import query
+from exports.spec import queryset
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def selected(data, admin_user):
     """A function that gives the rows of an exporter under some filters."""
 
     def select(name, /, **filters):
-        return query.rows(registry.get(name), admin_user, {"filters": filters})
+        return queryset.rows(registry.get(name), admin_user, {"filters": filters})
 
     return select
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from exports.exceptions import DefinitionError, ExportError, RequestError
 from exports.exporters import checks, registry
 from exports.models import Export
-from exports.spec import preview, query
+from exports.spec import preview, queryset
 from exports.spec.spec import build_spec
 from tests.integration.exports.differential import models, rendering
 from tests.integration.exports.differential.making import NAME
@@ -65,11 +65,11 @@ def result(example: Example, made: Made) -> Refused | Failed | Files:
         asked = build_spec(
             made.user, exporter=NAME, filters=made.filters, changelist=made.changelist
         )
-        queryset, columns = query.of(Export(**asked.fields))
+        rows, columns = queryset.rows_and_columns(Export(**asked.fields))
     except (RequestError, DefinitionError) as error:
         return Refused(str(error))
     try:
-        return _files(asked, queryset, columns)
+        return _files(asked, rows, columns)
     except ExportError as error:
         return Failed(str(error))
 
@@ -89,19 +89,19 @@ def _checked(example: Example) -> str:
     return " ".join(each for each in problems if not any(name in each for name in unknown))
 
 
-def _files(asked: Any, queryset: Any, columns: Any) -> Files:
+def _files(asked: Any, rows: Any, columns: Any) -> Files:
     made = Files({}, {}, {}, preview.counted(asked), len(preview.first_rows(asked).cells))
     readers = READERS if all(column.python is None for column in columns) else READERS[:1]
     for by in readers:
         for part_rows in PARTS:
             name = f"{by}, parts of {part_rows}"
-            file = extracted(queryset, columns, by=by, part_rows=part_rows, page_rows=2).file
+            file = extracted(rows, columns, by=by, part_rows=part_rows, page_rows=2).file
             made.csv[name] = file.decode()
     # JSON with the reader of rows in parts that have all, by COPY in small ones.
     for by, part_rows in zip(readers, reversed(PARTS), strict=False):
-        file = extracted(queryset, columns, "jsonl", by=by, part_rows=part_rows).file
+        file = extracted(rows, columns, "jsonl", by=by, part_rows=part_rows).file
         made.jsonl[f"{by}, parts of {part_rows}"] = rendering.read_jsonl(file)
-    file = extracted(queryset, columns, "parquet", part_rows=2).file
+    file = extracted(rows, columns, "parquet", part_rows=2).file
     made.parquet["parts of 2"] = rendering.read_parquet(file)
     return made
 

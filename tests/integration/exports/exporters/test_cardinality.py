@@ -19,7 +19,7 @@ from django.db.models import (
 from exports.exceptions import InvalidQueryset, InvalidSelection
 from exports.exporters import Column, checks
 from exports.exporters.joins import number_of_rows
-from exports.spec import changelist, query
+from exports.spec import changelist, queryset
 from tests.support.library import ONLY_POSTGRES, READERS, exporter, names, rows_of
 from tests.support.library_models import (
     Author,
@@ -96,7 +96,7 @@ def test_column_of_many_rows_is_refused(superuser, relation, field):
 
         assert any("has several rows for each row" in problem for problem in refused(made))
         with pytest.raises(InvalidQueryset, match="has several rows for each row"):
-            query.rows(made, superuser, {})
+            queryset.rows(made, superuser, {})
 
 
 @pytest.mark.parametrize(("relation", "field"), MANY.items())
@@ -147,7 +147,7 @@ def test_filtered_relation_repeats_no_row(superuser, by):
 
     assert names(rows_of(made, superuser, by, 1)) == ["Ann"]
     with pytest.raises(InvalidQueryset, match='"books" has several rows for each row'):
-        query.rows(exporter(["newer__title"], joined), superuser, {})
+        queryset.rows(exporter(["newer__title"], joined), superuser, {})
 
 
 # The annotation "more" is not of the row alone.
@@ -191,7 +191,7 @@ def test_annotation_of_many_rows_is_refused_as_a_column(superuser, grouped):
     )
 
     with pytest.raises(InvalidQueryset, match=r"because of its books.*Subquery"):
-        query.rows(made, superuser, {})
+        queryset.rows(made, superuser, {})
 
 
 def test_column_beyond_a_relation_that_is_joined_already_is_refused(superuser):
@@ -200,7 +200,7 @@ def test_column_beyond_a_relation_that_is_joined_already_is_refused(superuser):
 
     assert any("has several rows for each row" in problem for problem in refused(made))
     with pytest.raises(InvalidQueryset, match="has several rows for each row"):
-        query.rows(made, superuser, {})
+        queryset.rows(made, superuser, {})
 
 
 def test_order_by_many_rows_that_are_joined_already_is_refused():
@@ -230,7 +230,7 @@ def test_function_that_gives_several_rows_is_refused_as_a_column(superuser):
 
     assert any("several rows for each row" in problem for problem in refused(made))
     with pytest.raises(InvalidQueryset, match="several rows for each row"):
-        query.rows(annotated, superuser, {})
+        queryset.rows(annotated, superuser, {})
 
 
 @ONLY_POSTGRES
@@ -241,4 +241,4 @@ def test_function_that_gives_several_rows_repeats_none_of_the_queryset(superuser
     )
 
     assert names(rows_of(made, superuser, by, 1)) == ["Ann", "Bob", "Cid", "Dan"]
-    assert number_of_rows(query.rows(made, superuser, {})) == 4
+    assert number_of_rows(queryset.rows(made, superuser, {})) == 4

@@ -12,7 +12,7 @@ from demo.models import Flight
 from exports.exceptions import NotKept
 from exports.lifecycle import attempts
 from exports.models import Export
-from exports.spec import context, query
+from exports.spec import context, queryset
 from exports.spec.spec import build_spec
 from tests.support.asking import keys, request_of
 from tests.support.exporting import WORKER, run
@@ -60,7 +60,7 @@ def test_list_has_the_rows_of_the_tenant_that_was_kept(superuser, settings):
     export = start_export(user=superuser, exporter="flights", changelist=LIST, context=kept)
     run(attempts.claim(export.pk, worker=WORKER))
 
-    assert keys(query.of(Export.objects.get())[0]) == list(range(1, 21))
+    assert keys(queryset.rows_and_columns(Export.objects.get())[0]) == list(range(1, 21))
     assert Export.objects.get().rows_done == 20
 
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from demo.models import Airport, Flight
 from exports.exporters import Exporter
 from exports.forms.filters import FilterFields
-from exports.spec import describe, query
+from exports.spec import describe, queryset
 from tests.support.asking import request_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]
@@ -124,7 +124,7 @@ def test_what_narrows_nothing_is_not_said(filters):
     ids=str,
 )
 def test_what_is_not_chosen_is_not_stated(filters, stated):
-    assert query.narrowing_filters(Everything(), PERSON, {"filters": filters}, {}) == stated
+    assert queryset.narrowing_filters(Everything(), PERSON, {"filters": filters}, {}) == stated
 
 
 def test_of_another_tables_rows_only_those_that_are_chosen_are_read():

@@ -11,7 +11,7 @@ from demo.models import Airline, Airport, Flight
 from exports.exceptions import InvalidFilter
 from exports.exporters import registry
 from exports.forms.filters import FilterFields
-from exports.spec import describe, filters, query
+from exports.spec import describe, filters, queryset
 from exports.spec.spec import build_spec
 from tests.support.asking import flights_by, keys, request_of
 from tests.support.exporting import make_flights
@@ -158,7 +158,7 @@ def test_hidden_choice_is_refused_as_one_that_does_not_exist(
                 build_spec(superuser, exporter="narrowed", filters={name: value})
             said[value] = str(refused.value).replace(value, "…")
         export = start_export(user=superuser, exporter="narrowed", filters={name: seen})
-        found, _ = query.of(export)
+        found, _ = queryset.rows_and_columns(export)
 
         assert set(keys(found)) <= {1, 2, 3, 4, 5}
         assert keys(found)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from demo.models import Airline
 from exports.exceptions import InvalidFilter, InvalidQueryset
 from exports.models import Export
-from exports.spec import query
+from exports.spec import queryset
 from exports.spec.spec import build_spec
 from tests.support.asking import flights_by, keys
 from tests.support.starting import start_export
@@ -34,9 +34,9 @@ def test_filterset_scopes_rows_when_no_filter_is_given(superuser):
 
     with flights_by(Scoping):
         export = start_export(user=superuser, exporter="narrowed")
-        assert keys(query.of(export)[0]) == list(range(1, 8))
+        assert keys(queryset.rows_and_columns(export)[0]) == list(range(1, 8))
         narrowed = start_export(user=superuser, exporter="narrowed", filters={"carrier": "UA"})
-        assert keys(query.of(narrowed)[0]) == list(range(1, 8))
+        assert keys(queryset.rows_and_columns(narrowed)[0]) == list(range(1, 8))
         with pytest.raises(InvalidFilter):
             build_spec(superuser, exporter="narrowed", filters={"carrier": "B6"})
 
@@ -100,7 +100,7 @@ def test_default_of_a_filterset_holds_when_no_filter_is_given(superuser):
 
     with flights_by(Defaulting):
         export = start_export(user=superuser, exporter="narrowed")
-        assert keys(query.of(export)[0]) == [4]
+        assert keys(queryset.rows_and_columns(export)[0]) == [4]
 
 
 @pytest.mark.usefixtures("flights")
@@ -163,4 +163,4 @@ def test_method_of_a_filter_has_the_user(superuser):
 
     with flights_by(ByMethod):
         export = start_export(user=superuser, exporter="narrowed", filters={"own": True})
-        assert keys(query.of(export)[0]) == list(range(1, len("person") + 1))
+        assert keys(queryset.rows_and_columns(export)[0]) == list(range(1, len("person") + 1))

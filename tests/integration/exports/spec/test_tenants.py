@@ -14,7 +14,7 @@ from demo.models import Flight
 from exports.exceptions import NotKept
 from exports.lifecycle import attempts
 from exports.models import Export, Preset
-from exports.spec import presets, query
+from exports.spec import presets, queryset
 from tests.support.exporting import WORKER, content, make_flights, registered, run
 from tests.support.starting import start_export
 from tests.tenancy.requests import TENANT, keys_of
@@ -196,6 +196,6 @@ def test_page_of_an_export_survives_a_hook_that_is_gone(visit, settings):
 def test_stored_context_is_the_owners_whoever_reads_it(visit):
     visit("post", 2, "/exports/", {"exporter": NAME, "format": "csv"})
 
-    found, _ = query.of(Export.objects.get())
+    found, _ = queryset.rows_and_columns(Export.objects.get())
 
     assert sorted(found.values_list("pk", flat=True)) == keys_of(2)

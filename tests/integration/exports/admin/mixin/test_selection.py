@@ -18,7 +18,7 @@ from demo.models import Flight
 from exports.exceptions import InvalidSelection
 from exports.exporters import Column, Exporter
 from exports.models import Export
-from exports.spec import preview, query
+from exports.spec import preview, queryset
 from exports.status import Status
 from exports.worker import runner
 from exports.worker.progress import Ticker
@@ -186,7 +186,7 @@ def test_the_progress_of_sorted_rows_is_written_while_others_write(
 def test_ticked_rows_keep_the_order_of_the_list(exporting):
     exporting.post(f"{PAGE}?{BY_DISTANCE}", {"format": "csv", "_selected_action": ["4", "3", "7"]})
 
-    rows, _ = query.of(Export.objects.get())
+    rows, _ = queryset.rows_and_columns(Export.objects.get())
 
     assert [flight.pk for flight in rows] == [3, 7, 4]
 

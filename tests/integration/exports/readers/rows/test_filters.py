@@ -8,7 +8,7 @@ from django.db.models import Count, F, Window
 from django.db.models.functions import RowNumber
 
 from exports.exceptions import InvalidQueryset
-from exports.spec import query
+from exports.spec import queryset
 from tests.support.library import TOTALS, exporter, names, rows_of
 from tests.support.library_models import Author
 
@@ -48,7 +48,7 @@ def test_method_of_a_filter_that_returns_no_queryset_is_refused(superuser, given
     made = exporter(["name"], filterset=filters_by(lambda found: given))
 
     with pytest.raises(InvalidQueryset, match="Filters"):
-        query.rows(made, superuser, {"filters": {"narrow": "x"}})
+        queryset.rows(made, superuser, {"filters": {"narrow": "x"}})
 
 
 def test_slice_before_another_filter_is_refused(superuser):
@@ -57,7 +57,7 @@ def test_slice_before_another_filter_is_refused(superuser):
     made = exporter(["name"], filterset=kind)
 
     with pytest.raises(InvalidQueryset, match=r"Filters.*slice"):
-        query.rows(made, superuser, {"filters": {"narrow": "x", "name": "Ann"}})
+        queryset.rows(made, superuser, {"filters": {"narrow": "x", "name": "Ann"}})
 
 
 @pytest.mark.usefixtures("library")
@@ -105,7 +105,7 @@ def test_filter_by_an_annotation_that_a_slice_loses_is_refused(superuser):
     )
 
     with pytest.raises(InvalidQueryset, match=r"Filters cannot be applied: .*'written'"):
-        query.rows(made, superuser, {"filters": {"narrow": "x"}})
+        queryset.rows(made, superuser, {"filters": {"narrow": "x"}})
 
 
 @pytest.mark.usefixtures("library")

@@ -9,7 +9,7 @@ from django.db.models.functions import Random, RowNumber
 from exports.exceptions import InvalidQueryset
 from exports.exporters import Column
 from exports.exporters.joins import number_of_rows
-from exports.spec import query
+from exports.spec import queryset
 from tests.support.library import ONLY_POSTGRES, READERS, exporter, names, rows_of
 from tests.support.library_models import Author, AuthorShown, Book, Draft, Page
 from tests.support.reading import planned
@@ -111,7 +111,7 @@ def test_distinct_by_a_field_keeps_the_order_that_chooses(superuser, rows, expec
 )
 def test_what_is_no_queryset_of_the_model_is_refused(superuser, rows, message):
     with pytest.raises(InvalidQueryset, match=message):
-        query.rows(exporter(["name"], get_queryset=rows), superuser, {})
+        queryset.rows(exporter(["name"], get_queryset=rows), superuser, {})
 
 
 @pytest.mark.usefixtures("library")
@@ -128,7 +128,7 @@ def test_annotation_that_cannot_be_cut_is_refused_with_the_remedy(superuser, row
     made = exporter(["n"], Author.everyone.annotate(n=F("pk")), get_queryset=rows)
 
     with pytest.raises(InvalidQueryset, match=f"because of its {obstacle}.*Subquery"):
-        query.rows(made, superuser, {})
+        queryset.rows(made, superuser, {})
 
 
 @pytest.mark.usefixtures("library")
@@ -164,7 +164,7 @@ def test_annotation_that_another_join_multiplies_is_refused(superuser):
     assert made.get_queryset(superuser).get(name="Ann").written == 6
 
     with pytest.raises(InvalidQueryset, match=r"because of its distinct\(\)"):
-        query.rows(made, superuser, {})
+        queryset.rows(made, superuser, {})
 
 
 def by_random():
@@ -190,7 +190,7 @@ def test_rows_that_are_chosen_at_random_are_refused(superuser, rows):
     made = exporter(["name"], get_queryset=rows)
 
     with pytest.raises(InvalidQueryset, match=r"at random.*pk__in"):
-        query.rows(made, superuser, {})
+        queryset.rows(made, superuser, {})
 
 
 @pytest.mark.parametrize("by", READERS)
@@ -231,7 +231,7 @@ def test_no_manager_hides_rows_of_the_queryset(superuser, library, by, rows):
 )
 def test_preview_and_plan_count_the_rows_of_the_file(superuser, rows):
     made = exporter(["name", "country__name"], get_queryset=rows)
-    found = query.rows(made, superuser, {})
+    found = queryset.rows(made, superuser, {})
 
     written = len(rows_of(made, superuser))
 
@@ -259,7 +259,7 @@ def test_rows_that_the_database_cannot_select_are_refused_at_the_request(superus
     made = exporter(["name"], get_queryset=rows)
 
     with pytest.raises(InvalidQueryset, match=r'"library" cannot be selected: .*compound.*pk__in'):
-        query.rows(made, superuser, {})
+        queryset.rows(made, superuser, {})
 
 
 @pytest.mark.usefixtures("library")

@@ -6,7 +6,7 @@ import pytest
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
 from exports.exporters import Column
-from exports.spec import query
+from exports.spec import queryset
 from tests.support.library import READERS, TOTALS, exporter, rows_of
 from tests.support.library_models import Author, Book
 from tests.support.reading import extracted
@@ -48,7 +48,7 @@ def test_python_column_gets_none_for_a_row_that_is_not_there(superuser):
 @pytest.mark.parametrize("by", READERS)
 def test_sorting_by_a_relation_that_points_nowhere_keeps_every_row(superuser, by):
     made = exporter(["name", "country__name"])
-    found = query.rows(made, superuser, {}).order_by("country__name", "-country", "pk")
+    found = queryset.rows(made, superuser, {}).order_by("country__name", "-country", "pk")
 
     file = extracted(found, made.all_columns(), by=by).file
 

@@ -21,7 +21,8 @@ from exports.exceptions import (
 )
 from exports.exporters import Exporter, registry
 from exports.spec import filters as spec_filters
-from exports.spec import query
+from exports.spec import queryset
+from exports.spec.columns import choose_columns
 from exports.spec.spec import build_spec
 from tests.support.exporting import make_flights, registered, request
 
@@ -33,7 +34,7 @@ def keys(queryset):
 
 
 def select(superuser, exporter="flights", **params):
-    return keys(query.rows(registry.get(exporter), superuser, params))
+    return keys(queryset.rows(registry.get(exporter), superuser, params))
 
 
 # -- Columns ------------------------------------------------------------------------
@@ -42,13 +43,13 @@ def select(superuser, exporter="flights", **params):
 def test_without_names_all_columns_come_in_their_order():
     exporter = registry.get("airports")
 
-    found = [column.name for column in query.columns(exporter, None)]
+    found = [column.name for column in choose_columns(exporter, None)]
 
     assert found == ["faa", "name", "lat", "lon", "alt", "tz", "dst", "tzone"]
 
 
 def test_chosen_columns_come_in_the_order_in_which_they_were_chosen():
-    found = query.columns(registry.get("airports"), ["name", "faa"])
+    found = choose_columns(registry.get("airports"), ["name", "faa"])
 
     assert [column.name for column in found] == ["name", "faa"]
 
@@ -145,7 +146,7 @@ def test_a_filter_of_several_values_takes_them_and_stays_countable(superuser, va
     Airline.objects.create(carrier="B6", name="JetBlue Airways")
 
     with registered(Carriers):
-        rows = query.rows(registry.get("carriers"), superuser, {"filters": {"carrier": value}})
+        rows = queryset.rows(registry.get("carriers"), superuser, {"filters": {"carrier": value}})
 
     assert keys(rows) == ["UA"]
     assert not rows.query.distinct
@@ -175,7 +176,7 @@ def test_a_queryset_of_the_user_that_would_repeat_rows_gives_each_once(superuser
             return super().get_queryset(user).filter(flights__distance__gt=1).distinct()
 
     with registered(Mine):
-        rows = query.rows(registry.get("mine"), superuser, {})
+        rows = queryset.rows(registry.get("mine"), superuser, {})
 
     assert keys(rows) == ["UA"]
     assert not rows.query.distinct
@@ -187,7 +188,7 @@ def test_a_queryset_of_the_user_that_would_repeat_rows_gives_each_once(superuser
 def test_a_stored_question_gives_its_rows_and_columns(superuser, flights):
     export = request(superuser, columns=["flight", "id"], filters={"arr_delay_min": 29})
 
-    rows, columns = query.of(export)
+    rows, columns = queryset.rows_and_columns(export)
 
     assert keys(rows) == [29, 30]
     assert [column.name for column in columns] == ["flight", "id"]
@@ -197,7 +198,7 @@ def test_it_is_asked_again_and_finds_what_is_there_now(superuser, flights):
     export = request(superuser, filters={"arr_delay_min": 29})
     Flight.objects.filter(pk=1).update(arr_delay=99)
 
-    assert keys(query.of(export)[0]) == [1, 29, 30]
+    assert keys(queryset.rows_and_columns(export)[0]) == [1, 29, 30]
 
 
 @pytest.mark.proves("export-needs-permission")
@@ -209,7 +210,7 @@ def test_who_has_lost_the_permission_since_gets_nothing():
     export.refresh_from_db()
 
     with pytest.raises(NotPermitted):
-        query.of(export)
+        queryset.rows_and_columns(export)
 
 
 def test_who_was_deactivated_since_gets_nothing(superuser):
@@ -218,7 +219,7 @@ def test_who_was_deactivated_since_gets_nothing(superuser):
     export.refresh_from_db()
 
     with pytest.raises(NotPermitted):
-        query.of(export)
+        queryset.rows_and_columns(export)
 
 
 def test_a_column_that_is_gone_since_is_named(superuser):
@@ -226,7 +227,7 @@ def test_a_column_that_is_gone_since_is_named(superuser):
     export.params = {"columns": ["id", "gate"]}
 
     with pytest.raises(UnknownColumn, match='"gate"'):
-        query.of(export)
+        queryset.rows_and_columns(export)
 
 
 def test_an_exporter_that_is_gone_since_is_named(superuser):
@@ -239,7 +240,7 @@ def test_an_exporter_that_is_gone_since_is_named(superuser):
         export = request(superuser, exporter="departures", columns=None)
 
     with pytest.raises(UnknownExporter, match='"departures"'):
-        query.of(export)
+        queryset.rows_and_columns(export)
 
 
 # -- A change list ------------------------------------------------------------------
@@ -293,7 +294,7 @@ def test_a_list_and_filters_narrow_together(superuser):
 
 @pytest.mark.usefixtures("flights")
 def test_a_list_without_filters_leaves_the_query_as_simple_as_it_was(superuser):
-    rows = query.rows(
+    rows = queryset.rows(
         registry.get("flights"), superuser, {"changelist": {"model": "demo.flight", "query": ""}}
     )
 
@@ -317,7 +318,7 @@ def test_a_list_is_read_with_the_rights_of_its_owner(superuser):
     export.refresh_from_db()
 
     with pytest.raises(NotPermitted, match="permission to view flights"):
-        query.of(export)
+        queryset.rows_and_columns(export)
 
 
 def test_a_question_asks_the_database_once_for_what_a_filter_names(
@@ -355,10 +356,10 @@ def test_what_a_method_of_a_filter_refuses_is_refused_when_it_is_asked_for(super
 
 def test_no_rows_are_read_before_they_are_asked_for(superuser, django_assert_num_queries):
     with django_assert_num_queries(0):
-        query.rows(registry.get("flights"), superuser, {"filters": {"arr_delay_min": 10}})
+        queryset.rows(registry.get("flights"), superuser, {"filters": {"arr_delay_min": 10}})
 
 
 @pytest.mark.parametrize("number", ["1e300000", "-1e401", "NaN", "Infinity"])
 def test_a_number_that_no_column_can_have_is_refused(superuser, number):
     with pytest.raises(InvalidFilter, match="dep_delay"):
-        query.rows(registry.get("flights"), superuser, {"filters": {"dep_delay_min": number}})
+        queryset.rows(registry.get("flights"), superuser, {"filters": {"dep_delay_min": number}})
