@@ -1,9 +1,8 @@
-"""An admin change list as a selection of rows: what its filters, search and dates left.
+"""An admin change list as a selection of rows: those that its filters, search and dates leave.
 
-A selection is {"model": "demo.flight", "query": "carrier=UA&q=x"}, with "keys" besides
-when rows were ticked by hand, and "order" (["-distance", "pk"]) when its reader has sorted it.
-It is read through the model's own ModelAdmin as the user
-who made it, so it can never show more than that list does.
+A selection is {"model": "demo.flight", "query": "carrier=UA&q=x"}. It also has "keys" if the user
+ticked rows, and "order" (["-distance", "pk"]) if the user sorted the list. The rows come from the
+model's own ModelAdmin with the rights of that user, so they never exceed the list.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ without_nul = ProhibitNullCharactersValidator()
 def rows(
     exporter: Exporter, user: User, selection: Mapping[str, Any], stored: Mapping[str, Any] | None
 ) -> QuerySet[Any]:
-    """The rows of the list that `selection` names, as `user` sees them.
+    """Return the rows of the list that `selection` names, as `user` sees them.
 
-    `stored` is what `context` has kept of the request. Raises InvalidSelection for a selection
-    that cannot be read, NotKept for a list that needs more, NotPermitted for a hidden list.
+    `stored` is the request context of the export. Raises InvalidSelection for a malformed
+    selection, NotKept for a list that needs more of the request, NotPermitted for a hidden list.
     """
     model_admin = _model_admin(selection)
     exported = exporter.queryset.model._meta
@@ -60,13 +59,13 @@ def rows(
             )
         )
     with context.restored(user, stored, str(selection.get("query", ""))) as request:
-        request._messages = _Messages()  # type: ignore[attr-defined]  # Where Django's are, too.
+        request._messages = _Messages()  # type: ignore[attr-defined]  # Django's own attribute.
         _check_permission(model_admin, request)
         where = f"{type(model_admin).__name__}.get_queryset()"
         listed = checked(
             changelist_without_count(model_admin, request).queryset, model_admin.model, where
         )
-    # A list has an order of its own, which says which rows it has only where it is cut.
+    # The order of the list decides which rows it has only if the list is a slice or distinct.
     if listed.query.is_sliced or listed.query.distinct_fields:
         return listed
     return listed.order_by()
@@ -77,7 +76,7 @@ def check_permission(
 ) -> None:
     """Raise NotPermitted if `user` may not see the list that `selection` names.
 
-    Raises InvalidSelection and NotKept as `rows`.
+    Raises InvalidSelection or NotKept in the same cases as `rows`.
     """
     model_admin = _model_admin(selection)
     with context.restored(user, stored, str(selection.get("query", ""))) as request:
@@ -85,7 +84,7 @@ def check_permission(
 
 
 def _check_permission(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> None:
-    # The site first, as its pages do: a user who is no longer staff may still have permissions.
+    # First the site, like its pages: a user who is no longer staff may still have permissions.
     if admin.site.has_permission(request) and model_admin.has_view_permission(request):
         return
     name = model_admin.model._meta.verbose_name_plural
@@ -93,7 +92,7 @@ def _check_permission(model_admin: admin.ModelAdmin[Any], request: HttpRequest) 
 
 
 def narrow(queryset: QuerySet[Any], selection: Mapping[str, Any]) -> QuerySet[Any]:
-    """Of `queryset`, the rows that were ticked by hand, if any were; in the order of the list."""
+    """Limit `queryset` to the ticked rows, if the selection has any, and sort it like the list."""
     if "keys" in selection:
         queryset = queryset.filter(pk__in=_keys(queryset, selection["keys"]))
     if order := selection.get("order"):
@@ -102,22 +101,22 @@ def narrow(queryset: QuerySet[Any], selection: Mapping[str, Any]) -> QuerySet[An
 
 
 def sorted_by(changelist: ChangeList) -> dict[str, bool]:
-    """By which columns somebody has sorted the list, and whether from the last to the first."""
+    """Return the columns by which the user sorted the list, and whether each is descending."""
     if ORDER_VAR not in changelist.params:
         return {}
     columns = changelist.get_ordering_field_columns()
-    names = {
-        name: way == "desc"
-        for number, way in columns.items()
+    return {
+        str(name): direction == "desc"
+        for number, direction in columns.items()
         for name in changelist.list_display[number : number + 1]
+        if changelist.get_ordering_field(name)
     }
-    return {str(name): way for name, way in names.items() if changelist.get_ordering_field(name)}
 
 
 def order_of(changelist: ChangeList, request: HttpRequest) -> list[str]:
-    """How somebody has sorted the list, as a selection has it; [] if nobody has.
+    """Return the "order" of a selection: how the user sorted the list.
 
-    Also [] for an order that is no field of the model: an export knows no other.
+    Empty if the user did not sort it, or sorted it by something that is not a field of the model.
     """
     if not sorted_by(changelist):
         return []
@@ -130,11 +129,11 @@ def order_of(changelist: ChangeList, request: HttpRequest) -> list[str]:
 
 
 def _sorted(queryset: QuerySet[Any], order: Any) -> QuerySet[Any]:
-    """In that order; rows that are the same in it, in that of their keys."""
+    """Sort by the fields in `order`, and equal rows by primary key. Raises InvalidSelection."""
     if not isinstance(order, list) or not all(isinstance(each, str) for each in order):
         raise InvalidSelection(Message('"order" must be a list of fields.'))
     try:
-        # Looked up as columns: an order is looked up when it is too late to say what is wrong.
+        # Resolve the fields here. order_by() would raise only when the query runs.
         looked_up = [resolved(queryset, F(each.removeprefix("-"))) for each in order]
     except FieldError as error:
         raise InvalidSelection(
@@ -163,7 +162,7 @@ def _model_admin(selection: Mapping[str, Any]) -> admin.ModelAdmin[Any]:
 
 
 class _Messages:
-    """What the list tells its reader: nobody here, but an error is one."""
+    """Replaces the messages of a request: raises errors, and drops the rest."""
 
     def add(self, level: int, message: str, extra_tags: str = "") -> None:  # noqa: ARG002 - Django's signature
         if level >= ERROR:
@@ -172,8 +171,8 @@ class _Messages:
             )
 
 
-class _Uncounted:
-    """Goes before a change list's own class, in place of its count and its page of rows."""
+class _WithoutCount:
+    """Mixed into the class of a change list. Reads neither its count nor its rows."""
 
     def get_results(self: Any, request: HttpRequest) -> None:  # noqa: ARG002 - Django's signature
         self.result_count = self.full_result_count = 0
@@ -184,43 +183,30 @@ class _Uncounted:
 def changelist_without_count(
     model_admin: admin.ModelAdmin[Any], request: HttpRequest
 ) -> ChangeList:
-    """The change list that `request` asks for; `queryset` has the rows of all its pages.
+    """Return the change list of `request`. Its `queryset` has the rows of all pages.
 
-    Nothing is counted and no row is read. Raises InvalidSelection when the query string
-    cannot be read.
+    No row is counted or read. Raises InvalidSelection for a query string that cannot be read.
     """
     if problem := patterns.search_problem(request.GET.get(SEARCH_VAR, "")):
         raise InvalidSelection(
             Message("The search of this list is not valid: %(problem)s", problem=problem)
         )
-    # Asked by Django itself, of each request: for links, which nobody sees here.
-    model_admin = copy(model_admin)
-    model_admin.get_preserved_filters = lambda _: ""  # type: ignore[method-assign,assignment]
-    # Made from the list's own class: one that shows fewer rows must mean fewer rows here.
+    # Based on the list's own class, which may hide rows.
     own = model_admin.get_changelist(request)
-    kind = type(f"Uncounted{own.__name__}", (_Uncounted, own), {})
+    kind = type(f"{own.__name__}WithoutCount", (_WithoutCount, own), {})
+    model_admin = copy(model_admin)
+    model_admin.get_changelist = lambda *_, **__: kind  # type: ignore[method-assign]
+    # They are for links on the page, and need the path of the request.
+    model_admin.get_preserved_filters = lambda _: ""  # type: ignore[method-assign,assignment]
     try:
-        changelist: ChangeList = kind(
-            request,
-            model_admin.model,
-            _columns(model_admin, request),
-            [],  # list_display_links
-            model_admin.get_list_filter(request),
-            model_admin.date_hierarchy,
-            model_admin.get_search_fields(request),
-            model_admin.get_list_select_related(request),
-            model_admin.list_per_page,
-            model_admin.list_max_show_all,
-            (),  # list_editable
-            model_admin,
-            (),  # sortable_by
-            None,  # search_help_text
-        )
+        changelist: ChangeList = model_admin.get_changelist_instance(request)
     except (
-        *(IncorrectLookupParameters, DisallowedModelAdminLookup, SuspiciousOperation),
-        TypeError,  # Django sorts a slice, or what is no queryset.
+        IncorrectLookupParameters,
+        DisallowedModelAdminLookup,
+        SuspiciousOperation,
+        TypeError,  # Django sorts a slice, or the filter returned no queryset.
         NotSupportedError,
-        OverflowError,  # A year beyond Python's calendar.
+        OverflowError,  # The query has a year that Python's calendar does not have.
     ) as error:
         raise InvalidSelection(
             Message("The filters of this list are not valid: %(problem)s", problem=error)
@@ -231,14 +217,8 @@ def changelist_without_count(
         raise InvalidSelection(
             Message("The filters of this list are not valid: %(problem)s", problem=unreadable)
         )
-    changelist.add_facets = False  # The numbers beside the choices are counts, too.
+    changelist.add_facets = False  # Facets would count rows for each choice of a filter.
     return changelist
-
-
-def _columns(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> list[Any]:
-    """Those of the list as Django counts them: an order names them by number."""
-    ticks = ["action_checkbox"] if model_admin.get_actions(request) else []
-    return [*ticks, *model_admin.get_list_display(request)]
 
 
 def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
@@ -248,7 +228,7 @@ def _keys(queryset: QuerySet[Any], keys: Any) -> list[Any]:
     try:
         found = [field.to_python(key) for key in keys]
         for key in found:
-            # A number may be one that no column can hold, and so may a text.
+            # The column may be unable to hold the number or the text.
             field.run_validators(key)
             without_nul(key)
     except (TypeError, ValidationError):

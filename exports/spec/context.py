@@ -1,18 +1,17 @@
-"""What of a request an export needs, kept so that a worker reads the same rows.
+"""The request context: what of an HTTP request is stored, so that a worker reads the same rows.
 
-An exporter's filters and an admin list are written for a request: they use its user, the time
-zone and the language that a middleware has activated, or what the project has put on it
-(`request.tenant`). A worker has no request. So the zone and the language are kept with the
-export, and of the rest what the project's own class (EXPORTS_REQUEST_CONTEXT) keeps. Whatever
-is not kept is refused in words when it is touched: a default would be a guess, and a guess may
-be another tenant's rows.
+The filters of an exporter and an admin list are written for a request. They use its user, the time
+zone and language that a middleware activated, or an attribute of the project (`request.tenant`).
+A worker has no request. So each export stores the time zone, the language, and whatever the class
+in EXPORTS_REQUEST_CONTEXT saves. Access to any other attribute raises NotKept, because a default
+value might select the rows of another tenant.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 from zoneinfo import ZoneInfo
@@ -39,16 +38,21 @@ logger = logging.getLogger(__name__)
 
 LANGUAGE, ZONE, PROJECT = "language", "time_zone", "project"
 
-# What HttpRequest has from the start, and a worker cannot know.
-UNKNOWN = frozenset(
-    {
-        *("path", "path_info", "META", "COOKIES", "resolver_match"),
-        *("content_type", "content_params", "scheme", "body"),
-    }
+# HttpRequest sets these attributes itself, but their values are not stored.
+NOT_STORED = (
+    "path",
+    "path_info",
+    "META",
+    "COOKIES",
+    "resolver_match",
+    "content_type",
+    "content_params",
 )
-# What a list of the admin is asked with, which a worker knows, and nobody else is.
-OF_A_LIST = frozenset({"method", "GET", "POST", "FILES"})
-# Read by Django itself where it is not set, and then without effect on rows.
+# HttpRequest computes these from other attributes, and would return a default.
+COMPUTED = frozenset({"scheme", "is_secure", "body"})
+# A worker knows these for an admin list. Other exports do not have them.
+OF_ADMIN_LISTS = ("method", "GET", "POST", "FILES")
+# Django reads these even if they are missing. They do not change rows.
 OPTIONAL = frozenset({"current_app", "urlconf"})
 
 
@@ -56,28 +60,27 @@ class RequestContext(Protocol):
     """The interface of the class that EXPORTS_REQUEST_CONTEXT names."""
 
     def save(self, request: HttpRequest) -> dict[str, Any]:
-        """What exports need of `request`, as JSON types. It is stored with the export."""
+        """Return what exports need of `request`, as JSON types. It is stored with the export."""
         ...
 
     def restore(self, request: HttpRequest, saved: Mapping[str, Any]) -> None:
-        """Put `saved` on `request`, which has a `user`, as the project's middleware does."""
+        """Set what was `saved` on `request`, like the project's middleware. It has a `user`."""
         ...
 
 
 class StoredRequest(HttpRequest):
-    """A request as far as it is kept: its user, what the project restores, and of a list of the
-    admin its query string.
+    """A request with a user, what the project restores and, for an admin list, a query string.
 
-    Anything else raises NotKept, also through hasattr() and getattr() with a default. As a
-    context manager it raises NotKept at the end of its block, too, if the block's code has
-    caught the first one: what that code took instead would be a guess.
+    Any other attribute raises NotKept, even in hasattr() and in getattr() with a default. As a
+    context manager it raises NotKept again at the end of the block if code in the block caught it,
+    because that code may have continued with a default value.
     """
 
     def __init__(self, user: User, query: str | None, *, has_context: bool) -> None:
         super().__init__()
         self._has_context = has_context
         self._refusal: NotKept | None = None
-        for name in UNKNOWN if query is not None else UNKNOWN | OF_A_LIST:
+        for name in NOT_STORED if query is not None else NOT_STORED + OF_ADMIN_LISTS:
             self.__dict__.pop(name, None)
         if query is not None:
             self.method = "GET"
@@ -85,10 +88,7 @@ class StoredRequest(HttpRequest):
         self.user = user
 
     def __getattribute__(self, name: str) -> Any:
-        # Two that HttpRequest computes, and where it would guess.
-        if name in {"scheme", "is_secure", "body"} and name not in object.__getattribute__(
-            self, "__dict__"
-        ):
+        if name in COMPUTED and name not in object.__getattribute__(self, "__dict__"):
             raise self._refuse(name)
         return super().__getattribute__(name)
 
@@ -140,7 +140,7 @@ def _not_kept(name: str, *, has_context: bool) -> NotKept:
 
 
 def kept(request: HttpRequest) -> dict[str, Any]:
-    """What is to be stored of `request`: its time zone, its language, what the project keeps."""
+    """Return the request context: time zone, language, and what the project saves of `request`."""
     found: dict[str, Any] = {
         LANGUAGE: translation.get_language() or settings.LANGUAGE_CODE,
         ZONE: timezone.get_current_timezone_name(),
@@ -151,12 +151,12 @@ def kept(request: HttpRequest) -> dict[str, Any]:
 
 
 def _as_stored(saved: Any) -> Any:
-    """`saved` as it will come back from the database. Raises NotKept if none can store it."""
+    """Return `saved` as the database will return it. Raises NotKept if it cannot be stored."""
     try:
         text = json.dumps(saved, cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False)
         text.encode()
     except UnicodeEncodeError:
-        pass  # Half of a surrogate pair.
+        pass  # It contains half of a surrogate pair.
     except (TypeError, ValueError) as error:
         raise ImproperlyConfigured(
             f"{conf.REQUEST_CONTEXT}.save() has to return what JSON can hold: {error}"
@@ -175,9 +175,9 @@ def _as_stored(saved: Any) -> Any:
 def restored(
     user: User, stored: Mapping[str, Any] | None, query: str | None = None
 ) -> StoredRequest:
-    """A request of `user` with what was `stored` of the one that asked. Raises NotKept.
+    """Return a request of `user` with the `stored` request context. Raises NotKept.
 
-    `query` is the query string of a list of the admin.
+    `query` is the query string of an admin list.
     """
     stored = stored or {}
     request = StoredRequest(user, query, has_context=PROJECT in stored)
@@ -189,7 +189,7 @@ def restored(
         project.restore(request, stored[PROJECT])
     except NotKept:
         raise
-    # Whatever the project's code raises: what it has stored may be of another version of it.
+    # The project's code may raise anything, for example after a new version was deployed.
     except Exception as error:
         logger.exception("%s.restore() failed.", conf.REQUEST_CONTEXT)
         raise NotKept(
@@ -204,29 +204,28 @@ def restored(
 
 @contextmanager
 def activated(stored: Mapping[str, Any] | None) -> Iterator[None]:
-    """In the block, the time zone and the language of the request are the current ones.
+    """Activate the stored time zone and language in the block.
 
-    A zone that is not stored is the site's. A language that is not stored stays as it is.
+    Without a stored zone, the site's holds. Without a stored language, the active one stays.
     """
     stored = stored or {}
-    language = stored.get(LANGUAGE)
-    spoken_in = translation.override(language) if language else nullcontext()
-    with timezone.override(_zone(stored.get(ZONE))), spoken_in:
+    language = stored.get(LANGUAGE) or translation.get_language()
+    with timezone.override(_zone(stored.get(ZONE))), translation.override(language):
         yield
 
 
 def in_zone(stored: Mapping[str, Any]) -> AbstractContextManager[None]:
-    """In the block, the time zone of the request is the current one; the language stays."""
+    """Activate the stored time zone in the block, and leave the language as it is."""
     return activated({name: value for name, value in stored.items() if name == ZONE})
 
 
 def with_language(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """`stored` with the site's language, if it has none: a file is always in the same."""
+    """Return `stored` with a language: the site's if none is stored. A file needs a fixed one."""
     return {LANGUAGE: settings.LANGUAGE_CODE, **stored}
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
-    """None is the site's. A zone without a name in the database of zones cannot be stored."""
+    """Return the zone, or None for the site's. Raises NotKept for a name that is not in tzdata."""
     try:
         return None if name is None else ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -240,14 +239,14 @@ def _zone(name: str | None) -> ZoneInfo | None:
 
 
 def check(**_: Any) -> list[CheckMessage]:
-    """Django's system check: the class that keeps what a request has can be made and called."""
+    """Check in Django's system checks that EXPORTS_REQUEST_CONTEXT names a usable class."""
     if not conf.REQUEST_CONTEXT:
         return []
     try:
         project = _project()
         missing = [name for name in ("save", "restore") if not callable(getattr(project, name, 0))]
         problem = f"{conf.REQUEST_CONTEXT} has no {' and no '.join(missing)}." if missing else ""
-    # Whatever the project's code raises.
+    # The project's code may raise anything.
     except Exception as error:  # noqa: BLE001 - see above
         problem = f"{conf.REQUEST_CONTEXT} cannot be used: {type(error).__name__}: {error}"
     hint = "Name a class with save(request) and restore(request, saved): see docs/exporters.md."

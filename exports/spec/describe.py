@@ -1,4 +1,4 @@
-"""What narrows an export, in words, for the person who is about to ask for it."""
+"""Put the filters of a request into words, for the user who is about to start the export."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 def filters(
     exporter: Exporter, owner: User, chosen: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> list[str]:
-    """A phrase for each filter that `owner` has `chosen`: "Carrier is JetBlue Airways".
+    """Return a phrase for each filter that `owner` has `chosen`: "Carrier is JetBlue Airways".
 
-    `stored` is what `context` has kept of their request: a moment is said in its time zone,
-    whoever reads. Raises InvalidFilter for those that the exporter cannot take.
+    Times are in the time zone of the `stored` request context, whoever reads them. Raises
+    InvalidFilter for filters that the exporter cannot apply.
     """
     if exporter.filterset is None or not chosen:
         return []
     with context.restored(owner, stored) as request, context.in_zone(stored):
         made = spec_filters.filterset(exporter, queryset.scoped(exporter, owner), chosen, request)
-        # By filter: the form of a FilterSet may have fields besides.
+        # The form may have more fields than the FilterSet has filters.
         phrases = [
             _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])
             for name, each in made.filters.items()
@@ -46,37 +46,40 @@ def filters(
 
 
 def _phrase(field: BoundField, lookup: str, value: Any) -> str:
-    """In the words of who asked: what a date is parsed to is a moment of its day."""
+    """Return a phrase with the text that the user entered. It is "" if the filter is not used.
+
+    The text, because a date is parsed to a moment of that day.
+    """
     widget = field.field.widget
     if isinstance(widget, RangeWidget):
-        return _between(field, *(_said(field, text) for text in field.data))
+        return _range(field, *(_with_zone(field, text) for text in field.data))
     if value in EMPTY_VALUES:
         return ""
     if isinstance(widget, LookupChoiceWidget):
         text, lookup = field.data
-        shown = text if lookup == "exact" else f"{_called(lookup, widget.widgets[1])} {text}"
+        shown = text if lookup == "exact" else f"{_label(lookup, widget.widgets[1])} {text}"
     else:
         shown = ", ".join(_texts(field, value))
-    if not shown:  # As that of no rows, which are not an empty value.
+    if not shown:  # An empty queryset is not in EMPTY_VALUES.
         return ""
-    said = {"filter": field.label, "choice": shown}
+    words = {"filter": field.label, "choice": shown}
     # The label of any other lookup ends with its verb: "Name contains".
-    return (_("%(filter)s is %(choice)s") if lookup == "exact" else "%(filter)s %(choice)s") % said
+    return (_("%(filter)s is %(choice)s") if lookup == "exact" else "%(filter)s %(choice)s") % words
 
 
 def _texts(field: BoundField, value: Any) -> list[str]:
-    # Not looked up among the choices: those are all rows of the other table.
+    # Not searched among the choices, because these are all rows of the related table.
     if isinstance(value, Model | QuerySet):
         choices: Any = field.field
         chosen = [value] if isinstance(value, Model) else value
         return [str(choices.label_from_instance(each)) for each in chosen]
     texts = field.data if isinstance(field.data, list) else [field.data]
     widget = field.field.widget
-    return [_called(_said(field, text), widget) for text in texts if text not in EMPTY_VALUES]
+    return [_label(_with_zone(field, text), widget) for text in texts if text not in EMPTY_VALUES]
 
 
-def _said(field: BoundField, text: str) -> str:
-    """A moment names its time zone: the times of the page around it are in the reader's."""
+def _with_zone(field: BoundField, text: str) -> str:
+    """Add the time zone to a time, because other times on the page are in the reader's zone."""
     if not text or not isinstance(field.field, MOMENTS):
         return text
     moment = parse_datetime(text)
@@ -84,18 +87,18 @@ def _said(field: BoundField, text: str) -> str:
     return f"{text.replace('T', ' ')} {zone}".rstrip()
 
 
-def _between(field: BoundField, low: str | None, high: str | None) -> str:
-    said = {"filter": field.label, "low": low, "high": high}
+def _range(field: BoundField, low: str | None, high: str | None) -> str:
+    words = {"filter": field.label, "low": low, "high": high}
     if low and high:
-        return _("%(filter)s from %(low)s to %(high)s") % said
+        return _("%(filter)s from %(low)s to %(high)s") % words
     if low:
-        return _("%(filter)s from %(low)s on") % said
-    return _("%(filter)s up to %(high)s") % said if high else ""
+        return _("%(filter)s from %(low)s on") % words
+    return _("%(filter)s up to %(high)s") % words if high else ""
 
 
-def _called(value: Any, widget: Widget) -> str:
-    """What a widget calls one of its choices, those in groups among them; or the value itself."""
-    # Choices of yes and no have "true" and "false" for their values.
+def _label(value: Any, widget: Widget) -> str:
+    """Return the widget's label for a choice, also inside a group; the value if it has none."""
+    # The values of a yes/no choice are "true" and "false".
     text = str(value).lower() if isinstance(value, bool) else str(value)
     for key, label in getattr(widget, "choices", ()):
         inner = label if isinstance(label, list | tuple) else [(key, label)]

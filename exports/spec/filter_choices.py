@@ -37,7 +37,7 @@ def limit(made: FilterSet, scoped: QuerySet[Any], *, has_scope: bool) -> None:
         if isinstance(each, AllValuesFilter | AllValuesMultipleFilter)
     }
     for each in listing.values():
-        # These filters use two things of a model: labels of fields, and rows of its manager.
+        # These filters use only the field labels of a model and the rows of its manager.
         each.model = SimpleNamespace(_meta=rows.model._meta, _default_manager=rows)
     for name, field in made.form.fields.items():
         each = made.filters.get(name)
@@ -55,8 +55,8 @@ def _limit_to_rows(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[An
     lookup, outer = path
     assert field.queryset is not None
     choices = lookup_rows(field.queryset, ordered=True).using(rows.db)
-    # SQLite reads the rows once for IN. For EXISTS it would read all rows of each choice that
-    # has none in the scope.
+    # For IN, SQLite reads the rows once. For EXISTS it would read all rows again for each choice
+    # without a row in the scope.
     listed = choices.filter(**{f"{outer}__in": rows.values(lookup)})
     if isinstance(field, ModelMultipleChoiceField):
         field.queryset = listed

@@ -1,4 +1,4 @@
-"""The filters of a request: which names and values a FilterSet takes, and what it refuses."""
+"""The filters of a request: which names and values a FilterSet accepts, and why it refuses some."""
 
 from __future__ import annotations
 
@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.http import QueryDict
 from django.utils import translation
-from django_filters.fields import (
-    DateTimeRangeField,
-    IsoDateTimeRangeField,
-)
+from django_filters.fields import DateTimeRangeField, IsoDateTimeRangeField
 
-from exports.exceptions import (
-    InvalidFilter,
-)
-from exports.exporters.querysets import (
-    has_own_scope,
-)
+from exports.exceptions import InvalidFilter
+from exports.exporters.querysets import has_own_scope
 from exports.i18n.message import Message, from_validation_error, join
 from exports.spec import filter_choices, sizes
 
@@ -33,21 +26,13 @@ if TYPE_CHECKING:
 
     from exports.exporters import Exporter
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from django.http import HttpRequest
-    from django_filters import FilterSet
-
-    from exports.exporters import Exporter
-
-
-MAX_DIGITS = 400  # More than a double has: no column that a filter compares is larger.
+# A value without an offset in one of these fields is in the time zone of the request.
+MOMENTS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)
+MAX_DIGITS = 400  # A double has fewer, so no column holds a larger number.
 
 
 def filter_names(exporter: Exporter, request: HttpRequest) -> list[str]:
-    """The names that `filters` may have: those of the query string of its FilterSet."""
+    """Return the names that `filters` may have: the query parameters of the FilterSet."""
     if exporter.filterset is None:
         return []
     return list(_parameters(made_filterset(exporter, None, exporter.queryset.none(), request)))
@@ -73,7 +58,7 @@ def filterset(
     filters: Mapping[str, Any],
     request: HttpRequest,
 ) -> FilterSet:
-    """The exporter's FilterSet of `filters`, which are valid. Raises InvalidFilter.
+    """Return the exporter's FilterSet with validated `filters`. Raises InvalidFilter.
 
     `queryset` has the rows that the user may see.
     """
@@ -82,7 +67,7 @@ def filterset(
     data = _form_data(filters)
     made = made_filterset(exporter, data, queryset, request)
     _check_names(exporter, filters, data, _parameters(made))
-    # A date means the same whoever asks, in whatever language, and when a worker asks again.
+    # English, because a date must mean the same for each user and for the worker.
     with translation.override("en"):
         valid = made.is_valid()
     if not valid:
@@ -114,9 +99,9 @@ def _check_names(
 
 
 def refusal(made: FilterSet, problems: Mapping[str, Message]) -> InvalidFilter:
-    """What is wrong with its filters: by name for who sends names, by label for who reads."""
+    """Return an InvalidFilter with all problems: by name for programs, by label for people."""
     by_label = (
-        # What is wrong with all of them together has no field.
+        # A problem of the form as a whole has no field.
         f"{made.form[name].label}: {problem.localized()}"
         if name in made.form.fields
         else problem.localized()
@@ -145,7 +130,7 @@ def _values(value: Any) -> Iterator[Any]:
 
 def _out_of_range(value: Any) -> Message | None:
     """Return why no database can compare a column with `value`; None if it can."""
-    # 1e300000 is short, and as an integer it would keep the whole process busy for seconds.
+    # 1e300000 is a short text, but as an integer it would block the process for seconds.
     if isinstance(value, Decimal) and value.adjusted() > MAX_DIGITS:
         return Message("the number is too large.")
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
@@ -157,7 +142,7 @@ def _out_of_range(value: Any) -> Message | None:
 
 
 def _form_data(filters: Mapping[str, Any]) -> QueryDict:
-    """`filters` as a query string would have them. None, as the empty text, filters nothing."""
+    """Return `filters` like a parsed query string. None and the empty text do not filter."""
     data = QueryDict(mutable=True)
     for name, value in filters.items():
         values = value if isinstance(value, list) else [value]
@@ -168,7 +153,7 @@ def _form_data(filters: Mapping[str, Any]) -> QueryDict:
 
 
 def _check_number_of_values(name: str, texts: Sequence[str]) -> None:
-    # A text may be a list as well. No filter of a single value takes a thousand commas.
+    # A text may hold a list with commas. No filter of a single value needs a thousand commas.
     number = max(len(texts), *(text.count(",") + 1 for text in texts))
     if number > sizes.MAX_VALUES:
         raise InvalidFilter(
@@ -184,22 +169,19 @@ def _check_number_of_values(name: str, texts: Sequence[str]) -> None:
 
 
 def _text(name: str, value: Any) -> str:
-    # Python reads NaN and 1e999 in JSON, and no JSON of a database can store what they are.
-    is_no_number = isinstance(value, float) and not math.isfinite(value)
-    if is_no_number or isinstance(value, dict | list | tuple):
+    # Python's JSON parser accepts NaN and 1e999, but databases cannot store them as JSON.
+    is_infinite = isinstance(value, float) and not math.isfinite(value)
+    if is_infinite or isinstance(value, dict | list | tuple):
         raise InvalidFilter(_not_valid(name, Message("enter a text or a number.")))
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not text.isascii() and text != text.encode(errors="replace").decode():
-        # Half of a surrogate pair, which JSON can spell and no database compares.
+        # JSON can encode half of a surrogate pair, but no database can compare it.
         raise InvalidFilter(_not_valid(name, Message("it contains an invalid character.")))
     return text
 
 
 def _parameters(filterset: FilterSet) -> dict[str, bool]:
-    """The names that a query string may use, and whether each may have several values.
-
-    A range has two names for one filter.
-    """
+    """Return the names of query parameters, and whether each may have several values."""
     found: dict[str, bool] = {}
     for name, field in filterset.form.fields.items():
         has_several = getattr(field.widget, "allow_multiple_selected", False)
@@ -208,9 +190,6 @@ def _parameters(filterset: FilterSet) -> dict[str, bool]:
 
 
 def parameters_of(name: str, field: forms.Field) -> list[str]:
+    """Return the query parameters of one filter: a range has two."""
     suffixes = getattr(field.widget, "suffixes", [None])
     return [f"{name}_{suffix}" if suffix else name for suffix in suffixes]
-
-
-# Without an offset, what is entered there is read in the time zone of the request.
-MOMENTS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-LONGEST = 1_000  # characters
-# Words of a search. Django looks for each in each field; a thousand took it minutes.
+LONGEST = 1_000  # Characters of a pattern.
+# Django searches for each word in each field; a search of a thousand words took minutes.
 MOST_WORDS = 32
-# With one of these signs `re` may try exponentially many ways to match a text.
+# A pattern with one of these signs can make `re` backtrack exponentially.
 REPEATING = "*+?{|"
 
 
 def search_problem(search: str) -> Message | None:
-    """Why a list of the admin cannot be searched for `search`, in words; None if it can."""
+    """Return why an admin list cannot be searched for `search`; None if it can."""
     if len(search.split()) <= MOST_WORDS:
         return None
     return Message("a search can have at most %(most)s words.", most=MOST_WORDS)
@@ -38,12 +38,12 @@ def search_problem(search: str) -> Message | None:
 def problem_among(query: Query, texts: Iterable[str], using: str) -> Message | None:
     """Return why `query` may not match one of the `texts`, which a user sent; None if it may.
 
-    A text is taken for a pattern if it is a pattern of `query`, or a part of one.
+    A text counts as a pattern if it is a pattern in `query`, or part of one.
     """
     sent = {stripped for text in texts if (stripped := text.strip())}
     for pattern in {str(each) for each in _patterns(query)}:
         parts = [text for text in sent if text in pattern]
-        # A single character may be in a pattern of the project's own, which may repeat.
+        # A single character may occur by chance in a pattern of the project, which may repeat.
         if any(len(text) > 1 for text in parts):
             problem = problem_of(pattern, using)
         else:
@@ -90,27 +90,20 @@ def _match_nothing(pattern: str, using: str) -> None:
 def _patterns(node: Any) -> Iterator[Any]:
     """Yield the patterns of all regex lookups in `node`, a query or a part of one."""
     if isinstance(node, Query):
-        parts = [node.where, *node.annotations.values(), *node.combined_queries]
-        yield from _patterns_in([*parts, *_orders(node)])
-        return
+        clone = node.chain()  # Resolving an order may join a table.
+        orders = (
+            each.resolve_expression(clone, allow_joins=True)
+            for each in node.order_by
+            if hasattr(each, "resolve_expression")
+        )
+        parts = [node.where, *node.annotations.values(), *node.combined_queries, *orders]
+    else:
+        parts = node.get_source_expressions() if hasattr(node, "get_source_expressions") else []
     if isinstance(node, Regex):
         if isinstance(node.rhs, str):
             yield node.rhs
         elif isinstance(node.rhs, Value):
             yield node.rhs.value
-    if hasattr(node, "get_source_expressions"):
-        yield from _patterns_in(node.get_source_expressions())
-
-
-def _orders(query: Query) -> Iterator[Any]:
-    """The expressions that rows are sorted by, with their lookups."""
-    clone = query.chain()  # To resolve one may join a table.
-    for each in query.order_by:
-        if hasattr(each, "resolve_expression"):
-            yield each.resolve_expression(clone, allow_joins=True)
-
-
-def _patterns_in(parts: Iterable[Any]) -> Iterator[Any]:
     for part in parts:
         if part is not None:
             yield from _patterns(part)

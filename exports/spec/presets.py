@@ -1,4 +1,4 @@
-"""What people have chosen: the last time, and under names, to be run again."""
+"""Presets: export settings that a user has saved under a name, and the last ones they used."""
 
 from __future__ import annotations
 
@@ -22,40 +22,39 @@ if TYPE_CHECKING:
 
     from exports.spec.spec import ExportSpec
 
-# For each user. A list that nobody can look through helps nobody.
-MOST = 100
+MOST = 100  # Presets of one user. Nobody looks through a longer list.
 LONGEST_NAME = 100
-# For each user. Every change is an entry of the audit trail, which is kept for a year.
+# Saves of one user. Each is an entry in the audit trail, which is kept for a year.
 MOST_SAVES, SAVES_WITHIN = 100, timedelta(hours=1)
-LAST = ""  # The name of the last choice.
+LAST = ""  # The name of the preset with the last used settings.
 
 
 def remember(spec: ExportSpec) -> None:
-    """Keep the choice as the last one of its owner for its exporter.
+    """Save `spec` as the settings that its owner last used for its exporter.
 
-    One that comes from a list of the admin leaves the filters as they were: it has none. With
-    whom it is shared is not kept: who forgets that they have shared once would share again.
+    An export of an admin list has no filters, so the saved filters stay. The team is not saved,
+    because users who forget it would share the next export by accident.
     """
     params = {name: value for name, value in spec.params.items() if name != "changelist"}
     if "changelist" in spec.params and (before := last(spec.owner, spec.exporter)):
         with_filters = params | {k: v for k, v in before.params.items() if k == "filters"}
-        # Each part was small enough when it was requested, but together they may be too large.
+        # The size of each request was checked, but not that of the combination.
         params = with_filters if sizes.size_of(with_filters) <= sizes.MAX_PARAMS else params
     _save(replace(spec, team=None), LAST, params)
 
 
 def last(owner: User, exporter: str) -> Preset | None:
-    """What `owner` chose the last time."""
+    """Return the settings that `owner` last used for the exporter."""
     return Preset.objects.filter(owner=owner, exporter=exporter, name=LAST).first()
 
 
 def saved(owner: User) -> QuerySet[Preset]:
-    """All that `owner` has saved under names."""
+    """Return all presets that `owner` has saved under a name."""
     return Preset.objects.filter(owner=owner).exclude(name=LAST).select_related("team")
 
 
 def saved_for(owner: User, exporter: str) -> QuerySet[Preset]:
-    """Those that the page of the exporter can show: not the rows of a list of the admin."""
+    """Return the presets for the exporter's page. It cannot show selections of admin lists."""
     return saved(owner).filter(exporter=exporter).exclude(params__has_key="changelist")
 
 
@@ -66,18 +65,18 @@ def without_params(found: QuerySet[Preset]) -> QuerySet[Preset]:
 
 
 def save(spec: ExportSpec, name: str) -> Preset:
-    """Keep the choice under `name`, instead of what had it. Raises InvalidPreset.
+    """Save `spec` under `name`, or under its label if `name` is empty. Raises InvalidPreset.
 
-    Without one it gets that of the export.
+    A preset with the same name is replaced.
     """
     name = name.strip() or spec.label[:LONGEST_NAME].strip()
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidPreset(
             _("Enter a name of 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}
         )
-    mine = saved(spec.owner)
-    is_new = not mine.filter(exporter=spec.exporter, name=name).exists()
-    if is_new and mine.count() >= MOST:
+    own = saved(spec.owner)
+    is_new = not own.filter(exporter=spec.exporter, name=name).exists()
+    if is_new and own.count() >= MOST:
         raise InvalidPreset(
             _("You can save up to %(most)d presets. Delete one to make room.") % {"most": MOST}
         )
@@ -89,12 +88,12 @@ def save(spec: ExportSpec, name: str) -> Preset:
 
 
 def lost_team(preset: Preset) -> str:
-    """Why it cannot be run as it is, if its owner has left the team that it is shared with."""
+    """Return why the preset cannot be used: its owner has left its team. "" if it can."""
     team = preset.team
     if team is None or teams_of(preset.owner).filter(pk=team.pk).exists():
         return ""
     lost = _("You are no longer in the team “%(team)s”.") % {"team": team.name}
-    if "changelist" in preset.params:  # The page of its exporter cannot show it.
+    if "changelist" in preset.params:  # The exporter's page cannot show it.
         remedy = _("Delete this preset, and save a new one from the admin list.")
     else:
         remedy = _("Choose a team to share it with, and save it again.")
@@ -102,7 +101,7 @@ def lost_team(preset: Preset) -> str:
 
 
 def request(preset: Preset) -> dict[str, Any]:
-    """Return the parameters of `build_spec`, apart from the user and the context."""
+    """Return the parameters for `build_spec`, except the user and the request context."""
     return {
         "exporter": preset.exporter,
         "format": preset.format,
@@ -115,17 +114,16 @@ def request(preset: Preset) -> dict[str, Any]:
 
 @atomic()
 def _save(spec: ExportSpec, name: str, params: dict[str, Any]) -> Preset:
-    chosen = {
+    key: dict[str, Any] = {"owner": spec.owner, "exporter": spec.exporter, "name": name}
+    values = {
         "team": spec.team,
         "format": spec.format,
         "options": spec.options,
         "params": params,
     }
-    key: dict[str, Any] = {"owner": spec.owner, "exporter": spec.exporter, "name": name}
-    before = None
-    if name != LAST:
-        before = Preset.objects.select_for_update().filter(**key).first()
-    preset, _is_new = Preset.objects.update_or_create(**key, defaults=chosen)
-    if name != LAST:
-        record_saved_preset(preset, before)
+    if name == LAST:
+        return Preset.objects.update_or_create(**key, defaults=values)[0]
+    before = Preset.objects.select_for_update().filter(**key).first()
+    preset, _created = Preset.objects.update_or_create(**key, defaults=values)
+    record_saved_preset(preset, before)
     return preset

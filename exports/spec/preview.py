@@ -1,7 +1,8 @@
-"""Preview what a spec would export: how many rows, the first of them, how long it would take.
+"""Preview a spec: how many rows the export would have, the first rows, the size and the duration.
 
-Nobody has to wait for it. Each answer is given some seconds, and is left out if it needs more.
-So is all of it while as many are looked for as the database is to bear, or one for the same user.
+A preview never keeps a user waiting. Each part of it is left out if it takes more than a few
+seconds. There is no preview while this process prepares another one for the same user, or as many
+as EXPORTS_PREVIEWS allows.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from exports.readers.plan import Range, refuse_repeated
 from exports.readers.projection import project, selected
 from exports.readers.retries import is_curable, refusal
 from exports.spec import context, queryset
-from exports.spec.columns import choose_columns
 from exports.status import Status
 from notifications.printable import storable
 
@@ -46,19 +46,18 @@ if TYPE_CHECKING:
 
 ROWS = 20
 SECONDS = 3.0
-LONGEST = 200  # characters of a cell
+LONGEST = 200  # Characters of a cell.
 PAST_RUNS = 20
 
-# The keys of users for whom this process looks now. On PostgreSQL each has a connection of its
-# own besides that of its request, for some seconds; and whoever types asks again and again,
-# while the answer that they do not want any more is still being looked for.
-_looking: set[Any] = set()
+# The keys of users whose preview is in progress. On PostgreSQL each preview uses a second
+# connection for some seconds, and a page requests a new one while its user types.
+_in_progress: set[Any] = set()
 _lock = Lock()
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The first rows as they will be in the file: cells, or the lines of a file that has none."""
+    """The first rows as they will be in the file: cells, or lines if the format has no cells."""
 
     headers: Sequence[str]
     cells: Sequence[Sequence[str]]
@@ -73,11 +72,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Preview:
-    """`count` is None for more rows than can be counted in time, `sample` if there was no time.
+    """What is known of the file before the export starts.
 
-    `left_out` is how many rows of an admin list the exporter does not give; None if that takes
-    too long to count. `problem` says why there is no sample, if something is wrong with a row, in the language of
-    the reader. `is_busy`: nothing was looked for, and it may be asked for again in a moment.
+    `count` is None if counting took too long, and `sample` if reading did. `left_out` is the number
+    of rows of an admin list that are outside the exporter's scope; None if counting took too long.
+    `problem` says in the user's language why a row cannot be exported. With `is_busy` nothing was
+    prepared, and the page may request the preview again.
     """
 
     count: int | None
@@ -89,32 +89,32 @@ class Preview:
 
 
 def preview(spec: ExportSpec) -> Preview:
-    """Return a preview of the file that `spec` would give, if there is room for one now.
+    """Return a preview of the file that `spec` would give, or one that `is_busy`.
 
-    Nobody is waited for: that would keep a thread of the server from everybody else.
+    It does not wait for other previews, because that would block a thread of the server.
     """
     user = spec.owner.pk
     with _lock:
-        if user in _looking or len(_looking) >= conf.PREVIEWS:
+        if user in _in_progress or len(_in_progress) >= conf.PREVIEWS:
             return Preview(None, None, None, is_busy=True)
-        _looking.add(user)
+        _in_progress.add(user)
     try:
         return _preview(spec)
     finally:
         with _lock:
-            _looking.remove(user)
+            _in_progress.remove(user)
 
 
 def _preview(spec: ExportSpec) -> Preview:
     count, left_out, sample, problem = None, None, None, ""
     try:
         count = counted(spec)
-        left_out = not_given(spec, count)
-        # As a worker does: what a Python column says is in the language that was asked for.
+        left_out = _left_out(spec, count)
+        # Like the worker, because a Python column may return text in the active language.
         with context.activated(context.with_language(spec.context)):
             sample = first_rows(spec)
     except TookTooLong:
-        pass  # There is a place for it on the page, which says so.
+        pass  # The page says that there is no sample.
     except ExportError as error:
         problem = storable(error.localized())
     except DatabaseError as error:
@@ -126,27 +126,24 @@ def _preview(spec: ExportSpec) -> Preview:
 
 
 def counted(spec: ExportSpec) -> int | None:
-    """How many rows there are now; None if counting takes too long."""
+    """Return the number of rows; None if counting takes too long."""
     found = queryset.rows(registry.get(spec.exporter), spec.owner, spec.params, spec.context)
-    return _number(found, spec)
+    return _count(found, spec)
 
 
-def not_given(spec: ExportSpec, count: int | None) -> int | None:
-    """How many rows of an admin list are not among the `count` that the exporter gives.
-
-    None if that is not known in time.
-    """
+def _left_out(spec: ExportSpec, count: int | None) -> int | None:
+    """Return how many rows of the admin list are not among the `count` rows of the export."""
     exporter = registry.get(spec.exporter)
     listed = queryset.whole_admin_list(exporter, spec.owner, spec.params, spec.context)
     if listed is None:
         return 0
-    total = None if count is None else _number(listed, spec)
-    # A row may have come or gone between the two counts.
-    return None if total is None or count is None else max(total - count, 0)
+    if count is None or (total := _count(listed, spec)) is None:
+        return None
+    return max(total - count, 0)  # A row may have been removed between the two counts.
 
 
-def _number(found: QuerySet[Any], spec: ExportSpec) -> int | None:
-    """How many rows `found` has; None if counting takes too long."""
+def _count(found: QuerySet[Any], spec: ExportSpec) -> int | None:
+    """Return the number of rows in `found`; None if counting takes too long."""
     connection = connections[found.db]
     connection.ensure_connection()
     try:
@@ -157,10 +154,8 @@ def _number(found: QuerySet[Any], spec: ExportSpec) -> int | None:
 
 
 def first_rows(spec: ExportSpec) -> Sample:
-    """The first rows, in the order of the file. Raises TookTooLong or UnreadableRow."""
-    exporter, params = registry.get(spec.exporter), spec.params
-    found = queryset.rows(exporter, spec.owner, params, spec.context)
-    chosen = choose_columns(exporter, params.get("columns"), params.get("headers"))
+    """Return the first rows, in the order of the file. Raises TookTooLong or UnreadableRow."""
+    found, chosen = queryset.rows_and_columns(spec)
     with closing(Source(found.db)) as source:
         source.connection.ensure_connection()
         with limited(source.connection, SECONDS):
@@ -174,11 +169,11 @@ def first_rows(spec: ExportSpec) -> Sample:
                 upto = Range(None, last, ROWS)
                 read = rows.read(source, found, readings, upto, ROWS)
                 pages = list(blame.named(read, source, found, readings, upto))
-    return _as_written(spec, fields, pages)
+    return _sample(spec, fields, pages)
 
 
 def _first(source: Source, found: QuerySet[Any]) -> tuple[QuerySet[Any], Any]:
-    """The first of these rows, and the last key of them in the order of keys; None of none."""
+    """Return the first rows and their highest key; the key is None if there are no rows."""
     order = found.query.order_by or ["pk"]
     first = source.pages(selected(found.order_by(*order), ["pk"])[:ROWS], ROWS)
     keys = [key for page in first for (key,) in page]
@@ -191,7 +186,7 @@ def _first(source: Source, found: QuerySet[Any]) -> tuple[QuerySet[Any], Any]:
     return found, keys[-1]
 
 
-def _as_written(spec: ExportSpec, fields: Sequence[Field], pages: Iterable[Page]) -> Sample:
+def _sample(spec: ExportSpec, fields: Sequence[Field], pages: Iterable[Page]) -> Sample:
     headers = [field.header for field in fields]
     if spec.format not in COMPRESSIBLE:
         made = (zip(*page, strict=True) for page in pages)
@@ -204,9 +199,9 @@ def _as_written(spec: ExportSpec, fields: Sequence[Field], pages: Iterable[Page]
     writer.close()
     text = buffer.getvalue().decode()
     if spec.format == Format.JSONL:
-        # Not splitlines(): a text may have what only Unicode takes for the end of a line.
+        # Not splitlines(), which also splits at Unicode line separators inside a text.
         return Sample(headers, [], [_short(line) for line in text.split("\n")[:-1]])
-    # By default the reader refuses a cell of more than 128 KB, which the file may well have.
+    # By default csv.reader refuses cells of more than 128 KB.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     read = csv.reader(io.StringIO(text, newline=""), delimiter=options.delimiter)
     return Sample(headers, [_shortened(row) for row in read])
@@ -221,34 +216,33 @@ def _short(text: str) -> str:
 
 
 def estimated(spec: ExportSpec, count: int) -> Estimate | None:
-    """Size and time of `count` rows, by past runs of the exporter; None without any.
+    """Estimate the size and duration of `count` rows from past runs of the exporter.
 
-    Where users see different rows, only the owner's runs count: the width of rows is a secret, too.
+    None if there are no past runs. If the exporter has a scope for each user, only runs of the
+    owner count, because even the average size of a row may be confidential.
     """
     past = Export.objects.filter(
         exporter=spec.exporter, format=spec.format, status=Status.SUCCEEDED, rows_done__gt=0
     ).order_by("-finished_at")
     if has_own_scope(registry.get(spec.exporter)):
         past = past.filter(owner=spec.owner)
-    # Of the parameters only the columns are loaded.
+    # `params` may be large, and only the columns are needed.
     past = past.defer("params").annotate(chosen=F("params__columns"))
     is_packed = bool(spec.options.get("gzip"))
     runs = [run for run in past[:PAST_RUNS] if bool(run.options.get("gzip")) == is_packed]
     if not runs:
         return None
-    # Of several widths: a file with half the columns has about half the bytes.
+    # Bytes are estimated for each cell: a file with half the columns has about half the bytes.
     all_columns = len(registry.get(spec.exporter).columns)
     width = len(spec.params.get("columns") or ()) or all_columns
     cells = sum(run.rows_done * (len(run.chosen or ()) or all_columns) for run in runs)
     rows_done = sum(run.rows_done for run in runs)
-    took = sum((_took(run) for run in runs), start=0.0)
+    seconds = sum(
+        (run.finished_at - run.started_at).total_seconds()
+        for run in runs
+        if run.started_at is not None and run.finished_at is not None
+    )
     return Estimate(
         bytes=round(sum(run.bytes for run in runs) / cells * width * count),
-        seconds=took / rows_done * count,
+        seconds=seconds / rows_done * count,
     )
-
-
-def _took(run: Export) -> float:
-    assert run.started_at is not None
-    assert run.finished_at is not None
-    return (run.finished_at - run.started_at).total_seconds()

@@ -1,10 +1,10 @@
-"""Limit how many refused requests one user may send (a leaky bucket for each user).
+"""Limit the refused requests of each user with a leaky bucket.
 
-Accepted requests are counted in the database (`limits`). A refused one leaves no row, but the
-process had to parse and check it. So each process counts refusals in memory: a user may have
-EXPORTS_MAX_REQUESTS_PER_MINUTE at once, and as many again each minute. The next request gets
-429 before it is checked. Previews have a count of their own: a page requests one while its user
-is still typing, which must not keep them from starting an export.
+Accepted requests are counted in the database (`lifecycle.limits`). A refused one leaves no row, but
+parsing and checking it takes time. So each process counts refusals in memory: a user may have
+EXPORTS_MAX_REQUESTS_PER_MINUTE at once, and as many again each minute. Then the next request gets
+429 before it is checked. Previews are counted apart: a page requests them while its user types,
+and that must not keep the user from starting an export.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 WINDOW_SECONDS = 60
-# The least recently refused users are forgotten. A key takes some bytes.
-MOST_KEYS = 10_000
+MOST_KEYS = 10_000  # Beyond this, the least recently refused users are forgotten.
 
 
 class Refusals:
-    """A leaking counter for each key. Safe to use from several threads."""
+    """A leaky bucket for each key. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
-        # By key: the refusals that still count, and the time of that count.
+        # For each key: the level of its bucket, and the time at which it had that level.
         self._counts: OrderedDict[Any, tuple[float, float]] = OrderedDict()
 
     def clear(self) -> None:

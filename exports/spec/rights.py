@@ -1,7 +1,7 @@
 """Recheck rights: of the owner while an export runs, and of a user who downloads its file.
 
-Rights are checked at the request (`spec`), when a worker begins, while it works, before the
-file is stored, and at each download. A user who has lost a right meanwhile gets no file.
+Rights are checked at the request (`spec`), when a worker begins, while it works, before the file is
+stored, and at each download. A user who has lost a right in the meantime gets no file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def check_owner(export_id: Any) -> None:
     """
     export = Export.objects.select_related("owner", "team").filter(pk=export_id).first()
     if export is None:
-        return  # The worker notices by itself that the export is gone.
+        return  # The worker finds out by itself that the export is gone.
     owner, team = export.owner, export.team
     registry.permitted(owner, export.exporter)
     if team is not None and not teams_of(owner).filter(pk=team.pk).exists():
@@ -52,6 +52,7 @@ def check_download(user: User, export: Export) -> None:
 
 
 def may_run(user: User, exporter: str) -> bool:
+    """Return whether `user` has the permission of the exporter."""
     try:
         registry.permitted(user, exporter)
     except (NotPermitted, RequestError):
@@ -63,7 +64,7 @@ def may_see_list(user: User, export: Export) -> bool:
     """Return whether `user` may see the admin list of `export`; True if there is nothing to check.
 
     There is nothing to check if another user owns the export, or if it is not of an admin list.
-    Exports of `access.listed` have the list's model, so their `params` need not be loaded.
+    `access.listed` annotates exports with the list's model, so `params` need not be loaded.
     """
     try:
         if export.owner_id != user.pk:

@@ -1,7 +1,7 @@
-"""Limit the size of a request for an export. Pure: no I/O.
+"""Limit the size of a request for an export. No I/O.
 
-The parameters of a request are stored with the export and loaded by each worker. So their size
-is checked before they are parsed.
+The parameters are stored with the export and loaded by each worker. So their size is checked
+before they are parsed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Bytes of the `params` of an export or a preset, as compact JSON in UTF-8.
 MAX_PARAMS = 32 * 1024
-# Values that one filter may have, in a list or between commas. Each takes memory in a query.
+# Values of one filter, in a list or between commas. Each takes memory in a query.
 MAX_VALUES = 1_000
 
 

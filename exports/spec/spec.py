@@ -1,9 +1,7 @@
 """The spec of an export: a validated request for rows and columns in a format.
 
-A face builds it once, and hands it to `preview`, `presets.save` or `lifecycle.start`.
-
-Two specs for the same file under the same name have the same fingerprint. The time zone counts,
-and what the project keeps of the request; the language only where the file may depend on it.
+A view, an API route or a command builds it once, and passes it to `preview`, `presets.save` or
+`lifecycle.start`. Specs that give the same file under the same name have the same fingerprint.
 """
 
 from __future__ import annotations
@@ -39,14 +37,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportSpec:
-    """What an export is to contain. It is valid, so it can be saved as it is."""
+    """A validated request for an export. It can be saved as it is."""
 
     owner: User
     team: Group | None
     exporter: str
     label: str
-    is_named: bool  # False for a default label, which is in the language of the request.
-    labels: dict[str, str] | None  # The default label in each language; None for a given name.
+    is_named: bool  # False: `label` is the default one, in the language of the request.
+    labels: dict[str, str] | None  # The default label in each language. None if `is_named`.
     format: str
     options: dict[str, Any]
     params: dict[str, Any]
@@ -60,21 +58,15 @@ class ExportSpec:
         return {**own, "fingerprint": self.fingerprint}
 
     @property
-    def _context_that_counts(self) -> dict[str, Any]:
-        """Not the language of the request, where nothing in the file is said in it."""
-        speaks = self._speaks
-        return {name: value for name, value in self.context.items() if speaks or name != LANGUAGE}
+    def _depends_on_language(self) -> bool:
+        """Whether the file may depend on the language of the request.
 
-    @property
-    def _speaks(self) -> bool:
-        """Whether rows or columns may depend on the language of the request.
-
-        They may where the project's code is asked: of a filter's method nobody knows.
+        Code of the project counts, because a filter method may use the active language.
         """
         exporter, names = registry.get(self.exporter), self.params.get("columns")
-        has_code = exporter.filterset is not None or has_own_scope(exporter)
         return (
-            has_code
+            exporter.filterset is not None
+            or has_own_scope(exporter)
             or "changelist" in self.params
             or any(
                 column.python is not None or isinstance(column.header, Promise)
@@ -85,13 +77,15 @@ class ExportSpec:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the spec. The order of columns counts.
+        """The SHA-256 of the spec, including the order of columns and the request context.
 
-        The owner is left out, since the fingerprint is stored with them; so is a default label.
+        It omits the owner, who is stored beside it, a default label, and the language unless the
+        file may depend on it.
         """
         hashed = {name: value for name, value in vars(self).items() if name != "labels"}
+        omitted = () if self._depends_on_language else (LANGUAGE,)
         hashed |= {
-            "context": self._context_that_counts,
+            "context": {name: self.context[name] for name in self.context if name not in omitted},
             "owner": None,
             "team": self.team and self.team.pk,
             "label": self.label if self.is_named else "",
@@ -101,10 +95,10 @@ class ExportSpec:
 
 
 def build_spec(user: User, *, is_preview: bool = False, **request: Any) -> ExportSpec:
-    """Validate what `user` requests and return its spec. No row is counted or read.
+    """Validate a request of `user` and return its spec. No row is counted or read.
 
     `request` has the parameters of `_build`. Raises RequestError, which names the wrong field, or
-    NotPermitted. Refusals are limited (`refusals`): after too many it raises TooManyRefusals.
+    NotPermitted. After too many refused requests it raises TooManyRefusals.
     """
     with refusals.counted(user, is_preview=is_preview):
         return _build(user, **request)
@@ -127,10 +121,10 @@ def _build(
 ) -> ExportSpec:
     """Build a spec without counting refusals.
 
-    `context` is what `context.kept` has kept of the HTTP request; without it, the site's time
-    zone and language hold. Without a `label` the export is named `default_label`, or after its
-    exporter. A lazy `default_label` is read in the language of each reader. `team` is the id of one of
-    the user's teams, which sees the export, too; the rows are still those that `user` may see.
+    `context` is what `context.kept` returned for the HTTP request. Without it, the time zone and
+    language of the site hold. Without a `label` the export has the `default_label`, or the name of
+    its exporter; a lazy one is shown to each reader in their language. `team` is the id of a team
+    of the user that may see the export. Its rows are still those that `user` may see.
     """
     found = registry.offered(user, exporter)
     if format not in Format.values:
@@ -147,21 +141,21 @@ def _build(
         "filters": filters,
         "changelist": changelist,
     }
-    sizes.check(given)  # Before anything else parses them.
+    sizes.check(given)  # Before any code parses them.
     with activated(with_language(context or {})):
-        # As the worker does: two headers may be the same in that language only.
+        # In the language of the worker, because two headers may be equal only in that one.
         choose_columns(found, columns, headers)
     given["filters"] = queryset.narrowing_filters(found, user, given, context) or None
     params = {name: value for name, value in given.items() if value is not None}
-    name, ours = trimmed(label), trimmed(str(default_label))
-    unnamed = default_label if ours else found.label
-    ours = ours or trimmed(str(found.label))
-    is_named = bool(name) and name != ours
+    name, unnamed = trimmed(label), default_label
+    if not (default := trimmed(str(unnamed))):
+        unnamed, default = found.label, trimmed(str(found.label))
+    is_named = bool(name) and name != default
     return ExportSpec(
         owner=user,
-        team=chosen_team(user, team),
+        team=_find_team(user, team),
         exporter=found.name,
-        label=name or ours,
+        label=name or default,
         is_named=is_named,
         labels=None if is_named else in_each_language(unnamed),
         format=str(format),
@@ -173,11 +167,11 @@ def _build(
 
 
 def rebuild_spec(export: Export) -> ExportSpec:
-    """Build the spec of `export` again, with the rights that its owner has now.
+    """Build the spec of `export` again, with the current rights of its owner.
 
     Raises RequestError or NotPermitted. Refusals are not counted.
     """
-    # Not `offered`, which denies that the exporter exists: the user sees its name on the export.
+    # `offered` would say that there is no such exporter, but the user sees its name on the export.
     registry.permitted(export.owner, export.exporter)
     spec = _build(
         export.owner,
@@ -189,15 +183,15 @@ def rebuild_spec(export: Export) -> ExportSpec:
         context=export.context,
         **export.params,
     )
-    # The label may be a default one in another language. Only the fingerprint tells.
+    # A label may be the default one in another language. Only the fingerprint can tell.
     unnamed = replace(spec, is_named=False, labels=export.labels or spec.labels)
     return unnamed if unnamed.fingerprint == export.fingerprint else spec
 
 
-def chosen_team(user: User, chosen: int | str | None) -> Group | None:
-    """The team of `user` that was `chosen` to share with; None for nobody.
+def _find_team(user: User, chosen: int | str | None) -> Group | None:
+    """Return the team of `user` with the id `chosen`; None without an id.
 
-    Raises UnknownTeam. It says the same of a team of others as of one that is not there.
+    Raises UnknownTeam, with the same message for teams of others and for unknown ids.
     """
     if chosen is None or chosen == "":
         return None
