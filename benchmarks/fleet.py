@@ -74,7 +74,7 @@ def helping(export_id: str, number: int) -> Seconds:
     finish = partial(parts.finish, file=f"part-{number}", crc32=0)
     while (part := timed("claim", claim, export)) is not None:
         part.rows_done = part.rows
-        timed("report", parts.keep, part)
+        timed("report", parts.save_progress, part)
         timed("finish", finish, part)
     return took
 

@@ -7,20 +7,6 @@ through `attempts` and `parts`. It knows neither which rows an export has nor ho
 
 from __future__ import annotations
 
-from exports.lifecycle.requests import (
-    cancel,
-    pause,
-    resume,
-    retry,
-    run_again,
-    start,
-)
+from exports.lifecycle.requests import cancel, pause, resume, retry, run_again, start
 
-__all__ = [
-    "cancel",
-    "pause",
-    "resume",
-    "retry",
-    "run_again",
-    "start",
-]
+__all__ = ["cancel", "pause", "resume", "retry", "run_again", "start"]

@@ -1,13 +1,13 @@
-"""Tell everyone who waits for an export what it is like now.
+"""Publish the state of an export on its streams.
 
-Called last in the transaction that changed it, after `log.append`. The export's own stream comes
-first, then its team's and its owner's: streams are locked in the order of their names
-(notifications.streams.publish).
+`announce` is the last call in the transaction that changed the export, after `log.append`. Streams
+are locked in the order of their names (`notifications.streams.publish`): the export's own stream,
+then its team's, then its owner's.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exports.serialize import snapshot
 from notifications.streams import publish
@@ -17,16 +17,13 @@ if TYPE_CHECKING:
 
 
 def announce(export: Export, event: str = "") -> None:
-    """Retain the snapshot of `export` on its streams, and append `event` to them if there is one."""
+    """Retain the JSON of `export` on its streams, and append the event to them if one is given."""
     data = snapshot(export)
+    # Notifications translate these when they are read, perhaps much later.
+    translatable = {"labels": export.labels, "reason": export.reason}
+    payload = data | {name: value for name, value in translatable.items() if value is not None}
     for stream in export.streams:
-        # The value first: whoever reacts to the event finds it there.
+        # First the value: clients that react to the event read it.
         publish.retain(stream, export.key, data)
         if event:
-            publish.append(stream, event, {**data, **_to_translate(export)})
-
-
-def _to_translate(export: Export) -> dict[str, Any]:
-    """Who describes the event to its reader, perhaps much later, does it in their language."""
-    found = {"labels": export.labels, "reason": export.reason}
-    return {name: value for name, value in found.items() if value is not None}
+            publish.append(stream, event, payload)

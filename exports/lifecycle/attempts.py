@@ -1,4 +1,4 @@
-"""What workers report: an attempt begins, succeeds, fails, comes to rest or is handed over."""
+"""What workers report about an attempt: it begins, succeeds, fails, stops or is handed over."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exports.audit.record import record_action
 from exports.conf import conf
-from exports.exceptions import (
-    Fenced,
-    LostRace,
-    Waits,
-)
+from exports.exceptions import Fenced, LostRace, Waits
 from exports.i18n.message import dump
 from exports.lifecycle import parts, room
 from exports.lifecycle.leases import Now, until
@@ -27,18 +23,17 @@ if TYPE_CHECKING:
 
 
 def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
-    """Take a queued export for this worker, with the next attempt and a fresh lease.
+    """Claim a queued export for `worker`, with the next attempt and a new lease.
 
-    Raises LostRace when there is nothing to do: another has it, or it is over. That is how
-    a task that the broker delivers twice does nothing the second time. Raises Waits, and says so
-    on its streams, when there is no room to write it.
+    Raises LostRace if the export is not queued, so a message that the broker delivers twice does
+    nothing the second time. Raises Waits, and publishes that, if there is no room for the file.
     """
     export = Export.objects.filter(pk=export_id, status=Status.QUEUED).first()
     if export is None:
-        raise LostRace(f"Export {export_id} does not wait for a worker.")
+        raise LostRace(f"Export {export_id} is not waiting for a worker.")
     if lacking := room.shortage_for(export):
         room.wait_for_space(export)
-        raise Waits(f"Export {export_id} waits for room: {lacking}.")
+        raise Waits(f"Export {export_id} is waiting for disk space: {lacking}.")
     with atomic():
         move(
             export,
@@ -61,23 +56,23 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
 
 
 def succeed(export: Export, *, lines: Sequence[dict[str, Any]] = (), **file: Any) -> None:
-    """The file is complete and in storage. `file`: its name, bytes, sha256."""
+    """Record that the complete file is in storage. `file` has its name, bytes and sha256."""
     expires = Now() + timedelta(days=conf.EXPIRE_DAYS)
-    _finish(export, Status.SUCCEEDED, "export.succeeded", lines, None, expires_at=expires, **file)
+    _finish(export, Status.SUCCEEDED, "export.succeeded", lines, expires_at=expires, **file)
 
 
 def fail(
-    export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = (), **counters: int
+    export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = (), **counters: Any
 ) -> None:
-    """It cannot go on. `reason` is for the person who waits: a Message, if it was foreseen."""
+    """Record that the export failed. A `reason` that is a Message is shown translated."""
     why = dump(reason)
-    _finish(export, Status.FAILED, "export.failed", lines, None, **why, **counters)
+    _finish(export, Status.FAILED, "export.failed", lines, **why, **counters)
 
 
 def stop(export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = ()) -> None:
     """Fail the export because its owner has lost the right to it, as `reason` says."""
     why = dump(reason)
-    _finish(export, Status.FAILED, "export.failed", lines, Action.EXPORT_STOPPED, **why)
+    _finish(export, Status.FAILED, "export.failed", lines, action=Action.EXPORT_STOPPED, **why)
 
 
 def _finish(
@@ -85,7 +80,8 @@ def _finish(
     new: Status,
     event: str,
     lines: Sequence[dict[str, Any]],
-    action: Action | None,
+    *,
+    action: Action | None = None,
     **fields: Any,
 ) -> None:
     fields |= {"finished_at": Now(), "stage": Stage.NONE, "lease_expires_at": None}
@@ -95,20 +91,20 @@ def _finish(
             if action is not None:
                 record_action(action, export, details={"reason": export.error})
     except LostRace:
-        # Asked to stop in the last moment, or fenced: finish_stopping() tells which.
+        # A user has just paused or cancelled the export, or this worker is fenced.
         finish_stopping(export, lines=lines)
 
 
 def finish_stopping(export: Export, *, lines: Sequence[dict[str, Any]] = ()) -> None:
-    """Come to rest as was asked. Raises Fenced when this worker's attempt is over."""
+    """Pause or cancel the export, as a user requested. Raises Fenced if this attempt is over."""
     attempt = export.attempt
     with atomic():
-        parts.release(Part.objects.filter(export=export.pk))
+        parts.reopen(Part.objects.filter(export=export.pk))
         counters = parts.totals(export.pk)
         with locked(export):
             if export.attempt != attempt or export.status not in HELD:
                 raise Fenced(f"Attempt {attempt} of export {export.pk} is over.")
-            # In good order: the attempt does not count against the export.
+            # An orderly stop is a handover: the attempt does not count as a lost worker.
             come_to_rest(export, lines, handovers=export.handovers + 1, **counters)
 
 
@@ -119,16 +115,15 @@ def hand_over(
     lines: Sequence[dict[str, Any]] = (),
     waits_for: Wait = Wait.NOTHING,
 ) -> None:
-    """Put the export back for another worker, finished parts kept, and those `claimed` opened.
+    """Put the export back in the queue: keep the finished parts, and reopen those `claimed`.
 
-    Who helps gives its part back, too, at its next report. Without `waits_for`, another worker gets
-    a message at once; else `rescue` sends one when there is room.
+    Helpers release their parts at their next report. Another worker gets a message at once, or with
+    `waits_for` from `rescue` when there is room.
     """
     try:
         with atomic():
-            parts.give_back(claimed)
+            parts.reopen_claimed(claimed)
             fields = {**parts.totals(export.pk), "waits_for": waits_for}
             requeue(export, "export.queued", lines, handovers=export.handovers + 1, **fields)
     except LostRace:
-        # Asked to stop in the last moment, or fenced: finish_stopping() tells which.
         finish_stopping(export, lines=lines)

@@ -1,7 +1,7 @@
-"""Who gives way to whom, so that one huge export does not keep small ones waiting.
+"""Decide when a worker gives way to other exports, so that a huge one does not block small ones.
 
-Whoever helps gives its worker back as soon as its part is done and somebody waits. Who holds
-an export does so only if that is not enough: where there is one worker, it takes turns.
+A helper stops after its current part if an export is queued. The holder of an export gives it back
+only if that is not enough, for example because there is only one worker.
 """
 
 from __future__ import annotations
@@ -17,57 +17,57 @@ from exports.status import Status, Wait
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-REST_SECONDS = 10.0  # A broker that hangs costs three seconds a question: not after each part.
-_rests_until = 0.0
+# Each call to a broker that hangs takes three seconds, so not after every part.
+RETRY_SECONDS = 10.0
+_retry_at = 0.0
 
 
 def has_queued_exports() -> bool:
-    """Whether an export waits for a worker."""
-    return _waiting().exists()
+    """Return whether an export waits for a worker."""
+    return _queued().exists()
 
 
 def should_yield() -> bool:
-    """Whether who holds an export should give it back.
+    """Return whether the holder of an export should give it back to the queue.
 
-    Only for what a worker would find in the queue: for an export whose message was lost, to
-    give way would be to take one's own back at once.
+    More exports wait than helpers will make room for, and the queue has a message. If the messages
+    are lost, other workers cannot find these exports, and the holder would get its own one back.
     """
-    waiting = _waiting().count()
-    return waiting > helpers() and bool(_messages(queue.run_queue()))
+    return _queued().count() > helpers() and bool(_message_count(queue.run_queue()))
 
 
-def _waiting() -> QuerySet[Export]:
-    # No worker could begin an export that waits for room.
+def _queued() -> QuerySet[Export]:
+    # No worker can claim an export that waits for disk space.
     return Export.objects.filter(status=Status.QUEUED, waits_for=Wait.NOTHING)
 
 
 def helpers() -> int:
-    """Workers that help, whatever export, and will give way.
+    """Return the number of workers that help any export, and will therefore give way.
 
-    One that has claimed its next part already is counted twice, while it stores the last.
+    A helper that stores its last part while it has claimed the next one counts twice.
     """
     held = Part.objects.filter(status=PartStatus.CLAIMED, by_helper=True)
     return held.filter(lease_expires_at__gt=Now()).count()
 
 
 def helpers_wanted(export: Export, parallel: int) -> int:
-    """How many more workers `export` could use now."""
+    """Return how many more helpers to request for `export`, of at most `parallel` at once."""
     others = export.parts.filter(status=PartStatus.CLAIMED, by_helper=True).count()
     open_parts = export.parts.filter(status=PartStatus.OPEN).count()
-    # The last open part is for who holds the export.
+    # The last open part is for the holder.
     wanted = min(parallel - others, open_parts - 1)
     if wanted <= 0 or has_queued_exports():
         return 0
-    asked = _messages(queue.help_queue())
-    return 0 if asked is None else max(wanted - asked, 0)
+    requested = _message_count(queue.help_queue())
+    return 0 if requested is None else max(wanted - requested, 0)
 
 
-def _messages(name: str) -> int | None:
-    """How many wait in that queue; None if the broker does not answer, or did not just now."""
-    global _rests_until  # noqa: PLW0603 - a worker's process has one broker
-    if time.monotonic() < _rests_until:
+def _message_count(name: str) -> int | None:
+    """Like `queue.message_count`, but return None for a while after the broker did not respond."""
+    global _retry_at  # noqa: PLW0603 - a worker's process has one broker
+    if time.monotonic() < _retry_at:
         return None
     found = queue.message_count(name)
     if found is None:
-        _rests_until = time.monotonic() + REST_SECONDS
+        _retry_at = time.monotonic() + RETRY_SECONDS
     return found

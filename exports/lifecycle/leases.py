@@ -1,5 +1,6 @@
-"""Leases by the database's clock. A host's clock may be wrong by minutes; there is one
-database, so all workers read the same one. (On SQLite it is the host's: one host.)
+"""Leases by the clock of the database, which all workers share.
+
+The clocks of hosts may differ by minutes. On SQLite it is the clock of the only host.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ __all__ = ["Now", "until"]
 
 
 def until() -> Any:
-    """An SQL expression: when a lease that is taken or renewed now runs out."""
+    """Return an SQL expression: when a lease that is taken or renewed now expires."""
     return ExpressionWrapper(
         Now() + timedelta(seconds=conf.LEASE_SECONDS), output_field=DateTimeField()
     )

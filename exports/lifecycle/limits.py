@@ -1,7 +1,7 @@
-"""How much people may ask for, and how large an export may be. Nobody is exempt.
+"""Limits of requests for each user, and of the size of an export. Nobody is exempt.
 
-What is asked for is counted at the request. How large it is, is known when a worker has
-counted, and when the file is written.
+Requests are limited when an export is requested. Its size is limited once a worker has counted the
+rows, and while it writes the file.
 """
 
 from __future__ import annotations
@@ -29,26 +29,25 @@ if TYPE_CHECKING:
 WINDOW_SECONDS = 60
 DAY_SECONDS = 24 * 3600
 
-# How often one export may be resumed. Each time leaves events and a row.
+# Resumes of one export. Each leaves events and an entry in the audit trail.
 MOST_RESUMES = 100
 
 
 def lock(user: User) -> None:
-    """Let requests of `user` come one after the other, until this transaction ends.
+    """Serialize the requests of `user` until this transaction ends.
 
-    Otherwise ten clicks at once would all count before the first is saved. SQLite has no
-    locks of rows; there transactions that write come one after the other anyway.
+    Otherwise ten simultaneous requests would all pass the limits before the first is saved. SQLite
+    has no row locks, but serializes all transactions that write.
     """
-    # NO KEY: rows that name the user may be added meanwhile, such as notifications.
-    people = get_user_model()._default_manager.select_for_update(no_key=True)
-    list(people.filter(pk=user.pk).values_list("pk"))
+    # NO KEY, so that other rows may refer to the user in the meantime, such as notifications.
+    users = get_user_model()._default_manager.select_for_update(no_key=True)
+    list(users.filter(pk=user.pk).values_list("pk"))
 
 
 def check_request(user: User) -> None:
-    """Whether `user` may have one export more. Raises OverLimit. Call `lock` before."""
+    """Raise OverLimit if `user` may not start another export. Call `lock` first."""
     _check_active(user)
-    _check_rate(user)
-    _check_day(user)
+    _check_rates(user)
     room.check_request(user)
 
 
@@ -66,7 +65,7 @@ def _check_active(user: User) -> None:
         )
 
 
-def _check_rate(user: User) -> None:
+def _check_rates(user: User) -> None:
     allowed = conf.MAX_REQUESTS_PER_MINUTE
     if wait := _wait(user, allowed, WINDOW_SECONDS):
         raise TooManyRequests(
@@ -75,9 +74,6 @@ def _check_rate(user: User) -> None:
             allowed=allowed,
             retry_after=wait,
         )
-
-
-def _check_day(user: User) -> None:
     allowed = conf.MAX_REQUESTS_PER_DAY
     if wait := _wait(user, allowed, DAY_SECONDS):
         raise TooManyInADay(
@@ -96,17 +92,18 @@ def _wait(user: User, allowed: int, window: int) -> int:
     if not allowed:
         return 0
     newest = Export.objects.filter(owner=user).order_by("-created_at")
-    # By the database's clock, which they were dated by.
+    # By the clock of the database, which also set `created_at`.
     age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
-    # There is room when the last of as many as are allowed is a window old.
-    last = newest.values_list(age, flat=True)[allowed - 1 : allowed].first()
-    seconds: float = window if last is None else last.total_seconds()
-    return 0 if seconds >= window else max(1, ceil(window - seconds))
+    # A request is allowed once the oldest of the last `allowed` ones has left the window.
+    oldest = newest.values_list(age, flat=True)[allowed - 1 : allowed].first()
+    left = 0 if oldest is None else window - oldest.total_seconds()
+    return max(0, ceil(left))
 
 
 def check_rows(export: Export, total: int) -> None:
-    """Whether `export` may have that many rows. Raises TooLarge."""
-    allowed = _allowed(registry.get(export.exporter).max_rows, conf.MAX_ROWS)
+    """Raise TooLarge if `export` may not have `total` rows."""
+    own = registry.get(export.exporter).max_rows
+    allowed = conf.MAX_ROWS if own is None else own
     if allowed and total > allowed:
         raise TooLarge(
             Message(
@@ -119,8 +116,9 @@ def check_rows(export: Export, total: int) -> None:
 
 
 def check_bytes(export: Export, written: int) -> None:
-    """Whether the file of `export` may have as much as was written of it. Raises TooLarge."""
-    allowed = _allowed(registry.get(export.exporter).max_bytes, conf.MAX_BYTES)
+    """Raise TooLarge if the file of `export` may not have the bytes `written` so far."""
+    own = registry.get(export.exporter).max_bytes
+    allowed = conf.MAX_BYTES if own is None else own
     if allowed and written > allowed:
         raise TooLarge(
             Message(
@@ -130,7 +128,3 @@ def check_bytes(export: Export, written: int) -> None:
                 allowed=allowed,
             )
         )
-
-
-def _allowed(own: int | None, setting: int) -> int:
-    return setting if own is None else own

@@ -1,7 +1,7 @@
 """The parts of a running export, for the workers that extract them.
 
-Every UPDATE names the attempt that the worker was given. One that changes no row means that
-the claim is lost: Stopped when the export was asked to pause or cancel, else Fenced.
+Every UPDATE names the attempt that the worker was given. If it changes no row, the claim is lost:
+it raises Stopped if a user paused or cancelled the export, otherwise Fenced.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ COUNTERS = ("rows_done", "bytes", "protected_cells")
 
 
 def save_plan(export: Export, parts: Iterable[Part], rows_total: int, **fields: Any) -> None:
-    """Store the plan of `export` and begin to extract. A plan is made once an export.
+    """Store the plan of `export`, and move it to the stage of extracting.
 
-    Save for one that reads a snapshot: there the parts of an earlier attempt are of another
-    moment. They are forgotten, and their files are for the caller to delete.
+    An export is planned once, unless it reads a snapshot: then each attempt plans again, as of
+    another moment. Old parts are deleted; deleting their files is up to the caller.
     """
     with atomic():
         fields |= {"rows_total": rows_total, "stage": Stage.EXTRACTING, "read_from": Now()}
@@ -45,16 +45,16 @@ def save_plan(export: Export, parts: Iterable[Part], rows_total: int, **fields: 
 
 
 def expired() -> Q:
-    """Parts whose worker has not been heard of for longer than a lease."""
+    """Match claimed parts whose lease has expired."""
     late = Q(lease_expires_at__lt=Now()) | Q(lease_expires_at=None)
     return late & Q(status=PartStatus.CLAIMED)
 
 
 def claim(export: Export, *, helper: str = "") -> Part | None:
-    """The next part that nobody has, with a lease; None when there is none.
+    """Claim the next free part and return it. Return None if there is none.
 
-    For the worker that holds the export, or for `helper`, the name of another. None also when
-    the export was asked to stop, or is another attempt's.
+    It is for the worker that holds the export, or for the worker named `helper`. Also returns None
+    if the export is no longer running, or has another attempt.
     """
     free = Q(status=PartStatus.OPEN) | expired()
     mine = {"export__status": Status.RUNNING, "export__attempt": export.attempt}
@@ -73,44 +73,43 @@ def claim(export: Export, *, helper: str = "") -> Part | None:
                 **dict.fromkeys(COUNTERS, 0),
             )
             if taken:
-                # Still locked: a moment later it may be another's.
+                # Inside the transaction, because the row is still locked.
                 part.refresh_from_db()
                 return part
 
 
 def _unlocked(parts: QuerySet[Part]) -> QuerySet[Part]:
-    """Those of `parts` that nobody is about to take.
+    """Return `parts` without the rows that another worker has locked, if the database can.
 
-    Many who look at once would all try for the same one, and all but one try again: of a
-    hundred workers each waited for most of the others.
+    Otherwise many workers would try to claim the same part, and all but one would have to retry.
     """
     if connections[parts.db].features.has_select_for_update_skip_locked:
         return parts.select_for_update(skip_locked=True, of=("self",))
     return parts
 
 
-def release(parts: QuerySet[Part]) -> None:
-    """Open those of `parts` that are claimed. Who had them is fenced."""
+def reopen(parts: QuerySet[Part]) -> None:
+    """Reopen those of `parts` that are claimed. Their workers are fenced."""
     parts.filter(status=PartStatus.CLAIMED).update(
         status=PartStatus.OPEN, lease_expires_at=None, **dict.fromkeys(COUNTERS, 0)
     )
 
 
-def give_back(claimed: Iterable[Part]) -> None:
-    """Open parts that this worker has claimed, for somebody else to take at once."""
+def reopen_claimed(claimed: Iterable[Part]) -> None:
+    """Reopen the parts that this worker has claimed, so that another worker can claim them."""
     for part in claimed:
-        release(Part.objects.filter(pk=part.pk, attempt=part.attempt))
+        reopen(Part.objects.filter(pk=part.pk, attempt=part.attempt))
 
 
 def totals(export_id: uuid.UUID) -> dict[str, int]:
-    """What its parts amount to by now."""
+    """Return the counters of the export: the sums over its parts."""
     sums = {name: Sum(name) for name in COUNTERS}
     found = Part.objects.filter(export=export_id).aggregate(**sums)
     return {name: found[name] or 0 for name in COUNTERS}
 
 
 def all_done(export: Export) -> bool:
-    """Whether every part is in storage."""
+    """Return whether every part is in storage."""
     return not export.parts.exclude(status=PartStatus.DONE).exists()
 
 
@@ -122,10 +121,10 @@ def tick(
     lines: Sequence[dict[str, Any]] = (),
     **fields: Any,
 ) -> None:
-    """Renew the leases, save the counters, and tell everyone. Writes nothing if fenced.
+    """Renew the leases, save the counters and publish them. Writes nothing if fenced.
 
-    For who holds the export. The counters of `part` are saved as they are; the export's own
-    follow from all of its parts, those that others extract included.
+    It is for the holder of the export. The counters of `part` are saved as they are; those of the
+    export are the sums over all parts, including the parts of helpers.
     """
     with atomic():
         if part is not None:
@@ -137,51 +136,56 @@ def tick(
         announce(export)
 
 
-def keep(part: Part) -> None:
-    """Renew its lease and save its counters, and nothing else: who holds the export tells of it.
+def save_progress(part: Part) -> None:
+    """Renew the lease of `part` and save its counters. The holder of the export publishes them.
 
-    Raises Fenced or Stopped when the part is not to be finished.
+    Raises Fenced or Stopped if the part should not be finished.
     """
     with atomic():
         _update_part(part, lease_expires_at=until(), **_counters(part))
         if not Export.objects.filter(pk=part.export_id, status=Status.RUNNING).exists():
-            raise Stopped(f"Export {part.export_id} does not run any more, or not just now.")
+            raise Stopped(f"Export {part.export_id} is not running any more.")
 
 
 def log_helping(part: Part, *, lines: Sequence[dict[str, Any]]) -> None:
-    """Append what a helper has logged, of a part that it has finished."""
+    """Append the log lines of a helper that has finished `part`."""
     with atomic():
         log.append(Export.objects.only("pk").get(pk=part.export_id), lines)
 
 
 def renew(export_id: uuid.UUID, attempt: int) -> None:
-    """Renew the lease of this attempt, and nothing else. A lost claim stays lost."""
+    """Renew the lease of an attempt at an export. Do nothing if the attempt is over."""
     held = Export.objects.filter(pk=export_id, attempt=attempt, status__in=HELD)
     held.update(lease_expires_at=until())
 
 
 def renew_part(part: Part) -> None:
-    """The same for a part."""
-    mine = Part.objects.filter(pk=part.pk, status=PartStatus.CLAIMED, attempt=part.attempt)
-    mine.update(lease_expires_at=until())
+    """Renew the lease of a part. Do nothing if the attempt at it is over."""
+    _held_part(part).update(lease_expires_at=until())
 
 
 def finish(part: Part, *, file: str, crc32: int) -> None:
-    """The part is in storage: record what it holds."""
+    """Record that the part is in storage, as `file`."""
     with atomic():
-        fields = {"file": file, "crc32": crc32, "lease_expires_at": None}
-        fields["rows_found"] = part.rows_found
-        _update_part(part, status=PartStatus.DONE, **_counters(part), **fields)
+        _update_part(
+            part,
+            status=PartStatus.DONE,
+            file=file,
+            crc32=crc32,
+            rows_found=part.rows_found,
+            lease_expires_at=None,
+            **_counters(part),
+        )
 
 
 def forget_files(export: Export) -> None:
-    """Note that the parts of `export` are no longer in storage, so that they take no room."""
+    """Record that the parts of `export` are no longer in storage. They stop counting as stored."""
     export.parts.exclude(file="").update(file="")
 
 
 def check(export: Export) -> None:
-    """Raises Stopped or Fenced if this attempt has been ended."""
-    if not _mine(export).filter(status=Status.RUNNING).exists():
+    """Raise Stopped or Fenced if this attempt should not continue."""
+    if not _held(export).filter(status=Status.RUNNING).exists():
         raise _why_lost(export)
 
 
@@ -189,9 +193,12 @@ def _counters(part: Part) -> dict[str, int]:
     return {name: getattr(part, name) for name in COUNTERS}
 
 
+def _held_part(part: Part) -> QuerySet[Part]:
+    return Part.objects.filter(pk=part.pk, status=PartStatus.CLAIMED, attempt=part.attempt)
+
+
 def _update_part(part: Part, **fields: Any) -> None:
-    mine = Part.objects.filter(pk=part.pk, status=PartStatus.CLAIMED, attempt=part.attempt)
-    if not mine.update(**fields):
+    if not _held_part(part).update(**fields):
         raise Fenced(
             f"Attempt {part.attempt} at part {part.number} of export {part.export_id} is over."
         )
@@ -199,16 +206,16 @@ def _update_part(part: Part, **fields: Any) -> None:
 
 def _update(export: Export, **fields: Any) -> None:
     fields |= {"lease_expires_at": until(), "version": F("version") + 1}
-    if not _mine(export).filter(status=Status.RUNNING).update(**fields):
+    if not _held(export).filter(status=Status.RUNNING).update(**fields):
         raise _why_lost(export)
     reload(export)
 
 
-def _mine(export: Export) -> QuerySet[Export]:
+def _held(export: Export) -> QuerySet[Export]:
     return Export.objects.filter(pk=export.pk, attempt=export.attempt)
 
 
 def _why_lost(export: Export) -> LostRace:
-    if _mine(export).filter(status__in={Status.PAUSING, Status.CANCELLING}).exists():
-        return Stopped(f"Export {export.pk} was asked to stop.")
+    if _held(export).filter(status__in={Status.PAUSING, Status.CANCELLING}).exists():
+        return Stopped(f"Export {export.pk} was paused or cancelled.")
     return Fenced(f"Attempt {export.attempt} of export {export.pk} is over.")

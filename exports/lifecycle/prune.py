@@ -1,8 +1,8 @@
-"""Delete what nobody can have any more: expired files, leftovers, and old exports.
+"""Delete what nobody can use any more: expired files, leftovers, and old exports.
 
-Each step looks at an export that cannot come back to life: expired, failed or cancelled, or
-without a row. So it is safe while everything runs, anywhere, and twice at once: what is gone
-already is no matter. Who is downloading a file keeps it open, and gets the rest of it.
+Each step deletes only data of exports that are expired, failed, cancelled or have no row, none of
+which can start again. So it may run at any time, on any host, and twice at once. A download that
+has already opened its file continues.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from django.utils import timezone
 from exports.audit.record import record_action
 from exports.exceptions import StorageFailed
 from exports.files import storage
+from exports.lifecycle import parts
 from exports.lifecycle.leases import Now
 from exports.models import Export, Part
 from exports.status import FINAL, Status
@@ -36,34 +37,31 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BATCH = 200  # exports a query
-
-# Long enough to look at what is left of a failed export, and to notice that this deployment
-# looks at the files of another.
+BATCH = 200  # Exports in one query.
+# Time to examine the parts of a failed export, and to notice that two deployments share a storage.
 LEFTOVERS_KEPT = timedelta(days=1)
-
-# So many refusals in a row are no matter of one file: the storage is away.
+# After this many failures in a row, the whole storage is considered unavailable.
 MAX_REFUSALS = 5
 
 
 @dataclass
 class Pruned:
-    """How many of each were deleted, or would be."""
+    """How many of each were deleted, or would be deleted in a dry run."""
 
-    expired: int = 0  # exports whose file had expired
-    ended: int = 0  # failed and cancelled exports that had left parts
-    orphans: int = 0  # folders without an export
-    streams: int = 0  # streams without an export: it was deleted with its owner
+    expired: int = 0  # Exports whose file had expired.
+    ended: int = 0  # Failed and cancelled exports that had left parts.
+    orphans: int = 0  # Folders without an export.
+    streams: int = 0  # Streams without an export: it was deleted with its owner.
     work_files: int = 0
-    exports: int = 0  # old exports, with all that is known of them
-    refused: int = 0  # exports of which the storage did not delete something
+    exports: int = 0  # Old exports, with their streams.
+    refused: int = 0  # Exports with files that the storage failed to delete.
 
 
 def prune(days: int, *, dry_run: bool = False) -> Pruned:
-    """Delete what is due, and the exports that ended more than `days` ago.
+    """Delete everything that is due, and the exports that ended more than `days` ago.
 
-    Raises StorageFailed or OSError when the storage refuses again and again. What was
-    deleted until then stays deleted, and the rest is for the next time.
+    Raises StorageFailed or OSError if the storage fails repeatedly. The next call continues from
+    there.
     """
     run = _Run(dry_run=dry_run)
     run.expired_files()
@@ -75,14 +73,14 @@ def prune(days: int, *, dry_run: bool = False) -> Pruned:
 
 
 class _Run:
-    """One look at everything. What it has dealt with, it does not come back to."""
+    """One run. It handles each export once, even if several steps find it."""
 
     def __init__(self, *, dry_run: bool) -> None:
         self.done = Pruned()
         self._dry_run = dry_run
         self._deleted: set[UUID] = set()
         self._refused: set[UUID] = set()
-        self._refusals = 0  # in a row
+        self._refusals = 0  # In a row.
 
     def expired_files(self) -> None:
         for export in _each(_expired()):
@@ -95,31 +93,27 @@ class _Run:
                 self._forget(export)
 
     def leftovers(self) -> None:
-        """What failed, was cancelled, or has no row any more, and still has files."""
+        """Delete files of exports that failed, were cancelled, or have no row any more."""
         with_parts = Exists(Part.objects.filter(export=OuterRef("pk")).exclude(file=""))
         for export in _each(_ended().filter(with_parts)):
             self._delete_leftovers(export)
-        # What lost attempts have left is named by no row: only its folder tells.
+        # No row names the files of lost attempts. They are found by their folder.
         for ids in _batches(sorted(storage.folders())):
-            known = set(Export.objects.filter(pk__in=ids).values_list("pk", flat=True))
-            for export_id in ids:
-                if export_id not in known:
-                    self._delete_orphan(export_id)
+            for export_id in _without_row(ids):
+                self._delete_orphan(export_id)
             for export in _ended().filter(pk__in=ids):
                 self._delete_leftovers(export)
 
     def streams(self) -> None:
-        """What exports have told of, and nobody can read any more."""
+        """Delete streams of exports that have no row any more."""
         names = Stream.objects.filter(name__startswith="export-").values_list("name", flat=True)
         ids = [export_id for name in names if (export_id := _id_in(name)) is not None]
         for some in _batches(ids):
-            # Both are saved in one transaction, so whose stream is seen is there, or was.
-            known = set(Export.objects.filter(pk__in=some).values_list("pk", flat=True))
-            for export_id in some:
-                if export_id not in known:
-                    self.done.streams += 1
-                    if not self._dry_run:
-                        forget(f"export-{export_id}")
+            # An export and its stream are saved together, so a stream without a row is old.
+            for export_id in _without_row(some):
+                self.done.streams += 1
+                if not self._dry_run:
+                    forget(f"export-{export_id}")
 
     def work_files(self) -> None:
         for path in storage.dead_work_files():
@@ -133,21 +127,18 @@ class _Run:
 
     def _delete_orphan(self, export_id: UUID) -> None:
         newest = storage.newest(export_id)
-        # A day to notice that these are the files of another deployment.
+        # It may belong to another deployment.
         if newest is not None and newest > timezone.now() - LEFTOVERS_KEPT:
             return
         self.done.orphans += self._has_deleted(export_id, partial(storage.delete_folder, export_id))
 
     def _delete_files(self, export: Export, action: Action | None = None) -> bool:
-        """Delete all files of `export`, and let no row name one any more.
-
-        `action` is what the audit trail says of it.
-        """
+        """Delete all files of `export` and their names, and record the `action`. Return success."""
         if not self._has_deleted(export.pk, partial(storage.delete_all, export)):
             return False
         if not self._dry_run:
             with atomic():
-                export.parts.exclude(file="").update(file="")
+                parts.forget_files(export)
                 changed = Export.objects.filter(pk=export.pk).exclude(file="").update(file="")
                 if changed and action:
                     record_action(action, export, details={"bytes": export.bytes})
@@ -175,37 +166,42 @@ class _Run:
         if self._dry_run:
             return
         forget(export.stream)
-        # Last, so that what was not finished is found again; and with its status once more.
+        # The row is last, so that an interrupted run finds it again. Recheck its status.
         Export.objects.filter(pk=export.pk, status__in=FINAL).delete()
-        logger.info("Export %s is forgotten.", export.pk)
+        logger.info("Export %s deleted.", export.pk)
 
 
 def _id_in(name: str) -> UUID | None:
-    """The export that a stream of this name is of; None if it is of something else."""
+    """Return the id of the export that has the stream `name`; None if it is not of an export."""
     with suppress(ValueError):
         export_id = UUID(name.removeprefix("export-"))
         return export_id if name == f"export-{export_id}" else None
     return None
 
 
+def _without_row(ids: list[UUID]) -> list[UUID]:
+    known = set(Export.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    return [export_id for export_id in ids if export_id not in known]
+
+
 def _expired() -> QuerySet[Export]:
-    offered_once = Export.objects.filter(status=Status.SUCCEEDED).exclude(file="")
-    return offered_once.filter(expires_at__lte=Now())
+    with_file = Export.objects.filter(status=Status.SUCCEEDED).exclude(file="")
+    return with_file.filter(expires_at__lte=Now())
 
 
 def _ended() -> QuerySet[Export]:
-    over = Export.objects.filter(status__in={Status.FAILED, Status.CANCELLED})
-    return over.filter(finished_at__lt=Now() - LEFTOVERS_KEPT)
+    ended = Export.objects.filter(status__in={Status.FAILED, Status.CANCELLED})
+    return ended.filter(finished_at__lt=Now() - LEFTOVERS_KEPT)
 
 
 def _old(days: int) -> QuerySet[Export]:
     old = Export.objects.filter(status__in=FINAL, finished_at__lt=Now() - timedelta(days=days))
-    # A file may be offered for longer than exports are remembered.
+    # A file may expire later than exports are deleted.
     return old.exclude(status=Status.SUCCEEDED, expires_at__gt=Now())
 
 
 def _each(found: QuerySet[Export]) -> Iterator[Export]:
-    """The exports that are found now, a batch at a time: what is done with one changes it."""
+    """Yield the exports in batches. Their ids are read first, because each step changes rows."""
     for ids in _batches(list(found.order_by("finished_at").values_list("pk", flat=True))):
         exports = Export.objects.defer("params").in_bulk(ids)
         yield from (exports[pk] for pk in ids if pk in exports)

@@ -1,6 +1,6 @@
-"""The only code that sends tasks to Celery, and that hears when a worker is told to stop.
+"""The only code that sends messages to Celery, and that notices the shutdown of a worker.
 
-The broker may lose what it is given, or give it twice; the rows know better.
+The broker may lose a message or deliver it twice. Only the database decides what happens.
 """
 
 from __future__ import annotations
@@ -24,42 +24,51 @@ logger = logging.getLogger(__name__)
 RUN = "exports.run"
 HELP = "exports.help"
 
-# Who could help looks here when nobody waits in the queue of exports.
+# Workers read this queue as well; a free one becomes a helper.
 HELP_SUFFIX = "-help"
 
-# Somebody waits for the answer to a click. A broker that hangs, with two tries, costs them
-# 3 seconds like this; with the time-outs of workers it was 15.
+# A user waits for the response. With these time-outs and two tries, a broker that hangs costs
+# 3 seconds; with the time-outs of workers it costs 15.
 HASTE = {"socket_timeout": 1.5, "socket_connect_timeout": 1.5}
 
-# One byte that this process shares with the children it forks: whether the worker was told
-# to shut down. Celery tells only the parent; the children do the work.
+BROKER_ERRORS = (OperationalError, KombuError, OSError)
+
+# One byte of memory that this process shares with its children: whether the worker shuts down.
+# Celery sends its signal only in the parent, and the children do the work.
 _shutting_down = mmap.mmap(-1, 1)
 
 
 def enqueue(export_id: uuid.UUID) -> bool:
-    """Tell a worker that an export waits. False if the broker is not there: rescue will
-    tell it later, so the caller has nothing to do.
+    """Send a message about a queued export to the workers.
+
+    Return False if the broker does not respond. Then rescue sends the message later, and the caller
+    need not act.
     """
     try:
-        with current_app.connection_for_write(transport_options=HASTE) as connection:
-            current_app.send_task(RUN, args=[str(export_id)], connection=connection)
-    except (OperationalError, KombuError, OSError) as error:
-        logger.warning("The broker does not answer; export %s waits: %r", export_id, error)
+        _send(RUN, export_id)
+    except BROKER_ERRORS as error:
+        logger.warning("The broker does not respond; export %s waits: %r", export_id, error)
         return False
     Export.objects.filter(pk=export_id).update(enqueued_at=Now())
     return True
 
 
 def request_helpers(export_id: uuid.UUID, times: int) -> None:
-    """Ask so many workers to take parts of an export, too. Nothing is lost if none comes."""
+    """Ask that many workers to help with an export. Nothing is lost if no worker helps."""
     try:
-        with current_app.connection_for_write(transport_options=HASTE) as connection:
-            for _ in range(times):
-                current_app.send_task(
-                    HELP, args=[str(export_id)], queue=help_queue(), connection=connection
-                )
-    except (OperationalError, KombuError, OSError) as error:
-        logger.debug("The broker does not answer; nobody will help: %r", error)
+        _send(HELP, export_id, times, queue=help_queue())
+    except BROKER_ERRORS as error:
+        logger.debug("The broker does not respond; no worker will help: %r", error)
+
+
+def _send(task: str, export_id: uuid.UUID, times: int = 1, **options: Any) -> None:
+    with _connect() as connection:
+        for _ in range(times):
+            current_app.send_task(task, [str(export_id)], connection=connection, **options)
+
+
+def _connect() -> Any:
+    return current_app.connection_for_write(transport_options=HASTE)
 
 
 def run_queue() -> str:
@@ -71,26 +80,27 @@ def help_queue() -> str:
 
 
 def message_count(name: str = "") -> int | None:
-    """Messages that wait for a worker, in the queue of that name or that of exports.
+    """Return the number of messages in the queue `name`, by default that of exports.
 
-    None if the broker does not answer.
+    None if the broker does not respond.
     """
     try:
-        with current_app.connection_for_write(transport_options=HASTE) as connection:
-            channel: Any = connection.default_channel
-            # Not passive: that asks for the key without its prefix, and never finds a queue.
-            declared = channel.queue_declare(name or run_queue(), durable=True, auto_delete=False)
-    except (OperationalError, KombuError, OSError):
+        with _connect() as connection:
+            # Not passive: that looks for the key without its prefix, and never finds the queue.
+            declared = connection.default_channel.queue_declare(
+                name or run_queue(), durable=True, auto_delete=False
+            )
+    except BROKER_ERRORS:
         return None
     count: int = declared.message_count
     return count
 
 
 def is_shutting_down() -> bool:
-    """Whether this worker should give back what it holds."""
+    """Return whether this worker should give back its export."""
     return _shutting_down[0] != 0
 
 
 @worker_shutting_down.connect
-def _tell_children(**_: object) -> None:
+def _notify_children(**_: object) -> None:
     _shutting_down[0] = 1

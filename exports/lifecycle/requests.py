@@ -15,7 +15,13 @@ from exports.i18n.message import Message
 from exports.lifecycle import limits
 from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now
-from exports.lifecycle.transitions import asked_by, enqueue_after_commit, it_is, locked, move
+from exports.lifecycle.transitions import (
+    enqueue_after_commit,
+    locked,
+    move,
+    request_lines,
+    with_status,
+)
 from exports.models import RELATED, Export
 from exports.serialize import reload
 from exports.spec import refusals
@@ -69,10 +75,10 @@ def run_again(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
 def _repeat(
     export: Export, from_: Container[Status], by: User | None, otherwise: str
 ) -> tuple[Export, bool]:
-    reload(export)  # Not locked: from where it may be repeated, it moves no more.
+    reload(export)  # No lock is needed, because these statuses are final.
     if Status(export.status) not in from_:
-        raise IllegalMove(it_is(export, otherwise))
-    lines = asked_by(f"Repeats the export {export.pk}, as asked", by)
+        raise IllegalMove(with_status(export, otherwise))
+    lines = request_lines(f"Repeats export {export.pk}, requested", by)
     with refusals.counted(by or export.owner), _prefix_errors_for(export.owner, by):
         return _get_or_create(rebuild_spec(export), origin=export, lines=lines, by=by)
 
@@ -93,8 +99,8 @@ def _get_or_create(spec: ExportSpec, **new: Any) -> tuple[Export, bool]:
     try:
         return _find_or_create(spec, **new)
     except IntegrityError:
-        # A process that takes no lock has saved an identical export since we looked. The second
-        # attempt finds it, or creates ours if that one has ended meanwhile.
+        # Another process has just saved an identical export without taking the lock. The second
+        # try finds it, or creates ours if that one has already ended.
         return _find_or_create(spec, **new)
 
 
@@ -112,7 +118,7 @@ def _find_or_create(
         return duplicate, False
     limits.check_request(spec.owner)
     export = Export.objects.create(**spec.fields, origin=origin)
-    # The fields' own defaults are by the clock of this host.
+    # The defaults of these fields come from the clock of this host, not of the database.
     Export.objects.filter(pk=export.pk).update(created_at=Now(), queued_at=Now())
     reload(export)
     log.append(export, lines)
@@ -129,11 +135,11 @@ def _active_duplicate(spec: ExportSpec) -> Export | None:
 
 
 def cancel(export: Export, *, by: User | None = None) -> None:
-    """Stop it: at once if nobody works on it, else as soon as the worker notices.
+    """Cancel the export: at once if no worker holds it, otherwise when the worker notices.
 
-    Its log says `by` whom, here and below.
+    Like `pause` and `resume`, it writes into the log and the audit trail `by` whom.
     """
-    lines = asked_by("Cancelled", by)
+    lines = request_lines("Cancelled", by)
     with locked(export):
         if export.status == Status.CANCELLING:
             return  # A second request changes nothing.
@@ -145,8 +151,8 @@ def cancel(export: Export, *, by: User | None = None) -> None:
 
 
 def pause(export: Export, *, by: User | None = None) -> None:
-    """Let it rest with its finished parts, until it is resumed."""
-    lines = asked_by("Paused", by)
+    """Pause the export until it is resumed, and keep its finished parts."""
+    lines = request_lines("Paused", by)
     with locked(export):
         if export.status in {Status.PAUSING, Status.PAUSED}:
             return
@@ -161,12 +167,12 @@ def resume(export: Export, *, by: User | None = None) -> None:
     """Put a paused export back in the queue."""
     with locked(export):
         if export.status != Status.PAUSED:
-            # Not left to MOVES: running -> queued is for workers that give it back.
-            raise IllegalMove(it_is(export, _("Only paused exports can be resumed.")))
+            # MOVES allows running -> queued, but only workers may make that move.
+            raise IllegalMove(with_status(export, _("Only paused exports can be resumed.")))
         if export.resumes >= limits.MOST_RESUMES:
             often = _("It has been resumed too many times. Cancel it, and start a new export.")
-            raise IllegalMove(it_is(export, often))
+            raise IllegalMove(with_status(export, often))
         fields = {"queued_at": Now(), "waits_for": Wait.NOTHING, "resumes": export.resumes + 1}
-        move(export, Status.QUEUED, "export.queued", lines=asked_by("Resumed", by), **fields)
+        move(export, Status.QUEUED, "export.queued", lines=request_lines("Resumed", by), **fields)
         record_action(Action.EXPORT_RESUMED, export, by=by)
         enqueue_after_commit(export)

@@ -1,4 +1,4 @@
-"""Puts right what is stuck: exports whose worker was lost, and those that the broker forgot."""
+"""Repair stuck exports: their worker was lost, or the broker has lost their message."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from exports.conf import conf
-from exports.exceptions import (
-    LostRace,
-)
+from exports.exceptions import LostRace
 from exports.i18n.message import Message, load
 from exports.lifecycle import parts, queue, room
 from exports.lifecycle.attempts import fail
@@ -24,20 +22,18 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-
-# An export that was enqueued this long ago, and is not among the messages that wait, may be
-# with a worker that has not claimed it yet, or lost. Enqueued again, it is claimed once.
+# A worker may have received a message that is younger, and not yet claimed its export.
 FORGOTTEN_SECONDS = 5
 
 
 def rescue() -> dict[str, int]:
-    """Put right what is stuck. Returns how many: rescued, failed, settled, enqueued.
+    """Repair stuck exports. Return how many were rescued, failed, settled and enqueued.
 
-    Safe to run anywhere and at once: each export is locked and looked at again.
+    Several processes may run it at once: each locks an export and checks it again.
     """
     done = {"rescued": 0, "failed": 0, "settled": 0, "enqueued": 0}
     for export_id in list(_lost().values_list("pk", flat=True)):
-        # Lost: its lease was renewed, or somebody else has rescued it.
+        # LostRace: its lease was renewed, or another process has rescued it.
         with suppress(LostRace):
             done[_rescue(export_id)] += 1
     room.release_waiting()
@@ -51,30 +47,30 @@ def _lost() -> QuerySet[Export]:
 
 @atomic()
 def _rescue(export_id: uuid.UUID) -> str:
-    """A worker was lost: its lease has run out. Where its export goes from here."""
-    # Those who help and live may finish what they have, unless all is to come to rest.
+    """Move an export whose worker was lost, and return what became of it."""
+    # Helpers that are alive may finish their parts, unless the export is pausing or cancelling.
     claimed = Part.objects.filter(export=export_id)
-    goes_on = Export.objects.filter(pk=export_id, status=Status.RUNNING).exists()
-    parts.release(claimed.filter(parts.expired()) if goes_on else claimed)
+    is_running = Export.objects.filter(pk=export_id, status=Status.RUNNING).exists()
+    parts.reopen(claimed.filter(parts.expired()) if is_running else claimed)
     counters = parts.totals(export_id)
     export = _lost().select_for_update().filter(pk=export_id).first()
     if export is None:
-        raise LostRace(f"Export {export_id} is in good hands.")
-    who = f"Worker {export.worker}, attempt {export.attempt},"
-    died = f"{who} has not been heard of for {conf.LEASE_SECONDS} s"
+        raise LostRace(f"Export {export_id} does not need a rescue.")
+    attempt = f"Worker {export.worker}, attempt {export.attempt},"
+    silent = f"{attempt} has not responded for {conf.LEASE_SECONDS} s."
     if export.status != Status.RUNNING:
-        come_to_rest(export, [log_line(f"{died}.")], **counters)
+        come_to_rest(export, [log_line(silent)], **counters)
         return "settled"
-    # The attempt is raised by the next claim; until then nobody's write can pass, because
-    # no worker's UPDATE expects "queued".
     lost = export.attempt - export.handovers
     if lost >= conf.MAX_ATTEMPTS:
-        # What the last one could still say is a better reason than its silence.
+        # The last error that a worker stored says more than the number of lost workers.
         reason = load(export.error, export.reason) or _lost_workers(lost, export.worker)
-        lines = [log_line(f"{died}. No further attempt.", "ERROR")]
+        lines = [log_line(f"{silent} No further attempt.", "ERROR")]
         fail(export, reason, lines=lines, **counters)
         return "failed"
-    warning = f"{died}. Another worker goes on from the last finished part."
+    warning = f"{silent} Another worker continues from the finished parts."
+    # The attempt stays until the next claim. A lost worker cannot write in between, because each
+    # UPDATE of a worker expects a status that is not "queued".
     requeue(export, "export.rescued", [log_line(warning, "WARNING")], **counters)
     return "rescued"
 
@@ -90,12 +86,13 @@ def _lost_workers(count: int, last: str) -> Message:
 
 
 def _enqueue_forgotten() -> int:
-    """Enqueue what waits and the broker does not know of. Twice does no harm: see claim."""
-    stale = Now() - timedelta(seconds=FORGOTTEN_SECONDS)
-    # No worker could claim an export that waits for room.
+    """Enqueue queued exports without a message. A second message does no harm: see `claim`."""
+    # No worker can claim an export that waits for disk space.
     queued = Export.objects.filter(status=Status.QUEUED, waits_for=Wait.NOTHING)
-    never = queued.filter(enqueued_at=None)
-    waiting = queue.message_count()
-    if waiting is not None and waiting < queued.count():
-        never |= queued.filter(enqueued_at__lt=stale)
-    return sum(queue.enqueue(pk) for pk in never.order_by("queued_at").values_list("pk", flat=True))
+    forgotten = queued.filter(enqueued_at=None)
+    messages = queue.message_count()
+    if messages is not None and messages < queued.count():
+        stale = Now() - timedelta(seconds=FORGOTTEN_SECONDS)
+        forgotten |= queued.filter(enqueued_at__lt=stale)
+    ids = forgotten.order_by("queued_at").values_list("pk", flat=True)
+    return sum(queue.enqueue(export_id) for export_id in ids)

@@ -1,8 +1,8 @@
-"""Quotas of stored bytes, for each owner and for the site, and a floor of free disk space.
+"""Quotas of stored bytes, for each owner and for the site, and a minimum of free disk space.
 
-At an owner's quota a request is refused, and a running export that passes it fails. At the
-site's quota or the floor no owner is at fault: requests are refused, queued exports wait, and
-running ones go back to the queue with their finished parts, until there is room.
+At the quota of an owner, requests are refused, and a running export that exceeds it fails. At the
+quota of the site or the minimum of disk space no owner is at fault: requests are refused, queued
+exports wait, and running ones go back to the queue with their finished parts, until there is room.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F, Q, Sum
+from django.db.models import Q, Sum
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,21 +21,19 @@ from exports.conf import conf
 from exports.exceptions import NoRoom, OutOfSpace, OverQuota, TooLarge
 from exports.files import disk
 from exports.i18n.message import Message
-from exports.lifecycle.announce import announce
 from exports.lifecycle.leases import Now
+from exports.lifecycle.transitions import update_queued
 from exports.models import Export, Part, PartStatus
-from exports.serialize import reload
 from exports.status import HELD, Status, Wait
-from notifications.writing import atomic
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-# Waiting exports that one call of `release_waiting` releases. beat may see room where the workers, on
-# other hosts, see none: then each of these exports costs a claim in vain.
+# Exports that one call of `release_waiting` releases. beat may see free space where workers on other
+# hosts see none. Then each released export costs a failed claim.
 RELEASED = 20
-# For so long after an export has failed, its worker may still be deleting its parts.
+# The worker of a failed export may need this long to delete its parts.
 DELETING = timedelta(seconds=60)
 
 
@@ -66,7 +64,7 @@ def _bytes(rows: QuerySet[Any]) -> int:
 
 
 def state() -> dict[str, Any]:
-    """Return the figures for health. `lacking` says why no export is accepted; "" if they are."""
+    """Return the numbers for `health`. `lacking` says why no export is accepted; "" if they are."""
     stored, allowed = used(), conf.MAX_STORED_BYTES
     full = "no more may be stored" if allowed and stored >= allowed else ""
     return {
@@ -124,10 +122,10 @@ def _site_is_full() -> bool:
 
 
 def shortage_for(export: Export) -> str:
-    """Say for the log why `export` cannot begin or go on here; "" if it can.
+    """Return why `export` cannot start or continue here, for the log; "" if it can.
 
-    It also needs the bytes of its parts once more, since they are copied into the file. With
-    less room it would go back to the queue again and again.
+    Its parts are copied into the file, so it needs as much space again. With less it would start
+    and go back to the queue repeatedly.
     """
     if _site_is_full():
         return f"the files of all exports take the {conf.MAX_STORED_BYTES:,} bytes that are allowed"
@@ -135,28 +133,19 @@ def shortage_for(export: Export) -> str:
 
 
 def wait_for_space(export: Export) -> None:
-    """Note that the queued `export` waits for room, and publish that."""
-    _set_wait(export, Wait.SPACE)
+    """Record that the queued `export` waits for disk space, and publish it."""
+    update_queued(export, ~Q(waits_for=Wait.SPACE), waits_for=Wait.SPACE)
 
 
 def release_waiting() -> int:
-    """Release some exports that wait for room, if there is room. Return how many."""
+    """Release some exports that wait for disk space, if there is space. Return how many."""
     waiting = Export.objects.filter(status=Status.QUEUED, waits_for=Wait.SPACE)
     first = list(waiting.order_by("queued_at")[:RELEASED])
     if not first or _site_is_full() or disk.storage_shortage():
         return 0
-    # Without `enqueued_at` the rescue sends a message to the broker for each of them.
-    return sum(_set_wait(export, Wait.NOTHING, enqueued_at=None) for export in first)
-
-
-@atomic()
-def _set_wait(export: Export, wait: Wait, **fields: Any) -> bool:
-    here = Export.objects.filter(pk=export.pk, status=Status.QUEUED).exclude(waits_for=wait)
-    if not here.update(waits_for=wait, version=F("version") + 1, **fields):
-        return False
-    reload(export)
-    announce(export)
-    return True
+    # Without `enqueued_at`, the rescue sends a message for each of them.
+    released = {"waits_for": Wait.NOTHING, "enqueued_at": None}
+    return sum(update_queued(export, Q(waits_for=Wait.SPACE), **released) for export in first)
 
 
 # -- While it is written -----------------------------------------------------------------
@@ -166,7 +155,7 @@ def check_quotas(export: Export) -> None:
     """Raise TooLarge if the owner of a running export is over the quota, NoRoom if the site is.
 
     If several exports of one owner run at once, only the newest fails. The others go back to the
-    queue until its parts are deleted; otherwise all could fail where one was too many.
+    queue until its parts are deleted. Otherwise all of them could fail because of one.
     """
     allowed = conf.MAX_STORED_BYTES_PER_USER
     if allowed and used_by(export.owner_id) > allowed:
@@ -193,6 +182,6 @@ def check_quotas(export: Export) -> None:
 
 
 def check_disk() -> None:
-    """Raise NoRoom if less space is free than the floor. It costs two system calls."""
+    """Raise NoRoom if less than the minimum of disk space is free. It costs two system calls."""
     if lacking := disk.shortage():
         raise NoRoom(lacking)

@@ -1,6 +1,6 @@
-"""The one move: an UPDATE that names the status and the attempt that it leaves.
+"""Moves of an export: each is one UPDATE that names the status and attempt it expects to leave.
 
-Each is announced in the same transaction. Locks are taken in one order everywhere: owner, part,
+A move is published in the same transaction. All code takes locks in the same order: owner, part,
 export, streams.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -38,25 +38,25 @@ def move(
     lines: Sequence[dict[str, Any]] = (),
     **fields: Any,
 ) -> None:
-    """Move `export` to `new`, and say so on its streams as `event`.
+    """Move `export` to `new`, and publish that on its streams as `event`.
 
-    The UPDATE names the status and attempt it expects to leave, so when two processes race
-    exactly one changes a row. The other gets LostRace and must look again. Raises
-    IllegalMove for a move that MOVES does not have.
+    The UPDATE names the status and attempt it expects to leave, so when two processes race, exactly
+    one changes a row. The other gets LostRace and must read the export again. Raises IllegalMove
+    for a move that is not in MOVES.
     """
     old = Status(export.status)
     if new not in MOVES[old]:
         raise IllegalMove(_refusal(export, new))
     here = Export.objects.filter(pk=export.pk, status=old, attempt=export.attempt)
     if not here.update(status=new, version=F("version") + 1, **fields):
-        # As the status is stored: labels are in somebody's language, and this is for logs.
+        # The stored status, because its label depends on the language and this is for logs.
         raise LostRace(f"Export {export.pk} is not {old} any more.")
     reload(export)
     log.append(export, lines, is_last=new in FINAL)
     announce(export, event)
 
 
-# What a person is told whose click comes too late.
+# For users whose click came too late.
 _TOO_LATE = {
     Status.CANCELLING: gettext_lazy("It can no longer be cancelled."),
     Status.CANCELLED: gettext_lazy("It can no longer be cancelled."),
@@ -67,34 +67,54 @@ _TOO_LATE = {
 
 
 def _refusal(export: Export, new: Status) -> str:
-    # What no click asks for is between workers, whose language is the log's.
-    return it_is(export, str(_TOO_LATE.get(new, f"It can no longer become {new}.")))
+    # No user requests the other moves, so their message is for logs.
+    return with_status(export, str(_TOO_LATE.get(new, f"It can no longer become {new}.")))
 
 
-def it_is(export: Export, therefore: str) -> str:
-    was = Status(export.status).label.lower()
-    return _("This export is %(status)s. %(therefore)s") % {"status": was, "therefore": therefore}
+def with_status(export: Export, therefore: str) -> str:
+    """Return `therefore` behind a sentence with the status of `export`."""
+    status = Status(export.status).label.lower()
+    return _("This export is %(status)s. %(therefore)s") % {
+        "status": status,
+        "therefore": therefore,
+    }
 
 
-def asked_by(what: str, by: User | None) -> list[dict[str, Any]]:
+@atomic()
+def update_queued(export: Export, *conditions: Q, **fields: Any) -> bool:
+    """Update the queued `export` and publish it, if it is still queued and matches `conditions`.
+
+    Return whether it was updated.
+    """
+    here = Export.objects.filter(*conditions, pk=export.pk, status=Status.QUEUED)
+    if not here.update(version=F("version") + 1, **fields):
+        return False
+    reload(export)
+    announce(export)
+    return True
+
+
+def request_lines(what: str, by: User | None) -> list[dict[str, Any]]:
+    """Return the log lines of a request: `what` was done, and `by` whom."""
     return [log_line(f"{what} by {by.get_username()}." if by else f"{what}.")]
 
 
 @contextmanager
 def locked(export: Export) -> Iterator[None]:
-    """A transaction with the row of `export` locked and fresh: nobody moves it meanwhile."""
+    """Open a transaction, lock the row of `export` and reload it. No other process can move it."""
     with atomic():
         export.refresh_from_db(from_queryset=Export.objects.select_for_update())
         yield
 
 
 def enqueue_after_commit(export: Export) -> None:
+    """Send a message to the workers once the transaction is committed."""
     export_id = export.pk
     on_commit(lambda: queue.enqueue(export_id))
 
 
 def come_to_rest(export: Export, lines: Sequence[dict[str, Any]], **fields: Any) -> None:
-    """Asked to pause or cancel, and nobody works on it any more."""
+    """Complete a pause or a cancel: no worker works on the export any more."""
     fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None}
     if export.status == Status.PAUSING:
         move(export, Status.PAUSED, "export.paused", lines=lines, **fields)
@@ -104,6 +124,7 @@ def come_to_rest(export: Export, lines: Sequence[dict[str, Any]], **fields: Any)
 
 
 def requeue(export: Export, event: str, lines: Sequence[dict[str, Any]], **fields: Any) -> None:
+    """Put a running export back at the end of the queue."""
     fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None, "queued_at": Now()}
     move(export, Status.QUEUED, event, lines=lines, **fields)
     if not export.waits_for:
@@ -111,4 +132,5 @@ def requeue(export: Export, event: str, lines: Sequence[dict[str, Any]], **field
 
 
 def log_line(message: str, level: str = "INFO") -> dict[str, Any]:
+    """Return a line for `log.append`."""
     return {"level": level, "message": message, "logger": __name__}

@@ -1,4 +1,4 @@
-"""Make the file of its parts: in order, each as it was written, under its final name."""
+"""Assemble the file: join the parts in order, verify each, and store it under its final name."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     from exports.formats.base import Writer
     from exports.models import Export, Part
 
-    # As `extract.Turn`, and is told how much is done, from 0 to 1.
-    Turn = Callable[[float], None]
+    # Called after each block with the finished share, from 0 to 1. It raises to end the work.
+    Checkpoint = Callable[[float], None]
 
 
-def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -> dict[str, Any]:
-    """Store the file of `export`. Returns what its row says of it: file, bytes, sha256.
+def assemble(
+    export: Export, done: Sequence[Part], writer: Writer, checkpoint: Checkpoint
+) -> dict[str, Any]:
+    """Store the file of `export`, and return its name, bytes and sha256.
 
-    Raises WrongCount when what is in storage is not what its parts were when written, or the
-    file has not their rows; Stopped or Fenced when this attempt has been ended.
+    Raises WrongCount if a part in storage differs from the part that was written, or the file has a
+    wrong number of rows. Raises Stopped or Fenced if this attempt should not continue.
     """
     expected = sum(part.rows_done for part in done)
     digest = hashlib.sha256()
-    advance = _Advance(done, turn)
+    progress = _Progress(done, checkpoint)
     with storage.NewFile(digest) as new:
-        rows = writer.assemble(_Watched(new, advance), _verified(done, advance))
+        rows = writer.assemble(_CountedFile(new, progress), _verified(done, progress))
         if rows is not None and rows != expected:
             raise WrongCount(
                 Message(
@@ -47,15 +49,15 @@ def assemble(export: Export, done: Sequence[Part], writer: Writer, turn: Turn) -
     return {"file": name, "bytes": new.bytes, "sha256": digest.hexdigest()}
 
 
-class _Advance:
-    """Lets others have their turn between two blocks, and tells them how far it is.
+class _Progress:
+    """Pass the finished share to `checkpoint` after each block.
 
-    The bytes of each part are read twice, to be verified and to be joined. What they become
-    may be fewer or more, so a part's second half ends with the part.
+    The bytes of each part count twice, because it is first verified and then joined. Joining may
+    write fewer or more bytes, so the share of a part ends with the part.
     """
 
-    def __init__(self, parts: Sequence[Part], turn: Turn) -> None:
-        self._turn = turn
+    def __init__(self, parts: Sequence[Part], checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
         self._total = 2 * sum(part.bytes for part in parts)
         self._before = self._now = self._size = 0
 
@@ -65,37 +67,37 @@ class _Advance:
 
     def add(self, size: int) -> None:
         self._now = min(self._now + size, 2 * self._size)
-        self._turn((self._before + self._now) / self._total if self._total else 1.0)
+        self._checkpoint((self._before + self._now) / self._total if self._total else 1.0)
 
 
-class _Watched:
-    """Tells of each block that is written."""
+class _CountedFile:
+    """Count each block that is written to the file as progress."""
 
-    def __init__(self, out: storage.NewFile, advance: _Advance) -> None:
+    def __init__(self, out: storage.NewFile, progress: _Progress) -> None:
         self._out = out
-        self._advance = advance
+        self._progress = progress
 
     def write(self, block: bytes) -> None:
         self._out.write(block)
-        self._advance.add(len(block))
+        self._progress.add(len(block))
 
 
-def _verified(done: Sequence[Part], advance: _Advance) -> Iterator[IO[bytes]]:
-    """Each part, open at its beginning, once it is known to be what was written."""
+def _verified(done: Sequence[Part], progress: _Progress) -> Iterator[IO[bytes]]:
+    """Verify each part, then yield its file at position 0."""
     for part in done:
-        advance.begin(part)
+        progress.begin(part)
         with closing(storage.open_file(part.file)) as file:
-            _verify(part, file, advance)
+            _verify(part, file, progress)
             file.seek(0)
             yield file
 
 
-def _verify(part: Part, file: IO[bytes], advance: _Advance) -> None:
+def _verify(part: Part, file: IO[bytes], progress: _Progress) -> None:
     size, check = 0, CRC32()
     while block := file.read(storage.BLOCK):
         size += len(block)
         check.update(block)
-        advance.add(len(block))
+        progress.add(len(block))
     if size != part.bytes:
         raise WrongCount(
             Message(

@@ -1,4 +1,4 @@
-"""Extract a part: rows of a query, read one way or the other, into a file in storage."""
+"""Extract a part: read its rows with COPY or row by row, and write them to a file in storage."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ if TYPE_CHECKING:
 
     from exports.models import Export, Part
 
-    # What is done between two blocks of rows: report, and raise if this is to end.
-    Turn = Callable[[], None]
+    # Called between two blocks of rows. It reports progress, and raises to end the work.
+    Checkpoint = Callable[[], None]
     T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-AHEAD = 2 * 1024 * 1024  # bytes of lines that may wait to be written; as objects, twice that
+AHEAD = 2 * 1024 * 1024  # Bytes of lines that are read ahead. As objects they take twice as much.
 
 
 class Extractor:
-    """Reads and writes the parts of one export, in this process. To be closed.
+    """Read and write parts of one export in this process. The caller closes it.
 
-    Raises RequestError or NotPermitted when the export cannot be run any more.
+    Raises RequestError or NotPermitted if the export can no longer be run.
     """
 
     def __init__(self, export: Export) -> None:
         self._context = context.with_language(export.context)
-        # What it refuses is stored, and so in the language of the log.
+        # In English, because an error message would be stored.
         with translation.override("en"):
             self.rows, columns = queryset.rows_and_columns(export)
         own = registry.get(export.exporter).parallel
         self.parallel: int = conf.PARALLEL if own is None else own
         self._format = export.format
         self._options = Options(**export.options)
-        # Sorted rows are one query, of which the progress is written meanwhile.
+        # Sorted rows are read in one long query, while progress is written.
         self.source = Source(self.rows.db, apart=bool(self.rows.query.order_by))
         self.source.snapshot_id = export.snapshot_id
         vendor = self.source.connection.vendor
         self._readings = project(self.rows, columns, vendor)
         fields = [reading.field for reading in self._readings]
         self.writer = writer_class(export.format)(fields, self._options)
-        # The part whose rows are being copied.
+        # The part that COPY is reading, its lines and its recount.
         self._begun: tuple[Part, Ahead[copy.Lines], Recount] | None = None
         self.by_copy = self.source.is_postgres and copy.can_read(self._readings, export.format)
 
@@ -73,49 +73,51 @@ class Extractor:
             self.source.close()
 
     def plan(self) -> list[Range]:
-        """Its rows in ranges of keys, each of which becomes a part."""
+        """Return the ranges of keys that become the parts."""
         with context.activated(self._context):
             return plan(self.source, self.rows, conf.PART_ROWS)
 
-    def extract(self, part: Part, turn: Turn, claim: Callable[[], Part | None]) -> Part | None:
-        """Write `part`, which this worker has claimed, to storage, and record it.
+    def extract(
+        self, part: Part, checkpoint: Checkpoint, claim: Callable[[], Part | None]
+    ) -> Part | None:
+        """Write the claimed `part` to storage, record it, and return what `claim` returns.
 
-        Its counters grow meanwhile. Returns what `claim` gives, the next part. Where PostgreSQL
-        writes the lines it is asked for early, so that the database has something to do while
-        this one is stored. Raises Fenced or Stopped when the part is not to be finished, and
-        WrongCount when its rows differ from the rows in the database.
+        With COPY the next part is claimed early, so that the database works while this one is
+        stored. Raises Fenced or Stopped if the part should not be finished, and WrongCount if its
+        rows differ from the rows in the database.
         """
         part.rows_done = part.bytes = part.protected_cells = 0
         part.rows_found = None
         check = CRC32()
         following = None
-        # Columns say the same in each part and in the preview, and mean the same by a day.
-        asked = context.activated(self._context)
-        with storage.NewFile(check) as new, raised_gc_threshold(), asked:
-            # What a format can do besides is for its own readers to know.
+        # All parts and the preview need the same language and time zone.
+        activated = context.activated(self._context)
+        with storage.NewFile(check) as new, raised_gc_threshold(), activated:
+            # Each format has methods of its own, which only its readers call.
             writer: Any = self.writer.part(new)
             with closing(self._write(part, writer)) as counts:
                 for count in counts:
                     part.rows_done += count
                     part.bytes, part.protected_cells = new.bytes, writer.protected
-                    turn()
+                    checkpoint()
             writer.close()
             part.bytes = new.bytes
             if self.by_copy and (following := claim()) is not None:
                 self._begin(following)
-            # Before the file takes its name: a fenced worker stops here.
-            parts.keep(part)
+            # A fenced worker stops here, before it stores the file.
+            parts.save_progress(part)
             name = new.store(storage.part_name(part))
         try:
             parts.finish(part, file=name, crc32=check.value)
         except LostRace:
-            # After any other error the row may name it. If not, it goes with the export's others.
+            # After another error the row may already name the file. If not, it is deleted with the
+            # other files of the export.
             storage.delete(name)
             raise
         return following if self.by_copy else claim()
 
     def _begin(self, part: Part) -> tuple[Ahead[copy.Lines], Recount]:
-        """Begin to copy the rows of `part`, or go on."""
+        """Start COPY for `part`, unless it has been started early."""
         if self._begun is None:
             recount = self._recount(part)
             interrupt = self.source.interrupt
@@ -124,11 +126,11 @@ class Extractor:
             self._begun = part, blocks, recount
         begun, blocks, recount = self._begun
         if begun != part:
-            raise RuntimeError(f"{begun} is being read, and the connection is for one at a time.")
+            raise RuntimeError(f"COPY is still reading {begun} on this connection.")
         return blocks, recount
 
     def _copied(self, part: Part, recount: Recount) -> Generator[copy.Lines]:
-        """The lines of `part`. It runs in a thread, which has no time zone of its caller's."""
+        """Yield the lines of `part`. It runs in a thread, which has its own time zone."""
         with context.activated(self._context):
             yield from copy.read(
                 self.source,
@@ -141,7 +143,7 @@ class Extractor:
             )
 
     def _write(self, part: Part, writer: Any) -> Generator[int]:
-        """Write its rows; yield how many, block by block, for the caller to add to `rows_done`."""
+        """Write the rows of `part` block by block. Yield the number of rows in each block."""
         if self.by_copy:
             begun, recount = self._begin(part)
             with closing(begun) as blocks:
@@ -163,14 +165,14 @@ class Extractor:
         recount.check(part)
         if part.rows_found is not None:
             logger.info(
-                "Part %s was planned with %s rows, and %s were there when it was read.",
+                "Part %s was planned with %s rows; it had %s rows when it was read.",
                 part.number,
                 f"{part.rows:,}",
                 f"{part.rows_found:,}",
             )
 
     def _named(self, items: Iterable[T], part: Part) -> Iterator[T]:
-        """`items`, and in errors the column and the row."""
+        """Yield `items`. Add the column and the row to errors."""
         return blame.named(items, self.source, self.rows, self._readings, self._range(part))
 
     def _recount(self, part: Part) -> Recount:

@@ -1,10 +1,9 @@
-"""Renews the leases of a worker that lives, and looks whether it is wanted to stop.
+"""Renew the leases of a worker in a thread, and check whether it should stop.
 
-Counting a hundred million rows or storing a large file may take longer than a lease. A
-thread goes on renewing meanwhile. It dies with its process, and stands still when the
-process does: then the lease runs out, as it should. The same thread ends a query that takes
-long, when nobody wants its rows any more; and every 20 seconds it checks whether the owner may
-still have them.
+Counting a hundred million rows or storing a large file may take longer than a lease, so a thread
+renews it. The thread ends or freezes together with its process, and then the lease expires. The
+thread also interrupts a long query if the export was paused or cancelled, and checks every 20
+seconds whether the owner still has the right to the export.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.db import DatabaseError, connections
 
@@ -25,22 +24,21 @@ from exports.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from exports.models import Part
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.5  # between two looks: who cancels sees that something happens
-# An export stops within a minute when its owner loses the right, also behind a slow page of rows.
+LOOK_SECONDS = 0.5  # Between two checks, so that a cancel takes effect at once.
+# An export stops within a minute after its owner has lost a right, even during a slow query.
 RIGHTS_SECONDS = 20.0
 
 
 class Heartbeat:
-    """Keeps the claims on `export`, and on those `parts` of it, for as long as its block.
+    """Keep the claims on `export` and on its `parts` as long as the block runs.
 
-    With `holds` false, on `parts` alone. When the export is not this worker's to go on with,
-    or `should_stop` says so, `interrupt` is called, until the block ends.
+    With `holds=False` keep only the claims on parts. If the claim on the export is lost or
+    `should_stop` returns True, call `interrupt` repeatedly until the block ends.
     """
 
     def __init__(
@@ -53,46 +51,41 @@ class Heartbeat:
         self.parts: tuple[Part, ...] = ()
         self.interrupt: Callable[[], None] = lambda: None
         self.has_interrupted = False
-        self.refusal: NotPermitted | None = None  # Why the owner may not have it any more.
-        self._checked_at = time.monotonic()  # A worker checks rights itself when it begins.
+        self.refusal: NotPermitted | None = None  # Set when the owner has lost a right.
+        self._checked_at = time.monotonic()  # The worker itself checks rights when it begins.
         self._should_stop = should_stop
-        # Its own copy of what identifies the claim: the loop's object changes under it.
+        # A copy of what identifies the claim, because the worker changes `export` meanwhile.
         self._export_id, self._attempt, self._holds = export.pk, export.attempt, holds
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def add(self, part: Part) -> None:
-        """Keep the claim on `part`, too."""
+        """Keep the claim on `part` as well."""
         self.parts += (part,)
 
     def remove(self, part: Part) -> None:
-        """It is in storage: there is no claim any more."""
+        """Drop the claim on `part`, because it is in storage."""
         self.parts = tuple(each for each in self.parts if each != part)
 
-    def rest(self) -> None:
-        """Interrupt nothing any more. On SQLite, what is done is on the same connection."""
+    def stop_interrupting(self) -> None:
+        """Interrupt no more queries. On SQLite, cleaning up uses the same connection."""
         self.interrupt = lambda: None
 
     def raise_refusal(self) -> None:
-        """Raise NotPermitted if the owner has lost the right meanwhile."""
+        """Raise NotPermitted if the owner has lost a right."""
         if self.refusal is not None:
             raise self.refusal
 
-    def __enter__(self) -> Heartbeat:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._thread.join()
 
-    def _keep(self) -> None:
-        # Three chances before the lease runs out.
+    def _run(self) -> None:
+        # There are three chances to renew a lease before it expires.
         renew_seconds = conf.LEASE_SECONDS / 3
         renewed = time.monotonic()
         try:
@@ -100,16 +93,16 @@ class Heartbeat:
                 is_due = time.monotonic() - renewed >= renew_seconds
                 renewed = time.monotonic() if is_due else renewed
                 try:
-                    self._look(renew=is_due)
+                    self._check(renew=is_due)
                 except DatabaseError as error:
-                    # The next one may get through. If none does, another worker goes on.
+                    # The next try may succeed. If none does, another worker takes over.
                     logger.warning("A lease could not be renewed: %r", error)
-                    # Django opens another for the next one. This one may be dead for good.
+                    # The connection may be broken. Django opens a new one for the next try.
                     connections.close_all()
         finally:
             connections.close_all()
 
-    def _look(self, *, renew: bool) -> None:
+    def _check(self, *, renew: bool) -> None:
         if renew:
             self._renew()
         if self._holds and time.monotonic() - self._checked_at >= RIGHTS_SECONDS:
@@ -126,7 +119,7 @@ class Heartbeat:
             self.refusal = error
         except DatabaseError:
             raise
-        # The project's own code decides about rights. Leases must be renewed whatever it raises.
+        # The project's code may raise anything, but the leases must still be renewed.
         except Exception as error:  # noqa: BLE001
             logger.warning("The rights of the owner of an export could not be checked: %r", error)
 
@@ -137,7 +130,7 @@ class Heartbeat:
             parts.renew_part(part)
 
     def _is_lost(self) -> bool:
-        # Not "whether it is mine": a row that cannot be seen says nothing.
+        # exclude(), because a row that this query does not find must not count as lost.
         found = Export.objects.filter(pk=self._export_id)
         mine = {"status": Status.RUNNING} | ({"attempt": self._attempt} if self._holds else {})
         return found.exclude(**mine).exists()

@@ -1,7 +1,7 @@
-"""The loop of a worker that helps: it takes parts of an export that another one holds.
+"""The loop of a worker that helps: it extracts parts of an export that another worker holds.
 
-It decides nothing. What goes wrong here is left for the worker that holds the export to meet
-again; and after each part it makes room for whoever waits.
+It makes no decisions. If a part fails, the part is reopened, and the worker that holds the export
+meets the same error. After each part the helper stops if an export is queued.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class _Enough(Exception):
-    """The worker shuts down."""
+class _ShuttingDown(Exception):
+    """This worker shuts down."""
 
 
 def help_with(
@@ -36,27 +36,28 @@ def help_with(
     worker: str,
     should_stop: Callable[[], bool] = queue.is_shutting_down,
 ) -> None:
-    """Extract parts of an export for as long as it runs, there are any, and nobody waits."""
+    """Extract parts of an export while it runs, has open parts, and no other export is queued."""
     export = Export.objects.filter(pk=export_id, status=Status.RUNNING).first()
     if export is None or not _is_planned(export):
-        return  # It is over, or will ask anew.
-    named = capture.capture(worker=worker, attempt=export.attempt, helping=True)
-    with named as log, Heartbeat(export, holds=False, should_stop=should_stop) as keeper:
-        helper = _Helper(export, worker, log, keeper, should_stop)
+        return  # It has ended, or its holder will request help again.
+    lines = capture.capture(worker=worker, attempt=export.attempt, helping=True)
+    with lines as log, Heartbeat(export, holds=False, should_stop=should_stop) as heartbeat:
+        helper = _Helper(export, worker, log, heartbeat, should_stop)
         try:
-            helper.help()
-        except (LostRace, NoRoom, _Enough) as reason:
-            logger.info("No more help: %s", reason)
-        # Whatever it is, the worker that holds the export meets it, and says so.
+            helper.run()
+        except (LostRace, NoRoom, _ShuttingDown) as reason:
+            logger.info("This worker stops helping: %s", reason)
+        # The worker that holds the export meets the same error and reports it.
         except Exception as error:  # noqa: BLE001 - see above
             logger.warning("A part could not be extracted by a helper: %r", error)
         finally:
-            helper.let_go()
+            heartbeat.stop_interrupting()
+            parts.reopen_claimed(heartbeat.parts)
 
 
 def _is_planned(export: Export) -> bool:
     if export.consistency == Consistency.SNAPSHOT:
-        return bool(export.snapshot_id)  # The plan of an attempt before is of another moment.
+        return bool(export.snapshot_id)  # The plan of an earlier attempt is of another moment.
     return export.rows_total is not None
 
 
@@ -66,50 +67,45 @@ class _Helper:
         export: Export,
         worker: str,
         log: capture.JobLog,
-        keeper: Heartbeat,
+        heartbeat: Heartbeat,
         should_stop: Callable[[], bool],
     ) -> None:
         self._export = export
         self._worker = worker
-        self._part: Part | None = None  # that is written now
+        self._part: Part | None = None  # The part that is being written.
         self._log = log
-        self._keeper = keeper
+        self._heartbeat = heartbeat
         self._should_stop = should_stop
-        self._ticker = Ticker(self._tick)
+        self._ticker = Ticker(self._report)
 
-    def help(self) -> None:
+    def run(self) -> None:
         room.check_disk()
         with closing(Extractor(self._export)) as extractor:
-            self._keeper.interrupt = extractor.source.interrupt
+            self._heartbeat.interrupt = extractor.source.interrupt
             part = None if fairness.has_queued_exports() else self._claim()
             while part is not None:
                 self._part = part
-                following = extractor.extract(part, self._turn, self._claim)
+                following = extractor.extract(part, self._checkpoint, self._claim)
                 logger.info(
                     "Part %s: %s rows, by %s.", part.number, f"{part.rows_done:,}", self._worker
                 )
-                self._keeper.remove(part)
+                self._heartbeat.remove(part)
                 parts.log_helping(part, lines=self._log.take())
                 room.check_disk()
                 part = None if fairness.has_queued_exports() else following
 
-    def let_go(self) -> None:
-        """Open what was not finished."""
-        self._keeper.rest()
-        parts.give_back(self._keeper.parts)
-
     def _claim(self) -> Part | None:
         part = parts.claim(self._export, helper=self._worker)
         if part is not None:
-            self._keeper.add(part)
+            self._heartbeat.add(part)
         return part
 
-    def _turn(self) -> None:
+    def _checkpoint(self) -> None:
         self._ticker.touch()
         if self._should_stop():
-            raise _Enough("this worker shuts down.")
+            raise _ShuttingDown("this worker shuts down.")
 
-    def _tick(self) -> None:
+    def _report(self) -> None:
         room.check_disk()
         if self._part is not None:
-            parts.keep(self._part)
+            parts.save_progress(self._part)

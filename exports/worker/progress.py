@@ -1,4 +1,4 @@
-"""When to report, and how fast it goes. The clock is injected; there is no I/O."""
+"""When a worker reports, and how fast it is. The clock is injected; there is no I/O."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
     Clock = Callable[[], float]
 
-INTERVAL = 0.25  # seconds between reports: four a second look live
-SHARE = 0.05  # of the time that reports may take,
-LONGEST = 4  # until they are so many intervals apart: one a second still looks live
-MEMORY = 5.0  # seconds over which the rate is smoothed
+INTERVAL = 0.25  # Seconds between reports. Four a second look live.
+MAX_SHARE = 0.05  # Reports may take 5 % of the time.
+MAX_STRETCH = 4  # A slow database stretches the interval up to fourfold. That still looks live.
+MEMORY = 5.0  # Seconds over which the rate is smoothed.
 
 
 class Ticker:
-    """Calls `report` at most once in `interval` seconds, however often it is touched.
+    """Call `report` at most every `interval` seconds, however often `touch` is called.
 
-    Less often, if a report takes long: rows wait meanwhile.
+    The interval grows if a report takes long, because rows wait in the meantime.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Ticker:
         self._pause = interval
 
     def touch(self) -> None:
-        """Something has changed."""
+        """Report if the last report is long enough ago."""
         if self._clock() - self._last >= self._pause:
             self.flush()
 
@@ -41,12 +41,12 @@ class Ticker:
         began = self._clock()
         self._report()
         self._last = self._clock()
-        wanted = (self._last - began) / SHARE
-        self._pause = min(max(wanted, self._interval), self._interval * LONGEST)
+        wanted = (self._last - began) / MAX_SHARE
+        self._pause = min(max(wanted, self._interval), self._interval * MAX_STRETCH)
 
 
 class Rate:
-    """Rows a second, as an average that forgets what is older than some seconds."""
+    """Rows a second: a moving average over about `memory` seconds."""
 
     def __init__(self, clock: Clock = time.monotonic, memory: float = MEMORY) -> None:
         self._clock = clock
@@ -60,12 +60,12 @@ class Rate:
 
     @property
     def value(self) -> float | None:
-        """The rate now; None until there was time to measure one."""
+        """The current rate; None until some time has passed."""
         now = self._clock()
         elapsed = now - self._since
         if elapsed >= INTERVAL / 2:
             latest = self._rows / elapsed
-            # At first all has the same weight: nothing is done yet when it is asked first.
+            # The first measurements are a plain average, because there is nothing to smooth yet.
             weight = min(elapsed / min(now - self._began, self._memory), 1.0)
             self._value = latest * weight + (self._value or 0.0) * (1 - weight)
             self._since, self._rows = now, 0

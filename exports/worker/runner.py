@@ -1,7 +1,7 @@
 """The loop of the worker that holds an export: plan, extract part by part, assemble.
 
-Running it twice is safe: everything it writes names its attempt, so of two that hold the
-same export one is fenced and stops without a trace.
+Running it twice is safe. Every write names the attempt, so if two workers hold the same export, one
+is fenced and stops without any effect.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ASK_SECONDS = 1.0  # between two questions whether others could help
-QUOTA_SECONDS = 1.0  # between two checks of the quotas, which sum all files of the owner
+HELP_SECONDS = 1.0  # Between two requests for helpers.
+QUOTA_SECONDS = 1.0  # Between two checks of the quotas, which sum all files of the owner.
 
 
 class _HandOver(Exception):
-    """Another worker should go on. The message says why."""
+    """Another worker should continue. The message says why."""
 
 
 def run(
@@ -53,13 +53,13 @@ def run(
     *,
     shares: bool = True,
 ) -> None:
-    """Take `export`, which this worker has claimed, as far as it goes.
+    """Work on the claimed `export` as far as possible.
 
-    One that `shares` asks others for help, and makes room for those that wait. A process that
-    is none of the workers does not: nobody waits for it.
+    With `shares` this worker requests helpers, and gives the export back if others wait. The
+    `export` command passes False, because its process takes no other exports.
 
-    Whatever ends it is recorded: done, stopped, handed over, failed. Only errors of the
-    database are raised: then the lease runs out, and rescue decides.
+    The outcome is recorded: succeeded, failed, stopped or handed over. Only errors of the database
+    are raised. Then the lease expires, and rescue decides.
     """
     with capture.capture(worker=export.worker, attempt=export.attempt) as log:
         try:
@@ -68,12 +68,12 @@ def run(
             logger.warning("%s This worker stops.", error)
         else:
             if export.status in {Status.FAILED, Status.CANCELLED}:
-                # For good: nobody will ever join its parts.
+                # This is final, so the parts will never be assembled.
                 _delete_files(export)
 
 
 def _delete_files(export: Export, *, but: str = "") -> None:
-    """Delete the files of `export` except `but`, and the names of files from its parts."""
+    """Delete the files of `export` except `but`, and the file names of its parts."""
     if storage.delete_others(export, but=but):
         parts.forget_files(export)
 
@@ -81,57 +81,36 @@ def _delete_files(export: Export, *, but: str = "") -> None:
 def _work(
     export: Export, log: capture.JobLog, should_stop: Callable[[], bool], *, shares: bool
 ) -> None:
-    keeper = Heartbeat(export, should_stop=should_stop)
+    heartbeat = Heartbeat(export, should_stop=should_stop)
     try:
-        with keeper:
-            try:
-                _Run(export, log, keeper, should_stop, shares=shares).to_the_end()
-            except (LostRace, NoRoom, _HandOver):
-                raise
-            except Exception:
-                # A query that is ended raises, and an exporter may make something else of it.
-                _if_interrupted(export, keeper, should_stop)
-                raise
+        with heartbeat:
+            _Run(export, log, heartbeat, should_stop, shares=shares).run()
     except Fenced:
         raise
     except Stopped:
         attempts.finish_stopping(export, lines=log.take())
     except _HandOver as reason:
         logger.info("%s", reason)
-        attempts.hand_over(export, keeper.parts, lines=log.take())
+        attempts.hand_over(export, heartbeat.parts, lines=log.take())
     except NoRoom as error:
-        logger.warning("%s. The export goes on by itself when there is room.", error)
-        attempts.hand_over(export, keeper.parts, lines=log.take(), waits_for=Wait.SPACE)
-    # Whatever an exporter or a storage raises: the export fails, the worker lives.
+        logger.warning("%s. The export continues automatically when there is space.", error)
+        attempts.hand_over(export, heartbeat.parts, lines=log.take(), waits_for=Wait.SPACE)
+    # An exporter or a storage may raise anything. The export fails, but the worker continues.
     except Exception as error:
         if not is_curable(error):
             logger.exception("The export failed.")
             end = attempts.stop if isinstance(error, NotPermitted) else attempts.fail
             end(export, _reason(error), lines=log.take())
             return
-        logger.exception("The database refused. Another attempt follows when the lease runs out.")
-        # If it still takes a row, let that say why. Often it does: a query took too long.
+        logger.exception("Database error. Another attempt follows when the lease expires.")
+        # Store the reason if the database still works, as it does after a statement timeout.
         with suppress(DatabaseError, LostRace):
             parts.tick(export, lines=log.take(), **dump(_reason(error)))
         raise
 
 
-def _if_interrupted(export: Export, keeper: Heartbeat, should_stop: Callable[[], bool]) -> None:
-    """Raise why our own keeper has ended a query, if it has."""
-    if keeper.has_interrupted:
-        keeper.rest()
-        keeper.raise_refusal()
-        parts.check(export)
-        _stop_if(should_stop)
-
-
-def _stop_if(should_stop: Callable[[], bool]) -> None:
-    if should_stop():
-        raise _HandOver("This worker shuts down. The export goes back to the queue.")
-
-
 def _reason(error: Exception) -> str:
-    """For the person who waits. Details are in the log."""
+    """Return the reason for users. The log has the details."""
     if error.args and isinstance(error.args[0], Message):
         return error.args[0]
     if isinstance(error, DatabaseError):
@@ -140,13 +119,13 @@ def _reason(error: Exception) -> str:
 
 
 class _Run:
-    """One worker's go at one export."""
+    """One attempt of this worker at an export."""
 
     def __init__(
         self,
         export: Export,
         log: capture.JobLog,
-        keeper: Heartbeat,
+        heartbeat: Heartbeat,
         should_stop: Callable[[], bool],
         *,
         shares: bool,
@@ -154,24 +133,39 @@ class _Run:
         self._export = export
         self._shares = shares
         self._log = log
-        self._keeper = keeper
+        self._heartbeat = heartbeat
         self._should_stop = should_stop
-        self._part: Part | None = None  # that is written now
-        self._ticker = Ticker(self._tick)
+        self._part: Part | None = None  # The part that is being written.
+        self._ticker = Ticker(self._report)
         self._quotas = Ticker(lambda: room.check_quotas(export), interval=QUOTA_SECONDS)
         self._rate = Rate()
-        self._speed: float | None = None  # as of the last report
+        self._speed: float | None = None  # The rate at the last report.
         self._started = time.monotonic()
-        self._asked_for_help = -math.inf
-        self._assembled = 0.0  # of the file, at most 1
+        self._requested_help = -math.inf
+        self._assembled = 0.0  # The share of the file, from 0 to 1.
 
-    def to_the_end(self) -> None:
+    def run(self) -> None:
+        """Run the attempt to its end, or raise why it ends early."""
+        try:
+            self._run()
+        except (LostRace, NoRoom, _HandOver):
+            raise
+        except Exception:
+            # An interrupted query raises, and code of the exporter may turn that into any error.
+            if self._heartbeat.has_interrupted:
+                self._heartbeat.stop_interrupting()
+                self._heartbeat.raise_refusal()
+                parts.check(self._export)
+                self._stop_if_shutting_down()
+            raise
+
+    def _run(self) -> None:
         export = self._export
         logger.info("Export %s, attempt %s by %s.", export.pk, export.attempt, export.worker)
         rights.check_owner(export.pk)
         room.check_quotas(export)
         with closing(Extractor(export)) as extractor:
-            self._keeper.interrupt = extractor.source.interrupt
+            self._heartbeat.interrupt = extractor.source.interrupt
             if export.consistency == Consistency.SNAPSHOT:
                 with closing(Snapshot(extractor.rows.db)) as snapshot:
                     extractor.source.snapshot_id = snapshot.id
@@ -181,7 +175,9 @@ class _Run:
                 if export.rows_total is None:
                     self._plan(extractor)
                 else:
-                    self._go_on()
+                    done = f"{export.rows_done:,}"
+                    logger.info("Continuing from the finished parts: %s rows are done.", done)
+                    self._report(stage=Stage.EXTRACTING)
                 self._extract_all(extractor)
             self._assemble(extractor)
 
@@ -201,7 +197,7 @@ class _Run:
             )
             for number, keys in enumerate(ranges, start=1)
         ]
-        # Those of an attempt that read another moment.
+        # Parts of an earlier attempt, which read another moment.
         old = [part.file for part in export.parts.exclude(file="")]
         parts.save_plan(export, new, total, **fields)
         for name in old:
@@ -209,71 +205,64 @@ class _Run:
         way = "PostgreSQL writes the lines itself" if extractor.by_copy else "Row by row"
         logger.info("%s rows to extract. Parts: %s. %s.", f"{total:,}", len(new), way)
 
-    def _go_on(self) -> None:
-        done = self._export.rows_done
-        logger.info("Going on from the finished parts: %s rows are done.", f"{done:,}")
-        self._tick(stage=Stage.EXTRACTING)
-
     def _extract_all(self, extractor: Extractor) -> None:
-        """Every part, those that others have included: until all are in storage."""
-        self._measure_anew()  # From here on: counting must not look like slow extracting.
+        """Extract parts until all are in storage, including those that helpers extract."""
+        self._restart_rate()  # Counting must not look like slow extracting.
         began = time.monotonic()
-        self._ask_for_help(extractor.parallel)
+        self._request_help(extractor.parallel)
         part = self._claim()
         while part is not None or not self._is_extracted():
             if part is None:
-                self._wait_for_helpers()
+                # Helpers are other processes. Their progress shows only in the database.
+                Event().wait(INTERVAL)
+                self._checkpoint()
                 part = self._claim()
                 continue
             self._part = part
-            following = extractor.extract(part, self._turn, self._claim)
+            following = extractor.extract(part, self._checkpoint, self._claim)
             self._part = None
-            self._keeper.remove(part)
+            self._heartbeat.remove(part)
             logger.info("Part %s: %s rows.", part.number, f"{part.rows_done:,}")
-            room.check_disk()  # Small parts may all be written between two reports.
+            room.check_disk()  # Many small parts may be written between two reports.
             if following is not None and time.monotonic() - began >= conf.TURN_SECONDS:
-                self._give_way()
-            self._ask_for_help(extractor.parallel)
+                self._yield_to_others()
+            self._request_help(extractor.parallel)
             part = following
 
     def _claim(self) -> Part | None:
-        """The next part that nobody has."""
         part = parts.claim(self._export)
         if part is not None:
-            self._keeper.add(part)
+            self._heartbeat.add(part)
         return part
 
     def _is_extracted(self) -> bool:
-        """Whether all is in storage. Raises Stopped or Fenced if this is not to go on."""
+        """Return whether all parts are in storage. Raises Stopped or Fenced."""
         parts.check(self._export)
         return parts.all_done(self._export)
 
-    def _ask_for_help(self, parallel: int) -> None:
+    def _request_help(self, parallel: int) -> None:
         now = time.monotonic()
-        if not self._shares or parallel <= 0 or now - self._asked_for_help < ASK_SECONDS:
+        if not self._shares or parallel <= 0 or now - self._requested_help < HELP_SECONDS:
             return
-        self._asked_for_help = now
+        self._requested_help = now
         if wanted := fairness.helpers_wanted(self._export, parallel):
             queue.request_helpers(self._export.pk, wanted)
 
-    def _wait_for_helpers(self) -> None:
-        # What is waited for happens in another process, and shows in the database.
-        Event().wait(INTERVAL)
-        self._turn()
-
-    def _give_way(self) -> None:
-        # A moment that is given up is gone: the export would begin anew each time.
-        keeps_on = not self._shares or self._export.consistency == Consistency.SNAPSHOT
-        if not keeps_on and fairness.should_yield():
-            raise _HandOver("Others wait for a worker. The export goes on after them.")
+    def _yield_to_others(self) -> None:
+        # A snapshot ends with the connection, so the export would start from the beginning.
+        keeps_it = not self._shares or self._export.consistency == Consistency.SNAPSHOT
+        if not keeps_it and fairness.should_yield():
+            raise _HandOver(
+                "Other exports are waiting for a worker. This one continues after them."
+            )
 
     def _assemble(self, extractor: Extractor) -> None:
         export = self._export
-        self._measure_anew()  # From here on of the rows that are joined.
-        self._tick(stage=Stage.ASSEMBLING, read_until=Now())
+        self._restart_rate()  # From here on it is the rate of joined rows.
+        self._report(stage=Stage.ASSEMBLING, read_until=Now())
         done = list(export.parts.order_by("number"))
         counted = recount.totals(export, done)
-        file = assemble(export, done, extractor.writer, self._has_assembled)
+        file = assemble(export, done, extractor.writer, self._assembly_checkpoint)
         took, size = time.monotonic() - self._started, f"{file['bytes']:,}"
         rows = f"{counted['rows_done']:,}"
         logger.info("%s rows, %s bytes. This attempt took %.1f s.", rows, size, took)
@@ -285,23 +274,27 @@ class _Run:
                 storage.delete(part.file)
             _delete_files(export, but=file["file"])
         else:
-            # Asked to pause or cancel in the last moment. A paused one still needs its parts.
+            # A user has just paused or cancelled it. A paused export still needs its parts.
             storage.delete(file["file"])
 
-    def _has_assembled(self, share: float) -> None:
+    def _assembly_checkpoint(self, share: float) -> None:
         self._rate.add((share - self._assembled) * (self._export.rows_total or 0))
         self._assembled = share
-        self._turn()
+        self._checkpoint()
 
-    def _measure_anew(self) -> None:
+    def _restart_rate(self) -> None:
         self._rate, self._speed = Rate(), None
 
-    def _turn(self) -> None:
+    def _checkpoint(self) -> None:
         self._ticker.touch()
-        self._keeper.raise_refusal()
-        _stop_if(self._should_stop)
+        self._heartbeat.raise_refusal()
+        self._stop_if_shutting_down()
 
-    def _tick(self, **fields: Any) -> None:
+    def _stop_if_shutting_down(self) -> None:
+        if self._should_stop():
+            raise _HandOver("This worker shuts down. The export goes back to the queue.")
+
+    def _report(self, **fields: Any) -> None:
         before = self._export.rows_done
         fields["assembled"] = self._assembled
         lines = self._log.take()
@@ -313,7 +306,7 @@ class _Run:
         limits.check_bytes(self._export, self._export.bytes)
         self._quotas.touch()
         room.check_disk()
-        # All workers' rows. Fewer than before are those of a part that was lost.
+        # The rows of all workers. Their number falls when a part was lost.
         self._rate.add(max(self._export.rows_done - before, 0))
-        # Now, and not with the next report: until then time passes, and no rows are added.
+        # Measured now. At the next report time would have passed without new rows.
         self._speed = self._rate.value

@@ -167,7 +167,7 @@ def test_killed_it_leaves_its_parts_and_a_worker_goes_on_after_a_rescue(
     wait_until(lambda: rescue.rescue()["rescued"], timeout=30, what="its lease has run out")
     finished_by_a_worker(start_worker, done_parts(left))
     assert any(
-        f"Worker {left.worker}, attempt 1, has not been heard of" in line for line in log(left)
+        f"Worker {left.worker}, attempt 1, has not responded" in line for line in log(left)
     )
 
 

@@ -79,7 +79,7 @@ def test_a_helper_that_comes_back_when_others_have_done_its_part_changes_nothing
 
     helper.thaw()
 
-    wait_until(lambda: "No more help: " in helper.said(), what="it notices")
+    wait_until(lambda: "This worker stops helping: " in helper.said(), what="it notices")
     depot.assert_unharmed(shared)
     assert shared.attempt == 1
     assert attempts(shared) == [1] * 5 + [2]

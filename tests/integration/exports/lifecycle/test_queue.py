@@ -131,7 +131,7 @@ def test_children_see_that_the_worker_was_told_to_stop():
         os._exit(queue.is_shutting_down())
 
     try:
-        queue._tell_children()
+        queue._notify_children()
         os.write(write, b".")
         _, status = os.waitpid(child, 0)
     finally:

@@ -84,8 +84,8 @@ def test_an_export_whose_worker_is_lost_goes_back_to_the_queue(
     assert broker.told[-1] == export.pk
     assert events(export.owner_stream)[-1] == "export.rescued"
     assert log(export) == [
-        "Worker worker-1@tests, attempt 1, has not been heard of for 30 s. "
-        "Another worker goes on from the last finished part."
+        "Worker worker-1@tests, attempt 1, has not responded for 30 s. "
+        "Another worker continues from the finished parts."
     ]
 
 
@@ -144,7 +144,7 @@ def test_what_was_asked_of_a_lost_worker_is_done_without_it(superuser, asked, re
     assert (export.status, export.lease_expires_at, export.rows_done) == (rest, None, 0)
     assert export.parts.get().status == PartStatus.OPEN
     assert events(export.stream)[-1] == f"export.{rest}"
-    assert log(export) == ["Worker worker-1@tests, attempt 1, has not been heard of for 30 s."]
+    assert log(export) == ["Worker worker-1@tests, attempt 1, has not responded for 30 s."]
 
 
 def test_a_second_rescue_finds_nothing_to_do(superuser, broker):
@@ -186,7 +186,7 @@ def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(superuser, 
     assert export.error == "3 workers stopped while running this export. The last one was worker-9."
     assert events(export.owner_stream, "export.failed")[0]["error"] == export.error
     assert log(export)[-1] == (
-        "Worker worker-9, attempt 3, has not been heard of for 30 s. No further attempt."
+        "Worker worker-9, attempt 3, has not responded for 30 s. No further attempt."
     )
 
 

@@ -53,7 +53,7 @@ def test_what_is_over_is_asked_again_as_it_was_asked(
     assert export.params == {"columns": ["id", "delay"], "filters": {"month": 1}}
     assert (export.status, export.attempt, export.error) == (Status.QUEUED, 0, "")
     assert enqueued == [export.pk]
-    assert exporting.log(export) == [f"Repeats the export {origin.pk}, as asked by somebody."]
+    assert exporting.log(export) == [f"Repeats export {origin.pk}, requested by somebody."]
     assert export.log_lines == 1
     origin.refresh_from_db()
     assert (origin.status, origin.error) == (status, "The disk is full.")
@@ -126,7 +126,7 @@ def test_an_administrators_retry_is_the_owners_export(superuser, exporter_user):
     export, _ = lifecycle.retry(origin, by=superuser)
 
     assert export.owner == exporter_user
-    assert exporting.log(export) == [f"Repeats the export {origin.pk}, as asked by person."]
+    assert exporting.log(export) == [f"Repeats export {origin.pk}, requested by person."]
 
 
 def test_a_retry_without_its_origin_goes_on(superuser):

@@ -121,7 +121,7 @@ def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(superuser):
         resume_with(export, "worker-2@tests")
 
     warning, first, *rest = events(export.stream, "log")
-    assert warning["message"].startswith(f"Worker {WORKER}, attempt 1, has not been heard of")
+    assert warning["message"].startswith(f"Worker {WORKER}, attempt 1, has not responded")
     assert "worker" not in warning
     assert first["message"] == f"Export {export.pk}, attempt 2 by worker-2@tests."
     assert {(line["worker"], line["attempt"]) for line in (first, *rest)} == {("worker-2@tests", 2)}

@@ -159,7 +159,7 @@ def test_running_export_stops_when_its_owner_loses_the_right(
     read = []
 
     def lose_it():
-        keepers[0].rest()  # On SQLite the worker's connection is this test's own.
+        keepers[0].stop_interrupting()  # On SQLite the worker's connection is this test's own.
         lose_right(owner)
         wait_until(lambda: keepers[0].refusal, what="the keeper has noticed")
 

@@ -260,7 +260,7 @@ def messages(monkeypatch):
     """What the broker says how many wait: `messages["exports"] = 1`."""
     found = {"exports": 0, "exports-help": 0}
     monkeypatch.setattr(fairness.queue, "message_count", found.get)
-    monkeypatch.setattr(fairness, "_rests_until", 0.0)
+    monkeypatch.setattr(fairness, "_retry_at", 0.0)
     return found
 
 
@@ -273,7 +273,7 @@ def test_who_holds_an_export_gives_it_back_when_others_wait(superuser, messages,
     run(export)
 
     assert (export.status, export.rows_done, export.handovers) == ("queued", 10, 1)
-    assert log(export)[-1] == "Others wait for a worker. The export goes on after them."
+    assert log(export)[-1] == "Other exports are waiting for a worker. This one continues after them."
     assert list(export.parts.values_list("status", flat=True)) == ["done", "open", "open", "open"]
     Export.objects.exclude(pk=export.pk).delete()
     assert_whole(resume_with(export))
@@ -338,7 +338,7 @@ def test_no_more_help_is_asked_for_than_there_are_parts_and_workers_on_the_way(s
 
 def test_a_broker_that_does_not_answer_is_not_asked_after_each_part(superuser, monkeypatch):
     asked = []
-    monkeypatch.setattr(fairness, "_rests_until", 0.0)
+    monkeypatch.setattr(fairness, "_retry_at", 0.0)
     monkeypatch.setattr(fairness.queue, "message_count", asked.append)
     export = start(superuser)
     new = [Part(export=export, number=n, upto_key=str(n), rows=1) for n in range(1, 5)]

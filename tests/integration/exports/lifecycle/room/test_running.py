@@ -80,7 +80,7 @@ def test_running_export_without_room_keeps_its_parts_and_goes_on(
     assert (export.status, export.waits_for, enqueued) == ("queued", "space", [])
     kept = export.parts.filter(status=PartStatus.DONE).count()
     assert kept == row // 10
-    assert any("goes on by itself when there is room" in line for line in log(export))
+    assert any("continues automatically when there is space" in line for line in log(export))
 
     setattr(settings, setting, 0)
     rescue.rescue()

@@ -68,7 +68,7 @@ def test_deleted_rows_are_explained(superuser, after_plan, exporter):
     assert (export.status, content(export)) == ("succeeded", file_with(kept))
     assert counts(export) == (35, 31, 0, 4)
     assert parts_of(export) == [(10, 9, 9), (10, 8, 8), (10, 10, None), (5, 4, 4)]
-    assert "Part 2 was planned with 10 rows, and 8 were there when it was read." in log(export)
+    assert "Part 2 was planned with 10 rows; it had 8 rows when it was read." in log(export)
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)

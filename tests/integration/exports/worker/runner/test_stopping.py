@@ -86,7 +86,7 @@ def test_paused_and_resumed_it_goes_on_from_its_finished_parts(superuser, at):
     export = resume_with(export)
 
     assert_whole(export)
-    assert "Going on from the finished parts: 20 rows are done." in log(export)
+    assert "Continuing from the finished parts: 20 rows are done." in log(export)
     assert list(Part.objects.values_list("attempt", flat=True)) == [1, 1, 2, 1]
     assert events(export.stream) == [
         *("export.queued", "export.started", "export.pausing", "export.paused"),
