@@ -11,10 +11,11 @@ class ExportsConfig(AppConfig):
     verbose_name = _("Exports")
 
     def ready(self) -> None:
-        from exports import access, notification_types  # noqa: PLC0415 - models are there only now
-        from exports.audit import exporter, record  # noqa: PLC0415 - models are there only now
-        from exports.exporters import checks as exporters_checks  # noqa: PLC0415 - models are there only now
-        from exports.spec import context  # noqa: PLC0415 - models are there only now
+        # Models can be imported only now.
+        from exports import access, notification_types  # noqa: PLC0415
+        from exports.audit import exporter, record  # noqa: PLC0415
+        from exports.exporters import checks as exporters_checks  # noqa: PLC0415
+        from exports.spec import context  # noqa: PLC0415
 
         autodiscover_modules("exporters")
         exporter.register()

@@ -1,8 +1,8 @@
-"""What must be well for exports to go on, asked part by part.
+"""Health checks: what must work so that exports run.
 
-`manage.py healthcheck` and the admin's page of health ask all of it and say what to do.
-`config.health` asks for the database, Redis and a worker, for a load balancer. Each part is a
-function that says something of itself, or raises.
+`manage.py healthcheck` and the health page of the admin run all checks and show how to fix what
+fails. `config.health` runs those of the database, Redis and a worker for a load balancer. A check
+is a function that returns a line for people, or raises.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync
@@ -47,21 +47,21 @@ from notifications.writing import alias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-TIMEOUT = 2.0  # seconds for Redis, and for the first worker; who asks has little patience
+TIMEOUT = 2.0  # Seconds for Redis, and for workers.
 STORAGE_TIMEOUT = 5.0
-NAMES = 10  # of workers, in a line for people
-SWEEP_LAG = 5.0  # seconds; who follows sees by then that things come late
-# Blocks of the event loop in the last seconds are a problem if there were many, or a long one.
-# A busy machine or a garbage collection holds the loop for some tenths of a second.
+NAMES = 10  # Names of workers in one line.
+SWEEP_LAG = 5.0  # Seconds. Users notice a longer delay.
+# The event loop is unhealthy if it was blocked often or for long in the last RECENT_BLOCK seconds.
+# A busy machine or a garbage collection blocks it for some tenths of a second.
 RECENT_BLOCK = 600.0
 MANY_BLOCKS = 10
-LONG_BLOCK = 1.0  # seconds
-# beat rescues every SECONDS. What has waited for three rescues waits in vain.
+LONG_BLOCK = 1.0  # Seconds.
+# beat runs a rescue every SECONDS. After three of them, something is wrong.
 OVERDUE = timedelta(seconds=3 * SECONDS)
 
 
 class Unhealthy(Exception):
-    """It answers, and something is wrong. The message says what."""
+    """Something responds, but is not healthy. The message says why."""
 
 
 def database() -> str:
@@ -81,12 +81,12 @@ def migrations() -> str:
 
 
 def redis(timeout: float = TIMEOUT) -> str:
-    # Through the layer itself: what pushes use is what must answer.
+    # Through the channel layer, because pushes use it.
     async_to_sync(_push)(timeout)
     return "the channel layer accepts messages"
 
 
-async def _push(timeout: float) -> None:  # noqa: ASYNC109 - the caller's patience
+async def _push(timeout: float) -> None:  # noqa: ASYNC109 - it is the caller's
     channel_layer: Any = get_channel_layer(notifications_conf.CHANNEL_LAYER)
     async with asyncio.timeout(timeout):
         await channel_layer.group_send("health", {"type": "health"})
@@ -101,21 +101,21 @@ def broker() -> str:
 
 
 def any_worker(timeout: float = TIMEOUT) -> str:
-    """As soon as one has answered, whatever it listens to."""
-    # Over a connection of its own: those in the pool may be older than Redis' last restart.
+    """Return as soon as one worker has answered, whatever its queues."""
+    # A new connection, because those in the pool may be older than the last restart of Redis.
     with current_app.connection_for_write() as fresh:
-        asked = current_app.control.inspect(timeout=timeout, limit=1, connection=fresh)
-        if not asked.ping():
+        inspect = current_app.control.inspect(timeout=timeout, limit=1, connection=fresh)
+        if not inspect.ping():
             raise Unhealthy("no worker answered")
     return "a worker answers"
 
 
 def workers(timeout: float = TIMEOUT) -> str:
-    """All that answer in time, and whether one of them would take an export."""
+    """List the workers that answer in time. Raise Unhealthy if none of them takes exports."""
     name = queue.run_queue()
     with current_app.connection_for_write() as fresh:
-        asked = current_app.control.inspect(timeout=timeout, connection=fresh)
-        answers = asked.active_queues() or {}
+        inspect = current_app.control.inspect(timeout=timeout, connection=fresh)
+        answers = inspect.active_queues() or {}
     if not answers:
         raise Unhealthy(f"none answered within {timeout:g} s")
     taking = [who for who, queues in answers.items() if name in {each["name"] for each in queues}]
@@ -130,26 +130,26 @@ def _first(names: Sequence[str]) -> str:
 
 
 def running() -> str:
-    """Which workers hold an export, and whether each still says that it lives."""
+    """Count the running exports of each worker, and those whose lease is not renewed in time."""
     held = Export.objects.filter(status__in=HELD)
     workers = Counter(held.values_list("worker", flat=True))
     if not workers:
         return "no export"
-    # A lease is renewed when a third of it is over. Whose has less than half is late.
+    # A lease is renewed after a third of its time, so at half of it the worker is late.
     late = held.filter(lease_expires_at__lt=Now() + timedelta(seconds=conf.LEASE_SECONDS / 2))
     by = _first([f"{worker}: {count}" for worker, count in sorted(workers.items())])
     return f"exports: {workers.total()} ({by}); with a worker that is late to renew its lease: {late.count()}"
 
 
 def rescues() -> str:
-    """Whether anything waits for a rescue for longer than it should.
+    """Raise Unhealthy if an export waits too long for a rescue.
 
-    Nobody notes that beat is there. What it has not done shows that it is not.
+    beat leaves no trace when it runs, but overdue rescues show that it does not.
     """
     past = Now() - OVERDUE
     lost = Q(status__in=HELD, lease_expires_at__lt=past)
-    never_told = Q(status=Status.QUEUED, enqueued_at=None, queued_at__lt=past)
-    if overdue := Export.objects.filter(lost | never_told).count():
+    not_enqueued = Q(status=Status.QUEUED, enqueued_at=None, queued_at__lt=past)
+    if overdue := Export.objects.filter(lost | not_enqueued).count():
         raise Unhealthy(f"waiting to be rescued for more than {OVERDUE.seconds} s: {overdue}")
     queued = Export.objects.filter(status=Status.QUEUED).order_by("queued_at").only("queued_at")
     if (oldest := queued.first()) is None:
@@ -159,26 +159,25 @@ def rescues() -> str:
 
 
 def storage(timeout: float = STORAGE_TIMEOUT) -> str:
-    """A thread of its own asks: a bucket that hangs is given up by its client after minutes."""
-    answers: Queue[BaseException | None] = Queue()
+    """Write, read and delete a file. It runs in a thread, because a bucket may hang for minutes."""
+    outcome: Future[None] = Future()
 
-    def ask() -> None:
+    def run() -> None:
         try:
             _write_and_read()
-        # It is raised where it is waited for.
-        except Exception as error:  # noqa: BLE001
-            answers.put(error)
+        except Exception as error:  # noqa: BLE001 - result() raises it
+            outcome.set_exception(error)
         else:
-            answers.put(None)
+            outcome.set_result(None)
 
-    # A storage may ask the database, too.
-    threading.Thread(target=closes_connections(ask), name="storage-health", daemon=True).start()
+    # A storage may also use the database.
+    threading.Thread(target=closes_connections(run), name="storage-health", daemon=True).start()
     try:
-        error = answers.get(timeout=timeout)
-    except Empty:
+        outcome.result(timeout)
+    except TimeoutError:
+        if outcome.done():  # The storage itself has raised it.
+            raise
         raise Unhealthy(f"no answer within {timeout:g} s") from None
-    if error is not None:
-        raise error
     return "written, read and deleted"
 
 
@@ -203,29 +202,24 @@ def work_directory() -> str:
 
 
 def space() -> str:
-    """Return the stored bytes and the free space beside their limits. Raise Unhealthy without room."""
-    known = room.state()
-    places = {"storage": known["storage_free"], "work directory": known["work_free"]}
-    parts = [
-        _of("stored", known["stored"], known["stored_allowed"], "of"),
-        *(
-            _of(f"free in the {place}", free, known["floor"], "floor")
-            for place, free in places.items()
-            if free is not None  # Unknown for a bucket.
-        ),
-    ]
-    if known["lacking"]:
-        raise Unhealthy("; ".join([*parts, str(known["lacking"])]))
+    """Return the stored bytes and the free space with their limits. Raise Unhealthy at a limit."""
+    state = room.state()
+    parts = [_gigabytes("stored", state["stored"], "of", state["stored_allowed"])]
+    for place, free in (("storage", state["storage_free"]), ("work directory", state["work_free"])):
+        if free is not None:  # It is unknown for a bucket.
+            parts.append(_gigabytes(f"free in the {place}", free, "floor", state["floor"]))
+    if state["lacking"]:
+        raise Unhealthy("; ".join([*parts, str(state["lacking"])]))
     return "; ".join(parts)
 
 
-def _of(name: str, value: int, limit: int, word: str) -> str:
-    most = f" ({word} {limit / 1e9:,.1f} GB)" if limit else ""
-    return f"{name}: {value / 1e9:,.1f} GB{most}"
+def _gigabytes(name: str, value: int, word: str, limit: int) -> str:
+    limited = f" ({word} {limit / 1e9:,.1f} GB)" if limit else ""
+    return f"{name}: {value / 1e9:,.1f} GB{limited}"
 
 
 def pushes() -> str:
-    """Whether what this process pushes is taken by the channel layer."""
+    """Raise Unhealthy if the channel layer did not accept the last push of this process."""
     sent, failed = push.counters["sent"], push.counters["failed"]
     if push.is_failing():
         raise Unhealthy(f"the last one failed; sent since this process started: {sent}")
@@ -235,7 +229,7 @@ def pushes() -> str:
 
 
 def sweeps() -> str:
-    """Whether who follows streams at this process gets in time what no push has brought."""
+    """Raise Unhealthy if clients of this process get items late when a push was lost."""
     lags = [hub.lag for hub in present() if hub.lag is not None]
     if not lags:
         return "no live connections at this web process"
@@ -255,14 +249,14 @@ def event_loop() -> str:
     now = time.monotonic()
     ago = now - last.last[-1][0]
     recent = [took for each in blocks for at, took in each.last if now - at < RECENT_BLOCK]
-    said = (
+    text = (
         f"blocked for more than {watchdog.LIMIT:g} s: {sum(each.count for each in blocks)} times,"
         f" {max(each.longest for each in blocks):.1f} s at most,"
         f" last {ago:,.0f} s ago at {last.last_place}"
     )
     if len(recent) >= MANY_BLOCKS or max(recent, default=0) >= LONG_BLOCK:
-        raise Unhealthy(said)
-    return said
+        raise Unhealthy(text)
+    return text
 
 
 def exporters() -> str:
@@ -274,21 +268,21 @@ def exporters() -> str:
 
 @dataclass(frozen=True)
 class Check:
-    """One part, and what to do when it is not well. It is not asked without what it `needs`."""
+    """A check and its remedy. It is skipped if one of the checks that it `needs` has failed."""
 
     name: str
-    ask: Callable[[], str]
+    run: Callable[[], str]
     fix: str
     needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check has found, and what to do about it: nothing, when all is well."""
+    """The result of a check."""
 
     name: str
     detail: str
-    fix: str = ""
+    fix: str = ""  # Empty if the check has passed.
 
     @property
     def is_healthy(self) -> bool:
@@ -311,7 +305,7 @@ CHECKS = (
         "rescue",
         rescues,
         "Start beat: celery -A config beat. To run it once: manage.py rescue_exports",
-        # What the broker was never told, because it is away, is not for a rescue to mend.
+        # Without a broker, a rescue cannot enqueue exports either.
         ("migrations", "broker"),
     ),
     Check("storage", storage, "Check that STORAGE_URL is a place that this user can write to."),
@@ -329,7 +323,7 @@ CHECKS = (
     ),
     Check("exporters", exporters, "Fix the declarations: manage.py check shows all errors."),
 )
-# What a web process knows of itself. Each has its own: another may answer the next request.
+# What a web process knows about itself. Another process may answer the next request.
 PROCESS_CHECKS = (
     Check(
         "pushes",
@@ -346,24 +340,24 @@ PROCESS_CHECKS = (
 
 
 def findings(more: Iterable[Check] = ()) -> Iterator[Finding]:
-    """Ask all parts, and `more`, in order. One that fails keeps nobody from asking the next."""
+    """Run all CHECKS and `more` in order, and yield a finding for each."""
     failed: set[str] = set()
     for check in (*CHECKS, *more):
         if missing := [name for name in check.needs if name in failed]:
             finding = Finding(check.name, "not checked", f"Fix this first: {missing[0]}.")
         else:
-            finding = _ask(check)
+            finding = _run(check)
         if not finding.is_healthy:
             failed.add(check.name)
         yield finding
 
 
-def _ask(check: Check) -> Finding:
+def _run(check: Check) -> Finding:
     try:
-        return Finding(check.name, check.ask())
+        return Finding(check.name, check.run())
     except Unhealthy as error:
         return Finding(check.name, str(error), check.fix)
-    # Drivers and storages raise what they like, and the answer is the same: it is not well.
-    except Exception as error:  # noqa: BLE001
+    # Drivers and storages may raise anything.
+    except Exception as error:  # noqa: BLE001 - see above
         why = " ".join(str(error).split()).rstrip(".") or "no reason given"
         return Finding(check.name, f"{type(error).__name__}: {why}", check.fix)

@@ -1,7 +1,6 @@
-"""The tables of exports. No I/O.
+"""The tables of exports, parts, presets, task runs and downloads.
 
-Only `lifecycle` writes exports and parts: `transitions` their statuses, `parts` their progress,
-and `queue` when the broker was told. `status` says which moves are legal.
+Only `lifecycle` writes exports and parts. `status` says which moves of an export are legal.
 """
 
 from __future__ import annotations
@@ -33,19 +32,19 @@ class Format(models.TextChoices):
     PARQUET = "parquet", "Parquet"
 
 
-# Text. The others are compressed inside.
+# Text formats. The others are compressed already.
 COMPRESSIBLE = frozenset({Format.CSV, Format.JSONL})
 
 
 class Consistency(models.TextChoices):
-    """What "the rows" are, when rows change while they are read."""
+    """Which state of the rows a file has if they change while they are read."""
 
     ROW = "row", _("Each row as of when it was read")
     SNAPSHOT = "snapshot", _("All rows as of one moment")
 
 
 class Export(models.Model):
-    """One requested run of an exporter."""
+    """One requested run of an exporter, and in the end a file."""
 
     id = models.UUIDField(_("id"), primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -54,7 +53,7 @@ class Export(models.Model):
         related_name="exports",
         verbose_name=_("owner"),
     )
-    # Its members see the export, too. Without it, and when it is deleted, it is its owner's alone.
+    # Members of the team see the export as well. Without a team only its owner does.
     team = models.ForeignKey(
         "auth.Group",
         on_delete=models.SET_NULL,
@@ -64,26 +63,23 @@ class Export(models.Model):
         verbose_name=_("team"),
     )
     exporter = models.CharField(_("exporter"), max_length=100)
-    # What it was called by who asked. `labels` has it by language if nobody has named it, so
-    # that each reads it in theirs: `title`.
+    # The name that the user gave, or the default one; `labels` has the default in each language.
     label = models.CharField(_("label"), max_length=MAX_LENGTH)
     labels = models.JSONField(null=True)
     format = models.CharField(_("format"), max_length=10, choices=Format, default=Format.CSV)
-    # What to export: {"columns": [...], "filters": {...}} or {"changelist": {...}, ...};
-    # `spec.queryset` reads it. Never a list of keys, save for rows ticked by hand.
+    # What to export: {"columns": [...], "filters": {...}} or {"changelist": {...}, ...}. It has
+    # primary keys only for rows that a user has ticked. `spec.queryset` reads it.
     params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
-    # What is kept of the request that asked: its time zone, its language, and what the project
-    # needs (`spec.context`). Without it those of the site hold.
+    # The request context: time zone, language, and what the project needs (`spec.context`).
     context = models.JSONField(default=dict, blank=True)
-    # How its file is written: {"delimiter": ";", "gzip": true, ...}; what is not there has the
-    # default of `formats.base.Options`.
+    # {"delimiter": ";", "gzip": true, ...}: only options that differ from the default.
     options = models.JSONField(_("options"), default=dict)
     consistency = models.CharField(
         max_length=8, choices=Consistency, default=Consistency.ROW, blank=True
     )
-    # The hash of the spec. While an export is active, an equal spec of its owner returns it.
+    # The hash of the spec. An identical request of the owner returns this export while it is active.
     fingerprint = models.CharField(max_length=64, blank=True)
-    # Of which export this one is the repetition.
+    # The export that this one repeats.
     origin = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -95,25 +91,24 @@ class Export(models.Model):
 
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.NONE, blank=True)
-    # Set if no worker may claim it yet: there was no room when one tried, or gave it back.
+    # Set while no worker may claim it, because there is no disk space.
     waits_for = models.CharField(
         max_length=10, choices=Wait, default=Wait.NOTHING, db_default="", blank=True
     )
-    # In English, for programs and logs. `reason` is what it was made of, if that was foreseen:
-    # `i18n.message.localize` shows it in the language of the reader.
+    # In English, for programs and logs. `reason` translates it, if it is one of our own messages.
     error = models.TextField(_("error"), blank=True)
     reason = models.JSONField(null=True)
 
-    # As planned, and never changed to agree with what was written.
+    # The planned number. It is never changed to match the written rows.
     rows_total = models.BigIntegerField(null=True, help_text=_("Unknown until counted."))
     rows_done = models.BigIntegerField(default=0)
-    # By how many rows its parts have more and fewer than planned, once it has succeeded: rows
-    # were added, deleted or changed between the plan and the reading. `readers.recount` proves it.
+    # How many rows parts have in excess of the plan, and how many they lack, because rows changed
+    # before they were read. `readers.recount` verifies these numbers.
     rows_added = models.BigIntegerField(default=0, db_default=0)
     rows_removed = models.BigIntegerField(default=0, db_default=0)
-    # The highest that `rows_done` has been: it falls when a part begins anew, and people ask why.
+    # The highest value of `rows_done` so far, which falls when a part starts again.
     rows_most = models.BigIntegerField(default=0, db_default=0)
-    # How much of the file is put together, from 0 to 1.
+    # The share of the file that is assembled, from 0 to 1.
     assembled = models.FloatField(default=0, db_default=0)
     bytes = models.BigIntegerField(default=0)
     protected_cells = models.BigIntegerField(
@@ -121,33 +116,33 @@ class Export(models.Model):
     )
     rate = models.FloatField(null=True, help_text=_("Rows a second, smoothed."))
 
-    # Each claim takes the next attempt. A worker's every write names the one it was given,
-    # so a worker that was thought dead and comes back changes nothing.
+    # Each claim takes the next number, and every write of a worker names the number of its claim.
+    # So a worker that was considered lost and comes back changes nothing.
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
-    # Attempts that ended in an orderly hand-over. They do not count against the export.
+    # Attempts that ended in an orderly way. They do not count as lost workers.
     handovers = models.PositiveIntegerField(_("handovers"), default=0)
     lease_expires_at = models.DateTimeField(_("lease expires at"), null=True)
     worker = models.CharField(_("worker"), max_length=200, blank=True)
     log_lines = models.PositiveIntegerField(_("log lines"), default=0)
     log_bytes = models.PositiveBigIntegerField(default=0, db_default=0)
-    # How often it was resumed. Each time leaves events and a row, so the number is limited.
+    # The number of resumes is limited, because each leaves events and an entry in the audit trail.
     resumes = models.PositiveIntegerField(default=0, db_default=0)
-    # Each change that is told takes the next. An export is told of on several streams, whose
-    # revisions cannot be compared; of two snapshots, the one with the higher version is newer.
+    # Each published change takes the next number, and the highest is the newest. The export is on
+    # several streams, whose revisions cannot be compared.
     version = models.PositiveBigIntegerField(default=1)
 
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
-    # Since when it waits, this time. Those that wait are taken in this order.
+    # When it entered the queue last. The queue has this order.
     queued_at = models.DateTimeField(default=timezone.now)
-    # When the broker was last told. Nothing decides by what the broker says.
+    # When a message was last sent to the broker.
     enqueued_at = models.DateTimeField(_("enqueued at"), null=True)
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
-    # When the first and the last of its rows were read: each is as it was in between.
+    # All rows were read between these two times.
     read_from = models.DateTimeField(null=True)
     read_until = models.DateTimeField(null=True)
-    # What PostgreSQL calls the moment that all workers of this attempt read. It is gone with
-    # the connection that holds it.
+    # PostgreSQL's name of the snapshot that all workers of this attempt read. It ends with the
+    # connection that exported it.
     snapshot_id = models.CharField(max_length=100, blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True)
 
@@ -164,15 +159,15 @@ class Export(models.Model):
         verbose_name_plural = _("exports")
         ordering = ["-created_at", "-id"]
         indexes = [
-            # The dashboard's history.
+            # For the history on the dashboard.
             models.Index(fields=["owner", "-created_at"], name="export_history"),
-            # Past runs, from which size and time of the next are reckoned.
+            # For past runs, from which `spec.preview` estimates size and duration.
             models.Index(
                 fields=["exporter", "format", "-finished_at"],
                 name="export_past_runs",
                 condition=models.Q(status="succeeded"),
             ),
-            # Rescue, and the position in the queue.
+            # For rescues, and for positions in the queue.
             models.Index(
                 fields=["status", "queued_at"],
                 name="export_waiting",
@@ -192,7 +187,7 @@ class Export(models.Model):
             models.CheckConstraint(
                 condition=models.Q(format__in=Format.values), name="export_format_is_known"
             ),
-            # Of two identical requests that race, one is saved.
+            # Of two identical requests that race, one is saved. The other returns that one.
             models.UniqueConstraint(
                 fields=["owner", "fingerprint"],
                 name="one_active_export_a_question",
@@ -209,12 +204,12 @@ class Export(models.Model):
 
     @property
     def title(self) -> str:
-        """What its reader calls it."""
+        """The label in the active language."""
         return localized_label(self.label, self.labels)
 
     @property
     def stream(self) -> str:
-        """The name of this export's own stream: its progress and its log."""
+        """The name of the stream that has the progress and the log of this export."""
         return f"export-{self.pk}"
 
     @property
@@ -223,13 +218,13 @@ class Export(models.Model):
 
     @property
     def streams(self) -> list[str]:
-        """All that tell of it, in the order in which they are taken: by name."""
+        """The streams on which this export is published, in the order of locking: by name."""
         team = [] if self.team_id is None else [team_stream(self.team_id)]
         return [self.stream, *team, self.owner_stream]
 
     @property
     def key(self) -> str:
-        """The key of its snapshot among a stream's retained values."""
+        """The key of the retained value that has the JSON of this export."""
         return f"export-{self.pk}"
 
     @property
@@ -238,34 +233,34 @@ class Export(models.Model):
 
     @property
     def rows_again(self) -> int:
-        """Rows that were done once, and are to be read again: who had them was lost, or stopped."""
+        """Rows that must be read again, because their worker was lost or stopped."""
         is_extracted = self.is_final or self.stage == Stage.ASSEMBLING
         return 0 if is_extracted else max(self.rows_most - self.rows_done, 0)
 
     @property
     def rows_reached(self) -> int:
-        """How many rows it once had: a worker that is lost may have taken some along."""
+        """The most rows that were done so far, including those of lost workers."""
         return max(self.rows_most, self.rows_done)
 
     @property
     def extension(self) -> str:
-        """How the file's name ends, without the first dot."""
+        """The extension of the file's name, without the first dot."""
         is_gzip = self.format in COMPRESSIBLE and self.options.get("gzip")
         return f"{self.format}.gz" if is_gzip else self.format
 
     def has_file(self, now: datetime) -> bool:
-        """Whether the file can be downloaded at `now`."""
+        """Return whether the file can be downloaded at `now`."""
         expired = self.expires_at is not None and self.expires_at <= now
         return self.status == Status.SUCCEEDED and bool(self.file) and not expired
 
 
 class Preset(models.Model):
-    """What somebody has chosen for an exporter: under a name, or the last time."""
+    """Settings for an exporter that a user saved under a name, or used last."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="export_presets"
     )
-    # With whom the export is shared. Without it, and when it is deleted, with nobody.
+    # The team that exports from this preset are shared with.
     team = models.ForeignKey(
         "auth.Group",
         on_delete=models.SET_NULL,
@@ -279,7 +274,7 @@ class Preset(models.Model):
         max_length=100, blank=True, help_text=_("Empty for the last used settings.")
     )
     format = models.CharField(max_length=10, choices=Format)
-    # As those of an Export. What cannot be had any more is found out when it is run.
+    # Like the fields of Export. They are validated again when the preset is used.
     options = models.JSONField(default=dict)
     params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     updated_at = models.DateTimeField(auto_now=True)
@@ -302,7 +297,7 @@ class Preset(models.Model):
 
 
 class PartStatus(models.TextChoices):
-    OPEN = "open", _("Open")  # Nobody has it.
+    OPEN = "open", _("Open")  # No worker has claimed it.
     CLAIMED = "claimed", _("Claimed")  # A worker is extracting it.
     DONE = "done", _("Done")  # Its file is in storage.
 
@@ -312,8 +307,8 @@ class Part(models.Model):
 
     export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="parts")
     number = models.PositiveIntegerField(_("number"))
-    # As text, read back by the primary key's own field. Null: from the first key.
-    after_key = models.TextField(null=True)  # noqa: DJ001 - "" is a key, too
+    # As text, which the field of the primary key parses. Null: from the first key.
+    after_key = models.TextField(null=True)  # noqa: DJ001 - "" may be a key
     upto_key = models.TextField()
     rows = models.PositiveBigIntegerField(
         _("rows"), help_text=_("As planned when the export started.")
@@ -326,14 +321,14 @@ class Part(models.Model):
     lease_expires_at = models.DateTimeField(_("lease expires at"), null=True)
     worker = models.CharField(_("worker"), max_length=200, blank=True)
     rows_done = models.PositiveBigIntegerField(_("rows done"), default=0)
-    # Its keys, counted where its rows were read. Null: as many rows as planned.
+    # Keys that the recount found. Null: the part has as many rows as planned.
     rows_found = models.PositiveBigIntegerField(null=True)
     bytes = models.PositiveBigIntegerField(default=0)
     protected_cells = models.PositiveBigIntegerField(default=0)
-    # Whether who has it is a helper, and not the worker that holds the export.
+    # Whether a helper has claimed it, and not the worker that holds the export.
     by_helper = models.BooleanField(default=False)
     file = models.CharField(max_length=255, blank=True, help_text=_("Name of the file in storage."))
-    # Of its bytes, to know them again. It is fifty times as fast as the SHA-256 of the file.
+    # To verify its bytes before assembly. It is fifty times as fast as SHA-256.
     crc32 = models.PositiveBigIntegerField(null=True)
 
     objects = WrittenManager["Part"]()
@@ -344,7 +339,7 @@ class Part(models.Model):
         verbose_name_plural = _("parts")
         ordering = ["export", "number"]
         indexes = [
-            # For the sum of stored parts. Most exports have none any more.
+            # For the sum of stored parts. Most parts are already deleted.
             models.Index(
                 fields=["export", "bytes"], name="part_stored", condition=~models.Q(file="")
             ),
@@ -358,7 +353,7 @@ class Part(models.Model):
 
 
 class TaskRun(models.Model):
-    """That Celery ran a task for an export: the link to its row in django-celery-results."""
+    """A Celery task that worked on an export: the link to its row in django-celery-results."""
 
     export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="task_runs")
     task_id = models.CharField(max_length=255)
@@ -381,10 +376,9 @@ class TaskRun(models.Model):
 
 
 class Download(models.Model):
-    """That somebody got the file of an export, or a link to it.
+    """Downloads of a file, or of a link to it, by one user from one address within an hour.
 
-    A program may fetch it in thousands of ranges. So all requests of one user from one address
-    within an hour are counted in one row.
+    They share a row, because a program may fetch a file in thousands of ranges.
     """
 
     export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="downloads")
@@ -401,7 +395,7 @@ class Download(models.Model):
     # The range of the first request; empty once the whole file was requested.
     range = models.CharField(_("range"), max_length=100, blank=True)
     requests = models.PositiveBigIntegerField(_("requests"), default=1, db_default=1)
-    # The sum of all requests. How many bytes arrived is unknown.
+    # The requested bytes. How many of them arrived is unknown.
     bytes = models.BigIntegerField(_("bytes"), default=0, db_default=0)
     # Hour, address and user. The constraint lets one of several processes create the row.
     slot = models.CharField(max_length=200, blank=True, editable=False)
@@ -423,5 +417,5 @@ class Download(models.Model):
         return f"{self.user}, {self.at:%Y-%m-%d %H:%M} UTC"
 
 
-# What it names of other tables: select_related(*RELATED) spares a query for each.
+# Relations of Export that its JSON needs, for select_related(*RELATED).
 RELATED = ("owner", "team")

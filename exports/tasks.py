@@ -1,6 +1,7 @@
-"""Celery's tasks: each takes an id and calls one function. `lifecycle.queue` has their names.
+"""The Celery tasks. Their only argument is an id, and `lifecycle.queue` sends them.
 
-Only Celery imports this module, in workers and in beat. So it also starts beat's schedule.
+No other module imports this one. Celery imports it in workers and in beat, so it also starts the
+schedule of beat.
 """
 
 from __future__ import annotations
@@ -22,15 +23,12 @@ if TYPE_CHECKING:
 
 @shared_task(name=queue.RUN, bind=True)
 def run(task: Task[Any, Any], export_id: str) -> str:
-    """Run an export. A task that is delivered twice does nothing the second time: see claim()."""
+    """Work on an export. A duplicate message does nothing: see `attempts.claim`."""
     if (key := _key(export_id)) is None:
-        return "This is not the ID of an export."
+        return "This is not the id of an export."
+    worker, task_id = task.request.hostname or "", task.request.id or ""
     try:
-        export = attempts.claim(
-            key,
-            worker=task.request.hostname or "",
-            task_id=task.request.id or "",
-        )
+        export = attempts.claim(key, worker=worker, task_id=task_id)
     except LostRace as reason:
         return str(reason)
     runner.run(export)
@@ -39,13 +37,13 @@ def run(task: Task[Any, Any], export_id: str) -> str:
 
 @shared_task(name=queue.HELP, bind=True)
 def help_with(task: Task[Any, Any], export_id: str) -> None:
-    """Extract parts of an export that another worker holds. Each part is claimed: see parts."""
+    """Extract parts of an export that another worker holds. It claims each: see `parts.claim`."""
     if (key := _key(export_id)) is not None:
         helper.help_with(key, worker=task.request.hostname or "")
 
 
 def _key(export_id: str) -> uuid.UUID | None:
-    """Return the id as a UUID; None for anything else, which only a forged message has."""
+    """Return the id as a UUID; None if it is not one, because the message was forged."""
     try:
         return uuid.UUID(export_id)
     except (ValueError, TypeError, AttributeError):

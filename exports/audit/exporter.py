@@ -15,7 +15,7 @@ from notifications.audit_actions import Action, Interface
 from notifications.models import AuditEntry
 
 
-class TrailFilter(FilterSet):  # type: ignore[misc]  # It has no types.
+class TrailFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types.
     at = IsoDateTimeFromToRangeFilter()
     action = MultipleChoiceFilter(choices=Action.choices)
     interface = MultipleChoiceFilter(choices=Interface.choices)
@@ -26,7 +26,7 @@ class TrailFilter(FilterSet):  # type: ignore[misc]  # It has no types.
 
 
 class AuditTrail(Exporter):
-    """The entries as they are stored. Exporting them is recorded as well."""
+    """Entries of the audit trail as stored. Their export is recorded like any other."""
 
     name = "audit"
     label = _("Audit trail")
@@ -34,12 +34,23 @@ class AuditTrail(Exporter):
     permission = "notifications.view_auditentry"
     filterset = TrailFilter
     columns = [
-        *("id", "at", "action", "actor_key", "actor_name", "owner_key", "owner_name"),
-        *("object_kind", "object_key", "object_label"),
-        *("address", "user_agent", "interface", "details"),
+        "id",
+        "at",
+        "action",
+        "actor_key",
+        "actor_name",
+        "owner_key",
+        "owner_name",
+        "object_kind",
+        "object_key",
+        "object_label",
+        "address",
+        "user_agent",
+        "interface",
+        "details",
     ]
 
 
 def register() -> None:
-    """Register the exporter. Called once, when the apps are ready."""
+    """Register the exporter. Django calls it once, when the apps are ready."""
     registry.register(AuditTrail)

@@ -1,4 +1,7 @@
-"""Record actions on exports and presets in the audit trail, with their names of the time."""
+"""Record actions on exports and presets in the audit trail.
+
+An entry copies the names of its objects, so it stays readable after they are renamed or deleted.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import User
 
-CHOSEN = ("format", "options", "params")  # What a preset keeps, besides its team.
-# An attribute of a group. It carries the counts from one signal to the next.
+CHOSEN = ("format", "options", "params")  # The settings of a preset, without its team.
+# An attribute of a deleted group, which passes the counts from one signal to the next.
 SHARED = "_was_shared"
 
 
@@ -33,42 +36,40 @@ def record_action(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an entry about `export`, in the transaction of the caller."""
-    what = {"exporter": export.exporter, "format": export.format, **(details or {})}
+    details = {"exporter": export.exporter, "format": export.format, **(details or {})}
     about = About("export", str(export.pk), export.label)
-    record(action, about, by=by, owner=export.owner, details=what)
+    record(action, about, by=by, owner=export.owner, details=details)
 
 
 def record_start(export: Export, *, by: User | None = None) -> None:
-    """Record a new export: which one it repeats, if any, and which team may see it."""
+    """Record a new export, the one that it repeats, if any, and the team that may see it."""
     if export.origin_id is None:
         record_action(Action.EXPORT_STARTED, export, by=by)
     else:
-        record_action(
-            Action.EXPORT_REPEATED, export, by=by, details={"origin": str(export.origin_id)}
-        )
+        origin = {"origin": str(export.origin_id)}
+        record_action(Action.EXPORT_REPEATED, export, by=by, details=origin)
     if export.team is not None:
         record_action(Action.EXPORT_SHARED, export, by=by, details={"team": export.team.name})
 
 
 def record_saved_preset(preset: Preset, before: Preset | None) -> None:
-    """Write that the owner has saved or changed a preset, and with which team it is shared.
+    """Record that the owner has saved or changed a preset, and with which team they share it.
 
-    `before` is the preset that was stored under the name. Saving the same again is no change.
+    `before` is the preset that had the name until now. Saving it unchanged is not recorded.
     """
     old, new = before and before.team, preset.team
     if before is None:
         _record_preset(Action.PRESET_SAVED, preset, by=preset.owner)
     elif old != new or any(getattr(before, name) != getattr(preset, name) for name in CHOSEN):
         _record_preset(Action.PRESET_CHANGED, preset, by=preset.owner)
-    if old != new:
-        if old is not None:
-            _record_preset(Action.PRESET_UNSHARED, preset, by=preset.owner, team=old.name)
-        if new is not None:
-            _record_preset(Action.PRESET_SHARED, preset, by=preset.owner, team=new.name)
+    if old is not None and old != new:
+        _record_preset(Action.PRESET_UNSHARED, preset, by=preset.owner, team=old.name)
+    if new is not None and old != new:
+        _record_preset(Action.PRESET_SHARED, preset, by=preset.owner, team=new.name)
 
 
 def has_saved_often(owner: User, limit: int, within: timedelta) -> bool:
-    """Whether `owner` has saved and changed presets `limit` times within that time."""
+    """Return whether `owner` has saved or changed presets at least `limit` times `within` a time."""
     saves = AuditEntry.objects.filter(
         actor_name=visible(owner.get_username(), MAX_TEXT),
         actor_key=visible(str(owner.pk), MAX_TEXT),
@@ -82,12 +83,12 @@ def _record_preset(
     action: Action, preset: Preset, *, by: User | None = None, **details: Any
 ) -> None:
     about = About("preset", str(preset.pk), preset.name)
-    what = {"exporter": preset.exporter, "format": preset.format, **details}
-    record(action, about, by=by, owner=preset.owner, details=what)
+    details = {"exporter": preset.exporter, "format": preset.format, **details}
+    record(action, about, by=by, owner=preset.owner, details=details)
 
 
 def connect() -> None:
-    """Listen to Django. Called once, when the apps are ready."""
+    """Connect the signals of Django. Called once, when the apps are ready."""
     post_delete.connect(_export_deleted, sender=Export)
     post_delete.connect(_preset_deleted, sender=Preset)
     pre_delete.connect(_before_team_deletion, sender=Group)
@@ -95,24 +96,21 @@ def connect() -> None:
 
 
 def _export_deleted(instance: Export, **_: Any) -> None:
-    """Record it. `prune` deletes exports, and they go with their owner."""
+    """Record an export that `prune` deletes, or that is deleted with its owner."""
     record_action(Action.EXPORT_DELETED, instance, details={"rows": instance.rows_done})
 
 
 def _preset_deleted(instance: Preset, **_: Any) -> None:
     """Record a preset that its owner deletes, or that is deleted with its owner."""
-    if instance.name:  # The last choice has no name: Waybill remembers it by itself.
+    if instance.name:  # The last used settings have no name. No user has saved them.
         _record_preset(Action.PRESET_DELETED, instance)
 
 
 def _before_team_deletion(instance: Group, **_: Any) -> None:
-    """Count what is shared with the team: after the deletion nothing tells it."""
+    """Count what is shared with the team. After the deletion it can no longer be counted."""
     counts = {
-        action: {name: model.objects.filter(team=instance).count()}
-        for action, name, model in (
-            (Action.EXPORT_UNSHARED, "exports", Export),
-            (Action.PRESET_UNSHARED, "presets", Preset),
-        )
+        Action.EXPORT_UNSHARED: {"exports": Export.objects.filter(team=instance).count()},
+        Action.PRESET_UNSHARED: {"presets": Preset.objects.filter(team=instance).count()},
     }
     setattr(instance, SHARED, counts)
 
