@@ -109,7 +109,7 @@ class _Run:
         names = Stream.objects.filter(name__startswith="export-").values_list("name", flat=True)
         ids = [export_id for name in names if (export_id := _id_in(name)) is not None]
         for some in _batches(ids):
-            # An export and its stream are saved together, so a stream without a row is old.
+            # An export and its stream are saved together. So without a row, the export was deleted.
             for export_id in _without_row(some):
                 self.done.streams += 1
                 if not self._dry_run:
@@ -130,11 +130,11 @@ class _Run:
         # It may belong to another deployment.
         if newest is not None and newest > timezone.now() - LEFTOVERS_KEPT:
             return
-        self.done.orphans += self._has_deleted(export_id, partial(storage.delete_folder, export_id))
+        self.done.orphans += self._delete(export_id, partial(storage.delete_folder, export_id))
 
     def _delete_files(self, export: Export, action: Action | None = None) -> bool:
         """Delete all files of `export` and their names, and record the `action`. Return success."""
-        if not self._has_deleted(export.pk, partial(storage.delete_all, export)):
+        if not self._delete(export.pk, partial(storage.delete_all, export)):
             return False
         if not self._dry_run:
             with atomic():
@@ -144,7 +144,7 @@ class _Run:
                     record_action(action, export, details={"bytes": export.bytes})
         return True
 
-    def _has_deleted(self, export_id: UUID, delete: Callable[[], int]) -> bool:
+    def _delete(self, export_id: UUID, delete: Callable[[], int]) -> bool:
         if export_id in self._refused:
             return False
         try:

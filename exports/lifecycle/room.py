@@ -40,20 +40,14 @@ DELETING = timedelta(seconds=60)
 # -- What is stored ----------------------------------------------------------------------
 
 
-def used() -> int:
-    """Return the bytes of all finished files, and of the parts of unfinished exports."""
-    return _used()
+def used(**owner: Any) -> int:
+    """Return the bytes of all finished files, and of the parts of unfinished exports.
 
-
-def used_by(owner_id: Any) -> int:
-    """Like `used`, for the exports of one owner."""
-    return _used(owner=owner_id)
-
-
-def _used(**owner: Any) -> int:
+    With `owner=` it counts only the exports of that user.
+    """
     own = {f"export__{name}": value for name, value in owner.items()}
     files = Export.objects.filter(**owner).exclude(file="")
-    # The parts of an export that has succeeded are deleted, though rows may still name them.
+    # The parts of a succeeded export are deleted, although their rows may still name files.
     stored = Part.objects.filter(**own).exclude(file="").exclude(export__status=Status.SUCCEEDED)
     written = Part.objects.filter(export__status__in=HELD, status=PartStatus.CLAIMED, **own)
     return sum(_bytes(rows) for rows in (files, stored, written))
@@ -83,7 +77,7 @@ def state() -> dict[str, Any]:
 def check_request(user: User) -> None:
     """Raise OverQuota if `user` may store nothing more, OutOfSpace if nobody may."""
     allowed = conf.MAX_STORED_BYTES_PER_USER
-    if allowed and (stored := used_by(user.pk)) >= allowed:
+    if allowed and (stored := used(owner=user)) >= allowed:
         raise _over_quota(user, stored, allowed)
     if _site_is_full() or disk.storage_shortage():
         raise OutOfSpace(
@@ -158,7 +152,7 @@ def check_quotas(export: Export) -> None:
     queue until its parts are deleted. Otherwise all of them could fail because of one.
     """
     allowed = conf.MAX_STORED_BYTES_PER_USER
-    if allowed and used_by(export.owner_id) > allowed:
+    if allowed and used(owner=export.owner_id) > allowed:
         with_parts = Q(status=Status.RUNNING) | Q(status=Status.QUEUED, bytes__gt=0)
         own = Export.objects.filter(owner=export.owner_id)
         newer = own.filter(with_parts, created_at__gt=export.created_at)
@@ -167,7 +161,7 @@ def check_quotas(export: Export) -> None:
         if newer.exists() or ended.filter(parts__file__gt="").exists():
             raise NoRoom("The owner is over the quota, and a newer export fails first")
         # Read again: a newer export may have ended and freed its parts since the first query.
-        if (stored := used_by(export.owner_id)) > allowed:
+        if (stored := used(owner=export.owner_id)) > allowed:
             raise TooLarge(
                 Message(
                     "The owner's exports use %(used)s bytes; the limit is %(allowed)s. Run it "

@@ -1,4 +1,4 @@
-"""Limit the refused requests of each user with a leaky bucket.
+"""Limit the refused requests of each user with a token bucket.
 
 Accepted requests are counted in the database (`lifecycle.limits`). A refused one leaves no row, but
 parsing and checking it takes time. So each process counts refusals in memory: a user may have
@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from contextlib import contextmanager
-from math import ceil
+from math import ceil, inf
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from exports.conf import conf
 from exports.exceptions import NotPermitted, OverLimit, RequestError, TooManyRefusals
+from notifications.protocol.rate_limits import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,35 +32,31 @@ MOST_KEYS = 10_000  # Beyond this, the least recently refused users are forgotte
 
 
 class Refusals:
-    """A leaky bucket for each key. Thread-safe."""
+    """A token bucket for each key. A refusal takes a token. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
-        # For each key: the level of its bucket, and the time at which it had that level.
-        self._counts: OrderedDict[Any, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[Any, Bucket] = OrderedDict()
 
     def clear(self) -> None:
         with self._lock:
-            self._counts.clear()
+            self._buckets.clear()
 
     def add(self, key: Any, allowed: int) -> None:
-        """Count a refusal for `key`."""
+        """Count a refusal for `key`, which may have `allowed` refusals in the window."""
         with self._lock:
-            self._counts[key] = (self._count(key, allowed) + 1, self._clock())
-            self._counts.move_to_end(key)
-            while len(self._counts) > MOST_KEYS:
-                self._counts.popitem(last=False)
+            new = Bucket(allowed, allowed / WINDOW_SECONDS, self._clock)
+            self._buckets.setdefault(key, new).charge(1, max_debt=inf)
+            self._buckets.move_to_end(key)
+            while len(self._buckets) > MOST_KEYS:
+                self._buckets.popitem(last=False)
 
-    def wait(self, key: Any, allowed: int) -> int:
+    def wait(self, key: Any) -> int:
         """Return the seconds until the user of `key` may send the next request; 0 for now."""
         with self._lock:
-            over = self._count(key, allowed) + 1 - allowed
-        return ceil(max(over, 0) * WINDOW_SECONDS / allowed)
-
-    def _count(self, key: Any, allowed: int) -> float:
-        count, at = self._counts.get(key, (0.0, 0.0))
-        return max(count - (self._clock() - at) * allowed / WINDOW_SECONDS, 0)
+            bucket = self._buckets.get(key)
+            return ceil(bucket.seconds_until(1)) if bucket else 0
 
 
 _refusals = Refusals()
@@ -69,8 +66,9 @@ clear = _refusals.clear
 @contextmanager
 def counted(user: User, *, is_preview: bool = False) -> Iterator[None]:
     """Count a refusal if the block raises one. Raise TooManyRefusals after too many."""
-    key, allowed = (user.pk, is_preview), conf.MAX_REQUESTS_PER_MINUTE
-    if allowed and (wait := _refusals.wait(key, allowed)):
+    allowed = conf.MAX_REQUESTS_PER_MINUTE
+    key = (user.pk, is_preview, allowed)
+    if allowed and (wait := _refusals.wait(key)):
         raise TooManyRefusals(
             _("%(allowed)d of your requests were refused within a minute. Try again in %(wait)d s.")
             % {"allowed": allowed, "wait": wait},
@@ -80,5 +78,6 @@ def counted(user: User, *, is_preview: bool = False) -> Iterator[None]:
     try:
         yield
     except (NotPermitted, OverLimit, RequestError):
-        _refusals.add(key, allowed)
+        if allowed:
+            _refusals.add(key, allowed)
         raise

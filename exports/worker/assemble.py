@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from exports.exceptions import WrongCount
@@ -70,16 +71,16 @@ class _Progress:
         self._checkpoint((self._before + self._now) / self._total if self._total else 1.0)
 
 
+@dataclass
 class _CountedFile:
     """Count each block that is written to the file as progress."""
 
-    def __init__(self, out: storage.NewFile, progress: _Progress) -> None:
-        self._out = out
-        self._progress = progress
+    out: storage.NewFile
+    progress: _Progress
 
     def write(self, block: bytes) -> None:
-        self._out.write(block)
-        self._progress.add(len(block))
+        self.out.write(block)
+        self.progress.add(len(block))
 
 
 def _verified(done: Sequence[Part], progress: _Progress) -> Iterator[IO[bytes]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exports.exceptions import LostRace, NoRoom
@@ -61,48 +62,43 @@ def _is_planned(export: Export) -> bool:
     return export.rows_total is not None
 
 
+@dataclass
 class _Helper:
-    def __init__(
-        self,
-        export: Export,
-        worker: str,
-        log: capture.JobLog,
-        heartbeat: Heartbeat,
-        should_stop: Callable[[], bool],
-    ) -> None:
-        self._export = export
-        self._worker = worker
+    export: Export
+    worker: str
+    log: capture.JobLog
+    heartbeat: Heartbeat
+    should_stop: Callable[[], bool]
+
+    def __post_init__(self) -> None:
         self._part: Part | None = None  # The part that is being written.
-        self._log = log
-        self._heartbeat = heartbeat
-        self._should_stop = should_stop
         self._ticker = Ticker(self._report)
 
     def run(self) -> None:
         room.check_disk()
-        with closing(Extractor(self._export)) as extractor:
-            self._heartbeat.interrupt = extractor.source.interrupt
+        with closing(Extractor(self.export)) as extractor:
+            self.heartbeat.interrupt = extractor.source.interrupt
             part = None if fairness.has_queued_exports() else self._claim()
             while part is not None:
                 self._part = part
                 following = extractor.extract(part, self._checkpoint, self._claim)
                 logger.info(
-                    "Part %s: %s rows, by %s.", part.number, f"{part.rows_done:,}", self._worker
+                    "Part %s: %s rows, by %s.", part.number, f"{part.rows_done:,}", self.worker
                 )
-                self._heartbeat.remove(part)
-                parts.log_helping(part, lines=self._log.take())
+                self.heartbeat.remove(part)
+                parts.log_helping(part, lines=self.log.take())
                 room.check_disk()
                 part = None if fairness.has_queued_exports() else following
 
     def _claim(self) -> Part | None:
-        part = parts.claim(self._export, helper=self._worker)
+        part = parts.claim(self.export, helper=self.worker)
         if part is not None:
-            self._heartbeat.add(part)
+            self.heartbeat.add(part)
         return part
 
     def _checkpoint(self) -> None:
         self._ticker.touch()
-        if self._should_stop():
+        if self.should_stop():
             raise _ShuttingDown("this worker shuts down.")
 
     def _report(self) -> None:

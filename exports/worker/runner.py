@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -118,26 +119,20 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, ExportError) else f"{type(error).__name__}: {error}"
 
 
+@dataclass
 class _Run:
     """One attempt of this worker at an export."""
 
-    def __init__(
-        self,
-        export: Export,
-        log: capture.JobLog,
-        heartbeat: Heartbeat,
-        should_stop: Callable[[], bool],
-        *,
-        shares: bool,
-    ) -> None:
-        self._export = export
-        self._shares = shares
-        self._log = log
-        self._heartbeat = heartbeat
-        self._should_stop = should_stop
+    export: Export
+    log: capture.JobLog
+    heartbeat: Heartbeat
+    should_stop: Callable[[], bool]
+    shares: bool
+
+    def __post_init__(self) -> None:
         self._part: Part | None = None  # The part that is being written.
         self._ticker = Ticker(self._report)
-        self._quotas = Ticker(lambda: room.check_quotas(export), interval=QUOTA_SECONDS)
+        self._quotas = Ticker(lambda: room.check_quotas(self.export), interval=QUOTA_SECONDS)
         self._rate = Rate()
         self._speed: float | None = None  # The rate at the last report.
         self._started = time.monotonic()
@@ -152,20 +147,20 @@ class _Run:
             raise
         except Exception:
             # An interrupted query raises, and code of the exporter may turn that into any error.
-            if self._heartbeat.has_interrupted:
-                self._heartbeat.stop_interrupting()
-                self._heartbeat.raise_refusal()
-                parts.check(self._export)
+            if self.heartbeat.has_interrupted:
+                self.heartbeat.stop_interrupting()
+                self.heartbeat.raise_refusal()
+                parts.check(self.export)
                 self._stop_if_shutting_down()
             raise
 
     def _run(self) -> None:
-        export = self._export
+        export = self.export
         logger.info("Export %s, attempt %s by %s.", export.pk, export.attempt, export.worker)
         rights.check_owner(export.pk)
         room.check_quotas(export)
         with closing(Extractor(export)) as extractor:
-            self._heartbeat.interrupt = extractor.source.interrupt
+            self.heartbeat.interrupt = extractor.source.interrupt
             if export.consistency == Consistency.SNAPSHOT:
                 with closing(Snapshot(extractor.rows.db)) as snapshot:
                     extractor.source.snapshot_id = snapshot.id
@@ -182,7 +177,7 @@ class _Run:
             self._assemble(extractor)
 
     def _plan(self, extractor: Extractor, **fields: Any) -> None:
-        export = self._export
+        export = self.export
         ranges = extractor.plan()
         total = sum(keys.rows for keys in ranges)
         limits.check_rows(export, total)
@@ -221,7 +216,7 @@ class _Run:
             self._part = part
             following = extractor.extract(part, self._checkpoint, self._claim)
             self._part = None
-            self._heartbeat.remove(part)
+            self.heartbeat.remove(part)
             logger.info("Part %s: %s rows.", part.number, f"{part.rows_done:,}")
             room.check_disk()  # Many small parts may be written between two reports.
             if following is not None and time.monotonic() - began >= conf.TURN_SECONDS:
@@ -230,34 +225,34 @@ class _Run:
             part = following
 
     def _claim(self) -> Part | None:
-        part = parts.claim(self._export)
+        part = parts.claim(self.export)
         if part is not None:
-            self._heartbeat.add(part)
+            self.heartbeat.add(part)
         return part
 
     def _is_extracted(self) -> bool:
         """Return whether all parts are in storage. Raises Stopped or Fenced."""
-        parts.check(self._export)
-        return parts.all_done(self._export)
+        parts.check(self.export)
+        return parts.all_done(self.export)
 
     def _request_help(self, parallel: int) -> None:
         now = time.monotonic()
-        if not self._shares or parallel <= 0 or now - self._requested_help < HELP_SECONDS:
+        if not self.shares or parallel <= 0 or now - self._requested_help < HELP_SECONDS:
             return
         self._requested_help = now
-        if wanted := fairness.helpers_wanted(self._export, parallel):
-            queue.request_helpers(self._export.pk, wanted)
+        if wanted := fairness.helpers_wanted(self.export, parallel):
+            queue.request_helpers(self.export.pk, wanted)
 
     def _yield_to_others(self) -> None:
         # A snapshot ends with the connection, so the export would start from the beginning.
-        keeps_it = not self._shares or self._export.consistency == Consistency.SNAPSHOT
+        keeps_it = not self.shares or self.export.consistency == Consistency.SNAPSHOT
         if not keeps_it and fairness.should_yield():
             raise _HandOver(
                 "Other exports are waiting for a worker. This one continues after them."
             )
 
     def _assemble(self, extractor: Extractor) -> None:
-        export = self._export
+        export = self.export
         self._restart_rate()  # From here on it is the rate of joined rows.
         self._report(stage=Stage.ASSEMBLING, read_until=Now())
         done = list(export.parts.order_by("number"))
@@ -268,7 +263,7 @@ class _Run:
         logger.info("%s rows, %s bytes. This attempt took %.1f s.", rows, size, took)
         with storage.deleted_on_error(file["file"]):
             rights.check_owner(export.pk)
-            attempts.succeed(export, lines=self._log.take(), **counted, **file)
+            attempts.succeed(export, lines=self.log.take(), **counted, **file)
         if export.status == Status.SUCCEEDED:
             for part in done:
                 storage.delete(part.file)
@@ -278,7 +273,7 @@ class _Run:
             storage.delete(file["file"])
 
     def _assembly_checkpoint(self, share: float) -> None:
-        self._rate.add((share - self._assembled) * (self._export.rows_total or 0))
+        self._rate.add((share - self._assembled) * (self.export.rows_total or 0))
         self._assembled = share
         self._checkpoint()
 
@@ -287,26 +282,26 @@ class _Run:
 
     def _checkpoint(self) -> None:
         self._ticker.touch()
-        self._heartbeat.raise_refusal()
+        self.heartbeat.raise_refusal()
         self._stop_if_shutting_down()
 
     def _stop_if_shutting_down(self) -> None:
-        if self._should_stop():
+        if self.should_stop():
             raise _HandOver("This worker shuts down. The export goes back to the queue.")
 
     def _report(self, **fields: Any) -> None:
-        before = self._export.rows_done
+        before = self.export.rows_done
         fields["assembled"] = self._assembled
-        lines = self._log.take()
+        lines = self.log.take()
         try:
-            parts.tick(self._export, self._part, rate=self._speed, lines=lines, **fields)
+            parts.tick(self.export, self._part, rate=self._speed, lines=lines, **fields)
         except BaseException:
-            self._log.give_back(lines)
+            self.log.give_back(lines)
             raise
-        limits.check_bytes(self._export, self._export.bytes)
+        limits.check_bytes(self.export, self.export.bytes)
         self._quotas.touch()
         room.check_disk()
         # The rows of all workers. Their number falls when a part was lost.
-        self._rate.add(max(self._export.rows_done - before, 0))
+        self._rate.add(max(self.export.rows_done - before, 0))
         # Measured now. At the next report time would have passed without new rows.
         self._speed = self._rate.value

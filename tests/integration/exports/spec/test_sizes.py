@@ -426,14 +426,14 @@ def test_refusals_are_forgotten_as_time_passes_and_for_too_many_users(monkeypatc
     for _ in range(4):
         counts.add("first", 4)
 
-    assert counts.wait("first", 4) == 15
+    assert counts.wait("first") == 15
     now[0] += 14.9
-    assert counts.wait("first", 4) == 1
+    assert counts.wait("first") == 1
     now[0] += 0.2
-    assert counts.wait("first", 4) == 0
+    assert counts.wait("first") == 0
     counts.clear()
     counts.add("first", 1)
     counts.add("second", 1)
     counts.add("first", 1)  # Not the one that was refused longest ago any more.
     counts.add("third", 1)
-    assert [counts.wait(key, 1) for key in ("first", "second", "third")] == [120, 0, 60]
+    assert [counts.wait(key) for key in ("first", "second", "third")] == [120, 0, 60]

@@ -54,8 +54,8 @@ def test_files_and_parts_of_all_that_is_not_finished_count(superuser):
     other = User.objects.create_superuser("other")
     finished(other, 7_000_000)
 
-    assert room.used_by(superuser.pk) == 54_326
-    assert room.used_by(other.pk) == 7_000_000
+    assert room.used(owner=superuser) == 54_326
+    assert room.used(owner=other) == 7_000_000
     assert room.used() == 7_054_326
 
 
@@ -66,7 +66,7 @@ def test_finished_export_takes_as_much_as_its_file_and_failed_one_nothing(superu
     failed = run(start(superuser, exporter="watched"))
 
     assert (done.status, failed.status) == ("succeeded", "failed")
-    assert room.used_by(superuser.pk) == done.bytes == len(content(done))
+    assert room.used(owner=superuser) == done.bytes == len(content(done))
     assert not Part.objects.exclude(file="").exists()
     assert left_in(folder / "files") == {done.file}
 

@@ -58,7 +58,7 @@ def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
 
     assert (export.status, export.file) == ("failed", "")
     assert "; the limit is 500" in export.error
-    assert room.used_by(superuser.pk) == 0
+    assert room.used(owner=superuser) == 0
     assert left_in(folder) == set()
 
 
@@ -128,7 +128,7 @@ def test_owner_whose_newer_export_has_just_freed_its_parts_is_within_the_quota(
 ):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
     export, stored = start(superuser), iter([101, 100])
-    monkeypatch.setattr(room, "used_by", lambda _: next(stored))
+    monkeypatch.setattr(room, "used", lambda **_: next(stored))
 
     room.check_quotas(export)
 
@@ -174,7 +174,7 @@ def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(sup
 
     def work():
         run(attempts.claim(waiting.pop(), worker="w"))
-        stored.append(room.used_by(superuser.pk))
+        stored.append(room.used(owner=superuser))
 
     errors = [each for each in at_once(4, work) if isinstance(each, Exception)]
     for _ in range(20):
