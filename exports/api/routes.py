@@ -101,7 +101,7 @@ def _filters(exporter: Exporter, request: HttpRequest) -> list[str]:
 def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) -> Any:
     """Return 202 and the new export; or 200 and your active export with the same settings."""
     user: Any = request.user
-    spec = build_spec(user, context=context.kept(request), **body.dict())
+    spec = build_spec(user, context=context.capture(request), **body.dict())
     return _started(request, response, *lifecycle.start(spec))
 
 

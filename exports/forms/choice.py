@@ -95,7 +95,7 @@ class ChoiceForm(forms.Form):
             **self.columns.asked,
             "filters": self.filters.asked,
             "options": self.options.asked_of(own["format"]),
-            "context": context.kept(self._request),
+            "context": context.capture(self._request),
         }
 
     @property

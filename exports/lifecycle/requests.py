@@ -45,7 +45,7 @@ def start(spec: ExportSpec, *, enqueue: bool = True) -> tuple[Export, bool]:
     OverLimit when they have reached a limit of requests, of refused requests or of stored bytes.
     A caller that claims the export in the same transaction passes `enqueue=False`.
     """
-    with refusals.counted(spec.owner):
+    with refusals.count_refusals(spec.owner):
         return _get_or_create(spec, enqueue=enqueue)
 
 
@@ -79,7 +79,7 @@ def _repeat(
     if Status(export.status) not in from_:
         raise IllegalMove(with_status(export, otherwise))
     lines = request_lines(f"Repeats export {export.pk}, requested", by)
-    with refusals.counted(by or export.owner), _prefix_errors_for(export.owner, by):
+    with refusals.count_refusals(by or export.owner), _prefix_errors_for(export.owner, by):
         return _get_or_create(rebuild_spec(export), origin=export, lines=lines, by=by)
 
 

@@ -58,7 +58,7 @@ def rows(
                 exported=exported.label,
             )
         )
-    with context.restored(user, stored, str(selection.get("query", ""))) as request:
+    with context.restore(user, stored, str(selection.get("query", ""))) as request:
         request._messages = _Messages()  # type: ignore[attr-defined]  # Django's own attribute.
         _check_permission(model_admin, request)
         where = f"{type(model_admin).__name__}.get_queryset()"
@@ -79,7 +79,7 @@ def check_permission(
     Raises InvalidSelection or NotKept in the same cases as `rows`.
     """
     model_admin = _model_admin(selection)
-    with context.restored(user, stored, str(selection.get("query", ""))) as request:
+    with context.restore(user, stored, str(selection.get("query", ""))) as request:
         _check_permission(model_admin, request)
 
 

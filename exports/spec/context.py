@@ -139,7 +139,7 @@ def _not_kept(name: str, *, has_context: bool) -> NotKept:
     )
 
 
-def kept(request: HttpRequest) -> dict[str, Any]:
+def capture(request: HttpRequest) -> dict[str, Any]:
     """Return the request context: time zone, language, and what the project saves of `request`."""
     found: dict[str, Any] = {
         LANGUAGE: translation.get_language() or settings.LANGUAGE_CODE,
@@ -172,7 +172,7 @@ def _as_stored(saved: Any) -> Any:
     )
 
 
-def restored(
+def restore(
     user: User, stored: Mapping[str, Any] | None, query: str | None = None
 ) -> StoredRequest:
     """Return a request of `user` with the `stored` request context. Raises NotKept.
@@ -203,7 +203,7 @@ def restored(
 
 
 @contextmanager
-def activated(stored: Mapping[str, Any] | None) -> Iterator[None]:
+def activate(stored: Mapping[str, Any] | None) -> Iterator[None]:
     """Activate the stored time zone and language in the block.
 
     Without a stored zone, the site's holds. Without a stored language, the active one stays.
@@ -214,9 +214,9 @@ def activated(stored: Mapping[str, Any] | None) -> Iterator[None]:
         yield
 
 
-def in_zone(stored: Mapping[str, Any]) -> AbstractContextManager[None]:
+def activate_zone(stored: Mapping[str, Any]) -> AbstractContextManager[None]:
     """Activate the stored time zone in the block, and leave the language as it is."""
-    return activated({name: value for name, value in stored.items() if name == ZONE})
+    return activate({name: value for name, value in stored.items() if name == ZONE})
 
 
 def with_language(stored: Mapping[str, Any]) -> dict[str, Any]:

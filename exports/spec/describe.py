@@ -35,7 +35,7 @@ def filters(
     """
     if exporter.filterset is None or not chosen:
         return []
-    with context.restored(owner, stored) as request, context.in_zone(stored):
+    with context.restore(owner, stored) as request, context.activate_zone(stored):
         made = spec_filters.filterset(exporter, queryset.scoped(exporter, owner), chosen, request)
         # The form may have more fields than the FilterSet has filters.
         phrases = [

@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Option
 DELIMITERS = (",", ";", "\t", "|")
 
 
-def checked(format: str, requested: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: A002 - the field's name
+def validate(format: str, requested: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: A002 - the field's name
     """Return the `requested` options that differ from the default. Raises InvalidOption."""
     requested = requested or {}
     for name, value in requested.items():

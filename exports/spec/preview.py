@@ -108,10 +108,10 @@ def preview(spec: ExportSpec) -> Preview:
 def _preview(spec: ExportSpec) -> Preview:
     count, left_out, sample, problem = None, None, None, ""
     try:
-        count = counted(spec)
+        count = count_rows(spec)
         left_out = _left_out(spec, count)
         # Like the worker, because a Python column may return text in the active language.
-        with context.activated(context.with_language(spec.context)):
+        with context.activate(context.with_language(spec.context)):
             sample = first_rows(spec)
     except TookTooLong:
         pass  # The page says that there is no sample.
@@ -121,11 +121,11 @@ def _preview(spec: ExportSpec) -> Preview:
         if is_curable(error):
             raise
         problem = storable(refusal(error).localized())
-    estimate = None if count is None else estimated(spec, count)
-    return Preview(count, sample, estimate, problem, left_out=left_out)
+    expected = None if count is None else estimate(spec, count)
+    return Preview(count, sample, expected, problem, left_out=left_out)
 
 
-def counted(spec: ExportSpec) -> int | None:
+def count_rows(spec: ExportSpec) -> int | None:
     """Return the number of rows; None if counting takes too long."""
     found = queryset.rows(registry.get(spec.exporter), spec.owner, spec.params, spec.context)
     return _count(found, spec)
@@ -147,7 +147,7 @@ def _count(found: QuerySet[Any], spec: ExportSpec) -> int | None:
     connection = connections[found.db]
     connection.ensure_connection()
     try:
-        with limited(connection, SECONDS), context.activated(spec.context):
+        with limited(connection, SECONDS), context.activate(spec.context):
             return number_of_rows(found)
     except TookTooLong:
         return None
@@ -215,7 +215,7 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-def estimated(spec: ExportSpec, count: int) -> Estimate | None:
+def estimate(spec: ExportSpec, count: int) -> Estimate | None:
     """Estimate the size and duration of `count` rows from past runs of the exporter.
 
     None if there are no past runs. If the exporter has a scope for each user, only runs of the

@@ -49,7 +49,7 @@ def rows_and_columns(export: Export | ExportSpec) -> tuple[QuerySet[Any], list[C
     """
     exporter = permitted(export.owner, export.exporter)
     params = export.params
-    with context.activated(context.with_language(export.context)):
+    with context.activate(context.with_language(export.context)):
         chosen = choose_columns(exporter, params.get("columns"), params.get("headers"))
     return rows(exporter, export.owner, params, export.context), chosen
 
@@ -64,7 +64,7 @@ def rows(
 
     No query is run. The rows have the order that was requested, otherwise the order of their keys,
     whatever the order of the exporter's queryset. `stored` is the request context of the export,
-    which must be `activated` while the rows are read. Raises InvalidFilter, InvalidSelection,
+    which must be active while the rows are read. Raises InvalidFilter, InvalidSelection,
     InvalidQueryset, NotKept, UnknownColumn or NotPermitted.
     """
     return _rows_and_filterset(exporter, user, params, stored)[0]
@@ -101,7 +101,7 @@ def _rows_and_filterset(
     """Return the rows, and the FilterSet that narrowed them, if any."""
     chosen = choose_columns(exporter, params.get("columns"))
     made = None
-    with context.activated(stored):
+    with context.activate(stored):
         if (selection := params.get("changelist")) is None:
             found = scoped(exporter, user)
         else:
@@ -111,7 +111,7 @@ def _rows_and_filterset(
         # A FilterSet may narrow rows even without values. An admin list has filters of its own.
         if filters or (exporter.filterset is not None and selection is None):
             given = narrowable(found, exporter, chosen)
-            with context.restored(user, stored) as request:
+            with context.restore(user, stored) as request:
                 made = filterset(exporter, given, filters, request)
                 found = _filtered(made)
                 _check_patterns(made, found)
@@ -185,7 +185,7 @@ def whole_admin_list(
     selection = params.get("changelist")
     if selection is None or not has_own_scope(exporter):
         return None
-    with context.activated(stored):
+    with context.activate(stored):
         found = changelist.rows(exporter, user, selection, stored)
         every = every_row(found.model, found.db).filter(pk__in=keys(found))
         return changelist.narrow(every, selection)

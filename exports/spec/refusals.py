@@ -64,7 +64,7 @@ clear = _refusals.clear
 
 
 @contextmanager
-def counted(user: User, *, is_preview: bool = False) -> Iterator[None]:
+def count_refusals(user: User, *, is_preview: bool = False) -> Iterator[None]:
     """Count a refusal if the block raises one. Raise TooManyRefusals after too many."""
     allowed = conf.MAX_REQUESTS_PER_MINUTE
     key = (user.pk, is_preview, allowed)

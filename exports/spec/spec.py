@@ -23,7 +23,7 @@ from exports.models import Format
 from exports.spec import options as format_options
 from exports.spec import queryset, refusals, sizes
 from exports.spec.columns import choose_columns
-from exports.spec.context import LANGUAGE, activated, with_language
+from exports.spec.context import LANGUAGE, activate, with_language
 from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def build_spec(user: User, *, is_preview: bool = False, **request: Any) -> Expor
     `request` has the parameters of `_build`. Raises RequestError, which names the wrong field, or
     NotPermitted. After too many refused requests it raises TooManyRefusals.
     """
-    with refusals.counted(user, is_preview=is_preview):
+    with refusals.count_refusals(user, is_preview=is_preview):
         return _build(user, **request)
 
 
@@ -121,7 +121,7 @@ def _build(
 ) -> ExportSpec:
     """Build a spec without counting refusals.
 
-    `context` is what `context.kept` returned for the HTTP request. Without it, the time zone and
+    `context` is what `context.capture` returned for the HTTP request. Without it, the time zone and
     language of the site hold. Without a `label` the export has the `default_label`, or the name of
     its exporter; a lazy one is shown to each reader in their language. `team` is the id of a team
     of the user that may see the export. Its rows are still those that `user` may see.
@@ -142,7 +142,7 @@ def _build(
         "changelist": changelist,
     }
     sizes.check(given)  # Before any code parses them.
-    with activated(with_language(context or {})):
+    with activate(with_language(context or {})):
         # In the language of the worker, because two headers may be equal only in that one.
         choose_columns(found, columns, headers)
     given["filters"] = queryset.narrowing_filters(found, user, given, context) or None
@@ -159,7 +159,7 @@ def _build(
         is_named=is_named,
         labels=None if is_named else in_each_language(unnamed),
         format=str(format),
-        options=format_options.checked(format, options),
+        options=format_options.validate(format, options),
         params=params,
         consistency=found.consistency,
         context=dict(context or {}),

@@ -57,7 +57,7 @@ class Dashboard(LoginRequiredMixin, View):
             return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{form.carried}")
         if form.is_valid():
             try:
-                user, kept = user_of(request), context.kept(request)
+                user, kept = user_of(request), context.capture(request)
                 started = lifecycle.start(build_spec(user, context=kept, **form.spec_fields))
             except RequestError as error:
                 form.refuse(error)

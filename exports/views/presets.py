@@ -43,7 +43,7 @@ def _button(
 def _run(request: HttpRequest, preset: Preset) -> str:
     """Ask for it."""
     try:
-        user, kept = user_of(request), context.kept(request)
+        user, kept = user_of(request), context.capture(request)
         started = lifecycle.start(build_spec(user, context=kept, **presets.request(preset)))
     except (NotPermitted, OverLimit, RequestError) as error:
         lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""

@@ -166,9 +166,7 @@ def test_killed_it_leaves_its_parts_and_a_worker_goes_on_after_a_rescue(
     assert left.status == Status.RUNNING
     wait_until(lambda: rescue.rescue()["rescued"], timeout=30, what="its lease has run out")
     finished_by_a_worker(start_worker, done_parts(left))
-    assert any(
-        f"Worker {left.worker}, attempt 1, has not responded" in line for line in log(left)
-    )
+    assert any(f"Worker {left.worker}, attempt 1, has not responded" in line for line in log(left))
 
 
 def test_on_a_terminal_ctrl_c_asks_and_it_can_go_on(export) -> None:

@@ -83,7 +83,7 @@ class SelectionPage:
 
     def _spec(self, form: ChoiceForm, *, is_preview: bool = False) -> ExportSpec:
         # A list that cannot be read is refused here, before `build_spec` counts refusals.
-        with refusals.counted(self._user, is_preview=is_preview):
+        with refusals.count_refusals(self._user, is_preview=is_preview):
             self.refuse_too_many()
             fields = {**form.spec_fields, "filters": None, "changelist": self._selection()}
         fields["default_label"] = lazy(self.in_words, str)()

@@ -90,7 +90,7 @@ def _checked(example: Example) -> str:
 
 
 def _files(asked: Any, rows: Any, columns: Any) -> Files:
-    made = Files({}, {}, {}, preview.counted(asked), len(preview.first_rows(asked).cells))
+    made = Files({}, {}, {}, preview.count_rows(asked), len(preview.first_rows(asked).cells))
     readers = READERS if all(column.python is None for column in columns) else READERS[:1]
     for by in readers:
         for part_rows in PARTS:

@@ -34,7 +34,7 @@ def test_a_second_worker_loses_the_claim(superuser):
     export = request(superuser)
     attempts.claim(export.pk, worker="first")
 
-    with pytest.raises(LostRace, match="does not wait for a worker"):
+    with pytest.raises(LostRace, match="is not waiting for a worker"):
         attempts.claim(export.pk, worker="second")
 
     assert Export.objects.get().worker == "first"

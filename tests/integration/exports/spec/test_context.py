@@ -55,7 +55,7 @@ def test_list_that_needs_more_of_the_request_is_refused(superuser):
 @pytest.mark.usefixtures("flights", "by_tenant")
 def test_list_has_the_rows_of_the_tenant_that_was_kept(superuser, settings):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
-    kept = context.kept(request_of(superuser, tenant=2))
+    kept = context.capture(request_of(superuser, tenant=2))
 
     export = start_export(user=superuser, exporter="flights", changelist=LIST, context=kept)
     run(attempts.claim(export.pk, worker=WORKER))
@@ -73,7 +73,7 @@ def test_same_list_of_two_tenants_is_two_exports(superuser, settings):
             user=superuser,
             exporter="flights",
             changelist=LIST,
-            context=context.kept(request_of(superuser, tenant=tenant)),
+            context=context.capture(request_of(superuser, tenant=tenant)),
         )
         for tenant in (1, 2)
     ]
@@ -105,7 +105,7 @@ def test_same_list_of_two_tenants_is_two_exports(superuser, settings):
     ],
 )
 def test_what_is_not_kept_is_refused_however_it_is_read(touch):
-    request = context.restored(User(username="person"), {})
+    request = context.restore(User(username="person"), {})
 
     with pytest.raises(NotKept):
         touch(request)
@@ -114,7 +114,7 @@ def test_what_is_not_kept_is_refused_however_it_is_read(touch):
 def test_restored_request_has_what_is_kept():
     user = User(username="person")
 
-    request = context.restored(user, {"language": "de"}, "q=x")
+    request = context.restore(user, {"language": "de"}, "q=x")
 
     assert (request.user, request.method, request.GET["q"]) == (user, "GET", "x")
     assert request.LANGUAGE_CODE == "de"
@@ -156,7 +156,7 @@ def test_refusal_that_is_caught_is_a_refusal_all_the_same(superuser, monkeypatch
 
 def test_refusal_that_becomes_another_error_is_a_refusal_all_the_same():
     def read():
-        with context.restored(User(username="person"), {}) as request:
+        with context.restore(User(username="person"), {}) as request:
             try:
                 return request.tenant
             except NotKept as error:
@@ -192,7 +192,7 @@ def test_refusal_names_what_cures_it(settings, keeper, stored, refusal):
     settings.EXPORTS_REQUEST_CONTEXT = keeper
 
     with pytest.raises(NotKept, match=refusal):
-        _ = context.restored(User(username="person"), stored).tenant
+        _ = context.restore(User(username="person"), stored).tenant
 
 
 @pytest.mark.parametrize("tenant", ["a\x00b", "\ud800"])
@@ -200,7 +200,7 @@ def test_text_that_no_database_stores_is_refused(superuser, settings, tenant):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
     with pytest.raises(NotKept, match="a character that databases cannot store"):
-        context.kept(request_of(superuser, tenant=tenant))
+        context.capture(request_of(superuser, tenant=tenant))
 
 
 @pytest.mark.parametrize("tenant", [object(), float("nan")])
@@ -208,7 +208,7 @@ def test_value_that_is_no_json_is_the_mistake_of_the_project(superuser, settings
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
     with pytest.raises(ImproperlyConfigured, match=r"Tenants\.save\(\) has to return"):
-        context.kept(request_of(superuser, tenant=tenant))
+        context.capture(request_of(superuser, tenant=tenant))
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def in_tokyo(superuser):
     """What is kept of a request of somebody there."""
     with timezone.override(ZoneInfo("Asia/Tokyo")):
-        return context.kept(request_of(superuser))
+        return context.capture(request_of(superuser))
 
 
 def read_in(superuser, language):
     with translation.override(language):
-        return context.kept(request_of(superuser))
+        return context.capture(request_of(superuser))
 
 
 def written(superuser, **asked):
@@ -64,7 +64,7 @@ def test_worker_reads_days_in_the_time_zone_of_the_request(superuser):
     columns = ["id", Column("day", TruncDate("time_hour"))]
     with flights_by(ByDay, columns=columns):
         with timezone.override(ZoneInfo("Asia/Tokyo")):
-            kept = context.kept(request_of(superuser))
+            kept = context.capture(request_of(superuser))
             shown = build_spec(
                 superuser, exporter="narrowed", filters={"day": "2013-01-02"}, context=kept
             )
@@ -88,7 +88,7 @@ def test_translated_header_is_in_the_language_of_the_request(superuser, language
                     user=superuser,
                     exporter="narrowed",
                     format=file_format,
-                    context=context.kept(request_of(superuser)),
+                    context=context.capture(request_of(superuser)),
                 )
             run(attempts.claim(export.pk, worker=WORKER))
             export.refresh_from_db()
@@ -137,7 +137,7 @@ def test_date_hierarchy_of_a_list_has_the_days_of_the_request(superuser, monkeyp
 
 def test_time_zone_without_a_name_is_refused(superuser):
     with timezone.override(datetime.timezone(datetime.timedelta(hours=5))):
-        kept = context.kept(request_of(superuser))
+        kept = context.capture(request_of(superuser))
 
     with flights_by(None), pytest.raises(NotKept, match=r"UTC\+05:00"):
         build_spec(superuser, exporter="narrowed", context=kept)

@@ -19,15 +19,15 @@ ALL = TAKEN["csv"]
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_what_differs_from_the_default_is_stored(name):
-    assert options.checked(name, TAKEN[name]) == TAKEN[name]
+    assert options.validate(name, TAKEN[name]) == TAKEN[name]
 
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_the_defaults_are_not_stored(name):
     asked = {each: options.DEFAULTS[each] for each in TAKEN[name]}
 
-    assert options.checked(name, asked) == {}
-    assert options.checked(name, None) == {}
+    assert options.validate(name, asked) == {}
+    assert options.validate(name, None) == {}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_defaults_are_not_stored(name):
 def test_an_option_of_another_format_is_refused_though_it_had_no_effect(name, option):
     for value in (ALL[option], options.DEFAULTS[option]):
         with pytest.raises(InvalidOption, match=f'has no option "{option}"'):
-            options.checked(name, {option: value})
+            options.validate(name, {option: value})
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_an_option_of_another_format_is_refused_though_it_had_no_effect(name, op
 )
 def test_a_refusal_lists_what_there_is(name, there_is):
     with pytest.raises(InvalidOption) as refused:
-        options.checked(name, {"colour": "red"})
+        options.validate(name, {"colour": "red"})
 
     assert str(refused.value) == there_is
     assert refused.value.field == "options"
@@ -62,7 +62,7 @@ def test_a_refusal_lists_what_there_is(name, there_is):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_a_delimiter_is_one_of_four(delimiter):
-    assert options.checked("csv", {"delimiter": delimiter}).get("delimiter", ",") == delimiter
+    assert options.validate("csv", {"delimiter": delimiter}).get("delimiter", ",") == delimiter
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_delimiter_is_one_of_four(delimiter):
 )
 def test_a_value_that_cannot_be_is_refused_with_those_that_can(option, value, allowed):
     with pytest.raises(InvalidOption) as refused:
-        options.checked("csv", {option: value})
+        options.validate("csv", {option: value})
 
     assert str(refused.value) == f'The option "{option}" must be {allowed}.'
 

@@ -256,7 +256,7 @@ def test_so_many_previews_are_made_at_once_one_for_each_and_others_are_told(
         assert all(len(each.sample.cells) == 20 for each in found.values())
         # Each has given its turn back, also one whose preview failed.
         with monkeypatch.context() as broken:
-            broken.setattr(preview, "counted", lambda _: 1 / 0)
+            broken.setattr(preview, "count_rows", lambda _: 1 / 0)
             for spec in (mine, ada, eve):
                 with pytest.raises(ZeroDivisionError):
                     preview.preview(spec)
@@ -273,7 +273,7 @@ def test_what_fails_by_itself_has_not_taken_too_long():
 
 def test_size_and_time_are_those_of_past_runs(user):
     """Half the columns are about half the bytes; time goes by rows."""
-    assert preview.estimated(spec_of(user), 1_000) is None
+    assert preview.estimate(spec_of(user), 1_000) is None
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     for number in range(2):
         export = start_export(user=user, exporter="flights", label=f"Run {number}")
@@ -286,10 +286,10 @@ def test_size_and_time_are_those_of_past_runs(user):
             finished_at=start + datetime.timedelta(seconds=4),
         )
 
-    all_columns = preview.estimated(spec_of(user), 1_000)
-    one = preview.estimated(spec_of(user, columns=["id"]), 1_000)
+    all_columns = preview.estimate(spec_of(user), 1_000)
+    one = preview.estimate(spec_of(user, columns=["id"]), 1_000)
 
     assert (all_columns.bytes, all_columns.seconds) == (210_000, 2.0)
     assert (one.bytes, one.seconds) == (10_000, 2.0)
-    assert preview.estimated(spec_of(user, format="xlsx"), 1_000) is None
-    assert preview.estimated(spec_of(user, options={"gzip": True}), 1_000) is None
+    assert preview.estimate(spec_of(user, format="xlsx"), 1_000) is None
+    assert preview.estimate(spec_of(user, options={"gzip": True}), 1_000) is None
