@@ -19,7 +19,9 @@ from notifications.writing import atomic
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+
+    from exports.lifecycle.transitions import Lines
 
 
 def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
@@ -38,7 +40,7 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
         move(
             export,
             Status.RUNNING,
-            "export.started",
+            event="export.started",
             attempt=export.attempt + 1,
             worker=worker,
             lease_expires_at=until(),
@@ -55,31 +57,26 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
     return export
 
 
-def succeed(export: Export, *, lines: Sequence[dict[str, Any]] = (), **file: Any) -> None:
+def succeed(export: Export, *, lines: Lines = (), **file: Any) -> None:
     """Record that the complete file is in storage. `file` has its name, bytes and sha256."""
     expires = Now() + timedelta(days=conf.EXPIRE_DAYS)
-    _finish(export, Status.SUCCEEDED, "export.succeeded", lines, expires_at=expires, **file)
+    _finish(export, Status.SUCCEEDED, lines, expires_at=expires, **file)
 
 
-def fail(
-    export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = (), **counters: Any
-) -> None:
+def fail(export: Export, reason: str, *, lines: Lines = (), **counters: Any) -> None:
     """Record that the export failed. A `reason` that is a Message is shown translated."""
-    why = dump(reason)
-    _finish(export, Status.FAILED, "export.failed", lines, **why, **counters)
+    _finish(export, Status.FAILED, lines, **dump(reason), **counters)
 
 
-def stop(export: Export, reason: str, *, lines: Sequence[dict[str, Any]] = ()) -> None:
+def stop(export: Export, reason: str, *, lines: Lines = ()) -> None:
     """Fail the export because its owner has lost the right to it, as `reason` says."""
-    why = dump(reason)
-    _finish(export, Status.FAILED, "export.failed", lines, action=Action.EXPORT_STOPPED, **why)
+    _finish(export, Status.FAILED, lines, action=Action.EXPORT_STOPPED, **dump(reason))
 
 
 def _finish(
     export: Export,
     new: Status,
-    event: str,
-    lines: Sequence[dict[str, Any]],
+    lines: Lines,
     *,
     action: Action | None = None,
     **fields: Any,
@@ -87,7 +84,7 @@ def _finish(
     fields |= {"finished_at": Now(), "stage": Stage.NONE, "lease_expires_at": None}
     try:
         with atomic():
-            move(export, new, event, lines=lines, **fields)
+            move(export, new, lines=lines, **fields)
             if action is not None:
                 record_action(action, export, details={"reason": export.error})
     except LostRace:
@@ -95,7 +92,7 @@ def _finish(
         finish_stopping(export, lines=lines)
 
 
-def finish_stopping(export: Export, *, lines: Sequence[dict[str, Any]] = ()) -> None:
+def finish_stopping(export: Export, *, lines: Lines = ()) -> None:
     """Pause or cancel the export, as a user requested. Raises Fenced if this attempt is over."""
     attempt = export.attempt
     with atomic():
@@ -112,7 +109,7 @@ def hand_over(
     export: Export,
     claimed: Iterable[Part] = (),
     *,
-    lines: Sequence[dict[str, Any]] = (),
+    lines: Lines = (),
     waits_for: Wait = Wait.NOTHING,
 ) -> None:
     """Put the export back in the queue: keep the finished parts, and reopen those `claimed`.
@@ -124,6 +121,6 @@ def hand_over(
         with atomic():
             parts.reopen_claimed(claimed)
             fields = {**parts.totals(export.pk), "waits_for": waits_for}
-            requeue(export, "export.queued", lines, handovers=export.handovers + 1, **fields)
+            requeue(export, lines, handovers=export.handovers + 1, **fields)
     except LostRace:
         finish_stopping(export, lines=lines)

@@ -23,9 +23,11 @@ from notifications.writing import atomic
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from django.db.models import QuerySet
+
+    from exports.lifecycle.transitions import Lines
 
 COUNTERS = ("rows_done", "bytes", "protected_cells")
 
@@ -118,7 +120,7 @@ def tick(
     part: Part | None = None,
     *,
     rate: float | None = None,
-    lines: Sequence[dict[str, Any]] = (),
+    lines: Lines = (),
     **fields: Any,
 ) -> None:
     """Renew the leases, save the counters and publish them. Writes nothing if fenced.
@@ -147,7 +149,7 @@ def save_progress(part: Part) -> None:
             raise Stopped(f"Export {part.export_id} is not running any more.")
 
 
-def log_helping(part: Part, *, lines: Sequence[dict[str, Any]]) -> None:
+def log_helping(part: Part, *, lines: Lines) -> None:
     """Append the log lines of a helper that has finished `part`."""
     with atomic():
         log.append(Export.objects.only("pk").get(pk=part.export_id), lines)

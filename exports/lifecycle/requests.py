@@ -31,10 +31,11 @@ from notifications.audit_actions import Action
 from notifications.writing import atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterator
 
     from django.contrib.auth.models import User
 
+    from exports.lifecycle.transitions import Lines
     from exports.spec.spec import ExportSpec
 
 
@@ -109,7 +110,7 @@ def _find_or_create(
     spec: ExportSpec,
     *,
     origin: Export | None = None,
-    lines: Sequence[dict[str, Any]] = (),
+    lines: Lines = (),
     enqueue: bool = True,
     by: User | None = None,
 ) -> tuple[Export, bool]:
@@ -144,9 +145,9 @@ def cancel(export: Export, *, by: User | None = None) -> None:
         if export.status == Status.CANCELLING:
             return  # A second request changes nothing.
         if export.status in {Status.RUNNING, Status.PAUSING}:
-            move(export, Status.CANCELLING, "export.cancelling", lines=lines)
+            move(export, Status.CANCELLING, lines=lines)
         else:
-            move(export, Status.CANCELLED, "export.cancelled", lines=lines, finished_at=Now())
+            move(export, Status.CANCELLED, lines=lines, finished_at=Now())
         record_action(Action.EXPORT_CANCELLED, export, by=by)
 
 
@@ -156,10 +157,8 @@ def pause(export: Export, *, by: User | None = None) -> None:
     with locked(export):
         if export.status in {Status.PAUSING, Status.PAUSED}:
             return
-        if export.status == Status.RUNNING:
-            move(export, Status.PAUSING, "export.pausing", lines=lines)
-        else:
-            move(export, Status.PAUSED, "export.paused", lines=lines)
+        is_running = export.status == Status.RUNNING
+        move(export, Status.PAUSING if is_running else Status.PAUSED, lines=lines)
         record_action(Action.EXPORT_PAUSED, export, by=by)
 
 
@@ -172,7 +171,8 @@ def resume(export: Export, *, by: User | None = None) -> None:
         if export.resumes >= limits.MOST_RESUMES:
             often = _("It has been resumed too many times. Cancel it, and start a new export.")
             raise IllegalMove(with_status(export, often))
-        fields = {"queued_at": Now(), "waits_for": Wait.NOTHING, "resumes": export.resumes + 1}
-        move(export, Status.QUEUED, "export.queued", lines=request_lines("Resumed", by), **fields)
+        fields: dict[str, Any] = {"waits_for": Wait.NOTHING, "resumes": export.resumes + 1}
+        lines = request_lines("Resumed", by)
+        move(export, Status.QUEUED, lines=lines, queued_at=Now(), **fields)
         record_action(Action.EXPORT_RESUMED, export, by=by)
         enqueue_after_commit(export)

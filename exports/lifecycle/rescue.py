@@ -71,7 +71,7 @@ def _rescue(export_id: uuid.UUID) -> str:
     warning = f"{silent} Another worker continues from the finished parts."
     # The attempt stays until the next claim. A lost worker cannot write in between, because each
     # UPDATE of a worker expects a status that is not "queued".
-    requeue(export, "export.rescued", [log_line(warning, "WARNING")], **counters)
+    requeue(export, [log_line(warning, "WARNING")], event="export.rescued", **counters)
     return "rescued"
 
 

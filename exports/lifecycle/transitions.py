@@ -28,17 +28,19 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import User
 
+    Lines = Sequence[dict[str, Any]]  # For `log.append`.
+
 
 @atomic()
 def move(
     export: Export,
     new: Status,
-    event: str,
     *,
-    lines: Sequence[dict[str, Any]] = (),
+    event: str = "",
+    lines: Lines = (),
     **fields: Any,
 ) -> None:
-    """Move `export` to `new`, and publish that on its streams as `event`.
+    """Move `export` to `new`, and publish that on its streams, by default as "export.<new>".
 
     The UPDATE names the status and attempt it expects to leave, so when two processes race, exactly
     one changes a row. The other gets LostRace and must read the export again. Raises IllegalMove
@@ -53,7 +55,7 @@ def move(
         raise LostRace(f"Export {export.pk} is not {old} any more.")
     reload(export)
     log.append(export, lines, is_last=new in FINAL)
-    announce(export, event)
+    announce(export, event or f"export.{new}")
 
 
 # For users whose click came too late.
@@ -74,18 +76,13 @@ def _refusal(export: Export, new: Status) -> str:
 def with_status(export: Export, therefore: str) -> str:
     """Return `therefore` behind a sentence with the status of `export`."""
     status = Status(export.status).label.lower()
-    return _("This export is %(status)s. %(therefore)s") % {
-        "status": status,
-        "therefore": therefore,
-    }
+    values = {"status": status, "therefore": therefore}
+    return _("This export is %(status)s. %(therefore)s") % values
 
 
 @atomic()
 def update_queued(export: Export, *conditions: Q, **fields: Any) -> bool:
-    """Update the queued `export` and publish it, if it is still queued and matches `conditions`.
-
-    Return whether it was updated.
-    """
+    """Update `export` and publish it, if it is queued and matches. Return whether it was updated."""
     here = Export.objects.filter(*conditions, pk=export.pk, status=Status.QUEUED)
     if not here.update(version=F("version") + 1, **fields):
         return False
@@ -113,20 +110,19 @@ def enqueue_after_commit(export: Export) -> None:
     on_commit(lambda: queue.enqueue(export_id))
 
 
-def come_to_rest(export: Export, lines: Sequence[dict[str, Any]], **fields: Any) -> None:
+def come_to_rest(export: Export, lines: Lines, **fields: Any) -> None:
     """Complete a pause or a cancel: no worker works on the export any more."""
     fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None}
     if export.status == Status.PAUSING:
-        move(export, Status.PAUSED, "export.paused", lines=lines, **fields)
+        move(export, Status.PAUSED, lines=lines, **fields)
     elif export.status == Status.CANCELLING:
-        fields["finished_at"] = Now()
-        move(export, Status.CANCELLED, "export.cancelled", lines=lines, **fields)
+        move(export, Status.CANCELLED, lines=lines, finished_at=Now(), **fields)
 
 
-def requeue(export: Export, event: str, lines: Sequence[dict[str, Any]], **fields: Any) -> None:
-    """Put a running export back at the end of the queue."""
+def requeue(export: Export, lines: Lines, **fields: Any) -> None:
+    """Put a running export back at the end of the queue. `fields` are for `move`."""
     fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None, "queued_at": Now()}
-    move(export, Status.QUEUED, event, lines=lines, **fields)
+    move(export, Status.QUEUED, lines=lines, **fields)
     if not export.waits_for:
         enqueue_after_commit(export)
 

@@ -147,9 +147,8 @@ def _build(
         choose_columns(found, columns, headers)
     given["filters"] = queryset.narrowing_filters(found, user, given, context) or None
     params = {name: value for name, value in given.items() if value is not None}
-    name, unnamed = trimmed(label), default_label
-    if not (default := trimmed(str(unnamed))):
-        unnamed, default = found.label, trimmed(str(found.label))
+    unnamed = default_label if trimmed(str(default_label)) else found.label
+    name, default = trimmed(label), trimmed(str(unnamed))
     is_named = bool(name) and name != default
     return ExportSpec(
         owner=user,

@@ -124,7 +124,7 @@ def test_what_a_worker_logs_of_a_lost_race_is_in_one_language(make_export):
     lifecycle.cancel(Export.objects.get())
 
     with translation.override("de"), pytest.raises(LostRace, match="is not queued any more"):
-        transitions.move(stale, Status.RUNNING, "export.started")
+        transitions.move(stale, Status.RUNNING)
 
 
 @pytest.mark.parametrize(

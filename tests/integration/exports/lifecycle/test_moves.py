@@ -39,7 +39,7 @@ REFUSED = {(str(old), str(new)) for old in Status for new in Status} - ALLOWED
 def test_a_drawn_move_is_made_and_told(superuser, old, new):
     export = force_status(request(superuser), old)
 
-    transitions.move(export, Status(new), f"export.{new}")
+    transitions.move(export, Status(new))
 
     assert export.status == new
     assert Export.objects.get().status == new
@@ -56,7 +56,7 @@ def test_any_other_move_is_refused_in_words_and_changes_nothing(superuser, old, 
     before = list(Export.objects.values())
 
     with pytest.raises(IllegalMove, match=f"^This export is {old}. It can no longer"):
-        transitions.move(export, Status(new), "export.moved")
+        transitions.move(export, Status(new))
 
     assert list(Export.objects.values()) == before
     assert events(export.stream) == ["export.queued"]
@@ -68,7 +68,7 @@ def test_whoever_looked_before_the_status_changed_loses_the_race(superuser):
     lifecycle.cancel(export)
 
     with pytest.raises(LostRace, match="is not queued any more"):
-        transitions.move(stale, Status.RUNNING, "export.started")
+        transitions.move(stale, Status.RUNNING)
 
     assert Export.objects.get().status == Status.CANCELLED
     assert events(export.stream) == ["export.queued", "export.cancelled"]
@@ -80,7 +80,7 @@ def test_whoever_holds_an_older_attempt_loses_the_race(superuser):
     attempts.claim(old.pk, worker="another")
 
     with pytest.raises(LostRace):
-        transitions.move(old, Status.SUCCEEDED, "export.succeeded")
+        transitions.move(old, Status.SUCCEEDED)
 
     assert Export.objects.get().status == Status.RUNNING
 
@@ -91,7 +91,7 @@ def test_a_move_that_is_rolled_back_was_never_told(superuser):
 
     def move_and_fail():
         with transaction.atomic():
-            transitions.move(export, Status.CANCELLED, "export.cancelled")
+            transitions.move(export, Status.CANCELLED)
             raise LookupError
 
     with pytest.raises(LookupError):
