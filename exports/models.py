@@ -289,7 +289,7 @@ class Preset(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["owner", "exporter", "name"], name="one_preset_of_a_name"
-            ),
+            )
         ]
 
     def __str__(self) -> str:
@@ -342,10 +342,10 @@ class Part(models.Model):
             # For the sum of stored parts. Most parts are already deleted.
             models.Index(
                 fields=["export", "bytes"], name="part_stored", condition=~models.Q(file="")
-            ),
+            )
         ]
         constraints = [
-            models.UniqueConstraint(fields=["export", "number"], name="one_part_a_number"),
+            models.UniqueConstraint(fields=["export", "number"], name="one_part_a_number")
         ]
 
     def __str__(self) -> str:
@@ -367,7 +367,7 @@ class TaskRun(models.Model):
         verbose_name = _("task run")
         verbose_name_plural = _("task runs")
         constraints = [
-            models.UniqueConstraint(fields=["export", "attempt"], name="one_task_run_an_attempt"),
+            models.UniqueConstraint(fields=["export", "attempt"], name="one_task_run_an_attempt")
         ]
         ordering = ["export", "attempt"]
 
@@ -409,7 +409,7 @@ class Download(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["export", "slot"], name="one_download_a_slot", condition=~models.Q(slot="")
-            ),
+            )
         ]
         ordering = ["-at", "-id"]
 

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
-from django_filters import (
-    CharFilter,
-    FilterSet,
-    IsoDateTimeFromToRangeFilter,
-    MultipleChoiceFilter,
-)
+from django_filters import CharFilter, FilterSet, IsoDateTimeFromToRangeFilter, MultipleChoiceFilter
 
 from exports.exporters import Exporter, registry
 from notifications.audit_actions import Action, Interface

@@ -74,12 +74,7 @@ def stop(export: Export, reason: str, *, lines: Lines = ()) -> None:
 
 
 def _finish(
-    export: Export,
-    new: Status,
-    lines: Lines,
-    *,
-    action: Action | None = None,
-    **fields: Any,
+    export: Export, new: Status, lines: Lines, *, action: Action | None = None, **fields: Any
 ) -> None:
     fields |= {"finished_at": Now(), "stage": Stage.NONE, "lease_expires_at": None}
     try:

@@ -32,14 +32,7 @@ if TYPE_CHECKING:
 
 
 @atomic()
-def move(
-    export: Export,
-    new: Status,
-    *,
-    event: str = "",
-    lines: Lines = (),
-    **fields: Any,
-) -> None:
+def move(export: Export, new: Status, *, event: str = "", lines: Lines = (), **fields: Any) -> None:
     """Move `export` to `new`, and publish that on its streams, by default as "export.<new>".
 
     The UPDATE names the status and attempt it expects to leave, so when two processes race, exactly

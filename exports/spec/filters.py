@@ -53,10 +53,7 @@ def made_filterset(
 
 
 def filterset(
-    exporter: Exporter,
-    queryset: QuerySet[Any],
-    filters: Mapping[str, Any],
-    request: HttpRequest,
+    exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any], request: HttpRequest
 ) -> FilterSet:
     """Return the exporter's FilterSet with validated `filters`. Raises InvalidFilter.
 

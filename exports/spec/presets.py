@@ -115,12 +115,7 @@ def request(preset: Preset) -> dict[str, Any]:
 @atomic()
 def _save(spec: ExportSpec, name: str, params: dict[str, Any]) -> Preset:
     key: dict[str, Any] = {"owner": spec.owner, "exporter": spec.exporter, "name": name}
-    values = {
-        "team": spec.team,
-        "format": spec.format,
-        "options": spec.options,
-        "params": params,
-    }
+    values = {"team": spec.team, "format": spec.format, "options": spec.options, "params": params}
     if name == LAST:
         return Preset.objects.update_or_create(**key, defaults=values)[0]
     before = Preset.objects.select_for_update().filter(**key).first()

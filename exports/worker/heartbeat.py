@@ -42,11 +42,7 @@ class Heartbeat:
     """
 
     def __init__(
-        self,
-        export: Export,
-        *,
-        holds: bool = True,
-        should_stop: Callable[[], bool] = lambda: False,
+        self, export: Export, *, holds: bool = True, should_stop: Callable[[], bool] = lambda: False
     ) -> None:
         self.parts: tuple[Part, ...] = ()
         self.interrupt: Callable[[], None] = lambda: None

@@ -32,10 +32,7 @@ class _ShuttingDown(Exception):
 
 
 def help_with(
-    export_id: uuid.UUID,
-    *,
-    worker: str,
-    should_stop: Callable[[], bool] = queue.is_shutting_down,
+    export_id: uuid.UUID, *, worker: str, should_stop: Callable[[], bool] = queue.is_shutting_down
 ) -> None:
     """Extract parts of an export while it runs, has open parts, and no other export is queued."""
     export = Export.objects.filter(pk=export_id, status=Status.RUNNING).first()

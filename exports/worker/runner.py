@@ -49,10 +49,7 @@ class _HandOver(Exception):
 
 
 def run(
-    export: Export,
-    should_stop: Callable[[], bool] = queue.is_shutting_down,
-    *,
-    shares: bool = True,
+    export: Export, should_stop: Callable[[], bool] = queue.is_shutting_down, *, shares: bool = True
 ) -> None:
     """Work on the claimed `export` as far as possible.
 
