@@ -1,4 +1,4 @@
-"""Decide when a worker gives way to other exports, so that a huge one does not block small ones.
+"""Decide when a worker yields to other exports, so that a huge one does not block small ones.
 
 A helper stops after its current part if an export is queued. The holder of an export gives it back
 only if that is not enough, for example because there is only one worker.
@@ -42,7 +42,7 @@ def _queued() -> QuerySet[Export]:
 
 
 def helpers() -> int:
-    """Return the number of workers that help any export, and will therefore give way.
+    """Return the number of workers that help any export, and will therefore yield.
 
     A helper that stores its last part while it has claimed the next one counts twice.
     """

@@ -29,7 +29,7 @@ def limit(made: FilterSet, scoped: QuerySet[Any], *, has_scope: bool) -> None:
     `has_scope=False` rows of related models stay as the FilterSet offers them.
     """
     rows = lookup_rows(scoped)
-    # Some FilterSets build their form in __init__, to change a field.
+    # A FilterSet that has built its form in __init__ has already read its choices.
     has_form = hasattr(made, "_form")
     listing = {
         name: each
@@ -68,7 +68,7 @@ def _limit_to_rows(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[An
         return made
 
     field.iterator = iterator  # type: ignore[assignment]  # Django only calls it.
-    # To validate one choice, IN would read all rows.
+    # This queryset validates a single choice, for which IN would read all rows.
     field.queryset = choices.filter(Exists(rows.filter(**{lookup: OuterRef(outer)})))
 
 

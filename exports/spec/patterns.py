@@ -1,8 +1,8 @@
 """Check regular expressions and searches that users send, in a filter or the address of a list.
 
-SQLite runs them with Python's `re`, which holds the lock of the interpreter: a pattern that
-backtracks stops every thread, and nothing can end it. PostgreSQL has its own engine, which
-`statement_timeout` ends. Patterns in the project's own code are not checked.
+SQLite matches them with Python's `re`, which holds the lock of the interpreter. So a pattern that
+backtracks stops every thread, and cannot be interrupted. On PostgreSQL `statement_timeout` ends
+it. Patterns in the project's own code are not checked.
 """
 
 from __future__ import annotations
@@ -74,17 +74,12 @@ def _syntax_problem(pattern: str, using: str) -> Message | None:
         if connections[using].vendor == "sqlite":
             re.compile(pattern)
         else:
-            _match_nothing(pattern, using)
+            # In a savepoint, because an error would end a transaction that is open.
+            with transaction.atomic(using), connections[using].cursor() as cursor:
+                cursor.execute("SELECT '' ~ %s", [pattern])
     except (DataError, RecursionError, re.error) as error:
         return Message("it is not a valid regular expression: %(problem)s", problem=error)
     return None
-
-
-def _match_nothing(pattern: str, using: str) -> None:
-    """Let PostgreSQL compile `pattern`. It raises DataError for an invalid one."""
-    # In a savepoint, because an error would break off a transaction that may be open.
-    with transaction.atomic(using), connections[using].cursor() as cursor:
-        cursor.execute("SELECT '' ~ %s", [pattern])
 
 
 def _patterns(node: Any) -> Iterator[Any]:
