@@ -33,7 +33,7 @@ COUNTERS = ("rows_done", "bytes", "protected_cells")
 
 
 def save_plan(export: Export, parts: Iterable[Part], rows_total: int, **fields: Any) -> None:
-    """Store the plan of `export`, and move it to the stage of extracting.
+    """Store the plan of `export`, and set its stage to extracting.
 
     An export is planned once, unless it reads a snapshot: then each attempt plans again, as of
     another moment. Old parts are deleted; deleting their files is up to the caller.
@@ -60,10 +60,13 @@ def claim(export: Export, *, helper: str = "") -> Part | None:
     """
     free = Q(status=PartStatus.OPEN) | expired()
     mine = {"export__status": Status.RUNNING, "export__attempt": export.attempt}
-    wanted = export.parts.filter(free, **mine)
+    wanted = export.parts.filter(free, **mine).order_by("number")
+    if connections[wanted.db].features.has_select_for_update_skip_locked:
+        # Without this, many workers would try to claim the same part, and all but one would retry.
+        wanted = wanted.select_for_update(skip_locked=True, of=("self",))
     while True:
         with atomic():
-            part = _unlocked(wanted.order_by("number")).first()
+            part = wanted.first()
             if part is None:
                 return None
             taken = export.parts.filter(free, pk=part.pk, attempt=part.attempt).update(
@@ -78,16 +81,6 @@ def claim(export: Export, *, helper: str = "") -> Part | None:
                 # Inside the transaction, because the row is still locked.
                 part.refresh_from_db()
                 return part
-
-
-def _unlocked(parts: QuerySet[Part]) -> QuerySet[Part]:
-    """Return `parts` without the rows that another worker has locked, if the database can.
-
-    Otherwise many workers would try to claim the same part, and all but one would have to retry.
-    """
-    if connections[parts.db].features.has_select_for_update_skip_locked:
-        return parts.select_for_update(skip_locked=True, of=("self",))
-    return parts
 
 
 def reopen(parts: QuerySet[Part]) -> None:

@@ -99,8 +99,11 @@ class Heartbeat:
             connections.close_all()
 
     def _check(self, *, renew: bool) -> None:
+        if renew and self._holds:
+            parts.renew(self._export_id, self._attempt)
         if renew:
-            self._renew()
+            for part in self.parts:
+                parts.renew_part(part)
         if self._holds and time.monotonic() - self._checked_at >= RIGHTS_SECONDS:
             self._checked_at = time.monotonic()
             self._check_rights()
@@ -118,12 +121,6 @@ class Heartbeat:
         # The project's code may raise anything, but the leases must still be renewed.
         except Exception as error:  # noqa: BLE001
             logger.warning("The rights of the owner of an export could not be checked: %r", error)
-
-    def _renew(self) -> None:
-        if self._holds:
-            parts.renew(self._export_id, self._attempt)
-        for part in self.parts:
-            parts.renew_part(part)
 
     def _is_lost(self) -> bool:
         # exclude(), because a row that this query does not find must not count as lost.
