@@ -55,7 +55,7 @@ def expired() -> Q:
 def claim(export: Export, *, helper: str = "") -> Part | None:
     """Claim the next free part and return it. Return None if there is none.
 
-    It is for the worker that holds the export, or for the worker named `helper`. Also returns None
+    The claim is for the holder of the export, or for the worker named `helper`. Also returns None
     if the export is no longer running, or has another attempt.
     """
     free = Q(status=PartStatus.OPEN) | expired()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-# A worker may have received a message that is younger, and not yet claimed its export.
+# A worker may have taken a younger message without having claimed the export yet.
 FORGOTTEN_SECONDS = 5
 
 

@@ -219,9 +219,9 @@ def activate_zone(stored: Mapping[str, Any]) -> AbstractContextManager[None]:
     return activate({name: value for name, value in stored.items() if name == ZONE})
 
 
-def with_language(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `stored` with a language: the site's if none is stored. A file needs a fixed one."""
-    return {LANGUAGE: settings.LANGUAGE_CODE, **stored}
+def activate_for_file(stored: Mapping[str, Any] | None) -> AbstractContextManager[None]:
+    """Like `activate`, but without a stored language use the site's: a file has a fixed one."""
+    return activate({LANGUAGE: settings.LANGUAGE_CODE, **(stored or {})})
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

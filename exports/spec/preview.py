@@ -111,7 +111,7 @@ def _preview(spec: ExportSpec) -> Preview:
         count = count_rows(spec)
         left_out = _left_out(spec, count)
         # Like the worker, because a Python column may return text in the active language.
-        with context.activate(context.with_language(spec.context)):
+        with context.activate_for_file(spec.context):
             sample = first_rows(spec)
     except TookTooLong:
         pass  # The page says that there is no sample.

@@ -49,7 +49,7 @@ def rows_and_columns(export: Export | ExportSpec) -> tuple[QuerySet[Any], list[C
     """
     exporter = permitted(export.owner, export.exporter)
     params = export.params
-    with context.activate(context.with_language(export.context)):
+    with context.activate_for_file(export.context):
         chosen = choose_columns(exporter, params.get("columns"), params.get("headers"))
     return rows(exporter, export.owner, params, export.context), chosen
 

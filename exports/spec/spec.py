@@ -23,7 +23,7 @@ from exports.models import Format
 from exports.spec import options as format_options
 from exports.spec import queryset, refusals, sizes
 from exports.spec.columns import choose_columns
-from exports.spec.context import LANGUAGE, activate, with_language
+from exports.spec.context import LANGUAGE, activate_for_file
 from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _build(
         "changelist": changelist,
     }
     sizes.check(given)  # Before any code parses them.
-    with activate(with_language(context or {})):
+    with activate_for_file(context):
         # In the language of the worker, because two headers may be equal only in that one.
         choose_columns(found, columns, headers)
     given["filters"] = queryset.narrowing_filters(found, user, given, context) or None

@@ -46,7 +46,7 @@ class Extractor:
     """
 
     def __init__(self, export: Export) -> None:
-        self._context = context.with_language(export.context)
+        self._context = export.context
         # In English, because an error message would be stored.
         with translation.override("en"):
             self.rows, columns = queryset.rows_and_columns(export)
@@ -74,7 +74,7 @@ class Extractor:
 
     def plan(self) -> list[Range]:
         """Return the ranges of keys that become the parts."""
-        with context.activate(self._context):
+        with context.activate_for_file(self._context):
             return plan(self.source, self.rows, conf.PART_ROWS)
 
     def extract(
@@ -91,7 +91,7 @@ class Extractor:
         check = CRC32()
         following = None
         # All parts and the preview need the same language and time zone.
-        activated = context.activate(self._context)
+        activated = context.activate_for_file(self._context)
         with storage.NewFile(check) as new, raised_gc_threshold(), activated:
             # Each format has methods of its own, which only its readers call.
             writer: Any = self.writer.part(new)
@@ -131,7 +131,7 @@ class Extractor:
 
     def _copied(self, part: Part, recount: Recount) -> Generator[copy.Lines]:
         """Yield the lines of `part`. It runs in a thread, which has its own time zone."""
-        with context.activate(self._context):
+        with context.activate_for_file(self._context):
             yield from copy.read(
                 self.source,
                 self.rows,

@@ -37,8 +37,8 @@ RIGHTS_SECONDS = 20.0
 class Heartbeat:
     """Keep the claims on `export` and on its `parts` as long as the block runs.
 
-    With `holds=False` keep only the claims on parts. If the claim on the export is lost or
-    `should_stop` returns True, call `interrupt` repeatedly until the block ends.
+    With `holds=False` keep only the claims on parts. Call `interrupt` repeatedly if the claim on
+    the export is lost, the owner has lost a right, or `should_stop` returns True.
     """
 
     def __init__(

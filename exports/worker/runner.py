@@ -242,11 +242,9 @@ class _Run:
 
     def _yield_to_others(self) -> None:
         # A snapshot ends with the connection, so the export would start from the beginning.
-        keeps_it = not self.shares or self.export.consistency == Consistency.SNAPSHOT
-        if not keeps_it and fairness.should_yield():
-            raise _HandOver(
-                "Other exports are waiting for a worker. This one continues after them."
-            )
+        is_snapshot = self.export.consistency == Consistency.SNAPSHOT
+        if self.shares and not is_snapshot and fairness.should_yield():
+            raise _HandOver("Other exports wait for a worker. This one continues after them.")
 
     def _assemble(self, extractor: Extractor) -> None:
         export = self.export

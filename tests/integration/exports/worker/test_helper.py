@@ -274,7 +274,7 @@ def test_who_holds_an_export_gives_it_back_when_others_wait(superuser, messages,
 
     assert (export.status, export.rows_done, export.handovers) == ("queued", 10, 1)
     assert (
-        log(export)[-1] == "Other exports are waiting for a worker. This one continues after them."
+        log(export)[-1] == "Other exports wait for a worker. This one continues after them."
     )
     assert list(export.parts.values_list("status", flat=True)) == ["done", "open", "open", "open"]
     Export.objects.exclude(pk=export.pk).delete()
