@@ -229,11 +229,11 @@ def test_query_that_runs_is_interrupted_when_the_right_is_lost(owner, monkeypatc
     monkeypatch.setattr(heartbeat, "RIGHTS_SECONDS", 0)
     kept, interrupts = heartbeat.Heartbeat(claimed(owner)), []
     kept.interrupt = lambda: interrupts.append(kept.refusal)
-    kept._look(renew=False)
+    kept._check(renew=False)
     assert interrupts == []
 
     withdraw(owner)
-    kept._look(renew=False)
+    kept._check(renew=False)
 
     (refusal,) = interrupts
     assert isinstance(refusal, NotPermitted)

@@ -273,9 +273,7 @@ def test_who_holds_an_export_gives_it_back_when_others_wait(superuser, messages,
     run(export)
 
     assert (export.status, export.rows_done, export.handovers) == ("queued", 10, 1)
-    assert (
-        log(export)[-1] == "Other exports wait for a worker. This one continues after them."
-    )
+    assert log(export)[-1] == "Other exports wait for a worker. This one continues after them."
     assert list(export.parts.values_list("status", flat=True)) == ["done", "open", "open", "open"]
     Export.objects.exclude(pk=export.pk).delete()
     assert_whole(resume_with(export))
