@@ -102,8 +102,8 @@ class Export(models.Model):
     # The planned number. It is never changed to match the written rows.
     rows_total = models.BigIntegerField(null=True, help_text=_("Unknown until counted."))
     rows_done = models.BigIntegerField(default=0)
-    # How many rows parts have in excess of the plan, and how many they lack, because rows changed
-    # before they were read. `readers.recount` verifies these numbers.
+    # How many more and how many fewer rows the parts have than planned, because rows changed before
+    # they were read. `readers.recount` verifies these numbers.
     rows_added = models.BigIntegerField(default=0, db_default=0)
     rows_removed = models.BigIntegerField(default=0, db_default=0)
     # The highest value of `rows_done` so far, which falls when a part starts again.

@@ -83,14 +83,22 @@ class _Run:
         self._refusals = 0  # In a row.
 
     def expired_files(self) -> None:
-        for export in _each(_expired()):
+        expired = Export.objects.filter(status=Status.SUCCEEDED, expires_at__lte=Now())
+        for export in _each(expired.exclude(file="")):
             self.done.expired += self._delete_files(export, Action.EXPORT_EXPIRED)
 
     def old_exports(self, days: int) -> None:
-        for export in _each(_old(days)):
-            if self._delete_files(export):
-                self.done.exports += 1
-                self._forget(export)
+        old = Export.objects.filter(status__in=FINAL, finished_at__lt=Now() - timedelta(days=days))
+        # A file may expire later than exports are deleted.
+        for export in _each(old.exclude(status=Status.SUCCEEDED, expires_at__gt=Now())):
+            if not self._delete_files(export):
+                continue
+            self.done.exports += 1
+            if not self._dry_run:
+                forget(export.stream)
+                # The row is last, so that an interrupted run finds it again. Recheck its status.
+                Export.objects.filter(pk=export.pk, status__in=FINAL).delete()
+                logger.info("Export %s deleted.", export.pk)
 
     def leftovers(self) -> None:
         """Delete files of exports that failed, were cancelled, or have no row any more."""
@@ -162,14 +170,6 @@ class _Run:
         self._refusals = 0
         return True
 
-    def _forget(self, export: Export) -> None:
-        if self._dry_run:
-            return
-        forget(export.stream)
-        # The row is last, so that an interrupted run finds it again. Recheck its status.
-        Export.objects.filter(pk=export.pk, status__in=FINAL).delete()
-        logger.info("Export %s deleted.", export.pk)
-
 
 def _id_in(name: str) -> UUID | None:
     """Return the id of the export that has the stream `name`; None if it is not of an export."""
@@ -184,20 +184,9 @@ def _without_row(ids: list[UUID]) -> list[UUID]:
     return [export_id for export_id in ids if export_id not in known]
 
 
-def _expired() -> QuerySet[Export]:
-    with_file = Export.objects.filter(status=Status.SUCCEEDED).exclude(file="")
-    return with_file.filter(expires_at__lte=Now())
-
-
 def _ended() -> QuerySet[Export]:
     ended = Export.objects.filter(status__in={Status.FAILED, Status.CANCELLED})
     return ended.filter(finished_at__lt=Now() - LEFTOVERS_KEPT)
-
-
-def _old(days: int) -> QuerySet[Export]:
-    old = Export.objects.filter(status__in=FINAL, finished_at__lt=Now() - timedelta(days=days))
-    # A file may expire later than exports are deleted.
-    return old.exclude(status=Status.SUCCEEDED, expires_at__gt=Now())
 
 
 def _each(found: QuerySet[Export]) -> Iterator[Export]:
