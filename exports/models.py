@@ -95,7 +95,8 @@ class Export(models.Model):
     waits_for = models.CharField(
         max_length=10, choices=Wait, default=Wait.NOTHING, db_default="", blank=True
     )
-    # In English, for programs and logs. `reason` translates it, if it is one of our own messages.
+    # In English, for programs and logs. `reason` has the message and its parameters, which readers
+    # see translated; it is null for errors that are not our own messages.
     error = models.TextField(_("error"), blank=True)
     reason = models.JSONField(null=True)
 

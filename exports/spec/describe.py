@@ -46,9 +46,9 @@ def filters(
 
 
 def _phrase(field: BoundField, lookup: str, value: Any) -> str:
-    """Return a phrase with the text that the user entered. It is "" if the filter is not used.
+    """Return a phrase for one filter; "" if it is not used.
 
-    The text, because a date is parsed to a moment of that day.
+    It shows the text that the user entered, because a date is parsed to a moment of that day.
     """
     widget = field.field.widget
     if isinstance(widget, RangeWidget):

@@ -53,8 +53,8 @@ def assemble(
 class _Progress:
     """Pass the finished share to `checkpoint` after each block.
 
-    The bytes of each part count twice, because it is first verified and then joined. Joining may
-    write fewer or more bytes, so the share of a part ends with the part.
+    The bytes of a part count twice, because it is first verified and then joined. Joining may write
+    fewer or more bytes than the part has, so the next part starts at the exact share.
     """
 
     def __init__(self, parts: Sequence[Part], checkpoint: Checkpoint) -> None:
