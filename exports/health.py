@@ -118,7 +118,7 @@ def workers(timeout: float = TIMEOUT) -> str:
         answers = inspect.active_queues() or {}
     if not answers:
         raise Unhealthy(f"none answered within {timeout:g} s")
-    taking = [who for who, queues in answers.items() if name in {each["name"] for each in queues}]
+    taking = [each for each, queues in answers.items() if name in {one["name"] for one in queues}]
     if not taking:
         raise Unhealthy(f"answering: {len(answers)}, none of which listens to the queue {name}")
     return f"answering: {len(taking)} ({_first(sorted(taking))})"
