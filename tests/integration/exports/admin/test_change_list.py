@@ -177,7 +177,7 @@ def test_number_of_rows_left_out_is_not_said_if_it_takes_too_long(client, monkey
     selection = {"model": "demo.flight", "query": ""}
     asked = build_spec(admin_user, exporter="flights", changelist=selection)
     monkeypatch.setattr(
-        preview, "_number", lambda found, asked: 10 if "ZZ" in str(found.query) else None
+        preview, "_count", lambda found, asked: 10 if "ZZ" in str(found.query) else None
     )
 
     seen = preview.preview(asked)
