@@ -1,81 +1,127 @@
-"""An export as JSON. Pages, the API and streams all have this one form."""
+"""The JSON of an export: one schema for pages, the API, streams and the `export` command."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID  # noqa: TC003 - pydantic reads the annotations
 
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 from exports.models import RELATED, Export
 from exports.status import Stage, Status
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
     from django.contrib.auth.models import User
 
+# RFC 3339. Pydantic's own form ends in "Z" instead of "+00:00".
+Time = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str)]
 
-def snapshot(export: Export, positions: Mapping[uuid.UUID, int] | None = None) -> dict[str, Any]:
-    """Return `export` as JSON. Times are RFC 3339, `rate` is rows per second, `eta` is seconds.
 
-    For a list of exports, read the `positions` of all with one queue_positions().
+class Owner(BaseModel):
+    username: str
+    name: str
+
+
+class Team(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+
+
+class Links(BaseModel):
+    self: str
+    download: str | None
+
+
+class ExportOut(BaseModel):
+    """The state of an export. `rows_total` is null until the rows are counted.
+
+    `rate` is in rows a second, `eta` in seconds. A higher `version` is a newer state.
     """
-    return {
-        "id": str(export.pk),
-        "owner": {"username": export.owner.get_username(), "name": _name(export.owner)},
-        "team": None if export.team is None else {"id": export.team.pk, "name": export.team.name},
-        "exporter": export.exporter,
-        "label": export.label,
-        "format": export.format,
-        "options": export.options,
-        "consistency": export.consistency,
-        "origin": None if export.origin_id is None else str(export.origin_id),
-        "status": str(export.status),
-        "stage": str(export.stage),
-        "waits_for": str(export.waits_for) if export.status == Status.QUEUED else "",
-        "rows_done": export.rows_done,
-        "rows_again": export.rows_again,
-        "rows_total": export.rows_total,
-        "rows_added": export.rows_added,
-        "rows_removed": export.rows_removed,
-        "assembled": assembled(export),
-        "bytes": export.bytes,
-        "protected_cells": export.protected_cells,
-        "rate": None if export.rate is None else round(export.rate, 1),
-        "eta": eta(export),
-        "attempt": export.attempt,
-        "version": export.version,
-        "queue_position": (positions or {}).get(export.pk) or queue_position(export),
-        "created_at": _text(export.created_at),
-        "started_at": _text(export.started_at),
-        "finished_at": _text(export.finished_at),
-        "read_from": _text(export.read_from),
-        "read_until": _text(export.read_until),
-        "expires_at": _text(export.expires_at),
-        "error": export.error,
-        "links": {
-            "self": export.get_absolute_url(),
-            "download": (
-                reverse("exports:file", args=[export.pk])
-                if export.has_file(timezone.now())
-                else None
-            ),
-        },
-    }
+
+    id: UUID
+    owner: Owner
+    team: Team | None
+    exporter: str
+    label: str
+    format: str
+    options: dict[str, bool | str]
+    consistency: str
+    origin: UUID | None
+    status: str
+    stage: str
+    waits_for: Literal["", "space"]
+    rows_done: int
+    rows_again: int
+    rows_total: int | None
+    rows_added: int
+    rows_removed: int
+    assembled: float | None
+    bytes: int
+    protected_cells: int
+    rate: float | None
+    eta: float | None
+    attempt: int
+    version: int
+    queue_position: int | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    read_from: Time | None
+    read_until: Time | None
+    expires_at: Time | None
+    error: str
+    links: Links
+
+    @classmethod
+    def of(
+        cls,
+        export: Export,
+        positions: Mapping[UUID, int] | None = None,
+        *,
+        routes: tuple[str, str] = ("exports:detail", "exports:file"),
+    ) -> ExportOut:
+        """Return the state of `export`, with links to the `routes` of itself and its file.
+
+        For a list of exports pass `positions` from `queue_positions`, which takes a single query.
+        """
+        page, file = (reverse(route, args=[export.pk]) for route in routes)
+        is_assembling = export.stage == Stage.ASSEMBLING
+        derived = {
+            "owner": Owner(username=export.owner.get_username(), name=_name(export.owner)),
+            "origin": export.origin_id,
+            "waits_for": export.waits_for if export.status == Status.QUEUED else "",
+            "assembled": round(export.assembled, 3) if is_assembling else None,
+            "rate": None if export.rate is None else round(export.rate, 1),
+            "eta": _eta(export),
+            "queue_position": (positions or {}).get(export.pk) or queue_position(export),
+            "links": Links(self=page, download=file if export.has_file(timezone.now()) else None),
+        }
+        stored = {name: getattr(export, name) for name in cls.model_fields if name not in derived}
+        return cls.model_validate(stored | derived)
 
 
-def assembled(export: Export) -> float | None:
-    """Return the assembled share of the file, from 0 to 1; None while no worker assembles it."""
-    return round(export.assembled, 3) if export.stage == Stage.ASSEMBLING else None
+def snapshot(export: Export, positions: Mapping[UUID, int] | None = None) -> dict[str, Any]:
+    """Return the state of `export` as plain JSON types, as pages and streams have it."""
+    return ExportOut.of(export, positions).model_dump(mode="json")
 
 
-def eta(export: Export) -> float | None:
-    """Return the seconds until the current stage ends at the current rate; None if unknown."""
+def _name(user: User) -> str:
+    # A custom user model need not have full names.
+    full_name = user.get_full_name() if hasattr(user, "get_full_name") else ""
+    return full_name or user.get_username()
+
+
+def _eta(export: Export) -> float | None:
+    """Return the seconds until the stage ends at the current rate, if that is known."""
     if export.status != Status.RUNNING or not export.rate or export.rows_total is None:
         return None
     if export.stage == Stage.ASSEMBLING:
@@ -90,12 +136,12 @@ def queue_position(export: Export) -> int | None:
     if export.status != Status.QUEUED:
         return None
     ahead = Export.objects.filter(status=Status.QUEUED, queued_at__lt=export.queued_at)
-    # SQLite compares times as texts, so "0.5" is less than "0.500000": exclude the export itself.
+    # SQLite compares texts, and "0.5" is less than "0.500000": the export would precede itself.
     return ahead.exclude(pk=export.pk).count() + 1
 
 
-def queue_positions(exports: Iterable[Export]) -> dict[uuid.UUID, int]:
-    """Return the queue_position() of all queued `exports`, by key, with one query."""
+def queue_positions(exports: Iterable[Export]) -> dict[UUID, int]:
+    """Return the position of each queued export, in one query."""
     queued = [export.pk for export in exports if export.status == Status.QUEUED]
     if not queued:
         return {}
@@ -111,15 +157,5 @@ def queue_positions(exports: Iterable[Export]) -> dict[uuid.UUID, int]:
 
 
 def reload(export: Export) -> None:
-    """Read `export` again, together with its owner and team, in one query."""
+    """Read `export` again, with the related rows that its JSON names, in one query."""
     export.refresh_from_db(from_queryset=Export.objects.select_related(*RELATED))
-
-
-def _name(user: User) -> str:
-    # A custom user model may have no full names.
-    full_name = user.get_full_name() if hasattr(user, "get_full_name") else ""
-    return full_name or user.get_username()
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

@@ -1,4 +1,4 @@
-"""What `lifecycle` and `files` refuse, as problem+json."""
+"""Errors of `spec`, `lifecycle` and `files` as problem+json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def install(api: NinjaAPI) -> None:
-    """Answer what `lifecycle` and `download` refuse as a problem that names the remedy."""
+    """Let `api` respond to these errors with a problem that names the remedy."""
 
     @api.exception_handler(RequestError)
     def bad_request(_: HttpRequest, error: RequestError) -> HttpResponse:
@@ -31,8 +31,10 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(OverLimit)
     def too_many(_: HttpRequest, error: OverLimit) -> HttpResponse:
-        refusal = problem(error.status, error.localized(), limit=error.limit, allowed=error.allowed)
-        return over_limit(refusal, error)
+        response = problem(
+            error.status, error.localized(), limit=error.limit, allowed=error.allowed
+        )
+        return over_limit(response, error)
 
     @api.exception_handler(NoFile)
     def no_file(_: HttpRequest, error: NoFile) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The HTTP API of exports. Every export is answered as its snapshot, with links into the API."""
+"""The HTTP API of exports. It returns each export as JSON, with links into the API."""
 
 from __future__ import annotations
 
@@ -11,34 +11,25 @@ from django.http.response import HttpResponseBase  # noqa: TC002 - ninja reads t
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.vary import vary_on_headers
-from ninja import Query, Router
-from ninja import Status as Answer
+from ninja import Query, Router, Status
 from ninja.decorators import decorate_view
 
 from exports import lifecycle
 from exports.access import listed, may_change, own_and_shared, visible_to
-from exports.api.schemas import (
-    ExporterOut,
-    ExportIn,
-    ExportOut,
-    ExportPage,
-    Limited,
-    LogIn,
-    LogPage,
-    Page,
-)
+from exports.api.schemas import ExporterOut, ExportIn, ExportPage, Limited, LogIn, LogPage, Page
 from exports.exceptions import NotPermitted
 from exports.exporters import registry
 from exports.files.download import file_response
 from exports.http import compressed
 from exports.log import read
 from exports.models import Export, Format
-from exports.serialize import snapshot
+from exports.serialize import ExportOut
 from exports.spec import context, options
 from exports.spec import filters as spec_filters
 from exports.spec.rights import check_download
 from exports.spec.spec import build_spec
 from notifications.api.problems import Problem, invalid_cursor
+from notifications.http import user_of
 from notifications.streams.access import teams_of
 from notifications.streams.cursor import Cursor
 
@@ -49,21 +40,20 @@ logger = logging.getLogger(__name__)
 
 router = Router(tags=["exports"])
 
-# Which refusals there are, for the document: who, what is there, what it can do now.
-WHO = frozenset({401})
-WHICH = frozenset({401, 404})
-WHEN = frozenset({401, 403, 404, 409})
-WHAT = frozenset({401, 403, 422})
-FILE = frozenset({401, 403, 404, 410, 503})
-LIMITS = frozenset({429, 507})
+# The error responses in the OpenAPI document, by what the client requests.
+ERRORS_LIST = frozenset({401})
+ERRORS_READ = frozenset({401, 404})
+ERRORS_CHANGE = frozenset({401, 403, 404, 409})
+ERRORS_CREATE = frozenset({401, 403, 422})
+ERRORS_FILE = frozenset({401, 403, 404, 410, 503})
+ERRORS_LIMIT = frozenset({429, 507})
 
-# What a line of a log has at least.
-BARE = {"level": "", "message": "", "logger": "", "worker": None, "attempt": None}
+STARTED = {200: ExportOut, 202: ExportOut, ERRORS_LIMIT: Limited}
 
 
 @router.get(
     "/exporters",
-    response={200: list[ExporterOut], WHO: Problem},
+    response={200: list[ExporterOut], ERRORS_LIST: Problem},
     summary="List the exporters you can use",
 )
 def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
@@ -84,24 +74,23 @@ def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _filters(exporter: Exporter, request: HttpRequest) -> list[str]:
-    """The names of its filters; none if its FilterSet cannot be made, which hides no other."""
+    """Return the names of its filters; none if the project's FilterSet raises an error."""
     try:
         return sorted(spec_filters.filter_names(exporter, request))
-    # Whatever the project's code raises there.
+    # The project's code may raise any error. One exporter must not hide the others.
     except Exception:
-        logger.exception("The FilterSet of the exporter %s cannot be made.", exporter.name)
+        logger.exception("Could not create the FilterSet of the exporter %s.", exporter.name)
         return []
 
 
 @router.post(
     "/exports",
-    response={200: ExportOut, 202: ExportOut, WHAT: Problem, LIMITS: Limited},
+    response={**STARTED, ERRORS_CREATE: Problem},
     summary="Start an export",
 )
 def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) -> Any:
     """Return 202 and the new export; or 200 and your active export with the same settings."""
-    user: Any = request.user
-    spec = build_spec(user, context=context.capture(request), **body.dict())
+    spec = build_spec(user_of(request), context=context.capture(request), **body.dict())
     return _started(request, response, *lifecycle.start(spec))
 
 
@@ -111,93 +100,91 @@ def create_export(request: HttpRequest, body: ExportIn, response: HttpResponse) 
     summary="List your exports and those shared with your teams, newest first",
 )
 def list_exports(request: HttpRequest, page: Query[Page]) -> dict[str, Any]:
-    user: Any = request.user
+    user = user_of(request)
     found = listed(own_and_shared(user, list(teams_of(user))))
     if page.status:
         found = found.filter(status=page.status)
     items = found[page.offset : page.offset + page.limit]
-    return {"count": found.count(), "items": [_answer(export) for export in items]}
+    return {"count": found.count(), "items": [_state(export) for export in items]}
 
 
 @router.get(
     "/exports/{uuid:export_id}",
-    response={200: ExportOut, WHICH: Problem},
+    response={200: ExportOut, ERRORS_READ: Problem},
     url_name="get_export",
     summary="Get an export",
 )
-def get_export(request: HttpRequest, export_id: UUID) -> dict[str, Any]:
-    return _answer(_visible(request, export_id))
+def get_export(request: HttpRequest, export_id: UUID) -> ExportOut:
+    return _state(_visible(request, export_id))
 
 
 @router.post(
     "/exports/{uuid:export_id}/cancel",
-    response={202: ExportOut, WHEN: Problem},
+    response={202: ExportOut, ERRORS_CHANGE: Problem},
     summary="Cancel an export",
 )
 def cancel_export(request: HttpRequest, export_id: UUID) -> Any:
     export = _changeable(request, export_id)
-    lifecycle.cancel(export, by=request.user)  # type: ignore[arg-type]
-    return Answer(202, _answer(export))
+    lifecycle.cancel(export, by=user_of(request))
+    return Status(202, _state(export))
 
 
 @router.post(
     "/exports/{uuid:export_id}/pause",
-    response={202: ExportOut, WHEN: Problem},
+    response={202: ExportOut, ERRORS_CHANGE: Problem},
     summary="Pause an export and keep its finished parts",
 )
 def pause_export(request: HttpRequest, export_id: UUID) -> Any:
     export = _changeable(request, export_id)
-    lifecycle.pause(export, by=request.user)  # type: ignore[arg-type]
-    return Answer(202, _answer(export))
+    lifecycle.pause(export, by=user_of(request))
+    return Status(202, _state(export))
 
 
 @router.post(
     "/exports/{uuid:export_id}/resume",
-    response={202: ExportOut, WHEN: Problem},
+    response={202: ExportOut, ERRORS_CHANGE: Problem},
     summary="Resume a paused export",
 )
 def resume_export(request: HttpRequest, export_id: UUID) -> Any:
     export = _changeable(request, export_id)
-    lifecycle.resume(export, by=request.user)  # type: ignore[arg-type]
-    return Answer(202, _answer(export))
+    lifecycle.resume(export, by=user_of(request))
+    return Status(202, _state(export))
 
 
 @router.post(
     "/exports/{uuid:export_id}/retry",
-    response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, LIMITS: Limited},
+    response={**STARTED, ERRORS_CHANGE: Problem, 422: Problem},
     summary="Retry a failed or cancelled export",
 )
 def retry_export(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
     """Start a new export with the same settings, for the same owner. See "Start an export"."""
     export = _changeable(request, export_id)
-    asked = lifecycle.retry(export, by=request.user)  # type: ignore[arg-type]
-    return _started(request, response, *asked)
+    return _started(request, response, *lifecycle.retry(export, by=user_of(request)))
 
 
 @router.post(
     "/exports/{uuid:export_id}/again",
-    response={200: ExportOut, 202: ExportOut, WHEN: Problem, 422: Problem, LIMITS: Limited},
+    response={**STARTED, ERRORS_CHANGE: Problem, 422: Problem},
     summary="Run a finished export again",
 )
 def run_export_again(request: HttpRequest, export_id: UUID, response: HttpResponse) -> Any:
     """Start a new export with the same settings, for the same owner. See "Start an export"."""
     export = _changeable(request, export_id)
-    asked = lifecycle.run_again(export, by=request.user)  # type: ignore[arg-type]
-    return _started(request, response, *asked)
+    return _started(request, response, *lifecycle.run_again(export, by=user_of(request)))
 
 
-# The same with HEAD, which tells length, name and checksum. It needs no words of its own.
+# HEAD returns the length, name and checksum.
 @router.api_operation(["HEAD"], "/exports/{uuid:export_id}/file", include_in_schema=False)
 @router.get(
     "/exports/{uuid:export_id}/file",
-    response={frozenset({200, 206, 302, 304, 412, 416}): None, FILE: Problem},
+    response={frozenset({200, 206, 302, 304, 412, 416}): None, ERRORS_FILE: Problem},
     url_name="get_file",
     summary="Download the file, or a range of it",
 )
 def get_file(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     export = _visible(request, export_id)
-    # Asked again: the right may have been withdrawn since the request.
-    check_download(request.user, export)  # type: ignore[arg-type]
+    # The user may have lost the right to run the exporter since the export started.
+    check_download(user_of(request), export)
     return file_response(request, export)
 
 
@@ -225,8 +212,7 @@ def get_log(request: HttpRequest, export_id: UUID, page: Query[LogIn]) -> Any:
         "reset": found.reset,
         "more": found.more,
         "lines": [
-            {**BARE, **item.data, "offset": item.position.offset, "at": item.at}
-            for item in found.items
+            {**item.data, "offset": item.position.offset, "at": item.at} for item in found.items
         ],
     }
 
@@ -235,25 +221,21 @@ def _started(
     request: HttpRequest,
     response: HttpResponse,
     export: Export,
-    is_new: bool,  # noqa: FBT001 - as lifecycle returns it
+    created: bool,  # noqa: FBT001 - as `lifecycle.start` returns it
 ) -> Any:
-    place = reverse("api:get_export", args=[export.pk])
-    response["Location"] = request.build_absolute_uri(place)
-    return Answer(202 if is_new else 200, _answer(export))
+    url = reverse("api:get_export", args=[export.pk])
+    response["Location"] = request.build_absolute_uri(url)
+    return Status(202 if created else 200, _state(export))
 
 
-def _answer(export: Export) -> dict[str, Any]:
-    """The snapshot, with links that take a program's token: those of pages want a session."""
-    answer = snapshot(export)
-    links = {"self": reverse("api:get_export", args=[export.pk]), "download": None}
-    if answer["links"]["download"]:
-        links["download"] = reverse("api:get_file", args=[export.pk])
-    return {**answer, "links": links}
+def _state(export: Export) -> ExportOut:
+    # The links of pages need a session. A token is enough for these.
+    return ExportOut.of(export, routes=("api:get_export", "api:get_file"))
 
 
 def _visible(request: HttpRequest, export_id: UUID) -> Export:
-    """For somebody else's export the answer is the same as for one that is not there."""
-    export = visible_to(request.user).filter(pk=export_id).first()  # type: ignore[arg-type]
+    """Return the export. Another user's export gets the same 404 as one that does not exist."""
+    export = visible_to(user_of(request)).filter(pk=export_id).first()
     if export is None:
         raise Http404(gettext("There is no export %(id)s.") % {"id": export_id})
     return export
@@ -261,6 +243,6 @@ def _visible(request: HttpRequest, export_id: UUID) -> Export:
 
 def _changeable(request: HttpRequest, export_id: UUID) -> Export:
     export = _visible(request, export_id)
-    if not may_change(request.user, export):  # type: ignore[arg-type]
+    if not may_change(user_of(request), export):
         raise NotPermitted(gettext("You can view this export but not change it."))
     return export

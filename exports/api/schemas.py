@@ -1,26 +1,18 @@
-"""What the API takes and answers."""
+"""The bodies of the API's requests and responses. `exports.serialize` has that of an export."""
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Any, Literal
-from uuid import UUID  # noqa: TC003 - ninja reads the annotations
+from typing import Any, Literal
 
 from ninja import Schema
 from pydantic import BaseModel, ConfigDict, Field
 
 from exports.log import read
+from exports.serialize import ExportOut  # noqa: TC001 - pydantic reads the annotations
 from exports.status import Status
 from notifications.api.problems import Problem
 
-if TYPE_CHECKING:
-    pass  # noqa: TC005
-
-
-logger = logging.getLogger(__name__)
-
-
-NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no text with one.
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL cannot store a NUL in a text.
 
 
 class Option(Schema):
@@ -58,66 +50,10 @@ class ExportIn(Schema):
     )
     filters: dict[str, Any] | None = None
     label: str = Field("", max_length=200, pattern=NO_NUL)
-    # Strict: `true` is not the team 1.
+    # Strict, or `true` would be the team 1.
     team: int | None = Field(
         None, strict=True, description="The ID of a team of yours to share the export with."
     )
-
-
-class Links(Schema):
-    self: str
-    download: str | None
-
-
-class Owner(Schema):
-    username: str
-    name: str
-
-
-class Team(Schema):
-    id: int
-    name: str
-
-
-class ExportOut(Schema):
-    """The state of an export. `rows_total` is null until the rows are counted.
-
-    `rate` is in rows a second, `eta` in seconds. A higher `version` is a newer state.
-    """
-
-    id: UUID
-    owner: Owner
-    team: Team | None
-    exporter: str
-    label: str
-    format: str
-    options: dict[str, bool | str]
-    consistency: str
-    origin: UUID | None
-    status: str
-    stage: str
-    waits_for: Literal["", "space"]
-    rows_done: int
-    rows_again: int
-    rows_total: int | None
-    rows_added: int
-    rows_removed: int
-    assembled: float | None
-    bytes: int
-    protected_cells: int
-    rate: float | None
-    eta: float | None
-    attempt: int
-    version: int
-    queue_position: int | None
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    read_from: str | None
-    read_until: str | None
-    expires_at: str | None
-    error: str
-    links: Links
 
 
 class Limited(Problem):
@@ -137,7 +73,7 @@ class ExportPage(Schema):
 
 class Page(Schema):
     limit: int = Field(25, ge=1, le=100)
-    offset: int = Field(0, ge=0, le=2**31)  # More is beyond what databases count in.
+    offset: int = Field(0, ge=0, le=2**31)  # Databases take no larger one.
     status: Literal[tuple(Status.values)] | None = None  # type: ignore[valid-type]
 
 
@@ -148,16 +84,16 @@ class LogIn(Schema):
     limit: int = Field(1_000, ge=1, le=read.MAX_LINES)
 
 
-class LogLine(BaseModel):  # Of thousands, ninja's own class would take four times as long.
+class LogLine(BaseModel):  # A page has thousands, and ninja.Schema takes four times as long.
     """A log line. `worker` and `attempt` are set if the lines come from several workers."""
 
     offset: int
     at: str
-    level: str
-    message: str
-    logger: str
-    worker: str | None
-    attempt: int | None
+    level: str = ""
+    message: str = ""
+    logger: str = ""
+    worker: str | None = None
+    attempt: int | None = None
 
 
 class LogPage(Schema):
