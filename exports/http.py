@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=HttpResponse)
 
-# A browser may show a page from its cache, because the page's script catches up from the old cursor.
-# Proxies must not store it, because other users may not see it.
+# No proxy may keep a page of one user. The browser may: the script of a page from its cache
+# catches up from the cursor in it.
 private = cache_control(private=True, no_cache=True)
 
 
-def card_url(key: str) -> str:
-    """Return the URL of the dashboard that shows the card of the export `key`."""
-    return f"{reverse('exports:dashboard')}#{key}"
+def card_url(export: Export) -> str:
+    """Return the URL of the dashboard, with the card of `export` as its fragment."""
+    return f"{reverse('exports:dashboard')}#{export.key}"
 
 
-def flash_if_duplicate(request: HttpRequest, export: Export, created: bool) -> Export:  # noqa: FBT001 - as lifecycle returns it
-    """Return `export`. If it was not created now, tell the user that they already started it."""
+def flash_if_duplicate(request: HttpRequest, export: Export, created: bool) -> Export:  # noqa: FBT001 - as `lifecycle.start` returns it
+    """Return `export`. If it is not a new one, the next page says so."""
     if not created:
         messages.info(request, _("You already started this export."))
     return export
 
 
 def over_limit(response: R, error: OverLimit) -> R:
-    """Turn `response` into a 429 with Retry-After, or into a 507 if the site has no room."""
+    """Turn `response` into a 429, or a 507 if the disk is full, with Retry-After if known."""
     response.status_code = error.status
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
@@ -52,10 +52,10 @@ _gzip = GZipMiddleware(lambda _: HttpResponse())
 
 
 def compressed(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Compress the responses of `view` like Django's `gzip_page`, except for streams.
+    """Compress the response of `view` like `gzip_page`, unless it is a stream.
 
     Django compresses each block of an asynchronous stream as a gzip file of its own. Browsers
-    read only the first one.
+    read only the first.
     """
 
     @wraps(view)

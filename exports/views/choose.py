@@ -85,7 +85,7 @@ class Choose(LoginRequiredMixin, View):
             return SeeOther(f"{request.path}?preset={preset.pk}")
         export, is_new = lifecycle.start(spec)
         presets.remember(spec)
-        return SeeOther(card_url(flash_if_duplicate(request, export, is_new).key))
+        return SeeOther(card_url(flash_if_duplicate(request, export, is_new)))
 
 
 @login_required

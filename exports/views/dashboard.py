@@ -67,7 +67,7 @@ class Dashboard(LoginRequiredMixin, View):
             except NotPermitted as error:
                 raise PermissionDenied(error.localized()) from error
             else:
-                return SeeOther(card_url(flash_if_duplicate(request, *started).key))
+                return SeeOther(card_url(flash_if_duplicate(request, *started)))
         return self._render(request, form, teams, status=422)
 
     def _render(

@@ -1,14 +1,15 @@
-"""What is done with a saved choice: it is run, or forgotten."""
+"""The buttons of a preset: run it or delete it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views import View
 
 from exports import lifecycle
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
@@ -18,46 +19,43 @@ from exports.spec.spec import build_spec
 from notifications.http import SeeOther, user_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
 
     from exports.models import Preset
 
 
-def _button(
-    press: Callable[[HttpRequest, Preset], str],
-) -> Callable[[HttpRequest, int], HttpResponse]:
-    """A view that does one thing with what was saved, and leads to where `press` says."""
+class PresetAction(LoginRequiredMixin, View):
+    """Redirect to the dashboard. A subclass does something by POST before that."""
 
-    @login_required
-    def view(request: HttpRequest, pk: int) -> HttpResponse:
-        if request.method != "POST":
-            # Signing in leads back here with a GET.
-            return SeeOther(reverse("exports:dashboard"))
-        return SeeOther(press(request, get_object_or_404(presets.saved(user_of(request)), pk=pk)))
+    http_method_names = ["get", "head", "post"]
 
-    return view
+    def get(self, *_: object, **__: object) -> SeeOther:
+        # The sign-in page redirects here with a GET, which must change nothing.
+        return SeeOther(reverse("exports:dashboard"))
+
+    def preset(self, pk: int) -> Preset:
+        return get_object_or_404(presets.saved(user_of(self.request)), pk=pk)
 
 
-def _run(request: HttpRequest, preset: Preset) -> str:
-    """Ask for it."""
-    try:
-        user, kept = user_of(request), context.capture(request)
-        started = lifecycle.start(build_spec(user, context=kept, **presets.request(preset)))
-    except (NotPermitted, OverLimit, RequestError) as error:
-        lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
-        messages.error(request, f"{preset.name}: {lost or error.page_message()}")
-        return reverse("exports:dashboard")
-    return card_url(flash_if_duplicate(request, *started).key)
+class RunPreset(PresetAction):
+    def post(self, request: HttpRequest, pk: int) -> SeeOther:
+        preset = self.preset(pk)
+        try:
+            kept = context.capture(request)
+            spec = build_spec(user_of(request), context=kept, **presets.request(preset))
+            started = lifecycle.start(spec)
+        except (NotPermitted, OverLimit, RequestError) as error:
+            lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
+            messages.error(request, f"{preset.name}: {lost or error.page_message()}")
+            return self.get()
+        return SeeOther(card_url(flash_if_duplicate(request, *started)))
 
 
-def _delete(request: HttpRequest, preset: Preset) -> str:
-    """Forget it. Exports that were made of it stay."""
-    preset.delete()
-    messages.success(request, _("Deleted “%(name)s”.") % {"name": preset.name})
-    return reverse("exports:dashboard")
+class DeletePreset(PresetAction):
+    """Delete a preset. The exports that it has started stay."""
 
-
-run_preset = _button(_run)
-delete_preset = _button(_delete)
+    def post(self, request: HttpRequest, pk: int) -> SeeOther:
+        preset = self.preset(pk)
+        preset.delete()
+        messages.success(request, _("Deleted “%(name)s”.") % {"name": preset.name})
+        return self.get()
