@@ -1,4 +1,4 @@
-"""The columns of a file as a person chooses them: which, in what order, under what headers."""
+"""The column choices of a form: which columns, in which order, under which headers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Any
 from exports.exceptions import InvalidHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from django.http import QueryDict
 
     from exports.exceptions import UnknownColumn
     from exports.exporters import Exporter
 
-# Before the name of a column, in the name of the field that has its header.
-HEADER = "header-"
+HEADER = "header-"  # The field "header-carrier" has the header of the column "carrier".
 
 
 @dataclass
 class Choice:
-    """One column. `header` is empty where the exporter's own, `usual`, will do.
+    """A column. An empty `header` means the exporter's own one, `usual`.
 
-    `focus` is the way that is to be pressed next by who has just moved it, "up" or "down".
+    `focus` is "up" or "down" for the button that gets the focus after the column was moved.
     """
 
     name: str
@@ -35,7 +34,7 @@ class Choice:
 
 
 class ColumnChoices:
-    """All columns of an exporter, those that are chosen and the others, in the order wanted."""
+    """All columns of an exporter in the user's order. Each one is chosen or not."""
 
     def __init__(self, exporter: Exporter, choices: Iterable[Choice]) -> None:
         self._usual = _usual(exporter)
@@ -43,45 +42,39 @@ class ColumnChoices:
         self.error = ""
 
     @classmethod
-    def of(cls, exporter: Exporter, params: Mapping[str, Any]) -> ColumnChoices:
-        """As `params` of an export have them. What the exporter has no more is left out."""
+    def from_params(cls, exporter: Exporter, params: Mapping[str, Any]) -> ColumnChoices:
+        """Read the `params` of a preset. Columns that the exporter no longer has are left out."""
         usual = _usual(exporter)
         chosen = [name for name in params.get("columns") or usual if name in usual]
         headers = params.get("headers") or {}
         order = [*chosen, *(name for name in usual if name not in chosen)]
-        made = (Choice(name, usual[name], headers.get(name, ""), name in chosen) for name in order)
-        return cls(exporter, made)
+        choices = (
+            Choice(name, usual[name], headers.get(name, ""), name in chosen) for name in order
+        )
+        return cls(exporter, choices)
 
     @classmethod
-    def sent(cls, exporter: Exporter, data: QueryDict) -> ColumnChoices:
-        """As a form sends them: a header of each, in their order, and `column`s that are ticked.
+    def from_post(cls, exporter: Exporter, data: QueryDict) -> ColumnChoices:
+        """Read a posted form: a header for each column, in their order, and the ticked `column`s.
 
-        A name that is not the exporter's stays, to be refused by who knows why. A form
-        without any of it means all columns.
+        A ticked name that the exporter does not have stays, so that `build_spec` refuses it. A
+        form without any of these fields means all columns.
         """
         usual = _usual(exporter)
         ticked = data.getlist("column")
-        # Not by fields of their own: Django takes so many fields of a form, and no more.
+        # The order has no fields of its own, because Django limits the number of fields.
         placed = [name for key in data if (name := key.removeprefix(HEADER)) != key]
         if not placed and not ticked:
-            return cls.of(exporter, {})
+            return cls.from_params(exporter, {})
         known = (name for name in placed if name in usual)
-        order = dict.fromkeys([*known, *ticked, *usual])
-        return cls(
-            exporter,
-            (
-                Choice(
-                    name,
-                    usual.get(name, name),
-                    data.get(f"{HEADER}{name}", "").strip(),
-                    name in ticked,
-                )
-                for name in order
-            ),
-        )
+        choices = []
+        for name in dict.fromkeys([*known, *ticked, *usual]):
+            header = data.get(f"{HEADER}{name}", "").strip()
+            choices.append(Choice(name, usual.get(name, name), header, name in ticked))
+        return cls(exporter, choices)
 
     def press(self, button: str) -> None:
-        """Move a column as the button says: "flight up" before the one that is there, or "down"."""
+        """Move a column by one place. `button` is the column and "up" or "down": "flight up"."""
         name, _, way = button.rpartition(" ")
         names = [choice.name for choice in self.choices]
         if name in names:
@@ -89,22 +82,22 @@ class ColumnChoices:
             there = max(here - 1, 0) if way == "up" else min(here + 1, len(names) - 1)
             moved = self.choices.pop(here)
             self.choices.insert(there, moved)
-            # At an end there is only the other way.
+            # At the top and at the bottom only the other button is enabled.
             ends = {0: "down", len(names) - 1: "up"}
             moved.focus = ends.get(there, way)
 
     def refuse(self, error: UnknownColumn | InvalidHeader) -> None:
-        """Show what was refused, and at which of them."""
+        """Show `error`, and mark the columns that it names."""
         self.error = error.localized()
         wrong = error.columns if isinstance(error, InvalidHeader) else ()
         for choice in self.choices:
             choice.is_wrong = choice.name in wrong
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """Return `columns` and `headers` for `build_spec`; None for the exporter's own."""
+    def spec_fields(self) -> dict[str, Any]:
+        """Return `columns` and `headers` for `build_spec`. None means the exporter's own ones."""
         chosen = [choice for choice in self.choices if choice.is_chosen]
-        names: Sequence[str] = [choice.name for choice in chosen]
+        names = [choice.name for choice in chosen]
         headers = {
             choice.name: choice.header
             for choice in chosen
@@ -115,5 +108,5 @@ class ColumnChoices:
 
 
 def _usual(exporter: Exporter) -> dict[str, str]:
-    """The header of each of its columns, by name, in its order."""
+    """Return the header of each column by its name, in the exporter's order."""
     return {column.name: str(column.header) for column in exporter.all_columns()}

@@ -1,7 +1,6 @@
-"""The filters of an exporter as fields of a form: those of its FilterSet, under names of their own.
+"""The filters of an exporter as form fields, from its FilterSet.
 
-A form that asks for an export has other fields, too, and a model may well have a field
-"format". So each name has a prefix.
+Each name has a prefix, because a filter may have the name of another field, such as "format".
 """
 
 from __future__ import annotations
@@ -37,33 +36,38 @@ if TYPE_CHECKING:
     from exports.exporters import Exporter
 
 PREFIX = "filter"
+INPUTS = (
+    (DateRangeField, "date"),
+    ((DateTimeRangeField, IsoDateTimeRangeField), "datetime-local"),
+    (TimeRangeField, "time"),
+)
 
 
 class FilterFields:
-    """The fields, filled in."""
+    """The form of a FilterSet, filled in with the filters `values`."""
 
     def __init__(
         self, exporter: Exporter, filters: Mapping[str, Any], request: HttpRequest
     ) -> None:
-        self.asked = dict(filters)
+        self.values = dict(filters)
         self.form: forms.Form | None = None
         if exporter.filterset is not None:
             data = QueryDict(mutable=True)
             for name, value in filters.items():
                 texts = value if isinstance(value, list) else [value]
                 data.setlist(f"{PREFIX}-{name}", [str(text) for text in texts])
-            self.form = _made(exporter, data, request).form
+            self.form = _filterset(exporter, data, request).form
             for field in self.form.fields.values():
-                _name_its_inputs(field)
+                _set_up_range(field)
                 if isinstance(field, MOMENTS):
                     zone = get_current_timezone_name()
                     field.help_text = _("Times are in %(zone)s.") % {"zone": zone}
 
     @classmethod
-    def of(
+    def from_params(
         cls, exporter: Exporter, params: Mapping[str, Any], request: HttpRequest
     ) -> FilterFields:
-        """As `params` of an export have them. Nobody has forgotten a required one yet."""
+        """Read the `params` of a preset. A missing required filter is no error before a POST."""
         found = cls(exporter, params.get("filters") or {}, request)
         if found.form is not None:
             for name in [*found.form.errors]:
@@ -72,8 +76,8 @@ class FilterFields:
         return found
 
     @classmethod
-    def sent(cls, exporter: Exporter, request: HttpRequest) -> FilterFields:
-        """As a form sends them. An empty field filters nothing."""
+    def from_post(cls, exporter: Exporter, request: HttpRequest) -> FilterFields:
+        """Read the posted form of `request`. An empty field filters nothing."""
         data = request.POST
         found: dict[str, Any] = {}
         for key in data:
@@ -87,10 +91,11 @@ class FilterFields:
         return iter(self.form or ())
 
     def refuse(self, error: InvalidFilter) -> bool:
-        """Show what was refused at the fields that it names. Returns whether it names any."""
+        """Show `error` at the fields that it names. Return whether it names any."""
         if self.form is None:
             return False
-        # Other than the form's own: filters are read as in English, in whatever language.
+        # `build_spec` parses filters as in English. The form has parsed them in the user's
+        # language, and may have accepted what `build_spec` refuses.
         found = {name: each for name, each in error.problems.items() if name in self.form.fields}
         for name, problem in found.items():
             if not self.form.has_error(name):
@@ -98,38 +103,27 @@ class FilterFields:
         return bool(found)
 
 
-def _made(exporter: Exporter, data: QueryDict, request: HttpRequest) -> FilterSet:
-    """The FilterSet for the rows that the user may see.
+def _filterset(exporter: Exporter, data: QueryDict, request: HttpRequest) -> FilterSet:
+    """Return the FilterSet for the rows that the user may see.
 
-    For none where the exporter's rows are refused: so will be the request, in words.
+    If the exporter's queryset is invalid, there are no rows. `build_spec` shows the error later.
     """
     try:
-        scoped = queryset.scoped(exporter, user_of(request))
-        return spec_filters.made_filterset(exporter, data, scoped, request, PREFIX)
+        rows = queryset.scoped(exporter, user_of(request))
+        return spec_filters.made_filterset(exporter, data, rows, request, PREFIX)
     except InvalidQueryset:
-        none = exporter.queryset.none()
-        return spec_filters.made_filterset(exporter, data, none, request, PREFIX)
+        rows = exporter.queryset.none()
+        return spec_filters.made_filterset(exporter, data, rows, request, PREFIX)
 
 
-def _name_its_inputs(field: forms.Field) -> None:
-    """Give each input of a range a name of its own, and the keyboard that fits it."""
+def _set_up_range(field: forms.Field) -> None:
+    """Give each input of a range its own accessible name and input type."""
     widget = field.widget
     if not isinstance(widget, RangeWidget):
         return
-    if widget.template_name == RangeWidget.template_name:  # Not one that a project has made.
+    if widget.template_name == RangeWidget.template_name:  # A project may have its own.
         widget.template_name = "exports/widgets/range.html"
     names = (_("%(filter)s from"), _("%(filter)s to"))
     for each, name in zip(widget.widgets, names, strict=False):
         each.attrs["aria-label"] = name % {"filter": field.label}
-        each.input_type = _input_type(field)
-
-
-def _input_type(field: forms.Field) -> str:
-    match field:
-        case DateRangeField():
-            return "date"
-        case DateTimeRangeField() | IsoDateTimeRangeField():
-            return "datetime-local"
-        case TimeRangeField():
-            return "time"
-    return "text"
+        each.input_type = next((type_ for of, type_ in INPUTS if isinstance(field, of)), "text")

@@ -1,4 +1,4 @@
-"""The options of files that people use most."""
+"""The form of the options of file formats."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class OptionsForm(forms.Form):
-    """The options of files that people use most. Which format takes them, `lifecycle` judges."""
+    """The most common options of all formats. `build_spec` decides which a format takes."""
 
     delimiter = forms.CharField(
         label=_("Delimiter"),
         help_text=_("CSV only."),
         required=False,
-        strip=False,  # A tab is one.
+        strip=False,  # Keeps a tab.
         widget=forms.Select(
             choices=[
                 (",", _("Comma")),
@@ -50,54 +50,50 @@ class OptionsForm(forms.Form):
         ),
         required=False,
     )
-    # Said the other way round: a box that is not ticked asks for nothing.
-    CONTRARY = {"no_header": "header", "unprotected": "protect"}
+    # Options that are on by default. Their fields turn them off, so that an unticked box always
+    # means the default.
+    INVERTED = {"no_header": "header", "unprotected": "protect"}
 
     @classmethod
-    def by_language(cls) -> dict[str, Any]:
-        """Return the preselected options for the reader's language.
+    def preselected(cls) -> dict[str, Any]:
+        """Return the options that are preselected in the user's language.
 
-        Where decimals have a comma, spreadsheets split a CSV at semicolons. Only forms know the
-        reader's language; the API and the command keep the default.
+        In languages with a decimal comma, spreadsheets split a CSV at semicolons. The API and the
+        command do not know the user's language and keep the default.
         """
         return {"delimiter": ";"} if get_format("DECIMAL_SEPARATOR") == "," else {}
 
     @classmethod
-    def of(cls, chosen: Mapping[str, Any]) -> OptionsForm:
-        """The form as it is for the options of an export."""
-        contrary = {name: not chosen.get(option, True) for name, option in cls.CONTRARY.items()}
-        return cls(initial={**chosen, **contrary})
-
-    @classmethod
-    def fresh(cls) -> OptionsForm:
-        """Return the form with the preselected options."""
-        return cls(initial=cls.by_language())
+    def from_options(cls, stored: Mapping[str, Any]) -> OptionsForm:
+        """Return the form filled in with the stored options of a preset."""
+        inverted = {name: not stored.get(option, True) for name, option in cls.INVERTED.items()}
+        return cls(initial={**stored, **inverted})
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What was chosen besides the defaults."""
+    def chosen(self) -> dict[str, Any]:
+        """Return the options that differ from their defaults."""
         ticked = {
-            self.CONTRARY.get(name, name): False if name in self.CONTRARY else value
+            self.INVERTED.get(name, name): name not in self.INVERTED and value
             for name, value in self.cleaned_data.items()
             if value
         }
         return {name: value for name, value in ticked.items() if value != options.DEFAULTS[name]}
 
-    def asked_of(self, format: str) -> dict[str, Any]:  # noqa: A002 - the field's name
-        """Return `asked`, without the preselected delimiter if `format` takes none."""
-        untouched = {} if "delimiter" in options.BY_FORMAT.get(format, ()) else self.by_language()
-        return {n: value for n, value in self.asked.items() if untouched.get(n) != value}
+    def chosen_for(self, format: str) -> dict[str, Any]:  # noqa: A002 - the field's name
+        """Return `chosen`, without the preselected delimiter if `format` takes none."""
+        untouched = {} if "delimiter" in options.BY_FORMAT.get(format, ()) else self.preselected()
+        return {n: value for n, value in self.chosen.items() if untouched.get(n) != value}
 
     @property
     def has_any(self) -> bool:
-        """Whether there is more to see than the defaults: it is not to be overlooked."""
-        shown = self.asked if self.is_bound and not self.errors else self.initial
-        usual = self.by_language()
+        """Whether the page opens the options, because one is wrong or not as preselected."""
+        shown = self.chosen if self.is_bound and not self.errors else self.initial
+        usual = self.preselected()
         return bool(self.errors) or any(v for n, v in shown.items() if usual.get(n) != v)
 
-    def takers(self) -> Iterator[tuple[forms.BoundField, str]]:
-        """Each field, and the formats that take what it asks for."""
+    def fields_with_formats(self) -> Iterator[tuple[forms.BoundField, str]]:
+        """Yield each field with the names of the formats that take its option."""
         for field in self:
-            option = self.CONTRARY.get(field.name, field.name)
-            takers = [name for name, taken in options.BY_FORMAT.items() if option in taken]
-            yield field, " ".join(takers)
+            option = self.INVERTED.get(field.name, field.name)
+            formats = [name for name, taken in options.BY_FORMAT.items() if option in taken]
+            yield field, " ".join(formats)

@@ -1,11 +1,11 @@
-"""The dashboard: start an export; see those that are under way, and those that were."""
+"""The dashboard: a form to start an export, the active exports, and the finished ones."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,9 +15,8 @@ from django.views import View
 
 from exports import lifecycle
 from exports.access import listed, own_and_shared
-from exports.exceptions import NotPermitted, OverLimit, RequestError
 from exports.forms.start import StartForm
-from exports.http import card_url, flash_if_duplicate, over_limit, private
+from exports.http import card_url, flash_if_duplicate, private
 from exports.log.read import last_lines
 from exports.serialize import queue_positions
 from exports.spec import context, presets
@@ -40,38 +39,29 @@ PAGE_SIZE = 25
 
 @method_decorator(private, name="dispatch")
 class Dashboard(LoginRequiredMixin, View):
-    """Start an export; see those that are under way, and those that were."""
-
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         teams = list(teams_of(user_of(request)))
-        return self._render(request, StartForm(user=request.user, teams=teams), teams)
+        return self._page(request, teams, StartForm(user=request.user, teams=teams))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         teams = list(teams_of(user_of(request)))
         form = StartForm(request.POST, user=request.user, teams=teams)
         exporter = request.POST.get("exporter")
-        # One that is not offered is refused below, in words.
+        # `_start` refuses an exporter that is not offered, with an error message.
         if "choose" in request.POST and exporter in {each.name for each in form.exporters}:
-            return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{form.carried}")
-        if form.is_valid():
-            try:
-                user, kept = user_of(request), context.capture(request)
-                started = lifecycle.start(build_spec(user, context=kept, **form.spec_fields))
-            except RequestError as error:
-                form.refuse(error)
-            except OverLimit as error:
-                form.refuse(error)
-                return over_limit(self._render(request, form, teams), error)
-            except NotPermitted as error:
-                raise PermissionDenied(error.localized()) from error
-            else:
-                return SeeOther(card_url(flash_if_duplicate(request, *started)))
-        return self._render(request, form, teams, status=422)
+            return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{form.query_string}")
+        return form.submit(partial(self._start, request, form), partial(self._page, request, teams))
 
-    def _render(
-        self, request: HttpRequest, form: StartForm, teams: list[Group], *, status: int = 200
+    def _start(self, request: HttpRequest, form: StartForm) -> HttpResponse:
+        kept = context.kept(request)
+        spec = build_spec(user_of(request), context=kept, **form.spec_fields)
+        export = flash_if_duplicate(request, *lifecycle.start(spec))
+        return SeeOther(card_url(export))
+
+    def _page(
+        self, request: HttpRequest, teams: list[Group], form: StartForm, *, status: int = 200
     ) -> HttpResponse:
         user = user_of(request)
         streams = _cursors([user_stream(user), *(team_stream(team.pk) for team in teams)])
@@ -94,6 +84,6 @@ class Dashboard(LoginRequiredMixin, View):
 
 
 def _cursors(streams: Sequence[str]) -> dict[str, str]:
-    """Where these streams stand, in one query; a stream that is new is made for the page."""
+    """Return the current cursor of each stream, in one query. A missing stream is created."""
     found = heads(streams)
     return {name: str(found.get(name) or current_cursor(name)) for name in streams}

@@ -105,7 +105,8 @@ class ExportMixin(Base):
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Say what will be exported and ask how; by POST, start it."""
-        return self._page_of(request).respond()
+        page = self._page_of(request)
+        return page.post() if request.method == "POST" else page.ask()
 
     def export_preview_view(self, request: HttpRequest) -> HttpResponse:
         """What it would give, for the script of that page."""

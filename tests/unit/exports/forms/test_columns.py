@@ -18,7 +18,7 @@ def airports():
 
 
 def sent(exporter, query):
-    return ColumnChoices.sent(exporter, QueryDict(query))
+    return ColumnChoices.from_post(exporter, QueryDict(query))
 
 
 def names(choices):
@@ -27,22 +27,22 @@ def names(choices):
 
 @pytest.mark.parametrize("query", ["", "format=csv", "&".join(f"column={name}" for name in ALL)])
 def test_all_columns_in_their_own_order_are_not_worth_a_word(airports, query):
-    assert sent(airports, query).asked == {"columns": None, "headers": None}
+    assert sent(airports, query).spec_fields == {"columns": None, "headers": None}
 
 
 def test_those_that_are_ticked_are_asked_for_in_the_order_of_the_form(airports):
     choices = sent(airports, "header-name=&header-faa=&header-lat=&column=name&column=lat")
 
-    assert choices.asked["columns"] == ["name", "lat"]
+    assert choices.spec_fields["columns"] == ["name", "lat"]
     assert names(choices) == ["name", "faa", "lat", "lon", "alt", "tz", "dst", "tzone"]
 
 
 def test_none_ticked_is_none_asked_for(airports):
-    assert sent(airports, "header-name=&header-faa=").asked["columns"] == []
+    assert sent(airports, "header-name=&header-faa=").spec_fields["columns"] == []
 
 
 def test_a_column_that_is_not_there_stays_for_who_refuses_it(airports):
-    assert sent(airports, "column=nothing&column=faa").asked["columns"] == ["nothing", "faa"]
+    assert sent(airports, "column=nothing&column=faa").spec_fields["columns"] == ["nothing", "faa"]
 
 
 def test_only_another_header_of_a_column_that_is_asked_for_is_one(airports):
@@ -50,7 +50,7 @@ def test_only_another_header_of_a_column_that_is_asked_for_is_one(airports):
         airports, "column=faa&column=name&header-faa=+Code+&header-name=name&header-lat=x"
     )
 
-    assert choices.asked == {"columns": ["faa", "name"], "headers": {"faa": "Code"}}
+    assert choices.spec_fields == {"columns": ["faa", "name"], "headers": {"faa": "Code"}}
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_what_is_refused_is_shown_where_it_is_wrong(airports):
 def test_what_was_chosen_before_comes_first_and_what_is_gone_is_left_out(airports):
     params = {"columns": ["tz", "gone", "faa"], "headers": {"tz": "Offset", "gone": "x"}}
 
-    choices = ColumnChoices.of(airports, params)
+    choices = ColumnChoices.from_params(airports, params)
 
     assert names(choices)[:3] == ["tz", "faa", "name"]
     assert [choice.is_chosen for choice in choices.choices] == [True, True, *[False] * 6]
-    assert choices.asked == {"columns": ["tz", "faa"], "headers": {"tz": "Offset"}}
+    assert choices.spec_fields == {"columns": ["tz", "faa"], "headers": {"tz": "Offset"}}

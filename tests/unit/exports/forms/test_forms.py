@@ -106,7 +106,7 @@ def test_a_form_asks_for_what_was_chosen_besides_the_defaults(data, asked):
     form = OptionsForm(data)
 
     assert form.is_valid()
-    assert form.asked == asked
+    assert form.chosen == asked
 
 
 def test_a_form_offers_the_delimiters_that_there_are():
@@ -140,4 +140,4 @@ def test_preselected_delimiter_is_asked_for_where_the_format_takes_it(format_, s
         form = OptionsForm({"delimiter": sent})
         assert form.is_valid()
 
-        assert form.asked_of(format_) == asked
+        assert form.chosen_for(format_) == asked

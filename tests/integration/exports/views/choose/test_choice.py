@@ -295,5 +295,5 @@ def test_without_scripts_a_button_moves_a_column_and_keeps_the_rest(signed_in, f
     columns = page.context["form"].columns
     # Who presses it goes on pressing it. At the top there is only the way down.
     assert re.findall(r'value="(\w+ \w+)"[^>]* autofocus', text(page)) == ["id down"]
-    assert columns.asked == {"columns": ["id", "tailnum"], "headers": {"tailnum": "Plane"}}
+    assert columns.spec_fields == {"columns": ["id", "tailnum"], "headers": {"tailnum": "Plane"}}
     assert 'name="filter-arr_delay_max" value="12"' in text(page)

@@ -18,11 +18,14 @@ def test_the_last_choice_is_there_the_next_time(signed_in, flights):
     signed_in.post(FLIGHTS, {**CHOSEN, "delimiter": ";", "no_header": "on"})
 
     form = signed_in.get(FLIGHTS).context["form"]
-    assert form.columns.asked == {"columns": ["tailnum", "id"], "headers": {"tailnum": "Plane"}}
-    assert form.filters.asked == {"arr_delay_min": "10", "arr_delay_max": "12", "carrier": "UA"}
+    assert form.columns.spec_fields == {
+        "columns": ["tailnum", "id"],
+        "headers": {"tailnum": "Plane"},
+    }
+    assert form.filters.values == {"arr_delay_min": "10", "arr_delay_max": "12", "carrier": "UA"}
     assert form.options["delimiter"].value() == ";"
     assert form.options["no_header"].value() is True
-    assert signed_in.get(f"{FLIGHTS}?fresh").context["form"].filters.asked == {}
+    assert signed_in.get(f"{FLIGHTS}?fresh").context["form"].filters.values == {}
 
 
 def test_each_person_and_exporter_has_a_last_choice_of_its_own(user, signed_in, flights):
@@ -40,7 +43,7 @@ def test_a_choice_is_saved_under_a_name_and_run_again(user, signed_in, flights):
     preset = Preset.objects.get()
     assert "Saved as “Late ones”." in text(saved)
     assert saved.redirect_chain == [(f"{FLIGHTS}?preset={preset.pk}", 303)]
-    assert saved.context["form"].filters.asked["carrier"] == "UA"
+    assert saved.context["form"].filters.values["carrier"] == "UA"
     assert not Export.objects.exists()
     assert "Late ones" in text(signed_in.get(DASHBOARD))
 

@@ -1,0 +1,82 @@
+"""What the forms that start an export share, and what a POST of them does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext_lazy as _
+
+from exports.exceptions import NotPermitted, OverLimit, RequestError
+from exports.http import over_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from django.contrib.auth.models import Group
+    from django.http import HttpResponse
+
+    from exports.forms.options import OptionsForm
+
+# The fields that the dashboard passes to the choose page, besides the options.
+CARRIED = ("format", "team")
+
+
+class ExportForm(forms.Form):
+    """A form with a field `format`, the options of formats, and a team to share with.
+
+    `build_spec` decides whether its values are valid.
+    """
+
+    team = forms.CharField(
+        label=_("Share with"),
+        required=False,
+        widget=forms.Select,
+        help_text=_(
+            "Everyone in the team can see this export and its log. Members with "
+            "permission to export this data can download the file. It contains the rows "
+            "you have access to."
+        ),
+    )
+    options: OptionsForm
+
+    def offer_teams(self, teams: Collection[Group]) -> None:
+        """Offer `teams` in the field `team`, or remove the field if there are none."""
+        select = self.fields["team"].widget
+        assert isinstance(select, forms.Select)
+        select.choices = [("", _("No one")), *((each.pk, each.name) for each in teams)]
+        # A user who has just left their last team may have chosen it. Without the field the
+        # export would start unshared instead of failing.
+        if not teams and not self.data.get("team"):
+            del self.fields["team"]
+
+    def is_valid(self) -> bool:
+        return self.options.is_valid() and super().is_valid()
+
+    def refuse(self, error: RequestError | OverLimit) -> None:
+        """Show `error` at the field that it names, or above the form."""
+        field = getattr(error, "field", None)
+        if field == "options":
+            self.options.add_error(None, error.localized())
+        else:
+            self.add_error(field if field in self.fields else None, error.page_message())
+
+    def submit(
+        self, act: Callable[[], HttpResponse], render: Callable[..., HttpResponse]
+    ) -> HttpResponse:
+        """Return `act()`, or the page with the errors of this form: `render(self, status=422)`.
+
+        Raises PermissionDenied if the user may not run the exporter.
+        """
+        if self.is_valid():
+            try:
+                return act()
+            except RequestError as error:
+                self.refuse(error)
+            except OverLimit as error:
+                self.refuse(error)
+                return over_limit(render(self), error)
+            except NotPermitted as error:
+                raise PermissionDenied(error.localized()) from error
+        return render(self, status=422)
