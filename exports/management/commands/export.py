@@ -1,4 +1,4 @@
-"""manage.py export: an export from a terminal, run here or by the workers."""
+"""manage.py export: run an export in this process, or follow one that the workers run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import json
 import os
 import socket
 import sys
-import threading
 import uuid
 from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error as DatabaseError
-from django.db import connections
 from django.utils import timezone, translation
 
 from exports import formatting, lifecycle
@@ -23,13 +20,12 @@ from exports.lifecycle import attempts
 from exports.management.terminal import arguments, output
 from exports.management.terminal.follow import Gone
 from exports.management.terminal.progress import Bar, Lines
-from exports.management.terminal.watch import Watch
+from exports.management.terminal.watch import Watch, Worker
 from exports.models import RELATED, Export, Format
 from exports.serialize import snapshot
 from exports.spec.spec import build_spec
 from exports.status import Status
 from exports.worker import runner
-from notifications.http import with_script_prefix
 from notifications.printable import escaped, in_json
 from notifications.writing import atomic
 
@@ -38,31 +34,10 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
     from contextlib import AbstractContextManager
 
-    from exports.management.terminal.progress import Display
     from exports.spec.spec import ExportSpec
     from notifications.streams.items import Item
 
-FAILED, REFUSED, STOPPED = 1, 2, 3  # Exit statuses. A signal's is 128 and its number.
-
-
-class Worker(threading.Thread):
-    """This process as the worker of one export that it has claimed."""
-
-    def __init__(self, export: Export) -> None:
-        super().__init__(name="export", daemon=True)
-        self.attempt = export.attempt
-        self.error: Exception | None = None
-        self.should_stop = threading.Event()
-        self._export = export
-        self._extract = with_script_prefix(runner.run)
-
-    def run(self) -> None:
-        try:
-            self._extract(self._export, self.should_stop.is_set, shares=False)
-        except DatabaseError as error:
-            self.error = error
-        finally:
-            connections.close_all()
+FAILED, REFUSED, STOPPED = 1, 2, 3  # Exit statuses. After a signal it is 128 + its number.
 
 
 class Command(BaseCommand):
@@ -129,7 +104,7 @@ class Command(BaseCommand):
         try:
             self._export()
         except CommandError as error:
-            # It may quote rows, or what a storage said of them.
+            # The message may quote rows, or an error of the storage.
             raise CommandError(escaped(str(error)), returncode=error.returncode) from error
 
     def _export(self) -> None:
@@ -150,11 +125,9 @@ class Command(BaseCommand):
         except Gone as error:
             raise CommandError(str(error), returncode=FAILED) from error
         except BrokenPipeError:
-            # Python would try once more, when it ends, and say so in its own words.
+            # Python flushes standard output once more at exit, and would print an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise CommandError("Standard output was closed.", returncode=FAILED) from None
-
-    # -- What is asked for ---------------------------------------------------------------
 
     def _refuse_contradictions(self) -> None:
         options = self._options
@@ -167,17 +140,17 @@ class Command(BaseCommand):
             output.check(target)
 
     def _begin(self) -> tuple[Export, Worker | None]:
-        """The export, and who works on it here."""
+        """Return the export, and its worker if it runs in this process."""
         if (found := self._existing()) is not None:
             return found, None
         spec = self._spec()
         if self._options["follow"]:
             return lifecycle.start(spec)[0], None
-        # In one transaction: nobody else sees it while it waits, so nobody else takes it.
+        # In one transaction, so that no other worker sees the export queued and claims it.
         with atomic():
             export, _ = lifecycle.start(spec, enqueue=False)
             try:
-                claimed = attempts.claim(export.pk, worker=_name())
+                claimed = attempts.claim(export.pk, worker=_worker_name())
             except Waits as error:
                 raise CommandError(
                     "There is not enough disk space for the file. Run manage.py healthcheck for "
@@ -189,10 +162,10 @@ class Command(BaseCommand):
                     f"An identical export is already active: {export.pk}. {_look_again(export)}",
                     returncode=REFUSED,
                 ) from None
-        return claimed, Worker(claimed)
+        return claimed, Worker(claimed, runner.run)
 
     def _existing(self) -> Export | None:
-        """The export that is asked for by its id."""
+        """Return the export whose id is the argument, if it is an id."""
         try:
             export_id = uuid.UUID(self._options["exporter"])
         except ValueError:
@@ -219,23 +192,20 @@ class Command(BaseCommand):
             "options": options["option"] and arguments.options(options["option"]),
         }
         user = arguments.user(options["user"])
-        # Who operates the site may know which exporters there are, and what the user lacks.
+        # `build_spec` would hide exporters that the user may not run. An operator may know them.
         registry.get(options["exporter"])
         registry.permitted(user, options["exporter"])
         return build_spec(user, **{n: value for n, value in request.items() if value is not None})
 
-    # -- What becomes of it --------------------------------------------------------------
-
     def _watch(self, export: Export, worker: Worker | None) -> signal.Signals | None:
-        """Look on. Returns the signal that ended it, if one did."""
-        # With --json, standard output has all that happens.
+        """Watch the export. Return the signal that ended that, if one did."""
         each = self._print_item if self._options["follow"] and self._options["json"] else None
         with self._display() as display:
             watch = Watch(export, worker, display, each)
             watch.to_the_end()
         return watch.signal
 
-    def _display(self) -> AbstractContextManager[Display]:
+    def _display(self) -> AbstractContextManager[Lines]:
         if not self._options["verbosity"]:
             return nullcontext(Lines(lambda _: None))
         if self.stderr.isatty():
@@ -251,7 +221,7 @@ class Command(BaseCommand):
         if self._options["json"]:
             self.stdout.write(in_json(json.dumps(snapshot(export))))
         if export.status == Status.SUCCEEDED:
-            self._tell_difference(export)
+            self._explain_difference(export)
             self._deliver(export)
             return
         if export.status == Status.FAILED:
@@ -262,8 +232,8 @@ class Command(BaseCommand):
         self.stderr.write(f"The export is {was}. {_look_again(export)}")
         raise SystemExit(128 + number)
 
-    def _tell_difference(self, export: Export) -> None:
-        """Say why the file has other rows than were counted, if it has."""
+    def _explain_difference(self, export: Export) -> None:
+        """Say why the file has more or fewer rows than were counted, if it does."""
         with translation.override("en"):
             said = formatting.difference(snapshot(export))
         if said and self._options["verbosity"]:
@@ -285,7 +255,7 @@ class Command(BaseCommand):
             self._copy(export, target)
         except BrokenPipeError:
             raise
-        # Storages raise what they like, in the middle of a file, too.
+        # A storage may raise any error, also in the middle of a file.
         except Exception as error:
             raise CommandError(
                 f"Export {export.pk} succeeded, but its file could not be copied: {error}",
@@ -303,8 +273,8 @@ class Command(BaseCommand):
             self.stderr.write(f"{target}: {export.rows_done:,} rows, {export.bytes:,} bytes")
 
 
-def _name() -> str:
-    """Of this process as a worker."""
+def _worker_name() -> str:
+    """Return the name of this process as a worker."""
     return f"terminal-{os.getpid()}@{socket.gethostname()}"
 
 

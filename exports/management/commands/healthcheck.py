@@ -1,4 +1,4 @@
-"""manage.py healthcheck: what is wrong, and what to do about it."""
+"""manage.py healthcheck: what does not work, and how to fix it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         "Check all services that exports need, and say how to fix each problem. "
         "Exit status 0: all checks passed; 1: a check failed."
     )
-    # It asks them itself, among the others: an error there must not hide the rest.
+    # `health.findings` runs them. An error in one must not hide the other findings.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         for finding in health.findings():
             found.append(finding)
             if not options["json"]:
-                # At once: the next one may take some seconds to answer.
+                # Printed at once, because the next check may take some seconds.
                 self.stdout.write(self._line(finding))
                 self.stdout.flush()
         well = all(finding.is_healthy for finding in found)
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _line(self, finding: Finding) -> str:
-        detail = one_line(finding.detail)  # What a server or a storage has said may be in it.
+        detail = one_line(finding.detail)  # It may quote a server or a storage.
         if finding.is_healthy:
             return f"{self.style.SUCCESS('OK')}  {finding.name}: {detail}"
         return f"{self.style.ERROR('NO')}  {finding.name}: {detail}. {finding.fix}"

@@ -1,4 +1,4 @@
-"""manage.py prune_exports: delete expired files, leftovers, and exports of long ago."""
+"""manage.py prune_exports: delete expired files, leftovers and old exports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exports.lifecycle.prune import prune
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-MOST_DAYS = 36_500  # A century. Before the year 1 there is no calendar.
+MAX_DAYS = 36_500  # A century. A date must not be before the year 1.
 
 
 class Command(BaseCommand):
@@ -39,8 +39,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        if not 1 <= options["days"] <= MOST_DAYS:
-            raise CommandError(f"--days must be from 1 to {MOST_DAYS}.")
+        if not 1 <= options["days"] <= MAX_DAYS:
+            raise CommandError(f"--days must be from 1 to {MAX_DAYS}.")
         try:
             done = prune(options["days"], dry_run=options["dry_run"])
         except (OSError, StorageFailed) as error:

@@ -1,4 +1,4 @@
-"""manage.py rescue_exports: what beat does every ten seconds, once. For cron, or by hand."""
+"""manage.py rescue_exports: run once what beat runs every ten seconds. For cron, or by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of a command line as parameters of `build_spec`."""
+"""Parse arguments of the command line into parameters of `build_spec`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Pair = tuple[str, str]
 
 
 class UnknownUser(ExportError):
-    """For whom, cannot be said."""
+    """The owner of the export cannot be determined."""
 
 
 def pair(text: str) -> Pair:
-    """NAME=VALUE, as argparse's `type`."""
+    """Parse NAME=VALUE, as the `type` of an argument."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise ArgumentTypeError(f'"{text}" is not NAME=VALUE.')
@@ -32,12 +32,12 @@ def pair(text: str) -> Pair:
 
 
 def names(text: str) -> list[str]:
-    """A,B,C."""
+    """Parse A,B,C, as the `type` of an argument."""
     return [name.strip() for name in text.split(",")]
 
 
 def filters(pairs: Iterable[Pair]) -> dict[str, str | list[str]]:
-    """By name; a list for a name that is there more than once."""
+    """Return the values by name, as a list for a name that occurs more than once."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
@@ -45,7 +45,7 @@ def filters(pairs: Iterable[Pair]) -> dict[str, str | list[str]]:
 
 
 def options(pairs: Iterable[Pair]) -> dict[str, Any]:
-    """By name: true, false and whole numbers as such, all else as text. The last one counts."""
+    """Return the last value of each name. true, false and integers are parsed; the rest is text."""
     return {
         name: json.loads(value) if re.fullmatch(r"true|false|-?(0|[1-9]\d{0,17})", value) else value
         for name, value in pairs
@@ -53,7 +53,7 @@ def options(pairs: Iterable[Pair]) -> dict[str, Any]:
 
 
 def user(name: str | None) -> User:
-    """Whose export it is: `name`, or the only superuser. Raises UnknownUser."""
+    """Return the user `name`, or without a name the only superuser. Raises UnknownUser."""
     model = get_user_model()
     if name is not None:
         try:

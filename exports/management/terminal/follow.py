@@ -1,4 +1,4 @@
-"""Following an export from a terminal: what its stream has, a few times a second."""
+"""Follow an export from a terminal by reading its stream, a few times a second."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from notifications.streams.cursor import Cursor
     from notifications.streams.items import Item
 
-# Nothing more happens to one that is paused, either, until somebody resumes it.
+# A paused export does nothing until somebody resumes it.
 ENDS = FINAL | {Status.PAUSED}
 
-PATIENCE = 10.0  # seconds in the queue, after which somebody should look for workers
+HINT_AFTER = 10.0  # Seconds in the queue after which the workers may have a problem.
 
 
 class Gone(Exception):
@@ -29,13 +29,13 @@ class Gone(Exception):
 
 
 class Following:
-    """What happens to one export, from its beginning, each thing once."""
+    """Yields each item of an export's stream once, from the beginning."""
 
     def __init__(self, export: Export, *, say: Callable[[str], object]) -> None:
         self._export = export
         self._say = say
         self._after: Cursor | None = None
-        self._is_away = False
+        self._is_unreachable = False
         self._began = time.monotonic()
         self._has_hinted = False
         self.latest: Snapshot | None = None
@@ -45,21 +45,21 @@ class Following:
         return self.latest is not None and self.latest["status"] in ENDS
 
     def new(self) -> list[Item]:
-        """What has come since the last time. Raises Gone.
+        """Return the items since the last call. Raises Gone if the export was deleted.
 
-        A database that is away has nothing new: the table is there when it comes back.
+        While the database is unreachable, there are none. They come when it is back.
         """
         try:
             items = list(self._pages())
             if not items and not Export.objects.filter(pk=self._export.pk).exists():
                 raise Gone("The export was deleted.")
         except (OperationalError, InterfaceError) as error:
-            if not self._is_away:
+            if not self._is_unreachable:
                 self._say(f"The database is not responding. Retrying. {error}")
-            self._is_away = True
-            connections.close_all()  # Django opens another the next time.
+            self._is_unreachable = True
+            connections.close_all()  # Django opens a new one for the next query.
             return []
-        self._is_away = False
+        self._is_unreachable = False
         self._hint()
         return items
 
@@ -76,7 +76,7 @@ class Following:
     def _hint(self) -> None:
         latest = self.latest
         waits = latest is not None and latest["status"] == Status.QUEUED and not latest["waits_for"]
-        if waits and not self._has_hinted and time.monotonic() - self._began > PATIENCE:
+        if waits and not self._has_hinted and time.monotonic() - self._began > HINT_AFTER:
             self._has_hinted = True
             self._say(
                 "No worker has started the export yet. Check the workers: manage.py healthcheck"

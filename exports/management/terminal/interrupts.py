@@ -1,5 +1,6 @@
-"""Ctrl-C and its like, as something to look at between two steps instead of an exception
-that may come anywhere: in the middle of a query, too.
+"""Ctrl-C and similar signals, noted for later.
+
+A KeyboardInterrupt could be raised anywhere, also in the middle of a query.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import FrameType
 
-LONGEST_LINE = 1_024  # bytes; a terminal gives one at a time
+MAX_LINE = 1_024  # Bytes of an answer. A terminal gives one line at a time.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Notes who asks this process to end, while its block runs."""
+    """Notes the signals that would end this process, while the block runs."""
 
     def __init__(self) -> None:
         self._noted: signal.Signals | None = None
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Interrupts:
-        # Python gives signals to the main thread alone. What is ignored (nohup) stays so.
+        # Only the main thread may set handlers. A signal that nohup ignores stays ignored.
         if threading.current_thread() is threading.main_thread():
             for each in SIGNALS:
                 if signal.getsignal(each) != signal.SIG_IGN:
@@ -38,20 +39,20 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         for each, handler in self._before.items():
-            signal.signal(each, handler)  # type: ignore[arg-type]  # As signal() returned it.
+            signal.signal(each, handler)  # type: ignore[arg-type]  # signal() returned it.
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self._noted = signal.Signals(number)
 
     def take(self) -> signal.Signals | None:
-        """The last one since it was asked for."""
+        """Return the last signal since the previous call, if there was one."""
         noted, self._noted = self._noted, None
         return noted
 
     def ask(self, question: str, answers: Collection[str]) -> str | None:
-        """One of `answers`, by its first letter; None when another Ctrl-C is the answer.
+        """Ask on the terminal. Return an answer by its first letters, or None after Ctrl-C.
 
-        Return alone is the first of them. For the main thread, which has the terminal.
+        The Return key alone chooses the first answer. Only for the main thread.
         """
         while True:
             sys.stderr.write(question)
@@ -66,26 +67,26 @@ class Interrupts:
                     return answer
 
     def _typed(self) -> str:
-        """The next line: "" at the end of all input, or when a signal comes first.
+        """Read a line. Return "" at the end of the input, or if a signal comes first.
 
-        readline() does not do: a signal that comes just before it would not wake it.
+        A signal just before readline() would not interrupt it.
         """
         with _woken_by_signals() as wakeups:
             while self.take() is None:
                 ready, _, _ = select.select([sys.stdin, wakeups], [], [])
                 if wakeups in ready:
-                    wakeups.recv(64)  # For whichever signal: ours has been noted.
+                    wakeups.recv(64)  # `_note` has run, if it was one of SIGNALS.
                 else:
-                    return os.read(sys.stdin.fileno(), LONGEST_LINE).decode(errors="replace")
+                    return os.read(sys.stdin.fileno(), MAX_LINE).decode(errors="replace")
         return ""
 
 
 @contextmanager
 def _woken_by_signals() -> Iterator[socket.socket]:
-    """A socket that can be read from as soon as a signal has come."""
+    """Yield a socket that becomes readable when a signal comes."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.setblocking(False)  # noqa: FBT003 - it has no name
+        theirs.setblocking(False)  # noqa: FBT003 - it takes no keyword
         before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         try:
             yield ours
@@ -94,5 +95,5 @@ def _woken_by_signals() -> Iterator[socket.socket]:
 
 
 def is_on_terminal() -> bool:
-    """Whether somebody is there to be asked."""
+    """Whether a user can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()

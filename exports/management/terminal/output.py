@@ -1,4 +1,4 @@
-"""Where the finished file is copied to: a file that is whole or not there, or standard output."""
+"""Copy the finished file to standard output, or to a file that is never incomplete."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 class CannotWrite(ExportError):
-    """Nothing can be written there. The message says why, and what could be."""
+    """The target cannot be written. The message says why, and names another one."""
 
 
 class Damaged(ExportError):
-    """The file in storage is not what was written."""
+    """The file in storage differs from the file that was written."""
 
 
 def check(target: str) -> None:
-    """Whether a file could be made there: asked before the work. Raises CannotWrite."""
+    """Raise CannotWrite, before the export starts, if no file can be created at `target`."""
     path = Path(os.path.realpath(target))
     if path.is_dir():
         raise CannotWrite(f"{target} is a directory. Name a file in it.")
@@ -38,11 +38,11 @@ def check(target: str) -> None:
 
 
 def to_file(export: Export, target: str) -> None:
-    """Copy the file of `export`, so that `target` is whole or as it was before.
+    """Copy the file of `export` to `target`. After an error, `target` is as it was before.
 
     Raises Damaged, or an OSError.
     """
-    # Through a link to what it points at: a rename would put the file in the link's place.
+    # A rename would replace a symbolic link instead of the file that it points at.
     path = Path(os.path.realpath(target))
     beside = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
@@ -58,7 +58,7 @@ def to_file(export: Export, target: str) -> None:
 
 
 def to_stream(export: Export, stream: IO[bytes]) -> None:
-    """Write the file of `export`. Raises Damaged in the end, if it was not what it should be."""
+    """Write the file of `export`. Raises Damaged at the end if its checksum does not match."""
     digest = hashlib.sha256()
     with storage.open_file(export.file) as stored:
         while block := stored.read(storage.BLOCK):

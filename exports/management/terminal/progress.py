@@ -1,15 +1,15 @@
-"""How far an export is, on standard error: a bar on a terminal, elsewhere a line now and then.
+"""The progress of an export on standard error: a bar on a terminal, elsewhere plain lines.
 
-Standard output is for the result alone.
+Standard output has only the result.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from rich.console import Console
@@ -22,33 +22,13 @@ from notifications.printable import INDENT, escaped, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 Snapshot = dict[str, Any]
 
 
-class Display(Protocol):
-    """Who is told of an export that goes on."""
-
-    def show(self, snapshot: Snapshot) -> None:
-        """It has come so far."""
-        ...
-
-    def log(self, data: dict[str, Any], at: str) -> None:
-        """It has logged a line."""
-        ...
-
-    def say(self, text: str) -> None:
-        """A word of the command's own."""
-        ...
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leave the terminal alone: something is asked there."""
-        ...
-
-
 def doing(snapshot: Snapshot) -> str:
-    """What happens to it just now: "Extracting rows"."""
+    """Describe the status or the stage: "Extracting rows"."""
     if snapshot["status"] == Status.RUNNING and snapshot["stage"]:
         return str(Stage(snapshot["stage"]).label)
     if snapshot["waits_for"]:
@@ -65,68 +45,61 @@ def rows(snapshot: Snapshot) -> str:
 
 
 def left(snapshot: Snapshot) -> str:
-    """The time that is left: "0:01:30 left"."""
+    """Return the remaining time, if it is known: "0:01:30 left"."""
     if snapshot["eta"] is None:
         return ""
     return f"{timedelta(seconds=round(snapshot['eta']))} left"
 
 
 def line_of(data: dict[str, Any], at: str) -> str:
+    """Return a log line of the export as text."""
     moment = timezone.localtime(datetime.fromisoformat(at))
     who = f" [{data['worker']} #{data['attempt']}]" if "worker" in data else ""
     first, *more = escaped(data["message"]).split("\n")
-    # An exporter may log what it has read. That cannot pretend to be another entry.
+    # An exporter may log values of rows. They must not look like another entry.
     lines = [one_line(f"{moment:%H:%M:%S} {data['level']:<7} {first}{who}")]
     return "\n".join([*lines, *(INDENT + line for line in more)])
 
 
-class Milestones:
-    """Of many snapshots, those that are worth a line: a new stage, every tenth of the rows."""
-
-    def __init__(self) -> None:
-        self._last: tuple[str, int] | None = None
-
-    def line(self, snapshot: Snapshot) -> str:
-        """The line for `snapshot`; empty when it is not worth one."""
-        what = doing(snapshot)
-        total = snapshot["rows_total"]
-        # Rows that were added meanwhile may make it more than the whole.
-        tenths = min(snapshot["rows_done"] * 10 // total, 10) if total else 0
-        here = (what, tenths if snapshot["stage"] == Stage.EXTRACTING else 0)
-        if here == self._last:
-            return ""
-        self._last = here
-        if not here[1]:
-            return f"{what}."
-        rate = f"{snapshot['rate']:,.0f} rows/s" if snapshot["rate"] else ""
-        parts = [f"{tenths * 10} %", rows(snapshot), rate, left(snapshot)]
-        return f"{what}: {', '.join(filter(None, parts))}."
-
-
 class Lines:
-    """Plain lines, for a log, or for nobody."""
+    """Plain lines for a log: one for each new stage, and one for each tenth of the rows."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
-        self._milestones = Milestones()
+        self._last: tuple[str, int] | None = None
 
     def show(self, snapshot: Snapshot) -> None:
-        if line := self._milestones.line(snapshot):
-            self._write(line)
+        """Show the state of the export."""
+        what = doing(snapshot)
+        total = snapshot["rows_total"]
+        # Rows that were added meanwhile may make it more than ten.
+        tenths = min(snapshot["rows_done"] * 10 // total, 10) if total else 0
+        here = (what, tenths if snapshot["stage"] == Stage.EXTRACTING else 0)
+        if here == self._last:
+            return
+        self._last = here
+        if not here[1]:
+            self._write(f"{what}.")
+            return
+        rate = f"{snapshot['rate']:,.0f} rows/s" if snapshot["rate"] else ""
+        parts = [f"{tenths * 10} %", rows(snapshot), rate, left(snapshot)]
+        self._write(f"{what}: {', '.join(filter(None, parts))}.")
 
     def log(self, data: dict[str, Any], at: str) -> None:
+        """Show a log line of the export."""
         self.say(line_of(data, at))
 
     def say(self, text: str) -> None:
+        """Show a message of the command itself."""
         self._write(escaped(text))
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        yield
+    def paused(self) -> AbstractContextManager[None]:
+        """Write nothing during the block, which uses the terminal itself."""
+        return nullcontext()
 
 
-class Bar:
-    """One line that is drawn anew, and what is logged above it."""
+class Bar(Lines):
+    """A progress bar, with messages and log lines above it."""
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -140,6 +113,8 @@ class Bar:
             transient=True,
         )
         self._task = self._bar.add_task("", total=None, rows="", rate=None, left="")
+        # A plain write would tear the bar.
+        super().__init__(lambda text: self._bar.console.print(Text(text), soft_wrap=True))
 
     def show(self, snapshot: Snapshot) -> None:
         self._bar.update(
@@ -152,13 +127,6 @@ class Bar:
             left=left(snapshot),
         )
 
-    def log(self, data: dict[str, Any], at: str) -> None:
-        self.say(line_of(data, at))
-
-    def say(self, text: str) -> None:
-        # Above the bar, which a plain write would tear.
-        self._bar.console.print(Text(escaped(text)), soft_wrap=True)
-
     @contextmanager
     def paused(self) -> Iterator[None]:
         self._bar.stop()
@@ -169,8 +137,8 @@ class Bar:
 
     @contextmanager
     def drawn(self) -> Iterator[Bar]:
-        """The bar is there while the block runs."""
-        # Logging holds on to the stream that it was given at first, and would write across it.
+        """Draw the bar during the block."""
+        # Logging keeps the stream that it was given first, and would write across the bar.
         handlers = [
             handler
             for handler in logging.getLogger().handlers
@@ -179,7 +147,7 @@ class Bar:
         before = sys.stderr
         with self._bar:
             for handler in handlers:
-                handler.setStream(sys.stderr)  # Rich's: it prints above the bar.
+                handler.setStream(sys.stderr)  # Rich has replaced it by one that writes above.
             try:
                 yield self
             finally:

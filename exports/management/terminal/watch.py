@@ -1,11 +1,15 @@
-"""Looking on at an export from a terminal until it is over, or until somebody wants to leave."""
+"""Watch an export from a terminal until it is over or the user leaves."""
 
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from django.db import Error as DatabaseError
+from django.db import connections
 
 from exports import lifecycle
 from exports.exceptions import IllegalMove, LostRace
@@ -14,17 +18,16 @@ from exports.management.terminal.follow import Following
 from exports.management.terminal.interrupts import Interrupts, is_on_terminal
 from exports.models import Export, PartStatus
 from exports.status import HELD, Status
+from notifications.http import with_script_prefix
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
-    from exports.management.terminal.progress import Display
+    from exports.management.terminal.progress import Lines
     from notifications.streams.items import Item
 
-POLL = 0.25  # seconds; workers do not report more often
-# Seconds for the loop to come to a place where it can stop. It may be in a long statement.
-GRACE = 10.0
+POLL = 0.25  # Seconds. Workers do not report more often.
+GRACE = 10.0  # Seconds in which the worker here may finish a long statement before it stops.
 
 HERE = (
     "Hand the export over to the workers, cancel it, or go on? [h/c/g] ",
@@ -33,65 +36,74 @@ HERE = (
 ELSEWHERE = ("Detach and let the export continue, or cancel it? [d/c] ", ("detach", "cancel"))
 
 
-class Local(Protocol):
-    """Who works on it in this process: a thread."""
+class Worker(threading.Thread):
+    """This process as the worker of an export that it has claimed."""
 
-    attempt: int
-    should_stop: threading.Event
-    error: Exception | None
+    def __init__(self, export: Export, run: Callable[..., None]) -> None:
+        super().__init__(name="export", daemon=True)
+        self.attempt = export.attempt
+        self.error: DatabaseError | None = None
+        self.should_stop = threading.Event()
+        self._export = export
+        self._run = with_script_prefix(run)
 
-    def start(self) -> None: ...
-
-    def is_alive(self) -> bool: ...
-
-    def join(self, timeout: float | None = None) -> None: ...
+    def run(self) -> None:
+        try:
+            self._run(self._export, self.should_stop.is_set, shares=False)
+        except DatabaseError as error:
+            self.error = error
+        finally:
+            connections.close_all()
 
 
 class Watch:
-    """One person who looks on. `signal` is what made them leave."""
+    """Shows an export on `display`. `signal` is the one that made the user leave, if any.
+
+    `worker` runs the export in this process; without it, other workers do.
+    """
 
     def __init__(
         self,
         export: Export,
-        local: Local | None,
-        display: Display,
+        worker: Worker | None,
+        display: Lines,
         each: Callable[[Item], object] | None = None,
     ) -> None:
         self.signal: signal.Signals | None = None
         self._export_id = export.pk
-        self._local = local
+        self._worker = worker
         self._display = display
         self._each = each
         self._following = Following(export, say=display.say)
         self._deadline: float | None = None
 
     def to_the_end(self) -> None:
-        """Show what happens until it is over, or is left. Raises Gone."""
+        """Show the export until it is over or the user leaves. Raises Gone if it is deleted."""
         with Interrupts() as interrupts:
-            if self._local is not None:
-                self._local.start()
+            if self._worker is not None:
+                self._worker.start()
             while not self._is_over():
                 if (number := interrupts.take()) and self._leaves(number, interrupts):
                     return
                 if self._deadline is not None and time.monotonic() > self._deadline:
                     self._let_go()
                     return
-                if self._local is None:
+                if self._worker is None:
                     time.sleep(POLL)
                 else:
-                    self._local.join(POLL)
+                    self._worker.join(POLL)
 
     def _is_over(self) -> bool:
-        # Asked before what it did is read: then all of that is there.
-        works_here = self._local is not None and self._local.is_alive()
+        # Checked before the stream is read, which then has everything that the worker did.
+        works_here = self._worker is not None and self._worker.is_alive()
         self._show()
-        if self._local is None or works_here:
-            return self._local is None and self._following.is_over
-        if self._following.is_over or self.signal is not None or self._local.error is not None:
+        if self._worker is None or works_here:
+            return self._worker is None and self._following.is_over
+        if self._following.is_over or self.signal is not None or self._worker.error is not None:
             return True
-        # This process stood still for longer than its lease.
+        # This process was frozen for longer than its lease.
         self._display.say("Another worker has taken over.")
-        self._local = None
+        self._worker = None
         return False
 
     def _show(self) -> None:
@@ -100,14 +112,12 @@ class Watch:
                 self._each(item)
             if item.kind == "state":
                 self._display.show(item.data)
-            elif item.name == "log" and self._local is None:
-                # What is logged here is on standard error by itself.
+            elif item.name == "log" and self._worker is None:
+                # The worker here logs to standard error already.
                 self._display.log(item.data, item.at)
 
-    # -- Who wants to leave ----------------------------------------------------------------
-
     def _leaves(self, number: signal.Signals, interrupts: Interrupts) -> bool:
-        """Whether to look on no more, after the signal `number`."""
+        """Handle the signal `number`. Return whether to stop watching at once."""
         is_first, self.signal = self.signal is None, number
         if not is_first:
             self._let_go()
@@ -117,11 +127,11 @@ class Watch:
             self.signal = None
         elif choice == "cancel":
             self._cancel()
-        elif self._local is None:
+        elif self._worker is None:
             return True
         else:
             self._display.say("Handing the export over…")
-            self._local.should_stop.set()
+            self._worker.should_stop.set()
             self._deadline = time.monotonic() + GRACE
         return False
 
@@ -129,20 +139,20 @@ class Watch:
         if number != signal.SIGINT or not is_on_terminal():
             return None
         with self._display.paused():
-            return interrupts.ask(*(ELSEWHERE if self._local is None else HERE))
+            return interrupts.ask(*(ELSEWHERE if self._worker is None else HERE))
 
     def _cancel(self) -> None:
-        # A row of its own: the worker's object changes under it.
+        # The thread of the worker changes its own object at the same time.
         export = Export.objects.get(pk=self._export_id)
-        with suppress(IllegalMove, LostRace):  # It is over. What it has become is shown.
+        with suppress(IllegalMove, LostRace):  # It is over. The next `_show` says how it ended.
             lifecycle.cancel(export, by=export.owner)
 
     def _let_go(self) -> None:
-        """Put back what the worker here does not get to put back by itself."""
-        if self._local is None:
+        """Give the export back to the queue if the worker here has not done so in time."""
+        if self._worker is None:
             return
         export = Export.objects.get(pk=self._export_id)
-        if export.attempt != self._local.attempt or export.status not in HELD:
+        if export.attempt != self._worker.attempt or export.status not in HELD:
             return
         with suppress(LostRace):
             if export.status == Status.RUNNING:

@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 import pytest
 
 from exports.management.terminal import arguments
-from exports.management.terminal.progress import Lines, Milestones, line_of
+from exports.management.terminal.progress import Lines, line_of
 
 
 def test_a_filter_that_is_there_more_than_once_is_a_list():
@@ -59,8 +59,11 @@ def at(done=0, **fields):
 
 
 def lines(*snapshots):
-    milestones = Milestones()
-    return [line for each in snapshots if (line := milestones.line(each))]
+    written = []
+    display = Lines(written.append)
+    for each in snapshots:
+        display.show(each)
+    return written
 
 
 def test_each_tenth_of_the_rows_is_worth_a_line():

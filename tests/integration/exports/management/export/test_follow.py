@@ -125,7 +125,7 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(monkeypatch):
 
 
 def test_who_waits_for_long_is_told_where_to_look(superuser, monkeypatch):
-    monkeypatch.setattr(follow, "PATIENCE", 0.0)
+    monkeypatch.setattr(follow, "HINT_AFTER", 0.0)
     export = start_export(user=superuser, exporter="flights", enqueue=False)
     seen = []
 
