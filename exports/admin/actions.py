@@ -1,4 +1,4 @@
-"""What people of the staff do to exports: each goes through `lifecycle`."""
+"""The actions of the list of exports. Each calls a function of `lifecycle`."""
 
 from __future__ import annotations
 
@@ -23,82 +23,54 @@ if TYPE_CHECKING:
 
     from exports.models import Export
 
-    Base = admin.ModelAdmin[Export]
-else:
-    Base = object
 
-
-class Actions(Base):
-    """Those of the list, on all that are ticked."""
-
+class Actions(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
     def has_control_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may stop and resume the exports of others."""
+        """Whether the user may stop and resume the exports of other users."""
         return request.user.has_perm("exports.change_export")
 
     @admin.action(
         description=_("Cancel (queued, running and paused only)"), permissions=["control"]
     )
     def cancel(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
-        self._each(
-            request,
-            queryset,
-            lifecycle.cancel,
-            ngettext_lazy(
-                "Cancelling %d export.",
-                "Cancelling %d exports.",
-            ),
-        )
+        done = ngettext_lazy("Cancelling %d export.", "Cancelling %d exports.")
+        self._each(request, queryset, lifecycle.cancel, done)
 
     @admin.action(description=_("Pause (queued and running only)"), permissions=["control"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
-        self._each(
-            request,
-            queryset,
-            lifecycle.pause,
-            ngettext_lazy(
-                "Pausing %d export.",
-                "Pausing %d exports.",
-            ),
-        )
+        done = ngettext_lazy("Pausing %d export.", "Pausing %d exports.")
+        self._each(request, queryset, lifecycle.pause, done)
 
     @admin.action(description=_("Resume (paused only)"), permissions=["control"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
-        self._each(
-            request,
-            queryset,
-            lifecycle.resume,
-            ngettext_lazy("%d export is back in the queue.", "%d exports are back in the queue."),
-        )
+        done = ngettext_lazy("%d export is back in the queue.", "%d exports are back in the queue.")
+        self._each(request, queryset, lifecycle.resume, done)
 
     @admin.action(
         description=_("Run again (failed, cancelled and finished)"), permissions=["control"]
     )
     def run_again(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
-        self._each(
-            request,
-            queryset,
-            _run_again,
-            ngettext_lazy("Started %d export again.", "Started %d exports again."),
-        )
+        done = ngettext_lazy("Started %d export again.", "Started %d exports again.")
+        self._each(request, queryset, _run_again, done)
 
     def _each(
         self,
         request: HttpRequest,
         queryset: QuerySet[Export],
-        do: Callable[..., Any],
+        action: Callable[..., Any],
         done: _StrPromise,
     ) -> None:
-        """Do it to each, and say of how many it was done, and why not of the others."""
-        moved, refused = 0, Counter[str]()
+        """Call `action` on each export. Report the number of changed ones, and the refusals."""
+        changed, refused = 0, Counter[str]()
         for export in queryset:
             try:
-                do(export, by=request.user)
+                action(export, by=request.user)
             except REFUSALS as error:
                 refused[error.page_message()] += 1
             else:
-                moved += 1
-        if moved:
-            self.message_user(request, done % moved, messages.SUCCESS)
+                changed += 1
+        if changed:
+            self.message_user(request, done % changed, messages.SUCCESS)
         for reason, count in refused.items():
             was_not = ngettext("%d export was not changed", "%d exports were not changed", count)
             self.message_user(request, f"{was_not % count}: {reason}", messages.WARNING)

@@ -1,4 +1,4 @@
-"""The buttons on the page of one export: a POST each, and through `lifecycle`."""
+"""The buttons on the page of an export. Each is a POST that calls a function of `lifecycle`."""
 
 from __future__ import annotations
 
@@ -28,41 +28,28 @@ if TYPE_CHECKING:
 
     from exports.models import Export
 
-    Base = admin.ModelAdmin[Export]
-else:
-    Base = object
-
 REFUSALS = (IllegalMove, LostRace, NotPermitted, OverLimit, RequestError)
 
 
 @dataclass(frozen=True)
 class Button:
-    """What it does, named by consequence, and for exports in which status it is there."""
+    """A button that calls `action` on an export. It is shown for exports in `statuses`."""
 
     name: str
     label: _StrPromise
-    do: Callable[..., Any]
+    action: Callable[..., Any]
     statuses: frozenset[Status]
 
 
+ACTIVE = frozenset({Status.QUEUED, Status.RUNNING})
 BUTTONS = (
-    Button(
-        "pause",
-        gettext_lazy("Pause"),
-        lifecycle.pause,
-        frozenset({Status.QUEUED, Status.RUNNING}),
-    ),
-    Button(
-        "resume",
-        gettext_lazy("Resume"),
-        lifecycle.resume,
-        frozenset({Status.PAUSED}),
-    ),
+    Button("pause", gettext_lazy("Pause"), lifecycle.pause, ACTIVE),
+    Button("resume", gettext_lazy("Resume"), lifecycle.resume, frozenset({Status.PAUSED})),
     Button(
         "cancel",
         gettext_lazy("Cancel export"),
         lifecycle.cancel,
-        frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.PAUSED}),
+        ACTIVE | {Status.PAUSING, Status.PAUSED},
     ),
     Button(
         "retry",
@@ -70,15 +57,10 @@ BUTTONS = (
         lifecycle.retry,
         frozenset({Status.FAILED, Status.CANCELLED}),
     ),
-    Button(
-        "again",
-        gettext_lazy("Run again"),
-        lifecycle.run_again,
-        frozenset({Status.SUCCEEDED}),
-    ),
+    Button("again", gettext_lazy("Run again"), lifecycle.run_again, frozenset({Status.SUCCEEDED})),
 )
 
-# What has come of it: a worker that holds the export has yet to notice.
+# The message after an action, by the new status. A worker that holds the export takes a moment.
 OUTCOMES = {
     Status.CANCELLED: gettext_lazy("The export was cancelled."),
     Status.CANCELLING: gettext_lazy("The export is being cancelled."),
@@ -88,11 +70,11 @@ OUTCOMES = {
 }
 
 
-class Buttons(Base):
-    """For who may change the export: its owner, and who may change those of others."""
+class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
+    """The buttons for users who may change the export."""
 
     def buttons(self, request: HttpRequest, export: Export) -> list[tuple[str, _StrPromise]]:
-        """Those that this user may press now: where each posts to, and its label."""
+        """Return the URL and the label of each button that this user may press now."""
         if not may_change(request.user, export):  # type: ignore[arg-type]  # Signed in.
             return []
         return [
@@ -112,32 +94,32 @@ class Buttons(Base):
         export = self.get_object(request, str(pk))
         if export is None or not self.has_view_permission(request, export):
             raise Http404(_("This export does not exist."))
-        # Signing in leads back here with a GET.
+        # The sign-in page redirects here with a GET, which must change nothing.
         if request.method == "POST":
             if not may_change(request.user, export):  # type: ignore[arg-type]  # Signed in.
                 raise PermissionDenied(_("You can view this export but not change it."))
-            export = self._done(button, request, export)
+            export = self._act(button, request, export)
         return HttpResponseRedirect(self._url("change", export, request))
 
-    def _done(self, button: Button, request: HttpRequest, export: Export) -> Export:
-        """Do it, and say what came of it. Returns the export to look at: a new one, maybe."""
+    def _act(self, button: Button, request: HttpRequest, export: Export) -> Export:
+        """Call the action and report its outcome. Return the export to show, perhaps a new one."""
         try:
-            repeated = button.do(export, by=request.user)
+            repeated = button.action(export, by=request.user)
         except REFUSALS as error:
             self.message_user(request, error.page_message(), messages.ERROR)
             return export
         if repeated is None:
             self.message_user(request, str(OUTCOMES[Status(export.status)]), messages.SUCCESS)
             return export
-        new, is_new = repeated
-        if is_new:
+        new, created = repeated
+        if created:
             text = _("This is the new export. It belongs to the owner of the original.")
             self.message_user(request, text, messages.SUCCESS)
-        return flash_if_duplicate(request, new, is_new)
+        return flash_if_duplicate(request, new, created)
 
     def _url(self, view: str, export: Export, request: HttpRequest) -> str:
         name, site = f"admin:exports_export_{view}", self.admin_site.name
         url = reverse(name, args=[export.pk], current_app=site)
-        # It says from which list the page was opened, and how that is filtered.
+        # It has the filters of the list from which the page was opened.
         query = request.GET.urlencode()
         return f"{url}?{query}" if query else url

@@ -1,4 +1,4 @@
-"""The list of exports: its columns, and what its script follows to keep them up to date."""
+"""The list of exports: its columns, and the streams that its script follows."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 
 class LiveChangeList(ChangeList):
-    """A list that knows what there was before its rows were read: its script goes on from there."""
+    """A list with the cursors from which its script follows the exports on the page."""
 
     def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Export]:
         return listed(super().get_queryset(*args, **kwargs))
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.news = new_exports.of(self, request)
+        self.news = new_exports.polling(self, request)
         shown = self.result_list.values_list("pk", flat=True)
         self._heads = backlog.heads(f"export-{pk}" for pk in shown)
         self._offer_files(request)
 
     def _offer_files(self, request: HttpRequest) -> None:
-        """Say of each row whether its reader may have the file, once there is one."""
+        """Set `is_offered` on each export that the user may download once it has a file."""
         user: Any = request.user  # Signed in.
         names = {export.exporter for export in self.result_list}
         may = {name: may_run(user, name) for name in names}
@@ -51,14 +51,14 @@ class LiveChangeList(ChangeList):
 
     @property
     def streams(self) -> dict[str, str | None]:
-        """The stream of each export that is under way, and the cursor to follow it from."""
+        """The stream of each active export, and its cursor."""
         heads = {name: str(head) for name, head in self._heads.items()}
         active = [export.stream for export in self.result_list if not export.is_final]
         return {stream: heads.get(stream) for stream in active}
 
     @property
     def words(self) -> dict[str, str]:
-        """What each status is called, for the script that keeps the list up to date."""
+        """The label of each status, for the script."""
         return {value: str(label) for value, label in Status.choices}
 
 
@@ -70,12 +70,12 @@ class Listing(News):
 
     @admin.display(description=_("label"), ordering="called")
     def name(self, export: Export) -> SafeString:
-        """At most three lines of it, with all of it at hand."""
+        """The name, cut to three lines by CSS, with the full name as a tooltip."""
         return format_html('<span class="waybill-name" title="{0}">{0}</span>', export.title)
 
     @admin.display(description=_("status"), ordering="status")
     def state(self, export: Export) -> SafeString:
-        """Its status, bar and rows: in one line, or below each other where that is too long."""
+        """The status, the bar and the rows, in one line if they fit."""
         return format_html(
             '<div class="waybill-stack">{}{}{}</div>',
             format_html(
@@ -91,7 +91,7 @@ class Listing(News):
 
     @admin.display(description=_("rows"))
     def rows(self, export: Export) -> SafeString:
-        """Below its bar, and a field of its page."""
+        """The rows, in the list and on the page of the export."""
         return format_html(
             '<span data-export="{}" data-cell="rows" data-reached="{}">{}</span>',
             export.pk,
@@ -101,7 +101,7 @@ class Listing(News):
 
     @admin.display(description=_("requested"), ordering="created_at")
     def requested(self, export: Export) -> SafeString:
-        """When, and by whom."""
+        """The time of the request, and the owner."""
         return format_html(
             '<div class="waybill-stack"><time datetime="{}">{}</time><bdi>{}</bdi></div>',
             export.created_at.isoformat(timespec="seconds"),
@@ -117,7 +117,7 @@ class Listing(News):
 
     @admin.display(description=_("file"))
     def download(self, export: Export) -> SafeString | str:
-        """A link that the script shows when the file is there. For who may have it."""
+        """A link for users who may download the file. The script shows it when there is one."""
         if not getattr(export, "is_offered", False):
             return ""
         return format_html(
@@ -131,7 +131,7 @@ class Listing(News):
 
 
 def _bar(export: Export) -> SafeString:
-    # A bar without a value moves to and fro: the rows are being counted.
+    # Browsers animate a bar without a value.
     is_counting = export.status == Status.RUNNING and export.rows_total is None
     return format_html(
         '<progress data-export="{}" data-cell="progress" aria-label="{}" max="{}" {} {}></progress>',
@@ -144,7 +144,7 @@ def _bar(export: Export) -> SafeString:
 
 
 def _rows(export: Export) -> str:
-    """As its card says: of what has ended without a file, how far it had come."""
+    """Return the numbers on the card. After a failure, that is how far the export got."""
     has_failed = export.is_final and export.status != Status.SUCCEEDED
     done = export.rows_reached if has_failed else export.rows_done
     if has_failed and not done:

@@ -1,4 +1,4 @@
-"""The page of one export: its panel, which is live, and its fields."""
+"""The page of an export: a live panel with buttons, and read-only fields."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 
 class Page(Buttons):
-    """Nothing here is a form, save for the buttons."""
-
     def change_view(
         self,
         request: HttpRequest,
@@ -36,7 +34,7 @@ class Page(Buttons):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        # Before the rows are read: what happens in between comes over the stream.
+        # Read before the rows, so that the stream has every change after them.
         name = f"export-{object_id}"
         head = backlog.heads([name]).get(name)
         streams = {name: None if head is None else str(head)}
@@ -46,7 +44,7 @@ class Page(Buttons):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        # Nobody adds an export, so there is one.
+        # Only for changes: exports cannot be added in the admin.
         context["buttons"] = self.buttons(request, context["original"])
         return super().render_change_form(request, context, *args, **kwargs)
 

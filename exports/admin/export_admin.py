@@ -1,4 +1,4 @@
-"""The admin of exports, put together."""
+"""The admin of exports, built from one class for each part of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from exports.admin.inlines import DownloadInline, PartInline, TaskRunInline
 from exports.i18n.labels import site_language
 from exports.models import RELATED, Export
 from notifications.admin import CascadeOnlyAdmin, MachineOwnedAdmin
+from notifications.http import user_of
 from notifications.protocol.frames import MAX_STREAMS
 
 if TYPE_CHECKING:
@@ -29,35 +30,50 @@ if TYPE_CHECKING:
 
 @admin.register(Export)
 class ExportAdmin(Listing, Page, Actions, Health, CascadeOnlyAdmin, MachineOwnedAdmin):
-    list_display = [
-        # Those that matter come first, and are narrow: a small window cuts off the others.
-        *("name", "state", "requested", "took", "download"),
-        *("team", "exporter", "format"),
-    ]
+    # The most important columns come first: a small window cuts off the others.
+    list_display = ["name", "state", "requested", "took", "download", "team", "exporter", "format"]
     list_select_related = RELATED
     list_filter = [
-        *("status", "exporter", "format"),
+        "status",
+        "exporter",
+        "format",
         ("owner", admin.RelatedOnlyFieldListFilter),
         ("team", admin.RelatedOnlyFieldListFilter),
     ]
-    # "called" and "label": as its reader calls it, and as logs and programs do.
+    # "called" is the name in the user's language, "label" the one in logs and the API.
     search_fields = ["id", "called", "label", f"owner__{get_user_model().USERNAME_FIELD}"]
     search_help_text = _("Search by ID, label or owner.")
     list_per_page = 50
-    list_max_show_all = MAX_STREAMS  # The list follows one for each export that is under way.
+    list_max_show_all = MAX_STREAMS  # The list follows one for each active export.
     actions = ["cancel", "pause", "resume", "run_again"]
     inlines = [PartInline, TaskRunInline, DownloadInline]
     readonly_fields = [
-        *("called", "page", "file_link", "asked"),
-        *("doing", "why", "rows", "speed", "size", "took"),
+        "called",
+        "page",
+        "file_link",
+        "asked",
+        "doing",
+        "why",
+        "rows",
+        "speed",
+        "size",
+        "took",
     ]
     fieldsets = [
         (
             None,
             {
                 "fields": [
-                    *("called", "page", "file_link", "owner", "team"),
-                    *("exporter", "format", "options", "asked", "origin"),
+                    "called",
+                    "page",
+                    "file_link",
+                    "owner",
+                    "team",
+                    "exporter",
+                    "format",
+                    "options",
+                    "asked",
+                    "origin",
                 ]
             },
         ),
@@ -77,6 +93,6 @@ class ExportAdmin(Listing, Page, Actions, Health, CascadeOnlyAdmin, MachineOwned
         css = {"all": ["exports/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
-        seen = super().get_queryset(request) & visible_to(request.user)  # type: ignore[arg-type]
+        seen: QuerySet[Export] = super().get_queryset(request) & visible_to(user_of(request))
         called = Coalesce(KT(f"labels__{site_language()}"), "label", output_field=CharField())
-        return seen.alias(called=called)  # As Export.title.
+        return seen.alias(called=called)  # The same name as Export.title.

@@ -1,10 +1,11 @@
-"""Health at a glance, for superusers: what `manage.py healthcheck` says, without a terminal."""
+"""The page Health, for superusers: the findings of `manage.py healthcheck`."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -14,25 +15,18 @@ from django.utils.translation import gettext as _
 from exports import health
 
 if TYPE_CHECKING:
-    from django.contrib import admin
     from django.http import HttpRequest, HttpResponse
 
-    from exports.models import Export
 
-    Base = admin.ModelAdmin[Export]
-else:
-    Base = object
-
-
-class Health(Base):
-    """Its page names hosts and errors, so it is not for everybody of the staff."""
+class Health(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
+    """Adds the page. It names hosts and errors, so not all staff may see it."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.health)
         return [path("health/", view, name="exports_export_health"), *super().get_urls()]
 
     def health(self, request: HttpRequest) -> HttpResponse:
-        """Ask all parts now. It takes the seconds that workers are given to answer."""
+        """Run all checks now. The workers get some seconds to answer."""
         if not request.user.is_superuser:
             raise PermissionDenied(_("Only superusers can view Health."))
         began = time.monotonic()

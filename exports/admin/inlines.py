@@ -1,4 +1,4 @@
-"""What belongs to an export, below it on its page: its parts, its tasks, its downloads."""
+"""The tables on the page of an export: its parts, its Celery tasks and its downloads."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-# Above this the page of an export would be mostly parts.
+# An export may have thousands.
 PARTS_SHOWN = 200
 DOWNLOADS_SHOWN = 100
 
 
-class OfAnExport(admin.TabularInline):  # type: ignore[type-arg]  # Not generic when it runs.
-    """Rows that belong to an export: who may see it may see them, and nobody writes them."""
+class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # Not generic when it runs.
+    """Rows of an export. Users who may view all exports may view them; nobody may change them."""
 
     extra = 0
     can_delete = False
@@ -44,7 +44,7 @@ class OfAnExport(admin.TabularInline):  # type: ignore[type-arg]  # Not generic 
         return False
 
 
-class PartInline(OfAnExport):
+class PartInline(ReadOnlyInline):
     model = Part
     verbose_name_plural = format_lazy(_("parts (first {count})"), count=PARTS_SHOWN)
     fields = [
@@ -67,8 +67,8 @@ class PartInline(OfAnExport):
         return filesizeformat(part.bytes)
 
 
-class TaskRunInline(OfAnExport):
-    """Which Celery tasks ran it. What Celery says of them is for operators alone."""
+class TaskRunInline(ReadOnlyInline):
+    """The Celery tasks of an export. Their results need a permission of their own."""
 
     model = TaskRun
     fields = ["attempt", "task", "result", "created_at"]
@@ -86,7 +86,7 @@ class TaskRunInline(OfAnExport):
 
     @admin.display(description=_("task"))
     def task(self, run: Any) -> SafeString | str:
-        """Its id; a link once Celery has stored a result."""
+        """The id of the task, with a link if Celery has stored a result."""
         if run.result_id is None:
             return str(run.task_id)
         url = reverse("admin:django_celery_results_taskresult_change", args=[run.result_id])
@@ -97,8 +97,8 @@ class TaskRunInline(OfAnExport):
         return run.result_status or ""
 
 
-class DownloadInline(OfAnExport):
-    """Who got the file, or a link to it. An address is personal data: see docs/operations.md."""
+class DownloadInline(ReadOnlyInline):
+    """Who downloaded the file. An address is personal data: see docs/operations.md."""
 
     model = Download
     verbose_name_plural = format_lazy(_("downloads (last {count})"), count=DOWNLOADS_SHOWN)
@@ -107,7 +107,7 @@ class DownloadInline(OfAnExport):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Download]:
         page = request.resolver_match
-        # Of this export alone: for each row of thousands, the last ones would be looked for anew.
+        # The id from the URL: OuterRef would run the inner query once for each row.
         export_id = page.kwargs.get("object_id") if page else None
         last = Download.objects.filter(export=export_id).order_by("-at", "-pk")[:DOWNLOADS_SHOWN]
         downloads: QuerySet[Download] = super().get_queryset(request)
@@ -115,5 +115,5 @@ class DownloadInline(OfAnExport):
 
     @admin.display(description=_("size"))
     def size(self, download: Download) -> str:
-        """Of all that was asked for."""
+        """The size of all requests of the row together."""
         return filesizeformat(download.bytes)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 REGEX = ("__regex", "__iregex")
-# What Django raises for a value of a lookup that it has not checked. A fault of the project's own
-# code may be among them: each is logged.
+# Errors of lookup values that Django does not check. The project's own code may raise them, too,
+# so each one is logged.
 UNREADABLE = (DataError, IndexError, NotSupportedError, OverflowError, ValueError)
 
 logger = logging.getLogger(__name__)
@@ -57,9 +57,9 @@ class ReadableLists(MiddlewareMixin):
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         is_unreadable = isinstance(error, UNREADABLE)
-        # Without a filter the address is not at fault.
+        # Without a filter, the URL is not the cause.
         if is_unreadable and _is_list(request) and request.GET and ERROR_FLAG not in request.GET:
-            logger.warning("A list of the admin cannot be read: %r", error)
+            logger.warning("An admin list cannot be read: %r", error)
             return _whole_list(request, str(error))
         return None
 
@@ -69,7 +69,7 @@ def _is_list(request: HttpRequest) -> bool:
 
 
 def _url_name(request: HttpRequest) -> str:
-    """The name of the page in the admin; "" for a page that is not of the admin."""
+    """Return the name of the admin page; "" for a page outside the admin."""
     match = request.resolver_match
     return str(match.url_name) if match is not None and match.app_name == "admin" else ""
 

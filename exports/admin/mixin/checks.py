@@ -1,4 +1,4 @@
-"""System checks: whether a ModelAdmin with the ExportMixin can work, and how to mend it."""
+"""System checks for a ModelAdmin with the ExportMixin."""
 
 from __future__ import annotations
 
@@ -15,54 +15,45 @@ if TYPE_CHECKING:
 
 
 def check(model_admin: ExportMixin) -> list[CheckMessage]:
-    """What is wrong with its `exporter`, and with where it is registered."""
-    return [*_exporter(model_admin), *_site(model_admin)]
+    """Check the `exporter` of a ModelAdmin, and the site that it is registered on."""
+    return [*_check_exporter(model_admin), *_check_site(model_admin)]
 
 
-def _exporter(model_admin: ExportMixin) -> list[CheckMessage]:
+def _check_exporter(model_admin: ExportMixin) -> list[CheckMessage]:
+    def error(number: str, message: str, hint: str) -> list[CheckMessage]:
+        return [Error(message, hint=hint, obj=type(model_admin), id=f"exports.{number}")]
+
     if not model_admin.exporter:
-        return [
-            Error(
-                "It has the ExportMixin and names no exporter.",
-                hint='Add `exporter = "name"`: one that exports this model.',
-                obj=type(model_admin),
-                id="exports.E002",
-            )
-        ]
+        return error(
+            "E002",
+            "It has the ExportMixin and names no exporter.",
+            'Add `exporter = "name"`: one that exports this model.',
+        )
     try:
         exporter = registry.get(model_admin.exporter)
-    except UnknownExporter as error:
-        return [
-            Error(
-                str(error),
-                hint="Name one of these in `exporter`, or @register another in exporters.py.",
-                obj=type(model_admin),
-                id="exports.E003",
-            )
-        ]
+    except UnknownExporter as unknown:
+        hint = "Name one of these in `exporter`, or @register another in exporters.py."
+        return error("E003", str(unknown), hint)
     exported, shown = exporter.queryset.model._meta.label, model_admin.opts.label
     if exported != shown:
-        return [
-            Error(
-                f'The exporter "{exporter.name}" exports {exported}, this list shows {shown}.',
-                hint="Name an exporter of the same model in `exporter`.",
-                obj=type(model_admin),
-                id="exports.E004",
-            )
-        ]
+        return error(
+            "E004",
+            f'The exporter "{exporter.name}" exports {exported}, this list shows {shown}.',
+            "Name an exporter of the same model in `exporter`.",
+        )
     return checks.too_many_fields(exporter, model_admin.most_ticked, type(model_admin))
 
 
-def _site(model_admin: ExportMixin) -> list[CheckMessage]:
-    """Workers know a list by its model alone, and so read it through `admin.site`."""
+def _check_site(model_admin: ExportMixin) -> list[CheckMessage]:
+    # An export stores only the model of the list. Workers look it up in `admin.site`.
     model, site = model_admin.model, admin.site
-    read = site.get_model_admin(model) if site.is_registered(model) else None
-    if type(read) is type(model_admin):
+    found = site.get_model_admin(model) if site.is_registered(model) else None
+    if type(found) is type(model_admin):
         return []
     return [
         Error(
             "Workers read a list through admin.site, which has "
-            + (f"{type(read).__name__} for this model." if read else "nothing for this model."),
+            + (f"{type(found).__name__} for this model." if found else "nothing for this model."),
             hint=f"Register it there: @admin.register({model_admin.opts.object_name}).",
             obj=type(model_admin),
             id="exports.E005",

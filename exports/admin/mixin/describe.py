@@ -1,4 +1,4 @@
-"""A change list in words: what narrows it, for the person who is about to export it."""
+"""Describe the filters, the search and the order of a change list."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
 
 
-def in_words(changelist: ChangeList) -> list[str]:
-    """What narrows the list, a phrase for each: "carrier is JetBlue Airways"."""
-    return [
-        *(_("%(filter)s is %(choice)s") % each for each in _narrowed_by(changelist)),
-        *([_("search “%(text)s”") % {"text": changelist.query}] if _searches(changelist) else []),
-    ]
+def filters(changelist: ChangeList) -> list[str]:
+    """Return a phrase for each filter and for the search: "carrier is JetBlue Airways"."""
+    phrases = [_("%(filter)s is %(choice)s") % each for each in _active_filters(changelist)]
+    if changelist.query and changelist.search_fields:
+        phrases.append(_("search “%(text)s”") % {"text": changelist.query})
+    return phrases
 
 
 def order(changelist: ChangeList) -> list[str]:
-    """How its reader has sorted it: ["sorted by distance, descending"]."""
+    """Return a phrase for each column that the user sorts by: "sorted by distance, descending"."""
     return [
         (_("sorted by %(column)s, descending") if is_descending else _("sorted by %(column)s"))
         % {"column": label_for_field(name, changelist.model, changelist.model_admin)}
@@ -35,11 +35,7 @@ def order(changelist: ChangeList) -> list[str]:
     ]
 
 
-def _searches(changelist: ChangeList) -> bool:
-    return bool(changelist.query and changelist.search_fields)
-
-
-def _narrowed_by(changelist: ChangeList) -> Iterator[dict[str, str]]:
+def _active_filters(changelist: ChangeList) -> Iterator[dict[str, str]]:
     rest: dict[str, list[str]] = changelist.get_filters_params()
     for spec in changelist.filter_specs:
         for name in spec.expected_parameters():
@@ -48,16 +44,16 @@ def _narrowed_by(changelist: ChangeList) -> Iterator[dict[str, str]]:
             yield {"filter": str(spec.title), "choice": choice}
     if day := _date(changelist, rest):
         yield day
-    # Lookups that no filter of the list offers, and that its admin lets pass all the same.
+    # Lookups in the URL that the admin allows although no filter of the list offers them.
     for name, values in rest.items():
         yield {"filter": name, "choice": ", ".join(values)}
 
 
 def _chosen(spec: ListFilter, changelist: ChangeList) -> str:
-    """What of a filter's choices is chosen, in its own words; "" when it does not narrow."""
+    """Return the labels of the chosen choices of a filter; "" if it is not active."""
     used = spec.used_parameters
     choices = list(spec.choices(changelist))
-    # The first is "All". A filter that is not in the query may have another for its default.
+    # The first is "All". A filter that is not in the URL may have another default.
     offered = choices if used else choices[1:]
     if chosen := [str(each["display"]) for each in offered if each.get("selected")]:
         return ", ".join(chosen)
@@ -66,7 +62,7 @@ def _chosen(spec: ListFilter, changelist: ChangeList) -> str:
 
 
 def _date(changelist: ChangeList, rest: dict[str, list[str]]) -> dict[str, str] | None:
-    """The year, month or day of the date hierarchy, taken out of `rest`."""
+    """Return the year, month or day of the date hierarchy, and remove it from `rest`."""
     field = changelist.date_hierarchy
     if not field or f"{field}__year" not in rest:
         return None

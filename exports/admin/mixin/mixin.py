@@ -1,4 +1,4 @@
-"""The mixin: a button, an action, and the page that they lead to."""
+"""ExportMixin: a button and an action on a change list, and the page that they open."""
 
 from __future__ import annotations
 
@@ -31,24 +31,22 @@ else:
 class ExportMixin(Base):
     """Adds the button "Export…" and the action "Export selected …" to a ModelAdmin.
 
-    `exporter` names an exporter of the same model; who may run it sees both. The list's
-    query string is what is stored, never its keys, save for rows ticked by hand. The worker
-    reads it through the ModelAdmin that `admin.site` has for the model.
+    `exporter` is the name of an exporter of the same model. Users who may run it see both. The
+    export stores the query string of the list, and keys only for selected rows. Workers read the
+    list through the ModelAdmin that `admin.site` has for the model.
     """
 
     exporter: str = ""
 
     @property
     def most_ticked(self) -> int:
-        """How many rows its list can show, to be ticked by hand."""
+        """The highest number of rows that a user can select on a page of the list."""
         return max(self.list_per_page, self.list_max_show_all)
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may see the list and run its exporter."""
+        """Whether the user may view the list and run its exporter."""
         exporter = registry.get(self.exporter)
         return self.has_view_permission(request) and registry.may_run(exporter, request.user)
-
-    # -- The change list -------------------------------------------------------------
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -58,7 +56,7 @@ class ExportMixin(Base):
             return response
         context = response.context_data or {}
         if "cl" in context and not context["cl"].is_popup:
-            # Around whichever template this list has: the project may have one of its own.
+            # Our template extends the list's own one, which may be the project's.
             context["list_template"] = response.resolve_template(response.template_name)
             context["export_url"] = SelectionPage(self, request).url("export")
             response.template_name = "exports/admin/change_list.html"
@@ -68,7 +66,7 @@ class ExportMixin(Base):
         actions = super().get_actions(request)
         offered = self.actions is not None and IS_POPUP_VAR not in request.GET
         if offered and self.has_export_permission(request):
-            # Here and not in `actions`, which the ModelAdmin's own would replace.
+            # Not in `actions`, which a subclass may replace.
             actions["export_selected"] = self.get_action("export_selected")
         return actions
 
@@ -80,7 +78,7 @@ class ExportMixin(Base):
         request: HttpRequest,
         queryset: QuerySet[Any],  # noqa: ARG002 - Django's signature
     ) -> HttpResponse | None:
-        """Ask how. Rows on all pages of the list go as its query, not as keys."""
+        """Open the export page for the selected rows, or for the whole list."""
         page = SelectionPage(self, request)
         if request.POST.get("select_across") == "1":
             return HttpResponseRedirect(page.url("export"))
@@ -90,8 +88,6 @@ class ExportMixin(Base):
             self.message_user(request, error.localized(), messages.ERROR)
             return None
         return page.ask()
-
-    # -- The page that asks how ------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
@@ -104,15 +100,15 @@ class ExportMixin(Base):
         ]
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
-        """Say what will be exported and ask how; by POST, start it."""
-        page = self._page_of(request)
+        """Show the export page, or handle its form."""
+        page = self._selection_page(request)
         return page.post() if request.method == "POST" else page.ask()
 
     def export_preview_view(self, request: HttpRequest) -> HttpResponse:
-        """What it would give, for the script of that page."""
-        return self._page_of(request).look()
+        """Return the preview, for the script of the page."""
+        return self._selection_page(request).look()
 
-    def _page_of(self, request: HttpRequest) -> SelectionPage:
+    def _selection_page(self, request: HttpRequest) -> SelectionPage:
         if not self.has_export_permission(request):
             raise PermissionDenied(_("You do not have permission to export this list."))
         return SelectionPage(self, request)

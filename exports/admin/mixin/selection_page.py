@@ -100,10 +100,8 @@ class SelectionPage(ChoicePage):
     def _phrases(self) -> list[str]:
         """Describe the filters and the order of the list, or the number of selected rows."""
         if not self.keys:
-            return [
-                *describe.in_words(self._list),
-                *(describe.order(self._list) if self._order else []),
-            ]
+            order = describe.order(self._list) if self._order else []
+            return [*describe.filters(self._list), *order]
         count = len(set(self.keys))
         text = ngettext("%(count)d selected %(name)s", "%(count)d selected %(name)s", count)
         return [text % {"count": count, "name": model_ngettext(self._admin.opts, count)}]
