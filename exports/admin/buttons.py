@@ -18,6 +18,7 @@ from exports.access import may_change
 from exports.exceptions import IllegalMove, LostRace, NotPermitted, OverLimit, RequestError
 from exports.http import flash_if_duplicate
 from exports.status import Status
+from notifications.http import user_of
 
 if TYPE_CHECKING:
     import uuid
@@ -75,7 +76,7 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when i
 
     def buttons(self, request: HttpRequest, export: Export) -> list[tuple[str, _StrPromise]]:
         """Return the URL and the label of each button that this user may press now."""
-        if not may_change(request.user, export):  # type: ignore[arg-type]  # Signed in.
+        if not may_change(user_of(request), export):
             return []
         return [
             (self._url(button.name, export, request), button.label)
@@ -96,7 +97,7 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when i
             raise Http404(_("This export does not exist."))
         # The sign-in page redirects here with a GET, which must change nothing.
         if request.method == "POST":
-            if not may_change(request.user, export):  # type: ignore[arg-type]  # Signed in.
+            if not may_change(user_of(request), export):
                 raise PermissionDenied(_("You can view this export but not change it."))
             export = self._act(button, request, export)
         return HttpResponseRedirect(self._url("change", export, request))
@@ -104,7 +105,7 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when i
     def _act(self, button: Button, request: HttpRequest, export: Export) -> Export:
         """Call the action and report its outcome. Return the export to show, perhaps a new one."""
         try:
-            repeated = button.action(export, by=request.user)
+            repeated = button.action(export, by=user_of(request))
         except REFUSALS as error:
             self.message_user(request, error.page_message(), messages.ERROR)
             return export

@@ -18,6 +18,7 @@ from exports.formatting import date_time, duration
 from exports.i18n.numbers import number
 from exports.spec.rights import may_run, may_see_list
 from exports.status import Status
+from notifications.http import user_of
 from notifications.streams import backlog
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class LiveChangeList(ChangeList):
 
     def _offer_files(self, request: HttpRequest) -> None:
         """Set `is_offered` on each export that the user may download once it has a file."""
-        user: Any = request.user  # Signed in.
+        user = user_of(request)
         names = {export.exporter for export in self.result_list}
         may = {name: may_run(user, name) for name in names}
         for export in self.result_list:

@@ -1,4 +1,4 @@
-"""How pages show an export: its card, its bar, and sentences that its script keeps true."""
+"""Template tags for an export: its card, its bar, and texts that the page's script updates."""
 
 from __future__ import annotations
 
@@ -41,74 +41,88 @@ logger = logging.getLogger(__name__)
 register = template.Library()
 register.filter("filename", filename_of)
 
-# What `worker.runner` writes of an error that is none of our own: "ValueError: …". A sentence
-# of an exporter's own, which nobody can translate, looks otherwise.
-UNFORESEEN = re.compile(r"\w+: ")
-# What no script of a page reads of an export that is on it: half of the page's weight.
-UNREAD = {
-    *("owner", "team", "exporter", "format", "options", "consistency", "origin", "error", "links"),
-    *("rows_added", "rows_removed", "protected_cells"),
-    *("created_at", "started_at", "read_from", "read_until", "expires_at"),
+# `worker.runner` stores an unexpected error as "ValueError: …". A message of an exporter's own
+# has no such prefix.
+UNEXPECTED = re.compile(r"\w+: ")
+# The fields that no script of a page reads. Without them a page has half the size.
+NOT_FOR_SCRIPTS = {
+    "owner",
+    "team",
+    "exporter",
+    "format",
+    "options",
+    "consistency",
+    "origin",
+    "error",
+    "links",
+    "rows_added",
+    "rows_removed",
+    "protected_cells",
+    "created_at",
+    "started_at",
+    "read_from",
+    "read_until",
+    "expires_at",
 }
 
 
 @register.inclusion_tag("exports/export/_card.html", takes_context=True)
 def card(context: Context, export: Export) -> dict[str, Any]:
-    """An export in a list."""
-    return _shown(context, export)
+    """Render an export in a list."""
+    return _context(context, export)
 
 
 @register.inclusion_tag("exports/export/_sheet.html", takes_context=True)
 def sheet(context: Context, export: Export) -> dict[str, Any]:
-    """An export on its own page, to which its buttons lead back."""
-    own = {"next": export.get_absolute_url(), "is_sheet": True, "phrases": narrowed(export)}
-    return {**_shown(context, export), **own}
+    """Render an export on its own page. Its buttons return to that page."""
+    own = {"next": export.get_absolute_url(), "is_sheet": True, "phrases": filter_phrases(export)}
+    return {**_context(context, export), **own}
 
 
 @register.inclusion_tag("exports/admin/_panel.html", takes_context=True)
 def panel(context: Context, export: Export) -> dict[str, Any]:
-    """An export on its page in the admin, which has buttons of its own."""
+    """Render an export on its page in the admin, which has its own buttons."""
     source = context["request"].get_full_path()
     own = {"source": source, "buttons": context["buttons"], "may_change": False}
-    return {**_shown(context, export), **own}
+    return {**_context(context, export), **own}
 
 
-def _shown(context: Context, export: Export) -> dict[str, Any]:
-    """What the partials of an export read."""
+def _context(context: Context, export: Export) -> dict[str, Any]:
+    """Return the context of the partials of an export."""
     user = context["request"].user
-    # On a page it is called as its reader calls it.
+    # Pages show the default label in the user's language.
     current = {**snapshot(export, context.get("positions")), "label": export.title}
     reason, language = localize(export.error, export.reason)
     has_expired = export.status == Status.SUCCEEDED and current["links"]["download"] is None
     return {
         "export": export,
         "snapshot": current,
-        "known": {name: value for name, value in current.items() if name not in UNREAD},
+        "known": {name: value for name, value in current.items() if name not in NOT_FOR_SCRIPTS},
         "is_own": export.owner_id == user.pk,
         "may_change": may_change(user, export),
         "may_download": may_download(user, export),
         "status_template": f"exports/status/_{export.status}.html",
-        # What its icon and its colours show: that a file has expired is no status.
+        # It chooses the icon and the colours. "expired" is not a status.
         "state": "expired" if has_expired else str(export.status),
         "is_held": export.status in HELD,
         "silence": silence(export),
-        # Its lease runs out, and beat looks for such.
+        # The lease must expire, and then beat must find it.
         "patience": formatting.duration(conf.LEASE_SECONDS + periodic.SECONDS),
         "reached": reached(export, current),
         "difference": formatting.difference(current),
-        # For a list they are read before, in one query.
+        # A list has read the lines of all its exports in one query.
         "lines": (context.get("last_lines") or last_lines([export])).get(export.stream),
         "reason": reason,
         "reason_language": language,
-        "is_foreseen": export.reason is not None or not UNFORESEEN.match(export.error),
+        "is_foreseen": export.reason is not None or not UNEXPECTED.match(export.error),
         "ahead": (current["queue_position"] or 1) - 1,
-        # An orderly hand-over takes an attempt, too, and is nobody's loss.
+        # A worker that hands over also uses an attempt, but is not lost.
         "lost_workers": max(export.attempt - export.handovers - 1, 0),
     }
 
 
-def narrowed(export: Export) -> list[str]:
-    """By what its rows are narrowed, in words; as it was asked, if nobody knows them any more."""
+def filter_phrases(export: Export) -> list[str]:
+    """Describe the filters of `export`; as `name=value` if its exporter no longer has them."""
     filters = export.params.get("filters") or {}
     try:
         return describe.filters(
@@ -116,16 +130,16 @@ def narrowed(export: Export) -> list[str]:
         )
     except RequestError:
         pass
-    # Whatever the project's code raises: the page has more to show.
+    # The project's code may raise any error. The rest of the page must still be shown.
     except Exception:
-        logger.exception("The filters of export %s cannot be put into words.", export.pk)
+        logger.exception("Could not describe the filters of export %s.", export.pk)
     return [shorten(f"{name}={value}") for name, value in filters.items()]
 
 
 def silence(export: Export) -> float:
-    """Seconds since its worker was last heard of; 0 if none has it.
+    """Return the seconds since the last sign of life of its worker; 0 if it has none.
 
-    By this host's clock: it is told, and nothing is decided by it.
+    This host's clock may be wrong, so the number is only shown.
     """
     if export.status not in HELD or export.lease_expires_at is None:
         return 0
@@ -134,26 +148,24 @@ def silence(export: Export) -> float:
 
 
 def reached(export: Export, snapshot: dict[str, Any]) -> str:
-    """How far it had come when it ended without a file: "" if it had not begun."""
+    """Say how far an export got that ended without a file; "" if it wrote no rows."""
     done = export.rows_reached
     if not done or not export.is_final:
         return ""
     known = formatting.values({**snapshot, "rows_done": done})
-    pattern = _("stopped at {rows_done} of {rows_total} rows ({percent})")
-    return formatting.fill(pattern, known) or formatting.fill(
-        _("stopped at {rows_done} rows"), known
-    )
+    full = formatting.fill(_("stopped at {rows_done} of {rows_total} rows ({percent})"), known)
+    return full or formatting.fill(_("stopped at {rows_done} rows"), known)
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """A symbol of templates/_icons.svg, beside words that say the same."""
+    """Render a symbol of templates/_icons.svg. A text beside it must say the same."""
     return format_html('<svg class="icon" aria-hidden="true"><use href="#icon-{}"/></svg>', name)
 
 
 @register.simple_tag
 def bar(name: str, snapshot: dict[str, Any]) -> SafeString:
-    """How far it is, kept up to date by the page's script. Without a value, it is not known."""
+    """Render the progress bar. It has no value while the number of rows is unknown."""
     far = formatting.bar(snapshot)
     if far is None:
         return format_html('<progress aria-label="{}"></progress>', name)
@@ -164,9 +176,9 @@ def bar(name: str, snapshot: dict[str, Any]) -> SafeString:
 
 @register.simple_tag
 def live(pattern: str, snapshot: dict[str, Any], silence: float = 0) -> SafeString:
-    """`pattern` ("about {eta} left") with its values, kept up to date by the page's script.
+    """Render `pattern`, such as "about {eta} left", with the values of an export.
 
-    Hidden as long as a value that it names is unknown.
+    The text is hidden while one of its values is unknown. The page's script updates both.
     """
     text = formatting.fill(pattern, formatting.values(snapshot, silence))
     hidden = "" if text else " hidden"
@@ -175,7 +187,7 @@ def live(pattern: str, snapshot: dict[str, Any], silence: float = 0) -> SafeStri
 
 @register.filter(name="json")
 def to_json(value: Any) -> str:
-    """For a data attribute; the template escapes it."""
+    """Return `value` as compact JSON for a data attribute, which the template escapes."""
     return json.dumps(value, separators=(",", ":"))
 
 
@@ -186,16 +198,16 @@ register.filter("duration", formatting.duration)
 
 @register.filter
 def took(export: Export) -> str:
-    """From the first worker's start to the end: "" for what never started or goes on."""
+    """Return the time from the first start to the end; "" if either is missing."""
     start, end = export.started_at, export.finished_at
     return formatting.duration((end - start).total_seconds()) if start and end else ""
 
 
 @register.simple_tag
 def moment(value: datetime, form: str = "date") -> SafeString:
-    """A time as "date" or "clock"; the page's script puts it into the reader's time zone.
+    """Render a time as `form` "date" or "clock". The page's script converts the time zone.
 
-    A clock is the same in every language, so that the lines of a log stand in columns.
+    A clock looks the same in every language, so that the lines of a log are aligned.
     """
     local = timezone.localtime(value)
     return format_html(

@@ -1,7 +1,7 @@
-"""The pages of exports. What they do is `lifecycle`'s; what they say is in the templates.
+"""The page of an export, its card, its log and its file.
 
-A page reads its streams' cursors before the state that it renders, and its script
-subscribes from them: nothing falls between the page and the socket.
+A page reads the cursors of its streams before the state that it renders. Its script subscribes
+from there, so no change is lost between the page and the socket.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @require_safe
 @private
 def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """One export: where it stands, its file and its log."""
+    """Show the state, the file and the log of an export."""
     export = visible(request, pk)
     streams = {export.stream: current_cursor(export.stream)}
     reload(export)
@@ -56,7 +56,7 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_safe
 @private
 def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """One export as the fragment of a page, for the page's script."""
+    """Return an export as a fragment of a page, for the page's script."""
     shown = {"export": visible(request, pk), "is_sheet": "sheet" in request.GET}
     return render(request, "exports/export/card.html", shown)
 
@@ -65,21 +65,21 @@ def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_safe
 @private
 def log_text(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """The whole log as a file of text, for who may see the export."""
+    """Return the full log as a text file."""
     return read.text_response(request, visible(request, pk))
 
 
 @login_required
 @require_safe
 def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """The file, for who may still run the exporter."""
+    """Return the file, if the user may still run the exporter."""
     export = visible(request, pk)
     try:
         check_download(user_of(request), export)
         return file_response(request, export)
     except NotPermitted as error:
         raise PermissionDenied(error.localized()) from error
-    except RequestError as error:  # The exporter is not offered any more.
+    except RequestError as error:  # The exporter no longer exists.
         raise Http404(error.localized()) from error
     except NoFile as error:
         context = {"export": export, "reason": error.localized()}

@@ -1,10 +1,11 @@
-"""The style page: every component in every state, without a row in any table. With DEBUG only."""
+"""The style guide: every component in every state. It exists with DEBUG only, and saves nothing."""
 
 from __future__ import annotations
 
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +31,11 @@ if TYPE_CHECKING:
 SCHEMES = ("light", "dark")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 TOASTS = ("info", "success", "warning", "error")
-COLOURS = (
-    *("paper", "sheet", "ink", "soft", "line", "field", "track"),
-    *("accent", "on-accent", "tint", "good", "warn", "bad", "mark", "on-mark"),
-)
-# The same on each day, so that two pictures of the page can be compared.
+TOKENS = Path(__file__).parents[1] / "static" / "exports" / "css" / "tokens.css"
+# A fixed time, so that two screenshots of the page can be compared.
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NEVER = datetime(2999, 1, 1, tzinfo=UTC)
-# Whose exports these are, and who sees them: may do all, and is in no table.
+# The owner and the reader of the exports. They have all permissions, and are in no table.
 _user = get_user_model()
 READER = _user(pk=0, is_superuser=True, is_active=True, **{_user.USERNAME_FIELD: "ada"})
 ROWS, TOTAL = 124_608, 336_776
@@ -45,13 +43,13 @@ ROWS, TOTAL = 124_608, 336_776
 
 @require_safe
 def style(request: HttpRequest) -> HttpResponse:
-    """Everything that pages are made of, in both schemes side by side."""
+    """Show all components in the light and the dark scheme, side by side."""
     if not settings.DEBUG:
         raise Http404
     context = {
         "schemes": [_Scheme(name) for name in SCHEMES],
         "reader": SimpleNamespace(user=READER),
-        "colours": COLOURS,
+        "colours": re.findall(r"--([\w-]+): (?:light-dark|var)\(", TOKENS.read_text()),
         "icons": re.findall(r'id="icon-(\w+)"', get_template("_icons.svg").render()),
         "levels": LEVELS,
         "toasts": TOASTS,
@@ -62,11 +60,11 @@ def style(request: HttpRequest) -> HttpResponse:
 
 
 class _Scheme:
-    """What one half of the page shows."""
+    """The contents of one half of the page."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        made = [_export(f"{name} {words}", words, **fields) for words, fields in STATES]
+        made = [_export(f"{name} {words}", words, **fields) for words, fields in STATES.items()]
         self.active = [export for export in made if export.status not in FINAL]
         self.history = [export for export in made if export.status in FINAL]
         self.sheets = [self.active[-1], self.history[0]]
@@ -75,7 +73,7 @@ class _Scheme:
 
 
 class _Fields(forms.Form):
-    """A field of each kind; one of them has something wrong."""
+    """A field of each kind. One of them has an error."""
 
     text = forms.CharField(initial="Flights", required=False, help_text="What this is good for.")
     number = forms.IntegerField()
@@ -111,6 +109,7 @@ def _entry(level: str, title: str, body: str, *, read: bool) -> SimpleNamespace:
 _running = {"status": Status.RUNNING, "started_at": NOON, "rate": 45_210.4}
 _extracting = {**_running, "stage": Stage.EXTRACTING, "rows_total": TOTAL, "rows_done": ROWS}
 _over = {"started_at": NOON, "finished_at": NOON + timedelta(seconds=12), "stage": Stage.NONE}
+_stopped = {**_over, "rows_total": TOTAL, "rows_done": ROWS}
 _done = {
     **_over,
     "status": Status.SUCCEEDED,
@@ -123,67 +122,34 @@ _done = {
     "read_from": NOON,
     "read_until": NOON + timedelta(seconds=9),
 }
-
-# Each status and each stage, and what else changes their words. The first line of a card is
-# what it shows.
-STATES: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("Waits", {"status": Status.QUEUED, "attempt": 0}),
-    ("Waits for disk space", {"status": Status.QUEUED, "attempt": 0, "waits_for": Wait.SPACE}),
-    ("Counts", {**_running, "stage": Stage.COUNTING, "rate": None}),
-    (
-        "Puts together",
-        {**_extracting, "stage": Stage.ASSEMBLING, "rows_done": TOTAL, "assembled": 0.42},
-    ),
-    ("Goes on after a lost worker", {**_extracting, "attempt": 2, "rows_most": ROWS + 75_000}),
-    ("Is silent", {**_extracting, "silence": 20}),
-    ("Pauses", {**_extracting, "status": Status.PAUSING}),
-    (
-        "Paused, and shared",
-        {
-            **_extracting,
-            "status": Status.PAUSED,
-            "stage": Stage.NONE,
-            "team": Group(pk=0, name="Analysts"),
-        },
-    ),
-    ("Is cancelled", {**_extracting, "status": Status.CANCELLING}),
-    ("Writes", {**_extracting, "bytes": 20_000_000}),
-    ("Ready", _done),
-    (
-        "Ready, and rows were removed meanwhile",
-        {**_done, "rows_done": TOTAL - 1, "rows_removed": 1},
-    ),
-    ("Expired, and a long name that takes more than one line", {**_done, "expires_at": NOON}),
-    (
-        "Too large",
-        {
-            **_over,
-            "status": Status.FAILED,
-            **dump(
-                Message(
-                    "This export has %(rows)s rows; the limit is %(allowed)s. Add filters, or "
-                    "ask an administrator to raise the limit.",
-                    rows=TOTAL,
-                    allowed=100_000,
-                )
-            ),
-        },
-    ),
-    (
-        "Broken",
-        {
-            **_over,
-            "status": Status.FAILED,
-            "error": "KeyError: 'faa'",
-            "rows_total": TOTAL,
-            "rows_done": ROWS,
-        },
-    ),
-    (
-        "Cancelled",
-        {**_over, "status": Status.CANCELLED, "rows_total": TOTAL, "rows_done": ROWS},
-    ),
+_paused = {"status": Status.PAUSED, "stage": Stage.NONE, "team": Group(pk=0, name="Analysts")}
+_assembling = {"stage": Stage.ASSEMBLING, "rows_done": TOTAL, "assembled": 0.42}
+_too_large = Message(
+    "This export has %(rows)s rows; the limit is %(allowed)s. Add filters, or "
+    "ask an administrator to raise the limit.",
+    rows=TOTAL,
+    allowed=100_000,
 )
+
+# A card for each status and each stage, and for whatever else changes a card. The key is its title.
+STATES: dict[str, dict[str, Any]] = {
+    "Waits": {"status": Status.QUEUED, "attempt": 0},
+    "Waits for disk space": {"status": Status.QUEUED, "attempt": 0, "waits_for": Wait.SPACE},
+    "Counts": {**_running, "stage": Stage.COUNTING, "rate": None},
+    "Puts together": {**_extracting, **_assembling},
+    "Goes on after a lost worker": {**_extracting, "attempt": 2, "rows_most": ROWS + 75_000},
+    "Is silent": {**_extracting, "silence": 20},
+    "Pauses": {**_extracting, "status": Status.PAUSING},
+    "Paused, and shared": {**_extracting, **_paused},
+    "Is cancelled": {**_extracting, "status": Status.CANCELLING},
+    "Writes": {**_extracting, "bytes": 20_000_000},
+    "Ready": _done,
+    "Ready, and rows were removed meanwhile": {**_done, "rows_done": TOTAL - 1, "rows_removed": 1},
+    "Expired, and a long name that takes more than one line": {**_done, "expires_at": NOON},
+    "Too large": {**_over, "status": Status.FAILED, **dump(_too_large)},
+    "Broken": {**_stopped, "status": Status.FAILED, "error": "KeyError: 'faa'"},
+    "Cancelled": {**_stopped, "status": Status.CANCELLED},
+}
 
 PREVIEWS: tuple[dict[str, Any], ...] = (
     {
