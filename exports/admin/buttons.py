@@ -22,7 +22,7 @@ from notifications.http import user_of
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
 
     from django.http import HttpRequest, HttpResponse
     from django.utils.functional import _StrPromise
@@ -39,26 +39,17 @@ class Button:
     name: str
     label: _StrPromise
     action: Callable[..., Any]
-    statuses: frozenset[Status]
+    statuses: Set[Status]
 
 
-ACTIVE = frozenset({Status.QUEUED, Status.RUNNING})
+ACTIVE = {Status.QUEUED, Status.RUNNING}
+CANCELLABLE = {Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.PAUSED}
 BUTTONS = (
     Button("pause", gettext_lazy("Pause"), lifecycle.pause, ACTIVE),
-    Button("resume", gettext_lazy("Resume"), lifecycle.resume, frozenset({Status.PAUSED})),
-    Button(
-        "cancel",
-        gettext_lazy("Cancel export"),
-        lifecycle.cancel,
-        ACTIVE | {Status.PAUSING, Status.PAUSED},
-    ),
-    Button(
-        "retry",
-        gettext_lazy("Retry"),
-        lifecycle.retry,
-        frozenset({Status.FAILED, Status.CANCELLED}),
-    ),
-    Button("again", gettext_lazy("Run again"), lifecycle.run_again, frozenset({Status.SUCCEEDED})),
+    Button("resume", gettext_lazy("Resume"), lifecycle.resume, {Status.PAUSED}),
+    Button("cancel", gettext_lazy("Cancel export"), lifecycle.cancel, CANCELLABLE),
+    Button("retry", gettext_lazy("Retry"), lifecycle.retry, {Status.FAILED, Status.CANCELLED}),
+    Button("again", gettext_lazy("Run again"), lifecycle.run_again, {Status.SUCCEEDED}),
 )
 
 # The message after an action, by the new status. A worker that holds the export takes a moment.

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class LiveChangeList(ChangeList):
-    """A list with the cursors from which its script follows the exports on the page."""
+    """A list with the streams that its script follows.
+
+    The cursors are read before the rows, so that the script misses no change.
+    """
 
     def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Export]:
         return listed(super().get_queryset(*args, **kwargs))
@@ -78,14 +81,11 @@ class Listing(News):
     def state(self, export: Export) -> SafeString:
         """The status, the bar and the rows, in one line if they fit."""
         return format_html(
-            '<div class="waybill-stack">{}{}{}</div>',
-            format_html(
-                '<span class="waybill-status" data-status="{}" data-export="{}" '
-                'data-cell="status">{}</span>',
-                export.status,
-                export.pk,
-                export.get_status_display(),
-            ),
+            '<div class="waybill-stack"><span class="waybill-status" data-status="{}" '
+            'data-export="{}" data-cell="status">{}</span>{}{}</div>',
+            export.status,
+            export.pk,
+            export.get_status_display(),
             _bar(export),
             self.rows(export),
         )

@@ -43,6 +43,10 @@ class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # Not gene
     def has_delete_permission(self, *_: Any, **__: Any) -> bool:
         return False
 
+    @admin.display(description=_("size"))
+    def size(self, row: Part | Download) -> str:
+        return filesizeformat(row.bytes)
+
 
 class PartInline(ReadOnlyInline):
     model = Part
@@ -61,10 +65,6 @@ class PartInline(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Part]:
         return super().get_queryset(request).filter(number__lte=PARTS_SHOWN)
-
-    @admin.display(description=_("size"))
-    def size(self, part: Part) -> str:
-        return filesizeformat(part.bytes)
 
 
 class TaskRunInline(ReadOnlyInline):
@@ -112,8 +112,3 @@ class DownloadInline(ReadOnlyInline):
         last = Download.objects.filter(export=export_id).order_by("-at", "-pk")[:DOWNLOADS_SHOWN]
         downloads: QuerySet[Download] = super().get_queryset(request)
         return downloads.filter(pk__in=last.values("pk")).select_related("user")
-
-    @admin.display(description=_("size"))
-    def size(self, download: Download) -> str:
-        """The size of all requests of the row together."""
-        return filesizeformat(download.bytes)

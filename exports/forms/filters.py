@@ -81,10 +81,9 @@ class FilterFields:
         data = request.POST
         found: dict[str, Any] = {}
         for key in data:
-            prefix, dash, name = key.partition("-")
             texts = [text for text in data.getlist(key) if text.strip()]
-            if prefix == PREFIX and dash and texts:
-                found[name] = texts[0] if len(texts) == 1 else texts
+            if key.startswith(f"{PREFIX}-") and texts:
+                found[key.removeprefix(f"{PREFIX}-")] = texts[0] if len(texts) == 1 else texts
         return cls(exporter, found, request)
 
     def __iter__(self) -> Iterator[BoundField]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.decorators import login_required
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views import View
 
 from exports import lifecycle
 from exports.exceptions import NotPermitted, OverLimit, RequestError, UnknownTeam
@@ -24,38 +23,32 @@ if TYPE_CHECKING:
     from exports.models import Preset
 
 
-class PresetAction(LoginRequiredMixin, View):
-    """Redirect to the dashboard. A subclass does something by POST before that."""
-
-    http_method_names = ["get", "head", "post"]
-
-    def get(self, *_: object, **__: object) -> SeeOther:
-        # The sign-in page redirects here with a GET, which must change nothing.
-        return SeeOther(reverse("exports:dashboard"))
-
-    def preset(self, pk: int) -> Preset:
-        return get_object_or_404(presets.saved(user_of(self.request)), pk=pk)
-
-
-class RunPreset(PresetAction):
-    def post(self, request: HttpRequest, pk: int) -> SeeOther:
-        preset = self.preset(pk)
+@login_required
+def run_preset(request: HttpRequest, pk: int) -> SeeOther:
+    # The sign-in page redirects here with a GET, which must change nothing.
+    if request.method == "POST":
+        preset = _own(request, pk)
         try:
             kept = context.capture(request)
             spec = build_spec(user_of(request), context=kept, **presets.request(preset))
-            started = lifecycle.start(spec)
+            export = flash_if_duplicate(request, *lifecycle.start(spec))
         except (NotPermitted, OverLimit, RequestError) as error:
             lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
             messages.error(request, f"{preset.name}: {lost or error.page_message()}")
-            return self.get()
-        return SeeOther(card_url(flash_if_duplicate(request, *started)))
+        else:
+            return SeeOther(card_url(export))
+    return SeeOther(reverse("exports:dashboard"))
 
 
-class DeletePreset(PresetAction):
+@login_required
+def delete_preset(request: HttpRequest, pk: int) -> SeeOther:
     """Delete a preset. The exports that it has started stay."""
-
-    def post(self, request: HttpRequest, pk: int) -> SeeOther:
-        preset = self.preset(pk)
+    if request.method == "POST":
+        preset = _own(request, pk)
         preset.delete()
         messages.success(request, _("Deleted “%(name)s”.") % {"name": preset.name})
-        return self.get()
+    return SeeOther(reverse("exports:dashboard"))
+
+
+def _own(request: HttpRequest, pk: int) -> Preset:
+    return get_object_or_404(presets.named(user_of(request)), pk=pk)

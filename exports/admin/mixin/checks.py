@@ -20,23 +20,22 @@ def check(model_admin: ExportMixin) -> list[CheckMessage]:
 
 
 def _check_exporter(model_admin: ExportMixin) -> list[CheckMessage]:
-    def error(number: str, message: str, hint: str) -> list[CheckMessage]:
-        return [Error(message, hint=hint, obj=type(model_admin), id=f"exports.{number}")]
-
     if not model_admin.exporter:
-        return error(
+        return _error(
+            model_admin,
             "E002",
             "It has the ExportMixin and names no exporter.",
             'Add `exporter = "name"`: one that exports this model.',
         )
     try:
         exporter = registry.get(model_admin.exporter)
-    except UnknownExporter as unknown:
+    except UnknownExporter as error:
         hint = "Name one of these in `exporter`, or @register another in exporters.py."
-        return error("E003", str(unknown), hint)
+        return _error(model_admin, "E003", str(error), hint)
     exported, shown = exporter.queryset.model._meta.label, model_admin.opts.label
     if exported != shown:
-        return error(
+        return _error(
+            model_admin,
             "E004",
             f'The exporter "{exporter.name}" exports {exported}, this list shows {shown}.',
             "Name an exporter of the same model in `exporter`.",
@@ -50,12 +49,14 @@ def _check_site(model_admin: ExportMixin) -> list[CheckMessage]:
     found = site.get_model_admin(model) if site.is_registered(model) else None
     if type(found) is type(model_admin):
         return []
-    return [
-        Error(
-            "Workers read a list through admin.site, which has "
-            + (f"{type(found).__name__} for this model." if found else "nothing for this model."),
-            hint=f"Register it there: @admin.register({model_admin.opts.object_name}).",
-            obj=type(model_admin),
-            id="exports.E005",
-        )
-    ]
+    there = f"{type(found).__name__} for this model." if found else "nothing for this model."
+    return _error(
+        model_admin,
+        "E005",
+        f"Workers read a list through admin.site, which has {there}",
+        f"Register it there: @admin.register({model_admin.opts.object_name}).",
+    )
+
+
+def _error(model_admin: ExportMixin, number: str, message: str, hint: str) -> list[CheckMessage]:
+    return [Error(message, hint=hint, obj=type(model_admin), id=f"exports.{number}")]

@@ -18,6 +18,7 @@ from exports.exceptions import ExportError, LostRace, Waits
 from exports.exporters import registry
 from exports.lifecycle import attempts
 from exports.management.terminal import arguments, output
+from exports.management.terminal.arguments import Refused
 from exports.management.terminal.follow import Gone
 from exports.management.terminal.progress import Bar, Lines
 from exports.management.terminal.watch import Watch, Worker
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
     from exports.spec.spec import ExportSpec
     from notifications.streams.items import Item
 
-FAILED, REFUSED, STOPPED = 1, 2, 3  # Exit statuses. After a signal it is 128 + its number.
+REFUSED, STOPPED = (
+    2,
+    3,
+)  # Exit statuses. A CommandError has 1; after a signal it is 128 + its number.
 
 
 class Command(BaseCommand):
@@ -118,22 +122,21 @@ class Command(BaseCommand):
             if worker is not None and worker.error is not None:
                 raise CommandError(
                     f"Database error: {worker.error} A worker will retry when the lease of this "
-                    f"attempt has expired. {_look_again(export)}",
-                    returncode=FAILED,
+                    f"attempt has expired. {_hint(export)}"
                 )
             self._finish(export, number)
         except Gone as error:
-            raise CommandError(str(error), returncode=FAILED) from error
+            raise CommandError(str(error)) from error
         except BrokenPipeError:
             # Python flushes standard output once more at exit, and would print an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise CommandError("Standard output was closed.", returncode=FAILED) from None
+            raise CommandError("Standard output was closed.") from None
 
     def _refuse_contradictions(self) -> None:
         options = self._options
         if (target := options["output"]) == "-":
             if options["json"]:
-                raise output.CannotWrite(
+                raise Refused(
                     "--output - and --json cannot be combined: both write to standard output."
                 )
         elif target is not None:
@@ -150,17 +153,16 @@ class Command(BaseCommand):
         with atomic():
             export, _ = lifecycle.start(spec, enqueue=False)
             try:
-                claimed = attempts.claim(export.pk, worker=_worker_name())
+                name = f"terminal-{os.getpid()}@{socket.gethostname()}"
+                claimed = attempts.claim(export.pk, worker=name)
             except Waits as error:
-                raise CommandError(
+                raise Refused(
                     "There is not enough disk space for the file. Run manage.py healthcheck for "
-                    "details. With --follow the export waits until there is room.",
-                    returncode=REFUSED,
+                    "details. With --follow the export waits until there is room."
                 ) from error
             except LostRace:
-                raise CommandError(
-                    f"An identical export is already active: {export.pk}. {_look_again(export)}",
-                    returncode=REFUSED,
+                raise Refused(
+                    f"An identical export is already active: {export.pk}. {_hint(export)}"
                 ) from None
         return claimed, Worker(claimed, runner.run)
 
@@ -172,12 +174,11 @@ class Command(BaseCommand):
             return None
         new = ("user", "format", "filter", "columns", "header", "option", "label")
         if not self._options["follow"] or any(self._options[name] is not None for name in new):
-            raise CommandError(
-                f"An existing export can only be followed: manage.py export {export_id} --follow",
-                returncode=REFUSED,
+            raise Refused(
+                f"An existing export can only be followed: manage.py export {export_id} --follow"
             )
         if (export := Export.objects.filter(pk=export_id).first()) is None:
-            raise CommandError(f"There is no export {export_id}.", returncode=REFUSED)
+            raise Refused(f"There is no export {export_id}.")
         return export
 
     def _spec(self) -> ExportSpec:
@@ -225,11 +226,12 @@ class Command(BaseCommand):
             self._deliver(export)
             return
         if export.status == Status.FAILED:
-            raise CommandError(export.error, returncode=FAILED)
+            raise CommandError(export.error)
         was = Status(export.status).label.lower()
+        message = f"The export is {was}. {_hint(export)}"
         if number is None:
-            raise CommandError(f"The export is {was}. {_look_again(export)}", returncode=STOPPED)
-        self.stderr.write(f"The export is {was}. {_look_again(export)}")
+            raise CommandError(message, returncode=STOPPED)
+        self.stderr.write(message)
         raise SystemExit(128 + number)
 
     def _explain_difference(self, export: Export) -> None:
@@ -244,10 +246,7 @@ class Command(BaseCommand):
         if target is None and self._options["json"]:
             return
         if not export.has_file(timezone.now()):
-            raise CommandError(
-                f"The file of export {export.pk} has expired. Run the export again.",
-                returncode=FAILED,
-            )
+            raise CommandError(f"The file of export {export.pk} has expired. Run the export again.")
         if target is None:
             self.stdout.write(f"{export.pk} {export.file}")
             return
@@ -258,8 +257,7 @@ class Command(BaseCommand):
         # A storage may raise any error, also in the middle of a file.
         except Exception as error:
             raise CommandError(
-                f"Export {export.pk} succeeded, but its file could not be copied: {error}",
-                returncode=FAILED,
+                f"Export {export.pk} succeeded, but its file could not be copied: {error}"
             ) from error
 
     def _copy(self, export: Export, target: str) -> None:
@@ -273,10 +271,5 @@ class Command(BaseCommand):
             self.stderr.write(f"{target}: {export.rows_done:,} rows, {export.bytes:,} bytes")
 
 
-def _worker_name() -> str:
-    """Return the name of this process as a worker."""
-    return f"terminal-{os.getpid()}@{socket.gethostname()}"
-
-
-def _look_again(export: Export) -> str:
+def _hint(export: Export) -> str:
     return f"To follow it: manage.py export {export.pk} --follow"

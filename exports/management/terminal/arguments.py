@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Pair = tuple[str, str]
 
 
-class UnknownUser(ExportError):
-    """The owner of the export cannot be determined."""
+class Refused(ExportError):
+    """The arguments are invalid. The message says why, and what to do instead."""
 
 
 def pair(text: str) -> Pair:
@@ -53,16 +53,16 @@ def options(pairs: Iterable[Pair]) -> dict[str, Any]:
 
 
 def user(name: str | None) -> User:
-    """Return the user `name`, or without a name the only superuser. Raises UnknownUser."""
+    """Return the user `name`, or without a name the only superuser. Raises Refused."""
     model = get_user_model()
     if name is not None:
         try:
             found: User = model._default_manager.get_by_natural_key(name)
         except model.DoesNotExist:
-            raise UnknownUser(f'There is no user "{name}".') from None
+            raise Refused(f'There is no user "{name}".') from None
         return found
     superusers = list(model._default_manager.filter(is_superuser=True, is_active=True)[:2])
     if len(superusers) != 1:
         there = "There are several superusers" if superusers else "There is no superuser"
-        raise UnknownUser(f"{there}. Say whose export it is: --user NAME")
+        raise Refused(f"{there}. Say whose export it is: --user NAME")
     return superusers[0]

@@ -11,13 +11,10 @@ from typing import IO, TYPE_CHECKING
 
 from exports.exceptions import ExportError
 from exports.files import storage
+from exports.management.terminal.arguments import Refused
 
 if TYPE_CHECKING:
     from exports.models import Export
-
-
-class CannotWrite(ExportError):
-    """The target cannot be written. The message says why, and names another one."""
 
 
 class Damaged(ExportError):
@@ -25,16 +22,16 @@ class Damaged(ExportError):
 
 
 def check(target: str) -> None:
-    """Raise CannotWrite, before the export starts, if no file can be created at `target`."""
+    """Raise Refused, before the export starts, if no file can be created at `target`."""
     path = Path(os.path.realpath(target))
     if path.is_dir():
-        raise CannotWrite(f"{target} is a directory. Name a file in it.")
+        raise Refused(f"{target} is a directory. Name a file in it.")
     if path.exists() and not path.is_file():
-        raise CannotWrite(f"{target} is no regular file. For standard output write: --output -")
+        raise Refused(f"{target} is no regular file. For standard output write: --output -")
     if not path.parent.is_dir():
-        raise CannotWrite(f"There is no directory {path.parent}. Make it first.")
+        raise Refused(f"There is no directory {path.parent}. Make it first.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise CannotWrite(f"You may not write to the directory {path.parent}.")
+        raise Refused(f"You may not write to the directory {path.parent}.")
 
 
 def to_file(export: Export, target: str) -> None:
