@@ -30,7 +30,7 @@ private = cache_control(private=True, no_cache=True)
 
 def card_url(export: Export) -> str:
     """Return the URL of the dashboard, with the card of `export` as its fragment."""
-    return f"{reverse('exports:dashboard')}#{export.key}"
+    return reverse("exports:dashboard", fragment=export.key)
 
 
 def flash_if_duplicate(request: HttpRequest, export: Export, created: bool) -> Export:  # noqa: FBT001 - as `lifecycle.start` returns it

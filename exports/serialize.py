@@ -18,8 +18,6 @@ from exports.status import Stage, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from django.contrib.auth.models import User
-
 # RFC 3339. Pydantic's own form ends in "Z" instead of "+00:00".
 Time = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str)]
 
@@ -93,10 +91,13 @@ class ExportOut(BaseModel):
 
         For a list of exports pass `positions` from `queue_positions`, which takes a single query.
         """
+        username = export.owner.get_username()
+        # A custom user model need not have full names.
+        full_name = getattr(export.owner, "get_full_name", str)()
         page, file = (reverse(route, args=[export.pk]) for route in routes)
         is_assembling = export.stage == Stage.ASSEMBLING
         derived = {
-            "owner": Owner(username=export.owner.get_username(), name=_name(export.owner)),
+            "owner": Owner(username=username, name=full_name or username),
             "origin": export.origin_id,
             "waits_for": export.waits_for if export.status == Status.QUEUED else "",
             "assembled": round(export.assembled, 3) if is_assembling else None,
@@ -112,12 +113,6 @@ class ExportOut(BaseModel):
 def snapshot(export: Export, positions: Mapping[UUID, int] | None = None) -> dict[str, Any]:
     """Return the state of `export` as plain JSON types, as pages and streams have it."""
     return ExportOut.of(export, positions).model_dump(mode="json")
-
-
-def _name(user: User) -> str:
-    # A custom user model need not have full names.
-    full_name = user.get_full_name() if hasattr(user, "get_full_name") else ""
-    return full_name or user.get_username()
 
 
 def _eta(export: Export) -> float | None:

@@ -111,7 +111,5 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when i
 
     def _url(self, view: str, export: Export, request: HttpRequest) -> str:
         name, site = f"admin:exports_export_{view}", self.admin_site.name
-        url = reverse(name, args=[export.pk], current_app=site)
-        # It has the filters of the list from which the page was opened.
-        query = request.GET.urlencode()
-        return f"{url}?{query}" if query else url
+        # The query has the filters of the list from which the page was opened.
+        return reverse(name, args=[export.pk], current_app=site, query=request.GET)

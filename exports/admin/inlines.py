@@ -28,19 +28,13 @@ DOWNLOADS_SHOWN = 100
 class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # Not generic when it runs.
     """Rows of an export. Users who may view all exports may view them; nobody may change them."""
 
-    extra = 0
+    max_num = 0
     can_delete = False
 
     def has_view_permission(self, request: HttpRequest, _: Any = None) -> bool:
         return request.user.has_perm("exports.view_export")
 
-    def has_add_permission(self, *_: Any, **__: Any) -> bool:
-        return False
-
     def has_change_permission(self, *_: Any, **__: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_: Any, **__: Any) -> bool:
         return False
 
     @admin.display(description=_("size"))

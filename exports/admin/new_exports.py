@@ -24,16 +24,10 @@ if TYPE_CHECKING:
 
     from exports.models import Export
 
-# An export gets its time when it is saved, but appears when its transaction commits. After this
-# time all exports older than the newest one have appeared.
+# An export gets its time before its transaction commits. So it may appear after a newer one, but
+# not later than this.
 COMMITTED = timedelta(seconds=60)
-MAX_IDS = 1_000  # A larger number of new exports is not worth counting.
-
-
-def since(shown: QuerySet[Export]) -> int:
-    """Return the Unix time from which a list of `shown` may lack exports."""
-    newest = shown.order_by("-created_at").values_list("created_at", flat=True).first()
-    return 0 if newest is None else int((newest - COMMITTED).timestamp())
+MAX_IDS = 1_000  # Beyond this, the exact number of new exports does not matter.
 
 
 def ids(shown: QuerySet[Export], since: int) -> list[str]:
@@ -44,11 +38,12 @@ def ids(shown: QuerySet[Export], since: int) -> list[str]:
 
 def polling(shown: ChangeList, request: HttpRequest) -> dict[str, Any]:
     """Return the URL that the script of a list polls, and the ids that the list has."""
-    moment = since(shown.queryset)
+    newest = shown.queryset.order_by("-created_at").values_list("created_at", flat=True).first()
+    moment = 0 if newest is None else int((newest - COMMITTED).timestamp())
     site = shown.model_admin.admin_site.name
-    url = reverse("admin:exports_export_news", args=[moment], current_app=site)
-    query = request.GET.urlencode()
-    return {"url": f"{url}?{query}" if query else url, "seen": ids(shown.queryset, moment)}
+    name = "admin:exports_export_news"
+    url = reverse(name, args=[moment], current_app=site, query=request.GET)
+    return {"url": url, "seen": ids(shown.queryset, moment)}
 
 
 class News(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.

@@ -32,7 +32,6 @@ class ExportForm(forms.Form):
     team = forms.CharField(
         label=_("Share with"),
         required=False,
-        widget=forms.Select,
         help_text=_(
             "Everyone in the team can see this export and its log. Members with "
             "permission to export this data can download the file. It contains the rows "
@@ -43,9 +42,8 @@ class ExportForm(forms.Form):
 
     def offer_teams(self, teams: Collection[Group]) -> None:
         """Offer `teams` in the field `team`, or remove the field if there are none."""
-        select = self.fields["team"].widget
-        assert isinstance(select, forms.Select)
-        select.choices = [("", _("No one")), *((each.pk, each.name) for each in teams)]
+        offered = [("", _("No one")), *((each.pk, each.name) for each in teams)]
+        self.fields["team"].widget = forms.Select(choices=offered)
         # A user who has just left their last team may have chosen it. Without the field the
         # export would start unshared instead of failing.
         if not teams and not self.data.get("team"):

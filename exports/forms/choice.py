@@ -76,7 +76,7 @@ class ChoiceForm(ExportForm):
         self.offer_teams(teams)
 
     def prefill(self, chosen: QueryDict) -> None:
-        """Fill in what the user chose on the dashboard: `StartForm.query_string`."""
+        """Fill in what the user chose on the dashboard: `StartForm.chosen`."""
         self.initial.update({name: chosen[name] for name in CARRIED if name in chosen})
         if picked := {name: chosen[name] for name in self.options.fields if name in chosen}:
             self.options = OptionsForm(initial={**OptionsForm.preselected(), **picked})

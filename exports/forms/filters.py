@@ -25,10 +25,9 @@ from exports.spec.filters import MOMENTS
 from notifications.http import user_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from django import forms
-    from django.forms.boundfield import BoundField
     from django.http import HttpRequest
     from django_filters import FilterSet
 
@@ -85,9 +84,6 @@ class FilterFields:
             if key.startswith(f"{PREFIX}-") and texts:
                 found[key.removeprefix(f"{PREFIX}-")] = texts[0] if len(texts) == 1 else texts
         return cls(exporter, found, request)
-
-    def __iter__(self) -> Iterator[BoundField]:
-        return iter(self.form or ())
 
     def refuse(self, error: InvalidFilter) -> bool:
         """Show `error` at the fields that it names. Return whether it names any."""

@@ -86,7 +86,7 @@ class OptionsForm(forms.Form):
 
     @property
     def has_any(self) -> bool:
-        """Whether the page opens the options, because one is wrong or not as preselected."""
+        """Whether an option is invalid or differs from the preselection. Then the page opens them."""
         shown = self.chosen if self.is_bound and not self.errors else self.initial
         usual = self.preselected()
         return bool(self.errors) or any(v for n, v in shown.items() if usual.get(n) != v)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class ChoicePage:
-    """One request for the page. Subclasses render it, and say where the user goes next."""
+    """Handles one request. Subclasses render the page, and decide where the user goes next."""
 
     def __init__(self, request: HttpRequest, exporter: Exporter) -> None:
         self.request = request
@@ -41,14 +41,14 @@ class ChoicePage:
     def render(self, form: ChoiceForm, *, status: int = 200, **context: Any) -> HttpResponse:
         raise NotImplementedError
 
-    def saved(self, form: ChoiceForm, preset: Preset) -> HttpResponse:
+    def after_save(self, form: ChoiceForm, preset: Preset) -> HttpResponse:
         raise NotImplementedError
 
-    def started(self, export: Export) -> HttpResponse:
+    def after_start(self, export: Export) -> HttpResponse:
         raise NotImplementedError
 
     def summary(self, spec: ExportSpec) -> dict[str, Any]:
-        """Return the context of a preview: `what`, the model's options, and `phrases`."""
+        """Return what a preview shows besides the rows: `what`, a model's `_meta`, and `phrases`."""
         raise NotImplementedError
 
     def build_spec(self, form: ChoiceForm, *, is_preview: bool = False) -> ExportSpec:
@@ -59,14 +59,14 @@ class ChoicePage:
         return ChoiceForm(self.exporter, self.request, data, preset=preset, teams=teams)
 
     def post(self) -> HttpResponse:
-        """Do what the pressed button says."""
+        """Handle the button that the user pressed."""
         form = self.form(self.request.POST)
         if "move" in self.request.POST:
             form.columns.press(self.request.POST["move"])
             return self.render(form)
         return form.submit(partial(self._act, form), self.render)
 
-    def look(self) -> HttpResponse:
+    def preview_fragment(self) -> HttpResponse:
         """Return the preview as a fragment of the page, for the page's script."""
         form = self.form(self.request.POST)
         limit: OverLimit | None = None
@@ -91,7 +91,7 @@ class ChoicePage:
         if "save" in self.request.POST:
             preset = presets.save(spec, form.cleaned_data["preset"])
             messages.success(self.request, _("Saved as “%(name)s”.") % {"name": preset.name})
-            return self.saved(form, preset)
+            return self.after_save(form, preset)
         export, created = lifecycle.start(spec)
         presets.remember(spec)
-        return self.started(flash_if_duplicate(self.request, export, created))
+        return self.after_start(flash_if_duplicate(self.request, export, created))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from exports.exporters import registry
@@ -25,7 +24,7 @@ class StartForm(ExportForm):
     """A form with the exporters that `user` may run and the teams of `user`."""
 
     # Not ChoiceFields: `build_spec` refuses unknown names with the same message as in the API.
-    exporter = forms.CharField(label=_("Data"), widget=forms.Select)
+    exporter = forms.CharField(label=_("Data"))
     format = forms.CharField(label=_("Format"), widget=forms.Select(choices=Format.choices))
 
     def __init__(
@@ -38,9 +37,8 @@ class StartForm(ExportForm):
         super().__init__(data)
         self.options = OptionsForm(data, initial=OptionsForm.preselected())
         self.exporters = registry.available(user)
-        select = self.fields["exporter"].widget
-        assert isinstance(select, forms.Select)
-        select.choices = [(each.name, each.label) for each in self.exporters]
+        offered = [(each.name, each.label) for each in self.exporters]
+        self.fields["exporter"].widget = forms.Select(choices=offered)
         self.offer_teams(teams)
 
     @property
@@ -50,8 +48,8 @@ class StartForm(ExportForm):
         return {**chosen, "options": self.options.chosen_for(chosen["format"])}
 
     @property
-    def query_string(self) -> str:
-        """Return the choices for the URL of the choose page: see `ChoiceForm.prefill`."""
-        chosen = {name: self.data.get(name) for name in (*CARRIED, *self.options.fields)}
+    def chosen(self) -> dict[str, str]:
+        """The choices that are not defaults, for the URL of the choose page."""
+        sent = {name: self.data.get(name) for name in (*CARRIED, *self.options.fields)}
         defaults = {**options.DEFAULTS, **OptionsForm.preselected()}
-        return urlencode({n: v for n, v in chosen.items() if v and v != defaults.get(n)})
+        return {n: value for n, value in sent.items() if value and value != defaults.get(n)}

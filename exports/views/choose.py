@@ -39,9 +39,9 @@ def choose(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 @private
-def look(request: HttpRequest, name: str) -> HttpResponse:
+def preview(request: HttpRequest, name: str) -> HttpResponse:
     """Return the preview as a fragment of the page, for the page's script."""
-    return ChoosePage(request, name).look()
+    return ChoosePage(request, name).preview_fragment()
 
 
 class ChoosePage(ChoicePage):
@@ -70,10 +70,10 @@ class ChoosePage(ChoicePage):
         }
         return render(self.request, "exports/choose/choose.html", shown, status=status)
 
-    def saved(self, form: ChoiceForm, preset: Preset) -> HttpResponse:  # noqa: ARG002
+    def after_save(self, form: ChoiceForm, preset: Preset) -> HttpResponse:  # noqa: ARG002
         return SeeOther(f"{self.request.path}?preset={preset.pk}")
 
-    def started(self, export: Export) -> HttpResponse:
+    def after_start(self, export: Export) -> HttpResponse:
         return SeeOther(card_url(export))
 
     def summary(self, spec: ExportSpec) -> dict[str, Any]:

@@ -28,8 +28,6 @@ from notifications.streams.access import team_stream, teams_of, user_stream
 from notifications.streams.backlog import heads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from django.contrib.auth.models import Group
     from django.http import HttpRequest, HttpResponse
 
@@ -51,7 +49,7 @@ class Dashboard(LoginRequiredMixin, View):
         exporter = request.POST.get("exporter")
         # `_start` refuses an exporter that is not offered, with an error message.
         if "choose" in request.POST and exporter in {each.name for each in form.exporters}:
-            return SeeOther(f"{reverse('exports:choose', args=[exporter])}?{form.query_string}")
+            return SeeOther(reverse("exports:choose", args=[exporter], query=form.chosen))
         return form.submit(partial(self._start, request, form), partial(self._page, request, teams))
 
     def _start(self, request: HttpRequest, form: StartForm) -> HttpResponse:
@@ -64,7 +62,10 @@ class Dashboard(LoginRequiredMixin, View):
         self, request: HttpRequest, teams: list[Group], form: StartForm, *, status: int = 200
     ) -> HttpResponse:
         user = user_of(request)
-        streams = _cursors([user_stream(user), *(team_stream(team.pk) for team in teams)])
+        names = [user_stream(user), *(team_stream(team.pk) for team in teams)]
+        cursors = heads(names)
+        # `current_cursor` creates a stream that does not exist yet.
+        streams = {name: str(cursors.get(name) or current_cursor(name)) for name in names}
         visible = listed(own_and_shared(user, teams))
         finished = visible.filter(status__in=FINAL).order_by("-finished_at", "-created_at")
         history = Paginator(finished, PAGE_SIZE)
@@ -81,9 +82,3 @@ class Dashboard(LoginRequiredMixin, View):
             "presets": presets.without_params(presets.saved(user)),
         }
         return render(request, "exports/dashboard.html", shown, status=status)
-
-
-def _cursors(streams: Sequence[str]) -> dict[str, str]:
-    """Return the current cursor of each stream, in one query. A missing stream is created."""
-    found = heads(streams)
-    return {name: str(found.get(name) or current_cursor(name)) for name in streams}

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 SCHEMES = ("light", "dark")
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-TOASTS = ("info", "success", "warning", "error")
 TOKENS = Path(__file__).parents[1] / "static" / "exports" / "css" / "tokens.css"
 # A fixed time, so that two screenshots of the page can be compared.
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -51,8 +49,8 @@ def style(request: HttpRequest) -> HttpResponse:
         "reader": SimpleNamespace(user=READER),
         "colours": re.findall(r"--([\w-]+): (?:light-dark|var)\(", TOKENS.read_text()),
         "icons": re.findall(r'id="icon-(\w+)"', get_template("_icons.svg").render()),
-        "levels": LEVELS,
-        "toasts": TOASTS,
+        "levels": ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        "toasts": ["info", "success", "warning", "error"],
         "previews": PREVIEWS,
         "noon": NOON,
     }

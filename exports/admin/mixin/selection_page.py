@@ -30,7 +30,7 @@ from exports.spec.spec import build_spec
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest, HttpResponse, QueryDict
 
     from exports.admin.mixin.mixin import ExportMixin
     from exports.forms.choice import ChoiceForm
@@ -54,7 +54,6 @@ class SelectionPage(ChoicePage):
     def __init__(self, model_admin: ExportMixin, request: HttpRequest) -> None:
         super().__init__(request, registry.get(model_admin.exporter))
         self._admin = model_admin
-        self._filters = filters_of(request)
         self.keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
 
     def refuse_too_many(self) -> None:
@@ -82,7 +81,8 @@ class SelectionPage(ChoicePage):
         return changelist.changelist_without_count(self._admin, self.request)
 
     def _selection(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"model": self._admin.opts.label_lower, "query": self._filters}
+        query = self._query_without(*NOT_FILTERS, ORDER_VAR).urlencode()
+        found: dict[str, Any] = {"model": self._admin.opts.label_lower, "query": query}
         if self.keys:
             # Selected rows are exported even if they no longer match the filters by then.
             found |= {"query": "", "keys": list(dict.fromkeys(self.keys))}
@@ -111,10 +111,10 @@ class SelectionPage(ChoicePage):
         preset = presets.last(self.user, self.exporter.name)
         return self.render(self.form(preset=preset))
 
-    def saved(self, form: ChoiceForm, preset: Preset) -> HttpResponse:  # noqa: ARG002
+    def after_save(self, form: ChoiceForm, preset: Preset) -> HttpResponse:  # noqa: ARG002
         return self.render(form)
 
-    def started(self, export: Export) -> HttpResponse:
+    def after_start(self, export: Export) -> HttpResponse:
         return HttpResponseRedirect(export.get_absolute_url())
 
     def summary(self, spec: ExportSpec) -> dict[str, Any]:  # noqa: ARG002
@@ -154,16 +154,11 @@ class SelectionPage(ChoicePage):
         """Return the URL of a view of the list, with the filters and the order of the list."""
         opts = self._admin.opts
         name = f"admin:{opts.app_label}_{opts.model_name}_{view}"
-        url = reverse(name, current_app=self._admin.admin_site.name)
-        carried = filters_of(self.request, and_order=True)
-        return f"{url}?{carried}" if carried else url
+        site = self._admin.admin_site.name
+        return reverse(name, current_app=site, query=self._query_without(*NOT_FILTERS))
 
-
-def filters_of(request: HttpRequest, *, and_order: bool = False) -> str:
-    """Return the part of the list's query string that selects its rows, and sorts them."""
-    params = request.GET.copy()
-    for name in NOT_FILTERS:
-        params.pop(name, None)
-    if not and_order:
-        params.pop(ORDER_VAR, None)
-    return params.urlencode()
+    def _query_without(self, *names: str) -> QueryDict:
+        query = self.request.GET.copy()
+        for name in names:
+            query.pop(name, None)
+        return query

@@ -38,10 +38,8 @@ if TYPE_CHECKING:
     from exports.spec.spec import ExportSpec
     from notifications.streams.items import Item
 
-REFUSED, STOPPED = (
-    2,
-    3,
-)  # Exit statuses. A CommandError has 1; after a signal it is 128 + its number.
+# Exit statuses. Other errors exit with 1, and a signal with 128 + its number.
+REFUSED, STOPPED = 2, 3
 
 
 class Command(BaseCommand):
@@ -199,7 +197,7 @@ class Command(BaseCommand):
         return build_spec(user, **{n: value for n, value in request.items() if value is not None})
 
     def _watch(self, export: Export, worker: Worker | None) -> signal.Signals | None:
-        """Watch the export. Return the signal that ended that, if one did."""
+        """Watch the export. Return the signal that made the user leave, if any."""
         each = self._print_item if self._options["follow"] and self._options["json"] else None
         with self._display() as display:
             watch = Watch(export, worker, display, each)

@@ -137,6 +137,6 @@ def test_of_another_tables_rows_only_those_that_are_chosen_are_read():
 def test_a_number_and_how_it_is_compared_are_no_range():
     fields = FilterFields(Everything(), {}, request_of(PERSON))
 
-    by_name = {field.name: field.field.widget for field in fields}
+    by_name = {field.name: field.field.widget for field in fields.form}
     assert "aria-label" not in by_name["distance"].widgets[1].attrs
     assert by_name["dep_delay"].widgets[1].attrs["aria-label"] == "Delay to"

@@ -90,7 +90,7 @@ def offered(superuser):
     fields = FilterFields(registry.permitted(superuser, "narrowed"), {}, request_of(superuser))
     return {
         field.name: sorted(str(value) for value, _ in field.field.choices if value)
-        for field in fields
+        for field in fields.form
     }
 
 
