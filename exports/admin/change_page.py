@@ -67,15 +67,15 @@ class Page(Buttons):
         return format_html('<a href="{}">{}</a>', url, filename_of(export))
 
     @admin.display(description=_("settings"))
-    def asked(self, export: Export) -> SafeString | str:
+    def settings(self, export: Export) -> SafeString | str:
         return as_json(export.params) if export.params else gettext("All rows and columns")
 
     @admin.display(description=_("stage"))
-    def doing(self, export: Export) -> str:
+    def activity(self, export: Export) -> str:
         return export.get_stage_display() or self.get_empty_value_display()
 
     @admin.display(description=_("error"))
-    def why(self, export: Export) -> str:
+    def failure(self, export: Export) -> str:
         text, _language = localize(export.error, export.reason)
         return text or self.get_empty_value_display()
 

@@ -37,7 +37,7 @@ class Health(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it
             "title": _("Health"),
             "findings": findings,
             "ill": sum(not finding.is_healthy for finding in findings),
-            "asked_at": timezone.now(),
+            "checked_at": timezone.now(),
             "seconds": time.monotonic() - began,
         }
         request.current_app = self.admin_site.name

@@ -40,7 +40,7 @@ def _check_exporter(model_admin: ExportMixin) -> list[CheckMessage]:
             f'The exporter "{exporter.name}" exports {exported}, this list shows {shown}.',
             "Name an exporter of the same model in `exporter`.",
         )
-    return checks.too_many_fields(exporter, model_admin.most_ticked, type(model_admin))
+    return checks.too_many_fields(exporter, model_admin.max_selected, type(model_admin))
 
 
 def _check_site(model_admin: ExportMixin) -> list[CheckMessage]:

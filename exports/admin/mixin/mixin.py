@@ -35,7 +35,7 @@ class ExportMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic wh
     exporter: str = ""
 
     @property
-    def most_ticked(self) -> int:
+    def max_selected(self) -> int:
         """The highest number of rows that a user can select on a page of the list."""
         return max(self.list_per_page, self.list_max_show_all)
 

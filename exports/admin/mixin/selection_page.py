@@ -49,7 +49,7 @@ NOT_FILTERS = (
 
 
 class SelectionPage(ChoicePage):
-    """The page for one request of a user who may export the list."""
+    """Handles one request of a user who may export the list."""
 
     def __init__(self, model_admin: ExportMixin, request: HttpRequest) -> None:
         super().__init__(request, registry.get(model_admin.exporter))
@@ -58,7 +58,7 @@ class SelectionPage(ChoicePage):
 
     def refuse_too_many(self) -> None:
         """Raise InvalidSelection if more rows are selected than a list can show."""
-        most = self._admin.most_ticked
+        most = self._admin.max_selected
         if len(self.keys) > most:
             raise InvalidSelection(
                 _(

@@ -235,9 +235,9 @@ class Command(BaseCommand):
     def _explain_difference(self, export: Export) -> None:
         """Say why the file has more or fewer rows than were counted, if it does."""
         with translation.override("en"):
-            said = formatting.difference(snapshot(export))
-        if said and self._options["verbosity"]:
-            self.stderr.write(said)
+            text = formatting.difference(snapshot(export))
+        if text and self._options["verbosity"]:
+            self.stderr.write(text)
 
     def _deliver(self, export: Export) -> None:
         target = self._options["output"]

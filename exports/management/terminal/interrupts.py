@@ -95,5 +95,5 @@ def _woken_by_signals() -> Iterator[socket.socket]:
 
 
 def is_on_terminal() -> bool:
-    """Whether a user can be asked."""
+    """Whether this process has a terminal for questions and answers."""
     return sys.stdin.isatty() and sys.stderr.isatty()
