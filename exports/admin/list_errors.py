@@ -1,6 +1,6 @@
-"""Middleware: refuse addresses of admin lists that have invalid filters, with an error message.
+"""Middleware: refuse URLs of admin lists with invalid filters, with an error message.
 
-It holds for every list of the admin, also for models of other apps.
+It applies to every admin list, also to those of other apps.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 class ReadableLists(MiddlewareMixin):
-    """Redirect to the unfiltered list if the database cannot compare a value in the address.
+    """Redirect to the unfiltered list if the database cannot compare a value in the URL.
 
-    Django does so for lookups that it knows to be wrong. It answers 500 for a date beyond the
-    calendar, a number beyond SQLite's range, a range of one value and an invalid regular
-    expression. A regular expression that backtracks stops the process on SQLite, and so does a
-    search for thousands of words on any database.
+    Django itself redirects only for lookups that it does not allow. It responds with 500 to a
+    date beyond the calendar, a number beyond SQLite's range, a range of one value and an invalid
+    regular expression. A regular expression that backtracks blocks the process on SQLite, and a
+    search for thousands of words blocks it on any database.
     """
 
     def process_view(

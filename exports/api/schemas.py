@@ -73,7 +73,7 @@ class ExportPage(Schema):
 
 class Page(Schema):
     limit: int = Field(25, ge=1, le=100)
-    offset: int = Field(0, ge=0, le=2**31)  # Databases take no larger one.
+    offset: int = Field(0, ge=0, le=2**31)  # Databases refuse larger ones.
     status: Literal[tuple(Status.values)] | None = None  # type: ignore[valid-type]
 
 

@@ -106,7 +106,7 @@ def _context(context: Context, export: Export) -> dict[str, Any]:
         "state": "expired" if has_expired else str(export.status),
         "is_held": export.status in HELD,
         "silence": silence(export),
-        # The lease must expire, and then beat must find it.
+        # Another worker takes over after the lease has expired and beat has noticed.
         "patience": formatting.duration(conf.LEASE_SECONDS + periodic.SECONDS),
         "reached": reached(export, current),
         "difference": formatting.difference(current),
@@ -139,7 +139,7 @@ def filter_phrases(export: Export) -> list[str]:
 def silence(export: Export) -> float:
     """Return the seconds since the last sign of life of its worker; 0 if it has none.
 
-    This host's clock may be wrong, so the number is only shown.
+    This host's clock may be wrong, so the number decides nothing.
     """
     if export.status not in HELD or export.lease_expires_at is None:
         return 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exports.models import Export, Preset
     from exports.spec.spec import ExportSpec
 
-# Of the id of a preset. No id has more, and int() refuses thousands.
+# The digits of the largest id. int() raises an error for thousands of digits.
 MAX_DIGITS = 19
 
 
@@ -84,7 +84,7 @@ class ChoosePage(ChoicePage):
         }
 
     def _preset(self) -> Preset | None:
-        """Return the preset in the URL, or else the last settings unless the URL says `fresh`."""
+        """Return the preset that the URL names, or the last settings unless it has `fresh`."""
         preset_id = self.request.GET.get("preset", "")
         if preset_id.isdecimal() and len(preset_id) <= MAX_DIGITS:
             saved = presets.saved_for(self.user, self.exporter.name)

@@ -69,7 +69,7 @@ class SelectionPage(ChoicePage):
             )
 
     def build_spec(self, form: ChoiceForm, *, is_preview: bool = False) -> ExportSpec:
-        # A list that cannot be read is refused here, before `build_spec` counts refusals.
+        # `_selection` may refuse an invalid list before `build_spec` counts refusals.
         with refusals.count_refusals(self.user, is_preview=is_preview):
             self.refuse_too_many()
             fields = {**form.spec_fields, "filters": None, "changelist": self._selection()}

@@ -75,7 +75,7 @@ class Interrupts:
             while self.take() is None:
                 ready, _, _ = select.select([sys.stdin, wakeups], [], [])
                 if wakeups in ready:
-                    wakeups.recv(64)  # `_note` has run, if it was one of SIGNALS.
+                    wakeups.recv(64)  # If it was one of SIGNALS, `_note` has stored it.
                 else:
                     return os.read(sys.stdin.fileno(), MAX_LINE).decode(errors="replace")
         return ""

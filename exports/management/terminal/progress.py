@@ -147,7 +147,7 @@ class Bar(Lines):
         before = sys.stderr
         with self._bar:
             for handler in handlers:
-                handler.setStream(sys.stderr)  # Rich has replaced it by one that writes above.
+                handler.setStream(sys.stderr)  # Rich's stream, which prints above the bar.
             try:
                 yield self
             finally:
