@@ -60,7 +60,7 @@ class ExportForm(forms.Form):
         else:
             self.add_error(field if field in self.fields else None, error.page_message())
 
-    def submit(
+    def handle(
         self, act: Callable[[], HttpResponse], render: Callable[..., HttpResponse]
     ) -> HttpResponse:
         """Return `act()`, or the page with the errors of this form: `render(self, status=422)`.

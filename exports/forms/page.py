@@ -64,7 +64,7 @@ class ChoicePage:
         if "move" in self.request.POST:
             form.columns.press(self.request.POST["move"])
             return self.render(form)
-        return form.submit(partial(self._act, form), self.render)
+        return form.handle(partial(self._act, form), self.render)
 
     def preview_fragment(self) -> HttpResponse:
         """Return the preview as a fragment of the page, for the page's script."""

@@ -50,7 +50,7 @@ class Dashboard(LoginRequiredMixin, View):
         # `_start` refuses an exporter that is not offered, with an error message.
         if "choose" in request.POST and exporter in {each.name for each in form.exporters}:
             return SeeOther(reverse("exports:choose", args=[exporter], query=form.chosen))
-        return form.submit(partial(self._start, request, form), partial(self._page, request, teams))
+        return form.handle(partial(self._start, request, form), partial(self._page, request, teams))
 
     def _start(self, request: HttpRequest, form: StartForm) -> HttpResponse:
         kept = context.kept(request)

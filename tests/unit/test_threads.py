@@ -36,7 +36,7 @@ KNOWN = {
     "exports/readers/read_ahead.py": {"Thread": 1},
     # Close their connections themselves, at the end and after an error.
     "exports/worker/heartbeat.py": {"Thread": 1},
-    "exports/management/commands/export.py": {"Thread": 1},
+    "exports/management/terminal/watch.py": {"Thread": 1},
     "notifications/periodic.py": {"Thread": 1},
     # Looks at stacks, and asks the database nothing.
     "notifications/delivery/watchdog.py": {"Thread": 1},
