@@ -51,4 +51,4 @@ def delete_preset(request: HttpRequest, pk: int) -> SeeOther:
 
 
 def _own(request: HttpRequest, pk: int) -> Preset:
-    return get_object_or_404(presets.named(user_of(request)), pk=pk)
+    return get_object_or_404(presets.saved(user_of(request)), pk=pk)

@@ -38,6 +38,8 @@ KNOWN = {
     "exports/worker/heartbeat.py": {"Thread": 1},
     "exports/management/terminal/watch.py": {"Thread": 1},
     "notifications/periodic.py": {"Thread": 1},
+    # Its event loop sends to the channel layer, and asks the database nothing.
+    "notifications/streams/push_loop.py": {"Thread": 1},
     # Looks at stacks, and asks the database nothing.
     "notifications/delivery/watchdog.py": {"Thread": 1},
     # Ends a query over psycopg's own connection for that.
