@@ -14,16 +14,11 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
-from config import embedded, private, storage
+from config import app_settings, embedded, private, storage
 from config.signin import limits
-from config.sizes import with_sizes
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = with_sizes(Env())
-
-_at_least_1 = validate.Range(min=1)
-_at_least_0 = validate.Range(min=0)
-_more_than_0 = validate.Range(min=0, min_inclusive=False)
+env = Env()
 
 # -- Basics ------------------------------------------------------------------------
 
@@ -142,7 +137,7 @@ AXES_USERNAME_FORM_FIELD = "username"  # The name of the form's field, whatever 
 AXES_ENABLE_ADMIN = False  # Its rows are deleted after 30 days or less; `axes_reset` unlocks.
 AXES_VERBOSE = False
 # Password hashes that one web process makes at once; each takes a core for half a second.
-SIGNIN_HASHES = env.int("SIGNIN_HASHES", 1, validate=_at_least_1)
+SIGNIN_HASHES = env.int("SIGNIN_HASHES", 1, validate=app_settings.AT_LEAST_1)
 PASSWORD_HASHERS = [
     "config.signin.hashing.BoundedPBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
@@ -182,7 +177,7 @@ elif "postgresql" in _database["ENGINE"]:
     _database["CONN_HEALTH_CHECKS"] = True
     # A pool belongs in web processes. Workers fork, and a child keeps few connections: for what
     # it writes, for the rows that it reads, and for its leases.
-    _pool_size = env.int("DATABASE_POOL_SIZE", 0, validate=_at_least_0)
+    _pool_size = env.int("DATABASE_POOL_SIZE", 0, validate=app_settings.AT_LEAST_0)
     _pool = {
         "min_size": 1,
         "max_size": _pool_size,
@@ -287,67 +282,20 @@ if "location" in STORAGES["default"]["OPTIONS"] and STORAGES["default"]["BACKEND
 
 # -- Exports and notifications -------------------------------------------------------
 
-EXPORTS_PART_ROWS = env.int("EXPORTS_PART_ROWS", 100_000, validate=_at_least_1)
-EXPORTS_PAGE_ROWS = env.int("EXPORTS_PAGE_ROWS", 2_000, validate=_at_least_1)
-EXPORTS_PARALLEL = env.int("EXPORTS_PARALLEL", 3, validate=_at_least_0)
-EXPORTS_TURN_SECONDS = env.float("EXPORTS_TURN_SECONDS", 5.0, validate=_at_least_0)
-EXPORTS_LEASE_SECONDS = env.int("EXPORTS_LEASE_SECONDS", 30, validate=_at_least_1)
-EXPORTS_MAX_ATTEMPTS = env.int("EXPORTS_MAX_ATTEMPTS", 3, validate=_at_least_1)
-EXPORTS_LOG_LINES = env.int("EXPORTS_LOG_LINES", 10_000, validate=_at_least_1)
-EXPORTS_LOG_BYTES = env.size("EXPORTS_LOG_BYTES", "10MiB")
-EXPORTS_EXPIRE_DAYS = env.int("EXPORTS_EXPIRE_DAYS", 7, validate=_at_least_1)
-EXPORTS_RETENTION_DAYS = env.int("EXPORTS_RETENTION_DAYS", 90, validate=_at_least_1)
-EXPORTS_MAX_ACTIVE = env.int("EXPORTS_MAX_ACTIVE", 10, validate=_at_least_0)
-EXPORTS_MAX_REQUESTS_PER_MINUTE = env.int(
-    "EXPORTS_MAX_REQUESTS_PER_MINUTE", 30, validate=_at_least_0
-)
-EXPORTS_MAX_REQUESTS_PER_DAY = env.int("EXPORTS_MAX_REQUESTS_PER_DAY", 2_000, validate=_at_least_0)
-EXPORTS_MAX_ROWS = env.int("EXPORTS_MAX_ROWS", 0, validate=_at_least_0)
-EXPORTS_MAX_BYTES = env.size("EXPORTS_MAX_BYTES", 0)
-EXPORTS_MAX_STORED_BYTES_PER_USER = env.size("EXPORTS_MAX_STORED_BYTES_PER_USER", "10GiB")
-EXPORTS_MAX_STORED_BYTES = env.size("EXPORTS_MAX_STORED_BYTES", "100GiB")
-EXPORTS_MIN_FREE_BYTES = env.size("EXPORTS_MIN_FREE_BYTES", "1GiB")
-EXPORTS_REQUEST_CONTEXT = env.str("EXPORTS_REQUEST_CONTEXT", "")
-EXPORTS_PREVIEWS = env.int("EXPORTS_PREVIEWS", 4, validate=_at_least_1)
+_app_settings = app_settings.read(env)
+globals().update(_app_settings)
+storage.check_download(_app_settings.get("EXPORTS_DOWNLOAD"), STORAGES["default"])
 EXPORTS_WORK_DIR = env.path("EXPORTS_WORK_DIR", VAR_DIR / "work").resolve()
-EXPORTS_DOWNLOAD = env.str(
-    "EXPORTS_DOWNLOAD", "stream", validate=validate.OneOf(("stream", "accel", "redirect"))
-)
 private.tighten(EXPORTS_WORK_DIR)
-storage.check_download(EXPORTS_DOWNLOAD, STORAGES["default"])
-EXPORTS_ACCEL_PREFIX = env.str(
-    "EXPORTS_ACCEL_PREFIX",
-    "/protected-files/",
-    validate=validate.Regexp(r"/([\w-]+/)+\Z", error="Must be like /protected-files/."),
-)
-# S3's signatures last for a week at most.
-EXPORTS_LINK_SECONDS = env.int(
-    "EXPORTS_LINK_SECONDS", 60, validate=validate.Range(min=1, max=7 * 24 * 3600)
-)
-
-NOTIFICATIONS_SWEEP_SECONDS = env.float("NOTIFICATIONS_SWEEP_SECONDS", 3.0, validate=_more_than_0)
-NOTIFICATIONS_HEARTBEAT_SECONDS = env.float(
-    "NOTIFICATIONS_HEARTBEAT_SECONDS", 20.0, validate=_more_than_0
-)
-NOTIFICATIONS_WINDOW = env.int("NOTIFICATIONS_WINDOW", 256, validate=_at_least_1)
-NOTIFICATIONS_STALLED_SECONDS = env.float(
-    "NOTIFICATIONS_STALLED_SECONDS", 60.0, validate=_more_than_0
-)
-NOTIFICATIONS_MAX_CONNECTIONS = env.int("NOTIFICATIONS_MAX_CONNECTIONS", 20, validate=_at_least_0)
-NOTIFICATIONS_RETENTION_DAYS = env.int("NOTIFICATIONS_RETENTION_DAYS", 30, validate=_at_least_1)
-NOTIFICATIONS_AUDIT_DAYS = env.int(
-    "NOTIFICATIONS_AUDIT_DAYS", 365, validate=validate.Range(min=1, max=36_500)
-)
-NOTIFICATIONS_DATABASE_THREADS = env.int("NOTIFICATIONS_DATABASE_THREADS", 4, validate=_at_least_1)
 
 # -- Security ----------------------------------------------------------------------
 
 # Of each user, to each web process; config/request_limits.py says what counts for how much.
-REQUESTS_PER_SECOND = env.int("REQUESTS_PER_SECOND", 10, validate=_at_least_0)
+REQUESTS_PER_SECOND = env.int("REQUESTS_PER_SECOND", 10, validate=app_settings.AT_LEAST_0)
 
 # Nobody uploads files. The largest body is a form with a header for each of hundreds of columns.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int(
-    "DATA_UPLOAD_MAX_MEMORY_SIZE", 256 * 1024, validate=_at_least_1
+    "DATA_UPLOAD_MAX_MEMORY_SIZE", 256 * 1024, validate=app_settings.AT_LEAST_1
 )
 
 CONTENT_SECURITY_POLICY = {
@@ -361,7 +309,7 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 X_FRAME_OPTIONS = "DENY"
-_hsts_seconds = env.int("HSTS_SECONDS", 3600, validate=_at_least_0)
+_hsts_seconds = env.int("HSTS_SECONDS", 3600, validate=app_settings.AT_LEAST_0)
 _hsts_subdomains = env.bool("HSTS_SUBDOMAINS", False)
 SECURE_REFERRER_POLICY = "same-origin"
 _site_url = "http://127.0.0.1:8000"

@@ -30,7 +30,7 @@ def from_url(url: str) -> dict[str, Any]:
     raise ImproperlyConfigured(f"{FORMS}.")
 
 
-def check_download(way: str, storage: dict[str, Any]) -> None:
+def check_download(way: str | None, storage: dict[str, Any]) -> None:
     """Refuse a way to hand out files (EXPORTS_DOWNLOAD) that this storage has not."""
     if way == "accel" and storage["BACKEND"] != LOCAL:
         raise ImproperlyConfigured(

@@ -12,6 +12,9 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from environs import Env
+
+from config import app_settings
 from tests.services.processes import ROOT
 
 if TYPE_CHECKING:
@@ -33,8 +36,8 @@ SECRET_KEY = "of the tests, and of nothing else: " + "x" * 50
 
 def settings_in_environment() -> list[str]:
     """The names of the variables that the settings read."""
-    source = SETTINGS.read_text()
-    return sorted(set(re.findall(r"""env(?:\.\w+)?\(\s*["']([A-Z_]+)["']""", source)))
+    read_directly = re.findall(r"""env(?:\.\w+)?\(\s*["']([A-Z_]+)["']""", SETTINGS.read_text())
+    return sorted({*read_directly, *app_settings.parsers(Env())})
 
 
 def prepare(run: Run, database: str, valkey: Valkey, postgres: Postgres) -> None:

@@ -7,11 +7,15 @@ import runpy
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from environs import EnvError
+from environs import Env, EnvError
 
+import exports.conf
+import notifications.conf
+from config import app_settings
 from notifications.inbox import email
 from tests.services.environment import SETTINGS, settings_in_environment
 
+APPS = {"EXPORTS": exports.conf.Conf, "NOTIFICATIONS": notifications.conf.Conf}
 COUNTS = (
     "EXPORTS_PAGE_ROWS",
     "EXPORTS_PART_ROWS",
@@ -149,9 +153,29 @@ def test_no_pool_is_a_size_of_a_pool(monkeypatch):
 
 
 def test_no_number_is_forgotten_here():
-    numbers = re.findall(r"env\.(?:int|float)\(\s*\"([A-Z_]+)\"", SETTINGS.read_text())
+    read_directly = re.findall(r"env\.(?:int|float)\(\s*\"([A-Z_]+)\"", SETTINGS.read_text())
+    of_the_apps = {
+        f"{prefix}_{name}"
+        for prefix, conf in APPS.items()
+        for name, kind in conf.__annotations__.items()
+        if kind in {"int", "float"}
+    }
 
-    assert sorted(numbers) == sorted((*COUNTS, *TIMES, *OTHERS))
+    assert {*read_directly, *of_the_apps} == {*COUNTS, *TIMES, *SIZES, *OTHERS}
+
+
+def test_environment_can_set_every_setting_of_the_apps():
+    known = {f"{prefix}_{name}" for prefix, conf in APPS.items() for name in conf.__annotations__}
+    # The work directory has a default of this site. The site has one channel layer only.
+    elsewhere = {"EXPORTS_WORK_DIR", "NOTIFICATIONS_CHANNEL_LAYER"}
+
+    assert set(app_settings.parsers(Env())) == known - elsewhere
+
+
+def test_unset_variable_leaves_the_default_to_the_app():
+    read = runpy.run_path(str(SETTINGS))
+
+    assert not set(app_settings.parsers(Env())) & set(read)
 
 
 @pytest.fixture

@@ -12,7 +12,12 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 from django.http import HttpRequest
+from environs import Env
+from pydantic import ByteSize
 
+import exports.conf
+import notifications.conf
+from config import app_settings
 from demo.accounts import ACCOUNTS
 from exports import health
 from exports.exporters import registry
@@ -33,7 +38,7 @@ OUR_APPS = ("notifications", "exports", "demo")
 @cache
 def settings_read() -> dict[str, object]:
     """Each variable that the settings read, with its default where that is a literal."""
-    found: dict[str, object] = {}
+    found = {name: app_default(name) for name in app_settings.parsers(Env())}
     for node in ast.walk(ast.parse((ROOT / "config" / "settings.py").read_text())):
         if not (
             isinstance(node, ast.Call) and re.fullmatch(r"env(\.\w+)?", ast.unparse(node.func))
@@ -44,6 +49,16 @@ def settings_read() -> dict[str, object]:
         default = defaults[0] if defaults else None
         found[name.value] = default.value if isinstance(default, ast.Constant) else None
     return found
+
+
+def app_default(name: str) -> object:
+    """The default in the app's conf.py; a size as the documents write it."""
+    prefix, _, attribute = name.partition("_")
+    conf = {"EXPORTS": exports.conf.Conf, "NOTIFICATIONS": notifications.conf.Conf}[prefix]
+    default = vars(conf)[attribute]
+    if "_BYTES" in name and default:
+        return re.sub(r"\.0", "", ByteSize(default).human_readable())
+    return default
 
 
 @cache
