@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -73,7 +74,7 @@ def _database(kind: str, var: Path) -> Iterator[dict[str, str]]:
 def _valkey(socket: Path) -> Iterator[str]:
     """A Valkey of our own while the block runs, and its URL."""
     patient = Retry(ConstantBackoff(0.05), retries=200, supported_errors=(NoConnection,))
-    with subprocess.Popen(valkey(socket), stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(shlex.split(valkey(socket)), stdout=subprocess.DEVNULL) as process:
         try:
             with Redis(unix_socket_path=str(socket), retry=patient) as client:
                 client.ping()

@@ -11,4 +11,4 @@ from __future__ import annotations
 
 
 class CannotRunError(Exception):
-    """There is no way to go on. The message says why, and what to do."""
+    """`make run` cannot start or continue. The message gives the reason and the remedy."""

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError
 
+from config import embedded
 from config.run import CannotRunError
 from config.run.claim import claim
-from config.run.preparation import ensure_free, port_from, prepare_database, valkey_directory
+from config.run.preparation import ensure_free, port_from, prepare_database, private_directory
 from config.run.processes import HOST
 from config.run.serving import serve
 from config.run.stopping import Stop, Stopped
@@ -34,20 +35,21 @@ def main() -> int:
 
 
 def run(stop: Stop) -> int:
-    """Prepare, and serve until `stop`. Returns the exit status."""
+    """Prepare the database, then serve until `stop`. Return the exit status."""
     port = port_from(os.environ.get("PORT") or DEFAULT_PORT)
+    url = f"http://{HOST}:{port}"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    os.environ.setdefault("SITE_URL", f"http://{HOST}:{port}")  # For links in e-mails.
+    os.environ.setdefault("SITE_URL", url)  # For links in e-mails.
     try:
         django.setup()
     except (ImproperlyConfigured, EnvError) as error:
         raise CannotRunError(str(error)) from error
     settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with claim(settings.VAR_DIR, f"http://{HOST}:{port}/") as claimed:
+    with claim(settings.VAR_DIR, f"{url}/") as claimed:
         ensure_free(port)
         prepare_database()
-        with valkey_directory() as socket:
-            return serve(port, socket, claimed, stop)
+        with private_directory(embedded.runtime_dir(settings.VAR_DIR)):
+            return serve(port, claimed, stop)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""One run for one directory of data."""
+"""A lock on the directory with the data, so that only one `make run` uses it at a time."""
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from config.run import CannotRunError
 from config.run.terminal import say
@@ -18,17 +17,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def claim(var_dir: Path, url: str) -> Iterator[int]:
-    """Hold `var_dir` for this run. Raises CannotRunError, with its URL, if another run does.
+    """Lock `var_dir` for this run. Raise CannotRunError, with its URL, if another run has it.
 
-    Yields a file descriptor that holds the claim too, in whoever inherits it. So the
-    claim outlives a run that was killed until its manager has stopped everything.
+    Yield the file descriptor of the lock. A process that inherits it holds the lock as well, so
+    the lock of a killed run lasts until its manager has stopped all processes.
     """
     descriptor = os.open(var_dir / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _refuse_or_wait(descriptor)
+            _wait_if_killed(descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()} {url}".encode(), 0)
         yield descriptor
@@ -36,27 +35,25 @@ def claim(var_dir: Path, url: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _refuse_or_wait(descriptor: int) -> None:
+def _wait_if_killed(descriptor: int) -> None:
+    """Wait for the processes of a run that was killed. Raise CannotRunError if it is alive."""
     pid, _, url = os.pread(descriptor, 1000, 0).decode().partition(" ")
-    if not pid or _is_running(int(pid)):
-        _refuse(pid, url)
+    if not pid:
+        raise CannotRunError("Another process is starting Waybill at this moment.")
+    if _is_running(int(pid)):
+        raise CannotRunError(
+            f"Waybill runs already, at {url} (process {pid}). "
+            f"Stop it with Ctrl-C in its terminal, or: kill {pid}"
+        )
     say("The last run was killed. Waiting until its processes have stopped.")
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _refuse(pid: str, url: str) -> NoReturn:
-    raise CannotRunError(
-        f"Waybill runs already, at {url} (process {pid}). "
-        f"Stop it with Ctrl-C in its terminal, or: kill {pid}"
-        if pid
-        else "Waybill is just being started by somebody else."
-    )
-
-
 def _is_running(pid: int) -> bool:
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # The process belongs to another user.
     return True

@@ -1,10 +1,10 @@
-"""The manager: supervisord, which also stops when its parent is gone.
+"""The manager: supervisord, which also stops when its parent ends.
 
     python -m config.run.manager CONFIGURATION PARENT
 
-It differs from the `supervisord` command in three ways, each so that nothing of it can
-stay behind: SIGHUP stops it instead of starting everything anew, the end of the process
-PARENT stops it, and on Linux its own violent end takes its children along.
+It differs from the `supervisord` command in three ways, so that no process is left behind. SIGHUP
+stops it, where supervisord would restart everything. It stops when the process PARENT ends. On
+Linux its children are killed when it is killed.
 """
 
 # supervisor has no type hints.
@@ -26,20 +26,20 @@ from supervisor.supervisord import Supervisor
 
 
 class Options(ServerOptions):
-    # What supervisord's own main() sets before its first, and here only, round.
+    # supervisord's own main() sets these before the first round of its loop. Here there is no other.
     first = True
     test = False
 
     def setpgrp(self) -> None:
-        """Called in each new child, before it becomes the program."""
+        """Prepare a new child, before it runs its program. supervisord calls this in the child."""
         super().setpgrp()
-        # Until then the child has supervisord's handlers, which only take a note. A child
-        # told to stop in that moment would go on, and be killed after `stopwaitsecs`.
+        # Until now the child has supervisord's handlers, which only record a signal. Without
+        # these lines a child that is told to stop now would run on until `stopwaitsecs`.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        while noted := self.get_signal():
-            if noted == signal.SIGTERM:
+        while recorded := self.get_signal():
+            if recorded == signal.SIGTERM:
                 os._exit(0)
-        # The system sends it when the parent ends, however that ends. Only Linux can.
+        # The kernel sends this signal when the parent ends. Only Linux has it.
         with contextlib.suppress(OSError):
             set_pdeathsig(signal.SIGKILL)
 
@@ -50,7 +50,7 @@ class Manager(Supervisor):
         self._parent = parent
 
     def tick(self, now: float | None = None) -> None:
-        """Called once a second, and whenever something happened."""
+        """Stop if the parent has ended. supervisord calls this at least once a second."""
         if os.getppid() != self._parent:
             self.options.mood = SupervisorStates.SHUTDOWN
         super().tick(now)
@@ -59,7 +59,7 @@ class Manager(Supervisor):
 def main(configuration: str, parent: str) -> None:
     options: Any = Options()
     options.realize(["--configuration", configuration])
-    # supervisord's main() would begin anew after SIGHUP; without its loop, that is the end.
+    # After SIGHUP, supervisord's own main() would start again. Without its loop, the manager ends.
     with contextlib.suppress(ExitNow):
         Manager(options, int(parent)).main()
 

@@ -1,15 +1,12 @@
-"""What must be there before the processes start: a port, tables, data, people."""
+"""What `make run` needs before the processes start: a port, a directory, tables, data, users."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
+import shutil
 import socket
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -23,21 +20,22 @@ from config.run.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 LAST_PORT = 65535
 
 
 def port_from(text: str) -> int:
-    """The port that the environment asks for. Raises CannotRunError if it is none."""
+    """Return the port number in `text`. Raise CannotRunError if it is not one."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LAST_PORT):
         raise CannotRunError(f"PORT must be a number from 1 to {LAST_PORT}, not {text!r}.")
     return int(text)
 
 
 def ensure_free(port: int) -> None:
-    """Raises CannotRunError if another program has the port."""
-    with closing(socket.socket()) as probe:
-        # As Daphne does: connections that an earlier run closed do not count.
+    """Raise CannotRunError if another program uses the port."""
+    with socket.socket() as probe:
+        # Daphne sets this option, too. Closed connections of an earlier run do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -49,31 +47,22 @@ def ensure_free(port: int) -> None:
 
 
 @contextmanager
-def valkey_directory() -> Iterator[Path | None]:
-    """A private directory for our own Valkey's socket, whose path it gives, while it runs.
-
-    Gives None if REDIS_URL is set: then a Redis runs elsewhere.
-    """
-    if "REDIS_URL" in os.environ:
-        yield None
-        return
-    path = Path(urlsplit(settings.REDIS_URL).path)
+def private_directory(path: Path) -> Iterator[None]:
+    """Create a directory for sockets, and delete it afterwards with sockets of killed servers."""
     try:
-        embedded.make_private(path.parent)
+        embedded.make_private(path)
     except PermissionError as error:
         raise CannotRunError(str(error)) from error
     try:
-        yield path
+        yield
     finally:
-        path.unlink(missing_ok=True)  # There only if Valkey was killed.
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def prepare_database() -> None:
-    """Tables, data and accounts. Each step returns at once when there is nothing to do."""
-    # Not above: the package has models, which need django.setup().
-    from notifications.streams import push  # noqa: PLC0415
+    """Create tables, data and users. A step with nothing to do takes no time."""
+    # The package has models, which need django.setup().
+    from notifications.streams import push  # noqa: PLC0415 - see above
 
     try:
         call_command("check", stdout=io.StringIO())
@@ -81,7 +70,7 @@ def prepare_database() -> None:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("load_demo")
         if settings.DEBUG:
-            with push.muted():  # Of rights that changed: Valkey is not there yet.
+            with push.muted():  # Valkey, which would carry changes of rights, does not run yet.
                 call_command("create_demo_accounts", stdout=io.StringIO())
         else:
             say("Collecting the static files.")

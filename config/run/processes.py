@@ -1,4 +1,4 @@
-"""The processes, as data, and the configuration that tells supervisord of them."""
+"""The processes of `make run`, and the configuration file that lists them for supervisord."""
 
 from __future__ import annotations
 
@@ -20,55 +20,48 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 WORKERS = 2
 
-# Longer than what it takes a worker to give back its export, and Daphne its requests.
+# Longer than a worker takes to give back its export, and Daphne to finish its requests.
 STOP_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Process:
-    """One child of the manager."""
+    """A child of the manager."""
 
     name: str
-    command: Sequence[str]
-    is_service: bool = False  # Started before the others, stopped after them.
-    unshown: Sequence[str] = ()  # Lines with one of these stay in the log.
+    command: str
+    is_service: bool = False  # Services start before the other processes, and stop after them.
+    hidden: Sequence[str] = ()  # The terminal shows no line that contains one of these.
 
     def log(self, log_dir: Path) -> Path:
         return log_dir / f"{self.name}.log"
 
 
 def processes(port: int, log_level: str, valkey_socket: Path | None) -> list[Process]:
-    """What runs. Without `valkey_socket` a Redis runs elsewhere."""
-    celery = ["-m", "celery", "--quiet", "--app", "config"]
+    """Return the processes to start. Without `valkey_socket`, REDIS_URL names a running server."""
+    python = shlex.quote(sys.executable)
+    celery = "-m celery --quiet --app config"
+    # `make run` is no deployment, so a worker that runs as root needs no warning.
+    as_root = shlex.quote("ignore:You're running the worker with superuser")
     listed = [
         Process(
             "web",
-            # Verbosity 0: no line for each request.
-            [
-                *(sys.executable, "-m", "daphne", "-v0"),
-                *("-b", HOST, "-p", str(port), "config.asgi:application"),
-            ],
-            # While everything starts, we ask.
-            unshown=["/health/ready"],
+            # Verbosity 0 logs no line for each request.
+            f"{python} -m daphne -v0 -b {HOST} -p {port} config.asgi:application",
+            # `readiness` requests this address many times while everything starts.
+            hidden=["/health/ready"],
         ),
         Process(
             "worker",
-            [
-                # Root knows that it is root; this is no deployment.
-                *(sys.executable, "-W", "ignore:You're running the worker with superuser"),
-                *(*celery, "worker", "--queues", "exports,exports-help", "--loglevel", log_level),
-                *("--pool", "prefork", "--concurrency", str(WORKERS)),
-                # There is no other worker to get to know; asking costs a second.
-                *("--without-gossip", "--without-mingle"),
-            ],
+            f"{python} -W {as_root} {celery} worker --queues exports,exports-help"
+            f" --loglevel {log_level} --pool prefork --concurrency {WORKERS}"
+            # Looking for other workers would take a second, and there are none.
+            " --without-gossip --without-mingle",
         ),
         Process(
             "beat",
-            [
-                *(sys.executable, *celery, "beat", "--loglevel", "WARNING"),
-                # None: the one that a crash leaves would keep the next beat from starting.
-                *("--pidfile", ""),
-            ],
+            # With a pid file, beat would not start again after a crash.
+            f"{python} {celery} beat --loglevel WARNING --pidfile ''",
         ),
     ]
     if valkey_socket:
@@ -76,56 +69,65 @@ def processes(port: int, log_level: str, valkey_socket: Path | None) -> list[Pro
     return listed
 
 
-def valkey(socket: Path) -> list[str]:
-    """A Valkey that only we can reach, and that keeps nothing: the database has it all."""
-    return [
-        *(str(get_binary_path()), "--dir", str(socket.parent)),
-        *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
-        *("--save", "", "--appendonly", "no", "--loglevel", "warning"),
-    ]
+def valkey(socket: Path) -> str:
+    """Return the command of a Valkey that only this user can reach, and that stores nothing."""
+    directory, path = shlex.quote(str(socket.parent)), shlex.quote(str(socket))
+    return (
+        f"{shlex.quote(str(get_binary_path()))} --dir {directory} --port 0"
+        f" --unixsocket {path} --unixsocketperm 700"
+        " --save '' --appendonly no --loglevel warning"
+    )
 
 
-def config_text(listed: Sequence[Process], var_dir: Path, log_dir: Path) -> str:
-    """The configuration for supervisord. Services go in order before, and after, the rest."""
+def config_text(
+    listed: Sequence[Process], var_dir: Path, log_dir: Path, manager_socket: Path
+) -> str:
+    """Return the configuration for supervisord."""
     users = [process.name for process in listed if not process.is_service]
     sections = [
         _section(
             "supervisord",
             nodaemon="true",
-            # Its own log goes to its output, which is a file: supervisord ends without
-            # stopping its children when it cannot write its log to a lost terminal.
+            # supervisord logs to its output, which is a file. If it could not write to a lost
+            # terminal, it would end without stopping its children.
             logfile="/dev/null",
             logfile_maxbytes="0",
             pidfile=var_dir / "supervisord.pid",
-            # It would look for old logs of its own making in /tmp.
+            # With cleanup, supervisord would search /tmp for its old logs.
             nocleanup="true",
-            # As root it wants to be told that root is meant.
+            # Without this option, supervisord warns when it runs as root.
             **({"user": "root"} if os.geteuid() == 0 else {}),
         ),
+        # `kill_worker` asks supervisord for the worker by this socket. Its directory is private.
+        _section("unix_http_server", file=manager_socket),
+        _section(
+            "rpcinterface:supervisor",
+            **{"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"},
+        ),
         *(_program(process, log_dir) for process in listed),
-        # A group is stopped together, not one after the other.
+        # The processes of a group are stopped at the same time.
         _section("group:waybill", programs=",".join(users), priority="20"),
     ]
-    return "\n".join(["; Written anew by every `make run`.", *sections])
+    return "\n".join(["; `make run` overwrites this file.", *sections])
 
 
 def _program(process: Process, log_dir: Path) -> str:
     return _section(
         f"program:{process.name}",
-        command=shlex.join(process.command),
+        command=process.command,
         priority="10" if process.is_service else "20",
         autorestart="true",
-        # Never give up: each try waits a second longer than the one before, and what keeps
-        # a process from starting may be mended meanwhile.
+        # supervisord tries for ever, because what keeps a process from starting may end. It
+        # waits a second longer before each attempt.
         startretries="1000000",
-        # Only the first process is told to stop, for it knows what it owes its children;
-        # what is left after `stopwaitsecs` is killed, children and all.
+        # Only the first process gets the signal, since it stops its own children. After
+        # `stopwaitsecs` the whole group is killed.
         stopsignal="TERM",
         stopasgroup="false",
         killasgroup="true",
         stopwaitsecs=str(STOP_SECONDS),
         redirect_stderr="true",
-        # supervisord expands this option twice, and every other once.
+        # supervisord expands % in this option twice, and in the others once.
         stdout_logfile=str(process.log(log_dir)).replace("%", "%%"),
         stdout_logfile_maxbytes="10MB",
         stdout_logfile_backups="1",
@@ -140,7 +142,7 @@ def _section(name: str, **options: object) -> str:
 def _value(text: str) -> str:
     if re.search(r"\s[;#]|\n", text):
         raise CannotRunError(
-            f"supervisord cannot be told of a path with ' ;', ' #' or a line break in it: {text}. "
+            f"supervisord cannot use a path that contains ' ;', ' #' or a line break: {text}. "
             f"Rename the directory."
         )
     return text.replace("%", "%%")

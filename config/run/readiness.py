@@ -1,10 +1,9 @@
-"""Whether everything answers, and what the person is told then."""
+"""Wait until every process answers, and welcome the user."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -16,13 +15,16 @@ from demo.accounts import ACCOUNTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PATIENCE = 60.0  # seconds; then we say what we wait for, and go on waiting
-ASK_SECONDS = 0.25
+PATIENCE = 60.0  # Seconds until the terminal shows which process does not answer yet.
+PAUSE_SECONDS = 0.25
 ANSWER_SECONDS = 10.0
 
 
 def unready(port: int, hosts: Sequence[str]) -> str | None:
-    """What does not answer yet, in words; None when everything does."""
+    """Return a line for each part that does not answer yet; None when all answer.
+
+    `hosts` is ALLOWED_HOSTS: the request names a host that the site accepts.
+    """
     named = [host.lstrip(".") for host in hosts if host not in {"*", HOST}]
     header = named[0] if named and HOST not in hosts and "*" not in hosts else f"{HOST}:{port}"
     with closing(http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)) as web:
@@ -42,8 +44,7 @@ def unready(port: int, hosts: Sequence[str]) -> str | None:
 
 
 def wait_until_ready(port: int, hosts: Sequence[str], is_over: Callable[[], bool]) -> bool:
-    """Ask until everything answers. False if it `is_over` before that."""
-    pause = threading.Event()
+    """Wait until everything answers. Return False if the run `is_over` before that."""
     complain_at = time.monotonic() + PATIENCE
     while missing := unready(port, hosts):
         if is_over():
@@ -51,21 +52,20 @@ def wait_until_ready(port: int, hosts: Sequence[str], is_over: Callable[[], bool
         if time.monotonic() > complain_at:
             complain_at = float("inf")
             say(f"Not ready after {PATIENCE:.0f} s. Still waiting for:\n{missing}")
-        pause.wait(ASK_SECONDS)
+        time.sleep(PAUSE_SECONDS)
     return not is_over()
 
 
 def welcome(url: str, *, debug: bool) -> str:
-    """The lines that are shown once everything answers."""
-    lines = ["", f"Waybill is ready: {url}", ""]
+    """Return the lines that the terminal shows once everything answers."""
     if debug:
-        for name, rights, *_ in ACCOUNTS:
-            lines.append(f"  {name + '/' + name:12} {rights}")
-        lines += [
-            "",
-            "These logins are insecure: everybody knows their passwords. They exist only",
-            "because DEBUG=1, which is the default here. With DEBUG=0 none is made.",
-        ]
+        logins = "\n".join(f"  {name + '/' + name:12} {rights}" for name, rights, *_ in ACCOUNTS)
+        accounts = f"""{logins}
+
+These logins are insecure: everybody knows their passwords. They exist only
+because DEBUG=1, which is the default here. DEBUG=0 creates no accounts."""
     else:
-        lines.append("No account was made. For one: .venv/bin/python manage.py createsuperuser")
-    return "\n".join([*lines, "", "Ctrl-C stops everything.", ""])
+        accounts = (
+            "There are no accounts. To create one: .venv/bin/python manage.py createsuperuser"
+        )
+    return f"\nWaybill is ready: {url}\n\n{accounts}\n\nCtrl-C stops everything.\n"

@@ -1,17 +1,17 @@
-"""Being told to stop: by a signal, by a terminal that is gone, by make.
+"""When to stop: after a signal, when the terminal is gone, or when make stops.
 
-Closing a terminal sends SIGHUP to its session's first process, and pressing Ctrl-C sends
-SIGINT to all in its foreground. When make comes between, we may hear of neither: make
-hands on SIGTERM alone, and for anything else waits for us to end. So we look as well.
+A closed terminal sends SIGHUP to the first process of its session, and Ctrl-C sends SIGINT to all
+processes in the foreground. With make in between, neither may arrive here: make passes on SIGTERM
+only, and after any other signal waits until its child ends. So a thread watches make and the
+terminal as well.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import signal
-import socket
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,26 +19,24 @@ if TYPE_CHECKING:
     from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LOOK_SECONDS = 0.5
+PAUSE_SECONDS = 0.5
 
 
 class Stopped(BaseException):
-    """We were told to stop. Raised in the main thread, wherever it is."""
+    """A signal asked this process to stop. The main thread gets it at any line."""
 
 
 class Stop:
-    """Whether we were told to stop. From its making on, no signal ends us unheard.
+    """Records whether a signal has asked this process to stop. No signal ends the process.
 
-    At first the signal raises Stopped in the main thread, so that long work is cut short.
-    After `wait_instead()` it only makes `requested` true and ends `wait()`.
+    At first a signal also raises Stopped in the main thread, which cuts long work short. After
+    `only_record()` it only sets `requested`.
     """
 
     def __init__(self) -> None:
         self.requested = False
         self._raises = True
-        self._bell, self._ear = socket.socketpair()
-        self._bell.settimeout(0)
-        # Started with nohup: the end of a terminal is to be survived.
+        # nohup sets this: then the process outlives its terminal.
         survives_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         for number in SIGNALS:
             if number != signal.SIGHUP or not survives_hangup:
@@ -46,53 +44,42 @@ class Stop:
         surroundings = Surroundings(with_terminal=not survives_hangup)
         threading.Thread(target=surroundings.watch, daemon=True).start()
 
-    def wait_instead(self) -> None:
-        """From now on there is something to be stopped in order."""
+    def only_record(self) -> None:
+        """Raise no more exceptions, because from now on there are processes to stop in order."""
         self._raises = False
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, until a signal comes."""
-        select.select([self._ear], [], [], seconds)
 
     def _receive(self, _number: int, _frame: FrameType | None) -> None:
         if self.requested:
             return
         self.requested = True
-        self._bell.send(b"!")
         if self._raises:
             raise Stopped
 
 
 class Surroundings:
-    """The terminal and the make that we were started from."""
+    """The terminal and the make from which this process was started."""
 
     def __init__(self, *, with_terminal: bool) -> None:
         self._terminals = [fd for fd in (0, 1, 2) if with_terminal and os.isatty(fd)]
         self._make = os.getppid() if "MAKELEVEL" in os.environ else None
 
     def watch(self) -> None:
-        """Send ourselves SIGTERM when what we were started from is gone. Runs in a thread."""
-        look = threading.Event()
-        while not (self._terminal_is_gone() or self._make_is_stopping()):
-            look.wait(LOOK_SECONDS)
+        """Send SIGTERM to this process when the terminal or make is gone. Runs in a thread."""
+        while all(map(os.isatty, self._terminals)) and not self._make_is_stopping():
+            time.sleep(PAUSE_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
-
-    def _terminal_is_gone(self) -> bool:
-        return not all(map(os.isatty, self._terminals))
 
     def _make_is_stopping(self) -> bool:
         if self._make is None:
             return False
-        if os.getppid() != self._make:
-            return True
-        return bool(blocked_signals(self._make) & set(SIGNALS))
+        return os.getppid() != self._make or bool(blocked_signals(self._make) & set(SIGNALS))
 
 
 def blocked_signals(pid: int) -> set[int]:
-    """The signals that a process holds back; none where the system does not say (macOS).
+    """Return the signals that a process blocks. Systems without /proc, such as macOS, show none.
 
-    make deals with a signal in its handler, in which the system holds that signal back,
-    and does not leave the handler before we end. It shows in nothing else.
+    The kernel blocks a signal while its handler runs. The handler of make runs until the child
+    of make ends, and nothing else shows that make has received a signal.
     """
     try:
         status = Path(f"/proc/{pid}/status").read_text()

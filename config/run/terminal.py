@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: our own lines, and those of the processes."""
+"""The output in the terminal: lines of `make run` itself, and lines of its processes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def say(line: str = "") -> None:
-    """Write a line to standard output; what its encoding does not have, as a question mark.
+def say(line: str) -> None:
+    """Write a line to standard output. A character that its encoding lacks becomes "?".
 
-    Control characters are escaped: not all that a process writes goes through its logging.
-
-    When nobody can read it any more, this process hears of it as it hears of a closed
+    Control characters are escaped, because a process may write text that its logging has not
+    escaped. If nobody can read the output any more, this process gets SIGHUP, as for a closed
     terminal, and writes nothing from then on.
     """
     encoding = sys.stdout.encoding
@@ -34,18 +33,21 @@ def say(line: str = "") -> None:
 
 
 class Log:
-    """The log file of a process, from now on. It may be renamed when it is full, or not exist."""
+    """Follows the log file of a process from its current end.
 
-    def __init__(self, path: Path, leave_out: Sequence[str] = ()) -> None:
+    The file need not exist yet. When it is full, it is renamed, and the new file is followed.
+    """
+
+    def __init__(self, path: Path, hidden: Sequence[str] = ()) -> None:
         self._path = path
-        self._leave_out = leave_out
+        self._hidden = hidden
         self._file = self._open()
         if self._file:
             self._file.seek(0, os.SEEK_END)
-        self._rest = b""
+        self._incomplete_line = b""
 
     def new_lines(self) -> Iterator[str]:
-        """What was written since the last call, whole lines only, without those that are left out."""
+        """Yield the complete lines since the last call, but none that contains a hidden text."""
         yield from self._read()
         if self._is_renamed():
             self.close()
@@ -58,9 +60,10 @@ class Log:
 
     def _read(self) -> Iterator[str]:
         if self._file:
-            *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
+            read = self._incomplete_line + self._file.read()
+            *lines, self._incomplete_line = read.split(b"\n")
             texts = (line.decode(errors="replace").rstrip("\r") for line in lines)
-            yield from (text for text in texts if not any(part in text for part in self._leave_out))
+            yield from (text for text in texts if not any(part in text for part in self._hidden))
 
     def _is_renamed(self) -> bool:
         try:
@@ -77,7 +80,7 @@ class Log:
 
 
 def show(logs: dict[str, Log]) -> None:
-    """Write each log's new lines, with the name of its process before them."""
+    """Write the new lines of each log, after the name of its process."""
     width = max(map(len, logs))
     for name, log in logs.items():
         for line in log.new_lines():

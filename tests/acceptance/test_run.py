@@ -437,7 +437,8 @@ def test_valkey_is_behind_a_door_of_ours_alone(lasting: Terminal) -> None:
     assert valkey is not None
     directory = Path(valkey.cwd())
 
-    assert [path.name for path in directory.iterdir()] == ["valkey.sock"]
+    assert {path.name for path in directory.iterdir()} == {"manager.sock", "valkey.sock"}
+    assert (directory / "manager.sock").stat().st_mode & 0o777 == 0o700
     assert directory.stat().st_mode & 0o777 == 0o700
     assert valkey.net_connections("inet") == []
 

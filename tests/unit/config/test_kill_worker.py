@@ -1,72 +1,45 @@
-"""`make kill-worker` picks the worker of its own checkout, and no other process."""
+"""`make kill-worker` takes the worker from its own checkout's manager, and says why it cannot."""
 
 from __future__ import annotations
 
-import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from config.run import CannotRunError
-from config.run.kill_worker import Running, find_worker, list_processes
+from config.run import CannotRunError, kill_worker
+from config.run.kill_worker import worker_pid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MANAGER, WORKER, CHILD, BEAT, SHELL = 100, 110, 111, 120, 1
+
+def manager(pid: int) -> SimpleNamespace:
+    """A manager whose worker has the process id `pid`; 0 while it does not run."""
+    return SimpleNamespace(getProcessInfo={"waybill:worker": {"pid": pid}}.__getitem__)
 
 
-def running(var_dir: Path, *, manager: int = MANAGER) -> list[Running]:
-    celery = "python -m celery --quiet --app config"
-    return [
-        Running(
-            manager, SHELL, manager, f"python -m config.run.manager {var_dir}/supervisord.conf 99"
-        ),
-        Running(BEAT, manager, BEAT, f"{celery} beat --loglevel WARNING"),
-        Running(WORKER, manager, WORKER, f"{celery} worker --queues exports"),
-        Running(CHILD, WORKER, WORKER, f"{celery} worker --queues exports"),
-    ]
+def test_worker_is_the_managers_child() -> None:
+    assert worker_pid(manager(110)) == 110
 
 
-@pytest.fixture
-def var_dir(tmp_path: Path) -> Path:
-    (tmp_path / "supervisord.pid").write_text(f"{MANAGER}\n")
-    return tmp_path
-
-
-def test_worker_is_the_managers_child(var_dir: Path) -> None:
-    assert find_worker(var_dir, running(var_dir)).pid == WORKER
-
-
-def test_worker_of_another_checkout_is_left_alone(var_dir: Path, tmp_path: Path) -> None:
-    other = running(tmp_path / "other")
-
-    with pytest.raises(CannotRunError, match="not running in this checkout"):
-        find_worker(var_dir, other)
-
-
-def test_worker_outside_of_the_manager_is_left_alone(var_dir: Path) -> None:
-    manager, beat, *_ = running(var_dir)
-    orphan = Running(WORKER, SHELL, WORKER, "python -m celery --app config worker")
-
+def test_worker_that_is_not_running_is_not_killed() -> None:
     with pytest.raises(CannotRunError, match="at the moment"):
-        find_worker(var_dir, [manager, beat, orphan])
+        worker_pid(manager(0))
 
 
-def test_pid_file_of_a_killed_manager_kills_nothing(var_dir: Path) -> None:
-    reused = [Running(MANAGER, SHELL, MANAGER, "vim"), *running(var_dir, manager=MANAGER)[1:]]
+@pytest.mark.parametrize("has_stale_socket", [False, True])
+def test_nothing_is_killed_without_a_manager(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    has_stale_socket: bool,
+) -> None:
+    socket = tmp_path / "manager.sock"
+    if has_stale_socket:
+        socket.touch()
+    monkeypatch.setattr(kill_worker.embedded, "manager_socket", lambda _: socket)
 
-    with pytest.raises(CannotRunError, match="not running in this checkout"):
-        find_worker(var_dir, reused)
-
-
-def test_without_a_pid_file_nothing_is_killed(tmp_path: Path) -> None:
-    with pytest.raises(CannotRunError, match="not running in this checkout"):
-        find_worker(tmp_path, running(tmp_path))
-
-
-def test_list_of_processes_has_this_one() -> None:
-    [ours] = [each for each in list_processes() if each.pid == os.getpid()]
-
-    assert (ours.parent, ours.group) == (os.getppid(), os.getpgrp())
-    assert "python" in ours.command
+    assert kill_worker.main() == 1
+    assert "not running in this checkout" in capsys.readouterr().out

@@ -22,7 +22,7 @@ from supervisor.options import ServerOptions
 from config import embedded
 from config.run import CannotRunError, readiness
 from config.run.claim import claim
-from config.run.preparation import port_from, valkey_directory
+from config.run.preparation import port_from, private_directory
 from config.run.processes import Process, config_text, processes
 from config.run.stopping import blocked_signals
 from config.run.terminal import Log, say
@@ -86,16 +86,12 @@ def test_two_directories_of_data_never_share_a_socket() -> None:
     assert embedded.redis_url(Path("/a/var")) != embedded.redis_url(Path("/b/var"))
 
 
-def test_directory_of_the_socket_is_gone_even_after_a_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
-    monkeypatch.delenv("REDIS_URL")
-    settings.REDIS_URL = f"unix://{tmp_path / 'private' / 'valkey.sock'}"
+def test_directory_of_the_socket_is_gone_even_after_a_failure(tmp_path: Path) -> None:
+    directory = tmp_path / "private"
 
     def fail() -> None:
-        with valkey_directory() as path:
-            assert path is not None
-            path.touch()  # As a Valkey that was killed leaves it.
+        with private_directory(directory):
+            (directory / "valkey.sock").touch()  # A killed Valkey leaves its socket.
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -111,7 +107,7 @@ def as_supervisord_reads(listed: list[Process], var_dir: Path) -> dict[str, tupl
     """The configuration of each program and of its group, read by supervisord itself."""
     (var_dir / "log").mkdir(parents=True)
     config = var_dir / "supervisord.conf"
-    config.write_text(config_text(listed, var_dir, var_dir / "log"))
+    config.write_text(config_text(listed, var_dir, var_dir / "log", SOCKET))
     options = ServerOptions()
     options.realize(["--configuration", str(config)])
     return {
@@ -131,7 +127,7 @@ def test_supervisord_reads_what_we_meant(tmp_path: Path, name: str) -> None:
     for process in listed:
         program, _ = read[process.name]
         # As supervisord splits it when it starts the program.
-        assert shlex.split(program.command) == list(process.command)
+        assert shlex.split(program.command) == shlex.split(process.command)
         assert program.stdout_logfile == str(var_dir / "log" / f"{process.name}.log")
         assert program.redirect_stderr
 
@@ -139,7 +135,7 @@ def test_supervisord_reads_what_we_meant(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["a ;b", "a #b", "a\nb"])
 def test_path_that_supervisord_would_cut_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(CannotRunError, match="Rename the directory"):
-        config_text(processes(8000, "INFO", None), tmp_path / name, tmp_path / name / "log")
+        config_text(processes(8000, "INFO", None), tmp_path / name, tmp_path / "log", SOCKET)
 
 
 def test_whatever_dies_is_started_again_for_ever(tmp_path: Path) -> None:
@@ -173,7 +169,7 @@ def test_without_a_socket_there_is_no_valkey() -> None:
 
 
 def test_valkey_listens_on_no_port() -> None:
-    valkey = processes(8000, "INFO", SOCKET)[0].command
+    valkey = shlex.split(processes(8000, "INFO", SOCKET)[0].command)
 
     assert valkey[valkey.index("--port") + 1] == "0"
     assert valkey[valkey.index("--unixsocket") + 1] == str(SOCKET)
@@ -258,7 +254,7 @@ def test_log_goes_on_in_the_next_file_when_one_is_full(
 
 
 def test_log_leaves_out_what_nobody_asked_for(path: Path, open_log: Callable[..., Log]) -> None:
-    log = open_log(leave_out=["/health/ready"])
+    log = open_log(hidden=["/health/ready"])
 
     path.write_text("GET /health/ready\nGET /exports/\n")
 
@@ -376,7 +372,7 @@ def test_long_wait_says_for_whom_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(readiness, "PATIENCE", 0.0)
-    monkeypatch.setattr(readiness, "ASK_SECONDS", 0.01)
+    monkeypatch.setattr(readiness, "PAUSE_SECONDS", 0.01)
 
     with web(NO_WORKER, NO_WORKER, NO_WORKER, ALL_WELL) as (port, _):
         came = readiness.wait_until_ready(port, ["127.0.0.1"], lambda: False)
