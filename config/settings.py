@@ -1,7 +1,7 @@
-"""All settings, read from the environment. `docs/settings.md` explains each.
+"""All settings, read from environment variables. `docs/settings.md` explains each.
 
-The defaults run: a checkout with nothing configured works on SQLite in `var/` and a
-Valkey server of its own. With DEBUG=0 what is insecure by default is refused.
+Without any variable a checkout runs on SQLite in `var/` and on its own Valkey server. With
+DEBUG=0, insecure defaults are refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
-from config import app_settings, embedded, private, storage
+from config import app_settings, database, embedded, private, storage
 from config.signin import limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -31,7 +31,7 @@ DEVELOPMENT_SECRET = "development-only-insecure-secret-key-of-waybill"  # noqa: 
 SECRET_KEY = env.str("SECRET_KEY", DEVELOPMENT_SECRET)
 if not DEBUG and (
     SECRET_KEY == DEVELOPMENT_SECRET
-    or len(SECRET_KEY) < 50  # noqa: PLR2004 - as Django's own check has it
+    or len(SECRET_KEY) < 50  # noqa: PLR2004 - the limits of Django's own check
     or len(set(SECRET_KEY)) < 5  # noqa: PLR2004
 ):
     raise ImproperlyConfigured(
@@ -110,7 +110,7 @@ TEMPLATES = [
     },
 ]
 
-# -- People ------------------------------------------------------------------------
+# -- Users -------------------------------------------------------------------------
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "exports:dashboard"
@@ -120,7 +120,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
-# config/signin says how often sign-in may fail, and why.
+# config/signin explains the limits of failed sign-ins.
 AUTHENTICATION_BACKENDS = [
     "config.signin.throttle.Backend",
     "django.contrib.auth.backends.ModelBackend",
@@ -133,10 +133,10 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "config.signin.throttle.client_network"
 AXES_LOCKOUT_CALLABLE = "config.signin.throttle.locked_out"
-AXES_USERNAME_FORM_FIELD = "username"  # The name of the form's field, whatever the user model.
-AXES_ENABLE_ADMIN = False  # Its rows are deleted after 30 days or less; `axes_reset` unlocks.
+AXES_USERNAME_FORM_FIELD = "username"  # The form's field has this name for every user model.
+AXES_ENABLE_ADMIN = False  # Its rows live for 30 days at most; `axes_reset` unlocks users.
 AXES_VERBOSE = False
-# Password hashes that one web process makes at once; each takes a core for half a second.
+# How many passwords one web process hashes at once. Each takes a core for half a second.
 SIGNIN_HASHES = env.int("SIGNIN_HASHES", 1, validate=app_settings.AT_LEAST_1)
 PASSWORD_HASHERS = [
     "config.signin.hashing.BoundedPBKDF2PasswordHasher",
@@ -146,7 +146,7 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
 
-# Those that the pages are in. Django's own texts know more, and would mix theirs in.
+# Only languages of the pages. In others, Django's own texts would appear between English ones.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LANGUAGE_CODE = env.str(
     "LANGUAGE_CODE", "en", validate=validate.OneOf([code for code, _ in LANGUAGES])
@@ -157,52 +157,7 @@ USE_TZ = True
 
 # -- Database ----------------------------------------------------------------------
 
-DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'waybill.sqlite3'}")}
-_database = DATABASES["default"]
-if "sqlite3" in _database["ENGINE"]:
-    # SQLite makes a file, and no directory for it.
-    Path(str(_database["NAME"])).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    private.tighten_database(Path(str(_database["NAME"])))
-    _database["OPTIONS"] = {
-        # Several processes write. With Django's defaults one in seven transactions
-        # fails with "database is locked"; like this none did (docs/design.md).
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-elif "postgresql" in _database["ENGINE"]:
-    _database["ENGINE"] = "config.postgresql"
-    _database["CONN_MAX_AGE"] = 0
-    # Otherwise each pooled connection fails one request after PostgreSQL was restarted.
-    _database["CONN_HEALTH_CHECKS"] = True
-    # A pool belongs in web processes. Workers fork, and a child keeps few connections: for what
-    # it writes, for the rows that it reads, and for its leases.
-    _pool_size = env.int("DATABASE_POOL_SIZE", 0, validate=app_settings.AT_LEAST_0)
-    _pool = {
-        "min_size": 1,
-        "max_size": _pool_size,
-        "timeout": 10,
-        # While PostgreSQL is away, the pool's pauses between attempts double for so long. After
-        # five minutes, the default, the next attempt may be minutes off; requests begin new ones.
-        "reconnect_timeout": 5,
-    }
-    _database["OPTIONS"] = {
-        **_database.get("OPTIONS", {}),
-        "connect_timeout": 5,
-        "options": " ".join(
-            f"-c {name}={value}"
-            for name, value in {
-                "statement_timeout": env.str("DATABASE_STATEMENT_TIMEOUT", "10min"),
-                "lock_timeout": env.str("DATABASE_LOCK_TIMEOUT", "10s"),
-                "idle_in_transaction_session_timeout": env.str(
-                    "DATABASE_IDLE_IN_TRANSACTION_SESSION_TIMEOUT", "60s"
-                ),
-            }.items()
-        ),
-        **({"pool": _pool} if _pool_size else {}),
-    }
-else:
-    raise ImproperlyConfigured("DATABASE_URL must begin with sqlite: or postgres:.")
+DATABASES = {"default": database.read(env, VAR_DIR / "waybill.sqlite3")}
 
 # -- Redis: the channel layer and Celery's broker ------------------------------------
 
@@ -213,11 +168,11 @@ if _redis.scheme not in {"redis", "rediss", "unix"}:
 
 CHANNEL_LAYERS = {
     "default": {
-        # The other layer of channels-redis falls silent for good after a FLUSHALL.
+        # After a FLUSHALL, the other layer of channels-redis delivers nothing any more.
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
             "hosts": [{"address": REDIS_URL, "socket_timeout": 15, "socket_connect_timeout": 3}],
-            # Two deployments, or two test runs, may share a Redis.
+            # The prefix separates deployments and test runs that share a Redis.
             "prefix": env.str("REDIS_PREFIX", "waybill"),
         },
     },
@@ -225,22 +180,22 @@ CHANNEL_LAYERS = {
 
 CELERY_BROKER_URL = f"redis+socket://{_redis.path}" if _redis.scheme == "unix" else REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Longer than any task may run: a task that is still running at this age is
-    # delivered a second time.
+    # Longer than the time limit of tasks, because an unfinished task of this age is delivered
+    # a second time.
     "visibility_timeout": 12 * 3600,
     "socket_timeout": 5,
     "socket_connect_timeout": 3,
     "global_keyprefix": f"{env.str('REDIS_PREFIX', 'waybill')}-",
-    # Who waits for a worker comes before who could use another one: the order of -Q.
+    # Workers take queues in the order of -Q: exports without a worker come before helpers.
     "queue_order_strategy": "priority",
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "exports"
-# Every program that reaches Redis can write messages. JSON runs no code when it is read.
+# Every program that reaches Redis can send messages. Reading JSON runs no code.
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = False  # On, a task that kills its worker runs for ever.
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # With True, a task that kills its worker runs for ever.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -256,7 +211,7 @@ CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = 7 * 24 * 3600
 CELERY_TIMEZONE = "UTC"
-# Not CELERY_BEAT_SCHEDULE: exports/schedule.py has all periodic work, and says why.
+# There is no CELERY_BEAT_SCHEDULE: exports/schedule.py lists all periodic work.
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 
 # -- Files -------------------------------------------------------------------------
@@ -290,10 +245,10 @@ private.tighten(EXPORTS_WORK_DIR)
 
 # -- Security ----------------------------------------------------------------------
 
-# Of each user, to each web process; config/request_limits.py says what counts for how much.
+# The limit of one user in one web process. config/request_limits.py says what requests cost.
 REQUESTS_PER_SECOND = env.int("REQUESTS_PER_SECOND", 10, validate=app_settings.AT_LEAST_0)
 
-# Nobody uploads files. The largest body is a form with a header for each of hundreds of columns.
+# There are no uploads. The largest body is a form with headers for hundreds of columns.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int(
     "DATA_UPLOAD_MAX_MEMORY_SIZE", 256 * 1024, validate=app_settings.AT_LEAST_1
 )
@@ -314,7 +269,7 @@ _hsts_subdomains = env.bool("HSTS_SUBDOMAINS", False)
 SECURE_REFERRER_POLICY = "same-origin"
 _site_url = "http://127.0.0.1:8000"
 if not DEBUG:
-    # The proxy ends TLS and says so. Set HTTPS=0 to try production settings without it.
+    # The proxy terminates TLS. HTTPS=0 allows production settings without TLS.
     _https = env.bool("HTTPS", True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = False
@@ -326,17 +281,18 @@ if not DEBUG:
 
 # -- E-mail ------------------------------------------------------------------------
 
-# Who sends e-mails has no request that says what the site is called. The first host does,
-# unless it is a pattern ("*", ".example.com"): then SITE_URL stays empty, nobody is mailed,
-# and beat says why. That is no reason not to start.
+# E-mails are sent without a request, so links need the site's address. Without SITE_URL the first
+# host is used. If that is a pattern ("*", ".example.com"), no e-mail is sent and beat logs why.
 _one_site = re.compile(r"https?://[\w\[][\w.:\[\]-]*/?")
 SITE_URL = env.str("SITE_URL", "")
 if not SITE_URL:
     SITE_URL = _site_url if _one_site.fullmatch(_site_url) else ""
 elif not _one_site.fullmatch(SITE_URL):
-    raise ImproperlyConfigured("Set SITE_URL to what people type: https://exports.example.com")
+    raise ImproperlyConfigured(
+        "Set SITE_URL to the address of this site: https://exports.example.com"
+    )
 
-# A developer finds letters in a directory. In production, until there is a server, they wait.
+# E-mails become files in development, and wait in production until a mail server is set.
 _email_url = env.str("EMAIL_URL", "file:" if DEBUG else "dummy:")
 _email = env.dj_email_url("EMAIL_URL", _email_url)
 _is_mailbox = _email_url == "file:"
@@ -349,7 +305,7 @@ EMAIL_FILE_PATH = VAR_DIR / "mail"
 EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
-EMAIL_TIMEOUT = _email["EMAIL_TIMEOUT"] or 10  # Django's own default is to wait for ever.
+EMAIL_TIMEOUT = _email["EMAIL_TIMEOUT"] or 10  # Django's default has no timeout.
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "waybill@localhost")
 
 # -- Logging -----------------------------------------------------------------------
@@ -374,13 +330,13 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # Django's own handler would say each of its lines a second time.
+        # Django's own handler would print each of its lines a second time.
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
-        # Its start, and each task that it sends, which is only Celery's own nightly cleanup.
+        # Below WARNING, beat logs only its start and Celery's nightly cleanup.
         "celery.beat": {"level": "WARNING"},
-        # config.signin logs the same events with name and address, which Axes masks.
+        # config.signin logs these events with name and address, which Axes masks.
         "axes": {"level": "ERROR"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

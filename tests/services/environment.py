@@ -30,13 +30,16 @@ TIERS = tuple(tier for group in GROUPS for tier in group)
 # A PostgreSQL server to test on, where ours cannot run.
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 SETTINGS = ROOT / "config" / "settings.py"
+# Where variables are read by name. The others are in config/app_settings.py.
+SETTINGS_SOURCES = (SETTINGS, ROOT / "config" / "database.py")
 # Production refuses that of development. With one for all, who is signed in is so everywhere.
 SECRET_KEY = "of the tests, and of nothing else: " + "x" * 50
 
 
 def settings_in_environment() -> list[str]:
     """The names of the variables that the settings read."""
-    read_directly = re.findall(r"""env(?:\.\w+)?\(\s*["']([A-Z_]+)["']""", SETTINGS.read_text())
+    source = "".join(path.read_text() for path in SETTINGS_SOURCES)
+    read_directly = re.findall(r"""env(?:\.\w+)?\(\s*["']([A-Z_]+)["']""", source)
     return sorted({*read_directly, *app_settings.parsers(Env())})
 
 

@@ -13,7 +13,7 @@ import exports.conf
 import notifications.conf
 from config import app_settings
 from notifications.inbox import email
-from tests.services.environment import SETTINGS, settings_in_environment
+from tests.services.environment import SETTINGS, SETTINGS_SOURCES, settings_in_environment
 
 APPS = {"EXPORTS": exports.conf.Conf, "NOTIFICATIONS": notifications.conf.Conf}
 COUNTS = (
@@ -153,7 +153,8 @@ def test_no_pool_is_a_size_of_a_pool(monkeypatch):
 
 
 def test_no_number_is_forgotten_here():
-    read_directly = re.findall(r"env\.(?:int|float)\(\s*\"([A-Z_]+)\"", SETTINGS.read_text())
+    source = "".join(path.read_text() for path in SETTINGS_SOURCES)
+    read_directly = re.findall(r"env\.(?:int|float)\(\s*\"([A-Z_]+)\"", source)
     of_the_apps = {
         f"{prefix}_{name}"
         for prefix, conf in APPS.items()

@@ -39,7 +39,8 @@ OUR_APPS = ("notifications", "exports", "demo")
 def settings_read() -> dict[str, object]:
     """Each variable that the settings read, with its default where that is a literal."""
     found = {name: app_default(name) for name in app_settings.parsers(Env())}
-    for node in ast.walk(ast.parse((ROOT / "config" / "settings.py").read_text())):
+    sources = [(ROOT / "config" / name).read_text() for name in ("settings.py", "database.py")]
+    for node in ast.walk(ast.parse("\n".join(sources))):
         if not (
             isinstance(node, ast.Call) and re.fullmatch(r"env(\.\w+)?", ast.unparse(node.func))
         ):
