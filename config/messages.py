@@ -1,12 +1,9 @@
-"""The languages of the pages: what is translatable, and the catalogues of its translations.
+"""Write the catalogues of translations: what `make messages` does.
 
-    make messages
-
-reads every string that a page may show out of templates and Python, writes the catalogues
-(`locale/*/LC_MESSAGES/django.po`) anew and compiles them (`.mo`), without gettext's own tools.
-What is translated stays; what is not used any more goes; what is new is there with an empty
-translation, and is named. Both files are in the repository: a machine that runs Waybill needs
-nothing to read them.
+It collects every string that a page may show from templates and Python, writes the catalogues
+(`locale/*/LC_MESSAGES/django.po`) and compiles them (`.mo`), without the tools of gettext. It keeps
+translations, drops messages that are no longer used, and names messages without a translation.
+Both files are in the repository, so a machine that runs Waybill needs no tools for them.
 """
 
 from __future__ import annotations
@@ -17,31 +14,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_python
+from babel.messages.extract import extract, extract_python
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import IO
 
     from babel.messages.catalog import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Besides the one that the strings themselves are in.
+# The languages beside English, in which the strings are written.
 LANGUAGES = ("de",)
-# Who has a catalogue, and whose strings are in it. An app travels with its own; the rest of
-# the project's are with its templates (LOCALE_PATHS).
+# Each owner of a catalogue, and the folders whose strings are in it. An app that is copied takes
+# its catalogue along. The other strings of the project are in LOCALE_PATHS.
 CATALOGUES = {
     "exports": ("exports",),
     "notifications": ("notifications",),
     "demo": ("demo",),
     "templates": ("templates", "config"),
 }
-# Functions, and which of their arguments are texts ("c": the context of one).
-_FUNCTIONS: dict[str, tuple[int | tuple[int, str], ...]] = {
-    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), (1,)),
+# Functions with the positions of their messages. "c" marks a context.
+_KEYWORDS: dict[str, Any] = {
+    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), None),
     "Message": (1,),  # exports.i18n.message
     **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
@@ -50,11 +48,14 @@ _FUNCTIONS: dict[str, tuple[int | tuple[int, str], ...]] = {
 
 
 class _Catalogue(Catalog):
-    """One whose head has no dates and no names: the same strings make the same file."""
+    """A catalogue without dates and names in its head, so equal strings make equal files."""
 
     _HEAD = (
-        *("Language", "Plural-Forms"),
-        *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
+        "Language",
+        "Plural-Forms",
+        "MIME-Version",
+        "Content-Type",
+        "Content-Transfer-Encoding",
     )
 
     @property
@@ -68,12 +69,12 @@ class _Catalogue(Catalog):
 
 
 def path_of(owner: str, language: str) -> Path:
-    """Where the catalogue of `owner` is. The compiled one is beside it."""
+    """Return the path of a catalogue. The compiled file is beside it."""
     return ROOT / owner / "locale" / language / "LC_MESSAGES" / "django.po"
 
 
 def extracted(owner: str, language: str) -> Catalog:
-    """The catalogue of `owner` with every string that is translatable now, none translated."""
+    """Return the catalogue of `owner` with all messages of its source, without translations."""
     catalogue = _new(language)
     for folder in CATALOGUES[owner]:
         for path in sorted((ROOT / folder).rglob("*")):
@@ -84,7 +85,7 @@ def extracted(owner: str, language: str) -> Catalog:
 
 
 def stored(owner: str, language: str) -> Catalog:
-    """The catalogue of `owner` as it is in the repository."""
+    """Return the catalogue of `owner` that is in the repository, or an empty one."""
     catalogue, path = _new(language), path_of(owner, language)
     if path.exists():
         with path.open("rb") as file:
@@ -99,62 +100,57 @@ def _new(language: str) -> Catalog:
 
 
 def compiled(catalogue: Catalog) -> bytes:
-    """What gettext reads."""
+    """Return the file that gettext reads."""
     file = BytesIO()
     write_mo(file, catalogue)
     return file.getvalue()
 
 
 def untranslated(catalogue: Catalog) -> list[Message]:
-    """The messages that a reader would meet in English, or in part, or as a guess."""
+    """Return the messages whose translation is missing, incomplete or only a guess."""
     return [
         each for each in catalogue if each.id and (each.fuzzy or not all(texts_of(each.string)))
     ]
 
 
 def texts_of(value: str | Sequence[str] | None) -> Sequence[str]:
-    """One text; or those of singular and plural."""
+    """Return the text in a list, or the texts of singular and plural."""
     return [value or ""] if value is None or isinstance(value, str) else value
 
 
 def update(owner: str, language: str) -> Catalog:
-    """Write the catalogue of `owner` anew, and compile it."""
-    catalogue, old = extracted(owner, language), stored(owner, language)
-    for message in catalogue:
-        before = old.get(message.id, message.context) if message.id else None
-        # One that has got a plural is another message.
-        if before is not None and before.pluralizable == message.pluralizable:
-            message.string = before.string
-            message.flags |= before.flags & {"fuzzy"}
-            message.user_comments = before.user_comments
+    """Write and compile the catalogue of `owner`. Return it."""
+    catalogue = stored(owner, language)
+    catalogue.update(extracted(owner, language), no_fuzzy_matching=True)
     path = path_of(owner, language)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        write_po(file, catalogue, width=96, include_lineno=False)
+        write_po(file, catalogue, width=96, include_lineno=False, ignore_obsolete=True)
     path.with_suffix(".mo").write_bytes(compiled(catalogue))
     return catalogue
 
 
-def _strings(path: Path) -> Iterator[tuple[str | tuple[str, str], str | None]]:
-    """Each translatable string of a file, or singular and plural, with its context."""
+def _strings(path: Path) -> Iterator[tuple[str | tuple[str, ...], str | None]]:
+    """Yield each message of a file, or its singular and plural, with its context."""
     if path.suffix == ".py" and "migrations" not in path.parts:
-        source = path.read_bytes()
+        method: Any = extract_python
     elif path.suffix in {".html", ".txt"} and "templates" in path.parts:
-        # It has calls in the places of tags, and neither indentation nor blocks of Python.
-        lines = templatize(path.read_text()).splitlines()
-        source = "\n".join(line.strip() for line in lines).encode()
+        method = _extract_template
     else:
         return
-    found = extract_python(BytesIO(source), _FUNCTIONS, [], {"encoding": "utf-8"})
-    for _line, function, arguments, _comments in found:
-        given: Any = arguments
-        if given is None or isinstance(given, str):  # No text, or nothing else.
-            given = [given]
-        places = _FUNCTIONS[str(function)]
-        context = given[0] if isinstance(places[0], tuple) else None
-        texts = [given[place - 1] for place in places if isinstance(place, int)]
-        if all(isinstance(text, str) for text in texts):
-            yield (texts[0] if len(texts) == 1 else (texts[0], texts[1])), context
+    with path.open("rb") as file:
+        for _line, text, _comments, context in extract(method, file, _KEYWORDS):
+            yield text, context
+
+
+def _extract_template(
+    file: IO[bytes], keywords: Mapping[str, Any], tags: Collection[str], options: Any
+) -> Iterable[Any]:
+    """Extract from a template as `extract_python` does from Python."""
+    # templatize() writes calls in the places of tags, with indentation that Python refuses.
+    lines = templatize(file.read().decode()).splitlines()
+    source = BytesIO("\n".join(line.strip() for line in lines).encode())
+    return extract_python(source, keywords, tags, options)
 
 
 def main() -> int:
