@@ -1,18 +1,15 @@
-"""The API: the apps' routers under one roof, and one form of errors. Its OpenAPI is the docs."""
+"""The API: the routers of both apps, with one form of errors. OpenAPI documents it."""
 
 from __future__ import annotations
 
 import logging
-from functools import wraps
 from http import HTTPStatus
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.http.multipartparser import MultiPartParserError
 from django.urls import URLPattern, URLResolver, path
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
@@ -26,8 +23,6 @@ from notifications.api.auth import Authenticate
 from notifications.protocol import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django.http import HttpRequest, HttpResponse
     from ninja.openapi.schema import OpenAPISchema
 
@@ -35,14 +30,14 @@ logger = logging.getLogger("django.request")  # Where Django reports errors of v
 
 
 class API(NinjaAPI):
-    """A NinjaAPI that answers also a path or a method that is not there as a problem."""
+    """A NinjaAPI that also answers unknown paths with a problem document."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._schemas: dict[str, OpenAPISchema] = {}
 
     def get_openapi_schema(self, **path: Any) -> OpenAPISchema:
-        """Return the document, which is made once for each path prefix.
+        """Return the document. It is made once for each path prefix.
 
         Making it takes a tenth of a second, and anybody may request it.
         """
@@ -54,49 +49,19 @@ class API(NinjaAPI):
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
         patterns, app_name, namespace = super().urls
-        for pattern in patterns:
-            if isinstance(pattern, URLPattern):
-                pattern.callback = _with_problems(pattern.callback)
-        # The first goes before ninja's own, which answers its root with a page.
-        mine = [path("", _nothing), *patterns, path("<path:_path>", _nothing)]
-        return mine, app_name, namespace
+        # The first goes before the root of Ninja, which would answer with a page.
+        patterns = [path("", _nothing), *patterns, path("<path:_path>", _nothing)]
+        return patterns, app_name, namespace
 
 
 def _naming_problems(document: OpenAPISchema) -> OpenAPISchema:
-    """Give refusals in `document` the media type of problems. Ninja assumes plain JSON."""
+    """Give errors in `document` the media type of problems. Ninja assumes plain JSON."""
     for operations in document["paths"].values():
         for operation in operations.values():
             for status, answer in operation["responses"].items():
                 if status >= HTTPStatus.BAD_REQUEST and "content" in answer:
                     answer["content"] = {problems.MEDIA_TYPE: answer["content"]["application/json"]}
     return document
-
-
-def _with_problems(view: Callable[..., Any]) -> Callable[..., Any]:
-    if iscoroutinefunction(view):
-
-        @wraps(view)
-        async def answer_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            return _as_problem(await view(request, *args, **kwargs))
-
-        return answer_async
-
-    @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _as_problem(view(request, *args, **kwargs))
-
-    return answer
-
-
-def _as_problem(response: HttpResponse) -> HttpResponse:
-    if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
-        return response
-    allowed = sorted(response["Allow"].split(", "))
-    answer = problems.problem(
-        405, _("This address only accepts %(methods)s.") % {"methods": get_text_list(allowed)}
-    )
-    answer["Allow"] = ", ".join(allowed)
-    return answer
 
 
 @csrf_exempt
@@ -125,7 +90,7 @@ api.add_router("/v1/", notifications.inbox.api.router)
 
 @api.get("/asyncapi.json", auth=None, include_in_schema=False)
 def asyncapi(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - ninja's signature
-    """The WebSocket, as openapi.json is the rest."""
+    """Return the AsyncAPI document of the WebSocket."""
     return schema.asyncapi()
 
 
@@ -136,9 +101,9 @@ def frames(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - ninja's si
 
 @api.exception_handler(Exception)
 def our_error(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Reported as Django reports an error of any view; whoever asked is told no details."""
+    """Log an unexpected error as Django does for any view. The client gets no details."""
     if isinstance(error, (SuspiciousOperation, BadRequest, MultiPartParserError)):
-        raise error  # None of ours. Django logs it, and `errors.bad_request` answers.
+        raise error  # Django logs it, and `errors.bad_request` answers.
     got_request_exception.send(sender=None, request=request)
     logger.error(
         "Internal Server Error: %s",

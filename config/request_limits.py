@@ -22,14 +22,13 @@ from io import BytesIO
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
-from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import get_language_from_request, ngettext, override
 
+from config.middleware import after_response
 from config.shedding import is_liveness_check, refuse
 from notifications.api import known_users
 from notifications.api.credentials import credentials, credentials_of
@@ -228,35 +227,16 @@ def _refusal(scope: Any, seconds: int) -> HttpResponse:
     return problem(status, detail)
 
 
-@sync_and_async_middleware
-def remember_user(
-    get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
-) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
-    """Django middleware: note whose session a request has shown, for `LimitRequests`.
+@after_response
+def remember_user(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Note whose session a request has shown, for `LimitRequests`.
 
-    It follows SessionMiddleware, and reads no session that the view has not read.
+    This middleware follows SessionMiddleware, and reads no session that the view has not read.
     """
-    if iscoroutinefunction(get_response):
-
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            response: HttpResponseBase = await get_response(request)
-            _remember(request)
-            return response
-
-        return answer_async
-
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        response: HttpResponseBase = get_response(request)  # type: ignore[assignment]
-        _remember(request)
-        return response
-
-    return answer
-
-
-def _remember(request: HttpRequest) -> None:
     shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     session = request.session
-    # Signing in makes a new session, which the cookie of this request is not.
+    # Signing in makes a new session, which the cookie of this request does not name.
     is_same = shown is not None and shown == session.session_key
     if session.accessed and is_same and SESSION_KEY in session:
         known_users.remember(credentials_of(request), session[SESSION_KEY])
+    return response

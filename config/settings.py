@@ -70,11 +70,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.threads.ReleaseBeforeStreaming",
-    "config.caching.never_cache_api",
+    "config.middleware.api_responses",
     "notifications.http.WithoutNul",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
-    "config.pages.CompressPages",
+    "config.middleware.CompressPages",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.request_limits.remember_user",

@@ -20,4 +20,4 @@ STATIC_URL = "/sub/static/"
 USE_THOUSAND_SEPARATOR = True
 DATABASES["default"]["ATOMIC_REQUESTS"] = True
 GZIP = "django.middleware.gzip.GZipMiddleware"
-MIDDLEWARE = [GZIP if each == "config.pages.CompressPages" else each for each in MIDDLEWARE]
+MIDDLEWARE = [GZIP if each == "config.middleware.CompressPages" else each for each in MIDDLEWARE]

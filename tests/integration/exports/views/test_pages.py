@@ -11,7 +11,7 @@ from django.http import FileResponse, HttpResponse
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from config.pages import CompressPages
+from config.middleware import CompressPages
 from exports.models import Export
 from exports.serialize import queue_position, queue_positions
 from exports.status import Status

@@ -1,0 +1,73 @@
+"""Middleware that changes responses: headers of the API, and compression of pages."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import iscoroutinefunction
+from django.middleware.gzip import GZipMiddleware
+from django.utils.decorators import sync_and_async_middleware
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+
+from config.errors import is_api_request
+from notifications.api.problems import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+
+def after_response(
+    change: Callable[[HttpRequest, HttpResponseBase], HttpResponseBase],
+) -> Callable[[Callable[[HttpRequest], Any]], Callable[[HttpRequest], Any]]:
+    """Make a middleware, with and without async, that answers `change(request, response)`."""
+
+    @sync_and_async_middleware
+    def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+        if not iscoroutinefunction(get_response):
+            return lambda request: change(request, get_response(request))
+
+        async def answer(request: HttpRequest) -> HttpResponseBase:
+            return change(request, await get_response(request))
+
+        return answer
+
+    return middleware
+
+
+@after_response
+def api_responses(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Let nobody store a response of the API, and make a problem of Django's plain 405.
+
+    This middleware is among the first, so that it also sees responses of other middleware.
+    """
+    if not is_api_request(request):
+        return response
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = sorted(response["Allow"].split(", "))
+        response = problem(
+            405, _("This address only accepts %(methods)s.") % {"methods": get_text_list(allowed)}
+        )
+        response["Allow"] = ", ".join(allowed)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+class CompressPages(GZipMiddleware):
+    """Compress HTML only: a dashboard of 75 exports shrinks to a twelfth.
+
+    A download has byte ranges and its checksum as ETag. An event of a stream must not wait until
+    a block is full. An attacker cannot guess a page from its length (BREACH), because Django masks
+    the CSRF token of each page and GZipMiddleware adds a random length.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if response.streaming or not response.get("Content-Type", "").startswith("text/html"):
+            return response
+        return super().process_response(request, response)
