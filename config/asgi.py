@@ -1,4 +1,4 @@
-"""What Daphne serves: Django over HTTP, streams over WebSockets."""
+"""The ASGI application for Daphne: Django over HTTP, and streams over WebSockets."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Static files in production: collectstatic makes one file of each entry and its imports.
+"""Static files in production: collectstatic bundles each entry with its imports.
 
-In development browsers load modules as they are written. In production a page would wait for
-some thirty of them, one behind the other, and after an update a browser could mix new ones
-with old ones that it has kept: a name in an `import` has no hash.
+In development, browsers load the modules as they are. In production a page would wait for about
+thirty modules, one after the other. After an update a browser could also mix new modules with old
+ones from its cache, because a name in an `import` has no hash.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from config import bundle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What templates name. A module that is none would be loaded with its imports, one by one.
+# The scripts and stylesheets that templates name.
 ENTRIES = (
     "exports/page.js",
     "exports/waybill.css",
@@ -27,9 +27,9 @@ ENTRIES = (
 
 
 class BundledStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Before names are hashed and files compressed, entries are replaced by their bundles.
+    """Replaces entries by their bundles, before names get hashes and files are compressed.
 
-    The files without a hash in their names stay as they were written.
+    The files without a hash in their names stay as they are.
     """
 
     entries = ENTRIES
@@ -37,7 +37,7 @@ class BundledStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: 
     def post_process(
         self, paths: dict[str, Any], **options: Any
     ) -> Iterator[tuple[str, str | None, bool | Exception]]:
-        """Called by collectstatic: `paths` says which storage each file was found in."""
+        """Bundle, then process. collectstatic calls this with the storage of each file in `paths`."""
 
         def read(name: str) -> str:
             storage, path = paths[name]

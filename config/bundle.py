@@ -1,7 +1,7 @@
-"""One file of a script or stylesheet and all that it imports. No Django.
+"""Bundle a script or stylesheet with its imports into one file. No Django.
 
-This is no parser. It knows the forms of import and export that our files have; of any other it
-says where it is, and makes nothing.
+This is no parser. It knows the forms of import and export in our files. For any other form it
+raises an error with the file and the line.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 
-Read = Callable[[str], str]  # The text of a file. Raises KeyError if there is none.
+Read = Callable[[str], str]  # Returns the text of a file, or raises KeyError.
 
 
 class CannotBundle(ValueError):
-    """What is not understood, and where."""
+    """A form that this module does not know, or a missing file, with the line."""
 
 
 class _Source:
-    """A file. In its `code` comments, strings and what has been replaced are blank."""
+    """A file. In `code`, spaces take the places of comments, strings and replaced text."""
 
     def __init__(self, name: str, text: str, no_code: re.Pattern[str]) -> None:
         self.name, self.text = name, text
         self.code = no_code.sub(_blank, text)
 
     def each(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
-        """Whatever matches, for whom replaces it."""
+        """Yield each match. The caller must replace it."""
         while found := pattern.search(self.code):
             yield found
 
@@ -36,11 +36,11 @@ class _Source:
         self.code = self.code[:start] + re.sub(r"[^\n]", " ", new) + self.code[end:]
 
     def imported(self, found: re.Match[str], read: Read, above: tuple[str, ...] = ()) -> str:
-        """The file that `found` names, which one of those `above` must not be."""
+        """Return the file that `found` names. It must not be one of `above`, which import it."""
         path = self.text[slice(*found.span("path"))]
         name = posixpath.normpath(posixpath.join(posixpath.dirname(self.name), path))
         if self.code[: found.start()].strip() and above:
-            raise self.error(found, "What is imported comes before all else.")
+            raise self.error(found, "Imports come before all other code.")
         if name in above:
             raise self.error(found, f"{name} is imported in a circle.")
         try:
@@ -65,7 +65,7 @@ def _blank(found: re.Match[str]) -> str:
 
 # -- scripts -------------------------------------------------------------------------------
 
-# A regular expression begins after what cannot end a value.
+# A slash begins a regular expression only after code that cannot end a value.
 _NO_SCRIPT = re.compile(
     r"""//[^\n]* | /\*.*?\*/ | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*' | `(?:\\.|[^`\\])*`
     | (?:(?<=[(\[,=:!&|?{};>]) | (?<=[(\[,=:!&|?{};>]\ ) | (?<=\breturn\ ))
@@ -75,12 +75,12 @@ _NO_SCRIPT = re.compile(
 _IMPORT = re.compile(r"^import\s+(?:\{(?P<names>[^{}]*)\}\s*from\s*)?§(?P<path> *)§;", re.M)
 _EXPORT = re.compile(r"^export (?=(?:(?:async )?function\*?|class|const) ([\w$]+)( =|[ (]))", re.M)
 _WORKER = re.compile(r"new URL\(§(?P<path> *)§, import\.meta\.url\)")
-# A quotation mark that is left has no other: what is code and what is not was mistaken.
+# A quotation mark that is left has no partner, so code and strings were confused.
 _UNKNOWN = re.compile(r"(?<![\w$.])(?:import|export)\b(?!:)|[\"'`]|\$(?:import|made|modules)\b")
 _AWAIT = re.compile(r"\bawait\b")
 
 _SCRIPT = """\
-// Made by collectstatic. Each module is a function of the name that it was imported by.
+// Made by collectstatic. Each module is a function with its name as the key.
 
 const $made = {{}};
 const $import = (name) => ($made[name] ??= $modules[name]());
@@ -92,9 +92,9 @@ $import({start});
 
 
 def script(entry: str, read: Read) -> str:
-    """The module `entry` with all that it imports. They run in the order of their imports.
+    """Return a script with the module `entry` and its imports, which run in their order.
 
-    A worker that one of them starts is in there as well: the file knows where it runs.
+    A worker that a module starts is in the same script. The script detects where it runs.
     """
     modules = _Modules(read)
     modules.add(entry)
@@ -156,7 +156,7 @@ _SAME_ANYWHERE = re.compile(r"url\([\"']?(?:data:|#)")
 
 
 def stylesheet(entry: str, read: Read, above: tuple[str, ...] = ()) -> str:
-    """The stylesheet `entry`, after those that it imports."""
+    """Return the stylesheet `entry` after those that it imports."""
     source = _Source(entry, read(entry), _NO_STYLE)
     sheets = []
     for found in source.each(_SHEET):
@@ -166,5 +166,5 @@ def stylesheet(entry: str, read: Read, above: tuple[str, ...] = ()) -> str:
     source.refuse(_NO_SHEET)
     for found in _URL.finditer(source.code):
         if above and not _SAME_ANYWHERE.match(source.text, found.start()):
-            raise source.error(found, "In a sheet that is imported, url() is one of data:.")
+            raise source.error(found, "An imported stylesheet can only have url() with data:.")
     return "\n".join([*sheets, f"/* {entry} */", source.text.strip(), ""])

@@ -9,8 +9,8 @@ from celery.signals import setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-# There is no `beat_schedule`. Periodic work is in exports/schedule.py, and what only this site
-# needs is in config/schedule.py, which workers and beat import when the apps are loaded.
+# There is no `beat_schedule`. Periodic work is in exports/schedule.py, and the work of this site
+# only in config/schedule.py, which workers and beat import when the apps are loaded.
 app = Celery("waybill", include=["config.schedule"])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -34,8 +34,7 @@ def refuse_remote_control(**_: object) -> None:
 
 @setup_logging.connect
 def keep_logging(**_: object) -> None:
-    """Leave logging as Django's settings made it.
+    """Keep the logging of Django's settings. A receiver of this signal turns Celery's off.
 
     Celery would raise the root logger to WARNING, and the logs of exports would be empty.
-    That somebody answers this signal is all it takes.
     """

@@ -1,7 +1,7 @@
-"""Pages for 400, 403, 404 and 500, and the same answers of the API as problems.
+"""Pages for the statuses 400, 403, 404 and 500, and problem documents for the API.
 
-They ask the database nothing: neither who the user is nor what the bell shows. So they cost
-nothing, and are there when the database is not.
+They do not use the database, neither for the user nor for the bell. So they are cheap, and also
+work without a database.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ UNREADABLE = (BadRequest, MultiPartParserError, SuspiciousOperation, UnreadableP
 def _with_token(
     page: Callable[Concatenate[HttpRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """As Django's `requires_csrf_token`, also for a request whose form cannot be read.
+    """Apply Django's `requires_csrf_token`, also to a request whose form cannot be read.
 
-    Django looks for a token in the form first. Where that raises, it makes a page for that error
-    too, and so on, once for each middleware.
+    Django first looks for a token in the form. If reading it fails, Django would make a page for
+    that error as well, once for each middleware.
     """
     with_token: Callable[Concatenate[HttpRequest, P], HttpResponse] = requires_csrf_token(page)
 
@@ -49,9 +49,9 @@ def _with_token(
         request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
     ) -> HttpResponse:
         try:
-            request.POST  # noqa: B018 - it is read when it is first asked for
+            request.POST  # noqa: B018 - the first access reads the form
         except UNREADABLE:
-            # As Django does itself for some of these.
+            # Django itself does this for some of these errors.
             request._mark_post_parse_error()  # type: ignore[attr-defined]
         return with_token(request, *args, **kwargs)
 
@@ -60,7 +60,7 @@ def _with_token(
 
 @_with_token
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What Django refuses before a view of ours could: in words, where it is not an attack."""
+    """Explain why Django has refused a request before it reached a view."""
     if isinstance(exception, RequestDataTooBig):
         reason = _(
             "This request is larger than the limit of %(allowed)s bytes. An "
@@ -90,7 +90,7 @@ def not_there(request: HttpRequest, **path: str) -> HttpResponse:  # noqa: ARG00
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - see below
-    """A form without its token. `reason` is Django's, for developers: it is in the log."""
+    """Answer a form without its token. Django logs `reason`, which is for developers."""
     text = _(
         "This form has expired, or your browser blocks cookies. "
         "Go back, reload the page and try again."
@@ -119,10 +119,10 @@ def is_api_request(request: HttpRequest) -> bool:
 
 
 def answer(request: HttpRequest, status: int, title: str, reason: str) -> HttpResponse:
-    """Return a page that says `reason`; below the API's address, a problem document."""
+    """Return a page with `reason`, or below the API's address a problem document."""
     if is_api_request(request):
         return problem(status, reason)
-    # Not render(request, ...): it runs the context processors, and base.html would then ask the
-    # database for the user and the bell.
+    # render(request, ...) would run the context processors, and base.html would then read the
+    # user and the bell from the database.
     context = {"request": request, "title": title, "reason": reason, **csrf(request)}
     return HttpResponse(render_to_string("error.html", context), status=status)

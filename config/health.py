@@ -1,7 +1,4 @@
-"""Health for a load balancer, and for the person who wonders what is wrong.
-
-The person with a terminal has more: `manage.py healthcheck`.
-"""
+"""Health checks for load balancers and monitoring. `manage.py healthcheck` checks more."""
 
 from __future__ import annotations
 
@@ -21,16 +18,16 @@ from exports.lifecycle import room
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REDIS_TIMEOUT = 2.0  # seconds; what asks us has little more patience itself
+REDIS_TIMEOUT = 2.0  # seconds, since load balancers hardly wait longer
 WORKER_TIMEOUT = 2.0  # seconds for the first worker to answer
 
 
 @never_cache
 def live(_: HttpRequest) -> JsonResponse:
-    """This process serves, and a restart would mend nothing.
+    """Answer 200, or 503 if only a restart helps.
 
-    It waits for nobody, also not for the database. A database that is down is no reason to
-    restart: then this is 200, and `ready` is not.
+    This view waits for nothing. If the database is down it answers 200, because a restart would
+    not help; `ready` answers 503 then.
     """
     seconds = supply.starved_seconds()
     if seconds < supply.limit_seconds:
@@ -44,12 +41,12 @@ def live(_: HttpRequest) -> JsonResponse:
 
 @never_cache
 def ready(_: HttpRequest) -> JsonResponse:
-    """200 only when the database, Redis and a worker answer; else 503 and which does not.
+    """Answer 200 if the database, Redis and a worker answer; else 503 with those that do not.
 
-    A lack of room is in the body and is no 503: finished files can still be downloaded.
+    A lack of disk space is in the body, but causes no 503: finished files can be downloaded.
     """
-    checks = {name: _ask(check) for name, check in CHECKS.items()}
-    well = all(answer == "ok" for answer in checks.values())
+    checks = {name: _result(check) for name, check in CHECKS.items()}
+    well = all(result == "ok" for result in checks.values())
     body: dict[str, Any] = {"status": "ok" if well else "not ready", "checks": checks}
     if checks["database"] == "ok":
         body["space"] = _space()
@@ -59,17 +56,17 @@ def ready(_: HttpRequest) -> JsonResponse:
 def _space() -> dict[str, Any] | None:
     try:
         return room.state()
-    except DatabaseError:  # It is not migrated yet, or has gone since.
+    except DatabaseError:  # The tables do not exist yet, or the database has gone down since.
         return None
 
 
-def _ask(check: Callable[[], object]) -> str:
+def _result(check: Callable[[], object]) -> str:
     try:
         check()
     except Unhealthy as error:
         return str(error)
     except (DatabaseError, RedisError, KombuError, OperationalError, OSError) as error:
-        # The kind only: the text may name hosts and users.
+        # The text of the error may name hosts and users.
         return f"no answer ({type(error).__name__})"
     return "ok"
 
@@ -79,7 +76,7 @@ def _redis() -> None:
 
 
 def _worker() -> None:
-    # Workers are asked through Redis. Without it, that would be tried for long.
+    # Workers are reached through Redis. Without this line, a missing Redis would be tried for long.
     _redis()
     health.any_worker(WORKER_TIMEOUT)
 

@@ -1,4 +1,4 @@
-"""What logs do without."""
+"""The format of log lines."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Calm(Escaping):
-    """A request that was refused is one line, which says why. No code of ours is at fault.
+    """Logs a refused request in one line, with the reason.
 
-    Django adds a traceback to what a view refuses by raising: to a 403, or to a host that it
-    does not know.
+    Django would add a traceback if an exception refused the request, such as for a 403 or an
+    unknown host, although no code is at fault.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -27,9 +27,9 @@ class Calm(Escaping):
         if is_refused and record.exc_info:
             reason, message = str(record.exc_info[1]), record.getMessage()
             if reason and reason not in message:
-                # A reason is for people, and may have lines.
+                # A reason is text for people, and may have line breaks.
                 message = f"{message} ({' '.join(reason.split())})"
-            record = copy(record)  # Other handlers may want all of it.
+            record = copy(record)  # Other handlers get the whole record.
             record.msg, record.args = message, None
             record.exc_info = record.exc_text = None
         return super().format(record)

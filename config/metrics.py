@@ -1,7 +1,7 @@
 """Metrics of this web process and of all exports, for Prometheus to scrape.
 
-Each web process answers for itself, so scrape every one. Figures that come from the database
-are the same in each.
+Each web process only counts its own connections and requests, so scrape every process. Numbers
+from the database are the same in each.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ ACTIVE = tuple(status for status in Status if status not in FINAL)
 
 @never_cache
 def scrape(_: HttpRequest) -> HttpResponse:
-    """Answer with all metrics in Prometheus' text format."""
+    """Return all metrics in the text format of Prometheus."""
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 class ProcessCollector(Collector):
-    """What this web process counts in memory."""
+    """Metrics that this web process counts in memory."""
 
     def collect(self) -> Iterator[Metric]:
         hubs = present()
@@ -55,12 +55,12 @@ class ProcessCollector(Collector):
         )
         yield CounterMetricFamily(
             "waybill_connections_refused",
-            "Connections over the limit of their user, or without room in the process.",
+            "Connections refused because of the limit of a user or of the process.",
             sum(hub.connections.refused for hub in hubs),
         )
         yield CounterMetricFamily(
             "waybill_requests_refused",
-            "Requests over REQUESTS_PER_SECOND.",
+            "Requests refused because of REQUESTS_PER_SECOND.",
             request_limits.counters["refused"],
         )
         yield GaugeMetricFamily(
@@ -70,12 +70,12 @@ class ProcessCollector(Collector):
         )
         yield CounterMetricFamily(
             "waybill_event_loop_blocks",
-            f"Times that code held the event loop for more than {watchdog.LIMIT:g} s.",
+            f"Times that code blocked the event loop for more than {watchdog.LIMIT:g} s.",
             sum(each.count for each in blocks),
         )
         yield CounterMetricFamily(
             "waybill_event_loop_blocked_seconds",
-            "Seconds for which code held the event loop, of these times.",
+            "Seconds for which code blocked the event loop at these times.",
             sum(each.seconds for each in blocks),
         )
         yield CounterMetricFamily("waybill_pushes", "Pushes sent.", push.counters["sent"])
@@ -83,7 +83,7 @@ class ProcessCollector(Collector):
 
 
 class DatabaseCollector(Collector):
-    """What the database and the file systems say. Without the database, only that it is down."""
+    """Metrics of the database and the file systems. If the database is down, only that."""
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("waybill_database_up", "1 if the database answers, otherwise 0.")
@@ -100,7 +100,7 @@ def _exports() -> Iterator[Metric]:
     active = Export.objects.filter(status__in=ACTIVE).order_by()
     counts = dict(active.values_list("status").annotate(number=Count("pk")))
     by_status = GaugeMetricFamily(
-        "waybill_exports_active", "Exports that are not over.", labels=["status"]
+        "waybill_exports_active", "Exports that have not ended.", labels=["status"]
     )
     for status in ACTIVE:
         by_status.add_metric([status.value], counts.get(status.value, 0))

@@ -1,4 +1,4 @@
-"""Keep files of Waybill private to its user, whatever the umask and the modes of before."""
+"""Keep the files of Waybill private to its user, whatever the umask and earlier modes."""
 
 from __future__ import annotations
 

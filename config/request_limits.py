@@ -4,12 +4,12 @@ A client is a signed-in user with all their sessions and tokens, or else a netwo
 Each has a bucket of tokens and every request takes some. A client whose bucket is empty gets
 429, or 403 for a socket, before Django or the database does anything for it.
 
-- Refused requests take tokens, too, even below zero. So a client that goes on at full speed
-  stays refused, and one that waits as Retry-After says is served again.
+- Refused requests take tokens, too, even below zero. So a client that continues at full speed
+  stays refused, and a client that waits as long as Retry-After says is served again.
 - What a request costs depends on its outcome. Errors of the client cost more than pages, and a
-  socket that was closed for its frames costs most: coming back at once does not help.
-- A request whose user this process has not met yet is charged when it is answered, to the user
-  if there is one. So an office behind one address may come back all at once after a restart.
+  socket that was closed for its frames costs most, so reconnecting at once does not help.
+- A request whose user this process does not know yet is charged after its response, to the user
+  if there is one. So all clients of an office may return at once after a restart.
 """
 
 from __future__ import annotations
@@ -48,25 +48,22 @@ logger = logging.getLogger(__name__)
 
 counters = {"refused": 0}  # Requests that this process has refused.
 
-BURST_SECONDS = 8  # A client that was idle may send the requests of so many seconds at once.
-DEBT_SECONDS = 5  # A refused client that waits so long is served again,
-PENALTY_DEBT_SECONDS = 30  # or after a penalty so long.
-# A penalty takes the tokens of so many seconds. The frames for which a socket is closed may have
-# kept the process busy for that long.
+BURST_SECONDS = 8  # An idle client may send the requests of so many seconds at once.
+DEBT_SECONDS = 5  # A refused client that waits so long is served again.
+PENALTY_DEBT_SECONDS = 30  # After a penalty, a client must wait at most so long.
+# A penalty takes the tokens of so many seconds. The frames of the closed socket may have kept the
+# process busy for that long.
 PENALTY_SECONDS = 20
-# Visitors who have not signed in share an address, and so does an office.
-ADDRESS_FACTOR = 4
+ADDRESS_FACTOR = 4  # Several people may share an address.
 
 # What a request costs, in tokens.
 PAGE = 1.0
 STATIC_FILE = 0.1
 SOCKET = 2.0
-REFUSED = (
-    2.0  # A request over the limit. More than a page, so that a flood does not trickle through.
-)
-CLIENT_ERROR = 5.0  # Any status from 400 to 499, and a socket that was refused.
+REFUSED = 2.0  # A request over the limit costs more than a page, so a flood stays refused.
+CLIENT_ERROR = 5.0  # A status from 400 to 499, or a refused socket.
 
-MOST_CLIENTS = 20_000  # The clients that this process remembers, the last ones.
+MOST_CLIENTS = 20_000  # This process remembers so many clients, the latest ones.
 
 
 class LimitRequests:
@@ -139,15 +136,14 @@ class LimitRequests:
         counters["refused"] += 1
         if self._log_lines.take(1):
             logger.warning(
-                "Requests over the limit are refused (%d so far). This one, of %s %s: more than"
-                " REQUESTS_PER_SECOND allows.",
+                "Requests over REQUESTS_PER_SECOND are refused (%d so far). This one is of %s %s.",
                 counters["refused"],
                 *client,
             )
 
 
 class _Bill:
-    """What one request costs its client: the main part once, and more for what comes later."""
+    """Charges a client for one request: once for its response, and more for a closed socket."""
 
     def __init__(self, scope: Any, limiter: LimitRequests, paid: float) -> None:
         self.scope = scope
@@ -157,7 +153,7 @@ class _Bill:
         self._is_accepted = self._is_closed = False
 
     def sent(self, message: Any) -> None:
-        """Look at what the application answers, before it is sent."""
+        """Charge for a message of the application."""
         match message["type"]:
             case "http.response.start":
                 is_client_error = 400 <= message["status"] < 500  # noqa: PLR2004 - see RFC 9110
@@ -171,7 +167,7 @@ class _Bill:
                 self._closed(message.get("code"))
 
     def received(self, message: Any) -> None:
-        """Look at what the server says: it closes sockets for their frames by itself, too."""
+        """Charge for a message of the server, which closes sockets for their frames, too."""
         if message["type"] == "websocket.disconnect":
             self._closed(message.get("code"))
 
@@ -181,7 +177,7 @@ class _Bill:
 
     def _closed(self, code: int | None) -> None:
         if self._is_closed:
-            return  # The server repeats what the application has said.
+            return  # The server repeats the code of the application.
         self._is_closed = True
         if code == CloseCode.BAD_CLIENT:
             self._limiter.penalize(self.scope)
@@ -195,7 +191,7 @@ class _Bill:
 
 
 def _least_cost(scope: Any) -> float:
-    """Return what a request costs at least, whatever its outcome."""
+    """Return the cost of a request without an error."""
     return STATIC_FILE if scope["path"].startswith(settings.STATIC_URL) else PAGE
 
 
@@ -205,14 +201,14 @@ def _rate(client: tuple[str, str]) -> int:
 
 
 def _client(scope: Any) -> tuple[str, str]:
-    """Return whose bucket counts for a request: the user's if they are known, or the address's."""
+    """Return the key of the bucket for a request: its user if known, or else its address."""
     if (user := known_users.find(credentials(scope))) is not None:
         return "user", user
     return "address", network_of(scope_address(scope)) or ""
 
 
 def _refusal(scope: Any, seconds: int) -> HttpResponse:
-    # The method is for sockets, which have none. They only get the status 403.
+    # A handshake has no method. Its response is 403 in any case.
     request = ASGIRequest({"method": "GET", **scope}, BytesIO())
     with override(get_language_from_request(request)):
         detail = ngettext(
@@ -222,7 +218,7 @@ def _refusal(scope: Any, seconds: int) -> HttpResponse:
         ) % {"seconds": seconds}
     status = HTTPStatus.TOO_MANY_REQUESTS
     if "text/html" in request.headers.get("Accept", ""):
-        # A page with a layout would cost more than the refusal saves.
+        # Rendering a page would cost more than the refusal saves.
         return HttpResponse(f"{detail}\n", status=status, content_type="text/plain; charset=utf-8")
     return problem(status, detail)
 

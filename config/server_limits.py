@@ -4,8 +4,11 @@ Daphne passes on whole messages and whole bodies, and limits little of what come
 client could keep a process busy with WebSocket pings, with fragments of a message that never
 ends or with empty messages, and could fill memory or disk with data that no application reads.
 `apply` replaces Daphne's protocols by ones that refuse this. `config.asgi` calls it, so the
-limits hold for every command that serves. `notifications.delivery.daphne` replaces another method of
-Daphne: how it closes a socket.
+limits hold for every command that serves.
+
+`notifications.delivery.daphne` changes Daphne as well: it makes close codes arrive. Every site that
+has the app needs that, and the app may not import this package. The limits here are the choice of a
+site, whose proxy may enforce them instead.
 """
 
 # Methods have the names that Twisted and autobahn call them by.
@@ -30,17 +33,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Control frames and fragments cost as much as messages, and no application ever sees them.
-# A browser sends a pong for each of Daphne's pings, which come every 20 s, and does not
-# fragment small messages. A program may ping every few seconds, and fragment a message.
+# Control frames and fragments cost as much as messages, and no application ever sees them. A
+# browser answers Daphne's ping every 20 s, and does not fragment small messages. A program may
+# ping every few seconds, and fragment a message.
 EXTRA_AT_ONCE = 200
 EXTRA_A_SECOND = 20
-# Bytes that are read from one socket before other sockets have their turn. Twisted's default
-# of 64 KiB holds 11 000 frames, for which all other clients would wait.
+# Bytes to read from one socket before other sockets are served. Twisted's default of 64 KiB
+# holds 11 000 frames, and all other clients would wait for them.
 READ_BYTES = 4096
-# Messages that may wait for the application. A socket with more of them is paused.
+# A socket is paused when so many of its messages wait for the application.
 QUEUED = 100
-QUEUE_SECONDS = 0.05  # Between two looks at the queue of a paused socket.
+QUEUE_SECONDS = 0.05  # How often the queue of a paused socket is checked.
 # Bytes that a client may send between its handshake and the answer to it.
 EARLY_BYTES = MAX_FRAME_BYTES
 # More than DATA_UPLOAD_MAX_MEMORY_SIZE, so that Django can refuse a somewhat larger body with a
@@ -71,7 +74,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes) -> None:
         if self._has_handshake and self.state == self.STATE_CONNECTING:
-            # Autobahn would look for another handshake in it each time that data comes.
+            # With each piece of data, Autobahn would search all of it for another handshake.
             self.data += data
             if len(self.data) > EARLY_BYTES:
                 self.dropConnection(abort=True)
@@ -79,7 +82,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
             super().dataReceived(data)
 
     def onFrameBegin(self) -> None:
-        """Check a frame whose head has come, before its payload. Autobahn calls this."""
+        """Check a frame before its payload arrives. Autobahn calls this after the frame's head."""
         super().onFrameBegin()
         frame = self.current_frame
         if frame.opcode in MESSAGES:
@@ -90,20 +93,20 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
         elif frame.opcode < 8:  # noqa: PLR2004 - control frames have opcodes from 8 on
             self._message_bytes += frame.length
             if self._message_bytes > MAX_FRAME_BYTES:
-                self._refuse(f"A message has {MAX_FRAME_BYTES // 1024} KiB at most.")
+                self._refuse(f"A message can have {MAX_FRAME_BYTES // 1024} KiB at most.")
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: FBT001, N803 - autobahn's
         if self.state != self.STATE_OPEN:
             return  # The application has closed the socket and reads no more.
         super().onMessage(payload, isBinary)
-        # One read may hold hundreds of messages: only the first over the limit starts a timer.
+        # One read may hold hundreds of messages. Only the first over the limit starts a timer.
         if self.application_queue.qsize() >= QUEUED and not self._is_paused:
             self._is_paused = True
             self.transport.pauseProducing()
             self._resume_later()
 
     def onClose(self, wasClean: bool, code: int, reason: str) -> None:  # noqa: FBT001, N803 - see above
-        """Let the application know the code that the client was given, also if it never replied."""
+        """Give the application the code that was sent, even if the client never replied."""
         super().onClose(wasClean, int(CloseCode.BAD_CLIENT) if self._is_refused else code, reason)
 
     def _resume_later(self) -> None:
@@ -119,7 +122,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
             self._resume_later()
 
     def _refuse(self, why: str) -> None:
-        """Close the socket with the reason `why`. Autobahn ends the connection after a second."""
+        """Close the socket with the reason `why`. Autobahn drops the connection after a second."""
         logger.warning("%r is closed: %s", self, why)
         self._is_refused = True
         if self.state == self.STATE_OPEN:
@@ -133,21 +136,22 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
 class LimitedRequest(WebRequest):  # type: ignore[misc]
     """A request whose body has BODY_BYTES at most. Twisted would buffer any body on disk.
 
-    The answer is sent as fast as the client reads: this is the producer of what Twisted sends.
+    It is also Twisted's producer of the response, so it learns how fast the client reads.
     """
 
     _is_refused = False
     _body_bytes = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Twisted would parse each form in the event loop, for nobody: two seconds for one of parts.
+        # Django parses forms. Twisted would do so first, in the event loop: a form of many parts
+        # takes it two seconds.
         super().__init__(*args, **{**kwargs, "parsePOSTFormSubmission": False})
-        # Not set while more waits to be sent than the transport's buffer is for, 64 KiB.
+        # Cleared while the transport's buffer of 64 KiB is full.
         self._may_send = asyncio.Event()
         self._may_send.set()
 
     async def wait_until_sent(self) -> None:
-        """Wait while the client does not read. Does not wait for one that has left."""
+        """Wait until the client reads on. Return at once if it has left."""
         if not self.finished:
             await self._may_send.wait()
 
@@ -167,16 +171,14 @@ class LimitedRequest(WebRequest):  # type: ignore[misc]
         super().connectionLost(reason)
 
     def pauseProducing(self) -> None:
-        """Called by Twisted when its buffer is full."""
+        """Note that Twisted's buffer is full."""
         self._may_send.clear()
 
     def resumeProducing(self) -> None:
-        """Called by Twisted when its buffer is empty again."""
+        """Note that Twisted's buffer is empty again, or that the connection is lost."""
         self._may_send.set()
 
-    def stopProducing(self) -> None:
-        """Called by Twisted when the connection is lost."""
-        self._may_send.set()
+    stopProducing = resumeProducing  # noqa: N815 - Twisted's name
 
     def gotLength(self, length: int | None) -> None:
         super().gotLength(length)
@@ -210,14 +212,10 @@ class LimitedHTTPFactory(HTTPFactory):  # type: ignore[misc]
         return protocol
 
 
-class LimitedWebSocketFactory(WebSocketFactory):  # type: ignore[misc]
-    protocol = LimitedWebSocket
-
-
 async def _send(server: Any, protocol: Any, message: dict[str, Any]) -> None:
-    """Daphne's `send` of an application, which returns when there is room for more.
+    """Send a message of the application, and return when there is room for the next.
 
-    Its own returns at once, and keeps in memory what a client does not read.
+    Daphne's own method returns at once, and keeps in memory what a client does not read.
     """
     await _daphnes_send(server, protocol, message)
     if isinstance(protocol, LimitedRequest):
@@ -230,5 +228,5 @@ _daphnes_send = daphne.Server.handle_reply
 def apply() -> None:
     """Make Daphne use the classes above for connections that it accepts from now on."""
     daphne.HTTPFactory = LimitedHTTPFactory
-    daphne.WebSocketFactory = LimitedWebSocketFactory
+    WebSocketFactory.protocol = LimitedWebSocket
     daphne.Server.handle_reply = _send

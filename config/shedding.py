@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LIVE = "/health/live"
-SHARE = 4  # The last quarter of the reserve is for refusals and for `/health/live`.
+SHARE = 4  # A quarter of the reserve remains for refusals and for `/health/live`.
 
 
 class ShedLoad:
@@ -66,7 +66,7 @@ async def refuse(
 
 
 def is_liveness_check(scope: Any) -> bool:
-    """Whether this asks `/health/live`, below whatever path the site has."""
+    """Return whether this is a request for `/health/live`, below the path prefix of the site."""
     prefix = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
     path: str = scope.get("path", "")
     return path.removeprefix(prefix.rstrip("/")) == LIVE

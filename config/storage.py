@@ -1,4 +1,4 @@
-"""What STORAGE_URL means: where files are, as an entry of Django's STORAGES."""
+"""Make an entry of Django's STORAGES from STORAGE_URL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCAL, S3 = "django.core.files.storage.FileSystemStorage", "exports.files.s3.S3F
 
 
 def from_url(url: str) -> dict[str, Any]:
-    """The storage that `url` names. Raises ImproperlyConfigured, with the remedy."""
+    """Return the storage that `url` names. Raise ImproperlyConfigured, with the remedy."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -31,7 +31,7 @@ def from_url(url: str) -> dict[str, Any]:
 
 
 def check_download(way: str | None, storage: dict[str, Any]) -> None:
-    """Refuse a way to hand out files (EXPORTS_DOWNLOAD) that this storage has not."""
+    """Refuse a value of EXPORTS_DOWNLOAD that this storage does not support."""
     if way == "accel" and storage["BACKEND"] != LOCAL:
         raise ImproperlyConfigured(
             "EXPORTS_DOWNLOAD=accel needs files that nginx can read, so a STORAGE_URL with "
@@ -48,15 +48,15 @@ def _local(parts: SplitResult) -> dict[str, Any]:
     path = unquote(parts.path)
     if parts.netloc or parts.query or parts.fragment or not path.startswith("/") or path == "/":
         raise ImproperlyConfigured(
-            f"{FORMS}: three slashes, then the path, with % for what a URL reserves."
+            f"{FORMS}: three slashes, then the path. Percent-encode reserved characters."
         )
     return {
         "BACKEND": LOCAL,
         "OPTIONS": {
             "location": path,
-            # Downloads go through a view that asks for permission. There is no base URL.
+            # Downloads go through a view that checks permissions, so there is no base URL.
             "base_url": None,
-            # Nobody else on the machine may read what people export.
+            # No other user of the machine may read exported files.
             "file_permissions_mode": 0o600,
             "directory_permissions_mode": 0o700,
         },
@@ -66,14 +66,14 @@ def _local(parts: SplitResult) -> dict[str, Any]:
 def _s3(parts: SplitResult) -> dict[str, Any]:
     if "@" in parts.netloc:
         raise ImproperlyConfigured(
-            "STORAGE_URL holds no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "STORAGE_URL cannot contain credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
             "or give the machine a role."
         )
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", parts.netloc):
         raise ImproperlyConfigured(f'{FORMS}: "{parts.netloc}" is not the name of a bucket.')
     prefix = unquote(parts.path).strip("/")
     if prefix and {"", ".", ".."} & set(prefix.split("/")):
-        raise ImproperlyConfigured(f'{FORMS}: "{prefix}" is not a prefix of names.')
+        raise ImproperlyConfigured(f'{FORMS}: "{prefix}" cannot be a prefix.')
     given = _options(parts)
     return {
         "BACKEND": S3,
@@ -91,12 +91,14 @@ def _options(parts: SplitResult) -> dict[str, str]:
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     given = dict(pairs)
     if parts.fragment or len(given) != len(pairs) or not set(given) <= set(OPTIONS):
-        raise ImproperlyConfigured(f"{FORMS}: after the ? it takes {', '.join(OPTIONS)}, once.")
+        raise ImproperlyConfigured(
+            f"{FORMS}: the options after the ? are {', '.join(OPTIONS)}, each once."
+        )
     if "endpoint" in given and not re.fullmatch(
         r"https?://[\w\[][\w.:\[\]-]*/?", given["endpoint"]
     ):
         raise ImproperlyConfigured(
-            f"{FORMS}: endpoint is where the service answers, such as http://127.0.0.1:9000."
+            f"{FORMS}: endpoint is the address of the service, such as http://127.0.0.1:9000."
         )
     if given.get("addressing", "auto") not in ADDRESSING:
         raise ImproperlyConfigured(f"{FORMS}: addressing is one of {', '.join(ADDRESSING)}.")

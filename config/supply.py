@@ -1,9 +1,9 @@
-"""Whether this process still gets connections to the database, for `/health/live`.
+"""Detect a process that gets no connections to the database, for `/health/live`.
 
-From inside, a database that is down and a process that has used up its own pool look alike:
-no connection comes. A restart cures only the second. So as long as none comes, a thread tries
-both ways every few seconds: past the pool, and as every request does. `/health/live` reads
-what the thread has found, and waits for nothing.
+A database that is down and a pool that is used up look alike: the process gets no connection. A
+restart helps only in the second case. So while there is no connection, a thread tries both ways
+every few seconds: past the pool, and through it. `/health/live` reads the result, and waits for
+nothing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LIMIT_SECONDS = 30.0  # An attempt waits ten seconds for the pool: that is three in a row.
+LIMIT_SECONDS = 30.0  # Three attempts in a row, as each waits ten seconds for the pool.
 PAUSE_SECONDS = 5.0
 
 
 class Supply:
-    """Counts the seconds without a connection in which the server had one to give."""
+    """Counts the seconds without a connection although the server accepts connections."""
 
     def __init__(
         self,
@@ -44,22 +44,22 @@ class Supply:
         self._lock = Lock()
         self._succeeded_at = clock()
         self._starved_since: float | None = None
-        # The server, when it was tried last: until it is, it is neither.
+        # The result of the last attempt on the server. Before an attempt, both are false.
         self._is_answering = self._is_away = False
         self._is_watched = self._is_checking = False
 
     def watch(self) -> None:
-        """Look into failures from now on. Only processes that answer `/health/live` need it."""
+        """Investigate failures from now on. Only processes that answer `/health/live` need it."""
         self._is_watched = True
 
     def succeeded(self) -> None:
-        """Note that somebody got a connection."""
+        """Note that the process got a connection."""
         with self._lock:
             self._succeeded_at = self._clock()
             self._starved_since = None
 
     def failed(self, began: float) -> None:
-        """Note that an attempt, which began at that time of the clock, gave no connection."""
+        """Note that an attempt, which began at the clock time `began`, failed."""
         with self._lock:
             if self._starved_since is None:
                 self._starved_since = max(began, self._succeeded_at)
@@ -69,20 +69,20 @@ class Supply:
                 Thread(target=closes_connections(self.check), name="supply", daemon=True).start()
 
     def starved_seconds(self) -> float:
-        """For how long no connection has come although the server answers; 0 if one comes."""
+        """Return the seconds without a connection although the server answers, or 0."""
         with self._lock:
             if self._starved_since is None or not self._is_answering:
                 return 0.0
             return self._clock() - self._starved_since
 
     def check(self) -> None:
-        """Try the server and the pool until somebody gets a connection."""
+        """Try the server and the pool until the process gets a connection."""
         is_logged = False
         while True:
             is_answering = self._server_answers()
             with self._lock:
                 if self._starved_since is not None and (self._is_away or not is_answering):
-                    # Up to now there was nothing to get, which is no fault of this process.
+                    # Until now the server was down, which is no fault of this process.
                     self._starved_since = self._clock()
                 self._is_answering, self._is_away = is_answering, not is_answering
             self._try_pool()
@@ -97,7 +97,7 @@ class Supply:
 
 
 def _server_answers() -> bool:
-    """Whether the server gives this process a connection past the pool."""
+    """Return whether the server accepts a connection past the pool."""
     backend: Any = connections[DEFAULT_DB_ALIAS]
     try:
         psycopg.connect(**backend.get_connection_params()).close()
@@ -107,7 +107,7 @@ def _server_answers() -> bool:
 
 
 def _try_pool() -> None:
-    """Take a connection as every request does. The backend tells `supply` how that went."""
+    """Take a connection from the pool. The database backend reports the result to `supply`."""
     connection = connections[DEFAULT_DB_ALIAS]
     try:
         connection.ensure_connection()

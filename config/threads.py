@@ -1,17 +1,14 @@
-"""Threads that Django leaves uncleaned under ASGI: here they give back their connections.
+"""Return database connections from all threads that Django uses under ASGI.
 
-Django closes the connections of a request in that request's own thread, when it has finished.
-That misses three things, and a pool never gets back what a thread takes with it:
+Django closes the connections of a request in the request's own thread, when the request has
+finished. This misses three cases, in which a pool would never get the connection back:
 
-- asyncio's default executor, where Django renders pages for errors and logs refusals;
-- a request whose stream has failed, or that the server has given up: Django sends no
-  `request_finished` then;
-- a response that is streamed: its request would keep a connection until the last byte.
+- The default executor of asyncio, where Django renders pages for errors and logs refusals.
+- A request whose stream fails, or that the server cancels. Django sends no `request_finished`.
+- A streamed response. Its request would keep a connection until the last byte.
 
-A request has a thread only while it needs one (`RequestThread`): a long poll or a stream that
-waits for news holds none.
-
-Every other thread of ours is listed in tests/unit/test_threads.py.
+A request has a thread only while it needs one (`RequestThread`). A waiting long poll or stream has
+none. tests/unit/test_threads.py lists all other threads of this project.
 """
 
 from __future__ import annotations
@@ -38,12 +35,12 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# A request's thread ends after so many seconds without a call. Most requests are over by then.
+# A thread ends after so many seconds without a call. Most requests are shorter.
 IDLE_SECONDS = 0.5
 
 
 class CleanExecutor(ThreadPoolExecutor):
-    """A pool of threads that hold no connection between two calls."""
+    """A pool of threads that keep no connection between two calls."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return super().submit(closes_connections(fn), *args, **kwargs)
@@ -53,7 +50,7 @@ class RequestThread(Executor):
     """Runs the synchronous code of one request, one call at a time, in one thread.
 
     The thread starts with the first call and ends when no call has come for IDLE_SECONDS; the
-    next call starts another. Each closes its connections at its end.
+    next call starts another. Each thread closes its connections at its end.
     """
 
     def __init__(self) -> None:
@@ -79,7 +76,7 @@ class RequestThread(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Executor's signature
-        """Let the thread end after its last call, without waiting for that."""
+        """Let the thread end after its last call. This method does not wait for that."""
         with self._changed:
             self._is_over = True
             self._changed.notify()
@@ -96,7 +93,7 @@ class RequestThread(Executor):
         if future.set_running_or_notify_cancel():
             try:
                 future.set_result(call())
-            except BaseException as error:  # noqa: BLE001 - it is raised where the call is awaited
+            except BaseException as error:  # noqa: BLE001 - the caller gets it
                 future.set_exception(error)
         return True
 
@@ -111,7 +108,7 @@ class RequestThread(Executor):
 
 
 class CleanThreads:
-    """ASGI middleware: no thread that `application` has used keeps a connection."""
+    """ASGI middleware: no thread of `application` keeps a connection."""
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
         self._application = application
@@ -124,15 +121,15 @@ class CleanThreads:
             await self._application(scope, receive, send)
             return
         # Daphne cancels a request ten seconds after its client has left, and again each second.
-        # A thread cannot be cancelled. Django has heard of the client itself, and finishes the
-        # request as soon as its thread returns: only then can the connection be given back.
+        # Django notices the client's end itself, and finishes the request when its thread returns.
+        # A thread cannot be cancelled, so its connection can only be closed then.
         request = asyncio.create_task(self._finish(scope, receive, send))
         self._requests.add(request)
         request.add_done_callback(self._requests.discard)
         await asyncio.shield(request)
 
     def _clean_default_executor(self) -> None:
-        """Done by the first call, since only here the server's event loop is known."""
+        """Replace the executor of the event loop, which is known only during a call."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop = loop
@@ -140,7 +137,7 @@ class CleanThreads:
 
     async def _finish(self, scope: Any, receive: Any, send: Any) -> None:
         thread = RequestThread()
-        # Django's own context inside of this one does nothing.
+        # Django opens such a context as well. Inside this one, it has no effect.
         async with ThreadSensitiveContext(executor=thread):
             try:
                 await self._application(scope, receive, send)
@@ -151,8 +148,9 @@ class CleanThreads:
 
 
 class ReleaseBeforeStreaming(MiddlewareMixin):
-    """Give back the request's connection before a stream begins. The first in MIDDLEWARE, so
-    that no other middleware takes a new one after it.
+    """Return the request's connection before a stream begins.
+
+    It must be the first in MIDDLEWARE, so that no other middleware takes a new connection.
     """
 
     def process_response(

@@ -18,7 +18,7 @@ from notifications.inbox.languages import set_language
 admin.site.site_header = admin.site.site_title = "Waybill"
 admin.site.login_form = AdminSignInForm
 
-# Lazy: the name in production has a hash that is known once static files are collected.
+# In production the name has a hash, which is unknown before static files are collected.
 icon = lazy(static, str)("exports/waybill.svg")
 
 handler400 = "config.errors.bad_request"
@@ -29,7 +29,7 @@ handler500 = "config.errors.server_error"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="exports:dashboard")),
     path("exports/", include("exports.urls")),
-    path("style/", style),  # Not there without DEBUG.
+    path("style/", style),  # Answers 404 without DEBUG.
     path("inbox/", include("notifications.urls")),
     path(
         "login/",
@@ -39,7 +39,7 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("favicon.ico", RedirectView.as_view(url=icon)),
-    # Django's own redirects to any row that has a page: it tells all staff which there are.
+    # Django's own view redirects to any row with a page, and so tells all staff which exist.
     path("admin/r/<path:_row>", errors.not_there),
     path("admin/", admin.site.urls),
     path("api/", api.urls),

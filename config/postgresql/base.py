@@ -1,4 +1,4 @@
-"""What Django loads for the ENGINE "config.postgresql"."""
+"""The database backend that Django loads for the ENGINE "config.postgresql"."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from config.supply import supply
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Take a connection from the pool or the server, and note whether there was one."""
+        """Take a connection from the pool or the server, and report the result to `supply`."""
         began = time.monotonic()
         try:
             connection = super().get_new_connection(conn_params)

@@ -3,6 +3,9 @@
 Daphne does not pass on the reason. Its WebSocket library lets an application send only the codes
 1000 and 3000 to 4999. It raises an exception for 1013 ("try again later"), although the registry of
 RFC 6455 has that code for servers.
+
+`config.server_limits` changes Daphne as well, for this site only. This change is part of the app,
+because the protocol of the streams depends on close codes, and the app may not import `config`.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def test_a_worker_is_the_same_file_run_elsewhere(tmp_path):
         ("export * from './b.js';", "line 1: export is not understood"),
         ("export let a = 1;", "line 1: export is not understood"),
         ("export const { a } = {};", "line 1: export is not understood"),
-        ("export const a = 1, b = 2;\nimport './b.js';", "line 2: What is imported comes before"),
+        ("export const a = 1, b = 2;\nimport './b.js';", "line 2: Imports come before"),
         ("import { b, c } from './b.js';", "line 1: a/b.js exports no c."),
         ("import './c.js';", "line 1: There is no file a/c.js."),
         ("import 'b';", "line 1: There is no file a/b."),
@@ -182,10 +182,10 @@ def test_a_stylesheet_takes_the_places_of_its_imports():
     [
         ('@import url("b.css");', "line 1: @import is not understood"),
         ('@import "b.css" print;', "line 1: @import is not understood"),
-        ('\nmain {}\n@import "b.css";', "line 3: What is imported comes before all else."),
+        ('\nmain {}\n@import "b.css";', "line 3: Imports come before all other code."),
         ('@import "c.css";', "line 1: There is no file a/c.css."),
         ('@import "circle.css";', "a/circle.css, line 1: a/main.css is imported in a circle."),
-        ('@import "picture.css";', "a/picture.css, line 2: In a sheet that is imported, url()"),
+        ('@import "picture.css";', "a/picture.css, line 2: An imported stylesheet can only have url()"),
     ],
 )
 def test_what_a_stylesheet_would_lose_is_refused(text, why):

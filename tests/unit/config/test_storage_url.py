@@ -78,20 +78,20 @@ def test_a_bucket_is_taken_with_what_it_needs(url, options):
             (url, "is not the name of a bucket")
             for url in ("s3://", "s3:///prefix", "s3://My_Bucket", "s3://ab", "s3://bucket:9000")
         ),
-        ("s3://key:secret@bucket", "holds no credentials: set AWS_ACCESS_KEY_ID"),
+        ("s3://key:secret@bucket", "cannot contain credentials: set AWS_ACCESS_KEY_ID"),
         *(
-            (url, "is not a prefix of names")
+            (url, "cannot be a prefix")
             for url in ("s3://bucket/..", "s3://bucket/a/%2e%2e/b", "s3://bucket/a//b")
         ),
         *(
-            (url, "it takes endpoint, region, addressing, once")
+            (url, "the options after the ? are endpoint, region, addressing, each once")
             for url in (
                 *("s3://bucket?acl=public-read", "s3://bucket?region=a&region=b"),
                 "s3://bucket#x",
             )
         ),
         *(
-            (f"s3://bucket?endpoint={endpoint}", "endpoint is where the service answers")
+            (f"s3://bucket?endpoint={endpoint}", "endpoint is the address of the service")
             for endpoint in ("", "127.0.0.1:9000", "ftp://x", "http://x/path")
         ),
         ("s3://bucket?addressing=dns", "addressing is one of auto, path, virtual"),
