@@ -6,20 +6,20 @@ from typing import NamedTuple
 
 
 class Account(NamedTuple):
-    name: str  # Its password too.
-    rights: str  # The same as the rest, in words.
+    name: str  # The password is the same.
+    rights: str  # A description of the other fields.
     is_staff: bool = False
     is_superuser: bool = False
     permissions: tuple[str, ...] = ()
     is_in_team: bool = False
 
 
-TEAM = "Analysts"  # with whose members an export can be shared
+TEAM = "Analysts"  # Its members can share exports.
 
 ACCOUNTS = (
     Account(
         "demo",
-        "may do everything, in the admin too",
+        "may do everything, also in the admin",
         is_staff=True,
         is_superuser=True,
         is_in_team=True,

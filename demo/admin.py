@@ -1,4 +1,4 @@
-"""The demo's data in the admin: to look at and to export, not to change."""
+"""The demo's data in the admin. Users can view and export it, but not change it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from demo.models import Airline, Airport, Flight, Plane, Weather
 from exports.admin import ExportMixin
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
-    """For whoever has the view permission. A superuser cannot change the data here either."""
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # It is not generic at run time.
+    """Shows data to users with the view permission. Not even superusers can change it."""
 
-    show_full_result_count = False  # Saves a count of the whole table on every page.
+    show_full_result_count = False  # Every page would count the whole table.
 
     def has_add_permission(self, *_: Any, **__: Any) -> bool:
         return False
@@ -30,12 +30,19 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic 
 class FlightAdmin(ExportMixin, ReadOnlyAdmin):
     exporter = "flights"
     list_display = [
-        *("date", "carrier", "flight", "tailnum", "from_", "to"),
-        *("dep_delay", "arr_delay", "distance"),
+        "date",
+        "carrier",
+        "flight",
+        "tailnum",
+        "from_",
+        "to",
+        "dep_delay",
+        "arr_delay",
+        "distance",
     ]
     list_select_related = ["carrier"]
-    ordering = ["date", "id"]  # Keys alone would not do: the file has January, then October.
-    # Only the three airports that have departures: there are 1 458 to choose from.
+    ordering = ["date", "id"]  # In the order of keys, October follows January.
+    # The filter shows only the three airports with departures, out of 1 458.
     list_filter = ["carrier", ("origin", admin.RelatedOnlyFieldListFilter)]
     date_hierarchy = "date"
     search_fields = ["=tailnum", "=flight", "=dest_code"]
@@ -43,7 +50,7 @@ class FlightAdmin(ExportMixin, ReadOnlyAdmin):
         "Search by tail number (N14228), flight number (1545) or destination (SJU)."
     )
 
-    # The names of the airports would leave no room for the delays.
+    # Names of airports would leave no room for the delays, so the list shows codes.
     @admin.display(description=_("from"), ordering="origin")
     def from_(self, flight: Flight) -> str:
         return flight.origin_id

@@ -1,4 +1,4 @@
-"""What of the demo may be exported, and by whom. A class like these is all that an export needs."""
+"""The exporters of the demo. An export needs no more than a class like these."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exports.exporters import Column, Exporter, register
 
 
 def mph(distance: int, air_time: int | None) -> float | None:
-    """The mean speed over `distance` miles in `air_time` minutes. None if it never landed."""
+    """Return the mean speed over `distance` miles in `air_time` minutes; None if never landed."""
     return round(distance * 60 / air_time, 1) if air_time else None
 
 
@@ -21,10 +21,25 @@ class Flights(Exporter):
     permission = "demo.export_flight"
     filterset = filters.FlightFilter
     columns = [
-        *("id", "date", "time_hour", "carrier_id", "carrier__name", "flight", "tailnum"),
-        *("origin_id", "origin__name", "dest_code", "dest__name"),
-        *("sched_dep_time", "dep_time", "dep_delay", "sched_arr_time", "arr_time", "arr_delay"),
-        *("air_time", "distance"),
+        "id",
+        "date",
+        "time_hour",
+        "carrier_id",
+        "carrier__name",
+        "flight",
+        "tailnum",
+        "origin_id",
+        "origin__name",
+        "dest_code",
+        "dest__name",
+        "sched_dep_time",
+        "dep_time",
+        "dep_delay",
+        "sched_arr_time",
+        "arr_time",
+        "arr_delay",
+        "air_time",
+        "distance",
         Column("delay", F("arr_delay") - F("dep_delay")),
         Column("speed", needs=["distance", "air_time"], python=mph),
     ]
@@ -37,8 +52,19 @@ class Weather(Exporter):
     permission = "demo.export_weather"
     filterset = filters.WeatherFilter
     columns = [
-        *("id", "origin_id", "origin__name", "time_hour", "temp", "dewp", "humid"),
-        *("wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"),
+        "id",
+        "origin_id",
+        "origin__name",
+        "time_hour",
+        "temp",
+        "dewp",
+        "humid",
+        "wind_dir",
+        "wind_speed",
+        "wind_gust",
+        "precip",
+        "pressure",
+        "visib",
     ]
 
 
@@ -49,8 +75,15 @@ class Planes(Exporter):
     permission = "demo.export_plane"
     filterset = filters.PlaneFilter
     columns = [
-        *("tailnum", "year", "type", "manufacturer", "model"),
-        *("engines", "seats", "speed", "engine"),
+        "tailnum",
+        "year",
+        "type",
+        "manufacturer",
+        "model",
+        "engines",
+        "seats",
+        "speed",
+        "engine",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What an export of the demo can be narrowed by."""
+"""The filters of the demo's exporters."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 def new_york(_request: object) -> QuerySet[Airport]:
-    """The airports that have departures and weather. A choice among all 1 458 would be none."""
+    """Return the three airports with departures and weather, out of 1 458."""
     return Airport.objects.filter(faa__in=["EWR", "JFK", "LGA"])
 
 
-class FlightFilter(FilterSet):  # type: ignore[misc]  # It has no types.
+class FlightFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types.
     origin = ModelChoiceFilter(queryset=new_york)
     dest = CharFilter("dest_code", label=_("Destination code"))
     month = NumberFilter("date__month", label=_("Month"), min_value=1, max_value=12)
@@ -40,7 +40,7 @@ class FlightFilter(FilterSet):  # type: ignore[misc]  # It has no types.
         fields = ["carrier", "flight", "tailnum"]
 
 
-class WeatherFilter(FilterSet):  # type: ignore[misc]  # It has no types.
+class WeatherFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types.
     origin = ModelChoiceFilter(queryset=new_york)
     time_hour = IsoDateTimeFromToRangeFilter()
     temp = RangeFilter()
@@ -51,7 +51,7 @@ class WeatherFilter(FilterSet):  # type: ignore[misc]  # It has no types.
         fields: list[str] = []
 
 
-class PlaneFilter(FilterSet):  # type: ignore[misc]  # It has no types.
+class PlaneFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types.
     manufacturer = CharFilter(lookup_expr="icontains")
     year = RangeFilter()
     seats = RangeFilter()
@@ -61,7 +61,7 @@ class PlaneFilter(FilterSet):  # type: ignore[misc]  # It has no types.
         fields = ["type", "engine"]
 
 
-class AirportFilter(FilterSet):  # type: ignore[misc]  # It has no types.
+class AirportFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types.
     name = CharFilter(lookup_expr="icontains")
 
     class Meta:

@@ -1,8 +1,8 @@
-"""Flights from New York's three airports in 2013, under the data set's own names.
+"""Flights from New York's three airports in 2013, with the names of the data set.
 
-`data/README.md` says where the rows come from. What is `NA` there is NULL here. Numbers
-with a fraction are floats: a float gives back the very digits that the data set has,
-where a DecimalField would pad or cut them.
+`data/README.md` names the source. `NA` in the files is NULL here. Numbers with a fraction are
+floats: a float returns exactly the digits of the data set, while a DecimalField would pad or cut
+them.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ class Plane(models.Model):
 
 
 class Flight(models.Model):
-    """A scheduled departure. `id` is its place in the data set, so it is the same everywhere.
+    """A scheduled departure. `id` is its position in the data set, so it is the same everywhere.
 
-    Times of day are numbers as 517 for 5:17, local to the airport. No TimeField can hold
-    them: midnight is 2400. A flight that never left has no `dep_time`.
+    Times of day are numbers such as 517 for 5:17, in the time zone of the airport. A TimeField
+    cannot hold them, because midnight is 2400. A cancelled flight has no `dep_time`.
     """
 
     date = models.DateField(
@@ -88,10 +88,9 @@ class Flight(models.Model):
     )
     flight = models.SmallIntegerField(_("flight number"))
     tailnum = models.CharField(_("tail number"), max_length=6, null=True)  # noqa: DJ001 - NA is NULL
-    # 50 094 flights have a tail number that no plane has, and 7 602 went to Puerto Rico or
-    # the Virgin Islands, whose airports the data set does not have. The codes are kept as
-    # they are. The keys are set where there is a row, and null=True makes each join a LEFT
-    # JOIN, so that no export drops a flight.
+    # For 50 094 flights the data set has no plane with their tail number. For 7 602 flights to
+    # Puerto Rico and the Virgin Islands it has no airport. So the codes are stored as well as
+    # the keys, and null=True makes each join a LEFT JOIN, so that no export drops a flight.
     plane = models.ForeignKey(
         Plane,
         null=True,
@@ -137,7 +136,7 @@ class Weather(models.Model):
         Airport,
         on_delete=models.PROTECT,
         related_name="weather",
-        db_index=False,  # The constraint's index begins with it.
+        db_index=False,  # The index of the constraint begins with this column.
         verbose_name=_("airport"),
     )
     time_hour = models.DateTimeField(_("hour"))

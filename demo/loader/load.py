@@ -1,4 +1,4 @@
-"""The load itself: one transaction, so that a load that is killed leaves nothing behind."""
+"""Load the files in one transaction, so that a killed load leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
     from django.db.models import Field
 
-BATCH_ROWS = 2_000  # Also how often progress is reported.
+BATCH_ROWS = 2_000  # Progress is reported after each batch.
 
 
 class Report(Protocol):
     def __call__(self, table: str, done: int, total: int) -> None:
-        """`done` of `total` rows of a table are in. The first call is made before the first row."""
+        """Report that `done` of `total` rows of a table are written. The first call has no rows."""
 
 
 def missing(
     *, flights: int | None = None, tables: Sequence[Table] = TABLES
 ) -> list[tuple[Table, int, int]]:
-    """Those of `tables` that are not full, with how many rows each has and how many it needs.
+    """Return the tables that are not full, with their numbers of rows: existing and required.
 
-    With `flights`, that many flights are enough. A table with rows of your own besides is
-    full. The answer takes milliseconds.
+    `flights` limits the required flights. A table with additional rows counts as full. The call
+    takes milliseconds.
     """
     found = []
     for table in tables:
@@ -49,12 +49,12 @@ def missing(
 
 @transaction.atomic
 def load(report: Report, *, flights: int | None = None, tables: Sequence[Table] = TABLES) -> None:
-    """Fill those of `tables` that are not full. Raises DamagedFileError before it writes anything.
+    """Fill the tables that are not full. Raise DamagedFileError before anything is written.
 
-    Rows go in in the order of their file, and all or none, so a table with n rows has the
-    first n: an earlier, smaller load is continued.
+    A load writes all rows or none, in the order of their file. So a table with n rows has the
+    first n, and a load with more flights continues there.
     """
-    # Two at once: the second waits here, then finds nothing missing.
+    # Of two loads at once the second waits here, and then finds nothing missing.
     ContentType.objects.select_for_update().get(app_label="demo", model="flight")
     work = missing(flights=flights, tables=tables)
     for table, _have, _total in work:
@@ -72,7 +72,7 @@ def _fill(table: Table, have: int, total: int, report: Report) -> None:
             _write(cursor, table, batch)
             done += len(batch)
             report(table.source.name, done, total)
-        # PostgreSQL does not see that keys were given out by hand.
+        # The sequences of PostgreSQL do not notice explicit keys.
         for statement in connection.ops.sequence_reset_sql(no_style(), [table.model]):
             cursor.execute(statement)
 
@@ -86,20 +86,20 @@ def _write(cursor: Any, table: Table, batch: list[tuple[Any, ...]]) -> None:
     columns = ", ".join(name(str(field.column)) for field in _fields(table))
     into = f"{name(table.model._meta.db_table)} ({columns})"
     if connection.vendor == "postgresql":
-        # INSERT goes there and back for every row: the load takes twice as long.
-        # Django does not wrap copy(), so an error would be psycopg's and not Django's.
+        # INSERT needs a round trip for every row, and takes twice as long. Django does not wrap
+        # copy(), so without wrap_database_errors its errors would be psycopg's.
         with connection.wrap_database_errors, cursor.copy(f"COPY {into} FROM STDIN") as copy:
             for row in batch:
                 copy.write_row(row)
         return
     values = ", ".join("%s" for _ in _fields(table))
-    cursor.executemany(f"INSERT INTO {into} VALUES ({values})", batch)  # noqa: S608 - our own names
+    cursor.executemany(f"INSERT INTO {into} VALUES ({values})", batch)  # noqa: S608 - fixed names
 
 
 def _rows(table: Table) -> Iterator[tuple[Any, ...]]:
-    """All rows of the table's file as the database takes them, in the order of its columns.
+    """Yield all rows of the table's file as database values, in the order of its columns.
 
-    A key that the database would make is the row's number, so that it is the same everywhere.
+    An automatic key is the number of the row, so that it is the same in every database.
     """
     complete = table.completion()
     numbered = isinstance(table.model._meta.pk, AutoField)
@@ -112,9 +112,9 @@ def _rows(table: Table) -> Iterator[tuple[Any, ...]]:
 
 
 def _value_of(field: Field[Any, Any]) -> Callable[[str], Any]:
-    """A function from the text in a file to what the database takes for this field."""
+    """Return a function from the text in a file to the database value of this field."""
 
-    # A column has a few thousand different values at most. Each is converted once.
+    # A column has a few thousand different values at most, and each is converted once.
     @lru_cache(maxsize=10_000)
     def value_of(text: str) -> Any:
         if text == NA:

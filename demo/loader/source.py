@@ -1,4 +1,4 @@
-"""The files as they are: compressed CSV, with a known number of rows and a known digest."""
+"""The compressed CSV files, with their known numbers of rows and digests."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DATA = Path(__file__).resolve().parent.parent / "data"
-NA = "NA"  # How the files write that a value is not known.
+NA = "NA"  # The files' text for an unknown value.
 
 Row = dict[str, str]
 
 
 class DamagedFileError(Exception):
-    """A file of the data set is missing, or is not what it was."""
+    """A file of the data set is missing or has changed."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Source:
         return DATA / f"{self.name}.csv.xz"
 
     def verify(self) -> None:
-        """Raise DamagedFileError unless the file is, byte for byte, the one we know."""
+        """Raise DamagedFileError unless the file has the known digest."""
         remedy = "Restore it: git checkout -- demo/data"
         try:
             with self.path.open("rb") as file:
@@ -46,6 +46,6 @@ class Source:
             )
 
     def read(self) -> Iterator[Row]:
-        """Its rows in order, as text by column, one in memory at a time."""
+        """Yield the rows in order, as text by column. Only one row is in memory at a time."""
         with lzma.open(self.path, "rt", encoding="utf-8", newline="") as file:
             yield from csv.DictReader(file)

@@ -12,7 +12,7 @@ from demo.models import Airline, Airport, Flight, Plane, Weather
 if TYPE_CHECKING:
     from django.db.models import Model
 
-# Adds to a row of the file what the table calls otherwise or has besides.
+# Adds values to a row of the file: renamed columns, and columns that only the table has.
 Complete = Callable[[Row], Row]
 
 
@@ -46,11 +46,11 @@ def flights() -> Complete:
 class Table:
     model: type[Model]
     source: Source
-    # Called when the tables before this one are full.
+    # Called after the tables before this one are full.
     completion: Callable[[], Complete] = as_it_is
 
 
-# In the order in which they need each other.
+# Each table refers to earlier ones only.
 TABLES = (
     Table(
         Airline,

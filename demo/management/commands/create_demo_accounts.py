@@ -1,4 +1,4 @@
-"""Make the demo's three accounts, whose passwords everybody knows."""
+"""Create the demo's three accounts, whose passwords everybody knows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _create(account: Account) -> str:
         return "exists; not changed"
     user = User.objects.create_user(
         account.name,
-        f"{account.name}@example.com",  # So that beat writes letters to var/mail.
+        f"{account.name}@example.com",  # With an address, beat writes e-mails to var/mail.
         password=account.name,
         is_staff=account.is_staff,
         is_superuser=account.is_superuser,

@@ -1,4 +1,4 @@
-"""Load the demo's data: 336 776 flights and what belongs to them."""
+"""Load the demo's data: 336 776 flights with airlines, airports, planes and weather."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
     @contextmanager
     def _progress(self) -> Iterator[Report]:
-        """Bars on a terminal; elsewhere a line for each table, fit for a log."""
+        """Show bars on a terminal, or else write a line for each table, which suits a log."""
         if not self.stdout.isatty():
             yield self._line
             return
