@@ -21,8 +21,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-import daphne.server as daphne  # type: ignore[import-untyped]
-from daphne.http_protocol import HTTPFactory, WebRequest  # type: ignore[import-untyped]
+from daphne import http_protocol, server  # type: ignore[import-untyped]
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol  # type: ignore[import-untyped]
 
 from notifications.protocol.frames import MAX_FRAME_BYTES, CloseCode
@@ -133,7 +132,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
         self.data = b""
 
 
-class LimitedRequest(WebRequest):  # type: ignore[misc]
+class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
     """A request whose body has BODY_BYTES at most. Twisted would buffer any body on disk.
 
     It is also Twisted's producer of the response, so it learns how fast the client reads.
@@ -205,28 +204,21 @@ class LimitedRequest(WebRequest):  # type: ignore[misc]
         self.channel.loseConnection()
 
 
-class LimitedHTTPFactory(HTTPFactory):  # type: ignore[misc]
-    def buildProtocol(self, addr: Any) -> Any:
-        protocol = super().buildProtocol(addr)
-        protocol.requestFactory = LimitedRequest
-        return protocol
-
-
-async def _send(server: Any, protocol: Any, message: dict[str, Any]) -> None:
+async def _send(daphne: Any, protocol: Any, message: dict[str, Any]) -> None:
     """Send a message of the application, and return when there is room for the next.
 
     Daphne's own method returns at once, and keeps in memory what a client does not read.
     """
-    await _daphnes_send(server, protocol, message)
+    await _daphnes_send(daphne, protocol, message)
     if isinstance(protocol, LimitedRequest):
         await protocol.wait_until_sent()
 
 
-_daphnes_send = daphne.Server.handle_reply
+_daphnes_send = server.Server.handle_reply
 
 
 def apply() -> None:
     """Make Daphne use the classes above for connections that it accepts from now on."""
-    daphne.HTTPFactory = LimitedHTTPFactory
+    http_protocol.WebRequest = LimitedRequest
     WebSocketFactory.protocol = LimitedWebSocket
-    daphne.Server.handle_reply = _send
+    server.Server.handle_reply = _send

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from config import errors
@@ -95,17 +95,8 @@ class SignInSlots:
 
 
 def _checks_password(request: HttpRequest) -> bool:
-    return request.method not in {"GET", "HEAD", "OPTIONS"} and request.path in _paths()
-
-
-def _paths() -> set[str]:
-    found = set()
-    for name in FORMS:
-        try:
-            found.add(reverse(name))
-        except NoReverseMatch:
-            continue  # A project without that form.
-    return found
+    is_form = request.path in {reverse(name) for name in FORMS}
+    return is_form and request.method not in {"GET", "HEAD", "OPTIONS"}
 
 
 def _too_large(request: HttpRequest) -> HttpResponse | None:
