@@ -1,9 +1,8 @@
-"""The programs that the tests run against, started by the tests themselves.
+"""The programs that tests need. The tests start them.
 
-A `Run` is one test run's private directory and the processes started in it. Each of
-the other modules knows one program: how to start it there, when it is ready, how to
-stop, kill and freeze it. Nothing listens where another user or another run could
-meet it, and nothing is left when the run is over, however it ends.
+A `Run` is the private directory of one test run, with the processes that were started in it. Each
+other module knows one program: how to start it, when it is ready, and how to stop, kill and freeze
+it. Other users and other runs cannot reach these programs, and all of them end with the run.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A Chromium for the browser tests: found, or installed.
+"""Find or install a Chromium for the browser tests.
 
     python -m tests.services.chromium
 
-prints the one that the tests will use, and installs one first where there is none: from
-Debian's packages as root, else Playwright's own build in the user's cache.
+prints the path of the Chromium for the tests. If there is none, it first installs Debian's package
+as root, or else Playwright's build in the user's cache.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HELP = (
     "`apt-get install chromium`; anywhere: `python -m playwright install chromium`), "
     "or set CHROMIUM to the path of yours."
 )
-# Quiet: no requests of its own, nothing to a graphics card that is not there.
+# Chromium sends no requests of its own, and uses no graphics card.
 ARGUMENTS = [
     "--disable-gpu",
     "--disable-quic",
@@ -35,7 +35,7 @@ ARGUMENTS = [
 
 
 def find() -> Path:
-    """The Chromium to use. Raises ServiceError, which says how to get one."""
+    """Return the path of a Chromium. Raise ServiceError with the remedy if there is none."""
     if chosen := os.environ.get("CHROMIUM"):
         if (found := shutil.which(chosen)) and _works(found):
             return Path(found)
@@ -49,7 +49,7 @@ def find() -> Path:
 
 
 def _works(path: str) -> bool:
-    # Ubuntu's package is a script that asks for a snap, which containers cannot install.
+    # Ubuntu's package is a script that needs a snap, which containers cannot install.
     asked = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=60)
     return asked.returncode == 0
 
@@ -59,7 +59,7 @@ def _from_packages() -> None:
 
 
 def _from_playwright() -> None:
-    """Playwright's build, into the user's cache; as root with the libraries that it needs."""
+    """Install Playwright's build into the user's cache, as root with its libraries."""
     libraries = ["--with-deps"] if os.geteuid() == 0 and shutil.which("apt-get") else []
     debian.succeeds([sys.executable, "-m", "playwright", "install", *libraries, "chromium"])
 
@@ -82,7 +82,7 @@ def main() -> int:
         except ServiceError as found_none:
             error = found_none
             if "CHROMIUM" in os.environ:
-                break  # Whoever chose one does not want another.
+                break  # The user has chosen this one.
         else:
             return 0
     sys.stderr.write(f"{error}\n")

@@ -1,4 +1,4 @@
-"""What the tests need of Debian's packages: installed as root, named elsewhere."""
+"""Install packages of Debian for the tests, if the tests run as root."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 
 
 def install(*packages: str, recommended: bool = True) -> None:
-    """Install them if that is possible here. Whether it was, the caller has to look.
+    """Install packages if this is Debian and the user is root. The caller must check the result.
 
-    Those that Debian recommends beside them come along, unless it is said that they need not.
+    Recommended packages are installed as well, unless the caller excludes them.
     """
     if os.geteuid() == 0 and shutil.which("apt-get"):
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -21,7 +21,7 @@ def install(*packages: str, recommended: bool = True) -> None:
 
 
 def succeeds(command: list[str], env: dict[str, str] | None = None) -> bool:
-    """Run this, and show what is run."""
+    """Show a command and run it."""
     sys.stderr.write(f"$ {' '.join(command)}\n")
     sys.stderr.flush()
     return subprocess.run(command, check=False, env=env, stdin=subprocess.DEVNULL).returncode == 0

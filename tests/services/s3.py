@@ -1,4 +1,4 @@
-"""An S3 server of the test run's own: rclone, which serves a directory and checks signatures."""
+"""An S3 server for the test run: rclone serves a directory, and checks signatures."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.services.waybill import HOST, free_port
 if TYPE_CHECKING:
     from tests.services.processes import Process, Run
 
-# Its wheel is for Linux.
+# The wheel exists for Linux only.
 IS_AVAILABLE = sys.platform == "linux"
-# The wheel is the program itself, beside the interpreter.
+# The wheel installs the program next to the interpreter.
 COMMAND = Path(sys.executable).parent / "rclone"
 BUCKET = "exports"
 KEY, SECRET = "tests-key", "tests-secret"
 
 
 class S3:
-    """Starts when `start` is called, on a port of its own that it keeps. It has one bucket."""
+    """A server with one bucket that `start` starts. It keeps its port."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -41,7 +41,7 @@ class S3:
 
     @property
     def env(self) -> dict[str, str]:
-        """What a process needs in its environment to keep its files here."""
+        """Return the environment variables with which a process stores its files here."""
         query = urlencode({"endpoint": self.endpoint, "addressing": "path", "region": "tests-1"})
         return {
             "STORAGE_URL": f"s3://{BUCKET}/waybill?{query}",
@@ -58,7 +58,7 @@ class S3:
         options = {
             "--addr": f"{HOST}:{self.port}",
             "--auth-key": f"{KEY},{SECRET}",
-            # Nothing of the user's is read or written.
+            # The server does not touch files of the user.
             "--config": self._directory / "none.conf",
             "--cache-dir": self._directory / "cache",
         }

@@ -1,9 +1,9 @@
-"""Programs that read spreadsheets and packed files, other than those in the lock file.
+"""Programs outside of the lock file that read spreadsheets and compressed files.
 
     python -m tests.services.spreadsheets
 
-installs those that are missing: programs from Debian's packages as root, and libraries of npm
-into `.venv`, as tests/spreadsheets/package-lock.json says.
+installs missing ones: as root, programs from Debian's packages; and the npm libraries of
+tests/spreadsheets/package-lock.json into `.venv`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.services import debian
 from tests.services.processes import ROOT, ServiceError
 
 SCRIPTS = ROOT / "tests" / "spreadsheets"
-# Nobody has to install a Node to run scripts; to install libraries, npm is needed.
+# Node itself comes with the lock file, but installing libraries needs npm.
 NODE = Path(playwright.__file__).parent / "driver" / "node"
 LIBRARIES = Path(sys.prefix) / "spreadsheets"
 
@@ -33,7 +33,7 @@ HOW = "`python -m tests.services.spreadsheets` installs what is missing, the pro
 
 
 def program(name: str) -> str:
-    """Where it is. Raises ServiceError, which says how to get it."""
+    """Return the path of a program. Raise ServiceError with the remedy if it is missing."""
     if (found := shutil.which(name)) is None:
         raise ServiceError(
             f"The tests of spreadsheets need {name}, and it is not there. On Debian: "
@@ -43,7 +43,7 @@ def program(name: str) -> str:
 
 
 def libraries() -> Path:
-    """The directory with the libraries of the lock file. Raises ServiceError."""
+    """Return the directory with the npm libraries. Raise ServiceError if it is incomplete."""
     if not _are_installed():
         raise ServiceError(
             "The tests of spreadsheets need libraries of npm (tests/spreadsheets/package.json), "
@@ -58,7 +58,7 @@ def _are_installed() -> bool:
 
 
 def _install_libraries() -> None:
-    """All or nothing: an installation that was interrupted is made anew."""
+    """Install the npm libraries. An interrupted installation is repeated."""
     if shutil.which("npm") is None:
         debian.install("npm", recommended=False)
     npm = shutil.which("npm")

@@ -1,4 +1,4 @@
-"""A Valkey server of the test run's own, on a unix socket in its private directory."""
+"""A Valkey server for the test run, on a unix socket in its private directory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Valkey:
-    """Starts when `start` is called; keeps its address when it is killed and restarted."""
+    """A server that `start` starts. It keeps its address after it is killed and restarted."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -36,7 +36,7 @@ class Valkey:
             "port": 0,
             "unixsocket": self.socket,
             "unixsocketperm": 700,
-            "save": "",  # Nothing survives a restart: the worst that a user's Redis may do.
+            "save": "",  # No data survive a restart, which a user's Redis may do as well.
             "appendonly": "no",
         }
         arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
@@ -51,7 +51,7 @@ class Valkey:
         self._process().kill()
 
     def restart(self) -> None:
-        """Come back empty, as a server without persistence does."""
+        """Restart the server without its data, as without persistence."""
         self.stop()
         self.start()
 
@@ -66,7 +66,7 @@ class Valkey:
 
     @cached_property
     def _own_client(self) -> redis.Redis:
-        """Stays connected from test to test, and connects again to a server that was restarted."""
+        """Return a client that several tests share. It reconnects after a restart."""
         return self.client(retry=Retry(NoBackoff(), 1))
 
     def client(self, **options: Any) -> redis.Redis:

@@ -1,1 +1,1 @@
-"""What tests use: requests, models, clients and programs."""
+"""Helpers of tests: requests, models, clients and programs."""

@@ -1,4 +1,4 @@
-"""Requests, exporters and rows for tests of what a question depends on."""
+"""Requests, exporters and rows for tests of what a spec depends on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def request_of(user: User, **attributes: Any) -> HttpRequest:
-    """A request as a view has it, with what a middleware has put on it."""
+    """Return a request as a view gets it, with the attributes of middleware."""
     request = RequestFactory().get("/")
     request.user = user
     for name, value in attributes.items():
@@ -35,7 +35,7 @@ def keys(found: QuerySet[Any]) -> list[Any]:
 def flights_by(
     filterset: type[FilterSet] | None, **attributes: Any
 ) -> AbstractContextManager[None]:
-    """The exporter "narrowed" of the keys of flights, for a block."""
+    """Register the exporter "narrowed", which has the keys of flights, during a block."""
     members = {
         "name": "narrowed",
         "queryset": Flight.objects.all(),

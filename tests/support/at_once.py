@@ -1,4 +1,4 @@
-"""Several threads that do something at the same moment, each with a connection of its own."""
+"""Run functions in several threads at the same moment, each with its own connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT = 120  # seconds
 
 
 def at_once(number: int, function: Callable[[], T]) -> list[T | Exception]:
-    """Call `function` in so many threads; return what it returned, and what it raised."""
+    """Call `function` in so many threads. Return its results and its exceptions."""
     barrier = threading.Barrier(number)
     outcomes: list[T | Exception] = []
 
@@ -34,7 +34,7 @@ def at_once(number: int, function: Callable[[], T]) -> list[T | Exception]:
 
 
 def all_at_once(*functions: Callable[[], object]) -> None:
-    """Call each of `functions` in a thread; none of them may raise."""
+    """Call each of `functions` in a thread. None of them may raise."""
     barrier = threading.Barrier(len(functions))
     problems: list[BaseException] = []
 

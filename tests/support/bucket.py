@@ -1,4 +1,4 @@
-"""The bucket of the tests: what is stored in it, and what a link gives."""
+"""The bucket of the tests: its objects, and responses to its links."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROWS = range(1, 36)
 
 
 def keys():
-    """All that is in the bucket below our prefix, by its whole name."""
+    """Return all objects below the prefix of the tests, by their full names."""
     listed = default_storage.client.list_objects_v2(Bucket=service.BUCKET, Prefix="waybill/")
     return {entry["Key"] for entry in listed.get("Contents", ())}
 

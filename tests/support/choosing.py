@@ -1,4 +1,4 @@
-"""The page of an exporter: its addresses, a choice that is posted to it, and its words."""
+"""The page of an exporter: its addresses, a choice to post, and its text."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from django.urls import reverse
 from exports.spec.spec import build_spec
 from tests.support.pages import text
 
-# On PostgreSQL rows are read over a connection of their own.
+# On PostgreSQL a separate connection reads the rows.
 committed = pytest.mark.django_db(transaction=True)
 
 DASHBOARD = reverse("exports:dashboard")
 FLIGHTS = reverse("exports:choose", args=["flights"])
 LOOK = reverse("exports:preview", args=["flights"])
 
-# As a browser sends it.
+# The fields that a browser sends.
 CHOSEN = {
     "format": "csv",
     "column": ["tailnum", "id"],

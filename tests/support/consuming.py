@@ -1,4 +1,4 @@
-"""What tests of a socket and its streams do and see."""
+"""Actions and results for tests of a socket and its streams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def cursor_of(stream):
 
 
 def messages(socket):
-    """What `socket` has received: the types of events, and "key=n" for values."""
+    """Return what `socket` has received: the types of events, and "key=n" for values."""
     names = {
         "event": lambda each: each["event"],
         "state": lambda each: "{key}={data[n]}".format(**each),

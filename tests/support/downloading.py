@@ -1,10 +1,10 @@
-"""A stored file, and what is downloaded of it."""
+"""A stored file and its downloads."""
 
 from __future__ import annotations
 
 import hashlib
 
-CONTENT = bytes(range(256)) * 4_000  # Four blocks, so that a range begins in the midst of one.
+CONTENT = bytes(range(256)) * 4_000  # Four blocks, so that a range begins inside of one.
 SIZE = len(CONTENT)
 ETAG = f'"{hashlib.sha256(CONTENT).hexdigest()}"'
 BOTH = ["/exports/{}/file", "/api/v1/exports/{}/file"]

@@ -1,4 +1,4 @@
-"""What another process would do, from a test whose thread runs an event loop."""
+"""Calls that act like another process, for tests whose thread runs an event loop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ T = TypeVar("T")
 
 
 def elsewhere(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `function` in a thread of its own, with a connection of its own, and wait for it.
+    """Call `function` in a new thread with its own connection, and wait for it.
 
-    Browser tests publish with it: Playwright runs an event loop in their thread, and there
-    a push over the channel layer is refused.
+    Browser tests publish with it. Playwright runs an event loop in their thread, in which the
+    channel layer refuses pushes.
     """
 
     def call() -> T:

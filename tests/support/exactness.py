@@ -35,7 +35,7 @@ READERS = ["rows", *(["copy"] if connection.vendor == "postgresql" else [])]
 ONLY_POSTGRES = pytest.mark.only_on("postgres")
 
 NAMES = [field.attname for field in Everything._meta.concrete_fields]
-# Made in SQL.
+# These columns are computed in SQL.
 COMPUTED = [
     Column("place__name"),
     Column("place"),
@@ -90,13 +90,13 @@ READ = {
 
 
 def value_of(name, text):
-    """What the text of a field means."""
+    """Return the value that the text of a field stands for."""
     field = Everything._meta.get_field(name)
     return None if text is None else READ.get(field.get_internal_type(), str)(text)
 
 
 def table(queryset, names):
-    """The rows as Django reads them."""
+    """Return the rows as Django reads them."""
     return [list(map(comparable, row)) for row in queryset.order_by("pk").values_list(*names)]
 
 
@@ -104,8 +104,8 @@ def comparable(value):
     if isinstance(value, memoryview):
         return bytes(value)
     if isinstance(value, float):
-        return "NaN" if value != value else value  # noqa: PLR0124 - so is NaN alone
-    return str(value) if isinstance(value, Decimal) else value  # With its digits.
+        return "NaN" if value != value else value  # noqa: PLR0124 - only NaN differs from itself
+    return str(value) if isinstance(value, Decimal) else value  # str() keeps the digits.
 
 
 def assert_is_table(rows, queryset, names):

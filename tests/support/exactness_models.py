@@ -1,6 +1,6 @@
-"""Models with a field of every type, which only the tests of exactness have tables for."""
+"""Models with a field of every type. Only tests of exactness create their tables."""
 
-# ruff: noqa: DJ001 - nothing at all is a value to be tested, in texts too.
+# ruff: noqa: DJ001 - NULL is a value to test, also in texts
 from __future__ import annotations
 
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ReversedField(models.CharField):
-    """A field of somebody's own: what is stored is not what it gives."""
+    """A custom field whose stored value differs from its Python value."""
 
     def from_db_value(self, value: str | None, *_: Any) -> str | None:
         return None if value is None else value[::-1]
@@ -24,7 +24,7 @@ class ReversedField(models.CharField):
         return None if value is None else str(value)[::-1]
 
 
-# Not in the registry of apps: no migration is missing, and no other test sees them.
+# These models are not in the registry of apps, so they need no migrations and affect no other test.
 with isolate_apps("tests"):
 
     class Place(models.Model):
@@ -36,7 +36,7 @@ with isolate_apps("tests"):
 
     class Everything(models.Model):
         id = models.AutoField(primary_key=True)
-        # Django calls the first expression that it selects f1, and the first text cast1.
+        # Django names the first selected expression f1, and the first cast text cast1.
         f1 = models.IntegerField(null=True)
         cast1 = models.SmallIntegerField(null=True)
         positive_small = models.PositiveSmallIntegerField(null=True)
@@ -75,7 +75,7 @@ with isolate_apps("tests"):
             app_label = "tests"
 
     class Lists(models.Model):
-        """On PostgreSQL only."""
+        """Fields that only PostgreSQL has."""
 
         integers = ArrayField(models.IntegerField(null=True), null=True)
         texts = ArrayField(models.TextField(), null=True)
@@ -87,7 +87,7 @@ with isolate_apps("tests"):
             app_label = "tests"
 
     class Stop(models.Model):
-        """A key of several fields of several types."""
+        """A primary key of several fields with different types."""
 
         pk = models.CompositePrimaryKey("place_id", "moment", "uuid", "line", "number")
         place = models.ForeignKey(Place, models.CASCADE)
@@ -130,7 +130,7 @@ MODELS = (Place, Everything, Secret, Stop, Timed, Priced, Small, Big)
 
 @contextmanager
 def tables() -> Iterator[None]:
-    """The tables are there for the block only."""
+    """Create the tables during a block."""
     made = [*MODELS, *([Lists] if connection.vendor == "postgresql" else [])]
     with connection.schema_editor() as editor:
         for model in made:

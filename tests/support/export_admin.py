@@ -1,4 +1,4 @@
-"""Exports in the admin: rows, people of the staff, and what its pages say."""
+"""Exports in the admin: rows, staff users, and texts of pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIST = "/admin/exports/export/"
 
 
 def staff_with(*codenames):
-    """Signed in as somebody of the staff with these permissions and no others."""
+    """Return a client that is signed in as a staff user with only these permissions."""
     user = User.objects.create_user("somebody", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     assert user.user_permissions.count() == len(codenames)
@@ -29,7 +29,7 @@ def staff_with(*codenames):
 
 
 def make(status=Status.QUEUED, **fields):
-    """An export, and what has been said of it on its streams."""
+    """Create an export, and publish its state on its streams."""
     fields.setdefault("label", "Flights")
     if "owner" not in fields:
         fields["owner"] = User.objects.get_or_create(username="owner")[0]
@@ -44,12 +44,12 @@ def change(export):
 
 
 def streams(response):
-    """What the list's script will follow."""
+    """Return the streams that the script of the list will follow."""
     return json.loads(unescape(re.search(r'data-streams="(.*?)"', response.content.decode())[1]))
 
 
 def cost(client, url):
-    """How many queries a page takes, when what is looked up once a process has been."""
+    """Return the number of queries of a page, without lookups that run once a process."""
     client.get(url)
     with CaptureQueriesContext(connection) as captured:
         assert client.get(url).status_code == 200

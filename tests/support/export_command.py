@@ -1,4 +1,4 @@
-"""`manage.py export`, run in the process of the test."""
+"""Run `manage.py export` in the process of the test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEYS = range(1, 21)
 
 
 class Ran:
-    """What a command has printed, and how it ended."""
+    """The output and the exit status of a command."""
 
     def __init__(self, *arguments):
         out, err = io.TextIOWrapper(io.BytesIO(), write_through=True), io.StringIO()
@@ -32,7 +32,7 @@ def flights(*arguments):
 
 
 def exporter_that(does):
-    """An exporter that calls `does()` at its tenth row."""
+    """Register an exporter that calls `does()` at its tenth row."""
 
     class Acting(Exporter):
         queryset = Flight.objects.all()

@@ -1,4 +1,4 @@
-"""Exports made and run in the test's own process, for the tests of the core."""
+"""Create and run exports in the process of the test."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 WORKER = "worker-1@tests"
 NUMBERS = count(1)
-# A column of each kind; airlines and airports are joined, and some flights have no airport.
+# A column of each kind. Airlines and airports are joined, and some flights have no airport.
 COLUMNS = ["id", "carrier__name", "dest__name", "tailnum", "delay", "speed"]
 HEAD = (",".join(COLUMNS) + "\n").encode()
 
 
 def use_folders(settings: SettingsWrapper, folder: Path) -> None:
-    """Let storage and work have their own place in `folder`, so that both can be looked at."""
+    """Put the storage and the work directory into `folder`, so that tests can inspect both."""
     settings.EXPORTS_WORK_DIR = folder / "work"
     settings.STORAGES = {
         **settings.STORAGES,
@@ -46,12 +46,12 @@ def use_folders(settings: SettingsWrapper, folder: Path) -> None:
 
 
 def left_in(folder: Path) -> set[str]:
-    """The files in `folder` and below."""
+    """Return the files in `folder` and below."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 def make_flights(keys: Iterable[int]) -> list[Flight]:
-    """Flights with these keys. Every third has no plane's number, every fifth no airport."""
+    """Create flights with these keys. Every third has no tail number, every fifth no airport."""
     airline, _ = Airline.objects.get_or_create(carrier="UA", name="United Air Lines Inc.")
     places = [
         Airport.objects.get_or_create(
@@ -83,7 +83,7 @@ def make_flights(keys: Iterable[int]) -> list[Flight]:
 
 
 def line(key: int) -> str:
-    """The line in CSV of a flight that `make_flights` has made."""
+    """Return the CSV line of a flight of `make_flights`."""
     tailnum = "" if key % 3 == 0 else f"N{key % 10_000}"
     dest = "" if key % 5 == 0 else '"George ""Bush"", Houston"'
     delay = "" if key % 7 == 0 else key % 100 - 2
@@ -91,12 +91,12 @@ def line(key: int) -> str:
 
 
 def file_with(keys: Iterable[int]) -> bytes:
-    """The whole file of an export of those flights."""
+    """Return the whole file of an export of those flights."""
     return HEAD + "".join(map(line, keys)).encode()
 
 
 def make_exports(owner: User, live: int, history: int) -> None:
-    """Rows of exports under way, and of such that have succeeded. Nobody works at them."""
+    """Create rows of active and of succeeded exports, without workers."""
     now = timezone.now()
     common = {"owner": owner, "exporter": "flights", "format": "csv", "rows_total": 336_776}
     Export.objects.bulk_create(
@@ -131,7 +131,7 @@ def make_exports(owner: User, live: int, history: int) -> None:
 
 
 def request(user: User, **asked: Any) -> Export:
-    """A new export, also while others of the same rows and columns are under way."""
+    """Create an export, even if an identical one is active."""
     asked = {
         "exporter": "flights",
         "columns": COLUMNS,
@@ -142,18 +142,18 @@ def request(user: User, **asked: Any) -> Export:
 
 
 def start(user: User, **asked: Any) -> Export:
-    """Requested, and claimed by a worker."""
+    """Create an export that a worker has claimed."""
     return attempts.claim(request(user, **asked).pk, worker=WORKER)
 
 
 def run(export: Export) -> Export:
-    """Let the worker that has claimed `export` go as far as it can."""
+    """Run the worker that has claimed `export`, as far as it gets."""
     runner.run(export, should_stop=lambda: False)
     return export
 
 
 def resume_with(export: Export, worker: str = "worker-2@tests") -> Export:
-    """Let another worker claim the queued `export` and go as far as it can."""
+    """Let another worker claim the queued `export` and run it as far as it gets."""
     return run(attempts.claim(export.pk, worker=worker))
 
 
@@ -168,7 +168,7 @@ def log(export: Export) -> list[str]:
 
 
 def events(stream: str, kind: str = "") -> list[Any]:
-    """The data of the events of that type; without one, the types of all others but the log."""
+    """Return the data of events with a type, or without one the types of all but log events."""
     found = Event.objects.filter(stream__name=stream).order_by("offset")
     if kind:
         return list(found.filter(type=kind).values_list("data", flat=True))
@@ -181,7 +181,7 @@ def retained(stream: str, key: str) -> dict[str, Any]:
 
 
 def force_status(export: Export, status: Status, **fields: Any) -> Export:
-    """Set columns behind the lifecycle's back."""
+    """Set columns without the lifecycle."""
     Export.objects.filter(pk=export.pk).update(status=status, **fields)
     export.refresh_from_db()
     return export
@@ -189,7 +189,7 @@ def force_status(export: Export, status: Status, **fields: Any) -> Export:
 
 @contextmanager
 def registered(*classes: type) -> Iterator[None]:
-    """Exporters that are there for the block only."""
+    """Register exporters during a block."""
     before = dict(registry.EXPORTERS)
     try:
         for cls in classes:
@@ -201,7 +201,7 @@ def registered(*classes: type) -> Iterator[None]:
 
 
 def expire_lease(export: Export) -> Export:
-    """Its worker has not been heard of for longer than a lease."""
+    """Let the lease of the export's worker run out."""
     past = datetime.datetime(2013, 1, 1, tzinfo=datetime.UTC)
     Export.objects.filter(pk=export.pk).update(lease_expires_at=past)
     export.parts.filter(lease_expires_at__isnull=False).update(lease_expires_at=past)

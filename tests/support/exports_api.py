@@ -1,4 +1,4 @@
-"""The HTTP API of exports: its addresses, its programs, and what it refuses."""
+"""The HTTP API of exports: its addresses, its clients, and its errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def of(export, action=""):
 
 
 def assert_problem(response, status, detail, **members):
-    """It says what is wrong in the one form that all errors have."""
+    """Check the form that all errors of the API have."""
     assert response.status_code == status
     assert response["Content-Type"] == "application/problem+json"
     body = response.json()
@@ -38,7 +38,7 @@ def assert_problem(response, status, detail, **members):
 
 
 def answer(export):
-    """The snapshot, with links that a program can follow."""
+    """Return the snapshot, with links for programs."""
     links = {"self": f"/api/v1/exports/{export.pk}", "download": None}
     if snapshot(export)["links"]["download"]:
         links["download"] = f"/api/v1/exports/{export.pk}/file"

@@ -9,22 +9,22 @@ from demo.loader import load as loader
 from demo.loader.tables import TABLES
 from demo.models import Flight, Weather
 
-# Settings with which an export of some thousands takes seconds, on any database: what parts
-# cost does not depend on how fast rows are read.
+# With these settings an export of some thousand rows takes seconds on any database, because the
+# cost of parts does not depend on the speed of reading.
 SLOWLY = {"EXPORTS_PART_ROWS": "50", "EXPORTS_PAGE_ROWS": "50"}
-# Of each type that a file can hold: numbers, text, a joined name, and what may be missing.
+# A column of each type: numbers, text, a joined name, and values that may be missing.
 FIELDS = ("id", "tailnum", "carrier__name", "dest_code", "arr_delay", "distance")
-# What a flight refers to. The weather would be most of the rows, and no flight needs it.
+# The tables that flights refer to. Without the weather, which would be most of the rows.
 NEEDED = [table for table in TABLES if table.model is not Weather]
 
 
 def load(flights: int) -> None:
-    """Load the first so many, with their airlines, airports and planes."""
+    """Load the first flights, with their airlines, airports and planes."""
     loader.load(lambda *_: None, flights=flights, tables=NEEDED)
 
 
 def assert_complete(file: bytes) -> None:
-    """The file has every row of the table, once, in order, with the values of the table."""
+    """Check that the file has every row of the table once, in order, with its values."""
     rows = list(csv.DictReader(io.StringIO(file.decode())))
     table = Flight.objects.order_by("pk").values_list(*FIELDS)
 

@@ -1,4 +1,4 @@
-"""Frames that hypothesis makes up: valid, nearly valid, and none at all."""
+"""Frames that hypothesis generates: valid, nearly valid, and arbitrary data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CURSORS = st.one_of(
     st.from_regex(r"[\w-]{1,12}\.\d{1,21}\.\d{1,21}", fullmatch=True),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
 )
-# By their form: whether the names and cursors mean anything is another question.
+# These have a valid form. Their names and cursors may be unknown.
 VALID = st.one_of(
     st.fixed_dictionaries(
         {"type": st.just("subscribe"), "streams": st.dictionaries(NAMES, CURSORS, max_size=4)}
@@ -39,14 +39,14 @@ VALID = st.one_of(
     st.fixed_dictionaries({"type": st.just("ack"), "stream": NAMES, "cursor": CURSORS}),
     st.fixed_dictionaries({"type": st.just("ping")}, optional={"id": st.text(max_size=8)}),
 )
-# Something in it is of another type, missing or too much.
+# In these a value has another type, or a field is missing or added.
 NEAR = st.builds(
     lambda frame, key, junk: {**frame, key: junk},
     VALID,
     st.sampled_from(["type", "streams", "stream", "cursor", "id", "ID", "", "\ud800"]),
     st.one_of(JUNK, st.dictionaries(WORDS, WORDS, max_size=3), st.lists(WORDS, max_size=3)),
 )
-# Large, deep, long, or of another sort than text can be.
+# These are large, deep, long, or no JSON.
 BOMBS = [
     "[" * 32_768,
     '{"type":' * 4_000,
@@ -64,7 +64,7 @@ BOMBS = [
     "\0",
     " " * 32_768,
 ]
-# Mostly right: after ten that are not, the socket is closed.
+# Most frames are valid, because the server closes the socket after ten others.
 TEXTS = st.one_of(
     VALID.map(json.dumps),
     VALID.map(json.dumps),
@@ -76,8 +76,8 @@ TEXTS = st.one_of(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40),
     ),
 )
-# Now and then bytes, or more text than a frame may have: these close the socket. Never an empty
-# message, which the client of the tests cannot send.
+# A few messages are binary or too long, and close the socket. None is empty, because the client of
+# the tests cannot send an empty message.
 MESSAGES = st.one_of(
     *[TEXTS] * 12,
     st.integers(0, len(BOMBS) - 1).map(lambda number: BOMBS[number]),

@@ -6,7 +6,7 @@ from tests.support.streaming import append, in_thread
 
 
 class Ear:
-    """Notes what it is told."""
+    """Records its calls."""
 
     def __init__(self):
         self.items = []

@@ -37,7 +37,7 @@ def exporter(columns, queryset=None, get_queryset=None, filterset=None):
 
 
 def rows_of(made, user, by="rows", part_rows=2, file_format="csv", **params):
-    """The rows of the file, without its header."""
+    """Return the rows of the file, without its header."""
     chosen = choose_columns(made, params.get("columns"))
     found = queryset.rows(made, user, params)
     file = extracted(found, chosen, file_format, by=by, part_rows=part_rows, page_rows=2).file

@@ -1,9 +1,9 @@
-"""A library whose relations are as bad as real ones: keys that point nowhere, hidden rows.
+"""Models of a library with the faults of real databases: dangling keys, hidden rows.
 
-Their tables exist only inside `tables()`, so no migration is missing.
+Their tables exist only inside `tables()`, so they need no migrations.
 """
 
-# ruff: noqa: DJ001 - NULL is a value to be tested, in texts too.
+# ruff: noqa: DJ001 - NULL is a value to test, also in texts
 from __future__ import annotations
 
 import enum
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IS_POSTGRES = connection.vendor == "postgresql"
-# Compares without regard to case, so two different texts may be equal.
+# This collation ignores case, so two different texts may be equal.
 COLLATION = "waybill_nocase" if IS_POSTGRES else "NOCASE"
 
 
@@ -61,7 +61,7 @@ with isolate_apps("tests") as apps:
             ordering: ClassVar = ["name"]
 
     class Stay(models.Model):
-        """Tied to a country by its code, without a foreign key."""
+        """A row that refers to a country by its code, without a foreign key."""
 
         code = models.CharField(max_length=20)
         country = models.ForeignObject(
@@ -76,7 +76,7 @@ with isolate_apps("tests") as apps:
             app_label = "tests"
 
     class Note(models.Model):
-        """Hangs on a row of any model."""
+        """A row with a generic relation to any model."""
 
         text = models.CharField(max_length=40)
         kind = models.ForeignKey(ContentType, models.CASCADE)
@@ -89,7 +89,7 @@ with isolate_apps("tests") as apps:
     class Author(models.Model):
         name = models.CharField(max_length=40)
         born = models.IntegerField(null=True)
-        # Required, and without a constraint: a row may name a country that is not there.
+        # The key is required, but has no constraint, so a row may name a missing country.
         country = models.ForeignKey(
             Country, models.DO_NOTHING, db_constraint=False, related_name="authors"
         )
@@ -112,7 +112,7 @@ with isolate_apps("tests") as apps:
             proxy = True
 
     class Draft(models.Model):
-        """Its base manager hides rows, too, which Django advises against."""
+        """A model whose base manager hides rows as well, although Django advises against it."""
 
         title = models.CharField(max_length=40)
         author = models.ForeignKey(Author, models.CASCADE, related_name="drafts")
@@ -168,7 +168,7 @@ with isolate_apps("tests") as apps:
             app_label = "tests"
 
     class Novelist(Author):
-        """A table of its own, joined to that of its parent."""
+        """A child model with its own table, joined to the table of its parent."""
 
         genre = models.CharField(max_length=20)
 
@@ -230,7 +230,7 @@ with isolate_apps("tests") as apps:
             app_label = "tests"
 
     class ByRank(Abstract):
-        """Its keys are members of an Enum, of which str() makes another text."""
+        """A model whose keys are members of an Enum, for which str() returns another text."""
 
         id = RankField(primary_key=True)
 
@@ -238,7 +238,7 @@ with isolate_apps("tests") as apps:
             app_label = "tests"
 
     class ByOther(Abstract):
-        """Its key is that of another row, two models away."""
+        """A model whose key is the key of another row, two models away."""
 
         binary = models.OneToOneField(ByBinary, models.CASCADE, primary_key=True)
 
@@ -268,7 +268,7 @@ with isolate_apps("tests") as apps:
             app_label = "tests"
 
     class BookLine(models.Model):
-        """A view with a row for each book and tag: its key is not unique."""
+        """A view with a row for each book and tag, so its key is not unique."""
 
         id = models.IntegerField(primary_key=True)
         title = models.CharField(max_length=40)
@@ -299,7 +299,7 @@ LEFT JOIN tests_tag ON tests_tag.id = tag_id
 
 
 def _create_collation() -> None:
-    """One that is not deterministic, where PostgreSQL was built with ICU."""
+    """Return a non-deterministic collation, if PostgreSQL has ICU."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_collation WHERE collname LIKE '%-x-icu'")
         [has_icu] = cursor.fetchone()
@@ -310,7 +310,7 @@ def _create_collation() -> None:
 
 @contextmanager
 def tables() -> Iterator[None]:
-    """The tables are there for the block only."""
+    """Create the tables during a block."""
     if IS_POSTGRES:
         _create_collation()
     with connection.schema_editor() as editor:

@@ -1,4 +1,4 @@
-"""Exports from the admin's list of flights: its addresses, its people, and what its pages say."""
+"""Exports from the admin's list of flights: addresses, users, and texts of pages."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def hrefs(response):
 
 
 def ticked(*keys, **more):
-    """What a browser sends for the action on ticked rows."""
+    """Return the form data of a browser for the action on selected rows."""
     return {"_selected_action": keys, "action": "export_selected", "index": "0", **more}
 
 
 def keys_of(export):
-    """The keys of the rows that an export has, sorted."""
+    """Return the sorted keys of the rows of an export."""
     return sorted(queryset.rows_and_columns(export)[0].values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""Notifications that are due by e-mail, and what the server has received."""
+"""Notifications that are due by e-mail, and e-mails that the server has received."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def tell(user, *titles, **more):
 
 
 def time_passes():
-    """What was claimed or put off is free again."""
+    """Free all claimed and postponed notifications."""
     Inbox.objects.exclude(mail_after=None).update(mail_after=timezone.now() - timedelta(seconds=1))
 
 

@@ -1,4 +1,4 @@
-"""A mail server in a thread of this process: real SMTP, with answers that a test chooses."""
+"""A real SMTP server in a thread of this process, with replies that a test chooses."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from email.message import EmailMessage
 
-logging.getLogger("mail.log").setLevel(logging.WARNING)  # Else it tells of each command.
+logging.getLogger("mail.log").setLevel(logging.WARNING)  # Lower levels log each command.
 
 HOST = "127.0.0.1"
 OK = "250 OK"
 
 
 class MailServer:
-    """What it has accepted is in `letters`, in that order, and as bytes in `contents`."""
+    """Stores accepted e-mails in `letters`, in their order, and as bytes in `contents`."""
 
     def __init__(self) -> None:
         self.port = _free_port()
-        # What it answers: to our address, to that of a recipient, to the letter itself.
+        # The replies to the sender's address, to a recipient's address, and to the e-mail.
         self.to_sender = OK
         self.to_recipient: dict[str, str] = {}
         self.to_letter = OK
         self.is_silent = False
-        # Called in another thread when a letter has come, before it is acknowledged.
+        # A thread calls this when an e-mail has arrived, before it is acknowledged.
         self.on_letter: Callable[[EmailMessage], Any] = lambda letter: None
         self.letters: list[EmailMessage] = []
         self.contents: list[bytes] = []
@@ -44,7 +44,7 @@ class MailServer:
 
     @property
     def sent(self) -> list[tuple[str, str]]:
-        """To whom, and what about."""
+        """Return the recipients and subjects."""
         return [(letter["To"], letter["Subject"]) for letter in self.letters]
 
     def start(self) -> None:
@@ -52,7 +52,7 @@ class MailServer:
             self,
             hostname=HOST,
             port=self.port,
-            # Who signs in is refused, whoever it is. Nobody has to.
+            # The server refuses all credentials, and needs none.
             authenticator=lambda *_: AuthResult(success=False, handled=False),
             auth_require_tls=False,
         )
@@ -63,7 +63,7 @@ class MailServer:
             self._controller.stop()
             self._controller = None
 
-    # -- What aiosmtpd calls -------------------------------------------------------------
+    # -- Called by aiosmtpd -------------------------------------------------------------
 
     async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802
         if self.is_silent:

@@ -1,16 +1,16 @@
-"""The site, with addresses at which the process does what it never should.
+"""The site, with addresses at which the process misbehaves.
 
-/masker/      what unmasks frames, and what checks that they are UTF-8
+/masker/      returns the classes that unmask frames and check UTF-8
 /sleep/       sleeps for half a second in the event loop, in `hold`
 /compute/     computes for half a second in the event loop, in `busy`
 /regex/       matches for half a second or more, and lets no other thread run
-/read/        lets the newest socket of /ws/unread/ read what has come, and says what that was
-/endless/     100 MB in blocks of 256 KiB, by a stream
-/sent/        how many of those blocks the server has taken
+/read/        lets the newest socket of /ws/unread/ read, and returns what it read
+/endless/     streams 100 MB in blocks of 256 KiB
+/sent/        returns how many of those blocks the server has accepted
 /ws/unread/   a socket that is accepted, and whose application reads nothing
 /ws/silent/   a handshake that is never answered
-/silent/      how many of those have begun
-/timers/      how many timers the event loop has
+/silent/      returns how many of those have begun
+/timers/      returns how many timers the event loop has
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _sent: list[None] = []
 
 
 class Unread:
-    """A socket of /ws/unread/: the sizes of its messages, once it may read them."""
+    """A socket of /ws/unread/, with the sizes of its messages once it may read them."""
 
     def __init__(self) -> None:
         self.may_read = asyncio.Event()
@@ -61,7 +61,7 @@ async def masker() -> list[str]:
 
 
 async def hold() -> str:
-    time.sleep(SECONDS)  # noqa: ASYNC251 - that is what it is for
+    time.sleep(SECONDS)  # noqa: ASYNC251 - the test needs a blocked event loop
     return "held"
 
 
@@ -73,7 +73,7 @@ async def busy() -> str:
 
 
 async def regex() -> str:
-    """The only call is into C, which keeps the lock of the interpreter for all of it."""
+    """Make one call into C, which keeps the interpreter lock until it returns."""
     length, began = 20, time.process_time()
     while time.process_time() - began < SECONDS:
         length, began = length + 1, time.process_time()

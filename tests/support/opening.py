@@ -1,6 +1,6 @@
-"""Readers that people have, other than ours: each opens a workbook and gives its rows.
+"""Programs that users have: each opens a workbook and returns its rows.
 
-A row is a list of values as the reader has them: text, numbers, moments.
+A row is a list of the reader's values: text, numbers, dates.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     Rows = list[list[Any]]
 
 EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - cells have no time zone
-# Of Excel's calendar.
+# The first day of Excel's calendar.
 DAY_0 = datetime.datetime(1899, 12, 30)  # noqa: DTZ001
-# LibreOffice's filter: a comma, quotes, UTF-8, from line 1, with values and not what is shown.
+# The filter of LibreOffice: comma, quotes, UTF-8, from line 1, values instead of displayed text.
 LIBREOFFICE_CSV = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false"
 
 
@@ -58,7 +58,7 @@ def by_gnumeric(path: Path) -> Rows:
 
 def by_libreoffice(path: Path) -> Rows:
     home = path.parent / "libreoffice"
-    # A profile of its own: two that share one wait for each other, or fail.
+    # Each process has its own profile, because two with the same one wait for each other or fail.
     profile = f"-env:UserInstallation={(home / 'profile').as_uri()}"
     command = [program("soffice"), profile, "--headless", "--convert-to", LIBREOFFICE_CSV]
     run([*command, "--outdir", str(home), str(path)])
@@ -86,7 +86,7 @@ READERS: dict[str, Callable[[Path], Rows]] = {
 
 
 def by_decompression_stream(path: Path) -> bytes:
-    """What browsers unpack, as Node has it."""
+    """Decompress as browsers do, with Node."""
     return run_script("DecompressionStream", path)
 
 
@@ -102,7 +102,7 @@ def run_script(reader: str, path: Path) -> bytes:
 
 
 def run(command: list[str], env: dict[str, str] | None = None) -> bytes:
-    """What it prints."""
+    """Return the output of a command."""
     done = subprocess.run(command, check=False, capture_output=True, env=env, timeout=300)
     assert done.returncode == 0, f"{command[0]}: {done.stderr.decode()}"
     return done.stdout
@@ -118,11 +118,11 @@ def _value(value: Any) -> Any:
     return value
 
 
-# -- Whether a value is what was written -------------------------------------------------
+# -- Comparing values -------------------------------------------------
 
 
 def is_same(kind: str, expected: Any, found: Any) -> bool:
-    """Whether the reader has found what was written. Nothing and an empty text are one."""
+    """Return whether the reader found the written value. None equals an empty text."""
     if expected in (None, "") or found in (None, ""):
         return expected in (None, "") and found in (None, "")
     match kind:
@@ -131,7 +131,7 @@ def is_same(kind: str, expected: Any, found: Any) -> bool:
         case "truth":
             return str(found).lower() in (("true", "1") if expected else ("false", "0"))
         case "moment":
-            # Where a double is a little less than the moment, read-excel-file cuts a millisecond.
+            # If a double is a little less than the time, read-excel-file loses a millisecond.
             return abs(_moment(found) - expected) <= datetime.timedelta(milliseconds=1)
     return bool(found == expected)
 

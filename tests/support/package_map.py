@@ -1,4 +1,4 @@
-"""The map of packages in docs/architecture.md, made of their docstrings.
+"""The map of packages in docs/architecture.md, which consists of their docstrings.
 
     python -m tests.support.package_map
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "architecture.md"
-# As imports point: from left to right.
+# The order in which imports point.
 APPS = ("config", "demo", "exports", "notifications")
 LINE = re.compile(r"^- `([\w/]+)/`: (.+)$", re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""Pages: where those of exports are, and what a response says."""
+"""Addresses of the pages of exports, and the text of responses."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def page(name, export):
 
 
 def text(response):
-    """The page with its tags, and with characters instead of their entities."""
+    """Return the page with its tags, but without entities."""
     return unescape(response.content.decode())
 
 
 def text_of(response):
-    """What a person reads on a page, spaces made plain."""
+    """Return the visible text of a page, with single spaces."""
     without_tags = re.sub(r"<[^>]+>", "", response.content.decode())
     return " ".join(unescape(without_tags).split())

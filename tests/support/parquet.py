@@ -1,4 +1,4 @@
-"""Parquet files of rows that a test makes, read back."""
+"""Write Parquet files from rows of a test, and read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UTC = datetime.UTC
 
 
 def parts_of(fields, *parts):
-    """Files of these parts, each a list of pages."""
+    """Return a file of these parts, each a list of pages."""
     files = []
     for pages in parts:
         out = io.BytesIO()

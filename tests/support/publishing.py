@@ -1,4 +1,4 @@
-"""A stream, and what is stored of it."""
+"""A stream and its stored rows."""
 
 from __future__ import annotations
 

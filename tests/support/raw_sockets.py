@@ -1,4 +1,4 @@
-"""Clients of WebSockets that are made of bytes: frames, handshakes, and an ordinary neighbour."""
+"""WebSocket clients that send raw bytes: frames and handshakes; and an ordinary client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 
 from tests.support.streaming import append, session_of
 
-TIMEOUT = 20  # seconds for an answer: much more than any takes
+TIMEOUT = 20  # seconds, far more than any answer takes
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 ASK = b'{"type":"ping","id":"raw"}'
 

@@ -1,4 +1,4 @@
-"""Rows planned, read and written in the test's own process, without an export around them."""
+"""Plan, read and write rows in the process of the test, without an export."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Watched(Source):
-    """Remembers the SQL of what is read, and lets something happen before it."""
+    """Records the SQL of reads, and can call a function before each."""
 
     def __init__(self, alias: str = "default", before: Callable[[int], None] | None = None) -> None:
         super().__init__(alias)
@@ -62,12 +62,12 @@ def readings_of(queryset, columns, source):
 
 
 def pages_of(source: Source, queryset, columns, keys: Range, page_rows: int = 7) -> Iterator[Page]:
-    """What the reader of rows gives: pages of columns."""
+    """Return the pages of columns from the row reader."""
     return rows.read(source, queryset, readings_of(queryset, columns, source), keys, page_rows)
 
 
 def blocks_of(source: Source, queryset, columns, keys: Range, by: str) -> Iterator[int]:
-    """How many rows each block of the reader `by` has; of `rows`, each has one."""
+    """Return the number of rows in each block of the reader `by`; 1 for the row reader."""
     if by == "rows":
         yield from (len(page[0]) for page in pages_of(source, queryset, columns, keys, 1))
     else:
@@ -77,7 +77,7 @@ def blocks_of(source: Source, queryset, columns, keys: Range, by: str) -> Iterat
 
 
 def rows_of(queryset, *columns, part_rows=1_000, page_rows=7):
-    """All rows of all parts, each a tuple of plain text."""
+    """Return all rows of all parts, each a tuple of texts."""
     with closing(Source(queryset.db)) as source:
         return [
             row
@@ -88,7 +88,7 @@ def rows_of(queryset, *columns, part_rows=1_000, page_rows=7):
 
 
 def as_kept(model, keys: Range) -> Range:
-    """`keys` as the table of parts keeps them: as text."""
+    """Return `keys` as text, as the table of parts stores them."""
     after, upto = (
         None if key is None else read_key(model, key_text(model, key))
         for key in (keys.after, keys.upto)
@@ -98,11 +98,11 @@ def as_kept(model, keys: Range) -> Range:
 
 @dataclass
 class Extracted:
-    """What has come of a query."""
+    """The result of a query."""
 
     parts: list[bytes] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)  # In each part.
-    protected: list[int] = field(default_factory=list)  # Cells, in each part.
+    rows: list[int] = field(default_factory=list)  # The number in each part.
+    protected: list[int] = field(default_factory=list)  # The number of cells in each part.
     file: bytes = b""
 
 
@@ -116,7 +116,7 @@ def extracted(
     page_rows=7,
     **options,
 ) -> Extracted:
-    """The file of `columns`, whose parts were read by the reader of rows or by "copy"."""
+    """Return the file of `columns`, whose parts were read by the row reader or by "copy"."""
     made = Extracted()
     with closing(Source(queryset.db)) as source:
         readings = readings_of(queryset, columns, source)

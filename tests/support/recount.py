@@ -1,4 +1,4 @@
-"""Rows that others change while an export is written."""
+"""Rows that other processes change during an export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ only_postgres = pytest.mark.only_on("postgres")
 
 
 def elsewhere(action):
-    """Do `action` over another connection, as another process would."""
+    """Call `action` over another connection, like another process."""
 
     def work():
         try:

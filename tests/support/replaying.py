@@ -1,4 +1,4 @@
-"""`manage.py replay_events`, run in the process of the test."""
+"""Run `manage.py replay_events` in the process of the test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 
 def replay_events(*arguments):
-    """The lines that the command prints, and the error that makes its exit status 1."""
+    """Return the lines of the command, and the error that makes its exit status 1."""
     out = StringIO()
     try:
         call_command("replay_events", *arguments, stdout=out, no_color=True)

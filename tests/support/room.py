@@ -1,4 +1,4 @@
-"""Room for files: limits, and exports that take some of it."""
+"""Disk space: limits, and exports that use it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOO_LITTLE = [(SITE, 100), (FLOOR, MORE_THAN_ANY_DISK)]
 
 
 def finished(owner, size, **fields):
-    """An export whose file takes so many bytes."""
+    """Create an export whose file has so many bytes."""
     expires = timezone.now() + timedelta(hours=5)
     known = {"file": "a", "bytes": size, "expires_at": expires, **fields}
     return force_status(request(owner), Status.SUCCEEDED, **known)

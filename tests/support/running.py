@@ -1,4 +1,4 @@
-"""Exports that are run while a test watches their rows."""
+"""Run exports while a test watches their rows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.support.exporting import content, file_with, left_in, make_flights, s
 
 
 def watched(owner, rows=35, **asked):
-    """A claimed export of that many flights, with something that may happen on the way."""
+    """Claim an export of so many flights, with a function to call during the run."""
     make_flights(range(1, rows + 1))
     return start(owner, exporter="watched", **asked)
 
 
 def assert_whole(export, rows=35):
-    """It has succeeded, and the file is what an undisturbed run gives."""
+    """Check that the export succeeded with the file of an undisturbed run."""
     expected = file_with(range(1, rows + 1))
     export.refresh_from_db()
     assert (export.status, export.error) == ("succeeded", "")

@@ -1,4 +1,4 @@
-"""Values of every type that a field can hold, those that were ever written wrongly among them."""
+"""Values for every type of field, including all that were once written wrongly."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ SAMPLES: dict[str, list[Any]] = {
     ],
     "decimal": [
         *(Decimal("1.50"), Decimal("-0.1"), Decimal(0), Decimal("1E-10"), Decimal("1E+12"), None),
-        # SQLite has floats for them: 15 digits.
+        # SQLite stores them as floats, with 15 digits.
         *([Decimal("123456789012345678901234567890.0123456789")] if IS_POSTGRES else []),
     ],
     "money": [Decimal("9999999.99"), Decimal("-0.01"), Decimal("10.10"), None],
@@ -113,7 +113,7 @@ def make_places() -> None:
 
 
 def make_everything() -> None:
-    """Each sample in some row; a row that has nothing at all."""
+    """Return rows with each sample in one of them, and a row with NULL only."""
     make_places()
     rows = max(map(len, SAMPLES.values()))
     Everything.objects.bulk_create(
@@ -127,7 +127,7 @@ def make_everything() -> None:
     )
 
 
-# -- At random -----------------------------------------------------------------------
+# -- Random values -----------------------------------------------------------------------
 
 _text = st.sampled_from(TEXTS) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8

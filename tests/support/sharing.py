@@ -1,4 +1,4 @@
-"""Shared exports: users, their browsers, and what the pages say."""
+"""Shared exports: users, their browsers, and texts of pages."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from django.urls import reverse
 
 DASHBOARD = reverse("exports:dashboard")
 EXPORTS = "/api/v1/exports"
-NOWHERE = 10**12  # A team that is not there.
+NOWHERE = 10**12  # The id of a missing team.
 
 
 def make_user(name, *groups, **fields):
-    """Somebody who may export airports."""
+    """Create a user who may export airports."""
     user = User.objects.create_user(name, **fields)
     user.user_permissions.add(Permission.objects.get(codename="export_airport"))
     user.groups.set(groups)
@@ -29,7 +29,7 @@ def signed_in(user):
 
 
 def text_of(response):
-    """What a person reads on a page, spaces made plain."""
+    """Return the visible text of a page, with single spaces."""
     without_names = re.sub(r"</?bdi>", "", response.content.decode())
     without_tags = re.sub(r"<[^>]+>", " ", without_names)
     return " ".join(unescape(without_tags).split())

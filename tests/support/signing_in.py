@@ -1,4 +1,4 @@
-"""Signing in without the form: for the tests that are about something else."""
+"""Sign in without the form, for tests of other features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def session_cookie(user: User) -> tuple[str, str]:
-    """The name and value of a cookie with which `user` is signed in, on any server of ours."""
+    """Return the name and value of a session cookie of `user` for any server of the tests."""
     client = Client()
     client.force_login(user)
     return settings.SESSION_COOKIE_NAME, client.cookies[settings.SESSION_COOKIE_NAME].value

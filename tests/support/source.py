@@ -1,4 +1,4 @@
-"""The project's own source: its modules, and what they import."""
+"""The modules of the project and their imports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Import:
 
 @cache
 def sources() -> dict[str, str]:
-    """The source of every module of the project but migrations, by its dotted name."""
+    """Return the source of every module except migrations, by its dotted name."""
     found = {}
     for app in APPS:
         for path in sorted((ROOT / app).rglob("*.py")):
@@ -44,7 +44,7 @@ parsed = cache(ast.parse)
 
 
 def imports(modules: dict[str, str]) -> list[Import]:
-    """All imports of `modules`, also those inside of functions and for type checkers."""
+    """Return all imports of `modules`, also inside of functions and for type checkers."""
     return [
         Import(name, target, node.lineno, typing)
         for name, source in modules.items()

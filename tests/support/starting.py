@@ -1,4 +1,4 @@
-"""Exports started as a face starts them: a spec is built once, and handed to lifecycle."""
+"""Start exports as pages and the API do: build a spec once, and give it to lifecycle."""
 
 from __future__ import annotations
 

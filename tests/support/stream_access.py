@@ -1,4 +1,4 @@
-"""Connections that follow streams, and what takes away the right to."""
+"""Connections that follow streams, and changes that withdraw their rights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.support.streaming import append, eventually, in_thread
 
 
 def joined():
-    """Whether hints from other processes reach this one."""
+    """Return whether messages of other processes reach this one."""
     return push.RECHECK_GROUP in hub.current()._joined
 
 

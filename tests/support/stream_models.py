@@ -1,4 +1,4 @@
-"""Plain models of what is on either side of a subscription: the tables, their reader, a client."""
+"""Models of both sides of a subscription: the tables, their reader, and a client."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from notifications.streams.items import Item
 if TYPE_CHECKING:
     from notifications.delivery.subscription import Read, Send
 
-PAGE = 2  # Small, so that catching up takes several reads.
+PAGE = 2  # A small page, so that catching up takes several reads.
 
 
 @dataclass
 class Stream:
-    """What the tables hold."""
+    """The rows of the tables."""
 
     name: str
     epoch: str
@@ -41,7 +41,7 @@ class Stream:
         return Item(self.name, Cursor(self.epoch, offset, revision), "state", key, {}, "")
 
     def commit(self, steps: list[str]) -> list[Item]:
-        """Write "event"s and keys in their order; what is to be pushed."""
+        """Write events and values in their order. Return the items to push."""
         items = []
         for step in steps:
             if step == "event":
@@ -55,12 +55,12 @@ class Stream:
 
 
 class Reading:
-    """`backlog.read`, in its three queries: anything may be written between them."""
+    """The three queries of `backlog.read`. A test may write between them."""
 
     def __init__(self, stream: Stream, asked: Read) -> None:
         self.asked = asked
         self.limit = min(asked.limit, PAGE)
-        self.row = replace(stream)  # The first query: the stream's row.
+        self.row = replace(stream)  # The first query reads the row of the stream.
         self.start, self.reset = self._begin()
         self.states: list[Item] | None = None
 
@@ -75,8 +75,8 @@ class Reading:
         return (self.row.start, "pruned") if after.offset < self.row.floor else (after, None)
 
     def go_on(self, stream: Stream) -> Backlog | Reading | None:
-        """The next query. A page when it was the last; a new reading when it was in vain."""
-        gone = stream.epoch != self.row.epoch  # Deleted with all its rows.
+        """Run the next query. Return a page after the last one, or a new read if it failed."""
+        gone = stream.epoch != self.row.epoch  # The stream was deleted with all its rows.
         if self.asked.after == "latest":
             return Backlog(self.start, self.start)
         if self.states is None:
@@ -106,10 +106,10 @@ class Reading:
 
 @dataclass
 class Client:
-    """Applies frames, and trusts nothing."""
+    """A client that applies frames and checks each of them."""
 
     cursor: Cursor | None = None
-    since: int = 0  # Values up to this revision were not asked for.
+    since: int = 0  # The client did not request values up to this revision.
     values: dict[str, int] = field(default_factory=dict)
 
     def begin(self, start: Cursor, *, latest: bool) -> None:

@@ -1,4 +1,4 @@
-"""A client of streams inside this process, and a publisher beside its event loop."""
+"""A client of streams in this process, and a publisher outside of its event loop."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HOST = "testserver"
-TIMEOUT = 30.0  # seconds for a frame: much more than any takes
+TIMEOUT = 30.0  # seconds, far more than any frame takes
 
 
 async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Call `function` where it may use the database, as another process would."""
+    """Call `function` in a thread that may use the database, like another process."""
 
     def call() -> T:
         try:
@@ -38,10 +38,10 @@ async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 
 async def eventually(condition: Callable[[], T], what: str = "the condition") -> T:
-    """Ask until `condition` is true, and let the event loop work meanwhile."""
+    """Wait until `condition` is true, while the event loop runs."""
     try:
         async with asyncio.timeout(TIMEOUT):
-            while not (seen := condition()):  # noqa: ASYNC110 - others change it
+            while not (seen := condition()):  # noqa: ASYNC110 - no event announces it
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise TimeoutError(f"Not within {TIMEOUT:g} s: {what}. Last seen: {seen!r}") from None
@@ -49,13 +49,13 @@ async def eventually(condition: Callable[[], T], what: str = "the condition") ->
 
 
 def tasks_of_streams() -> list[str]:
-    """What the hub and its connections run in this event loop, by name."""
+    """Return the names of the tasks of the hub and its connections in this event loop."""
     names = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
     return sorted(name for name in names if name.startswith("stream"))
 
 
 def append(stream: str, *types: str, **data: Any) -> None:
-    """One transaction that appends an event of each of these types."""
+    """Append an event of each of these types in one transaction."""
     with transaction.atomic():
         publish.append_many(stream, [(each, data) for each in types])
 
@@ -66,7 +66,7 @@ def retain(stream: str, key: str, **data: Any) -> None:
 
 
 def session_of(user: User) -> str:
-    """The cookie of a browser in which `user` has signed in."""
+    """Return the cookie of a browser in which `user` has signed in."""
     client = Client()
     client.force_login(user)
     return client.cookies["sessionid"].value
@@ -75,7 +75,7 @@ def session_of(user: User) -> str:
 def headers(
     *, cookie: str = "", token: str = "", origin: str | None = f"http://{HOST}", host: str = HOST
 ) -> list[tuple[bytes, bytes]]:
-    """Of a handshake: a browser's, with a cookie and an origin, unless told otherwise."""
+    """Return headers of a handshake, by default those of a browser with cookie and origin."""
     given = {
         "host": host,
         "cookie": f"sessionid={cookie}" if cookie else "",
@@ -86,7 +86,7 @@ def headers(
 
 
 class Socket:
-    """One connection to the consumer. What has come is in `frames`, heartbeats left out."""
+    """A connection to the consumer. `frames` has all received frames except heartbeats."""
 
     def __init__(
         self, given: list[tuple[bytes, bytes]], subprotocols: Sequence[str] = (SUBPROTOCOL,)
@@ -97,7 +97,7 @@ class Socket:
         self.frames: list[dict[str, Any]] = []
 
     async def shake_hands(self) -> tuple[bool, Any]:
-        """Whether it was accepted, and with which subprotocol."""
+        """Connect. Return whether the server accepted it, and with which subprotocol."""
         accepted, subprotocol = await self.communicator.connect(TIMEOUT)
         return accepted, subprotocol
 
@@ -105,7 +105,7 @@ class Socket:
         await self.communicator.send_json_to({"type": type_, **fields})
 
     async def subscribe(self, streams: Mapping[str, str | None]) -> dict[str, Any]:
-        """Follow each of `streams` from a cursor; the server's answer for the last of them."""
+        """Follow each of `streams` from a cursor. Return the server's answer for the last."""
         await self.send("subscribe", streams=dict(streams))
         last = list(streams)[-1]
         return await self.until(
@@ -125,7 +125,7 @@ class Socket:
         return frame
 
     async def events_until(self, last: str) -> list[str]:
-        """The types of the events that come, up to and with the one of type `last`."""
+        """Return the types of received events, up to and including one of type `last`."""
         events = []
         while last not in events:
             frame = await self.next()
@@ -134,13 +134,13 @@ class Socket:
         return events
 
     async def acknowledge(self) -> None:
-        """Everything that has come, of all streams."""
+        """Return all received frames of all streams."""
         cursors = {each["stream"]: each["cursor"] for each in self.frames if "cursor" in each}
         for stream, cursor in cursors.items():
             await self.send("ack", stream=stream, cursor=cursor)
 
     async def close_code(self) -> int:
-        """Wait for the server to close, past what it still sends."""
+        """Wait until the server closes, and skip earlier frames."""
         while True:
             message = await self.communicator.receive_output(TIMEOUT)
             if message["type"] == "websocket.close":
@@ -148,13 +148,13 @@ class Socket:
 
     async def disconnect(self) -> None:
         if self.communicator.future.done():
-            return  # It has ended by itself, however; a test says how.
+            return  # The application has ended, and a test checks how.
         await self.communicator.disconnect(timeout=TIMEOUT)
 
 
 @asynccontextmanager
 async def connected(cookie: str = "", **more: Any) -> AsyncIterator[Socket]:
-    """A socket that has been welcomed, and that goes away at the end."""
+    """Open a socket that the server has welcomed, and close it at the end."""
     socket = Socket(headers(cookie=cookie, **more))
     accepted, _ = await socket.shake_hands()
     assert accepted

@@ -1,4 +1,4 @@
-"""Tabs of a browser that apply frames and trust nothing, and what the database has for them."""
+"""Browser tabs that apply and check frames, and the rows that the database has for them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from notifications.models import Event, Retained
 from notifications.streams.cursor import Cursor
 from tests.support.streaming import Socket, headers
 
-WINDOW = 3  # Frames that are sent before one is acknowledged.
+WINDOW = 3  # The server sends so many unacknowledged frames.
 
 
 class Ledger:
-    """What was committed, by our own account. Each fact has a number of its own."""
+    """The committed rows, as the test records them. Each has its own number."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -29,10 +29,10 @@ class Ledger:
 
 @dataclass
 class Place:
-    """What a client holds of one stream."""
+    """The state of one stream in a client."""
 
     cursor: Cursor | None = None
-    # It must have every event, and every value, that came after these.
+    # It must have every later event and every later value.
     offset: int = 0
     revision: int = 0
     events: dict[int, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Place:
         self.cursor = cursor
 
     def has(self, table: Table) -> bool:
-        """Everything that is kept, of what it asked for. By number: offsets begin anew."""
+        """Return all stored items that the client requested, by number, because offsets restart."""
         return all(
             self.events.get(offset) == number
             for offset, number in table.events.items()
@@ -79,7 +79,7 @@ class Place:
 
 @dataclass
 class Table:
-    """What the database keeps of one stream."""
+    """The stored rows of one stream."""
 
     events: dict[int, int]
     values: dict[str, tuple[int, int]]
@@ -95,17 +95,17 @@ class Table:
 
 
 class Tab:
-    """One page: a connection at a time, and what it holds of its streams."""
+    """One page: a connection at a time, and the state of its streams."""
 
     def __init__(self, cookie: str, streams: list[str], ledger: Ledger) -> None:
         self.cookie = cookie
         self.streams = streams
         self.ledger = ledger
         self.places = {stream: Place() for stream in streams}
-        # What it was at each cursor it ever held.
+        # The state at each cursor that the client ever had.
         self.memory: dict[str, list[Place]] = {stream: [] for stream in streams}
         self.unacked: dict[str, list[str]] = {stream: [] for stream in streams}
-        self.asked: dict[str, str | None] = {}  # Not answered yet.
+        self.asked: dict[str, str | None] = {}  # Requests without an answer so far.
         self.follows: set[str] = set()
         self.acknowledges = True
         self.socket: Socket | None = None
@@ -140,7 +140,7 @@ class Tab:
         self.asked.clear()
         if says_goodbye:
             await socket.disconnect()
-        else:  # As Daphne does it when it stops.
+        else:  # Daphne does this when it stops.
             socket.communicator.future.cancel()
             with suppress(asyncio.CancelledError):
                 await socket.communicator.future
@@ -162,13 +162,13 @@ class Tab:
         stream = frame["stream"]
         if frame["type"] == "subscribed":
             if stream not in self.asked:
-                return  # Unsubscribed from meanwhile.
+                return  # The client has unsubscribed since.
             asked, start = self.asked.pop(stream), Cursor.parse(frame["cursor"])
             if frame["recovered"] and asked not in {None, "latest"}:
                 assert frame["cursor"] == asked, "The server goes on from where the client is."
             self.places[stream].begin(start, asked)
         elif stream in self.asked or stream not in self.follows:
-            return  # Of the subscription before.
+            return  # The frame belongs to the previous subscription.
         elif frame["type"] == "reset":
             self.places[stream] = Place()
             self.unacked[stream].clear()
@@ -181,7 +181,7 @@ class Tab:
                 await self.acknowledge(stream, WINDOW)
 
     def look(self) -> None:
-        """Raise what went wrong while nobody looked."""
+        """Raise an error that the background task has stored."""
         if self.socket is not None and self.reader is not None and self.reader.done():
             self.reader.result()
 

@@ -1,4 +1,4 @@
-"""`manage.py` as somebody types it: a process of its own, on a terminal or not."""
+"""Run `manage.py` in a separate process, with or without a terminal."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 class Command:
-    """`manage.py` with these arguments. What it says on standard error comes in bit by bit;
-    standard output goes to a file, so that nobody has to read it for the command to go on.
+    """`manage.py` with these arguments.
+
+    Standard error is read piece by piece. Standard output goes to a file, so that the command
+    never waits for a reader.
     """
 
     def __init__(self, *arguments: str, stdout: Path, terminal: bool, **env: str) -> None:
@@ -50,18 +52,18 @@ class Command:
 
     @property
     def said(self) -> str:
-        """All that it has said so far on standard error."""
+        """Return the standard error so far."""
         return self._said.decode(errors="replace").replace("\r\n", "\n")
 
     def until_it_says(self, text: str, timeout: float = 60.0) -> None:
-        """Wait for `text` on standard error. Raises TimeoutError with what was said instead."""
+        """Wait for `text` on standard error. Raise TimeoutError with the actual output."""
         deadline = time.monotonic() + timeout
         while text not in self.said:
             if time.monotonic() > deadline or not self._read(deadline - time.monotonic()):
                 raise TimeoutError(f"It does not say {text!r}. It said:\n{self.said[-4_000:]}")
 
     def wait(self, timeout: float = 60.0) -> int:
-        """Wait for its end. Returns its exit status; minus the signal that killed it."""
+        """Wait for the end. Return the exit status, or minus the signal that killed it."""
         deadline = time.monotonic() + timeout
         while self._read(deadline - time.monotonic()):
             if time.monotonic() > deadline:
@@ -75,18 +77,18 @@ class Command:
         os.write(self._ours, text.encode())
 
     def close(self) -> None:
-        """At once, if it still runs."""
+        """Kill the process if it still runs."""
         self._process.kill()
         self._process.wait(timeout=15)
         os.close(self._ours)
 
     def _read(self, timeout: float) -> bool:
-        """Take what it says next. False when it has nothing more to say."""
+        """Read the next output. Return False at its end."""
         if not select.select([self._ours], [], [], max(timeout, 0))[0]:
             return True
         try:
             part = os.read(self._ours, 65_536)
-        except OSError:  # Linux's way to say that nobody has the terminal any more.
+        except OSError:  # On Linux, this means that no process has the terminal any more.
             return False
         self._said += part
         return bool(part)

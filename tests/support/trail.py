@@ -1,4 +1,4 @@
-"""Reads the audit trail, and makes clients that it can tell apart."""
+"""Read the audit trail, and create clients that it distinguishes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ADDRESS, AGENT = "203.0.113.7", "Firefox/140"
 
 
 def client_of(user: User | None = None, **more: Any) -> Client:
-    """A browser with an address and a name, in which `user` is signed in."""
+    """Return a browser with an address and a user agent, in which `user` is signed in."""
     client = Client(REMOTE_ADDR=ADDRESS, headers={"user-agent": AGENT}, **more)
     if user is not None:
         client.force_login(user)
@@ -23,23 +23,23 @@ def client_of(user: User | None = None, **more: Any) -> Client:
 
 
 def entries(*actions: str) -> list[AuditEntry]:
-    """Those of these actions, the oldest first."""
+    """Return the entries of these actions, oldest first."""
     return list(AuditEntry.objects.filter(action__in=actions).order_by("pk"))
 
 
 def the(action: str) -> AuditEntry:
-    """The only entry of that action."""
+    """Return the only entry of an action."""
     [entry] = entries(action)
     return entry
 
 
 def who(entry: AuditEntry) -> tuple[str, str]:
-    """Who acted, and for whom."""
+    """Return the actor and the owner of an entry."""
     return entry.actor_name, entry.owner_name
 
 
 def whence(entry: AuditEntry) -> tuple[str, str | None, str]:
-    """From where, and how."""
+    """Return the interface, address and user agent of an entry."""
     return entry.interface, entry.address, entry.user_agent
 
 

@@ -1,4 +1,4 @@
-"""Somebody outside: over HTTP with cookies, as a script would, and on a real socket."""
+"""A client outside of this process: over HTTP with cookies, and on a real socket."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ SUBPROTOCOL = "waybill.v1"
 
 
 class Visitor:
-    """A client of one server, with its cookies. Answers of any status are returned."""
+    """A client of one server, with cookies. It returns responses of any status."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._cookies = CookieJar()
         self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),  # A proxy in the environment is not for loopback.
+            urllib.request.ProxyHandler(
+                {}
+            ),  # A proxy of the environment must not be used for loopback.
             urllib.request.HTTPCookieProcessor(self._cookies),
         )
 
@@ -46,7 +48,7 @@ class Visitor:
         return self._ask("POST", path, urllib.parse.urlencode(fields).encode(), {})
 
     def sign_in(self, username: str, password: str) -> None:
-        """Through the form, as a person does."""
+        """Sign in with the form."""
         self.get("/login/")
         self.post_form("/login/", username=username, password=password)
         assert self.cookie("sessionid"), "The form did not sign us in."
@@ -99,7 +101,7 @@ class Answer:
 
 
 class Follower:
-    """A subscribed socket. It acknowledges what it gets, and keeps it in `frames`."""
+    """A subscribed socket. It acknowledges its frames and stores them in `frames`."""
 
     def __init__(self, connection: ClientConnection, streams: Mapping[str, str | None]) -> None:
         self._connection = connection
@@ -109,7 +111,7 @@ class Follower:
     def until(
         self, is_last: Callable[[dict[str, Any]], bool], timeout: float = 30.0
     ) -> dict[str, Any]:
-        """Receive until `is_last` of a frame. Raises TimeoutError if none comes for so long."""
+        """Receive until `is_last(frame)`. Raise TimeoutError if no frame arrives for so long."""
         for frame in self._receive(timeout):
             if is_last(frame):
                 return frame

@@ -1,4 +1,4 @@
-"""Waiting for something that another process does. Nothing else in the tests sleeps."""
+"""Wait for another process. Nothing else in the tests sleeps."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], timeout: float = 30.0, what: str = "") -> T:
-    """Ask `condition` until it returns something true, and return that.
+    """Call `condition` until it returns a true value, and return that value.
 
-    Raises TimeoutError, which says `what` did not happen and what was seen last. The
-    pauses grow from 10 ms to 250 ms, so that a quick answer is quick and a long wait
-    leaves the processor to whoever is being waited for.
+    Raise TimeoutError, which names `what` did not happen and the last value. The pauses grow from
+    10 ms to 250 ms, so that short waits are short and long waits leave the processor to others.
     """
     deadline = time.monotonic() + timeout
     pause = 0.01

@@ -1,4 +1,4 @@
-"""An exporter whose rows are watched: a test lets something happen as a worker comes to one."""
+"""An exporter that calls a function of the test when a worker reaches a row."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from exports.exporters import Column, Exporter
 
 
 class Watched(Exporter):
-    """Flights, with something that happens as the worker comes to a row."""
+    """Exports flights, and calls a function when the worker reaches a row."""
 
     queryset = Flight.objects.all()
     permission = "demo.export_flight"
     columns = [
         *("id", "carrier__name", "dest__name", "tailnum"),
         Column("delay", F("arr_delay") - F("dep_delay")),
-        # Watched is not made yet as this is read.
+        # The class does not exist yet when this line runs.
         Column("speed", needs=["id"], python=lambda key: Watched.speed(key)),  # noqa: PLW0108
     ]
     happens: dict = {}

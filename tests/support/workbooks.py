@@ -1,4 +1,4 @@
-"""Workbooks for tests: made from rows, cut into parts and pages, and read back."""
+"""Workbooks for tests: from rows, in parts and pages, and read again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from exports.formats.xlsx import XLSXWriter
 
 
 def page(*rows):
-    """Rows, as a page: a list for each column."""
+    """Return rows as a page: a list for each column."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
 def part(writer, *pages):
-    """The file of a part."""
+    """Return the file of a part."""
     file = io.BytesIO()
     written = writer.part(file)
     for each in pages:
@@ -28,7 +28,7 @@ def part(writer, *pages):
 
 
 def workbook(fields, *parts, **options):
-    """The bytes of a workbook of these parts, each a list of pages."""
+    """Return the bytes of a workbook of these parts, each a list of pages."""
     writer = XLSXWriter(fields, Options(**options))
     out = io.BytesIO()
     writer.assemble(out, [part(writer, *pages) for pages in parts])
@@ -36,7 +36,7 @@ def workbook(fields, *parts, **options):
 
 
 def read(book):
-    """What calamine reads: for each sheet, its rows."""
+    """Return the rows of each sheet, read by calamine."""
     opened = CalamineWorkbook.from_filelike(io.BytesIO(book))
     return {
         name: opened.get_sheet_by_name(name).to_python(skip_empty_area=False)
@@ -50,10 +50,10 @@ def document(book, name="xl/worksheets/sheet1.xml"):
 
 
 def rows_of(book, name="xl/worksheets/sheet1.xml"):
-    """The XML of the rows of a sheet."""
+    """Return the XML of the rows of a sheet."""
     return document(book, name).partition("<sheetData>")[2].partition("</sheetData>")[0]
 
 
 def without_addresses(rows):
-    """The XML of rows, with nothing in it that says where they are."""
+    """Return the XML of rows, without their positions."""
     return re.sub(r'(<row|<c) r="[A-Z]*\d+"', r"\1", rows)

@@ -1,4 +1,4 @@
-"""Writes to the database, found in source code."""
+"""Find writes to the database in source code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Table:
     """Only `writers` write rows of `models`; `makers` may make instances that others save."""
 
     models: set[str]
-    related: tuple[str, ...]  # How other models reach the rows.
+    related: tuple[str, ...]  # The names by which other models reach the rows.
     writers: tuple[str, ...]
     makers: tuple[str, ...] = ()
 
@@ -28,7 +28,7 @@ def is_in(module: str, packages: tuple[str, ...]) -> bool:
 
 
 def foreign_writes(table: Table, modules: dict[str, str]) -> list[str]:
-    """Writes of rows of `table` by modules that are not among its writers."""
+    """Return writes to `table` by modules that are not among its writers."""
     return [
         f"{name}:{node.lineno} {ast.unparse(node)}"
         for name, source in modules.items()
@@ -44,7 +44,7 @@ def foreign_writes(table: Table, modules: dict[str, str]) -> list[str]:
 
 
 def _names_of(models: set[str], tree: ast.AST) -> set[str]:
-    """The names by which a module calls these models."""
+    """Return the names of these models in a module."""
     return {
         alias.asname or alias.name
         for node in ast.walk(tree)
@@ -67,7 +67,7 @@ def _calls_a_write(call: ast.Call, names: set[str], related: tuple[str, ...]) ->
 
 
 def status_writes(modules: dict[str, str]) -> list[str]:
-    """Writes of a field `status` outside of the lifecycle, by whatever queryset."""
+    """Return writes of a field `status` outside of the lifecycle, by any queryset."""
     return [
         f"{name}:{node.lineno} {ast.unparse(node)}"
         for name, source in modules.items()
