@@ -1,7 +1,7 @@
-"""What Waybill costs and gains, as ratios measured side by side in one run.
+"""Measure Waybill and other ways to export in one run, and compare them by ratios.
 
-`make bench` runs it on the demo's flights. The machine's own speed cancels out of a ratio;
-the figures themselves are only for the machine that printed them.
+`make bench` uses the demo's flights. Ratios hardly depend on the speed of the machine. The numbers
+themselves hold for one machine only.
 """
 
 from __future__ import annotations

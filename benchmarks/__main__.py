@@ -1,14 +1,14 @@
-"""`make bench`: every way of exporting in turn, some rounds, and the medians as tables.
+"""`make bench`: run every way to export for some rounds, and print the medians as tables.
 
     make bench                                      PostgreSQL and SQLite, a million flights
     make bench ARGS="--database postgres --rounds 5 --rows 2000000"
-    make bench ARGS=memory                          what a worker needs for few and many rows
+    make bench ARGS=memory                          memory of a worker for few and many rows
     make bench ARGS=scale                           a hundred workers, a thousand parts
     make bench ARGS=streams                         clients of streams, by the thousand
-    make bench ARGS=page                            fifty bars that move, in a browser
-    make bench ARGS=attacks                         ordinary people beside a hostile one
+    make bench ARGS=page                            fifty moving bars in a browser
+    make bench ARGS=attacks                         ordinary users and one attacker
 
-Each has --help. PostgreSQL is one of its own, or that of BENCH_DATABASE_URL.
+Each has --help. The PostgreSQL server is a new one, or that of BENCH_DATABASE_URL.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OTHERS = {
 
 
 def main() -> None:
-    # So that Valkey is stopped then, too.
+    # With this handler, Valkey is stopped after a signal, too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if (other := OTHERS.get(sys.argv[1] if sys.argv[1:] else "")) is not None:
         other(sys.argv[2:])

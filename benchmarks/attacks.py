@@ -1,7 +1,7 @@
-"""One hostile person at work: python -m benchmarks.attacks NAME SECONDS, in a process of its own.
+"""Run one attack in a separate process: python -m benchmarks.attacks NAME SECONDS
 
-Each attack is bounded in its rate and count, and goes to this host alone. It prints a line of
-JSON for every answer that is new to it: what the answer was, and after how many seconds.
+Each attack has a limited rate and count, and attacks this host only. It prints a line of JSON for
+every new kind of answer: the answer, and after how many seconds it came.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from benchmarks.crowd import SUBPROTOCOL, allow_files
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-ADDRESS = "198.51.100.7"  # The attacker's, for the proxy. Each ordinary user has another one.
+ADDRESS = (
+    "198.51.100.7"  # The address of the attacker for the proxy. Each ordinary user has another one.
+)
 PATIENCE = 60  # seconds
 CUT_OFF_SECONDS = 5  # An attacker should be cut off by then.
 SERVED = {"200", "202", "206", "404", "accepted"}
@@ -32,7 +34,7 @@ SERVED = {"200", "202", "206", "404", "accepted"}
 
 @dataclass
 class Attacker:
-    """A person with a session of their own, or with none, and what they were answered."""
+    """An attacker with or without a session, and the answers to it."""
 
     host: str
     port: int
@@ -54,7 +56,7 @@ class Attacker:
     async def ask(
         self, method: str, path: str, body: bytes = b"", *, guest: bool = False, **headers: str
     ) -> None:
-        """One request over a connection of its own. Notes the status, or that it was cut off."""
+        """Send a request over a new connection. Record the status, or that it was cut off."""
         cookie = "sessionid=made-up" if guest else f"sessionid={self.cookie}"
         lines = {
             "Host": f"{self.host}:{self.port}",
@@ -97,12 +99,12 @@ class Attacker:
 
 
 def is_refusal(answer: str) -> bool:
-    """Whether the attacker got less than a client that does no harm."""
+    """Return whether the attacker got less than a harmless client."""
     return answer not in SERVED
 
 
 async def at_rate(each_second: float, work: Callable[[], Awaitable[None]], most: int = 50) -> None:
-    """Begin `work` so many times a second, `most` at once, until it is cancelled."""
+    """Start `work` so many times a second, at most `most` at once, until it is cancelled."""
     room = asyncio.Semaphore(most)
     running = set()
 
@@ -125,18 +127,18 @@ async def at_rate(each_second: float, work: Callable[[], Awaitable[None]], most:
 
 
 async def error_pages(attacker: Attacker) -> None:
-    """30 pages a second that are not there, with a session that somebody made up."""
+    """Request 30 missing pages a second, with a made-up session."""
     await at_rate(30, lambda: attacker.ask("GET", "/nope", guest=True))
 
 
 async def large_pings(attacker: Attacker) -> None:
-    """25 pings of 65 kB a second over one socket, again as soon as it is closed."""
+    """Send 25 pings of 65 kB a second over one socket, and reconnect as soon as it is closed."""
     frame = json.dumps({"type": "ping", "id": "x"})
     await _flood(attacker, frame + " " * 64_900, 25)
 
 
 async def many_frames(attacker: Attacker) -> None:
-    """A thousand small frames a second over one socket, again as soon as it is closed."""
+    """Send 1 000 small frames a second over one socket, and reconnect as soon as it is closed."""
     await _flood(attacker, json.dumps({"type": "ping", "id": "x"}), 1_000)
 
 
@@ -170,7 +172,7 @@ def _refusal(error: Exception) -> str:
 
 
 async def many_sockets(attacker: Attacker) -> None:
-    """500 sockets of one user, 50 more a second, each kept open."""
+    """Open 500 sockets of one user, 50 a second, and keep them open."""
     await at_rate(50, lambda: _keep_socket(attacker), most=500)
 
 
@@ -186,31 +188,31 @@ async def _keep_socket(attacker: Attacker) -> None:
 
 
 async def many_event_streams(attacker: Attacker) -> None:
-    """300 event streams of one user, 30 more a second."""
+    """Open 300 event streams of one user, 30 a second."""
     path = f"/api/v1/streams/{attacker.stream}/sse"
     await at_rate(30, lambda: attacker.ask("GET", path), most=300)
 
 
 async def many_polls(attacker: Attacker) -> None:
-    """300 long polls of one user at a time, 30 more a second."""
+    """Send long polls of one user, 30 a second and 300 at a time."""
     path = f"/api/v1/streams/{attacker.stream}?wait=25"
     await at_rate(30, lambda: attacker.ask("GET", path), most=300)
 
 
 async def large_filters(attacker: Attacker) -> None:
-    """Two exports a second with 2.4 MB of filters each."""
+    """Start two exports a second with 2.4 MB of filters each."""
     body = {"exporter": "flights", "filters": {"carrier": ["x" * 100] * 24_000}}
     await _start(attacker, body, 2)
 
 
 async def many_filters(attacker: Attacker) -> None:
-    """Two exports a second with 150 000 unknown filters each."""
+    """Start two exports a second with 150 000 unknown filters each."""
     body = {"exporter": "flights", "filters": {f"f{number}": 1 for number in range(150_000)}}
     await _start(attacker, body, 2)
 
 
 async def many_exports(attacker: Attacker) -> None:
-    """20 exports a second, each of another question."""
+    """Start 20 exports a second, all different."""
     numbers = iter(range(10**9))
 
     async def start() -> None:
@@ -226,7 +228,7 @@ async def _start(attacker: Attacker, body: object, each_second: float) -> None:
 
 
 async def passwords(attacker: Attacker) -> None:
-    """50 attempts a second to sign in with a password that is wrong."""
+    """Try to sign in with a wrong password, 50 times a second."""
     body = f"username=victim&password=wrong&csrfmiddlewaretoken={attacker.csrf}".encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -234,7 +236,7 @@ async def passwords(attacker: Attacker) -> None:
 
 
 async def slow_headers(attacker: Attacker) -> None:
-    """300 requests whose headers never end, a byte a second."""
+    """Send 300 requests whose headers never end, a byte a second."""
 
     async def drip() -> None:
         try:
@@ -251,7 +253,7 @@ async def slow_headers(attacker: Attacker) -> None:
 
 
 async def idle_connections(attacker: Attacker) -> None:
-    """2 000 connections that say nothing, 200 more a second."""
+    """Open 2 000 silent connections, 200 a second."""
 
     async def connect_only() -> None:
         try:
@@ -265,7 +267,7 @@ async def idle_connections(attacker: Attacker) -> None:
 
 
 async def handshakes(attacker: Attacker) -> None:
-    """50 sockets a second that are opened and closed at once."""
+    """Open 50 sockets a second and close each at once."""
 
     async def once() -> None:
         try:
@@ -278,7 +280,7 @@ async def handshakes(attacker: Attacker) -> None:
 
 
 async def ranges(attacker: Attacker) -> None:
-    """50 ranges a second of the first file that the attacker finds."""
+    """Request 50 ranges a second of the first file that the attacker finds."""
     path = f"/exports/{os.environ['ATTACKED_FILE']}/file"
     await at_rate(50, lambda: attacker.ask("GET", path, Range="bytes=0-9"))
 
@@ -310,7 +312,7 @@ async def main(name: str, seconds: float) -> None:
         async with asyncio.timeout(seconds):
             await ATTACKS[name](attacker)
     print(json.dumps({"answers": attacker.answers, "late": attacker.late}), flush=True)
-    os._exit(0)  # Whatever is still open is closed with the process.
+    os._exit(0)  # This closes all open connections.
 
 
 if __name__ == "__main__":

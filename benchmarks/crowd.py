@@ -1,6 +1,6 @@
-"""Raw clients of one stream, hundreds in one event loop: such that behave, and two kinds
-that do not. They do what `stream.js` does on the wire and nothing else, so that what is
-measured is the server.
+"""Hundreds of raw clients of one stream in one event loop: good ones, and two kinds of bad ones.
+
+They send what `stream.js` sends and do nothing else, so that the measurements are of the server.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
 SUBPROTOCOL = "waybill.v1"
-PATIENCE = 120  # seconds for a handshake: a thousand come at once
-LONG = 900  # seconds for anything else: for a hundred thousand events on a busy machine
-PAUSE = 0.1  # seconds between two tries of a client, or two questions of an observer
+PATIENCE = 120  # seconds for a handshake, of a thousand at once
+LONG = 900  # seconds for everything else, such as 100 000 events on a busy machine
+PAUSE = 0.1  # seconds between two attempts of a client, or two requests of an observer
 
 
 def allow_files() -> None:
-    """Let this process, and those that it starts, have as many sockets as the system allows."""
+    """Raise the limit of open files for this process and its children."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @dataclass(frozen=True)
 class Address:
-    """A stream on a server, and the session of somebody who may read it."""
+    """A stream on a server, and the session of a user who may read it."""
 
     host: str
     port: int
@@ -56,7 +56,7 @@ class Address:
             additional_headers={"Cookie": f"sessionid={self.cookie}"},
             proxy=None,
             open_timeout=PATIENCE,
-            ping_interval=None,  # It answers the server's, and has none of its own.
+            ping_interval=None,  # The client answers the server's pings, but sends none.
             compression=None,
         )
 
@@ -66,7 +66,7 @@ class Address:
 
 @dataclass
 class Client:
-    """Has the stream up to `offset`. Every event must be the next one."""
+    """A client that has the stream up to `offset`. Every event must be the next one."""
 
     address: Address
     offset: int = 0
@@ -78,7 +78,7 @@ class Client:
     close_code: int | None = None
 
     async def follow(self) -> None:
-        """One connection, until it ends or is cancelled."""
+        """Run one connection until it ends or is cancelled."""
         self.close_code = None
         async with self.address.connect() as connection:
             pinging = asyncio.create_task(self._ping(connection)) if self.pings else None
@@ -94,9 +94,9 @@ class Client:
                     pinging.cancel()
 
     async def come_back(self) -> None:
-        """Follow, and come back at once when the connection ends, or nobody is there.
+        """Follow the stream, and reconnect at once if the connection ends or fails.
 
-        A server that is there and gives up on the handshake is left alone for a random time.
+        After a time-out of the handshake, the client waits for a random time.
         """
         ceiling = 0.5
         while True:
@@ -116,7 +116,7 @@ class Client:
             case "event":
                 assert frame["offset"] == self.offset + 1, "Once, and in order."
                 self.offset, self.cursor = frame["offset"], frame["cursor"]
-                # As rarely as the window allows: what is measured is the server.
+                # The client acknowledges as rarely as the window allows, to save its own time.
                 if self.acknowledges and self.offset % 50 == 0:
                     await self._acknowledge(connection)
             case "subscribed":
@@ -141,7 +141,7 @@ class Client:
 
 
 class Frozen:
-    """Has subscribed, and reads nothing more. Its own buffers take a few kilobytes."""
+    """A client that has subscribed and reads nothing more. Its buffers take a few kilobytes."""
 
     def __init__(self, address: Address) -> None:
         self._socket = socket.socket()
@@ -163,7 +163,7 @@ class Frozen:
         answer = self._socket.recv(20)
         assert answer.startswith(b"HTTP/1.1 101"), answer
         text = address.subscribe(None).encode()
-        # A masked text frame of at most 125 bytes, with a mask of zeros.
+        # This is a masked text frame of at most 125 bytes, with a mask of zeros.
         self._socket.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
 
     def close(self) -> None:
@@ -172,14 +172,14 @@ class Frozen:
 
 @dataclass
 class Requests:
-    """Ordinary requests, one after the other, while something else goes on."""
+    """Sends ordinary requests, one after the other, during a measurement."""
 
     url: str
     cookie: str
     seconds: list[float] = field(default_factory=list)
 
     async def ask(self) -> None:
-        """Until it is cancelled. Once the server is there, what is not answered is an error."""
+        """Run until it is cancelled. After the first answer, a missing answer is an error."""
         request = urllib.request.Request(self.url, headers={"Cookie": f"sessionid={self.cookie}"})
         while True:
             begin = time.monotonic()
@@ -199,7 +199,7 @@ class Requests:
 
 @asynccontextmanager
 async def while_it_runs(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do `work` beside the block. Should it fail, so does the block at its end."""
+    """Run `work` during the block. If it fails, the block fails at its end."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -211,7 +211,7 @@ async def while_it_runs(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def following(clients: Sequence[Client], *, comes_back: bool = False) -> AsyncIterator[None]:
-    """All of them follow, from before the block begins until it ends."""
+    """Let all clients follow the stream from before the block until its end."""
     async with AsyncExitStack() as stack:
         for each in clients:
             work = each.come_back() if comes_back else each.follow()
@@ -221,7 +221,7 @@ async def following(clients: Sequence[Client], *, comes_back: bool = False) -> A
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait until `condition` holds. Others bring it about."""
+    """Wait until `condition` is true. Other tasks make it true."""
     try:
         async with asyncio.timeout(LONG):
             while not condition():  # noqa: ASYNC110 - see above

@@ -1,9 +1,9 @@
-"""One way of exporting the demo's flights, in a process of its own.
+"""Export the demo's flights in one way, in a separate process.
 
     python -m benchmarks.export WAY ROWS
 
-prints seconds, rows, the peak of memory (MiB) and the processor's seconds of the process as
-JSON.
+prints JSON with the seconds, the rows, the peak of memory (MiB) and the processor seconds of the
+process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SQLITE, POSTGRES = "sqlite", "postgresql"
 
 @dataclass
 class Run:
-    """What a way has done. Whatever is 0 is that of this process."""
+    """The result of a way to export. A value of 0 is measured for this process."""
 
     rows: int
     seconds: float = 0
@@ -46,9 +46,9 @@ class Run:
 
 
 def waybill(file_format: str = "csv", *, python: bool = False, **options: Any) -> Run:
-    """An export from the click to the file: publish, parts, progress, checksum, protection, log.
+    """Run a whole export in one process: events, parts, progress, checksum, protection, log.
 
-    Here one process requests and runs it. What a worker waits for a message is not in it.
+    The time for the message to a worker is missing.
     """
     from exports.lifecycle import attempts
     from exports.worker import runner
@@ -59,7 +59,7 @@ def waybill(file_format: str = "csv", *, python: bool = False, **options: Any) -
 
 
 def two_workers() -> Run:
-    """The same with two real workers of Celery, from the request to the file."""
+    """Run an export with two real workers of Celery, from the request to the file."""
     from tests.services.processes import Run as Processes
     from tests.services.waybill import Worker
     from tests.support.waiting import wait_until
@@ -89,7 +89,7 @@ def _request(file_format: str, *, python: bool, options: dict[str, Any]) -> Expo
     from exports import lifecycle
     from exports.spec.spec import build_spec
 
-    # Another user each time: one user may start so many exports a minute.
+    # Each export has another user, because a user may start only so many exports a minute.
     user = get_user_model().objects.create(username=str(uuid4()), is_superuser=True)
     columns = HEADERS if python else IN_SQL
     spec = build_spec(
@@ -99,10 +99,10 @@ def _request(file_format: str, *, python: bool, options: dict[str, Any]) -> Expo
 
 
 def _done(export: Export) -> int:
-    """How many rows it has. Whatever is left out would make it look faster than it is."""
+    """Return the number of rows. A way that omits rows would look too fast."""
     from exports.files import storage
 
-    export.refresh_from_db()  # The claim has an object of its own.
+    export.refresh_from_db()  # The claim changed another object.
     assert export.status == "succeeded", export.error
     assert export.enqueued_at, "The broker did not take the message."
     assert export.log_lines, "The export's log is empty."
@@ -112,7 +112,7 @@ def _done(export: Export) -> int:
 
 
 def _seconds(export: Export) -> float:
-    """From the request to the file."""
+    """Return the seconds from the request to the file."""
     export.refresh_from_db()
     assert export.finished_at, "It is over."
     return (export.finished_at - export.created_at).total_seconds()
@@ -132,7 +132,7 @@ def _processor(pid: int) -> float:
 
 
 def _peak(pid: int) -> float:
-    """The most that another process ever had. Only Linux tells; 0 elsewhere."""
+    """Return the peak memory of another process on Linux, or 0 elsewhere."""
     status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
@@ -143,13 +143,13 @@ def _peak(pid: int) -> float:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to export flights. A slow one writes fewer, one in `share` of all."""
+    """A way to export flights. A slow one writes only one of `share` flights."""
 
     name: str
     run: Callable[[int], Run]
     databases: tuple[str, ...] = (POSTGRES, SQLITE)
     share: int = 1
-    format: str = "csv"  # left out where there is no writer for it
+    format: str = "csv"  # The way is skipped if there is no writer for it.
     needs_psql: bool = False
 
 
@@ -165,7 +165,7 @@ def _loop(name: str) -> Callable[[int], Run]:
 def _psql(count: int) -> Run:
     from benchmarks import loops
 
-    # What a child needs at most cannot be told from what this process has when it starts it.
+    # The peak of a child cannot be separated from the memory of this process at its start.
     return Run(loops.psql(count), mebibytes=math.nan)
 
 
@@ -214,7 +214,7 @@ WAYS = [
 
 def main(name: str, count: int) -> None:
     set_up()
-    import_module("benchmarks.loops")  # Not in the time that is taken.
+    import_module("benchmarks.loops")  # Imports are not measured.
     way = next(way for way in WAYS if way.name == name)
     began, used = time.perf_counter(), time.process_time()
     run = way.run(count)
@@ -228,7 +228,7 @@ def set_up() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     for handler in logging.getLogger().handlers:
-        # The terminal is spared. Loggers keep their level: exports have logs of their own.
+        # The terminal shows no log lines. Loggers keep their level for the logs of exports.
         handler.setLevel(logging.CRITICAL)
 
 
@@ -238,7 +238,7 @@ def _of_children() -> float:
 
 
 def _most() -> float:
-    """The peak of this process."""
+    """Return the peak memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 

@@ -1,8 +1,7 @@
-"""Many workers at once, each a thread with connections of its own: what they ask of the database.
+"""Many workers at once, each a thread with its own connections, to measure the database.
 
-Run by `make bench ARGS=scale`, some processes with some threads each, since a hundred
-processes of Python do not fit on every machine. What they run is Waybill's own code; only
-the rows are not there.
+`make bench ARGS=scale` runs some processes with some threads each, because a hundred processes of
+Python do not fit on every machine. They run Waybill's own code, but without rows.
 
     python -m benchmarks.fleet ticking SECONDS EXPORT...
     python -m benchmarks.fleet helping HELPERS EXPORT
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
     from exports.models import Export, Part
 
-ROWS = 100_000  # that each worker claims to extract a second
+ROWS = 100_000  # the rows a second that each worker reports
 BLOCK = 0.02  # seconds from one block of rows to the next
 
-Seconds = dict[str, list[float]]  # what was done, and how long each time of it took
+Seconds = dict[str, list[float]]  # the durations of each kind of action
 
 
 def ticking(export_id: str, seconds: float) -> Seconds:
-    """A worker that holds an export reports for `seconds`, as often as one does."""
+    """Report for `seconds` like a worker that holds an export."""
     from exports.lifecycle import parts
     from exports.models import Export
     from exports.worker.progress import INTERVAL, Ticker
@@ -51,13 +50,13 @@ def ticking(export_id: str, seconds: float) -> Seconds:
     ticker = Ticker(report)
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        time.sleep(BLOCK)  # A worker is about its rows meanwhile.
+        time.sleep(BLOCK)  # A real worker would read rows.
         ticker.touch()
     return {"tick": took}
 
 
 def helping(export_id: str, number: int) -> Seconds:
-    """A worker that helps takes parts until there are none, and has each done at once."""
+    """Claim parts like a helper until there are none, and finish each at once."""
     from exports.lifecycle import parts
     from exports.models import Export
 
@@ -86,7 +85,7 @@ def main(kind: str, amount: float, exports: list[str]) -> None:
     else:
         calls = [(helping, exports[0], number) for number in range(int(amount))]
     print("ready", flush=True)
-    sys.stdin.readline()  # All processes begin at once.
+    sys.stdin.readline()  # All processes start at the same time.
     together = threading.Barrier(len(calls))
 
     def run(work: Callable[..., Seconds], export: str, argument: float) -> Seconds:

@@ -1,4 +1,4 @@
-"""The demo's flights, as many as are wanted: the same ones again, with keys that go on.
+"""Copy the demo's flights until there are enough, with consecutive keys.
 
 python -m benchmarks.flights ROWS
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def grow(rows: int) -> None:
-    """Multiply the flights until there are `rows`. The database copies them itself."""
+    """Let the database copy the flights until there are `rows`."""
     from django.db import connection
     from django.db.models import Max
 
@@ -25,7 +25,7 @@ def grow(rows: int) -> None:
     with connection.cursor() as cursor:
         if there < rows:
             cursor.execute(_copies(Flight), [-(-rows // there) - 1, last, rows - there])
-        # As on a table in use: the planner knows it, and the index alone can be read.
+        # As for a table in use, the planner has statistics, and index-only scans work.
         cursor.execute("VACUUM ANALYZE demo_flight" if _is_postgres(connection) else "ANALYZE")
 
 

@@ -1,13 +1,13 @@
-"""Ordinary people beside one hostile person: what each attack costs everybody else.
+"""Measure what one attacker costs ordinary users, for each kind of attack.
 
     make bench ARGS=attacks
     make bench ARGS="attacks --only many_sockets large_pings --seconds 30"
 
-Fifty people have a page and a socket each, one export runs, and all go through the proxy of
-production to one web process on PostgreSQL. Each attack is measured between two quiet periods
-of its own: the first five seconds, in which an attacker should be cut off, and then the rest.
-Compare the ratios: the attacker runs on the processors of this machine, too. The last column has
-the answers that the attacker still gets after the five seconds.
+Fifty users have a page and a socket each, and one export runs. All use the proxy of production and
+one web process on PostgreSQL. Each attack runs between two quiet periods. Its first five seconds,
+in which an attacker should be cut off, are measured separately. Compare the ratios, because the
+attacker uses the processors of this machine as well. The last column has the answers that the
+attacker gets after the five seconds.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from benchmarks.crowd import Address
 
 PEOPLE = 50
-THINKS = 4.0  # seconds between two pages of a person
-PUSHES = 20  # events a second, each on the stream of another person
+THINKS = 4.0  # seconds between two pages of a user
+PUSHES = 20  # events a second, each on the stream of another user
 CSRF = "a" * 32
 MEASURED = ("pages", "pushes")
 SLOWLY = {"EXPORTS_PART_ROWS": "500", "EXPORTS_PAGE_ROWS": "500"}
@@ -53,7 +53,7 @@ SLOWLY = {"EXPORTS_PART_ROWS": "500", "EXPORTS_PAGE_ROWS": "500"}
 
 @dataclass
 class Seen:
-    """Seconds, of ordinary people, in one spell."""
+    """The times of ordinary users in one period, in seconds."""
 
     pages: list[float] = field(default_factory=list)
     pushes: list[float] = field(default_factory=list)
@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> None:
         os.environ.update({**environment, **PRODUCTION, "DATABASE_POOL_SIZE": "20"})
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
         django.setup()
-        # Of this process alone: small exports of one person follow each other quickly.
+        # This limit is raised for this process, which starts many small exports of one user.
         settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = settings.EXPORTS_MAX_REQUESTS_PER_DAY = 0
         for command in (("migrate", "--verbosity", "0"), ("collectstatic", "--no-input")):
             subprocess.run(manage(*command), check=True, stdout=subprocess.DEVNULL)
@@ -119,7 +119,7 @@ def _measure(run: Run, names: Sequence[str], seconds: float, rows: int) -> str:
 
 
 class Person:
-    """An ordinary person: a socket, and pages one after the other."""
+    """Act like an ordinary user, with a socket, and pages one after the other."""
 
     def __init__(self, address: Address, port: int, number: int) -> None:
         self.address = replace(address, port=port)
@@ -153,7 +153,7 @@ class Person:
 
 
 class Timed(Client):
-    """Notes how long each event was on its way from its commit."""
+    """Records the time of each event from its commit to the client."""
 
     seen: Seen | None = None
 
@@ -176,7 +176,7 @@ async def _spells(
             following([person.client for person in people], comes_back=True)
         )
         await stack.enter_async_context(while_it_runs(_export("person-0")))
-        await _spell(people, seconds)  # Everything is warm after that.
+        await _spell(people, seconds)  # This warms up all caches.
         for name in names:
             say(name)
             before = await _spell(people, seconds)
@@ -209,7 +209,7 @@ async def _spell(people: list[Person], seconds: float) -> Seen:
 
 
 async def _publish(people: list[Person]) -> None:
-    """Events of which each says when it was committed, on one stream after the other."""
+    """Append events with the time of their commit, on one stream after the other."""
     number = 0
     begin = time.monotonic()
     while True:
@@ -229,7 +229,7 @@ def _append(stream: str) -> None:
 
 
 async def _export(username: str) -> None:
-    """One export after the other, so that there is always one."""
+    """Run one export after the other."""
     while True:
         export = await asyncio.to_thread(_start, username)
         while not await asyncio.to_thread(_is_over, export):  # noqa: ASYNC110 - a worker ends it
@@ -294,7 +294,7 @@ def _row(name: str, quiet: Sequence[Seen], attacked: Sequence[Seen], said: str) 
 
 
 def _summary(quiet: Sequence[Seen], later: Sequence[Seen]) -> str:
-    """Return the row of all periods together: one attack alone has few pages, and much noise."""
+    """Return a row for all periods together, because a single attack has few pages."""
     cells = ["all together"]
     for what in MEASURED:
         base, now = _p99_of(quiet, what), _p99_of(later, what)

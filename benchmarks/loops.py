@@ -1,7 +1,6 @@
-"""What people write without Waybill, over the columns that Waybill exports.
+"""Common ways to export without Waybill, with the same columns.
 
-Each function writes a file that is gone afterwards, of the first so many flights, and
-returns how many it wrote.
+Each function writes the first flights to a temporary file, and returns their number.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-CHUNK = 2_000  # rows fetched at once: as many as in one of Waybill's pages
+CHUNK = 2_000  # rows that are fetched at once, as in a page of Waybill
 
 FIELDS = (
     *("id", "date", "time_hour", "carrier_id", "carrier__name", "flight", "tailnum"),
@@ -40,27 +39,27 @@ FIELDS = (
     *("sched_dep_time", "dep_time", "dep_delay", "sched_arr_time", "arr_time", "arr_delay"),
     *("air_time", "distance"),
 )
-# What the database alone can give, and what needs Python.
+# The columns that SQL can compute, and the column that needs Python.
 IN_SQL = (*FIELDS, "delay")
 HEADERS = (*IN_SQL, "speed")
 
 
 def in_sql(count: int) -> QuerySet[Flight, tuple[Any, ...]]:
-    """The first `count` flights, with all that the database alone can give."""
+    """Return the first `count` flights with all columns of SQL."""
     flights = Flight.objects.filter(pk__lte=count).order_by("pk")
     return flights.values_list(*FIELDS, F("arr_delay") - F("dep_delay"))
 
 
-# -- As fast as a database can be asked --------------------------------------------------
+# -- As fast as a database can answer --------------------------------------------------
 
 
 def psql(count: int) -> int:
-    r"""`psql \copy`: the query as it is, without protection, progress or checksum."""
+    r"""Run `psql \copy` of the plain query, without protection, progress or checksum."""
     return psql_copied(rf"\copy ({_literal(in_sql(count))}) to '{{path}}' csv header")
 
 
 def waybills_statement(count: int) -> str:
-    r"""For `psql \copy`: what Waybill would send if one part were all rows."""
+    r"""Return the statement of Waybill for `psql \copy`, with all rows in one part."""
     flights = Flight.objects.all()
     columns = choose_columns(registry.get("flights"), list(IN_SQL))
     with closing(Source(connection.alias)) as source:
@@ -78,7 +77,7 @@ def waybills_statement(count: int) -> str:
 
 
 def psql_copied(command: str) -> int:
-    r"""How many rows psql says that it has written by this `\copy … to '{path}' …`."""
+    r"""Return the number of rows that psql reports for this `\copy … to '{path}' …`."""
     with _file() as path:
         done = subprocess.run(
             [
@@ -93,7 +92,7 @@ def psql_copied(command: str) -> int:
 
 
 def sqlite3(count: int) -> int:
-    """The standard library's cursor, and its rows joined to lines: nothing is quoted."""
+    """Join the rows of a cursor to lines, without quotes."""
     sql, parameters = in_sql(count).query.sql_with_params()
     connection.ensure_connection()
     rows = connection.connection.execute(sql.replace("%s", "?"), parameters)
@@ -116,18 +115,18 @@ def _literal(queryset: QuerySet[Any, Any]) -> str:
     return ClientCursor(connection.connection).mogrify(*queryset.query.sql_with_params())
 
 
-# -- As exports are written --------------------------------------------------------------
+# -- As exports are usually written --------------------------------------------------------------
 
 
 def values_rows(count: int) -> Iterator[list[Any]]:
-    """values_list().iterator(): the fastest that is short to write."""
+    """Use values_list().iterator(), the fastest short loop."""
     air_time, distance = FIELDS.index("air_time"), FIELDS.index("distance")
     for row in in_sql(count).iterator(CHUNK):
         yield [*row, mph(row[distance], row[air_time])]
 
 
 def model_rows(count: int) -> Iterator[list[Any]]:
-    """The same with model instances, as most exporters do it."""
+    """Use model instances, as most exporters do."""
     flights = Flight.objects.select_related("carrier", "origin", "dest")
     for flight in flights.filter(pk__lte=count).order_by("pk").iterator(CHUNK):
         landed = flight.arr_delay is not None and flight.dep_delay is not None
@@ -169,7 +168,7 @@ def write(rows: Iterable[list[Any]]) -> int:
 
 
 def xlsxwriter(count: int) -> int:
-    """A workbook by the fastest of the usual libraries, in its mode for large files."""
+    """Write a workbook with the fastest common library, in its mode for large files."""
     from xlsxwriter import Workbook
 
     options = {
@@ -187,7 +186,7 @@ def xlsxwriter(count: int) -> int:
 
 
 def import_export(count: int) -> int:
-    """django-import-export, as its documentation shows it."""
+    """Use django-import-export as in its documentation."""
     from import_export.resources import modelresource_factory
 
     resource = modelresource_factory(Flight, meta_options={"fields": FIELDS})()

@@ -1,4 +1,4 @@
-"""What an export needs of memory, for few rows and for many: it must be the same.
+"""Compare the memory of exports with few and with many rows, which must be the same.
 
 make bench ARGS=memory
 make bench ARGS="memory --few 100000 --many 1000000"
@@ -17,7 +17,7 @@ from benchmarks.surroundings import surroundings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ALLOWED = 10  # MiB more for many rows than for few
+ALLOWED = 10  # the allowed difference in MiB
 
 
 def main(arguments: list[str]) -> None:
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
 
 
 def show(peaks: Mapping[str, Sequence[float]], few: int, many: int) -> None:
-    """Print them, each for few rows and for many. Whatever grows ends it with an error."""
+    """Print the memory for few and for many rows. Fail if it grows."""
     lines = [
         f"| peak MiB | {few:,} rows | {many:,} rows | more: under {ALLOWED} |",
         "|---|---:|---:|---:|",

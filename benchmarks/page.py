@@ -1,11 +1,10 @@
-"""What a page asks of a browser: a dashboard of fifty bars that move, beside an empty one.
+"""Measure a dashboard with fifty moving bars in a browser, and an empty one.
 
     make bench ARGS=page
     make bench ARGS="page --bars 200 --rounds 1"
 
-A web process as in production, with the static files that collectstatic makes, and a
-Chromium without a window. The ratios are what to look at: all pages are seen in the same run,
-and a machine that is busy is so for all of them.
+The web process is as in production, with static files of collectstatic, and Chromium has no window.
+Compare the ratios: all pages are measured in the same run, so a busy machine affects all of them.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ PRODUCTION = {
     "SECRET_KEY": "of a benchmark, and of nothing else: " + "x" * 50,
     "ALLOWED_HOSTS": HOST,
 }
-# As wide and as high as a page is on a laptop.
+# The size of a page on a laptop.
 SIZE = {"width": 1280, "height": 720}
-# What the browser draws, and what keeps it from that, for some milliseconds.
+# Records the frames of the browser and its long tasks for some milliseconds.
 WATCH = """
 (ms) => new Promise((resolve) => {
   const seen = { frames: 0, slowest: 0, tasks: 0, longest: 0, shifts: 0 };
@@ -72,7 +71,7 @@ WATCH = """
     last = now;
     if (now - begin < ms) return requestAnimationFrame(frame);
     seen.seconds = (now - begin) / 1000;
-    // What is observed is told with a delay.
+    // Observers report with a delay.
     setTimeout(() => {
       for (const observer of observers) observer.disconnect();
       resolve(seen);
@@ -80,7 +79,7 @@ WATCH = """
   });
 })
 """
-# The first text on the screen. It is told of after it was drawn.
+# Returns the time of the first text, which is reported after it was drawn.
 PAINTED = """
 () => new Promise((resolve) => {
   new PerformanceObserver((list) => {
@@ -96,16 +95,16 @@ Row = tuple[str, ...]
 
 @dataclass
 class Seen:
-    """A page that was looked at for a while."""
+    """The measurements of a page."""
 
     frames: float  # a second
     slowest: float  # ms from one frame to the next
-    tasks: int  # that took 50 ms or more
+    tasks: int  # of 50 ms or more
     longest: float  # ms
     shifts: float
     busy: float  # ms of the page's thread a second,
-    script: float  # and of those in scripts,
-    drawing: float  # and for styles and layout
+    script: float  # of these in scripts
+    drawing: float  # of these for styles and layout
 
 
 def main(arguments: list[str]) -> None:
@@ -143,7 +142,7 @@ def fill(username: str, bars: int, history: int) -> None:
     from tests.support import exporting
 
     owner = get_user_model().objects.get(username=username)
-    owner.is_superuser = True  # May download, so that each card has its button.
+    owner.is_superuser = True  # So each card has a button to download.
     owner.save()
     exporting.make_exports(owner, bars, history)
     connection.close()
@@ -161,7 +160,7 @@ def browsing() -> Iterator[Browser]:
 
 @contextmanager
 def dashboard(browser: Browser, address: Address) -> Iterator[Page]:
-    """In a context of its own: its cache is empty, and so is the page's past."""
+    """Open a page in a new context, without cache and history."""
     context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type]
     context.add_cookies([{"name": "sessionid", "value": address.cookie, "url": address.url}])
     page = context.new_page()
@@ -170,7 +169,7 @@ def dashboard(browser: Browser, address: Address) -> Iterator[Page]:
     context.close()
 
 
-# -- Until there is something to see -------------------------------------------------------
+# -- Loading -------------------------------------------------------
 
 
 def painted_rows(browser: Browser, empty: Address, full: Address, rounds: int) -> list[Row]:
@@ -180,13 +179,13 @@ def painted_rows(browser: Browser, empty: Address, full: Address, rounds: int) -
         for name, address in (("empty", empty), ("full", full)):
             with dashboard(browser, address) as page:
                 painted = page.evaluate(PAINTED)
-            if number:  # Before the first, the server has not been asked for anything.
+            if number:  # The first page warms up the server.
                 times[name].append(painted)
     before, after = median(times["empty"]), median(times["full"])
     return [("first paint", f"{before:.0f} ms", f"{after:.0f} ms", ratio(after, before))]
 
 
-# -- While it moves ------------------------------------------------------------------------
+# -- Moving ------------------------------------------------------------------------
 
 
 def moving_rows(
@@ -219,7 +218,7 @@ def moving_rows(
 
 
 def look(page: Page, seconds: float) -> Seen:
-    """At a page that has been loaded, for so long."""
+    """Measure a loaded page for so many seconds."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable")
     before = used(devtools)
@@ -236,7 +235,7 @@ def look(page: Page, seconds: float) -> Seen:
 
 
 def used(devtools: CDPSession) -> tuple[float, float, float]:
-    """Seconds of the page's thread: all, in scripts, for styles and layout."""
+    """Return seconds of the page's thread: in all, in scripts, for styles and layout."""
     metrics = devtools.send("Performance.getMetrics")["metrics"]
     found = {metric["name"]: metric["value"] for metric in metrics}
     drawing = found["RecalcStyleDuration"] + found["LayoutDuration"]
@@ -255,7 +254,7 @@ def _are_at(page: Page, wanted: list[int]) -> bool:
 
 @contextmanager
 def ticks(address: Address, seconds: float) -> Iterator[Callable[[], None]]:
-    """A process that is ready to let all bars move. They do when what is given is called."""
+    """Start a process that moves all bars when the caller calls the yielded function."""
     user = address.stream.removeprefix("user-")
     command = [sys.executable, "-m", "benchmarks.ticks", user, str(seconds)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -274,7 +273,7 @@ def ticks(address: Address, seconds: float) -> Iterator[Callable[[], None]]:
             process.terminate()
 
 
-# -- What is printed -------------------------------------------------------------------------
+# -- Output -------------------------------------------------------------------------
 
 
 def row(what: str, form: str, idle: list[Seen], moving: list[Seen], name: str) -> Row:

@@ -1,4 +1,4 @@
-"""A process that appends to a stream, as a worker does: python -m benchmarks.publisher STREAM COUNT"""
+"""Append events to a stream like a worker: python -m benchmarks.publisher STREAM COUNT"""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""A hundred workers, a thousand parts, ten thousand exports that wait: what they ask of the rest.
+"""Measure a hundred workers, a thousand parts, and ten thousand queued exports.
 
     make bench ARGS=scale
     make bench ARGS="scale --workers 10 --parts 100 --queued 1000 --seconds 3"
 
-Waybill's own code runs against a real PostgreSQL and a real Valkey; only no rows are read.
-The figures are for the machine that printed them, and docs/scale.md reckons with them.
+Waybill's own code runs with a real PostgreSQL and a real Valkey, but reads no rows. The numbers hold
+for the machine that printed them, and docs/scale.md uses them for its estimates.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from exports.models import Export
 
-PROCESSES = 4  # that the workers are divided among
+PROCESSES = 4  # for all workers
 
 Row = tuple[str, str]
 
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
 
 
 def report_rows(workers: int, seconds: float) -> list[Row]:
-    """So many workers hold an export each, and report as often as they do."""
+    """Let so many workers hold an export each and report as usual."""
     from exports.lifecycle import rescue
 
     say(f"{workers} workers report for {seconds:g} s")
@@ -84,7 +84,7 @@ def report_rows(workers: int, seconds: float) -> list[Row]:
     expire(same, ahead=True)
     expire(exports, ahead=True)
     idle, _ = timed(rescue.rescue)
-    # All of them are lost at once.
+    # All workers are lost at the same time.
     expire(exports)
     say(f"{workers} workers are lost")
     rescued, done = timed(rescue.rescue)
@@ -110,7 +110,7 @@ def reports(exports: Sequence[Export], seconds: float) -> list[float]:
 
 
 def one_report(export: Export) -> tuple[int, str]:
-    """How many statements it sends, and how long it takes when nothing else goes on."""
+    """Return the number of statements, and the time without other load."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -127,7 +127,7 @@ def one_report(export: Export) -> tuple[int, str]:
 
 
 def parts_rows(workers: int, count: int) -> list[Row]:
-    """All workers take the parts of one export, and have each done at once."""
+    """Let all workers take parts of one export, and finish each at once."""
     from exports.lifecycle import parts
 
     say(f"{workers} workers take {count:,} parts of one export")
@@ -153,7 +153,7 @@ def parts_rows(workers: int, count: int) -> list[Row]:
 
 
 def queue_rows(count: int) -> list[Row]:
-    """Very many wait, and Redis has forgotten all of them."""
+    """Measure a long queue whose messages Redis has lost."""
     from celery import current_app
     from django.db import connection
     from django.utils import timezone
@@ -166,7 +166,7 @@ def queue_rows(count: int) -> list[Row]:
     from exports.status import Status
 
     say(f"{count:,} exports wait")
-    current_app.control.purge()  # Of what was rescued.
+    current_app.control.purge()  # Deletes the messages of the rescue.
     owner = user("waits")
     now = timezone.now() - timedelta(seconds=count)
     Export.objects.bulk_create(
@@ -188,7 +188,7 @@ def queue_rows(count: int) -> list[Row]:
     first, last = waiting.first(), waiting.last()
     assert first is not None
     assert last is not None
-    # Each time somebody else: one person may not have so many under way.
+    # Each export has another user, because one user may not have so many active exports.
     people = [user(f"asks {number}") for number in range(20)]
 
     def start(person: Any) -> None:
@@ -219,19 +219,19 @@ def queue_rows(count: int) -> list[Row]:
 
 
 def streams_rows(count: int) -> list[Row]:
-    """What it asks every few seconds: where all of them stand."""
+    """Measure the sweep, which reads the positions of all streams."""
     from notifications.models import Stream
     from notifications.streams import backlog
 
     names = [f"user-1{number:06}" for number in range(count)]
-    # Of those that nobody follows here, as many again.
+    # As many streams again have no subscriber here.
     others = [f"team-1{number:06}" for number in range(count)]
     Stream.objects.bulk_create([Stream(name=name) for name in (*names, *others)], batch_size=1_000)
     sweeps = [timed(partial(backlog.heads, names))[0] for _ in range(20)]
     return [(f"where {count:,} streams stand, in each sweep", spread(sweeps))]
 
 
-# -- What they need --------------------------------------------------------------------
+# -- Helpers --------------------------------------------------------------------
 
 
 def user(name: str) -> Any:
@@ -242,7 +242,7 @@ def user(name: str) -> Any:
 
 
 def running(owner: str, *, parts: int) -> Export:
-    """An export that a worker holds, planned in so many parts."""
+    """Create an export with so many planned parts that a worker holds."""
     from exports.lifecycle import attempts
     from exports.lifecycle import parts as planned
     from exports.models import Export, Part
@@ -258,7 +258,7 @@ def running(owner: str, *, parts: int) -> Export:
 
 
 def expire(exports: Sequence[Export], *, ahead: bool = False) -> None:
-    """Their workers have not been heard of for a long time; or will be `ahead`, for as long."""
+    """Let the leases of exports run out long ago, or `ahead` in the future."""
     from exports.lifecycle.leases import Now
     from exports.models import Export, Part
 
@@ -272,7 +272,7 @@ def shares(names: Sequence[str]) -> list[list[str]]:
 
 
 def fleet(kind: str, amount: float, each: Sequence[Sequence[str]]) -> dict[str, list[float]]:
-    """Processes of workers, begun at once. How long everything took that they did."""
+    """Run processes of workers that start at the same time. Return the durations of actions."""
     processes = []
     for arguments in each:
         command = [sys.executable, "-m", "benchmarks.fleet", kind]
@@ -301,7 +301,7 @@ def fleet(kind: str, amount: float, each: Sequence[Sequence[str]]) -> dict[str, 
 
 
 class Load(dict[str, float]):
-    """What the database and Redis have done until now."""
+    """The work of the database and Redis so far."""
 
     def __init__(self) -> None:
         from django.db import connection
@@ -325,7 +325,7 @@ class Load(dict[str, float]):
 
 
 def _of_server(backend: int) -> float:
-    """Seconds of the processor that all of PostgreSQL has used, those that ended included."""
+    """Return the processor seconds of all processes of PostgreSQL, including ended ones."""
     import psutil
 
     used = psutil.Process(backend).parent()

@@ -1,6 +1,6 @@
-"""Pushes from a child of a Celery worker: what each costs, and what they leave behind.
+"""Measure pushes from a child of a Celery worker, and what remains after them.
 
-Run by `make bench ARGS=streams`, and as a module of tasks by the worker itself.
+`make bench ARGS=streams` runs this module, and the worker loads it for its tasks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUEUE = "sends"
 PATIENCE = 600  # seconds for all pushes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-# An application of its own: that of Waybill has no such task.
+# A separate Celery app, because that of Waybill has no such task.
 app = Celery("benchmarks", set_as_current=False)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_default_queue = QUEUE
@@ -39,14 +39,14 @@ class Figures:
     seconds: float
     threads_before: list[str]  # in the child, by name
     threads_after: list[str]
-    files_before: int  # open ones of the child: sockets, and what event loops hold
+    files_before: int  # open files of the child: sockets, and files of event loops
     files_after: int
-    connections_before: int  # to Redis, of everybody
+    connections_before: int  # to Redis, of all processes
     connections_after: int
 
 
 def worker(name: str) -> list[str]:
-    """The arguments of Python that start a worker for these tasks, with one child."""
+    """Return the arguments of Python for a worker with these tasks and one child."""
     options = ["-n", name, "-c", "1", "-Q", QUEUE, "--pool", "prefork", "-l", "INFO"]
     options += ["--without-mingle", "--without-gossip"]
     return ["-m", "celery", "-A", "benchmarks.sends", "worker", *options]
@@ -54,7 +54,7 @@ def worker(name: str) -> list[str]:
 
 @app.task(name="benchmarks.send")
 def send(count: int) -> dict[str, Any]:
-    """Push `count` times. Without a table: what is measured is the push."""
+    """Push `count` times without writing rows, to measure only pushes."""
     from notifications.streams import push
     from notifications.streams.cursor import Cursor
     from notifications.streams.items import Item
@@ -66,8 +66,8 @@ def send(count: int) -> dict[str, Any]:
         position = Cursor("epoch", number, 0)
         push.push([Item("bench-1", position, "event", "log", {"n": number}, "then")])
     seconds = time.perf_counter() - begin
-    # The last push's own thread ends a moment after it.
-    with suppress(TimeoutError):  # If it stays, that is what is shown.
+    # The thread of the last push ends a moment later.
+    with suppress(TimeoutError):  # A thread that stays is in the result.
         wait_until(lambda: len(_threads()) <= len(threads_before), timeout=20)
     return {
         "sent": push.counters["sent"],
@@ -81,8 +81,8 @@ def send(count: int) -> dict[str, Any]:
 
 
 def measure(redis: Callable[[], Redis], count: int) -> Figures:
-    """Have a worker that is running push `count` times."""
-    send.delay(1).get(timeout=PATIENCE)  # What is made once, is made now.
+    """Let a running worker push `count` times."""
+    send.delay(1).get(timeout=PATIENCE)  # The first push creates connections.
     before = _connections(redis)
     done = send.delay(count).get(timeout=PATIENCE)
     return Figures(**done, connections_before=before, connections_after=_connections(redis))

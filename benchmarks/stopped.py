@@ -1,6 +1,6 @@
-"""Clients that stop, beside one that behaves: what they cost the web process, and what they miss.
+"""Measure what stopped clients cost the web process and a good client, and what they miss.
 
-Half of them read and never acknowledge; the others read nothing at all.
+Half of them read but never acknowledge. The others read nothing at all.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass
 class Figures:
-    """Of the web process, and of the client that behaves."""
+    """Measurements of the web process and of the good client."""
 
     before: float  # MiB, when all have subscribed and nothing was sent
     full: float  # MiB, when every window is full
     after: float  # MiB, when all events have passed
     closed: float  # MiB, when the stopped ones were closed
-    codes: list[int | None]  # with which those that read were closed
-    left: int  # connections that are left then
-    seconds: float  # until those that came back had everything
+    codes: list[int | None]  # the close codes of the clients that read
+    left: int  # remaining connections
+    seconds: float  # until the clients that returned had all events
     slowest_pong: float  # seconds, until the stopped ones were closed
 
 
@@ -46,7 +46,7 @@ async def measure(
     each: int,
     returning: int,
 ) -> Figures:
-    """`each` of both kinds stop; `events` pass; `returning` of them come back for all of it."""
+    """Stop `each` clients of both kinds, publish `events`, and let `returning` clients return."""
     process = psutil.Process(pid)
 
     def mebibytes() -> float:
@@ -74,12 +74,12 @@ async def measure(
         await until(lambda: healthy.offset == window + events, "the healthy one has everything")
         after = mebibytes()
 
-        # Those that read nothing cannot be told: their close frame stays in a buffer.
+        # Clients that read nothing do not see their close frame.
         await until(lambda: all(one.close_code for one in ignoring), "they are closed")
         await until(lambda: connections() <= 1, "no connection is left but one")
         codes = [one.close_code for one in ignoring]
         closed, left = mebibytes(), connections()
-        slowest_pong = max(healthy.pongs)  # Later, those that come back keep us busy ourselves.
+        slowest_pong = max(healthy.pongs)  # Later, returning clients use this process.
         assert {one.offset for one in ignoring} <= {window}, "No more than a window was sent."
 
         begin = loop.time()

@@ -1,7 +1,7 @@
-"""Everybody comes back at once, with a cursor, after the web process was started again.
+"""Measure all clients that reconnect at once with a cursor after a restart of the web process.
 
-Meanwhile somebody asks for ordinary pages. Nobody waits a random time before coming back,
-as `stream.js` does: this is the worst case.
+An observer requests ordinary pages at the same time. The clients do not wait for a random time
+before they reconnect, although `stream.js` does, so this is the worst case.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Figures:
-    """Seconds, but for the last two."""
+    """The measurements. Times are in seconds."""
 
-    level: float  # from when the first client is back until the last one has everything
-    median: dict[str, float]  # of ordinary requests meanwhile, by path
+    level: float  # from the first reconnected client until the last one has all events
+    median: dict[str, float]  # of ordinary requests, by path
     slowest: dict[str, float]
-    most: int  # connections to the database at once
-    left: int  # when all clients have gone
+    most: int  # the highest number of connections to the database
+    left: int  # the connections after all clients have left
 
 
 async def measure(
@@ -44,7 +44,7 @@ async def measure(
     kept: int,
     paths: Sequence[str],
 ) -> Figures:
-    """`connections` tells how many the web process has to the database, `kept` what it keeps."""
+    """`connections` counts the database connections of the web process. It keeps `kept` of them."""
     crowd = [Client(address) for _ in range(clients)]
     seen = []
 
@@ -69,7 +69,7 @@ async def measure(
             await until(lambda: {each.offset for each in crowd} == {1 + missed}, "all are level")
             level = time.monotonic() - begin
             await until(lambda: all(one.seconds for one in requests), "pages are answered")
-    # Those of requests are closed a moment after the last answer.
+    # Connections of requests are closed a moment after the last response.
     for _ in range(int(PATIENCE / PAUSE)):
         if (left := await connections()) <= kept:
             break

@@ -1,10 +1,10 @@
-"""What streams hold out: clients that stop, everybody at once, a worker that pushes and pushes.
+"""Load tests of streams: stopped clients, all clients at once, and a worker with many pushes.
 
     make bench ARGS=streams
     make bench ARGS="streams --events 10000 --stopped 20 --clients 100 --sends 1000"
 
-Unlike those of exports, these figures are no ratios: they are for the machine that printed
-them. What must hold on any machine is said beside each.
+These numbers are no ratios, so they hold for the machine that printed them. Each has a limit that
+must hold on any machine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 PATHS = ("/health/live", "/exports/")
 THREADS = 4
-RETURNING = 4  # of the stopped ones: each of them reads every event
+RETURNING = 4  # stopped clients that return; each reads every event
 
 Row = tuple[str, str, str]
 
@@ -155,7 +155,7 @@ def sends_rows(count: int) -> list[Row]:
 
 
 class Web:
-    """A web process as in production, that can be killed and started again."""
+    """A web process as in production that can be killed and restarted."""
 
     process: subprocess.Popen[bytes]
 
@@ -166,7 +166,7 @@ class Web:
             env={
                 **os.environ,
                 "NOTIFICATIONS_DATABASE_THREADS": str(THREADS),
-                "NOTIFICATIONS_MAX_CONNECTIONS": "0",  # All clients are one user.
+                "NOTIFICATIONS_MAX_CONNECTIONS": "0",  # All clients have the same user.
             },
         )
         wait_until(self._answers_or_is_gone, 60, "the web process answers")
@@ -200,14 +200,14 @@ def web() -> Iterator[Web]:
 
 @cache
 def port() -> int:
-    """One of this host that is free, and stays ours while servers come and go."""
+    """Reserve a free port of this host while servers start and stop."""
     with closing(socket.socket()) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def sign_in(name: str) -> Address:
-    """A new user, and the session and stream of that user."""
+    """Create a user. Return their session and stream."""
     from django.contrib.auth import get_user_model
     from django.db import connection
     from django.test import Client
@@ -215,7 +215,7 @@ def sign_in(name: str) -> Address:
     user, _ = get_user_model().objects.get_or_create(username=name)
     client = Client()
     client.force_login(user)
-    connection.close()  # Those of the web process are counted, and not ours.
+    connection.close()  # Only connections of the web process are counted.
     return Address(HOST, port(), client.cookies["sessionid"].value, f"user-{user.pk}")
 
 
@@ -227,7 +227,7 @@ async def publish(stream: str, count: int) -> None:
 
 
 async def connections() -> int:
-    """The web process's to the database. SQLite has no server that could tell."""
+    """Count the database connections of the web process. SQLite has none to count."""
     return await asyncio.to_thread(_connections)
 
 

@@ -1,4 +1,4 @@
-"""Where the measuring happens: a directory, a database and a Valkey that are gone afterwards."""
+"""The environment of measurements: a temporary directory, database and Valkey."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from tests.services.processes import Run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Those of a checkout that somebody uses: its data, its files, its Redis, its way to run.
+# Settings for other data, files or modes must not affect measurements.
 NOT_OURS = ("STORAGE_URL", "EXPORTS_WORK_DIR", "REDIS_PREFIX", "DEBUG", "LOG_LEVEL")
 
-# It waits for the disk, as one in use does, and has room for a hundred workers.
+# The server waits for the disk, as in production, and allows a hundred workers.
 SERVER = {"fsync": "on", "full_page_writes": "on", "max_connections": 400}
 
 SQLITE, POSTGRES = DATABASES = ("sqlite", "postgres")
@@ -34,9 +34,9 @@ SQLITE, POSTGRES = DATABASES = ("sqlite", "postgres")
 
 @contextmanager
 def surroundings(database: str = SQLITE) -> Iterator[dict[str, str]]:
-    """The environment for whatever measures, on `database` or on that of BENCH_DATABASE_URL.
+    """Yield the environment of measurements on `database` or that of BENCH_DATABASE_URL.
 
-    Never the database of DATABASE_URL: what is measured fills tables, and makes a superuser.
+    They never use DATABASE_URL, because they fill tables and create a superuser.
     """
     with tempfile.TemporaryDirectory(prefix="waybill-bench-") as path:
         var = Path(path)
@@ -44,7 +44,7 @@ def surroundings(database: str = SQLITE) -> Iterator[dict[str, str]]:
             yield {
                 **{name: value for name, value in os.environ.items() if name not in NOT_OURS},
                 "VAR_DIR": str(var),
-                # What is measured may fill a disk, and fails then.
+                # Measurements may store any number of bytes.
                 "EXPORTS_MAX_REQUESTS_PER_DAY": "0",
                 "EXPORTS_MAX_STORED_BYTES_PER_USER": "0",
                 "EXPORTS_MAX_STORED_BYTES": "0",
@@ -56,7 +56,7 @@ def surroundings(database: str = SQLITE) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _database(kind: str, var: Path) -> Iterator[dict[str, str]]:
-    """DATABASE_URL, and with PostgreSQL the psql for it as PSQL, if there is one."""
+    """Yield DATABASE_URL, and for PostgreSQL the path of psql as PSQL, if there is one."""
     if url := os.environ.get("BENCH_DATABASE_URL"):
         if url == os.environ.get("DATABASE_URL"):
             raise SystemExit("BENCH_DATABASE_URL must not be DATABASE_URL: name an empty database.")
@@ -72,7 +72,7 @@ def _database(kind: str, var: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _valkey(socket: Path) -> Iterator[str]:
-    """A Valkey of our own while the block runs, and its URL."""
+    """Run a Valkey during the block. Yield its URL."""
     patient = Retry(ConstantBackoff(0.05), retries=200, supported_errors=(NoConnection,))
     with subprocess.Popen(shlex.split(valkey(socket)), stdout=subprocess.DEVNULL) as process:
         try:

@@ -1,7 +1,7 @@
-"""Workers that report, as a page sees it: python -m benchmarks.ticks USER SECONDS
+"""Publish progress like workers: python -m benchmarks.ticks USER SECONDS
 
-The values of all exports under way of that user come four times a second, all at once: that
-is as often as workers report, and worse for the page than one after the other.
+The values of all active exports of the user change four times a second, all at once. Workers report
+as often, but one after the other, which is easier for the page.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import time
 
 from benchmarks.export import set_up
 
-ROUND = 0.25  # seconds, as exports/worker/progress.py reports
-ROWS = 2_000  # that each of them has written meanwhile
+ROUND = 0.25  # seconds, the interval of exports/worker/progress.py
+ROWS = 2_000  # the rows of each export in a round
 
 
 def main(user: int, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""All ways of exporting the same flights, in turn, and what they are to one another."""
+"""Run all ways to export the same flights, and compare them."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
     from benchmarks.export import Way
 
-Figures = dict[str, float]  # of one run: rows, seconds, mebibytes, processor
+Figures = dict[str, float]  # the rows, seconds, mebibytes and processor seconds of one run
 
 TOP = "| way | rows | rows/s | of {limit} | of the loop | CPU µs a row | peak MiB |"
 RULE = "|---|---:|---:|---:|---:|---:|---:|"
 
 
 def measure(environment: Mapping[str, str], *, rows: int, rounds: int) -> str:
-    """Each way `rounds` times on the database of `environment`. A table in Markdown."""
+    """Run each way `rounds` times on the database of `environment`. Return a Markdown table."""
     vendor = SQLITE if environment["DATABASE_URL"].startswith("sqlite") else POSTGRES
     fill(environment, rows)
     chosen = available(vendor, environment)
     results: dict[str, list[Figures]] = {way.name: [] for way in chosen}
     for number in range(rounds):
-        for way in chosen:  # In turn, so that a busy moment of the machine hits all alike.
+        for way in chosen:  # Ways alternate, so that a busy machine affects all of them.
             say(f"round {number + 1} of {rounds}: {way.name}")
             results[way.name].append(run(way, rows, environment))
     return f"\n{title(vendor, rows, rounds)}\n\n{table(results, chosen, rows)}"
 
 
 def available(vendor: str, environment: Mapping[str, str]) -> list[Way]:
-    """Those of this database for which all that they need is there."""
+    """Return the ways that this database and machine support."""
     return [
         way
         for way in WAYS
@@ -49,14 +49,14 @@ def available(vendor: str, environment: Mapping[str, str]) -> list[Way]:
 
 
 def fill(environment: Mapping[str, str], rows: int) -> None:
-    """Have so many flights in the database."""
+    """Make sure that the database has so many flights."""
     python = sys.executable
     for command in (
         [python, "manage.py", "migrate", "--verbosity", "0"],
         [python, "manage.py", "load_demo", "--flights", str(rows)],
         [python, "-m", "benchmarks.flights", str(rows)],
     ):
-        # Standard output is for the table.
+        # Standard output is only for the table.
         subprocess.run(command, env=environment, check=True, stdout=sys.stderr)
 
 
@@ -81,7 +81,7 @@ def title(vendor: str, rows: int, rounds: int) -> str:
 
 
 def table(results: Mapping[str, list[Figures]], ways: Sequence[Way], rows: int) -> str:
-    """Medians, in Markdown. Ratios are of rows a second, so slow ways may write fewer."""
+    """Return medians as Markdown. Ratios compare rows a second, so slow ways may write fewer."""
     wrong = {
         way.name: counts
         for way in ways
