@@ -200,7 +200,7 @@ def web() -> Iterator[Web]:
 
 @cache
 def port() -> int:
-    """Reserve a free port of this host while servers start and stop."""
+    """Return a free port, which all servers of this run use."""
     with closing(socket.socket()) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
