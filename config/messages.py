@@ -153,18 +153,16 @@ def _extract_template(
     return extract_python(source, keywords, tags, options)
 
 
-def main() -> int:
-    missing = 0
-    for owner in CATALOGUES:
-        for language in LANGUAGES:
-            catalogue = update(owner, language)
-            name = path_of(owner, language).relative_to(ROOT)
-            for message in untranslated(catalogue):
-                sys.stderr.write(f"{name}: {message.id!r} is not translated.\n")
-                missing += 1
-    if missing:
-        sys.stderr.write("Translate these in the .po files, and run this again.\n")
-    return 1 if missing else 0
+def main() -> str | None:
+    """Update all catalogues. Return a text that names messages without a translation."""
+    missing = [
+        f"{path_of(owner, language).relative_to(ROOT)}: {message.id!r} is not translated."
+        for owner in CATALOGUES
+        for language in LANGUAGES
+        for message in untranslated(update(owner, language))
+    ]
+    missing_help = "Translate these in the .po files, and run this again."
+    return "\n".join([*missing, missing_help]) if missing else None
 
 
 if __name__ == "__main__":

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from django.conf import settings
+
 from config.celery import app
-from config.signin.prune import prune as prune_sign_ins
-from config.signin.prune import prune_sessions
+from config.signin import throttle
 from exports.schedule import HOUR, JOBS, Job
+
+
+def _prune_sessions() -> None:
+    """Delete expired sessions from the store of SESSION_ENGINE."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
 
 
 def _prune_task_results() -> None:
@@ -15,13 +23,13 @@ def _prune_task_results() -> None:
 SITE_JOBS = [
     Job(
         "prune_sign_ins",
-        prune_sign_ins,
+        throttle.prune,
         HOUR,
         "Deletes records of sign-ins that no longer count towards a lockout or a warning.",
     ),
     Job(
         "prune_sessions",
-        prune_sessions,
+        _prune_sessions,
         HOUR,
         "Deletes expired sessions. Django leaves them in the database.",
     ),

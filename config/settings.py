@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
+from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
@@ -140,10 +141,7 @@ AXES_VERBOSE = False
 SIGNIN_HASHES = env.int("SIGNIN_HASHES", 1, validate=app_settings.AT_LEAST_1)
 PASSWORD_HASHERS = [
     "config.signin.hashing.BoundedPBKDF2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
-    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    *global_settings.PASSWORD_HASHERS[1:],  # The first is the base of ours.
 ]
 
 # Only languages of the pages. In others, Django's own texts would appear between English ones.
@@ -198,7 +196,6 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # With True, a task that kills its worker runs for ever.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_TIME_LIMIT = 11 * 3600
 CELERY_TASK_TRACK_STARTED = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {

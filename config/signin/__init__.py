@@ -2,6 +2,6 @@
 
 django-axes counts failed sign-ins in the database, so that all web processes agree.
 `throttle` sets the limits of failures; `slots` and `hashing` limit how many passwords are
-checked at once; `notice` notifies users of failures with their name; `prune` deletes old rows.
+checked at once; `notice` notifies users of failures with their name.
 The apps do not depend on this package, so a project that copies them may use another one.
 """

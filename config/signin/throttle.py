@@ -21,7 +21,7 @@ from axes.backends import AxesStandaloneBackend
 from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_client_username
-from axes.models import AccessLog
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.db.models import Max, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -137,6 +137,17 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
             if counted == "username" and failures >= limit and _is_known(request, credentials):
                 failures = 0
             yield Count(failures, limit, sums["newest"])
+
+
+def prune() -> None:
+    """Delete rows of django-axes that no longer count. Two calls at once do no harm."""
+    now = timezone.now()
+    for model, age in (
+        (AccessAttempt, COOL_OFF),
+        (AccessFailureLog, notice.KEPT),
+        (AccessLog, KNOWN_FOR),
+    ):
+        model.objects.filter(attempt_time__lt=now - age).delete()
 
 
 def _forget_browser(request: HttpRequest) -> None:

@@ -14,9 +14,8 @@ from django.test import AsyncClient, Client
 from django.utils import timezone, translation
 
 from config.api import api
-from config.signin import notice, slots
+from config.signin import notice, slots, throttle
 from config.signin.limits import COOL_OFF, LIMITS
-from config.signin.prune import prune
 from notifications.inbox import inbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -346,11 +345,11 @@ def test_what_no_longer_counts_is_pruned():
     fail(2, HOME)
     sign_in(HOME, password=PASSWORD)
     fail(1, ELSEWHERE)
-    prune()
+    throttle.prune()
     assert [m.objects.count() for m in (AccessAttempt, AccessFailureLog, AccessLog)] == [1, 3, 1]
 
     for model in (AccessAttempt, AccessFailureLog, AccessLog):
         model.objects.update(attempt_time=timezone.now() - timedelta(days=31))
-    prune()
+    throttle.prune()
 
     assert [m.objects.count() for m in (AccessAttempt, AccessFailureLog, AccessLog)] == [0, 0, 0]
