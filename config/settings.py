@@ -229,11 +229,12 @@ STORAGES = {
     },
 }
 
-if "location" in STORAGES["default"]["OPTIONS"] and STORAGES["default"]["BACKEND"] == storage.LOCAL:
+if STORAGES["default"]["BACKEND"] == storage.LOCAL:
     private.tighten(Path(STORAGES["default"]["OPTIONS"]["location"]))
 
 # -- Exports and notifications -------------------------------------------------------
 
+# The defaults of the others are in exports/conf.py and notifications/conf.py.
 _app_settings = app_settings.read(env)
 globals().update(_app_settings)
 storage.check_download(_app_settings.get("EXPORTS_DOWNLOAD"), STORAGES["default"])

@@ -12,8 +12,15 @@ FORMS = (
     "STORAGE_URL must be file:///an/absolute/path or "
     "s3://bucket/prefix?endpoint=https://…&region=…&addressing=path"
 )
-OPTIONS = ("endpoint", "region", "addressing")
-ADDRESSING = ("auto", "path", "virtual")
+# The options of a bucket: a pattern for the value, and its description.
+OPTIONS = {
+    "endpoint": (
+        r"https?://[\w\[][\w.:\[\]-]*/?",
+        "the address of the service, such as http://127.0.0.1:9000",
+    ),
+    "region": (r"[\w-]+", "a name such as eu-central-1"),
+    "addressing": ("auto|path|virtual", "one of auto, path, virtual"),
+}
 LOCAL, S3 = "django.core.files.storage.FileSystemStorage", "exports.files.s3.S3Files"
 
 
@@ -94,14 +101,8 @@ def _options(parts: SplitResult) -> dict[str, str]:
         raise ImproperlyConfigured(
             f"{FORMS}: the options after the ? are {', '.join(OPTIONS)}, each once."
         )
-    if "endpoint" in given and not re.fullmatch(
-        r"https?://[\w\[][\w.:\[\]-]*/?", given["endpoint"]
-    ):
-        raise ImproperlyConfigured(
-            f"{FORMS}: endpoint is the address of the service, such as http://127.0.0.1:9000."
-        )
-    if given.get("addressing", "auto") not in ADDRESSING:
-        raise ImproperlyConfigured(f"{FORMS}: addressing is one of {', '.join(ADDRESSING)}.")
-    if "region" in given and not re.fullmatch(r"[\w-]+", given["region"]):
-        raise ImproperlyConfigured(f"{FORMS}: region is a name such as eu-central-1.")
+    for name, value in given.items():
+        pattern, description = OPTIONS[name]
+        if not re.fullmatch(pattern, value):
+            raise ImproperlyConfigured(f"{FORMS}: {name} is {description}.")
     return given
