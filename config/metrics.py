@@ -83,7 +83,7 @@ class ProcessCollector(Collector):
 
 
 class DatabaseCollector(Collector):
-    """Metrics of the database and the file systems. If the database is down, only that."""
+    """Metrics of the database and the file systems; only `waybill_database_up` if it is down."""
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("waybill_database_up", "1 if the database answers, otherwise 0.")
