@@ -40,21 +40,30 @@ def after_response(
 
 
 @after_response
-def api_responses(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Let nobody store a response of the API, and make a problem of Django's plain 405.
+def never_cache_api(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Let neither browsers nor caches store a response of the API.
 
     This middleware is among the first, so that it also sees responses of other middleware.
     """
-    if not is_api_request(request):
-        return response
-    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = sorted(response["Allow"].split(", "))
-        response = problem(
-            405, _("This address only accepts %(methods)s.") % {"methods": get_text_list(allowed)}
-        )
-        response["Allow"] = ", ".join(allowed)
-    response.headers["Cache-Control"] = "private, no-store"
+    if is_api_request(request):
+        response.headers["Cache-Control"] = "private, no-store"
     return response
+
+
+@after_response
+def api_method_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Replace the plain 405 of the API by a problem document.
+
+    This middleware is the last, so that all others add their headers to the new response.
+    """
+    if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or not is_api_request(request):
+        return response
+    allowed = sorted(response["Allow"].split(", "))
+    answer = problem(
+        405, _("This address only accepts %(methods)s.") % {"methods": get_text_list(allowed)}
+    )
+    answer["Allow"] = ", ".join(allowed)
+    return answer
 
 
 class CompressPages(GZipMiddleware):

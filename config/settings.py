@@ -71,7 +71,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.threads.ReleaseBeforeStreaming",
-    "config.middleware.api_responses",
+    "config.middleware.never_cache_api",
     "notifications.http.WithoutNul",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "exports.admin.list_errors.ReadableLists",
     "axes.middleware.AxesMiddleware",
+    "config.middleware.api_method_problem",
 ]
 
 ROOT_URLCONF = "config.urls"

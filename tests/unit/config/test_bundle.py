@@ -185,7 +185,10 @@ def test_a_stylesheet_takes_the_places_of_its_imports():
         ('\nmain {}\n@import "b.css";', "line 3: Imports come before all other code."),
         ('@import "c.css";', "line 1: There is no file a/c.css."),
         ('@import "circle.css";', "a/circle.css, line 1: a/main.css is imported in a circle."),
-        ('@import "picture.css";', "a/picture.css, line 2: An imported stylesheet can only have url()"),
+        (
+            '@import "picture.css";',
+            "a/picture.css, line 2: An imported stylesheet can only have url()",
+        ),
     ],
 )
 def test_what_a_stylesheet_would_lose_is_refused(text, why):

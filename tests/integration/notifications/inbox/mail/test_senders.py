@@ -26,9 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 # What a developer's beat says of a letter.
-LETTER = re.compile(
-    r"INFO +config\.mailbox: E-mail to ada@example\.com: (.+\.eml)$", re.MULTILINE
-)
+LETTER = re.compile(r"INFO +config\.mailbox: E-mail to ada@example\.com: (.+\.eml)$", re.MULTILINE)
 
 # -- Twice, and at once --------------------------------------------------------------------------
 
