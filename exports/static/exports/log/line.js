@@ -1,4 +1,4 @@
-// A line of a log, and the element that shows it (templates/exports/export/_line.html).
+// A line of a log, and the element that shows it (templates/exports/export/_log_line.html).
 
 import { show } from "../lib/times.js";
 import { pieces, printable } from "./text.js";
