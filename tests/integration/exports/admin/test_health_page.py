@@ -39,7 +39,10 @@ def lines(response):
         unescape(response.content.decode()),
         re.DOTALL,
     )
-    return {part: (status, re.sub(r"<[^>]*>", " ", said)) for part, status, said in rows}
+    return {
+        part: (status, " ".join(re.sub(r"<[^>]*>", " ", said).split()))
+        for part, status, said in rows
+    }
 
 
 def test_it_is_for_superusers_and_linked_for_them_alone(operator, quick):

@@ -55,7 +55,7 @@ def test_a_dashboard_asks_the_database_as_often_for_many_exports_as_for_few(clie
     many, html = ask(client)
     assert many == few
     assert html.count(b"data-export ") == 50 + 25
-    assert len(html) < 160_000  # Compressed, it is a sixth of that.
+    assert len(html) < 160_000  # Compressed, it is about 10 kB.
 
 
 def test_all_positions_in_the_queue_are_those_of_each(ada):
