@@ -140,7 +140,7 @@ class _Photographer:
         page.get_by_role("button", name="Sign in").click()
         self._under_way(page, worker)
         page.goto("/exports/new/flights/")
-        page.locator("[data-looked=sample] :is(table, pre)").wait_for()
+        page.locator("[data-preview-part=sample] :is(table, pre)").wait_for()
         self._take(page, "choose", WIDE)
         page.goto("/style/")
         self._take(page, "style", WIDE | {"width": 1200, "height": 900})

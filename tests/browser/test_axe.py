@@ -253,7 +253,7 @@ def test_no_page_in_no_state_breaks_a_rule(
     page.get_by_role("button", name="None").click()
     page.get_by_label("Departure delay from").fill("60")
     page.get_by_text("Options", exact=True).click()
-    expect(page.locator(".refusal:not([data-unanswered])").first).to_be_visible()
+    expect(page.locator(".refusal:not([data-preview-failed])").first).to_be_visible()
     look("choice that is refused while it is made")
     page.get_by_role("main").get_by_role("button", name="Start export").last.click()
     expect(page.locator("#columns-error")).to_be_visible()

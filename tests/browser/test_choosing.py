@@ -51,7 +51,7 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
     page.get_by_label("Data", exact=True).select_option(label="Flights")
     page.get_by_label("Format").select_option(label="Excel")
     page.get_by_role("button", name="Choose columns and filters…").click()
-    summary = page.locator("[data-looked=sum]")
+    summary = page.locator("[data-preview-part=summary]")
     expect(summary).to_contain_text("flights")
 
     # Without a click the count and the rows follow what is chosen.
@@ -187,7 +187,7 @@ def test_what_is_shown_or_ticked_is_of_no_other_choice(
     assert first in columns(page)
 
     # A server that has too much to do is asked again, by itself.
-    busy = '<div data-part="sum"></div><div data-part="sample"><p data-busy>Busy.</p></div>'
+    busy = '<div data-part="summary"></div><div data-part="sample"><p data-busy>Busy.</p></div>'
     page.route("**/preview", lambda route: route.fulfill(body=busy), times=1)
     page.get_by_role("button", name="None").click()
     expect(page.get_by_text("Busy.")).to_be_visible()
@@ -197,7 +197,7 @@ def test_what_is_shown_or_ticked_is_of_no_other_choice(
 def test_preview_that_a_limit_refuses_says_so_and_comes_by_itself(page: Page, user: User) -> None:
     page.goto("/exports/new/airports/")
     expect(page.locator(".cells")).to_be_visible()
-    limited = '<div data-part="sum"><p data-busy>Try again in 2 s.</p></div>'
+    limited = '<div data-part="summary"><p data-busy>Try again in 2 s.</p></div>'
     answer = {"status": 429, "body": f'{limited}<div data-part="sample"></div>'}
     page.route("**/preview", lambda route: route.fulfill(**answer), times=1)
 
@@ -213,7 +213,7 @@ def test_a_list_of_the_admin_says_how_many_rows_of_it_and_shows_them(
     page.goto("/admin/demo/flight/?carrier__carrier__exact=UA&q=N14228")
     page.get_by_role("link", name="Export…").click()
 
-    expect(page.locator("[data-looked=sum]")).to_contain_text("flight: carrier is United")
+    expect(page.locator("[data-preview-part=summary]")).to_contain_text("flight: carrier is United")
     expect(page.locator(".cells tbody tr").first).to_contain_text("N14228")
     page.get_by_role("button", name="None").click()
     page.get_by_role("checkbox", name="tailnum", exact=True).check()

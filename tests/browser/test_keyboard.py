@@ -104,7 +104,7 @@ def test_what_happens_is_announced_and_the_focus_stays_where_it_was(page: Page, 
     export = elsewhere(start_export, user=user, exporter="flights")
     page.goto("/exports/")
     card = page.locator(f"#{export.key}")
-    announcer = page.locator("[data-sentences]")
+    announcer = page.locator("[data-announcements]")
     expect(announcer).to_have_attribute("role", "status")
     card.get_by_role("button", name="Cancel").focus()
 

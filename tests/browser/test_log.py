@@ -190,7 +190,7 @@ def test_it_is_searched_filtered_and_copied_by_keyboard(page: Page, export: Expo
     search.press("Shift+Enter")
     expect(current).to_contain_text(f"line {ERRORS[-1]}.")
     expect(output).to_have_text("10 of 10 lines")
-    expect(page.locator("[data-says]")).to_have_text("10 of 10 lines")
+    expect(page.locator(".log [data-announcer]")).to_have_text("10 of 10 lines")
     log(export, "a traceback: of now")
     expect(output).to_have_text("10 of 11 lines")
 

@@ -250,7 +250,7 @@ def test_the_tab_shows_how_far_it_is_and_what_has_ended_while_nobody_looked(
     page.goto(again.get_absolute_url())
     export = elsewhere(attempts.claim, again.pk, worker="tests")
     elsewhere(attempts.succeed, export, file="x.csv", bytes=1, sha256="", rows_done=2)
-    expect(page.locator("[data-sentences]")).to_have_text("Again is ready.")
+    expect(page.locator("[data-announcements]")).to_have_text("Again is ready.")
     tell(ada, "Something else")
     expect(toasts(page)).to_have_text("Info Something else")
     expect(said(page)).to_have_text("New: Something else")

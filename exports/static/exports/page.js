@@ -1,23 +1,24 @@
-// The script of all pages: brings to life those parts that a page has. All work without it.
+// The script of all pages. It attaches the script of each part that the page has. All parts also
+// work without scripts.
 
-import { attach as bell } from "../notifications/bell/bell.js";
-import { attach as desktop } from "../notifications/bell/switch.js";
-import { attach as adminList } from "./admin/change_list.js";
-import { attach as adminPanel } from "./admin/change_page.js";
-import { attach as choice } from "./choose/choose.js";
-import { attach as cards } from "./dashboard/dashboard.js";
-import { localise } from "./lib/times.js";
+import { attach as attachBell } from "../notifications/bell/bell.js";
+import { attach as attachDesktop } from "../notifications/bell/switch.js";
+import { attach as attachAdminList } from "./admin/change_list.js";
+import { attach as attachAdminPanel } from "./admin/change_page.js";
+import { attach as attachChoice } from "./choose/choose.js";
+import { attach as attachDashboard } from "./dashboard/dashboard.js";
+import { localize } from "./lib/times.js";
 
 const parts = [
-  // The foot names the zone of a page's times. Those of the admin are the server's, also in our
-  // panel, and so are those of filters.
-  ["time[data-form]:not(.waybill-panel *), main time[data-ago]", () => localise(document)],
-  ["[data-bell]", bell],
-  ["[data-desktop]", desktop],
-  ["[data-streams][data-made-at]", cards],
-  ["[data-streams][data-words]", adminList],
-  [".waybill-panel", adminPanel],
-  ["[data-choose]", choice],
+  // The footer names the time zone of the times in the page. Times in the admin, also in its panel,
+  // and in filters are in the server's time zone.
+  ["time[data-form]:not(.waybill-panel *), main time[data-ago]", () => localize(document)],
+  ["[data-bell]", attachBell],
+  ["[data-desktop]", attachDesktop],
+  ["[data-streams][data-made-at]", attachDashboard],
+  ["[data-streams][data-words]", attachAdminList],
+  [".waybill-panel", attachAdminPanel],
+  ["[data-choose]", attachChoice],
 ];
 
 for (const [selector, attach] of parts) {
@@ -25,6 +26,6 @@ for (const [selector, attach] of parts) {
   try {
     if (element) attach(element);
   } catch (error) {
-    reportError(error); // The mistake of one part. The others go on.
+    reportError(error); // An error in one part must not stop the others.
   }
 }

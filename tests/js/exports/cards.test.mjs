@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Cards } from "../../../exports/static/exports/lib/cards.js";
-import { belongs, milestone, step } from "../../../exports/static/exports/lib/fold.js";
+import { belongsOnPage, milestone, step } from "../../../exports/static/exports/lib/fold.js";
 import { percent } from "../../../exports/static/exports/lib/format.js";
 import { snapshot } from "./snapshot.mjs";
 
@@ -36,9 +36,9 @@ test("a page shows what is under way and what finished after it was made, and no
   const made = Date.parse("2026-01-01T12:00:00Z");
   const finished = (at) => snapshot({ status: "succeeded", finished_at: at });
 
-  assert.equal(belongs(snapshot(), made), true);
-  assert.equal(belongs(finished("2026-01-01T12:00:01Z"), made), true);
-  assert.equal(belongs(finished("2026-01-01T11:59:59Z"), made), false);
+  assert.equal(belongsOnPage(snapshot(), made), true);
+  assert.equal(belongsOnPage(finished("2026-01-01T12:00:01Z"), made), true);
+  assert.equal(belongsOnPage(finished("2026-01-01T11:59:59Z"), made), false);
 });
 
 test("a screen reader hears each threshold once", () => {
@@ -64,7 +64,7 @@ function setUp(first = snapshot()) {
     elements: first ? [new Element(first)] : [],
     fetchFragment: (url) => new Promise((answer) => page.requests.push({ url, answer })),
     place: (element, _, old) => page.elements.push({ element, old }),
-    changed: (before, after) => page.changes.push([before?.status, after.status]),
+    onChange: (before, after) => page.changes.push([before?.status, after.status]),
   });
   return { cards, page };
 }
@@ -94,7 +94,7 @@ test("new numbers are put in place", () => {
   const cards = new Cards({
     elements: [new Element(snapshot(), { texts: [text], bar })],
     place: () => assert.fail("nothing is replaced"),
-    changed: (before, after) => page.changes.push(after.rows_done),
+    onChange: (before, after) => page.changes.push(after.rows_done),
   });
 
   cards.update(snapshot({ rows_done: 5, rows_total: 10, version: 2 }));
@@ -112,7 +112,7 @@ test("a worker that falls silent is not said to be fast any more, until it repor
   const cards = new Cards({
     elements: [new Element(snapshot({ rate: 5 }), { texts: [rate, silent] })],
     place: () => assert.fail("nothing is replaced"),
-    changed() {},
+    onChange() {},
     now: () => now,
   });
 
@@ -136,15 +136,15 @@ test("the silence of a page that has lost its connection is nobody else's", () =
   let now = 0;
   const cards = new Cards({
     elements: [new Element(snapshot({ rate: 5 }), { texts: [rate, silent] })],
-    changed() {},
+    onChange() {},
     now: () => now,
   });
 
-  cards.hears = false;
+  cards.isConnected = false;
   now = 60_000;
   cards.tick();
   const lost = said();
-  cards.hears = true;
+  cards.isConnected = true;
 
   assert.deepEqual(lost, ["", ""]);
   assert.deepEqual(said(), ["5 rows/s", ""]);
@@ -154,7 +154,7 @@ test("a page that is opened late knows how long a worker has been silent", () =>
   const text = { dataset: { text: "No update for {silence}." } };
   const element = new Element(snapshot(), { texts: [text] });
   element.dataset.silence = "25.5";
-  const cards = new Cards({ elements: [element], changed() {}, now: () => 1000 });
+  const cards = new Cards({ elements: [element], onChange() {}, now: () => 1000 });
 
   cards.tick();
 
@@ -165,7 +165,7 @@ test("what waits for a worker owes no news", () => {
   const text = { dataset: { text: "No update for {silence}." } };
   let now = 0;
   const elements = [new Element(snapshot({ status: "queued" }), { texts: [text] })];
-  const cards = new Cards({ elements, changed() {}, now: () => now });
+  const cards = new Cards({ elements, onChange() {}, now: () => now });
 
   now = 60_000;
   cards.tick();
@@ -179,7 +179,7 @@ test("while the file is put together the bar moves, though no row comes", () => 
   const cards = new Cards({
     elements: [new Element(snapshot({ ...assembling, assembled: 0 }), { bar })],
     place: () => assert.fail("nothing is replaced"),
-    changed() {},
+    onChange() {},
   });
 
   cards.update(snapshot({ ...assembling, assembled: 0.4, version: 2 }));
@@ -192,7 +192,7 @@ test("a bar of no rows is an empty bar, not a full one", () => {
   const cards = new Cards({
     elements: [new Element(snapshot(), { bar })],
     place: () => assert.fail("nothing is replaced"),
-    changed() {},
+    onChange() {},
   });
 
   cards.update(snapshot({ rows_total: 0, version: 2 }));
@@ -307,7 +307,7 @@ test("a pause that was taken back stays taken back when a stream that lags tells
 test("after a restored database lower versions are news", () => {
   const { cards } = setUp(snapshot({ version: 90 }));
 
-  cards.forget();
+  cards.forgetVersions();
   cards.update(snapshot({ rows_done: 5, version: 1 }));
 
   assert.equal(cards.snapshots[0].rows_done, 5);

@@ -3,22 +3,22 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { columnsOf, foundAgain, keep, putBack } from "../../../exports/static/exports/choose/kept.js";
-import { Latest } from "../../../exports/static/exports/choose/latest.js";
-import { isLike, placeAt, placeBy } from "../../../exports/static/exports/choose/order.js";
+import { columnOrder, fieldsToRestore, restoreFields, saveFields } from "../../../exports/static/exports/choose/form_state.js";
+import { Debounced } from "../../../exports/static/exports/choose/debounced.js";
+import { matches, indexAt, indexAfterKey } from "../../../exports/static/exports/choose/order.js";
 
 test("something is put before the first item whose middle is below it", () => {
   const middles = [10, 30, 50];
 
-  assert.deepEqual([0, 9, 10, 31, 50, 99].map((y) => placeAt(middles, y)), [0, 0, 1, 2, 3, 3]);
-  assert.equal(placeAt([], 5), 0);
+  assert.deepEqual([0, 9, 10, 31, 50, 99].map((y) => indexAt(middles, y)), [0, 0, 1, 2, 3, 3]);
+  assert.equal(indexAt([], 5), 0);
 });
 
 function question() {
   const asked = [];
   const shown = [];
-  const latest = new Latest({
-    ask: (signal) => new Promise((answer) => asked.push({ signal, answer })),
+  const latest = new Debounced({
+    load: (signal) => new Promise((answer) => asked.push({ signal, answer })),
     show: (html) => shown.push(html),
     pauseMs: 400,
   });
@@ -33,7 +33,7 @@ test("who changes much in a while asks once", (t) => {
   const { asked, latest } = question();
 
   for (let change = 0; change < 5; change += 1) {
-    latest.want();
+    latest.request();
     mock.timers.tick(399);
   }
   assert.equal(asked.length, 0);
@@ -47,9 +47,9 @@ test("an answer that has become old is not shown", async (t) => {
   t.after(() => mock.timers.reset());
   const { asked, shown, latest } = question();
 
-  latest.want();
+  latest.request();
   mock.timers.tick(400);
-  latest.want();
+  latest.request();
   assert.ok(asked[0].signal.aborted);
   mock.timers.tick(400);
   asked[1].answer("new");
@@ -66,7 +66,7 @@ test("that there is no answer is shown as well, if it is to what was wanted last
   const { asked, shown, latest } = question();
 
   for (let question = 0; question < 3; question += 1) {
-    latest.want();
+    latest.request();
     mock.timers.tick(400);
   }
   for (const { answer } of asked) answer(null);
@@ -80,7 +80,7 @@ test("who found the server busy asks again after a longer while", (t) => {
   t.after(() => mock.timers.reset());
   const { asked, latest } = question();
 
-  latest.want(3_000);
+  latest.request(3_000);
   mock.timers.tick(2_999);
   assert.equal(asked.length, 0);
   mock.timers.tick(1);
@@ -91,16 +91,16 @@ test("who found the server busy asks again after a longer while", (t) => {
 test("a key moves a column by one or to an end, and no further", () => {
   const keys = ["ArrowUp", "ArrowDown", "Home", "End", "Enter", "a"];
 
-  assert.deepEqual(keys.map((key) => placeBy(key, 1, 4)), [0, 2, 0, 3, null, null]);
-  assert.deepEqual(keys.map((key) => placeBy(key, 0, 4)), [null, 1, null, 3, null, null]);
-  assert.deepEqual(keys.map((key) => placeBy(key, 3, 4)), [2, null, 0, null, null, null]);
+  assert.deepEqual(keys.map((key) => indexAfterKey(key, 1, 4)), [0, 2, 0, 3, null, null]);
+  assert.deepEqual(keys.map((key) => indexAfterKey(key, 0, 4)), [null, 1, null, 3, null, null]);
+  assert.deepEqual(keys.map((key) => indexAfterKey(key, 3, 4)), [2, null, 0, null, null, null]);
 });
 
 test("a column is found by parts of its name or of its header", () => {
   const texts = ["carrier__name", "Airline"];
 
-  for (const wanted of ["", "  ", "name", "AIRLINE", "air name"]) assert.ok(isLike(texts, wanted));
-  for (const wanted of ["x", "name x"]) assert.ok(!isLike(texts, wanted));
+  for (const wanted of ["", "  ", "name", "AIRLINE", "air name"]) assert.ok(matches(texts, wanted));
+  for (const wanted of ["x", "name x"]) assert.ok(!matches(texts, wanted));
 });
 
 const option = (value, selected = false) => ({ value, selected });
@@ -129,7 +129,7 @@ function form() {
 }
 
 test("what is chosen is put back, whatever order the columns had", () => {
-  const kept = structuredClone(keep(form()));
+  const kept = structuredClone(saveFields(form()));
   const [fields, chosen] = [form(), form()];
   for (const field of fields) {
     if (field.type === "hidden") field.value = "another";
@@ -140,37 +140,37 @@ test("what is chosen is put back, whatever order the columns had", () => {
   fields.reverse();
   chosen.find((field) => field.type === "hidden").value = "another";
 
-  putBack(fields, kept);
+  restoreFields(fields, kept);
 
-  const said = (all) => JSON.stringify(keep(all).sort());
+  const said = (all) => JSON.stringify(saveFields(all).sort());
   assert.equal(said(fields), said(chosen));
   assert.equal(fields.find((field) => field.type === "hidden").value, "another");
-  assert.deepEqual(columnsOf(kept), ["id", "speed"]);
+  assert.deepEqual(columnOrder(kept), ["id", "speed"]);
 });
 
 test("what is kept is for who has left it and comes back, and for nobody else", () => {
-  const fields = keep(form());
+  const fields = saveFields(form());
   const state = { another: "part", choice: { user: "7", fields } };
 
-  assert.equal(foundAgain(state, "7", "back_forward"), fields);
-  assert.equal(foundAgain(state, "8", "back_forward"), null);
+  assert.equal(fieldsToRestore(state, "7", "back_forward"), fields);
+  assert.equal(fieldsToRestore(state, "8", "back_forward"), null);
   for (const type of ["navigate", "reload", "prerender"]) {
-    assert.equal(foundAgain(state, "7", type), null);
+    assert.equal(fieldsToRestore(state, "7", type), null);
   }
   for (const none of [null, {}, { choice: fields }]) {
-    assert.equal(foundAgain(none, "7", "back_forward"), null);
+    assert.equal(fieldsToRestore(none, "7", "back_forward"), null);
   }
 });
 
 test("nothing secret is kept, and no button", () => {
-  assert.ok(!/secret|csrf|move|dep/.test(JSON.stringify(keep(form()))));
+  assert.ok(!/secret|csrf|move|dep/.test(JSON.stringify(saveFields(form()))));
 });
 
 test("what a form or a list has no more is not put back", () => {
   const list = { name: "team", type: "select-one", value: "", options: [option("")] };
   const box = { name: "gzip", type: "checkbox", value: "on", checked: true };
 
-  putBack([list, box], [["team", "select-one", "7"], ["gzip", "text", "x"], ["gone", "text", "x"]]);
+  restoreFields([list, box], [["team", "select-one", "7"], ["gzip", "text", "x"], ["gone", "text", "x"]]);
 
   assert.equal(list.value, "");
   assert.deepEqual([box.value, box.checked], ["on", true]);

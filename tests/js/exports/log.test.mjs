@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { earlier } from "../../../exports/static/exports/log/earlier.js";
+import { earlierLines } from "../../../exports/static/exports/log/earlier.js";
 import { Heights } from "../../../exports/static/exports/log/heights.js";
 import { Lines, firstIndex, nextFound } from "../../../exports/static/exports/log/lines.js";
 import {
@@ -195,7 +195,7 @@ test("all lines before those of the page are fetched, and none of those", async 
   for (const [first, size] of [[8, 3], [7, 3], [2, 100], [10, 1]]) {
     const { ask } = api(12, size);
 
-    const lines = await all(earlier("/log", first, ask));
+    const lines = await all(earlierLines("/log", first, ask));
 
     assert.deepEqual(lines, range(1, first - 1).map(({ offset }) => offset));
   }
@@ -204,7 +204,7 @@ test("all lines before those of the page are fetched, and none of those", async 
 test("a log of the usual length takes one answer", async () => {
   const { ask, asked } = api(10_000, 10_000);
 
-  await all(earlier("/log", 9_901, ask));
+  await all(earlierLines("/log", 9_901, ask));
 
   assert.deepEqual(asked, ["/log?limit=10000"]);
 });
@@ -213,5 +213,5 @@ test("of another stream than the page's nothing is taken", async () => {
   const { ask } = api(12, 3);
   const then = async (url) => ({ ...(await ask(url)), reset: url.includes("after") && "epoch" });
 
-  assert.deepEqual(await all(earlier("/log", 12, then)), [1, 2, 3]);
+  assert.deepEqual(await all(earlierLines("/log", 12, then)), [1, 2, 3]);
 });

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { unseen, watch } from "../../../exports/static/exports/admin/new_exports.js";
+import { countUnseen, attach } from "../../../exports/static/exports/admin/new_exports.js";
 
 test("what a list has seen is no news", () => {
-  assert.equal(unseen([], new Set()), 0);
-  assert.equal(unseen(["a", "b"], new Set(["a"])), 1);
-  assert.equal(unseen(["a", "b"], new Set(["a", "b", "c"])), 0);
+  assert.equal(countUnseen([], new Set()), 0);
+  assert.equal(countUnseen(["a", "b"], new Set(["a"])), 1);
+  assert.equal(countUnseen(["a", "b"], new Set(["a", "b", "c"])), 0);
 });
 
 // A page that shows the export "b", and a server that has `answer`.
@@ -31,7 +31,7 @@ function open(answer) {
     asked.push(url);
     return answer();
   };
-  watch(notice);
+  attach(notice);
   return { notice, span, asked, look: () => wakes[0]() };
 }
 

@@ -1,43 +1,43 @@
-// Keeps the admin's list of exports up to date. Without it, a reload does.
+// Keeps the admin's list of exports up to date. Without this script, the user reloads the page.
 
 import { isFinal } from "../lib/fold.js";
 import { duration } from "../lib/format.js";
 import { follow } from "../lib/live.js";
-import { watch } from "./new_exports.js";
-import { reached, rows } from "./rows.js";
+import { attach as attachNotice } from "./new_exports.js";
+import { mostRows, rowsText } from "./rows.js";
 
 export function attach(page) {
-  const words = JSON.parse(page.dataset.words);
+  const labels = JSON.parse(page.dataset.words);
 
   function show(snapshot, at) {
     for (const cell of document.querySelectorAll(`[data-export="${snapshot.id}"]`)) {
       const name = cell.dataset.cell;
-      if (name === "progress") move(cell, snapshot);
+      if (name === "progress") updateBar(cell, snapshot);
       else if (name === "file") cell.hidden = !snapshot.links.download;
       else if (name === "rows") {
-        const most = reached(snapshot, cell.dataset.reached);
+        const most = mostRows(snapshot, cell.dataset.reached);
         cell.dataset.reached = most;
-        cell.textContent = rows(snapshot, most);
-      } else if (name === "took") cell.textContent = took(snapshot, at);
+        cell.textContent = rowsText(snapshot, most);
+      } else if (name === "took") cell.textContent = runningTime(snapshot, at);
       else {
-        cell.textContent = words[snapshot.status] ?? snapshot.status;
+        cell.textContent = labels[snapshot.status] ?? snapshot.status;
         cell.dataset.status = snapshot.status;
       }
     }
   }
 
-  function move(bar, snapshot) {
-    // It leaves its room, so that no row below it moves.
+  function updateBar(bar, snapshot) {
+    // A hidden bar keeps its space, so that no row below it moves.
     bar.style.visibility = isFinal(snapshot) ? "hidden" : "";
     if (snapshot.status === "running" && snapshot.rows_total === null) {
-      bar.removeAttribute("value"); // It moves to and fro.
+      bar.removeAttribute("value"); // The bar becomes indeterminate.
     } else {
       bar.max = snapshot.rows_total || 1;
       bar.value = snapshot.rows_done;
     }
   }
 
-  // Nothing under way, nothing to follow.
+  // A list without active exports has no streams.
   if (Object.keys(JSON.parse(page.dataset.streams)).length > 0) {
     follow(page, {
       onState({ data, at }) {
@@ -46,9 +46,9 @@ export function attach(page) {
     });
   }
 
-  watch(document.querySelector("[data-news]"));
+  attachNotice(document.querySelector("[data-news]"));
 }
 
-function took({ started_at: start, finished_at: end }, at) {
+function runningTime({ started_at: start, finished_at: end }, at) {
   return start ? duration((Date.parse(end ?? at) - Date.parse(start)) / 1000) : "";
 }

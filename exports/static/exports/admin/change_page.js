@@ -1,4 +1,4 @@
-// Keeps the page of one export in the admin up to date. Without it, a reload does.
+// Keeps the admin's page of one export up to date. Without this script, the user reloads the page.
 
 import { replace } from "../../notifications/lib/fragment.js";
 import { Cards } from "../lib/cards.js";
@@ -7,62 +7,63 @@ import { fill, percent, title, values } from "../lib/format.js";
 import { fetchContent } from "../lib/fragment.js";
 import { follow } from "../lib/live.js";
 
-// What is below the panel (parts, workers, leases) is asked for again this often, while
-// somebody looks and there is news.
-const REST_MS = 5_000;
+// How often the details below the panel (parts, workers, leases) are fetched, if the page is
+// visible and the export has changed.
+const DETAILS_MS = 5_000;
 
 export function attach(panel) {
-  const announcer = document.querySelector("[data-sentences]");
+  const announcer = document.querySelector("[data-announcements]");
   const baseTitle = document.title;
-  let restVersion = JSON.parse(panel.dataset.snapshot).version;
+  let detailsVersion = JSON.parse(panel.dataset.snapshot).version;
 
   const cards = new Cards({
     elements: [panel],
     fetchFragment: fetchPanel,
     place: (element, snapshot, old) => replace(old, element),
-    changed,
+    onChange,
   });
   showTitle();
 
-  // The page itself, as the server makes it now, has the words of the panel and all the rest.
+  // The server has no fragment for the panel. The whole page has it, and the details, too.
   async function fetchPanel(url) {
     const content = await fetchContent(url);
     const fresh = content?.querySelector(".waybill-panel");
     if (!fresh) return null;
     const snapshot = JSON.parse(fresh.dataset.snapshot);
-    restVersion = snapshot.version;
-    showRest(content.querySelectorAll("[data-rest]"), snapshot);
+    detailsVersion = snapshot.version;
+    replaceDetails(content.querySelectorAll("[data-details]"), snapshot);
     return fresh;
   }
 
-  function showRest(fresh, snapshot) {
-    document.querySelectorAll("[data-rest]").forEach((old, index) => {
-      // Somebody copies the name of a worker: there is a next time, until the last.
-      const isHeld = getSelection().containsNode(old, true) && !getSelection().isCollapsed;
-      if (isFinal(snapshot) || !isHeld) replace(old, fresh[index]);
+  function replaceDetails(fresh, snapshot) {
+    document.querySelectorAll("[data-details]").forEach((old, index) => {
+      // A selection, such as a worker's name to copy, must survive. Only the last update of a
+      // finished export replaces it.
+      const isSelected = getSelection().containsNode(old, true) && !getSelection().isCollapsed;
+      if (isFinal(snapshot) || !isSelected) replace(old, fresh[index]);
     });
   }
 
-  function changed(before, snapshot) {
+  function onChange(before, snapshot) {
     showTitle();
-    const sentence = announcer.dataset[milestone(before, snapshot, percent)];
-    if (sentence) announcer.textContent = fill(sentence, values(snapshot));
+    const text = announcer.dataset[milestone(before, snapshot, percent)];
+    if (text) announcer.textContent = fill(text, values(snapshot));
   }
 
   function showTitle() {
-    const said = title(baseTitle, cards.snapshots);
-    if (document.title !== said) document.title = said;
+    const text = title(baseTitle, cards.snapshots);
+    if (document.title !== text) document.title = text;
   }
 
   follow(document.querySelector("[data-streams]"), {
     onState: ({ data }) => cards.update(data),
     onReset({ reason }) {
-      if (reason === "epoch") cards.forget();
+      if (reason === "epoch") cards.forgetVersions();
     },
   });
 
   setInterval(() => {
     if (document.hidden) return;
-    for (const { id, version } of cards.snapshots) if (version !== restVersion) cards.refresh(id);
-  }, REST_MS);
+    for (const { id, version } of cards.snapshots) if (version !== detailsVersion) cards.refresh(id);
+  }, DETAILS_MS);
 }

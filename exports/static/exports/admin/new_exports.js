@@ -1,39 +1,39 @@
-// Says in a list that there are exports which it does not show. It shows them when it is made
-// anew: rows that came by themselves would move others from under the pointer.
+// Shows above the admin's list how many new exports the list does not contain. They are not
+// inserted, because rows that move could make the user click the wrong one.
 
-const NEWS_MS = 10_000;
+const CHECK_MS = 10_000;
 
-// How many of `ids` a list has not seen.
-export function unseen(ids, seen) {
+// Returns how many of `ids` are not in the set `seen`.
+export function countUnseen(ids, seen) {
   return ids.filter((id) => !seen.has(id)).length;
 }
 
-// `notice` is hidden, and says where to ask, and what was seen.
-export function watch(notice) {
+// `notice` is the hidden notice. Its data has the URL to request and the ids to ignore.
+export function attach(notice) {
   const { url, seen } = JSON.parse(notice.dataset.news);
-  const shown = [...document.querySelectorAll("[data-export]")].map((cell) => cell.dataset.export);
-  const known = new Set([...seen, ...shown]);
+  const listed = [...document.querySelectorAll("[data-export]")].map((cell) => cell.dataset.export);
+  const known = new Set([...seen, ...listed]);
 
-  async function look() {
+  async function check() {
     if (document.hidden) return;
-    const ids = await ask(url);
-    if (ids) show(notice, unseen(ids, known));
+    const ids = await fetchIds(url);
+    if (ids) show(notice, countUnseen(ids, known));
   }
 
-  setInterval(look, NEWS_MS);
-  document.addEventListener("visibilitychange", look);
+  setInterval(check, CHECK_MS);
+  document.addEventListener("visibilitychange", check);
 }
 
 function show(notice, count) {
   const text = count ? notice.dataset.text.replace("{count}", count) : "";
-  const place = notice.querySelector("span");
-  // Only what is new is read out.
-  if (place.textContent !== text) place.textContent = text;
+  const element = notice.querySelector("span");
+  // Screen readers announce each assignment, so an unchanged text is not assigned again.
+  if (element.textContent !== text) element.textContent = text;
   notice.hidden = !count;
 }
 
-// Null when nobody answers, or nobody is signed in: it is asked again.
-async function ask(url) {
+// Returns null if the server was not reached or the user is signed out. The next check tries again.
+async function fetchIds(url) {
   try {
     const response = await fetch(url, { redirect: "manual" });
     return response.ok ? (await response.json()).ids : null;

@@ -1,15 +1,17 @@
-// What the admin's list says of the rows of an export. No DOM.
+// The text of the column "Rows" in the admin's list. No DOM.
 
 import { isFinal } from "../lib/fold.js";
 import { number } from "../lib/format.js";
 
-// How many rows it has or once had: a snapshot of what has ended does not say it any more.
-export function reached({ rows_done: done, rows_again: again }, before) {
+// Returns the highest number of rows that the export has had. The snapshot of a finished export
+// does not contain it any more, so `before` is the previous result.
+export function mostRows({ rows_done: done, rows_again: again }, before) {
   return Math.max(Number(before), done + again);
 }
 
-// As exports/admin/change_list.py writes it: of what has ended without a file, how far it had come.
-export function rows(snapshot, most) {
+// Returns the same text as exports/admin/change_list.py. `most` is used for exports that failed or
+// were cancelled.
+export function rowsText(snapshot, most) {
   const { status, rows_done: done, rows_total: total } = snapshot;
   const hasFailed = isFinal(snapshot) && status !== "succeeded";
   const shown = hasFailed ? most : done;

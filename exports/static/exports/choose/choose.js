@@ -1,26 +1,26 @@
-// Brings the form in which an export is chosen to life: columns move where they are, what the
-// choice would give is shown while it is made, and who comes back finds it as they left it.
-// Without it, each button sends the form.
+// The form in which the user chooses columns and filters. With this script, columns move without
+// a request, the preview follows each change, and the back button restores the choices. Without
+// it, each button submits the form.
 
 import { contentOf } from "../../notifications/lib/fragment.js";
 import { Columns } from "./columns.js";
-import { columnsOf, foundAgain, keep, putBack } from "./kept.js";
-import { Latest } from "./latest.js";
+import { Debounced } from "./debounced.js";
+import { columnOrder, fieldsToRestore, restoreFields, saveFields } from "./form_state.js";
 
-// Somebody who types goes on typing.
+// A preview is requested when the user has not typed for this long.
 const PAUSE_MS = 400;
-// A server that was too busy is asked again.
+// If the server was too busy for a preview, the next request follows after this time.
 const BUSY_MS = 3_000;
 
 export function attach(form) {
-  const places = form.querySelectorAll("[data-looked]");
+  const targets = form.querySelectorAll("[data-preview-part]");
   const options = form.querySelector("[data-options]");
-  const unanswered = form.querySelector("[data-unanswered]");
+  const failed = form.querySelector("[data-preview-failed]");
   const { label, preset } = form.elements;
-  const latest = new Latest({ ask, show, pauseMs: PAUSE_MS });
+  const preview = new Debounced({ load, show, pauseMs: PAUSE_MS });
   let timer = null;
 
-  async function ask(signal) {
+  async function load(signal) {
     let html = null;
     try {
       const response = await fetch(form.dataset.preview, {
@@ -29,66 +29,67 @@ export function attach(form) {
         redirect: "manual",
         signal,
       });
-      // 429: so many were refused that the next one waits. The fragment says for how long.
+      // The fragment of a 429 response says how long the user has to wait.
       if (response.ok || response.status === 429) html = await response.text();
     } catch {
-      // Not reached, or something else is wanted by now.
+      // The server was not reached, or a newer request has aborted this one.
     }
     if (!signal.aborted) setBusy(false);
     return html;
   }
 
-  // Without an answer, what is shown is of an earlier choice.
+  // Without a response, the old preview stays, with a note that it is out of date.
   function show(html) {
-    unanswered.hidden = html !== null;
+    failed.hidden = html !== null;
     if (html === null) return;
     const content = contentOf(html);
-    for (const place of places) {
-      const part = content.querySelector(`[data-part=${place.dataset.looked}]`);
-      place.replaceChildren(...part.childNodes);
+    for (const target of targets) {
+      const part = content.querySelector(`[data-part=${target.dataset.previewPart}]`);
+      target.replaceChildren(...part.childNodes);
     }
-    if (form.querySelector("[data-busy]")) latest.want(BUSY_MS);
+    if (form.querySelector("[data-busy]")) preview.request(BUSY_MS);
   }
 
   function setBusy(isBusy) {
-    for (const place of places) place.ariaBusy = isBusy;
+    for (const target of targets) target.ariaBusy = isBusy;
   }
 
-  function look() {
+  function updatePreview() {
     setBusy(true);
-    latest.want();
+    preview.request();
   }
 
-  // In this entry of the history. A page that is the answer to what was sent is another entry,
-  // and as the server has made it.
-  function remember() {
+  // Saves the fields in the current entry of the browser's history. The page that responds to a
+  // submitted form is another entry.
+  function save() {
     clearTimeout(timer);
-    const choice = { user: form.dataset.user, fields: keep(form.elements) };
+    const choice = { user: form.dataset.user, fields: saveFields(form.elements) };
     history.replaceState({ ...history.state, choice }, "");
   }
 
-  // Browsers take only so many a minute. Nor do all of them take one from a page that is left.
-  function rememberSoon() {
+  // Browsers limit calls of replaceState() to some in a minute, so not each change saves at once.
+  // They also do not all allow it on "pagehide", so that event alone is not enough.
+  function saveSoon() {
     clearTimeout(timer);
-    timer = setTimeout(remember, PAUSE_MS);
+    timer = setTimeout(save, PAUSE_MS);
   }
 
-  function comeBack() {
+  function restore() {
     const navigation = performance.getEntriesByType("navigation")[0]?.type;
-    const kept = foundAgain(history.state, form.dataset.user, navigation);
-    if (!kept) return;
-    putBack(form.elements, kept);
-    columns.arrange(columnsOf(kept));
-    columns.count();
+    const fields = fieldsToRestore(history.state, form.dataset.user, navigation);
+    if (!fields) return;
+    restoreFields(form.elements, fields);
+    columns.arrange(columnOrder(fields));
+    columns.showCount();
   }
 
-  // What a choice without a name will be called.
-  function suggest() {
+  // A preset without a name gets the name of the export.
+  function suggestPresetName() {
     preset.placeholder = (label.value || label.placeholder).slice(0, preset.maxLength);
   }
 
-  // Options that the format has not are not sent, or they would be refused.
-  function fitOptions() {
+  // Disabled fields are not submitted. The server would refuse options of another format.
+  function showOptionsOfFormat() {
     const format = new FormData(form).get("format");
     let count = 0;
     for (const option of options.querySelectorAll("[data-formats]")) {
@@ -100,26 +101,26 @@ export function attach(form) {
   }
 
   const columns = new Columns(form.querySelector("[data-columns]"), {
-    changed() {
-      rememberSoon();
-      look();
+    onChange() {
+      saveSoon();
+      updatePreview();
     },
   });
   form.querySelector("[name=look]").hidden = true;
   form.addEventListener("input", ({ target }) => {
-    if (!target.name) return; // It finds columns.
-    rememberSoon();
-    suggest();
-    if (target === preset || target === label) return; // Not in the file.
-    fitOptions();
-    look();
+    if (!target.name) return; // The field that searches columns has no name.
+    saveSoon();
+    suggestPresetName();
+    if (target === preset || target === label) return; // Names do not change the file.
+    showOptionsOfFormat();
+    updatePreview();
   });
-  // A browser puts back what it likes, for whoever uses it now, and ticks by their place.
+  // Browsers restore fields by their position, even for another user. This script does it by name.
   form.autocomplete = "off";
-  addEventListener("pagehide", remember);
-  comeBack();
-  suggest();
-  fitOptions();
-  look();
-  form.parentElement.querySelector("[aria-invalid=true], [data-wrong]")?.focus();
+  addEventListener("pagehide", save);
+  restore();
+  suggestPresetName();
+  showOptionsOfFormat();
+  updatePreview();
+  form.parentElement.querySelector("[aria-invalid=true], [data-error]")?.focus();
 }

@@ -1,57 +1,56 @@
-// The list of columns: tick all or none, find some of many, and change their order by their
-// buttons, by keys or by the mouse.
+// The list of columns: select all or none, search, and reorder with buttons, keys or the mouse.
 
 import { fill } from "../lib/format.js";
-import { isLike, placeAt, placeBy } from "./order.js";
+import { indexAfterKey, indexAt, matches } from "./order.js";
 
-// With more than this, one looks for a name rather than at all of them.
-const MANY = 20;
+// Longer lists get a search field.
+const SEARCH_FROM = 20;
 
 export class Columns {
   #list;
   #status;
   #chosen;
-  #find;
-  #changed;
+  #search;
+  #onChange;
   #dragged = null;
 
-  // `changed` is called after each change that is none of a field.
-  constructor(list, { changed }) {
-    const part = list.parentElement;
+  // `onChange` is called after a change that no form field reports.
+  constructor(list, { onChange }) {
+    const section = list.parentElement;
     this.#list = list;
-    this.#status = part.querySelector("[data-mover]");
-    this.#chosen = part.querySelector("[data-chosen]");
-    this.#find = part.querySelector("[data-find]");
-    this.#changed = changed;
-    list.addEventListener("click", (event) => this.#press(event));
-    list.addEventListener("keydown", (event) => this.#key(event));
-    list.addEventListener("input", () => this.count());
+    this.#status = section.querySelector("[data-column-status]");
+    this.#chosen = section.querySelector("[data-chosen]");
+    this.#search = section.querySelector("[data-find]");
+    this.#onChange = onChange;
+    list.addEventListener("click", (event) => this.#click(event));
+    list.addEventListener("keydown", (event) => this.#keydown(event));
+    list.addEventListener("input", () => this.showCount());
     for (const item of list.children) item.draggable = true;
-    list.addEventListener("dragstart", (event) => this.#take(event));
-    list.addEventListener("dragover", (event) => this.#drag(event));
+    list.addEventListener("dragstart", (event) => this.#dragStart(event));
+    list.addEventListener("dragover", (event) => this.#dragOver(event));
     list.addEventListener("drop", (event) => event.preventDefault());
-    list.addEventListener("dragend", () => this.#drop());
-    const all = part.querySelector("[data-all]");
-    all.hidden = false;
-    all.addEventListener("click", ({ target }) => this.#tick(target.dataset.tick));
-    this.#find.hidden = list.children.length <= MANY;
-    this.#find.addEventListener("input", () => this.#look());
-    this.#find.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") event.preventDefault(); // It would start the export.
+    list.addEventListener("dragend", () => this.#dragEnd());
+    const tools = section.querySelector("[data-column-tools]");
+    tools.hidden = false;
+    tools.addEventListener("click", ({ target }) => this.#tick(target.dataset.tick));
+    this.#search.hidden = list.children.length <= SEARCH_FROM;
+    this.#search.addEventListener("input", () => this.#filter());
+    this.#search.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault(); // Enter would start the export.
     });
-    this.count();
+    this.showCount();
   }
 
-  // Put those that are named before the others, in that order.
+  // Puts the columns `names` first, in that order.
   arrange(names) {
     const byName = new Map([...this.#list.children].map((item) => [item.dataset.column, item]));
     const items = names.map((name) => byName.get(name)).filter(Boolean);
     this.#list.prepend(...items);
-    this.#fitButtons();
+    this.#updateButtons();
   }
 
-  // Say how many are ticked.
-  count() {
+  // Shows how many columns are selected.
+  showCount() {
     const boxes = [...this.#list.querySelectorAll("[name=column]")];
     const count = boxes.filter((box) => box.checked).length;
     const text = fill(this.#chosen.dataset.chosen, { count, total: boxes.length });
@@ -62,37 +61,38 @@ export class Columns {
     return [...this.#list.children].filter((item) => !item.hidden);
   }
 
-  #press(event) {
+  #click(event) {
     const button = event.target.closest("button[name=move]");
     if (!button) return;
-    event.preventDefault(); // It would send the form.
-    this.#step(button, button.value.endsWith(" up") ? "ArrowUp" : "ArrowDown");
+    event.preventDefault(); // The button would submit the form.
+    this.#move(button, button.value.endsWith(" up") ? "ArrowUp" : "ArrowDown");
   }
 
-  #key(event) {
+  #keydown(event) {
     const button = event.target.closest("button[name=move]");
-    if (button && this.#step(button, event.key)) event.preventDefault(); // It would scroll.
+    if (button && this.#move(button, event.key)) event.preventDefault(); // The key would scroll.
   }
 
-  // Among those that are shown: past one that is not, nothing would be seen to move.
-  #step(button, key) {
+  // Moves the button's column among the visible ones. A move past a hidden column would have no
+  // visible effect. Returns false if the key does not move it.
+  #move(button, key) {
     const item = button.closest("li");
     const items = this.#shown;
-    const here = items.indexOf(item);
-    const there = placeBy(key, here, items.length);
-    if (there === null) return false;
-    if (there < here) items[there].before(item);
-    else items[there].after(item);
-    this.#moved(item);
-    // At an end its button is disabled, and would lose the focus to nobody.
+    const from = items.indexOf(item);
+    const to = indexAfterKey(key, from, items.length);
+    if (to === null) return false;
+    if (to < from) items[to].before(item);
+    else items[to].after(item);
+    this.#reportMove(item);
+    // At an end of the list the button becomes disabled and would lose the focus.
     if (button.disabled) item.querySelector("button[name=move]:enabled")?.focus();
     else button.focus();
     return true;
   }
 
-  #take(event) {
+  #dragStart(event) {
     const { target } = event;
-    // In a field the mouse marks text, and what is marked could be dragged, too.
+    // The user may be selecting text in a field, or dragging selected text.
     if (target.parentElement !== this.#list || document.activeElement.matches("[name^=header-]")) {
       event.preventDefault();
       return;
@@ -103,38 +103,37 @@ export class Columns {
     event.dataTransfer.setData("text/plain", this.#dragged.dataset.column);
   }
 
-  #drag(event) {
+  #dragOver(event) {
     if (!this.#dragged) return;
-    event.preventDefault(); // Here it may be dropped.
+    event.preventDefault(); // Otherwise browsers do not allow a drop here.
     const others = this.#shown.filter((item) => item !== this.#dragged);
     const middles = others.map((item) => {
       const { top, height } = item.getBoundingClientRect();
       return top + height / 2;
     });
-    const next = others[placeAt(middles, event.clientY)] ?? null;
+    const next = others[indexAt(middles, event.clientY)] ?? null;
     if (this.#dragged.nextElementSibling !== next) this.#list.insertBefore(this.#dragged, next);
   }
 
-  #drop() {
+  #dragEnd() {
     if (!this.#dragged) return;
     delete this.#dragged.dataset.dragged;
-    this.#moved(this.#dragged);
+    this.#reportMove(this.#dragged);
     this.#dragged = null;
   }
 
-  #moved(item) {
-    this.#fitButtons();
+  #reportMove(item) {
+    this.#updateButtons();
     const items = [...this.#list.children];
     this.#status.textContent = fill(this.#list.dataset.moved, {
       column: item.dataset.column,
       place: items.indexOf(item) + 1,
       count: items.length,
     });
-    this.#changed();
+    this.#onChange();
   }
 
-  // Who is at an end goes no further.
-  #fitButtons() {
+  #updateButtons() {
     const items = this.#shown;
     for (const [index, each] of items.entries()) {
       const [up, down] = each.querySelectorAll("button[name=move]");
@@ -143,26 +142,26 @@ export class Columns {
     }
   }
 
-  #look() {
+  #filter() {
     for (const item of this.#list.children) {
       const header = item.querySelector("[name^=header-]");
       const texts = [item.dataset.column, header.value, header.placeholder];
-      item.hidden = !isLike(texts, this.#find.value);
+      item.hidden = !matches(texts, this.#search.value);
     }
-    this.#fitButtons();
-    this.#status.textContent = fill(this.#find.dataset.find, {
+    this.#updateButtons();
+    this.#status.textContent = fill(this.#search.dataset.find, {
       count: this.#shown.length,
       total: this.#list.children.length,
     });
   }
 
-  // Those that are shown: who has looked for some means these.
+  // Selects "all" or "none" of the visible columns: a user who has searched means the results.
   #tick(which) {
     if (!which) return;
     for (const item of this.#shown) {
       item.querySelector("[name=column]").checked = which === "all";
     }
-    this.count();
-    this.#changed();
+    this.showCount();
+    this.#onChange();
   }
 }

@@ -1,23 +1,23 @@
-// Where a column goes, and which are looked for. No DOM.
+// Positions of columns in the list, and the search for columns. No DOM.
 
-// Before which of the items, by where their middles are from top to bottom, something at `y`
-// belongs. Their number: after all of them.
-export function placeAt(middles, y) {
+// Returns the index at which an item dropped at `y` belongs. `middles` are the vertical middles of
+// the other items from top to bottom.
+export function indexAt(middles, y) {
   const index = middles.findIndex((middle) => y < middle);
   return index < 0 ? middles.length : index;
 }
 
-// What a key does to the column whose button has the focus: where it goes, among `count`.
-// Null: nothing.
-export function placeBy(key, place, count) {
-  const places = { ArrowUp: place - 1, ArrowDown: place + 1, Home: 0, End: count - 1 };
-  const there = places[key];
-  return there === undefined || there === place || there < 0 || there >= count ? null : there;
+// Returns the index to which `key` moves the column at `index` of `count`, or null if the key does
+// not move it.
+export function indexAfterKey(key, index, count) {
+  const targets = { ArrowUp: index - 1, ArrowDown: index + 1, Home: 0, End: count - 1 };
+  const target = targets[key];
+  return target === undefined || target === index || target < 0 || target >= count ? null : target;
 }
 
-// Whether each word of what is looked for is in one of the texts.
-export function isLike(texts, wanted) {
+// Returns whether each word of `query` is in one of `texts`.
+export function matches(texts, query) {
   const lower = texts.map((text) => text.toLocaleLowerCase());
-  const words = wanted.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  const words = query.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   return words.every((word) => lower.some((text) => text.includes(word)));
 }

@@ -1,127 +1,125 @@
-// Brings the dashboard and the page of an export to life. Both work without it.
+// Keeps the dashboard and the page of an export up to date. Without this script, the user reloads
+// the page.
 
 import { replace } from "../../notifications/lib/fragment.js";
 import { Cards } from "../lib/cards.js";
-import { belongs, isFinal, milestone } from "../lib/fold.js";
+import { belongsOnPage, isFinal, milestone } from "../lib/fold.js";
 import { fill, percent, values } from "../lib/format.js";
 import { animate, fetchFragment } from "../lib/fragment.js";
 import { follow } from "../lib/live.js";
 import { Log } from "../log/log.js";
-import { Rest } from "./rest.js";
-import { address, headline, icon, isNews } from "./sign.js";
+import { PauseOffscreen } from "./pause_offscreen.js";
+import { hasJustEnded, iconName, iconUrl, tabTitle } from "./tab_status.js";
 
-// beat publishes new positions of the first 100 queued exports only: exports/schedule.py.
+// beat publishes new positions only of the first 100 queued exports (exports/schedule.py). Others
+// are fetched this often.
 const QUEUE_MS = 10_000;
-// How often it is looked whether somebody has fallen silent.
+// How often the page checks which workers have stopped reporting.
 const TICK_MS = 1000;
-// Of many bars that move, the tab tells once.
-const SIGN_MS = 100;
+// Changes of many exports within this time update the tab once.
+const TAB_MS = 100;
 
 export function attach(page) {
   const live = document.querySelector("[data-list=live]");
   const history = document.querySelector("[data-list=history]");
-  const tidier = document.querySelector("[data-tidy]");
-  const announcer = document.querySelector("[data-sentences]");
+  const tidyButton = document.querySelector("[data-tidy]");
+  const announcer = document.querySelector("[data-announcements]");
   const logRoot = document.querySelector("[data-log]");
-  const sign = document.querySelector("link[rel=icon]");
-  const plain = { title: document.title, icon: sign.href };
+  const tabIcon = document.querySelector("link[rel=icon]");
+  const plain = { title: document.title, icon: tabIcon.href };
   const { titleSucceeded: succeeded, titleFailed: failed, titleSeveral: several } = announcer.dataset;
-  const headlines = { succeeded, failed, several };
+  const tabTexts = { succeeded, failed, several };
   const madeAt = Date.parse(page.dataset.madeAt);
-  const ended = []; // Cards that are not in the history yet.
+  const ended = []; // Cards of exports that have ended and are not in the history yet.
 
-  let news = []; // What has ended while nobody looked, in its order.
+  let unseen = []; // Snapshots of exports that have ended while the tab was hidden, oldest first.
   let shownIcon = "plain";
-  let signTimer = null;
+  let tabTimer = null;
 
   const log = logRoot && new Log(logRoot);
-  const rest = new Rest();
+  const offscreen = new PauseOffscreen();
   const elements = document.querySelectorAll("[data-export]");
-  for (const element of elements) rest.watch(element);
-  const cards = new Cards({
-    elements,
-    fetchFragment,
-    place,
-    changed,
-  });
-  showSign();
+  for (const element of elements) offscreen.observe(element);
+  const cards = new Cards({ elements, fetchFragment, place, onChange });
+  updateTab();
 
   function place(element, snapshot, old) {
     const hasEnded = isFinal(snapshot) && history;
-    rest.watch(element);
+    offscreen.observe(element);
     if (!old) return animate(() => (hasEnded ? history : live).prepend(element), element);
     const { height } = old.getBoundingClientRect();
     replace(old, element);
     if (!hasEnded) return;
-    // A bar becomes a link where it is, with the same room: nothing moves away from under a
-    // pointer that is about to click.
+    // The card stays in its place with the same height, so that nothing moves under the pointer of
+    // a user who is about to click.
     element.style.minBlockSize = `${height}px`;
     ended.push(element);
-    showTidier();
+    showTidyButton();
     if (document.hidden) tidy();
   }
 
-  // Nobody looks, or somebody asks for it: what has ended goes where a reload would put it.
+  // Moves ended exports to the history, when the user asks for it or does not see the page.
   function tidy() {
     for (const element of ended.splice(0)) {
       history.prepend(element);
       element.removeAttribute("style");
     }
-    showTidier();
+    showTidyButton();
   }
 
-  function showTidier() {
-    if (!tidier) return;
-    tidier.hidden = ended.length === 0;
-    tidier.textContent = fill(tidier.dataset.tidy, { count: ended.length });
+  function showTidyButton() {
+    if (!tidyButton) return;
+    tidyButton.hidden = ended.length === 0;
+    tidyButton.textContent = fill(tidyButton.dataset.tidy, { count: ended.length });
   }
 
-  tidier?.addEventListener("click", ({ detail }) => {
+  tidyButton?.addEventListener("click", ({ detail }) => {
     tidy();
-    // The button is gone. Only who came by keyboard is taken along.
+    // The button is gone, so the focus moves to the history. The page scrolls there only for users
+    // of a keyboard, whose clicks have the detail 0.
     document.getElementById("history").focus({ preventScroll: detail > 0 });
   });
 
-  function changed(before, snapshot) {
-    if (document.hidden && isNews(before, snapshot)) news.push(snapshot);
-    signTimer ??= setTimeout(showSign, SIGN_MS);
+  function onChange(before, snapshot) {
+    if (document.hidden && hasJustEnded(before, snapshot)) unseen.push(snapshot);
+    tabTimer ??= setTimeout(updateTab, TAB_MS);
     const name = before ? milestone(before, snapshot, percent) : snapshot.status;
-    const sentence = announcer.dataset[name];
-    if (sentence) announcer.textContent = fill(sentence, values(snapshot));
+    const text = announcer.dataset[name];
+    if (text) announcer.textContent = fill(text, values(snapshot));
   }
 
-  // Only what is different is touched: browsers draw the tab anew each time.
-  function showSign() {
-    clearTimeout(signTimer);
-    signTimer = null;
-    const said = headline(plain.title, cards.snapshots, news, headlines);
-    if (document.title !== said) document.title = said;
-    const name = icon(cards.snapshots, news);
-    if (name !== shownIcon) sign.href = address(name, plain.icon);
+  // Browsers redraw the tab at each assignment, so only differences are assigned.
+  function updateTab() {
+    clearTimeout(tabTimer);
+    tabTimer = null;
+    const title = tabTitle(plain.title, cards.snapshots, unseen, tabTexts);
+    if (document.title !== title) document.title = title;
+    const name = iconName(cards.snapshots, unseen);
+    if (name !== shownIcon) tabIcon.href = iconUrl(name, plain.icon);
     shownIcon = name;
   }
 
   follow(page, {
     onState({ key, data }) {
-      if (!key.startsWith("export-")) return; // A user's stream has other values, too.
-      if (cards.has(data.id) || (live && belongs(data, madeAt))) cards.update(data);
+      if (!key.startsWith("export-")) return; // A user's stream also has the state of the inbox.
+      if (cards.has(data.id) || (live && belongsOnPage(data, madeAt))) cards.update(data);
     },
     onEvent(frame) {
       if (frame.event === "log") log?.append(frame);
     },
     onReset({ reason }) {
-      if (reason === "epoch") cards.forget();
+      if (reason === "epoch") cards.forgetVersions();
       log?.clear();
     },
     onStatus(status) {
-      cards.hears = status === "live";
+      cards.isConnected = status === "live";
     },
   });
 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) tidy();
-    news = [];
-    showSign();
+    unseen = [];
+    updateTab();
   });
 
   document.addEventListener("click", async ({ target }) => {
@@ -131,7 +129,7 @@ export function attach(page) {
       await navigator.clipboard.writeText(copy);
       target.textContent = done;
     } catch {
-      // Not over plain HTTP. Then it is selected, to be copied by hand.
+      // Browsers have no clipboard over plain HTTP. The user can copy the selected text.
       getSelection().selectAllChildren(target.previousElementSibling);
     }
   });

@@ -1,29 +1,32 @@
-// The exports on a page. New numbers are put in place; new words are fetched from the
-// server as a fragment, so that each sentence exists once, in a template.
+// The cards of exports on a page. The script writes new numbers into a card. If its texts change,
+// it fetches the card from the server, so that each text exists only in a template.
 
 import { bar, fill, values } from "./format.js";
 import { isHeld, step } from "./fold.js";
 
 export class Cards {
-  #cards = new Map(); // id -> { element, snapshot, version, heard, isFetching, later }
+  // id -> { element, snapshot, version, reportedAt, isFetching, pending }
+  #cards = new Map();
   #fetchFragment;
   #place;
-  #changed;
-  #now; // milliseconds by a clock that nobody sets
-  #hears = true;
+  #onChange;
+  #now;
+  #isConnected = true;
 
-  // `fetchFragment(url)` gives an element, or null if there is none for this user.
-  // `place(element, snapshot, old)` puts it on the page, instead of `old` if there is one.
-  // `changed(before, snapshot)` is told of each change; `before` is null for a new card.
-  constructor({ elements, fetchFragment, place, changed, now = () => performance.now() }) {
+  // `fetchFragment(url)` resolves to an element, or to null if this user may not see the export.
+  // `place(element, snapshot, old)` inserts an element, or replaces `old` if there is one.
+  // `onChange(before, snapshot)` is called for each change; `before` is null for a new card.
+  // `now()` returns milliseconds of a monotonic clock.
+  constructor({ elements, fetchFragment, place, onChange, now = () => performance.now() }) {
     this.#now = now;
     this.#fetchFragment = fetchFragment;
     this.#place = place;
-    this.#changed = changed;
+    this.#onChange = onChange;
     for (const element of elements) {
       const snapshot = JSON.parse(element.dataset.snapshot);
       const { version } = snapshot;
-      this.#cards.set(snapshot.id, { element, snapshot, version, heard: this.#heard(element) });
+      const reportedAt = this.#reportedAt(element);
+      this.#cards.set(snapshot.id, { element, snapshot, version, reportedAt });
     }
   }
 
@@ -35,15 +38,15 @@ export class Cards {
     return [...this.#cards.values()].map(({ snapshot }) => snapshot).filter(Boolean);
   }
 
-  // Show the value of a state frame, if it is news: an export may be told of on several
-  // streams, and one of them may lag behind the other.
+  // Shows a snapshot, unless it is outdated. Several streams may deliver an export, and one may be
+  // behind another.
   update(snapshot) {
     const card = this.#cards.get(snapshot.id);
     if (!card) {
       this.#cards.set(snapshot.id, {});
       this.#fetch(snapshot.id, `${snapshot.links.self}card`);
     } else if (card.isFetching) {
-      if (!(card.later?.version > snapshot.version)) card.later = snapshot;
+      if (!(card.pending?.version > snapshot.version)) card.pending = snapshot;
     } else if (snapshot.version > card.version) {
       const next = step(card.snapshot, snapshot);
       if (next === "patch") this.#patch(card, snapshot);
@@ -51,26 +54,29 @@ export class Cards {
     }
   }
 
-  // Whether anything can be heard. When that begins, nobody has been silent yet.
-  set hears(hears) {
-    if (hears && !this.#hears) for (const card of this.#cards.values()) card.heard = this.#now();
-    this.#hears = hears;
+  // Without a connection, a missing report says nothing about the worker. So the time since the
+  // last report starts again when the connection is back.
+  set isConnected(isConnected) {
+    if (isConnected && !this.#isConnected) {
+      for (const card of this.#cards.values()) card.reportedAt = this.#now();
+    }
+    this.#isConnected = isConnected;
     this.tick();
   }
 
-  // Time has passed: say of those that ought to report how long they have not.
+  // Shows the time since the last report of each worker.
   tick() {
     for (const card of this.#cards.values()) {
-      if (card.snapshot && isHeld(card.snapshot)) this.#write(card);
+      if (card.snapshot && isHeld(card.snapshot)) this.#showTexts(card);
     }
   }
 
-  // The database was restored, and its versions with it. What comes now is news.
-  forget() {
+  // After the database was restored from a backup, lower versions are new.
+  forgetVersions() {
     for (const card of this.#cards.values()) card.version = 0;
   }
 
-  // Ask the server what this export is like now.
+  // Fetches the card of an export from the server.
   refresh(id) {
     const card = this.#cards.get(id);
     if (!card.isFetching) this.#fetch(id, card.element.dataset.source);
@@ -81,14 +87,14 @@ export class Cards {
     card.isFetching = true;
     const element = await this.#fetchFragment(url);
     card.isFetching = false;
-    if (element) this.#swap(card, element);
+    if (element) this.#replace(card, element);
     else if (!card.element) this.#cards.delete(id);
-    const { later } = card;
-    card.later = null;
-    if (element && later) this.update(later);
+    const { pending } = card;
+    card.pending = null;
+    if (element && pending) this.update(pending);
   }
 
-  #swap(card, element) {
+  #replace(card, element) {
     const snapshot = JSON.parse(element.dataset.snapshot);
     if (card.snapshot && step(card.snapshot, snapshot) !== "fetch") {
       this.#patch(card, snapshot);
@@ -97,41 +103,41 @@ export class Cards {
     const { element: old, snapshot: before } = card;
     card.element = element;
     card.snapshot = snapshot;
-    card.version = snapshot.version; // Frames that are older may still be on the way.
-    card.heard = this.#heard(element);
+    card.version = snapshot.version; // Older frames may still arrive.
+    card.reportedAt = this.#reportedAt(element);
     this.#place(element, snapshot, old);
-    this.#changed(before ?? null, snapshot);
+    this.#onChange(before ?? null, snapshot);
   }
 
   #patch(card, snapshot) {
     const before = card.snapshot;
-    // The page calls it as its reader does; the wire, as who asked for it did.
+    // The page has the label in its reader's language, and frames have it in the owner's.
     card.snapshot = { ...snapshot, label: before.label };
     card.version = snapshot.version;
-    card.heard = this.#now();
-    this.#write(card);
+    card.reportedAt = this.#now();
+    this.#showTexts(card);
     const progress = card.element.querySelector("progress");
-    if (progress) put(progress, bar(snapshot));
-    this.#changed(before, card.snapshot);
+    if (progress) assign(progress, bar(snapshot));
+    this.#onChange(before, card.snapshot);
   }
 
-  #write({ element, snapshot, heard }) {
-    const silence = this.#hears ? (this.#now() - heard) / 1000 : Infinity;
+  #showTexts({ element, snapshot, reportedAt }) {
+    const silence = this.#isConnected ? (this.#now() - reportedAt) / 1000 : Infinity;
     const known = values(snapshot, isHeld(snapshot) ? silence : 0);
-    for (const text of element.querySelectorAll("[data-text]")) {
-      const said = fill(text.dataset.text, known);
-      put(text, { textContent: said, hidden: !said });
+    for (const each of element.querySelectorAll("[data-text]")) {
+      const text = fill(each.dataset.text, known);
+      assign(each, { textContent: text, hidden: !text });
     }
   }
 
-  // When the worker of a card that the server has just made was heard of.
-  #heard(element) {
+  // Returns the time of the worker's last report. The server puts its age into the card.
+  #reportedAt(element) {
     return this.#now() - 1000 * Number(element.dataset.silence ?? 0);
   }
 }
 
-// What is the same already is not touched: a browser would draw it anew.
-function put(element, properties) {
+// Browsers redraw an element at each assignment, so only differences are assigned.
+function assign(element, properties) {
   for (const [name, value] of Object.entries(properties ?? {})) {
     if (element[name] !== value) element[name] = value;
   }

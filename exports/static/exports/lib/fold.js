@@ -1,8 +1,8 @@
-// What a newer snapshot means for a card that shows an older one. No DOM.
+// Decides what a new snapshot of an export changes on a page. No DOM.
 
 const FINAL = new Set(["succeeded", "failed", "cancelled"]);
 
-// A worker has it, and reports.
+// In these statuses a worker holds the export and reports regularly.
 const HELD = new Set(["running", "pausing", "cancelling"]);
 
 export function isFinal(snapshot) {
@@ -13,29 +13,29 @@ export function isHeld(snapshot) {
   return HELD.has(snapshot.status);
 }
 
-// The words of a card depend on these. They are in the server's templates and nowhere
-// else, so when one of these changes the card is fetched anew.
-function words({ status, stage, waits_for, attempt, queue_position }) {
+// The texts of a card depend on these fields. They exist only in the server's templates, so a
+// change of one of these means that the card must be fetched.
+function textKey({ status, stage, waits_for, attempt, queue_position }) {
   return [status, stage, waits_for, attempt, queue_position].join();
 }
 
-// "fetch": other words are needed · "patch": new numbers for the same words · "skip": it is
-// over, and nothing can be newer.
+// Returns "fetch" if the card needs other texts, "patch" if only numbers change, or "skip" if the
+// shown export has ended and so cannot change.
 export function step(shown, next) {
   if (isFinal(shown)) return "skip";
-  return words(shown) === words(next) ? "patch" : "fetch";
+  return textKey(shown) === textKey(next) ? "patch" : "fetch";
 }
 
-// Whether an export that is not on the page belongs there: one that is under way, or has
-// finished since the page was made. After a reset the server tells of all it knows.
-export function belongs(snapshot, pageMadeAt) {
+// Returns whether an export that is not on the page should be added: it is active, or has finished
+// since the page was rendered. After a reset the server sends all exports, also old ones.
+export function belongsOnPage(snapshot, pageMadeAt) {
   return !isFinal(snapshot) || Date.parse(snapshot.finished_at) > pageMadeAt;
 }
 
 const THRESHOLDS = [75, 50, 25];
 
-// What a screen reader is told between two snapshots: rarely, and never each percent.
-// The name of a sentence, or null.
+// Returns the name of the text that a screen reader announces between two snapshots, or null. Not
+// each percent is announced, only the thresholds and changes of the status.
 export function milestone(shown, next, percent) {
   if (shown.status !== next.status) return next.status;
   const [before, after] = [percent(shown), percent(next)];

@@ -1,13 +1,13 @@
-// Numbers as people read them in the language of the page. The server formats the same way
-// when it renders one: exports/formatting.py. tests/js/exports/format_cases.json holds both to one table.
+// Formats numbers and times in the language of the page. exports/formatting.py formats the same way
+// on the server, and tests/js/exports/format_cases.json has the expected results of both.
 
 const HARD = "\u00a0"; // no-break space
 
 const language = () => globalThis.document?.documentElement.lang || "en";
 
-// To make a formatter takes longer than to use it a hundred times, and a page of many bars
-// uses a thousand a second.
-const formatters = new Map(); // by language and options
+// A formatter takes longer to create than to use a hundred times, and a page with many bars formats
+// a thousand numbers a second.
+const formatters = new Map(); // By language and options.
 
 function format(value, lang, options = {}) {
   const key = `${lang} ${JSON.stringify(options)}`;
@@ -20,7 +20,8 @@ export function number(value, lang = language()) {
   return format(Math.round(value), lang);
 }
 
-// Seconds in at most two units, rounded up: an estimate that runs out early annoys.
+// Seconds in at most two units. They are rounded up, because nobody likes to wait longer than
+// estimated.
 export function duration(seconds, lang = language()) {
   const whole = Math.max(1, Math.ceil(seconds));
   const steps = [
@@ -42,7 +43,7 @@ function unit(value, name, lang) {
   return format(value, lang, options).replaceAll(" ", HARD);
 }
 
-// 33685504 -> "32.1 MB": as Django's filesizeformat, from 1 KB on.
+// 33685504 -> "32.1 MB", like Django's filesizeformat. `bytes` is at least 1024.
 function size(bytes, lang) {
   const units = ["KB", "MB", "GB", "TB", "PB"];
   let power = 1;
@@ -56,26 +57,26 @@ function percents(share, lang) {
   return format(share / 100, lang, { style: "percent" });
 }
 
-// Whole percents, and 100 only when nothing is missing. Null when the total is unknown. Once all
-// parts are written nothing is missing, also if rows were removed meanwhile.
+// Returns whole percents, rounded down, or null if the total is unknown. When all parts are written,
+// it is 100, even if rows were deleted meanwhile.
 export function percent({ status, stage, rows_done: done, rows_total: total }) {
   if (total === null) return null;
   const isExtracted = stage === "assembling" || status === "succeeded";
   return done >= total || isExtracted ? 100 : Math.floor((100 * done) / total);
 }
 
-// What a bar has to go, and how far it is: { max, value }; null when that is not known.
+// Returns the properties { max, value } of a progress bar, or null if the progress is unknown.
 export function bar({ status, stage, assembled, rows_done: done, rows_total: total }) {
   if (stage === "assembling") return { max: 1, value: assembled };
   if (status === "succeeded") return { max: 1, value: 1 };
   return total === null ? null : { max: total || 1, value: done };
 }
 
-// Seconds without a word from a worker after which a page stops to say how fast it is.
+// If a worker has not reported for this many seconds, its speed is not shown any more.
 export const SILENT_S = 10;
 
-// What the sentences of a page may name. Null hides a sentence that names it. `silence`:
-// seconds since the export was last heard of; infinitely many while nothing can be heard.
+// Returns the values for the patterns of a page. A pattern that names a null is hidden. `silence` is
+// the number of seconds since the worker's last report, or Infinity without a connection.
 export function values(snapshot, silence = 0, lang = language()) {
   const share = percent(snapshot);
   const counted = snapshot.rows_total !== null;
@@ -96,7 +97,7 @@ export function values(snapshot, silence = 0, lang = language()) {
   };
 }
 
-// "about {eta} left" with its values, or "" if one of them is unknown.
+// Fills a pattern such as "about {eta} left", or returns "" if one of its values is unknown.
 export function fill(pattern, known) {
   let complete = true;
   const text = pattern.replace(/\{(\w+)\}/g, (_, name) => {
@@ -106,7 +107,7 @@ export function fill(pattern, known) {
   return complete ? text : "";
 }
 
-// The title of a tab: how far its exports are, before what the page is called.
+// Returns the title of the tab: the progress of its exports and the title of the page.
 export function title(base, snapshots, lang = language()) {
   const active = snapshots.filter((each) => !each.finished_at);
   if (active.length === 0) return base;
@@ -115,13 +116,13 @@ export function title(base, snapshots, lang = language()) {
   return `${share} · ${base}`;
 }
 
-// A moment in the reader's own time zone: "Nov 28, 2025, 6:44 AM", in German
-// "28.11.2025, 06:44"; or only "06:44:12", which is the same in every language, so that the
-// lines of a log stand in columns.
+// The date and time in the reader's time zone: "Nov 28, 2025, 6:44 AM", in German
+// "28.11.2025, 06:44".
 export function dateTime(date, locale) {
   return date.toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
 }
 
+// "06:44:12" in every language, so that the lines of a log are aligned.
 export function clock(date) {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map(pad).join(":");
 }

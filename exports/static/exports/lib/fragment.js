@@ -1,23 +1,23 @@
-// Fragments of pages: how they come, and how a new one appears.
+// Fetches fragments of pages, and animates new ones.
 
 import { fullJitter } from "../../notifications/lib/backoff.js";
 import { contentOf } from "../../notifications/lib/fragment.js";
-import { localise } from "./times.js";
+import { localize } from "./times.js";
 
 const TOO_MANY = 429;
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// The element at `url`; null if there is none.
+// Returns the element at `url`, or null if there is none.
 export async function fetchFragment(url) {
   const content = await fetchContent(url);
-  if (content) localise(content);
+  if (content) localize(content);
   return content && content.firstElementChild;
 }
 
-// What is at `url`; null if there is nothing for this user, or nobody is signed in. A server
-// that is not reached, or has too much to do, is asked again: the frame that said "look" is
-// not repeated.
+// Returns the content at `url`, or null if this user may not see it or is signed out. If the server
+// is not reached or overloaded, the request is repeated, because the frame that caused it arrives
+// only once.
 export async function fetchContent(url) {
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -25,14 +25,14 @@ export async function fetchContent(url) {
       if (response.ok) return contentOf(await response.text());
       if (response.status < 500 && response.status !== TOO_MANY) return null;
     } catch {
-      // Not reached.
+      // The server was not reached.
     }
     await wait(fullJitter(attempt));
   }
 }
 
-// Make a change that puts `element` on the page so that the eye can follow, if the reader
-// likes motion.
+// Calls `change`, which adds `element` to the page, and animates it unless the reader prefers less
+// motion.
 export function animate(change, element) {
   const still = document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (still || !document.startViewTransition) return change();
@@ -40,7 +40,7 @@ export function animate(change, element) {
     change();
     element.style.viewTransitionName = "moving";
   });
-  // Skipped when another begins. The change has been made.
+  // A newer transition cancels this one. The change itself has been made.
   transition.ready.catch(() => {});
   transition.finished.finally(() => (element.style.viewTransitionName = ""));
 }

@@ -1,11 +1,10 @@
-// Follows the streams that a page names, and says when it cannot.
+// Follows the streams of a page, and shows its notices about the connection.
 
 import { follow as followStreams } from "../../notifications/tabs/follow.js";
 import { settle } from "../../notifications/lib/settle.js";
 
-// `page` is the element with the streams and the address of the socket, and around the
-// notices about the connection. `handlers` are onState, onEvent, onReset and, as it is shown,
-// onStatus.
+// `page` is the element with the streams and URLs in its data. Its children are the notices. The
+// handlers are those of notifications/tabs/follow.js. onStatus gets only the statuses that are shown.
 export function follow(page, { onStatus = () => {}, ...handlers }) {
   followStreams({
     url: page.dataset.socket,
@@ -16,15 +15,15 @@ export function follow(page, { onStatus = () => {}, ...handlers }) {
       for (const notice of page.children) {
         notice.hidden = !notice.dataset.when.split(" ").includes(status);
       }
-      if (status === "signed-out") rest();
+      if (status === "signed-out") disableButtons();
       onStatus(status);
     }),
     ...handlers,
   });
 }
 
-// Whoever is signed out can press nothing: each button would lead to the login page, and what
-// it was for would be forgotten. That is so until the page is loaded anew.
-function rest() {
+// After the user was signed out, each form would lead to the sign-in page and lose its input. So its
+// buttons are disabled until the page is reloaded.
+function disableButtons() {
   for (const button of document.querySelectorAll("main button:not([type=button])")) button.disabled = true;
 }

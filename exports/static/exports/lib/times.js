@@ -1,11 +1,11 @@
-// Puts the times of a page, which the server knows in its own zone, into the reader's.
+// Shows the times of a page, which the server renders in its own time zone, in the reader's.
 
 import { locale } from "../../notifications/lib/locale.js";
 import { clock, dateTime } from "./format.js";
 
 const forms = { date: dateTime, clock };
 
-export function localise(root) {
+export function localize(root) {
   for (const time of root.querySelectorAll("time[data-form]")) show(time, new Date(time.dateTime));
   for (const note of root.querySelectorAll("[data-zone]")) {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -1,14 +1,14 @@
-// The lines before those that came with the page.
+// Fetches the lines before those that the server rendered into the page.
 
-const LIMIT = 10_000; // exports/log/read.py's most: one answer for a log of the usual length.
+const LIMIT = 10_000; // The API's maximum (exports/log/read.py). Most logs fit in one page.
 
-// Yields the lines before the offset `before`, the oldest first, an answer at a time.
-// `ask(url)` gives what the API answers; it does not come back before there is an answer.
-export async function* earlier(url, before, ask) {
+// Yields the lines before the offset `before`, oldest first, one page of the API at a time.
+// `fetchPage(url)` resolves only when it has a page.
+export async function* earlierLines(url, before, fetchPage) {
   let after = "";
   for (;;) {
-    const page = await ask(`${url}?limit=${LIMIT}${after}`);
-    // Another stream than the page's. The socket says so, too, and then sends all.
+    const page = await fetchPage(`${url}?limit=${LIMIT}${after}`);
+    // The stream was reset. The socket reports that, too, and then sends all lines.
     if (page.reset) return;
     const lines = page.lines.filter(({ offset }) => offset < before);
     yield lines;

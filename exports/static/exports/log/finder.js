@@ -1,37 +1,38 @@
-// The search in a log: it goes from line to line, says where it is, and marks what it finds.
+// The search in a log. It goes from match to match and shows which of how many it is at.
 
 import { fill, number } from "../lib/format.js";
 import { nextFound } from "./lines.js";
 
 export class Finder {
-  current = null; // the line that it has come to
+  current = null; // The line of the current match.
   #input;
   #output;
   #buttons;
   #lines;
-  #from;
-  #go;
-  #say;
+  #startIndex;
+  #reveal;
+  #announce;
 
-  // `from()` gives the index from which to look on when there is no current line. `go(index)`
-  // shows a line, or marks only, without one. `leave` is told that the reader is through.
-  constructor({ root, lines, from, go, say, leave }) {
+  // `startIndex()` returns where to search if there is no current match. `reveal(index)` shows a
+  // line and marks all matches; without an index it only marks. `announce(text)` is for screen
+  // readers. `onLeave` is called when the user ends the search.
+  constructor({ root, lines, startIndex, reveal, announce, onLeave }) {
     this.#input = root.querySelector("input");
     this.#output = root.querySelector("output");
     this.#buttons = root.querySelectorAll("button");
     this.#lines = lines;
-    this.#from = from;
-    this.#go = go;
-    this.#say = say;
-    this.#input.addEventListener("input", () => this.#look());
+    this.#startIndex = startIndex;
+    this.#reveal = reveal;
+    this.#announce = announce;
+    this.#input.addEventListener("input", () => this.#search());
     this.#input.addEventListener("keydown", (event) => {
-      if (event.isComposing) return; // An Enter that chooses a word of an input method.
+      if (event.isComposing) return; // This Enter chooses a word of an input method.
       if (event.key === "Enter") {
         this.#step(event.shiftKey ? -1 : 1);
       } else if (event.key === "Escape") {
         this.#input.value = "";
-        this.#look();
-        leave();
+        this.#search();
+        onLeave();
       } else {
         return;
       }
@@ -47,8 +48,8 @@ export class Finder {
     this.#input.select();
   }
 
-  // Say which of how many lines it is.
-  count() {
+  // Shows the number of the current match and of all.
+  showCount() {
     const { found, shown, pattern } = this.#lines;
     const { dataset } = this.#output;
     const current = found.indexOf(shown.indexOf(this.current)) + 1;
@@ -58,7 +59,7 @@ export class Finder {
     for (const button of this.#buttons) button.disabled = found.length === 0;
   }
 
-  #look() {
+  #search() {
     this.#lines.search(this.#input.value);
     this.current = null;
     this.#step(0);
@@ -67,10 +68,10 @@ export class Finder {
   #step(step) {
     const { shown, found } = this.#lines;
     const index = shown.indexOf(this.current);
-    const next = index < 0 ? nextFound(found, this.#from(), 0) : nextFound(found, index, step);
+    const next = index < 0 ? nextFound(found, this.#startIndex(), 0) : nextFound(found, index, step);
     this.current = shown[found[next]] ?? null;
-    this.#go(found[next]);
-    this.count();
-    this.#say(this.#output.textContent);
+    this.#reveal(found[next]);
+    this.showCount();
+    this.#announce(this.#output.textContent);
   }
 }

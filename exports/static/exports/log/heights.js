@@ -1,11 +1,11 @@
-// How high the lines of a log are, and so where each begins: as measured where it was drawn,
-// as estimated elsewhere. Lines wrap, so no two need be alike.
+// The heights of a log's lines, and so their positions. Rendered lines have a measured height, and
+// others an estimated one. Lines wrap, so their heights differ.
 
 export class Heights {
   estimate;
   #count = 0;
-  // A Fenwick tree of what the measured ones differ by from the estimate. To change one, and
-  // to sum all before one, takes some seventeen steps among 100 000.
+  // A Fenwick tree of the differences between measured heights and the estimate. Changing one
+  // height, or summing all before a line, takes 17 steps for 100 000 lines.
   #sums = new Float64Array(1);
   #differences = new Float64Array(0);
 
@@ -18,7 +18,7 @@ export class Heights {
     return this.top(this.#count);
   }
 
-  // There are `count` lines now.
+  // Sets the number of lines, which never decreases.
   grow(count) {
     this.#count = count;
     if (count <= this.#differences.length) return;
@@ -34,14 +34,14 @@ export class Heights {
     if (more) this.#add(index, more);
   }
 
-  // Where the line at `index` begins.
+  // Returns the top of the line at `index`.
   top(index) {
     let sum = index * this.estimate;
     for (let node = index; node > 0; node -= node & -node) sum += this.#sums[node];
     return sum;
   }
 
-  // The line that is at `y`, the first or last one beyond the ends.
+  // Returns the index of the line at `y`. Beyond the ends it is the first or last line.
   at(y) {
     let index = 0;
     let left = y;
@@ -55,8 +55,8 @@ export class Heights {
     return Math.max(0, Math.min(index, this.#count - 1));
   }
 
-  // The lines from `top` for `height`, and those `margin` around: from the first to before
-  // the last.
+  // Returns the range of lines, without its end, that are visible from `top` for `height`, with a
+  // `margin` on both sides.
   window(top, height, margin) {
     if (this.#count === 0) return [0, 0];
     return [this.at(top - margin), this.at(top + height + margin) + 1];

@@ -1,16 +1,16 @@
-// A line of a log, and the element that shows it (templates/exports/export/_log_line.html).
+// Converts a line of a log from and to its element (templates/exports/export/_log_line.html).
 
 import { show } from "../lib/times.js";
 import { pieces, printable } from "./text.js";
 
-// From what the API and the socket send.
+// Returns the line for an item of the API or the socket.
 export function fromData({ offset, at, level, message, logger, worker, attempt }) {
-  // Named where a reader could take the line for another worker's.
+  // Lines of helpers and of later attempts name their worker.
   const source = worker ? `${logger} · ${worker} #${attempt}` : logger;
   return { offset, at, level, message: printable(message), source, worker, attempt };
 }
 
-// From an element that came with the page.
+// Returns the line for an element that the server rendered.
 export function fromElement(element) {
   const [time, , message] = element.children;
   const { offset, level, worker, attempt } = element.dataset;
@@ -36,13 +36,13 @@ export function toElement(template, { offset, at, level, message, source }) {
   return element;
 }
 
-// Mark what `pattern` finds in the line, and whether it is the one that the search is at.
+// Marks the matches of `pattern` in the line, and whether it is the current match.
 export function mark(element, { message }, pattern, isCurrent) {
   if (isCurrent) element.ariaCurrent = "true";
   else element.ariaCurrent = null;
   const text = element.lastElementChild;
   const parts = pieces(message, pattern);
-  if (parts.length === 1 && !text.firstElementChild) return; // There is nothing to change.
+  if (parts.length === 1 && !text.firstElementChild) return; // Nothing changes.
   text.replaceChildren(...parts.map((part, index) => (index % 2 ? marked(part) : part)));
 }
 

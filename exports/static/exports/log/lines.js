@@ -1,17 +1,17 @@
-// The lines of a log, by offset: all there are, those that the filter shows, and those among
-// them in which the search finds something.
+// The lines of a log, sorted by offset: all lines, those that pass the filter, and the matches of
+// the search among those.
 
 import { pattern, severity } from "./text.js";
 
 export class Lines {
-  shown = []; // lines, each with its offset, level and message
-  found = []; // where in `shown` the search finds something
+  shown = []; // The lines that pass the filter.
+  found = []; // The indexes of matches in `shown`.
   pattern = null;
   #all = [];
-  #least = 0;
-  #before = 0; // how many of them were there before the page was made
+  #minSeverity = 0;
+  #earlier = 0; // The number of lines that were inserted before those of the page.
 
-  // Those that follow. What is there already is dropped.
+  // Adds lines at the end, except those that are there already.
   append(lines) {
     for (const line of lines) {
       if (line.offset <= (this.#all.at(-1)?.offset ?? 0)) continue;
@@ -20,23 +20,23 @@ export class Lines {
     }
   }
 
-  // The next of those before the ones that came with the page.
+  // Adds lines after those inserted so far, and before those of the page.
   insert(lines) {
-    const rest = this.#all.slice(this.#before);
-    this.#all = this.#all.slice(0, this.#before).concat(lines, rest);
-    this.#before += lines.length;
+    const rest = this.#all.slice(this.#earlier);
+    this.#all = this.#all.slice(0, this.#earlier).concat(lines, rest);
+    this.#earlier += lines.length;
     this.#showAll();
   }
 
   clear() {
     this.#all = [];
-    this.#before = 0;
+    this.#earlier = 0;
     this.#showAll();
   }
 
-  // Only lines of at least this severity.
-  filter(least) {
-    this.#least = least;
+  // Shows only lines of at least this severity.
+  filter(minSeverity) {
+    this.#minSeverity = minSeverity;
     this.#showAll();
   }
 
@@ -53,7 +53,7 @@ export class Lines {
   }
 
   #show(line) {
-    if (severity(line.level) < this.#least) return;
+    if (severity(line.level) < this.#minSeverity) return;
     this.#find(line, this.shown.push(line) - 1);
   }
 
@@ -62,7 +62,8 @@ export class Lines {
   }
 }
 
-// The first index from which on `isReached` of what is there; the length if there is none.
+// Returns the index of the first item for which `isReached` is true, or the length if there is none.
+// It is a binary search: `isReached` must be true for all later items, too.
 export function firstIndex(sorted, isReached) {
   let low = 0;
   let high = sorted.length;
@@ -74,8 +75,8 @@ export function firstIndex(sorted, isReached) {
   return low;
 }
 
-// Which of `found` comes after the line at `index` (before it, with a step of -1), around the
-// end. With a step of 0 the line itself will do.
+// Returns which of `found` comes next after the line at `index`, or before it if `step` is -1, and
+// starts over at the ends. If `step` is 0, it may be the line itself. Returns -1 without matches.
 export function nextFound(found, index, step) {
   const { length } = found;
   if (length === 0) return -1;

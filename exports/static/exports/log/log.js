@@ -1,15 +1,15 @@
-// The log of an export: all of its lines, as many of them as elements as a browser can bear.
-// Without this the page has the last lines, and a link to the text of all.
+// The log of an export. The script loads all lines and renders as many of them as a browser can
+// handle. Without it, the page has the last lines and a link to the text of all.
 
-import { asking } from "./asking.js";
-import { copyAll, copySelected } from "./copying.js";
-import { earlier } from "./earlier.js";
+import { copyAll, copySelected } from "./copy.js";
+import { earlierLines } from "./earlier.js";
 import { Finder } from "./finder.js";
 import { fromData, fromElement, mark, toElement } from "./line.js";
 import { Lines } from "./lines.js";
+import { pageFetcher } from "./page_fetcher.js";
 import { View } from "./view.js";
 
-// A flood of lines is laid out in one go.
+// Lines that arrive within this time are rendered together.
 const BATCH_MS = 50;
 
 export class Log {
@@ -27,7 +27,7 @@ export class Log {
     const find = (selector) => root.querySelector(selector);
     const list = find("ol");
     const template = find("template").content.firstElementChild;
-    const say = (text) => (find("[data-says]").textContent = text);
+    const announce = (text) => (find("[data-announcer]").textContent = text);
     this.#root = root;
     this.#box = find("[role=log]");
     this.#follow = find("[data-follow]");
@@ -36,25 +36,25 @@ export class Log {
       box: this.#box,
       list,
       render: (line) => this.#mark(toElement(template, line), line),
-      told: (isFollowing) => (this.#follow.checked = isFollowing),
+      onFollow: (isFollowing) => (this.#follow.checked = isFollowing),
     });
     this.#finder = new Finder({
       root: find("[role=search]"),
       lines: this.#lines,
-      from: () => this.#view.firstVisible,
-      go: (index) => this.#go(index),
-      say,
-      leave: () => this.#box.focus({ preventScroll: true }),
+      startIndex: () => this.#view.firstVisible,
+      reveal: (index) => this.#reveal(index),
+      announce,
+      onLeave: () => this.#box.focus({ preventScroll: true }),
     });
     this.#follow.addEventListener("change", () => this.#view.follow(this.#follow.checked));
-    this.#box.addEventListener("keydown", (event) => this.#key(event));
+    this.#box.addEventListener("keydown", (event) => this.#keydown(event));
     find("[data-filter]").addEventListener("change", ({ target }) => {
       this.#lines.filter(Number(target.value));
       if (target.value > 0) this.#empty.textContent = this.#empty.dataset.nothing;
-      this.#changed();
+      this.#showLines();
     });
-    copyAll(find("[data-copy-log]"), () => this.#lines.shown, say);
-    copySelected(this.#box, () => this.#view.touched);
+    copyAll(find("[data-copy-log]"), () => this.#lines.shown, announce);
+    copySelected(this.#box, () => this.#view.selectedLines);
 
     const elements = [...list.children];
     this.#lines.append(elements.map(fromElement));
@@ -67,20 +67,20 @@ export class Log {
     if (this.#batch.push(line) === 1) setTimeout(() => this.#flush(), BATCH_MS);
   }
 
-  // All of it comes anew.
+  // Removes all lines. After a reset, the server sends all of them again.
   clear() {
     this.#loading.abort();
     this.#root.querySelector("[data-earlier]")?.remove();
     this.#batch = [];
     this.#lines.clear();
-    this.#changed();
+    this.#showLines();
   }
 
   #flush() {
     this.#lines.append(this.#batch);
     this.#batch = [];
     this.#view.grow();
-    this.#finder.count();
+    this.#finder.showCount();
   }
 
   async #loadEarlier(note) {
@@ -88,11 +88,11 @@ export class Log {
     const { signal } = this.#loading;
     const [first] = this.#lines.shown;
     try {
-      const answers = earlier(this.#root.dataset.log, first.offset, asking(note, signal));
-      for await (const lines of answers) {
+      const pages = earlierLines(this.#root.dataset.log, first.offset, pageFetcher(note, signal));
+      for await (const lines of pages) {
         if (signal.aborted) return;
         this.#lines.insert(lines.map(fromData));
-        this.#changed();
+        this.#showLines();
       }
       note.remove();
     } catch (error) {
@@ -100,24 +100,23 @@ export class Log {
     }
   }
 
-  // Other lines than before are shown.
-  #changed() {
+  #showLines() {
     this.#view.show(this.#lines.shown);
-    this.#finder.count();
+    this.#finder.showCount();
   }
 
-  #key(event) {
+  #keydown(event) {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === "/") this.#finder.focus();
-    // At once: a browser would glide there, and stop where lines turn out to be higher.
+    // The browser itself would scroll smoothly, and stop too early if lines turn out to be higher.
     else if (event.key === "End") this.#view.follow((this.#follow.checked = true));
-    else if (event.key === "Home") this.#go(0);
+    else if (event.key === "Home") this.#reveal(0);
     else return;
     event.preventDefault();
   }
 
-  // Show the line at `index`, if there is one, and what the search has found.
-  #go(index) {
+  // Shows the line at `index`, unless it is undefined, and marks all matches.
+  #reveal(index) {
     if (index !== undefined) {
       this.#follow.checked = false;
       this.#view.reveal(index);

@@ -1,67 +1,70 @@
-// Which lines of a log are elements, and where they are in its box: all as long as there are
-// few, so that the browser's own search finds them; beyond that those in view.
+// Renders the lines of a log and keeps the scroll position. If there are few, all are rendered, so
+// that the browser's own search finds them. Otherwise only those in view are.
 
 import { Heights } from "./heights.js";
 import { firstIndex } from "./lines.js";
 
-// To lay out so many takes a tenth of a second, each time that the box changes its width.
+// The layout of this many lines takes a tenth of a second, each time that the width changes.
 const FEW = 2000;
-// Drawn beyond the edges: what comes into view before the next scroll event is told.
+// Lines are rendered this far beyond the edges, because they appear before the next scroll event.
 const MARGIN_PX = 1000;
-// Within this of its end a log counts as read to the end.
+// A log counts as scrolled to its end within this distance.
 const SLACK_PX = 8;
-// What is drawn is measured, and then more or less of it fits.
+// New lines are measured after they are rendered, and then more or fewer of them fit. This often at
+// most, the range is computed again.
 const ROUNDS = 6;
 
 export class View {
   #box;
   #list;
   #render;
-  #told;
+  #onFollow;
   #lines = [];
   #heights = new Heights(1, 0);
-  #isStale = true; // the heights are of another width, or of other lines
-  #drawn = new Map(); // line -> element
-  // The line at the upper edge of the box, and how much of it is beyond. This is what stays.
-  #place = { index: 0, hidden: 0 };
-  #scrolled = 0; // where we have put the box ourselves
+  #isStale = true; // The heights are those of another width or of other lines.
+  #rendered = new Map(); // line -> element
+  // The line at the upper edge of the box, and how much of it is above the edge. It keeps its place
+  // when other lines change.
+  #anchor = { index: 0, hidden: 0 };
+  #scrolled = 0; // The scroll position that this script has set.
   #isFollowing = true;
 
-  // `render(line)` makes an element. `told(isFollowing)` hears when the reader has scrolled.
-  constructor({ box, list, render, told }) {
+  // `render(line)` returns an element. `onFollow(isFollowing)` is called when the user has scrolled.
+  // A view that follows always shows the last line.
+  constructor({ box, list, render, onFollow }) {
     this.#box = box;
     this.#list = list;
     this.#render = render;
-    this.#told = told;
+    this.#onFollow = onFollow;
     box.addEventListener("scroll", () => this.#scroll());
-    new ResizeObserver(() => this.#measureAnew()).observe(box);
+    new ResizeObserver(() => this.#measureAgain()).observe(box);
   }
 
-  // These elements are there already.
+  // Takes over the elements that the server rendered.
   adopt(lines, elements) {
-    lines.forEach((line, index) => this.#drawn.set(line, elements[index]));
+    lines.forEach((line, index) => this.#rendered.set(line, elements[index]));
     this.show(lines);
   }
 
-  // Other lines than before. What was at the upper edge stays there, or what comes after it.
+  // Shows other lines. The line at the upper edge stays there. If it is gone, the next one does.
   show(lines) {
-    const offset = this.#lines[this.#place.index]?.offset ?? 0;
+    const offset = this.#lines[this.#anchor.index]?.offset ?? 0;
     const index = firstIndex(lines, (line) => line.offset >= offset);
     const isSame = lines[index]?.offset === offset;
-    this.#place = { index, hidden: isSame ? this.#place.hidden : 0 };
+    this.#anchor = { index, hidden: isSame ? this.#anchor.hidden : 0 };
     this.#lines = lines;
-    this.#measureAnew();
+    this.#measureAgain();
   }
 
-  // More at the end of the same.
+  // Renders lines that were added at the end.
   grow() {
     this.#heights.grow(this.#lines.length);
     this.#draw();
   }
 
-  // Change each element that there is.
+  // Calls `paint(element, line)` for each rendered line.
   repaint(paint) {
-    for (const [line, element] of this.#drawn) paint(element, line);
+    for (const [line, element] of this.#rendered) paint(element, line);
   }
 
   follow(isFollowing) {
@@ -69,23 +72,23 @@ export class View {
     this.#draw();
   }
 
-  // Bring the line at `index` into view, a third below the upper edge, and stay there.
+  // Scrolls the line at `index` to a third below the upper edge, and stops following.
   reveal(index) {
     this.#isFollowing = false;
-    this.#place = { index, hidden: -this.#box.clientHeight / 3 };
+    this.#anchor = { index, hidden: -this.#box.clientHeight / 3 };
     this.#draw();
-    this.#look();
+    this.#findAnchor();
   }
 
   get firstVisible() {
-    return this.#place.index;
+    return this.#anchor.index;
   }
 
-  // The lines of which something is selected, in their order.
-  get touched() {
+  // The lines that contain a part of the selection, in their order.
+  get selectedLines() {
     const selection = getSelection();
     if (selection.isCollapsed) return [];
-    return [...this.#drawn]
+    return [...this.#rendered]
       .filter(([, element]) => selection.containsNode(element, true))
       .map(([line]) => line)
       .sort((one, other) => one.offset - other.offset);
@@ -93,46 +96,46 @@ export class View {
 
   #scroll() {
     const { scrollTop, clientHeight, scrollHeight } = this.#box;
-    if (Math.abs(scrollTop - this.#scrolled) < 1) return; // It was us.
+    if (Math.abs(scrollTop - this.#scrolled) < 1) return; // This script has scrolled, and not the user.
     this.#scrolled = scrollTop;
-    // Who scrolls up wants to read; who returns to the end wants to follow.
+    // A user who scrolls up wants to read, and one who returns to the end wants to follow.
     this.#isFollowing = scrollTop + clientHeight >= scrollHeight - SLACK_PX;
-    this.#look();
+    this.#findAnchor();
     this.#draw();
-    this.#told(this.#isFollowing);
+    this.#onFollow(this.#isFollowing);
   }
 
-  #measureAnew() {
+  #measureAgain() {
     this.#heights = new Heights(this.#heights.estimate, this.#lines.length);
     this.#isStale = true;
     this.#draw();
   }
 
-  // See which line is at the upper edge.
-  #look() {
+  // Finds the line at the upper edge.
+  #findAnchor() {
     const y = this.#box.scrollTop;
     const index = this.#heights.at(y);
-    this.#place = { index, hidden: y - this.#heights.top(index) };
+    this.#anchor = { index, hidden: y - this.#heights.top(index) };
   }
 
   #draw() {
-    let drawn;
+    let range;
     for (let round = 0; round < ROUNDS; round += 1) {
       const [first, last] = this.#window();
-      if (drawn && drawn[0] === first && drawn[1] === last) break;
-      this.#put(first, last);
-      drawn = [first, last];
+      if (range && range[0] === first && range[1] === last) break;
+      this.#renderRange(first, last);
+      range = [first, last];
     }
-    this.#pad(...drawn);
+    this.#pad(...range);
     const { scrollHeight, scrollTop } = this.#box;
     const wanted = this.#isFollowing ? scrollHeight : this.#top;
     if (Math.abs(wanted - scrollTop) >= 1) this.#box.scrollTop = wanted;
     this.#scrolled = this.#box.scrollTop;
-    if (this.#isFollowing) this.#look();
+    if (this.#isFollowing) this.#findAnchor();
   }
 
   get #top() {
-    return this.#heights.top(this.#place.index) + this.#place.hidden;
+    return this.#heights.top(this.#anchor.index) + this.#anchor.hidden;
   }
 
   get #isWhole() {
@@ -146,25 +149,25 @@ export class View {
     return this.#heights.window(top, clientHeight, MARGIN_PX);
   }
 
-  // Let the lines from `first` to before `last` be the elements of the list. Those that stay
-  // are not touched: somebody may have selected their text.
-  #put(first, last) {
+  // Renders the lines from `first` to before `last`. Elements that stay are not moved, because the
+  // user may have selected their text.
+  #renderRange(first, last) {
     const wanted = this.#lines.slice(first, last);
     const kept = new Set(wanted);
-    for (const [line, element] of this.#drawn) {
+    for (const [line, element] of this.#rendered) {
       if (kept.has(line)) continue;
       element.remove();
-      this.#drawn.delete(line);
+      this.#rendered.delete(line);
     }
     const unmeasured = [];
     let next = this.#list.firstElementChild;
     wanted.forEach((line, index) => {
-      const known = this.#drawn.get(line);
+      const known = this.#rendered.get(line);
       const element = known ?? this.#render(line);
       if (element === next) next = next.nextElementSibling;
       else this.#list.insertBefore(element, next);
       this.#number(element, first + index);
-      if (!known) this.#drawn.set(line, element);
+      if (!known) this.#rendered.set(line, element);
       if (!known || this.#isStale) unmeasured.push([first + index, element]);
     });
     this.#measure(unmeasured);
@@ -183,13 +186,14 @@ export class View {
     for (const [index, height] of measured) this.#heights.set(index, height);
   }
 
-  // Where not all are there, each says which it is. How many there are changes all the time.
+  // If not all lines are rendered, screen readers need the number of each. Their count changes all
+  // the time, so it is -1, which means unknown.
   #number(element, index) {
     element.ariaPosInSet = this.#isWhole ? null : index + 1;
     element.ariaSetSize = this.#isWhole ? null : -1;
   }
 
-  // The room of those that are not drawn.
+  // Keeps the space of the lines that are not rendered.
   #pad(first, last) {
     const { total } = this.#heights;
     this.#list.style.paddingBlockStart = `${this.#heights.top(first)}px`;

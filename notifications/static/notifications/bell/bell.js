@@ -115,7 +115,7 @@ export function attach(bell) {
     const title = entry.querySelector("[data-title]");
     // A part of the page may show the same object. It then tells screen readers about the change by
     // itself. A toast with the link is still useful if that part is not in view.
-    const shown = document.querySelector(`[data-tells="${CSS.escape(pathOf(title))}"]`);
+    const shown = document.querySelector(`[data-announces="${CSS.escape(pathOf(title))}"]`);
     if (!shown) {
       announcer.textContent = announcer.dataset.new.replace("{title}", () => title.textContent);
     }

@@ -50,7 +50,7 @@ QUERIES = {
 def test_the_page_says_in_words_what_will_be_exported(exporting, filters, sentence):
     page = exporting.get(f"{PAGE}?{filters}")
 
-    assert f'<div class="readonly" data-looked="sum">{sentence}</div>' in text(page)
+    assert f'<div class="readonly" data-preview-part="summary">{sentence}</div>' in text(page)
 
 
 @pytest.mark.proves("admin-export-matches-list")

@@ -1,26 +1,29 @@
-// What a tab says of its exports to who looks at another one: its title, and its icon.
+// The title and the icon of the browser tab. They show the progress of exports and which ones have
+// ended while the user was looking at another tab.
 
 import { isFinal } from "../lib/fold.js";
 import { fill, title, values } from "../lib/format.js";
 
-// The icon moves as seldom as that: nobody sees a smaller step at its size.
+// The icon changes only this many times, because smaller steps are not visible at its size.
 const STEPS = 8;
-// Waybill's green, and the red of failures. An icon is no part of a page, and reads none of
-// its properties; tabs are light or dark, so it has a ground of its own.
+// Waybill's green, and the red of failures. An icon cannot read the page's CSS properties. It has a
+// background of its own, because tabs may be light or dark.
 const GREEN = "#0b6b5d";
 const RED = "#b3261e";
 const RADIUS = 7;
 
-// What has become of an export is news while nobody has seen it. Who cancels knows.
-export function isNews(before, snapshot) {
+// Returns whether the export has ended between two snapshots. Cancelled ones do not count, because
+// the user cancelled them.
+export function hasJustEnded(before, snapshot) {
   if (!isFinal(snapshot) || snapshot.status === "cancelled") return false;
   return before === null || !isFinal(before);
 }
 
-// "plain" · "succeeded" and "failed": what has ended while nobody looked, before all that
-// still goes on · "0" to "8": so many eighths are done · "some": nobody knows how much.
-export function icon(snapshots, news) {
-  if (news.length) return worst(news).status;
+// Returns the name of the tab's icon: "succeeded" or "failed" if exports have `ended` unseen, else
+// the progress of active exports in eighths, from "0" to "8", "some" if their number of rows is
+// unknown, or "plain" without active exports.
+export function iconName(snapshots, ended) {
+  if (ended.length) return mostImportant(ended).status;
   const active = snapshots.filter((each) => !isFinal(each));
   if (active.length === 0) return "plain";
   const counted = active.filter((each) => each.rows_total);
@@ -31,22 +34,22 @@ export function icon(snapshots, news) {
   return String(Math.floor((STEPS * Math.min(done, total)) / total));
 }
 
-// `words` has a sentence for each status, and one for several. Without news: how far it is.
-export function headline(base, snapshots, news, words) {
-  if (news.length === 0) return title(base, snapshots);
-  const said = worst(news);
-  const sentence = fill(words[said.status], values(said));
-  if (news.length === 1) return sentence;
-  return fill(words.several, { sentence, count: news.length - 1 });
+// Returns the title of the tab. `texts` has a pattern for each status, and one for several exports.
+export function tabTitle(base, snapshots, ended, texts) {
+  if (ended.length === 0) return title(base, snapshots);
+  const shown = mostImportant(ended);
+  const sentence = fill(texts[shown.status], values(shown));
+  if (ended.length === 1) return sentence;
+  return fill(texts.several, { sentence, count: ended.length - 1 });
 }
 
-// The newest failure, which wants something of the reader; else the newest.
-function worst(news) {
-  return news.findLast(({ status }) => status === "failed") ?? news.at(-1);
+// The newest failure, which the user may have to act on, or else the newest export.
+function mostImportant(ended) {
+  return ended.findLast(({ status }) => status === "failed") ?? ended.at(-1);
 }
 
-// The icon of that name as an address. `plain` is the page's own.
-export function address(name, plain) {
+// Returns the URL of an icon. `plain` is the URL of the page's own.
+export function iconUrl(name, plain) {
   if (name === "plain") return plain;
   const isFailed = name === "failed";
   const svg = [

@@ -1,20 +1,20 @@
-// Asks for the earlier lines of a log, and says in their note how that goes.
+// Fetches pages of a log, and shows in a notice whether they are loading or have failed.
 
 import { fullJitter } from "../../notifications/lib/backoff.js";
 
-// Failures until it is left to the reader to try again.
+// After this many failures the user has to try again.
 const ATTEMPTS = 4;
 
-// An `ask` for `earlier.js`, which says in `note` how it goes, and has a button there to try again.
-export function asking(note, signal) {
+// Returns the `fetchPage` for earlier.js. `note` is the notice, which has a button to try again.
+export function pageFetcher(note, signal) {
   const [, loading, failed] = note.children;
-  const say = (part) => [...note.children].forEach((each) => (each.hidden = each !== part));
+  const show = (part) => [...note.children].forEach((each) => (each.hidden = each !== part));
   return async (url) => {
     for (;;) {
-      say(loading);
-      const answer = await fetchJson(url, signal);
-      if (answer) return answer;
-      say(failed);
+      show(loading);
+      const page = await fetchJson(url, signal);
+      if (page) return page;
+      show(failed);
       await new Promise((resolve) => {
         failed.querySelector("button").addEventListener("click", resolve, { once: true });
       });
@@ -22,7 +22,7 @@ export function asking(note, signal) {
   };
 }
 
-// Null if it cannot be had. Throws when `signal` is aborted.
+// Returns null if all attempts fail. Throws when `signal` is aborted.
 async function fetchJson(url, signal) {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     try {

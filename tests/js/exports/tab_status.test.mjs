@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { address, headline, icon, isNews } from "../../../exports/static/exports/dashboard/sign.js";
+import { iconName, iconUrl, tabTitle, hasJustEnded } from "../../../exports/static/exports/dashboard/tab_status.js";
 import { snapshot } from "./snapshot.mjs";
 
 const WORDS = {
@@ -17,55 +17,55 @@ const running = (rows_done, rows_total = 1000) => snapshot({ rows_done, rows_tot
 
 test("the icon moves nine times at most while an export runs", () => {
   const names = new Set();
-  for (let rows = 0; rows <= 1000; rows += 1) names.add(icon([running(rows)], []));
+  for (let rows = 0; rows <= 1000; rows += 1) names.add(iconName([running(rows)], []));
 
   assert.deepEqual([...names], ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
 });
 
 test("it shows all that is under way together, and of those the ones that are counted", () => {
-  assert.equal(icon([running(500), running(0)], []), "2");
-  assert.equal(icon([running(500), running(0, null)], []), "4");
-  assert.equal(icon([running(7, null)], []), "some");
-  assert.equal(icon([running(0, 0)], []), "some");
-  assert.equal(icon([running(1001)], []), "8");
+  assert.equal(iconName([running(500), running(0)], []), "2");
+  assert.equal(iconName([running(500), running(0, null)], []), "4");
+  assert.equal(iconName([running(7, null)], []), "some");
+  assert.equal(iconName([running(0, 0)], []), "some");
+  assert.equal(iconName([running(1001)], []), "8");
 });
 
 test("nothing under way is the plain icon", () => {
-  assert.equal(icon([], []), "plain");
-  assert.equal(icon([ended("succeeded"), ended("failed"), ended("cancelled")], []), "plain");
+  assert.equal(iconName([], []), "plain");
+  assert.equal(iconName([ended("succeeded"), ended("failed"), ended("cancelled")], []), "plain");
 });
 
 test("what has ended comes before what goes on, and a failure before all", () => {
   const ready = ended("succeeded");
   const failed = ended("failed", "Planes");
 
-  assert.equal(icon([running(500)], [ready]), "succeeded");
-  assert.equal(icon([running(500)], [failed, ready]), "failed");
-  assert.equal(headline("Exports", [running(500)], [ready], WORDS), "✓ Flights is ready");
+  assert.equal(iconName([running(500)], [ready]), "succeeded");
+  assert.equal(iconName([running(500)], [failed, ready]), "failed");
+  assert.equal(tabTitle("Exports", [running(500)], [ready], WORDS), "✓ Flights is ready");
   assert.equal(
-    headline("Exports", [], [failed, ready, ready], WORDS),
+    tabTitle("Exports", [], [failed, ready, ready], WORDS),
     "✗ Planes has failed, and 2 more",
   );
 });
 
 test("without news the title says how far it is", () => {
-  assert.equal(headline("Exports", [running(370)], [], WORDS), "37% · Exports");
+  assert.equal(tabTitle("Exports", [running(370)], [], WORDS), "37% · Exports");
 });
 
 test("an end is news once, and one that was asked for is none", () => {
-  assert.equal(isNews(running(1), ended("succeeded")), true);
-  assert.equal(isNews(running(1), ended("failed")), true);
-  assert.equal(isNews(null, ended("succeeded")), true);
-  assert.equal(isNews(running(1), ended("cancelled")), false);
-  assert.equal(isNews(running(1), running(2)), false);
-  assert.equal(isNews(ended("succeeded"), ended("succeeded")), false);
+  assert.equal(hasJustEnded(running(1), ended("succeeded")), true);
+  assert.equal(hasJustEnded(running(1), ended("failed")), true);
+  assert.equal(hasJustEnded(null, ended("succeeded")), true);
+  assert.equal(hasJustEnded(running(1), ended("cancelled")), false);
+  assert.equal(hasJustEnded(running(1), running(2)), false);
+  assert.equal(hasJustEnded(ended("succeeded"), ended("succeeded")), false);
 });
 
 test("each icon is a picture of its own, and the plain one is the page's", () => {
   const names = ["succeeded", "failed", "some", "0", "1", "4", "8"];
-  const pictures = names.map((name) => address(name, "/waybill.svg"));
+  const pictures = names.map((name) => iconUrl(name, "/waybill.svg"));
 
-  assert.equal(address("plain", "/waybill.svg"), "/waybill.svg");
+  assert.equal(iconUrl("plain", "/waybill.svg"), "/waybill.svg");
   assert.equal(new Set(pictures).size, names.length);
   for (const each of pictures) assert.match(each, /^data:image\/svg\+xml,%3Csvg[^<>"#]*svg%3E$/);
 });
@@ -73,9 +73,9 @@ test("each icon is a picture of its own, and the plain one is the page's", () =>
 test("an export's name cannot leave the sentence", () => {
   const odd = ended("succeeded", "{count} $& {label}");
 
-  assert.equal(headline("Exports", [], [odd], WORDS), "✓ {count} $& {label} is ready");
+  assert.equal(tabTitle("Exports", [], [odd], WORDS), "✓ {count} $& {label} is ready");
   assert.equal(
-    headline("Exports", [], [odd, odd], WORDS),
+    tabTitle("Exports", [], [odd, odd], WORDS),
     "✓ {count} $& {label} is ready, and 1 more",
   );
 });
