@@ -242,7 +242,7 @@ def test_without_scripts_all_of_it_can_be_chosen(
     expect(plain.locator("[data-column] label").first).to_have_text("year")
     expect(plain.get_by_role("button", name="Move year down")).to_be_focused()
     plain.get_by_role("button", name="Update preview").click()
-    expect(plain.locator(".sum")).to_contain_text("planes: Manufacturer contains boeing")
+    expect(plain.locator(".row-count")).to_contain_text("planes: Manufacturer contains boeing")
     expect(plain.locator(".cells th").first).to_have_text("year")
     plain.get_by_role("button", name="Start export").click()
 

@@ -71,7 +71,7 @@ def test_a_member_sees_it_come_and_run_and_downloads_the_file(
 
     export = elsewhere(start_export, user=owner, exporter="flights", team=team.pk)
     card = page.locator(f"[data-list=live] #{export.key}")
-    expect(card.locator(".whose")).to_have_text(
+    expect(card.locator(".owner")).to_have_text(
         "Ada Lovelace\N{RIGHT SINGLE QUOTATION MARK}s, shared with Analysts"
     )
     expect(card.get_by_role("button")).to_have_count(0)
@@ -99,7 +99,7 @@ def test_who_is_owner_and_member_sees_it_once_and_never_going_back(
     page.get_by_label("Data", exact=True).select_option(label="Flights")
     page.get_by_role("button", name="Start export").click()
     card = page.locator("[data-list=live] [data-export]")
-    expect(card.locator(".whose")).to_have_text("Shared with Analysts")
+    expect(card.locator(".owner")).to_have_text("Shared with Analysts")
     page.evaluate(WATCH_THE_BAR)
 
     start_worker(**flights.SLOWLY)

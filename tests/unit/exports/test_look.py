@@ -81,10 +81,15 @@ def test_what_is_used_is_a_token_and_each_token_is_used():
     assert tokens - used == set()
 
 
-def test_every_part_is_in_the_stylesheet():
-    named = re.findall(r'@import "css/(.+?)"', (STATIC / "waybill.css").read_text())
+@pytest.mark.parametrize(
+    ("entry", "folder"),
+    [("waybill.css", "css"), ("admin.css", "admin/css")],
+    ids=["pages", "admin"],
+)
+def test_every_part_is_in_the_stylesheet(entry, folder):
+    named = re.findall(rf'@import "{folder}/(.+?)"', (STATIC / entry).read_text())
 
-    assert sorted(named) == sorted(path.name for path in STATIC.glob("css/*.css"))
+    assert sorted(named) == sorted(path.name for path in STATIC.glob(f"{folder}/*.css"))
 
 
 def test_the_style_page_shows_each_colour():
