@@ -6,7 +6,7 @@ import { belongsOnPage, milestone, step } from "../../../exports/static/exports/
 import { percent } from "../../../exports/static/exports/lib/format.js";
 import { snapshot } from "./snapshot.mjs";
 
-test("other numbers are put in place, also fewer: a new attempt begins at its last whole part", () => {
+test("changed numbers patch the card, also if they are lower", () => {
   const shown = snapshot({ rows_done: 50 });
 
   assert.equal(step(shown, snapshot({ rows_done: 60 })), "patch");
@@ -14,7 +14,7 @@ test("other numbers are put in place, also fewer: a new attempt begins at its la
   assert.equal(step(shown, snapshot({ rows_done: 40 })), "patch");
 });
 
-test("another status, stage, attempt or place in the queue needs other words", () => {
+test("changed status, stage, attempt or position fetches the card", () => {
   for (const change of [
     { status: "cancelling" },
     { stage: "assembling" },
@@ -26,13 +26,13 @@ test("another status, stage, attempt or place in the queue needs other words", (
   }
 });
 
-test("what is over stays over", () => {
+test("finished exports ignore later snapshots", () => {
   for (const status of ["succeeded", "failed", "cancelled"]) {
     assert.equal(step(snapshot({ status }), snapshot()), "skip");
   }
 });
 
-test("a page shows what is under way and what finished after it was made, and no older history", () => {
+test("page adds active exports and newly finished ones only", () => {
   const made = Date.parse("2026-01-01T12:00:00Z");
   const finished = (at) => snapshot({ status: "succeeded", finished_at: at });
 
@@ -41,7 +41,7 @@ test("a page shows what is under way and what finished after it was made, and no
   assert.equal(belongsOnPage(finished("2026-01-01T11:59:59Z"), made), false);
 });
 
-test("a screen reader hears each threshold once", () => {
+test("screen readers announce each threshold once", () => {
   const at = (rows_done) => snapshot({ rows_done, rows_total: 100 });
   const heard = [];
 
@@ -52,7 +52,7 @@ test("a screen reader hears each threshold once", () => {
   assert.deepEqual(heard, [25, 50, 75]);
 });
 
-test("a screen reader hears each change of status, by its name", () => {
+test("screen readers announce each change of the status", () => {
   assert.equal(milestone(snapshot({ status: "queued" }), snapshot(), percent), "running");
   assert.equal(milestone(snapshot(), snapshot({ status: "failed" }), percent), "failed");
 });
@@ -87,7 +87,7 @@ class Element {
 
 const answered = () => new Promise((resolve) => setImmediate(resolve));
 
-test("new numbers are put in place", () => {
+test("new numbers appear in the card's texts and bar", () => {
   const text = { dataset: { text: "{rows_done} of {rows_total} rows" }, hidden: true };
   const bar = {};
   const page = { changes: [] };
@@ -105,7 +105,7 @@ test("new numbers are put in place", () => {
   assert.deepEqual(page.changes, [5]);
 });
 
-test("a worker that falls silent is not said to be fast any more, until it reports again", () => {
+test("silent worker shows no speed until its next report", () => {
   const [rate, silent] = ["{rate} rows/s", "No update for {silence}."].map((text) => ({ dataset: { text } }));
   const said = () => [rate.textContent, silent.textContent];
   let now = 0;
@@ -130,7 +130,7 @@ test("a worker that falls silent is not said to be fast any more, until it repor
   assert.deepEqual(said(), ["7 rows/s", ""]);
 });
 
-test("the silence of a page that has lost its connection is nobody else's", () => {
+test("lost connection is not shown as a silent worker", () => {
   const [rate, silent] = ["{rate} rows/s", "No update for {silence}."].map((text) => ({ dataset: { text } }));
   const said = () => [rate.textContent, silent.textContent];
   let now = 0;
@@ -150,7 +150,7 @@ test("the silence of a page that has lost its connection is nobody else's", () =
   assert.deepEqual(said(), ["5 rows/s", ""]);
 });
 
-test("a page that is opened late knows how long a worker has been silent", () => {
+test("new page shows how long a worker has been silent", () => {
   const text = { dataset: { text: "No update for {silence}." } };
   const element = new Element(snapshot(), { texts: [text] });
   element.dataset.silence = "25.5";
@@ -161,7 +161,7 @@ test("a page that is opened late knows how long a worker has been silent", () =>
   assert.equal(text.textContent, "No update for 25\u00a0sec.");
 });
 
-test("what waits for a worker owes no news", () => {
+test("queued export never counts as silent", () => {
   const text = { dataset: { text: "No update for {silence}." } };
   let now = 0;
   const elements = [new Element(snapshot({ status: "queued" }), { texts: [text] })];
@@ -173,7 +173,7 @@ test("what waits for a worker owes no news", () => {
   assert.equal(text.textContent, undefined);
 });
 
-test("while the file is put together the bar moves, though no row comes", () => {
+test("bar moves while the file is assembled", () => {
   const bar = {};
   const assembling = { stage: "assembling", rows_done: 10, rows_total: 10 };
   const cards = new Cards({
@@ -187,7 +187,7 @@ test("while the file is put together the bar moves, though no row comes", () => 
   assert.deepEqual(bar, { max: 1, value: 0.4 });
 });
 
-test("a bar of no rows is an empty bar, not a full one", () => {
+test("bar of an export without rows is empty", () => {
   const bar = {};
   const cards = new Cards({
     elements: [new Element(snapshot(), { bar })],
@@ -200,7 +200,7 @@ test("a bar of no rows is an empty bar, not a full one", () => {
   assert.deepEqual(bar, { max: 1, value: 0 });
 });
 
-test("a card that is being fetched is not fetched again", () => {
+test("card that is being fetched is not fetched again", () => {
   const { cards, page } = setUp(snapshot({ status: "queued" }));
 
   cards.refresh("1");
@@ -209,7 +209,7 @@ test("a card that is being fetched is not fetched again", () => {
   assert.equal(page.requests.length, 1);
 });
 
-test("new words are fetched, once, and replace the card", async () => {
+test("changed texts fetch the card once and replace it", async () => {
   const { cards, page } = setUp();
   const done = snapshot({ status: "succeeded", version: 2 });
 
@@ -224,7 +224,7 @@ test("new words are fetched, once, and replace the card", async () => {
   assert.deepEqual(page.changes, [["running", "succeeded"]]);
 });
 
-test("what came while a card was fetched is applied to it", async () => {
+test("update during a fetch is applied to the fetched card", async () => {
   const { cards, page } = setUp(snapshot({ status: "queued" }));
 
   cards.update(snapshot({ rows_total: 10, version: 2 }));
@@ -235,7 +235,7 @@ test("what came while a card was fetched is applied to it", async () => {
   assert.equal(cards.snapshots[0].rows_done, 7);
 });
 
-test("of what came over two streams while a card was fetched, the newest is applied", async () => {
+test("newest of several updates during a fetch is applied", async () => {
   const { cards, page } = setUp(snapshot({ status: "queued" }));
 
   cards.update(snapshot({ rows_done: 2, version: 2 }));
@@ -247,7 +247,7 @@ test("of what came over two streams while a card was fetched, the newest is appl
   assert.equal(cards.snapshots[0].rows_done, 9);
 });
 
-test("a frame that is older than the fetched card is not shown on top of it", async () => {
+test("frame older than the fetched card is ignored", async () => {
   const { cards, page } = setUp();
   const again = (rows_done, version) => snapshot({ attempt: 2, rows_done, version });
 
@@ -264,7 +264,7 @@ test("a frame that is older than the fetched card is not shown on top of it", as
   assert.equal(page.requests.length, 1);
 });
 
-test("a frame that is older than the page is not shown on top of it", () => {
+test("frame older than the page is ignored", () => {
   const { cards, page } = setUp(snapshot({ rows_done: 8, version: 9 }));
 
   cards.update(snapshot({ rows_done: 7, version: 8 }));
@@ -274,7 +274,7 @@ test("a frame that is older than the page is not shown on top of it", () => {
   assert.deepEqual([page.changes, page.requests], [[], []]);
 });
 
-test("an export keeps the name that the page has for it, which may be in another language", () => {
+test("card keeps the label in the language of the page", () => {
   const { cards } = setUp(snapshot({ label: "Flüge" }));
 
   cards.update(snapshot({ label: "Flights", rows_done: 5, version: 2 }));
@@ -283,7 +283,7 @@ test("an export keeps the name that the page has for it, which may be in another
 });
 
 // proves: newest-value-wins
-test("an export that comes over two streams is shown once, and never goes backwards", () => {
+test("export on two streams is shown once and never goes back", () => {
   const { cards, page } = setUp(snapshot({ rows_done: 1, version: 1 }));
   const tick = (version) => snapshot({ rows_done: 10 * version, version });
 
@@ -295,7 +295,7 @@ test("an export that comes over two streams is shown once, and never goes backwa
   assert.equal(cards.snapshots[0].rows_done, 60);
 });
 
-test("a pause that was taken back stays taken back when a stream that lags tells of it", () => {
+test("delayed stream does not bring back an old pause", () => {
   const { cards, page } = setUp(snapshot({ status: "running", version: 7 }));
 
   cards.update(snapshot({ status: "paused", version: 5 }));
@@ -304,7 +304,7 @@ test("a pause that was taken back stays taken back when a stream that lags tells
   assert.deepEqual(page.requests, []);
 });
 
-test("after a restored database lower versions are news", () => {
+test("lower versions are new after a restored database", () => {
   const { cards } = setUp(snapshot({ version: 90 }));
 
   cards.forgetVersions();
@@ -313,7 +313,7 @@ test("after a restored database lower versions are news", () => {
   assert.equal(cards.snapshots[0].rows_done, 5);
 });
 
-test("an export that is not on the page is fetched by its link, and put there once", async () => {
+test("new export is fetched by its link and inserted once", async () => {
   const { cards, page } = setUp(null);
   const fresh = snapshot({ id: "2", links: { self: "/exports/2/" } });
 
@@ -328,7 +328,7 @@ test("an export that is not on the page is fetched by its link, and put there on
   assert.equal(cards.snapshots[0].rows_done, 3);
 });
 
-test("an export that cannot be fetched leaves no trace", async () => {
+test("export that cannot be fetched leaves no card", async () => {
   const { cards, page } = setUp(null);
 
   cards.update(snapshot({ id: "2" }));
@@ -339,7 +339,7 @@ test("an export that cannot be fetched leaves no trace", async () => {
   assert.deepEqual(cards.snapshots, []);
 });
 
-test("a refresh that says nothing new leaves the card where it is", async () => {
+test("refresh without changes keeps the card's element", async () => {
   const queued = snapshot({ status: "queued", queue_position: 2 });
   const { cards, page } = setUp(queued);
 
@@ -350,7 +350,7 @@ test("a refresh that says nothing new leaves the card where it is", async () => 
   assert.deepEqual(page.elements, []);
 });
 
-test("a refresh that finds a new place in the queue replaces the card", async () => {
+test("refresh with a new queue position replaces the card", async () => {
   const { cards, page } = setUp(snapshot({ status: "queued", queue_position: 2 }));
 
   cards.refresh("1");

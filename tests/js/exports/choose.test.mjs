@@ -7,88 +7,88 @@ import { columnOrder, fieldsToRestore, restoreFields, saveFields } from "../../.
 import { Debounced } from "../../../exports/static/exports/choose/debounced.js";
 import { matches, indexAt, indexAfterKey } from "../../../exports/static/exports/choose/order.js";
 
-test("something is put before the first item whose middle is below it", () => {
+test("dropped item goes before the first item below it", () => {
   const middles = [10, 30, 50];
 
   assert.deepEqual([0, 9, 10, 31, 50, 99].map((y) => indexAt(middles, y)), [0, 0, 1, 2, 3, 3]);
   assert.equal(indexAt([], 5), 0);
 });
 
-function question() {
-  const asked = [];
+function setUp() {
+  const requests = [];
   const shown = [];
-  const latest = new Debounced({
-    load: (signal) => new Promise((answer) => asked.push({ signal, answer })),
+  const debounced = new Debounced({
+    load: (signal) => new Promise((answer) => requests.push({ signal, answer })),
     show: (html) => shown.push(html),
     pauseMs: 400,
   });
-  return { asked, shown, latest };
+  return { requests, shown, debounced };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test("who changes much in a while asks once", (t) => {
+test("several changes in a short time cause one request", (t) => {
   mock.timers.enable({ apis: ["setTimeout"] });
   t.after(() => mock.timers.reset());
-  const { asked, latest } = question();
+  const { requests, debounced } = setUp();
 
   for (let change = 0; change < 5; change += 1) {
-    latest.request();
+    debounced.request();
     mock.timers.tick(399);
   }
-  assert.equal(asked.length, 0);
+  assert.equal(requests.length, 0);
   mock.timers.tick(1);
 
-  assert.equal(asked.length, 1);
+  assert.equal(requests.length, 1);
 });
 
-test("an answer that has become old is not shown", async (t) => {
+test("outdated request is aborted and its response never shown", async (t) => {
   mock.timers.enable({ apis: ["setTimeout"] });
   t.after(() => mock.timers.reset());
-  const { asked, shown, latest } = question();
+  const { requests, shown, debounced } = setUp();
 
-  latest.request();
+  debounced.request();
   mock.timers.tick(400);
-  latest.request();
-  assert.ok(asked[0].signal.aborted);
+  debounced.request();
+  assert.ok(requests[0].signal.aborted);
   mock.timers.tick(400);
-  asked[1].answer("new");
+  requests[1].answer("new");
   await settled();
-  asked[0].answer("old");
+  requests[0].answer("old");
   await settled();
 
   assert.deepEqual(shown, ["new"]);
 });
 
-test("that there is no answer is shown as well, if it is to what was wanted last", async (t) => {
+test("missing response is reported for the last request only", async (t) => {
   mock.timers.enable({ apis: ["setTimeout"] });
   t.after(() => mock.timers.reset());
-  const { asked, shown, latest } = question();
+  const { requests, shown, debounced } = setUp();
 
-  for (let question = 0; question < 3; question += 1) {
-    latest.request();
+  for (let count = 0; count < 3; count += 1) {
+    debounced.request();
     mock.timers.tick(400);
   }
-  for (const { answer } of asked) answer(null);
+  for (const { answer } of requests) answer(null);
   await settled();
 
   assert.deepEqual(shown, [null]);
 });
 
-test("who found the server busy asks again after a longer while", (t) => {
+test("busy server gets the next request after a longer pause", (t) => {
   mock.timers.enable({ apis: ["setTimeout"] });
   t.after(() => mock.timers.reset());
-  const { asked, latest } = question();
+  const { requests, debounced } = setUp();
 
-  latest.request(3_000);
+  debounced.request(3_000);
   mock.timers.tick(2_999);
-  assert.equal(asked.length, 0);
+  assert.equal(requests.length, 0);
   mock.timers.tick(1);
 
-  assert.equal(asked.length, 1);
+  assert.equal(requests.length, 1);
 });
 
-test("a key moves a column by one or to an end, and no further", () => {
+test("key moves a column by one or to an end", () => {
   const keys = ["ArrowUp", "ArrowDown", "Home", "End", "Enter", "a"];
 
   assert.deepEqual(keys.map((key) => indexAfterKey(key, 1, 4)), [0, 2, 0, 3, null, null]);
@@ -96,7 +96,7 @@ test("a key moves a column by one or to an end, and no further", () => {
   assert.deepEqual(keys.map((key) => indexAfterKey(key, 3, 4)), [2, null, 0, null, null, null]);
 });
 
-test("a column is found by parts of its name or of its header", () => {
+test("column is found by parts of its name or header", () => {
   const texts = ["carrier__name", "Airline"];
 
   for (const wanted of ["", "  ", "name", "AIRLINE", "air name"]) assert.ok(matches(texts, wanted));
@@ -128,7 +128,7 @@ function form() {
   ];
 }
 
-test("what is chosen is put back, whatever order the columns had", () => {
+test("saved fields are restored in any order of the columns", () => {
   const kept = structuredClone(saveFields(form()));
   const [fields, chosen] = [form(), form()];
   for (const field of fields) {
@@ -148,7 +148,7 @@ test("what is chosen is put back, whatever order the columns had", () => {
   assert.deepEqual(columnOrder(kept), ["id", "speed"]);
 });
 
-test("what is kept is for who has left it and comes back, and for nobody else", () => {
+test("fields are restored only for the user who comes back", () => {
   const fields = saveFields(form());
   const state = { another: "part", choice: { user: "7", fields } };
 
@@ -162,11 +162,11 @@ test("what is kept is for who has left it and comes back, and for nobody else", 
   }
 });
 
-test("nothing secret is kept, and no button", () => {
+test("secrets and buttons are not saved", () => {
   assert.ok(!/secret|csrf|move|dep/.test(JSON.stringify(saveFields(form()))));
 });
 
-test("what a form or a list has no more is not put back", () => {
+test("missing fields and options are not restored", () => {
   const list = { name: "team", type: "select-one", value: "", options: [option("")] };
   const box = { name: "gzip", type: "checkbox", value: "on", checked: true };
 

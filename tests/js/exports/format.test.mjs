@@ -12,25 +12,25 @@ const cases = JSON.parse(readFileSync(new URL("format_cases.json", import.meta.u
 
 const languages = Object.entries(cases.languages);
 
-test("numbers are grouped", () => {
+test("numbers have separators of thousands", () => {
   for (const [lang, { numbers }] of languages) {
     for (const [value, text] of numbers) assert.equal(format.number(value, lang), text);
   }
 });
 
-test("durations have at most two units, rounded up", () => {
+test("durations have at most two units and are rounded up", () => {
   for (const [lang, { durations }] of languages) {
     for (const [seconds, text] of durations) assert.equal(format.duration(seconds, lang), text);
   }
 });
 
-test("100 percent means that nothing is missing", () => {
+test("100 percent means that no row is missing", () => {
   for (const [rows_done, rows_total, expected] of cases.percents) {
     assert.equal(format.percent({ rows_done, rows_total }), expected);
   }
 });
 
-test("a sentence that names something unknown is empty", () => {
+test("pattern with an unknown value is empty", () => {
   for (const [lang, { sentences }] of languages) {
     for (const [pattern, fields, text] of sentences) {
       assert.equal(format.fill(pattern, format.values(snapshot(fields), 0, lang)), text);
@@ -38,26 +38,26 @@ test("a sentence that names something unknown is empty", () => {
   }
 });
 
-test("who is silent is said to be so, and not how fast it is", () => {
+test("silent worker has a silence and no speed", () => {
   for (const [pattern, fields, silence, text] of cases.silences) {
     assert.equal(format.fill(pattern, format.values(snapshot(fields), silence)), text);
   }
 });
 
-test("where nothing can be heard, nobody is said to be silent", () => {
+test("lost connection has neither a silence nor a speed", () => {
   const known = format.values(snapshot({ rate: 9, eta: 3 }), Infinity);
 
   assert.deepEqual([known.rate, known.eta, known.silence], [null, null, null]);
 });
 
-test("a bar knows how far it is in each stage", () => {
+test("bar has a value in each stage", () => {
   for (const [fields, far] of cases.bars) {
     const expected = far && { max: far[0], value: far[1] };
     assert.deepEqual(format.bar(snapshot(fields)), expected);
   }
 });
 
-test("the tab says how far its export is", () => {
+test("title of the tab has the progress", () => {
   const running = snapshot({ rows_done: 37, rows_total: 100 });
   const counting = snapshot({ rows_total: null });
   const finished = snapshot({ status: "succeeded", finished_at: "2026-01-01T00:00:00Z" });
@@ -69,7 +69,7 @@ test("the tab says how far its export is", () => {
   assert.equal(format.title("Exports", [running, counting]), "(2) Exports");
 });
 
-test("dates are as without scripts", () => {
+test("dates are the same as without scripts", () => {
   for (const [lang, { moments }] of languages) {
     for (const [at, text] of moments) {
       assert.equal(format.dateTime(new Date(at), lang).replace("\u202f", " "), text);
@@ -77,14 +77,14 @@ test("dates are as without scripts", () => {
   }
 });
 
-test("dates are the reader's, and a clock is everybody's", () => {
+test("dates follow the locale, and clock times do not", () => {
   const date = new Date(2026, 0, 5, 6, 4, 9);
 
   assert.equal(format.dateTime(date, "en-GB"), "5 Jan 2026, 06:04");
   assert.equal(format.clock(date), "06:04:09");
 });
 
-test("the locale is the reader's own for the language of the page", () => {
+test("locale is the reader's variant of the page's language", () => {
   assert.equal(locale("en", ["de-AT", "en-GB", "en-US"]), "en-GB");
   assert.equal(locale("de", ["de-AT", "en-GB"]), "de-AT");
   assert.equal(locale("de", ["en-GB", "de"]), "de");

@@ -61,7 +61,7 @@ async function open() {
   return children;
 }
 
-test("the socket is at the page's own host, by TLS if the page is", async () => {
+test("socket uses the page's host, and TLS if the page does", async () => {
   await open();
 
   assert.equal(sockets[0].url, "wss://waybill.test/ws/streams/");
@@ -69,7 +69,7 @@ test("the socket is at the page's own host, by TLS if the page is", async () => 
   happens("pagehide");
 });
 
-test("a page that is left closes its socket, and opens another when it comes back", async () => {
+test("page closes its socket when left and reopens it later", async () => {
   await open();
 
   happens("pagehide");
@@ -84,7 +84,7 @@ test("a page that is left closes its socket, and opens another when it comes bac
 });
 
 for (const name of ["online", "visibilitychange", "resume"]) {
-  test(`a page that lost its socket tries again at once on ${name}`, async () => {
+  test(`lost socket is reopened at once on ${name}`, async () => {
     await open();
     answer = { type: "basic" };
     sockets[0].onclose({ code: 1006 });
@@ -97,7 +97,7 @@ for (const name of ["online", "visibilitychange", "resume"]) {
   });
 }
 
-test("a page that may have no more connections says so, and does not hurry", async () => {
+test("page over the connection limit says so and waits", async () => {
   const [lost, , busy] = await open();
 
   sockets[0].onclose({ code: 1013 });
@@ -108,7 +108,7 @@ test("a page that may have no more connections says so, and does not hurry", asy
   happens("pagehide");
 });
 
-test("whoever is signed out is told so and can press nothing, and no attempt follows", { timeout: 10_000 }, async () => {
+test("signed-out page disables buttons and stops reconnecting", { timeout: 10_000 }, async () => {
   buttons = [false, true].map((disabled) => ({ disabled, dataset: {} }));
   const [lost, over] = await open();
   const before = buttons.map(({ disabled }) => disabled);

@@ -19,11 +19,11 @@ const cases = JSON.parse(readFileSync(new URL("log_cases.json", import.meta.url)
 
 // -- Text ------------------------------------------------------------------------------------
 
-test("entries are copied as the server writes them", () => {
+test("copied entries equal those of a download", () => {
   for (const { line, text } of cases.entries) assert.equal(entry(line), text);
 });
 
-test("nothing that moves a cursor is left, and what is printable stays as it is", () => {
+test("control characters are replaced and others are kept", () => {
   const every = String.fromCharCode(...Array(0xa0).keys());
 
   assert.equal(printable(every).length, every.length);
@@ -31,13 +31,13 @@ test("nothing that moves a cursor is left, and what is printable stays as it is"
   assert.equal(printable(printable("a\r\nb\x1b")), "a\nb\u241b");
 });
 
-test("levels that we do not know are neither warnings nor errors", () => {
+test("unknown levels are neither warnings nor errors", () => {
   const levels = ["DEBUG", "INFO", "NOTICE", "", "WARNING", "ERROR", "CRITICAL"];
 
   assert.deepEqual(levels.map(severity), [0, 0, 0, 0, 1, 2, 2]);
 });
 
-test("what is searched for is taken word for word, and in any case", () => {
+test("search is literal and ignores case", () => {
   assert.deepEqual(pieces("a.b A.B axb", pattern("a.b")), ["", "a.b", " ", "A.B", " axb"]);
   assert.deepEqual(pieces("ÄRGER ärger", pattern("ärg")), ["", "ÄRG", "ER ", "ärg", "er"]);
   const odd = "\\^$.*+?()[]{}|-/";
@@ -53,7 +53,7 @@ const range = (first, last) =>
 const offsets = ({ shown }) => shown.map(({ offset }) => offset);
 const found = (lines) => lines.found.map((index) => lines.shown[index].offset);
 
-test("what comes twice is there once", () => {
+test("repeated lines are added once", () => {
   const lines = new Lines();
 
   lines.append(range(1, 3));
@@ -62,7 +62,7 @@ test("what comes twice is there once", () => {
   assert.deepEqual(offsets(lines), [1, 2, 3, 4, 5]);
 });
 
-test("earlier lines come before those of the page, in their order, while others are appended", () => {
+test("earlier lines are inserted in order before the page's", () => {
   const lines = new Lines();
 
   lines.append(range(7, 8));
@@ -73,7 +73,7 @@ test("earlier lines come before those of the page, in their order, while others 
   assert.deepEqual(offsets(lines), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
-test("a log that was cleared takes the same offsets again", () => {
+test("cleared log accepts the same offsets again", () => {
   const lines = new Lines();
   lines.append(range(4, 5));
   lines.insert(range(1, 3));
@@ -85,7 +85,7 @@ test("a log that was cleared takes the same offsets again", () => {
   assert.deepEqual(offsets(lines), [1, 2]);
 });
 
-test("the filter and the search hold for what comes later, and for what was before", () => {
+test("filter and search apply to later and earlier lines", () => {
   const lines = new Lines();
   lines.append([line(20, "ERROR"), line(21)]);
   lines.filter(1);
@@ -102,7 +102,7 @@ test("the filter and the search hold for what comes later, and for what was befo
   assert.deepEqual(found(lines), []);
 });
 
-test("the search goes on from a line, and around the end", () => {
+test("search continues from a line and around the end", () => {
   const places = [3, 5, 9];
 
   assert.deepEqual([0, 3, 4, 9].map((from) => nextFound(places, from, 1)), [0, 1, 1, 0]);
@@ -111,7 +111,7 @@ test("the search goes on from a line, and around the end", () => {
   assert.equal(nextFound([], 4, 1), -1);
 });
 
-test("the first of what is sorted is found, or the end", () => {
+test("binary search finds the first index or the end", () => {
   assert.deepEqual([0, 1, 4, 9].map((least) => firstIndex([1, 4, 8], (n) => n >= least)), [0, 0, 1, 3]);
 });
 
@@ -139,7 +139,7 @@ class Plain {
   }
 }
 
-test("heights add up, whatever is measured and however many lines there are", () => {
+test("heights add up for any measurements and counts", () => {
   let seed = 1;
   const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
 
@@ -160,7 +160,7 @@ test("heights add up, whatever is measured and however many lines there are", ()
   }
 });
 
-test("the window is what is in view and a margin, and never beyond the ends", () => {
+test("window is the view with a margin, within the ends", () => {
   const heights = new Heights(20, 100);
   heights.set(10, 200); // from 200 to 400
 
@@ -191,7 +191,7 @@ async function all(answers) {
   return lines.map(({ offset }) => offset);
 }
 
-test("all lines before those of the page are fetched, and none of those", async () => {
+test("all lines before the page's are fetched once", async () => {
   for (const [first, size] of [[8, 3], [7, 3], [2, 100], [10, 1]]) {
     const { ask } = api(12, size);
 
@@ -201,7 +201,7 @@ test("all lines before those of the page are fetched, and none of those", async 
   }
 });
 
-test("a log of the usual length takes one answer", async () => {
+test("log of usual length needs one request", async () => {
   const { ask, asked } = api(10_000, 10_000);
 
   await all(earlierLines("/log", 9_901, ask));
@@ -209,7 +209,7 @@ test("a log of the usual length takes one answer", async () => {
   assert.deepEqual(asked, ["/log?limit=10000"]);
 });
 
-test("of another stream than the page's nothing is taken", async () => {
+test("lines after a reset are ignored", async () => {
   const { ask } = api(12, 3);
   const then = async (url) => ({ ...(await ask(url)), reset: url.includes("after") && "epoch" });
 

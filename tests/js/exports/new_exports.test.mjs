@@ -5,7 +5,7 @@ import { mock, test } from "node:test";
 
 import { countUnseen, attach } from "../../../exports/static/exports/admin/new_exports.js";
 
-test("what a list has seen is no news", () => {
+test("exports that were seen are not counted", () => {
   assert.equal(countUnseen([], new Set()), 0);
   assert.equal(countUnseen(["a", "b"], new Set(["a"])), 1);
   assert.equal(countUnseen(["a", "b"], new Set(["a", "b", "c"])), 0);
@@ -37,7 +37,7 @@ function open(answer) {
 
 const ids = (...found) => ({ ok: true, json: async () => ({ ids: found }) });
 
-test("a notice counts what is new, and goes when there is nothing", async () => {
+test("notice counts new exports and disappears without any", async () => {
   mock.timers.enable({ apis: ["setInterval"] });
   let found = ids("a", "b", "c", "d");
   const { notice, span, asked, look } = open(() => found);
@@ -52,7 +52,7 @@ test("a notice counts what is new, and goes when there is nothing", async () => 
   mock.timers.reset();
 });
 
-test("nobody looks, nobody asks; and what fails is asked again", async () => {
+test("hidden page sends no request, and failures are repeated", async () => {
   mock.timers.enable({ apis: ["setInterval"] });
   let answer = () => {
     throw new Error("not reached");

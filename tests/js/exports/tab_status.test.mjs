@@ -15,14 +15,14 @@ const WORDS = {
 const ended = (status, label = "Flights") => snapshot({ status, label });
 const running = (rows_done, rows_total = 1000) => snapshot({ rows_done, rows_total });
 
-test("the icon moves nine times at most while an export runs", () => {
+test("icon has at most nine steps during an export", () => {
   const names = new Set();
   for (let rows = 0; rows <= 1000; rows += 1) names.add(iconName([running(rows)], []));
 
   assert.deepEqual([...names], ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
 });
 
-test("it shows all that is under way together, and of those the ones that are counted", () => {
+test("icon shows the sum of all counted active exports", () => {
   assert.equal(iconName([running(500), running(0)], []), "2");
   assert.equal(iconName([running(500), running(0, null)], []), "4");
   assert.equal(iconName([running(7, null)], []), "some");
@@ -30,12 +30,12 @@ test("it shows all that is under way together, and of those the ones that are co
   assert.equal(iconName([running(1001)], []), "8");
 });
 
-test("nothing under way is the plain icon", () => {
+test("page without active exports has the plain icon", () => {
   assert.equal(iconName([], []), "plain");
   assert.equal(iconName([ended("succeeded"), ended("failed"), ended("cancelled")], []), "plain");
 });
 
-test("what has ended comes before what goes on, and a failure before all", () => {
+test("ended exports precede active ones, failures first", () => {
   const ready = ended("succeeded");
   const failed = ended("failed", "Planes");
 
@@ -48,11 +48,11 @@ test("what has ended comes before what goes on, and a failure before all", () =>
   );
 });
 
-test("without news the title says how far it is", () => {
+test("title shows the progress if no export has ended", () => {
   assert.equal(tabTitle("Exports", [running(370)], [], WORDS), "37% · Exports");
 });
 
-test("an end is news once, and one that was asked for is none", () => {
+test("end of an export counts once, and a cancellation never", () => {
   assert.equal(hasJustEnded(running(1), ended("succeeded")), true);
   assert.equal(hasJustEnded(running(1), ended("failed")), true);
   assert.equal(hasJustEnded(null, ended("succeeded")), true);
@@ -61,7 +61,7 @@ test("an end is news once, and one that was asked for is none", () => {
   assert.equal(hasJustEnded(ended("succeeded"), ended("succeeded")), false);
 });
 
-test("each icon is a picture of its own, and the plain one is the page's", () => {
+test("each icon is different, and the plain one is the page's", () => {
   const names = ["succeeded", "failed", "some", "0", "1", "4", "8"];
   const pictures = names.map((name) => iconUrl(name, "/waybill.svg"));
 
@@ -70,7 +70,7 @@ test("each icon is a picture of its own, and the plain one is the page's", () =>
   for (const each of pictures) assert.match(each, /^data:image\/svg\+xml,%3Csvg[^<>"#]*svg%3E$/);
 });
 
-test("an export's name cannot leave the sentence", () => {
+test("special characters in a label stay unchanged", () => {
   const odd = ended("succeeded", "{count} $& {label}");
 
   assert.equal(tabTitle("Exports", [], [odd], WORDS), "✓ {count} $& {label} is ready");

@@ -6,14 +6,14 @@ import { Position } from "../../../notifications/static/notifications/client/pos
 import { settle } from "../../../notifications/static/notifications/lib/settle.js";
 import { Clock } from "./clock.mjs";
 
-test("the back-off is anything up to a ceiling that doubles", () => {
+test("back-off is random below a ceiling that doubles", () => {
   assert.equal(fullJitter(0, () => 0), 0);
   assert.equal(fullJitter(0, () => 1), 500);
   assert.equal(fullJitter(3, () => 0.5), 2000);
   assert.equal(fullJitter(1000, () => 1), 30_000);
 });
 
-test("a cursor says what is old before the first frame has come", () => {
+test("cursor identifies old frames before the first frame", () => {
   const position = new Position("a-b_c.10.5");
 
   assert.equal(position.judge({ type: "event", offset: 10 }), "old");
@@ -24,7 +24,7 @@ test("a cursor says what is old before the first frame has come", () => {
 });
 
 for (const cursor of [null, "latest", "not ours"]) {
-  test(`from ${cursor} any first number is the next`, () => {
+  test(`first frame from ${cursor} may have any number`, () => {
     const position = new Position(cursor);
 
     assert.equal(position.judge({ type: "event", offset: 11 }), "next");
@@ -33,7 +33,7 @@ for (const cursor of [null, "latest", "not ours"]) {
   });
 }
 
-test("offsets have no holes, and revisions may", () => {
+test("offsets must not have gaps, and revisions may", () => {
   const position = new Position("e.10.5");
   position.advance({ type: "event", offset: 11, cursor: "e.11.5" });
   position.advance({ type: "state", revision: 6, cursor: "e.11.6" });
@@ -52,7 +52,7 @@ function settled() {
   return { clock, shown, say: settle((status) => shown.push(status), clock) };
 }
 
-test("a loss that is over within a second is not shown", () => {
+test("connection lost for less than a second is not shown", () => {
   const { clock, shown, say } = settled();
   say("live");
 
@@ -66,7 +66,7 @@ test("a loss that is over within a second is not shown", () => {
   assert.deepEqual(shown, ["live"]);
 });
 
-test("a loss that lasts is shown after a second, and goes with the next success", () => {
+test("lasting loss is shown after a second until it is over", () => {
   const { clock, shown, say } = settled();
   say("live");
 
@@ -79,7 +79,7 @@ test("a loss that lasts is shown after a second, and goes with the next success"
   assert.deepEqual(shown, ["live", "lost", "connecting", "lost", "live"]);
 });
 
-test("a second loss has its own second of grace", () => {
+test("second loss has its own second before it is shown", () => {
   const { clock, shown, say } = settled();
   say("live");
   say("lost");
@@ -92,7 +92,7 @@ test("a second loss has its own second of grace", () => {
   assert.deepEqual(shown, ["live"]);
 });
 
-test("what is over for good is shown at once", () => {
+test("final status is shown at once", () => {
   const { shown, say } = settled();
   say("live");
 

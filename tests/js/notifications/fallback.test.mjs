@@ -19,7 +19,7 @@ async function started(network = {}, options = {}) {
   return { client, page, server };
 }
 
-test("where a WebSocket can be had, nothing else is asked for", async () => {
+test("client uses only the WebSocket if it works", async () => {
   const { client, page, server } = await started();
 
   server.append("user-1", "c");
@@ -30,7 +30,7 @@ test("where a WebSocket can be had, nothing else is asked for", async () => {
   assert.deepEqual([server.handshakes, server.paths], [1, []]);
 });
 
-test("where WebSockets are forbidden, it is live by server-sent events", async () => {
+test("blocked WebSocket falls back to server-sent events", async () => {
   const { client, page, server } = await started({ websocket: "forbid" });
 
   server.append("user-1", "c", "d");
@@ -42,7 +42,7 @@ test("where WebSockets are forbidden, it is live by server-sent events", async (
   assert.equal(server.handshakes, 3);
 });
 
-test("a WebSocket that opens and says nothing is not tried three times", async () => {
+test("WebSocket without data is tried only once", async () => {
   const { client, page, server } = await started({ websocket: "hold" });
 
   await server.pass(1000);
@@ -53,7 +53,7 @@ test("a WebSocket that opens and says nothing is not tried three times", async (
 });
 
 for (const sse of ["forbid", "hold", "hold the rest", "welcome"]) {
-  test(`where server-sent events meet "${sse}", too, it polls`, async () => {
+  test(`server-sent events with "${sse}" fall back to polling`, async () => {
     const { client, page, server } = await started({ websocket: "forbid", sse });
     await server.pass(10_000);
 
@@ -65,7 +65,7 @@ for (const sse of ["forbid", "hold", "hold the rest", "welcome"]) {
   });
 }
 
-test("where server-sent events end before anything can be heard, it polls", async () => {
+test("server-sent events without data fall back to polling", async () => {
   const { client, page, server } = await started({ websocket: "forbid" });
   server.instead["/api/v1/streams/user-1/sse"] = () =>
     new Response("retry: 1000\n\n", { headers: { "Content-Type": "text/event-stream" } });
@@ -78,7 +78,7 @@ test("where server-sent events end before anything can be heard, it polls", asyn
   assert.deepEqual(page.seen, ["a", "b"]);
 });
 
-test("for more streams than connections may be held it polls at once", async () => {
+test("client with many streams polls at once", async () => {
   const subscriptions = { "user-1": null, "team-2": null, "export-3": null };
 
   const { client, server } = await started({ websocket: "forbid" }, { subscriptions });
@@ -87,7 +87,7 @@ test("for more streams than connections may be held it polls at once", async () 
   assert.equal(server.paths.filter((path) => path.endsWith("/sse")).length, 0);
 });
 
-test("a third stream takes it from server-sent events to polling, and nothing is lost", async () => {
+test("third stream switches to polling without losing events", async () => {
   const { client, page, server } = await started({ websocket: "forbid" });
   const before = client.transport;
 
@@ -100,7 +100,7 @@ test("a third stream takes it from server-sent events to polling, and nothing is
   assert.deepEqual(page.seen.toSorted(), ["a", "b", "c", "x"]);
 });
 
-test("a network that is mended is noticed, and the page is told nothing of the change", async () => {
+test("repaired network is used without a change of status", async () => {
   const { client, page, server } = await started({ websocket: "forbid", sse: "forbid" });
   const statuses = page.statuses.length;
 
@@ -115,7 +115,7 @@ test("a network that is mended is noticed, and the page is told nothing of the c
   assert.deepEqual(page.seen, server.texts("user-1"));
 });
 
-test("back at the WebSocket, nothing else is asked for, not even after a loss", async () => {
+test("client back at the WebSocket uses nothing else", async () => {
   for (const network of [{ websocket: "forbid" }, { websocket: "forbid", sse: "forbid" }]) {
     const { client, server } = await started(network);
     server.network = {};
@@ -132,7 +132,7 @@ test("back at the WebSocket, nothing else is asked for, not even after a loss", 
   }
 });
 
-test("a network that stays as it is, is tried about once a minute", async () => {
+test("WebSocket is tried again about once a minute", async () => {
   const { client, page, server } = await started({ websocket: "forbid" });
   const before = server.handshakes;
 
@@ -143,7 +143,7 @@ test("a network that stays as it is, is tried about once a minute", async () => 
   assert.equal(page.statuses.at(-1), "live");
 });
 
-test("when the tab is back, a WebSocket is tried at once", async () => {
+test("WebSocket is tried at once when the tab is visible again", async () => {
   const { client, server } = await started({ websocket: "forbid" });
 
   server.network = {};
@@ -153,7 +153,7 @@ test("when the tab is back, a WebSocket is tried at once", async () => {
   assert.equal(client.transport, "websocket");
 });
 
-test("a server that is down says nothing about the network", async () => {
+test("failed server does not count as a blocked network", async () => {
   const { client, page, server } = await started();
 
   server.isUp = false;
@@ -170,7 +170,7 @@ test("a server that is down says nothing about the network", async () => {
   assert.deepEqual(server.paths, []);
 });
 
-test("one who is told nothing of sessions finds back to the WebSocket as well", async () => {
+test("client without a session check returns to the WebSocket", async () => {
   const { client, page, server } = await started({}, { isSignedIn: undefined });
 
   server.isUp = false;
@@ -184,7 +184,7 @@ test("one who is told nothing of sessions finds back to the WebSocket as well", 
   assert.deepEqual(page.seen, ["a", "b", "c"]);
 });
 
-test("without an address for anything else only the WebSocket is tried", async () => {
+test("client without an API address tries only the WebSocket", async () => {
   const { client, page, server } = await started({ websocket: "forbid" }, { api: null });
 
   await server.pass(120_000);
@@ -193,7 +193,7 @@ test("without an address for anything else only the WebSocket is tried", async (
   assert.equal(server.handshakes, page.statuses.filter((each) => each === "connecting").length);
 });
 
-test("stopped on whatever transport, it leaves no timer and no connection", async () => {
+test("stopped client leaves no timer and no connection", async () => {
   for (const network of [{}, { websocket: "forbid" }, { websocket: "forbid", sse: "forbid" }]) {
     const server = new Server();
     server.network = network;
@@ -209,7 +209,7 @@ test("stopped on whatever transport, it leaves no timer and no connection", asyn
   }
 });
 
-test("stopped while a better transport is tried, it leaves no timer either", async () => {
+test("client stopped during an upgrade leaves no timer", async () => {
   const server = new Server();
   server.network = { websocket: "forbid" };
   const { client, page } = server.client({ subscriptions: SUBSCRIPTIONS });
@@ -226,7 +226,7 @@ test("stopped while a better transport is tried, it leaves no timer either", asy
   assert.equal(page.statuses.at(-1), "stopped");
 });
 
-test("three failures in a row are enough, and a success in between starts the count anew", () => {
+test("three failures in a row change the transport", () => {
   const rungs = [{ room: Infinity }, { room: Infinity }];
   const ladder = new Ladder(rungs);
   const failed = () => {
@@ -249,7 +249,7 @@ function* numbers(seed) {
 }
 
 // proves: live-without-websockets
-test("whatever the network does, each event arrives once and in order", async (t) => {
+test("each event arrives once and in order on any network", async (t) => {
   for (let seed = 1; seed <= 20; seed += 1) await t.test(`seed ${seed}`, () => endure(seed));
 });
 

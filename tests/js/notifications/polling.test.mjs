@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { API, live, problem } from "./one_transport.mjs";
 
-test("polling: a backlog of many answers comes without waiting", async () => {
+test("polling: backlog of many pages arrives without waits", async () => {
   const { page, server } = await live("polling");
 
   server.append("user-1", ...Array(20).keys());
@@ -14,7 +14,7 @@ test("polling: a backlog of many answers comes without waiting", async () => {
   assert.deepEqual(page.seen, server.texts("user-1"));
 });
 
-test("polling: it asks every three seconds, one stream after the other", async () => {
+test("polling: streams are requested one by one every 3 s", async () => {
   const streams = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`export-${n}`, null]));
   const { client, server } = await live("polling", { subscriptions: streams });
   let [now, most] = [0, 0];
@@ -41,7 +41,7 @@ test("polling: it asks every three seconds, one stream after the other", async (
   assert.equal(client.status, "live");
 });
 
-test("polling: a stream that is added is asked for at once", async () => {
+test("polling: added stream is requested at once", async () => {
   const { client, page, server } = await live("polling");
   server.append("export-2", "x");
 
@@ -51,7 +51,7 @@ test("polling: a stream that is added is asked for at once", async () => {
   assert.deepEqual(page.seen, ["a", "b", "x"]);
 });
 
-test("polling: an answer to what is not asked any more is not shown", async () => {
+test("polling: response to an abandoned request is ignored", async () => {
   const { client, page, server } = await live("polling");
   let answer;
   server.append("user-1", "c");
@@ -72,7 +72,7 @@ test("polling: an answer to what is not asked any more is not shown", async () =
   assert.deepEqual(page.seen, ["a", "b", "a", "b", "c"]);
 });
 
-test("polling: a refusal of what is asked for anew meanwhile does not count", async () => {
+test("polling: refusal of an abandoned request is ignored", async () => {
   const { client, page, server } = await live("polling");
   let answer;
   server.instead[`${API}user-1`] = () => new Promise((resolve) => (answer = resolve));
@@ -87,7 +87,7 @@ test("polling: a refusal of what is asked for anew meanwhile does not count", as
   assert.deepEqual(page.seen, ["a", "b", "a", "b"]);
 });
 
-test("polling: an answer that never comes is given up", async () => {
+test("polling: request without a response times out", async () => {
   const { client, page, server } = await live("polling");
 
   server.network.polling = "hold";

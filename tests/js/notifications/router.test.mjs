@@ -88,7 +88,7 @@ const append = (server, times, stream = STREAM) => {
   for (let each = 0; each < times; each += 1) server.append(stream);
 };
 
-test("followers of one stream and of others share one connection", () => {
+test("all followers share one connection", () => {
   const { join, server } = setUp();
 
   const first = join({ [STREAM]: null });
@@ -103,7 +103,7 @@ test("followers of one stream and of others share one connection", () => {
   assert.deepEqual(second.events, [1, 2, 1]);
 });
 
-test("who comes later with an older cursor gets what it missed, and the others nothing twice", () => {
+test("older cursor gets missed events without duplicates", () => {
   const { join, server } = setUp();
   const first = join({ [STREAM]: server.cursor(STREAM) });
   const old = server.cursor(STREAM);
@@ -121,7 +121,7 @@ test("who comes later with an older cursor gets what it missed, and the others n
   assert.equal(server.handshakes, 1);
 });
 
-test("who comes with a newer cursor than the others does not keep them from what comes before it", () => {
+test("newer cursor does not hide events from others", () => {
   const { join, server } = setUp();
   const first = join({ [STREAM]: null });
   server.settle();
@@ -136,7 +136,7 @@ test("who comes with a newer cursor than the others does not keep them from what
   assert.deepEqual(second.events, [4]);
 });
 
-test("who wants everything gets it, and the others nothing twice", () => {
+test("follower from the start gets everything, others no duplicates", () => {
   const { join, server } = setUp();
   server.retain(STREAM, "a");
   append(server, 2);
@@ -151,7 +151,7 @@ test("who wants everything gets it, and the others nothing twice", () => {
 });
 
 // Over plain HTTP frames may come before the server's word on the cursor.
-test("who waits for its turn takes nothing of what comes meanwhile", () => {
+test("waiting follower ignores frames until its subscription", () => {
   let client;
   const env = {
     connect: (options) =>
@@ -173,7 +173,7 @@ test("who waits for its turn takes nothing of what comes meanwhile", () => {
   assert.deepEqual([first.events, ahead.events], [[2, 3, 4, 5], [4, 5]]);
 });
 
-test("a page at the same place asks the server for nothing", () => {
+test("follower at the same cursor sends no request", () => {
   const { join, server } = setUp();
   append(server, 2);
   join({ [STREAM]: server.cursor(STREAM) });
@@ -188,7 +188,7 @@ test("a page at the same place asks the server for nothing", () => {
   assert.deepEqual(asked, ["ping"]); // Whether the connection is alive, it does ask.
 });
 
-test("the cursor of a frame is where its follower stands, whoever else asked for it", () => {
+test("cursor of a frame is the follower's own position", () => {
   const { join, server } = setUp();
   const start = server.cursor(STREAM);
   const cursors = [];
@@ -205,7 +205,7 @@ test("the cursor of a frame is where its follower stands, whoever else asked for
   assert.deepEqual(cursors, ["e1.2.2"]);
 });
 
-test("a reset reaches all, and each begins anew", () => {
+test("reset reaches all followers, and each starts again", () => {
   const { join, server } = setUp();
   const followers = [join({ [STREAM]: null }), join({ [STREAM]: server.cursor(STREAM) })];
   server.settle();
@@ -219,7 +219,7 @@ test("a reset reaches all, and each begins anew", () => {
   for (const { resets, events } of followers) assert.deepEqual([resets, events], [1, [1]]);
 });
 
-test("a cursor of an epoch that is over begins anew, and whoever is there with it", () => {
+test("cursor of an old epoch makes all followers start again", () => {
   const { join, server } = setUp();
   const stale = server.cursor(STREAM);
   server.renew(STREAM);
@@ -234,7 +234,7 @@ test("a cursor of an epoch that is over begins anew, and whoever is there with i
   assert.deepEqual([first.resets, first.events], [1, [1, 2]]);
 });
 
-test("a cursor whose events are pruned begins anew, though another wants everything", () => {
+test("pruned cursor starts again despite a follower from the start", () => {
   const { join, server } = setUp();
   const pruned = server.cursor(STREAM);
   append(server, 3);
@@ -250,7 +250,7 @@ test("a cursor whose events are pruned begins anew, though another wants everyth
   assert.deepEqual(whole.events, [4]);
 });
 
-test("who wants everything while the connection is lost does not hide that others are pruned", () => {
+test("follower from the start does not hide a pruned cursor", () => {
   const { clock, join, server } = setUp();
   const first = join({ [STREAM]: null });
   server.settle();
@@ -270,7 +270,7 @@ test("who wants everything while the connection is lost does not hide that other
   assert.deepEqual(whole.events, [4]);
 });
 
-test("after a loss each goes on where it was", () => {
+test("followers resume from their positions after a loss", () => {
   const { clock, join, server } = setUp();
   const followers = [join({ [STREAM]: null }), join({ [STREAM]: null })];
   server.settle();
@@ -288,7 +288,7 @@ test("after a loss each goes on where it was", () => {
   }
 });
 
-test("who comes while the connection is lost wakes it, and all come back together", () => {
+test("new follower reconnects a lost connection for all", () => {
   const { join, server } = setUp();
   const first = join({ [STREAM]: null });
   server.settle();
@@ -302,7 +302,7 @@ test("who comes while the connection is lost wakes it, and all come back togethe
   assert.deepEqual([first.events, second.events], [[1], [1]]);
 });
 
-test("who comes late is told how things stand", () => {
+test("late follower gets the current status", () => {
   const { join, server } = setUp();
   join({ [STREAM]: null });
   server.settle();
@@ -310,7 +310,7 @@ test("who comes late is told how things stand", () => {
   assert.deepEqual(join({ [STREAM]: null }).statuses, ["live"]);
 });
 
-test("a stream that is refused is so for all who follow it, and their others go on", () => {
+test("refused stream ends for all, and their others continue", () => {
   const { join, server } = setUp();
   const both = join({ [STREAM]: null, "team-1": null });
   const only = join({ "team-1": null });
@@ -327,14 +327,14 @@ test("a stream that is refused is so for all who follow it, and their others go 
   assert.deepEqual(both.events, [1]);
 });
 
-test("nothing to follow is refused", () => {
+test("follower without streams is refused", () => {
   const { join, server } = setUp();
 
   assert.deepEqual(join({}).statuses, ["refused"]);
   assert.equal(server.handshakes, 0);
 });
 
-test("a stream is left with its last follower, and the connection with the last of all", () => {
+test("last follower closes its stream or the connection", () => {
   const { clock, join, server } = setUp();
   const first = join({ [STREAM]: null, "export-1": null });
   const second = join({ "export-1": null, "export-2": null });
@@ -352,7 +352,7 @@ test("a stream is left with its last follower, and the connection with the last 
   assert.equal(clock.pending, 0);
 });
 
-test("whoever has left is told nothing more, and stands where it stood", () => {
+test("follower that left gets no calls and keeps its cursors", () => {
   const { join, server } = setUp();
   const others = [];
   const leaver = join({ [STREAM]: null }, { onEvent: () => others.splice(0).forEach((each) => each.leave()) });
@@ -366,7 +366,7 @@ test("whoever has left is told nothing more, and stands where it stood", () => {
   assert.deepEqual([left.cursor, leaver.cursor], ["e1.0.0", "e1.1.0"]);
 });
 
-test("signed out, all are told, also in the middle; who comes later brings the others back", async () => {
+test("sign-out reaches all, and a later follower reconnects them", async () => {
   const { join, server, session } = setUp();
   const first = join({ [STREAM]: null });
   server.settle();
@@ -383,7 +383,7 @@ test("signed out, all are told, also in the middle; who comes later brings the o
   assert.deepEqual([first.events, second.events], [[1], [1]]);
 });
 
-test("whether the session goes on is asked at the page that came last", async () => {
+test("session is checked at the newest follower's page", async () => {
   const { clock, join, server, session } = setUp();
   server.isUp = false;
   session.signedIn = false;
@@ -398,7 +398,7 @@ test("whether the session goes on is asked at the page that came last", async ()
   assert.deepEqual([first.status, last.status], ["signed-out", "signed-out"]);
 });
 
-test("what does not fit on one socket goes over another, and each is closed with its last", () => {
+test("excess streams use another socket until they are left", () => {
   const { join, server } = setUp();
   const exports = (from, to) =>
     Object.fromEntries(Array.from({ length: to - from }, (_, each) => [`export-${from + each}`, null]));
@@ -417,7 +417,7 @@ test("what does not fit on one socket goes over another, and each is closed with
   assert.deepEqual(sizes(), [100, 150]);
 });
 
-test("one wake wakes all sockets", () => {
+test("wake reaches all sockets", () => {
   const { join, router, server } = setUp();
   for (const from of [0, 60]) {
     join(Object.fromEntries(Array.from({ length: 60 }, (_, each) => [`export-${from + each}`, null])));
@@ -430,7 +430,7 @@ test("one wake wakes all sockets", () => {
   assert.equal(server.sockets.size, 2);
 });
 
-test("a handler that throws keeps nothing from the others", () => {
+test("handler that throws does not affect others", () => {
   const { errors, join, server } = setUp();
   const fail = () => {
     throw new Error("a page's mistake");

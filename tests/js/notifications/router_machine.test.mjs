@@ -164,7 +164,7 @@ class Run {
 }
 
 // proves: tabs-share-a-connection
-test("no follower loses an event, or gets one twice, whatever the others do", () => {
+test("no follower loses or repeats an event in random runs", () => {
   let connections = 0;
   for (let seed = 1; seed <= RUNS; seed += 1) {
     const run = new Run(randomFrom(seed));

@@ -10,7 +10,7 @@ function answering(answer) {
   };
 }
 
-test("a page that is shown is for somebody, one that sends elsewhere is for nobody", async () => {
+test("redirect means signed out, and a page means signed in", async () => {
   answering({ type: "basic", status: 200 });
   const shown = await isSignedIn("/exports/");
   answering({ type: "opaqueredirect", status: 0 });
@@ -19,7 +19,7 @@ test("a page that is shown is for somebody, one that sends elsewhere is for nobo
   assert.deepEqual([shown, sent], [true, false]);
 });
 
-test("a proxy without its server says nothing about the session", async () => {
+test("proxy error leaves the session unknown", async () => {
   answering({ type: "basic", status: 502 });
 
   await assert.rejects(isSignedIn("/exports/"));

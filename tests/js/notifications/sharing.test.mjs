@@ -153,7 +153,7 @@ function follow({ shared }, streams = { "user-1": null }, more = {}) {
   return told;
 }
 
-test("tabs of a user share a worker, and another user has one of their own", () => {
+test("tabs of one user share a worker, other users do not", () => {
   const browser = new Browser();
   const [one, two] = [follow(browser.tab()), follow(browser.tab())];
   browser.settle();
@@ -169,7 +169,7 @@ test("tabs of a user share a worker, and another user has one of their own", () 
   assert.deepEqual(one.statuses, ["live"]);
 });
 
-test("a tab's cursors are where its follower stands", () => {
+test("cursors of a tab are its follower's positions", () => {
   const browser = new Browser();
   const { following } = follow(browser.tab(), { "user-1": "e1.4.0", "team-1": null });
   browser.settle();
@@ -185,7 +185,7 @@ test("a tab's cursors are where its follower stands", () => {
   assert.deepEqual(following.cursors, { "user-1": null });
 });
 
-test("a follower that leaves, leaves; with the last of them the tab does", () => {
+test("last follower to leave closes the tab", () => {
   const browser = new Browser();
   const tab = browser.tab();
   const [one, two] = [follow(tab), follow(tab)];
@@ -202,7 +202,7 @@ test("a follower that leaves, leaves; with the last of them the tab does", () =>
   assert.equal(browser.clock.pending, 0);
 });
 
-test("a tab that has gone may come back", () => {
+test("closed tab can join again", () => {
   const browser = new Browser();
   const tab = browser.tab();
   const { following } = follow(tab);
@@ -220,7 +220,7 @@ test("a tab that has gone may come back", () => {
   assert.deepEqual(back.events, [2]);
 });
 
-test("a tab that reads nothing is sent a window, and when it reads goes on where it stood", () => {
+test("unread messages stop at a window and resume later", () => {
   const browser = new Browser();
   const tab = browser.tab();
   const sleeper = follow(tab);
@@ -248,7 +248,7 @@ test("a tab that reads nothing is sent a window, and when it reads goes on where
   assert.deepEqual(sleeper.events, Array.from(sleeper.events, (_, index) => index + 1));
 });
 
-test("a tab that reads all the time is never left", () => {
+test("reading tab is never left", () => {
   const browser = new Browser();
   const tab = browser.tab();
   follow(tab);
@@ -265,7 +265,7 @@ test("a tab that reads all the time is never left", () => {
   assert.deepEqual([...browser.router.joined], joined);
 });
 
-test("a tab that is not heard of for minutes is left, and taken up when it is", () => {
+test("silent tab is left and resumes with its next message", () => {
   const browser = new Browser();
   const [frozen, awake] = [browser.tab(), browser.tab()];
   const [sleeper, other] = [follow(frozen), follow(awake)];
@@ -294,7 +294,7 @@ test("a tab that is not heard of for minutes is left, and taken up when it is", 
   assert.deepEqual([sleeper.events, other.events], [[1, 2], [1, 2, 3]]);
 });
 
-test("a tab that only beats is not left", () => {
+test("tab that sends only beats is not left", () => {
   const browser = new Browser();
   follow(browser.tab());
   browser.settle();
@@ -305,7 +305,7 @@ test("a tab that only beats is not left", () => {
   assert.deepEqual([...browser.router.joined], [joined]);
 });
 
-test("where the browser says that a tab is gone, it is left at once", () => {
+test("tab is left at once when the browser reports its end", () => {
   const browser = new Browser();
   follow(browser.tab());
   browser.settle();
@@ -323,7 +323,7 @@ for (const [what, start] of [
     return worker;
   }],
 ]) {
-  test(`a tab has a router of its own if ${what}`, async () => {
+  test(`tab uses its own router if ${what}`, async () => {
     const browser = new Browser();
     const tab = browser.tab({ start });
     const first = follow(tab);
@@ -343,7 +343,7 @@ for (const [what, start] of [
   });
 }
 
-test("a worker that never answers is done without", () => {
+test("worker that never responds is replaced by an own router", () => {
   const browser = new Browser();
   const tab = browser.tab({ start: () => ({ port: channel()[0] }) });
   follow(tab);
@@ -354,7 +354,7 @@ test("a worker that never answers is done without", () => {
   assert.equal(browser.clock.pending, 0);
 });
 
-test("a worker that does not come back is done without", () => {
+test("worker that cannot be restarted is replaced by an own router", () => {
   const browser = new Browser();
   let start = browser.start;
   const tab = browser.tab({ start: (name) => start(name) });
@@ -379,7 +379,7 @@ for (const [how, notice] of [
   }],
   ["in a minute", (browser) => browser.clock.advance(BEAT_MS)],
 ]) {
-  test(`a worker that is gone is noticed ${how}, and replaced`, () => {
+  test(`lost worker is noticed ${how} and replaced`, () => {
     const browser = new Browser();
     const tab = browser.tab();
     const told = follow(tab);
@@ -403,7 +403,7 @@ for (const [how, notice] of [
   });
 }
 
-test("a tab that wakes wakes the connection", () => {
+test("tab that wakes up wakes the connection", () => {
   const browser = new Browser();
   const tab = browser.tab();
   follow(tab);
@@ -415,7 +415,7 @@ test("a tab that wakes wakes the connection", () => {
   assert.equal(browser.router.wakes, 1);
 });
 
-test("a handler that throws keeps nothing from the others of its tab", () => {
+test("handler that throws does not affect others in its tab", () => {
   const browser = new Browser();
   const tab = browser.tab();
   const fail = () => {
@@ -432,7 +432,7 @@ test("a handler that throws keeps nothing from the others of its tab", () => {
   assert.equal(browser.errors.length, 1);
 });
 
-test("a handler may stop everything", () => {
+test("handler may leave all streams", () => {
   const browser = new Browser();
   const tab = browser.tab();
   const told = follow(tab, { "user-1": null }, { onEvent: () => told.following.leave() });

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { STEP_MS } from "./network.mjs";
 import { API, live } from "./one_transport.mjs";
 
-test("sse: an answer that ends itself is followed by another, and the page is not told", async () => {
+test("sse: ended response is followed by another, status unchanged", async () => {
   const { page, server } = await live("sse");
   const statuses = page.statuses.length;
 
@@ -21,7 +21,7 @@ test("sse: an answer that ends itself is followed by another, and the page is no
   assert.equal(server.paths.length, 5);
 });
 
-test("sse: after an answer that brought something the next is asked for at once", async () => {
+test("sse: response with frames is followed at once", async () => {
   const { server } = await live("sse");
 
   server.append("user-1", "c");
@@ -32,7 +32,7 @@ test("sse: after an answer that brought something the next is asked for at once"
   assert.equal(server.paths.length, 1);
 });
 
-test("sse: after an answer that brought nothing it waits a second", async () => {
+test("sse: response without frames is followed after a second", async () => {
   const { server } = await live("sse");
 
   for (const answer of [...server.connections]) answer.end();
@@ -43,7 +43,7 @@ test("sse: after an answer that brought nothing it waits a second", async () => 
   assert.deepEqual([early, server.paths.length], [0, 1]);
 });
 
-test("sse: a cursor that means nothing is not called good", async () => {
+test("sse: invalid cursor is not confirmed", async () => {
   const { client, page, server } = await live("sse");
 
   client.subscribe({ "user-1": "old.9.9" });
@@ -53,7 +53,7 @@ test("sse: a cursor that means nothing is not called good", async () => {
   assert.deepEqual(page.subscribed, []);
 });
 
-test("sse: silence for two comments' time is a loss, a comment is not silence", async () => {
+test("sse: connection without comments is lost", async () => {
   const { client, page, server } = await live("sse");
   await server.pass(120_000);
   const before = page.statuses.length;
@@ -67,7 +67,7 @@ test("sse: silence for two comments' time is a loss, a comment is not silence", 
   assert.deepEqual([client.status, client.transport], ["live", "sse"]);
 });
 
-test("sse: a first page that never comes is given up", async () => {
+test("sse: first page without a response times out", async () => {
   const { client, server } = await live("sse");
 
   server.network.polling = "hold";
@@ -77,7 +77,7 @@ test("sse: a first page that never comes is given up", async () => {
   assert.notEqual(client.status, "live");
 });
 
-test("sse: what was on its way when it was stopped starts nothing", async () => {
+test("sse: response after a stop is ignored", async () => {
   const { client, page, server } = await live("sse");
   let answer;
   server.instead[`${API}user-1/sse`] = () => {
@@ -94,7 +94,7 @@ test("sse: what was on its way when it was stopped starts nothing", async () => 
   assert.equal(page.statuses.at(-1), "stopped");
 });
 
-test("sse: when the tab is back, no answer that may be dead is trusted", async () => {
+test("sse: visible tab replaces connections that may be dead", async () => {
   const { client, server } = await live("sse");
   const [before] = server.connections;
 
@@ -106,7 +106,7 @@ test("sse: when the tab is back, no answer that may be dead is trusted", async (
   assert.equal(client.status, "live");
 });
 
-test("sse: characters that are cut in two arrive whole", async () => {
+test("sse: split characters arrive complete", async () => {
   const { page, server } = await live("sse");
 
   server.append("user-1", "Größe: 5 µs · 日本語");

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { PROTOCOL } from "../../../notifications/static/notifications/client/socket.js";
 import { HEARTBEAT, event, setUp, state } from "./stream_page.mjs";
 
-test("it subscribes from the cursors that the page was rendered with", () => {
+test("client subscribes from the cursors of the page", () => {
   const { socket } = setUp({ subscriptions: { "user-1": "e.10.5", "export-2": null } });
 
   socket().accept();
@@ -17,7 +17,7 @@ test("it subscribes from the cursors that the page was rendered with", () => {
   ]);
 });
 
-test("it is live when the server has confirmed every stream", () => {
+test("client is live when every stream is confirmed", () => {
   const { client, socket } = setUp({ subscriptions: { "user-1": null, "export-2": null } });
 
   socket().accept();
@@ -28,7 +28,7 @@ test("it is live when the server has confirmed every stream", () => {
   assert.equal(client.status, "live");
 });
 
-test("after a reconnect it is live only when every stream is confirmed anew", () => {
+test("reconnected client is live when streams are confirmed again", () => {
   const streams = { "user-1": "e.10.5", "export-2": "g.1.1" };
   const { client, clock, socket } = setUp({ subscriptions: streams });
   socket().accept({ streams });
@@ -40,7 +40,7 @@ test("after a reconnect it is live only when every stream is confirmed anew", ()
   assert.equal(client.status, "connecting");
 });
 
-test("events and states reach the page in their order", () => {
+test("events and states arrive in order", () => {
   const { page, socket } = setUp();
 
   socket().accept();
@@ -50,7 +50,7 @@ test("events and states reach the page in their order", () => {
   assert.deepEqual(page.states, [6, 9]);
 });
 
-test("after a loss it resumes from where it was", () => {
+test("client resumes from its cursors after a loss", () => {
   const { clock, page, socket } = setUp();
   socket().accept();
   socket().receive(event(11), event(12));
@@ -67,7 +67,7 @@ test("after a loss it resumes from where it was", () => {
 });
 
 // proves: stream-once-in-order
-test("an event that comes twice is shown once, also after a reconnect", () => {
+test("duplicate events are dropped, also after a reconnect", () => {
   const { clock, page, socket } = setUp();
   socket().accept();
   socket().receive(event(11), event(11), event(12), event(11));
@@ -81,7 +81,7 @@ test("an event that comes twice is shown once, also after a reconnect", () => {
 });
 
 // proves: newest-value-wins
-test("an older value never follows a newer one", () => {
+test("older value after a newer one is dropped", () => {
   const { page, socket } = setUp();
 
   socket().accept();
@@ -90,7 +90,7 @@ test("an older value never follows a newer one", () => {
   assert.deepEqual(page.states, [8, 9]);
 });
 
-test("a gap is not shown: it comes back and resumes before it", () => {
+test("gap causes a reconnect from before it", () => {
   const { clock, page, socket } = setUp();
   socket().accept();
   socket().receive(event(11), event(14));
@@ -105,7 +105,7 @@ test("a gap is not shown: it comes back and resumes before it", () => {
   assert.deepEqual(page.events, [11, 12, 13, 14]);
 });
 
-test("a gap that is there again is the server's: it goes on behind it", () => {
+test("gap that stays after a reconnect is accepted", () => {
   const { clock, page, socket } = setUp();
   socket().accept();
   socket().receive(event(11), event(14));
@@ -118,7 +118,7 @@ test("a gap that is there again is the server's: it goes on behind it", () => {
   assert.deepEqual(page.events, [11, 14, 15]);
 });
 
-test("after a reset lower numbers are news, and the page is told first", () => {
+test("reset is reported before lower offsets arrive", () => {
   const { client, page, socket } = setUp();
   socket().accept();
   socket().receive(event(11), state(6));
@@ -134,7 +134,7 @@ test("after a reset lower numbers are news, and the page is told first", () => {
   assert.deepEqual(client.cursors, { "user-1": "f.1.1" });
 });
 
-test("a cursor that is good is called so on each connection, and one that means nothing is not", () => {
+test("only valid cursors are confirmed, on each connection", () => {
   const { clock, page, socket } = setUp({ subscriptions: { "user-1": "e.10.5", "user-2": "old.1.1" } });
   socket().accept();
   socket().receive({ type: "subscribed", stream: "user-2", cursor: "e.0.0", recovered: false });
@@ -148,7 +148,7 @@ test("a cursor that is good is called so on each connection, and one that means 
   assert.deepEqual(page.subscribed, ["user-1", "user-1"]);
 });
 
-test("a connection lost before the reset arrives does not lose the reset", () => {
+test("reset still arrives if the connection is lost before it", () => {
   const { clock, socket } = setUp();
   socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
   socket().receive({ type: "subscribed", stream: "user-1", cursor: "f.0.0", recovered: false });
@@ -160,7 +160,7 @@ test("a connection lost before the reset arrives does not lose the reset", () =>
   assert.deepEqual(socket().sent[0].streams, { "user-1": "e.10.5" });
 });
 
-test("it acknowledges every 32 frames", () => {
+test("client acknowledges every 32 frames", () => {
   const { socket } = setUp();
   socket().accept();
 
@@ -172,7 +172,7 @@ test("it acknowledges every 32 frames", () => {
   );
 });
 
-test("it acknowledges fewer after a second", () => {
+test("client acknowledges fewer frames after a second", () => {
   const { clock, socket } = setUp();
   socket().accept();
   socket().receive(event(11), event(12));
@@ -185,7 +185,7 @@ test("it acknowledges fewer after a second", () => {
   assert.deepEqual(socket().sentOf("ack"), [{ type: "ack", stream: "user-1", cursor: "e.12.5" }]);
 });
 
-test("frames that trickle in do not put the acknowledgement off", () => {
+test("single frames do not delay the acknowledgement", () => {
   const { clock, socket } = setUp();
   socket().accept();
 
@@ -200,7 +200,7 @@ test("frames that trickle in do not put the acknowledgement off", () => {
   );
 });
 
-test("a new connection counts its own frames", () => {
+test("new connection starts its own count of frames", () => {
   const { clock, socket } = setUp();
   socket().accept();
   for (let offset = 11; offset < 11 + 31; offset += 1) socket().receive(event(offset));
@@ -213,7 +213,7 @@ test("a new connection counts its own frames", () => {
   assert.equal(socket().sentOf("ack").length, 0);
 });
 
-test("it acknowledges before half of a small window is used", () => {
+test("client acknowledges before half of a small window is used", () => {
   const { socket } = setUp();
   socket().accept({ window: 8 });
 
@@ -222,7 +222,7 @@ test("it acknowledges before half of a small window is used", () => {
   assert.equal(socket().sentOf("ack").length, 1);
 });
 
-test("frames that are old news are acknowledged, too: the server counts them", () => {
+test("duplicate frames are acknowledged, too", () => {
   const { clock, socket } = setUp();
   socket().accept();
   socket().receive(event(11));
@@ -234,7 +234,7 @@ test("frames that are old news are acknowledged, too: the server counts them", (
   assert.equal(socket().sentOf("ack").length, 2);
 });
 
-test("frames that it does not know are skipped", () => {
+test("unknown frames are skipped", () => {
   const { client, page, socket } = setUp();
   socket().accept();
 
@@ -248,7 +248,7 @@ test("frames that it does not know are skipped", () => {
   assert.equal(client.status, "live");
 });
 
-test("a handler that throws does not stop the stream", () => {
+test("handler that throws does not stop the stream", () => {
   const seen = [];
   const { client, page, socket } = setUp({
     onEvent({ offset }) {

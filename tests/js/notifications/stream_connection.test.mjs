@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { HEARTBEAT, event, setUp } from "./stream_page.mjs";
 
-test("the waits between attempts double, up to half a minute", () => {
+test("waits between attempts double up to half a minute", () => {
   const { clock, page, socket } = setUp();
   const waits = [];
 
@@ -18,7 +18,7 @@ test("the waits between attempts double, up to half a minute", () => {
   assert.deepEqual(waits, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
 });
 
-test("a connection that has proven itself starts the back-off anew", () => {
+test("stable connection resets the back-off", () => {
   const { clock, page, socket } = setUp();
   for (let attempt = 0; attempt < 4; attempt += 1) {
     socket().accept();
@@ -42,7 +42,7 @@ function untilReopened(clock, page) {
 }
 
 for (const code of [1000, 1001, 1006, 1011, 1012, 4408]) {
-  test(`after close ${code} it comes back`, () => {
+  test(`client reconnects after close code ${code}`, () => {
     const { clock, page, socket } = setUp();
     socket().accept();
 
@@ -57,7 +57,7 @@ for (const [random, wait] of [
   [0, 10_000],
   [1, 18_000],
 ]) {
-  test(`a server that takes no more connections is left alone for ${wait} ms`, () => {
+  test(`full server gets no request for ${wait} ms`, () => {
     const { client, clock, page, socket } = setUp({ env: { random: () => random } });
     socket().accept();
 
@@ -74,7 +74,7 @@ for (const [random, wait] of [
 }
 
 // proves: connections-per-user-limited
-test("a client that is refused again and again slows down, and goes on when there is room", () => {
+test("refused client slows down and continues when there is room", () => {
   const { client, clock, page, socket } = setUp();
   const waits = [];
 
@@ -92,7 +92,7 @@ for (const [code, status] of [
   [4401, "signed-out"],
   [4400, "refused"],
 ]) {
-  test(`after close ${code} it says "${status}" and stops`, () => {
+  test(`client stops with "${status}" after close code ${code}`, () => {
     const { client, clock, page, socket } = setUp();
     socket().accept();
 
@@ -105,7 +105,7 @@ for (const [code, status] of [
   });
 }
 
-test("a handshake that is refused because the session is over ends in signed-out", async () => {
+test("handshake refused without a session ends in signed-out", async () => {
   const { client, clock, page, socket } = setUp({ isSignedIn: async () => false });
 
   socket().lose();
@@ -116,7 +116,7 @@ test("a handshake that is refused because the session is over ends in signed-out
   assert.equal(page.sockets.length, 1);
 });
 
-test("what is found out about the session after the page has moved on is ignored", async () => {
+test("late result of a session check is ignored", async () => {
   let answer;
   const { client, clock, socket } = setUp({
     isSignedIn: () => new Promise((resolve) => (answer = resolve)),
@@ -132,7 +132,7 @@ test("what is found out about the session after the page has moved on is ignored
   assert.equal(client.status, "live");
 });
 
-test("a server that cannot be asked who is signed in is tried again", async () => {
+test("failed session check leads to another attempt", async () => {
   const { clock, page, socket } = setUp({
     isSignedIn: async () => {
       throw new TypeError("not reached");
@@ -146,7 +146,7 @@ test("a server that cannot be asked who is signed in is tried again", async () =
   assert.equal(page.sockets.length, 2);
 });
 
-test("a server that does not say who is signed in is tried again", async () => {
+test("session check without a response leads to another attempt", async () => {
   const { clock, page, socket } = setUp({ isSignedIn: () => new Promise(() => {}) });
 
   socket().lose();
@@ -159,7 +159,7 @@ test("a server that does not say who is signed in is tried again", async () => {
   assert.deepEqual([early, page.sockets.length], [1, 2]);
 });
 
-test("a connection that is silent for two heartbeats is given up", () => {
+test("connection silent for two heartbeats is lost", () => {
   const { client, clock, page, socket } = setUp();
   socket().accept();
   const [first] = page.sockets;
@@ -174,7 +174,7 @@ test("a connection that is silent for two heartbeats is given up", () => {
   assert.equal(page.sockets.length, 2);
 });
 
-test("a heartbeat is enough to keep a connection", () => {
+test("heartbeat alone keeps a connection", () => {
   const { client, clock, socket } = setUp();
   socket().accept();
 
@@ -186,7 +186,7 @@ test("a heartbeat is enough to keep a connection", () => {
   assert.equal(client.status, "live");
 });
 
-test("a handshake that is never answered is given up", async () => {
+test("handshake without a response times out", async () => {
   const { clock, page } = setUp();
 
   clock.advance(10_500);
@@ -196,7 +196,7 @@ test("a handshake that is never answered is given up", async () => {
   assert.equal(page.sockets.length, 2);
 });
 
-test("what a socket says after it was given up is ignored", () => {
+test("frames of an abandoned socket are ignored", () => {
   const { client, clock, page, socket } = setUp();
   socket().accept();
   const [first] = page.sockets;
@@ -211,7 +211,7 @@ test("what a socket says after it was given up is ignored", () => {
   assert.equal(client.status, "live");
 });
 
-test("when the network is back it does not sit out the back-off", () => {
+test("returned network reconnects without a wait", () => {
   const { client, clock, page, socket } = setUp();
   socket().accept();
   socket().lose();
@@ -225,7 +225,7 @@ test("when the network is back it does not sit out the back-off", () => {
   assert.equal(page.sockets.length, 2);
 });
 
-test("when the tab is back it finds out in seconds that the connection died in its sleep", () => {
+test("visible tab detects a dead connection within seconds", () => {
   const { client, clock, page, socket } = setUp();
   socket().accept();
 
@@ -237,7 +237,7 @@ test("when the tab is back it finds out in seconds that the connection died in i
   assert.equal(page.sockets.length, 2);
 });
 
-test("when the tab is back and the server answers, nothing happens", () => {
+test("visible tab keeps a connection that responds", () => {
   const { client, clock, page, socket } = setUp();
   socket().accept();
 

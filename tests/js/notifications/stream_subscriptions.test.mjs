@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { HEARTBEAT, event, setUp } from "./stream_page.mjs";
 
-test("a stream that may not be read any more is dropped, and the others go on", () => {
+test("forbidden stream is dropped, and the others continue", () => {
   const { client, clock, page, socket } = setUp({
     subscriptions: { "user-1": "e.10.5", "export-2": null },
   });
@@ -22,7 +22,7 @@ test("a stream that may not be read any more is dropped, and the others go on", 
   assert.equal(client.status, "live");
 });
 
-test("a stream that is dropped early does not keep the others from being live", () => {
+test("stream dropped early does not delay the live status", () => {
   const { client, socket } = setUp({ subscriptions: { "user-1": null, "export-2": null } });
   socket().accept({ streams: { "user-1": "e.0.0" } });
 
@@ -34,7 +34,7 @@ test("a stream that is dropped early does not keep the others from being live", 
   assert.equal(client.status, "live");
 });
 
-test("a client that has asked for too much at once comes back later", () => {
+test("client over a rate limit reconnects later", () => {
   const { clock, page, socket } = setUp({ subscriptions: { "user-1": "e.10.5" } });
   socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
 
@@ -48,7 +48,7 @@ test("a client that has asked for too much at once comes back later", () => {
   assert.deepEqual(page.refused, []);
 });
 
-test("a client whose only stream is refused is told so, and takes another", () => {
+test("client with its only stream refused can take another", () => {
   const { client, page, socket } = setUp();
   socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
 
@@ -60,7 +60,7 @@ test("a client whose only stream is refused is told so, and takes another", () =
   assert.deepEqual(socket().sent.at(-1), { type: "subscribe", streams: { "user-2": null } });
 });
 
-test("without a stream it is live when it is welcome", () => {
+test("client without streams is live after the welcome frame", () => {
   const { client, socket } = setUp({ subscriptions: {} });
 
   const before = client.status;
@@ -72,7 +72,7 @@ test("without a stream it is live when it is welcome", () => {
 
 const subscribed = (stream, cursor) => ({ type: "subscribed", stream, cursor, recovered: true });
 
-test("a stream that is subscribed to later arrives beside the others", () => {
+test("stream added later arrives beside the others", () => {
   const { client, page, socket } = setUp();
   socket().accept();
 
@@ -85,7 +85,7 @@ test("a stream that is subscribed to later arrives beside the others", () => {
   assert.deepEqual(client.cursors, { "user-1": "e.12.5", "export-2": "g.5.0" });
 });
 
-test("what is subscribed to before the start and while lost is asked for on connecting", () => {
+test("streams added without a connection are requested later", () => {
   const { client, clock, socket } = setUp();
   client.stop();
   client.subscribe({ "export-2": null });
@@ -103,7 +103,7 @@ test("what is subscribed to before the start and while lost is asked for on conn
   assert.deepEqual(socket().sent[0].streams, { "user-1": "e.10.5", "export-3": "latest" });
 });
 
-test("a stream that is left is neither heard nor asked for again", () => {
+test("left stream is ignored and not requested again", () => {
   const { client, clock, page, socket } = setUp({ subscriptions: { "user-1": null, "export-2": null } });
   socket().accept({ streams: { "user-1": "e.10.5", "export-2": "g.0.0" } });
 
@@ -119,7 +119,7 @@ test("a stream that is left is neither heard nor asked for again", () => {
   assert.deepEqual(socket().sent[0].streams, { "export-2": "g.0.0" });
 });
 
-test("leaving the one stream that is not confirmed makes the others live", () => {
+test("leaving the only unconfirmed stream makes the client live", () => {
   const { client, socket } = setUp({ subscriptions: { "user-1": null, "export-2": null } });
   socket().accept();
 
@@ -128,7 +128,7 @@ test("leaving the one stream that is not confirmed makes the others live", () =>
   assert.equal(client.status, "live");
 });
 
-test("subscribed to from an earlier cursor, a stream starts anew from it", () => {
+test("subscription from an earlier cursor restarts from it", () => {
   const { client, page, socket } = setUp();
   socket().accept();
   socket().receive(event(11), event(12));
@@ -140,7 +140,7 @@ test("subscribed to from an earlier cursor, a stream starts anew from it", () =>
   assert.deepEqual(page.events, [11, 12, 11, 12, 13]);
 });
 
-test("subscribed to twice before an answer, only the second answer counts", () => {
+test("second subscription makes the first reply irrelevant", () => {
   const { client, page, socket } = setUp();
   socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
 
@@ -154,7 +154,7 @@ test("subscribed to twice before an answer, only the second answer counts", () =
   assert.deepEqual(page.events, [1, 2]);
 });
 
-test("left before the answer, a stream is given back when the answer comes", () => {
+test("stream left before the reply is unsubscribed after it", () => {
   const { client, page, socket } = setUp();
   socket().receive({ type: "welcome", window: 256, heartbeat: HEARTBEAT });
 
@@ -166,7 +166,7 @@ test("left before the answer, a stream is given back when the answer comes", () 
   assert.deepEqual(client.cursors, {});
 });
 
-test("a handler may leave its stream, and nothing of it is acknowledged", () => {
+test("left stream is not acknowledged", () => {
   const { client, clock, page, socket } = setUp({ onEvent: () => client.unsubscribe(["user-1"]) });
   socket().accept();
 
@@ -178,7 +178,7 @@ test("a handler may leave its stream, and nothing of it is acknowledged", () => 
   assert.deepEqual(client.cursors, {});
 });
 
-test("asked for anew, nothing from before is acknowledged", () => {
+test("new subscription does not acknowledge earlier frames", () => {
   const { client, clock, socket } = setUp();
   socket().accept();
   socket().receive(event(11));
@@ -189,7 +189,7 @@ test("asked for anew, nothing from before is acknowledged", () => {
   assert.equal(socket().sentOf("ack").length, 0);
 });
 
-test("between a reset and what follows there is nothing to acknowledge", () => {
+test("no frame is acknowledged directly after a reset", () => {
   const { clock, socket } = setUp();
   socket().accept();
   socket().receive(event(11), { type: "reset", stream: "user-1", reason: "pruned" });
@@ -199,7 +199,7 @@ test("between a reset and what follows there is nothing to acknowledge", () => {
   assert.equal(socket().sentOf("ack").length, 0);
 });
 
-test("a gap in a stream that was asked for anew is not the one from before", () => {
+test("gap in a new subscription counts as a new gap", () => {
   const { client, clock, page, socket } = setUp();
   socket().accept();
   socket().receive(event(11), event(14));
@@ -214,7 +214,7 @@ test("a gap in a stream that was asked for anew is not the one from before", () 
   assert.deepEqual(page.events, [11, 11]);
 });
 
-test("a gap after a reset is not the one from before", () => {
+test("gap after a reset counts as a new gap", () => {
   const { clock, page, socket } = setUp();
   socket().accept();
   socket().receive(event(11), event(14));
@@ -229,7 +229,7 @@ test("a gap after a reset is not the one from before", () => {
   assert.deepEqual(page.events, [11, 11]);
 });
 
-test("whoever leaves the last stream while the connection is lost is not live", () => {
+test("client without streams is not live while lost", () => {
   const { client, socket } = setUp();
   socket().accept();
   socket().lose();
@@ -239,7 +239,7 @@ test("whoever leaves the last stream while the connection is lost is not live", 
   assert.equal(client.status, "lost");
 });
 
-test("from now on means from where the server said that now was", () => {
+test("\"latest\" resumes from the server's first cursor", () => {
   const { clock, client, socket } = setUp({ subscriptions: { "user-1": "latest" } });
   socket().accept({ streams: { "user-1": "e.40.9" } });
 
@@ -251,7 +251,7 @@ test("from now on means from where the server said that now was", () => {
   assert.deepEqual(client.cursors, { "user-1": "e.40.9" });
 });
 
-test("stopped it closes, and started again it resumes", () => {
+test("stopped client closes and resumes when started again", () => {
   const { client, clock, page, socket } = setUp();
   socket().accept();
   socket().receive(event(11));
@@ -267,7 +267,7 @@ test("stopped it closes, and started again it resumes", () => {
   assert.deepEqual(socket().sent[0].streams, { "user-1": "e.11.5" });
 });
 
-test("a handler may stop the client, and no timer goes on", () => {
+test("handler may stop the client, and no timer remains", () => {
   const { client, clock, page, socket } = setUp({ onEvent: () => client.stop() });
   socket().accept();
 

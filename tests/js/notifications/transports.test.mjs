@@ -7,7 +7,7 @@ import { STEP_MS } from "./network.mjs";
 import { API, NETWORKS, live, problem } from "./one_transport.mjs";
 
 for (const transport of Object.keys(NETWORKS)) {
-  test(`${transport}: from now on means from where now was`, async () => {
+  test(`${transport}: "latest" resumes from the first cursor`, async () => {
     const { page, server } = await live(transport, { subscriptions: { "user-1": "latest" } });
 
     server.append("user-1", "c");
@@ -16,7 +16,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.seen, ["c"]);
   });
 
-  test(`${transport}: after a loss it resumes from where it was`, async () => {
+  test(`${transport}: client resumes from its cursors after a loss`, async () => {
     const { client, page, server } = await live(transport);
 
     server.isUp = false;
@@ -32,7 +32,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.seen, ["a", "b", "c", "d", "e", "f"]);
   });
 
-  test(`${transport}: a cursor that means nothing is told first, and all comes again`, async () => {
+  test(`${transport}: invalid cursor causes a reset before all events`, async () => {
     const { client, page, server } = await live(transport, { subscriptions: { "user-1": "old.9.9" } });
 
     const told = [...page.resets];
@@ -47,7 +47,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(client.cursors, { "user-1": server.cursor("user-1") });
   });
 
-  test(`${transport}: subscribed to from an earlier cursor, a stream starts anew from it`, async () => {
+  test(`${transport}: subscription from an earlier cursor restarts from it`, async () => {
     const { client, page, server } = await live(transport);
 
     client.subscribe({ "user-1": server.cursor("user-1", 1) });
@@ -57,7 +57,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.subscribed, ["user-1"]);
   });
 
-  test(`${transport}: a cursor that is good is called so once on each connection`, async () => {
+  test(`${transport}: valid cursor is confirmed once on each connection`, async () => {
     const { client, page, server } = await live(transport);
 
     client.stop();
@@ -67,7 +67,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.subscribed, ["user-1"]);
   });
 
-  test(`${transport}: a stream that is left is neither heard nor asked for again`, async () => {
+  test(`${transport}: left stream is ignored and not requested again`, async () => {
     const { client, page, server } = await live(transport);
     const statuses = [...page.statuses];
 
@@ -81,7 +81,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.statuses, statuses);
   });
 
-  test(`${transport}: without a stream it is live, too`, async () => {
+  test(`${transport}: client without streams is live`, async () => {
     const { client, server } = await live(transport);
     client.unsubscribe(["user-1"]);
 
@@ -93,7 +93,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.equal(server.paths.length, 0);
   });
 
-  test(`${transport}: a client whose only stream is refused is live without it`, async () => {
+  test(`${transport}: client with its only stream refused is live`, async () => {
     const { client, page, server } = await live(transport);
     server.instead[`${API}user-1`] = server.instead[`${API}user-1/sse`] = problem(404, "Gone.");
 
@@ -105,7 +105,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual([client.status, client.transport], ["live", transport]);
   });
 
-  test(`${transport}: a handler may leave its stream in the middle of an answer`, async () => {
+  test(`${transport}: handler may leave its stream within a response`, async () => {
     const seen = [];
     const { client, page, server } = await live(transport, {
       onEvent({ data }) {
@@ -125,7 +125,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.statuses, statuses);
   });
 
-  test(`${transport}: a handler may leave its stream in the middle of a first answer`, async () => {
+  test(`${transport}: handler may leave its stream within the first response`, async () => {
     const seen = [];
     const { client, page, server } = await live(transport, {
       onEvent({ data }) {
@@ -146,7 +146,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.statuses.slice(statuses.length), ["stopped", "connecting", "live"]);
   });
 
-  test(`${transport}: a handler may ask for its stream from elsewhere in the middle`, async () => {
+  test(`${transport}: handler may subscribe from another cursor within a response`, async () => {
     const seen = [];
     const { client, page, server } = await live(transport, {
       onEvent({ data }) {
@@ -164,7 +164,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.statuses, statuses);
   });
 
-  test(`${transport}: a stream that a handler leaves at once does not keep the other from being live`, async () => {
+  test(`${transport}: stream left at once does not delay the live status`, async () => {
     const { client, server } = await live(transport, {
       onEvent({ stream }) {
         if (stream === "export-2") client.unsubscribe([stream]);
@@ -181,7 +181,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(Object.keys(client.cursors), ["user-1"]);
   });
 
-  test(`${transport}: stopped while it waits for an answer, it stays stopped`, async () => {
+  test(`${transport}: client stopped during a request stays stopped`, async () => {
     const { client, page, server } = await live(transport);
     server.network.polling = "hold";
     client.subscribe({ "user-1": null });
@@ -193,7 +193,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.equal(page.statuses.at(-1), "stopped");
   });
 
-  test(`${transport}: a handler may stop the client in the middle of an answer`, async () => {
+  test(`${transport}: handler may stop the client within a response`, async () => {
     const seen = [];
     const { client, server } = await live(transport, {
       onEvent({ data }) {
@@ -210,7 +210,7 @@ for (const transport of Object.keys(NETWORKS)) {
   });
 
   for (const status of [401, 403]) {
-    test(`${transport}: when the server says ${status}, it says "signed-out" and stops`, async () => {
+    test(`${transport}: response ${status} stops the client with "signed-out"`, async () => {
       const { client, server } = await live(transport);
 
       server.instead[`${API}user-1`] = server.instead[`${API}user-1/sse`] = problem(status);
@@ -225,7 +225,7 @@ for (const transport of Object.keys(NETWORKS)) {
   }
 
   for (const status of [404, 422]) {
-    test(`${transport}: a stream that is answered with ${status} is refused, the other goes on`, async () => {
+    test(`${transport}: response ${status} refuses one stream, the other continues`, async () => {
       const { client, page, server } = await live(transport);
       const statuses = [...page.statuses];
 
@@ -242,7 +242,7 @@ for (const transport of Object.keys(NETWORKS)) {
     });
   }
 
-  test(`${transport}: what only stands between may not say that somebody is signed out`, async () => {
+  test(`${transport}: proxy response does not sign the user out`, async () => {
     const { client, page, server } = await live(transport);
 
     server.instead[`${API}user-1`] = () => new Response("<h1>Sign in to the network</h1>", { status: 401 });
@@ -260,7 +260,7 @@ for (const transport of Object.keys(NETWORKS)) {
     assert.deepEqual(page.seen, ["a", "b", "c"]);
   });
 
-  test(`${transport}: a page that says welcome to the network is no answer`, async () => {
+  test(`${transport}: captive portal's page is not a response`, async () => {
     const { client, page, server } = await live(transport);
 
     const portal = () => new Response("<h1>Welcome</h1>", { headers: { "Content-Type": "text/html" } });
@@ -277,7 +277,7 @@ for (const transport of Object.keys(NETWORKS)) {
     [503, { "Content-Type": "application/problem+json" }, "busy"],
     [503, {}, "lost"], // Not our server's own word.
   ]) {
-    test(`${transport}: after ${status} (${shown}) it waits ten seconds and more`, async () => {
+    test(`${transport}: response ${status} (${shown}) causes a wait of 10 s or more`, async () => {
       const { client, waits } = await answered(transport, status, headers);
 
       assert.equal(waits[0], 18_000);
@@ -285,7 +285,7 @@ for (const transport of Object.keys(NETWORKS)) {
     });
   }
 
-  test(`${transport}: after other faults of the server the waits double`, async () => {
+  test(`${transport}: waits double after other server errors`, async () => {
     const { waits } = await answered(transport, 500);
 
     const [first, second] = waits;

@@ -9,7 +9,7 @@ function counted({ read_offset = 4, unread = 2, head = 10 } = {}) {
   return new Unread({ read_offset, unread, head }, TYPES);
 }
 
-test("a notification that comes is one more, and everything else is none", () => {
+test("only notifications increase the unread count", () => {
   const unread = counted();
 
   assert.equal(unread.take({ event: "notification", offset: 11 }), true);
@@ -19,7 +19,7 @@ test("a notification that comes is one more, and everything else is none", () =>
   assert.equal(unread.count, 4);
 });
 
-test("what the server has counted already is not counted again", () => {
+test("events that the server has counted are not counted again", () => {
   const unread = counted();
 
   assert.equal(unread.take({ event: "notification", offset: 10 }), false);
@@ -27,7 +27,7 @@ test("what the server has counted already is not counted again", () => {
   assert.equal(unread.count, 2);
 });
 
-test("in a catch-up the value comes before the events that it has counted", () => {
+test("events after their count in a catch-up are not counted again", () => {
   const unread = counted();
 
   unread.update({ read_offset: 11, unread: 1, head: 12 });
@@ -38,7 +38,7 @@ test("in a catch-up the value comes before the events that it has counted", () =
   assert.equal(unread.count, 2);
 });
 
-test("read elsewhere is read here", () => {
+test("reading in another tab lowers the count", () => {
   const unread = counted();
   unread.take({ event: "notification", offset: 11 });
 
@@ -47,7 +47,7 @@ test("read elsewhere is read here", () => {
   assert.equal(unread.count, 0);
 });
 
-test("an answer that was overtaken by a newer one changes nothing", () => {
+test("outdated response does not change the count", () => {
   const unread = counted();
   unread.update({ read_offset: 11, unread: 0, head: 12 });
 
@@ -57,7 +57,7 @@ test("an answer that was overtaken by a newer one changes nothing", () => {
   assert.equal(unread.count, 0);
 });
 
-test("after a reset nothing is counted until the server has counted, from wherever", () => {
+test("no event counts after a reset until the server's count", () => {
   const unread = counted();
 
   unread.forget();
@@ -68,13 +68,13 @@ test("after a reset nothing is counted until the server has counted, from wherev
   assert.equal(unread.count, 2);
 });
 
-test("a badge has two digits at most", () => {
+test("badge has at most two digits", () => {
   assert.equal(badge(7), "7");
   assert.equal(badge(99), "99");
   assert.equal(badge(100), "99+");
 });
 
-test("how long ago something was, in words", () => {
+test("past times are shown in words", () => {
   const now = new Date("2026-11-21T12:00:00Z");
   const before = (seconds) => ago(new Date(now - seconds * 1000), now, "en");
 

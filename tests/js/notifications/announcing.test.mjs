@@ -27,7 +27,7 @@ function locks() {
   };
 }
 
-test("of several tabs one has a notification, until it is too old to tell", async () => {
+test("one of several tabs claims a notification while it is recent", async () => {
   const clock = new Clock();
   const env = { locks: locks(), setTimeout: clock.setTimeout };
 
@@ -41,11 +41,11 @@ test("of several tabs one has a notification, until it is too old to tell", asyn
   assert.equal(env.locks.held.size, 0);
 });
 
-test("without locks each tab has it", async () => {
+test("browser without locks lets each tab claim", async () => {
   assert.equal(await claims.claim("user-1 e 7", { locks: undefined }), true);
 });
 
-test("who has the focus is before a window beside it, and hidden tabs are last", () => {
+test("tab with the focus claims first, hidden tabs last", () => {
   const waits = [
     { isHidden: false, hasFocus: true },
     { isHidden: false, hasFocus: false },
@@ -70,7 +70,7 @@ function toasts() {
   return made;
 }
 
-test("a toast goes by itself, each in its own time", () => {
+test("each toast disappears after its own time", () => {
   const { stack: all, clock, offsets } = toasts();
   all.add({ offset: 1 });
   clock.advance(stack.LIFE_MS - 1);
@@ -84,7 +84,7 @@ test("a toast goes by itself, each in its own time", () => {
   assert.equal(clock.pending, 0);
 });
 
-test("none goes while the reader holds them, and then each has all its time again", () => {
+test("held toasts stay, and their time starts again afterwards", () => {
   const made = toasts();
   made.stack.add({ offset: 1 });
   made.isHeld = true;
@@ -100,7 +100,7 @@ test("none goes while the reader holds them, and then each has all its time agai
   assert.deepEqual(made.offsets(), []);
 });
 
-test("the newest few are shown, and the rest are a number until all are gone", () => {
+test("newest toasts are shown, and others are counted", () => {
   const { stack: all, clock, offsets } = toasts();
   all.miss();
   for (let offset = 2; offset <= 6; offset += 1) all.add({ offset });
@@ -112,7 +112,7 @@ test("the newest few are shown, and the rest are a number until all are gone", (
   assert.equal(all.more, 0);
 });
 
-test("what is closed or read anywhere goes, and nothing is drawn if nothing does", () => {
+test("closed and read toasts disappear with one rendering", () => {
   const made = toasts();
   for (const offset of [1, 2, 3]) made.stack.add({ offset });
 
@@ -129,7 +129,7 @@ test("what is closed or read anywhere goes, and nothing is drawn if nothing does
   assert.equal(made.clock.pending, 0);
 });
 
-test("what happened a minute ago is no news, by the server's clock", () => {
+test("notification older than a minute is not recent", () => {
   const now = "2026-01-01T12:01:00+00:00";
 
   assert.equal(stack.isRecent("2026-01-01T12:00:00Z", now), true);
@@ -169,7 +169,7 @@ function browserWith({ permission = "default", answer = "granted", isSecure = tr
   return made;
 }
 
-test("they are off until somebody asks, and on in all tabs of theirs after that", async () => {
+test("browser notifications are off until the user enables them", async () => {
   const browser = browserWith();
   const desktop = browser.desktop();
   assert.deepEqual([desktop.state, browser.asked], ["off", 0]);
@@ -183,7 +183,7 @@ test("they are off until somebody asks, and on in all tabs of theirs after that"
   assert.equal(browser.desktop().state, "off");
 });
 
-test("who says no, or nothing, is not shown any", async () => {
+test("user who denies or ignores permission gets none", async () => {
   for (const [answer, state] of [["denied", "denied"], ["default", "off"]]) {
     const browser = browserWith({ answer });
     const desktop = browser.desktop();
@@ -194,11 +194,11 @@ test("who says no, or nothing, is not shown any", async () => {
   }
 });
 
-test("permission that was given elsewhere is no wish", () => {
+test("permission alone does not enable browser notifications", () => {
   assert.equal(browserWith({ permission: "granted" }).desktop().state, "off");
 });
 
-test("permission that was taken back is not asked around", async () => {
+test("withdrawn permission turns browser notifications off", async () => {
   const browser = browserWith();
   await browser.desktop().enable("Like this.");
 
@@ -207,7 +207,7 @@ test("permission that was taken back is not asked around", async () => {
   assert.equal(browser.desktop().state, "denied");
 });
 
-test("a browser that cannot is told from one that may not", async () => {
+test("missing, insecure and denied notifications differ", async () => {
   const android = browserWith();
   android.works = false;
   const desktop = android.desktop();
@@ -221,7 +221,7 @@ test("a browser that cannot is told from one that may not", async () => {
   assert.equal(plain.desktop().state, "insecure");
 });
 
-test("a browser that keeps nothing shows none", async () => {
+test("browser without storage shows no notifications", async () => {
   const browser = browserWith();
   const storage = () => {
     throw new Error("SecurityError");
@@ -234,7 +234,7 @@ test("a browser that keeps nothing shows none", async () => {
   assert.equal(browser.shown.length, 0);
 });
 
-test("each has a tag of its own, and closes when it is followed", async () => {
+test("each notification has its own tag and closes when clicked", async () => {
   const browser = browserWith();
   const followed = [];
   const notice = { name: "user-42 e 7", title: "Flights is ready.", body: "2 rows.", lang: "en" };
