@@ -57,7 +57,7 @@ test("screen readers announce each change of the status", () => {
   assert.equal(milestone(snapshot(), snapshot({ status: "failed" }), percent), "failed");
 });
 
-// A page with one card, and a server whose fragments the test hands out.
+// Returns a page with one card. The test responds to its requests.
 function setUp(first = snapshot()) {
   const page = { elements: [], changes: [], requests: [] };
   const cards = new Cards({
@@ -239,8 +239,8 @@ test("newest of several updates during a fetch is applied", async () => {
   const { cards, page } = setUp(snapshot({ status: "queued" }));
 
   cards.update(snapshot({ rows_done: 2, version: 2 }));
-  cards.update(snapshot({ rows_done: 9, version: 5 })); // from the one that is ahead
-  cards.update(snapshot({ rows_done: 4, version: 3 })); // from the one that lags
+  cards.update(snapshot({ rows_done: 9, version: 5 })); // From the stream that is ahead.
+  cards.update(snapshot({ rows_done: 4, version: 3 })); // From the stream that is behind.
   page.requests[0].answer(new Element(snapshot({ rows_done: 2, version: 2 })));
   await answered();
 
@@ -287,7 +287,7 @@ test("export on two streams is shown once and never goes back", () => {
   const { cards, page } = setUp(snapshot({ rows_done: 1, version: 1 }));
   const tick = (version) => snapshot({ rows_done: 10 * version, version });
 
-  // The team's stream is ahead of the user's, which then catches up and overtakes it.
+  // The team's stream is ahead of the user's, which later overtakes it.
   for (const version of [2, 3, 2, 4, 3, 4, 5, 6, 5, 6]) cards.update(tick(version));
 
   assert.deepEqual(page.changes.length, 5);

@@ -1,11 +1,11 @@
-// The parts of the form in which an export is chosen that need no page.
+// The parts of the form for columns and filters that do not need a DOM.
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
 import { columnOrder, fieldsToRestore, restoreFields, saveFields } from "../../../exports/static/exports/choose/form_state.js";
 import { Debounced } from "../../../exports/static/exports/choose/debounced.js";
-import { matches, indexAt, indexAfterKey } from "../../../exports/static/exports/choose/order.js";
+import { indexAfterKey, indexAt, matches } from "../../../exports/static/exports/choose/order.js";
 
 test("dropped item goes before the first item below it", () => {
   const middles = [10, 30, 50];

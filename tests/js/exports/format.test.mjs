@@ -1,4 +1,4 @@
-// The same table is held against the server's templates in tests/unit/exports/templatetags/test_waybill.py.
+// tests/unit/exports/templatetags/test_waybill.py checks the server's formatting with the same cases.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,26 +1,26 @@
-// The glue between a page and its StreamClient, with a page and a browser of the test's own.
+// Following streams on a page, with a fake page and browser.
 
 import assert from "node:assert/strict";
 import { registerHooks } from "node:module";
 import { test } from "node:test";
 
-// The apps' static files are served as one directory.
+// The static files of both apps are served from one directory.
 registerHooks({
   resolve: (name, context, next) =>
     next(name.replace(/^\.\.\/\.\.\/notifications\//, "../../../../notifications/static/notifications/"), context),
 });
 
 const sockets = [];
-const listeners = new Map(); // what happens to the page -> who is told
+const listeners = new Map(); // event -> handlers
 let answer = {};
 let buttons = [];
 
-function listen(name, told) {
-  listeners.set(name, [...(listeners.get(name) ?? []), told]);
+function listen(name, handler) {
+  listeners.set(name, [...(listeners.get(name) ?? []), handler]);
 }
 
-function happens(name, event = {}) {
-  for (const told of listeners.get(name) ?? []) told(event);
+function dispatch(name, event = {}) {
+  for (const handler of listeners.get(name) ?? []) handler(event);
 }
 
 class FakeSocket {
@@ -57,7 +57,7 @@ async function open() {
   const children = [notice("connecting lost"), notice("signed-out refused"), notice("busy")];
   const dataset = { socket: "/ws/streams/", user: "1", streams: '{"user-1": "e.7.0"}' };
   follow({ dataset, children }, {});
-  await settled(); // Nothing happens before follow() has returned.
+  await settled(); // No handler is called before follow() has returned.
   return children;
 }
 
@@ -66,21 +66,21 @@ test("socket uses the page's host, and TLS if the page does", async () => {
 
   assert.equal(sockets[0].url, "wss://waybill.test/ws/streams/");
 
-  happens("pagehide");
+  dispatch("pagehide");
 });
 
 test("page closes its socket when left and reopens it later", async () => {
   await open();
 
-  happens("pagehide");
+  dispatch("pagehide");
   const left = sockets[0].readyState;
-  happens("pageshow", { persisted: false }); // As each page is shown at first.
+  dispatch("pageshow", { persisted: false }); // The first event of each page.
   const before = sockets.length;
-  happens("pageshow", { persisted: true });
+  dispatch("pageshow", { persisted: true });
 
   assert.deepEqual([left, before, sockets.length], [3, 1, 2]);
 
-  happens("pagehide");
+  dispatch("pagehide");
 });
 
 for (const name of ["online", "visibilitychange", "resume"]) {
@@ -90,10 +90,10 @@ for (const name of ["online", "visibilitychange", "resume"]) {
     sockets[0].onclose({ code: 1006 });
     await settled();
 
-    happens(name);
+    dispatch(name);
 
     assert.equal(sockets.length, 2);
-    happens("pagehide");
+    dispatch("pagehide");
   });
 }
 
@@ -101,11 +101,11 @@ test("page over the connection limit says so and waits", async () => {
   const [lost, , busy] = await open();
 
   sockets[0].onclose({ code: 1013 });
-  happens("online");
+  dispatch("online");
 
   assert.deepEqual([lost.hidden, busy.hidden], [true, false]);
   assert.equal(sockets.length, 1);
-  happens("pagehide");
+  dispatch("pagehide");
 });
 
 test("signed-out page disables buttons and stops reconnecting", { timeout: 10_000 }, async () => {
@@ -115,8 +115,8 @@ test("signed-out page disables buttons and stops reconnecting", { timeout: 10_00
   answer = { type: "opaqueredirect" };
 
   sockets[0].onclose({ code: 1006 });
-  while (over.hidden) await settled(); // It asks after a wait of its own.
-  happens("online");
+  while (over.hidden) await settled(); // The session is checked after a wait.
+  dispatch("online");
 
   assert.deepEqual([lost.hidden, over.hidden], [true, false]);
   assert.deepEqual(before, [false, true]);

@@ -1,4 +1,4 @@
-// A log on a page: its text, its lines, their heights, and how those from before are fetched.
+// The log on a page: its text, its lines, their heights, and requests for earlier lines.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -117,7 +117,7 @@ test("binary search finds the first index or the end", () => {
 
 // -- Heights ---------------------------------------------------------------------------------
 
-// The same, in a way that nobody could get wrong.
+// A simple implementation for comparison.
 class Plain {
   constructor(estimate, count) {
     this.estimate = estimate;
@@ -162,7 +162,7 @@ test("heights add up for any measurements and counts", () => {
 
 test("window is the view with a margin, within the ends", () => {
   const heights = new Heights(20, 100);
-  heights.set(10, 200); // from 200 to 400
+  heights.set(10, 200); // Its line extends from 200 to 400.
 
   assert.deepEqual(heights.window(380, 99, 0), [10, 15]);
   assert.deepEqual(heights.window(380, 100, 59), [10, 18]);
@@ -171,18 +171,18 @@ test("window is the view with a margin, within the ends", () => {
   assert.deepEqual(new Heights(20, 0).window(0, 100, 60), [0, 0]);
 });
 
-// -- Those from before -----------------------------------------------------------------------
+// -- Earlier lines ---------------------------------------------------------------------------
 
-// An API that has so many lines and gives `size` of them at a time.
+// Returns an API with `count` lines in pages of `size`.
 function api(count, size) {
-  const asked = [];
+  const requests = [];
   const ask = async (url) => {
-    asked.push(url);
+    requests.push(url);
     const after = Number(/after=(\d+)/.exec(url)?.[1] ?? 0);
     const lines = range(after + 1, Math.min(after + size, count));
     return { lines, cursor: String(after + lines.length), more: lines.length === size, reset: null };
   };
-  return { ask, asked };
+  return { ask, requests };
 }
 
 async function all(answers) {
@@ -202,11 +202,11 @@ test("all lines before the page's are fetched once", async () => {
 });
 
 test("log of usual length needs one request", async () => {
-  const { ask, asked } = api(10_000, 10_000);
+  const { ask, requests } = api(10_000, 10_000);
 
   await all(earlierLines("/log", 9_901, ask));
 
-  assert.deepEqual(asked, ["/log?limit=10000"]);
+  assert.deepEqual(requests, ["/log?limit=10000"]);
 });
 
 test("lines after a reset are ignored", async () => {

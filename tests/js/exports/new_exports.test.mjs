@@ -1,9 +1,9 @@
-// What a list says of exports that it does not show.
+// The notice about new exports above the admin's list.
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { countUnseen, attach } from "../../../exports/static/exports/admin/new_exports.js";
+import { attach, countUnseen } from "../../../exports/static/exports/admin/new_exports.js";
 
 test("exports that were seen are not counted", () => {
   assert.equal(countUnseen([], new Set()), 0);
@@ -11,7 +11,7 @@ test("exports that were seen are not counted", () => {
   assert.equal(countUnseen(["a", "b"], new Set(["a", "b", "c"])), 0);
 });
 
-// A page that shows the export "b", and a server that has `answer`.
+// Returns a page that lists the export "b", with a server that responds with `answer`.
 function open(answer) {
   const span = { textContent: "" };
   const news = { url: "/news/1/", seen: ["a"] };
@@ -20,19 +20,19 @@ function open(answer) {
     hidden: true,
     querySelector: () => span,
   };
-  const asked = [];
+  const requests = [];
   const wakes = [];
   globalThis.document = {
     hidden: false,
     querySelectorAll: () => [{ dataset: { export: "b" } }],
-    addEventListener: (_, told) => wakes.push(told),
+    addEventListener: (_, handler) => wakes.push(handler),
   };
   globalThis.fetch = async (url) => {
-    asked.push(url);
+    requests.push(url);
     return answer();
   };
   attach(notice);
-  return { notice, span, asked, look: () => wakes[0]() };
+  return { notice, span, requests, check: () => wakes[0]() };
 }
 
 const ids = (...found) => ({ ok: true, json: async () => ({ ids: found }) });
@@ -40,15 +40,15 @@ const ids = (...found) => ({ ok: true, json: async () => ({ ids: found }) });
 test("notice counts new exports and disappears without any", async () => {
   mock.timers.enable({ apis: ["setInterval"] });
   let found = ids("a", "b", "c", "d");
-  const { notice, span, asked, look } = open(() => found);
+  const { notice, span, requests, check } = open(() => found);
 
-  await look();
+  await check();
   assert.deepEqual([notice.hidden, span.textContent], [false, "New exports: 2."]);
   found = ids("b");
-  await look();
+  await check();
   assert.equal(notice.hidden, true);
   mock.timers.tick(10_000);
-  assert.deepEqual(asked, Array(3).fill("/news/1/"));
+  assert.deepEqual(requests, Array(3).fill("/news/1/"));
   mock.timers.reset();
 });
 
@@ -57,18 +57,18 @@ test("hidden page sends no request, and failures are repeated", async () => {
   let answer = () => {
     throw new Error("not reached");
   };
-  const { notice, asked, look } = open(() => answer());
+  const { notice, requests, check } = open(() => answer());
 
   document.hidden = true;
-  await look();
-  assert.deepEqual(asked, []);
+  await check();
+  assert.deepEqual(requests, []);
   document.hidden = false;
-  await look();
+  await check();
   answer = () => ({ ok: false });
-  await look();
+  await check();
   assert.equal(notice.hidden, true);
   answer = () => ids("c");
-  await look();
+  await check();
   assert.equal(notice.hidden, false);
   mock.timers.reset();
 });

@@ -1,5 +1,5 @@
-// What the admin's list says of rows. exports/admin/change_list.py is held to the same in
-// tests/integration/exports/admin/test_export_list.py.
+// The column "Rows" in the admin's list. tests/integration/exports/admin/test_export_list.py checks
+// the same texts of the server.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

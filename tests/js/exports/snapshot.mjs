@@ -1,4 +1,4 @@
-// A running export as the server tells of it.
+// Returns the snapshot of a running export, as the server sends it.
 export function snapshot(fields = {}) {
   return {
     id: "1",

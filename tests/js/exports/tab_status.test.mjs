@@ -1,9 +1,9 @@
-// What a tab says to who looks at another one. See also "title" in format.test.mjs.
+// The title and icon of a tab. format.test.mjs tests titles with the progress.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { iconName, iconUrl, tabTitle, hasJustEnded } from "../../../exports/static/exports/dashboard/tab_status.js";
+import { hasJustEnded, iconName, iconUrl, tabTitle } from "../../../exports/static/exports/dashboard/tab_status.js";
 import { snapshot } from "./snapshot.mjs";
 
 const WORDS = {

@@ -1,4 +1,4 @@
-// Who tells of a notification, as what, and for how long: without a page.
+// Announcements of notifications: claims of tabs, toasts and browser notifications. No DOM.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,9 +10,9 @@ import { Clock } from "./clock.mjs";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-// -- which tab ---------------------------------------------------------------------------
+// -- claims ------------------------------------------------------------------------------
 
-// One for all tabs, as the browser's.
+// Locks that all tabs share, like the browser's.
 function locks() {
   const held = new Set();
   return {
@@ -139,14 +139,14 @@ test("notification older than a minute is not recent", () => {
 
 // -- browser notifications -----------------------------------------------------------------
 
-// A browser that says `answer` when it is asked.
+// A browser in which the user responds with `answer` to a request for permission.
 function browserWith({ permission = "default", answer = "granted", isSecure = true } = {}) {
   const kept = new Map();
-  const made = { shown: [], asked: 0, kept, works: true };
+  const made = { shown: [], requested: 0, kept, works: true };
   made.api = class {
     static permission = permission;
     static async requestPermission() {
-      made.asked += 1;
+      made.requested += 1;
       made.api.permission = answer;
       return answer;
     }
@@ -172,7 +172,7 @@ function browserWith({ permission = "default", answer = "granted", isSecure = tr
 test("browser notifications are off until the user enables them", async () => {
   const browser = browserWith();
   const desktop = browser.desktop();
-  assert.deepEqual([desktop.state, browser.asked], ["off", 0]);
+  assert.deepEqual([desktop.state, browser.requested], ["off", 0]);
 
   await desktop.enable("Like this.");
 
@@ -216,7 +216,7 @@ test("missing, insecure and denied notifications differ", async () => {
   assert.equal(desktop.state, "missing");
   assert.equal(android.desktop().state, "off");
   assert.equal(browserWith().desktop("42", { api: undefined }).state, "missing");
-  // There it says "denied" of itself.
+  // There browsers report "denied" although nobody denied it.
   const plain = browserWith({ isSecure: false, permission: "denied" });
   assert.equal(plain.desktop().state, "insecure");
 });

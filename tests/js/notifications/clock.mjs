@@ -1,4 +1,4 @@
-// Timers that move only when a test says so.
+// A clock with timers that a test moves.
 
 export class Clock {
   #now = 0;
@@ -19,7 +19,7 @@ export class Clock {
     return this.#timers.size;
   }
 
-  // Let `ms` pass. Timers fire in their order, also those that are set meanwhile.
+  // Moves the clock by `ms`. Timers fire in order, also those that are set meanwhile.
   advance(ms) {
     const end = this.#now + ms;
     for (;;) {

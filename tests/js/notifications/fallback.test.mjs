@@ -1,4 +1,4 @@
-// A client and a network that does not let everything through.
+// A client on a network that blocks transports.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -67,7 +67,7 @@ for (const sse of ["forbid", "hold", "hold the rest", "welcome"]) {
 
 test("server-sent events without data fall back to polling", async () => {
   const { client, page, server } = await started({ websocket: "forbid" });
-  server.instead["/api/v1/streams/user-1/sse"] = () =>
+  server.overrides["/api/v1/streams/user-1/sse"] = () =>
     new Response("retry: 1000\n\n", { headers: { "Content-Type": "text/event-stream" } });
 
   client.stop();
@@ -121,13 +121,13 @@ test("client back at the WebSocket uses nothing else", async () => {
     server.network = {};
     client.wake();
     await server.pass(1000);
-    const asked = server.paths.length;
+    const requests = server.paths.length;
 
     server.cut();
     await server.pass(60_000);
 
     assert.deepEqual([client.status, client.transport], ["live", "websocket"]);
-    assert.equal(server.paths.length, asked);
+    assert.equal(server.paths.length, requests);
     assert.equal(server.connections.size, 1);
   }
 });
@@ -237,10 +237,10 @@ test("three failures in a row change the transport", () => {
   assert.deepEqual([failed(), failed()], [0, 0]);
   ladder.worked();
   assert.deepEqual([failed(), failed(), failed()], [0, 0, 1]);
-  assert.deepEqual([failed(), failed(), failed()], [1, 1, 0]); // It was not for the transport.
+  assert.deepEqual([failed(), failed(), failed()], [1, 1, 0]); // The third failure changes the transport.
 });
 
-// A small generator of numbers that look random, so that a failure can be seen again.
+// Pseudorandom numbers from a seed, so that a failure can be repeated.
 function* numbers(seed) {
   for (let state = seed; ; ) {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
@@ -258,7 +258,7 @@ async function endure(seed) {
   const upTo = (limit) => Math.floor(random.next().value * limit);
   const { client, page, server } = await started({}, { env: { random: () => random.next().value } });
   const treatments = [undefined, undefined, "forbid", "hold", "hold the rest"];
-  const doings = [
+  const actions = [
     () => server.append("user-1", server.texts("user-1").length),
     () => server.cut(),
     () => (server.isUp = upTo(2) === 0),
@@ -272,7 +272,7 @@ async function endure(seed) {
   ];
 
   for (let step = 0; step < 60; step += 1) {
-    doings[upTo(2) ? upTo(doings.length) : 0]();
+    actions[upTo(2) ? upTo(actions.length) : 0]();
     await server.pass([0, 250, 5000, 20_000][upTo(4)]);
   }
   Object.assign(server, { isUp: true, network: {} });

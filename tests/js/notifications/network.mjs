@@ -1,32 +1,32 @@
-// A server with streams in memory, behind a network that a test can break. It has the
-// WebSocket, server-sent events and polling, and speaks as docs/protocol.md says.
+// A server with streams in memory, behind a network that a test can break. It supports WebSockets,
+// server-sent events and polling as in docs/protocol.md.
 
 import { setImmediate as tick } from "node:timers/promises";
 
 import { StreamClient } from "../../../notifications/static/notifications/client/stream.js";
 import { Clock } from "./clock.mjs";
 
-// What happens by a promise may be late by so much.
+// The time that passes between two rounds of promises.
 export const STEP_MS = 250;
 const HEARTBEAT = 20;
-const PAGE = 3; // frames in an answer to a poll
+const PAGE = 3; // Frames in a response to a poll.
 
 export class Server {
   clock = new Clock();
   isUp = true;
-  // What the network does to "websocket", "sse" and "polling": "forbid" it, say "welcome" in
-  // its place, "hold" back all that comes, or "hold the rest" after the first piece.
+  // What the network does to "websocket", "sse" and "polling": "forbid" it, respond with a page of a
+  // captive portal ("welcome"), "hold" back all data, or "hold the rest" after the first piece.
   network = {};
-  piece = 7; // bytes that come at once
-  // Answers in place of those to a path: `{ "/path": () => new Response(…) }`.
-  instead = {};
+  piece = 7; // Bytes that arrive at once.
+  // Responses that replace those for a path: `{ "/path": () => new Response(…) }`.
+  overrides = {};
   handshakes = 0;
-  paths = []; // that were asked for
-  connections = new Set(); // sockets, and answers that grow
+  paths = []; // The requested paths.
+  connections = new Set(); // Sockets and event streams.
   epoch = "e";
-  #streams = new Map(); // name -> the texts of its events
+  #streams = new Map(); // name -> texts of events
 
-  // A client that is not started, and what its page is told.
+  // Returns a client that is not started, and a record of the calls of its handlers.
   client(options = {}) {
     const page = { seen: [], resets: [], refused: [], subscribed: [], statuses: [], errors: [] };
     const client = new StreamClient({
@@ -37,13 +37,13 @@ export class Server {
       onRefused: (...refusal) => page.refused.push(refusal),
       onStatus: (status) => page.statuses.push(status),
       isSignedIn: async () => {
-        if (!this.isUp) throw new TypeError("nobody is there");
+        if (!this.isUp) throw new TypeError("The server is down.");
         return true;
       },
       ...options,
       env: {
         connect: () => new FakeSocket(this),
-        fetch: (url, { signal }) => this.#answer(new URL(url), signal),
+        fetch: (url, { signal }) => this.#respond(new URL(url), signal),
         now: this.clock.now,
         setTimeout: this.clock.setTimeout,
         clearTimeout: this.clock.clearTimeout,
@@ -55,7 +55,7 @@ export class Server {
     return { client, page };
   }
 
-  // Let `ms` pass, and whatever happens meanwhile.
+  // Lets `ms` pass, and handles everything that happens meanwhile.
   async pass(ms) {
     await settled();
     for (let left = ms; left > 0; left -= STEP_MS) {
@@ -73,13 +73,13 @@ export class Server {
     return this.#streams.get(stream) ?? [];
   }
 
-  // The database is made anew.
+  // Replaces the database by an empty one.
   forget() {
     this.#streams.clear();
     this.epoch += "e";
   }
 
-  // Every connection breaks.
+  // Breaks every connection.
   cut() {
     for (const connection of [...this.connections]) connection.lose();
   }
@@ -88,7 +88,7 @@ export class Server {
     return `${this.epoch}.${offset}.0`;
   }
 
-  // Where a reader begins, and whether its cursor means nothing any more.
+  // Returns where delivery begins, and whether the cursor is invalid.
   start(stream, cursor) {
     if (cursor === null) return { offset: 0, isReset: false };
     if (cursor === "latest") return { offset: this.texts(stream).length, isReset: false };
@@ -109,12 +109,12 @@ export class Server {
     }));
   }
 
-  async #answer(url, signal) {
+  async #respond(url, signal) {
     this.paths.push(url.pathname);
     const [stream, isSse] = url.pathname.slice("/api/v1/streams/".length).split("/");
     const treatment = this.network[isSse ? "sse" : "polling"];
     await tick();
-    if (!this.isUp) throw new TypeError("nobody is there");
+    if (!this.isUp) throw new TypeError("The server is down.");
     if (treatment === "forbid") return new Response("<h1>No</h1>", { status: 403 });
     if (treatment === "welcome") return welcome();
     if (treatment === "hold") {
@@ -122,9 +122,9 @@ export class Server {
         signal.addEventListener("abort", () => reject(signal.reason));
       });
     }
-    if (this.instead[url.pathname]) return this.instead[url.pathname]();
+    if (this.overrides[url.pathname]) return this.overrides[url.pathname]();
     const start = this.start(stream, url.searchParams.get("after"));
-    return isSse ? this.#grow(stream, start, signal) : this.#page(stream, start);
+    return isSse ? this.#openEventStream(stream, start, signal) : this.#page(stream, start);
   }
 
   #page(stream, { offset, isReset }) {
@@ -138,30 +138,30 @@ export class Server {
     });
   }
 
-  #grow(stream, start, signal) {
+  #openEventStream(stream, start, signal) {
     const body = new ReadableStream({
       start: (controller) => {
-        const answer = new GrowingAnswer(this, stream, start, controller);
-        signal.addEventListener("abort", () => answer.lose());
+        const events = new EventStream(this, stream, start, controller);
+        signal.addEventListener("abort", () => events.lose());
       },
     });
     return new Response(body, { headers: { "Content-Type": "text/event-stream; charset=utf-8" } });
   }
 }
 
-class GrowingAnswer {
+class EventStream {
   constructor(server, stream, { offset, isReset }, controller) {
     Object.assign(this, { server, stream, offset, controller });
     server.connections.add(this);
     controller.enqueue(new TextEncoder().encode("retry: 1000\n\n"));
     this.isHeld = server.network.sse === "hold the rest";
-    if (isReset) this.say(textOf({ type: "reset", stream, reason: "epoch" }));
+    if (isReset) this.send(textOf({ type: "reset", stream, reason: "epoch" }));
     this.wake();
     server.clock.setTimeout(() => this.comment(), 500);
   }
 
-  // In pieces, as a network may cut it, also within a character.
-  say(text) {
+  // Sends text in pieces, which may end within a character.
+  send(text) {
     if (this.isHeld) return;
     const bytes = new TextEncoder().encode(text);
     for (let at = 0; at < bytes.length; at += this.server.piece) {
@@ -172,14 +172,14 @@ class GrowingAnswer {
   wake() {
     const frames = this.server.after(this.stream, this.offset);
     this.offset += frames.length;
-    this.say(frames.map(textOf).join(""));
+    this.send(frames.map(textOf).join(""));
   }
 
   comment() {
-    if (this.server.connections.has(this)) this.say(": still here\n\n");
+    if (this.server.connections.has(this)) this.send(": still here\n\n");
   }
 
-  // It has had its time.
+  // The server ends a response after a while.
   end() {
     this.server.connections.delete(this);
     this.controller.close();
@@ -190,7 +190,7 @@ class GrowingAnswer {
   }
 }
 
-// A page in two pieces.
+// Returns the page of a captive portal, in two pieces.
 function welcome() {
   const body = new ReadableStream({
     async start(controller) {
@@ -210,7 +210,7 @@ function textOf(frame) {
 
 class FakeSocket {
   #server;
-  #offsets = new Map(); // stream -> how far it was sent
+  #offsets = new Map(); // stream -> the last offset sent
   #isOpen = false;
   isClosed = false;
 
@@ -225,7 +225,7 @@ class FakeSocket {
       this.onopen();
       if (treatment === "hold") return;
       server.connections.add(this);
-      this.#say({ type: "welcome", protocol: 1, user: 1, window: 256, heartbeat: HEARTBEAT });
+      this.#deliver({ type: "welcome", protocol: 1, user: 1, window: 256, heartbeat: HEARTBEAT });
     });
   }
 
@@ -243,13 +243,13 @@ class FakeSocket {
     for (const [stream, offset] of this.#offsets) {
       for (const frame of this.#server.after(stream, offset)) {
         this.#offsets.set(stream, frame.offset);
-        this.#say(frame);
+        this.#deliver(frame);
       }
     }
   }
 
   comment() {
-    this.#say({ type: "heartbeat", heads: {} });
+    this.#deliver({ type: "heartbeat", heads: {} });
   }
 
   lose() {
@@ -266,22 +266,22 @@ class FakeSocket {
     const { offset, isReset } = this.#server.start(stream, cursor);
     const at = this.#server.cursor(stream, offset);
     this.#offsets.set(stream, offset);
-    this.#say({ type: "subscribed", stream, cursor: at, recovered: !isReset });
-    if (isReset) this.#say({ type: "reset", stream, reason: "epoch" });
+    this.#deliver({ type: "subscribed", stream, cursor: at, recovered: !isReset });
+    if (isReset) this.#deliver({ type: "reset", stream, reason: "epoch" });
     this.wake();
   }
 
-  #say(frame) {
+  #deliver(frame) {
     setImmediate(() => this.isClosed || this.onmessage({ data: JSON.stringify(frame) }));
   }
 }
 
-// Whatever is under way has happened.
+// Waits until all promises have settled.
 export async function settled() {
-  for (let turn = 0; turn < 10; turn += 1) await tick();
+  for (let round = 0; round < 10; round += 1) await tick();
 }
 
-// Each connection says that it lives, as often as it does.
+// Sends heartbeats on all connections.
 export function beat(server) {
   server.clock.setTimeout(() => {
     for (const connection of server.connections) connection.comment();

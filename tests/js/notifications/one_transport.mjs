@@ -1,4 +1,4 @@
-// A client on a network that lets only server-sent events or only polling through.
+// A client on a network that allows only server-sent events or only polling.
 
 import assert from "node:assert/strict";
 
@@ -15,7 +15,7 @@ export function problem(status, detail = "") {
   return () => new Response(JSON.stringify({ status, detail }), { status, headers });
 }
 
-// Live by one of them, with two events seen.
+// Returns a live client with two received events, on a network that allows only `transport`.
 export async function live(transport, options = {}) {
   const server = new Server();
   beat(server);

@@ -1,4 +1,4 @@
-// Polling: the network lets neither WebSockets nor server-sent events through.
+// Polling, on a network that blocks WebSockets and server-sent events.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ test("polling: streams are requested one by one every 3 s", async () => {
   const streams = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`export-${n}`, null]));
   const { client, server } = await live("polling", { subscriptions: streams });
   let [now, most] = [0, 0];
-  server.instead = Object.fromEntries(
+  server.overrides = Object.fromEntries(
     Object.keys(streams).map((stream) => [
       `${API}${stream}`,
       async () => {
@@ -55,7 +55,7 @@ test("polling: response to an abandoned request is ignored", async () => {
   const { client, page, server } = await live("polling");
   let answer;
   server.append("user-1", "c");
-  server.instead[`${API}user-1`] = () => new Promise((resolve) => (answer = resolve));
+  server.overrides[`${API}user-1`] = () => new Promise((resolve) => (answer = resolve));
   await server.pass(3000);
   const late = () => ({
     frames: server.after("user-1", 2),
@@ -65,7 +65,7 @@ test("polling: response to an abandoned request is ignored", async () => {
   });
 
   client.subscribe({ "user-1": server.cursor("user-1", 0) });
-  server.instead = {};
+  server.overrides = {};
   answer(Response.json(late()));
   await server.pass(0);
 
@@ -75,11 +75,11 @@ test("polling: response to an abandoned request is ignored", async () => {
 test("polling: refusal of an abandoned request is ignored", async () => {
   const { client, page, server } = await live("polling");
   let answer;
-  server.instead[`${API}user-1`] = () => new Promise((resolve) => (answer = resolve));
+  server.overrides[`${API}user-1`] = () => new Promise((resolve) => (answer = resolve));
   await server.pass(3000);
 
   client.subscribe({ "user-1": null });
-  server.instead = {};
+  server.overrides = {};
   answer(problem(404)());
   await server.pass(3000);
 

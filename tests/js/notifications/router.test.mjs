@@ -1,4 +1,4 @@
-// Many followers on one connection: a real StreamClient, and a server of the test's own.
+// Many followers on one connection, with a real StreamClient and a fake server.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -45,12 +45,12 @@ function setUp() {
   return { clock, errors, join, router, server, session };
 }
 
-// What a part of a page has been told, and whether that can be true.
+// A part of a page, with a record of the calls of its handlers.
 class Follower {
   statuses = [];
   refused = [];
   resets = 0;
-  events = []; // of all streams, since the last reset
+  events = []; // The events of all streams since the last reset.
   states = [];
 
   constructor(router, streams, { page = "/", ...handlers } = {}) {
@@ -125,7 +125,7 @@ test("newer cursor does not hide events from others", () => {
   const { join, server } = setUp();
   const first = join({ [STREAM]: null });
   server.settle();
-  append(server, 3); // On its way to the first, when the page of the second is made.
+  append(server, 3); // In transit to the first follower when the second joins.
 
   const second = join({ [STREAM]: server.cursor(STREAM) });
   server.settle();
@@ -150,7 +150,7 @@ test("follower from the start gets everything, others no duplicates", () => {
   assert.deepEqual([first.events, first.states], [[], []]);
 });
 
-// Over plain HTTP frames may come before the server's word on the cursor.
+// Over plain HTTP, frames may arrive before the server confirms the cursor.
 test("waiting follower ignores frames until its subscription", () => {
   let client;
   const env = {
@@ -165,11 +165,11 @@ test("waiting follower ignores frames until its subscription", () => {
   client.onEvent(event(4));
   const before = [first.events, ahead.events].map((each) => [...each]);
   client.onSubscribed(STREAM);
-  const asked = client.cursors[STREAM];
+  const cursor = client.cursors[STREAM];
   for (const offset of [2, 3, 4, 5]) client.onEvent(event(offset));
 
   assert.deepEqual(before, [[], [4]]);
-  assert.equal(asked, "e1.1.0");
+  assert.equal(cursor, "e1.1.0");
   assert.deepEqual([first.events, ahead.events], [[2, 3, 4, 5], [4, 5]]);
 });
 
@@ -178,14 +178,14 @@ test("follower at the same cursor sends no request", () => {
   append(server, 2);
   join({ [STREAM]: server.cursor(STREAM) });
   server.settle();
-  const asked = [];
+  const requests = [];
   const [socket] = server.sockets;
   const { send } = socket;
-  socket.send = (text) => asked.push(JSON.parse(text).type) && send.call(socket, text);
+  socket.send = (text) => requests.push(JSON.parse(text).type) && send.call(socket, text);
 
   join({ [STREAM]: server.cursor(STREAM) });
 
-  assert.deepEqual(asked, ["ping"]); // Whether the connection is alive, it does ask.
+  assert.deepEqual(requests, ["ping"]); // Only the check of the connection is sent.
 });
 
 test("cursor of a frame is the follower's own position", () => {
@@ -197,7 +197,7 @@ test("cursor of a frame is the follower's own position", () => {
   const ahead = server.cursor(STREAM);
   join({ [STREAM]: ahead }, { onState: ({ cursor }) => cursors.push(cursor) });
   server.settle();
-  server.retain(STREAM, "b"); // Comes to the first in a catch-up that begins at the start.
+  server.retain(STREAM, "b"); // The first follower gets it in a catch-up from the start.
 
   join({ [STREAM]: start });
   server.settle();
@@ -257,7 +257,7 @@ test("follower from the start does not hide a pruned cursor", () => {
   append(server, 1);
   server.settle();
   server.drop();
-  append(server, 2); // Two that the first never gets.
+  append(server, 2); // The first follower misses these two.
   server.prune(STREAM);
 
   const whole = join({ [STREAM]: null });
@@ -345,7 +345,7 @@ test("last follower closes its stream or the connection", () => {
   server.settle();
   const streams = socket.streams;
   second.leave();
-  second.leave(); // Once more is nothing.
+  second.leave(); // A second call has no effect.
 
   assert.deepEqual(streams, ["export-1", "export-2"]);
   assert.equal(server.sockets.size, 0);
@@ -373,12 +373,12 @@ test("sign-out reaches all, and a later follower reconnects them", async () => {
 
   server.drop(4401);
   append(server, 1);
-  const told = first.status;
+  const status = first.status;
   session.signedIn = true;
   const second = join({ [STREAM]: null });
   server.settle();
 
-  assert.equal(told, "signed-out");
+  assert.equal(status, "signed-out");
   assert.deepEqual([first.status, second.status], ["live", "live"]);
   assert.deepEqual([first.events, second.events], [[1], [1]]);
 });

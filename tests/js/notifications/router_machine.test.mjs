@@ -1,6 +1,6 @@
-// Any interleaving of followers, frames, losses and resets, on one connection: each
-// follower gets each event after its cursor once and in order, and the newest values, or is
-// told to begin anew. The numbers are random, and the same in each run.
+// Random interleavings of followers, frames, losses and resets on one connection. Each follower gets
+// each event after its cursor once and in order, and the newest values, or a reset. The random
+// numbers are the same in each run.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const STEPS = 120;
 const STREAMS = ["user-1", "export-1", "export-2"];
 const KEYS = ["a", "b", "c"];
 
-// mulberry32
+// Returns a pseudorandom generator (mulberry32).
 function randomFrom(seed) {
   let state = seed;
   return () => {
@@ -27,7 +27,7 @@ function randomFrom(seed) {
   };
 }
 
-// Takes what a follower is told, and protests as soon as it cannot be true.
+// Checks each frame that a follower gets.
 class Witness {
   constructor(router, streams) {
     this.places = new Map(Object.entries(streams).map(([name, cursor]) => [name, parse(cursor)]));
@@ -46,7 +46,7 @@ class Witness {
     const now = parse(frame.cursor);
     assert.equal(now.offset, frame.offset);
     if (place) {
-      assert.equal(frame.offset, place.offset + 1, "events come once, in order, without a hole");
+      assert.equal(frame.offset, place.offset + 1, "events arrive once, in order, without gaps");
       assert.deepEqual(now, { ...place, offset: frame.offset });
     }
     this.places.set(frame.stream, now);
@@ -57,18 +57,18 @@ class Witness {
     const now = parse(frame.cursor);
     assert.equal(now.revision, frame.revision);
     if (place) {
-      assert.ok(frame.revision > place.revision, "a value comes only if it is newer");
+      assert.ok(frame.revision > place.revision, "only newer values arrive");
       assert.deepEqual(now, { ...place, revision: frame.revision });
     }
     this.places.set(frame.stream, now);
   }
 
-  // Everything has arrived.
-  assertLevelWith(server) {
+  // Checks that everything has arrived.
+  assertComplete(server) {
     for (const [name, place] of this.places) {
       const { epoch, floor, head, values } = server.stream(name);
       if (place === null) {
-        assert.deepEqual([head - floor, values.size], [0, 0], `${name} has something to give`);
+        assert.deepEqual([head - floor, values.size], [0, 0], `${name} has stored items`);
         continue;
       }
       const newest = Math.max(0, ...values.values());
@@ -83,7 +83,7 @@ class Run {
   server = new Server();
   witnesses = [];
   errors = [];
-  cursors = new Map(STREAMS.map((name) => [name, [null]])); // that some page may have
+  cursors = new Map(STREAMS.map((name) => [name, [null]])); // The cursors that a page may have.
 
   constructor(random) {
     this.random = random;
@@ -121,7 +121,7 @@ class Run {
     return values[Math.floor(this.random() * values.length)];
   }
 
-  // Something that is on its way arrives, at either end.
+  // Delivers one random frame in transit, at either end.
   move() {
     for (const socket of [...this.server.sockets]) {
       for (let each = this.random() * 6; each > 0; each -= 1) {
@@ -144,7 +144,7 @@ class Run {
     return witness;
   }
 
-  // As a tab that has slept: it comes back with what it has.
+  // A tab that slept joins again from its cursors.
   again() {
     const witness = this.leave();
     if (witness) this.witnesses.push(new Witness(this.router, witness.following.cursors));
@@ -156,7 +156,7 @@ class Run {
       this.server.settle();
     }
     assert.deepEqual(this.errors, []);
-    for (const witness of this.witnesses) witness.assertLevelWith(this.server);
+    for (const witness of this.witnesses) witness.assertComplete(this.server);
     for (const witness of this.witnesses.splice(0)) witness.following.leave();
     assert.equal(this.server.sockets.size, 0);
     assert.equal(this.clock.pending, 0);

@@ -1,4 +1,4 @@
-// Tabs and the worker that they share, with ports that a test reads from when it likes.
+// Tabs and their shared worker, with ports from which a test reads messages.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { SharedRouter } from "../../../notifications/static/notifications/tabs/s
 import { BATCH, BEAT_MS, Tab, TICK_MS, WINDOW } from "../../../notifications/static/notifications/tabs/tab.js";
 import { Clock } from "./clock.mjs";
 
-// In place of a Router: says what a test wants, and notes who is there.
+// Replaces a Router. It sends the frames of a test and records the followers.
 class FakeRouter {
   joined = new Set();
   wakes = 0;
@@ -57,7 +57,7 @@ class FakeRouter {
   }
 }
 
-// One end of a channel. What comes stays in `unread` while the end is asleep.
+// One end of a channel. Messages stay in `unread` while this end is asleep.
 class Port {
   unread = [];
   isAsleep = false;
@@ -85,7 +85,7 @@ function channel() {
   return [a, b];
 }
 
-// A browser: its workers by name, and the clock of all its tabs.
+// A browser with its workers by name, and one clock for all its tabs.
 class Browser {
   clock = new Clock();
   workers = new Map();
@@ -127,7 +127,7 @@ class Browser {
     while (this.ports.some((port) => port.read())) continue;
   }
 
-  // Time passes for all: tabs beat, and the worker ticks.
+  // Lets time pass for all: tabs send beats, and workers tick.
   pass(ms) {
     for (let left = ms; left > 0; left -= BEAT_MS) {
       this.clock.advance(BEAT_MS);
@@ -139,18 +139,18 @@ class Browser {
 }
 
 function follow({ shared }, streams = { "user-1": null }, more = {}) {
-  const told = { events: [], statuses: [], resets: 0, refused: [] };
-  told.following = shared.join(
+  const calls = { events: [], statuses: [], resets: 0, refused: [] };
+  calls.following = shared.join(
     { streams, page: "/" },
     {
-      onEvent: ({ offset }) => told.events.push(offset),
-      onStatus: (status) => told.statuses.push(status),
-      onReset: () => (told.resets += 1),
-      onRefused: (stream) => told.refused.push(stream),
+      onEvent: ({ offset }) => calls.events.push(offset),
+      onStatus: (status) => calls.statuses.push(status),
+      onReset: () => (calls.resets += 1),
+      onRefused: (stream) => calls.refused.push(stream),
       ...more,
     },
   );
-  return told;
+  return calls;
 }
 
 test("tabs of one user share a worker, other users do not", () => {
@@ -192,7 +192,7 @@ test("last follower to leave closes the tab", () => {
   browser.settle();
 
   one.following.leave();
-  one.following.leave(); // Once more is nothing.
+  one.following.leave(); // A second call has no effect.
   browser.settle();
   const first = browser.router.joined.size;
   two.following.leave();
@@ -233,7 +233,7 @@ test("unread messages stop at a window and resume later", () => {
     browser.router.append("user-1", offset);
     browser.settle();
   }
-  tab.shared.wake(); // It is there, and does not read.
+  tab.shared.wake(); // The tab sends, but does not read.
   browser.settle();
   const { length } = port.unread;
   const away = browser.router.cursors;
@@ -284,7 +284,7 @@ test("silent tab is left and resumes with its next message", () => {
   }
   const left = browser.router.joined.size;
   browser.router.append("user-1", 3);
-  frozen.shared.wake(); // Before it has read what has been waiting for it.
+  frozen.shared.wake(); // The tab has not read the waiting messages yet.
   browser.settle();
   port.isAsleep = false;
   browser.settle();
@@ -375,14 +375,14 @@ for (const [how, notice] of [
       tab.shared.wake();
       browser.clock.advance(5000);
     }
-    assert.equal(browser.starts, 2, "asking again does not put the end off");
+    assert.equal(browser.starts, 2, "further requests do not extend the timeout");
   }],
   ["in a minute", (browser) => browser.clock.advance(BEAT_MS)],
 ]) {
   test(`lost worker is noticed ${how} and replaced`, () => {
     const browser = new Browser();
     const tab = browser.tab();
-    const told = follow(tab);
+    const calls = follow(tab);
     browser.settle();
     browser.router.append("user-1", 1);
     browser.settle();
@@ -391,7 +391,7 @@ for (const [how, notice] of [
     browser.ports[1].isAsleep = true;
     notice(browser, tab);
     browser.settle();
-    browser.clock.advance(16_000); // Nobody takes longer to answer.
+    browser.clock.advance(16_000); // The timeout for a response has passed.
     browser.settle();
     const [cursors] = browser.router.cursors;
     browser.router.append("user-1", 2);
@@ -399,7 +399,7 @@ for (const [how, notice] of [
 
     assert.equal(browser.starts, 2);
     assert.deepEqual(cursors, { "user-1": "e1.1.0" });
-    assert.deepEqual(told.events, [1, 2]);
+    assert.deepEqual(calls.events, [1, 2]);
   });
 }
 
@@ -435,7 +435,7 @@ test("handler that throws does not affect others in its tab", () => {
 test("handler may leave all streams", () => {
   const browser = new Browser();
   const tab = browser.tab();
-  const told = follow(tab, { "user-1": null }, { onEvent: () => told.following.leave() });
+  const calls = follow(tab, { "user-1": null }, { onEvent: () => calls.following.leave() });
   browser.settle();
 
   browser.router.append("user-1", 1);

@@ -1,4 +1,4 @@
-// Server-sent events: the network lets no WebSocket through.
+// Server-sent events, on a network that blocks WebSockets.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -60,10 +60,10 @@ test("sse: connection without comments is lost", async () => {
 
   for (const answer of server.connections) answer.comment = () => {};
   await server.pass(30_000);
-  const told = page.statuses.slice(before);
+  const statuses = page.statuses.slice(before);
   await server.pass(10_000);
 
-  assert.deepEqual(told.slice(0, 1), ["lost"]);
+  assert.deepEqual(statuses.slice(0, 1), ["lost"]);
   assert.deepEqual([client.status, client.transport], ["live", "sse"]);
 });
 
@@ -80,7 +80,7 @@ test("sse: first page without a response times out", async () => {
 test("sse: response after a stop is ignored", async () => {
   const { client, page, server } = await live("sse");
   let answer;
-  server.instead[`${API}user-1/sse`] = () => {
+  server.overrides[`${API}user-1/sse`] = () => {
     const body = new ReadableStream({ start: (controller) => (answer = controller) });
     return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
   };

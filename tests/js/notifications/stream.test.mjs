@@ -1,4 +1,4 @@
-// Events, values, cursors and acknowledgements: what a client makes of frames.
+// Events, values, cursors and acknowledgements of a client.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// A connection that is lost, refused or silent: when the client opens another.
+// Reconnects after a connection is lost, refused or silent.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -33,7 +33,7 @@ test("stable connection resets the back-off", () => {
   assert.equal(untilReopened(clock, page), 500);
 });
 
-// Let time pass until the client has opened another socket. How much it was.
+// Lets time pass until the client opens another socket. Returns how much.
 function untilReopened(clock, page) {
   const opened = page.sockets.length;
   const since = clock.now();

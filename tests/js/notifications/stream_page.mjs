@@ -1,11 +1,11 @@
-// A client of streams on a clock of its own, its sockets, and what its page was told.
+// A client of streams with a clock and sockets of its own.
 
 import { StreamClient } from "../../../notifications/static/notifications/client/stream.js";
 import { Clock } from "./clock.mjs";
 
 export const HEARTBEAT = 20;
 
-// A client, the sockets that it opened, and what its page was told.
+// Returns a client with its clock, and its sockets and the calls of its handlers in `page`.
 export function setUp(options = {}) {
   const clock = new Clock();
   const page = { sockets: [], events: [], states: [], resets: [], statuses: [], errors: [] };
@@ -63,7 +63,7 @@ class FakeSocket {
     }
   }
 
-  // The connection breaks.
+  // Breaks the connection.
   lose(code = 1006) {
     this.onclose({ code });
   }

@@ -1,5 +1,5 @@
-// A server of streams, as docs/protocol.md has it, without a network of its own: what is on
-// its way stays there until a test moves it.
+// A server of streams as in docs/protocol.md. It has no network: frames in transit stay there until a
+// test delivers them.
 
 import { format, isAtOrAfter, parse } from "../../../notifications/static/notifications/client/cursor.js";
 
@@ -32,7 +32,7 @@ export class Server {
     return format(this.stream(name).place);
   }
 
-  // -- what happens to a stream ----------------------------------------------------------
+  // -- streams --------------------------------------------------------------------------
 
   append(name) {
     this.stream(name).head += 1;
@@ -50,7 +50,7 @@ export class Server {
     this.stream(name).floor = upTo;
   }
 
-  // Made anew, by another name for the same thing.
+  // Replaces the stream by an empty one with a new epoch.
   renew(name) {
     this.#epochs += 1;
     this.#streams.set(name, Object.assign(new Stream(), { epoch: `e${this.#epochs}` }));
@@ -79,20 +79,20 @@ export class Server {
     for (const socket of [...this.sockets]) socket.drop(code);
   }
 
-  // Everything that is on its way arrives.
+  // Delivers all frames in transit.
   settle() {
     for (let steps = 0; [...this.sockets].some((socket) => socket.step()); steps += 1) {
-      if (steps > 100_000) throw new Error("The client and the server never come to rest.");
+      if (steps > 100_000) throw new Error("The client and the server do not stop sending.");
     }
   }
 }
 
-// Both ends of a connection: what the client calls, and what the server does.
+// Both ends of a connection.
 class ServerSocket {
   #server;
   #inbox = [];
   #outbox = [{ type: "welcome", protocol: 1, user: 1, window: 256, heartbeat: 20 }];
-  #places = new Map(); // stream -> how far it has been sent
+  #places = new Map(); // stream -> the place up to which it was sent
   #isOpen = false;
 
   constructor(server) {
@@ -128,7 +128,7 @@ class ServerSocket {
     if (this.#places.delete(name)) this.#error(name);
   }
 
-  // One frame arrives at the client, or if there is none, one at the server.
+  // Delivers one frame to the client, or if there is none, one to the server.
   step() {
     return this.stepOut() || this.stepIn();
   }
@@ -155,15 +155,15 @@ class ServerSocket {
   #subscribe(stream, cursor) {
     if (!this.#server.mayRead(stream)) return this.#error(stream);
     const { epoch, floor, place } = this.#server.stream(stream);
-    const asked = parse(cursor);
-    const start = asked ?? { epoch, offset: floor, revision: 0 };
+    const requested = parse(cursor);
+    const start = requested ?? { epoch, offset: floor, revision: 0 };
     const recovered = isAtOrAfter(place, start) && start.offset >= floor;
     const subscribed = { type: "subscribed", stream, recovered };
     this.#outbox.push({ ...subscribed, cursor: format(recovered ? start : { epoch, offset: floor, revision: 0 }) });
     this.#sendFrom(stream, start);
   }
 
-  // As notifications/streams/backlog.py reads: values first.
+  // Sends values before events, like notifications/streams/backlog.py.
   #sendFrom(stream, after) {
     const { epoch, floor, head, revision, values, place } = this.#server.stream(stream);
     let start = after;
@@ -172,8 +172,8 @@ class ServerSocket {
       const reason = after.epoch === epoch ? "pruned" : "epoch";
       this.#outbox.push({ type: "reset", stream, reason });
     }
-    const news = [...values].filter(([, each]) => each > start.revision);
-    for (const [key, each] of news.sort(([, a], [, b]) => a - b)) {
+    const newer = [...values].filter(([, each]) => each > start.revision);
+    for (const [key, each] of newer.sort(([, a], [, b]) => a - b)) {
       const cursor = format({ ...start, revision: each });
       this.#outbox.push({ type: "state", stream, key, revision: each, cursor, data: {} });
     }

@@ -134,7 +134,7 @@ test("subscription from an earlier cursor restarts from it", () => {
   socket().receive(event(11), event(12));
 
   client.subscribe({ "user-1": "e.10.5" });
-  socket().receive(event(13)); // It was on its way when the server was asked.
+  socket().receive(event(13)); // In transit when the client subscribed again.
   socket().receive(subscribed("user-1", "e.10.5"), event(11), event(12), event(13));
 
   assert.deepEqual(page.events, [11, 12, 11, 12, 13]);

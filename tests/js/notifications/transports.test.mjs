@@ -1,4 +1,4 @@
-// What server-sent events and polling have in common, each by itself.
+// The common behaviour of server-sent events and polling.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -35,13 +35,13 @@ for (const transport of Object.keys(NETWORKS)) {
   test(`${transport}: invalid cursor causes a reset before all events`, async () => {
     const { client, page, server } = await live(transport, { subscriptions: { "user-1": "old.9.9" } });
 
-    const told = [...page.resets];
+    const resets = [...page.resets];
     server.forget();
     server.cut();
     server.append("user-1", "c");
     await server.pass(10_000);
 
-    assert.deepEqual(told, ["user-1"]);
+    assert.deepEqual(resets, ["user-1"]);
     assert.deepEqual(page.resets, ["user-1", "user-1"]);
     assert.deepEqual(page.seen, ["a", "b", "c"]);
     assert.deepEqual(client.cursors, { "user-1": server.cursor("user-1") });
@@ -95,7 +95,7 @@ for (const transport of Object.keys(NETWORKS)) {
 
   test(`${transport}: client with its only stream refused is live`, async () => {
     const { client, page, server } = await live(transport);
-    server.instead[`${API}user-1`] = server.instead[`${API}user-1/sse`] = problem(404, "Gone.");
+    server.overrides[`${API}user-1`] = server.overrides[`${API}user-1/sse`] = problem(404, "Gone.");
 
     client.stop();
     client.start();
@@ -213,14 +213,14 @@ for (const transport of Object.keys(NETWORKS)) {
     test(`${transport}: response ${status} stops the client with "signed-out"`, async () => {
       const { client, server } = await live(transport);
 
-      server.instead[`${API}user-1`] = server.instead[`${API}user-1/sse`] = problem(status);
+      server.overrides[`${API}user-1`] = server.overrides[`${API}user-1/sse`] = problem(status);
       server.cut();
       await server.pass(10_000);
-      const asked = server.paths.length;
+      const requests = server.paths.length;
       await server.pass(600_000);
 
       assert.equal(client.status, "signed-out");
-      assert.equal(server.paths.length, asked);
+      assert.equal(server.paths.length, requests);
     });
   }
 
@@ -229,7 +229,7 @@ for (const transport of Object.keys(NETWORKS)) {
       const { client, page, server } = await live(transport);
       const statuses = [...page.statuses];
 
-      server.instead[`${API}export-2`] = problem(status, "No.");
+      server.overrides[`${API}export-2`] = problem(status, "No.");
       client.subscribe({ "export-2": null });
       server.append("user-1", "c");
       await server.pass(10_000);
@@ -245,12 +245,12 @@ for (const transport of Object.keys(NETWORKS)) {
   test(`${transport}: proxy response does not sign the user out`, async () => {
     const { client, page, server } = await live(transport);
 
-    server.instead[`${API}user-1`] = () => new Response("<h1>Sign in to the network</h1>", { status: 401 });
-    server.instead[`${API}user-1/sse`] = server.instead[`${API}user-1`];
+    server.overrides[`${API}user-1`] = () => new Response("<h1>Sign in to the network</h1>", { status: 401 });
+    server.overrides[`${API}user-1/sse`] = server.overrides[`${API}user-1`];
     server.cut();
     await server.pass(10_000);
     const meanwhile = client.status;
-    server.instead = {};
+    server.overrides = {};
     server.network = {};
     server.append("user-1", "c");
     await server.pass(120_000);
@@ -264,7 +264,7 @@ for (const transport of Object.keys(NETWORKS)) {
     const { client, page, server } = await live(transport);
 
     const portal = () => new Response("<h1>Welcome</h1>", { headers: { "Content-Type": "text/html" } });
-    server.instead = { [`${API}user-1`]: portal, [`${API}user-1/sse`]: portal };
+    server.overrides = { [`${API}user-1`]: portal, [`${API}user-1/sse`]: portal };
     server.cut();
     await server.pass(10_000);
 
@@ -275,7 +275,7 @@ for (const transport of Object.keys(NETWORKS)) {
   for (const [status, headers, shown] of [
     [429, {}, "busy"],
     [503, { "Content-Type": "application/problem+json" }, "busy"],
-    [503, {}, "lost"], // Not our server's own word.
+    [503, {}, "lost"], // The response is not from our server.
   ]) {
     test(`${transport}: response ${status} (${shown}) causes a wait of 10 s or more`, async () => {
       const { client, waits } = await answered(transport, status, headers);
@@ -293,11 +293,11 @@ for (const transport of Object.keys(NETWORKS)) {
   });
 }
 
-// The waits between attempts while all answers have this status.
+// Returns the waits between attempts while all responses have this status.
 async function answered(transport, status, headers = {}) {
   const { client, server } = await live(transport, { env: { random: () => 1 } });
   const times = [];
-  server.instead[`${API}user-1`] = server.instead[`${API}user-1/sse`] = () => {
+  server.overrides[`${API}user-1`] = server.overrides[`${API}user-1/sse`] = () => {
     times.push(server.clock.now());
     return new Response("", { status, headers });
   };

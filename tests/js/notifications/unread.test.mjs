@@ -78,7 +78,7 @@ test("past times are shown in words", () => {
   const now = new Date("2026-11-21T12:00:00Z");
   const before = (seconds) => ago(new Date(now - seconds * 1000), now, "en");
 
-  assert.equal(before(-5), "now"); // The clocks of two machines.
+  assert.equal(before(-5), "now"); // The clocks of two machines differ.
   assert.equal(before(0), "now");
   assert.equal(before(59), "59 seconds ago");
   assert.equal(before(60), "1 minute ago");
