@@ -1,14 +1,11 @@
-// The bell: its count, the latest notifications in its panel, and an announcement of each new one.
+// The bell: its count, the latest notifications in its panel, and the announcement of new ones.
 // Without this script the panel shows the notifications of the time when the page was loaded, and
 // its form marks them as read.
 
-import { claim, claimDelay } from "./claim.js";
-import { parse } from "../client/cursor.js";
-import { Desktop } from "./desktop.js";
-import { follow } from "../tabs/follow.js";
 import { contentOf, replace } from "../lib/fragment.js";
 import { locale } from "../lib/locale.js";
-import { isRecent } from "./stack.js";
+import { follow } from "../tabs/follow.js";
+import { Announcer } from "./announcer.js";
 import { Toasts } from "./toasts.js";
 import { KEY, Unread, ago, badge } from "./unread.js";
 
@@ -18,10 +15,18 @@ const TIMES_MS = 60_000;
 export function attach(bell) {
   const panel = bell.querySelector("[data-panel]");
   const marker = bell.querySelector("[data-unread]");
-  const announcer = bell.querySelector("[data-announcer]");
   const toasts = new Toasts(bell.querySelector("[data-toasts]"), bell.querySelector("button"));
-  const desktop = new Desktop({ user: bell.dataset.user });
   const unread = new Unread(stateOf(panel), JSON.parse(bell.dataset.types));
+  const announcer = new Announcer({
+    bell,
+    panel,
+    toasts,
+    async refresh() {
+      await refresh();
+      return stateOf(panel).head;
+    },
+    markRead: (entry) => markRead(formOf(entry)),
+  });
 
   let isStale = false; // Whether the panel lacks changes that this script knows of.
   let refreshing = null;
@@ -80,69 +85,6 @@ export function attach(bell) {
     unread.update(stateOf(panel));
     show();
     updateTimes();
-  }
-
-  // -- announcing a new notification -------------------------------------------------------
-
-  // Only one of the user's tabs announces a notification, and only a recent one.
-  async function announce({ stream, offset, at, cursor }) {
-    if (!canShow() || !happenedRecently(at)) return;
-    await new Promise((resolve) => setTimeout(resolve, claimDelay(visibility())));
-    const name = `${stream} ${parse(cursor).epoch} ${offset}`;
-    if (!canShow() || !(await claim(name, { locks: navigator.locks, setTimeout }))) return;
-    await refresh();
-    if (stateOf(panel).head < offset) return; // The panel could not be loaded.
-    if (!happenedRecently(at)) return;
-    const entry = panel.querySelector(`li[data-offset="${offset}"]`);
-    if (!entry) toasts.miss();
-    else if (entry.matches(".unread")) (document.hidden ? showOnDesktop : showInPage)(entry, name);
-  }
-
-  // By the server's time of the last load of the panel.
-  function happenedRecently(at) {
-    return isRecent(at, panel.querySelector("[data-now]").dataset.now);
-  }
-
-  function visibility() {
-    return { isHidden: document.hidden, hasFocus: document.hasFocus() };
-  }
-
-  function canShow() {
-    return !document.hidden || desktop.state === "on";
-  }
-
-  function showInPage(entry) {
-    const title = entry.querySelector("[data-title]");
-    // A part of the page may show the same object. It then tells screen readers about the change by
-    // itself. A toast with the link is still useful if that part is not in view.
-    const shown = document.querySelector(`[data-announces="${CSS.escape(pathOf(title))}"]`);
-    if (!shown) {
-      announcer.textContent = announcer.dataset.new.replace("{title}", () => title.textContent);
-    }
-    const isSeen = shown && (pathOf(title) === location.pathname || isInView(shown));
-    if (!isSeen && !panel.matches(":popover-open")) toasts.add(entry);
-  }
-
-  function showOnDesktop(entry, name) {
-    if (desktop.state !== "on") return;
-    const title = entry.querySelector("[data-title]");
-    const body = entry.querySelector("[data-body]")?.innerText ?? "";
-    const { lang } = document.documentElement;
-    desktop.show({ name, title: title.textContent, body, lang }, () => {
-      focus();
-      markRead(formOf(entry));
-      if (title.href) location.assign(title.href);
-    });
-  }
-
-  // "" for a notification without a link. No part of a page shows its object.
-  function pathOf(title) {
-    return title.getAttribute("href") ?? "";
-  }
-
-  function isInView(element) {
-    const { top, bottom } = element.getBoundingClientRect();
-    return bottom > 0 && top < innerHeight;
   }
 
   // -- reading -----------------------------------------------------------------------------
@@ -212,7 +154,7 @@ export function attach(bell) {
         // A closed panel is loaded when it is opened.
         if (panel.matches(":popover-open")) refresh();
       }
-      if (unread.isNotification(frame)) announce(frame);
+      if (unread.isNotification(frame)) announcer.announce(frame);
     },
     // All stored events follow, and the server has counted them already.
     onReset() {
