@@ -9,14 +9,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.services import keeper
+from tests.services.fork_server import ForkServer
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from tests.services.fork_server import ForkedProcess
 
 T = TypeVar("T")
 
@@ -63,21 +67,38 @@ class Run:
     ) -> Process:
         """Start `command` with `env` added to the environment. It need not be ready yet."""
         log = self.private_directory("logs") / f"{name}-{len(self.processes) + 1}.log"
-        with log.open("wb") as output:
-            popen = subprocess.Popen(
-                list(map(str, command)),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT if user is None else "/",
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
-                start_new_session=True,
-                **as_user(user),
-            )
+        arguments = list(map(str, command))
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+        popen: subprocess.Popen[bytes] | ForkedProcess
+        with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
+            if user is None and ForkServer.can_start(arguments):
+                popen = self.fork_server.start(
+                    arguments,
+                    env=environment,
+                    stdin=nothing.fileno(),
+                    stdout=output.fileno(),
+                    stderr=output.fileno(),
+                )
+            else:
+                popen = subprocess.Popen(
+                    arguments,
+                    stdin=nothing,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=ROOT if user is None else "/",
+                    env=environment,
+                    start_new_session=True,
+                    **as_user(user),
+                )
         self.tell_keeper("watch", popen.pid, int(stop_signal))
         process = Process(self, name, popen, log, stop_signal)
         self.processes.append(process)
         return process
+
+    @cached_property
+    def fork_server(self) -> ForkServer:
+        """Starts Python programs. It has none of the settings of this process."""
+        return ForkServer(ROOT, self.private_directory("logs") / "fork-server.log")
 
     def tell_keeper(self, *words: object) -> None:
         assert self._keeper.stdin is not None
@@ -90,6 +111,8 @@ class Run:
         """Stop what still runs, the newest first, and remove the directory."""
         for process in reversed(self.processes):
             process.stop()
+        if "fork_server" in vars(self):
+            self.fork_server.close()
         assert self._keeper.stdin is not None
         self._keeper.stdin.close()
         self._keeper.wait(timeout=15)
@@ -102,7 +125,7 @@ class Process:
         self,
         run: Run,
         name: str,
-        popen: subprocess.Popen[bytes],
+        popen: subprocess.Popen[bytes] | ForkedProcess,
         log: Path,
         stop_signal: signal.Signals,
     ) -> None:
