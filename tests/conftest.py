@@ -103,6 +103,19 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"database: {config.getoption('--database')}"
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import the tests of tiers that are not run here: that takes seconds."""
+    folder = collection_path.relative_to(HERE).parts[:1]
+    return True if {*folder} & {*TIERS} - _chosen_tiers(config) else None
+
+
+def _chosen_tiers(config: pytest.Config) -> set[str]:
+    tiers = set(config.getoption("--tiers").split(","))
+    if unknown := tiers - set(TIERS):
+        raise pytest.UsageError(f"No tiers: {', '.join(unknown)}. There are: {', '.join(TIERS)}.")
+    return tiers
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A test has its folder's name as a marker: `-m "not browser"`."""
     item.add_marker(TIERS[_tier(item)])
@@ -111,9 +124,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     database = config.getoption("--database")
-    tiers = config.getoption("--tiers").split(",")
-    if unknown := set(tiers) - set(TIERS):
-        raise pytest.UsageError(f"No tiers: {', '.join(unknown)}. There are: {', '.join(TIERS)}.")
+    tiers = _chosen_tiers(config)
     belonging = (item for item in items if TIERS[_tier(item)] in tiers and _belongs(item, database))
     chosen = sorted(belonging, key=_place)
     if unwanted := set(items) - set(chosen):
