@@ -78,6 +78,7 @@ LIBRARIES = [
     "wsaccel.utf8validator",
     "yaml",
 ]
+STDIN, STDOUT, STDERR = range(3)
 # Larger than any environment. Linux refuses a message of more than about 200 kilobytes.
 MAX_MESSAGE_BYTES = 1_000_000
 # Only Linux has these sockets, and elsewhere a fork may break what was imported before it.
@@ -235,9 +236,9 @@ def _become(request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
     # These are the streams that Python itself would open.
     is_unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     encoding = sys.stdout.encoding
-    sys.stdin = sys.__stdin__ = open(0, encoding=encoding, closefd=False)  # noqa: SIM115
-    sys.stdout = sys.__stdout__ = _stream(1, encoding, sys.stdout.errors, is_unbuffered)
-    sys.stderr = sys.__stderr__ = _stream(2, encoding, "backslashreplace", is_unbuffered)
+    sys.stdin = sys.__stdin__ = open(STDIN, encoding=encoding, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = _stream(STDOUT, encoding, sys.stdout.errors, is_unbuffered)
+    sys.stderr = sys.__stderr__ = _stream(STDERR, encoding, "backslashreplace", is_unbuffered)
 
 
 def _stream(
@@ -248,7 +249,7 @@ def _stream(
         binary,
         encoding,
         errors,
-        line_buffering=descriptor == 2 or os.isatty(descriptor),
+        line_buffering=not is_unbuffered and (descriptor == STDERR or os.isatty(descriptor)),
         write_through=is_unbuffered,
     )
 
