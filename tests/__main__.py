@@ -9,6 +9,7 @@ status is 0 if all passed.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -91,8 +92,11 @@ class _Run:
         self._output: IO[bytes] | None = None if is_shown else path.open("w+b")
         options = ["--database", database, "--tiers", ",".join(tiers)]
         options.append(f"--junit-xml={self.report}")
+        # Every program that a test starts would compile our modules again.
+        env = {name: os.environ[name] for name in os.environ if name != "PYTHONDONTWRITEBYTECODE"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *options, *arguments],
+            env=env,
             stdin=None if is_shown else subprocess.DEVNULL,
             stdout=self._output,
             stderr=None if is_shown else subprocess.STDOUT,
