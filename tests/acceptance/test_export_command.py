@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.services.processes import Run
     from tests.services.waybill import Worker
 
 FLIGHTS = 10_000
@@ -39,13 +40,13 @@ def _flights(transactional_db: None, valkey: object) -> None:
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> Iterator[Callable[..., Command]]:
+def export(run: Run, tmp_path: Path) -> Iterator[Callable[..., Command]]:
     """Start `manage.py export`; `terminal=True` gives it one."""
     started: list[Command] = []
 
     def start(*arguments: str, terminal: bool = False, **env: str) -> Command:
         stdout = tmp_path / f"stdout-{len(started)}"
-        command = Command("export", *arguments, stdout=stdout, terminal=terminal, **env)
+        command = Command(run, "export", *arguments, stdout=stdout, terminal=terminal, **env)
         started.append(command)
         return command
 
@@ -120,11 +121,11 @@ def test_what_cannot_be_is_refused_with_status_2_and_a_sentence(export) -> None:
     assert "Traceback" not in command.said
 
 
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_is_no_traceback(run: Run, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    command = Command("export", "flights", "--output", "-", stdout=pipe, terminal=False)
+    command = Command(run, "export", "flights", "--output", "-", stdout=pipe, terminal=False)
     os.close(reader)
 
     assert command.wait() == 1, command.said

@@ -67,37 +67,48 @@ class Run:
     ) -> Process:
         """Start `command` with `env` added to the environment. It need not be ready yet."""
         log = self.private_directory("logs") / f"{name}-{len(self.processes) + 1}.log"
-        arguments = list(map(str, command))
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
-        popen: subprocess.Popen[bytes] | ForkedProcess
         with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
-            if user is None and ForkServer.can_start(arguments):
-                popen = self.fork_server.start(
-                    arguments,
-                    env=environment,
-                    stdin=nothing.fileno(),
-                    stdout=output.fileno(),
-                    stderr=output.fileno(),
-                )
-            else:
-                popen = subprocess.Popen(
-                    arguments,
-                    stdin=nothing,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd=ROOT if user is None else "/",
-                    env=environment,
-                    start_new_session=True,
-                    **as_user(user),
-                )
+            popen = self.launch(
+                list(map(str, command)),
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                stdin=nothing.fileno(),
+                stdout=output.fileno(),
+                stderr=output.fileno(),
+                user=user,
+            )
         self.tell_keeper("watch", popen.pid, int(stop_signal))
         process = Process(self, name, popen, log, stop_signal)
         self.processes.append(process)
         return process
 
+    def launch(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        user: str | None = None,
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        """Start `command` in a session of its own. The caller must wait for its end."""
+        if user is None and ForkServer.can_start(command):
+            return self._fork_server.start(
+                command, env=env, stdin=stdin, stdout=stdout, stderr=stderr
+            )
+        return subprocess.Popen(
+            command,
+            env=env,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=ROOT if user is None else "/",
+            start_new_session=True,
+            **as_user(user),
+        )
+
     @cached_property
-    def fork_server(self) -> ForkServer:
-        """Starts Python programs. It has none of the settings of this process."""
+    def _fork_server(self) -> ForkServer:
         return ForkServer(ROOT, self.private_directory("logs") / "fork-server.log")
 
     def tell_keeper(self, *words: object) -> None:
@@ -111,8 +122,8 @@ class Run:
         """Stop what still runs, the newest first, and remove the directory."""
         for process in reversed(self.processes):
             process.stop()
-        if "fork_server" in vars(self):
-            self.fork_server.close()
+        if "_fork_server" in vars(self):
+            self._fork_server.close()
         assert self._keeper.stdin is not None
         self._keeper.stdin.close()
         self._keeper.wait(timeout=15)

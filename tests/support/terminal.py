@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import pty
 import select
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from tests.services.processes import ROOT
-
 if TYPE_CHECKING:
     import signal
     from pathlib import Path
+
+    from tests.services.processes import Run
 
 
 class Command:
@@ -24,7 +23,7 @@ class Command:
     never waits for a reader.
     """
 
-    def __init__(self, *arguments: str, stdout: Path, terminal: bool, **env: str) -> None:
+    def __init__(self, run: Run, *arguments: str, stdout: Path, terminal: bool, **env: str) -> None:
         self._stdout = stdout
         self._said = b""
         if terminal:
@@ -34,14 +33,12 @@ class Command:
             self._ours, theirs = os.pipe()
             stdin = os.open(os.devnull, os.O_RDONLY)
         with stdout.open("wb") as output:
-            self._process = subprocess.Popen(
+            self._process = run.launch(
                 [sys.executable, "manage.py", *arguments],
-                cwd=ROOT,
                 env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40", **env},
                 stdin=stdin,
-                stdout=output,
+                stdout=output.fileno(),
                 stderr=theirs,
-                start_new_session=True,
             )
         for each in {stdin, theirs}:
             os.close(each)
