@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import http.server
-import io
-import json
 import os
-import re
 import shlex
 import signal
-import socket
 import sys
-import threading
-from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from supervisor.options import ServerOptions
 
 from config import embedded
-from config.run import CannotRunError, readiness
+from config.run import CannotRunError
 from config.run.claim import claim
 from config.run.preparation import port_from, private_directory
 from config.run.processes import Process, config_text, processes
 from config.run.stopping import blocked_signals
-from config.run.terminal import Log, say
-from demo.accounts import ACCOUNTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 SOCKET = Path("/tmp/waybill-0-0123456789/valkey.sock")
 
@@ -199,191 +187,6 @@ def test_second_claim_is_told_of_the_first(tmp_path: Path) -> None:
 
     with claim(tmp_path, "http://127.0.0.1:8001/"):
         assert (tmp_path / "run.lock").read_text() == f"{os.getpid()} http://127.0.0.1:8001/"
-
-
-# -- What is seen ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "web.log"
-
-
-@pytest.fixture
-def open_log(path: Path) -> Iterator[Callable[..., Log]]:
-    with ExitStack() as opened:
-        yield lambda **options: opened.enter_context(closing(Log(path, **options)))
-
-
-def test_log_shows_new_lines_once_they_are_whole(path: Path, open_log: Callable[..., Log]) -> None:
-    path.write_text("of an earlier run\n")
-    log = open_log()
-
-    with path.open("a") as file:
-        file.write("one\ntw")
-    first = list(log.new_lines())
-    with path.open("a") as file:
-        file.write("o\n")
-    second = list(log.new_lines())
-
-    assert (first, second) == (["one"], ["two"])
-
-
-def test_log_that_is_not_there_yet_is_shown_from_its_beginning(
-    path: Path, open_log: Callable[..., Log]
-) -> None:
-    log = open_log()
-    before = list(log.new_lines())
-
-    path.write_text("one\n")
-
-    assert (before, list(log.new_lines())) == ([], ["one"])
-
-
-def test_log_goes_on_in_the_next_file_when_one_is_full(
-    path: Path, open_log: Callable[..., Log]
-) -> None:
-    path.touch()
-    log = open_log()
-
-    path.write_text("last of the old\n")
-    path.rename(path.with_suffix(".log.1"))
-    path.write_text("first of the new\n")
-
-    assert list(log.new_lines()) == ["last of the old", "first of the new"]
-
-
-def test_log_leaves_out_what_nobody_asked_for(path: Path, open_log: Callable[..., Log]) -> None:
-    log = open_log(hidden=["/health/ready"])
-
-    path.write_text("GET /health/ready\nGET /exports/\n")
-
-    assert list(log.new_lines()) == ["GET /exports/"]
-
-
-def test_line_of_a_process_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    say("web | \x1b[2J\x9b2J \u202egpj\ttab")
-
-    assert capsys.readouterr().out == "web | \\x1b[2J\\x9b2J \\u202egpj\ttab\n"
-
-
-def test_line_that_the_terminal_cannot_write_is_written_as_far_as_it_can(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    seen = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(seen, encoding="ascii"))
-
-    say("flüge.csv")
-
-    assert seen.getvalue() == b"fl?ge.csv\n"
-
-
-def test_every_login_that_is_made_is_shown_with_its_rights() -> None:
-    shown = readiness.welcome("http://127.0.0.1:8000/", debug=True)
-
-    assert [account.name for account in ACCOUNTS] == ["demo", "staff", "guest"]
-    for account in ACCOUNTS:
-        assert re.search(rf"^  {account.name}/{account.name} +{account.rights}$", shown, re.M)
-
-
-def test_logins_are_shown_only_with_debug() -> None:
-    assert "demo/demo" in readiness.welcome("http://127.0.0.1:8000/", debug=True)
-    assert "demo" not in readiness.welcome("http://127.0.0.1:8000/", debug=False)
-
-
-# -- Whether everything answers ----------------------------------------------------------
-
-
-@contextmanager
-def web(*answers: tuple[int, object]) -> Iterator[tuple[int, list[str]]]:
-    """A web server that gives `answers` in turn; its port, and the hosts it was asked for."""
-    left = list(answers)
-    hosts: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            hosts.append(self.headers["Host"])
-            status, body = left.pop(0)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    with http.server.HTTPServer((readiness.HOST, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server.server_port, hosts
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-ALL_WELL = (200, {"status": "ok", "checks": {"database": "ok", "redis": "ok", "worker": "ok"}})
-NO_WORKER = (503, {"checks": {"database": "ok", "redis": "ok", "worker": "no worker answered"}})
-
-
-def test_nothing_is_missing_when_all_answer() -> None:
-    with web(ALL_WELL) as (port, _):
-        assert readiness.unready(port, ["127.0.0.1"]) is None
-
-
-@pytest.mark.parametrize(
-    ("answer", "missing"),
-    [
-        (NO_WORKER, "  worker: no worker answered"),
-        ((500, "an error page"), "  web: /health/ready answers 500"),
-        ((404, {"detail": "Not Found"}), "  web: /health/ready answers 404"),
-    ],
-)
-def test_what_does_not_answer_is_named(answer: tuple[int, object], missing: str) -> None:
-    with web(answer) as (port, _):
-        assert readiness.unready(port, ["127.0.0.1"]) == missing
-
-
-def test_web_that_does_not_listen_is_named() -> None:
-    with closing(socket.socket()) as probe:
-        probe.bind((readiness.HOST, 0))  # And nobody listens.
-        missing = readiness.unready(probe.getsockname()[1], ["127.0.0.1"])
-
-    assert missing is not None
-    assert missing.startswith("  web: does not answer")
-
-
-@pytest.mark.parametrize(
-    ("allowed", "host"),
-    [
-        (["waybill.example"], "waybill.example"),
-        ([".waybill.example"], "waybill.example"),
-        (["localhost", "127.0.0.1"], "127.0.0.1:{port}"),
-        (["*"], "127.0.0.1:{port}"),
-    ],
-)
-def test_web_is_asked_for_a_host_that_it_serves(allowed: list[str], host: str) -> None:
-    with web(ALL_WELL) as (port, hosts):
-        readiness.unready(port, allowed)
-
-    assert hosts == [host.format(port=port)]
-
-
-def test_long_wait_says_for_whom_and_goes_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(readiness, "PATIENCE", 0.0)
-    monkeypatch.setattr(readiness, "PAUSE_SECONDS", 0.01)
-
-    with web(NO_WORKER, NO_WORKER, NO_WORKER, ALL_WELL) as (port, _):
-        came = readiness.wait_until_ready(port, ["127.0.0.1"], lambda: False)
-
-    assert came
-    assert capsys.readouterr().out.count("worker: no worker answered") == 1
-
-
-def test_wait_ends_when_the_run_does() -> None:
-    with web(NO_WORKER) as (port, _):
-        assert not readiness.wait_until_ready(port, ["127.0.0.1"], lambda: True)
 
 
 # -- What make does not tell us ------------------------------------------------------------
