@@ -1,8 +1,8 @@
-"""The testing ground: which database, which services, and what a failure shows.
+"""The surroundings of all tests: the database, the services, and the report of a failure.
 
-`--database sqlite` (the default) or `--database postgres` chooses what Django is given;
-`python -m tests` does both at once, each in three groups. Services start when the first test
-asks for them by a fixture, so that a unit test waits for nothing.
+`--database sqlite` (the default) or `--database postgres` chooses the database of Django.
+`python -m tests` runs both at once. A service starts when the first test requests its fixture,
+so a unit test waits for none.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from pytest_django import DjangoDbBlocker
 
 
-# How long an example takes is the machine's affair, and no property of what is tested.
+# The time that an example takes depends on the machine, not on the tested code.
 hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("patient")
 
 HERE = Path(__file__).parent
-# What fails cheaply fails first. Within a tier the tests of a folder stay together, for what
-# they share; else the order is random.
+# Quick tests run first. Within a tier, the tests of a folder stay together because they share
+# fixtures. The order is random otherwise.
 TIERS = environment.TIERS
 
 RUN = pytest.StashKey[Run]()
 VALKEY = pytest.StashKey[Valkey]()
 POSTGRES = pytest.StashKey[Postgres]()
 S3_SERVER = pytest.StashKey[S3]()
-# The processes before the test, and how many characters those have said that still run.
+# For each process before the test: the length of its log, or None if it has ended.
 BEFORE = pytest.StashKey[dict[Process, int | None]]()
 
 
@@ -57,26 +57,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database",
         choices=environment.DATABASES,
         default="sqlite",
-        help="the database that Django is given; with postgres, only tests that use it are run",
+        help="the database of Django; on postgres, only tests that use a database run",
     )
     parser.addoption(
         "--tiers",
         default=",".join(TIERS),
-        help="the folders whose tests are run, of those that are chosen",
+        help="run only tests of these folders",
     )
     parser.addoption(
         "--differential-minutes",
         type=float,
         default=0,
-        help="how long tests/integration/exports/differential looks for counter-examples of its own; "
-        "without it, it tries the same few each time",
+        help="how long tests/integration/exports/differential searches for new counter-examples; "
+        "by default it tries the same examples each time",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Point Django at this run's services, and load it: test modules import models."""
-    # A script's shell has it ignored in the background, and every process that we start
-    # would inherit that.
+    """Set up Django with this run's services, because test modules import models."""
+    # A shell ignores SIGINT for background jobs, and every process of a test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run = config.stash[RUN] = Run()
     config.stash[VALKEY] = Valkey(run)
@@ -86,11 +85,11 @@ def pytest_configure(config: pytest.Config) -> None:
         run, config.getoption("--database"), config.stash[VALKEY], config.stash[POSTGRES]
     )
     django.setup()
-    # Each client of a test has the middleware made anew, and this one would look at each file
-    # of each app. The web servers that tests start are processes, with settings of their own.
+    # Each test client creates the middleware, and this one would read the name of every static
+    # file each time. The web servers of tests are processes with their own settings.
     settings.SERVESTATIC_USE_FINDERS = settings.SERVESTATIC_USE_STATIC_ROOT = False
-    # A password of a test is no secret. A hash says how often it was made, so that processes
-    # which take that for too few can check it all the same.
+    # Passwords of tests are not secret. Other processes can check them, because a hash contains
+    # its number of iterations.
     PBKDF2PasswordHasher.iterations = 1
 
 
@@ -117,7 +116,7 @@ def _chosen_tiers(config: pytest.Config) -> set[str]:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A test has its folder's name as a marker: `-m "not browser"`."""
+    """Mark each test with the name of its tier, for `-m "not browser"`."""
     item.add_marker(TIERS[_tier(item)])
 
 
@@ -133,7 +132,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _belongs(item: pytest.Item, database: str) -> bool:
-    """Whether `item` can tell the databases apart, or is run on the first of them."""
+    """Return whether `item` runs on `database`. Tests without a database run on the first."""
     if marker := item.get_closest_marker("only_on"):
         return database == marker.args[0]
     return database == environment.DATABASES[0] or _uses_database(item)
@@ -145,7 +144,7 @@ def _uses_database(item: pytest.Item) -> bool:
 
 
 def _place(item: pytest.Item) -> tuple[int, bool, Path]:
-    # What commits leaves other keys behind than what is rolled back, so it comes after it.
+    # Tests that commit change the next keys of the tables, so they run last.
     return _tier(item), _commits(item), item.path.parent
 
 
@@ -171,13 +170,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skipped test has failed. A failure shows what processes have said in its time."""
+    """Fail skipped tests, and add the logs of the test's processes to a failure."""
     report = yield
-    # A platform may be without what a test is about; the tests are not without a service.
+    # A platform may lack a feature that a test is about, but no service may be missing.
     expected = hasattr(report, "wasxfail") or item.get_closest_marker("skipif")
     if report.skipped and not expected and call.excinfo:
         report.outcome = "failed"
-        report.longrepr = f"{call.excinfo.value}\nNothing is skipped here: see to what it needs."
+        report.longrepr = (
+            f"{call.excinfo.value}\nNo test may be skipped: provide the service that it needs."
+        )
     if report.failed:
         for process in item.config.stash[RUN].processes:
             before = item.stash[BEFORE].get(process, 0)
@@ -188,13 +189,13 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def run(request: pytest.FixtureRequest) -> Run:
-    """This test run: a private directory, and the processes started in it."""
+    """This test run: its private directory and its processes."""
     return request.config.stash[RUN]
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
-    """Make the test database under the name that the environment gives to every process."""
+    """Use the database name of the environment, so that every process finds the database."""
     from django.db import connection
 
     connection.settings_dict["TEST"]["NAME"] = connection.settings_dict["NAME"]
@@ -205,7 +206,7 @@ def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Before the database is dropped at the end, end what threads may still hold of it."""
+    """End the connections that threads still hold before the database is dropped."""
     from django.db import connection
 
     from tests.services.emptying import empty_quickly
@@ -222,7 +223,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 @pytest.fixture
 def valkey(request: pytest.FixtureRequest) -> Iterator[Valkey]:
-    """The Valkey that the settings name: running and empty. It may be killed or frozen."""
+    """The Valkey of the settings, running and empty. A test may kill or freeze it."""
     server = request.config.stash[VALKEY]
     server.start()
     server.flush()
@@ -233,7 +234,7 @@ def valkey(request: pytest.FixtureRequest) -> Iterator[Valkey]:
 
 @pytest.fixture
 def s3(request: pytest.FixtureRequest) -> S3:
-    """An S3 server with a bucket. It keeps what other tests have left in it."""
+    """An S3 server with a bucket. The bucket keeps the files of earlier tests."""
     server = request.config.stash[S3_SERVER]
     server.start()
     return server
@@ -245,7 +246,7 @@ def postgres(request: pytest.FixtureRequest, transactional_db: None) -> Iterator
     server = request.config.stash[POSTGRES]
     yield server
     server.start()
-    # A thread that async tests share keeps its connection, which a restart has cut.
+    # The thread that async tests share keeps its connection, which a restart closes.
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
@@ -253,7 +254,7 @@ def postgres(request: pytest.FixtureRequest, transactional_db: None) -> Iterator
 def start_worker(
     run: Run, transactional_db: None, valkey: Valkey
 ) -> Iterator[Callable[..., Worker]]:
-    """Start workers, with settings of their own: `start_worker(EXPORTS_LEASE_SECONDS="2")`."""
+    """Start workers with these settings: `start_worker(EXPORTS_LEASE_SECONDS="2")`."""
     started: list[Worker] = []
 
     def start(**env: str) -> Worker:
@@ -262,12 +263,12 @@ def start_worker(
 
     yield start
     for worker in started:
-        worker.kill()  # At once. How it stops is for a test to ask.
+        worker.kill()  # Killing is quickest. Tests of stopping stop it themselves.
 
 
 @pytest.fixture
 def worker(start_worker: Callable[..., Worker]) -> Worker:
-    """A worker that has answered: a process of its own, on the test's database."""
+    """A worker process on the test's database. It is ready."""
     return start_worker()
 
 
@@ -286,7 +287,7 @@ def production(run: Run) -> dict[str, str]:
 def start_server(
     run: Run, transactional_db: None, valkey: Valkey
 ) -> Iterator[Callable[..., Server]]:
-    """Start web servers, with settings of their own."""
+    """Start web servers with these settings."""
     started: list[Server] = []
 
     def start(**env: str) -> Server:
@@ -300,13 +301,13 @@ def start_server(
 
 @pytest.fixture
 def server(start_server: Callable[..., Server]) -> Server:
-    """A web server that has answered: Daphne, on the test's database."""
+    """A Daphne process on the test's database. It is ready."""
     return start_server()
 
 
 @pytest.fixture
 def beat(run: Run, transactional_db: None, valkey: Valkey) -> Iterator[Process]:
-    """Celery's clock, which asks for a rescue."""
+    """Celery beat, which runs the periodic jobs."""
     process = start_beat(run)
     yield process
     process.kill()

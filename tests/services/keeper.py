@@ -1,9 +1,9 @@
-"""Cleans up after a test run that could not do so itself.
+"""Clean up after a test run, even if the run was killed.
 
-A run starts this script as a child, and writes to it which processes it starts and
-stops. Its standard input ends when the run does, also after SIGKILL: then whatever
-still runs is stopped, and the run's directory is removed. It imports nothing of the
-project, and has a session of its own that Ctrl-C does not reach.
+A run starts this script as a child and writes a line to it for each process that it starts or
+stops. The standard input of the script ends with the run, even after SIGKILL. The script then
+stops the processes that still run and removes the run's directory. It imports nothing of the
+project. Ctrl-C does not reach it, because it has a session of its own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(directory: str) -> None:
 
 
 def _signal(group: int, number: int) -> bool:
-    """Whether there still was somebody to signal."""
+    """Signal a process group, and return whether the group still existed."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""A test run's directory and its processes: started, watched, stopped."""
+"""The directory and the processes of a test run: how they start, are watched and stop."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ LOG_TAIL = 20_000  # Characters of a log that an error shows.
 
 
 class ServiceError(Exception):
-    """A service that the tests need cannot be had. The message says what to do."""
+    """A service that the tests need is not available. The message says what to do."""
 
 
 class Run:
-    """One test run: a directory of its own, gone afterwards, and what runs in it.
+    """A test run: its private directory, which is removed at the end, and its processes.
 
-    The directory is short, since a unix socket's path may have 104 bytes at most.
+    The path of the directory is short, because the path of a Unix socket has at most 104 bytes.
     """
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="waybill-", dir=_temporary_directory()))
-        # PostgreSQL may run as another user, who must reach its own directory in here.
-        # Each directory in it is private, and nobody else can list this one.
+        # PostgreSQL may run as another user, who must reach its directory below this one.
+        # Other users cannot list this directory, and each directory in it is private.
         self.directory.chmod(0o711)
         self.processes: list[Process] = []
         self._keeper = subprocess.Popen(
@@ -65,7 +65,7 @@ class Run:
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> Process:
-        """Start `command` with `env` added to the environment. It need not be ready yet."""
+        """Start `command` with `env` added to the environment. Do not wait until it is ready."""
         log = self.private_directory("logs") / f"{name}-{len(self.processes) + 1}.log"
         with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
             popen = self.launch(
@@ -113,13 +113,13 @@ class Run:
 
     def tell_keeper(self, *words: object) -> None:
         assert self._keeper.stdin is not None
-        # A keeper that somebody killed is no reason to fail the tests.
+        # Tests do not fail because the keeper was killed.
         with contextlib.suppress(BrokenPipeError):
             self._keeper.stdin.write(" ".join(map(str, words)) + "\n")
             self._keeper.stdin.flush()
 
     def close(self) -> None:
-        """Stop what still runs, the newest first, and remove the directory."""
+        """Stop the processes that still run, the newest first, and remove the directory."""
         for process in reversed(self.processes):
             process.stop()
         if "_fork_server" in vars(self):
@@ -130,7 +130,7 @@ class Run:
 
 
 class Process:
-    """A child with a session and a log of its own."""
+    """A process with a session and a log of its own."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class Process:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def wait_ready(self, is_ready: Callable[[], T], timeout: float = 90.0) -> T:
-        """Wait until it serves. Raises ServiceError with the end of its log when it does not."""
+        """Wait until `is_ready`. Raise ServiceError, with the end of its log, if that fails."""
 
         def ready_or_dead() -> T:
             if not self.is_running:
@@ -177,11 +177,11 @@ class Process:
             raise ServiceError(f"{error}\nIts log:\n{self.log_text()[-LOG_TAIL:]}") from error
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process alone, not to its children."""
+        """Send a signal to the process, but not to its children."""
         self._popen.send_signal(number)
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Ask it to end, wait, and end whatever of it remains."""
+        """Ask it to end and wait; then kill it and its children."""
         if self.is_running:
             self.thaw()
             self.signal(self._stop_signal)
@@ -190,21 +190,21 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL, to it and its children: what a lost machine looks like."""
+        """Send SIGKILL to it and its children, as if the machine were lost."""
         self._signal_group(signal.SIGKILL)
         self._popen.wait(timeout=15)
-        self._is_over = True  # The system may give its number to somebody else.
+        self._is_over = True  # The system may give its number to another process.
         self._run.tell_keeper("forget", self.pid)
 
     def freeze(self) -> None:
-        """Stop it in its tracks: its connections stay open, and nothing answers."""
+        """Suspend it: its connections stay open, and it answers nothing."""
         self._signal_group(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self._signal_group(signal.SIGCONT)
 
     def wait(self, timeout: float = 60.0) -> int:
-        """Wait for it to end by itself; its exit status."""
+        """Wait until it ends by itself, and return its exit status."""
         return self._popen.wait(timeout)
 
     def _signal_group(self, number: signal.Signals) -> None:
@@ -214,14 +214,14 @@ class Process:
 
 
 def as_user(name: str | None) -> dict[str, Any]:
-    """The arguments with which Popen starts a process as that user, with no more rights."""
+    """Return the arguments with which Popen starts a process with the rights of that user."""
     if name is None:
         return {}
     return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
 
 
 def _temporary_directory() -> str:
-    """Where everybody may go: as root, PostgreSQL runs as somebody else."""
+    """Return a directory that every user can reach: root runs PostgreSQL as another user."""
     chosen = Path(tempfile.gettempdir()).resolve()
     everybody = all(path.stat().st_mode & 0o001 for path in (chosen, *chosen.parents))
     return str(chosen) if os.geteuid() != 0 or everybody else "/tmp"

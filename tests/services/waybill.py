@@ -18,12 +18,12 @@ HOST = "127.0.0.1"
 
 
 class Worker:
-    """A Celery worker: a parent and one child that runs the tasks."""
+    """A Celery worker: a parent process and one child, which runs the tasks."""
 
     def __init__(self, run: Run, env: Mapping[str, str] | None = None) -> None:
         self.name = f"worker-{len(run.processes)}@tests"
         options = ["-c", "1", "-Q", "exports,exports-help", "--pool", "prefork", "-l", "INFO"]
-        # It need not wait a second for the greetings of others.
+        # Waiting for greetings from other workers would take a second.
         options += ["--without-mingle", "--without-gossip"]
         self.process = run.start(
             "worker",
@@ -33,11 +33,11 @@ class Worker:
         self.process.wait_ready(self._answers)
 
     def stop(self) -> None:
-        """Ask it to go, as a deployment does: it hands over what it has."""
+        """Stop it as a deployment does, so that it hands over its export."""
         self.process.stop()
 
     def kill(self) -> None:
-        """SIGKILL, to the parent and the child."""
+        """Send SIGKILL to the parent and the child."""
         self.process.kill()
 
     def freeze(self) -> None:
@@ -49,16 +49,16 @@ class Worker:
     def _answers(self) -> bool:
         from config.celery import app
 
-        # It is asked only when it says that it is ready: an unread ping costs a second.
+        # A ping before the worker is ready gets no answer, and costs a second.
         if " ready." not in self.process.log_text():
             return False
-        # Over a connection of its own: a test may have killed the Valkey of those in the pool.
+        # A test may have killed the Valkey to which the connections of the pool lead.
         with app.connection_for_write() as fresh:
             return bool(app.control.ping([self.name], timeout=1.0, connection=fresh))
 
 
 class Server:
-    """Daphne, on a port of its own that it keeps when it is started again."""
+    """Daphne on a port of its own, which it keeps when it restarts."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class Server:
         return f"ws://{HOST}:{self.port}/ws/streams/"
 
     def log_text(self) -> str:
-        """What it has said since it was started, or since `turn_the_page`."""
+        """Return its log since its start, or since `turn_the_page`."""
         return self.process.log_text()[self._read :]
 
     def turn_the_page(self) -> None:
-        """What it has said so far was for somebody else."""
+        """Leave the log so far out of `log_text`: it belongs to another test."""
         self._read = len(self.process.log_text())
 
     def stop(self) -> None:
@@ -121,21 +121,21 @@ class Server:
 
 
 def start_beat(run: Run, env: Mapping[str, str] | None = None) -> Process:
-    """The clock that asks for a rescue every few seconds."""
+    """Start Celery beat, which runs the periodic jobs, and wait until it is ready."""
     process = run.start("beat", [sys.executable, "-m", "celery", "-A", "config", "beat"], env=env)
-    # The last line of what it prints of its configuration. Its logger is kept quiet.
+    # This is in the last line that beat prints about its configuration. Its logger is quiet.
     process.wait_ready(lambda: "maxinterval" in process.log_text())
     return process
 
 
 def free_port() -> int:
-    """A port of this host where nobody listens, and that the system gives to nobody else.
+    """Return a port of this host that no other program uses.
 
-    Not even while whoever listens there is stopped, to be started again: it is kept bound
-    here. All our servers ask to share it (SO_REUSEADDR), as does this.
+    This process keeps the port bound until its end, so that a test can restart the server on
+    it. All our servers share the port with this process by SO_REUSEADDR.
     """
-    keeper = socket.socket()
-    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    keeper.bind((HOST, 0))
-    atexit.register(keeper.close)
-    return int(keeper.getsockname()[1])
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind((HOST, 0))
+    atexit.register(reserved.close)
+    return int(reserved.getsockname()[1])
