@@ -120,7 +120,7 @@ def test_it_measures_every_way_and_leaves_nothing_behind(tmp_path, database, ven
 
 @pytest.mark.timeout(310)
 def test_many_workers_and_parts_are_measured_and_nothing_is_left_behind(tmp_path):
-    few = ["--workers", "4", "--parts", "9", "--queued", "20", "--seconds", "1", "--streams", "9"]
+    few = ["--workers", "2", "--parts", "9", "--queued", "20", "--seconds", "1", "--streams", "9"]
 
     done = bench("scale", *few, TMPDIR=str(tmp_path))
 

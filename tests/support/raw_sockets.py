@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket as sockets
 import struct
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from websockets.sync.client import connect
 
+from notifications.protocol import frames
 from tests.support.streaming import append, session_of
 
 TIMEOUT = 20  # seconds, far more than any answer takes
@@ -47,6 +49,54 @@ def handshake(port, cookie="", *, path="/ws/streams/", without=(), **changed):
     fields |= {name.replace("_", "-"): value for name, value in changed.items()}
     lines = [f"{name}: {value}" for name, value in fields.items() if name not in without]
     return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode("latin1")
+
+
+# Floods of frames. The server refuses each as a whole, but not its first half.
+REFUSED = {
+    "pings": frame(PING) * 400,
+    "pongs": frame(PONG) * 400,
+    "fragments of nothing": frame(TEXT, fin=False) + frame(CONTINUED, fin=False) * 400,
+    "fragments of a byte": frame(TEXT, fin=False) + frame(CONTINUED, b" ", fin=False) * 400,
+    # Refused when they are announced: nothing of them ever comes.
+    "a message that is too large": frame(TEXT, claimed=frames.MAX_FRAME_BYTES + 1),
+    "too large a rest": frame(TEXT, b" " * 20_000, fin=False)
+    + frame(CONTINUED, claimed=frames.MAX_FRAME_BYTES),
+    "empty messages": frame(TEXT) * 2000,
+    # One frame that is over two limits: the last of the fragments that are allowed, and too large.
+    "fragments with a large end": frame(TEXT, fin=False)
+    + frame(CONTINUED, fin=False) * 200
+    + frame(CONTINUED, claimed=frames.MAX_FRAME_BYTES + 1),
+}
+
+
+@contextmanager
+def connected_to(port):
+    with closing(sockets.create_connection(("127.0.0.1", port), TIMEOUT)) as connection:
+        yield connection
+
+
+@contextmanager
+def opened(port, cookie="", **more):
+    """Open a connection and shake hands. The first frame may be read with the answer."""
+    with connected_to(port) as connection:
+        connection.sendall(handshake(port, cookie, **more))
+        said = connection.recv(4096)
+        assert said.startswith(b"HTTP/1.1 101"), said
+        yield connection
+
+
+def close_code(port, cookie, sent):
+    """Return the code of the close frame after `sent`, or None without such a frame."""
+    said = b""
+    with opened(port, cookie) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(sent)
+        with suppress(ConnectionError):
+            while more := connection.recv(65_536):
+                said += more
+    # A close frame begins with 0x88. All other frames are JSON or empty pongs.
+    _, _, close = said.partition(b"\x88")
+    return struct.unpack("!H", close[1:3])[0] if close else None
 
 
 @contextmanager

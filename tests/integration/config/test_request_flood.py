@@ -12,9 +12,9 @@ import pytest
 from django.contrib.auth.models import User
 from websockets.exceptions import InvalidStatus
 
-from tests.integration.config.test_server_limits import REFUSED, close_code
 from tests.integration.notifications.delivery.test_daphne import open_socket
 from tests.services.waybill import Server
+from tests.support.raw_sockets import REFUSED, close_code
 from tests.support.streaming import session_of
 
 pytestmark = [

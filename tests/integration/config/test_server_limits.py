@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket as sockets
-import struct
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -21,12 +19,15 @@ from tests.support.raw_sockets import (
     ASK,
     CONTINUED,
     PING,
-    PONG,
+    REFUSED,
     TEXT,
     TIMEOUT,
+    close_code,
+    connected_to,
     frame,
     handshake,
     neighbour_of,
+    opened,
 )
 from tests.support.streaming import append, session_of
 from tests.support.waiting import wait_until
@@ -41,21 +42,6 @@ pytestmark = [
 # than the limit takes on a busy machine.
 PATIENCE = 10
 LARGEST = frames.MAX_FRAME_BYTES
-# Each as long as it takes to be refused; none of them would be refused by its first half.
-REFUSED = {
-    "pings": frame(PING) * 400,
-    "pongs": frame(PONG) * 400,
-    "fragments of nothing": frame(TEXT, fin=False) + frame(CONTINUED, fin=False) * 400,
-    "fragments of a byte": frame(TEXT, fin=False) + frame(CONTINUED, b" ", fin=False) * 400,
-    # Refused when they are announced: nothing of them ever comes.
-    "a message that is too large": frame(TEXT, claimed=LARGEST + 1),
-    "too large a rest": frame(TEXT, b" " * 20_000, fin=False) + frame(CONTINUED, claimed=LARGEST),
-    "empty messages": frame(TEXT) * 2000,
-    # One frame that is over two limits: the last of the fragments that are allowed, and too large.
-    "fragments with a large end": frame(TEXT, fin=False)
-    + frame(CONTINUED, fin=False) * 200
-    + frame(CONTINUED, claimed=LARGEST + 1),
-}
 
 
 @pytest.fixture(scope="module")
@@ -71,36 +57,6 @@ def server(shared_server, transactional_db, valkey):
     """The site, with the addresses of `tests.support.odd_application`. It goes from test to test."""
     shared_server.turn_the_page()
     return shared_server
-
-
-@contextmanager
-def connected_to(port):
-    with closing(sockets.create_connection(("127.0.0.1", port), TIMEOUT)) as connection:
-        yield connection
-
-
-@contextmanager
-def opened(port, cookie="", **more):
-    """A connection that has shaken hands. The first frame may have been read with the answer."""
-    with connected_to(port) as connection:
-        connection.sendall(handshake(port, cookie, **more))
-        said = connection.recv(4096)
-        assert said.startswith(b"HTTP/1.1 101"), said
-        yield connection
-
-
-def close_code(port, cookie, sent):
-    """The code of the close frame after `sent`, or None if there was none."""
-    said = b""
-    with opened(port, cookie) as connection:
-        with suppress(ConnectionError):
-            connection.sendall(sent)
-        with suppress(ConnectionError):
-            while more := connection.recv(65_536):
-                said += more
-    # A frame of 0x88: what is said otherwise is JSON, and pongs that are empty.
-    _, _, close = said.partition(b"\x88")
-    return struct.unpack("!H", close[1:3])[0] if close else None
 
 
 @pytest.mark.parametrize("sent", REFUSED.values(), ids=list(REFUSED))

@@ -17,19 +17,7 @@ from exports.spec import refusals
 from tests.support.exporting import force_status, request
 from tests.support.starting import start_export
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def signed_in(superuser, client):
-    client.force_login(superuser)
-    return client
-
-
-@pytest.fixture(autouse=True)
-def _time_stands_still(monkeypatch):
-    """Without it, a slow machine would forget refusals in the middle of a test."""
-    monkeypatch.setattr(refusals._refusals, "_clock", lambda: 1_000.0)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("time_stands_still")]
 
 
 def refuse(superuser):

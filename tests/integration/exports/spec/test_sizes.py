@@ -17,28 +17,16 @@ from exports.exceptions import (
     RequestTooLarge,
 )
 from exports.models import Export, Preset
-from exports.spec import presets, refusals, sizes
+from exports.spec import presets, sizes
 from exports.spec.spec import build_spec
 from tests.support.asking import flights_by
 from tests.support.exporting import force_status, make_flights, request
 from tests.support.starting import start_export
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("time_stands_still")]
 
 LONG = "x" * sizes.MAX_PARAMS
 TOO_LARGE = f"the limit is {sizes.MAX_PARAMS:,}"
-
-
-@pytest.fixture
-def signed_in(superuser, client):
-    client.force_login(superuser)
-    return client
-
-
-@pytest.fixture(autouse=True)
-def _time_stands_still(monkeypatch):
-    """Else a slow machine forgets refusals in the middle of a test."""
-    monkeypatch.setattr(refusals._refusals, "_clock", lambda: 1_000.0)
 
 
 def post(client, body):

@@ -9,7 +9,7 @@ import random
 import socket as sockets
 import struct
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.support.raw_sockets import (
     PING,
     PONG,
     TEXT,
-    TIMEOUT,
+    connected_to,
     frame,
     handshake,
     neighbour_of,
@@ -104,7 +104,7 @@ def talk(port, *parts, wait_for=b""):
 
     What the server said, until it hung up too.
     """
-    with closing(sockets.create_connection(("127.0.0.1", port), TIMEOUT)) as connection:
+    with connected_to(port) as connection:
         said = b""
         with suppress(ConnectionError):  # It has hung up first.
             for part in parts:
