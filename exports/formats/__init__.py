@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from exports.formats.base import Writer
 
-# By the value of `models.Format`. Named, not imported: what writes no Parquet need not load a
-# library of fifty megabytes for it.
+# The keys are the values of `models.Format`. The classes are named, not imported: a process that
+# writes no Parquet should not load pyarrow, which takes 50 MB.
 WRITERS = {
     "csv": "exports.formats.csv:CSVWriter",
     "jsonl": "exports.formats.jsonl:JSONLinesWriter",
@@ -23,6 +23,6 @@ WRITERS = {
 
 
 def writer_class(file_format: str) -> type[Writer]:
-    """The writer of a format, which is one of WRITERS."""
+    """Return the writer class of `file_format`, a key of WRITERS."""
     found: type[Writer] = resolve_name(WRITERS[file_format])
     return found

@@ -1,7 +1,7 @@
-"""Columns of plain text become Arrow arrays: exactly, or not at all.
+"""Convert columns of plain text to Arrow arrays, exactly or not at all.
 
-The type of a column follows from its field alone, so that all parts of a file agree,
-also those without rows and those with nothing but None in a column.
+The type of a column depends on its field alone. So all parts of a file have the same types, even a
+part without rows or with only None in a column.
 """
 
 from __future__ import annotations
@@ -15,82 +15,69 @@ import pyarrow.compute as pc
 
 from exports.exceptions import Unwritable
 from exports.formats.kinds import Kind
-from exports.formats.text import cell
+from exports.formats.text import cell, shortened_repr
 from exports.i18n.message import Message
 
 if TYPE_CHECKING:
     from exports.formats.kinds import Field
 
-# How many digits the two types of decimals hold.
+# The digits that Arrow's two decimal types can hold.
 DIGITS_128 = 38
 DIGITS_256 = 76
 
 DURATION = r"^(?P<sign>-?)P(?P<days>\d+)DT(?P<seconds>\d+)(?:\.(?P<fraction>\d{1,6}))?S$"
 SECONDS_A_DAY = 86_400
 MICROSECONDS = 1_000_000
-SHOWN = 80  # Characters of a value in a message. A text may have millions.
 
 
 def schema(fields: Sequence[Field]) -> pa.Schema:
+    """Return the schema of a file with these columns."""
     return pa.schema([pa.field(field.header, type_of(field)) for field in fields])
 
 
 def type_of(field: Field) -> pa.DataType:
-    """The Arrow type that holds every value of this field."""
-    match field.kind:
-        case Kind.INTEGER:
-            return _integer(field.bits)
-        case Kind.DECIMAL:
-            return _decimal(field.digits, field.places)
+    """Return the Arrow type that holds every value of `field`."""
+    if field.kind is Kind.INTEGER:
+        return next((type_ for bits, type_ in INTEGERS.items() if field.bits <= bits), pa.int64())
+    if field.kind is Kind.DECIMAL:
+        return _decimal(field.digits, field.places)
     return TYPES.get(field.kind, pa.string())
 
 
 def array(field: Field, values: Sequence[Any]) -> pa.Array:
-    """These values of this field. Raises Unwritable for one that its type cannot hold exactly.
+    """Return `values` as an array of the field's type.
 
-    Of a FLOAT that means the nearest double. A DATETIME without an offset is taken as UTC.
+    Raise Unwritable for a value that the type cannot hold exactly. A FLOAT becomes the nearest
+    double, and a DATETIME without an offset is taken as UTC.
     """
     convert, into = CONVERT[field.kind], type_of(field)
     try:
         return convert(values, into)
-    except ValueError as error:
-        # Which one it was pyarrow does not always say.
+    except ValueError:
+        # pyarrow does not always say which value it refused, so each is converted alone.
         for row, value in enumerate(values):
-            if not _fits(convert, value, into):
+            try:
+                convert([value], into)
+            except ValueError as error:
                 raise Unwritable(_refusal(field, value, into), row=row) from error
         raise
 
 
-def _fits(convert: Convert, value: Any, into: pa.DataType) -> bool:
-    try:
-        convert([value], into)
-    except ValueError:
-        return False
-    return True
-
-
 def _refusal(field: Field, value: Any, into: pa.DataType) -> Message:
-    shown = repr(value)
-    if len(shown) > SHOWN:
-        shown = f"{shown[:SHOWN]}…"
     return Message(
         'The column "%(column)s" contains %(value)s, which Parquet cannot store as '
         "%(type)s. Leave out the column or the row, or export to CSV.",
         column=field.header,
-        value=shown,
+        value=shortened_repr(value),
         type=into,
     )
 
 
-def _integer(bits: int) -> pa.DataType:
-    small, medium = 16, 32
-    if bits <= small:
-        return pa.int16()
-    return pa.int32() if bits <= medium else pa.int64()
-
-
 def _decimal(digits: int | None, places: int | None) -> pa.DataType:
-    """Text where the digits are not known, or too many: in Parquet the point is fixed."""
+    """Return a decimal type, or text if the digits are unknown or too many.
+
+    A Parquet decimal has a fixed number of decimal places.
+    """
     if digits is None or places is None or not 0 <= places <= digits:
         return pa.string()
     if 1 <= digits <= DIGITS_128:
@@ -98,37 +85,33 @@ def _decimal(digits: int | None, places: int | None) -> pa.DataType:
     return pa.decimal256(digits, places) if DIGITS_128 < digits <= DIGITS_256 else pa.string()
 
 
-# -- From text, by kind. Each raises ValueError, which pyarrow's ArrowInvalid is, too. --------
-
-
-def _text(values: Sequence[Any], _into: pa.DataType) -> pa.Array:
-    return pa.array(values, pa.string())
-
-
-def _cells(values: Sequence[Any], into: pa.DataType) -> pa.Array:
-    # `cell` gives text back as it is, but asks what it is first.
-    as_is = (str, type(None))
-    return _text([each if type(each) in as_is else cell(each) for each in values], into)
+# -- Conversions by kind. Each raises ValueError; pyarrow's ArrowInvalid is a subclass of it. ------
 
 
 def _cast(values: Sequence[Any], into: pa.DataType) -> pa.Array:
     return pa.array(values, pa.string()).cast(into)
 
 
+def _cells(values: Sequence[Any], into: pa.DataType) -> pa.Array:
+    # `cell` returns text unchanged, too, but after a slow type dispatch.
+    as_is = (str, type(None))
+    return _cast([each if type(each) in as_is else cell(each) for each in values], into)
+
+
 def _integers(values: Sequence[Any], into: pa.DataType) -> pa.Array:
     text = pa.array(values, pa.string())
-    # The cast takes 0xFFFF as well, as -1 if there are 16 bits.
-    _only(text, b"-0123456789")
+    # The cast would also accept hexadecimal: 0xFFFF becomes -1 in 16 bits.
+    _refuse_others(text, b"-0123456789")
     return text.cast(into)
 
 
 def _floats(values: Sequence[Any], into: pa.DataType) -> pa.Array:
     text = pa.array(values, pa.string())
     numbers = text.cast(into)
-    # What is too large becomes infinite without a word. Infinity is written in letters.
+    # A number that is too large silently becomes infinite. A real infinity is spelled in letters.
     infinite = pc.is_inf(numbers)
     if pc.any(infinite).as_py():
-        _only(text.filter(infinite), b"+-INFTYinfty")
+        _refuse_others(text.filter(infinite), b"+-INFTYinfty")
     return numbers
 
 
@@ -136,9 +119,9 @@ def _decimals(values: Sequence[Any], into: pa.DataType) -> pa.Array:
     text = pa.array(values, pa.string())
     if pa.types.is_string(into):
         return text
-    # With more digits than fit 128 or 256 bits the cast goes on from the remainder, and may
-    # end at a number that fits. An exponent multiplies past them in the same way.
-    _only(text, b"-.0123456789")
+    # A text with more digits than 128 or 256 bits hold makes the cast overflow silently, perhaps
+    # to a number that fits. An exponent does the same.
+    _refuse_others(text, b"-.0123456789")
     digits = DIGITS_128 if pa.types.is_decimal128(into) else DIGITS_256
     length = pc.binary_length(text)
     if (pc.max(length).as_py() or 0) > digits:
@@ -153,14 +136,14 @@ def _datetimes(values: Sequence[Any], into: pa.DataType) -> pa.Array:
     try:
         return text.cast(into)
     except ValueError:
-        # An offset is asked for. Where there is none, UTC's is put.
+        # The cast wants an offset, so values without one get that of UTC.
         offset = pc.match_substring_regex(text, r":.*[Z+-]")
         in_utc = pc.binary_join_element_wise(text, "Z", "")
         return pc.if_else(offset, text, in_utc).cast(into)
 
 
 def _times(values: Sequence[Any], into: pa.DataType) -> pa.Array:
-    # There is no cast from text to a time. Any day will do: it is cut off again.
+    # pyarrow cannot cast text to a time. The date in front is dropped again by the last cast.
     moments = pc.binary_join_element_wise("1970-01-01T", pa.array(values, pa.string()), "")
     return moments.cast(pa.timestamp("us")).cast(into)
 
@@ -169,7 +152,7 @@ def _durations(values: Sequence[Any], into: pa.DataType) -> pa.Array:
     text = pa.array(values, pa.string())
     found = pc.extract_regex(text, DURATION)
     if found.null_count > text.null_count:
-        raise ValueError("a duration in another form")
+        raise ValueError("a duration that is not in the form P1DT3600S")
     sign, days, seconds, fraction = found.flatten()
     whole = pc.add_checked(
         pc.multiply_checked(days.cast(pa.int64()), SECONDS_A_DAY), seconds.cast(pa.int64())
@@ -183,17 +166,18 @@ def _binary(values: Sequence[Any], into: pa.DataType) -> pa.Array:
     return pa.array([None if value is None else unhexlify(value) for value in values], into)
 
 
-def _only(text: pa.StringArray, characters: bytes) -> None:
-    """Raise ValueError if any character of these texts is another one."""
-    # All of them lie one after the other in one buffer: far quicker than an expression on each.
+def _refuse_others(text: pa.StringArray, allowed: bytes) -> None:
+    """Raise ValueError if the texts contain a character that is not `allowed`."""
+    # All texts are in one buffer. Checking it is far quicker than a regular expression on each.
     data = text.buffers()[2]
-    if data is not None and data.to_pybytes().translate(None, characters):
-        raise ValueError("other characters")
+    if data is not None and data.to_pybytes().translate(None, allowed):
+        raise ValueError(f"a character that is not one of {allowed.decode()}")
 
 
 Convert = Callable[[Sequence[Any], pa.DataType], pa.Array]
 
-# Of the kinds that always have the same. All others are text.
+INTEGERS = {16: pa.int16(), 32: pa.int32()}  # Keys are the most bits that the type holds.
+# The kinds whose type is always the same. All kinds that are not here become text.
 TYPES: dict[Kind, pa.DataType] = {
     Kind.FLOAT: pa.float64(),
     Kind.BOOLEAN: pa.bool_(),
@@ -204,7 +188,7 @@ TYPES: dict[Kind, pa.DataType] = {
     Kind.BINARY: pa.binary(),
 }
 CONVERT: dict[Kind, Convert] = {
-    Kind.TEXT: _text,
+    Kind.TEXT: _cast,
     Kind.INTEGER: _integers,
     Kind.FLOAT: _floats,
     Kind.DECIMAL: _decimals,
@@ -213,8 +197,8 @@ CONVERT: dict[Kind, Convert] = {
     Kind.DATETIME: _datetimes,
     Kind.TIME: _times,
     Kind.DURATION: _durations,
-    Kind.UUID: _text,
+    Kind.UUID: _cast,
     Kind.BINARY: _binary,
-    Kind.NESTED: _text,
+    Kind.NESTED: _cast,
     Kind.VALUE: _cells,
 }

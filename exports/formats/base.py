@@ -1,7 +1,7 @@
-"""What all writers have in common: how they are called.
+"""The interface that all formats implement.
 
-A file is made in parts, by any worker and in any order, and then assembled. A writer
-knows no Django, no storage, and not which part is whose.
+A file is written in parts, by any worker and in any order, and then assembled. A writer knows
+neither Django nor the storage, and does not know which part it writes.
 """
 
 from __future__ import annotations
@@ -17,48 +17,49 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How a file is written. Each format takes those that mean something to it."""
+    """The options of a file. Each format ignores the options of other formats."""
 
-    delimiter: str = ","  # CSV: one character
-    bom: bool = False  # CSV: a byte order mark, by which Excel knows UTF-8
-    header: bool = True  # CSV, XLSX: a first row of headers
-    gzip: bool = False  # CSV, JSON Lines
-    protect: bool = True  # CSV, XLSX: cells that look like formulas are made harmless
+    delimiter: str = ","  # CSV: one character.
+    bom: bool = False  # CSV: a byte order mark, by which Excel recognizes UTF-8.
+    header: bool = True  # CSV and XLSX: a first row of headers.
+    gzip: bool = False  # CSV and JSON Lines.
+    protect: bool = True  # CSV and XLSX: a spreadsheet must not run any text as a formula.
 
 
 class Out(Protocol):
-    """Where bytes go."""
+    """The output of a writer: anything that bytes can be written to."""
 
     def write(self, block: bytes, /) -> Any: ...
 
 
 class PartWriter(Protocol):
-    """Writes one part. `protected` counts its cells that looked like formulas."""
+    """Write one part. `protected` counts its cells that looked like formulas."""
 
     protected: int
 
     def write(self, page: Page) -> None:
-        """Some rows, in order. Raises Unwritable for a value that the format cannot hold."""
+        """Write rows, in order. Raise Unwritable for a value that the format cannot hold."""
         ...
 
     def close(self) -> None:
-        """The part is whole. To be called once, after the last `write`."""
+        """Finish the part. Call this once, after the last `write`."""
         ...
 
 
 class Writer(Protocol):
-    """One format, for files with these columns."""
+    """Write files of one format with the columns `fields`."""
 
     def __init__(self, fields: Sequence[Field], options: Options) -> None: ...
 
     def part(self, out: Out) -> PartWriter:
-        """Begin a part, whose bytes go to `out`."""
+        """Begin a part, and write its bytes to `out`."""
         ...
 
     def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> int | None:
-        """Write the whole file from its parts, in order. Each is open, and can be sought in.
+        """Write the whole file from its parts, which are seekable and in order.
 
-        Return how many rows the file has; None where that cannot be told without reading them.
-        The caller closes a part when it gives the next one. No parts: a file without rows.
+        Return the number of rows in the file; None if the format does not know it without reading
+        them. The caller may close a part when this asks for the next one. Without parts, the file
+        has no rows.
         """
         ...

@@ -1,15 +1,15 @@
-"""CSV: RFC 4180 with "\\n" at the end of a line, UTF-8. Written as PostgreSQL's COPY does.
+"""CSV as in RFC 4180, but with "\\n" as line end; in UTF-8, and equal to the output of COPY.
 
-Nothing is an empty cell, and an empty text a quoted one, so that what reads the file can
-tell them apart.
+A missing value is an empty cell, and an empty text is `""`, so that readers can tell them apart.
 
-A file that begins with `ID` is taken for another format, SYLK, by Excel; so a cell that may come
-first in it is quoted if it begins like that. A part does not know whether it will be the first
-with rows, so its first line is written as if it were.
+Excel takes a file that begins with `ID` for another format, SYLK. So the first cell of a file is
+quoted if it begins with `ID`. A part does not know whether an earlier part has rows, so it treats
+its own first cell in the same way.
 """
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import math
 import re
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from exports.exceptions import Unwritable
 from exports.formats.formula import has_protected, is_risky, protect, was_protected
 from exports.formats.kinds import Kind
-from exports.formats.lines import LinesPart, LinesWriter, Remembered
+from exports.formats.lines import LinesPart, LinesWriter, TextCache
 from exports.formats.text import cell
 from exports.i18n.message import Message
 
@@ -29,29 +29,37 @@ if TYPE_CHECKING:
     from exports.formats.base import Options, Out
     from exports.formats.kinds import Field, Page
 
-# Values of these types must not look like text: a negative number, for one. Nor must lists and
-# dictionaries, which are JSON: an apostrophe inside would break it.
+# Values of these types are not protected from being run as formulas. A negative number begins
+# with a sign, and lists and dictionaries become JSON, which an apostrophe would break.
 NOT_TEXT = (
-    *(bool, int, float, Decimal, datetime.date, datetime.time, datetime.timedelta),
-    *(list, tuple, dict),
+    bool,
+    int,
+    float,
+    Decimal,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    list,
+    tuple,
+    dict,
 )
-END_OF_DATA = "\\."  # On a line of its own it ends what PostgreSQL reads, unless it is quoted.
+END_OF_DATA = "\\."  # Unquoted on a line of its own, it makes PostgreSQL stop reading.
 
 
 class CSVWriter(LinesWriter):
-    """Text is protected from being run as a formula; numbers and times are as they are."""
+    """Protect text from being run as a formula; leave numbers and times unchanged."""
 
     def part(self, out: Out) -> CSVPart:
         return CSVPart(out, self.fields, self.options)
 
     def head(self) -> bytes:
-        mark = "\N{BOM}" if self.options.bom else ""
+        mark = codecs.BOM_UTF8 if self.options.bom else b""
         if not self.options.header:
-            return mark.encode()
+            return mark
         cells = _Cells(self.options, is_alone=len(self.fields) == 1)
         headers = [cells.text(field.header) for field in self.fields]
         line = f"{self.options.delimiter.join(headers)}\n".encode()
-        return mark.encode() + line if mark else _not_sylk(line, self.options.delimiter)
+        return mark + line if mark else _not_sylk(line, self.options.delimiter)
 
 
 class CSVPart(LinesPart):
@@ -60,27 +68,26 @@ class CSVPart(LinesPart):
         self._fields = fields
         self._delimiter = options.delimiter
         self._cells = _Cells(options, is_alone=len(fields) == 1)
-        self._texts = [Remembered(self._cells.remembered, nothing="") for _ in fields]
+        self._texts = [TextCache(self._cells.cacheable, none="") for _ in fields]
         mark = re.escape(options.delimiter.encode())
-        # In what the database has made: the cells of a line, each without its quotes.
+        # Finds the cells of a line that the database has written, each without its quotes.
         self._cells_of = re.compile(
             rb'(?:"([^"]*(?:""[^"]*)*)"|([^' + mark + rb"\n]*))(?:" + mark + rb"|\n)"
         ).finditer
         self._may_begin_file = not (options.header or options.bom)
-        self._can_hold = options.protect and any(field.kind is Kind.TEXT for field in fields)
+        self._may_protect = options.protect and any(field.kind is Kind.TEXT for field in fields)
 
     def column(self, number: int, values: Sequence[Any]) -> Iterable[str]:
         match self._fields[number].kind:
             case Kind.TEXT:
-                made: Iterable[str] = map(self._texts[number].__getitem__, values)
+                # As a list: a cell is counted when it is made, and that must be before `join`.
+                return list(map(self._texts[number].__getitem__, values))
             case Kind.VALUE:
-                made = map(self._cells.value, values)
-            case Kind.NESTED | Kind.BINARY:  # No bytes are an empty text.
-                made = ["" if value is None else self._cells.quoted(value) for value in values]
+                return list(map(self._cells.value, values))
+            case Kind.NESTED | Kind.BINARY:  # Binary data without any bytes is an empty text.
+                return ["" if value is None else self._cells.quoted(value) for value in values]
             case _:
-                made = ["" if value is None else value for value in values]
-        # Before the next column: what was protected is counted as it is made.
-        return list(made)
+                return ["" if value is None else value for value in values]
 
     def join(self, columns: Iterable[Iterable[str]]) -> str:
         lines = "\n".join(map(self._delimiter.join, zip(*columns, strict=True)))
@@ -101,11 +108,11 @@ class CSVPart(LinesPart):
                         ),
                         row=row,
                     ) from error
-        return lines  # It is not in a value: in a header, which is no part's.
+        return lines  # No value has it, so encoding `lines` raises the same error again.
 
     def write_lines(self, lines: Sequence[bytes | memoryview]) -> None:
         block = b"".join(lines)
-        if self._can_hold and has_protected(block):
+        if self._may_protect and has_protected(block):
             self.protected += sum(map(self._count, lines))
         self.put(block)
 
@@ -116,10 +123,10 @@ class CSVPart(LinesPart):
         super().put(block)
 
     def _count(self, line: bytes | memoryview) -> int:
-        """How many cells of a line of the database were protected.
+        """Return how many cells of a line that the database has written are protected.
 
-        They show it themselves: a cell that looks like that and was not would have got an
-        apostrophe more.
+        The text of a cell shows it: a cell that only looks protected would have got another
+        apostrophe.
         """
         if not has_protected(line):
             return 0
@@ -131,14 +138,14 @@ class CSVPart(LinesPart):
 
 
 def _not_sylk(lines: bytes, delimiter: str) -> bytes:
-    """Whole lines, the first cell of which is quoted if it begins with `ID`."""
+    """Return `lines`, with the first cell in quotes if it begins with `ID`."""
     if not lines.startswith(b"ID"):
         return lines
     return re.sub(b"[^%b\n]+" % re.escape(delimiter.encode()), rb'"\g<0>"', lines, count=1)
 
 
 class _Cells:
-    """How cells are written. Counts those that it protects."""
+    """Write cells, and count the protected ones."""
 
     def __init__(self, options: Options, *, is_alone: bool) -> None:
         self._protect = options.protect
@@ -147,25 +154,26 @@ class _Cells:
         self._needs_quotes = re.compile(f'["\r\n{re.escape(options.delimiter)}]').search
 
     def take_protected(self) -> int:
-        """How many since the last time."""
+        """Return how many cells were protected since the last call."""
         protected, self._protected = self._protected, 0
         return protected
 
     def text(self, text: str) -> str:
-        """What people wrote."""
-        return self.remembered(text)[0]
+        """Return the cell of a text, protected if it is risky."""
+        return self.cacheable(text)[0]
 
-    def remembered(self, text: str) -> tuple[str, bool]:
+    def cacheable(self, text: str) -> tuple[str, bool]:
+        """Return the cell of a text, and whether TextCache may keep it."""
         if self._protect and is_risky(text):
             self._protected += 1
-            return self.quoted(protect(text)), False  # It counts each time.
+            return self.quoted(protect(text)), False  # Each occurrence has to be counted.
         return self.quoted(text), True
 
     def value(self, value: Any) -> str:
-        """A Python object. What is not of a known type is text that somebody's __str__ made."""
+        """Return the cell of a Python object. An object of an unknown type becomes risky text."""
         kind = type(value)
         if kind is int or (kind is float and math.isfinite(value)):
-            return str(value)  # The most frequent, and nothing to ask of them.
+            return str(value)  # The most frequent types need none of the checks below.
         if value is None:
             return ""
         return self.quoted(cell(value)) if isinstance(value, NOT_TEXT) else self.text(cell(value))

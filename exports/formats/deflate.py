@@ -1,7 +1,7 @@
-"""Deflate streams in pieces that can be joined as they are, whoever has made them.
+"""Deflate streams in pieces, which can be concatenated even if different workers made them.
 
-A piece ends with a full flush: at the edge of a byte, and nothing that follows refers to what is
-before it. A stream is any number of pieces, and FINAL.
+A piece ends with a full flush: it ends on a whole byte, and no later piece refers back to it. A
+stream is any number of pieces followed by FINAL.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from typing import Any
 
 from isal import isal_zlib
 
-# An empty block that says that it is the last.
+# An empty block that is marked as the last one.
 FINAL = b"\x03\x00"
 
-# isal's fastest level costs next to nothing beside the rows; zlib's would halve the speed. 2 and 3
-# take longer, and save one and two per cent.
+# At isal's fastest level, compression costs next to nothing; zlib would halve the speed of an
+# export. Levels 2 and 3 take longer and save one or two per cent.
 _LEVEL = 1
 _RAW = -isal_zlib.MAX_WBITS
 
 
 def compressor() -> Any:
-    """Makes one piece. To be ended with `end`."""
+    """Return a compressor for one piece. Call `end` to finish the piece."""
     return isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW)
 
 
 def end(compressor: Any) -> bytes:
-    """The rest of a piece."""
+    """Finish a piece; return its last bytes."""
     rest: bytes = compressor.flush(isal_zlib.Z_FULL_FLUSH)
     return rest
 
 
 def inflate(piece: bytes) -> bytes:
-    """What a piece was made of."""
+    """Return the uncompressed bytes of a piece."""
     return isal_zlib.decompressobj(_RAW).decompress(piece)

@@ -1,20 +1,20 @@
-"""Protection from formulas: text that a spreadsheet would run as one.
+"""Protect text from being run as a formula by a spreadsheet (OWASP: CSV injection).
 
-A cell that begins with `=`, `+`, `-`, `@`, one of the same in full width, a tab, a carriage return
-or a line feed is taken for a formula, whoever wrote it (OWASP: CSV injection). A reader may drop
-white space, invisible characters and quotes before that. A leading apostrophe makes it text.
+A spreadsheet runs a cell that begins with `=`, `+`, `-`, `@`, one of these in full width, a tab,
+a carriage return or a line feed. It may drop white space, invisible characters and quotes before
+that. A leading apostrophe makes the cell text.
 
-A reader that splits at another delimiter, or at line breaks inside of quotes, finds cells in the
-middle of a text. So an apostrophe also stands after each `,` `;` `|`, tab or line break that such
-a sign follows. Text that has the apostrophe already gets another: whoever takes one off at each
-such place has the very text back. Only text is touched: a negative number stays a number.
+A program that splits at another delimiter, or at line breaks inside of quotes, finds cells in the
+middle of a text. So an apostrophe also follows each `,` `;` `|`, tab or line break that comes
+before such a sign. Text that already has an apostrophe there gets another one, so removing one at
+each such place restores the text. Only text is changed: a negative number stays a number.
 """
 
 from __future__ import annotations
 
 import re
 
-# For Python and for PostgreSQL, so with nothing in them but ASCII, and no NUL.
+# Both Python and PostgreSQL use these expressions, so they contain only ASCII and no NUL.
 _SIGNS = r"=+@\uff1d\uff0b\uff0d\uff20-"
 _SKIPPED = (
     r"'\"\u0001-\u0020\u007f-\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
@@ -27,21 +27,21 @@ looks_like_formula = re.compile(PATTERN).match
 _inner = re.compile(INNER)
 _was_protected = re.compile(rf"'{PATTERN}|.*[,;|\t\r\n]'[{_SKIPPED}]*[{_SIGNS}]", re.DOTALL).match
 
-# Every protected text has this in UTF-8. Other texts may have it, too.
+# Matches every protected text in UTF-8, and some other texts.
 has_protected = re.compile(rb"'[^A-Za-z0-9]*?[=+@\t\r\n\x9d\x8b\x8d\xa0-]").search
 
 
 def is_risky(text: str) -> bool:
-    """Whether a spreadsheet may run `text`, or a piece of it."""
+    """Return whether a spreadsheet may run `text` or a piece of it."""
     return looks_like_formula(text) is not None or _inner.search(text) is not None
 
 
 def protect(text: str) -> str:
-    """Return `text` so that a spreadsheet runs no piece of it, whatever delimiter it splits at."""
+    """Add apostrophes to `text`, so that a spreadsheet runs no piece of it."""
     inside = _inner.sub(r"\1'", text)
     return f"'{inside}" if looks_like_formula(text) else inside
 
 
 def was_protected(text: str) -> bool:
-    """Whether this came of `protect`, and was not what it got."""
+    """Return whether `text`, a cell of a protected file, was changed by `protect`."""
     return _was_protected(text) is not None

@@ -1,12 +1,13 @@
-"""A gzip file of one member, made of parts.
+"""A gzip file with a single member, joined from parts.
 
-Some readers take only the first of several members: PHP's gzdecode, a browser's
-DecompressionStream. So a part is a piece of a deflate stream, and behind it what the trailer of
-the file needs: the CRC-32 and the size of what was packed.
+Some programs read only the first of several members: PHP's gzdecode, a browser's
+DecompressionStream. So a part is a piece of a deflate stream, followed by the CRC-32 and the size
+of its uncompressed bytes, which the trailer of the file needs.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 from typing import IO, TYPE_CHECKING
 
@@ -19,41 +20,41 @@ if TYPE_CHECKING:
 
 BLOCK = 1024 * 1024
 
-# Deflated; no flags, no time (the same rows give the same bytes), no system.
+# Method deflate, no flags, no system, and no time: so the same rows give the same bytes.
 _HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 _TRAILER = struct.Struct("<2I")  # CRC-32, and the size modulo 2**32.
-_OF_PART = struct.Struct("<IQ")
+_PART_TRAILER = struct.Struct("<IQ")  # CRC-32 and size.
 
 
 class GzipPart:
-    """Packs one part."""
+    """Compress one part."""
 
     def __init__(self, out: Out) -> None:
         self._out = out
-        self._packer = compressor()
-        self._waiting = bytearray()
+        self._compressor = compressor()
+        self._buffer = bytearray()
         self._crc = self._size = 0
 
     def write(self, block: bytes) -> None:
-        # In blocks of one size: what comes out depends on how it is put in, and how many lines
-        # the database sends at once depends on the moment.
-        self._waiting += block
-        while len(self._waiting) >= BLOCK:
-            self._pack(bytes(self._waiting[:BLOCK]))
-            del self._waiting[:BLOCK]
+        # The compressed bytes depend on how the input is cut into blocks, and the number of lines
+        # that the database sends at once varies. Blocks of one size keep the result the same.
+        self._buffer += block
+        while len(self._buffer) >= BLOCK:
+            self._compress(bytes(self._buffer[:BLOCK]))
+            del self._buffer[:BLOCK]
 
     def close(self) -> None:
-        self._pack(bytes(self._waiting))
-        self._out.write(end(self._packer) + _OF_PART.pack(self._crc, self._size))
+        self._compress(bytes(self._buffer))
+        self._out.write(end(self._compressor) + _PART_TRAILER.pack(self._crc, self._size))
 
-    def _pack(self, block: bytes) -> None:
+    def _compress(self, block: bytes) -> None:
         self._crc = isal_zlib.crc32(block, self._crc)
         self._size += len(block)
-        self._out.write(self._packer.compress(block))
+        self._out.write(self._compressor.compress(block))
 
 
 class GzipFile:
-    """Joins parts. Begins the file at once."""
+    """Join parts to a file. The header is written at once."""
 
     def __init__(self, out: Out) -> None:
         self._out = out
@@ -61,8 +62,8 @@ class GzipFile:
         out.write(_HEADER)
 
     def add(self, part: IO[bytes]) -> None:
-        left = part.seek(-_OF_PART.size, 2)
-        crc, size = _OF_PART.unpack(part.read())
+        left = part.seek(-_PART_TRAILER.size, os.SEEK_END)
+        crc, size = _PART_TRAILER.unpack(part.read())
         self._crc = isal_zlib.crc32_combine(self._crc, crc, size)
         self._size += size
         part.seek(0)
@@ -71,5 +72,5 @@ class GzipFile:
             left -= len(block)
 
     def close(self) -> None:
-        """To be called once, after the last part."""
+        """Finish the file. Call this once, after the last part."""
         self._out.write(FINAL + _TRAILER.pack(self._crc, self._size & 0xFFFF_FFFF))

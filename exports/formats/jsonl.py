@@ -1,4 +1,4 @@
-"""JSON Lines: an object a line, UTF-8. Decimals and times are text, as in CSV."""
+"""JSON Lines: one object on each line, in UTF-8. Decimals and times are text, as in CSV."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from exports.formats.kinds import Kind
-from exports.formats.lines import LinesPart, LinesWriter, Remembered
+from exports.formats.lines import LinesPart, LinesWriter, TextCache
 from exports.formats.text import dumps, escape_surrogates
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from exports.formats.base import Options, Out
     from exports.formats.kinds import Field, Page
-
-# JSON of these is what their text is.
-LITERAL = frozenset({Kind.INTEGER, Kind.BOOLEAN, Kind.NESTED})
 
 
 class JSONLinesWriter(LinesWriter):
@@ -28,7 +25,9 @@ class JSONLinesPart(LinesPart):
     def __init__(self, out: Out, fields: Sequence[Field], options: Options) -> None:
         super().__init__(out, options)
         self._fields = fields
-        self._texts = [Remembered(_remembered, nothing="null") for _ in fields]
+        self._texts = [
+            TextCache(lambda text: (encode_basestring(text), True), none="null") for _ in fields
+        ]
         pairs = (f"{encode_basestring(field.header)}:".replace("%", "%%") for field in fields)
         self._line = "{" + ",".join(f"{pair}%s" for pair in pairs) + "}\n"
 
@@ -36,7 +35,7 @@ class JSONLinesPart(LinesPart):
         match self._fields[number].kind:
             case Kind.VALUE:
                 return map(dumps, values)
-            case kind if kind in LITERAL:
+            case Kind.INTEGER | Kind.BOOLEAN | Kind.NESTED:  # Their text is JSON already.
                 return ["null" if value is None else value for value in values]
             case Kind.FLOAT:
                 return map(_number, values)
@@ -50,12 +49,8 @@ class JSONLinesPart(LinesPart):
         return escape_surrogates(lines)
 
 
-def _remembered(text: str) -> tuple[str, bool]:
-    return encode_basestring(text), True
-
-
 def _number(text: str | None) -> str:
-    """JSON has no infinity and no NaN: they are text."""
+    """Return a FLOAT as JSON. Infinity and NaN are text, because JSON has no numbers for them."""
     if text is None:
         return "null"
     return text if text[-1].isdigit() else f'"{text}"'

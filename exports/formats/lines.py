@@ -1,11 +1,12 @@
-"""What the text formats have in common: a file is a head and then lines, part after part.
+"""The base of the text formats, whose files are a head and then lines.
 
-So parts are joined as they are; packed ones become one member of gzip.
+The lines of all parts are concatenated. Compressed parts become a single gzip member.
 """
 
 from __future__ import annotations
 
 import io
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
 from exports.formats.gzip import BLOCK, GzipFile, GzipPart
@@ -16,37 +17,37 @@ if TYPE_CHECKING:
     from exports.formats.base import Options, Out
     from exports.formats.kinds import Field, Page
 
-MOST_REMEMBERED = 20_000  # texts; a few megabytes
+MAX_CACHED = 20_000  # Texts, which take a few megabytes.
 
 
-class Remembered(dict[Any, str]):
-    """What `make` makes of a text, remembered: names and codes come again and again.
+class TextCache(dict[Any, str]):
+    """A cache of what `make` writes for a text: names and codes repeat in most columns.
 
-    None is `nothing`. `make` returns what is to be written, and whether to remember it.
+    `make` returns the written text, and whether to cache it. None is written as `none`.
     """
 
-    def __init__(self, make: Callable[[str], tuple[str, bool]], nothing: str) -> None:
-        super().__init__({None: nothing})
+    def __init__(self, make: Callable[[str], tuple[str, bool]], none: str) -> None:
+        super().__init__({None: none})
         self._make = make
-        self._nothing = nothing
+        self._none = none
 
     def __missing__(self, text: str) -> str:
-        made, remember = self._make(text)
-        if remember:
-            if len(self) > MOST_REMEMBERED:
+        written, may_cache = self._make(text)
+        if may_cache:
+            if len(self) > MAX_CACHED:
                 self.clear()
-                self[None] = self._nothing
-            self[text] = made
-        return made
+                self[None] = self._none
+            self[text] = written
+        return written
 
 
 class LinesPart:
-    """A part of lines, packed if that is wanted."""
+    """One part of a text format, compressed if the options say so."""
 
     def __init__(self, out: Out, options: Options) -> None:
         self.protected = 0
-        self._packer = GzipPart(out) if options.gzip else None
-        self._out: Out = self._packer or out
+        self._gzip = GzipPart(out) if options.gzip else None
+        self._out: Out = self._gzip or out
 
     def write(self, page: Page) -> None:
         columns = map(self.column, range(len(page)), page)
@@ -58,31 +59,31 @@ class LinesPart:
         self.put(block)
 
     def write_lines(self, lines: Sequence[bytes | memoryview]) -> None:
-        """Lines that the database has made."""
+        """Write lines that the database has formatted."""
         self.put(b"".join(lines))
 
     def column(self, number: int, values: Sequence[Any]) -> Iterable[str]:
-        """The values of one column, as they stand in a line."""
+        """Return the values of a column as they appear in a line."""
         raise NotImplementedError
 
     def join(self, columns: Iterable[Iterable[str]]) -> str:
-        """The lines of a page."""
+        """Return the lines of a page."""
         raise NotImplementedError
 
     def unencodable(self, lines: str, page: Page) -> str:
-        """The lines of `page` in other words, if half a surrogate pair can be written at all."""
+        """Return `lines` with halves of surrogate pairs escaped, or raise Unwritable."""
         raise NotImplementedError
 
     def put(self, block: bytes) -> None:
         self._out.write(block)
 
     def close(self) -> None:
-        if self._packer is not None:
-            self._packer.close()
+        if self._gzip is not None:
+            self._gzip.close()
 
 
 class LinesWriter:
-    """A text format. Subclasses say how a part is written, and what stands before all rows."""
+    """A text format. Subclasses implement `part`, and `head` if the file has one."""
 
     def __init__(self, fields: Sequence[Field], options: Options) -> None:
         self.fields = fields
@@ -92,26 +93,25 @@ class LinesWriter:
         raise NotImplementedError
 
     def head(self) -> bytes:
-        """What comes before the first row."""
+        """Return the bytes before the first row."""
         return b""
 
     def assemble(self, out: Out, parts: Iterable[IO[bytes]]) -> None:
-        head = self.head()
         if self.options.gzip:
-            self._pack(out, head, parts)
+            self._assemble_gzip(out, parts)
             return
-        if head:
+        if head := self.head():
             out.write(head)
         for part in parts:
             while block := part.read(BLOCK):
                 out.write(block)
 
-    def _pack(self, out: Out, head: bytes, parts: Iterable[IO[bytes]]) -> None:
-        packed, top = GzipFile(out), io.BytesIO()
-        made = GzipPart(top)
-        made.write(head)
-        made.close()
-        packed.add(top)
-        for part in parts:
-            packed.add(part)
-        packed.close()
+    def _assemble_gzip(self, out: Out, parts: Iterable[IO[bytes]]) -> None:
+        head = io.BytesIO()
+        head_part = GzipPart(head)
+        head_part.write(self.head())
+        head_part.close()
+        file = GzipFile(out)
+        for part in chain([head], parts):
+            file.add(part)
+        file.close()

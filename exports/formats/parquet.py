@@ -1,6 +1,6 @@
 """Parquet: typed columns. A part is a stream of Arrow record batches.
 
-Only who makes or joins Parquet files should import this: pyarrow takes 0.1 s and 50 MB.
+Import this module only to write Parquet files: pyarrow takes 0.1 s and 50 MB to load.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
     from exports.formats.base import Options, Out
     from exports.formats.kinds import Field, Page
 
-# A row group is written when it has the one or the other. It is what is held in memory.
+# A row group is written when it reaches either limit. Until then it is in memory.
 GROUP_ROWS = 100_000
 GROUP_BYTES = 64 * 2**20
 
 
 class ParquetWriter:
-    """Parquet with zstd and statistics.
+    """Parquet with zstd compression and statistics. No option applies to it.
 
-    The types of the columns are those of the fields, see `arrow.type_of`; they are the same
-    for each file of an exporter, whatever its rows are. A DATETIME without an offset is taken
-    as UTC. None of the options means anything here.
+    `arrow.type_of` chooses the types of the columns from the fields. So they are the same in each
+    file of an exporter, whatever its rows are.
     """
 
     def __init__(self, fields: Sequence[Field], options: Options) -> None:  # noqa: ARG002 - given to all
@@ -48,21 +47,22 @@ class ParquetWriter:
             written = _copy(parts, file)
             file.close()
         except BaseException:
-            # Unclosed, it writes a footer when it goes, and what is not whole would look whole.
+            # pyarrow writes a footer when it collects an unclosed file, which makes an incomplete
+            # file look complete.
             sink.discard()
             raise
         return written
 
 
 class ParquetPart:
-    """One part. There are no formulas in Parquet."""
+    """One part of a file."""
 
-    protected = 0
+    protected = 0  # No program runs text in Parquet as a formula.
 
     def __init__(self, fields: Sequence[Field], schema: pa.Schema, out: Out) -> None:
         self._fields = fields
         self._schema = schema
-        # Parts are written once and read once: the quickest compression.
+        # Parts are written once and read once, so compression has to be quick.
         options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
         self._stream = pa.ipc.new_stream(Sink(out), schema, options=options)
 
@@ -77,7 +77,7 @@ class ParquetPart:
 
 
 class Sink(io.RawIOBase):
-    """What pyarrow takes for a file, before an `out` that can only be written to."""
+    """A file object for pyarrow that passes its bytes to `out`."""
 
     def __init__(self, out: Out) -> None:
         self._out: Out | None = out
@@ -92,16 +92,16 @@ class Sink(io.RawIOBase):
         return len(data)
 
     def discard(self) -> None:
-        """From now on, write nothing."""
+        """Write nothing from now on."""
         self._out = None
 
 
 def _copy(parts: Iterable[IO[bytes]], file: pq.ParquetWriter) -> int:
-    """Write the rows of all parts, in order. Return how many."""
+    """Write the rows of all parts, in order; return how many."""
     group: list[pa.RecordBatch] = []
     written = rows = size = 0
-    # Row groups come and go. Of what they leave, Arrow's own allocator kept 10 to 40 MB more
-    # than the system's, and not the same in any two runs; its threads saved no time.
+    # Arrow's own allocator keeps 10 to 40 MB more of freed row groups than the system's, and the
+    # amount varies between runs. Threads save no time here.
     pool, options = pa.system_memory_pool(), pa.ipc.IpcReadOptions(use_threads=False)
     for part in parts:
         for batch in pa.ipc.open_stream(part, options=options, memory_pool=pool):
@@ -117,7 +117,7 @@ def _copy(parts: Iterable[IO[bytes]], file: pq.ParquetWriter) -> int:
 
 
 def _write(group: list[pa.RecordBatch], file: pq.ParquetWriter) -> int:
-    """Write these batches as one row group, and let go of them. Return its rows."""
+    """Write `group` as one row group and empty the list; return the number of rows."""
     table = pa.Table.from_batches(group, file.schema)
     file.write_table(table)
     group.clear()

@@ -1,4 +1,4 @@
-"""How values look as text, the same in every text format."""
+"""Values as text, the same in every text format."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ import re
 from decimal import Decimal
 from typing import Any
 
+SHOWN = 80  # Characters of a value in an error message. A text may have millions.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON's own types where it has one, else as text.
+def shortened_repr(value: Any) -> str:
+    """Return the beginning of `repr(value)`, for an error message."""
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
 
-    Times are ISO 8601 with their offset, decimals keep their digits, bytes are hexadecimal.
+
+def plain(value: Any) -> Any:
+    """Return `value` unchanged if JSON has its type, and as text otherwise.
+
+    Dates and times are ISO 8601, with their offset. Decimals keep their digits, and bytes are
+    hexadecimal.
     """
     match value:
         case None | bool() | int() | float() | str() | list() | tuple() | dict():
@@ -32,7 +40,7 @@ def plain(value: Any) -> Any:
 
 
 def cell(value: Any) -> str:
-    """`value` as the text of one cell; nothing for None."""
+    """Return `value` as the text of one cell; "" for None."""
     match plain(value):
         case None:
             return ""
@@ -41,17 +49,17 @@ def cell(value: Any) -> str:
         case list() | tuple() | dict() as nested:
             return dumps(nested)
         case float(number) if not math.isfinite(number):
-            return _word(number)
+            return _not_finite(number)
         case shown:
             return str(shown)
 
 
 def dumps(value: Any) -> str:
-    """JSON on one line, with characters as they are."""
+    """Return `value` as JSON on one line, without escaping letters outside of ASCII."""
     try:
         return _encode(value)
     except ValueError:
-        # JSON has no infinity and no NaN; most readers refuse the words that Python writes.
+        # JSON has no infinity and no NaN, and most readers refuse the words that Python writes.
         return _encode(_finite(value))
 
 
@@ -61,18 +69,18 @@ def _encode(value: Any) -> str:
     )
 
 
-def escape_surrogates(made: str) -> str:
-    """JSON with halves of surrogate pairs as JSON can spell them: UTF-8 cannot."""
-    if made.isascii():
-        return made
-    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", made)
+def escape_surrogates(json_text: str) -> str:
+    """Escape halves of surrogate pairs, which UTF-8 cannot encode, as JSON does."""
+    if json_text.isascii():
+        return json_text
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text)
 
 
 def _finite(value: Any) -> Any:
-    """`value` with each number that is none as text."""
+    """Return `value` with infinity and NaN as text, also inside of lists and dictionaries."""
     match value:
         case float() if not math.isfinite(value):
-            return _word(value)
+            return _not_finite(value)
         case list() | tuple():
             return [_finite(each) for each in value]
         case dict():
@@ -80,13 +88,13 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _word(number: float) -> str:
-    """What is no number, as PostgreSQL writes it."""
+def _not_finite(number: float) -> str:
+    """Return an infinity or NaN as PostgreSQL writes it."""
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def _duration(value: datetime.timedelta) -> str:
-    """ISO 8601 in days and seconds: P1DT3600S."""
+    """Return an ISO 8601 duration in days and seconds, like P1DT3600S."""
     sign = "-" if value < datetime.timedelta() else ""
     value = abs(value)
     fraction = f".{value.microseconds:06}" if value.microseconds else ""

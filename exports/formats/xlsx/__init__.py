@@ -1,9 +1,9 @@
-"""XLSX: a workbook whose sheets are joined from parts that any worker has written.
+"""XLSX: a workbook whose sheets are joined from parts.
 
-`cells` turns values into XML, a column at a time, and `rows` puts cells into rows, with marks for
-their addresses. `segments` compresses the rows of a part and keeps an index. `sheets` numbers the
-rows and fills one sheet after another. `zip` is the container, and `book` has the documents about
-the sheets in it.
+`cells` converts values to XML, one column at a time, and `rows` combines cells to rows, with marks
+instead of row numbers. `segments` compresses the rows of a part and writes an index. `sheets`
+numbers the rows and fills one sheet after another. `zip` writes the container, and `book` the
+documents that describe the sheets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The documents of a workbook but the rows: what there is in it, and how a sheet begins."""
+"""The documents of a workbook apart from the rows: the list of sheets, and the start of a sheet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 
-# In characters. Excel shows "#####" where a time does not fit.
+# Widths in characters. Excel shows "#####" for a time that does not fit.
 _WIDTHS = {Kind.DATE: 12, Kind.DATETIME: 25, Kind.TIME: 14, Kind.DURATION: 16, Kind.UUID: 38}
 _WIDTH = 10
 _WIDEST_HEADER = 40
@@ -43,8 +43,8 @@ def sheet_name(number: int) -> str:
 
 
 def sheet_start(fields: Sequence[Field], options: Options) -> str:
-    """A sheet until its first row of values. Raises text.TooLongError for a header."""
-    # So that the header stays where it is when the rows are scrolled.
+    """Return the XML of a sheet up to its first data row. Raise TooLongError for a header."""
+    # The header stays visible when the rows are scrolled.
     frozen = '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
     return (
         f'{_XML}<worksheet xmlns="{_MAIN}">'
@@ -57,11 +57,12 @@ def sheet_start(fields: Sequence[Field], options: Options) -> str:
 
 
 def _header(fields: Sequence[Field], options: Options) -> str:
-    cells = [
+    headers = [field.header for field in fields]
+    cells = tuple(
         text(header, _QUOTED if options.protect and looks_like_formula(header) else _HEADER)
-        for header in (field.header for field in fields)
-    ]
-    return addressed(template(len(cells)) % tuple(cells), 1)
+        for header in headers
+    )
+    return addressed(template(len(cells)) % cells, 1)
 
 
 def _width(at: int, field: Field) -> str:
@@ -71,7 +72,7 @@ def _width(at: int, field: Field) -> str:
 
 
 def workbook(sheets: int) -> str:
-    """The document `xl/workbook.xml`."""
+    """Return the document `xl/workbook.xml`."""
     listed = (f'<sheet name="Sheet{n}" sheetId="{n}" r:id="rId{n}"/>' for n in _count(sheets))
     return (
         f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_DOCUMENT}">'
@@ -80,7 +81,7 @@ def workbook(sheets: int) -> str:
 
 
 def workbook_relations(sheets: int) -> str:
-    """The document `xl/_rels/workbook.xml.rels`."""
+    """Return the document `xl/_rels/workbook.xml.rels`."""
     listed = [
         f'<Relationship Id="rId{n}" Type="{_DOCUMENT}/worksheet" Target="worksheets/sheet{n}.xml"/>'
         for n in _count(sheets)
@@ -93,7 +94,7 @@ def workbook_relations(sheets: int) -> str:
 
 
 def content_types(sheets: int) -> str:
-    """The document `[Content_Types].xml`."""
+    """Return the document `[Content_Types].xml`."""
     parts = {"xl/workbook.xml": "sheet.main", "xl/styles.xml": "styles"}
     parts |= {sheet_name(n): "worksheet" for n in _count(sheets)}
     listed = [

@@ -1,8 +1,7 @@
-"""Cells of values, a column at a time.
+"""Convert values to cells, one column at a time.
 
-A cell is made without its address, which `rows` writes in front of it. So equal values have
-equal cells. Values come back in columns (a carrier, a day, an hour), and then their cells are
-remembered.
+A cell does not contain its address, which `rows` writes in front of it. So equal values have equal
+cells. Values repeat in many columns (a carrier, a day, an hour), and such cells are cached.
 """
 
 from __future__ import annotations
@@ -14,20 +13,20 @@ from decimal import Decimal
 from typing import Any
 
 from exports.formats.kinds import Kind
-from exports.formats.lines import Remembered
+from exports.formats.lines import TextCache
 from exports.formats.text import cell as as_text
 from exports.formats.xlsx import numbers
 from exports.formats.xlsx.text import EMPTY, PLAIN, plain_texts, protected, text
 
 Cell = Callable[[str], str]
 Column = Callable[[Sequence[Any]], Sequence[str]]
-AtOnce = Callable[[Sequence[str | None]], Sequence[str] | None]
+FastColumn = Callable[[Sequence[str | None]], Sequence[str] | None]
 
-# Longer text seldom comes twice, and would fill the memory.
-LONGEST_REMEMBERED = 100
+# Longer texts seldom repeat, and would fill the memory.
+LONGEST_CACHED = 100
 _OF_UUIDS = b"0123456789abcdef-"
 
-# So many values tell whether they come back.
+# The number of values that shows whether the values of a column repeat.
 SAMPLE = 500
 
 _CELLS: dict[Kind, Cell] = {
@@ -44,7 +43,8 @@ _CELLS: dict[Kind, Cell] = {
     Kind.BINARY: text,
     Kind.NESTED: text,
 }
-# Of a Python object. In order: a bool is an int, too, and a datetime is a date.
+# The kind for each type of Python object. The order matters: a bool is an int, and a datetime is
+# a date.
 _KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
     (str, Kind.TEXT),
     (bool, Kind.BOOLEAN),
@@ -62,7 +62,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
 
 
 def column(kind: Kind, *, protect: bool) -> Column:
-    """What makes cells of the values of such a column. Raises TooLongError."""
+    """Return the function that converts the values of a column. The function raises TooLongError."""
     cells = _CELLS | {Kind.TEXT: protected} if protect else _CELLS
     match kind:
         case Kind.INTEGER | Kind.DECIMAL:
@@ -74,24 +74,22 @@ def column(kind: Kind, *, protect: bool) -> Column:
         case Kind.VALUE:
             return lambda values: [_of_any_type(value, cells) for value in values]
         case Kind.TEXT | Kind.BINARY | Kind.NESTED:
-            return _remembering(cells[kind], plain_texts)
-    return _remembering(cells[kind])
+            return _cached(cells[kind], plain_texts)
+    return _cached(cells[kind])
 
 
-def _remembering(cell: Cell, at_once: AtOnce | None = None) -> Column:
-    """A column whose cells are remembered, while values come back.
+def _cached(cell: Cell, fast: FastColumn | None = None) -> Column:
+    """Return a column function that caches the cells of values that repeat.
 
-    `at_once` makes the cells where nearly all values are different, or says None if it cannot.
+    When nearly all values differ, it uses `fast` instead, unless that returns None.
     """
-    remembered = Remembered(
-        lambda value: (cell(value), len(value) <= LONGEST_REMEMBERED), nothing=EMPTY
-    )
+    cache = TextCache(lambda value: (cell(value), len(value) <= LONGEST_CACHED), none=EMPTY)
 
     def cells(values: Sequence[str | None]) -> Sequence[str]:
         sample = values[:SAMPLE]
         if len(set(sample)) < 0.9 * len(sample):
-            return list(map(remembered.__getitem__, values))
-        made = at_once(values) if at_once else None
+            return list(map(cache.__getitem__, values))
+        made = fast(values) if fast else None
         return made or [cell(value) if value else EMPTY for value in values]
 
     return cells
@@ -100,7 +98,7 @@ def _remembering(cell: Cell, at_once: AtOnce | None = None) -> Column:
 def _uuids(values: Sequence[str | None]) -> Sequence[str]:
     if "".join(filter(None, values)).encode(errors="replace").translate(None, _OF_UUIDS):
         return [text(value) if value else EMPTY for value in values]
-    # Nothing in them is to be escaped, and hardly one comes twice.
+    # Hexadecimal needs no escapes, and a UUID hardly ever repeats.
     return [f"{PLAIN}<is><t>{value}</t></is></c>" if value else EMPTY for value in values]
 
 

@@ -1,7 +1,7 @@
-"""Numbers and times in a cell.
+"""Numbers and times in cells.
 
-What a double, or Excel's calendar, cannot hold becomes text; so does what is not in the form of
-its kind. Nothing is rounded, and one odd value spoils no file.
+A value becomes text if a double or Excel's calendar cannot hold it, or if it does not have the form
+of its kind. So nothing is rounded, and one odd value does not fail the export.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from exports.formats.xlsx.text import EMPTY, text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# So many significant digits come out of a double as they went in.
+# The significant digits that a double always keeps.
 _DIGITS = sys.float_info.dig
 
-# Day 0 of Excel's calendar, and the days that it has right: it believes in 29 February 1900.
+# Day 0 of Excel's calendar. Excel believes in 29 February 1900, so its earlier days are wrong.
 _EPOCH = datetime.datetime(1899, 12, 30)  # noqa: DTZ001 - a wall clock, as in the cell
 _EPOCH_UTC = _EPOCH.replace(tzinfo=datetime.UTC)
 _FIRST = datetime.timedelta(days=61)  # 1900-03-01
-# What is shown is rounded to milliseconds. Within the last one of a day, or of 9999, it would be
-# rounded out of it: 23:59:59.999999, which programs like to write for "the end".
+# Excel rounds to milliseconds. It would round a time within the last millisecond of a day, or of
+# the year 9999, to the next one. Programs often write 23:59:59.999999 for the end of a day.
 _LAST = datetime.timedelta(days=2_958_466) - datetime.timedelta(milliseconds=1)
 
 _SECOND = 1_000_000  # In microseconds.
 _DAY = 86_400 * _SECOND
 _LAST_TIME = _DAY - 1_000
-# One, as a fraction of a day is written: with at least the digits of a double, also for a second.
+# A fraction of a day is computed in units of this: with more digits than a double has.
 _ONE = 10**20
 
 _DECIMAL = re.compile(r"-?(\d+)(?:\.(\d+))?", re.ASCII)
 _FLOAT = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?", re.ASCII)
 _PERIOD = re.compile(r"P(\d+)DT(\d+)(?:\.(\d{1,6}))?S", re.ASCII)
 
-# How a cell goes on behind its address, without and with a fraction of a second.
+# The beginning of a cell behind its address: without and with a fraction of a second.
 _DATE = (f' s="{Style.DATE:d}"><v>',) * 2
 _DATETIME = (f' s="{Style.DATETIME:d}"><v>', f' s="{Style.DATETIME_MS:d}"><v>')
 _TIME = (f' s="{Style.TIME:d}"><v>', f' s="{Style.TIME_MS:d}"><v>')
@@ -53,7 +53,7 @@ def boolean(value: str) -> str:
 
 
 def decimal(value: str) -> str:
-    """An INTEGER or a DECIMAL: a number if it has no more digits than a double keeps."""
+    """Return an INTEGER or DECIMAL: as a number if a double keeps all of its digits."""
     parts = _DECIMAL.fullmatch(value)
     if parts is None:
         return text(value)
@@ -63,7 +63,7 @@ def decimal(value: str) -> str:
 
 
 def decimals(values: Sequence[str | None]) -> Sequence[str]:
-    """The same of a whole column, at once if nothing in it can be too long."""
+    """Return a column of `decimal` cells. It is faster if no value is too long for a double."""
     given = list(filter(None, values))
     if max(map(len, given), default=0) <= _DIGITS and _are_numbers(given, b"0123456789-."):
         return [_number(value) if value else EMPTY for value in values]
@@ -71,15 +71,15 @@ def decimals(values: Sequence[str | None]) -> Sequence[str]:
 
 
 def floating(value: str) -> str:
-    """A FLOAT is a double, so it is a number unless it is none."""
+    """Return a FLOAT: as a number, unless Excel has no such number."""
     if not _FLOAT.fullmatch(value):
-        return text(value)  # NaN, Infinity
+        return text(value)  # NaN or an infinity.
     number = float(value)
     return _number(value) if number == 0 or _is_normal(number) else text(value)
 
 
 def floatings(values: Sequence[str | None]) -> Sequence[str]:
-    """The same of a whole column, at once if there is no NaN, no Infinity and no 1e-300."""
+    """Return a column of `floating` cells. It is faster without NaN, infinity and 1e-300."""
     given = list(filter(None, values))
     if "e-3" not in "".join(given) and _are_numbers(given, b"0123456789-.e+"):
         return [_number(value) if value else EMPTY for value in values]
@@ -91,11 +91,11 @@ def date(value: str) -> str:
 
 
 def moment(value: str, style: tuple[str, str] = _DATETIME) -> str:
-    """A DATETIME, by the clock of UTC if it has an offset."""
+    """Return a DATETIME: in UTC if it has an offset, and as it is otherwise."""
     try:
         given = datetime.datetime.fromisoformat(value)
     except ValueError:
-        return text(value)  # A year that Python does not count to, for one.
+        return text(value)  # For example, a year that Python does not support.
     since = given - (_EPOCH if given.tzinfo is None else _EPOCH_UTC)
     if not _FIRST <= since <= _LAST:
         return text(value)
@@ -109,12 +109,12 @@ def time(value: str) -> str:
         return text(value)
     seconds = (clock.hour * 60 + clock.minute) * 60 + clock.second
     since = seconds * _SECOND + clock.microsecond
-    # A fraction of a day has no place for an offset.
+    # Excel's times have no offset.
     return _days(0, since, _TIME) if clock.tzinfo is None and since <= _LAST_TIME else text(value)
 
 
 def duration(value: str) -> str:
-    """A DURATION. A negative one is text: Excel shows it as "#####"."""
+    """Return a DURATION. A negative one is text, because Excel would show it as "#####"."""
     parts = _PERIOD.fullmatch(value)
     if parts is None:
         return text(value)
@@ -125,11 +125,11 @@ def duration(value: str) -> str:
 
 
 def _days(days: int, microseconds: int, style: tuple[str, str]) -> str:
-    """A time as Excel counts it: in days, with a fraction."""
+    """Return a time as Excel stores it: in days with a fraction."""
     opening = style[microseconds % _SECOND != 0]
     if not microseconds:
         return f"{opening}{days}</v></c>"
-    # In integers: it is exact, and faster than finding the shortest digits of a double.
+    # Integers are exact, and faster than formatting a double.
     digits = str(_ONE + microseconds * _ONE // _DAY)[1:]
     return f"{opening}{days}.{digits}</v></c>"
 
@@ -139,7 +139,7 @@ def _number(value: str) -> str:
 
 
 def _are_numbers(values: Sequence[str], characters: bytes) -> bool:
-    """Whether each is a number, in these characters: SQLite keeps anything in any column."""
+    """Return whether each value is a number in these characters: SQLite may store anything."""
     if "".join(values).encode(errors="replace").translate(None, characters):
         return False
     try:
@@ -150,5 +150,5 @@ def _are_numbers(values: Sequence[str], characters: bytes) -> bool:
 
 
 def _is_normal(number: float) -> bool:
-    """Excel makes 0 of what is smaller."""
+    """Return whether `number` is not subnormal. Excel rounds subnormal numbers to 0."""
     return math.isfinite(number) and abs(number) >= sys.float_info.min

@@ -1,18 +1,13 @@
 """Rows and the addresses in them: `<row r="5"><c r="A5"…`.
 
-Excel needs no addresses, but many readers do. A worker cannot know the number of a row: a part
-before its own may get fewer rows than were planned. So a part has a mark in place of each number,
-and the number is put there when the parts are joined.
+Excel needs no addresses, but many other programs do. A worker cannot know the number of a row,
+because an earlier part may get fewer rows than planned. So a part has a mark in place of each row
+number, and the numbers are inserted when the parts are joined.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-# Text cannot have it: no XML can, so `text` escapes it.
+# XML cannot contain this character, and `text` escapes it, so no text in a cell has it.
 MARK = "\0"
 END = b"</row>"
 
@@ -20,13 +15,13 @@ _MARK = MARK.encode()
 
 
 def template(columns: int) -> str:
-    """A row, to be filled with `%` by as many cells."""
+    """Return a row as a format for `%`, with a place for each cell."""
     cells = "".join(f'<c r="{letters(at)}{MARK}"%s' for at in range(1, columns + 1))
     return f'<row r="{MARK}">{cells}</row>'
 
 
 def letters(column: int) -> str:
-    """The name of a column; the first is 1, and is called A."""
+    """Return the name of a column. Column 1 is A."""
     name = ""
     while column:
         column, letter = divmod(column - 1, 26)
@@ -39,10 +34,6 @@ def addressed(row: str, number: int) -> str:
 
 
 def numbered(rows: list[bytes], first: int) -> bytes:
-    """These rows, each without its END, with their numbers from `first` on."""
-    return END.join([*_numbered(rows, first), b""])
-
-
-def _numbered(rows: list[bytes], first: int) -> Iterator[bytes]:
-    for number, row in enumerate(rows, first):
-        yield row.replace(_MARK, b"%d" % number)
+    """Number `rows`, each of which lacks its END, from `first` on; return them with END."""
+    filled = [row.replace(_MARK, b"%d" % number) for number, row in enumerate(rows, first)]
+    return END.join([*filled, b""])

@@ -1,12 +1,13 @@
-"""Rows as pieces of a deflate stream, and an index of the pieces.
+"""The format of a part: compressed segments of rows, and an index of the segments.
 
-Each piece, a segment, can be inflated by itself. A part is its segments, then the index: JSON, and
-the length of that.
+Each segment is a piece of a deflate stream that can be inflated by itself. The index follows the
+segments: JSON, and then the length of the JSON.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import struct
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -17,31 +18,30 @@ from exports.formats.deflate import compressor, end
 if TYPE_CHECKING:
     from exports.formats.base import Out
 
-# A segment has at least so many bytes of rows, if there are as many: small ones deflate badly.
+# The least bytes of rows in a segment, apart from the last one. Small segments compress badly.
 _SMALLEST = 512 * 1024
 _LENGTH = struct.Struct("<I")
 
 
 class Segment(NamedTuple):
-    """What has to be known of a segment: its rows, bytes before and after, CRC-32."""
+    """The entry of a segment in the index."""
 
     rows: int
-    raw: int
-    size: int
-    crc: int
+    raw: int  # Bytes before compression.
+    size: int  # Bytes after compression.
+    crc: int  # CRC-32 of the bytes before compression.
 
 
 def deflate(raw: bytes, rows: int = 0) -> tuple[Segment, bytes]:
-    """A segment of this."""
+    """Compress `raw` to a segment; return its entry and its bytes."""
     packer = compressor()
     data = packer.compress(raw) + end(packer)
     return Segment(rows, len(raw), len(data), isal_zlib.crc32(raw)), data
 
 
 def index(part: IO[bytes]) -> list[Segment]:
-    """The segments of a part. It is at the first of them then."""
-    part.seek(-_LENGTH.size, 2)
-    end = part.tell()
+    """Return the index of a part, and seek to the first segment."""
+    end = part.seek(-_LENGTH.size, os.SEEK_END)
     (length,) = _LENGTH.unpack(part.read(_LENGTH.size))
     part.seek(end - length)
     segments = [Segment(*each) for each in json.loads(part.read(length))]
@@ -50,7 +50,7 @@ def index(part: IO[bytes]) -> list[Segment]:
 
 
 class Segments:
-    """Writes a part."""
+    """Write a part."""
 
     def __init__(self, out: Out) -> None:
         self._out = out
@@ -60,7 +60,7 @@ class Segments:
         self._size = 0
 
     def write(self, raw: bytes, rows: int) -> None:
-        """These rows. A segment is made of them when there are enough."""
+        """Add rows to the current segment. Write the segment when it is large enough."""
         self._raw.append(raw)
         self._rows += rows
         self._size += len(raw)
@@ -68,7 +68,7 @@ class Segments:
             self._flush()
 
     def close(self) -> None:
-        """What is left, and the index."""
+        """Write the last segment and the index."""
         if self._raw:
             self._flush()
         listed = json.dumps(self._index).encode()

@@ -1,4 +1,4 @@
-"""Sheets, each filled to its last row before the next begins."""
+"""Fill one sheet after another, each to its last row."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Sheets:
-    """A workbook in the making. Each sheet has values from its row `first` to its row `last`."""
+    """Write a workbook. Each sheet has data in its rows `first` to `last`."""
 
     def __init__(self, out: Out, start: str, *, first: int, last: int) -> None:
         self._start = deflate(start.encode())
         self._end = deflate(book.SHEET_END.encode())
         self._first, self._last = first, last
-        self.rows = 0  # Of values, on all sheets.
+        self.rows = 0  # The data rows on all sheets.
         self._sheets = 0
         self._archive = Archive(out)
         self._archive.add("_rels/.rels", book.RELATIONS)
@@ -30,13 +30,13 @@ class Sheets:
         self._begin()
 
     def add(self, part: IO[bytes]) -> None:
-        """The rows of a part, with the numbers that they have here."""
+        """Add the rows of a part, and number them."""
         for segment in index(part):
-            # Of what is split, nothing is behind the last END.
+            # The last piece of the split is empty: each row ends with END.
             self._add(inflate(part.read(segment.size)).split(END)[:-1])
 
     def close(self) -> None:
-        """The last sheet, and what tells of the sheets. To be called once, after the last part."""
+        """Finish the last sheet and list all sheets. Call this once, after the last part."""
         self._finish()
         self._archive.add("xl/workbook.xml", book.workbook(self._sheets))
         self._archive.add("xl/_rels/workbook.xml.rels", book.workbook_relations(self._sheets))

@@ -1,4 +1,4 @@
-"""How cells look: the stylesheet, and the numbers by which cells name its entries."""
+"""The stylesheet, and the numbers by which cells refer to its entries."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class Style(IntEnum):
-    """What a cell has in its attribute `s`."""
+    """The values of a cell's attribute `s`."""
 
     PLAIN = 0
     HEADER = 1
     QUOTED_HEADER = 2
-    QUOTED = 3  # As if typed with an apostrophe in front: stays text when it is edited.
+    QUOTED = 3  # Like a cell typed with a leading apostrophe: it stays text when it is edited.
     DATE = 4
     DATETIME = 5
     DATETIME_MS = 6
@@ -41,12 +41,12 @@ _LOOKS = {
     Style.DURATION: _Look("[h]:mm:ss"),
     Style.DURATION_MS: _Look("[h]:mm:ss.000"),
 }
-# Below are the formats that every spreadsheet has built in.
+# Lower numbers belong to Excel's own formats.
 _FIRST_FORMAT = 164
 
 
 def stylesheet() -> str:
-    """The document `xl/styles.xml`."""
+    """Return the document `xl/styles.xml`."""
     formats = [look.format for look in _LOOKS.values() if look.format != "General"]
     numbers = {"General": 0} | {each: _FIRST_FORMAT + at for at, each in enumerate(formats)}
     return (
@@ -59,7 +59,7 @@ def stylesheet() -> str:
         '<font><sz val="11"/><name val="Calibri"/><family val="2"/></font>'
         '<font><b/><sz val="11"/><name val="Calibri"/><family val="2"/></font>'
         "</fonts>"
-        # Excel has uses of its own for the first two, whatever a file says.
+        # Excel reserves the first two fills, whatever a file says.
         '<fills count="2"><fill><patternFill patternType="none"/></fill>'
         '<fill><patternFill patternType="gray125"/></fill></fills>'
         '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'

@@ -1,4 +1,4 @@
-"""Text in a cell: what XML cannot hold, what Excel cannot hold, and what looks like a formula."""
+"""Text in cells: escapes for XML, Excel's longest text, and protection from formulas."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from exports.formats.xlsx.styles import Style
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# A cell, behind its address.
-EMPTY = "/>"
-# How one goes on there.
+EMPTY = "/>"  # An empty cell, behind its address.
+# The beginning of a text cell, behind its address.
 PLAIN = ' t="inlineStr">'
 QUOTED = f' s="{Style.QUOTED:d}" t="inlineStr">'
 
-# What Excel holds in a cell, in units of UTF-16. It repairs a file with more, by cutting.
+# The longest text of a cell, in units of UTF-16. Excel "repairs" a file with a longer one by
+# cutting it.
 LONGEST = 32_767
 
-# No characters of XML; and a CR, which XML reads as a line feed.
+# The characters that XML cannot contain, and CR, which XML reads as a line feed.
 _UNFIT = r"\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff"
-# They are written _xHHHH_ (ST_Xstring in ISO/IEC 29500). So is an underscore that would be read
-# as the beginning of that; the one that ends it may come from an escaped character behind.
+# They are written as _xHHHH_ (ST_Xstring in ISO/IEC 29500). An underscore that seems to begin such
+# an escape is escaped, too. The underscore at its end may come from the next escaped character.
 _ESCAPED = re.compile(f"[{_UNFIT}]|_(?=x[0-9A-Fa-f]{{4}}[_{_UNFIT}])")
 
 _SPACE = " \t\n"
-# Bytes of UTF-8 that no unfit character has. (Some others begin with 0xED and 0xEF, too.)
+# The bytes of UTF-8 that no unfit character has. Some fit characters begin with 0xED or 0xEF.
 _FIT = bytes({0x09, 0x0A, *range(0x20, 0x100)} - {0xED, 0xEF})
 _BETWEEN = "\0"
 
 
 class TooLongError(ValueError):
-    """Text with more characters than a cell holds. `length` says how many."""
+    """A text is longer than a cell can hold. `length` is in units of UTF-16."""
 
     def __init__(self, length: int) -> None:
         super().__init__(f"{length:,} characters are more than {LONGEST:,}.")
@@ -41,29 +41,29 @@ class TooLongError(ValueError):
 
 
 def text(value: str, opening: str = PLAIN) -> str:
-    """A cell with this text. Raises TooLongError."""
+    """Return a cell with the text `value`. Raise TooLongError."""
     if not value:
         return EMPTY
-    # No character takes more than two units.
+    # A character takes two units at most.
     if 2 * len(value) > LONGEST and (length := _units(value)) > LONGEST:
         raise TooLongError(length)
-    # Nothing that is printable is unfit; to ask that is much faster than the expression.
+    # Printable characters are fit, and isprintable() is much faster than the regular expression.
     if "_x" in value or not value.isprintable():
         value = _ESCAPED.sub(lambda match: f"_x{ord(match[0]):04X}_", value)
-    # Without it, readers may take white space at the ends for the layout of the XML.
+    # Without xml:space, readers may drop white space at the ends as layout.
     space = ' xml:space="preserve"' if value[0] in _SPACE or value[-1] in _SPACE else ""
     return f"{opening}<is><t{space}>{_escape(value)}</t></is></c>"
 
 
 def protected(value: str) -> str:
-    """The same; it stays text where somebody edits the cell, or saves the sheet as CSV."""
+    """Return a cell that stays text when it is edited or the sheet is saved as CSV."""
     return text(value, QUOTED if looks_like_formula(value) else PLAIN)
 
 
 def plain_texts(values: Sequence[str | None]) -> Sequence[str] | None:
-    """The cells of a whole column at once, if nothing in it takes more than XML's own escapes.
+    """Return the cells of a whole column, or None if a value needs more than XML's escapes.
 
-    That is, nothing that `protected` or `text` do something about.
+    Such values need `text` or `protected`, which work on one value at a time.
     """
     given = list(filter(None, values))
     first, last = {value[0] for value in given}, {value[-1] for value in given}
@@ -73,7 +73,7 @@ def plain_texts(values: Sequence[str | None]) -> Sequence[str] | None:
         return None
     joined = _BETWEEN.join([value or "" for value in values])
     unfit = joined.encode(errors="surrogatepass").translate(None, _FIT)
-    # What separates them is unfit, too.
+    # The separators are unfit as well, and there is one less than values.
     if len(unfit) >= len(values) or "_x" in joined:
         return None
     return [

@@ -1,4 +1,4 @@
-"""The XLSX writer: pages to parts, parts to a workbook."""
+"""The XLSX writer: from pages to parts, and from parts to a workbook."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from exports.formats.base import Options, Out
     from exports.formats.kinds import Field, Page
 
-# Excel's own limits. The header is one of the rows.
+# Excel's limits. The header is one of the rows.
 SHEET_ROWS = 1_048_576
 SHEET_COLUMNS = 16_384
 
 
 class XLSXWriter:
-    """Typed cells. Raises Unwritable for more columns than a sheet has."""
+    """Write workbooks with typed cells. Raise Unwritable for more columns than a sheet can have."""
 
     def __init__(self, fields: Sequence[Field], options: Options) -> None:
         if len(fields) > SHEET_COLUMNS:
@@ -63,7 +63,7 @@ class XLSXWriter:
 
 
 class XLSXPart:
-    """Rows of a sheet, deflated."""
+    """Write one part: compressed rows."""
 
     def __init__(self, out: Out, fields: Sequence[Field], *, protect: bool) -> None:
         self.protected = 0
@@ -81,7 +81,7 @@ class XLSXPart:
                 raise self._unwritable(page, at, error) from error
         rows = "".join(map(self._row.__mod__, zip(*cells, strict=True)))
         if rows:
-            # No text has a "<", so this counts cells.
+            # "<" is escaped in texts, so this counts cells.
             self.protected += rows.count(f"{QUOTED}<")
             self._segments.write(rows.encode(), len(cells[0]))
 
@@ -89,7 +89,7 @@ class XLSXPart:
         self._segments.close()
 
     def _unwritable(self, page: Page, at: int, error: TooLongError) -> Unwritable:
-        """It says which row of the page is the first with such a value."""
+        """Return the error for the first row of the page with a text that is too long."""
         row = next(row for row, value in enumerate(page[at]) if self._is_too_long(at, value))
         return Unwritable(
             Message(

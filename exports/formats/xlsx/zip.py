@@ -1,9 +1,9 @@
-"""The container: a ZIP file whose entries are deflated already, written from first to last.
+"""A ZIP file that is written from first to last byte, from entries that are compressed already.
 
-How large an entry is, nobody knows before its last part is there; so its sizes follow it, in a
-data descriptor. Excel is said to be particular about that: beyond 4 GiB it repairs a file unless
-the header in front of the entry names version 4.5, and has no extra field. So all have that
-form, which is also what other libraries write that stream.
+The size of an entry is known after its last part, so the sizes follow the entry in a data
+descriptor. Beyond 4 GiB, Excel is said to "repair" a file unless the header of the entry names
+version 4.5 and has no extra field. So all entries have this form, which other libraries that
+stream ZIP files use as well.
 """
 
 from __future__ import annotations
@@ -19,24 +19,25 @@ from exports.formats.xlsx.segments import Segment, deflate
 if TYPE_CHECKING:
     from exports.formats.base import Out
 
-_LARGEST = 0xFFFF_FFFF  # Says, where it stands for a size: look into the extra field.
+_LARGEST = 0xFFFF_FFFF  # In place of a size: the extra field has the size.
 _MOST_ENTRIES = 0xFFFF
 
 _VERSION, _VERSION_64 = 20, 45
 _SIZES_FOLLOW = 0x08
 _DEFLATED = 8
-# 1 January 1980, 00:00, the first that there is: the same rows give the same bytes.
+# 1 January 1980, 00:00, the earliest time: so the same rows give the same bytes.
 _TIME, _DATE = 0, 0x21
 
-# Signature, version needed, flags, method, time, date, CRC-32, size deflated, size, and the
-# lengths of the name and the extra field.
-_HEADER = struct.Struct("<4s5H3I2H")
+# Fields that are always zero are written as "x".
+# Signature, version needed, flags, method, time and date; CRC-32 and both sizes are zero; the
+# lengths of the name and of the extra field, which is empty.
+_HEADER = struct.Struct("<4s5H12xH2x")
 _DESCRIPTOR, _DESCRIPTOR_64 = struct.Struct("<4s3I"), struct.Struct("<4sI2Q")
-# The same with the version that made it in front; then the length of a comment, the disk,
-# attributes, and where the header is.
-_DIRECTORY = struct.Struct("<4s6H3I5H2I")
-_END = struct.Struct("<4s4H2IH")
-_END_64 = struct.Struct("<4sQ2H2I4Q")
+# Like _HEADER, with the version of the writer before the version needed; then the length of a
+# comment, the disk and attributes, which are zero, and the offset of the header.
+_DIRECTORY = struct.Struct("<4s6H3I2H10xI")
+_END = struct.Struct("<4s4x2H2I2x")
+_END_64 = struct.Struct("<4sQ2H8x4Q")
 _LOCATOR = struct.Struct("<4sIQI")
 
 
@@ -47,7 +48,7 @@ class _Entry(NamedTuple):
     size: int = 0
     raw: int = 0
 
-    def grown(self, segment: Segment) -> _Entry:
+    def with_segment(self, segment: Segment) -> _Entry:
         return self._replace(
             crc=isal_zlib.crc32_combine(self.crc, segment.crc, segment.raw),
             size=self.size + segment.size,
@@ -56,7 +57,7 @@ class _Entry(NamedTuple):
 
 
 class Archive:
-    """Entries, one after another, and the directory of them."""
+    """Write entries, one after another, and their directory."""
 
     def __init__(self, out: Out) -> None:
         self._out = out
@@ -64,13 +65,13 @@ class Archive:
         self._entries: list[_Entry] = []
 
     def add(self, name: str, document: str) -> None:
-        """A whole entry."""
+        """Write a whole entry."""
         self.begin(name)
         self.write(*deflate(document.encode()))
         self.end()
 
     def begin(self, name: str) -> None:
-        """An entry, of all segments until its end."""
+        """Begin an entry. The segments until `end` belong to it."""
         entry = _Entry(name.encode("ascii"), self._offset)
         self._entries.append(entry)
         self._put(
@@ -81,15 +82,14 @@ class Archive:
                 _DEFLATED,
                 _TIME,
                 _DATE,
-                *(0, 0, 0),
-                *(len(entry.name), 0),
+                len(entry.name),
             )
             + entry.name
         )
 
     def write(self, segment: Segment, data: bytes) -> None:
         self._put(data)
-        self._entries[-1] = self._entries[-1].grown(segment)
+        self._entries[-1] = self._entries[-1].with_segment(segment)
 
     def end(self) -> None:
         self._put(FINAL)
@@ -100,7 +100,7 @@ class Archive:
         self._put(form.pack(b"PK\7\x08", entry.crc, entry.size, entry.raw))
 
     def close(self) -> None:
-        """The directory. To be called once, after the last entry."""
+        """Write the directory. Call this once, after the last entry."""
         start = self._offset
         for entry in self._entries:
             self._put(_listed(entry))
@@ -112,8 +112,8 @@ class Archive:
 
 
 def _listed(entry: _Entry) -> bytes:
-    """The entry, as the directory has it."""
-    # In this order, and only those that are too large for their own places.
+    """Return the record of `entry` in the directory."""
+    # The extra field has only the numbers that are too large for the record, in this order.
     large = [each for each in (entry.raw, entry.size, entry.offset) if each >= _LARGEST]
     extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large) if large else b""
     return (
@@ -130,7 +130,6 @@ def _listed(entry: _Entry) -> bytes:
             min(entry.raw, _LARGEST),
             len(entry.name),
             len(extra),
-            *(0, 0, 0, 0),
             min(entry.offset, _LARGEST),
         )
         + entry.name
@@ -139,19 +138,20 @@ def _listed(entry: _Entry) -> bytes:
 
 
 def _end(entries: int, size: int, offset: int) -> bytes:
-    """What readers look for first, at the very end: where the directory is."""
-    end = _END.pack(
-        b"PK\5\6",
-        *(0, 0),
-        *(min(entries, _MOST_ENTRIES), min(entries, _MOST_ENTRIES)),
-        *(min(size, _LARGEST), min(offset, _LARGEST)),
-        0,
-    )
+    """Return the end of the file, where readers find the place of the directory."""
+    shown = min(entries, _MOST_ENTRIES)
+    end = _END.pack(b"PK\5\6", shown, shown, min(size, _LARGEST), min(offset, _LARGEST))
     if entries < _MOST_ENTRIES and max(size, offset) < _LARGEST:
         return end
-    # The size is that of what follows it.
+    # The size in this record counts the bytes after it.
     end_64 = _END_64.pack(
-        *(b"PK\6\6", _END_64.size - 12, _VERSION_64, _VERSION_64, 0, 0),
-        *(entries, entries, size, offset),
+        b"PK\6\6",
+        _END_64.size - 12,
+        _VERSION_64,
+        _VERSION_64,
+        entries,
+        entries,
+        size,
+        offset,
     )
     return end_64 + _LOCATOR.pack(b"PK\6\7", 0, offset + size, 1) + end
