@@ -1,4 +1,4 @@
-"""From a queryset to rows: how it is split into parts, and how a part is read.
+"""Read the rows of a queryset: split it into parts, and read each part.
 
 `plan` splits a queryset into ranges of primary keys, `projection` chooses what the database
 returns, and `copy` and `rows` read it. `blame` finds the column and the row of an error, and

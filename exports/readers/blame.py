@@ -1,12 +1,13 @@
-"""Which column of which row could not be read: found out after an error, never before.
+"""Find the column and the row that an error came from.
 
-To watch each value would cost every export. So rows are read at full speed, and when that
-fails they are read again in halves, until one row is left, and then column by column.
+Checking each value would slow down every export. So rows are read at full speed. After an error
+they are read again in halves until one row is left, and that row column by column.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError
@@ -15,6 +16,7 @@ from exports.exceptions import ExportError, TookTooLong, UnreadableRow, Unwritab
 from exports.formats.text import cell
 from exports.i18n.message import Message
 from exports.readers.connection import limited
+from exports.readers.plan import Range
 from exports.readers.projection import selected
 from exports.readers.retries import is_curable, refusal, said_by_database
 
@@ -25,13 +27,12 @@ if TYPE_CHECKING:
 
     from exports.formats.kinds import Page
     from exports.readers.connection import Source
-    from exports.readers.plan import Range
     from exports.readers.projection import Reading
 
     T = TypeVar("T")
 
-SECONDS = 10.0  # A column whose value takes long to compute may have millions of rows.
-KEYS = 50_000  # Keys that are held in memory at once.
+SECONDS = 10.0  # The search gives up after this: an export may have millions of slow rows.
+KEYS = 50_000  # The search holds this many keys in memory.
 
 
 def named(
@@ -41,10 +42,10 @@ def named(
     readings: Sequence[Reading],
     keys: Range,
 ) -> Iterator[T]:
-    """Yield `items`, which a reader makes of the rows of `keys`.
+    """Yield `items`, which a reader makes from the rows of `keys`.
 
-    When the reader raises what no retry cures, raises UnreadableRow. Its message names the
-    column and the row, as far as they are found within SECONDS.
+    Raise UnreadableRow if the reader fails and a retry cannot help. The message names the column
+    and the row if they are found within SECONDS.
     """
     try:
         yield from items
@@ -54,11 +55,11 @@ def named(
         found = _Search(source, queryset, readings, keys).result()
         if found is None and not isinstance(error, DatabaseError):
             raise
-        raise UnreadableRow(_told(found, error)) from error
+        raise UnreadableRow(refusal(error) if found is None else found) from error
 
 
 def in_row(error: Unwritable, page: Page) -> Unwritable:
-    """`error`, which a writer raised for a value of `page`, with the key of the row."""
+    """Return `error`, which a writer raised for a value of `page`, with the key of the row."""
     keys = getattr(page, "keys", ())
     if error.row is None or error.row >= len(keys):
         return error
@@ -67,16 +68,8 @@ def in_row(error: Unwritable, page: Page) -> Unwritable:
     )
 
 
-def unreadable(header: str, key: Any, problem: str) -> UnreadableRow:
-    """The error for a value that cannot be made, of the column `header` and the row `key`."""
-    return UnreadableRow(_not_made(header, key, problem))
-
-
-def _told(found: Message | None, error: Exception) -> Message:
-    return refusal(error) if found is None else found
-
-
-def _not_made(header: str, key: Any, problem: str) -> Message:
+def not_computed(header: str, key: Any, problem: str) -> Message:
+    """Return the message for a value that cannot be computed."""
     return Message(
         'The column "%(column)s" cannot be computed for row %(row)s: %(problem)s',
         column=header,
@@ -86,27 +79,26 @@ def _not_made(header: str, key: Any, problem: str) -> Message:
 
 
 def row_name(key: Any) -> str:
-    """A primary key, as people find the row by it."""
+    """Return a primary key in the form in which people look for the row."""
     if isinstance(key, tuple):
         return ", ".join(map(row_name, key))
     return cell(key) if isinstance(key, bytes | memoryview) else str(key)
 
 
 class _Search:
-    """Reads the rows of `keys` in halves."""
+    """Search the rows of `keys` for a value that cannot be read."""
 
     def __init__(
         self, source: Source, queryset: QuerySet[Any], readings: Sequence[Reading], keys: Range
     ) -> None:
         self._source = source
-        rows = queryset.order_by("pk").filter(pk__lte=keys.upto)
-        self._rows = rows if keys.after is None else rows.filter(pk__gt=keys.after)
+        self._rows = keys.of(queryset.order_by("pk"))
         self._upto = keys.upto
         self._readings = [reading for reading in readings if reading.reads]
         self._until = time.monotonic() + SECONDS
 
     def result(self) -> Message | None:
-        """What cannot be read, in words. None if it is not found in time, or was changed."""
+        """Return a message that names the value; None if it was not found, or has changed."""
         try:
             with limited(self._source.connection, SECONDS):
                 return self._found()
@@ -114,7 +106,7 @@ class _Search:
             return None
 
     def _found(self) -> Message | None:
-        # Some errors need no row: a function that does not exist, 1 / 0.
+        # Some errors happen without any row: a missing function, or 1 / 0.
         nothing = self._rows.filter(pk__gt=self._upto)
         if self._fails(nothing, self._readings):
             for reading in self._readings:
@@ -127,7 +119,7 @@ class _Search:
             return None
         for key, row in self._failing_row():
             if error := self._fails(row, []):
-                # Its filters cannot be computed: no column is to blame.
+                # Without any column the row fails as well, so the filters are to blame.
                 return Message(
                     "Row %(row)s cannot be read: %(problem)s",
                     row=row_name(key),
@@ -135,11 +127,11 @@ class _Search:
                 )
             for reading in self._readings:
                 if error := self._fails(row, [reading]):
-                    return _not_made(reading.field.header, key, _said(error))
+                    return not_computed(reading.field.header, key, _said(error))
         return None
 
     def _failing_row(self) -> Iterator[tuple[Any, QuerySet[Any]]]:
-        """The first row that cannot be read with all columns, by its key and as a queryset."""
+        """Yield key and queryset of the first row that cannot be read with all columns, if any."""
         after = None
         while keys := self._keys(after):
             if self._fails(self._between(after, keys[-1]), self._readings):
@@ -154,25 +146,24 @@ class _Search:
             after = keys[-1]
 
     def _keys(self, after: Any) -> list[Any]:
-        rows = self._rows if after is None else self._rows.filter(pk__gt=after)
+        """Return the next keys behind `after`."""
+        rows = self._between(after, self._upto)
         with self._source.reading(rows=False):
             found = self._source.pages(rows.values_list("pk")[:KEYS], KEYS)
             return [key for page in found for (key,) in page]
 
     def _between(self, after: Any, upto: Any) -> QuerySet[Any]:
-        rows = self._rows.filter(pk__lte=upto)
-        return rows if after is None else rows.filter(pk__gt=after)
+        return Range(after, upto, 0).of(self._rows)
 
     def _fails(self, rows: QuerySet[Any], readings: Sequence[Reading]) -> Exception | None:
-        """The error with which `rows` cannot be read, if they cannot."""
+        """Return the error that reading `rows` causes, if any."""
         if time.monotonic() > self._until:
             raise TookTooLong
         wanted = ["pk", *(each for reading in readings for each in reading.reads)]
         try:
             with self._source.reading(rows=False):
-                for _ in self._source.pages(selected(rows, wanted), KEYS):
-                    pass
-        # Whatever a field of somebody's own raises is what is looked for.
+                deque(self._source.pages(selected(rows, wanted), KEYS), maxlen=0)
+        # A field class of the project may raise any error, and the search is for such errors.
         except Exception as error:
             if is_curable(error):
                 raise

@@ -1,9 +1,9 @@
-"""The connection that rows are read over.
+"""The database connection that rows are read over.
 
-On PostgreSQL it is one of its own, beside the one that progress is written to: a COPY keeps
-its connection busy until its last row, and a snapshot keeps a transaction open. On SQLite
-rows are read in short queries over the common one; a long one wants a connection apart, for
-who still reads an old state of the file may not write.
+PostgreSQL gets a second connection, because progress is written over the first one: a COPY keeps
+its connection busy until the last row, and a snapshot keeps a transaction open. On SQLite, rows are
+read in short queries over the common connection. A long query needs its own connection there too:
+while it reads an old state of the file, its connection may not write.
 """
 
 from __future__ import annotations
@@ -30,32 +30,22 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models import QuerySet
 
-# What the text of values depends on, and compiling a query that takes a second: not worth it.
-SETTINGS = {
-    "datestyle": "ISO, YMD",
-    "extra_float_digits": "1",
-    "timezone": "UTC",
-    "jit": "off",
-    # The server may have said all, and we are still at its rows.
-    "idle_in_transaction_session_timeout": "0",
-}
-# It counts the time in which the server waits until we take more rows.
-UNLIMITED = "SET LOCAL statement_timeout = 0"
-AT_ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-BEGIN = "; ".join(
-    [AT_ONE_MOMENT, *(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())]
-)
-# Without USE_TZ, moments are by the clock of the site, as everywhere in Django.
-ZONE = "SET LOCAL timezone = %s"
-# All of its rows will be asked for, so the way to the first ones matters little.
-DECLARE = "SET LOCAL cursor_tuple_fraction = 1; DECLARE places NO SCROLL CURSOR FOR "
-FETCH = "FETCH 1 IN places"
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# The first three settings decide how values look as text. Compiling with JIT may take a second,
+# which it does not save. The server may be idle while the last rows are still being written.
+SETTINGS = """
+SET LOCAL datestyle = 'ISO, YMD';
+SET LOCAL extra_float_digits = 1;
+SET LOCAL timezone = 'UTC';
+SET LOCAL jit = off;
+SET LOCAL idle_in_transaction_session_timeout = 0
+"""
 
 
 def interrupt(connection: BaseDatabaseWrapper) -> None:
-    """End the query that is under way, from another thread. There it raises OperationalError.
+    """End the running query from another thread. That thread gets an OperationalError.
 
-    Here nothing is raised: a connection that is lost, or closed just now, reads no more.
+    Errors are ignored here, because a connection that was lost or just closed reads no more.
     """
     raw: Any = connection.connection
     if raw is None:
@@ -69,10 +59,10 @@ def interrupt(connection: BaseDatabaseWrapper) -> None:
 
 @contextmanager
 def limited(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
-    """The queries of the block take so long at most. Raises TookTooLong.
+    """End the block's queries after `seconds`, and raise TookTooLong.
 
-    For questions of people who wait before a page, and who can do without the answer. A query
-    that fails or is ended here leaves the request's own transaction as it was (ATOMIC_REQUESTS).
+    For pages, which can be shown without the result. A savepoint protects the transaction of the
+    request (ATOMIC_REQUESTS) from a query that fails.
     """
     has_ended = Event()
 
@@ -92,14 +82,14 @@ def limited(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
         raise TookTooLong(f"It takes more than {seconds:g} s.") from error
     finally:
         timer.cancel()
-        timer.join()  # What comes after the block is not ended.
+        timer.join()  # Otherwise it might end a query after the block.
 
 
 class Source:
-    """Where the rows of one database are read. To be closed.
+    """A connection that rows are read over. The caller closes it.
 
-    With `snapshot_id`, as PostgreSQL gave it to `Snapshot`, all is read as of that moment.
-    It is `apart` if something is written while a query goes on.
+    Set `apart` if the caller writes to the database while a query is running. With a `snapshot_id`
+    from `Snapshot`, all rows are read as they were at that moment.
     """
 
     def __init__(self, alias: str, *, apart: bool = False) -> None:
@@ -109,48 +99,49 @@ class Source:
         self.connection: BaseDatabaseWrapper = own.copy() if self._is_apart else own
         self.snapshot_id = ""
         if self.is_postgres:
-            self.connection.inc_thread_sharing()  # By one thread at a time: see readers.read_ahead.
+            self.connection.inc_thread_sharing()  # `read_ahead` uses it in one thread at a time.
 
     def close(self) -> None:
         if self._is_apart:
             self.connection.close()
 
     def interrupt(self) -> None:
-        """End the query that is under way, from another thread. There it raises OperationalError."""
+        """End the running query from another thread. That thread gets an OperationalError."""
         interrupt(self.connection)
 
     @contextmanager
     def reading(self, *, rows: bool = True, strictly: bool = False) -> Iterator[None]:
-        """All that is read in the block is as it was at one moment, where that is for free.
+        """Read everything in the block as it was at one moment, if the database is PostgreSQL.
 
-        While `rows` are read no query is ended because it takes long. With `strictly`, SQLite
-        reads at one moment, too. Nothing may be written over this connection in such a block.
+        On SQLite this holds only with `strictly`. With `rows`, queries may take as long as they
+        need. The block must not write over this connection.
         """
         if not self.is_postgres:
             with self._transaction() if strictly else nullcontext():
                 yield
             return
         with self.connection.cursor() as cursor:
-            # Each time: the connection may be another one than the last time.
-            cursor.execute(BEGIN)
+            # Django may have reconnected since the last block, so all settings are sent again.
+            cursor.execute(f"{BEGIN}; {SETTINGS}")
             try:
-                if not settings.USE_TZ:
-                    cursor.execute(ZONE, [self.connection.timezone_name])
+                if not settings.USE_TZ:  # Times are then in the time zone of the site.
+                    cursor.execute("SET LOCAL timezone = %s", [self.connection.timezone_name])
                 if rows:
-                    cursor.execute(UNLIMITED)
+                    # The timeout also counts the time that the server waits for us to take rows.
+                    cursor.execute("SET LOCAL statement_timeout = 0")
                 if self.snapshot_id:
-                    self._go_back(cursor)
+                    self._use_snapshot(cursor)
                 yield
             finally:
                 self._end(cursor)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """A transaction of SQLite that only reads, so it waits for nobody and locks nobody out."""
+        """Run the block in a transaction of SQLite that only reads, and so never waits for locks."""
         if self.connection.in_atomic_block:
             yield
             return
-        # Not atomic(): it would begin as the settings say, and so as one that writes.
+        # atomic() would begin the transaction as the settings say, which may take a write lock.
         with self.connection.cursor() as cursor:
             cursor.execute("BEGIN DEFERRED")
             try:
@@ -158,58 +149,54 @@ class Source:
             finally:
                 cursor.execute("ROLLBACK")
 
-    def _go_back(self, cursor: Any) -> None:
-        """To the moment of the snapshot. Raises OperationalError when nobody keeps it any more."""
+    def _use_snapshot(self, cursor: Any) -> None:
+        """Read as of the snapshot. Raise OperationalError if it does not exist any more."""
         try:
             cursor.execute("SET TRANSACTION SNAPSHOT %s", [self.snapshot_id])
         except DatabaseError as error:
-            # Of whichever kind PostgreSQL takes it for: another attempt has another moment.
+            # An OperationalError is retried, and the next attempt takes another snapshot.
             raise OperationalError(
                 Message("The database snapshot has expired: %(problem)s", problem=error)
             ) from error
 
     def _end(self, cursor: Any) -> None:
         raw: Any = self.connection.connection
-        if not raw.closed and raw.pgconn.transaction_status == TransactionStatus.ACTIVE:
-            # Left in the middle of what was read. The server would go on with the query, and
-            # learn that nobody is there when it has something to say.
+        if raw.closed:
+            self.connection.close()
+        elif raw.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            # The block was left before its last row. Without a cancel, the server would work on
+            # until it has more rows to send.
             with suppress(psycopg.Error):
                 raw.cancel_safe(timeout=5)
-            self.connection.close()
-        elif raw.closed:
             self.connection.close()
         else:
             cursor.execute("ROLLBACK")
 
     def pages(self, queryset: QuerySet[Any], size: int) -> Iterator[list[Any]]:
-        """The rows of a values_list(), `size` at a time. Only one page is in memory."""
+        """Yield the rows of a values_list() in pages of `size`, one of which is in memory."""
         compiler: Any = queryset.query.get_compiler(connection=self.connection)
         try:
+            results = None
             if self.is_postgres:
-                rows = iter(compiler.results_iter(self._stream(compiler, size)))
-            else:
-                rows = iter(compiler.results_iter(chunked_fetch=True, chunk_size=size))
+                sql, parameters = compiler.as_sql()
+                results = self._stream(sql, parameters, size)
+            rows = iter(compiler.results_iter(results, chunked_fetch=True, chunk_size=size))
         except EmptyResultSet:
-            return  # Its conditions cannot be met; Django asks no database then.
+            return  # No row can meet the conditions.
         while page := list(islice(rows, size)):
             yield page
 
-    def _stream(self, compiler: Any, size: int) -> Iterator[list[Any]]:
-        """Rows as the server sends them: it makes the next while these are worked on."""
-        # Compiled now, and not with the first row: it may raise EmptyResultSet.
-        sql, parameters = compiler.as_sql()
-        return self._streamed(sql, parameters, size)
-
-    def _streamed(self, sql: str, parameters: Any, size: int) -> Iterator[list[Any]]:
+    def _stream(self, sql: str, parameters: Any, size: int) -> Iterator[list[Any]]:
+        """Yield rows as the server sends them; it prepares the next ones meanwhile."""
         with self.connection.wrap_database_errors, self.connection.connection.cursor() as cursor:
             rows = cursor.stream(sql, parameters, size=size)
             while chunk := list(islice(rows, size)):
                 yield chunk
 
-    def every(self, queryset: QuerySet[Any], step: int) -> tuple[list[Any], int]:
-        """Each `step`-th row of a values_list(), and how many follow the last of them.
+    def every_nth(self, queryset: QuerySet[Any], step: int) -> tuple[list[Any], int]:
+        """Return each `step`-th row of a values_list(), and the number of rows after the last one.
 
-        On PostgreSQL, in the block of `reading`: it steps over the others, and sends none.
+        Only on PostgreSQL, in a block of `reading`. The server does not send the other rows.
         """
         compiler: Any = queryset.query.get_compiler(connection=self.connection)
         found: list[Any] = []
@@ -221,18 +208,22 @@ class Source:
             self.connection.wrap_database_errors,
             psycopg.ClientCursor(self.connection.connection) as cursor,
         ):
-            cursor.execute(DECLARE + sql, parameters)
+            # The plan should be fast for all rows, and not for the first ones.
+            cursor.execute("SET LOCAL cursor_tuple_fraction = 1")
+            cursor.execute(f"DECLARE places NO SCROLL CURSOR FOR {sql}", parameters)
             while True:
-                # MOVE 0 would stay where it is, and count that.
+                # MOVE 0 does not move, but reports a row.
                 rest = cursor.execute(f"MOVE {step - 1} IN places").rowcount if step > 1 else 0
-                if rest < step - 1 or not (row := cursor.execute(FETCH).fetchone()):
+                if rest < step - 1:
+                    break
+                if not (row := cursor.execute("FETCH 1 IN places").fetchone()):
                     break
                 found.append(row)
             cursor.execute("CLOSE places")
         return list(compiler.results_iter([found])), rest
 
     def count(self, queryset: QuerySet[Any]) -> int:
-        """How many rows a values_list() has. count() would leave out joins that remove rows."""
+        """Return how many rows a values_list() has. count() would drop joins that remove rows."""
         try:
             sql, parameters = self.sql(queryset)
         except EmptyResultSet:
@@ -242,19 +233,19 @@ class Source:
             return int(cursor.fetchone()[0])
 
     def sql(self, queryset: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
-        """Its SQL and parameters. Raises EmptyResultSet when there is nothing to ask for."""
+        """Return SQL and parameters. Raise EmptyResultSet if no row can meet the conditions."""
         compiler = queryset.query.get_compiler(connection=self.connection)
         return cast("tuple[str, tuple[Any, ...]]", compiler.as_sql())
 
 
 class Snapshot:
-    """Keeps one moment of a PostgreSQL for all who know its id, until it is closed."""
+    """Keep a snapshot of a PostgreSQL database, which other connections can read, until closed."""
 
     def __init__(self, alias: str) -> None:
         self._connection = connections[alias].copy()
         with self._connection.cursor() as cursor:
-            cursor.execute(AT_ONE_MOMENT)
-            # It does nothing for as long as the export takes.
+            cursor.execute(BEGIN)
+            # This connection is idle as long as the export takes.
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             cursor.execute("SELECT pg_export_snapshot()")
             self.id: str = cursor.fetchone()[0]

@@ -1,7 +1,7 @@
-"""The reader at the database's speed: PostgreSQL writes the lines of the file itself.
+"""The fast reader: PostgreSQL writes the lines of the file itself.
 
-The rows of a part are one `COPY (SELECT …) TO STDOUT`, made of the queryset's own SQL. One
-message of the protocol is one row, so rows are counted without looking into them.
+The rows of a part are one `COPY (SELECT …) TO STDOUT`, made from the SQL of the queryset. Each
+protocol message is one row, so rows are counted without parsing them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from exports.exceptions import WrongCount
 from exports.formats import formula
 from exports.formats.kinds import Kind
 from exports.i18n.message import Message
-from exports.readers.projection import protected, selected
+from exports.readers.projection import selected
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -37,18 +37,20 @@ if TYPE_CHECKING:
 
     Lines = list[bytes | memoryview]
 
-ROWS, BYTES = 2_000, 256 * 1024  # after either of which lines are given
-PATIENCE = 0.25  # seconds without a row after which none is given, so that others get a turn
-LONGEST_NAME = 63  # bytes; PostgreSQL cuts what is longer
+ROWS, BYTES = 2_000, 256 * 1024  # Lines are yielded when there are so many of either.
+PATIENCE = 0.25  # After so many seconds without a row, the caller gets its turn.
+LONGEST_NAME = 63  # In bytes. PostgreSQL cuts longer names.
 
-# JSON has neither character, so no line is quoted and none is escaped.
+# JSON contains neither character, so no line is quoted or escaped.
 AS_JSON = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
 
-# With the collation "C", as no expression works on a text whose collation is not deterministic.
-# A stored value is read more than once: comparisons are cheap, and spare nearly every text the
-# regular expressions. The first one is for texts that begin below "A", or with another character
-# that may precede a sign; the second one for texts with a delimiter or a line break. A computed
-# value is read once, because it would be computed again and might differ.
+# SQL that protects text from being run as a formula, like `formula.protect`. The collation is "C",
+# because regular expressions do not work with nondeterministic collations.
+#
+# A stored value may be evaluated more than once, so cheap comparisons come first and spare nearly
+# every text the regular expressions. The first one is needed for texts that begin below "A", or
+# with another character that may come before a sign; the second one for texts with a delimiter or
+# a line break. A computed value is evaluated once: a second evaluation costs time and may differ.
 _BEGINS = formula.PATTERN.replace("'", "''")
 _INNER = formula.INNER.replace("'", "''")
 _TEXT = '%(expressions)s COLLATE "C"'
@@ -70,11 +72,11 @@ _MADE = f"regexp_replace({_REPLACED}, '^({_BEGINS})', '''\\1')"
 
 
 def can_read(readings: Sequence[Reading], file_format: str) -> bool:
-    """Whether PostgreSQL can write all of it."""
+    """Return whether PostgreSQL can write the lines of such a file."""
     if any(reading.copied is None for reading in readings):
         return False
     if file_format == "jsonl":
-        # As names of columns, which cannot be empty either.
+        # The headers become names of columns, which PostgreSQL limits.
         return all(0 < len(each.field.header.encode()) <= LONGEST_NAME for each in readings)
     return file_format == "csv"
 
@@ -89,12 +91,10 @@ def read(
     options: Options,
     recount: Recount | None = None,
 ) -> Generator[Lines]:
-    """Yield the rows of `keys` as lines of the file; in key order, if not sorted.
+    """Yield the rows of `keys` as lines of the file; in key order, unless the queryset is sorted.
 
-    At times an empty list.
-
-    They are the bytes that the writer would make of what `rows` reads. `recount` compares how
-    many they are with the keys that there are at the same moment.
+    The bytes are those that the writer makes from the pages of `rows.read`. A list may be empty.
+    `recount` compares the number of rows with the number of keys at the same moment.
     """
     with source.reading():
         try:
@@ -102,14 +102,12 @@ def read(
                 source, queryset, readings, keys, file_format=file_format, options=options
             )
         except EmptyResultSet:
-            # Its conditions cannot be met.
-            if recount is not None:
-                recount.compare(0)
-            return
-        raw: Connection[Any] = source.connection.connection
-        # Makes Django's errors of psycopg's, whose SQLSTATE says whether a retry may help.
-        with source.connection.wrap_database_errors:
-            rows = yield from _copied(raw.pgconn, query)
+            rows = 0  # No row can meet the conditions.
+        else:
+            raw: Connection[Any] = source.connection.connection
+            # `retries` expects Django's errors, as of other queries.
+            with source.connection.wrap_database_errors:
+                rows = yield from _copied(raw.pgconn, query)
         if recount is not None:
             recount.compare(rows)
 
@@ -123,45 +121,35 @@ def statement(
     file_format: str,
     options: Options,
 ) -> bytes:
-    """The COPY that gives the rows of `keys`. Raises EmptyResultSet when there can be none."""
-    found = queryset.filter(pk__lte=keys.upto).order_by(*(queryset.query.order_by or ["pk"]))
-    if keys.after is not None:
-        found = found.filter(pk__gt=keys.after)
-    make = _json if file_format == "jsonl" else _csv
-    return make(source, found, readings, options)
-
-
-def _csv(
-    source: Source, found: QuerySet[Any], readings: Sequence[Reading], options: Options
-) -> bytes:
-    if options.protect:
-        readings = [protected(reading, _protect) for reading in readings]
-    select = _bound(source, selected(found, (reading.copied for reading in readings)))
-    delimiter = Literal(options.delimiter).as_string(source.connection.connection)
-    return f"COPY ({select}) TO STDOUT (FORMAT csv, DELIMITER {delimiter})".encode()
-
-
-def _json(source: Source, found: QuerySet[Any], readings: Sequence[Reading], _: Options) -> bytes:
-    select = _bound(source, selected(found, map(_json_value, readings)))
+    """Return the COPY for the rows of `keys`. Raise EmptyResultSet if there can be none."""
+    found = keys.of(queryset).order_by(*(queryset.query.order_by or ["pk"]))
     raw = source.connection.connection
+    is_csv = file_format == "csv"
+    values = [
+        _csv_value(reading, protect=options.protect) if is_csv else _json_value(reading)
+        for reading in readings
+    ]
+    # COPY takes no parameters, so psycopg puts them into the SQL, quoted.
+    select = ClientCursor(raw).mogrify(*source.sql(selected(found, values)))
+    if is_csv:
+        delimiter = Literal(options.delimiter).as_string(raw)
+        return f"COPY ({select}) TO STDOUT (FORMAT csv, DELIMITER {delimiter})".encode()
     names = ", ".join(Identifier(reading.field.header).as_string(raw) for reading in readings)
-    # The order is that of the rows it is given. Without the star, it would be a column "line".
+    # PostgreSQL keeps the order of the subquery. Without ".*", `line` might be one of its columns.
     rows = f"SELECT row_to_json(line.*) FROM ({select}) AS line ({names})"  # noqa: S608 - psycopg has quoted it
     return f"COPY ({rows}) TO STDOUT ({AS_JSON})".encode()
 
 
-def _bound(source: Source, queryset: QuerySet[Any]) -> str:
-    """Its SQL with the parameters in it, as psycopg quotes them: COPY takes none apart."""
-    return str(ClientCursor(source.connection.connection).mogrify(*source.sql(queryset)))
-
-
-def _protect(expression: Any, is_stored: bool) -> Func:  # noqa: FBT001 - called by position
-    template = _STORED if is_stored else _MADE
-    return Func(expression, template=template, output_field=TextField())
+def _csv_value(reading: Reading, *, protect: bool) -> Any:
+    """Return the SQL of a cell."""
+    if not protect or reading.field.kind is not Kind.TEXT:
+        return reading.copied
+    template = _STORED if reading.is_stored else _MADE
+    return Func(reading.copied, template=template, output_field=TextField())
 
 
 def _json_value(reading: Reading) -> Any:
-    """What row_to_json writes as the writer does: numbers as numbers, all else as text."""
+    """Return the SQL that row_to_json writes as the writer does: numbers as they are, or text."""
     match reading.field.kind:
         case Kind.INTEGER | Kind.FLOAT:
             return reading.copied
@@ -174,9 +162,9 @@ def _json_value(reading: Reading) -> Any:
 
 
 def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines, None, int]:
-    """Yield the messages of a COPY; return how many. psycopg's own iterator has half the speed.
+    """Yield the messages of a COPY; return how many. Raise WrongCount if PostgreSQL sent others.
 
-    Raises WrongCount when PostgreSQL says that it has sent more or fewer.
+    psycopg's own iterator has half the speed.
     """
     pgconn.send_query(query)
     while pgconn.is_busy():
@@ -217,7 +205,7 @@ def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines, None, int]:
 
 
 def _wait(pgconn: PGconn) -> bool:
-    """Wait for the server, not too long. Whether it has said something."""
+    """Wait up to PATIENCE seconds for the server; return whether it has sent something."""
     ready, _, _ = select.select([pgconn.socket], [], [], PATIENCE)
     if ready:
         pgconn.consume_input()

@@ -1,6 +1,6 @@
-"""The SQL by which each database writes values as plain text, in the forms of `formats.kinds`.
+"""The SQL with which each database writes values as plain text, in the forms of `formats.kinds`.
 
-What is not here, the database would write otherwise, or less exactly.
+The kinds that are missing here are those that the database writes in another form or less exactly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def sql(template: str) -> Callable[..., Func]:
-    """An expression of SQL around another one."""
+    """Return a function that puts an expression into an SQL template."""
 
     def make(expression: Any, *_: Any) -> Func:
         return Func(expression, template=template, output_field=TextField())
@@ -32,41 +32,42 @@ def _as_is(expression: Any, *_: Any) -> Any:
     return expression
 
 
-def _sqlite_moment(expression: Any, *_: Any) -> Func:
-    """ISO 8601 from what is stored: a space between date and time, and UTC."""
+def _sqlite_datetime(expression: Any, *_: Any) -> Func:
+    """Write ISO 8601. Django stores a space between date and time, and UTC without an offset."""
     offset = " || '+00:00'" if settings.USE_TZ else ""
     return sql(f"replace(%(expressions)s, ' ', 'T'){offset}")(expression)
 
 
 def _postgres_text(expression: Any, field: models.Field[Any, Any]) -> Any:
     if field.get_internal_type() in {"GenericIPAddressField", "IPAddressField"}:
-        # As text it would always have a mask; so it has one only if there is one.
+        # A cast to text would always add a mask. abbrev() adds one only if it is not the default.
         return sql("abbrev((%(expressions)s)::inet)")(expression)
-    # Costs nothing where it is text, and a view's column may be anything.
+    # The cast costs nothing for text, and the column of a view may have any type.
     return sql("(%(expressions)s)::text")(expression)
 
 
 def _postgres_nested(expression: Any, field: models.Field[Any, Any]) -> Any:
     if isinstance(field, ArrayField):
         return sql("(to_json(%(expressions)s))::text")(expression)
-    # Costs nothing where it is jsonb. What is json may have line ends between its values.
+    # The cast to jsonb costs nothing for jsonb. A json value may have line breaks in its text.
     return sql("(%(expressions)s)::jsonb::text")(expression)
 
 
-def _postgres_moment(expression: Any, *_: Any) -> Func:
-    """JSON has ISO 8601, in the session's time zone; and no offset where the type has none.
+def _postgres_datetime(expression: Any, *_: Any) -> Func:
+    """Write ISO 8601, as PostgreSQL does in JSON; without an offset if the type has none.
 
-    Its quotes are taken off by replace(), at half of what btrim() costs.
+    replace() removes the quotes at half the cost of btrim().
     """
     local = "" if settings.USE_TZ else "::timestamp"
     return sql(f"replace(to_json((%(expressions)s){local})::text, '\"', '')")(expression)
 
 
 def _postgres_duration(expression: Any, *_: Any) -> Func:
-    """A year is 365 days and a month 30, as Django's driver reads them."""
+    """Write days and seconds. A year has 365 days and a month 30, as for Django's driver."""
     seconds = Func(
         sql("extract(epoch FROM %(expressions)s)")(expression),
-        sql("21600 * extract(year FROM %(expressions)s)")(expression),  # It takes 365.25 days.
+        # The epoch counts a year as 365.25 days, which is 21,600 seconds too many.
+        sql("21600 * extract(year FROM %(expressions)s)")(expression),
         template="(%(expressions)s)",
         arg_joiner=" - ",
     )
@@ -82,22 +83,26 @@ def _postgres_duration(expression: Any, *_: Any) -> Func:
     )
 
 
-# What is given as text already, and need not be cast where text is wanted.
-MADE_AS_TEXT = frozenset(
+# The kinds whose expression in POSTGRES has the type text already.
+POSTGRES_TEXT = frozenset(
     {Kind.TEXT, Kind.DATETIME, Kind.DURATION, Kind.BINARY, Kind.NESTED, Kind.BOOLEAN}
 )
 POSTGRES: dict[Kind, Callable[..., Any]] = {
     Kind.TEXT: _postgres_text,
-    # These are written by COPY as they are by a cast.
-    **dict.fromkeys((Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL, Kind.UUID), _as_is),
-    **dict.fromkeys((Kind.DATE, Kind.TIME), _as_is),
-    Kind.BOOLEAN: sql("(%(expressions)s)::text"),  # COPY alone would write t and f.
-    Kind.DATETIME: _postgres_moment,
+    # COPY writes these kinds in the right form without a cast.
+    Kind.INTEGER: _as_is,
+    Kind.FLOAT: _as_is,
+    Kind.DECIMAL: _as_is,
+    Kind.UUID: _as_is,
+    Kind.DATE: _as_is,
+    Kind.TIME: _as_is,
+    Kind.BOOLEAN: sql("(%(expressions)s)::text"),  # Without the cast, COPY writes t and f.
+    Kind.DATETIME: _postgres_datetime,
     Kind.DURATION: _postgres_duration,
     Kind.BINARY: sql("encode(%(expressions)s, 'hex')"),
     Kind.NESTED: _postgres_nested,
 }
-# What an expression has to be, whatever it is there: an average of integers is a decimal.
+# The types that computed values are cast to. PostgreSQL's average of integers is a decimal.
 POSTGRES_TYPES = {
     Kind.FLOAT: "double precision",
     Kind.DECIMAL: "numeric",
@@ -107,14 +112,15 @@ POSTGRES_TYPES = {
     Kind.UUID: "uuid",
 }
 
-# Decimals are floats there, and floats get 15 digits: their text is Python's. So is that of
-# what is stored in a form of Django's own: durations. Of integers Python makes it faster.
+# Python writes the other kinds: SQLite stores decimals as floats and writes floats with 15 digits,
+# and it stores durations in a form of Django's. For integers, Python is faster.
 SQLITE: dict[Kind, Callable[..., Any]] = {
+    Kind.DATETIME: _sqlite_datetime,
     **dict.fromkeys(
         (Kind.TEXT, Kind.BOOLEAN, Kind.DATE, Kind.TIME, Kind.UUID, Kind.NESTED),
         sql("CAST(%(expressions)s AS text)"),
     ),
-    Kind.DATETIME: _sqlite_moment,
 }
-# Also of an expression, whose type may be another there than Django takes it for.
-SQLITE_MAKES = frozenset({Kind.TEXT, Kind.BOOLEAN})
+# The kinds that SQLite also writes when they are computed. The type of other computed values may
+# not be the type that Django takes them for.
+SQLITE_COMPUTED = frozenset({Kind.TEXT, Kind.BOOLEAN})

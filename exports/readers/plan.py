@@ -1,4 +1,4 @@
-"""Cut a query into parts: ranges of primary keys with a known number of rows each."""
+"""Split a queryset into parts: ranges of primary keys with a known number of rows each."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
 
     from exports.readers.connection import Source
 
-PAGE = 2_000  # keys fetched at once
-ALL = 2**31 - 1  # rows; as far as PostgreSQL counts in one step
+PAGE = 2_000  # Keys that are fetched together.
+ALL = 2**31 - 1  # Rows of a part without an end: PostgreSQL cannot move further in one step.
 
 
 @dataclass(frozen=True)
 class Range:
-    """Keys in (after, upto], holding `rows` rows when it was planned."""
+    """The keys in (after, upto], which had `rows` rows when they were planned."""
 
-    after: Any  # None: from the first key
+    after: Any  # None: from the first key on.
     upto: Any
     rows: int
 
     def of(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows of `queryset` in this range."""
+        """Return the rows of `queryset` in this range."""
         found = queryset.filter(pk__lte=self.upto)
         return found if self.after is None else found.filter(pk__gt=self.after)
 
 
 def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]:
-    """The rows of `queryset` in ranges of `part_rows`, the last one shorter. [] if empty.
+    """Split `queryset` into ranges of `part_rows` rows, the last one shorter; [] if it is empty.
 
-    One pass over the keys in the database: every `part_rows`-th key ends a range. Any
-    primary key that the database can order will do, one of several fields too. Rows that
-    are sorted are one range: their order says nothing about where they begin and end.
+    The database passes over the keys once, and every `part_rows`-th key ends a range. Any primary
+    key with an order works, also a composite one. A sorted queryset becomes a single range, because
+    its parts could not be joined in its order.
     """
     if queryset.query.order_by:
         part_rows = ALL
@@ -63,19 +63,20 @@ def plan(source: Source, queryset: QuerySet[Any], part_rows: int) -> list[Range]
 
 
 def refuse_repeated(source: Source, keys: QuerySet[Any]) -> None:
-    """Raises RepeatedKey for a view whose rows do not have a key of their own each.
+    """Raise RepeatedKey for a view in which rows share a key or have none.
 
-    To be called in the block of `reading`. Of a table of Django's, the database sees to that.
+    Call it in a block of `source.reading`. Tables that Django manages are not checked: there the
+    database enforces a unique key.
     """
     meta = keys.model._meta
-    # A proxy counts as managed, and a child in a table of its own has the key of its parent.
+    # A proxy counts as managed. A child model in its own table has the key of its parent.
     models = [meta.concrete_model, *meta.all_parents]
     if all(model._meta.managed for model in models if model is not None):
         return
     names = _names(keys)
     found = keys.order_by().values_list(*names)
     rows, distinct = source.count(found), source.count(found.distinct())
-    # Of the whole view: a condition on keys leaves those out that are NULL.
+    # NULL is searched in the whole view, because a condition on the key excludes such rows.
     view = every_row(keys.model, keys.db)
     if rows != distinct or source.count(view.filter(pk__isnull=True).values_list(*names)):
         raise RepeatedKey(
@@ -92,27 +93,27 @@ def refuse_repeated(source: Source, keys: QuerySet[Any]) -> None:
 
 
 def without_columns(queryset: QuerySet[Any]) -> QuerySet[Any]:
-    """The rows of `queryset` in no order, for queries that read nothing but their keys."""
+    """Return the rows of `queryset` without order, for queries that read only keys."""
     keys = queryset.order_by()
     if keys.query.group_by is not None:
-        # Only the keys of groups: Django would group by whatever is added.
+        # Django would also group by what is added to this queryset, so only its keys are used.
         keys = every_row(keys.model, keys.db).filter(pk__in=keys.values("pk"))
     return keys
 
 
 def count(source: Source, queryset: QuerySet[Any], keys: Range) -> int:
-    """How many rows of `queryset` there are in the range of `keys` now."""
+    """Return how many rows of `queryset` are in the range of `keys` now."""
     found = keys.of(without_columns(queryset))
     return source.count(found.values_list(*_names(found)))
 
 
 def _by_stepping(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterator[tuple[Any, int]]:
-    """The last key of each range, and how many rows it has: the server steps from one to the next.
+    """Yield the last key and the number of rows of each range, by moving a cursor (PostgreSQL).
 
-    A third of what numbering costs there, and the same pass over the index.
+    It takes a third of the time of `_by_numbering`, and scans the same index.
     """
     names = _names(keys)
-    found, rest = source.every(keys.order_by(*names).values_list(*names), part_rows)
+    found, rest = source.every_nth(keys.order_by(*names).values_list(*names), part_rows)
     ends = [_key(row) for row in found]
     for end in ends:
         yield end, part_rows
@@ -124,36 +125,36 @@ def _by_stepping(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterato
 
 
 def _by_numbering(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterator[tuple[Any, int]]:
-    """The same, by the places of all keys in their order."""
+    """Yield the last key and the number of rows of each range, by numbering all keys (SQLite)."""
     after = None
-    # Not Mod(): it is a function that SQLite calls back in Python.
+    # Mod() is a function that SQLite calls back in Python, which is slow.
     rest = CombinedExpression(F("_row"), "%%", Value(part_rows), BigIntegerField())
     ends = _numbered(keys).annotate(_rest=rest).filter(_rest=0)
-    # Sorted here: the database would sort all rows before it takes these few.
+    # Python sorts these few keys. The database would sort all rows first.
     for key, _ in sorted(_read(source, ends), key=itemgetter(1)):
         yield key, part_rows
         after = key
     tail = keys if after is None else keys.filter(pk__gt=after)
-    # The number of the last one is how many there are, as of the same moment.
+    # The number of the last key is the number of rows in the tail, as of the same moment.
     yield from _read(source, _numbered(tail).order_by("-_row")[:1])
 
 
 def _numbered(keys: QuerySet[Any]) -> QuerySet[Any]:
-    """All keys with their places in the order of keys."""
+    """Return `keys` with their numbers in key order, as `_row`."""
     order = [F(name).asc() for name in _names(keys)]
     numbered: QuerySet[Any] = keys.annotate(_row=Window(RowNumber(), order_by=order))
     return numbered
 
 
 def _read(source: Source, numbered: QuerySet[Any]) -> Iterator[tuple[Any, int]]:
-    """Keys and their places."""
+    """Yield keys and their numbers."""
     for page in source.pages(numbered.values_list(*_names(numbered), "_row"), PAGE):
         for *key, row in page:
             yield _key(key), row
 
 
 def _names(keys: QuerySet[Any]) -> list[str]:
-    # Field by field: with a filter on a window, Django loses all but the first of several.
+    # Not "pk": with a filter on a window, Django drops all but the first field of a composite key.
     return [field.attname for field in keys.model._meta.pk_fields]
 
 
@@ -165,7 +166,7 @@ def _key(row: Sequence[Any]) -> Any:
 
 
 def key_text(model: type[Model], key: Any) -> str:
-    """A primary key as `read_key` reads it back: exactly."""
+    """Return a primary key as text, from which `read_key` restores it exactly."""
     fields = model._meta.pk_fields
     if len(fields) == 1:
         return _text(fields[0], key)
@@ -173,13 +174,14 @@ def key_text(model: type[Model], key: Any) -> str:
 
 
 def _text(field: Field[Any, Any], key: Any) -> str:
-    """As Django's serializers write a value of `field`, whose to_python() reads that back."""
+    """Return a value of `field` as Django's serializers write it, for to_python() to read."""
     while isinstance(field, ForeignKey):
         field = field.target_field
     return str(field.value_to_string(cast("Model", SimpleNamespace(**{field.attname: key}))))
 
 
 def read_key(model: type[Model], text: str) -> Any:
+    """Return the primary key that `key_text` has written."""
     fields = model._meta.pk_fields
     if len(fields) == 1:
         return fields[0].to_python(text)

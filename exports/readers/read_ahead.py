@@ -1,4 +1,4 @@
-"""Read ahead: a thread goes on reading while what was read is written, reported and stored."""
+"""Read ahead: a thread reads the next items while earlier ones are written and stored."""
 
 from __future__ import annotations
 
@@ -16,47 +16,46 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
-    """Iterates over what `items` yields, which a thread takes ahead, in the caller's context.
+class ReadAhead(Generic[T]):
+    """Iterate over `items` with a thread that reads ahead in the caller's context.
 
-    It waits while more than `most` is ahead, as `weigh` weighs each item. What is raised there
-    is raised here, in its place.
+    The thread waits while the buffered items are larger than `max_bytes`; `size_of` returns the
+    size of an item. An error in the thread is raised to the caller after the items before it.
 
-    To be closed: if the thread is still at work then, `interrupt` is called once, which is to
-    make a long wait in `items` end. In any case `items` must give something, if only an item
-    without weight, every now and then: so the thread learns that nobody wants any more. What
-    it raises after that is nobody's.
+    The caller closes this. If the thread is still reading then, `interrupt` is called once and must
+    end a long wait in `items`. Also, `items` must yield something regularly, such as an empty item,
+    so that the thread notices the end. Errors after the end are dropped.
     """
 
     def __init__(
         self,
         items: Generator[T, None, None],
         *,
-        most: int,
-        weigh: Callable[[T], int],
+        max_bytes: int,
+        size_of: Callable[[T], int],
         interrupt: Callable[[], None],
     ) -> None:
-        self._items, self._most, self._weigh = items, most, weigh
+        self._items, self._max_bytes, self._size_of = items, max_bytes, size_of
         self._interrupt = interrupt
-        self._taken: deque[tuple[T, int]] = deque()
-        self._weight = 0
+        self._buffer: deque[tuple[T, int]] = deque()
+        self._bytes = 0  # The size of the buffered items.
         self._error: BaseException | None = None
         self._is_done = self._is_closed = False
         self._changed = Condition()
-        # An exporter's code in `items` may query over this thread's own connection.
+        # The code of an exporter in `items` may query over a connection of the thread.
         run = closes_connections(copy_context().run)
-        self._thread = Thread(target=run, args=(self._take,), name="read-ahead", daemon=True)
+        self._thread = Thread(target=run, args=(self._read,), name="read-ahead", daemon=True)
         self._thread.start()
 
-    def __iter__(self) -> Ahead[T]:
+    def __iter__(self) -> ReadAhead[T]:
         return self
 
     def __next__(self) -> T:
         with self._changed:
-            self._changed.wait_for(lambda: self._taken or self._is_done)
-            if self._taken:
-                item, weight = self._taken.popleft()
-                self._weight -= weight
+            self._changed.wait_for(lambda: self._buffer or self._is_done)
+            if self._buffer:
+                item, size = self._buffer.popleft()
+                self._bytes -= size
                 self._changed.notify_all()
                 return item
             error, self._error = self._error, None
@@ -65,35 +64,35 @@ class Ahead(Generic[T]):
     def close(self) -> None:
         with self._changed:
             self._is_closed = True
-            self._taken.clear()
+            self._buffer.clear()
             self._changed.notify_all()
-            is_at_work = not self._is_done
-        if is_at_work:
+            is_reading = not self._is_done
+        if is_reading:
             self._interrupt()
         self._thread.join()
 
-    def _take(self) -> None:
+    def _read(self) -> None:
         error: BaseException | None = None
         try:
             with closing(self._items):
                 for item in self._items:
-                    if not self._give(item):
+                    if not self._put(item):
                         break
-        # Whatever it is, it belongs to who iterates.
+        # `__next__` raises it in the thread of the caller.
         except BaseException as raised:  # noqa: BLE001
             error = raised
         with self._changed:
             self._error, self._is_done = error, True
             self._changed.notify_all()
 
-    def _give(self, item: T) -> bool:
-        """Add an item to what is ahead. False when nobody wants any more."""
-        weight = self._weigh(item)
+    def _put(self, item: T) -> bool:
+        """Add `item` to the buffer when there is room; return False if this was closed."""
+        size = self._size_of(item)
         with self._changed:
-            self._changed.wait_for(lambda: self._weight <= self._most or self._is_closed)
+            self._changed.wait_for(lambda: self._bytes <= self._max_bytes or self._is_closed)
             if self._is_closed:
                 return False
-            self._taken.append((item, weight))
-            self._weight += weight
+            self._buffer.append((item, size))
+            self._bytes += size
             self._changed.notify_all()
             return True

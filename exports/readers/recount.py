@@ -1,8 +1,8 @@
-"""The second witness of a part: its keys, counted again where its rows were read.
+"""Check the number of rows of a part by counting its keys again.
 
-Rows are added and deleted between the plan and the reading of a part, so its file may rightly
-have more or fewer rows than planned. It may also have lost rows to a fault. The database can tell
-the two apart: the keys of the part as of the moment its rows were read are as many as the rows.
+Between planning and reading a part, rows may be added or deleted, so its file may rightly have more
+or fewer rows than planned. It may also have lost rows through a bug. To tell the two apart, the
+database counts the keys of the part in the transaction that reads its rows.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Recount:
-    """Counts the keys of one part, inside the transaction that reads its rows.
+    """Count the keys of one part, in the transaction that reads its rows.
 
-    `found` is how many there are; None if nothing had to be counted.
+    `found` is their number; None if a count was not needed.
     """
 
     def __init__(self, source: Source, queryset: QuerySet[Any], keys: Range) -> None:
@@ -37,14 +37,15 @@ class Recount:
         self._is_contradicted = False
 
     def compare(self, read: int) -> None:
-        """Take note that one query has given `read` rows for the whole part."""
+        """Record that one query has returned `read` rows for the whole part."""
         if read != self._keys.rows:
             self.found = count(self._source, self._queryset, self._keys)
 
     def compare_page(self, page: Range) -> None:
-        """Take note that one of several queries has given `page.rows` rows for its keys.
+        """Record that one of several queries has returned `page.rows` rows for the keys of `page`.
 
-        Each is of another moment, so each is compared: together they would prove nothing.
+        The queries see different moments, so each is compared for itself: equal totals would prove
+        nothing.
         """
         found = count(self._source, self._queryset, page)
         self.found = (self.found or 0) + found
@@ -82,9 +83,10 @@ class Recount:
 
 
 def totals(export: Export, done: Iterable[Part]) -> dict[str, int]:
-    """The rows of the file, and by how many they differ from `export.rows_total`, and why.
+    """Return how many rows the file has, and how many were added and removed after the plan.
 
-    Raises WrongCount if a difference is not explained: then the file would be wrong.
+    Raise WrongCount if the rows of a part are neither planned nor recounted, or if the parts do not
+    add up to `export.rows_total`.
     """
     planned = written = added = removed = 0
     for part in done:

@@ -1,8 +1,8 @@
-"""Which errors a further attempt may cure.
+"""Decide which database errors are transient, so that another attempt may succeed.
 
-An export that meets one of those keeps its finished parts, and another attempt goes on when the
-lease runs out. Every other error ends the export at once: the same rows would raise it again.
-`docs/operations.md` has these tables for operators.
+After a transient error an export keeps its finished parts, and another attempt continues when the
+lease expires. Any other error fails the export at once, because the same rows would cause it again.
+`docs/operations.md` lists these tables for operators.
 """
 
 from __future__ import annotations
@@ -49,28 +49,28 @@ _PRIMARY = 0xFF  # An extended code has the primary one in its lowest byte.
 
 
 def is_curable(error: BaseException) -> bool:
-    """Whether `error`, as Django raises it, may be gone at the next attempt.
+    """Return whether `error`, which Django has raised, may be gone at the next attempt.
 
-    What the database itself says goes before the class that the driver made of it. Without a
-    SQLSTATE or a code, it is a connection that was lost or never made.
+    The SQLSTATE or the result code decides, if there is one. An OperationalError or InterfaceError
+    without it means that a connection was lost or could not be made.
     """
     cause = error.__cause__
     if isinstance(cause, psycopg.Error) and cause.sqlstate:
         return cause.sqlstate[:2] in CURABLE_CLASSES or cause.sqlstate in CURABLE_STATES
     if isinstance(cause, sqlite3.Error):
-        # Without a code, the module itself could not read what SQLite gave: a broken text.
+        # Without a code, the error comes from Python's module, as for text that is not UTF-8.
         code = getattr(cause, "sqlite_errorcode", None)
         return code is not None and code & _PRIMARY in CURABLE_CODES
     return isinstance(error, OperationalError | InterfaceError)
 
 
 def said_by_database(error: BaseException) -> str:
-    """What went wrong, in one line: without the SQL that PostgreSQL quotes."""
+    """Return what went wrong, in one line, without the SQL that PostgreSQL quotes."""
     cause = error.__cause__
     primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
     return primary or f"{error}".partition("\n")[0] or type(error).__name__
 
 
 def refusal(error: BaseException) -> Message:
-    """The same for the person who waits, where no column and no row is known."""
+    """Return the message for a database error whose column and row are not known."""
     return Message("Database error: %(problem)s", problem=said_by_database(error))

@@ -1,17 +1,19 @@
-"""The reader that can read anything: pages of rows, in flat memory.
+"""The general reader: it reads any column, in pages of rows, and needs little memory.
 
-On SQLite each page is a query of its own by keyset, read to its end before anything is
-written: an open cursor would pin the log, and so would one transaction for the whole part.
-Sorted rows are one query there, too, over a connection apart. On PostgreSQL a part is one query,
-whose rows come as the server makes them, over a connection of its own.
+On SQLite, each page is its own query, which continues after the last key and ends before anything
+is written. An open cursor, or one transaction for the whole part, would keep SQLite from
+truncating its log. Sorted rows are one query, over a separate connection. On PostgreSQL, a part is
+one query whose rows are streamed over a separate connection.
 """
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
+from exports.exceptions import UnreadableRow
 from exports.formats.kinds import KeyedPage
 from exports.readers import blame
 from exports.readers.plan import Range
@@ -28,11 +30,11 @@ if TYPE_CHECKING:
     from exports.readers.projection import Reading
     from exports.readers.recount import Recount
 
-    Columns = list[tuple[Any, ...]]
+    Columns = Sequence[Sequence[Any]]
 
-# Rows of one query that are worked on at once: as many as the processor's cache holds with
-# all that becomes of them. With 2 000, a row took a third longer.
-AT_ONCE = 350
+# Rows that are converted together: as many as fit in the processor's cache with everything that is
+# made from them. With 2 000 instead, a row takes a third longer.
+CHUNK_ROWS = 350
 
 
 def read(
@@ -44,31 +46,27 @@ def read(
     *,
     recount: Recount | None = None,
 ) -> Iterator[Page]:
-    """Yield the rows of `keys` in pages, as `formats.kinds` says; in key order, if not sorted.
+    """Yield the rows of `keys` in pages; in key order, unless the queryset is sorted.
 
-    `recount` compares how many they are with the keys that there are at the same moment. Raises
-    UnreadableRow, which names column and row, for a value that Python cannot make.
+    `recount` compares the number of rows with the number of keys at the same moment. Raise
+    UnreadableRow, which names column and row, for a value that Python cannot compute.
     """
     order = queryset.query.order_by
     found = queryset.filter(pk__lte=keys.upto).order_by(*(order or ["pk"]))
     found = selected(found, ["pk", *(each for reading in readings for each in reading.reads)])
-    # Where one page ends and the next begins, only keys can say.
+    # Only rows in key order can be continued after a key.
     pages = _by_stream if source.is_postgres or order else _by_keyset
     for rows in pages(source, found, keys, page_rows, recount):
         yield _page(list(zip(*rows, strict=True)), readings)
 
 
 def _by_stream(
-    source: Source,
-    found: QuerySet[Any],
-    keys: Range,
-    page_rows: int,
-    recount: Recount | None,
+    source: Source, found: QuerySet[Any], keys: Range, page_rows: int, recount: Recount | None
 ) -> Iterator[list[Any]]:
     with source.reading(strictly=recount is not None):
         read = 0
-        # It is one query, however few are taken at a time.
-        for page in source.pages(_after(found, keys.after), min(page_rows, AT_ONCE)):
+        # The page size does not change the number of queries: there is one.
+        for page in source.pages(_after(found, keys.after), min(page_rows, CHUNK_ROWS)):
             read += len(page)
             yield page
         if recount is not None:
@@ -76,20 +74,13 @@ def _by_stream(
 
 
 def _by_keyset(
-    source: Source,
-    found: QuerySet[Any],
-    keys: Range,
-    page_rows: int,
-    recount: Recount | None,
+    source: Source, found: QuerySet[Any], keys: Range, page_rows: int, recount: Recount | None
 ) -> Iterator[list[Any]]:
     after, is_last = keys.after, False
     while not is_last:
         with source.reading(strictly=recount is not None):
-            page = [
-                row
-                for rows in source.pages(_after(found, after)[:page_rows], page_rows)
-                for row in rows
-            ]
+            pages = source.pages(_after(found, after)[:page_rows], page_rows)
+            page = list(chain.from_iterable(pages))
             is_last = len(page) < page_rows
             upto = keys.upto if is_last else page[-1][0]
             if recount is not None:
@@ -104,22 +95,20 @@ def _after(found: QuerySet[Any], key: Any) -> QuerySet[Any]:
 
 
 def _page(columns: Columns, readings: Sequence[Reading]) -> KeyedPage:
-    """The values of each column, from what was read for it."""
-    keys, taken = columns[0], 1
+    """Convert what was read for each column to a page."""
+    keys, *rest = columns
+    remaining = iter(rest)
     page: list[Sequence[Any]] = []
     for reading in readings:
-        read = columns[taken : taken + len(reading.reads)]
-        taken += len(reading.reads)
-        values: Sequence[Any] = read[0] if read else ()
-        if reading.function is not None:
-            values = _called(reading, read, keys)
+        read = list(islice(remaining, len(reading.reads)))
+        values = read[0] if reading.function is None else _called(reading, read, keys)
         page.append(values if reading.decode is None else _decoded(reading, values, keys))
     return KeyedPage(page, keys)
 
 
 def _decoded(reading: Reading, values: Sequence[Any], keys: Sequence[Any]) -> Sequence[Any]:
     decode: Any = reading.decode
-    if reading.at_once is not None and (made := reading.at_once(values)) is not None:
+    if reading.decode_column is not None and (made := reading.decode_column(values)) is not None:
         return made
     try:
         return [None if value is None else decode(value) for value in values]
@@ -138,18 +127,16 @@ def _called(reading: Reading, arguments: Columns, keys: Sequence[Any]) -> list[A
 
 
 def _name_row(
-    reading: Reading,
-    make: Callable[..., Any],
-    arguments: Sequence[Sequence[Any]],
-    keys: Sequence[Any],
+    reading: Reading, make: Callable[..., Any], arguments: Columns, keys: Sequence[Any]
 ) -> None:
-    """Raise UnreadableRow for the first row of which `make` raises."""
-    # Which row it was is found out only now: asking for each would cost each of them.
+    """Raise UnreadableRow for the first row for which `make` fails."""
+    # Only now `make` is called for one row at a time, which is too slow for every export.
     for key, *values in zip(keys, *arguments, strict=True):
         try:
             make(*values)
         except Exception as error:
             if isinstance(error, DatabaseError) and is_curable(error):
-                raise  # A function that asks the database itself.
+                raise  # The function of a Python column may query the database.
             problem = f"{type(error).__name__}: {error}"
-            raise blame.unreadable(reading.field.header, key, problem) from error
+            message = blame.not_computed(reading.field.header, key, problem)
+            raise UnreadableRow(message) from error

@@ -1,7 +1,7 @@
-"""Python's objects as the few types that writers know: what a person would expect to read.
+"""Simplify Python objects to the few types that writers know.
 
-A value comes from a function of the exporter's, or from a field that is not Django's own. It
-becomes None, a bool, a number, a text, a date or time, bytes, or a list or dict of such.
+The values come from functions of Python columns and from fields that are not Django's own. They
+become None, a bool, a number, a text, a date or time, bytes, or a list or dict of these.
 `docs/field-types.md` has the table.
 """
 
@@ -26,65 +26,60 @@ from exports.formats.text import cell
 
 _AS_IS = frozenset({type(None), bool, float, str, Decimal, uuid.UUID, bytes})
 _TIMES = (datetime.date, datetime.time, datetime.timedelta, Decimal, uuid.UUID)
-_LISTS = (list, tuple, deque, ValuesView, Iterator, QuerySet)
-# What Python says of an object that has no text of its own.
+_LISTS = (list, deque, ValuesView, Iterator, QuerySet)
+# The default text of an object, which says nothing about its value.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")
 
 
 def simple(value: Any) -> Any:
-    """`value` as one of the simple types. Raises an error for one that has no text of its own."""
+    """Return `value` as one of the simple types. Raise an error if no text represents it."""
     kind = type(value)
     if kind in _AS_IS:
         return value
     if kind is int:
         str(value)  # Raises ValueError for more digits than Python writes.
         return value
+    if isinstance(value, _TIMES):
+        return value
+    if isinstance(value, Enum):  # First, because a member may be a text or a number as well.
+        return simple(value.value)
     return _simplified(value)
 
 
 def _simplified(value: Any) -> Any:
-    """The same of what is of another type, or of a subclass."""
-    if isinstance(value, _TIMES):
-        return value
-    if isinstance(value, Enum):  # Before text and numbers: a member may be one as well.
-        return simple(value.value)
-    if isinstance(value, int | float):
-        return simple(int(value) if isinstance(value, int) else float(value))
-    if isinstance(value, bytearray | memoryview):
-        return bytes(value)
-    return _nested(value) if _is_nested(value) else _text(value)
-
-
-def _is_nested(value: Any) -> bool:
-    if isinstance(value, (Mapping, AbstractSet, *_LISTS)):
-        return True
-    return _is_array(value) or (is_dataclass(value) and type(value).__str__ is object.__str__)
+    match value:
+        case int():
+            return simple(int(value))
+        case float():
+            return float(value)
+        case bytearray() | memoryview():
+            return bytes(value)
+    return simple(value.tolist()) if _is_array(value) else _nested(value)
 
 
 def _nested(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {_key(key): simple(each) for key, each in value.items()}
-    if isinstance(value, AbstractSet):
-        return [simple(each) for each in _sorted(value)]
-    if isinstance(value, _LISTS):
-        made = map(simple, value)
-        return tuple(made) if isinstance(value, tuple) else list(made)
-    if _is_array(value):
-        return simple(value.tolist())
-    return {field.name: simple(getattr(value, field.name)) for field in fields(value)}
+    match value:
+        case Mapping():
+            return {_key(key): simple(each) for key, each in value.items()}
+        case AbstractSet():
+            return list(map(simple, _sorted(value)))
+        case tuple():
+            return tuple(map(simple, value))
+        case _ if isinstance(value, _LISTS):
+            return list(map(simple, value))
+    if is_dataclass(value) and type(value).__str__ is object.__str__:
+        return {field.name: simple(getattr(value, field.name)) for field in fields(value)}
+    return _text(value)
 
 
 def _is_array(value: Any) -> bool:
-    """Whether it is an array or a number of NumPy's, but no time: that loses its unit."""
-    return (
-        hasattr(value, "tolist")
-        and getattr(value, "dtype", None) is not None
-        and (getattr(value.dtype, "kind", "") not in "Mm")
-    )
+    """Return whether `value` is an array or number of NumPy. NumPy's times would lose their unit."""
+    dtype = getattr(value, "dtype", None)
+    return hasattr(value, "tolist") and dtype is not None and getattr(dtype, "kind", "") not in "Mm"
 
 
 def _sorted(values: AbstractSet[Any]) -> list[Any]:
-    """In an order that is the same each time, as no set has by itself."""
+    """Return the values of a set in the same order each time."""
     try:
         return sorted(values)
     except TypeError:
@@ -108,7 +103,7 @@ def _text(value: Any) -> str:
 
 
 def _range(value: Range[Any]) -> str:
-    """As PostgreSQL writes it: [1,10)."""
+    """Return a range as PostgreSQL writes it, like [1,10)."""
     if value.isempty:
         return "empty"
     bounds = value.bounds or "[)"

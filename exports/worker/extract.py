@@ -20,7 +20,7 @@ from exports.readers import blame, copy, rows
 from exports.readers.connection import Source
 from exports.readers.plan import Range, plan, read_key
 from exports.readers.projection import project
-from exports.readers.read_ahead import Ahead
+from exports.readers.read_ahead import ReadAhead
 from exports.readers.recount import Recount
 from exports.spec import context, queryset
 from exports.worker.gc_threshold import raised_gc_threshold
@@ -62,7 +62,7 @@ class Extractor:
         fields = [reading.field for reading in self._readings]
         self.writer = writer_class(export.format)(fields, self._options)
         # The part that COPY is reading, its lines and its recount.
-        self._begun: tuple[Part, Ahead[copy.Lines], Recount] | None = None
+        self._begun: tuple[Part, ReadAhead[copy.Lines], Recount] | None = None
         self.by_copy = self.source.is_postgres and copy.can_read(self._readings, export.format)
 
     def close(self) -> None:
@@ -116,13 +116,13 @@ class Extractor:
             raise
         return following if self.by_copy else claim()
 
-    def _begin(self, part: Part) -> tuple[Ahead[copy.Lines], Recount]:
+    def _begin(self, part: Part) -> tuple[ReadAhead[copy.Lines], Recount]:
         """Start COPY for `part`, unless it has been started early."""
         if self._begun is None:
             recount = self._recount(part)
             interrupt = self.source.interrupt
             lines = self._copied(part, recount)
-            blocks = Ahead(lines, most=AHEAD, weigh=_bytes, interrupt=interrupt)
+            blocks = ReadAhead(lines, max_bytes=AHEAD, size_of=_bytes, interrupt=interrupt)
             self._begun = part, blocks, recount
         begun, blocks, recount = self._begun
         if begun != part:

@@ -38,9 +38,9 @@ class Watched(Source):
         self._watch(queryset)
         return super().pages(queryset, size)
 
-    def every(self, queryset: QuerySet[Any], step: int) -> tuple[list[Any], int]:
+    def every_nth(self, queryset: QuerySet[Any], step: int) -> tuple[list[Any], int]:
         self._watch(queryset)
-        return super().every(queryset, step)
+        return super().every_nth(queryset, step)
 
     def _watch(self, queryset: QuerySet[Any]) -> None:
         if self._before is not None:

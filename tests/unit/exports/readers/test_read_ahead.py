@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from exports.readers.read_ahead import Ahead
+from exports.readers.read_ahead import ReadAhead
 from tests.support.waiting import wait_until
 
 
@@ -27,7 +27,7 @@ def never():
 
 
 def ahead_of(items, most=10, interrupt=lambda: None):
-    return Ahead(items, most=most, weigh=lambda item: 1, interrupt=interrupt)
+    return ReadAhead(items, max_bytes=most, size_of=lambda item: 1, interrupt=interrupt)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 100])
@@ -65,7 +65,7 @@ def test_what_weighs_nothing_is_no_reason_to_wait():
             taken.append(number)
             yield number
 
-    with closing(Ahead(items(), most=0, weigh=lambda item: 0, interrupt=never)) as ahead:
+    with closing(ReadAhead(items(), max_bytes=0, size_of=lambda item: 0, interrupt=never)) as ahead:
         wait_until(lambda: len(taken) == 100, what="all are taken")
 
         assert list(ahead) == taken
