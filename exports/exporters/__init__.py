@@ -1,4 +1,4 @@
-"""What may be exported: the exporters of a project, their columns and their querysets.
+"""The exporters of a project: what may be exported, with columns and querysets.
 
 A project declares them with `Exporter`, `Column` and `register`; a declaration that cannot work is
 refused when Django starts. This package decides which querysets can be split by primary key without

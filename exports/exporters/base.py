@@ -1,4 +1,4 @@
-"""What an exporter is: the declaration of what may be exported, and by whom.
+"""The declaration of an exporter: what may be exported, and by whom.
 
 @register
 class Flights(Exporter):
@@ -10,13 +10,13 @@ class Flights(Exporter):
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.text import capfirst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from django.contrib.auth.models import AnonymousUser, User
     from django.db.models import QuerySet
@@ -25,54 +25,41 @@ if TYPE_CHECKING:
     from django_filters import FilterSet
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True)
 class Column:
     """One column of a file: a field path, an expression, or a Python function.
 
-    `Column("carrier__name")` reads a field, through relations. `Column("delay",
-    F("arr_delay") - F("dep_delay"))` lets the database compute. `Column("speed",
-    needs=["distance", "air_time"], python=mph)` calls `mph(distance, air_time)` for
-    each row: slower, and possible for anything.
+    `Column("carrier__name")` reads a field, also through relations. `Column("delay",
+    F("arr_delay") - F("dep_delay"))` lets the database compute the values. `Column("speed",
+    needs=["distance", "air_time"], python=mph)` calls `mph(distance, air_time)` for each row,
+    which is slower.
+
+    Without a `header`, the name is the header.
     """
 
     name: str
-    expression: Combinable | None
-    header: str | _StrPromise
-    needs: tuple[str, ...]
-    python: Callable[..., Any] | None
+    expression: Combinable | None = None
+    _: KW_ONLY
+    header: str | _StrPromise | None = None
+    needs: Sequence[str] = ()
+    python: Callable[..., Any] | None = None
 
-    def __init__(
-        self,
-        name: str,
-        expression: Combinable | None = None,
-        *,
-        header: str | _StrPromise | None = None,
-        needs: Iterable[str] = (),
-        python: Callable[..., Any] | None = None,
-    ) -> None:
-        # The dataclass is frozen: an exporter is shared by all threads of a process.
-        for field, value in {
-            "name": name,
-            "expression": expression,
-            "header": name if header is None else header,
-            "needs": tuple(needs),
-            "python": python,
-        }.items():
-            object.__setattr__(self, field, value)
+    def __post_init__(self) -> None:
+        # A frozen dataclass can only be changed in this way. All threads share it.
+        object.__setattr__(self, "header", self.name if self.header is None else self.header)
+        object.__setattr__(self, "needs", tuple(self.needs))
 
     def titled(self, header: str) -> Column:
-        """The same column with another header."""
-        return Column(
-            self.name, self.expression, header=header, needs=self.needs, python=self.python
-        )
+        """Return this column with another header."""
+        return replace(self, header=header)
 
 
 class Exporter:
-    """Subclass it, say what, and `@register` it.
+    """The base class of exporters. Subclass it and `@register` the subclass.
 
-    Required: `queryset`, `columns`, and either `permission` (as in "app.codename") or a
-    `has_permission` of its own. Rows come out in the order of the primary key, each once,
-    so the queryset must be unsliced, without distinct(), and its ordering is ignored.
+    Required are `queryset`, `columns`, and either `permission` (as in "app.codename") or a
+    `has_permission` of its own. Rows are exported in the order of the primary key, each once. So
+    the queryset must not be sliced or distinct, and its order is ignored.
     """
 
     queryset: ClassVar[QuerySet[Any]]
@@ -82,12 +69,12 @@ class Exporter:
     name: ClassVar[str] = ""
     label: ClassVar[str | _StrPromise] = ""
     description: ClassVar[str | _StrPromise] = ""
-    # How many workers may help the one that holds the export; None: EXPORTS_PARALLEL.
+    # How many workers may help with an export. None: EXPORTS_PARALLEL.
     parallel: ClassVar[int | None] = None
-    # "snapshot" on PostgreSQL: all rows as they were at one moment. Who loses the worker that
-    # holds the moment begins anew.
+    # "snapshot", only on PostgreSQL, exports all rows as they were at one moment. An export that
+    # loses its worker starts over, because the snapshot is lost as well.
     consistency: ClassVar[str] = "row"
-    # How large an export of it may be. None: as the settings say; 0: without a limit.
+    # The largest export. None: as in the settings. 0: no limit.
     max_rows: ClassVar[int | None] = None
     max_bytes: ClassVar[int | None] = None
 
@@ -100,13 +87,13 @@ class Exporter:
             cls.label = capfirst(words.replace("_", " "))
 
     def has_permission(self, user: User | AnonymousUser) -> bool:
-        """Whether `user` may run this. Asked at request, at run and at download."""
+        """Return whether `user` may run this. Checked at the request, the run and the download."""
         return bool(user.is_active and user.has_perm(self.permission))
 
     def get_queryset(self, user: User) -> QuerySet[Any]:  # noqa: ARG002 - for overriding
-        """The rows that `user` may see. Override it to scope them."""
+        """Return the rows that `user` may see. Override this to restrict them."""
         return self.queryset.all()
 
     def all_columns(self) -> list[Column]:
-        """Its columns in order, each as a Column."""
+        """Return the columns in order, each as a Column."""
         return [Column(each) if isinstance(each, str) else each for each in self.columns]

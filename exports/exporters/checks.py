@@ -1,4 +1,4 @@
-"""System checks: every column of every exporter resolves, and its form fits into a request."""
+"""System checks: all columns of exporters can be read, and their forms fit into a request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 from django.db import connections
 from django.utils.functional import Promise
 
-from exports.exporters.querysets import problems_of
+from exports.exporters.problems import problems_of
 from exports.exporters.registry import EXPORTERS
 from exports.models import Consistency
 
@@ -21,17 +21,12 @@ if TYPE_CHECKING:
 
     from exports.exporters.base import Column, Exporter
 
-
-if TYPE_CHECKING:
-    from exports.exporters.base import Exporter
-
-
-# Of a form that asks for an export, besides its columns and filters.
-OTHER_FIELDS = 20
+FIELDS = 2  # The form fields of each column.
+OTHER_FIELDS = 20  # The other form fields, without filters.
 
 
 def check(**_: Any) -> list[CheckMessage]:
-    """Django's system check: every column of every exporter must resolve."""
+    """Check every exporter. Django runs this system check."""
     found: list[CheckMessage] = []
     for exporter in EXPORTERS.values():
         where = f"{type(exporter).__module__}.{type(exporter).__qualname__}"
@@ -52,14 +47,14 @@ def check(**_: Any) -> list[CheckMessage]:
                 )
             )
         filters = exporter.filterset.base_filters if exporter.filterset else ()
-        found += too_many_fields(exporter, 2 * len(filters), where)  # Of a range both ends.
+        found += too_many_fields(exporter, 2 * len(filters), where)  # A range has two fields.
     return found
 
 
 def too_many_fields(exporter: Exporter, besides: int, where: Any) -> list[CheckMessage]:
-    """Whether Django would refuse a form in which its columns are chosen, `besides` so many fields.
+    """Warn if Django would refuse the form of an exporter, which has `besides` fields for filters.
 
-    As far as it can be known: of a filter that takes several values, each is a field.
+    The number is an estimate: each value of a filter with several values is a field.
     """
     most: int | None = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
     number = len(exporter.columns)
@@ -68,8 +63,8 @@ def too_many_fields(exporter: Exporter, besides: int, where: Any) -> list[CheckM
         return []
     return [
         Warning(
-            f"The form in which its {number} columns are chosen may have {needed} fields, and "
-            f"Django takes {most}: it would be answered with 400.",
+            f"The form for its {number} columns may have {needed} fields. Django accepts "
+            f"{most}, and answers a larger form with 400.",
             hint=f"Set DATA_UPLOAD_MAX_NUMBER_FIELDS = {needed} or more in the settings.",
             obj=where,
             id="exports.W002",
@@ -93,50 +88,39 @@ def _problems(exporter: Exporter) -> Iterator[tuple[str, str]]:
     vendor = connections[exporter.queryset.db].vendor
     if exporter.consistency == Consistency.SNAPSHOT and vendor != "postgresql":
         yield (
-            f"All rows as they were at one moment is what PostgreSQL can give; this is {vendor}.",
-            'Remove `consistency = "snapshot"`, or read from a PostgreSQL.',
+            f'`consistency = "snapshot"` needs PostgreSQL, but the database is {vendor}.',
+            "Remove it, or read from PostgreSQL.",
         )
     columns = exporter.all_columns()
     for name, times in Counter(column.name for column in columns).items():
         if times > 1:
-            yield (f'The column "{name}" is there {times} times.', "Rename or remove one.")
+            yield f'The column "{name}" is defined {times} times.', "Rename or remove one."
     headers = {column.name: str(column.header) for column in columns}
     for header, times in Counter(headers.values()).items():
         if times > 1:
-            yield (f'The header "{header}" is there {times} times.', "Give one another `header=`.")
+            yield f'The header "{header}" is used {times} times.', "Change the `header=` of one."
     for column in columns:
-        yield from _malformed(column) or _unreadable(exporter, column)
+        if malformed := _malformed(column):
+            yield malformed
+        else:
+            yield from ((each.what, each.remedy) for each in problems_of(exporter.queryset, column))
 
 
-def _malformed(column: Column) -> list[tuple[str, str]]:
+def _malformed(column: Column) -> tuple[str, str] | None:
     what = f'The column "{column.name}"'
     header: Any = column.header
     if not isinstance(header, str | Promise):
-        return [(f"{what} has {header!r} for its header.", "Give it a text.")]
+        return f"{what} has {header!r} as its header.", "Use a string."
     if column.python and column.expression is not None:
-        return [(f"{what} has an expression and `python`.", "Remove one of them.")]
+        return f"{what} has an expression and `python`.", "Remove one of them."
     if column.python and not column.needs:
-        return [
-            (
-                f"{what} names no fields for its `python`.",
-                f'Add `needs=["field", …]` to Column("{column.name}"): its arguments.',
-            )
-        ]
+        return (
+            f"{what} has `python` but no `needs`.",
+            f'Add `needs=["field", …]` to Column("{column.name}") for the arguments.',
+        )
     if column.needs and not column.python:
-        return [
-            (
-                f"{what} has `needs` and no `python`.",
-                "`needs` names the arguments of a Python column. Add python=…, or remove it.",
-            )
-        ]
-    return []
-
-
-def _unreadable(exporter: Exporter, column: Column) -> Iterator[tuple[str, str]]:
-    """Why its SQL cannot be made, or gives other rows. No query is run."""
-    for problem in problems_of(exporter.queryset, column):
-        yield problem.what, problem.remedy
-
-
-# How many fields the form has for a column.
-FIELDS = 2
+        return (
+            f"{what} has `needs` but no `python`.",
+            "`needs` names the arguments of a Python column. Add python=…, or remove it.",
+        )
+    return None

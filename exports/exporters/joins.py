@@ -1,8 +1,8 @@
-"""How columns are added to a queryset without losing, repeating or changing its rows.
+"""Add columns to a queryset without losing, repeating or changing its rows.
 
-Django joins a required foreign key with INNER JOIN, which drops a row whose key points
-nowhere. And it joins every to-many relation of a query to the same rows, so that two
-aggregates multiply each other. A file must have neither fault.
+Django joins a required foreign key with INNER JOIN, which drops rows with a dangling key. It also
+joins all to-many relations of a query to the same rows, so that two aggregates multiply each other.
+A file must have neither fault.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 
 
 def every_row(model: type[Model], using: str | None = None) -> QuerySet[Any]:
-    """All rows of `model`. Any manager, also the base manager, may be a project's and hide some."""
+    """Return all rows of `model`. A project's managers, even the base manager, may hide some."""
     return QuerySet(model=model, using=using)
 
 
 def repeating_relation(queryset: QuerySet[Any]) -> str:
-    """The relation through which `queryset` may give a row more than once; "" if there is none.
+    """Return the relation through which `queryset` may return a row more than once, or "".
 
-    A row that comes twice would be counted twice, and lost where a page of rows ends
-    between the two.
+    Such a row would be counted twice, and lost if a page of rows ends between the two.
     """
     query = queryset.query
     if query.group_by is not None and (relation := splitting_relation(query)):
@@ -43,9 +42,9 @@ def repeating_relation(queryset: QuerySet[Any]) -> str:
 
 
 def splitting_relation(query: Query) -> str:
-    """The to-many relation by which `query`, which aggregates, makes several groups of a row, or "".
+    """Return the to-many relation by which an aggregate `query` groups, or "".
 
-    Otherwise an aggregate makes one row again of the many that were joined to it.
+    Grouping by such a relation splits a row into several groups. Without it, each row is one group.
     """
     query = query.chain()
     grouped = _reached(query, list(_grouped_by(query)))
@@ -53,9 +52,9 @@ def splitting_relation(query: Query) -> str:
 
 
 def _grouped_by(query: Query) -> Iterator[Col]:
-    """The columns by which Django groups a query with aggregates, besides those of the model.
+    """Yield the columns, apart from those of the model, by which Django groups an aggregate query.
 
-    Adds the joins of its order to `query`.
+    This adds the joins of the query's order to `query`.
     """
     for annotation in query.annotations.values():
         yield from _unaggregated(annotation)
@@ -69,10 +68,10 @@ def _grouped_by(query: Query) -> Iterator[Col]:
 
 
 def _joins_with_many(query: Query) -> Iterator[tuple[str, str]]:
-    """The alias and relation of each join to a table with several rows for one."""
+    """Yield alias and relation of each to-many join."""
     for alias, table in query.alias_map.items():
         relation = getattr(table, "join_field", None)
-        # A relation followed backwards, or through the table of a ManyToManyField.
+        # To-many relations are followed backwards, or through the table of a ManyToManyField.
         if (
             isinstance(relation, ForeignObjectRel)
             and not relation.one_to_one
@@ -81,32 +80,28 @@ def _joins_with_many(query: Query) -> Iterator[tuple[str, str]]:
             yield alias, str(relation.name)
 
 
-def many_of(query: Query) -> set[str]:
-    """The aliases of tables by whose rows `query` multiplies what it aggregates."""
+def to_many_aliases(query: Query) -> set[str]:
+    """Return the aliases of the to-many joins of `query`, which multiply its aggregates."""
     return {alias for alias, _ in _joins_with_many(query)}
 
 
-def _aliases_in(expression: Any) -> set[str]:
-    return {each.alias for each in expression.flatten() if isinstance(each, Col)}
-
-
 def resolved(queryset: QuerySet[Any], expression: Any) -> tuple[Any, str]:
-    """`expression` as `queryset` reads it, and the to-many relation that it would join, or "".
+    """Resolve `expression` in `queryset`; also return the to-many relation that it joins, or "".
 
-    Raises FieldError for a name that the queryset does not have.
+    Raise FieldError for a name that the queryset does not have.
     """
     query = queryset.query.chain()
     before = dict(_joins_with_many(query))
     found = expression.resolve_expression(query, allow_joins=True)
     many = dict(_joins_with_many(query))
-    # A join that is there already repeats no row of a grouped query, but its columns would.
+    # An existing join does not repeat rows of a grouped query, but selecting its columns does.
     named = _reached(query, _unaggregated(found))
     new = [name for alias, name in many.items() if alias not in before or alias in named]
     return found, new[0] if new else ""
 
 
 def repeats_beside_aggregate(model: type[Model], expression: Any) -> str:
-    """The to-many relation that `expression`, an aggregate of `model`, reads outside of it, or ""."""
+    """Return the to-many relation that `expression` reads outside of its aggregates, or ""."""
     query = every_row(model).query
     found = expression.resolve_expression(query, allow_joins=True)
     named = _reached(query, _unaggregated(found))
@@ -114,7 +109,7 @@ def repeats_beside_aggregate(model: type[Model], expression: Any) -> str:
 
 
 def _unaggregated(expression: Any) -> Iterator[Col]:
-    """The columns that `expression` reads outside of aggregates."""
+    """Yield the columns that `expression` reads outside of aggregates."""
     if isinstance(expression, Col):
         yield expression
     elif isinstance(expression, Subquery):
@@ -126,16 +121,19 @@ def _unaggregated(expression: Any) -> Iterator[Col]:
 
 
 def mixes_relations(model: type[Model], expression: Any) -> bool:
-    """Whether `expression` aggregates over several to-many relations, which multiply each other."""
+    """Return whether `expression` aggregates over several to-many relations.
+
+    Their rows would multiply each other.
+    """
     query = every_row(model).query
     try:
         found = expression.resolve_expression(query, allow_joins=True)
     except FieldError:
-        return False  # Of annotations, each of which is computed already.
-    many = dict(_joins_with_many(query))
+        return False  # It aggregates annotations, which are computed already.
+    many = to_many_aliases(query)
     joined = {
         frozenset(
-            alias for each in _aliases_in(part) for alias in _up(query, each) if alias in many
+            _reached(query, (each for each in part.flatten() if isinstance(each, Col))) & many
         )
         for part in found.flatten()
         if isinstance(part, Aggregate)
@@ -144,29 +142,28 @@ def mixes_relations(model: type[Model], expression: Any) -> bool:
 
 
 def _reached(query: Query, columns: Iterable[Col]) -> set[str]:
-    """The tables of `columns` and those over which they are joined."""
-    return {alias for column in columns for alias in _up(query, column.alias)}
-
-
-def _up(query: Query, alias: str | None) -> Iterator[str]:
-    """`alias` and the tables over which it is joined."""
-    while alias is not None:
-        yield alias
-        alias = getattr(query.alias_map.get(alias), "parent_alias", None)
+    """Return the aliases of the tables of `columns`, and of the tables that they are joined over."""
+    reached = set()
+    for column in columns:
+        alias: str | None = column.alias
+        while alias is not None:
+            reached.add(alias)
+            alias = getattr(query.alias_map.get(alias), "parent_alias", None)
+    return reached
 
 
 def number_of_rows(queryset: QuerySet[Any]) -> int:
-    """How many rows evaluating `queryset` gives.
+    """Return how many rows `queryset` has.
 
-    count() alone leaves out annotations that nothing names, and with them their joins.
+    count() alone drops unused annotations, and with them joins that may change the number.
     """
     return queryset.order_by().values("pk").count()
 
 
 def tables_of(queryset: QuerySet[Any]) -> set[str]:
-    """The aliases of the tables that `queryset` reads from.
+    """Return the aliases of the tables that `queryset` reads from.
 
-    Django also remembers joins that it did not need, because it compares with a key alone.
+    Django also keeps the aliases of joins that turned out to be unnecessary.
     """
     counts = queryset.query.alias_refcount
     return {alias for alias in queryset.query.alias_map if counts[alias]}
@@ -175,7 +172,7 @@ def tables_of(queryset: QuerySet[Any]) -> set[str]:
 def keep_rows(queryset: QuerySet[Any], kept: Iterable[str]) -> None:
     """Turn each INNER JOIN of `queryset` whose alias is not in `kept` into a LEFT OUTER JOIN.
 
-    Changes `queryset`, which must be complete: the joins of its order are made here.
+    This changes `queryset`, and also adds the joins of its order. So it must come last.
     """
     query = queryset.query
     query.get_compiler(queryset.db).pre_sql_setup()
@@ -186,20 +183,20 @@ def keep_rows(queryset: QuerySet[Any], kept: Iterable[str]) -> None:
 
 
 def isolated(model: type[Model], expression: Any, output_field: Field[Any, Any]) -> Subquery:
-    """`expression`, an aggregate, computed for each row by itself.
+    """Return a subquery that computes `expression`, an aggregate, for each row.
 
-    In a query of its own no other join multiplies what is aggregated, and no filter narrows it.
+    In a subquery, no other join multiplies the aggregate, and no filter restricts it.
     """
     names = [field.attname for field in model._meta.pk_fields]
     row = every_row(model).filter(**{name: OuterRef(name) for name in names})
-    # Grouped by the key: an aggregate over no group would be of a row that is not there.
+    # Without a group, an aggregate would also return a value for a row that does not exist.
     values = row.order_by().values(*names).annotate(_aggregate=expression).values("_aggregate")
     keep_rows(values, kept=tables_of(row))
     return Subquery(values, output_field=output_field)
 
 
 def is_own_aggregate(model: type[Model], expression: Any) -> bool:
-    """Whether `expression` aggregates relations of `model`, and no annotation of a queryset."""
+    """Return whether `expression` aggregates relations of `model`, and not annotations."""
     try:
         found, _ = resolved(every_row(model), expression)
     except FieldError:

@@ -1,7 +1,7 @@
-"""The primary keys of any queryset, for a condition `pk IN (…)`.
+"""Select the primary keys of any queryset, for a condition `pk IN (…)`.
 
-A slice, a union or distinct() by fields means certain rows only with its order, its limit and
-what it selects beside the keys. What Django cannot ask for without losing that is refused.
+Which rows a slice, a union or distinct() on fields returns depends on its order, its limit and its
+other selected columns. A queryset is refused if Django cannot select its keys without losing these.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
-    """The primary keys of `asked`, for `pk__in`. Which rows a slice takes is settled by key."""
+    """Return the primary keys of `asked`, for `pk__in`. Among equal rows, the key decides."""
     found = asked.all()
     query = found.query
     query.select_for_update = False
@@ -30,7 +30,7 @@ def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
         return _keys_of_combined(found)
     chooses = query.is_sliced or query.distinct_fields
     if not chooses:
-        query.distinct = False  # Keys are compared with, and not counted.
+        query.distinct = False  # A repeated key does not matter in a condition.
         return found.order_by().values("pk")
     is_distinct = query.distinct and not query.distinct_fields and query.annotations
     is_grouped = query.group_by is not None and repeating_relation(found)
@@ -41,7 +41,7 @@ def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
                 "of it cannot be exported. Select the rows with filter(pk__in=…)."
             )
         )
-    # Between rows that are equal in its order, the database may choose others the next time.
+    # Among rows that are equal in this order, the database may choose others the next time.
     if not query.order_by and query.default_ordering and not query.extra_order_by:
         query.add_ordering(*(query.get_meta().ordering or ()))
     if not query.extra_order_by:
@@ -50,9 +50,9 @@ def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def _missing_order(query: Query) -> list[OrderBy]:
-    """What has to follow the order of `query`, so that its rows are chosen by key in the end.
+    """Return the order to add to `query`, so that the key decides among equal rows.
 
-    The fields of distinct() come first: PostgreSQL wants all of them before anything else.
+    The fields of distinct() come first, as PostgreSQL demands.
     """
     names = {field_of(order) for order in query.order_by}
     fields = [] if "pk" in names else [field.attname for field in query.get_meta().pk_fields]
@@ -61,17 +61,17 @@ def _missing_order(query: Query) -> list[OrderBy]:
 
 
 def field_of(order: Any) -> str:
-    """The field by which `order` sorts; "" if it is no field."""
+    """Return the field by which `order` sorts; "" if it is not a field."""
     if isinstance(order, str):
         return order.lstrip("-+")
     return getattr(getattr(order, "expression", order), "name", "")
 
 
 def _refuse_composite(found: QuerySet[Any]) -> None:
-    """Raises InvalidQueryset where a key of several fields cannot be looked up in `found`.
+    """Raise InvalidQueryset if a composite key cannot be looked up in `found`.
 
-    Where a database has no tuples, Django asks for each row whether `found` has it, which means
-    another thing in a slice, in a union or beside a window function.
+    For a database without tuples, Django checks each row with a correlated subquery. In a slice, a
+    union or with a window function, such a subquery has another meaning.
     """
     query = found.query
     expressions: list[Any] = [*query.annotations.values(), query.where]
@@ -91,7 +91,7 @@ def _refuse_composite(found: QuerySet[Any]) -> None:
 
 def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
     query = found.query
-    # Whole rows are compared, and counted by a slice.
+    # Set operations compare whole rows, and a slice counts them.
     counts_rows = query.combinator != "union" or query.is_sliced
     if counts_rows and any(each.annotation_select for each in query.combined_queries):
         raise InvalidQueryset(
@@ -103,7 +103,7 @@ def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
         )
     if not query.is_sliced:
         return found.order_by().values("pk")
-    # Its order may be by fields that are not selected, so the keys are taken around it.
+    # Only the keys are selected, so only they can be sorted by.
     names = [field.attname for field in query.get_meta().pk_fields]
     ordered = {order.lstrip("-+") for order in query.order_by if isinstance(order, str)}
     if len(query.order_by) == 1 and ordered <= {"pk", *names}:

@@ -1,7 +1,7 @@
-"""The exporters of this project. One that cannot work is refused at start-up.
+"""The registry of exporters. An exporter that cannot work is refused at startup.
 
-`@register` looks at what can be seen while modules are still loading; the system check in
-`checks` at what needs all models.
+`@register` checks what is known while modules are loading. The system check in `checks` checks what
+needs all models.
 """
 
 from __future__ import annotations
@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
 
-from exports.exceptions import (
-    DefinitionError,
-    NotPermitted,
-    UnknownExporter,
-)
+from exports.exceptions import DefinitionError, NotPermitted, UnknownExporter
 from exports.exporters.base import Exporter
 from exports.exporters.joins import repeating_relation
 from exports.i18n.message import Message
@@ -26,20 +22,13 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import AnonymousUser, User
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from django.contrib.auth.models import User
-
-
 E = TypeVar("E", bound=type[Exporter])
 
 EXPORTERS: dict[str, Exporter] = {}
 
 
 def register(cls: E) -> E:
-    """Offer an exporter. Raises DefinitionError when it cannot work."""
+    """Register an exporter. Raise DefinitionError if it cannot work."""
     where = f"{cls.__module__}.{cls.__qualname__}"
     for problem in _refusals(cls):
         raise DefinitionError(f"{where} {problem}")
@@ -52,9 +41,9 @@ def register(cls: E) -> E:
 
 
 def _refusals(cls: type[Exporter]) -> Iterator[str]:
-    """Why it cannot work, as the end of a sentence, and what would be right."""
+    """Yield why an exporter cannot work and how to fix it, as the rest of a sentence."""
     if not issubclass(cls, Exporter):
-        yield f"is not an Exporter. Write `class {cls.__name__}(Exporter)`."  # type: ignore[unreachable]
+        yield f"is not a subclass of Exporter. Write `class {cls.__name__}(Exporter)`."  # type: ignore[unreachable]
     if not cls.permission and cls.has_permission is Exporter.has_permission:
         yield (
             "does not say who may run it. "
@@ -63,46 +52,45 @@ def _refusals(cls: type[Exporter]) -> Iterator[str]:
     if cls.permission and cls.permission.count(".") != 1:
         yield f'has the permission "{cls.permission}". Write it as "app.codename".'
     if isinstance(cls.columns, str):
-        yield f'has one text for its columns. Write `columns = ["{cls.columns}"]`.'
+        yield f'has a string as its columns. Write `columns = ["{cls.columns}"]`.'
     if cls.consistency not in Consistency.values:
-        yield (
-            f'has the consistency "{cls.consistency}". There are: {", ".join(Consistency.values)}.'
-        )
+        known = ", ".join(Consistency.values)
+        yield f'has the unknown consistency "{cls.consistency}". Available: {known}.'
     if not cls.columns:
         yield 'has no columns. Add `columns = ["id", …]`.'
-    yield from _uncuttable(getattr(cls, "queryset", None))
+    yield from _unsplittable(getattr(cls, "queryset", None))
 
 
-def _uncuttable(queryset: Any) -> Iterator[str]:
-    """Why rows cannot be cut into parts by their keys, each row once."""
+def _unsplittable(queryset: Any) -> Iterator[str]:
+    """Yield why a queryset cannot be split into parts by primary key."""
     if isinstance(queryset, BaseManager):
-        yield "has a manager for its queryset. Add `.all()` to it."
+        yield "has a manager as its queryset. Add `.all()` to it."
     if not isinstance(queryset, QuerySet):
         yield "has no queryset. Add `queryset = YourModel.objects.all()`."
         return
     query = queryset.query
     if query.is_sliced or query.distinct or query.combinator:
         yield (
-            "has a sliced, distinct or combined queryset, which cannot be cut into "
+            "has a sliced, distinct or combined queryset, which cannot be split into "
             "parts. Select the rows with filter(), for example filter(pk__in=…)."
         )
     if query.values_select:
         yield (
-            "has a queryset of values(), whose rows have no key to be cut into parts by. "
-            'Name the fields in `columns`; put an aggregate into Column("n", Subquery(…)).'
+            "has a queryset of values(), whose rows have no primary key. Name the fields in "
+            '`columns`, and put an aggregate into Column("n", Subquery(…)).'
         )
     if relation := repeating_relation(queryset):
         yield (
-            f'may give a row more than once: "{relation}" has several rows for each row. '
+            f'may return a row more than once: "{relation}" has several rows for each row. '
             f"Select the rows with filter(pk__in=…)."
         )
 
 
 def get(name: str) -> Exporter:
-    """The exporter of that name. Raises UnknownExporter, which lists the names there are.
+    """Return the exporter `name`. Raise UnknownExporter, which lists the names of all exporters.
 
-    For developers and operators, since it names all exporters. Pages and the API use
-    `offered`.
+    This is for developers and operators. Pages and the API use `offered`, which does not reveal
+    exporters that the user may not run.
     """
     try:
         return EXPORTERS[name]
@@ -124,7 +112,7 @@ def may_run(exporter: Exporter, user: User | AnonymousUser) -> bool:
 
 
 def available(user: User | AnonymousUser) -> list[Exporter]:
-    """What `user` may run, by label."""
+    """Return the exporters that `user` may run, sorted by label."""
     allowed = [exporter for exporter in EXPORTERS.values() if may_run(exporter, user)]
     return sorted(allowed, key=lambda exporter: str(exporter.label))
 

@@ -95,7 +95,7 @@ def project(queryset: QuerySet[Any], columns: Iterable[Column], vendor: str) -> 
 def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
     if column.python is not None:
         field = Field(str(column.header), Kind.VALUE)
-        return Reading(field, column.needs, decode=simple, function=column.python)
+        return Reading(field, tuple(column.needs), decode=simple, function=column.python)
     read: Any = column.name if column.expression is None else column.expression
     expression = F(read) if isinstance(read, str) else read
     resolved, _ = joins.resolved(queryset, expression)

@@ -23,7 +23,7 @@ from django.db.models import F
 
 from exports.exceptions import InvalidSelection, NotPermitted
 from exports.exporters.joins import resolved
-from exports.exporters.querysets import checked, incomparable
+from exports.exporters.validation import comparison_error, validated
 from exports.i18n.message import Message
 from exports.spec import context, patterns
 
@@ -62,7 +62,7 @@ def rows(
         request._messages = _Messages()  # type: ignore[attr-defined]  # Django's own attribute.
         _check_permission(model_admin, request)
         where = f"{type(model_admin).__name__}.get_queryset()"
-        listed = checked(
+        listed = validated(
             changelist_without_count(model_admin, request).queryset, model_admin.model, where
         )
     # The order of the list decides which rows it has only if the list is a slice or distinct.
@@ -213,7 +213,9 @@ def changelist_without_count(
         ) from error
     texts = [text for _, values in request.GET.lists() for text in values]
     found = changelist.queryset
-    if unreadable := patterns.problem_among(found.query, texts, found.db) or incomparable(found):
+    if unreadable := patterns.problem_among(found.query, texts, found.db) or comparison_error(
+        found
+    ):
         raise InvalidSelection(
             Message("The filters of this list are not valid: %(problem)s", problem=unreadable)
         )

@@ -16,15 +16,9 @@ from django.db import NotSupportedError
 from exports.exceptions import InvalidFilter, InvalidQueryset
 from exports.exporters.joins import every_row
 from exports.exporters.keys import keys
-from exports.exporters.querysets import (
-    check_sql,
-    checked,
-    cut,
-    has_own_scope,
-    incomparable,
-    narrowable,
-)
+from exports.exporters.querysets import filterable, has_own_scope, splittable
 from exports.exporters.registry import permitted
+from exports.exporters.validation import check_sql, comparison_error, validated
 from exports.i18n.message import Message
 from exports.spec import changelist, context, patterns
 from exports.spec.columns import choose_columns
@@ -110,16 +104,16 @@ def _rows_and_filterset(
         filters = params.get("filters") or {}
         # A FilterSet may narrow rows even without values. An admin list has filters of its own.
         if filters or (exporter.filterset is not None and selection is None):
-            given = narrowable(found, exporter, chosen)
+            given = filterable(found, exporter, chosen)
             with context.restore(user, stored) as request:
                 made = filterset(exporter, given, filters, request)
                 found = _filtered(made)
                 _check_patterns(made, found)
-                if filters and (problem := incomparable(found)):
+                if filters and (problem := comparison_error(found)):
                     raise InvalidFilter(
                         Message("The filters cannot be applied: %(problem)s", problem=problem)
                     )
-        found = cut(found, exporter, chosen)
+        found = splittable(found, exporter, chosen)
         if selection is not None:
             found = changelist.narrow(found, selection)
         check_sql(found, exporter)
@@ -129,7 +123,7 @@ def _rows_and_filterset(
 def scoped(exporter: Exporter, user: User) -> QuerySet[Any]:
     """Return the rows of the exporter that `user` may see. Raises InvalidQueryset."""
     where = f"{type(exporter).__name__}.get_queryset()"
-    return checked(exporter.get_queryset(user), exporter.queryset.model, where)
+    return validated(exporter.get_queryset(user), exporter.queryset.model, where)
 
 
 def _in_scope(
@@ -137,10 +131,10 @@ def _in_scope(
 ) -> QuerySet[Any]:
     """Return those rows of an admin list that the exporter lets `user` see."""
     if has_own_scope(exporter):
-        seen = cut(scoped(exporter, user), exporter, chosen)
+        seen = splittable(scoped(exporter, user), exporter, chosen)
         return seen.filter(pk__in=keys(listed.using(seen.db)))
     # The user means the rows of the list, including any that the exporter's manager hides.
-    return cut(listed, exporter, chosen)
+    return splittable(listed, exporter, chosen)
 
 
 def _filtered(made: FilterSet) -> QuerySet[Any]:
@@ -159,7 +153,7 @@ def _filtered(made: FilterSet) -> QuerySet[Any]:
                 problem=error,
             )
         ) from error
-    return checked(found, made.queryset.model, where)
+    return validated(found, made.queryset.model, where)
 
 
 def _check_patterns(made: FilterSet, found: QuerySet[Any]) -> None:

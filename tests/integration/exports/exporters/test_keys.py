@@ -232,7 +232,7 @@ def test_a_row_with_such_a_key_is_named_by_its_fields():
         rows_of(Stop.objects.all(), Column("bad", needs=["line"], python=int))
 
     assert (
-        "for the row EWR, 2013-01-01 00:00:00+00:00, "
+        "for row EWR, 2013-01-01 00:00:00+00:00, "
         "00000000-0000-0000-0000-000000000001, A, 1.00: ValueError"
     ) in str(raised.value)
 

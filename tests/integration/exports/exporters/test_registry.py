@@ -150,8 +150,8 @@ def test_what_works_has_no_problems():
         ("id__nothing", 'The column "id__nothing" cannot be read', "Fix the field path"),
         (Column("delay", F("arr_dely")), 'The column "delay" cannot be read', "Fix"),
         (Column("speed", needs=["distnce"], python=max), 'The column "speed" cannot be', "Fix"),
-        (Column("speed", python=max), '"speed" names no fields for its `python`', "Add `needs="),
-        (Column("speed", needs=["distance"]), '"speed" has `needs` and no `python`', "Add python="),
+        (Column("speed", python=max), '"speed" has `python` but no `needs`', "Add `needs="),
+        (Column("speed", needs=["distance"]), '"speed" has `needs` but no `python`', "Add python="),
         (
             Column("speed", F("distance"), needs=["distance"], python=max),
             '"speed" has an expression and `python`',
@@ -208,13 +208,13 @@ def test_what_aggregates_many_rows_does_not_repeat_any():
 
 
 def test_a_column_that_is_there_twice_is_found():
-    assert problems("id", "carrier", "id")[0][0] == 'The column "id" is there 2 times.'
+    assert problems("id", "carrier", "id")[0][0] == 'The column "id" is defined 2 times.'
 
 
 def test_a_header_that_is_there_twice_is_found_since_json_would_keep_one():
     ((message, hint),) = problems("flight", Column("number", F("id"), header="flight"))
 
-    assert message == 'The header "flight" is there 2 times.'
+    assert message == 'The header "flight" is used 2 times.'
     assert "header=" in hint
 
 
@@ -235,9 +235,9 @@ def test_the_checks_of_django_fail_with_all_of_it():
 @pytest.mark.parametrize(
     ("attributes", "problem"),
     [
-        ({"queryset": Flight.objects}, "has a manager for its queryset"),
+        ({"queryset": Flight.objects}, "has a manager as its queryset"),
         ({"queryset": Flight.objects.values("carrier").annotate(n=Count("id"))}, "values()"),
-        ({"columns": "id"}, "has one text for its columns"),
+        ({"columns": "id"}, "has a string as its columns"),
     ],
 )
 def test_what_could_only_fail_later_is_refused_at_once(attributes, problem):
@@ -246,7 +246,7 @@ def test_what_could_only_fail_later_is_refused_at_once(attributes, problem):
 
 
 def test_a_class_that_is_no_exporter_is_refused():
-    with pytest.raises(DefinitionError, match="is not an Exporter"):
+    with pytest.raises(DefinitionError, match="is not a subclass of Exporter"):
         registry.register(type("Departures", (), {"queryset": Flight.objects.all()}))
 
 

@@ -220,7 +220,7 @@ def test_header_that_is_no_text_is_refused_at_start_up(header):
     with flights_by(None, columns=[Column("id", header=header)]):
         found = [each for each in checks.check() if each.id == "exports.E001"]
 
-    assert f"has {header!r} for its header" in found[0].msg
+    assert f"has {header!r} as its header" in found[0].msg
 
 
 def test_translated_label_of_an_exporter_is_text_everywhere(superuser, client):
