@@ -47,8 +47,7 @@ def splitting_relation(query: Query) -> str:
     Grouping by such a relation splits a row into several groups. Without it, each row is one group.
     """
     query = query.chain()
-    grouped = _reached(query, list(_grouped_by(query)))
-    return next((name for alias, name in _joins_with_many(query) if alias in grouped), "")
+    return _to_many_of(query, list(_grouped_by(query)))
 
 
 def _grouped_by(query: Query) -> Iterator[Col]:
@@ -104,8 +103,13 @@ def repeats_beside_aggregate(model: type[Model], expression: Any) -> str:
     """Return the to-many relation that `expression` reads outside of its aggregates, or ""."""
     query = every_row(model).query
     found = expression.resolve_expression(query, allow_joins=True)
-    named = _reached(query, _unaggregated(found))
-    return next((name for alias, name in _joins_with_many(query) if alias in named), "")
+    return _to_many_of(query, _unaggregated(found))
+
+
+def _to_many_of(query: Query, columns: Iterable[Col]) -> str:
+    """Return the first to-many relation that one of `columns` is read through, or ""."""
+    reached = _reached(query, columns)
+    return next((name for alias, name in _joins_with_many(query) if alias in reached), "")
 
 
 def _unaggregated(expression: Any) -> Iterator[Col]:

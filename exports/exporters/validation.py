@@ -92,14 +92,7 @@ def _calls_random(part: Any, query: Query) -> bool:
 
 # The errors that Django may raise when it makes SQL. An OverflowError is a date beyond Python's
 # years, or a number beyond SQLite's.
-_SQL_ERRORS = (
-    DatabaseError,
-    FieldError,
-    NotImplementedError,
-    OverflowError,
-    TypeError,
-    ValueError,
-)
+_SQL_ERRORS = (DatabaseError, FieldError, NotImplementedError, OverflowError, TypeError, ValueError)
 
 
 def _params(found: QuerySet[Any]) -> Sequence[Any]:

@@ -1,21 +1,21 @@
-"""Which bytes a request wants: the Range header of RFC 9110, section 14. Pure: no I/O."""
+"""Parse the Range header of RFC 9110, section 14. Pure: no I/O."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-# More digits than any file has bytes are no number that we would compute with.
+# 19 digits are enough for any file. A header with longer numbers is ignored.
 _ONE = re.compile(r"bytes=[ \t]*([0-9]{0,19})-([0-9]{0,19})[ \t]*", re.IGNORECASE)
 
 
 class Unsatisfiable(Exception):
-    """There is no such byte: 416."""
+    """The file has none of these bytes. The status of the response is 416."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """From the byte `first` to the byte `last`, which is in it, of `size`."""
+    """The bytes from `first` to `last`, both included, of a file of `size` bytes."""
 
     first: int
     last: int
@@ -31,10 +31,10 @@ class Range:
 
 
 def wanted(header: str | None, size: int) -> Range | None:
-    """The range that `header` asks for, of a file of `size` bytes; None for the whole file.
+    """Return the range in a Range `header`, for a file of `size` bytes; None for the whole file.
 
-    Several ranges, another unit and what cannot be read count as none: the standard lets a
-    server answer with the whole file, and every client understands that.
+    A header with several ranges, with another unit or with a syntax error is ignored. The standard
+    allows the whole file as response then, and every client can handle it.
     """
     match = _ONE.fullmatch(header or "")
     if match is None or match[1] == match[2] == "":
@@ -44,7 +44,7 @@ def wanted(header: str | None, size: int) -> Range | None:
     first = int(match[1])
     last = int(match[2]) if match[2] else size - 1
     if match[2] and last < first:
-        return None  # Not a range at all.
+        return None  # It is invalid, and so ignored.
     if first >= size:
         raise Unsatisfiable
     return Range(first, min(last, size - 1), size)
@@ -54,5 +54,5 @@ def _suffix(length: int, size: int) -> Range | None:
     if length == 0:
         raise Unsatisfiable
     if size == 0:
-        return None  # All of nothing, for which there is no Content-Range.
+        return None  # An empty file has no Content-Range.
     return Range(max(size - length, 0), size - 1, size)

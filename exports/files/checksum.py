@@ -1,7 +1,7 @@
-"""The checksum of a part: it tells what has changed by accident, at no cost to speak of.
+"""The checksum of a part, which detects accidental changes and costs almost nothing.
 
-What people get has a SHA-256. That takes a second a gigabyte, which is not worth it for
-files that live for minutes and that nobody but us can write.
+The file that people download has a SHA-256. It takes a second for each gigabyte, which is too much
+for parts: they exist for minutes, and only workers can write them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from isal import isal_zlib
 
 
 class CRC32:
-    """Used as those of hashlib are."""
+    """A CRC-32 with the interface of hashlib's hashes."""
 
     def __init__(self) -> None:
         self.value = 0

@@ -1,6 +1,6 @@
 """Free space on the file systems of the storage and of the work directory.
 
-A bucket does not say how much space it has, so for buckets only quotas hold (`exports.lifecycle.room`).
+A bucket does not tell its free space, so only quotas limit a bucket (`exports.lifecycle.room`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _shortage(place: str, free: int | None, needed: int) -> str:
 def _free(folder: Path) -> int | None:
     """Return the bytes that a process without privileges may still write in `folder`.
 
-    A directory that does not exist yet will be on the file system of its nearest parent.
+    A directory that does not exist is created later, on the file system of its nearest parent.
     """
     for there in (folder, *folder.parents):
         try:

@@ -1,7 +1,6 @@
-"""A finished file as a response, for the pages and the API.
+"""Send a finished file, for the pages and the API, and record the download.
 
-Who may have it is for the caller to ask, each time: what follows here hands it out, or a
-link to it, and writes down to whom.
+The caller checks, each time, that the user may download the file. This module checks no rights.
 """
 
 from __future__ import annotations
@@ -52,33 +51,20 @@ CONTENT_TYPES = {
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     Format.PARQUET: "application/vnd.apache.parquet",
 }
-# As its type, never as Content-Encoding: a browser would unpack it, and what it saves would
-# not be what the checksum is of.
-GZIP = "application/gzip"
 
 
 class NoFile(ExportError):
-    """There is nothing to download. `status` is HTTP's."""
+    """There is no file to download. `status` is the HTTP status of the response."""
 
-    status = HTTPStatus.NOT_FOUND
-
-
-class FileGone(NoFile):
-    """There was a file, and it is not kept any more."""
-
-    status = HTTPStatus.GONE
-
-
-class StorageAway(NoFile):
-    """There is a file, and the storage does not give it just now."""
-
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+    def __init__(self, message: str, status: HTTPStatus) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def file_response(request: HttpRequest, export: Export) -> HttpResponseBase:
-    """The file of `export` as an attachment, or what of it `request` asks for.
+    """Return the file of `export` as an attachment, or the range of it that is requested.
 
-    304 and 412 by its ETag, 206 and 416 by its Range. Raises NoFile.
+    The ETag may cause 304 or 412, and the Range header 206 or 416. Raise NoFile.
     """
     if not export.has_file(timezone.now()):
         raise _no_file(export)
@@ -91,10 +77,11 @@ def file_response(request: HttpRequest, export: Export) -> HttpResponseBase:
 
 
 def _answer(request: HttpRequest, export: Export, etag: str) -> HttpResponseBase:
-    with _storage_in_words():
-        there = storage.size(export.file)
-    if there != export.bytes:  # What is cut off must not look whole.
-        raise FileGone(_("The stored file is damaged. Run the export again."))
+    with _storage_errors():
+        size = storage.size(export.file)
+    if size != export.bytes:  # A truncated file must not look complete.
+        message = _("The stored file is damaged. Run the export again.")
+        raise NoFile(message, HTTPStatus.GONE)
     try:
         part = _range(request, export, etag)
     except byte_range.Unsatisfiable:
@@ -104,47 +91,52 @@ def _answer(request: HttpRequest, export: Export, etag: str) -> HttpResponseBase
         )
     if request.method == "HEAD":
         return HttpResponse(headers={**_headers(export), "Content-Length": str(export.bytes)})
-    with _storage_in_words():
-        response = WAYS[conf.DOWNLOAD](export, part)
+    with _storage_errors():
+        response = METHODS[conf.DOWNLOAD](export, part)
     _record(request, export, part)
     return response
 
 
 @contextmanager
-def _storage_in_words() -> Iterator[None]:
+def _storage_errors() -> Iterator[None]:
+    """Turn errors of the storage into NoFile."""
     try:
         yield
     except FileNotFoundError:
-        raise FileGone(_("The file is no longer in storage. Run the export again.")) from None
+        message = _("The file is no longer in storage. Run the export again.")
+        raise NoFile(message, HTTPStatus.GONE) from None
     except (OSError, StorageFailed) as error:
-        logger.exception("A file cannot be handed out.")
-        raise StorageAway(
-            _("The file storage is not responding. Try again in a minute.")
-        ) from error
+        logger.exception("A file could not be sent.")
+        message = _("The file storage is not responding. Try again in a minute.")
+        raise NoFile(message, HTTPStatus.SERVICE_UNAVAILABLE) from error
 
 
 def _no_file(export: Export) -> NoFile:
     if export.status == Status.SUCCEEDED:
-        return FileGone(_("This file has expired. Run the export again to create a new one."))
+        message = _("This file has expired. Run the export again to create a new one.")
+        return NoFile(message, HTTPStatus.GONE)
     status = Status(export.status).label.lower()
-    return NoFile(_("This export has no file. Its status is %(status)s.") % {"status": status})
+    message = _("This export has no file. Its status is %(status)s.") % {"status": status}
+    return NoFile(message, HTTPStatus.NOT_FOUND)
 
 
 def _range(request: HttpRequest, export: Export, etag: str) -> byte_range.Range | None:
-    """What part of the file is asked for; None for all of it. Raises Unsatisfiable."""
+    """Return the requested range; None for the whole file. Raise Unsatisfiable."""
     if request.method == "HEAD":
         return None
-    # A part of another version of the file is of no use: then the whole of this one. The
-    # storage, to which a link leads, compares with an ETag of its own.
+    # If the client has a range of another version, it needs the whole of this one. After a
+    # redirect, the storage compares the header with its own ETag.
     if conf.DOWNLOAD != "redirect" and request.headers.get("If-Range", etag) != etag:
         return None
     return byte_range.wanted(request.headers.get("Range"), export.bytes)
 
 
 def _headers(export: Export) -> dict[str, str]:
+    # Compression is a content type here. With a Content-Encoding, a browser would decompress the
+    # file, and the checksum would not match what it saves.
     is_gzip = export.extension.endswith(".gz")
     return {
-        "Content-Type": GZIP if is_gzip else CONTENT_TYPES[Format(export.format)],
+        "Content-Type": "application/gzip" if is_gzip else CONTENT_TYPES[Format(export.format)],
         "Content-Disposition": attachment(export.title, export.extension),
         "Accept-Ranges": "bytes",
         "X-Content-Type-Options": "nosniff",
@@ -152,12 +144,12 @@ def _headers(export: Export) -> dict[str, str]:
 
 
 def _record(request: HttpRequest, export: Export, part: byte_range.Range | None) -> None:
-    """Record the download in one row for each user, address and hour.
+    """Record the download in one row for each user, network and hour.
 
-    Several processes may record at once: they count in the same row.
+    Several processes may record at the same time, and count in the same row.
     """
     user, address, now = user_of(request), client_address(request), timezone.now()
-    # Else whoever has a network of IPv6 could fill the disk with a row for each of its addresses.
+    # A network counts as one address. Otherwise an IPv6 network could fill the disk with rows.
     slot = f"{_hour(now)} {network_of(address)} {key_name(user.pk)}"
     size = part.length if part else export.bytes
     rows = Download.objects.filter(export=export, slot=slot)
@@ -170,7 +162,7 @@ def _record(request: HttpRequest, export: Export, part: byte_range.Range | None)
     details = {"rows": export.rows_done, "bytes": export.bytes, "range": wanted}
     if part is None:
         with atomic():
-            # Else a range of one byte would be all that the trail ever says of this hour.
+            # A whole file is recorded even if the row has only seen ranges in this hour.
             if rows.exclude(range="").update(range="", **more):
                 record_action(Action.EXPORT_DOWNLOADED, export, details=details)
                 return
@@ -181,7 +173,7 @@ def _record(request: HttpRequest, export: Export, part: byte_range.Range | None)
         with atomic():
             Download.objects.create(export=export, slot=slot, last_at=now, **first)
             record_action(Action.EXPORT_DOWNLOADED, export, details=details)
-    except IntegrityError:  # Another process has just made this row.
+    except IntegrityError:  # Another process has just created this row.
         rows.update(**more)
 
 
@@ -189,11 +181,11 @@ def _hour(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y-%m-%dT%H}"
 
 
-# -- How the bytes get there: EXPORTS_DOWNLOAD -----------------------------------------
+# -- The methods of EXPORTS_DOWNLOAD ---------------------------------------------------
 
 
 def _stream(export: Export, part: byte_range.Range | None) -> HttpResponseBase:
-    """We read it, and send it."""
+    """Send the bytes from this process."""
     first, length = (part.first, part.length) if part else (0, export.bytes)
     headers = {**_headers(export), "Content-Length": str(length)}
     if part:
@@ -206,27 +198,27 @@ def _stream(export: Export, part: byte_range.Range | None) -> HttpResponseBase:
 
 
 def _accel(export: Export, _: byte_range.Range | None) -> HttpResponseBase:
-    """The proxy reads it, and cuts the range out of it (config/proxy/nginx.conf)."""
+    """Let the proxy send the file or a range of it (config/proxy/nginx.conf)."""
     headers = {**_headers(export), "X-Accel-Redirect": conf.ACCEL_PREFIX + quote(export.file)}
-    del headers["Accept-Ranges"]  # It is for nginx to say, which would say it twice.
+    del headers["Accept-Ranges"]  # nginx adds this header itself.
     return HttpResponse(headers=headers)
 
 
 def _redirect(export: Export, _: byte_range.Range | None) -> HttpResponseBase:
-    """The storage sends it, to whoever follows this link while it is fresh."""
-    answered = _headers(export)
-    headers = {name: answered[name] for name in ("Content-Type", "Content-Disposition")}
+    """Redirect to a signed link, with which the storage sends the file for a short time."""
+    all_headers = _headers(export)
+    headers = {name: all_headers[name] for name in ("Content-Type", "Content-Disposition")}
     signed = storage.link(export.file, timedelta(seconds=conf.LINK_SECONDS), headers)
     return HttpResponseRedirect(signed, headers={"Cache-Control": "no-store"})
 
 
-WAYS = {"stream": _stream, "accel": _accel, "redirect": _redirect}
+METHODS = {"stream": _stream, "accel": _accel, "redirect": _redirect}
 
 
 class Blocks:
-    """The next `length` bytes of `file` for ASGI, read by threads, a block at a time.
+    """Read the next `length` bytes of `file` in threads, block by block.
 
-    Django reads a synchronous iterator into memory as a whole there.
+    Under ASGI, Django would read a synchronous iterator into memory as a whole.
     """
 
     def __init__(self, file: IO[bytes], length: int) -> None:
@@ -243,5 +235,5 @@ class Blocks:
             self.close()
 
     def close(self) -> None:
-        """Also called by the response, should nobody have begun to read."""
+        """Close the file. The response calls this, too, in case nothing has been read."""
         self._file.close()

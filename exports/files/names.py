@@ -1,4 +1,4 @@
-"""What a browser calls a file: safe on every system, whatever its label. Pure: no I/O."""
+"""File names for downloads that are safe on every system. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 NOTHING_LEFT = "export"
 
-# File systems take 255 bytes. Browsers add " (1)", and macOS may store an accent apart.
+# File systems allow 255 bytes. Browsers append " (1)", and macOS may store accents separately.
 MAX_BYTES = 200
 
-# Not printed, and so not seen: controls, halves of surrogate pairs, line separators.
+# Categories of characters that nobody sees: controls, halves of surrogate pairs, line separators.
 _INVISIBLE = ("Cc", "Cs", "Zl", "Zp")
-# They turn around what is printed: "gpj.exe" reads as "exe.jpg". And the byte order mark.
+# Characters that change the direction of writing, so that "gpj.exe" looks like "exe.jpg"; and the
+# byte order mark.
 _REORDERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 # What Windows refuses in a name, and what is a path somewhere.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
@@ -26,11 +27,11 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²
 
 
 def filename(label: str, extension: str) -> str:
-    """A name for a file that people call `label`; `extension` is whole in it."""
+    """Return a file name from `label`. A long label is cut, the `extension` is not."""
     stem = unicodedata.normalize("NFC", label)
     stem = "".join(char for char in stem if unicodedata.category(char) not in _INVISIBLE)
     stem = _FORBIDDEN.sub("_", _REORDERING.sub("", stem))
-    # A dot in front hides a file on Unix; Windows drops dots and spaces at the end.
+    # On Unix a leading dot hides a file. Windows drops dots and spaces at the end.
     stem = _cut(stem.strip(". "), MAX_BYTES - len(extension) - 1).rstrip(". ")
     if _RESERVED.fullmatch(stem.partition(".")[0].rstrip()):
         stem = f"_{stem}"
@@ -38,18 +39,18 @@ def filename(label: str, extension: str) -> str:
 
 
 def filename_of(export: Export) -> str:
-    """What a browser calls the file of `export`."""
+    """Return the name under which a browser saves the file of `export`."""
     return filename(export.title, export.extension)
 
 
 def attachment(label: str, extension: str) -> str:
-    """The Content-Disposition (RFC 6266) that saves a file under its `filename`.
+    """Return the Content-Disposition (RFC 6266) of a file with this label.
 
-    Programs that do not know `filename*`, as curl, get a name without accents.
+    Programs without support for `filename*`, such as curl, get a name without accents.
     """
     name = filename(label, extension)
     bare = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
-    # Once more: what this makes of a wide slash is a slash.
+    # `filename` cleans this name again, because NFKD turns a full-width slash into a slash.
     plain = filename(bare, extension)
     if plain == name:
         return f'attachment; filename="{name}"'

@@ -1,7 +1,7 @@
-"""A bucket for files of any size, which nobody but us can read (object storage).
+"""A private S3 bucket for files of any size.
 
-django-storages' own storage keeps a file that it reads in memory, and a part of each that
-it writes. Here both are on disk, and some bytes of a file are one ranged GET.
+The storage of django-storages keeps a whole file in memory while it is read, and chunks of each
+file that it writes. This one keeps them on disk, and reads a range of a file with a ranged GET.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 MIB = 1024 * 1024
-# A larger file goes up in chunks, each of which is tried again by itself. A part of 100 000
-# rows is smaller, and one request. S3 takes 10 000 chunks: beyond 156 GiB boto makes them larger.
+# A larger file is uploaded in chunks, which are retried one by one. A part of 100,000 rows is
+# smaller, and takes one request. S3 allows 10,000 chunks: beyond 156 GiB, boto makes them larger.
 MULTIPART_BYTES = 32 * MIB
 CHUNK_BYTES = 16 * MIB
 CHUNKS_AT_ONCE = 4
@@ -35,20 +35,20 @@ CHUNKS_AT_ONCE = 4
 CLIENT = Config(
     connect_timeout=5,
     read_timeout=60,
-    # With pauses in between, for what may pass: a lost connection, a 500, a 503.
+    # Transient errors are retried after a pause: lost connections, 500, 503.
     retries={"mode": "standard", "total_max_attempts": 3},
-    # Checksums that not every service knows. Ours are compared anyway: of each part when the
-    # file is put together, and of the file by whoever wants.
+    # Not every service supports S3's checksums. Waybill has its own: of each part, which is
+    # compared when the parts are joined, and of the file, which the user can compare.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
-    # Web processes read for many people at once.
+    # A web process sends files to many users at the same time.
     max_pool_connections=50,
 )
 
 
 class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
-    """`bucket_name`, `location`, `endpoint_url`, `region_name` and `addressing_style` are for
-    its OPTIONS; credentials come from the environment, or from boto's own chain.
+    """A Django storage with `bucket_name`, `location`, `endpoint_url`, `region_name` and
+    `addressing_style` as OPTIONS. Credentials come from the environment, or from boto's chain.
     """
 
     client_config: Any
@@ -60,14 +60,15 @@ class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
     def get_default_settings(self) -> dict[str, Any]:
         return {
             **super().get_default_settings(),
-            "default_acl": None,  # The bucket's own. ACLs are off in new buckets.
+            "default_acl": None,  # New buckets do not support ACLs.
             "querystring_auth": True,
             "signature_version": "s3v4",
-            # Each attempt has names of its own, so what is overwritten is what the very same
-            # attempt had sent. Asking first would cost a request, and the right to list.
+            # Each attempt uses its own names, so it can only overwrite its own files. Looking for
+            # the name first would cost a request, and would need the right to list the bucket.
             "file_overwrite": True,
-            # Never guessed by the name: of ".csv.gz" it would make a Content-Encoding, which
-            # browsers undo, and the checksum would not be that of what they save.
+            # Without this, the type is guessed from the name, and ".csv.gz" gets a
+            # Content-Encoding. A browser would decompress the file, and its checksum would not
+            # match.
             "object_parameters": {"ContentType": "application/octet-stream"},
             "transfer_config": TransferConfig(
                 multipart_threshold=MULTIPART_BYTES,
@@ -78,13 +79,13 @@ class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
 
     @property
     def client(self) -> Any:
-        """One for all threads. `connection` makes one for each, and a request has its own."""
+        """One client for all threads. `connection` would create one for each thread."""
         return self.bucket.meta.client
 
     def open_at(self, name: str, first: int, length: int) -> IO[bytes]:
-        """So many bytes of it, as they come. Raises FileNotFoundError."""
+        """Return a stream of `length` bytes from `first` on. Raise FileNotFoundError."""
         key = self._key(name)
-        # There is no range of nothing.
+        # A range cannot be empty.
         ranged = {"Range": f"bytes={first}-{first + length - 1}"} if length else {}
         with _missing_files(name):
             answer = self.client.get_object(Bucket=self.bucket_name, Key=key, **ranged)
@@ -94,19 +95,19 @@ class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
         return cast("IO[bytes]", answer["Body"])
 
     def link(self, name: str, lifetime: timedelta, headers: dict[str, str]) -> str:
-        """A signed address that answers with `headers` to whoever has it, for that long."""
-        answered = {f"Response{header.replace('-', '')}": text for header, text in headers.items()}
+        """Return a signed URL, which answers with `headers` to anybody who has it."""
+        sent = {f"Response{header.replace('-', '')}": text for header, text in headers.items()}
         signed: str = self.client.generate_presigned_url(
             "get_object",
-            Params={"Bucket": self.bucket_name, "Key": self._key(name), **answered},
+            Params={"Bucket": self.bucket_name, "Key": self._key(name), **sent},
             ExpiresIn=int(lifetime.total_seconds()),
         )
         return signed
 
     def _open(self, name: str, mode: str = "rb") -> File[bytes]:
-        """A copy of it on disk, which can be sought in and goes when it is closed."""
+        """Return a seekable copy on disk, which is deleted when it is closed."""
         if mode != "rb":
-            raise ValueError(f"Files are opened to be read ({mode!r} is not); save() writes them.")
+            raise ValueError(f'Files can only be opened with the mode "rb", not {mode!r}.')
         Path(conf.WORK_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
         copy = tempfile.TemporaryFile(dir=conf.WORK_DIR)  # noqa: SIM115 - the caller closes it
         try:
@@ -125,7 +126,7 @@ class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
         if path is None:
             return cast("str", super()._save(name, content))
         try:
-            # Of a file on disk boto holds no chunks in memory.
+            # With a path, boto keeps no chunks in memory.
             self.client.upload_file(
                 path(),
                 self.bucket_name,
@@ -134,7 +135,7 @@ class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
                 Config=self.transfer_config,
             )
         except S3UploadFailedError as error:
-            # Its text has the path of our work file. What S3 said is behind it.
+            # The text of this error has the path of the work file. Its context is S3's own error.
             raise error.__context__ or error from None
         return cast("str", clean_name(name))
 
@@ -144,10 +145,10 @@ class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
 
 @contextmanager
 def _missing_files(name: str) -> Iterator[None]:
-    """Say in the words of other storages that there is no such object."""
+    """Raise FileNotFoundError for a missing object, as other storages do."""
     try:
         yield
     except ClientError as error:
         if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-            raise FileNotFoundError(f"There is no {name} in the bucket.") from error
+            raise FileNotFoundError(f"{name} is not in the bucket.") from error
         raise

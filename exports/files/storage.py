@@ -1,9 +1,9 @@
-"""Files of exports in storage: the only code that opens them.
+"""The stored files of exports. No other code opens them.
 
-A file is written where nobody looks, and takes its name when it is whole: no partial file
-ever looks complete. Each attempt has names of its own, so two workers never share a file.
+A file is written to the work directory and moves to the storage when it is complete, so no partial
+file looks complete. Each attempt uses its own names, so two workers never write the same file.
 
-What a storage raises is told as StorageFailed, save for OSError, which says enough itself.
+Storages raise any errors. They become StorageFailed, except for OSError, whose text is clear.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from exports.i18n.message import Message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
-    from types import TracebackType
 
     from exports.models import Export, Part
 
@@ -40,27 +39,17 @@ logger = logging.getLogger(__name__)
 BLOCK = 1024 * 1024
 
 FOLDER = "exports"
-# Every name that is made here, with what Django adds to one that is taken. Rows name files;
-# whatever else got into one, such as a path to somewhere, opens and deletes nothing.
+# The names that are made here, also with the suffix that Django adds to a name that is taken. The
+# database stores names. If a row has another path, nothing is opened or deleted.
 _NAME = re.compile(rf"{FOLDER}/[0-9a-f-]{{36}}/[A-Za-z0-9][A-Za-z0-9._-]*")
 
-# What a storage did not do. Those that may end an export are told to people in their language,
-# the others to who runs this.
-_TAKE = gettext_noop("Could not save the file: %(problem)s")
-_GIVE = gettext_noop("Could not read the file from storage: %(problem)s")
-_MEASURE = gettext_noop("Could not get the size of the stored file: %(problem)s")
-_SIGN = "The storage did not sign a link: %(problem)s"
-_REMOVE = "The storage did not remove a file: %(problem)s"
-_LIST = "The storage did not list its folders: %(problem)s"
-_DATE = "The storage did not tell how old its files are: %(problem)s"
-
 WORK_PREFIX = "waybill-"
-# Older than any task may run: whoever wrote it is dead.
+# No task runs this long, so the process that wrote an older file is dead.
 WORK_FILES_KEPT = timedelta(days=1)
 
 
 def part_name(part: Part) -> str:
-    # With its own id: a plan that is made anew has parts of the same numbers.
+    # The primary key is unique. After a new plan, other parts have the same numbers.
     return f"{FOLDER}/{part.export_id}/part-{part.number:06}-{part.pk}.{part.attempt}"
 
 
@@ -69,15 +58,15 @@ def file_name(export: Export) -> str:
 
 
 class Digest(Protocol):
-    """As those of hashlib."""
+    """A hash object like those of hashlib."""
 
     def update(self, block: bytes, /) -> Any: ...
 
 
 class NewFile:
-    """A file in the making. `store` puts it in storage; leaving the block without drops it.
+    """A new file. Without a call of `store`, it is deleted at the end of the block.
 
-    `digest` is given each block that is written.
+    `digest` is updated with each block that is written.
 
     with NewFile() as new:
         new.write(b"…")
@@ -99,15 +88,16 @@ class NewFile:
         self.bytes += len(block)
 
     def store(self, name: str) -> str:
-        """Put it in storage, whole. Returns the name that it has there.
+        """Move the file to the storage; return its name there.
 
-        Raises StorageFailed or OSError, and leaves nothing, when the storage does not take it.
+        Raise StorageFailed or OSError, and leave nothing there, if the storage fails.
         """
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        with self._path.open("rb") as whole, deleted_on_error(name), _refusals(_TAKE):
-            stored = default_storage.save(name, _Movable(whole, self._path))
+        failed = _failing(gettext_noop("Could not save the file: %(problem)s"))
+        with self._path.open("rb") as whole, deleted_on_error(name), failed:
+            stored = default_storage.save(name, _Movable(whole))
         with deleted_on_error(stored):
             if (there := size(stored)) != self.bytes:
                 raise StorageFailed(
@@ -123,14 +113,9 @@ class NewFile:
     def __enter__(self) -> NewFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            self._file.close()  # On a full disk it fails once more: what was not written yet.
+            self._file.close()  # On a full disk, writing the rest of the buffer fails again.
         except OSError:
             if error is None:
                 raise
@@ -139,51 +124,46 @@ class NewFile:
 
 
 class _Movable(File):  # type: ignore[type-arg]
-    """Lets a storage on the same disk rename the file instead of copying it."""
-
-    def __init__(self, file: IO[bytes], path: Path) -> None:
-        super().__init__(file, name=path.name)
-        self._path = path
+    """A file that a storage on the same disk renames instead of copying it."""
 
     def temporary_file_path(self) -> str:
-        return str(self._path)
+        return str(self.name)
 
 
 def open_file(name: str) -> IO[Any]:
-    """A stored file to read and to seek in, in binary. Raises FileNotFoundError."""
-    with _refusals(_GIVE):
+    """Open a stored file for reading and seeking, in binary mode. Raise FileNotFoundError."""
+    with _failing(gettext_noop("Could not read the file from storage: %(problem)s")):
         opened: IO[Any] = default_storage.open(_checked(name), "rb")
     return opened
 
 
 def open_at(name: str, first: int, length: int) -> IO[bytes]:
-    """A stored file to read from the byte `first` on. Raises FileNotFoundError.
+    """Open a stored file for reading from the byte `first` on. Raise FileNotFoundError.
 
-    There may be more than `length` bytes to read. A bucket is asked for these only.
+    The file may return more than `length` bytes. A bucket sends only `length` bytes.
     """
-    opened: IO[bytes]
-    with _refusals(_GIVE):
-        if hasattr(default_storage, "open_at"):
-            opened = default_storage.open_at(_checked(name), first, length)
-            return opened
-    opened = open_file(name)
-    opened.seek(first)
-    return opened
+    if not hasattr(default_storage, "open_at"):
+        opened = open_file(name)
+        opened.seek(first)
+        return opened
+    with _failing(gettext_noop("Could not read the file from storage: %(problem)s")):
+        part: IO[bytes] = default_storage.open_at(_checked(name), first, length)
+    return part
 
 
 def size(name: str) -> int:
-    """The bytes that a stored file has there. Raises FileNotFoundError."""
-    with _refusals(_MEASURE):
+    """Return how many bytes a stored file has. Raise FileNotFoundError."""
+    with _failing(gettext_noop("Could not get the size of the stored file: %(problem)s")):
         return default_storage.size(_checked(name))
 
 
 def link(name: str, lifetime: timedelta, headers: dict[str, str]) -> str:
-    """An address at the storage itself, for whoever has it, that answers with these headers."""
+    """Return a signed URL of the storage, which answers with `headers` to anybody who has it."""
     if not hasattr(default_storage, "link"):
         raise ImproperlyConfigured(
-            "The default storage signs no links. Set EXPORTS_DOWNLOAD to stream."
+            "The default storage cannot sign links. Set EXPORTS_DOWNLOAD to stream."
         )
-    with _refusals(_SIGN):
+    with _failing("The storage could not sign a link: %(problem)s"):
         signed: str = default_storage.link(_checked(name), lifetime, headers)
     return signed
 
@@ -193,7 +173,7 @@ def link(name: str, lifetime: timedelta, headers: dict[str, str]) -> str:
 
 @contextmanager
 def deleted_on_error(name: str) -> Iterator[None]:
-    """Remove a stored file if the block, which would make a row name it, raises."""
+    """Delete a stored file if the block fails, so that no row will name the file."""
     try:
         yield
     except BaseException:
@@ -202,87 +182,81 @@ def deleted_on_error(name: str) -> Iterator[None]:
 
 
 def delete(name: str) -> bool:
-    """Remove a stored file; return whether it is gone. A failure is logged, nothing depends on it."""
+    """Delete a stored file; return whether it is gone. An error is only logged."""
     try:
         default_storage.delete(_checked(name))
-    # Storages raise what they like: S3's errors are no OSError.
+    # Storages raise any errors; those of S3 are not OSErrors.
     except Exception as error:  # noqa: BLE001
-        logger.warning("%s could not be removed: %s", name, error)
+        logger.warning("Could not delete %s: %s", name, error)
         return False
     return True
 
 
 def delete_others(export: Export, *, but: str = "") -> bool:
-    """Remove what else there is of `export` than the stored file `but`: nothing depends on it.
+    """Delete all stored files of `export` except for `but`; return whether all of them are gone.
 
-    Return whether all of it is gone.
-
-    A worker that was killed between storing a file and saying so has left one that no row
-    names.
+    A worker that was killed after storing a file, and before saving its name, leaves a file that no
+    row names. Errors are only logged.
     """
-    folder = f"{FOLDER}/{export.pk}"
     try:
-        found = _listed(folder)[1]
-    except Exception as error:  # noqa: BLE001 - as above
-        logger.warning("%s could not be listed: %s", folder, error)
+        found = _files(export.pk)
+    except Exception as error:  # noqa: BLE001 - as in `delete`
+        logger.warning("Could not list the files of %s: %s", export.pk, error)
         return False
-    others = [f"{folder}/{name}" for name in found if f"{folder}/{name}" != but]
-    left = [name for name in others if not delete(name)]
+    left = [name for name in found if name != but and not delete(name)]
     return not left
 
 
 def delete_all(export: Export) -> int:
-    """Remove all that there is of `export`, and say how many files that were.
+    """Delete all stored files of `export`; return how many there were.
 
-    Also what lost attempts have left, if the storage can list. Raises StorageFailed or
-    OSError when something cannot be removed; what is gone already is no matter.
+    This includes files of lost attempts, if the storage can list files. Raise StorageFailed or
+    OSError if a file cannot be deleted. Files that are missing already are ignored.
     """
     named = {export.file, *export.parts.values_list("file", flat=True)}
     return delete_folder(export.pk, filter(_NAME.fullmatch, named))
 
 
 def delete_folder(export_id: UUID, named: Iterable[str] = ()) -> int:
-    """The same for an export that has no row any more."""
-    folder = f"{FOLDER}/{export_id}"
-    with _refusals(_REMOVE):
-        found = {f"{folder}/{name}" for name in _listed(folder)[1]}
-        for name in sorted(found | set(named)):
+    """Like `delete_all`, for an export that has no row any more."""
+    with _failing("The storage could not delete a file: %(problem)s"):
+        found = _files(export_id)
+        for name in sorted({*found, *named}):
             default_storage.delete(name)
-    # Only where folders are there by themselves. A file that has come meanwhile keeps its own.
+    # Most storages have no real folders. A folder with a new file is not removed.
     with suppress(NotImplementedError, OSError):
-        Path(default_storage.path(folder)).rmdir()
+        Path(default_storage.path(f"{FOLDER}/{export_id}")).rmdir()
     return len(found)
 
 
 def folders() -> set[UUID]:
-    """The exports of which there is something in storage; none if it cannot list."""
-    with _refusals(_LIST):
+    """Return the exports that have stored files; none if the storage cannot list them."""
+    with _failing("The storage could not list its folders: %(problem)s"):
         return {UUID(name) for name in _listed(FOLDER)[0] if _NAME.match(f"{FOLDER}/{name}/0")}
 
 
 def newest(export_id: UUID) -> datetime | None:
-    """When something was last stored for this export; None if there is nothing."""
-    folder = f"{FOLDER}/{export_id}"
+    """Return when a file was last stored for this export; None if there is no file."""
     times = []
-    with _refusals(_DATE):
-        for name in _listed(folder)[1]:
-            with suppress(FileNotFoundError):  # Deleted meanwhile.
-                times.append(default_storage.get_modified_time(f"{folder}/{name}"))
+    with _failing("The storage could not tell the age of a file: %(problem)s"):
+        for name in _files(export_id):
+            with suppress(FileNotFoundError):  # It was deleted meanwhile.
+                times.append(default_storage.get_modified_time(name))
     return max(times, default=None)
 
 
 def dead_work_files() -> list[Path]:
-    """What processes of this host that were killed have left in EXPORTS_WORK_DIR."""
+    """Return the files in this host's EXPORTS_WORK_DIR that killed processes have left."""
     oldest = time.time() - WORK_FILES_KEPT.total_seconds()
     found = []
     for path in Path(conf.WORK_DIR).glob(f"{WORK_PREFIX}*"):
-        with suppress(FileNotFoundError):  # Its owner is done with it.
+        with suppress(FileNotFoundError):  # Its process has just deleted it.
             if path.stat().st_mtime < oldest:
                 found.append(path)
     return found
 
 
-# -- What storages do otherwise ----------------------------------------------------------
+# -- Differences between storages --------------------------------------------------------
 
 
 def _checked(name: str) -> str:
@@ -292,16 +266,25 @@ def _checked(name: str) -> str:
 
 
 def _listed(folder: str) -> tuple[list[str], list[str]]:
-    """The folders and the files in it."""
+    """Return the folders and the files in `folder`; none if the storage cannot list them."""
     try:
         return default_storage.listdir(folder)
     except (FileNotFoundError, NotImplementedError):
         return [], []
 
 
+def _files(export_id: UUID) -> list[str]:
+    """Return the names of the stored files of an export."""
+    folder = f"{FOLDER}/{export_id}"
+    return [f"{folder}/{name}" for name in _listed(folder)[1]]
+
+
 @contextmanager
-def _refusals(refusal: str) -> Iterator[None]:
-    """Say what storages raise, whatever they like to, as StorageFailed."""
+def _failing(refusal: str) -> Iterator[None]:
+    """Turn any error of a storage, apart from OSError, into a StorageFailed that says `refusal`.
+
+    Errors that may fail an export are translatable. The others are for operators.
+    """
     try:
         yield
     except (OSError, ExportError):

@@ -46,26 +46,9 @@ NOT_TEXT = (
 END_OF_DATA = "\\."  # Unquoted on a line of its own, it makes PostgreSQL stop reading.
 
 
-class CSVWriter(LinesWriter):
-    """Protect text from being run as a formula; leave numbers and times unchanged."""
-
-    def part(self, out: Out) -> CSVPart:
-        return CSVPart(out, self.fields, self.options)
-
-    def head(self) -> bytes:
-        mark = codecs.BOM_UTF8 if self.options.bom else b""
-        if not self.options.header:
-            return mark
-        cells = _Cells(self.options, is_alone=len(self.fields) == 1)
-        headers = [cells.text(field.header) for field in self.fields]
-        line = f"{self.options.delimiter.join(headers)}\n".encode()
-        return mark + line if mark else _not_sylk(line, self.options.delimiter)
-
-
 class CSVPart(LinesPart):
     def __init__(self, out: Out, fields: Sequence[Field], options: Options) -> None:
-        super().__init__(out, options)
-        self._fields = fields
+        super().__init__(out, fields, options)
         self._delimiter = options.delimiter
         self._cells = _Cells(options, is_alone=len(fields) == 1)
         self._texts = [TextCache(self._cells.cacheable, none="") for _ in fields]
@@ -135,6 +118,21 @@ class CSVPart(LinesPart):
             field.kind is Kind.TEXT and was_protected(bytes(cell).decode())
             for field, cell in zip(self._fields, cells, strict=True)
         )
+
+
+class CSVWriter(LinesWriter):
+    """Protect text from being run as a formula; leave numbers and times unchanged."""
+
+    part_class = CSVPart
+
+    def head(self) -> bytes:
+        mark = codecs.BOM_UTF8 if self.options.bom else b""
+        if not self.options.header:
+            return mark
+        cells = _Cells(self.options, is_alone=len(self.fields) == 1)
+        headers = [cells.text(field.header) for field in self.fields]
+        line = f"{self.options.delimiter.join(headers)}\n".encode()
+        return mark + line if mark else _not_sylk(line, self.options.delimiter)
 
 
 def _not_sylk(lines: bytes, delimiter: str) -> bytes:

@@ -16,15 +16,9 @@ if TYPE_CHECKING:
     from exports.formats.kinds import Field, Page
 
 
-class JSONLinesWriter(LinesWriter):
-    def part(self, out: Out) -> JSONLinesPart:
-        return JSONLinesPart(out, self.fields, self.options)
-
-
 class JSONLinesPart(LinesPart):
     def __init__(self, out: Out, fields: Sequence[Field], options: Options) -> None:
-        super().__init__(out, options)
-        self._fields = fields
+        super().__init__(out, fields, options)
         self._texts = [
             TextCache(lambda text: (encode_basestring(text), True), none="null") for _ in fields
         ]
@@ -47,6 +41,10 @@ class JSONLinesPart(LinesPart):
 
     def unencodable(self, lines: str, page: Page) -> str:  # noqa: ARG002 - as in CSV
         return escape_surrogates(lines)
+
+
+class JSONLinesWriter(LinesWriter):
+    part_class = JSONLinesPart
 
 
 def _number(text: str | None) -> str:

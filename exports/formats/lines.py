@@ -44,8 +44,9 @@ class TextCache(dict[Any, str]):
 class LinesPart:
     """One part of a text format, compressed if the options say so."""
 
-    def __init__(self, out: Out, options: Options) -> None:
+    def __init__(self, out: Out, fields: Sequence[Field], options: Options) -> None:
         self.protected = 0
+        self._fields = fields
         self._gzip = GzipPart(out) if options.gzip else None
         self._out: Out = self._gzip or out
 
@@ -83,14 +84,16 @@ class LinesPart:
 
 
 class LinesWriter:
-    """A text format. Subclasses implement `part`, and `head` if the file has one."""
+    """A text format. Subclasses set `part_class`, and implement `head` if the file has one."""
+
+    part_class: type[LinesPart]
 
     def __init__(self, fields: Sequence[Field], options: Options) -> None:
         self.fields = fields
         self.options = options
 
     def part(self, out: Out) -> LinesPart:
-        raise NotImplementedError
+        return self.part_class(out, self.fields, self.options)
 
     def head(self) -> bytes:
         """Return the bytes before the first row."""

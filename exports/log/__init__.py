@@ -1,4 +1,4 @@
-"""The log of an export: how its lines are captured, stored and read.
+"""Capture, store and read the log of an export.
 
 `capture` collects everything that is logged while a worker works on an export. `append` stores
 lines as long as the log has room. `read` returns the lines to pages, to downloads and to the API;

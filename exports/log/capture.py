@@ -1,9 +1,8 @@
-"""Everything that is logged inside a task, for the log that people see on the export's page.
+"""Capture everything that is logged inside a task, for the log on the export's page.
 
-What belongs to which task is said by a context variable, not by the thread: so it also holds
-where Python carries the context to another thread, as asgiref does, and as a thread does that
-runs its work in `contextvars.copy_context()`. A thread that is started without has no context,
-and its lines are in the worker's own log only.
+A context variable decides which task a line belongs to. So lines from other threads are captured if
+the thread runs in the task's context, as with asgiref or `contextvars.copy_context()`. Lines of
+other threads are only in the worker's own log.
 """
 
 from __future__ import annotations
@@ -20,21 +19,22 @@ from notifications.printable import storable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-MAX_MESSAGE = 4_000  # characters; the middle of a longer message is in the worker's own log
-HEAD = 1_000  # characters kept of its beginning. The end of a traceback says what went wrong.
-MAX_NAME = 200  # characters of a logger's name or a level's
-LINE_OVERHEAD = 200  # bytes of a line besides its message: names, offset, time
+# Characters of a message. A longer one loses its middle, which is in the worker's own log.
+MAX_MESSAGE = 4_000
+HEAD = 1_000  # Characters before the cut. The end of a traceback says what went wrong.
+MAX_NAME = 200  # Characters of the name of a logger or level.
+LINE_OVERHEAD = 200  # Bytes of a line without its message: names, offset, time.
 
-# Beyond what the log of an export takes, the newest lines: they say how it ended.
+# When the log of an export is full, this many lines are still kept: they say how it ended.
 LAST_LINES = 5
 
 _current: ContextVar[JobLog | None] = ContextVar("exports.joblog", default=None)
 
 
 class JobLog(logging.Handler):
-    """Collects the lines of one task until they are taken. Never waits, never raises.
+    """Collect the lines of one task. It never waits and never raises.
 
-    Of a flood it holds as many as an export's log takes, and the last ones.
+    It holds as many lines as the log of an export may have, and the last ones.
     """
 
     def __init__(self, **named: Any) -> None:
@@ -42,13 +42,13 @@ class JobLog(logging.Handler):
         self._named = named
         self._room = conf.LOG_LINES
         self._lines: list[dict[str, Any]] = []
-        self._bytes = 0  # of these
+        self._bytes = 0  # The size of `_lines`.
         self._last: deque[dict[str, Any]] = deque(maxlen=LAST_LINES)
         self._is_busy = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        # What is logged while a line is made, by a __str__ for example, would come back here
-        # for ever. One thread at a time is in here: `handle` holds the lock.
+        # A __str__ that logs something would call this again without end. `handle` holds the lock,
+        # so only one thread is in here.
         if _current.get() is not self or self._is_busy:
             return
         self._is_busy = True
@@ -74,34 +74,29 @@ class JobLog(logging.Handler):
     def _text(self, record: logging.LogRecord) -> str:
         try:
             return self.format(record)
-        # Arguments that do not fit, an object that cannot be shown: that must not stop whoever
-        # logs, nor leave a hole where they look for what happened.
+        # Wrong arguments or a failing __str__ must neither stop the code that logs nor lose the
+        # line.
         except Exception as error:  # noqa: BLE001
             why = f"{type(error).__name__}: {_shown(error)}"
-            return f"{_shown(record.msg)} [this line could not be made: {why}]"
+            return f"{_shown(record.msg)} [this line could not be formatted: {why}]"
 
     def take(self) -> list[dict[str, Any]]:
-        """The lines since the last time."""
+        """Return the lines since the last call."""
         with self._locked():
             lines = [*self._lines, *self._last]
-            self._forget()
+            self._lines, self._bytes = [], 0
+            self._last.clear()
         return lines
 
     def give_back(self, lines: list[dict[str, Any]]) -> None:
-        """These could not be saved; they come first the next time."""
+        """Put back `lines` that could not be saved, in front of newer ones."""
         with self._locked():
-            lines = [*lines, *self._lines, *self._last]
-            self._forget()
-            for line in lines:
+            for line in [*lines, *self.take()]:
                 self._keep(line)
-
-    def _forget(self) -> None:
-        self._lines, self._bytes = [], 0
-        self._last.clear()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """The lock that `handle` holds around `emit`: another thread may be logging."""
+        """Hold the lock that `handle` holds around `emit`."""
         self.acquire()
         try:
             yield
@@ -123,16 +118,16 @@ def _shorten(text: str) -> str:
 def _shown(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - the last resort for a line that cannot be made
+    except Exception:  # noqa: BLE001 - the last resort for a line that cannot be formatted
         return f"<{type(value).__name__}>"
 
 
 @contextmanager
 def capture(*, worker: str = "", attempt: int = 1, helping: bool = False) -> Iterator[JobLog]:
-    """Collect what any logger says while the block runs, in its context.
+    """Collect everything that is logged in the context of the block.
 
-    Where a reader could take them for another worker's, in a later attempt or from a worker
-    that helps, lines name `worker` and `attempt`.
+    Lines of a later attempt, or of a worker that is `helping`, name `worker` and `attempt`, because
+    a reader could not tell them apart otherwise.
     """
     named = {"worker": worker, "attempt": attempt} if helping or attempt > 1 else {}
     handler = JobLog(**named)

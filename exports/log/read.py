@@ -1,17 +1,16 @@
-"""The log of an export as it is read: on its page, as text, over the API."""
+"""Read the log of an export, for its page, as text and for the API."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db.models import F
 from django.http import HttpResponse, StreamingHttpResponse
 
 from exports.files.names import attachment
 from exports.log import text
-from exports.models import Export
 from exports.status import Status
 from notifications.delivery.db_threads import in_database
 from notifications.http import never_compressed
@@ -19,7 +18,7 @@ from notifications.models import Event
 from notifications.streams import backlog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
@@ -27,45 +26,42 @@ if TYPE_CHECKING:
     from exports.models import Export
     from notifications.streams.cursor import Cursor
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
-TYPE = "log"
+TYPE = "log"  # The type of a log line in the stream of its export.
 TEXT = "text/plain"
 
-# Lines that are in a page as it comes. Its script fetches those before them, which are
-# compressed as data, and are not parsed as elements.
+# Lines in the HTML of a page. Its script fetches earlier lines as data, which is smaller and
+# quicker to parse.
 TAIL_LINES = 100
-# Lines in one answer of the API: two megabytes or so, a fifth of it compressed.
+# Lines in one response of the API: about two megabytes, or a fifth of that compressed.
 MAX_LINES = 10_000
-# Lines read at once for the text. Bounds the memory, also for messages of 4 000 characters.
+# Lines that are read together for the text. They fit in memory even if all messages are long.
 TEXT_LINES = 1_000
+# Events of a failed export among which its last lines are. The very last event says that it failed.
+LAST_EVENTS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The last lines, and whether there are any before them."""
+    """The last lines, and whether there are earlier ones."""
 
     lines: list[Event]
     has_earlier: bool
 
 
 def tail(export: Export, *, upto: Cursor) -> Tail:
-    """The last lines up to a cursor. What is later comes over the socket."""
+    """Return the last lines up to a cursor. The page gets later lines over its connection."""
     lines = Event.objects.filter(stream__name=export.stream, type=TYPE, offset__lte=upto.offset)
     last = list(lines.order_by("-offset")[: TAIL_LINES + 1])
     return Tail(last[:TAIL_LINES][::-1], len(last) > TAIL_LINES)
 
 
 def page(export: Export, after: Cursor | None, limit: int) -> backlog.Backlog:
-    """The next lines after a cursor; without one, the first."""
+    """Return the next lines after a cursor; without a cursor, the first lines."""
     return backlog.read_type(export.stream, TYPE, after, limit)
 
 
 def text_response(request: HttpRequest, export: Export) -> HttpResponseBase:
-    """All lines that there are now, as a file that is named after the export."""
+    """Return all current lines as a text file that is named after the export."""
     never_compressed(request)
     headers = {
         "Content-Type": f"{TEXT}; charset=utf-8",
@@ -78,29 +74,24 @@ def text_response(request: HttpRequest, export: Export) -> HttpResponseBase:
 
 
 async def _text(export: Export) -> AsyncIterator[str]:
-    """A page of lines at a time. Django reads a synchronous iterator as a whole under ASGI."""
+    """Yield pages of lines. Under ASGI, Django would read a synchronous iterator as a whole."""
     after: Cursor | None = None
     more = True
     while more:
         found = await in_database(page, export, after, TEXT_LINES)
         after, more = found.end, found.more
-        yield "".join(_entry(item.at, item.data) for item in found.items)
-
-
-def _entry(at: str, line: dict[str, Any]) -> str:
-    return text.entry(datetime.fromisoformat(at), line)
-
-
-LAST_EVENTS = 6  # of a stream, among which those lines are; the very last says that it failed
+        yield "".join(
+            text.entry(datetime.fromisoformat(item.at), item.data) for item in found.items
+        )
 
 
 def last_lines(exports: Iterable[Export]) -> dict[str, list[str]]:
-    """The last lines that those that failed have logged, by stream, in one query."""
+    """Return the last log lines of the failed exports, by stream. This takes one query."""
     failed = [export.stream for export in exports if export.status == Status.FAILED]
     found: dict[str, list[str]] = {name: [] for name in failed}
     if failed:
         late = {"stream__name__in": failed, "offset__gt": F("stream__head") - LAST_EVENTS}
-        events = Event.objects.filter(type="log", **late).order_by("offset")
+        events = Event.objects.filter(type=TYPE, **late).order_by("offset")
         for name, message in events.values_list("stream__name", "data__message"):
             found[name].append(message)
     return found

@@ -1,7 +1,7 @@
-"""A log as text, one entry after another. Pure: no I/O.
+"""Format log lines as plain text. Pure: no I/O.
 
-`static/exports/log/text.js` makes the same of what is copied from a page.
-tests/js/exports/log_cases.json holds both to one table.
+`static/exports/log/text.js` formats lines that are copied from a page in the same way, and
+`tests/js/exports/log_cases.json` tests both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    """`text` with its line breaks and tabs, and all other control characters as pictures."""
+    """Replace the control characters of `text` by pictures, except for line breaks and tabs."""
     return CONTROL.sub(_picture, text.replace("\r\n", "\n"))
 
 
@@ -26,14 +26,14 @@ def _picture(found: re.Match[str]) -> str:
     code = ord(found[0])
     if code == 0x7F:  # noqa: PLR2004 - DEL
         return "\N{SYMBOL FOR DELETE}"
-    # Those that have a picture have it in their order.
+    # The pictures of the first 32 control characters are in the same order.
     return chr(0x2400 + code) if code < 0x20 else "\N{REPLACEMENT CHARACTER}"  # noqa: PLR2004
 
 
 def entry(at: datetime, line: Mapping[str, Any]) -> str:
-    """Time, level, message, and whose it is where that is known; ends in a line feed.
+    """Return time, level and message of a line, and its worker if known; with a line break.
 
-    A message cannot pretend to be another entry: its further lines are indented.
+    The further lines of a message are indented, so that they cannot look like another entry.
     """
     time = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     level = " ".join(printable(line.get("level", "")).split())

@@ -1,4 +1,4 @@
-"""Append lines to the log of an export, as long as it is not full."""
+"""Append lines to the log of an export until it is full."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def append(export: Export, lines: Sequence[dict[str, Any]], *, is_last: bool = F
 
 def _notice(*, is_out_of_lines: bool) -> dict[str, Any]:
     most = f"{conf.LOG_LINES:,} lines" if is_out_of_lines else f"{conf.LOG_BYTES:,} bytes"
-    message = f"The log is full at {most}. What follows is not kept."
+    message = f"The log is full at {most}. Later lines are not kept."
     return {"level": "WARNING", "message": message, "logger": __name__}

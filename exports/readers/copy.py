@@ -172,25 +172,19 @@ def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines, None, int]:
             yield []
     _expect(pgconn, pgconn.get_result(), ExecStatus.COPY_OUT)
     lines: Lines = []
-    rows, room = 0, BYTES
-    while True:
+    rows, room, size = 0, BYTES, 0
+    while size >= 0:  # After the last row, it is -1.
         size, data = pgconn.get_copy_data(1)
         if size > 0:
             lines.append(data)
             room -= size
-            if room < 0 or len(lines) == ROWS:
-                rows += len(lines)
-                yield lines
-                lines, room = [], BYTES
-        elif size == 0:
-            if not _wait(pgconn):
-                rows += len(lines)
-                yield lines
-                lines, room = [], BYTES
-        else:
-            break
-    rows += len(lines)
-    yield lines
+            if room >= 0 and len(lines) < ROWS:
+                continue
+        elif size == 0 and _wait(pgconn):
+            continue
+        rows += len(lines)
+        yield lines
+        lines, room = [], BYTES
     while (result := pgconn.get_result()) is not None:
         _expect(pgconn, result, ExecStatus.COMMAND_OK)
         if result.command_tuples != rows:

@@ -76,13 +76,7 @@ class Archive:
         self._entries.append(entry)
         self._put(
             _HEADER.pack(
-                b"PK\3\4",
-                _VERSION_64,
-                _SIZES_FOLLOW,
-                _DEFLATED,
-                _TIME,
-                _DATE,
-                len(entry.name),
+                b"PK\3\4", _VERSION_64, _SIZES_FOLLOW, _DEFLATED, _TIME, _DATE, len(entry.name)
             )
             + entry.name
         )
@@ -145,13 +139,6 @@ def _end(entries: int, size: int, offset: int) -> bytes:
         return end
     # The size in this record counts the bytes after it.
     end_64 = _END_64.pack(
-        b"PK\6\6",
-        _END_64.size - 12,
-        _VERSION_64,
-        _VERSION_64,
-        entries,
-        entries,
-        size,
-        offset,
+        b"PK\6\6", _END_64.size - 12, _VERSION_64, _VERSION_64, entries, entries, size, offset
     )
     return end_64 + _LOCATOR.pack(b"PK\6\7", 0, offset + size, 1) + end

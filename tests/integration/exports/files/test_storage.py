@@ -84,7 +84,7 @@ def test_deleting_never_raises(monkeypatch, caplog, error):
 
     storage.delete(name)
 
-    assert f"{name} could not be removed: {error}" in caplog.text
+    assert f"Could not delete {name}: {error}" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["/etc/hostname", "../secret", "secret", NAME + "/../../secret"])

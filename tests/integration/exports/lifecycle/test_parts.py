@@ -337,7 +337,7 @@ def test_a_full_log_says_so_in_its_last_line_and_the_export_goes_on(export, sett
     for first in range(0, 50, batch):
         parts.tick(export, lines=lines(*messages[first : first + batch]))
 
-    assert log(export) == [*messages[:4], "The log is full at 5 lines. What follows is not kept."]
+    assert log(export) == [*messages[:4], "The log is full at 5 lines. Later lines are not kept."]
     assert export.status == Status.RUNNING
 
 
@@ -359,7 +359,7 @@ def test_how_it_ended_is_in_the_log_also_when_it_is_full(export, settings):
     assert log(export) == [
         "a",
         "b",
-        "The log is full at 3 lines. What follows is not kept.",
+        "The log is full at 3 lines. Later lines are not kept.",
         *"vwxyz",
     ]
 
@@ -372,6 +372,6 @@ def test_a_log_that_fills_up_as_it_ends_has_the_notice_between(export, settings)
     assert log(export) == [
         "a",
         "b",
-        "The log is full at 3 lines. What follows is not kept.",
+        "The log is full at 3 lines. Later lines are not kept.",
         *"fghij",
     ]

@@ -174,7 +174,7 @@ def test_any_lines_are_stored_in_order_up_to_the_cap(superuser, asked, cap):
                 export_log.append(export, lines)
 
     everything = [expected(text) for texts in asked for text in texts]
-    full = f"The log is full at {cap} lines. What follows is not kept."
+    full = f"The log is full at {cap} lines. Later lines are not kept."
     if len(everything) >= cap:
         everything[cap - 1 :] = [full]
     assert log(export) == everything

@@ -12,7 +12,7 @@ from tests.support import exporting
 
 pytestmark = pytest.mark.django_db
 
-FULL = "The log is full at 3 lines. What follows is not kept."
+FULL = "The log is full at 3 lines. Later lines are not kept."
 
 
 @pytest.fixture

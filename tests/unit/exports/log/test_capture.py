@@ -161,7 +161,7 @@ def test_an_object_that_cannot_be_shown_does_not_stop_the_export(monkeypatch):
         logger.info("afterwards")
 
     assert messages(log.take()) == [
-        "%s [this line could not be made: RuntimeError: not loaded]",
+        "%s [this line could not be formatted: RuntimeError: not loaded]",
         "afterwards",
     ]
 

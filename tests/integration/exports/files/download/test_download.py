@@ -29,7 +29,7 @@ def refused(user):
     return client
 
 
-@pytest.fixture(params=download.WAYS)
+@pytest.fixture(params=download.METHODS)
 def way(request, settings):
     """EXPORTS_DOWNLOAD, once each."""
     settings.EXPORTS_DOWNLOAD = request.param

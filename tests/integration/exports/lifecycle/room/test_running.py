@@ -261,7 +261,7 @@ def test_log_of_an_export_is_limited_in_bytes(superuser, settings):
     said = log(export)
     assert sum(map(len, said)) < 20_000
     assert [line for line in said if "full" in line] == [
-        "The log is full at 20,000 bytes. What follows is not kept."
+        "The log is full at 20,000 bytes. Later lines are not kept."
     ]
     attempts.fail(export, "It ends.", lines=[{"level": "ERROR", "message": "end", "logger": "a"}])
     assert log(export)[-1] == "end"
