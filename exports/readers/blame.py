@@ -18,7 +18,7 @@ from exports.i18n.message import Message
 from exports.readers.connection import limited
 from exports.readers.plan import Range
 from exports.readers.projection import selected
-from exports.readers.retries import is_curable, refusal, said_by_database
+from exports.readers.retries import is_transient, message_of, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ SECONDS = 10.0  # The search gives up after this: an export may have millions of
 KEYS = 50_000  # The search holds this many keys in memory.
 
 
-def named(
+def name_in_errors(
     items: Iterable[T],
     source: Source,
     queryset: QuerySet[Any],
@@ -50,15 +50,15 @@ def named(
     try:
         yield from items
     except Exception as error:
-        if isinstance(error, ExportError) or is_curable(error):
+        if isinstance(error, ExportError) or is_transient(error):
             raise
         found = _Search(source, queryset, readings, keys).result()
         if found is None and not isinstance(error, DatabaseError):
             raise
-        raise UnreadableRow(refusal(error) if found is None else found) from error
+        raise UnreadableRow(message_of(error) if found is None else found) from error
 
 
-def in_row(error: Unwritable, page: Page) -> Unwritable:
+def with_row(error: Unwritable, page: Page) -> Unwritable:
     """Return `error`, which a writer raised for a value of `page`, with the key of the row."""
     keys = getattr(page, "keys", ())
     if error.row is None or error.row >= len(keys):
@@ -165,7 +165,7 @@ class _Search:
                 deque(self._source.pages(selected(rows, wanted), KEYS), maxlen=0)
         # A field class of the project may raise any error, and the search is for such errors.
         except Exception as error:
-            if is_curable(error):
+            if is_transient(error):
                 raise
             return error
         return None
@@ -173,5 +173,5 @@ class _Search:
 
 def _said(error: Exception) -> str:
     if isinstance(error, DatabaseError):
-        return said_by_database(error)
+        return reason_of(error)
     return f"{type(error).__name__}: {error}"

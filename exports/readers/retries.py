@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 from exports.i18n.message import Message
 
 # PostgreSQL: classes of SQLSTATE (its first two characters).
-CURABLE_CLASSES = {
+TRANSIENT_CLASSES = {
     "08": "the connection was lost",
     "40": "a deadlock, or a transaction that could not be serialized",
     "53": "the server is out of connections, memory or disk",
@@ -25,7 +25,7 @@ CURABLE_CLASSES = {
     "28": "the password or role is not accepted, as while credentials are changed",
 }
 # Single states of other classes.
-CURABLE_STATES = {
+TRANSIENT_STATES = {
     "25006": "the server is read-only, as a standby is until it is promoted",
     "25P03": "a transaction was idle for too long",
     "25P04": "a transaction took too long",
@@ -33,7 +33,7 @@ CURABLE_STATES = {
     "XX000": "an internal error, as when a table is changed meanwhile",
 }
 # SQLite: primary result codes.
-CURABLE_CODES = {
+TRANSIENT_CODES = {
     sqlite3.SQLITE_BUSY: "another process has locked the database",
     sqlite3.SQLITE_LOCKED: "a table is locked",
     sqlite3.SQLITE_NOMEM: "there is no memory",
@@ -48,7 +48,7 @@ CURABLE_CODES = {
 _PRIMARY = 0xFF  # An extended code has the primary one in its lowest byte.
 
 
-def is_curable(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Return whether `error`, which Django has raised, may be gone at the next attempt.
 
     The SQLSTATE or the result code decides, if there is one. An OperationalError or InterfaceError
@@ -56,21 +56,21 @@ def is_curable(error: BaseException) -> bool:
     """
     cause = error.__cause__
     if isinstance(cause, psycopg.Error) and cause.sqlstate:
-        return cause.sqlstate[:2] in CURABLE_CLASSES or cause.sqlstate in CURABLE_STATES
+        return cause.sqlstate[:2] in TRANSIENT_CLASSES or cause.sqlstate in TRANSIENT_STATES
     if isinstance(cause, sqlite3.Error):
         # Without a code, the error comes from Python's module, as for text that is not UTF-8.
         code = getattr(cause, "sqlite_errorcode", None)
-        return code is not None and code & _PRIMARY in CURABLE_CODES
+        return code is not None and code & _PRIMARY in TRANSIENT_CODES
     return isinstance(error, OperationalError | InterfaceError)
 
 
-def said_by_database(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return what went wrong, in one line, without the SQL that PostgreSQL quotes."""
     cause = error.__cause__
     primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
     return primary or f"{error}".partition("\n")[0] or type(error).__name__
 
 
-def refusal(error: BaseException) -> Message:
+def message_of(error: BaseException) -> Message:
     """Return the message for a database error whose column and row are not known."""
-    return Message("Database error: %(problem)s", problem=said_by_database(error))
+    return Message("Database error: %(problem)s", problem=reason_of(error))

@@ -18,7 +18,7 @@ from exports.formats.kinds import KeyedPage
 from exports.readers import blame
 from exports.readers.plan import Range
 from exports.readers.projection import selected
-from exports.readers.retries import is_curable
+from exports.readers.retries import is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -135,7 +135,7 @@ def _name_row(
         try:
             make(*values)
         except Exception as error:
-            if isinstance(error, DatabaseError) and is_curable(error):
+            if isinstance(error, DatabaseError) and is_transient(error):
                 raise  # The function of a Python column may query the database.
             problem = f"{type(error).__name__}: {error}"
             message = blame.not_computed(reading.field.header, key, problem)

@@ -31,7 +31,7 @@ from exports.readers import blame, rows
 from exports.readers.connection import Source, limited
 from exports.readers.plan import Range, refuse_repeated
 from exports.readers.projection import project, selected
-from exports.readers.retries import is_curable, refusal
+from exports.readers.retries import is_transient, message_of
 from exports.spec import context, queryset
 from exports.status import Status
 from notifications.printable import storable
@@ -118,9 +118,9 @@ def _preview(spec: ExportSpec) -> Preview:
     except ExportError as error:
         problem = storable(error.localized())
     except DatabaseError as error:
-        if is_curable(error):
+        if is_transient(error):
             raise
-        problem = storable(refusal(error).localized())
+        problem = storable(message_of(error).localized())
     expected = None if count is None else estimate(spec, count)
     return Preview(count, sample, expected, problem, left_out=left_out)
 
@@ -168,7 +168,7 @@ def first_rows(spec: ExportSpec) -> Sample:
             if last is not None:
                 upto = Range(None, last, ROWS)
                 read = rows.read(source, found, readings, upto, ROWS)
-                pages = list(blame.named(read, source, found, readings, upto))
+                pages = list(blame.name_in_errors(read, source, found, readings, upto))
     return _sample(spec, fields, pages)
 
 

@@ -160,7 +160,7 @@ class Extractor:
                 try:
                     writer.write(page)
                 except Unwritable as error:
-                    raise blame.in_row(error, page) from error
+                    raise blame.with_row(error, page) from error
                 yield len(page[0])
         recount.check(part)
         if part.rows_found is not None:
@@ -173,7 +173,9 @@ class Extractor:
 
     def _named(self, items: Iterable[T], part: Part) -> Iterator[T]:
         """Yield `items`. Add the column and the row to errors."""
-        return blame.named(items, self.source, self.rows, self._readings, self._range(part))
+        return blame.name_in_errors(
+            items, self.source, self.rows, self._readings, self._range(part)
+        )
 
     def _recount(self, part: Part) -> Recount:
         return Recount(self.source, self.rows, self._range(part))

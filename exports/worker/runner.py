@@ -27,7 +27,7 @@ from exports.models import Consistency, Export, Part
 from exports.readers import recount
 from exports.readers.connection import Snapshot
 from exports.readers.plan import key_text
-from exports.readers.retries import is_curable, refusal
+from exports.readers.retries import is_transient, message_of
 from exports.spec import rights
 from exports.status import Stage, Status, Wait
 from exports.worker.assemble import assemble
@@ -95,7 +95,7 @@ def _work(
         attempts.hand_over(export, heartbeat.parts, lines=log.take(), waits_for=Wait.SPACE)
     # An exporter or a storage may raise anything. The export fails, but the worker continues.
     except Exception as error:
-        if not is_curable(error):
+        if not is_transient(error):
             logger.exception("The export failed.")
             end = attempts.stop if isinstance(error, NotPermitted) else attempts.fail
             end(export, _reason(error), lines=log.take())
@@ -112,7 +112,7 @@ def _reason(error: Exception) -> str:
     if error.args and isinstance(error.args[0], Message):
         return error.args[0]
     if isinstance(error, DatabaseError):
-        return refusal(error)
+        return message_of(error)
     return str(error) if isinstance(error, ExportError) else f"{type(error).__name__}: {error}"
 
 

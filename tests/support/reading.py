@@ -132,16 +132,16 @@ def extracted(
                 blocks = copy.read(
                     source, queryset, readings, keys, file_format=file_format, options=wanted
                 )
-                for lines in blame.named(blocks, source, queryset, readings, keys):
+                for lines in blame.name_in_errors(blocks, source, queryset, readings, keys):
                     part.write_lines(lines)
                     count += len(lines)
             else:
                 pages = rows.read(source, queryset, readings, keys, page_rows)
-                for page in blame.named(pages, source, queryset, readings, keys):
+                for page in blame.name_in_errors(pages, source, queryset, readings, keys):
                     try:
                         part.write(page)
                     except Unwritable as error:
-                        raise blame.in_row(error, page) from error
+                        raise blame.with_row(error, page) from error
                     count += len(page[0])
             part.close()
             made.parts.append(out.getvalue())
