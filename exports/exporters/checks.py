@@ -51,14 +51,14 @@ def check(**_: Any) -> list[CheckMessage]:
     return found
 
 
-def too_many_fields(exporter: Exporter, besides: int, where: Any) -> list[CheckMessage]:
-    """Warn if Django would refuse the form of an exporter, which has `besides` fields for filters.
+def too_many_fields(exporter: Exporter, more_fields: int, where: Any) -> list[CheckMessage]:
+    """Warn if Django would refuse the form of an exporter, with `more_fields` for filters or rows.
 
     The number is an estimate: each value of a filter with several values is a field.
     """
     most: int | None = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
     number = len(exporter.columns)
-    needed = FIELDS * number + besides + OTHER_FIELDS
+    needed = FIELDS * number + more_fields + OTHER_FIELDS
     if most is None or needed <= most:
         return []
     return [

@@ -146,7 +146,7 @@ def mixes_relations(model: type[Model], expression: Any) -> bool:
 
 
 def _reached(query: Query, columns: Iterable[Col]) -> set[str]:
-    """Return the aliases of the tables of `columns`, and of the tables that they are joined over."""
+    """Return the aliases of the tables of `columns`, and of the tables that join them."""
     reached = set()
     for column in columns:
         alias: str | None = column.alias

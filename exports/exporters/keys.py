@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from django.db.models.sql import Query
 
 
-def keys(asked: QuerySet[Any]) -> QuerySet[Any]:
-    """Return the primary keys of `asked`, for `pk__in`. Among equal rows, the key decides."""
-    found = asked.all()
+def keys(requested: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the primary keys of `requested`, for `pk__in`. Among equal rows, the key decides."""
+    found = requested.all()
     query = found.query
     query.select_for_update = False
     _refuse_composite(found)
@@ -56,8 +56,8 @@ def _missing_order(query: Query) -> list[OrderBy]:
     """
     names = {field_of(order) for order in query.order_by}
     fields = [] if "pk" in names else [field.attname for field in query.get_meta().pk_fields]
-    wanted = dict.fromkeys([*query.distinct_fields, *fields])
-    return [F(name).asc() for name in wanted if name not in names]
+    fields_to_add = dict.fromkeys([*query.distinct_fields, *fields])
+    return [F(name).asc() for name in fields_to_add if name not in names]
 
 
 def field_of(order: Any) -> str:

@@ -31,52 +31,52 @@ if TYPE_CHECKING:
 
 
 def splittable(
-    asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]
+    requested: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]
 ) -> QuerySet[Any]:
-    """Return the rows of `asked`, each once and without order, as a queryset for the readers.
+    """Return the rows of `requested`, each once and in no order, as a queryset for the readers.
 
     Adding a range of keys, or `columns` with `readers.projection.selected`, does not change its
-    rows. Raise InvalidQueryset if a column needs something that only `asked` itself has.
+    rows. Raise InvalidQueryset if a column needs something that only `requested` itself has.
     """
-    if not _obstacle(asked):
-        if problem := first_problem(asked, columns):
+    if not _obstacle(requested):
+        if problem := first_problem(requested, columns):
             raise InvalidQueryset(join([problem.what, problem.remedy]))
-        return _plain(asked)
-    declared = exporter.queryset.using(asked.db)
-    sources = [every_row(asked.model, asked.db)]
-    if _has_rows_of(declared, asked) and _has_values_of(declared.query, asked.query):
+        return _plain(requested)
+    declared = exporter.queryset.using(requested.db)
+    sources = [every_row(requested.model, requested.db)]
+    if _has_rows_of(declared, requested) and _has_values_of(declared.query, requested.query):
         sources.append(_plain(declared))
-    return _selected_by_key(asked, exporter, columns, sources)
+    return _selected_by_key(requested, exporter, columns, sources)
 
 
 def filterable(
-    asked: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]
+    requested: QuerySet[Any], exporter: Exporter, columns: Sequence[Column]
 ) -> QuerySet[Any]:
-    """Return the rows of `asked` as a queryset for a FilterSet, whose filters can only remove rows.
+    """Return the rows of `requested` as a queryset from which a FilterSet can only remove rows.
 
     Filters may use the annotations of the exporter's queryset. Raise InvalidQueryset like
     `splittable`.
     """
-    if not _chooses(asked):
-        return asked
-    declared = exporter.queryset.using(asked.db)
-    own = every_row(asked.model, asked.db)
+    if not _chooses(requested):
+        return requested
+    declared = exporter.queryset.using(requested.db)
+    own = every_row(requested.model, requested.db)
     sources = [own]
-    if _has_rows_of(declared, asked) and (
-        not first_problem(own, columns) or _has_values_of(declared.query, asked.query)
+    if _has_rows_of(declared, requested) and (
+        not first_problem(own, columns) or _has_values_of(declared.query, requested.query)
     ):
         sources = [_plain(declared), own]
-    return _selected_by_key(asked, exporter, columns, sources)
+    return _selected_by_key(requested, exporter, columns, sources)
 
 
-def lookup_rows(asked: QuerySet[Any], *, ordered: bool = False) -> QuerySet[Any]:
-    """Return the rows of `asked` as a queryset to which any condition can be added.
+def lookup_rows(requested: QuerySet[Any], *, ordered: bool = False) -> QuerySet[Any]:
+    """Return the rows of `requested` as a queryset to which any condition can be added.
 
     With `ordered`, it keeps its order; a slice or a union always loses it.
     """
-    if _chooses(asked) or asked.query.group_by is not None:
-        return every_row(asked.model, asked.db).filter(pk__in=keys(asked))
-    return asked if ordered else _plain(asked)
+    if _chooses(requested) or requested.query.group_by is not None:
+        return every_row(requested.model, requested.db).filter(pk__in=keys(requested))
+    return requested if ordered else _plain(requested)
 
 
 def _chooses(queryset: QuerySet[Any]) -> bool:
@@ -95,16 +95,16 @@ def _chooses(queryset: QuerySet[Any]) -> bool:
 
 
 def _selected_by_key(
-    asked: QuerySet[Any],
+    requested: QuerySet[Any],
     exporter: Exporter,
     columns: Sequence[Column],
     sources: Sequence[QuerySet[Any]],
 ) -> QuerySet[Any]:
-    """Select the rows of `asked` from the first of `sources` that has all `columns`."""
+    """Select the rows of `requested` from the first of `sources` that has all `columns`."""
     problems = []
     for source in sources:
         if not (problem := first_problem(source, columns)):
-            return source.filter(pk__in=keys(asked))
+            return source.filter(pk__in=keys(requested))
         problems.append(problem)
     raise InvalidQueryset(
         Message(
@@ -113,18 +113,18 @@ def _selected_by_key(
             "select the rows with filter(pk__in=…), or compute the annotation with a "
             "Subquery in the exporter's queryset or columns.",
             exporter=exporter.name,
-            obstacle=_obstacle(asked),
+            obstacle=_obstacle(requested),
             problem=problems[0].what,
         )
     )
 
 
-def _obstacle(asked: QuerySet[Any]) -> str:
+def _obstacle(requested: QuerySet[Any]) -> str:
     """Return the part of a queryset for which a range of keys or a column would change its rows.
 
     "" if it has no such part.
     """
-    query = asked.query
+    query = requested.query
     if query.combinator:
         return f"{query.combinator}()"
     if query.is_sliced:
@@ -134,7 +134,7 @@ def _obstacle(asked: QuerySet[Any]) -> str:
     expressions: list[Any] = [*query.annotations.values(), query.where]
     if any(each.contains_over_clause for each in expressions):
         return "window function"
-    return repeating_relation(asked)
+    return repeating_relation(requested)
 
 
 def _plain(queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -158,10 +158,12 @@ def has_own_scope(exporter: Exporter) -> bool:
     )
 
 
-def _has_rows_of(declared: QuerySet[Any], asked: QuerySet[Any]) -> bool:
-    """Return whether the exporter's queryset `declared` has all rows of `asked`."""
-    models = {declared.model._meta.concrete_model, asked.model._meta.concrete_model}
-    return len(models) == 1 and not _obstacle(declared) and not _hides(declared.query, asked.query)
+def _has_rows_of(declared: QuerySet[Any], requested: QuerySet[Any]) -> bool:
+    """Return whether the exporter's queryset `declared` has all rows of `requested`."""
+    models = {declared.model._meta.concrete_model, requested.model._meta.concrete_model}
+    return (
+        len(models) == 1 and not _obstacle(declared) and not _hides(declared.query, requested.query)
+    )
 
 
 def _hides(ours: Query, theirs: Query) -> bool:

@@ -118,7 +118,7 @@ def available(user: User | AnonymousUser) -> list[Exporter]:
 
 
 def offered(user: User, name: str) -> Exporter:
-    """Return the exporter `name`, which a request names. Raise UnknownExporter.
+    """Return the exporter `name` of a request. Raise UnknownExporter.
 
     The error is the same for an exporter that `user` may not run and for one that does not
     exist. It lists the exporters that `user` may run.
@@ -130,7 +130,7 @@ def offered(user: User, name: str) -> Exporter:
 
 
 def permitted(user: User, name: str) -> Exporter:
-    """Return the exporter `name` of an existing export, which the reader of the error may see.
+    """Return the exporter `name` of an existing export, which the user can see.
 
     Raise NotPermitted, with the exporter's label, if `user` may not run it, and UnknownExporter
     if it does not exist any more.

@@ -30,7 +30,7 @@ class Range:
         return f"bytes {self.first}-{self.last}/{self.size}"
 
 
-def wanted(header: str | None, size: int) -> Range | None:
+def parse(header: str | None, size: int) -> Range | None:
     """Return the range in a Range `header`, for a file of `size` bytes; None for the whole file.
 
     A header with several ranges, with another unit or with a syntax error is ignored. The standard

@@ -49,12 +49,12 @@ def _free(folder: Path) -> int | None:
 
     A directory that does not exist is created later, on the file system of its nearest parent.
     """
-    for there in (folder, *folder.parents):
+    for directory in (folder, *folder.parents):
         try:
-            found = os.statvfs(there)
+            status = os.statvfs(directory)
         except FileNotFoundError:
             continue
         except OSError:
             return None  # Writing will fail with the same error, which is then reported.
-        return found.f_bavail * found.f_frsize
+        return status.f_bavail * status.f_frsize
     return None

@@ -128,7 +128,7 @@ def _range(request: HttpRequest, export: Export, etag: str) -> byte_range.Range 
     # redirect, the storage compares the header with its own ETag.
     if conf.DOWNLOAD != "redirect" and request.headers.get("If-Range", etag) != etag:
         return None
-    return byte_range.wanted(request.headers.get("Range"), export.bytes)
+    return byte_range.parse(request.headers.get("Range"), export.bytes)
 
 
 def _headers(export: Export) -> dict[str, str]:
@@ -158,8 +158,8 @@ def _record(request: HttpRequest, export: Export, part: byte_range.Range | None)
         "bytes": F("bytes") + size,
         "last_at": now,
     }
-    wanted = "".join(request.headers["Range"].split()) if part else ""
-    details = {"rows": export.rows_done, "bytes": export.bytes, "range": wanted}
+    requested = "".join(request.headers["Range"].split()) if part else ""
+    details = {"rows": export.rows_done, "bytes": export.bytes, "range": requested}
     if part is None:
         with atomic():
             # A whole file is recorded even if the row has only seen ranges in this hour.
@@ -168,7 +168,7 @@ def _record(request: HttpRequest, export: Export, part: byte_range.Range | None)
                 return
     if rows.update(**more):
         return
-    first = {"user": user, "address": address, "range": wanted, "bytes": size}
+    first = {"user": user, "address": address, "range": requested, "bytes": size}
     try:
         with atomic():
             Download.objects.create(export=export, slot=slot, last_at=now, **first)

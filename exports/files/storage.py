@@ -96,16 +96,16 @@ class NewFile:
         os.fsync(self._file.fileno())
         self._file.close()
         failed = _failing(gettext_noop("Could not save the file: %(problem)s"))
-        with self._path.open("rb") as whole, deleted_on_error(name), failed:
-            stored = default_storage.save(name, _Movable(whole))
+        with self._path.open("rb") as file, deleted_on_error(name), failed:
+            stored = default_storage.save(name, _Movable(file))
         with deleted_on_error(stored):
-            if (there := size(stored)) != self.bytes:
+            if (kept := size(stored)) != self.bytes:
                 raise StorageFailed(
                     Message(
                         "The file has %(bytes)s bytes, but the storage has %(kept)s. Run the export "
                         "again. If this happens again, ask an administrator to check the storage.",
                         bytes=self.bytes,
-                        kept=there,
+                        kept=kept,
                     )
                 )
         return stored

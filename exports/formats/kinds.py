@@ -1,4 +1,4 @@
-"""The kinds of columns, and the plain text that stands for their values between reader and writer.
+"""The kinds of columns, and the plain text in which readers pass values to writers.
 
 Readers return pages: one list of values for each column, with one entry for each row. A value is
 plain text in the form of its kind, or None. Only a column of kind VALUE has Python objects. Each
@@ -50,5 +50,5 @@ class Field:
     # For a DECIMAL: the most digits, and how many of them are after the point. None: unknown.
     digits: int | None = None
     places: int | None = None
-    # For an INTEGER: the bits that hold all of its values. 64 also if the size is unknown.
+    # For an INTEGER: the bits that hold all of its values; 64 if the size is unknown.
     bits: int = 64

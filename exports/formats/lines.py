@@ -1,4 +1,4 @@
-"""The base of the text formats, whose files are a head and then lines.
+"""The base of the text formats. Their files are a head followed by lines.
 
 The lines of all parts are concatenated. Compressed parts become a single gzip member.
 """

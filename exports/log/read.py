@@ -36,7 +36,8 @@ TAIL_LINES = 100
 MAX_LINES = 10_000
 # Lines that are read together for the text. They fit in memory even if all messages are long.
 TEXT_LINES = 1_000
-# Events of a failed export among which its last lines are. The very last event says that it failed.
+# The newest events of a failed export, in which log lines are searched. The last says that it
+# failed.
 LAST_EVENTS = 6
 
 

@@ -79,7 +79,7 @@ def not_computed(header: str, key: Any, problem: str) -> Message:
 
 
 def row_name(key: Any) -> str:
-    """Return a primary key in the form in which people look for the row."""
+    """Return a primary key as text, for a message."""
     if isinstance(key, tuple):
         return ", ".join(map(row_name, key))
     return cell(key) if isinstance(key, bytes | memoryview) else str(key)
@@ -159,11 +159,11 @@ class _Search:
         """Return the error that reading `rows` causes, if any."""
         if time.monotonic() > self._until:
             raise TookTooLong
-        wanted = ["pk", *(each for reading in readings for each in reading.reads)]
+        columns = ["pk", *(each for reading in readings for each in reading.reads)]
         try:
             with self._source.reading(rows=False):
-                deque(self._source.pages(selected(rows, wanted), KEYS), maxlen=0)
-        # A field class of the project may raise any error, and the search is for such errors.
+                deque(self._source.pages(selected(rows, columns), KEYS), maxlen=0)
+        # A project's own field may raise any error, and such errors are what the search is for.
         except Exception as error:
             if is_transient(error):
                 raise

@@ -137,7 +137,7 @@ class Source:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Run the block in a transaction of SQLite that only reads, and so never waits for locks."""
+        """Run the block in an SQLite transaction that only reads, so it never waits for locks."""
         if self.connection.in_atomic_block:
             yield
             return

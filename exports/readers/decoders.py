@@ -79,7 +79,7 @@ DECODERS: dict[Kind, Decode] = {
 
 
 def _boolean(text: str) -> str:
-    # SQLite stores numbers, which become such a text.
+    # SQLite stores booleans as numbers, which have these texts.
     written = {"1": "true", "0": "false", "1.0": "true", "0.0": "false"}.get(text)
     if written is None:
         raise _wrong(text, "neither true nor false")
@@ -99,7 +99,7 @@ def _parsed(parse: Callable[[str], Any], problem: str) -> Decode:
 
 
 def _datetime(text: str) -> str:
-    # `dialects` has appended the offset. The stored text may have its own one in front of it.
+    # `dialects` has appended this offset. The stored text may end with an offset of its own.
     stored = text.removesuffix(_UTC) if settings.USE_TZ else text
     parsed = parse_datetime(stored)
     if parsed is None:
@@ -166,7 +166,7 @@ def _datetimes(values: Sequence[Any]) -> Sequence[Any] | None:
     # `dialects` has appended this offset. Parsing it as well would double the time.
     offset = len(_UTC) if settings.USE_TZ else 0
     lengths = {len(value) for value in values if value is not None}
-    # A text is longer, for example, if the stored value has an offset of its own.
+    # Other lengths need a check of their own, for example a stored text with its own offset.
     if not lengths <= {19 + offset, 26 + offset}:
         return None
     return _iso(datetime.datetime, values, -offset or None)

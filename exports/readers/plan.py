@@ -113,23 +113,23 @@ def _by_stepping(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterato
     It takes a third of the time of `_by_numbering`, and scans the same index.
     """
     names = _names(keys)
-    found, rest = source.every_nth(keys.order_by(*names).values_list(*names), part_rows)
+    found, remaining = source.every_nth(keys.order_by(*names).values_list(*names), part_rows)
     ends = [_key(row) for row in found]
     for end in ends:
         yield end, part_rows
-    if rest:
+    if remaining:
         tail = keys.filter(pk__gt=ends[-1]) if ends else keys
         last = tail.order_by(*(f"-{name}" for name in names)).values_list(*names)[:1]
         for [row] in source.pages(last, 1):
-            yield _key(row), rest
+            yield _key(row), remaining
 
 
 def _by_numbering(source: Source, keys: QuerySet[Any], part_rows: int) -> Iterator[tuple[Any, int]]:
     """Yield the last key and the number of rows of each range, by numbering all keys (SQLite)."""
     after = None
     # Mod() is a function that SQLite calls back in Python, which is slow.
-    rest = CombinedExpression(F("_row"), "%%", Value(part_rows), BigIntegerField())
-    ends = _numbered(keys).annotate(_rest=rest).filter(_rest=0)
+    remainder = CombinedExpression(F("_row"), "%%", Value(part_rows), BigIntegerField())
+    ends = _numbered(keys).annotate(_remainder=remainder).filter(_remainder=0)
     # Python sorts these few keys. The database would sort all rows first.
     for key, _ in sorted(_read(source, ends), key=itemgetter(1)):
         yield key, part_rows

@@ -124,7 +124,7 @@ def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
 
 
 def _size(field: models.Field[Any, Any]) -> dict[str, Any]:
-    """Return the size of a field's values. A value computed from them, like a sum, may be larger."""
+    """Return the size of a field's values. Values computed from them may be larger."""
     return {
         "digits": getattr(field, "max_digits", None),
         "places": getattr(field, "decimal_places", None),
@@ -140,7 +140,7 @@ def _target(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
 
 
 def _is_djangos(field: models.Field[Any, Any]) -> bool:
-    """Return whether a field stores its values unchanged. A project's own field may encrypt them."""
+    """Return whether a field stores its values unchanged. A custom field may encrypt them."""
     if isinstance(field, ArrayField):
         base = field.base_field
         # PostgreSQL writes these two differently in JSON.
@@ -185,7 +185,7 @@ def _typed(expression: Any, resolved: Any, kind: Kind) -> Any:
 
 
 def selected(queryset: QuerySet[Any], columns: Iterable[Any]) -> QuerySet[Any]:
-    """Return `queryset.values_list(*columns)`, without losing a row that has a dangling foreign key.
+    """Return `queryset.values_list(*columns)` with all rows, even with dangling foreign keys.
 
     Expressions get names of ours: Django's own name, f1 for the first F, may be that of a field.
     """

@@ -85,8 +85,8 @@ class Recount:
 def totals(export: Export, done: Iterable[Part]) -> dict[str, int]:
     """Return how many rows the file has, and how many were added and removed after the plan.
 
-    Raise WrongCount if the rows of a part are neither planned nor recounted, or if the parts do not
-    add up to `export.rows_total`.
+    Raise WrongCount if a part has neither the planned nor the recounted number of rows, or if the
+    planned numbers do not add up to `export.rows_total`.
     """
     planned = written = added = removed = 0
     for part in done:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Columns = Sequence[Sequence[Any]]
 
 # Rows that are converted together: as many as fit in the processor's cache with everything that is
-# made from them. With 2 000 instead, a row takes a third longer.
+# made from them. With 2,000 instead, a row takes a third longer.
 CHUNK_ROWS = 350
 
 
@@ -54,7 +54,7 @@ def read(
     order = queryset.query.order_by
     found = queryset.filter(pk__lte=keys.upto).order_by(*(order or ["pk"]))
     found = selected(found, ["pk", *(each for reading in readings for each in reading.reads)])
-    # Only rows in key order can be continued after a key.
+    # Continuing after a key works only for rows in key order.
     pages = _by_stream if source.is_postgres or order else _by_keyset
     for rows in pages(source, found, keys, page_rows, recount):
         yield _page(list(zip(*rows, strict=True)), readings)
@@ -65,7 +65,7 @@ def _by_stream(
 ) -> Iterator[list[Any]]:
     with source.reading(strictly=recount is not None):
         read = 0
-        # The page size does not change the number of queries: there is one.
+        # There is one query, however large its pages are.
         for page in source.pages(_after(found, keys.after), min(page_rows, CHUNK_ROWS)):
             read += len(page)
             yield page
@@ -130,7 +130,7 @@ def _name_row(
     reading: Reading, make: Callable[..., Any], arguments: Columns, keys: Sequence[Any]
 ) -> None:
     """Raise UnreadableRow for the first row for which `make` fails."""
-    # Only now `make` is called for one row at a time, which is too slow for every export.
+    # `make` is called row by row only after an error, because that is slow.
     for key, *values in zip(keys, *arguments, strict=True):
         try:
             make(*values)

@@ -73,7 +73,7 @@ def _nested(value: Any) -> Any:
 
 
 def _is_array(value: Any) -> bool:
-    """Return whether `value` is an array or number of NumPy. NumPy's times would lose their unit."""
+    """Return whether `value` is from NumPy, but not a time: its unit would be lost."""
     dtype = getattr(value, "dtype", None)
     return hasattr(value, "tolist") and dtype is not None and getattr(dtype, "kind", "") not in "Mm"
 
@@ -87,8 +87,14 @@ def _sorted(values: AbstractSet[Any]) -> list[Any]:
 
 
 def _key(key: Any) -> Any:
-    made = simple(key)
-    return made if isinstance(made, str) else cell(made) if made is not None else "null"
+    simple_key = simple(key)
+    return (
+        simple_key
+        if isinstance(simple_key, str)
+        else cell(simple_key)
+        if simple_key is not None
+        else "null"
+    )
 
 
 def _text(value: Any) -> str:

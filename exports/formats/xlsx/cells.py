@@ -62,7 +62,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
 
 
 def column(kind: Kind, *, protect: bool) -> Column:
-    """Return the function that converts the values of a column. The function raises TooLongError."""
+    """Return the function that converts the values of a column. It raises TooLongError."""
     cells = _CELLS | {Kind.TEXT: protected} if protect else _CELLS
     match kind:
         case Kind.INTEGER | Kind.DECIMAL:

@@ -64,8 +64,8 @@ def decimal(value: str) -> str:
 
 def decimals(values: Sequence[str | None]) -> Sequence[str]:
     """Return a column of `decimal` cells. It is faster if no value is too long for a double."""
-    given = list(filter(None, values))
-    if max(map(len, given), default=0) <= _DIGITS and _are_numbers(given, b"0123456789-."):
+    present = list(filter(None, values))
+    if max(map(len, present), default=0) <= _DIGITS and _are_numbers(present, b"0123456789-."):
         return [_number(value) if value else EMPTY for value in values]
     return [decimal(value) if value else EMPTY for value in values]
 
@@ -80,8 +80,8 @@ def floating(value: str) -> str:
 
 def floatings(values: Sequence[str | None]) -> Sequence[str]:
     """Return a column of `floating` cells. It is faster without NaN, infinity and 1e-300."""
-    given = list(filter(None, values))
-    if "e-3" not in "".join(given) and _are_numbers(given, b"0123456789-.e+"):
+    present = list(filter(None, values))
+    if "e-3" not in "".join(present) and _are_numbers(present, b"0123456789-.e+"):
         return [_number(value) if value else EMPTY for value in values]
     return [floating(value) if value else EMPTY for value in values]
 

@@ -65,11 +65,11 @@ def plain_texts(values: Sequence[str | None]) -> Sequence[str] | None:
 
     Such values need `text` or `protected`, which work on one value at a time.
     """
-    given = list(filter(None, values))
-    first, last = {value[0] for value in given}, {value[-1] for value in given}
+    present = list(filter(None, values))
+    first, last = {value[0] for value in present}, {value[-1] for value in present}
     if "'" in first or any(map(looks_like_formula, first)):
         return None
-    if not (first | last).isdisjoint(_SPACE) or 2 * max(map(len, given), default=0) > LONGEST:
+    if not (first | last).isdisjoint(_SPACE) or 2 * max(map(len, present), default=0) > LONGEST:
         return None
     joined = _BETWEEN.join([value or "" for value in values])
     unfit = joined.encode(errors="surrogatepass").translate(None, _FIT)

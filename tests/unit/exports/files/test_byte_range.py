@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports.files.byte_range import Range, Unsatisfiable, wanted
+from exports.files.byte_range import Range, Unsatisfiable, parse
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from exports.files.byte_range import Range, Unsatisfiable, wanted
     ],
 )
 def test_a_range_is_understood(header, first, last):
-    found = wanted(header, 100)
+    found = parse(header, 100)
 
     assert found == Range(first, last, 100)
     assert found.length == last - first + 1
@@ -45,19 +45,19 @@ def test_a_range_is_understood(header, first, last):
     ],
 )
 def test_what_is_no_single_range_is_answered_with_the_whole_file(header):
-    assert wanted(header, 100) is None
+    assert parse(header, 100) is None
 
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=999999-", "bytes=-0"])
 def test_a_range_beyond_the_end_cannot_be_had(header):
     with pytest.raises(Unsatisfiable):
-        wanted(header, 100)
+        parse(header, 100)
 
 
 def test_of_an_empty_file_there_is_no_first_byte_and_all_of_nothing():
     with pytest.raises(Unsatisfiable):
-        wanted("bytes=0-", 0)
-    assert wanted("bytes=-5", 0) is None
+        parse("bytes=0-", 0)
+    assert parse("bytes=-5", 0) is None
 
 
 @given(st.binary(max_size=50), st.integers(0, 60), st.integers(0, 60))
@@ -69,7 +69,7 @@ def test_it_is_what_slicing_gives(content, first, last):
         f"bytes=-{last}": content[-last:] if last else b"",
     }.items():
         try:
-            found = wanted(header, size)
+            found = parse(header, size)
         except Unsatisfiable:
             assert meant == b""
         else:

@@ -97,7 +97,7 @@ async def test_another_user_address_hour_or_export_is_another_row(
 def test_processes_that_write_the_same_row_at_once_make_one(user, export, one_hour, rf):
     request = rf.get("/", headers={"Range": "bytes=0-9"})
     request.user = user
-    part = byte_range.wanted("bytes=0-9", SIZE)
+    part = byte_range.parse("bytes=0-9", SIZE)
 
     outcomes = at_once(8, lambda: download._record(request, export, part))
 
