@@ -50,7 +50,7 @@ def array(field: Field, values: Sequence[Any]) -> pa.Array:
     Raise Unwritable for a value that the type cannot hold exactly. A FLOAT becomes the nearest
     double, and a DATETIME without an offset is taken as UTC.
     """
-    convert, into = CONVERT[field.kind], type_of(field)
+    convert, into = CONVERT.get(field.kind, _cast), type_of(field)
     try:
         return convert(values, into)
     except ValueError:
@@ -187,18 +187,14 @@ TYPES: dict[Kind, pa.DataType] = {
     Kind.DURATION: pa.duration("us"),
     Kind.BINARY: pa.binary(),
 }
+# The kinds that pyarrow's cast alone would not convert, or not exactly.
 CONVERT: dict[Kind, Convert] = {
-    Kind.TEXT: _cast,
     Kind.INTEGER: _integers,
     Kind.FLOAT: _floats,
     Kind.DECIMAL: _decimals,
-    Kind.BOOLEAN: _cast,
-    Kind.DATE: _cast,
     Kind.DATETIME: _datetimes,
     Kind.TIME: _times,
     Kind.DURATION: _durations,
-    Kind.UUID: _cast,
     Kind.BINARY: _binary,
-    Kind.NESTED: _cast,
     Kind.VALUE: _cells,
 }

@@ -1,7 +1,4 @@
-"""The SQL with which each database writes values as plain text, in the forms of `formats.kinds`.
-
-The kinds that are missing here are those that the database writes in another form or less exactly.
-"""
+"""The SQL with which each database writes values as plain text, in the forms of `formats.kinds`."""
 
 from __future__ import annotations
 
@@ -26,10 +23,6 @@ def sql(template: str) -> Callable[..., Func]:
         return Func(expression, template=template, output_field=TextField())
 
     return make
-
-
-def _as_is(expression: Any, *_: Any) -> Any:
-    return expression
 
 
 def _sqlite_datetime(expression: Any, *_: Any) -> Func:
@@ -83,19 +76,9 @@ def _postgres_duration(expression: Any, *_: Any) -> Func:
     )
 
 
-# The kinds whose expression in POSTGRES has the type text already.
-POSTGRES_TEXT = frozenset(
-    {Kind.TEXT, Kind.DATETIME, Kind.DURATION, Kind.BINARY, Kind.NESTED, Kind.BOOLEAN}
-)
+# PostgreSQL writes the other kinds in the right form without further SQL.
 POSTGRES: dict[Kind, Callable[..., Any]] = {
     Kind.TEXT: _postgres_text,
-    # COPY writes these kinds in the right form without a cast.
-    Kind.INTEGER: _as_is,
-    Kind.FLOAT: _as_is,
-    Kind.DECIMAL: _as_is,
-    Kind.UUID: _as_is,
-    Kind.DATE: _as_is,
-    Kind.TIME: _as_is,
     Kind.BOOLEAN: sql("(%(expressions)s)::text"),  # Without the cast, COPY writes t and f.
     Kind.DATETIME: _postgres_datetime,
     Kind.DURATION: _postgres_duration,

@@ -107,18 +107,19 @@ def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
         kind = Kind.VALUE
     is_stored = isinstance(resolved, Col)
     field = Field(str(column.header), kind, **(_size(output) if is_stored else {}))
-    if vendor == "postgresql" and kind in dialects.POSTGRES:
+    if vendor == "postgresql" and kind is not Kind.VALUE:
         # A stored DecimalField may be a column of type money, which needs a cast.
         is_typed = is_stored and kind is not Kind.DECIMAL
         typed = expression if is_typed else _typed(expression, resolved, kind)
-        made = dialects.POSTGRES[kind](typed, output)
-        cast = made if kind in dialects.POSTGRES_TEXT else Cast(made, TextField())
-        return Reading(field, (cast,), copied=made, is_stored=is_stored)
+        if write := dialects.POSTGRES.get(kind):
+            text = write(typed, output)
+            return Reading(field, (text,), copied=text, is_stored=is_stored)
+        return Reading(field, (Cast(typed, TextField()),), copied=typed, is_stored=is_stored)
     kinds = dialects.SQLITE if is_stored else dialects.SQLITE_COMPUTED
     if vendor == "sqlite" and kind in kinds:
-        made = dialects.SQLITE[kind](expression)
+        text = dialects.SQLITE[kind](expression)
         decode, decode_column = STORED_DECODERS.get(kind), COLUMN_DECODERS.get(kind)
-        return Reading(field, (made,), decode, decode_column)
+        return Reading(field, (text,), decode, decode_column)
     decode_column = COLUMN_DECODERS[kind] if kind is Kind.INTEGER else None
     return Reading(field, (read,), DECODERS[kind], decode_column)
 
@@ -189,14 +190,14 @@ def selected(queryset: QuerySet[Any], columns: Iterable[Any]) -> QuerySet[Any]:
 
     Expressions get names of ours: Django's own name, f1 for the first F, may be that of a field.
     """
-    made: dict[str, Any] = {}
+    expressions: dict[str, Any] = {}
     names: list[str] = []
     for each in columns:
         if isinstance(each, str):
             names.append(each)
         else:
-            names.append(f"_column{len(made)}")
-            made[names[-1]] = each
-    values: QuerySet[Any] = queryset.annotate(**made).values_list(*names)
+            names.append(f"_column{len(expressions)}")
+            expressions[names[-1]] = each
+    values: QuerySet[Any] = queryset.annotate(**expressions).values_list(*names)
     joins.keep_rows(values, kept=joins.tables_of(queryset))
     return values
