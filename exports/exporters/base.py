@@ -45,7 +45,7 @@ class Column:
     python: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        # A frozen dataclass can only be changed in this way. All threads share it.
+        # The dataclass is frozen because all threads share it. Its fields can only be set like this.
         object.__setattr__(self, "header", self.name if self.header is None else self.header)
         object.__setattr__(self, "needs", tuple(self.needs))
 

@@ -30,7 +30,7 @@ def every_row(model: type[Model], using: str | None = None) -> QuerySet[Any]:
 def repeating_relation(queryset: QuerySet[Any]) -> str:
     """Return the relation through which `queryset` may return a row more than once, or "".
 
-    Such a row would be counted twice, and lost if a page of rows ends between the two.
+    Such a row would be counted twice, and lost if a page of rows ends between its copies.
     """
     query = queryset.query
     if query.group_by is not None and (relation := splitting_relation(query)):
@@ -146,7 +146,7 @@ def mixes_relations(model: type[Model], expression: Any) -> bool:
 
 
 def _reached(query: Query, columns: Iterable[Col]) -> set[str]:
-    """Return the aliases of the tables of `columns`, and of the tables that join them."""
+    """Return the aliases of the tables of `columns`, and of all tables on the way to them."""
     reached = set()
     for column in columns:
         alias: str | None = column.alias

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def keys(requested: QuerySet[Any]) -> QuerySet[Any]:
-    """Return the primary keys of `requested`, for `pk__in`. Among equal rows, the key decides."""
+    """Return the primary keys of `requested`, for `pk__in`.
+
+    Where its order leaves open which rows it has, the keys decide.
+    """
     found = requested.all()
     query = found.query
     query.select_for_update = False

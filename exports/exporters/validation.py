@@ -1,4 +1,4 @@
-"""Refuse querysets that cannot be exported, whoever wrote them."""
+"""Refuse querysets that cannot be exported."""
 
 from __future__ import annotations
 

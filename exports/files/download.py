@@ -132,8 +132,8 @@ def _range(request: HttpRequest, export: Export, etag: str) -> byte_range.Range 
 
 
 def _headers(export: Export) -> dict[str, str]:
-    # Compression is a content type here. With a Content-Encoding, a browser would decompress the
-    # file, and the checksum would not match what it saves.
+    # Never as Content-Encoding: a browser would decompress the file, and the checksum would not
+    # match what it saves.
     is_gzip = export.extension.endswith(".gz")
     return {
         "Content-Type": "application/gzip" if is_gzip else CONTENT_TYPES[Format(export.format)],

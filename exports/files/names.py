@@ -20,9 +20,9 @@ _INVISIBLE = ("Cc", "Cs", "Zl", "Zp")
 # Characters that change the direction of writing, so that "gpj.exe" looks like "exe.jpg"; and the
 # byte order mark.
 _REORDERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-# What Windows refuses in a name, and what is a path somewhere.
+# Characters that Windows refuses in a name, and the separators of paths.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
-# Devices on Windows, whatever follows the first dot.
+# Names of devices on Windows, which no extension makes safe.
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])", re.IGNORECASE)
 
 

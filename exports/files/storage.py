@@ -3,7 +3,8 @@
 A file is written to the work directory and moves to the storage when it is complete, so no partial
 file looks complete. Each attempt uses its own names, so two workers never write the same file.
 
-Storages raise any errors. They become StorageFailed, except for OSError, whose text is clear.
+A storage may raise any error. It becomes StorageFailed, unless it is an OSError, whose text is
+clear enough.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ WORK_FILES_KEPT = timedelta(days=1)
 
 
 def part_name(part: Part) -> str:
-    # The primary key is unique. After a new plan, other parts have the same numbers.
+    # The primary key distinguishes this part from the part of an earlier plan with its number.
     return f"{FOLDER}/{part.export_id}/part-{part.number:06}-{part.pk}.{part.attempt}"
 
 
@@ -185,7 +186,7 @@ def delete(name: str) -> bool:
     """Delete a stored file; return whether it is gone. An error is only logged."""
     try:
         default_storage.delete(_checked(name))
-    # Storages raise any errors; those of S3 are not OSErrors.
+    # A storage may raise any error; those of S3 are not OSErrors.
     except Exception as error:  # noqa: BLE001
         logger.warning("Could not delete %s: %s", name, error)
         return False

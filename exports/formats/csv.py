@@ -63,10 +63,9 @@ class CSVPart(LinesPart):
     def column(self, number: int, values: Sequence[Any]) -> Iterable[str]:
         match self._fields[number].kind:
             case Kind.TEXT:
-                # As a list: a cell is counted when it is made, and that must be before `join`.
-                return list(map(self._texts[number].__getitem__, values))
+                return map(self._texts[number].__getitem__, values)
             case Kind.VALUE:
-                return list(map(self._cells.value, values))
+                return map(self._cells.value, values)
             case Kind.NESTED | Kind.BINARY:  # Binary data without any bytes is an empty text.
                 return ["" if value is None else self._cells.quoted(value) for value in values]
             case _:

@@ -76,7 +76,7 @@ def refuse_repeated(source: Source, keys: QuerySet[Any]) -> None:
     names = _names(keys)
     found = keys.order_by().values_list(*names)
     rows, distinct = source.count(found), source.count(found.distinct())
-    # NULL is searched in the whole view, because a condition on the key excludes such rows.
+    # The whole view is searched for NULL, because a condition on the key excludes such rows.
     view = every_row(keys.model, keys.db)
     if rows != distinct or source.count(view.filter(pk__isnull=True).values_list(*names)):
         raise RepeatedKey(

@@ -150,5 +150,5 @@ def _are_numbers(values: Sequence[str], characters: bytes) -> bool:
 
 
 def _is_normal(number: float) -> bool:
-    """Return whether `number` is not subnormal. Excel rounds subnormal numbers to 0."""
+    """Return whether `number` is finite and not subnormal: Excel rounds subnormals to 0."""
     return math.isfinite(number) and abs(number) >= sys.float_info.min
