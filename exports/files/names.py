@@ -10,8 +10,6 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from exports.models import Export
 
-NOTHING_LEFT = "export"
-
 # File systems allow 255 bytes. Browsers append " (1)", and macOS may store accents separately.
 MAX_BYTES = 200
 
@@ -32,10 +30,11 @@ def filename(label: str, extension: str) -> str:
     stem = "".join(char for char in stem if unicodedata.category(char) not in _INVISIBLE)
     stem = _FORBIDDEN.sub("_", _REORDERING.sub("", stem))
     # On Unix a leading dot hides a file. Windows drops dots and spaces at the end.
-    stem = _cut(stem.strip(". "), MAX_BYTES - len(extension) - 1).rstrip(". ")
+    room = MAX_BYTES - len(extension) - 1
+    stem = stem.strip(". ").encode()[:room].decode(errors="ignore").rstrip(". ")
     if _RESERVED.fullmatch(stem.partition(".")[0].rstrip()):
         stem = f"_{stem}"
-    return f"{stem or NOTHING_LEFT}.{extension}"
+    return f"{stem or 'export'}.{extension}"
 
 
 def filename_of(export: Export) -> str:
@@ -55,7 +54,3 @@ def attachment(label: str, extension: str) -> str:
     if plain == name:
         return f'attachment; filename="{name}"'
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-
-
-def _cut(text: str, size: int) -> str:
-    return text.encode()[:size].decode(errors="ignore")
