@@ -54,11 +54,21 @@ CONTENT_TYPES = {
 
 
 class NoFile(ExportError):
-    """There is no file to download. `status` is the HTTP status of the response."""
+    """The export has no file. `status` is the HTTP status of the response."""
 
-    def __init__(self, message: str, status: HTTPStatus) -> None:
-        super().__init__(message)
-        self.status = status
+    status = HTTPStatus.NOT_FOUND
+
+
+class FileGone(NoFile):
+    """The file has been deleted or damaged."""
+
+    status = HTTPStatus.GONE
+
+
+class StorageUnavailable(NoFile):
+    """The storage does not respond."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def file_response(request: HttpRequest, export: Export) -> HttpResponseBase:
@@ -80,8 +90,7 @@ def _answer(request: HttpRequest, export: Export, etag: str) -> HttpResponseBase
     with _storage_errors():
         size = storage.size(export.file)
     if size != export.bytes:  # A truncated file must not look complete.
-        message = _("The stored file is damaged. Run the export again.")
-        raise NoFile(message, HTTPStatus.GONE)
+        raise FileGone(_("The stored file is damaged. Run the export again."))
     try:
         part = _range(request, export, etag)
     except byte_range.Unsatisfiable:
@@ -103,21 +112,18 @@ def _storage_errors() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        message = _("The file is no longer in storage. Run the export again.")
-        raise NoFile(message, HTTPStatus.GONE) from None
+        raise FileGone(_("The file is no longer in storage. Run the export again.")) from None
     except (OSError, StorageFailed) as error:
         logger.exception("A file could not be sent.")
         message = _("The file storage is not responding. Try again in a minute.")
-        raise NoFile(message, HTTPStatus.SERVICE_UNAVAILABLE) from error
+        raise StorageUnavailable(message) from error
 
 
 def _no_file(export: Export) -> NoFile:
     if export.status == Status.SUCCEEDED:
-        message = _("This file has expired. Run the export again to create a new one.")
-        return NoFile(message, HTTPStatus.GONE)
+        return FileGone(_("This file has expired. Run the export again to create a new one."))
     status = Status(export.status).label.lower()
-    message = _("This export has no file. Its status is %(status)s.") % {"status": status}
-    return NoFile(message, HTTPStatus.NOT_FOUND)
+    return NoFile(_("This export has no file. Its status is %(status)s.") % {"status": status})
 
 
 def _range(request: HttpRequest, export: Export, etag: str) -> byte_range.Range | None:

@@ -55,7 +55,7 @@ def name_in_errors(
         found = _Search(source, queryset, readings, keys).result()
         if found is None and not isinstance(error, DatabaseError):
             raise
-        raise UnreadableRow(message_of(error) if found is None else found) from error
+        raise UnreadableRow(_message(found, error)) from error
 
 
 def with_row(error: Unwritable, page: Page) -> Unwritable:
@@ -68,8 +68,16 @@ def with_row(error: Unwritable, page: Page) -> Unwritable:
     )
 
 
-def not_computed(header: str, key: Any, problem: str) -> Message:
-    """Return the message for a value that cannot be computed."""
+def unreadable(header: str, key: Any, problem: str) -> UnreadableRow:
+    """Return the error for a value that cannot be computed."""
+    return UnreadableRow(_not_computed(header, key, problem))
+
+
+def _message(found: Message | None, error: Exception) -> Message:
+    return message_of(error) if found is None else found
+
+
+def _not_computed(header: str, key: Any, problem: str) -> Message:
     return Message(
         'The column "%(column)s" cannot be computed for row %(row)s: %(problem)s',
         column=header,
@@ -127,7 +135,7 @@ class _Search:
                 )
             for reading in self._readings:
                 if error := self._fails(row, [reading]):
-                    return not_computed(reading.field.header, key, _said(error))
+                    return _not_computed(reading.field.header, key, _said(error))
         return None
 
     def _failing_row(self) -> Iterator[tuple[Any, QuerySet[Any]]]:

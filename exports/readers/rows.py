@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from exports.exceptions import UnreadableRow
 from exports.formats.kinds import KeyedPage
 from exports.readers import blame
 from exports.readers.plan import Range
@@ -138,5 +137,4 @@ def _name_row(
             if isinstance(error, DatabaseError) and is_transient(error):
                 raise  # The function of a Python column may query the database.
             problem = f"{type(error).__name__}: {error}"
-            message = blame.not_computed(reading.field.header, key, problem)
-            raise UnreadableRow(message) from error
+            raise blame.unreadable(reading.field.header, key, problem) from error
