@@ -147,11 +147,11 @@ def test_all_connections_that_know_the_moment_read_it():
 
 
 def test_a_consistency_that_there_is_not_is_refused():
-    with pytest.raises(DefinitionError, match=r"There are: row, snapshot\."):
+    with pytest.raises(DefinitionError, match=r"Available: row, snapshot\."):
         registry.register(type("Odd", (Still,), {"name": "odd", "consistency": "perfect"}))
 
 
 def test_where_the_database_cannot_the_check_says_so(still):
-    problems = [problem.msg for problem in checks.check() if "one moment" in problem.msg]
+    problems = [problem.msg for problem in checks.check() if "needs PostgreSQL" in problem.msg]
 
     assert len(problems) == (0 if connection.vendor == "postgresql" else 1)
