@@ -89,9 +89,9 @@ class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
         ranged = {"Range": f"bytes={first}-{first + length - 1}"} if length else {}
         with _missing_files(name):
             answer = self.client.get_object(Bucket=self.bucket_name, Key=key, **ranged)
-        if answer["ContentLength"] != length:
+        if (sent := answer["ContentLength"]) != length:
             answer["Body"].close()
-            raise OSError(f"{name}: asked for {length} bytes, got {answer['ContentLength']}.")
+            raise OSError(f"{name}: {length} bytes were requested, but the bucket sends {sent}.")
         return cast("IO[bytes]", answer["Body"])
 
     def link(self, name: str, lifetime: timedelta, headers: dict[str, str]) -> str:
