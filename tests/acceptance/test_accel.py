@@ -87,7 +87,7 @@ def ask(proxy, user):
     return ask
 
 
-def test_a_file_comes_through_the_proxy_with_all_that_is_said_of_it(ask, export):
+def test_proxied_file_has_its_headers_ranges_and_etag(ask, export):
     status, headers, content = ask(f"/exports/{export.pk}/file")
 
     assert (status, content) == (200, CONTENT)
@@ -112,7 +112,7 @@ def test_a_file_comes_through_the_proxy_with_all_that_is_said_of_it(ask, export)
 
 
 @pytest.mark.proves("downloads-resume")
-def test_ranges_are_as_without_the_proxy(ask, export):
+def test_ranges_are_the_same_with_the_proxy(ask, export):
     path = f"/exports/{export.pk}/file"
 
     for header, first, last in (
@@ -136,7 +136,7 @@ def test_ranges_are_as_without_the_proxy(ask, export):
 
 
 @pytest.mark.proves("downloads-check-permission")
-def test_nobody_can_ask_for_the_place_of_the_files(ask, export):
+def test_internal_path_of_files_cannot_be_requested(ask, export):
     for path in (
         f"/protected-files/{export.file}",
         "/protected-files/",
@@ -150,7 +150,7 @@ def test_nobody_can_ask_for_the_place_of_the_files(ask, export):
         assert CONTENT[:100] not in content
 
 
-def test_permission_is_asked_before_the_file_is_handed_to_the_proxy(ask, export, user):
+def test_permission_is_checked_before_the_proxy_sends_the_file(ask, export, user):
     user.is_superuser = False
     user.save(update_fields=["is_superuser"])
 
@@ -160,7 +160,7 @@ def test_permission_is_asked_before_the_file_is_handed_to_the_proxy(ask, export,
     assert CONTENT[:100] not in content
 
 
-def test_the_address_that_ends_tls_has_appended_is_the_one_that_is_written_down(ask, export):
+def test_download_records_the_address_that_the_proxy_appended(ask, export):
     path = f"/exports/{export.pk}/file"
 
     ask(path)

@@ -23,7 +23,7 @@ def recorded(**filters):
     return list(entries.values_list(*fields))
 
 
-def test_web_server_records_what_a_visitor_does(visitor, server):
+def test_web_server_records_actions_of_a_visitor(visitor, server):
     stranger = Visitor(server)
     stranger.get("/login/")
     stranger.post_form("/login/", username="demo", password="wrong")
@@ -38,7 +38,9 @@ def test_web_server_records_what_a_visitor_does(visitor, server):
     ]
 
 
-def test_command_in_a_shell_is_recorded_with_its_account(run, transactional_db, django_user_model):
+def test_command_is_recorded_with_the_account_of_its_shell(
+    run, transactional_db, django_user_model
+):
     django_user_model.objects.create_user("ada")
 
     shell = run.start("shell", [sys.executable, "manage.py", "create_token", "ada"])

@@ -134,7 +134,7 @@ def numbers(frames):
     return [frame["data"]["number"] for frame in frames if frame["type"] == "event"]
 
 
-def test_the_long_poll_gives_all_then_waits_for_what_comes(open_shell):
+def test_long_poll_returns_all_then_waits_for_new_events(open_shell):
     append(1, 2)
     shell = open_shell()
     remember, ask = GOING_ON.splitlines()
@@ -149,7 +149,7 @@ def test_the_long_poll_gives_all_then_waits_for_what_comes(open_shell):
     assert (numbers(news["frames"]), news["reset"]) == ([3], None)
 
 
-def test_server_sent_events_go_on_from_the_polls_cursor_and_end_themselves(open_shell):
+def test_server_sent_events_continue_from_the_cursor_of_a_poll(open_shell):
     append(0)
     shell = open_shell()
     remember, _ = GOING_ON.splitlines()
@@ -163,7 +163,7 @@ def test_server_sent_events_go_on_from_the_polls_cursor_and_end_themselves(open_
     assert numbers(map(json.loads, texts)) == list(range(1, 5001))
 
 
-def test_the_program_goes_on_after_the_last_event_that_it_has_seen(open_shell, tmp_path):
+def test_program_resumes_after_its_last_event(open_shell, tmp_path):
     place = tmp_path / f"{STREAM}.cursor"
     append(1, 2)
     first = open_shell()

@@ -89,7 +89,7 @@ def done_parts(export: Export) -> set[Done]:
 # -- To its end -------------------------------------------------------------------------------
 
 
-def test_in_a_pipe_standard_output_is_the_file_and_progress_are_plain_lines(export) -> None:
+def test_piped_command_writes_the_file_and_plain_progress_lines(export) -> None:
     command = export("flights", "--output", "-")
 
     assert command.wait() == 0, command.said
@@ -98,7 +98,7 @@ def test_in_a_pipe_standard_output_is_the_file_and_progress_are_plain_lines(expo
     assert "\x1b" not in command.said
 
 
-def test_on_a_terminal_a_bar_says_how_far_it_is(export, tmp_path: Path) -> None:
+def test_terminal_shows_a_progress_bar(export, tmp_path: Path) -> None:
     target = tmp_path / "flights.csv"
     command = export("flights", "--output", str(target), terminal=True, **SLOW)
 
@@ -113,7 +113,7 @@ def test_on_a_terminal_a_bar_says_how_far_it_is(export, tmp_path: Path) -> None:
     flights.assert_complete(target.read_bytes())
 
 
-def test_what_cannot_be_is_refused_with_status_2_and_a_sentence(export) -> None:
+def test_invalid_arguments_give_status_2_and_a_reason(export) -> None:
     command = export("wings")
 
     assert command.wait() == 2
@@ -121,7 +121,7 @@ def test_what_cannot_be_is_refused_with_status_2_and_a_sentence(export) -> None:
     assert "Traceback" not in command.said
 
 
-def test_a_reader_that_goes_away_is_no_traceback(run: Run, tmp_path: Path) -> None:
+def test_closed_pipe_gives_an_error_without_a_traceback(run: Run, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -139,9 +139,7 @@ def test_a_reader_that_goes_away_is_no_traceback(run: Run, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_whoever_ends_it_hands_it_over_and_a_worker_goes_on(
-    export, start_worker, number, status
-) -> None:
+def test_signal_hands_the_export_over_to_a_worker(export, start_worker, number, status) -> None:
     command = export("flights", **SLOW)
     in_the_middle()
 
@@ -154,9 +152,7 @@ def test_whoever_ends_it_hands_it_over_and_a_worker_goes_on(
     finished_by_a_worker(start_worker, done_parts(handed_over))
 
 
-def test_killed_it_leaves_its_parts_and_a_worker_goes_on_after_a_rescue(
-    export, start_worker
-) -> None:
+def test_killed_command_keeps_its_parts_and_a_worker_continues(export, start_worker) -> None:
     command = export("flights", **SLOW)
     in_the_middle()
 
@@ -170,7 +166,7 @@ def test_killed_it_leaves_its_parts_and_a_worker_goes_on_after_a_rescue(
     assert any(f"Worker {left.worker}, attempt 1, has not responded" in line for line in log(left))
 
 
-def test_on_a_terminal_ctrl_c_asks_and_it_can_go_on(export) -> None:
+def test_ctrl_c_on_a_terminal_offers_to_continue(export) -> None:
     command = export("flights", terminal=True, **SLOW)
     in_the_middle()
 
@@ -187,7 +183,7 @@ def test_on_a_terminal_ctrl_c_asks_and_it_can_go_on(export) -> None:
 @pytest.mark.parametrize(
     ("answer", "becomes"), [("c\n", Status.CANCELLED), ("\n", Status.QUEUED), (None, Status.QUEUED)]
 )
-def test_on_a_terminal_ctrl_c_asks_what_becomes_of_it(export, answer, becomes) -> None:
+def test_ctrl_c_on_a_terminal_offers_to_hand_over_or_cancel(export, answer, becomes) -> None:
     command = export("flights", terminal=True, **SLOW)
     in_the_middle()
 
@@ -202,7 +198,7 @@ def test_on_a_terminal_ctrl_c_asks_what_becomes_of_it(export, answer, becomes) -
 # -- Followed ---------------------------------------------------------------------------------
 
 
-def test_followed_it_is_done_by_a_worker_and_its_log_is_shown(
+def test_follow_shows_the_log_of_the_worker_and_gets_the_file(
     export, worker: Worker, tmp_path: Path
 ) -> None:
     target = tmp_path / "flights.csv"
@@ -214,7 +210,7 @@ def test_followed_it_is_done_by_a_worker_and_its_log_is_shown(
         assert line in command.said
 
 
-def test_followed_ctrl_c_detaches_and_it_can_be_looked_at_again(export, start_worker) -> None:
+def test_ctrl_c_detaches_from_a_followed_export(export, start_worker) -> None:
     start_worker(**SLOW)
     command = export("flights", "--follow")
     running = in_the_middle()
@@ -232,7 +228,9 @@ def test_followed_ctrl_c_detaches_and_it_can_be_looked_at_again(export, start_wo
 
 
 @pytest.mark.parametrize(("answer", "becomes"), [("c\n", Status.CANCELLED), (None, Status.RUNNING)])
-def test_followed_on_a_terminal_ctrl_c_asks(export, start_worker, answer, becomes) -> None:
+def test_ctrl_c_while_following_on_a_terminal_offers_to_cancel(
+    export, start_worker, answer, becomes
+) -> None:
     worker = start_worker(**SLOW)
     command = export("flights", "--follow", terminal=True)
     in_the_middle()

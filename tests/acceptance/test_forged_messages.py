@@ -96,7 +96,7 @@ def test_forged_id_of_an_export_changes_nothing(django_user_model, worker, task)
 
 
 @pytest.mark.proves("redis-controls-no-worker")
-def test_message_that_is_no_json_is_not_opened(worker, tmp_path):
+def test_message_that_is_not_json_is_not_deserialized(worker, tmp_path):
     from kombu.serialization import disable_insecure_serializers, enable_insecure_serializers
 
     bomb = tmp_path / "opened"

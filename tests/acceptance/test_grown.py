@@ -139,7 +139,7 @@ def make_database(run, kind, database):
 
 
 @pytest.mark.proves("any-user-key-works")
-def test_any_key_of_a_user_is_live_over_a_socket(grown):
+def test_user_with_any_key_is_live_over_a_socket(grown):
     signed_in = {
         "Cookie": grown.person["cookie"],
         "Origin": f"http://{HOST}:{grown.server.port}",
@@ -159,7 +159,7 @@ def test_any_key_of_a_user_is_live_over_a_socket(grown):
     assert news["data"]["links"]["self"] == f"/sub/exports/{export['id']}/"
 
 
-def test_program_with_a_token_is_live_too(grown):
+def test_token_authenticates_a_live_program(grown):
     token = {"Authorization": f"Bearer {grown.person['token']}"}
     with grown.following(grown.person["stream"], **token) as follower:
         follower.until(lambda frame: frame["type"] == "subscribed")
@@ -167,7 +167,7 @@ def test_program_with_a_token_is_live_too(grown):
 
 @pytest.mark.proves("works-with-atomic-requests")
 @pytest.mark.parametrize("kind", ["", "/sse"])
-def test_stream_is_read_in_transactions_and_compressed(grown, kind):
+def test_stream_works_with_atomic_requests_and_compression(grown, kind):
     with grown.asking(f"/sub/rest/streams/{grown.person['stream']}{kind}") as response:
         assert response.status == 200
         if kind:
@@ -175,7 +175,7 @@ def test_stream_is_read_in_transactions_and_compressed(grown, kind):
             assert response.readline() == b"retry: 1000\n"
 
 
-def test_download_is_whole_and_its_link_is_below_the_path(grown):
+def test_download_below_a_path_is_complete(grown):
     export = grown.export()
     link = export["links"]["download"]
 
@@ -193,7 +193,7 @@ def test_download_is_whole_and_its_link_is_below_the_path(grown):
 
 
 @pytest.mark.proves("works-below-a-path")
-def test_addresses_of_all_pages_are_below_the_path(grown):
+def test_page_addresses_are_below_the_path(grown):
     export = grown.export()
 
     for path in [
@@ -209,7 +209,7 @@ def test_addresses_of_all_pages_are_below_the_path(grown):
         assert [each for each in addresses if not f"{each}/".startswith("/sub/")] == [], path
 
 
-def test_notification_is_read_and_mailed_with_a_link_below_the_path(grown):
+def test_notification_email_links_below_the_path(grown):
     grown.export()
     page = grown.page("/sub/inbox/")
     form = f"csrfmiddlewaretoken={CSRF}&email=all"
@@ -232,7 +232,7 @@ def test_notification_is_read_and_mailed_with_a_link_below_the_path(grown):
     assert any(f"https://example.com/sub/exports/{export['id']}/" in each for each in letters), said
 
 
-def test_command_exports_for_a_user(grown):
+def test_command_exports_for_a_user_with_any_key(grown):
     said = grown.manage("export", "people", "--user", grown.name, "--output", "-")
 
     assert grown.person["key"] in said
@@ -240,7 +240,7 @@ def test_command_exports_for_a_user(grown):
     assert 'href="/exports/' not in grown.page("/sub/inbox/")
 
 
-def test_superuser_deletes_a_user_who_has_used_everything(grown):
+def test_superuser_deletes_a_user_who_has_used_all_features(grown):
     leaver = grown.make("leaver@example.com")
     asked = {"exporter": "people"}
     response, _ = grown.ask("/sub/rest/exports", "POST", asked, person=leaver)

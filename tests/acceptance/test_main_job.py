@@ -46,7 +46,7 @@ def assert_gapless(follower: Follower, stream: str) -> None:
 
 
 @pytest.mark.proves("stream-once-in-order")
-def test_an_export_is_followed_to_its_end_and_its_file_is_complete(
+def test_export_is_followed_to_its_end_and_its_file_is_complete(
     worker: Worker, visitor: Visitor
 ) -> None:
     flights.load(FLIGHTS)
@@ -69,7 +69,7 @@ def test_an_export_is_followed_to_its_end_and_its_file_is_complete(
 
 
 @pytest.mark.proves("killed-worker-costs-one-part")
-def test_an_export_outlives_its_worker(
+def test_export_outlives_its_worker(
     start_worker: Callable[..., Worker],
     beat: Process,
     visitor: Visitor,

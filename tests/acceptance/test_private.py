@@ -66,7 +66,7 @@ def open_to_others(directory):
 
 
 @pytest.mark.proves("files-are-private")
-def test_nothing_is_open_to_others_without_a_umask(tmp_path):
+def test_files_are_private_without_a_umask(tmp_path):
     var = tmp_path / "var"
 
     done = run(var, umask=0)
@@ -77,7 +77,7 @@ def test_nothing_is_open_to_others_without_a_umask(tmp_path):
 
 
 @pytest.mark.proves("files-are-private")
-def test_what_was_open_is_closed(tmp_path):
+def test_existing_files_are_made_private(tmp_path):
     elsewhere, database = tmp_path / "elsewhere", tmp_path / "mine.sqlite3"
     var = tmp_path / "var"
     for directory in (var, elsewhere, elsewhere / "files", elsewhere / "work"):
@@ -104,7 +104,7 @@ def test_what_was_open_is_closed(tmp_path):
 
 
 @pytest.mark.proves("files-are-private")
-def test_what_cannot_be_closed_is_refused_with_the_remedy(tmp_path, monkeypatch):
+def test_directory_that_cannot_be_made_private_is_refused(tmp_path, monkeypatch):
     tmp_path.chmod(0o755)
 
     def chmod(_path, _mode):
@@ -117,7 +117,7 @@ def test_what_cannot_be_closed_is_refused_with_the_remedy(tmp_path, monkeypatch)
         private.tighten(tmp_path)
 
 
-def test_directory_that_everybody_shares_stays_shared(tmp_path):
+def test_shared_directory_with_sticky_bit_stays_shared(tmp_path):
     tmp_path.chmod(0o1777)
 
     private.tighten(tmp_path)

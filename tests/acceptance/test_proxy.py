@@ -96,7 +96,7 @@ def test_large_sign_in_is_kept_from_web_processes(proxy):
 
 @pytest.mark.parametrize("client", [None, "127.0.0.1", "10.1.2.3", "172.20.0.1", "192.168.1.5"])
 @pytest.mark.parametrize("path", ["/health/ready", "/metrics"])
-def test_state_is_told_on_this_host_and_in_private_networks(proxy, client, path):
+def test_health_and_metrics_are_open_to_private_networks(proxy, client, path):
     assert get(proxy, path, client)[0] == 200
 
 
@@ -104,17 +104,17 @@ def test_state_is_told_on_this_host_and_in_private_networks(proxy, client, path)
 @pytest.mark.parametrize(
     "path", ["/health/ready", "//health/./ready?x", "/health/%72eady", "/metrics", "//metrics?x"]
 )
-def test_state_is_told_to_nobody_else(proxy, client, path):
+def test_health_and_metrics_are_closed_to_public_addresses(proxy, client, path):
     assert get(proxy, path, client)[0] == 403
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live", "/exports/"])
-def test_everything_else_is_for_everybody(proxy, path):
+def test_other_pages_are_open_to_public_addresses(proxy, path):
     assert get(proxy, path, PUBLIC)[0] == 200
 
 
 @pytest.mark.parametrize("path", ["/exports/", "/health/ready"])
-def test_web_process_is_told_the_host_that_was_meant(proxy, path):
+def test_web_process_receives_the_original_host(proxy, path):
     _, headers = get(proxy, path)
 
     assert f"Host: 127.0.0.1:{proxy}\n" in headers
@@ -250,7 +250,7 @@ def test_body_larger_than_any_form_is_kept_from_web_processes(proxy):
         (["2001:db8:1::{}", "2001:db8:1::2:{}", "2001:db8:1::{}:3:4"], "2001:db8:2::1"),
     ],
 )
-def test_addresses_of_one_network_share_their_limits(run, web, addresses, other):
+def test_addresses_of_one_ipv6_network_share_their_limits(run, web, addresses, other):
     with running(nginx.Nginx(run, [web])) as service:
         answers = [
             post(service.port, "/login/", addresses[number % 3].format(f"{number:x}a"))[0]
@@ -260,7 +260,7 @@ def test_addresses_of_one_network_share_their_limits(run, web, addresses, other)
         assert post(service.port, "/login/", other)[0] == 200
 
 
-def test_addresses_of_ipv4_in_ipv6_have_their_own_limits(run, web):
+def test_ipv4_addresses_in_ipv6_form_have_separate_limits(run, web):
     with running(nginx.Nginx(run, [web])) as service:
         answers = [post(service.port, "/login/", f"::ffff:93.184.216.{n}")[0] for n in range(40)]
         assert answers == [200] * 40

@@ -22,7 +22,7 @@ from tests.support.waiting import wait_until
 
 
 @pytest.mark.proves("pruning-keeps-what-is-offered")
-def test_beat_deletes_what_has_expired(run, transactional_db, valkey):
+def test_beat_deletes_expired_files(run, transactional_db, valkey):
     user = get_user_model().objects.create_superuser("somebody")
     export = start_export(user=user, exporter="airports")
     with storage.NewFile() as new:
@@ -40,7 +40,7 @@ def test_beat_deletes_what_has_expired(run, transactional_db, valkey):
     assert not default_storage.exists(name)
 
 
-def test_beat_deletes_sessions_sign_ins_and_results_that_are_over(run, transactional_db, valkey):
+def test_beat_deletes_expired_sessions_sign_ins_and_results(run, transactional_db, valkey):
     now = timezone.now()
     for name, age in (("old", timedelta(days=31)), ("new", timedelta(minutes=-5))):
         Session.objects.create(session_key=name, session_data="", expire_date=now - age)

@@ -46,7 +46,7 @@ def answers(client):
 
 
 @pytest.mark.proves("redis-controls-no-worker")
-def test_nobody_gets_in_without_the_password(port):
+def test_redis_refuses_clients_without_the_password(port):
     for password in (None, "wrong"):
         with (
             redis.Redis(HOST, port, password=password, retry=NO_RETRY) as client,
@@ -62,7 +62,7 @@ def test_password_is_on_no_command_line(port):
     assert PASSWORD not in lines.stdout
 
 
-def test_worker_takes_orders_over_it(run, port):
+def test_worker_connects_to_redis_with_the_password(run, port):
     url = f"redis://:{PASSWORD}@{HOST}:{port}/0"
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-c", "1", "-n", "w@tests"]
     options = ["-Q", "exports", "--without-gossip", "--without-mingle"]
@@ -77,7 +77,7 @@ def test_worker_takes_orders_over_it(run, port):
         worker.kill()
 
 
-async def test_channel_layer_goes_over_it(port):
+async def test_channel_layer_connects_to_redis_with_the_password(port):
     url = f"redis://:{PASSWORD}@{HOST}:{port}/0"
     layer = RedisPubSubChannelLayer(hosts=[{"address": url}])
     channel = await layer.new_channel()

@@ -99,7 +99,7 @@ def request(ask):
 
 
 @pytest.mark.proves("replicas-are-read-consistently")
-def test_export_runs_though_no_replica_ever_sees_it(ask, project, start_worker):
+def test_export_runs_although_replicas_lag_behind(ask, project, start_worker):
     start_worker(**project)
 
     export = request(ask)
@@ -117,7 +117,7 @@ def test_export_runs_though_no_replica_ever_sees_it(ask, project, start_worker):
     assert b"export.succeeded" in events
 
 
-def test_rows_of_a_list_are_read_where_those_of_the_exporter_are(project, run):
+def test_list_rows_are_read_from_the_database_of_the_exporter(project, run):
     program = [sys.executable, "manage.py", "shell", "--no-imports", "--command", SCOPED]
     process = run.start("manage", program, env=project)
 
@@ -126,7 +126,7 @@ def test_rows_of_a_list_are_read_where_those_of_the_exporter_are(project, run):
 
 
 @pytest.mark.proves("replicas-are-read-consistently")
-def test_lost_export_is_rescued_where_it_was_written(ask, project, run, valkey):
+def test_lost_export_is_rescued_on_the_primary(ask, project, run, valkey):
     export = request(ask)
     Export.objects.filter(pk=export.pk).update(status=Status.RUNNING)
     expire_lease(export)
@@ -138,7 +138,7 @@ def test_lost_export_is_rescued_where_it_was_written(ask, project, run, valkey):
         beat.kill()
 
 
-def test_commands_read_where_was_written(ask, project, run):
+def test_commands_read_the_primary_database(ask, project, run):
     export = request(ask)
 
     for command in (["rescue_exports"], ["prune_exports"], ["mail_notifications"], ["healthcheck"]):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("asked", "rescued"), [(None, Status.QUEUED), (lifecycle.cancel, Status.CANCELLED)]
 )
-def test_beat_rescues_a_lost_export_though_no_worker_takes_anything(
+def test_beat_rescues_a_lost_export_without_a_free_worker(
     transactional_db: None, beat: Process, asked, rescued
 ):
     user = get_user_model().objects.create_superuser("somebody")

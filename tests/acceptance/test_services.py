@@ -51,7 +51,7 @@ def is_gone(pid: int) -> bool:
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_an_orderly_end_leaves_nothing() -> None:
+def test_orderly_end_leaves_no_service() -> None:
     script, directory, pid = start_run()
 
     script.communicate("\n", timeout=20)
@@ -62,7 +62,7 @@ def test_an_orderly_end_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=lambda how: how.name)
-def test_a_killed_run_leaves_nothing(how: signal.Signals) -> None:
+def test_killed_test_run_leaves_no_service(how: signal.Signals) -> None:
     script, directory, pid = start_run()
 
     script.send_signal(how)
@@ -72,7 +72,7 @@ def test_a_killed_run_leaves_nothing(how: signal.Signals) -> None:
     wait_until(lambda: not directory.exists(), what="its directory is gone")
 
 
-def test_a_service_that_ends_at_once_is_reported_with_its_log() -> None:
+def test_service_that_ends_at_once_is_reported_with_its_log() -> None:
     run = Run()
     try:
         process = run.start("broken", [sys.executable, "-c", "raise SystemExit('no such flag')"])
@@ -83,7 +83,7 @@ def test_a_service_that_ends_at_once_is_reported_with_its_log() -> None:
         run.close()
 
 
-def test_a_database_that_somebody_named_is_not_emptied() -> None:
+def test_database_from_the_environment_is_not_emptied() -> None:
     named = "postgres://me:secret@db.example:5433/production?sslmode=require"
 
     ours = database_of_this_run(named)

@@ -37,7 +37,7 @@ def attempt(server, name, address):
 
 @pytest.mark.proves("signin-crowd-slows-nobody")
 @pytest.mark.only_on("postgres")
-def test_crowd_that_signs_in_uses_up_no_pool(start_server, ada):
+def test_many_sign_ins_do_not_exhaust_the_pool(start_server, ada):
     # Hashes of names that nobody has cost as much as in production.
     server = start_server(DATABASE_POOL_SIZE="3")
     visitor = Visitor(server)

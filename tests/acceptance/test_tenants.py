@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PROJECT = {"DJANGO_SETTINGS_MODULE": "tests.tenancy.settings", "EXPORTS_PART_ROWS": "2"}
 
 
-def test_worker_reads_rows_of_the_tenant_and_days_of_its_zone(start_server, start_worker):
+def test_worker_uses_the_tenant_and_the_time_zone_of_the_request(start_server, start_worker):
     person = User.objects.create_superuser("person")
     make_flights(range(1, 41))
     # In Tokyo, where it is nine hours later, six flights of the tenant are on another day.

@@ -120,7 +120,7 @@ class Reader:
 
 
 @pytest.mark.proves("transports-can-be-switched")
-def test_a_client_that_changes_its_transport_while_events_come_has_the_tables_record(server):
+def test_client_that_switches_transports_misses_nothing(server):
     user = User.objects.create_user("ada")
     stream = f"user-{user.pk}"
     reader = Reader(server, stream, tokens.create(user))

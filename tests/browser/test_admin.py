@@ -52,7 +52,7 @@ def right_of(part: Locator) -> float:
     return box["x"] + box["width"]
 
 
-def test_a_filtered_list_becomes_a_file_of_its_rows(
+def test_filtered_list_becomes_a_file_of_its_rows(
     admin_page: Page, start_worker: Callable[..., Worker]
 ) -> None:
     start_worker()
@@ -80,7 +80,7 @@ def test_a_filtered_list_becomes_a_file_of_its_rows(
     assert [line.split(",")[0] for line in lines[1:]] == [str(each.pk) for each in wanted]
 
 
-def test_all_rows_across_pages_are_exported_by_the_filter(admin_page: Page) -> None:
+def test_selection_across_pages_is_exported_by_its_filter(admin_page: Page) -> None:
     admin_page.goto("/admin/demo/flight/?carrier__carrier__exact=UA")
     admin_page.locator("#action-toggle").check()
     admin_page.locator(".actions .question a").click()
@@ -114,7 +114,7 @@ def test_ticked_rows_are_exported(admin_page: Page) -> None:
     ) == sorted(keys)
 
 
-def test_the_list_of_exports_is_live(
+def test_list_of_exports_updates_live(
     admin_page: Page, user: User, start_worker: Callable[..., Worker]
 ) -> None:
     flights.load(10_000)
@@ -153,7 +153,7 @@ def test_the_list_of_exports_is_live(
         assert right_of(newest.locator(part)) <= edge, part
 
 
-def test_the_list_says_so_when_nobody_keeps_it_up_to_date(
+def test_list_shows_a_notice_while_it_is_disconnected(
     admin_page: Page, user: User, server: Server
 ) -> None:
     start_export(user=user, exporter="flights")
@@ -167,7 +167,7 @@ def test_the_list_says_so_when_nobody_keeps_it_up_to_date(
     expect(notice).to_be_hidden(timeout=40_000)
 
 
-def test_the_page_of_an_export_is_live_with_its_parts_and_buttons(
+def test_export_page_is_live_with_its_parts_and_buttons(
     admin_page: Page, user: User, start_worker: Callable[..., Worker]
 ) -> None:
     flights.load(10_000)

@@ -216,7 +216,7 @@ def signed_in_as(inspection: Inspection, server: Server, user: User) -> None:
     inspection.page.context.add_cookies([{"name": name, "value": value, "url": server.url}])
 
 
-def test_no_page_in_no_state_breaks_a_rule(
+def test_pages_have_no_accessibility_faults(
     inspection: Inspection, server: Server, owner: User, guest: User, exports: dict[str, Export]
 ) -> None:
     page, look = inspection.page, inspection.look
@@ -290,7 +290,7 @@ def test_no_page_in_no_state_breaks_a_rule(
     assert not inspection.faults, "\n" + "\n".join(inspection.faults)
 
 
-def test_no_component_in_no_state_breaks_a_rule(
+def test_components_have_no_accessibility_faults(
     inspection: Inspection, development: Server
 ) -> None:
     inspection.page.goto(f"{development.url}/style/")

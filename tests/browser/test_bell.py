@@ -39,7 +39,7 @@ def panel(page: Page) -> Locator:
     return page.locator("#bell")
 
 
-def test_the_bell_counts_what_comes_and_shows_it(page: Page, ada: User):
+def test_bell_counts_and_shows_new_notifications(page: Page, ada: User):
     tell(ada, "The first")
     page.goto("/exports/")
     expect(bell(page)).to_have_accessible_name("Notifications 1 unread")
@@ -53,7 +53,7 @@ def test_the_bell_counts_what_comes_and_shows_it(page: Page, ada: User):
     expect(panel(page).get_by_role("listitem").first).to_contain_text("With more to say.")
 
 
-def test_an_open_panel_takes_in_what_comes(page: Page, ada: User):
+def test_open_panel_shows_new_notifications(page: Page, ada: User):
     page.goto("/exports/")
     bell(page).click()
     expect(panel(page)).to_contain_text("Notifications will appear here.")
@@ -63,7 +63,7 @@ def test_an_open_panel_takes_in_what_comes(page: Page, ada: User):
     expect(panel(page).get_by_role("listitem")).to_contain_text("Something has happened")
 
 
-def test_what_is_read_in_one_tab_is_read_in_all(page: Page, ada: User):
+def test_notification_read_in_one_tab_is_read_in_all(page: Page, ada: User):
     tell(ada, "The first")
     tell(ada, "The second")
     page.goto("/exports/")
@@ -79,7 +79,7 @@ def test_what_is_read_in_one_tab_is_read_in_all(page: Page, ada: User):
     expect(panel(page).get_by_role("button")).to_have_count(0)
 
 
-def test_what_is_followed_is_read_with_all_before_it(page: Page, ada: User):
+def test_followed_link_marks_it_and_older_notifications_read(page: Page, ada: User):
     tell(ada, "The first")
     tell(ada, "The second", url="/inbox/")
     tell(ada, "The third")
@@ -92,7 +92,7 @@ def test_what_is_followed_is_read_with_all_before_it(page: Page, ada: User):
     expect(bell(page)).to_have_accessible_name("Notifications 1 unread")
 
 
-def test_without_scripts_the_panel_opens_and_its_form_works(page: Page, ada: User, server, browser):
+def test_panel_works_without_javascript(page: Page, ada: User, server, browser):
     tell(ada, "The first")
     plain = browser.new_context(
         base_url=server.url, java_script_enabled=False, storage_state=page.context.storage_state()

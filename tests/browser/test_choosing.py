@@ -43,7 +43,7 @@ def columns(page: Page) -> list[str]:
     )
 
 
-def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
+def test_file_has_the_chosen_columns_headers_and_rows(
     page: Page, start_worker: Callable[..., Worker], user: User
 ) -> None:
     start_worker()
@@ -133,7 +133,7 @@ def test_columns_headers_and_rows_are_chosen_and_the_file_has_them(
     wait_until(lambda: Export.objects.filter(label="Late").exists(), what="it runs again")
 
 
-def test_options_that_the_format_has_not_are_not_there_to_be_chosen(page: Page, user: User) -> None:
+def test_form_hides_options_that_the_format_does_not_have(page: Page, user: User) -> None:
     page.goto("/exports/new/airports/")
     page.get_by_text("Options", exact=True).click()
     page.get_by_label("Delimiter").select_option(label="Semicolon")
@@ -147,7 +147,7 @@ def test_options_that_the_format_has_not_are_not_there_to_be_chosen(page: Page, 
     assert (export.format, export.options) == ("parquet", {})
 
 
-def test_what_is_shown_or_ticked_is_of_no_other_choice(
+def test_preview_never_belongs_to_an_earlier_choice(
     page: Page, user: User, sign_in: Callable[[User], None]
 ) -> None:
     page.goto("/exports/new/airports/")
@@ -194,7 +194,7 @@ def test_what_is_shown_or_ticked_is_of_no_other_choice(
     expect(page.get_by_text("Choose at least one column.")).to_be_visible()
 
 
-def test_preview_that_a_limit_refuses_says_so_and_comes_by_itself(page: Page, user: User) -> None:
+def test_throttled_preview_says_so_and_retries_by_itself(page: Page, user: User) -> None:
     page.goto("/exports/new/airports/")
     expect(page.locator(".cells")).to_be_visible()
     limited = '<div data-part="summary"><p data-busy>Try again in 2 s.</p></div>'
@@ -207,9 +207,7 @@ def test_preview_that_a_limit_refuses_says_so_and_comes_by_itself(page: Page, us
     expect(page.get_by_text("Choose at least one column.")).to_be_visible()
 
 
-def test_a_list_of_the_admin_says_how_many_rows_of_it_and_shows_them(
-    page: Page, user: User
-) -> None:
+def test_choose_page_shows_the_selected_rows_of_an_admin_list(page: Page, user: User) -> None:
     page.goto("/admin/demo/flight/?carrier__carrier__exact=UA&q=N14228")
     page.get_by_role("link", name="Export…").click()
 
@@ -228,7 +226,7 @@ def test_a_list_of_the_admin_says_how_many_rows_of_it_and_shows_them(
     }
 
 
-def test_without_scripts_all_of_it_can_be_chosen(
+def test_choose_page_works_without_javascript(
     browser: Browser, server: Server, page: Page, user: User
 ) -> None:
     context = browser.new_context(base_url=server.url, java_script_enabled=False)

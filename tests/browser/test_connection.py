@@ -104,7 +104,7 @@ def assert_same(page: Page) -> None:
 
 
 @pytest.mark.proves("pages-reconnect")
-def test_a_reload_while_lines_come_loses_none(page: Page, export: Export) -> None:
+def test_reload_while_lines_arrive_loses_no_line(page: Page, export: Export) -> None:
     open_live(page, export)
 
     with logging_all_the_time(export) as written:
@@ -116,7 +116,7 @@ def test_a_reload_while_lines_come_loses_none(page: Page, export: Export) -> Non
 
 
 @pytest.mark.proves("pages-reconnect")
-def test_a_page_that_was_offline_catches_up(page: Page, export: Export, line: Line) -> None:
+def test_page_that_was_offline_catches_up(page: Page, export: Export, line: Line) -> None:
     open_live(page, export, line.url)
     expect(notice(page)).to_be_hidden()
 
@@ -135,7 +135,7 @@ def test_a_page_that_was_offline_catches_up(page: Page, export: Export, line: Li
 
 
 @pytest.mark.proves("pages-reconnect")
-def test_a_line_that_breaks_again_and_again_loses_nothing(
+def test_connection_that_breaks_repeatedly_loses_no_line(
     page: Page, export: Export, line: Line
 ) -> None:
     open_live(page, export, line.url)
@@ -152,7 +152,7 @@ def test_a_line_that_breaks_again_and_again_loses_nothing(
 
 
 @pytest.mark.proves("pages-reconnect")
-def test_a_server_that_restarts_is_waited_for(page: Page, export: Export, server: Server) -> None:
+def test_server_that_restarts_is_waited_for(page: Page, export: Export, server: Server) -> None:
     open_live(page, export)
 
     with logging_all_the_time(export):
@@ -166,7 +166,7 @@ def test_a_server_that_restarts_is_waited_for(page: Page, export: Export, server
 
 
 @pytest.mark.proves("pages-reconnect")
-def test_a_server_that_falls_silent_is_noticed(
+def test_server_that_falls_silent_is_noticed(
     page: Page, export: Export, start_server: Callable[..., Server]
 ) -> None:
     server = start_server(NOTIFICATIONS_HEARTBEAT_SECONDS="1")
@@ -212,7 +212,7 @@ def polls(server: Server, export: Export) -> int:
 
 @pytest.mark.proves("live-without-websockets")
 @on_linux
-def test_where_websockets_are_forbidden_lines_come_by_server_sent_events(
+def test_page_uses_server_sent_events_without_websockets(
     page: Page, export: Export, server: Server, run: Run
 ) -> None:
     with proxy(run, server, NO_WEBSOCKETS) as url:
@@ -231,7 +231,7 @@ def test_where_websockets_are_forbidden_lines_come_by_server_sent_events(
 @pytest.mark.proves("live-without-websockets")
 @on_linux
 @pytest.mark.parametrize("events", [NO_EVENTS, HELD_EVENTS], ids=["forbidden", "held back"])
-def test_where_server_sent_events_do_not_get_through_either_it_polls(
+def test_page_polls_without_websockets_and_server_sent_events(
     page: Page, export: Export, server: Server, run: Run, events: str
 ) -> None:
     with proxy(run, server, NO_WEBSOCKETS, events) as url:
@@ -249,7 +249,7 @@ def test_where_server_sent_events_do_not_get_through_either_it_polls(
 
 @pytest.mark.proves("live-without-websockets")
 @on_linux
-def test_a_restart_behind_such_a_proxy_loses_nothing(
+def test_restart_behind_a_proxy_without_websockets_loses_nothing(
     page: Page, export: Export, server: Server, run: Run
 ) -> None:
     with proxy(run, server, NO_WEBSOCKETS) as url:

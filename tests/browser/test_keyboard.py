@@ -56,7 +56,7 @@ def tab_to(page: Page, wanted: Locator) -> None:
     raise AssertionError(f"The keyboard does not reach {wanted}.")
 
 
-def test_an_export_is_started_and_cancelled_with_the_keyboard_alone(page: Page, user: User):
+def test_keyboard_starts_and_cancels_an_export(page: Page, user: User):
     page.goto("/exports/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -77,7 +77,7 @@ def test_an_export_is_started_and_cancelled_with_the_keyboard_alone(page: Page, 
     assert (export.exporter, export.status) == ("flights", Status.CANCELLED)
 
 
-def test_a_menu_of_the_head_is_opened_and_closed_with_the_keyboard(page: Page, user: User):
+def test_keyboard_opens_and_closes_a_menu_of_the_header(page: Page, user: User):
     page.goto("/exports/")
     bell = page.get_by_role("button", name="Notifications")
 
@@ -100,7 +100,7 @@ def go_on(export: Export, rows_done: int) -> None:
         announce(export)
 
 
-def test_what_happens_is_announced_and_the_focus_stays_where_it_was(page: Page, user: User):
+def test_announcements_leave_the_focus_where_it_was(page: Page, user: User):
     export = elsewhere(start_export, user=user, exporter="flights")
     page.goto("/exports/")
     card = page.locator(f"#{export.key}")

@@ -120,7 +120,7 @@ async box => {
 
 
 @pytest.mark.proves("whole-log-on-late-pages")
-def test_a_long_log_is_there_as_a_whole_and_goes_on(page: Page, export: Export) -> None:
+def test_long_log_is_complete_and_continues_live(page: Page, export: Export) -> None:
     page.goto(export.get_absolute_url())
     box = page.get_by_role("log")
     follow = page.get_by_label("Auto-scroll")
@@ -164,7 +164,7 @@ def test_a_long_log_is_there_as_a_whole_and_goes_on(page: Page, export: Export) 
     expect(box.get_by_text("live four")).to_be_in_viewport()
 
 
-def test_it_is_searched_filtered_and_copied_by_keyboard(page: Page, export: Export) -> None:
+def test_keyboard_searches_filters_and_copies_the_log(page: Page, export: Export) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(export.get_absolute_url())
     expect(page.locator("[data-earlier]")).to_have_count(0)

@@ -54,7 +54,7 @@ def logged(export: Export) -> list[str]:
 
 
 @pytest.mark.proves("stream-once-in-order")
-def test_a_reload_in_the_middle_loses_nothing(page: Page, worker: Worker, user: User) -> None:
+def test_reload_during_an_export_loses_nothing(page: Page, worker: Worker, user: User) -> None:
     page.goto("/")
     page.get_by_label("Username").fill(user.username)
     page.get_by_label("Password").fill(PASSWORD)
@@ -78,7 +78,7 @@ def test_a_reload_in_the_middle_loses_nothing(page: Page, worker: Worker, user: 
 
 
 @pytest.mark.proves("whole-log-on-late-pages")
-def test_a_late_visitor_gets_the_whole_log_and_then_the_rest(
+def test_late_visitor_gets_the_whole_log_and_later_lines(
     page: Page, worker: Worker, user: User, sign_in: Callable[[User], None]
 ) -> None:
     sign_in(user)

@@ -55,7 +55,7 @@ def make_user(team: Group) -> Callable[..., User]:
     return make
 
 
-def test_a_member_sees_it_come_and_run_and_downloads_the_file(
+def test_team_member_follows_a_shared_export_and_downloads_it(
     page: Page,
     start_worker: Callable[..., Worker],
     team: Group,
@@ -86,7 +86,7 @@ def test_a_member_sees_it_come_and_run_and_downloads_the_file(
 
 
 @pytest.mark.proves("newest-value-wins")
-def test_who_is_owner_and_member_sees_it_once_and_never_going_back(
+def test_owner_in_the_team_sees_an_export_once_without_regress(
     page: Page,
     start_worker: Callable[..., Worker],
     make_user: Callable[..., User],

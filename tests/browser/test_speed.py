@@ -61,7 +61,7 @@ def asked(server: Server, since: int) -> list[str]:
     return [re.sub(r"\.[0-9a-f]{12}\.", ".", each) for each in re.findall(r'"([A-Z]+ \S+)"', log)]
 
 
-def test_the_dashboard_is_a_page_two_files_and_a_socket(
+def test_dashboard_loads_one_page_two_files_and_a_socket(
     page: Page, server: Server, ada: User, browser: Browser
 ) -> None:
     exporting.make_exports(ada, LIVE, HISTORY)
@@ -105,7 +105,7 @@ def test_the_dashboard_is_a_page_two_files_and_a_socket(
     visitor.close()
 
 
-def test_nothing_moves_when_a_bar_becomes_a_link(page: Page, ada: User) -> None:
+def test_layout_does_not_shift_when_a_bar_becomes_a_link(page: Page, ada: User) -> None:
     exporting.make_flights(range(1, 100))
     export, other = elsewhere(exporting.start, ada), elsewhere(exporting.start, ada)
     exporting.make_exports(ada, 1, 3)

@@ -131,7 +131,7 @@ def test_tabs_share_one_connection_and_each_has_every_line(
     assert (sockets(server), left(server)) == (1, 0)
 
 
-def test_what_happens_moves_all_tabs(page: Page, export: Export) -> None:
+def test_change_of_an_export_updates_all_tabs(page: Page, export: Export) -> None:
     page.goto("/exports/")
     second = tab(page.context, export)
     for each in (page, second):
@@ -144,7 +144,7 @@ def test_what_happens_moves_all_tabs(page: Page, export: Export) -> None:
 
 
 @pytest.mark.proves("tabs-share-a-connection")
-def test_a_part_with_an_older_cursor_gets_what_it_missed_and_the_others_nothing_twice(
+def test_late_subscriber_of_a_tab_catches_up_without_duplicates(
     page: Page, export: Export, user: User, server: Server
 ) -> None:
     old = elsewhere(backlog.current_cursor, export.stream)
@@ -164,7 +164,7 @@ def test_a_part_with_an_older_cursor_gets_what_it_missed_and_the_others_nothing_
 
 
 @pytest.mark.proves("tabs-share-a-connection")
-def test_a_tab_that_slept_has_everything_when_it_wakes(page: Page, export: Export) -> None:
+def test_frozen_tab_catches_up_when_it_wakes(page: Page, export: Export) -> None:
     page.goto(export.get_absolute_url())
     second = tab(page.context, export)
     log(export, "before")
@@ -200,7 +200,7 @@ def test_a_tab_that_slept_has_everything_when_it_wakes(page: Page, export: Expor
     ],
     ids=["there is none", "it does not start"],
 )
-def test_without_a_shared_worker_each_tab_has_a_connection(
+def test_tab_without_shared_worker_has_its_own_connection(
     page: Page, export: Export, server: Server, script: str
 ) -> None:
     page.context.add_init_script(script)
@@ -214,7 +214,7 @@ def test_without_a_shared_worker_each_tab_has_a_connection(
 
 
 @pytest.mark.proves("tabs-share-a-connection")
-def test_a_worker_that_is_gone_is_replaced(page: Page, export: Export, server: Server) -> None:
+def test_lost_shared_worker_is_replaced(page: Page, export: Export, server: Server) -> None:
     page.context.clock.install()
     page.goto(export.get_absolute_url())
     second = tab(page.context, export)
@@ -250,9 +250,7 @@ def test_a_worker_that_is_gone_is_replaced(page: Page, export: Export, server: S
 
 
 @pytest.mark.proves("tabs-share-a-connection")
-def test_all_tabs_wait_for_a_server_that_restarts(
-    page: Page, export: Export, server: Server
-) -> None:
+def test_all_tabs_wait_for_a_restarting_server(page: Page, export: Export, server: Server) -> None:
     page.goto(export.get_absolute_url())
     second = tab(page.context, export)
     log(export, "before")
@@ -270,7 +268,7 @@ def test_all_tabs_wait_for_a_server_that_restarts(
     assert sockets(server) == 1
 
 
-def test_who_signs_out_in_one_tab_is_told_in_all(page: Page, export: Export) -> None:
+def test_sign_out_in_one_tab_is_shown_in_all_tabs(page: Page, export: Export) -> None:
     page.goto("/exports/")
     second = tab(page.context, export)
     log(export, "before")
@@ -281,7 +279,7 @@ def test_who_signs_out_in_one_tab_is_told_in_all(page: Page, export: Export) -> 
     expect(second.get_by_text("You have been signed out.")).to_be_visible(timeout=2 * IN_TIME)
 
 
-def test_who_signs_in_as_somebody_else_gets_a_connection_of_their_own(
+def test_sign_in_as_another_user_opens_a_new_connection(
     page: Page, export: Export, server: Server, sign_in: Callable[[User], None]
 ) -> None:
     page.goto(export.get_absolute_url())
@@ -303,7 +301,7 @@ def test_who_signs_in_as_somebody_else_gets_a_connection_of_their_own(
     assert sockets(server) == 2
 
 
-def test_a_page_that_comes_back_goes_on(page: Page, export: Export) -> None:
+def test_page_from_the_back_cache_continues(page: Page, export: Export) -> None:
     page.goto(export.get_absolute_url())
     log(export, "before")
     expect_all(export, page)

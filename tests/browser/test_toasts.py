@@ -91,7 +91,7 @@ def unread(page: Page, count: int) -> None:
     expect(bell(page)).to_have_accessible_name(f"Notifications {count} unread")
 
 
-def test_toasts_lie_over_the_page_and_go_when_the_reader_lets_them(page: Page, ada: User) -> None:
+def test_toasts_lie_over_the_page_until_they_are_dismissed(page: Page, ada: User) -> None:
     page.clock.install()
     page.goto("/exports/")
     heading = page.get_by_role("heading", name="New export")
@@ -136,9 +136,7 @@ def test_toasts_lie_over_the_page_and_go_when_the_reader_lets_them(page: Page, a
     expect(bell(page)).to_have_accessible_name("Notifications")
 
 
-def test_each_is_told_once_by_one_tab_and_outside_only_if_none_is_looked_at(
-    page: Page, ada: User
-) -> None:
+def test_one_tab_announces_each_notification_once(page: Page, ada: User) -> None:
     page.goto("/inbox/")
     switch = page.get_by_role("switch", name="Notify me")
     expect(switch).not_to_be_checked()
@@ -195,7 +193,7 @@ def toasts_of(*pages: Page) -> list[str]:
     return [" ".join(text.split()) for text in texts]
 
 
-def test_news_is_told_whatever_the_count_knows_already_and_what_is_old_is_only_counted(
+def test_new_notifications_are_announced_and_old_only_counted(
     page: Page, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page.goto("/exports/")
@@ -219,9 +217,7 @@ def test_news_is_told_whatever_the_count_knows_already_and_what_is_old_is_only_c
     unread(page, 3)
 
 
-def test_the_tab_shows_how_far_it_is_and_what_has_ended_while_nobody_looked(
-    page: Page, ada: User
-) -> None:
+def test_tab_title_and_icon_show_progress_and_unseen_ends(page: Page, ada: User) -> None:
     asked: Export = elsewhere(start_export, user=ada, exporter="flights", label="Mine")
     icon = page.locator("link[rel=icon]")
     page.goto("/inbox/")

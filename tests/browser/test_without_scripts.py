@@ -41,7 +41,7 @@ def user(transactional_db: None) -> User:
     return User.objects.create_superuser("ada", password=PASSWORD)
 
 
-def test_everything_can_be_done_by_forms_and_reloads(
+def test_site_works_by_forms_and_reloads_without_javascript(
     plain: Page, user: User, start_worker: Callable[..., Worker]
 ) -> None:
     plain.goto("/")

@@ -46,7 +46,7 @@ def cells(rows):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_loops_write_what_an_export_writes():
+def test_compared_loops_write_the_rows_of_an_export():
     load(2_500)  # Some of them were cancelled, and some went where no airport is known.
 
     headers, rows = exported()
@@ -58,7 +58,7 @@ def test_loops_write_what_an_export_writes():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_flights_are_multiplied_and_their_keys_go_on():
+def test_multiplied_flights_have_consecutive_keys():
     load(100)
 
     flights.grow(250)
@@ -68,7 +68,7 @@ def test_flights_are_multiplied_and_their_keys_go_on():
     assert {**first, "id": 207} == copy
 
 
-def test_ways_that_did_not_write_all_rows_are_not_compared():
+def test_incomplete_results_are_not_compared():
     results = {
         way.name: [{"rows": 900 // way.share, "seconds": 1.0, "mebibytes": 1.0, "processor": 1.0}]
         for way in WAYS
@@ -93,7 +93,7 @@ def bench(*arguments, **env):
 
 @pytest.mark.timeout(310)
 @pytest.mark.parametrize(("database", "vendor"), [("sqlite", SQLITE), ("postgres", POSTGRES)])
-def test_it_measures_every_way_and_leaves_nothing_behind(tmp_path, database, vendor):
+def test_benchmark_measures_every_way_and_leaves_nothing_behind(tmp_path, database, vendor):
     theirs, scratch = tmp_path / "theirs", tmp_path / "scratch"
     theirs.mkdir()
     scratch.mkdir()
@@ -119,7 +119,7 @@ def test_it_measures_every_way_and_leaves_nothing_behind(tmp_path, database, ven
 
 
 @pytest.mark.timeout(310)
-def test_many_workers_and_parts_are_measured_and_nothing_is_left_behind(tmp_path):
+def test_scale_benchmark_leaves_nothing_behind(tmp_path):
     few = ["--workers", "2", "--parts", "9", "--queued", "20", "--seconds", "1", "--streams", "9"]
 
     done = bench("scale", *few, TMPDIR=str(tmp_path))
@@ -134,7 +134,7 @@ def test_many_workers_and_parts_are_measured_and_nothing_is_left_behind(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_memory_that_grows_is_refused(capsys):
+def test_growing_memory_is_refused(capsys):
     results = {"waybill, CSV": [100.0, 109.9], "waybill, XLSX": [100.0, 110.0]}
 
     with pytest.raises(SystemExit, match="grows with the rows: waybill, XLSX"):
@@ -143,7 +143,7 @@ def test_memory_that_grows_is_refused(capsys):
     assert "| waybill, CSV | 100 | 110 | 9.9 |" in capsys.readouterr().out
 
 
-def test_streams_are_measured_and_nothing_is_left_behind(tmp_path):
+def test_stream_benchmark_leaves_nothing_behind(tmp_path):
     few = ["--events", "300", "--stopped", "2", "--clients", "5", "--sends", "20"]
 
     done = subprocess.run(
@@ -170,7 +170,7 @@ def test_streams_are_measured_and_nothing_is_left_behind(tmp_path):
 
 
 @pytest.mark.timeout(310)
-def test_attacks_are_measured_and_nothing_is_left_behind(tmp_path):
+def test_attack_benchmark_leaves_nothing_behind(tmp_path):
     few = ["--only", "error_pages", "--seconds", "2", "--flights", "2000"]
 
     done = bench("attacks", *few, TMPDIR=str(tmp_path))
@@ -183,7 +183,7 @@ def test_attacks_are_measured_and_nothing_is_left_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_database_of_the_settings_is_refused(tmp_path):
+def test_benchmark_refuses_the_database_of_the_settings(tmp_path):
     url = f"sqlite:///{tmp_path / 'theirs.sqlite3'}"
 
     done = bench("--rows", "1", DATABASE_URL=url, BENCH_DATABASE_URL=url)

@@ -13,7 +13,7 @@ NODE = Path(playwright.__file__).parent / "driver" / "node"
 
 
 @pytest.mark.parametrize("path", sorted(HERE.rglob("*.test.mjs")), ids=lambda path: path.name)
-def test_node_finds_no_fault(path: Path) -> None:
+def test_javascript_tests_pass(path: Path) -> None:
     done = subprocess.run(
         [NODE, "--test", "--test-reporter=spec", path],
         check=False,

@@ -46,7 +46,7 @@ def imports_of_http(modules: dict[str, str]) -> list[str]:
     ]
 
 
-def test_modules_with_rules_of_their_own_exist() -> None:
+def test_named_modules_exist() -> None:
     # A rule about a module that was renamed would hold nothing.
     named = {
         *WORK,
@@ -57,16 +57,16 @@ def test_modules_with_rules_of_their_own_exist() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_only_its_writers_write_a_table(table: Table) -> None:
+def test_tables_are_written_by_their_own_modules(table: Table) -> None:
     assert foreign_writes(table, sources()) == []
 
 
 @pytest.mark.proves("only-drawn-moves")
-def test_only_lifecycle_writes_a_status() -> None:
+def test_statuses_are_written_by_lifecycle_only() -> None:
     assert status_writes(sources()) == []
 
 
-def test_what_makes_a_file_knows_no_http() -> None:
+def test_file_making_modules_do_not_import_http() -> None:
     assert imports_of_http(sources()) == []
 
 
@@ -84,7 +84,7 @@ def test_what_makes_a_file_knows_no_http() -> None:
         ("inboxes", "user.inbox.delete()"),
     ],
 )
-def test_write_from_elsewhere_is_found(table: str, write: str) -> None:
+def test_write_outside_of_its_module_is_found(table: str, write: str) -> None:
     assert len(foreign_writes(TABLES[table], {"exports.views.export": write})) == 1
     assert foreign_writes(TABLES[table], {TABLES[table].writers[0]: write}) == []
 
@@ -97,7 +97,7 @@ def test_write_from_elsewhere_is_found(table: str, write: str) -> None:
         "import asyncio\nasyncio.Event()",
     ],
 )
-def test_read_is_no_write(read: str) -> None:
+def test_read_access_is_not_reported_as_a_write(read: str) -> None:
     modules = {"exports.views.export": read}
 
     assert [foreign_writes(table, modules) for table in TABLES.values()] == [[]] * len(TABLES)
@@ -106,11 +106,11 @@ def test_read_is_no_write(read: str) -> None:
 @pytest.mark.parametrize(
     "write", ["export.status = new", "found.filter(pk=1).update(status=new)", "Export(status=new)"]
 )
-def test_status_that_is_written_elsewhere_is_found(write: str) -> None:
+def test_status_write_outside_of_lifecycle_is_found(write: str) -> None:
     assert len(status_writes({"exports.views.export": write})) == 1
 
 
-def test_http_in_what_makes_a_file_is_found() -> None:
+def test_http_import_of_a_file_making_module_is_found() -> None:
     modules = {"exports.files.storage": "import django.http"}
 
     assert imports_of_http(modules) == ["exports.files.storage:1 imports django.http"]

@@ -68,7 +68,7 @@ def _name(node: ast.AST) -> str:
 
 
 @pytest.mark.proves("responses-keep-no-connection")
-def test_every_thread_closes_its_connections_or_is_known() -> None:
+def test_threads_all_close_their_connections_or_are_known() -> None:
     found = {
         str(path.relative_to(ROOT)): dict(names)
         for app in ("config", "demo", "exports", "notifications")
@@ -79,7 +79,7 @@ def test_every_thread_closes_its_connections_or_is_known() -> None:
     assert found == KNOWN
 
 
-def test_a_thread_that_nobody_cleans_is_found() -> None:
+def test_thread_that_keeps_its_connection_is_found() -> None:
     for source in (
         "threading.Thread(target=ask).start()",
         "Timer(1, ask)",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_first_run_loads_the_data_and_confesses_its_logins(lasting: Terminal) -> None:
+def test_first_run_loads_the_data_and_shows_its_logins(lasting: Terminal) -> None:
     assert "A push failed" not in lasting.shown
     assert "336,776 flights" in lasting.shown
     assert f"http://127.0.0.1:{lasting.port}/" in lasting.shown
@@ -43,7 +43,7 @@ def test_second_run_finds_the_data_of_the_first(terminal: Terminal) -> None:
 
 @pytest.mark.proves("dead-process-is-restarted")
 @pytest.mark.parametrize("name", NAMES)
-def test_killed_child_comes_back(lasting: Terminal, name: str) -> None:
+def test_killed_child_is_restarted(lasting: Terminal, name: str) -> None:
     killed = lasting.child(name)
     assert killed is not None
 
@@ -81,7 +81,7 @@ def test_make_kill_worker_kills_the_worker_with_its_children(lasting: Terminal) 
     wait_until(lambda: is_well(lasting.port), 60, "everything answers with another worker")
 
 
-def test_second_run_of_the_same_data_says_where_the_first_is(lasting: Terminal) -> None:
+def test_second_run_of_the_same_data_names_the_first(lasting: Terminal) -> None:
     second = Terminal(RUN, lasting.var_dir)
     status = second.wait_for_end()
 
@@ -102,7 +102,7 @@ def test_port_in_use_is_named(start: Callable[..., Terminal]) -> None:
     assert f"make run PORT={port + 1}" in terminal.shown
 
 
-def test_valkey_is_behind_a_door_of_ours_alone(lasting: Terminal) -> None:
+def test_valkey_listens_on_a_private_socket_only(lasting: Terminal) -> None:
     valkey = lasting.child("valkey")
     assert valkey is not None
     directory = Path(valkey.cwd())
@@ -114,7 +114,7 @@ def test_valkey_is_behind_a_door_of_ours_alone(lasting: Terminal) -> None:
 
 
 @pytest.mark.proves("no-default-secrets")
-def test_without_debug_nobody_gets_a_known_password(var_dir: Path, tmp_path: Path) -> None:
+def test_default_accounts_do_not_exist_without_debug(var_dir: Path, tmp_path: Path) -> None:
     # It has the flights already, which take longest, but not yet anybody.
     new = copy_of(var_dir, tmp_path / "var")
     with closing(database(new)) as connection, connection:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("command", [RUN, MAKE_RUN], ids=["run", "make"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_to_the_top_alone_stops_everything(
+def test_signal_to_the_top_process_stops_everything(
     start: Callable[..., Terminal], command: list[str], number: signal.Signals
 ) -> None:
     terminal = start(command)
@@ -62,7 +62,7 @@ def test_closed_terminal_stops_everything(
 @pytest.mark.parametrize(
     ("moment", "number"), [("Migrating", signal.SIGINT), ("Starting", signal.SIGTERM)]
 )
-def test_signal_while_starting_stops_everything(
+def test_signal_during_the_start_stops_everything(
     start: Callable[..., Terminal], moment: str, number: signal.Signals
 ) -> None:
     terminal = start()
@@ -77,7 +77,7 @@ def test_signal_while_starting_stops_everything(
     assert "killing" not in terminal.shown
 
 
-def test_signal_to_newborn_processes_stops_everything(start: Callable[..., Terminal]) -> None:
+def test_signal_to_just_started_processes_stops_everything(start: Callable[..., Terminal]) -> None:
     terminal = start()
     wait_until(lambda: terminal.child("beat"), 60, "the last of the processes is there")
 
@@ -90,13 +90,13 @@ def test_signal_to_newborn_processes_stops_everything(start: Callable[..., Termi
 
 
 @pytest.mark.proves("make-run-leaves-no-process")
-def test_run_that_is_killed_leaves_nothing(terminal: Terminal) -> None:
+def test_killed_run_leaves_no_process(terminal: Terminal) -> None:
     terminal.run().kill()
 
     wait_until(lambda: not terminal.processes(), 20, "all processes end")
 
 
-def test_next_run_waits_for_what_a_killed_one_left(start: Callable[..., Terminal]) -> None:
+def test_next_run_waits_for_leftovers_of_a_killed_run(start: Callable[..., Terminal]) -> None:
     killed = start()
     killed.wait_until_ready()
     [manager] = killed.managers()
@@ -112,7 +112,7 @@ def test_next_run_waits_for_what_a_killed_one_left(start: Callable[..., Terminal
     assert not manager.is_running()
 
 
-def test_make_that_is_killed_leaves_nothing(start: Callable[..., Terminal]) -> None:
+def test_killed_make_leaves_no_process(start: Callable[..., Terminal]) -> None:
     terminal = start(MAKE_RUN)
     terminal.wait_until_ready()
 
@@ -125,7 +125,7 @@ def test_make_that_is_killed_leaves_nothing(start: Callable[..., Terminal]) -> N
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells a process of its parent's end"
 )
-def test_manager_that_is_killed_takes_everything_along(terminal: Terminal) -> None:
+def test_killed_manager_ends_all_processes(terminal: Terminal) -> None:
     [manager] = terminal.managers()
 
     manager.kill()
@@ -136,7 +136,7 @@ def test_manager_that_is_killed_takes_everything_along(terminal: Terminal) -> No
     wait_until(lambda: not terminal.processes(), 10, "all processes end")
 
 
-def test_run_whose_reader_is_gone_stops(start: Callable[..., Terminal]) -> None:
+def test_run_stops_when_its_reader_has_closed_the_pipe(start: Callable[..., Terminal]) -> None:
     """As in `make run | head -1`."""
     terminal = start(["sh", "-c", f"{shlex.join(RUN)} | head -1"])
 

@@ -22,7 +22,7 @@ EXTRACTING, FINISHING = "row-000525", "save-file"
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("place", [EXTRACTING, FINISHING])
 @pytest.mark.parametrize("happens", ["kill", "freeze", "flush"])
-def test_an_export_needs_no_broker_to_go_on(depot, valkey, record_property, happens, place):
+def test_running_export_needs_no_broker(depot, valkey, record_property, happens, place):
     depot.muster()
     hold = depot.traps.hold(place)
     export = depot.request("shared")
@@ -41,9 +41,7 @@ def test_an_export_needs_no_broker_to_go_on(depot, valkey, record_property, happ
 
 
 @pytest.mark.proves("click-survives-broker-outage")
-def test_an_export_requested_without_a_broker_starts_when_there_is_one(
-    depot, beat, valkey, record_property
-):
+def test_export_requested_without_a_broker_starts_later(depot, beat, valkey, record_property):
     depot.muster()
     valkey.kill()
 
@@ -64,7 +62,7 @@ def messages_done(task):
 
 
 @pytest.mark.proves("duplicate-messages-are-harmless")
-def test_a_message_that_comes_again_and_again_is_worked_on_once(depot):
+def test_message_sent_repeatedly_is_processed_once(depot):
     depot.muster()
     hold = depot.traps.hold(EXTRACTING)
 
@@ -83,7 +81,7 @@ def test_a_message_that_comes_again_and_again_is_worked_on_once(depot):
 
 
 @pytest.mark.proves("duplicate-messages-are-harmless")
-def test_of_two_workers_that_are_told_at_once_one_works(depot):
+def test_one_of_two_workers_with_the_same_message_works(depot):
     depot.muster()
 
     for again in range(1, 6):
@@ -98,7 +96,7 @@ def test_of_two_workers_that_are_told_at_once_one_works(depot):
 
 @pytest.mark.proves("duplicate-messages-are-harmless")
 @pytest.mark.parametrize("exporter", ["alone", "shared"])
-def test_help_that_was_not_asked_for_does_no_harm(depot, exporter):
+def test_unneeded_request_for_helpers_changes_nothing(depot, exporter):
     depot.muster()
     hold = depot.traps.hold(EXTRACTING)
     export = depot.request(exporter)
@@ -112,7 +110,7 @@ def test_help_that_was_not_asked_for_does_no_harm(depot, exporter):
 
 
 @pytest.mark.proves("duplicate-messages-are-harmless")
-def test_help_for_an_export_that_does_not_run_changes_nothing(depot, monkeypatch):
+def test_helper_message_for_an_inactive_export_changes_nothing(depot, monkeypatch):
     depot.muster()
     over = depot.wait_for(depot.request())
     paused = depot.request()

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.proves("one-worker-holds-an-export")
 @pytest.mark.parametrize("place", ["row-000525", "saved-part-000004", "saved-file"])
-def test_who_comes_back_when_another_has_finished_changes_nothing(depot, clock, place):
+def test_frozen_worker_changes_nothing_after_another_finished(depot, clock, place):
     depot.muster()
     hold = depot.traps.hold(place)
     export = depot.request()
@@ -37,7 +37,7 @@ def test_who_comes_back_when_another_has_finished_changes_nothing(depot, clock, 
     [("row-000325", "row-000525"), ("open-part-000002", "open-part-000005")],
     ids=["extracting", "assembling"],
 )
-def test_who_comes_back_while_another_is_at_work_changes_nothing(depot, clock, places):
+def test_frozen_worker_changes_nothing_while_another_works(depot, clock, places):
     depot.muster()
     first, second = (depot.traps.hold(place) for place in places)
     export = depot.request()

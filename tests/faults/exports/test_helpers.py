@@ -55,7 +55,7 @@ def test_two_workers_share_an_export(depot, shared, go_on):
 
 
 @pytest.mark.proves("helpers-write-the-same-bytes")
-def test_a_helper_that_is_killed_costs_its_part_and_nobody_rescues(depot, shared, go_on):
+def test_killed_helper_costs_its_part_and_needs_no_rescue(depot, shared, go_on):
     helper, part = depot.helper(shared)
 
     depot.kill_child(helper)
@@ -69,9 +69,7 @@ def test_a_helper_that_is_killed_costs_its_part_and_nobody_rescues(depot, shared
 
 
 @pytest.mark.proves("helpers-write-the-same-bytes")
-def test_a_helper_that_comes_back_when_others_have_done_its_part_changes_nothing(
-    depot, shared, go_on
-):
+def test_frozen_helper_changes_nothing_after_its_part_is_redone(depot, shared, go_on):
     helper, _ = depot.helper(shared)
     helper.freeze()
     go_on()
@@ -86,9 +84,7 @@ def test_a_helper_that_comes_back_when_others_have_done_its_part_changes_nothing
 
 
 @pytest.mark.proves("helpers-write-the-same-bytes")
-def test_what_helpers_have_finished_outlives_the_worker_that_held_the_export(
-    depot, clock, shared, go_on
-):
+def test_parts_finished_by_helpers_survive_the_holder(depot, clock, shared, go_on):
     last = depot.traps.hold(LAST)
     helper, part = depot.helper(shared)
 
@@ -106,9 +102,7 @@ def test_what_helpers_have_finished_outlives_the_worker_that_held_the_export(
 
 
 @pytest.mark.proves("helpers-write-the-same-bytes")
-def test_a_holder_that_comes_back_when_its_helper_has_finished_changes_nothing(
-    depot, clock, shared, go_on
-):
+def test_frozen_holder_changes_nothing_after_its_helper_finished(depot, clock, shared, go_on):
     holder = depot.holder(shared)
     holder.freeze()
     go_on()
@@ -122,7 +116,7 @@ def test_a_holder_that_comes_back_when_its_helper_has_finished_changes_nothing(
 
 
 @pytest.mark.proves("helpers-write-the-same-bytes")
-def test_a_part_that_a_helper_cannot_make_is_left_to_the_holder(depot, shared, go_on):
+def test_part_that_a_helper_cannot_store_is_left_to_the_holder(depot, shared, go_on):
     depot.traps.set("save-part-000003", "fail once")
     holder = depot.holder(shared)
     helper, _ = depot.helper(shared)

@@ -19,7 +19,7 @@ def kept_parts(export):
     return dict(export.parts.filter(status=PartStatus.DONE).values_list("number", "attempt"))
 
 
-def test_an_undisturbed_run_leaves_what_the_others_are_compared_with(depot):
+def test_undisturbed_run_gives_the_reference_file(depot):
     depot.muster()
 
     export = depot.request()
@@ -40,7 +40,7 @@ def test_an_undisturbed_run_leaves_what_the_others_are_compared_with(depot):
         ("worker", ASSEMBLING),
     ],
 )
-def test_who_is_killed_costs_the_part_in_hand(depot, clock, who, place):
+def test_killed_worker_costs_the_part_in_hand(depot, clock, who, place):
     depot.muster()
     hold = depot.traps.hold(place)
     export = depot.request()
@@ -56,7 +56,7 @@ def test_who_is_killed_costs_the_part_in_hand(depot, clock, who, place):
 
 
 @pytest.mark.proves("killed-worker-costs-one-part")
-def test_who_kills_every_worker_fails_after_the_last_attempt(depot, clock):
+def test_export_that_kills_every_worker_fails_after_3_attempts(depot, clock):
     depot.muster()
     depot.traps.set(EXTRACTING, "kill")
     depot.dies(times=3)
@@ -73,7 +73,7 @@ def test_who_kills_every_worker_fails_after_the_last_attempt(depot, clock):
 
 @pytest.mark.proves("killed-worker-costs-one-part")
 @pytest.mark.only_on("postgres")
-def test_who_is_killed_while_postgres_writes_the_lines_costs_the_part_in_hand(depot, clock, gate):
+def test_worker_killed_during_a_copy_costs_the_part_in_hand(depot, clock, gate):
     depot.muster()
     gate.close(525)
     export = depot.request("copied")

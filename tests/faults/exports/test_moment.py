@@ -59,7 +59,7 @@ def go_on(depot, gate):
 
 
 @pytest.mark.proves("snapshot-is-one-moment")
-def test_two_workers_write_one_moment_of_a_table_that_changes(depot, export, go_on):
+def test_two_workers_read_one_snapshot_of_a_changing_table(depot, export, go_on):
     change_everything()
     go_on()
 
@@ -69,7 +69,7 @@ def test_two_workers_write_one_moment_of_a_table_that_changes(depot, export, go_
 
 
 @pytest.mark.proves("snapshot-is-one-moment")
-def test_who_loses_the_worker_that_kept_the_moment_begins_another(depot, clock, export, go_on):
+def test_losing_the_snapshot_holder_starts_a_new_snapshot(depot, clock, export, go_on):
     change_everything()
 
     depot.kill_child(depot.holder(export))

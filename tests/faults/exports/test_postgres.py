@@ -17,7 +17,7 @@ def kept_parts(export):
 
 @pytest.mark.proves("postgres-crash-costs-one-part")
 @pytest.mark.parametrize("place", ["row-000525", "saved-part-000004", "save-file", "saved-file"])
-def test_a_crash_of_postgres_costs_the_part_in_hand(depot, clock, postgres, place):
+def test_crash_of_postgres_costs_the_part_in_hand(depot, clock, postgres, place):
     depot.muster()
     hold = depot.traps.hold(place)
     export = depot.request()
@@ -34,9 +34,7 @@ def test_a_crash_of_postgres_costs_the_part_in_hand(depot, clock, postgres, plac
 
 
 @pytest.mark.proves("postgres-crash-costs-one-part")
-def test_a_crash_while_postgres_writes_the_lines_costs_the_part_in_hand(
-    depot, clock, postgres, gate
-):
+def test_postgres_crash_during_a_copy_costs_the_part_in_hand(depot, clock, postgres, gate):
     depot.muster()
     gate.close(525)
     export = depot.request("copied")
@@ -53,7 +51,7 @@ def test_a_crash_while_postgres_writes_the_lines_costs_the_part_in_hand(
 
 
 @pytest.mark.proves("postgres-crash-costs-one-part")
-def test_a_crash_while_two_workers_share_an_export_costs_their_parts(depot, clock, postgres):
+def test_postgres_crash_costs_two_workers_their_parts(depot, clock, postgres):
     depot.muster()
     holds = [depot.traps.hold(place) for place in ("row-000010", "row-000160")]
     export = depot.request("shared")

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_on("post
 
 @pytest.mark.proves("live-worker-keeps-its-export")
 @pytest.mark.parametrize("seconds", [-600, 600])
-def test_a_wrong_clock_neither_loses_a_lease_nor_keeps_one(depot, clock, seconds):
+def test_wrong_clock_neither_loses_nor_keeps_a_lease(depot, clock, seconds):
     [wrong] = depot.muster(1, CLOCK_IS_FAST_BY=str(seconds))
     hold = depot.traps.hold("row-000525")
     export = depot.request()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.proves("source-errors-name-the-cause")
 @pytest.mark.parametrize("exporter", ["alone", "shared"])
-def test_a_row_that_cannot_be_made_is_named(depot, exporter):
+def test_failing_row_is_named_in_the_error(depot, exporter):
     depot.muster()
     depot.traps.set("row-000525", "fail")
 
@@ -38,7 +38,7 @@ def rename(depot):
 
 
 @pytest.mark.proves("source-errors-name-the-cause")
-def test_a_table_that_is_gone_is_named(depot, clock, rename):
+def test_missing_table_is_named_in_the_error(depot, clock, rename):
     depot.muster()
     hold = depot.traps.hold("save-part-000003")
     export = depot.request()

@@ -56,7 +56,7 @@ def assert_stopped(depot, export, what):
 @pytest.mark.only_on("postgres")
 @pytest.mark.parametrize("what", ASKS)
 @pytest.mark.parametrize("exporter", ["copied", "read"])
-def test_in_the_middle_of_a_long_query(depot, gate, stop, exporter, what):
+def test_stop_interrupts_a_long_query(depot, gate, stop, exporter, what):
     depot.muster()
     gate.close(525)
     export = depot.request(exporter)
@@ -73,7 +73,7 @@ def test_in_the_middle_of_a_long_query(depot, gate, stop, exporter, what):
 @pytest.mark.proves("stopping-takes-a-second")
 @pytest.mark.only_on("postgres")
 @pytest.mark.parametrize("what", ASKS)
-def test_in_the_middle_of_the_long_queries_of_two_workers(depot, gate, stop, what):
+def test_stop_interrupts_long_queries_of_two_workers(depot, gate, stop, what):
     depot.muster()
     gate.close(10, 160)
     export = depot.request("copied_shared")
@@ -89,7 +89,7 @@ def test_in_the_middle_of_the_long_queries_of_two_workers(depot, gate, stop, wha
 @pytest.mark.proves("stopping-takes-a-second")
 @pytest.mark.parametrize("what", ASKS)
 @pytest.mark.parametrize("exporter", ["alone", "shared"])
-def test_between_rows_that_take_long(depot, stop, exporter, what):
+def test_stop_takes_effect_between_slow_rows(depot, stop, exporter, what):
     depot.muster()
     holds = [depot.traps.hold(place) for place in ("row-000010", "row-000160")]
     export = depot.request(exporter)

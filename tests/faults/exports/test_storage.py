@@ -20,7 +20,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a
 @pytest.mark.proves("no-partial-file")
 @pytest.mark.parametrize("place", ["save-part-000003", "open-part-000003", "save-file"])
 @pytest.mark.parametrize("action", ["fail", "fail once"])
-def test_a_storage_that_fails_is_the_reason_and_asked_again_it_works(depot, place, action):
+def test_storage_error_is_the_reason_and_a_new_export_succeeds(depot, place, action):
     depot.muster()
     depot.traps.set(place, action)
 
@@ -52,7 +52,9 @@ FLOOR = 64 * 1024
 @pytest.mark.proves("free-space-is-kept")
 @needs_root
 @pytest.mark.parametrize("directory", ["work", "files"])
-def test_full_disk_lets_exports_wait_and_go_on(depot, small_disk, clock, settings, directory):
+def test_full_disk_pauses_exports_until_there_is_room(
+    depot, small_disk, clock, settings, directory
+):
     settings.EXPORTS_MIN_FREE_BYTES = FLOOR
     depot.muster(EXPORTS_MIN_FREE_BYTES=str(FLOOR))
     disk = getattr(depot.crew, directory)
@@ -92,7 +94,7 @@ def test_full_disk_lets_exports_wait_and_go_on(depot, small_disk, clock, setting
         ),  # for all of the file; some of it was taken
     ],
 )
-def test_a_full_disk_is_the_reason_and_the_workers_live(depot, small_disk, directory, kib, reason):
+def test_full_disk_fails_the_export_and_workers_survive(depot, small_disk, directory, kib, reason):
     depot.muster()
     disk = getattr(depot.crew, directory)
     small_disk(disk, kib)

@@ -26,7 +26,7 @@ def tell(hand):
 
 @pytest.mark.proves("deployment-costs-one-part")
 @pytest.mark.parametrize("place", ["row-000525", "open-part-000004"])
-def test_an_export_goes_on_elsewhere_without_waiting_for_a_lease(depot, place):
+def test_export_continues_elsewhere_without_waiting_for_a_lease(depot, place):
     depot.muster(**LONG)
     hold = depot.traps.hold(place)
     export = depot.request()
@@ -43,7 +43,7 @@ def test_an_export_goes_on_elsewhere_without_waiting_for_a_lease(depot, place):
 
 @pytest.mark.proves("deployment-costs-one-part")
 @pytest.mark.only_on("postgres")
-def test_a_query_that_takes_long_does_not_hold_up_a_worker_that_is_to_stop(depot, gate):
+def test_long_query_does_not_delay_a_worker_that_stops(depot, gate):
     depot.muster(**LONG)
     gate.close(525)
     export = depot.request("copied")
@@ -60,7 +60,7 @@ def test_a_query_that_takes_long_does_not_hold_up_a_worker_that_is_to_stop(depot
 
 
 @pytest.mark.proves("deployment-costs-one-part")
-def test_a_helper_opens_its_part_for_others(depot):
+def test_helper_that_stops_releases_its_part(depot):
     depot.muster(**LONG)
     holds = [depot.traps.hold(place) for place in HELD]
     export = depot.request("shared")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.proves("long-exports-give-way")
-def test_one_worker_finishes_a_small_export_while_a_long_one_runs(depot):
+def test_worker_finishes_a_small_export_during_a_long_one(depot):
     depot.muster(1)
     early, late = (depot.traps.hold(place) for place in ("row-000325", "row-000525"))
     long = depot.request()
@@ -34,7 +34,7 @@ def test_one_worker_finishes_a_small_export_while_a_long_one_runs(depot):
 
 
 @pytest.mark.proves("long-exports-give-way")
-def test_a_helper_gives_way_after_its_part_and_the_holder_goes_on(depot):
+def test_helper_gives_way_after_its_part_and_the_holder_stays(depot):
     depot.muster()
     holds = [depot.traps.hold(place) for place in ("row-000010", "row-000160")]
     long = depot.request("shared")
@@ -54,7 +54,7 @@ def test_a_helper_gives_way_after_its_part_and_the_holder_goes_on(depot):
 
 
 @pytest.mark.proves("long-exports-give-way")
-def test_those_that_wait_know_their_places(depot):
+def test_queued_exports_know_their_positions(depot):
     depot.muster(1)
     hold = depot.traps.hold("row-000325")
     running = depot.request()

@@ -96,7 +96,7 @@ def waiting():
 
 
 @pytest.mark.proves("responses-keep-no-connection")
-def test_error_pages_use_up_no_pool(start_web, ada):
+def test_error_pages_do_not_exhaust_the_pool(start_web, ada):
     web = start_web(POOL)
     guest = User.objects.create_user("guest")
     shared = Export.objects.create(owner=guest, exporter="flights", label="F", format="csv")
@@ -113,7 +113,7 @@ def test_error_pages_use_up_no_pool(start_web, ada):
     assert somebody.statuses("GET", "/exports/", count=POOL) == {200}
 
 
-def test_error_pages_of_development_use_up_no_pool(start_web, ada):
+def test_development_error_pages_do_not_exhaust_the_pool(start_web, ada):
     """They name the user, whom Django looks up in the thread that renders the page."""
     web = start_web(POOL, DEBUG="1")
     nobody, somebody = Asker(web, MADE_UP), Asker(web, session_cookie(ada))
@@ -145,7 +145,7 @@ def test_error_pages_outlive_a_restart_of_postgres(start_web, postgres, ada):
 
 
 @pytest.mark.proves("responses-keep-no-connection")
-def test_no_answer_leaves_a_connection_behind(start_web, ada, export):
+def test_responses_leave_no_connection_open(start_web, ada, export):
     web = start_web(0)
     somebody, nobody = Asker(web, session_cookie(ada)), Asker(web, MADE_UP)
     asked = [
@@ -171,7 +171,7 @@ def test_no_answer_leaves_a_connection_behind(start_web, ada, export):
 
 
 @pytest.mark.proves("responses-keep-no-connection")
-def test_a_client_that_leaves_costs_no_connection(start_web, ada):
+def test_client_that_leaves_does_not_exhaust_the_pool(start_web, ada):
     """Daphne gives up its request after ten seconds, and again each second, while it waits."""
     web = start_web(2, DATABASE_LOCK_TIMEOUT="2min")
     somebody = Asker(web, session_cookie(ada))
@@ -187,7 +187,7 @@ def test_a_client_that_leaves_costs_no_connection(start_web, ada):
 
 
 @pytest.mark.proves("responses-keep-no-connection")
-def test_a_stream_keeps_no_connection_of_its_request(start_web, ada, export):
+def test_stream_keeps_no_connection_of_its_request(start_web, ada, export):
     web = start_web(0, NOTIFICATIONS_DATABASE_THREADS="2")
     somebody = Asker(web, session_cookie(ada))
     with transaction.atomic(), connection.cursor() as cursor:
@@ -208,7 +208,7 @@ def live(web):
 
 
 @pytest.mark.proves("responses-keep-no-connection")
-def test_health_says_when_the_pool_is_used_up(start_web, ada):
+def test_health_reports_an_exhausted_pool(start_web, ada):
     web = start_web(2)
     web.inside("?limit=12&hold=2")
     begin = time.monotonic()
@@ -228,7 +228,7 @@ def test_health_says_when_the_pool_is_used_up(start_web, ada):
 
 @pytest.mark.proves("responses-keep-no-connection")
 @pytest.mark.parametrize("pool", [0, 2], ids=["unpooled", "pooled"])
-def test_health_blames_no_process_for_a_database_that_is_down(start_web, postgres, ada, pool):
+def test_health_does_not_blame_the_process_for_a_database_outage(start_web, postgres, ada, pool):
     web = start_web(pool)
     web.inside("?limit=6")
     somebody = Asker(web, session_cookie(ada))

@@ -100,7 +100,7 @@ def assert_answer(clients, times=1):
 
 
 @pytest.mark.proves("slow-read-delays-one-socket")
-def test_a_read_that_waits_holds_up_nobody_else(stage, web, held_up):
+def test_slow_read_delays_no_other_client(stage, web, held_up):
     others = stage.follow(web, CLIENTS)
     with transaction.atomic():
         (slow,) = held_up(1)

@@ -114,7 +114,7 @@ def descriptors_of(web):
 
 
 @pytest.mark.proves("descriptors-left-for-pages")
-def test_sockets_beyond_the_room_are_closed_and_pages_answer(web, ada, get, opened):
+def test_sockets_beyond_the_descriptors_are_closed(web, ada, get, opened):
     token = tokens.create(ada)
     begin = descriptors_of(web)
     crowd = []
@@ -147,7 +147,7 @@ def test_sockets_beyond_the_room_are_closed_and_pages_answer(web, ada, get, open
 
 
 @pytest.mark.proves("descriptors-left-for-pages")
-def test_streams_beyond_the_room_are_refused_and_pages_answer(web, ada, get, opened):
+def test_streams_beyond_the_descriptors_are_refused(web, ada, get, opened):
     headers = {"Authorization": f"Bearer {tokens.create(ada)}", "Connection": "close"}
     answers = []
     for _ in range(CROWD):
@@ -170,7 +170,7 @@ def test_streams_beyond_the_room_are_refused_and_pages_answer(web, ada, get, ope
 
 
 @pytest.mark.proves("descriptors-left-for-pages")
-def test_process_without_descriptors_lives_and_recovers(web, get, opened):
+def test_process_without_descriptors_survives_and_recovers(web, get, opened):
     """Connections that ask for nothing: no limit of ours is asked before they are accepted."""
     while (used := descriptors_of(web)) < LIMIT - 4:
         opened.enter_context(socket.create_connection((HOST, web.port), timeout=10))

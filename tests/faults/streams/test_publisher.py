@@ -15,7 +15,7 @@ OFTEN = {"NOTIFICATIONS_SWEEP_SECONDS": "0.5"}
 
 @pytest.mark.proves("lost-push-only-delays")
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
-def test_what_was_committed_and_never_pushed_arrives_by_sweep(stage, start_web, how):
+def test_committed_event_without_a_push_arrives_by_sweep(stage, start_web, how):
     web = start_web(**OFTEN)
     stage.follow(web, 2)
     stream = stage.streams[0]
@@ -33,7 +33,7 @@ def test_what_was_committed_and_never_pushed_arrives_by_sweep(stage, start_web, 
     stage.assert_nobody_reconnected()
 
 
-def test_a_transaction_that_commits_late_comes_before_what_waited_for_it(stage, start_web):
+def test_late_commit_comes_before_events_that_waited_for_it(stage, start_web):
     web = start_web(**OFTEN)
     clients = stage.follow(web, 2)
     stage.streams = stage.streams[:1]

@@ -77,7 +77,7 @@ def subscribers(valkey):
 
 
 @pytest.mark.proves("redis-outage-only-delays")
-def test_a_redis_that_is_killed_and_comes_back_empty_costs_seconds(listening, web, valkey, note):
+def test_killed_redis_that_returns_empty_costs_seconds(listening, web, valkey, note):
     valkey.kill()
     note("level, while it is dead", max(listening.seconds_until_level() for _ in range(2)))
     listening.follow(web)  # One who comes just now.
@@ -92,7 +92,7 @@ def test_a_redis_that_is_killed_and_comes_back_empty_costs_seconds(listening, we
 
 
 @pytest.mark.proves("redis-outage-only-delays")
-def test_a_redis_that_is_frozen_costs_seconds(listening, web, valkey, note):
+def test_frozen_redis_costs_seconds(listening, web, valkey, note):
     valkey.freeze()
     begin = time.monotonic()
     listening.follow(web)
@@ -111,7 +111,7 @@ def test_a_redis_that_is_frozen_costs_seconds(listening, web, valkey, note):
 
 
 @pytest.mark.proves("redis-outage-only-delays")
-def test_a_redis_that_is_flushed_costs_nothing(listening, web, valkey, note):
+def test_flushed_redis_costs_no_event(listening, web, valkey, note):
     web.stop_sweeps()
 
     valkey.flush()
@@ -134,7 +134,7 @@ def test_connections_that_redis_drops_are_made_again(listening, web, valkey, not
     assert_unharmed(listening, web, valkey)
 
 
-def test_an_idle_socket_is_pushed_to_after_a_while(stage, start_web):
+def test_idle_socket_still_receives_pushes(stage, start_web):
     web = start_web(NOTIFICATIONS_SWEEP_SECONDS="3600", NOTIFICATIONS_HEARTBEAT_SECONDS=str(IDLE))
     (client,) = stage.follow(web)
     wait_until(lambda: client.heartbeats, what="a heartbeat after nothing else")
@@ -150,7 +150,7 @@ def test_an_idle_socket_is_pushed_to_after_a_while(stage, start_web):
 
 
 @pytest.mark.proves("redis-outage-only-delays")
-def test_poison_over_the_layer_harms_nobody(listening, web, valkey):
+def test_malformed_layer_messages_disturb_no_client(listening, web, valkey):
     web.stop_sweeps()
     with valkey.client() as client:
         channels = [name.decode() for name in client.pubsub_channels()]

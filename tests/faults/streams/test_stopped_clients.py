@@ -33,9 +33,7 @@ def address(server):
 
 
 @pytest.mark.proves("slow-clients-cost-one-window")
-async def test_clients_that_stop_cost_little_are_cut_off_and_miss_nothing(
-    server, address, record_property
-):
+async def test_stopped_clients_cost_little_and_miss_nothing(server, address, record_property):
 
     async def publish(events):
         for begin in range(0, events, BATCH):

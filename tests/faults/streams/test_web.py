@@ -21,7 +21,7 @@ CROWD, USERS = 200, 10
 
 @pytest.mark.proves("web-restart-costs-a-reconnect")
 @pytest.mark.skipif(not nginx.IS_AVAILABLE, reason="nginx's wheel is for Linux")
-def test_clients_of_a_web_process_that_is_killed_go_on_at_the_other(run, stage, start_web):
+def test_clients_of_a_killed_web_process_continue_at_another(run, stage, start_web):
     lost, other = start_web(), start_web()
     proxy = nginx.Nginx(run, [lost.port, other.port])
     stage.follow(proxy, CLIENTS)
@@ -93,7 +93,7 @@ class Passer:
 
 
 @pytest.mark.proves("web-restart-costs-a-reconnect")
-def test_a_crowd_comes_back_from_a_restart_spread_over_time(stage, web, crowd, record_property):
+def test_reconnects_after_a_restart_are_spread_over_time(stage, web, crowd, record_property):
     stage.follow(web)
     stage.publish(1, "--pause", "0.25")  # For each of these some hundred frames are sent.
     stage.seconds_until_level()

@@ -25,7 +25,7 @@ def ada(django_user_model, client):
 @pytest.mark.proves("api-is-never-cached")
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 @pytest.mark.parametrize("is_signed_in", [True, False])
-def test_no_operation_lets_its_answer_be_kept(client, ada, method, path, is_signed_in):
+def test_api_operations_forbid_caching(client, ada, method, path, is_signed_in):
     if not is_signed_in:
         client.logout()
     path = path.format(export_id="00000000-0000-4000-8000-000000000000", name="user-1")
@@ -48,7 +48,7 @@ def test_no_operation_lets_its_answer_be_kept(client, ada, method, path, is_sign
         ("/api/v1/exports", 400, {"Host": "evil.example"}),
     ],
 )
-def test_no_other_answer_below_the_api_is_kept(client, path, status, headers):
+def test_other_api_responses_forbid_caching(client, path, status, headers):
     answer = client.get(path, headers=headers)
 
     assert (answer.status_code, answer.headers["Cache-Control"]) == (status, PRIVATE)

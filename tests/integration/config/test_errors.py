@@ -68,9 +68,7 @@ def client(ada):
 
 @pytest.mark.proves("error-pages-need-no-database")
 @pytest.mark.parametrize(("kind", "title", "reason"), ERRORS)
-def test_error_page_asks_the_database_nothing(
-    client, django_assert_num_queries, kind, title, reason
-):
+def test_error_page_makes_no_database_query(client, django_assert_num_queries, kind, title, reason):
     with django_assert_num_queries(0):
         response = client.get(f"/refuse/{kind}")
 
@@ -94,7 +92,7 @@ def test_error_page_is_in_the_language_of_its_reader(client, kind, title):
 
 
 @pytest.mark.parametrize(("kind", "reason"), [(kind, reason) for kind, _, reason in ERRORS])
-def test_error_of_the_api_is_a_problem(client, django_assert_num_queries, kind, reason):
+def test_api_error_is_a_problem_document(client, django_assert_num_queries, kind, reason):
     with django_assert_num_queries(0):
         response = client.get(f"/api/refuse/{kind}")
 
@@ -103,7 +101,7 @@ def test_error_of_the_api_is_a_problem(client, django_assert_num_queries, kind, 
     assert response.json()["detail"].startswith(reason.replace("&#x27;", "'"))
 
 
-def test_expired_form_says_what_to_do(client, django_assert_num_queries):
+def test_expired_form_explains_the_remedy(client, django_assert_num_queries):
     with django_assert_num_queries(0):
         response = client.post("/exports/")
 
@@ -111,7 +109,7 @@ def test_expired_form_says_what_to_do(client, django_assert_num_queries):
     assert "This form has expired, or your browser blocks cookies." in response.content.decode()
 
 
-def test_message_waits_for_a_page_that_shows_it(client):
+def test_flash_message_waits_for_a_page_that_shows_messages(client):
     client.get("/message")
 
     assert b"Saved." not in client.get("/refuse/404").content
@@ -133,7 +131,7 @@ BOUNDARY = "multipart/form-data; boundary="
         f"{BOUNDARY}x; charset=utf-7",
     ],
 )
-def test_form_that_cannot_be_read_fails_no_error_page(client, path, content_type):
+def test_unreadable_form_does_not_break_the_error_page(client, path, content_type):
     """Django looks for the token of the page in the form that it has just refused to read."""
     client.raise_request_exception = True
     client.cookies["csrftoken"] = "a" * 32
@@ -146,7 +144,7 @@ def test_form_that_cannot_be_read_fails_no_error_page(client, path, content_type
     assert b"<h1>" in response.content
 
 
-def test_form_that_cannot_be_read_is_a_problem_of_the_api(client):
+def test_unreadable_form_is_a_problem_in_the_api(client):
     client.cookies["csrftoken"] = "a" * 32
     content_type = "application/x-www-form-urlencoded; charset=utf-7"
 

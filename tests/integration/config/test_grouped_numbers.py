@@ -71,7 +71,7 @@ def large(settings):
 
 @pytest.mark.proves("works-with-thousand-separators")
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_no_number_in_an_attribute_is_grouped(settings, language, large):
+def test_numbers_in_attributes_have_no_separators(settings, language, large):
     settings.USE_THOUSAND_SEPARATOR = True
     make_flights(range(12_345, 12_350))
     client = Client(headers={"Accept-Language": language})
@@ -101,7 +101,7 @@ def test_no_number_in_an_attribute_is_grouped(settings, language, large):
     assert {path: found for path, found in grouped.items() if found} == {}
 
 
-def test_form_of_a_large_number_is_understood(settings, large):
+def test_form_with_a_large_number_is_read_correctly(settings, large):
     settings.USE_THOUSAND_SEPARATOR = True
     client = Client()
     client.force_login(large)

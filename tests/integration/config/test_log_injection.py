@@ -80,7 +80,7 @@ def assert_no_entry_is_forged(text):
 @pytest.mark.proves("logs-cannot-be-forged")
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("kind", SET_UP)
-def test_no_kind_of_process_writes_what_it_was_given_as_it_is(kind):
+def test_no_process_logs_control_characters_unescaped(kind):
     done = subprocess.run(
         [sys.executable, "-c", SET_UP[kind] + SAY],
         cwd=ROOT,
@@ -96,7 +96,7 @@ def test_no_kind_of_process_writes_what_it_was_given_as_it_is(kind):
 
 
 @pytest.mark.only_on("sqlite")
-def test_path_of_an_api_request_that_breaks_begins_no_entry(rf):
+def test_path_of_a_broken_api_request_forges_no_log_entry(rf):
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(Calm("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
@@ -115,7 +115,7 @@ def test_path_of_an_api_request_that_breaks_begins_no_entry(rf):
 
 @pytest.mark.proves("logs-cannot-be-forged")
 @pytest.mark.django_db(transaction=True)
-def test_path_of_a_failing_request_begins_no_entry(server):
+def test_path_of_a_failing_request_forges_no_log_entry(server):
     ada = User.objects.create_user("ada")
     headers = {"Authorization": f"Bearer {tokens.create(ada)}"}
     for path in (f"/api/v1/{QUOTED}", f"/api/v1/streams/{QUOTED}", f"/{QUOTED}"):
@@ -129,7 +129,7 @@ def test_path_of_a_failing_request_begins_no_entry(server):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_message_of_an_unknown_task_begins_no_entry(worker):
+def test_name_of_an_unknown_task_forges_no_log_entry(worker):
     app.send_task(FORGED, args=[FORGED], queue="exports")
 
     wait_until(lambda: "forged" in worker.process.log_text())

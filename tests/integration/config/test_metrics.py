@@ -70,7 +70,7 @@ def test_active_exports_are_counted_by_status(client, export):
     assert active == {"queued": 0, "running": 1, "pausing": 0, "paused": 2, "cancelling": 0}
 
 
-def test_oldest_queued_export_is_told_by_its_age(client, export):
+def test_age_of_the_oldest_queued_export_is_a_metric(client, export):
     assert values(client)[("waybill_oldest_queued_seconds",)] == 0
 
     export(Status.QUEUED, queued_at=timezone.now())
@@ -79,7 +79,7 @@ def test_oldest_queued_export_is_told_by_its_age(client, export):
     assert 500 <= values(client)[("waybill_oldest_queued_seconds",)] < 560
 
 
-def test_space_is_what_health_says(client, export, settings):
+def test_space_metrics_agree_with_health(client, export, settings):
     settings.EXPORTS_MAX_STORED_BYTES = 1000
     settings.EXPORTS_MIN_FREE_BYTES = 7
     export(Status.SUCCEEDED, file="exports/x/1.csv", bytes=600)
@@ -96,7 +96,7 @@ def test_space_is_what_health_says(client, export, settings):
     assert values(client)[("waybill_accepts_exports",)] == 0
 
 
-def test_counts_of_the_process_are_told(client, monkeypatch):
+def test_counters_of_the_process_are_metrics(client, monkeypatch):
     monkeypatch.setitem(request_limits.counters, "refused", 3)
     monkeypatch.setattr(push, "counters", {"sent": 11, "failed": 2, "skipped": 0})
     dog = type("Dog", (), {"blocks": Blocks(count=4, seconds=1.5)})
@@ -113,7 +113,7 @@ def test_counts_of_the_process_are_told(client, monkeypatch):
     assert seen[("waybill_database_up",)] == 1
 
 
-def test_without_the_database_the_process_still_answers(client, monkeypatch):
+def test_metrics_of_the_process_survive_a_database_outage(client, monkeypatch):
     def fail():
         raise DatabaseError("away")
 
@@ -126,7 +126,7 @@ def test_without_the_database_the_process_still_answers(client, monkeypatch):
     assert "waybill_connections" in seen
 
 
-def test_every_metric_is_documented_and_no_other(client):
+def test_documented_metrics_are_the_exported_metrics(client):
     told = {sample.name for family in families(client).values() for sample in family.samples}
 
     documented = re.findall(r"^\| `(waybill_\w+)", OPERATIONS.read_text(), re.MULTILINE)

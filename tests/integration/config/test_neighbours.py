@@ -73,7 +73,7 @@ async def body(response):
 
 @pytest.mark.proves("works-with-gzip-middleware")
 @pytest.mark.parametrize("path", ["/exports/{}/file", "/api/v1/exports/{}/file"])
-async def test_download_is_never_compressed_on_its_way(browser, finished, settings, path):
+async def test_download_is_never_compressed(browser, finished, settings, path):
     settings.MIDDLEWARE = [GZIP, *settings.MIDDLEWARE]
 
     whole = await browser.get(path.format(finished.pk), headers=COMPRESSED)
@@ -102,7 +102,7 @@ async def test_log_and_events_are_never_compressed(browser, finished, settings):
     events.close()
 
 
-def test_middleware_that_reads_headers_finds_no_encoding_either():
+def test_never_compressed_hides_the_accept_encoding_header():
     request = RequestFactory().get("/", headers=COMPRESSED)
     assert "Accept-Encoding" in request.headers
 
@@ -111,7 +111,7 @@ def test_middleware_that_reads_headers_finds_no_encoding_either():
     assert "Accept-Encoding" not in request.headers
 
 
-def test_pages_may_still_be_compressed(client, settings):
+def test_pages_can_still_be_compressed(client, settings):
     settings.MIDDLEWARE = [GZIP, *settings.MIDDLEWARE]
 
     page = client.get("/exports/", headers={"Accept-Encoding": "gzip"})
@@ -146,7 +146,7 @@ def test_export_is_queued_under_atomic_requests(client, monkeypatch):
 
 @pytest.mark.proves("works-with-atomic-requests")
 @pytest.mark.only_on("postgres")
-def test_query_that_fails_costs_no_request_its_transaction(client, monkeypatch):
+def test_failed_preview_query_does_not_break_the_transaction(client, monkeypatch):
     class Dividing(Exporter):
         queryset = Flight.objects.alias(share=1 / (F("id") - 5)).filter(share=0)
         permission = "demo.export_flight"
@@ -180,7 +180,7 @@ def test_addresses_of_pages_are_below_the_path_of_the_site(client):
 
 
 @pytest.mark.parametrize("path", ["/sub/ws/streams/", "/ws/streams/"])
-async def test_socket_is_found_below_the_path_of_the_site(superuser, settings, path):
+async def test_socket_is_found_below_the_path(superuser, settings, path):
     settings.FORCE_SCRIPT_NAME = "/sub"
     token = await sync_to_async(tokens.create)(superuser, "a program")
     headers = [(b"authorization", f"Bearer {token}".encode())]
@@ -205,7 +205,7 @@ class ByTurns:
 
 
 @pytest.mark.proves("replicas-are-read-consistently")
-def test_rows_of_an_export_are_all_read_from_one_replica(superuser, settings, monkeypatch):
+def test_rows_of_an_export_are_read_from_one_replica(superuser, settings, monkeypatch):
     for replica in ("one", "two"):  # SQL is made for them, and none is connected to.
         monkeypatch.setitem(connections.settings, replica, connections.settings["default"])
 
@@ -238,7 +238,7 @@ def test_superuser_deletes_a_user_who_has_exported(client):
 
 
 @pytest.mark.proves("any-user-key-works")
-def test_stream_goes_with_its_user_and_team():
+def test_streams_are_deleted_with_their_user_and_team():
     team = Group.objects.create(name="team")
     leaver = User.objects.create_user("leaver")
     streams = [access.user_stream(leaver), access.team_stream(team.pk), "user-other"]
@@ -252,7 +252,7 @@ def test_stream_goes_with_its_user_and_team():
     assert set(Stream.objects.values_list("name", flat=True)) == {"user-other"}
 
 
-def test_many_users_are_deleted_from_their_list(client):
+def test_admin_list_deletes_many_users(client):
     leavers = [User.objects.create_user(f"leaver-{number}", is_superuser=True) for number in "12"]
     for leaver in leavers:
         request(leaver)
@@ -265,7 +265,7 @@ def test_many_users_are_deleted_from_their_list(client):
     assert not User.objects.filter(pk__in=keys).exists()
 
 
-def test_staff_need_the_permission_to_delete_exports_as_for_any_model():
+def test_staff_need_the_permission_to_delete_exports():
     staff = User.objects.create_user("staff", is_staff=True)
     staff.user_permissions.set(Permission.objects.filter(codename="delete_user"))
     leaver = User.objects.create_user("leaver", is_superuser=True)
@@ -281,7 +281,7 @@ def test_staff_need_the_permission_to_delete_exports_as_for_any_model():
     assert Export.objects.filter(pk=export.pk).exists()
 
 
-def test_export_is_still_not_deleted_by_hand(client, superuser):
+def test_export_cannot_be_deleted_in_the_admin(client, superuser):
     export = request(superuser)
 
     answer = client.post(f"/admin/exports/export/{export.pk}/delete/", {"post": "yes"})
@@ -298,7 +298,7 @@ KEYS = st.one_of(st.integers(), st.uuids(), st.text(max_size=300), st.emails())
 @pytest.mark.proves("any-user-key-works")
 @given(KEYS, KEYS)
 @example("ä" * 100, "ä" * 101)
-def test_streams_of_two_keys_have_two_names(one, other):
+def test_different_keys_have_different_streams(one, other):
     names = [access.stream_of_user(key) for key in (one, other)]
 
     assert all(access.NAME.fullmatch(name) for name in names)
@@ -306,14 +306,14 @@ def test_streams_of_two_keys_have_two_names(one, other):
 
 
 @given(KEYS)
-def test_key_can_be_read_from_its_name(key):
+def test_key_can_be_parsed_from_its_name(key):
     name = access.key_name(key)
 
     is_hashed = name.startswith("..")
     assert access.key_of(name) == (None if is_hashed else str(key))
 
 
-def test_plain_keys_keep_their_names():
+def test_plain_keys_have_readable_names():
     key = uuid.UUID("0b7a4f4e-7ad5-4a43-9d7c-3c8f2f1c5a10")
 
     assert access.stream_of_user(42) == "user-42"

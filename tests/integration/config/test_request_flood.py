@@ -76,7 +76,7 @@ def statuses(server, path, **options):
 
 
 @pytest.mark.proves("request-floods-are-refused")
-def test_made_up_sessions_are_refused_by_address(server, ada):
+def test_invalid_sessions_are_limited_by_address(server, ada):
     cookie = session_of(ada)
     client = address()
     get(server, "/exports/", client=client, cookie=cookie)
@@ -139,7 +139,7 @@ def opened_one_after_the_other(server, cookie):
 
 @pytest.mark.proves("request-floods-are-refused")
 @pytest.mark.parametrize("flood", ["pings", "a message that is too large"])
-def test_socket_that_floods_cannot_come_back_at_once(server, ada, grace, flood):
+def test_flooding_socket_cannot_reconnect_at_once(server, ada, grace, flood):
     cookie = session_of(ada)
     assert close_code(server.port, cookie, REFUSED[flood]) == 4400
 
@@ -150,5 +150,5 @@ def test_socket_that_floods_cannot_come_back_at_once(server, ada, grace, flood):
         assert "welcome" in other.recv(15)
 
 
-def test_handshakes_one_after_the_other_are_refused(server, ada):
+def test_rapid_successive_handshakes_are_refused(server, ada):
     assert opened_one_after_the_other(server, session_of(ada)) < FLOOD / 2

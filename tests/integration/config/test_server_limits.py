@@ -60,14 +60,14 @@ def server(shared_server, transactional_db, valkey):
 
 
 @pytest.mark.parametrize("sent", REFUSED.values(), ids=list(REFUSED))
-def test_flood_closes_its_socket_and_no_other(server, ada, grace, sent):
+def test_flood_closes_only_its_own_socket(server, ada, grace, sent):
     with neighbour_of(server, grace) as is_served:
         assert close_code(server.port, session_of(ada), sent) == 4400
         assert is_served()
     assert "Traceback" not in server.log_text()
 
 
-def test_largest_message_is_served_whole_and_in_fragments(server, ada):
+def test_largest_message_is_accepted_whole_and_in_fragments(server, ada):
     text = ASK.ljust(LARGEST)
     pieces = [text[at : at + 1024] for at in range(0, LARGEST, 1024)]
     fragments = frame(TEXT, pieces[0], fin=False)
@@ -83,7 +83,7 @@ def test_largest_message_is_served_whole_and_in_fragments(server, ada):
             said += more
 
 
-def test_server_may_send_what_no_client_may(server, ada):
+def test_server_may_send_larger_frames_than_clients(server, ada):
     name = f"user-{ada.pk}"
     with subscribed(server, ada, {name: None}) as connection:
         connection.protocol.max_message_size = None
@@ -92,7 +92,7 @@ def test_server_may_send_what_no_client_may(server, ada):
         assert [each["event"] for each in events_until(connection, "large")] == ["large"]
 
 
-def test_compression_is_not_agreed_to(server, ada):
+def test_compression_is_not_negotiated(server, ada):
     offered = {"Sec_WebSocket_Extensions": "permessage-deflate"}
     with connected_to(server.port) as connection:
         connection.sendall(handshake(server.port, session_of(ada), **offered))
@@ -102,11 +102,11 @@ def test_compression_is_not_agreed_to(server, ada):
     assert b"extensions" not in said.lower()
 
 
-def test_frames_are_unmasked_and_checked_in_c(server):
+def test_frames_are_unmasked_and_validated_in_c(server):
     assert get_json(f"{server.url}/masker/") == ["wsaccel.xormask", "wsaccel.utf8validator"]
 
 
-def test_application_that_does_not_read_holds_up_its_client(server):
+def test_slow_application_slows_its_client_down(server):
     """And nothing is lost: it gets all of it when it reads."""
     message, most = frame(TEXT, b" " * 10_000), 50_000_000
     with opened(server.port, path="/ws/unread/") as connection, ThreadPoolExecutor() as pool:
@@ -141,7 +141,7 @@ def get_json(url):
         return json.load(answer)
 
 
-def test_client_that_does_not_read_holds_up_its_stream(server):
+def test_slow_client_slows_its_stream_down(server):
     """A stream of events or a download is not kept in memory until its client reads it."""
     with connected_to(server.port) as connection:
         connection.sendall(b"GET /endless/ HTTP/1.0\r\n\r\n")
@@ -158,7 +158,7 @@ def test_client_that_does_not_read_holds_up_its_stream(server):
     assert get_json(f"{server.url}/sent/") == odd_application.BLOCKS
 
 
-def test_client_that_leaves_frees_what_waits_for_it(server):
+def test_disconnect_frees_data_that_waits_for_the_client(server):
     with connected_to(server.port) as connection:
         connection.sendall(b"GET /endless/ HTTP/1.0\r\n\r\n")
         assert connection.recv(1)
@@ -167,7 +167,7 @@ def test_client_that_leaves_frees_what_waits_for_it(server):
     wait_until(lambda: get_json(f"{server.url}/sent/") == odd_application.BLOCKS, what="it ends")
 
 
-def test_handshake_that_waits_takes_only_so_much(server):
+def test_bytes_during_a_pending_handshake_are_limited(server):
     with connected_to(server.port) as connection:
         connection.sendall(handshake(server.port, path="/ws/silent/"))
         began = time.monotonic()
@@ -178,7 +178,7 @@ def test_handshake_that_waits_takes_only_so_much(server):
         assert time.monotonic() - began < PATIENCE - 1
 
 
-def test_handshake_within_a_handshake_begins_no_application(server):
+def test_second_handshake_within_a_handshake_starts_nothing(server):
     before = get_json(f"{server.url}/silent/")
     with connected_to(server.port) as connection:
         connection.sendall(handshake(server.port, path="/ws/silent/"))
@@ -198,7 +198,7 @@ def test_handshake_within_a_handshake_begins_no_application(server):
     ],
     ids=["announced", "in chunks"],
 )
-def test_body_that_is_too_large_is_refused(server, head, body):
+def test_oversized_body_is_refused(server, head, body):
     request = f"POST /login/ HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{head}\r\n\r\n".encode()
     with connected_to(server.port) as connection:
         connection.sendall(request)

@@ -72,7 +72,7 @@ def later(seconds):
 
 @pytest.mark.proves("passwords-cannot-be-guessed")
 @pytest.mark.parametrize("form", FORMS)
-def test_name_is_locked_for_the_address_that_fails(form, hashes):
+def test_name_is_locked_for_the_failing_address_only(form, hashes):
     assert fail(OF_PAIR, HOME, form=form) == [200] * (OF_PAIR - 1) + [429]
     hashes.clear()
 
@@ -84,7 +84,7 @@ def test_name_is_locked_for_the_address_that_fails(form, hashes):
     assert sign_in(ELSEWHERE, password=PASSWORD, form=form).status_code == 302
 
 
-def test_refusal_says_when_to_try_again_in_the_language_of_the_reader():
+def test_refusal_gives_the_retry_time_in_the_readers_language():
     fail(OF_PAIR, HOME)
 
     english = sign_in(HOME)
@@ -96,7 +96,7 @@ def test_refusal_says_when_to_try_again_in_the_language_of_the_reader():
     assert "<html" in english.text
 
 
-async def test_server_of_asgi_says_when_to_try_again(user):
+async def test_locked_sign_in_over_asgi_has_a_retry_time(user):
     client = AsyncClient()
     for _ in range(OF_PAIR):
         # The form reads it as "ada", and so does what counts.
@@ -107,7 +107,7 @@ async def test_server_of_asgi_says_when_to_try_again(user):
 
 
 @pytest.mark.proves("passwords-cannot-be-guessed")
-def test_lock_ends_and_attempts_meanwhile_do_not_prolong_it():
+def test_lock_ends_and_is_not_prolonged_by_attempts():
     fail(OF_PAIR, HOME)
     later(COOL_OFF.total_seconds() - 30)
     assert fail(3, HOME) == [429] * 3
@@ -118,7 +118,7 @@ def test_lock_ends_and_attempts_meanwhile_do_not_prolong_it():
 
 
 @pytest.mark.proves("passwords-cannot-be-guessed")
-def test_address_is_locked_for_every_name():
+def test_address_is_locked_for_all_names():
     for number in range(OF_ADDRESS):
         sign_in(HOME, f"somebody-{number}")
 
@@ -127,7 +127,7 @@ def test_address_is_locked_for_every_name():
 
 
 @pytest.mark.proves("passwords-cannot-be-guessed")
-def test_own_account_does_not_reset_the_count_of_the_address(django_user_model):
+def test_own_account_does_not_reset_the_address_counter(django_user_model):
     django_user_model.objects.create_user("mallory", password=PASSWORD)
     for number in range(OF_ADDRESS - 1):
         sign_in(HOME, f"somebody-{number}")
@@ -139,7 +139,7 @@ def test_own_account_does_not_reset_the_count_of_the_address(django_user_model):
 
 
 @pytest.mark.proves("passwords-cannot-be-guessed")
-def test_name_over_many_addresses_is_slowed_but_not_where_its_user_is_known():
+def test_distributed_guessing_spares_known_addresses():
     assert sign_in(HOME, password=PASSWORD).status_code == 302
 
     answers = [sign_in(address).status_code for address in addresses(OF_NAME)]
@@ -151,7 +151,7 @@ def test_name_over_many_addresses_is_slowed_but_not_where_its_user_is_known():
     assert sign_in(HOME, password=PASSWORD).status_code == 429
 
 
-def test_own_account_makes_no_address_known_for_the_name_of_another(django_user_model):
+def test_attackers_own_account_makes_no_address_known(django_user_model):
     django_user_model.objects.create_user("mallory", password=PASSWORD)
     assert sign_in(ELSEWHERE, "mallory", PASSWORD).status_code == 302
     for address in addresses(OF_NAME):
@@ -160,7 +160,7 @@ def test_own_account_makes_no_address_known_for_the_name_of_another(django_user_
     assert sign_in(ELSEWHERE, password=PASSWORD).status_code == 429
 
 
-def test_network_of_ipv6_is_one_client():
+def test_ipv6_network_counts_as_one_client():
     for number in range(OF_PAIR):
         sign_in(f"2001:db8:1:2::{number + 1:x}")
 
@@ -169,7 +169,7 @@ def test_network_of_ipv6_is_one_client():
 
 
 @pytest.mark.proves("passwords-cannot-be-guessed")
-def test_header_that_anybody_can_send_changes_no_address():
+def test_forged_forwarded_header_changes_no_address():
     for number in range(OF_PAIR):
         Client(REMOTE_ADDR=HOME).post(
             "/login/",
@@ -184,20 +184,20 @@ def test_header_that_anybody_can_send_changes_no_address():
     assert sign_in("198.51.100.1", password=PASSWORD).status_code == 302
 
 
-def test_mistyped_password_is_forgotten_after_the_right_one():
+def test_successful_sign_in_forgets_mistyped_passwords():
     for _ in range(3):
         assert fail(OF_PAIR - 1, HOME) == [200] * (OF_PAIR - 1)
         assert sign_in(HOME, password=PASSWORD).status_code == 302
 
 
-def test_browser_headers_make_no_row_of_their_own():
+def test_browser_headers_make_no_separate_record():
     for number in range(3):
         sign_in(HOME, **{"User-Agent": f"browser {number}", "Accept": f"text/{number}"})
 
     assert AccessAttempt.objects.count() == 1
 
 
-def test_nothing_of_the_api_takes_a_password():
+def test_api_accepts_no_password():
     schema = api.get_openapi_schema()
     taken = json.dumps([schema["paths"], schema["components"]["schemas"]])
 
@@ -208,7 +208,7 @@ def test_nothing_of_the_api_takes_a_password():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_long_password_is_refused_unhashed(form, hashes):
+def test_long_password_is_refused_without_hashing(form, hashes):
     answer = sign_in(HOME, password="x" * 5000, form=form)
 
     assert answer.status_code == 200
@@ -217,7 +217,7 @@ def test_long_password_is_refused_unhashed(form, hashes):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_form_of_megabytes_is_refused_unread(form, hashes):
+def test_large_sign_in_form_is_refused_unread(form, hashes):
     answer = sign_in(HOME, password="x" * 2_000_000, form=form)
 
     assert answer.status_code == 413
@@ -225,13 +225,13 @@ def test_form_of_megabytes_is_refused_unread(form, hashes):
     assert hashes == []
 
 
-def test_hash_of_django_is_read_and_written(user):
+def test_password_hash_is_compatible_with_django(user):
     assert user.password.startswith("pbkdf2_sha256$")
     assert check_password(PASSWORD, PBKDF2PasswordHasher().encode(PASSWORD, "salt" * 6))
 
 
 @pytest.mark.proves("signin-crowd-slows-nobody")
-async def test_sign_ins_take_turns_and_few_of_one_client_wait(user):
+async def test_waiting_sign_ins_are_few_for_each_client(user):
     places = slots.Slots(at_once=1)
     inside = most = 0
     goes_on = asyncio.Event()
@@ -261,7 +261,7 @@ async def test_sign_ins_take_turns_and_few_of_one_client_wait(user):
     assert await enter("one") == 200
 
 
-async def test_many_sign_ins_at_once_are_answered_in_words(user):
+async def test_many_simultaneous_sign_ins_are_refused_politely(user):
     client = AsyncClient()  # Its middleware is made once, as that of a server.
 
     async def attempt(number):
@@ -301,7 +301,7 @@ def notices(user):
 
 
 @pytest.mark.proves("user-hears-of-failed-signins")
-def test_user_hears_of_failures_once_a_day(user, monkeypatch):
+def test_user_is_notified_of_failures_once_a_day(user, monkeypatch):
     fail(notice.WORTH_TELLING - 1, HOME)
     assert notices(user) == []
 
@@ -324,7 +324,7 @@ def test_user_hears_of_failures_once_a_day(user, monkeypatch):
     assert len(notices(user)) == 2
 
 
-def test_notice_is_in_the_language_of_its_reader(user):
+def test_notice_is_in_the_readers_language(user):
     fail(OF_PAIR, HOME)
 
     with translation.override("de"):
@@ -334,14 +334,14 @@ def test_notice_is_in_the_language_of_its_reader(user):
     assert HOME in german.body
 
 
-def test_names_that_nobody_has_are_not_kept():
+def test_unknown_user_names_are_not_stored():
     for number in range(3):
         sign_in(HOME, f"nobody-{number}")
 
     assert not AccessFailureLog.objects.exists()
 
 
-def test_what_no_longer_counts_is_pruned():
+def test_outdated_sign_in_records_are_pruned():
     fail(2, HOME)
     sign_in(HOME, password=PASSWORD)
     fail(1, ELSEWHERE)

@@ -35,7 +35,7 @@ def ask(opened):
     return ask
 
 
-async def test_request_that_fails_gives_back_its_connection(ask, opened):
+async def test_failed_request_returns_its_connection(ask, opened):
     async def fail(*_):
         await sync_to_async(ask)()
         raise LookupError
@@ -46,7 +46,7 @@ async def test_request_that_fails_gives_back_its_connection(ask, opened):
     assert [each.connection for each in opened] == [None]
 
 
-async def test_request_that_is_given_up_finishes(ask, opened):
+async def test_abandoned_request_finishes_and_returns_its_connection(ask, opened):
     may_finish, has_finished = asyncio.Event(), asyncio.Event()
 
     async def wait(*_):

@@ -27,7 +27,7 @@ def create_demo_accounts():
     return out.getvalue()
 
 
-def test_each_account_signs_in_with_its_name():
+def test_demo_accounts_sign_in_with_their_names():
     create_demo_accounts()
 
     signed_in = [authenticate(username=name, password=name) for name in ("demo", "staff", "guest")]
@@ -35,7 +35,7 @@ def test_each_account_signs_in_with_its_name():
     assert [user.username for user in signed_in] == ["demo", "staff", "guest"]
 
 
-def test_each_account_has_its_rights_and_no_others():
+def test_demo_accounts_have_exactly_their_rights():
     create_demo_accounts()
 
     demo, staff, guest = (User.objects.get(username=name) for name in ("demo", "staff", "guest"))
@@ -47,7 +47,7 @@ def test_each_account_has_its_rights_and_no_others():
     assert guest.get_all_permissions() == set()
 
 
-def test_each_account_is_offered_what_it_may_export():
+def test_each_account_is_offered_the_exporters_it_may_run():
     create_demo_accounts()
 
     offered = {
@@ -60,7 +60,7 @@ def test_each_account_is_offered_what_it_may_export():
     assert offered["guest"] == set()
 
 
-def test_two_of_them_are_in_a_team_with_which_exports_can_be_shared():
+def test_two_demo_accounts_share_a_team():
     create_demo_accounts()
 
     members = Group.objects.get(name="Analysts").user_set.values_list("username", flat=True)
@@ -68,7 +68,7 @@ def test_two_of_them_are_in_a_team_with_which_exports_can_be_shared():
     assert sorted(members) == ["demo", "staff"]
 
 
-def test_an_account_that_exists_keeps_its_password_and_its_rights():
+def test_existing_account_keeps_its_password_and_rights():
     User.objects.create_user("staff", password="something else")
 
     out = create_demo_accounts()
@@ -82,7 +82,7 @@ def test_an_account_that_exists_keeps_its_password_and_its_rights():
     assert "demo: created" in out
 
 
-def test_without_debug_none_is_made(settings):
+def test_demo_accounts_are_not_created_without_debug(settings):
     settings.DEBUG = False
 
     with pytest.raises(CommandError, match="only with DEBUG=1"):

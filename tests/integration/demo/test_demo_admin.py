@@ -62,7 +62,7 @@ def page(name, *args):
 
 
 @pytest.mark.parametrize("model", KEYS)
-def test_a_superuser_sees_the_list_and_a_row(admin_client, model):
+def test_superuser_sees_the_list_and_a_row(admin_client, model):
     changelist = admin_client.get(page(f"{model}_changelist"))
     row = admin_client.get(page(f"{model}_change", KEYS[model]))
 
@@ -71,7 +71,7 @@ def test_a_superuser_sees_the_list_and_a_row(admin_client, model):
 
 
 @pytest.mark.parametrize("model", KEYS)
-def test_not_even_a_superuser_can_change_a_row(admin_client, model):
+def test_superuser_cannot_change_a_row(admin_client, model):
     answers = [
         admin_client.post(page(f"{model}_add")),
         admin_client.post(page(f"{model}_change", KEYS[model])),
@@ -81,13 +81,13 @@ def test_not_even_a_superuser_can_change_a_row(admin_client, model):
     assert [answer.status_code for answer in answers] == [403, 403, 403]
 
 
-def test_staff_who_may_view_flights_see_those_only(staff_client):
+def test_staff_see_flights_only_with_that_permission_alone(staff_client):
     answers = {model: staff_client.get(page(f"{model}_changelist")).status_code for model in KEYS}
 
     assert answers == {"flight": 200, "weather": 403, "plane": 403, "airport": 403, "airline": 403}
 
 
-def test_the_list_of_flights_asks_the_database_a_few_times_not_once_a_row(
+def test_list_of_flights_needs_a_constant_number_of_queries(
     admin_client, django_assert_max_num_queries
 ):
     with django_assert_max_num_queries(12):
@@ -96,7 +96,7 @@ def test_the_list_of_flights_asks_the_database_a_few_times_not_once_a_row(
     assert len(answer.context["cl"].result_list) == 100
 
 
-def test_flights_can_be_narrowed_to_the_airports_that_have_departures(admin_client):
+def test_origin_filter_offers_airports_with_departures(admin_client):
     answer = admin_client.get(page("flight_changelist"))
 
     by_origin = next(spec for spec in answer.context["cl"].filter_specs if "origin" in spec.title)
@@ -106,16 +106,14 @@ def test_flights_can_be_narrowed_to_the_airports_that_have_departures(admin_clie
 @pytest.mark.parametrize(
     ("search", "found"), [("N14228", 1), ("1100", 1), ("BQN", 1), ("nowhere", 0)]
 )
-def test_flights_are_found_by_tail_number_flight_number_and_destination(
-    admin_client, search, found
-):
+def test_search_finds_flights_by_tail_number_and_destination(admin_client, search, found):
     answer = admin_client.get(page("flight_changelist"), {"q": search})
 
     assert answer.context["cl"].result_count == found
 
 
 @pytest.mark.parametrize(("model", "exporter"), EXPORTERS.items())
-def test_a_list_with_an_exporter_offers_it_to_whoever_may_run_it(admin_client, model, exporter):
+def test_list_with_an_exporter_offers_it_to_permitted_users(admin_client, model, exporter):
     answer = admin_client.get(page(f"{model}_changelist"))
 
     assert answer.context["cl"].model_admin.exporter == exporter
@@ -123,7 +121,7 @@ def test_a_list_with_an_exporter_offers_it_to_whoever_may_run_it(admin_client, m
     assert "export_selected" in dict(answer.context["action_form"].fields["action"].choices)
 
 
-def test_a_list_does_not_offer_an_export_to_whoever_may_only_look(staff_client):
+def test_list_offers_no_export_to_users_who_may_only_view(staff_client):
     answer = staff_client.get(page("flight_changelist"))
 
     assert answer.status_code == 200

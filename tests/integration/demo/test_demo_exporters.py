@@ -35,14 +35,14 @@ def selected(data, admin_user):
     return select
 
 
-def test_every_flight_is_exported_also_where_a_join_finds_nothing(selected):
+def test_flights_without_a_joined_row_are_exported(selected):
     rows = selected("flights").values_list("dest__name", "carrier__name", "origin__name")
 
     assert len(rows) == 2_000
     assert sum(dest is None for dest, _, _ in rows) > 0
 
 
-def test_the_computed_delay_is_what_was_lost_in_the_air(selected):
+def test_computed_delay_is_the_time_lost_in_the_air(selected):
     delay = next(each for each in registry.get("flights").all_columns() if each.name == "delay")
 
     rows = selected("flights").annotate(delay=delay.expression).order_by("pk")
@@ -76,7 +76,7 @@ def test_the_computed_delay_is_what_was_lost_in_the_air(selected):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "rows",
 )
-def test_a_filter_of_flights_selects_those_and_no_others(selected, filters, expected):
+def test_filter_of_flights_selects_exactly_its_rows(selected, filters, expected):
     everything = list(selected("flights"))
 
     found = {row.pk for row in selected("flights", **filters)}
@@ -88,18 +88,18 @@ def test_a_filter_of_flights_selects_those_and_no_others(selected, filters, expe
 @pytest.mark.parametrize(
     "filters", [{"carrier": "XX"}, {"origin": "IAH"}, {"month": 13}, {"dep_delay_min": "late"}]
 )
-def test_a_filter_that_means_nothing_is_refused(selected, filters):
+def test_invalid_filter_value_is_refused(selected, filters):
     with pytest.raises(InvalidFilter, match=next(iter(filters)).removesuffix("_min")):
         selected("flights", **filters)
 
 
-def test_the_other_exporters_filter_too(selected):
+def test_filters_of_the_other_exporters_work(selected):
     assert selected("weather", origin="EWR", temp_min=100).count() == 2
     assert selected("planes", manufacturer="airbus", seats_min=377).count() == 69
     assert selected("airports", name="kennedy").get().faa == "JFK"
 
 
-def test_whoever_has_no_permission_selects_nothing():
+def test_user_without_permission_has_no_exporters():
     guest = get_user_model().objects.create_user("nobody")
 
     assert registry.available(guest) == []

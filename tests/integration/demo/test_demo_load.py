@@ -40,7 +40,7 @@ def total(rows, column):
     return sum(int(row[column]) for row in rows if row[column] != "NA")
 
 
-def test_all_flights_are_there_and_add_up_to_the_sums_of_the_file():
+def test_loaded_flights_match_the_sums_of_the_file():
     load_demo()
 
     assert counts() == [16, 1_458, 3_322, 26_115, 336_776]
@@ -57,7 +57,7 @@ def test_all_flights_are_there_and_add_up_to_the_sums_of_the_file():
     assert Flight.objects.filter(dest=None).count() == 7_602
 
 
-def test_a_second_run_changes_nothing_and_says_so():
+def test_second_load_changes_nothing_and_says_so():
     first = load_demo(flights=100)
     before = list(Flight.objects.order_by("id").values())
 
@@ -71,7 +71,7 @@ def test_a_second_run_changes_nothing_and_says_so():
     )
 
 
-def test_a_smaller_load_is_continued_with_the_next_flight():
+def test_larger_load_continues_a_smaller_one():
     load_demo(flights=700)
 
     load_demo(flights=2_000)
@@ -84,7 +84,7 @@ def test_a_smaller_load_is_continued_with_the_next_flight():
     ]
 
 
-def test_a_load_that_is_interrupted_leaves_nothing_and_the_next_one_completes():
+def test_interrupted_load_leaves_nothing_and_can_be_repeated():
     def interrupt(table, done, total):
         if table == "flights" and done:
             raise KeyboardInterrupt
@@ -98,7 +98,7 @@ def test_a_load_that_is_interrupted_leaves_nothing_and_the_next_one_completes():
     assert counts() == SMALL
 
 
-def test_a_damaged_file_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+def test_damaged_file_is_refused_before_anything_is_written(tmp_path, monkeypatch):
     for path in DATA.glob("*.xz"):
         shutil.copy(path, tmp_path)
     (tmp_path / "flights.csv.xz").write_bytes((DATA / "flights.csv.xz").read_bytes()[:-1])
@@ -110,7 +110,7 @@ def test_a_damaged_file_is_refused_before_anything_is_written(tmp_path, monkeypa
     assert counts() == [0, 0, 0, 0, 0]
 
 
-def test_rows_in_the_way_are_refused_and_left_alone():
+def test_conflicting_rows_are_refused_and_kept():
     Airline.objects.create(carrier="AA", name="Another")
 
     with pytest.raises(CommandError, match="other rows"):
@@ -119,6 +119,6 @@ def test_rows_in_the_way_are_refused_and_left_alone():
     assert list(Airline.objects.values_list("name", flat=True)) == ["Another"]
 
 
-def test_a_negative_number_of_flights_is_refused():
+def test_negative_number_of_flights_is_refused():
     with pytest.raises(CommandError, match="must be 0 or more"):
         load_demo(flights=-1)

@@ -24,7 +24,7 @@ def small(django_db_setup, django_db_blocker):
         transaction.set_rollback(True)
 
 
-def test_a_flight_has_the_values_of_its_line_with_their_types():
+def test_flight_has_the_typed_values_of_its_line():
     flight = Flight.objects.get(id=1)
 
     assert flight.date == date(2013, 1, 1)
@@ -38,7 +38,7 @@ def test_a_flight_has_the_values_of_its_line_with_their_types():
     assert (flight.air_time, flight.distance) == (227, 1400)
 
 
-def test_the_day_of_an_evening_flight_is_new_yorks_not_utcs():
+def test_day_of_an_evening_flight_is_new_yorks_not_utcs():
     flight = Flight.objects.get(id=818)
 
     assert flight.date == date(2013, 1, 1)
@@ -46,7 +46,7 @@ def test_the_day_of_an_evening_flight_is_new_yorks_not_utcs():
     assert flight.arr_time == 2400
 
 
-def test_what_is_not_known_is_null():
+def test_unknown_values_are_null():
     cancelled = Flight.objects.get(id=1_783)
 
     assert cancelled.tailnum is None
@@ -57,7 +57,7 @@ def test_what_is_not_known_is_null():
     assert Weather.objects.filter(pressure=None).count() == 2_729
 
 
-def test_flights_without_a_plane_or_an_airport_are_kept_with_their_codes():
+def test_flights_keep_codes_of_missing_planes_and_airports():
     without_airport = Flight.objects.get(id=4)
     without_plane = Flight.objects.get(id=10)
 
@@ -67,7 +67,7 @@ def test_flights_without_a_plane_or_an_airport_are_kept_with_their_codes():
     assert len(joined) == 2_000
 
 
-def test_numbers_with_a_fraction_come_back_as_they_were():
+def test_decimal_numbers_are_loaded_exactly():
     hours = Weather.objects.order_by("id").values_list("temp", "wind_speed", "pressure", "precip")
 
     def number(text):
@@ -81,7 +81,7 @@ def test_numbers_with_a_fraction_come_back_as_they_were():
     assert Airport.objects.get(faa="04G").lon == -80.6195833
 
 
-def test_a_row_made_by_hand_gets_the_next_key():
+def test_row_made_by_hand_gets_the_next_key():
     flight = Flight.objects.get(id=2_000)
     flight.pk = None
 

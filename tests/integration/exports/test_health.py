@@ -18,7 +18,7 @@ def a_worker(monkeypatch):
     monkeypatch.setitem(health.CHECKS, "worker", lambda: "ok")
 
 
-def test_live_is_true_whatever_else_is(client, valkey):
+def test_liveness_does_not_depend_on_other_services(client, valkey):
     valkey.kill()
 
     response = client.get("/health/live")
@@ -27,7 +27,7 @@ def test_live_is_true_whatever_else_is(client, valkey):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ready_when_the_database_redis_and_a_worker_answer(client, worker):
+def test_site_is_ready_with_database_redis_and_worker(client, worker):
     response = client.get("/health/ready")
 
     body = response.json()
@@ -39,7 +39,7 @@ def test_ready_when_the_database_redis_and_a_worker_answer(client, worker):
     assert response.status_code == 200
 
 
-def test_not_ready_without_a_worker(client, monkeypatch):
+def test_missing_worker_makes_the_site_not_ready(client, monkeypatch):
     monkeypatch.setattr(health, "WORKER_TIMEOUT", 0.1)
 
     response = client.get("/health/ready")
@@ -52,7 +52,7 @@ def test_not_ready_without_a_worker(client, monkeypatch):
     )
 
 
-def test_not_ready_without_redis_and_that_is_known_soon(client, valkey):
+def test_stopped_redis_makes_the_site_not_ready_quickly(client, valkey):
     valkey.kill()
     began = time.monotonic()
 
@@ -67,9 +67,7 @@ def test_not_ready_without_redis_and_that_is_known_soon(client, valkey):
     assert time.monotonic() - began < 15
 
 
-def test_not_ready_with_a_redis_that_hangs_and_that_is_known_in_seconds(
-    client, valkey, monkeypatch
-):
+def test_hanging_redis_makes_the_site_not_ready_within_seconds(client, valkey, monkeypatch):
     monkeypatch.setattr(health, "REDIS_TIMEOUT", 0.2)
     valkey.freeze()
     began = time.monotonic()
@@ -82,7 +80,7 @@ def test_not_ready_with_a_redis_that_hangs_and_that_is_known_in_seconds(
 
 
 @pytest.mark.usefixtures("a_worker")
-def test_not_ready_without_the_database_and_no_host_is_named(client):
+def test_database_outage_makes_the_site_not_ready_without_hosts(client):
     def refuse(*_):
         raise OperationalError('connection to server at "db.internal" failed: user "waybill"')
 
@@ -97,7 +95,7 @@ def test_not_ready_without_the_database_and_no_host_is_named(client):
     }
 
 
-def test_health_is_for_everybody_and_sets_no_cookie(client):
+def test_health_needs_no_sign_in_and_sets_no_cookie(client):
     assert not client.get("/health/live").cookies
 
 

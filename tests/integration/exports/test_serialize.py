@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 MOMENT = datetime(2013, 1, 1, 10, 0, 0, 250_000, tzinfo=UTC)
 
 
-def test_it_has_exactly_these_fields(superuser):
+def test_snapshot_has_exactly_these_fields(superuser):
     assert list(snapshot(request(superuser))) == [
         "id",
         "owner",
@@ -60,7 +60,7 @@ def test_it_has_exactly_these_fields(superuser):
     ]
 
 
-def test_a_new_one_knows_what_was_asked_and_nothing_more(superuser):
+def test_snapshot_of_a_new_export_has_the_request_only(superuser):
     export = request(superuser, format="jsonl", options={"gzip": True}, label="In January")
     export.created_at = MOMENT
 
@@ -103,7 +103,7 @@ def test_a_new_one_knows_what_was_asked_and_nothing_more(superuser):
     }
 
 
-def test_a_finished_one_offers_its_file_until_it_expires(superuser):
+def test_snapshot_offers_the_file_until_it_expires(superuser):
     expires = timezone.now() + timedelta(days=7)
     export = force_status(
         request(superuser),
@@ -131,7 +131,7 @@ def test_a_finished_one_offers_its_file_until_it_expires(superuser):
     assert snapshot(export)["links"]["download"] is None
 
 
-def test_a_failed_one_says_why(superuser):
+def test_snapshot_of_a_failed_export_has_the_reason(superuser):
     export = start(superuser)
     attempts.fail(export, "The disk is full.")
 
@@ -141,7 +141,7 @@ def test_a_failed_one_says_why(superuser):
 
 
 @pytest.mark.parametrize("status", Status)
-def test_it_is_what_json_can_hold(superuser, status):
+def test_snapshot_is_json_serializable(superuser, status):
     export = force_status(
         request(superuser), status, started_at=MOMENT, expires_at=MOMENT, rate=1 / 3, rows_total=10
     )
@@ -165,7 +165,7 @@ def test_it_is_what_json_can_hold(superuser, status):
         ("succeeded", 100.0, 1_000, 1_000, None),
     ],
 )
-def test_eta_is_what_is_left_at_the_present_rate_if_that_can_be_said(
+def test_eta_is_the_remaining_rows_at_the_current_rate(
     superuser, *, status, rate, done, total, eta
 ):
     export = force_status(request(superuser), status, rate=rate, rows_done=done, rows_total=total)
@@ -173,7 +173,7 @@ def test_eta_is_what_is_left_at_the_present_rate_if_that_can_be_said(
     assert snapshot(export)["eta"] == eta
 
 
-def test_while_the_file_is_put_together_eta_is_what_is_left_of_that(superuser):
+def test_eta_during_assembly_is_the_rest_of_the_assembly(superuser):
     fields = {"rate": 100.0, "rows_done": 1_000, "rows_total": 1_000, "assembled": 0.25}
     export = force_status(request(superuser), Status.RUNNING, stage="assembling", **fields)
 
@@ -182,11 +182,11 @@ def test_while_the_file_is_put_together_eta_is_what_is_left_of_that(superuser):
     assert (found["assembled"], found["eta"]) == (0.25, 7.5)
 
 
-def test_the_rate_has_one_decimal(superuser):
+def test_rate_has_one_decimal(superuser):
     assert snapshot(force_status(request(superuser), "running", rate=1234.5678))["rate"] == 1234.6
 
 
-def test_the_position_in_the_queue_counts_who_came_before_and_waits(superuser):
+def test_queue_position_counts_earlier_queued_exports(superuser):
     exports = [request(superuser) for _ in range(4)]
     for number, export in enumerate(exports):
         Export.objects.filter(pk=export.pk).update(queued_at=MOMENT + timedelta(seconds=number))
@@ -197,14 +197,14 @@ def test_the_position_in_the_queue_counts_who_came_before_and_waits(superuser):
     assert [snapshot(export)["queue_position"] for export in exports] == [1, None, 2, 3]
 
 
-def test_who_asks_and_for_what_makes_no_difference_to_the_position(superuser):
+def test_queue_position_does_not_depend_on_owner_or_exporter(superuser):
     other = User.objects.create_superuser("other")
     request(other, exporter="planes", columns=None)
 
     assert snapshot(request(superuser))["queue_position"] == 2
 
 
-def test_each_change_that_is_told_has_the_next_version(superuser):
+def test_each_announced_change_has_the_next_version(superuser):
     export = start(superuser)
     versions = []
 
@@ -227,7 +227,7 @@ def test_each_change_that_is_told_has_the_next_version(superuser):
     assert snapshot(Export.objects.get())["version"] == 9
 
 
-def test_a_change_that_is_rolled_back_takes_no_version(superuser):
+def test_rolled_back_change_takes_no_version(superuser):
     export = request(superuser)
 
     with transaction.atomic():

@@ -37,7 +37,7 @@ def test_events_are_found_by_stream_and_type(operator):
     assert found(operator, "/admin/notifications/retained/", "user-7") == ["export-1 r1"]
 
 
-def test_what_an_event_says_is_shown_as_text(operator):
+def test_text_of_an_event_is_escaped(operator):
     event = Event.objects.get(type="log")
 
     page = operator.get(f"/admin/notifications/event/{event.pk}/change/").content.decode()
@@ -46,7 +46,7 @@ def test_what_an_event_says_is_shown_as_text(operator):
 
 
 @pytest.mark.parametrize("model", [Stream, Event, Retained])
-def test_nobody_adds_changes_or_deletes_what_streams_hold(operator, model):
+def test_streams_and_events_are_read_only_in_the_admin(operator, model):
     row = model.objects.first()
     base = f"/admin/notifications/{model._meta.model_name}/"
 
@@ -57,7 +57,7 @@ def test_nobody_adds_changes_or_deletes_what_streams_hold(operator, model):
     assert model.objects.filter(pk=row.pk).exists()
 
 
-def test_a_token_is_revoked_by_deleting_it(operator):
+def test_token_is_revoked_by_deleting_it(operator):
     user = User.objects.create_user("program")
     secret = tokens.create(user, "nightly export")
     token = Token.objects.get()
@@ -82,7 +82,7 @@ def reader():
     return user
 
 
-def test_an_inbox_is_to_be_looked_at(operator, reader):
+def test_inbox_is_read_only_in_the_admin(operator, reader):
     base = f"/admin/notifications/inbox/{Inbox.objects.get().pk}"
 
     assert found(operator, "/admin/notifications/inbox/", "reader") == ["inbox of reader"]
@@ -91,7 +91,7 @@ def test_an_inbox_is_to_be_looked_at(operator, reader):
     assert operator.get("/admin/notifications/inbox/add/").status_code == 403
 
 
-def test_an_inbox_is_not_deleted_by_itself(operator, reader):
+def test_inbox_cannot_be_deleted_without_its_user(operator, reader):
     row = Inbox.objects.get()
     pages = "/admin/notifications/inbox/"
     chosen = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
@@ -103,7 +103,7 @@ def test_an_inbox_is_not_deleted_by_itself(operator, reader):
 
 
 @pytest.mark.parametrize("path", ["{pk}/delete/", ""])
-def test_an_inbox_goes_with_its_user(operator, reader, path):
+def test_inbox_is_deleted_with_its_user(operator, reader, path):
     chosen = {"action": "delete_selected", "_selected_action": [reader.pk], "post": "yes"}
 
     deleted = operator.post(f"/admin/auth/user/{path.format(pk=reader.pk)}", chosen)
@@ -113,7 +113,7 @@ def test_an_inbox_goes_with_its_user(operator, reader, path):
     assert not Inbox.objects.exists()
 
 
-def test_who_may_delete_users_and_no_inboxes_deletes_none_who_has_one(reader):
+def test_deleting_a_user_with_an_inbox_needs_both_permissions(reader):
     staff = User.objects.create_user("staff", is_staff=True)
     staff.user_permissions.add(*Permission.objects.filter(codename="delete_user"))
     client = Client()
@@ -132,7 +132,7 @@ def say(stream, *messages):
         publish.append_many(stream, [("log", {"message": message}) for message in messages])
 
 
-def test_words_of_what_events_say_are_found(operator):
+def test_event_search_finds_words_of_the_data(operator):
     say("export-2", "The disk is full", "Zürich is written")
     pages = "/admin/notifications/event/"
 
@@ -142,7 +142,7 @@ def test_words_of_what_events_say_are_found(operator):
     assert found(operator, pages, "export-1 disk") == []
 
 
-def test_without_a_stream_the_newest_events_are_read_and_with_one_all_of_its(operator, monkeypatch):
+def test_search_without_a_stream_reads_the_newest_events_only(operator, monkeypatch):
     monkeypatch.setattr(notifications_admin, "SEARCHED", 2)
     say("export-2", "a needle", "hay", "hay")
     pages = "/admin/notifications/event/"
@@ -153,7 +153,7 @@ def test_without_a_stream_the_newest_events_are_read_and_with_one_all_of_its(ope
     assert found(operator, pages, "succeeded") == ["export.succeeded #1"]
 
 
-def test_the_list_shows_how_what_is_said_begins(operator):
+def test_list_shows_the_beginning_of_the_data(operator):
     say("export-2", "x" * 500)
 
     listed = operator.get("/admin/notifications/event/").content.decode()
@@ -163,7 +163,7 @@ def test_the_list_shows_how_what_is_said_begins(operator):
     assert "{&quot;label&quot;: &quot;Flights&quot;}" in listed
 
 
-def test_a_stream_links_what_it_holds(operator):
+def test_stream_links_its_events_and_values(operator):
     listed = operator.get("/admin/notifications/stream/").content.decode()
 
     for url in re.findall(r'href="([^"]*\?q=user-7)"', listed):

@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_call_that_fails_is_not_the_last(caplog):
+def test_failed_call_is_repeated(caplog):
     calls = []
 
     def job():
@@ -31,7 +31,7 @@ def test_a_call_that_fails_is_not_the_last(caplog):
     assert not clock.is_alive()
 
 
-def test_it_does_not_wait_for_the_first_call():
+def test_first_call_is_not_delayed():
     called = threading.Event()
 
     clock = Clock(called.set, seconds=3600)
@@ -42,7 +42,7 @@ def test_it_does_not_wait_for_the_first_call():
 
 
 @pytest.mark.proves("works-below-a-path")
-def test_addresses_in_its_job_are_below_the_path_of_the_site():
+def test_addresses_in_a_job_are_below_the_path():
     seen = []
     set_script_prefix("/sub/")  # As django.setup() does with FORCE_SCRIPT_NAME.
     try:

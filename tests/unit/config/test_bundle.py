@@ -33,7 +33,7 @@ def static_file(name: str) -> str:
     return Path(path).read_text()
 
 
-def test_modules_run_once_each_before_who_imports_them(tmp_path):
+def test_modules_run_once_before_their_importers(tmp_path):
     files = {
         "a/main.js": 'import "./first.js";\nimport "../b/second.js";\nconsole.log("main");\n',
         "a/first.js": 'import "../b/shared.js";\nconsole.log("first");\n',
@@ -44,7 +44,7 @@ def test_modules_run_once_each_before_who_imports_them(tmp_path):
     assert run(tmp_path, files) == ["shared", "first", "second", "main"]
 
 
-def test_all_that_our_modules_export_can_be_imported_also_under_another_name(tmp_path):
+def test_every_export_of_a_module_can_be_imported_and_renamed(tmp_path):
     files = {
         "a/main.js": """\
 import {
@@ -77,7 +77,7 @@ export class $Great extends Small {}
     assert run(tmp_path, files) == ["42 function 1,2 true", "late"]
 
 
-def test_names_of_a_module_are_its_own(tmp_path):
+def test_names_of_modules_do_not_collide(tmp_path):
     files = {
         "a/main.js": 'import { get as other } from "./b.js";\n'
         "const here = 1;\nfunction get() {\n  return here;\n}\nconsole.log(get(), other());\n",
@@ -87,7 +87,7 @@ def test_names_of_a_module_are_its_own(tmp_path):
     assert run(tmp_path, files) == ["1 2"]
 
 
-def test_what_only_looks_like_an_import_is_left_alone(tmp_path):
+def test_text_that_resembles_an_import_is_left_alone(tmp_path):
     main = r"""
 /*
 import { nothing } from "./nothing.js";
@@ -110,7 +110,7 @@ function important() {
     ]
 
 
-def test_a_worker_is_the_same_file_run_elsewhere(tmp_path):
+def test_worker_script_is_the_same_bundle(tmp_path):
     files = {
         "a/main.js": 'import { name } from "./b.js";\n'
         'const url = new URL("./worker.js", import.meta.url);\n'
@@ -152,7 +152,7 @@ def test_a_worker_is_the_same_file_run_elsewhere(tmp_path):
         ),
     ],
 )
-def test_what_is_not_understood_is_refused_with_its_place(text, why):
+def test_unsupported_syntax_is_refused_with_its_line(text, why):
     files = {
         "a/main.js": text,
         "a/b.js": "export const b = 1;\n",
@@ -163,7 +163,7 @@ def test_what_is_not_understood_is_refused_with_its_place(text, why):
         bundle.script("a/main.js", files.__getitem__)
 
 
-def test_a_stylesheet_takes_the_places_of_its_imports():
+def test_stylesheet_imports_are_inlined_in_place():
     files = {
         "a/main.css": '/* "All */\n@import "css/one.css";\n@import "../b/two.css";\n\nmain {}\n',
         "a/css/one.css": '@import "zero.css";\n\n.one { content: "@import"; }\n',
@@ -191,7 +191,7 @@ def test_a_stylesheet_takes_the_places_of_its_imports():
         ),
     ],
 )
-def test_what_a_stylesheet_would_lose_is_refused(text, why):
+def test_unsupported_stylesheet_syntax_is_refused(text, why):
     files = {
         "a/main.css": text,
         "a/b.css": "b {}",
@@ -204,7 +204,7 @@ def test_what_a_stylesheet_would_lose_is_refused(text, why):
 
 
 @pytest.mark.parametrize("entry", [each for each in ENTRIES if each.endswith(".js")])
-def test_our_scripts_can_be_bundled_and_read_by_node(entry, tmp_path):
+def test_bundled_scripts_are_valid_for_node(entry, tmp_path):
     path = tmp_path / "bundle.mjs"
 
     path.write_text(bundle.script(entry, static_file))
@@ -213,7 +213,7 @@ def test_our_scripts_can_be_bundled_and_read_by_node(entry, tmp_path):
     assert not done.returncode, done.stderr
 
 
-def test_a_part_of_a_page_that_fails_takes_no_other_with_it(tmp_path):
+def test_failing_part_of_a_page_stops_no_other(tmp_path):
     # A page on which no part finds what it expects.
     before = """
 let asked = 0;
@@ -230,7 +230,7 @@ process.on("exit", () => console.log(asked >= 7 ? "all were asked for" : asked))
     assert done.stdout.splitlines() == ["reported"] * 7 + ["all were asked for"]
 
 
-def test_pages_load_entries_only():
+def test_pages_load_bundle_entries_only():
     """Anything else would be loaded with its imports, one by one, without hashes."""
     templates = [
         path

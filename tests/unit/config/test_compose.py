@@ -64,27 +64,27 @@ def problems(schema: Draft202012Validator, compose: dict[str, Any]) -> list[str]
 # -- The form --------------------------------------------------------------------------
 
 
-def test_the_schema_is_the_one_that_was_published() -> None:
+def test_schema_is_the_published_one() -> None:
     digest = hashlib.sha256((SPEC / "compose-spec.json").read_bytes()).hexdigest()
 
     assert digest in (SPEC / "README.md").read_text()
 
 
 @pytest.mark.proves("compose-file-is-valid")
-def test_it_is_a_compose_file(schema: Draft202012Validator, compose: dict[str, Any]) -> None:
+def test_compose_file_is_valid(schema: Draft202012Validator, compose: dict[str, Any]) -> None:
     assert problems(schema, compose) == []
 
 
-def test_a_mistake_in_a_compose_file_is_found(schema: Draft202012Validator) -> None:
+def test_mistake_in_a_compose_file_is_found(schema: Draft202012Validator) -> None:
     assert problems(schema, {"services": {"web": {"comand": ["daphne"]}}}) != []
     assert problems(schema, {"services": {"web": {"depends_on": {"db": {}}}}}) != []
 
 
-def test_every_service_is_there(compose: dict[str, Any]) -> None:
+def test_compose_file_has_every_service(compose: dict[str, Any]) -> None:
     assert sorted(compose["services"]) == sorted(SERVICES)
 
 
-def test_every_service_it_waits_for_can_say_that_it_is_ready(compose: dict[str, Any]) -> None:
+def test_awaited_services_have_a_healthcheck(compose: dict[str, Any]) -> None:
     services = compose["services"]
     for service in services.values():
         for name, wait in service.get("depends_on", {}).items():
@@ -95,7 +95,7 @@ def test_every_service_it_waits_for_can_say_that_it_is_ready(compose: dict[str, 
                 assert services[name]["restart"] == "no", name
 
 
-def test_what_it_mounts_from_the_checkout_is_there(compose: dict[str, Any]) -> None:
+def test_mounted_files_exist_in_the_checkout(compose: dict[str, Any]) -> None:
     sources = [
         mount.split(":")[0]
         for service in compose["services"].values()
@@ -111,12 +111,14 @@ def test_what_it_mounts_from_the_checkout_is_there(compose: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_it_sets_only_what_the_settings_read(compose: dict[str, Any], service: str) -> None:
+def test_services_set_only_variables_that_the_settings_read(
+    compose: dict[str, Any], service: str
+) -> None:
     assert set(compose["services"][service]["environment"]) <= set(settings_in_environment())
 
 
 @pytest.mark.parametrize("name", ENV_FILE)
-def test_what_has_no_safe_default_must_be_given(compose: dict[str, Any], name: str) -> None:
+def test_variable_without_a_safe_default_is_required(compose: dict[str, Any], name: str) -> None:
     with pytest.raises(KeyError, match=name):
         environment(compose, "web", {key: ENV_FILE[key] for key in ENV_FILE if key != name})
 
@@ -142,7 +144,7 @@ def test_production_settings_accept_the_environment(
 
 
 @pytest.mark.proves("no-default-secrets")
-def test_the_settings_refuse_an_environment_without_a_secret(
+def test_settings_refuse_an_environment_without_a_secret(
     compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment(compose, "web", ENV_FILE).items():
@@ -153,7 +155,7 @@ def test_the_settings_refuse_an_environment_without_a_secret(
         runpy.run_path(str(ROOT / "config" / "settings.py"))
 
 
-def test_web_processes_read_the_files_that_workers_write(compose: dict[str, Any]) -> None:
+def test_web_processes_and_workers_share_their_files(compose: dict[str, Any]) -> None:
     for service in ("web", "worker"):
         values = environment(compose, service, ENV_FILE)
         mounts = dict(
@@ -166,7 +168,7 @@ def test_web_processes_read_the_files_that_workers_write(compose: dict[str, Any]
         assert Path(values["EXPORTS_WORK_DIR"]).parent == Path(directory).parent
 
 
-def test_the_proxy_sends_the_files_that_web_processes_leave_to_it(compose: dict[str, Any]) -> None:
+def test_proxy_and_web_processes_agree_on_the_files(compose: dict[str, Any]) -> None:
     values = environment(compose, "web", ENV_FILE)
     proxy = compose["services"]["proxy"]
     config = (ROOT / "config" / "proxy" / "nginx.conf").read_text()
@@ -182,9 +184,7 @@ def test_the_proxy_sends_the_files_that_web_processes_leave_to_it(compose: dict[
     assert f"useradd --uid {proxy['user'].split(':')[0]} " in dockerfile
 
 
-def test_files_may_be_in_a_bucket_instead(
-    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_can_be_in_a_bucket(compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = {"STORAGE_URL": "s3://bucket", "EXPORTS_DOWNLOAD": "redirect"}
     for name, value in environment(compose, "web", {**ENV_FILE, **bucket}).items():
         monkeypatch.setenv(name, value)
@@ -195,7 +195,7 @@ def test_files_may_be_in_a_bucket_instead(
     assert settings["EXPORTS_DOWNLOAD"] == "redirect"
 
 
-def test_every_process_of_ours_may_open_enough_files(compose: dict[str, Any]) -> None:
+def test_every_process_may_open_enough_files(compose: dict[str, Any]) -> None:
     limits = {name: compose["services"][name]["ulimits"]["nofile"] for name in (*OURS, "proxy")}
 
     assert limits["web"] >= 8192
@@ -204,7 +204,7 @@ def test_every_process_of_ours_may_open_enough_files(compose: dict[str, Any]) ->
     assert limits["proxy"] >= 2 * limits["web"]
 
 
-def test_workers_listen_to_the_queue_that_exports_go_to(compose: dict[str, Any]) -> None:
+def test_workers_listen_to_the_queue_of_exports(compose: dict[str, Any]) -> None:
     settings = runpy.run_path(str(ROOT / "config" / "settings.py"))
     command = compose["services"]["worker"]["command"]
 
@@ -230,9 +230,7 @@ def test_short_secret_is_refused_by_the_settings(
 
 @pytest.mark.proves("containers-are-confined")
 @pytest.mark.parametrize("service", SERVICES)
-def test_container_has_no_rights_that_it_does_not_need(
-    compose: dict[str, Any], service: str
-) -> None:
+def test_container_has_only_the_rights_it_needs(compose: dict[str, Any], service: str) -> None:
     found = compose["services"][service]
 
     assert found["cap_drop"] == ["ALL"]
@@ -245,7 +243,7 @@ def test_container_has_no_rights_that_it_does_not_need(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_output_of_a_container_has_an_end(compose: dict[str, Any], service: str) -> None:
+def test_container_logs_are_limited(compose: dict[str, Any], service: str) -> None:
     logging = compose["services"][service]["logging"]
 
     assert logging["driver"] == "json-file"
@@ -254,7 +252,7 @@ def test_output_of_a_container_has_an_end(compose: dict[str, Any], service: str)
     assert re.fullmatch(r"[2-9]", logging["options"]["max-file"])
 
 
-def test_image_runs_as_nobody_in_particular_and_without_debug() -> None:
+def test_image_runs_unprivileged_without_debug() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
 
     assert re.search(r"^USER waybill$", dockerfile, re.M)
@@ -264,7 +262,7 @@ def test_image_runs_as_nobody_in_particular_and_without_debug() -> None:
 
 
 @pytest.mark.proves("containers-are-confined")
-def test_proxy_reaches_web_processes_and_nothing_behind_them(compose: dict[str, Any]) -> None:
+def test_proxy_reaches_only_web_processes(compose: dict[str, Any]) -> None:
     networks = {name: set(service["networks"]) for name, service in compose["services"].items()}
 
     assert set().union(*networks.values()) == set(compose["networks"])
@@ -274,7 +272,7 @@ def test_proxy_reaches_web_processes_and_nothing_behind_them(compose: dict[str, 
     assert all("data" in networks[name] for name in OURS)
 
 
-def test_redis_asks_for_a_password_that_no_command_line_shows(compose: dict[str, Any]) -> None:
+def test_redis_needs_a_password_that_no_command_line_shows(compose: dict[str, Any]) -> None:
     redis = compose["services"]["redis"]
 
     assert "requirepass $$REDIS_PASSWORD" in redis["command"][-1]
@@ -284,7 +282,7 @@ def test_redis_asks_for_a_password_that_no_command_line_shows(compose: dict[str,
 # -- What is open to the outside -------------------------------------------------------------
 
 
-def test_only_the_proxy_can_be_reached_and_only_from_this_host(compose: dict[str, Any]) -> None:
+def test_only_the_proxy_is_published_and_on_this_host_only(compose: dict[str, Any]) -> None:
     published = {
         name: service["ports"]
         for name, service in compose["services"].items()
@@ -295,7 +293,7 @@ def test_only_the_proxy_can_be_reached_and_only_from_this_host(compose: dict[str
     assert interpolated(published["proxy"][0], {}).startswith("127.0.0.1:")
 
 
-def test_the_image_gets_no_secret() -> None:
+def test_image_contains_no_secret() -> None:
     allowed = (ROOT / ".dockerignore").read_text().splitlines()
     listed = [line for line in allowed if line and not line.startswith("#")]
 

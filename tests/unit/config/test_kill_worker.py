@@ -19,7 +19,7 @@ def manager(pid: int) -> SimpleNamespace:
     return SimpleNamespace(getProcessInfo={"waybill:worker": {"pid": pid}}.__getitem__)
 
 
-def test_worker_is_the_managers_child() -> None:
+def test_worker_is_the_child_of_the_manager() -> None:
     assert worker_pid(manager(110)) == 110
 
 

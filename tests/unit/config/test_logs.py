@@ -63,14 +63,14 @@ def answer(status, error):
     ],
 )
 @pytest.mark.parametrize("status", [400, 403, 499])
-def test_what_was_refused_is_one_line_that_says_why(log, status, error, said):
+def test_refused_request_is_one_log_line_with_its_reason(log, status, error, said):
     answer(status, error)
 
     [line] = log().splitlines()
     assert line.endswith(f"WARNING tested: {said}")
 
 
-def test_what_broke_has_its_traceback(log):
+def test_server_error_is_logged_with_its_traceback(log):
     answer(500, ZeroDivisionError("division by zero"))
 
     first, second, *_, last = log().splitlines()
@@ -81,14 +81,14 @@ def test_what_broke_has_its_traceback(log):
 
 
 @pytest.mark.parametrize("status", ["404", None])
-def test_what_others_call_a_status_is_no_harm(log, status):
+def test_foreign_status_code_attribute_is_harmless(log, status):
     logging.getLogger("tested").warning("Not there", extra={"status_code": status})
 
     [line] = log().splitlines()
     assert line.endswith("WARNING tested: Not there")
 
 
-def test_other_handlers_have_the_traceback_of_what_was_refused(log, caplog):
+def test_other_handlers_keep_the_traceback_of_a_refusal(log, caplog):
     logging.getLogger("tested").addHandler(caplog.handler)
 
     answer(403, PermissionDenied("No."))

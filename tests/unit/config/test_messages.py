@@ -26,21 +26,21 @@ def fixed(text):
 
 
 @in_each
-def test_the_catalogue_has_what_is_translatable_and_nothing_else(owner, language):
+def test_catalogue_has_exactly_the_translatable_strings(owner, language):
     stored, extracted = messages.stored(owner, language), messages.extracted(owner, language)
 
     assert ids(stored) == ids(extracted), HOW
 
 
 @in_each
-def test_everything_is_translated_and_nothing_guessed(owner, language):
+def test_catalogue_is_completely_translated(owner, language):
     missing = [each.id for each in messages.untranslated(messages.stored(owner, language))]
 
     assert missing == [], HOW
 
 
 @in_each
-def test_a_translation_has_the_values_and_tags_of_its_original(owner, language):
+def test_translation_has_the_values_and_tags_of_its_original(owner, language):
     for each in messages.stored(owner, language):
         originals = messages.texts_of(each.id)
         for translated in messages.texts_of(each.string) if each.id else ():
@@ -48,7 +48,7 @@ def test_a_translation_has_the_values_and_tags_of_its_original(owner, language):
 
 
 @in_each
-def test_what_is_compiled_is_what_is_translated(owner, language):
+def test_compiled_catalogue_matches_its_source(owner, language):
     path = messages.path_of(owner, language)
 
     assert path.with_suffix(".mo").read_bytes() == messages.compiled(
@@ -56,11 +56,11 @@ def test_what_is_compiled_is_what_is_translated(owner, language):
     ), HOW
 
 
-def test_the_languages_of_the_catalogues_are_those_of_the_pages(settings):
+def test_catalogues_cover_the_languages_of_the_pages(settings):
     assert ["en", *messages.LANGUAGES] == [code for code, _ in settings.LANGUAGES]
 
 
-def test_strings_are_found_wherever_they_are_written():
+def test_strings_are_extracted_from_every_kind_of_source():
     found = ids(messages.extracted("exports", "de"))
 
     assert ("Queued", None) in found  # gettext_lazy, as _
@@ -72,7 +72,7 @@ def test_strings_are_found_wherever_they_are_written():
     assert (letters, None) in ids(messages.extracted("notifications", "de"))
 
 
-def test_an_app_that_comes_first_has_no_other_word_for_the_same():
+def test_other_apps_do_not_override_a_translation():
     """Django merges the catalogues of all apps. Ours come after those of the admin."""
     with translation.override("de"):
         for owner, language in LANGUAGES:

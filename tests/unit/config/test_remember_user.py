@@ -50,7 +50,7 @@ async def test_user_of_a_session_is_remembered(session, user):
     assert known_users.find(credentials_of(request)) == user
 
 
-def test_visitor_without_a_cookie_is_nobody():
+def test_visitor_without_a_cookie_is_not_remembered():
     request = RequestFactory().get("/")
     request.session = Session(None, **{SESSION_KEY: "7"})
 

@@ -134,7 +134,7 @@ async def test_user_is_refused_after_a_burst_and_served_again_later(site, clock)
     assert await site.is_served()
 
 
-async def test_requests_sent_at_once_are_counted_before_they_are_answered(site):
+async def test_simultaneous_requests_count_before_their_responses(site):
     meet(ADA, 1)
     ends = asyncio.Event()
 
@@ -151,7 +151,7 @@ async def test_requests_sent_at_once_are_counted_before_they_are_answered(site):
     await asyncio.gather(*requests)
 
 
-async def test_client_that_goes_on_stays_refused(site, clock):
+async def test_client_that_keeps_sending_stays_refused(site, clock):
     meet(ADA, 1)
     await site.until_refused()
 
@@ -172,7 +172,7 @@ async def test_refused_client_is_served_after_the_longest_wait(site, clock):
     assert await site.is_served()
 
 
-async def test_refusal_says_when_to_come_back(site, clock):
+async def test_refusal_has_the_retry_time(site, clock):
     meet(ADA, 1)
     await site.until_refused()
     for _ in range(RATE):
@@ -209,7 +209,7 @@ async def test_socket_is_refused_before_it_is_accepted(site):
     assert await site.request(type="websocket") == [{"type": "websocket.close"}]
 
 
-async def test_users_have_buckets_of_their_own_behind_one_address(site):
+async def test_users_behind_one_address_have_separate_buckets(site):
     meet(ADA, 1)
     meet(GRACE, 2)
 
@@ -242,7 +242,7 @@ async def test_visitors_of_one_ipv6_network_share_a_bucket(site):
     assert await site.is_served(None, client="2001:db8:1:3::1")
 
 
-async def test_address_is_what_our_proxy_says(site):
+async def test_address_comes_from_the_proxy(site):
     def behind_proxy(address):
         headers = [(b"x-forwarded-for", b"192.0.2.1"), (b"x-forwarded-for", address)]
         return partial(site.is_served, headers=headers, client="10.0.0.1")
@@ -262,7 +262,7 @@ async def test_made_up_cookies_are_charged_to_the_address(site):
 
 
 @pytest.mark.proves("request-floods-are-refused")
-async def test_users_who_come_back_at_once_are_not_charged_to_their_address(site):
+async def test_known_users_are_not_charged_to_their_address(site):
     for number in range(2 * ADDRESS_FACTOR * BURST):
         site.learns = number
         assert await site.is_served(b"sessionid=%d" % number)
@@ -283,13 +283,13 @@ async def test_client_errors_cost_more(site, status):
 
 
 @pytest.mark.parametrize("status", [302, 304, 399, 500, 503])
-async def test_other_answers_cost_what_a_page_costs(site, status):
+async def test_other_responses_cost_as_much_as_a_page(site, status):
     site.status = status
 
     assert await site.until_refused(None) == ADDRESS_FACTOR * BURST
 
 
-async def test_static_files_cost_little(site, settings):
+async def test_static_files_cost_less(site, settings):
     meet(ADA, 1)
     for _ in range(5 * BURST):
         assert await site.is_served(path=f"{settings.STATIC_URL}exports/x.js")
@@ -307,7 +307,7 @@ async def test_sockets_cost_more_than_pages(site):
 
 
 @pytest.mark.parametrize("by_server", [False, True])
-async def test_client_with_bad_frames_is_refused_for_seconds(site, clock, by_server):
+async def test_client_with_bad_frames_is_refused_for_a_while(site, clock, by_server):
     meet(ADA, 1)
     site.closes_with = None if by_server else 4400
     site.disconnects_with = 4400
@@ -321,7 +321,7 @@ async def test_client_with_bad_frames_is_refused_for_seconds(site, clock, by_ser
     assert await site.is_served(path="/")
 
 
-async def test_penalties_add_up_to_a_longest_wait(site, clock):
+async def test_penalties_add_up_to_a_maximum(site, clock):
     meet(ADA, 1)
     site.closes_with = 4400
     for _ in range(10):
@@ -334,14 +334,14 @@ async def test_penalties_add_up_to_a_longest_wait(site, clock):
     assert await site.is_served()
 
 
-async def test_socket_that_is_one_too_many_costs_more(site):
+async def test_socket_beyond_the_limit_costs_more(site):
     meet(ADA, 1)
     site.closes_with = 1013
 
     assert await site.until_refused(type="websocket") == -(-BURST // (SOCKET + CLIENT_ERROR))
 
 
-async def test_socket_that_ends_as_usual_costs_no_more(site):
+async def test_normally_closed_socket_costs_no_more(site):
     meet(ADA, 1)
     site.disconnects_with = 1001
 
@@ -356,7 +356,7 @@ async def test_refused_handshakes_are_client_errors(site):
     assert served == ADDRESS_FACTOR * BURST / CLIENT_ERROR
 
 
-async def test_request_that_ends_without_an_answer_is_charged(site, monkeypatch):
+async def test_request_without_a_response_is_charged(site, monkeypatch):
     async def fail(*_):
         raise ConnectionError
 
@@ -369,21 +369,21 @@ async def test_request_that_ends_without_an_answer_is_charged(site, monkeypatch)
     assert start["status"] == 429
 
 
-async def test_liveness_is_always_answered(site):
+async def test_liveness_is_never_refused(site):
     await site.until_refused(None)
 
     assert await site.is_served(None, path="/health/live")
     assert not await site.is_served(None, path="/health/ready")
 
 
-async def test_zero_is_no_limit(site, settings):
+async def test_zero_disables_the_limit(site, settings):
     settings.REQUESTS_PER_SECOND = 0
 
     for _ in range(2 * ADDRESS_FACTOR * BURST):
         assert await site.is_served(None)
 
 
-async def test_clients_of_long_ago_are_forgotten(site):
+async def test_old_clients_are_forgotten(site):
     for number in range(MOST_CLIENTS + 1):
         site.learns = number
         await site.request(b"sessionid=%d" % number)

@@ -24,18 +24,18 @@ SOCKET = Path("/tmp/waybill-0-0123456789/valkey.sock")
 # -- The directory of the socket ---------------------------------------------------------
 
 
-def test_missing_directory_is_made_for_us_alone(tmp_path: Path) -> None:
+def test_missing_directory_is_created_private(tmp_path: Path) -> None:
     embedded.make_private(tmp_path / "new")
 
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
-def test_directory_of_ours_is_used_again(tmp_path: Path) -> None:
+def test_private_directory_can_be_used_again(tmp_path: Path) -> None:
     embedded.make_private(tmp_path / "ours")
     embedded.make_private(tmp_path / "ours")
 
 
-def test_directory_that_others_may_read_is_refused(tmp_path: Path) -> None:
+def test_readable_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o755)
 
@@ -61,7 +61,7 @@ def test_link_to_a_private_directory_is_refused(tmp_path: Path) -> None:
         embedded.make_private(tmp_path / "link")
 
 
-def test_socket_has_a_short_path_wherever_the_data_is() -> None:
+def test_socket_path_is_short_for_any_data_directory() -> None:
     deep = Path("/home/somebody") / ("a long name/" * 20) / "var"
 
     url = embedded.redis_url(deep)
@@ -70,11 +70,11 @@ def test_socket_has_a_short_path_wherever_the_data_is() -> None:
     assert len(url.removeprefix("unix://").encode()) < 104
 
 
-def test_two_directories_of_data_never_share_a_socket() -> None:
+def test_data_directories_do_not_share_a_socket() -> None:
     assert embedded.redis_url(Path("/a/var")) != embedded.redis_url(Path("/b/var"))
 
 
-def test_directory_of_the_socket_is_gone_even_after_a_failure(tmp_path: Path) -> None:
+def test_socket_directory_is_removed_even_after_a_failure(tmp_path: Path) -> None:
     directory = tmp_path / "private"
 
     def fail() -> None:
@@ -106,7 +106,7 @@ def as_supervisord_reads(listed: list[Process], var_dir: Path) -> dict[str, tupl
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "100%", "%(here)s", 'it\'s "quoted"'])
-def test_supervisord_reads_what_we_meant(tmp_path: Path, name: str) -> None:
+def test_supervisord_reads_the_configured_processes(tmp_path: Path, name: str) -> None:
     var_dir = tmp_path / name
     listed = processes(8000, "INFO", var_dir / "valkey.sock")
 
@@ -126,7 +126,7 @@ def test_path_that_supervisord_would_cut_is_refused(tmp_path: Path, name: str) -
         config_text(processes(8000, "INFO", None), tmp_path / name, tmp_path / "log", SOCKET)
 
 
-def test_whatever_dies_is_started_again_for_ever(tmp_path: Path) -> None:
+def test_every_process_is_restarted_without_limit(tmp_path: Path) -> None:
     read = as_supervisord_reads(processes(8000, "INFO", SOCKET), tmp_path / "var")
 
     assert sorted(read) == ["beat", "valkey", "web", "worker"]
@@ -136,7 +136,7 @@ def test_whatever_dies_is_started_again_for_ever(tmp_path: Path) -> None:
         assert program.startretries > 100_000
 
 
-def test_log_of_a_process_has_an_end(tmp_path: Path) -> None:
+def test_process_logs_are_limited(tmp_path: Path) -> None:
     read = as_supervisord_reads(processes(8000, "INFO", SOCKET), tmp_path / "var")
 
     for program, _ in read.values():
@@ -144,7 +144,7 @@ def test_log_of_a_process_has_an_end(tmp_path: Path) -> None:
         assert program.stdout_logfile_backups == 1
 
 
-def test_valkey_starts_before_and_stops_after_those_that_use_it(tmp_path: Path) -> None:
+def test_valkey_starts_before_and_stops_after_its_clients(tmp_path: Path) -> None:
     read = as_supervisord_reads(processes(8000, "INFO", SOCKET), tmp_path / "var")
 
     groups = {name: group for name, (_, group) in read.items()}
@@ -152,7 +152,7 @@ def test_valkey_starts_before_and_stops_after_those_that_use_it(tmp_path: Path) 
     assert groups["web"] is groups["worker"] is groups["beat"]
 
 
-def test_without_a_socket_there_is_no_valkey() -> None:
+def test_missing_socket_starts_no_valkey() -> None:
     assert [process.name for process in processes(8000, "INFO", None)] == ["web", "worker", "beat"]
 
 
@@ -168,16 +168,16 @@ def test_valkey_listens_on_no_port() -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "80x", " 80", "8e3", "٣"])
-def test_what_is_no_port_is_refused(text: str) -> None:
+def test_invalid_port_is_refused(text: str) -> None:
     with pytest.raises(CannotRunError, match="PORT must be a number from 1 to 65535"):
         port_from(text)
 
 
-def test_port_is_read() -> None:
+def test_port_is_parsed() -> None:
     assert port_from("8001") == 8001
 
 
-def test_second_claim_is_told_of_the_first(tmp_path: Path) -> None:
+def test_second_claim_names_the_first(tmp_path: Path) -> None:
     with (
         claim(tmp_path, "http://127.0.0.1:8000/"),
         pytest.raises(CannotRunError, match=rf"8000/ \(process {os.getpid()}\)"),
@@ -193,7 +193,7 @@ def test_second_claim_is_told_of_the_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows it")
-def test_signal_that_a_process_holds_back_is_seen() -> None:
+def test_blocked_signal_is_seen() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
         held = blocked_signals(os.getpid())
@@ -205,5 +205,5 @@ def test_signal_that_a_process_holds_back_is_seen() -> None:
     assert signal.SIGHUP not in blocked_signals(os.getpid())
 
 
-def test_process_that_is_gone_holds_nothing_back() -> None:
+def test_ended_process_blocks_no_signal() -> None:
     assert blocked_signals(2**22 + 1) == set()

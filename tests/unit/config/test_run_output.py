@@ -37,7 +37,7 @@ def open_log(path: Path) -> Iterator[Callable[..., Log]]:
         yield lambda **options: opened.enter_context(closing(Log(path, **options)))
 
 
-def test_log_shows_new_lines_once_they_are_whole(path: Path, open_log: Callable[..., Log]) -> None:
+def test_log_shows_only_complete_new_lines(path: Path, open_log: Callable[..., Log]) -> None:
     path.write_text("of an earlier run\n")
     log = open_log()
 
@@ -51,7 +51,7 @@ def test_log_shows_new_lines_once_they_are_whole(path: Path, open_log: Callable[
     assert (first, second) == (["one"], ["two"])
 
 
-def test_log_that_is_not_there_yet_is_shown_from_its_beginning(
+def test_log_created_later_is_shown_from_its_beginning(
     path: Path, open_log: Callable[..., Log]
 ) -> None:
     log = open_log()
@@ -62,7 +62,7 @@ def test_log_that_is_not_there_yet_is_shown_from_its_beginning(
     assert (before, list(log.new_lines())) == ([], ["one"])
 
 
-def test_log_goes_on_in_the_next_file_when_one_is_full(
+def test_log_continues_in_the_next_file_after_rotation(
     path: Path, open_log: Callable[..., Log]
 ) -> None:
     path.touch()
@@ -75,7 +75,7 @@ def test_log_goes_on_in_the_next_file_when_one_is_full(
     assert list(log.new_lines()) == ["last of the old", "first of the new"]
 
 
-def test_log_leaves_out_what_nobody_asked_for(path: Path, open_log: Callable[..., Log]) -> None:
+def test_log_leaves_out_ignored_lines(path: Path, open_log: Callable[..., Log]) -> None:
     log = open_log(hidden=["/health/ready"])
 
     path.write_text("GET /health/ready\nGET /exports/\n")
@@ -83,13 +83,13 @@ def test_log_leaves_out_what_nobody_asked_for(path: Path, open_log: Callable[...
     assert list(log.new_lines()) == ["GET /exports/"]
 
 
-def test_line_of_a_process_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_process_output_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     say("web | \x1b[2J\x9b2J \u202egpj\ttab")
 
     assert capsys.readouterr().out == "web | \\x1b[2J\\x9b2J \\u202egpj\ttab\n"
 
 
-def test_line_that_the_terminal_cannot_write_is_written_as_far_as_it_can(
+def test_line_with_unencodable_characters_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = io.BytesIO()
@@ -100,7 +100,7 @@ def test_line_that_the_terminal_cannot_write_is_written_as_far_as_it_can(
     assert seen.getvalue() == b"fl?ge.csv\n"
 
 
-def test_every_login_that_is_made_is_shown_with_its_rights() -> None:
+def test_logins_are_shown_with_their_rights() -> None:
     shown = readiness.welcome("http://127.0.0.1:8000/", debug=True)
 
     assert [account.name for account in ACCOUNTS] == ["demo", "staff", "guest"]
@@ -147,7 +147,7 @@ ALL_WELL = (200, {"status": "ok", "checks": {"database": "ok", "redis": "ok", "w
 NO_WORKER = (503, {"checks": {"database": "ok", "redis": "ok", "worker": "no worker answered"}})
 
 
-def test_nothing_is_missing_when_all_answer() -> None:
+def test_complete_readiness_names_nothing() -> None:
     with web(ALL_WELL) as (port, _):
         assert readiness.unready(port, ["127.0.0.1"]) is None
 
@@ -160,7 +160,7 @@ def test_nothing_is_missing_when_all_answer() -> None:
         ((404, {"detail": "Not Found"}), "  web: /health/ready answers 404"),
     ],
 )
-def test_what_does_not_answer_is_named(answer: tuple[int, object], missing: str) -> None:
+def test_unready_part_is_named(answer: tuple[int, object], missing: str) -> None:
     with web(answer) as (port, _):
         assert readiness.unready(port, ["127.0.0.1"]) == missing
 
@@ -183,14 +183,14 @@ def test_web_that_does_not_listen_is_named() -> None:
         (["*"], "127.0.0.1:{port}"),
     ],
 )
-def test_web_is_asked_for_a_host_that_it_serves(allowed: list[str], host: str) -> None:
+def test_readiness_check_uses_an_allowed_host(allowed: list[str], host: str) -> None:
     with web(ALL_WELL) as (port, hosts):
         readiness.unready(port, allowed)
 
     assert hosts == [host.format(port=port)]
 
 
-def test_long_wait_says_for_whom_and_goes_on(
+def test_long_wait_names_the_missing_part_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(readiness, "PATIENCE", 0.0)
@@ -203,6 +203,6 @@ def test_long_wait_says_for_whom_and_goes_on(
     assert capsys.readouterr().out.count("worker: no worker answered") == 1
 
 
-def test_wait_ends_when_the_run_does() -> None:
+def test_wait_ends_with_the_run() -> None:
     with web(NO_WORKER) as (port, _):
         assert not readiness.wait_until_ready(port, ["127.0.0.1"], lambda: True)

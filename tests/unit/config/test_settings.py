@@ -132,7 +132,7 @@ def environment(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "value", "remedy"), REFUSED)
-def test_value_of_no_use_is_refused_with_its_name_and_the_remedy(monkeypatch, name, value, remedy):
+def test_invalid_value_is_refused_with_its_name_and_the_remedy(monkeypatch, name, value, remedy):
     monkeypatch.setenv(name, value)
 
     with pytest.raises(EnvError, match=rf'"{name}".*{re.escape(remedy)}'):
@@ -140,19 +140,19 @@ def test_value_of_no_use_is_refused_with_its_name_and_the_remedy(monkeypatch, na
 
 
 @pytest.mark.parametrize(("name", "value", "meant"), ACCEPTED)
-def test_smallest_value_of_use_is_taken(monkeypatch, name, value, meant):
+def test_smallest_valid_value_is_accepted(monkeypatch, name, value, meant):
     monkeypatch.setenv(name, value)
 
     assert runpy.run_path(str(SETTINGS))[name] == meant
 
 
-def test_no_pool_is_a_size_of_a_pool(monkeypatch):
+def test_pool_size_zero_disables_the_pool(monkeypatch):
     monkeypatch.setenv("DATABASE_POOL_SIZE", "0")
 
     assert "pool" not in runpy.run_path(str(SETTINGS))["DATABASES"]["default"]["OPTIONS"]
 
 
-def test_no_number_is_forgotten_here():
+def test_numeric_settings_are_all_tested():
     source = "".join(path.read_text() for path in SETTINGS_SOURCES)
     read_directly = re.findall(r"env\.(?:int|float)\(\s*\"([A-Z_]+)\"", source)
     of_the_apps = {
@@ -189,16 +189,14 @@ def in_production(monkeypatch):
 @pytest.mark.parametrize(
     ("https", "url"), [("1", "https://exports.example.com"), ("0", "http://exports.example.com")]
 )
-def test_letters_link_to_the_first_host_unless_told_otherwise(
-    monkeypatch, in_production, https, url
-):
+def test_emails_link_to_the_first_host_by_default(monkeypatch, in_production, https, url):
     monkeypatch.setenv("HTTPS", https)
 
     assert runpy.run_path(str(SETTINGS))["SITE_URL"] == url
 
 
 @pytest.mark.parametrize("url", ["exports.example.com", "ftp://example.com", "https://x.example/y"])
-def test_an_address_that_links_cannot_begin_with_is_refused(monkeypatch, url):
+def test_invalid_site_url_is_refused(monkeypatch, url):
     monkeypatch.setenv("SITE_URL", url)
 
     with pytest.raises(ImproperlyConfigured, match="Set SITE_URL to"):
@@ -206,22 +204,20 @@ def test_an_address_that_links_cannot_begin_with_is_refused(monkeypatch, url):
 
 
 @pytest.mark.parametrize("hosts", ["*", ".example.com", "*,exports.example.com"])
-def test_a_pattern_of_hosts_is_no_address_for_links_and_keeps_nothing_from_starting(
-    monkeypatch, in_production, hosts
-):
+def test_wildcard_hosts_give_no_site_url(monkeypatch, in_production, hosts):
     monkeypatch.setenv("ALLOWED_HOSTS", hosts)
 
     assert runpy.run_path(str(SETTINGS))["SITE_URL"] == ""
 
 
-def test_an_address_for_links_is_taken_whatever_the_hosts(monkeypatch, in_production):
+def test_site_url_is_used_with_any_hosts(monkeypatch, in_production):
     monkeypatch.setenv("ALLOWED_HOSTS", "*")
     monkeypatch.setenv("SITE_URL", "https://exports.example.com:8443/")
 
     assert runpy.run_path(str(SETTINGS))["SITE_URL"] == "https://exports.example.com:8443/"
 
 
-def test_in_development_letters_are_files(monkeypatch, tmp_path):
+def test_development_emails_are_files(monkeypatch, tmp_path):
     monkeypatch.setenv("VAR_DIR", str(tmp_path))
 
     settings = runpy.run_path(str(SETTINGS))
@@ -230,7 +226,7 @@ def test_in_development_letters_are_files(monkeypatch, tmp_path):
     assert settings["EMAIL_FILE_PATH"] == tmp_path / "mail"
 
 
-def test_in_production_letters_go_nowhere_until_a_server_is_set(monkeypatch, in_production):
+def test_production_sends_no_emails_without_a_server(monkeypatch, in_production):
     assert runpy.run_path(str(SETTINGS))["EMAIL_BACKEND"] == email.DUMMY_BACKEND
 
     monkeypatch.setenv("EMAIL_URL", "smtp://mail.example.com")
@@ -238,7 +234,7 @@ def test_in_production_letters_go_nowhere_until_a_server_is_set(monkeypatch, in_
     assert runpy.run_path(str(SETTINGS))["EMAIL_BACKEND"].endswith(".smtp.EmailBackend")
 
 
-def test_a_mail_server_is_never_waited_for_without_end(monkeypatch):
+def test_mail_server_has_a_timeout(monkeypatch):
     monkeypatch.setenv("EMAIL_URL", "submission://me%40x:p%2Fw@mail.example.com")
 
     settings = runpy.run_path(str(SETTINGS))
@@ -249,7 +245,7 @@ def test_a_mail_server_is_never_waited_for_without_end(monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["imap://mail.example.com", "file:///var/mail", ""])
-def test_an_unknown_kind_of_mail_server_is_refused(monkeypatch, url):
+def test_unknown_kind_of_mail_server_is_refused(monkeypatch, url):
     monkeypatch.setenv("EMAIL_URL", url)
 
     with pytest.raises(ImproperlyConfigured, match="EMAIL_URL must begin with smtp:"):
@@ -263,7 +259,7 @@ def test_an_unknown_kind_of_mail_server_is_refused(monkeypatch, url):
         ("redirect", "file:///srv/files", "With file:// set EXPORTS_DOWNLOAD to accel or stream"),
     ],
 )
-def test_a_way_to_hand_out_files_that_the_storage_has_not_is_refused(monkeypatch, way, url, remedy):
+def test_download_method_that_the_storage_lacks_is_refused(monkeypatch, way, url, remedy):
     monkeypatch.setenv("EXPORTS_DOWNLOAD", way)
     monkeypatch.setenv("STORAGE_URL", url)
 
@@ -271,16 +267,14 @@ def test_a_way_to_hand_out_files_that_the_storage_has_not_is_refused(monkeypatch
         runpy.run_path(str(SETTINGS))
 
 
-def test_a_storage_that_is_no_url_of_ours_keeps_it_from_starting(monkeypatch):
+def test_unknown_storage_url_prevents_the_start(monkeypatch):
     monkeypatch.setenv("STORAGE_URL", "ftp://files")
 
     with pytest.raises(ImproperlyConfigured, match="STORAGE_URL must be file:///"):
         runpy.run_path(str(SETTINGS))
 
 
-def test_files_are_in_the_directory_of_all_that_is_written_unless_told_otherwise(
-    monkeypatch, tmp_path
-):
+def test_files_are_stored_in_var_dir_by_default(monkeypatch, tmp_path):
     odd = tmp_path / "50% of #1?"
     monkeypatch.setenv("VAR_DIR", str(odd))
 
@@ -299,9 +293,7 @@ def test_files_are_in_the_directory_of_all_that_is_written_unless_told_otherwise
         ({"HSTS_SECONDS": "31536000", "HTTPS": "0"}, 0, False),
     ],
 )
-def test_browsers_insist_on_https_for_as_long_as_is_set(
-    monkeypatch, in_production, given, seconds, subdomains
-):
+def test_hsts_has_the_configured_duration(monkeypatch, in_production, given, seconds, subdomains):
     for name, value in given.items():
         monkeypatch.setenv(name, value)
 

@@ -15,7 +15,7 @@ from config.storage import from_url
         ("file:///srv/50%25%20of%20%231", "/srv/50% of #1"),
     ],
 )
-def test_a_directory_is_taken_for_private_files(url, location):
+def test_file_url_gives_private_files(url, location):
     storage = from_url(url)
 
     assert storage["BACKEND"] == "django.core.files.storage.FileSystemStorage"
@@ -46,7 +46,7 @@ def test_a_directory_is_taken_for_private_files(url, location):
         ("s3://my-exports?endpoint=https://[::1]:9000/", {"endpoint_url": "https://[::1]:9000/"}),
     ],
 )
-def test_a_bucket_is_taken_with_what_it_needs(url, options):
+def test_bucket_url_gives_a_bucket_with_its_options(url, options):
     storage = from_url(url)
 
     assert storage["BACKEND"] == "exports.files.s3.S3Files"
@@ -99,12 +99,12 @@ def test_a_bucket_is_taken_with_what_it_needs(url, options):
         ("s3://[bucket", "must be file:///"),
     ],
 )
-def test_what_names_no_storage_is_refused_with_the_remedy(url, remedy):
+def test_invalid_storage_url_is_refused_with_the_remedy(url, remedy):
     with pytest.raises(ImproperlyConfigured, match=remedy):
         from_url(url)
 
 
-def test_a_refusal_does_not_repeat_credentials():
+def test_refusal_does_not_repeat_credentials():
     with pytest.raises(ImproperlyConfigured) as refused:
         from_url("s3://key:secret@bucket")
 

@@ -33,7 +33,7 @@ class World:
         self.now += seconds
 
 
-def test_seconds_count_from_the_attempt_that_failed_first() -> None:
+def test_starvation_counts_from_the_first_failed_attempt() -> None:
     world = World(True, True, True)
     world.now += 10
     world.supply.failed(began=1000)
@@ -45,7 +45,7 @@ def test_seconds_count_from_the_attempt_that_failed_first() -> None:
     assert world.supply.starved_seconds() == 0
 
 
-def test_seconds_count_only_while_the_server_answers() -> None:
+def test_starvation_counts_only_while_the_server_answers() -> None:
     world = World(True, False, False, True, True)
     world.supply.failed(began=1000)
 
@@ -54,7 +54,7 @@ def test_seconds_count_only_while_the_server_answers() -> None:
     assert world.starved == [0, 0, 0, 0, PAUSE_SECONDS]
 
 
-def test_nobody_is_starved_before_the_server_was_tried() -> None:
+def test_process_is_not_starved_before_its_server_was_tried() -> None:
     world = World()
     world.supply.failed(began=1000)
     world.now += 100
@@ -63,7 +63,7 @@ def test_nobody_is_starved_before_the_server_was_tried() -> None:
 
 
 @pytest.mark.parametrize("began", [900, 1000])
-def test_attempt_from_before_a_success_counts_from_the_success(began: float) -> None:
+def test_attempt_from_before_a_success_counts_from_that_success(began: float) -> None:
     world = World(True)
     world.now += 5
     world.supply.succeeded()

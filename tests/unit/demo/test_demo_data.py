@@ -20,7 +20,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.source.name)
-def test_each_file_has_the_rows_and_the_digest_that_the_loader_expects(table):
+def test_demo_files_have_the_expected_rows_and_digests(table):
     source = table.source
 
     digest = hashlib.sha256((DATA / f"{source.name}.csv.xz").read_bytes()).hexdigest()
@@ -30,7 +30,7 @@ def test_each_file_has_the_rows_and_the_digest_that_the_loader_expects(table):
     assert sum(1 for _ in source.read()) == ROWS[source.name]
 
 
-def test_the_readme_lists_every_file_with_its_rows_and_digest():
+def test_readme_lists_every_file_with_its_rows_and_digest():
     text = (DATA / "README.md").read_text(encoding="utf-8")
 
     listed = re.findall(r"^\| `(\w+)\.csv\.xz` \| ([\d ]+) \| `([0-9a-f]{64})` \|$", text, re.M)
@@ -41,7 +41,7 @@ def test_the_readme_lists_every_file_with_its_rows_and_digest():
     assert {path.name for path in DATA.glob("*.xz")} == {f"{name}.csv.xz" for name in ROWS}
 
 
-def test_a_file_with_one_wrong_byte_is_refused_with_the_remedy(tmp_path, monkeypatch):
+def test_damaged_file_is_refused_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr("demo.loader.source.DATA", tmp_path)
     content = bytearray((DATA / "airlines.csv.xz").read_bytes())
     content[100] ^= 1
@@ -51,7 +51,7 @@ def test_a_file_with_one_wrong_byte_is_refused_with_the_remedy(tmp_path, monkeyp
         TABLES[0].source.verify()
 
 
-def test_a_file_that_is_not_there_is_refused_with_the_remedy(tmp_path, monkeypatch):
+def test_missing_file_is_refused_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr("demo.loader.source.DATA", tmp_path)
 
     with pytest.raises(DamagedFileError, match=r"nothing\.csv\.xz cannot be read.*git checkout"):

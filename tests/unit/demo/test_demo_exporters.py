@@ -38,11 +38,11 @@ def test_exporter_has_its_columns_and_its_permission(name, label, permission, co
     assert (exporter.label, exporter.permission) == (label, permission)
 
 
-def test_every_column_of_the_demo_resolves():
+def test_demo_columns_all_resolve():
     assert [str(error) for error in checks.check() if "demo" in type(error.obj).__module__] == []
 
 
-def test_filters_have_the_names_that_the_readers_of_the_api_use():
+def test_filters_have_their_documented_names():
     assert set(filters.filter_names(registry.get("flights"), HttpRequest())) == {
         *("carrier", "flight", "tailnum", "origin", "dest", "month", "date_after", "date_before"),
         *("time_hour_after", "time_hour_before"),
@@ -54,5 +54,5 @@ def test_filters_have_the_names_that_the_readers_of_the_api_use():
     ("distance", "air_time", "speed"),
     [(1400, 227, 370.0), (1416, 227, 374.3), (1400, None, None)],
 )
-def test_speed_is_miles_an_hour_or_nothing(distance, air_time, speed):
+def test_speed_is_in_miles_an_hour_or_unknown(distance, air_time, speed):
     assert mph(distance, air_time) == speed

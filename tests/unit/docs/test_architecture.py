@@ -37,7 +37,7 @@ def walks() -> dict[str, str]:
     return {name: text for name, _, text in (each.partition("\n") for each in sections)}
 
 
-def test_there_are_three_walks() -> None:
+def test_architecture_has_three_walks() -> None:
     assert list(walks()) == ["A click", "A progress tick", "A download"]
 
 
@@ -54,7 +54,7 @@ def test_walk_counts_its_files(walk: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "text"), STEP.findall(TEXT))
-def test_file_of_a_step_has_its_functions(path: str, text: str) -> None:
+def test_named_functions_exist_in_their_files(path: str, text: str) -> None:
     source = (ROOT / path).read_text()
     functions = re.findall(r"`(#?\w+)\(\)`", text)
     classes = re.findall(r"`([A-Z]\w+)`", text)
@@ -71,7 +71,7 @@ def defines(source: str, name: str) -> bool:
     return re.search(rf"{declared}|{method}", source, re.MULTILINE) is not None
 
 
-def test_every_file_that_is_named_exists() -> None:
+def test_named_files_exist() -> None:
     named = {path for path in PATH.findall(TEXT) if "locale/" not in path}
 
     assert named

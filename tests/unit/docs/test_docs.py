@@ -69,14 +69,14 @@ def settings_documented() -> dict[str, str]:
     return dict(rows)
 
 
-def test_every_setting_is_documented_and_no_other() -> None:
+def test_documented_settings_are_the_settings_that_are_read() -> None:
     assert sorted(settings_documented()) == sorted(settings_read())
 
 
 @pytest.mark.parametrize(
     "name", sorted(name for name, default in settings_read().items() if default)
 )
-def test_the_documented_default_is_the_default(name: str) -> None:
+def test_documented_default_is_the_default(name: str) -> None:
     default = settings_read()[name]
     written = "1" if default is True else str(default)
 
@@ -97,12 +97,12 @@ def commands() -> dict[str, BaseCommand]:
     }
 
 
-def test_there_are_commands() -> None:
+def test_commands_are_found() -> None:
     assert "replay_events" in commands()
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
-def test_a_command_is_documented_with_all_its_options(name: str) -> None:
+def test_command_is_documented_with_all_its_options(name: str) -> None:
     sections = re.split(r"^#+ ", (DOCS / "commands.md").read_text(), flags=re.M)
     section = next((text for text in sections if name in text.partition("\n")[0]), "")
     parser = commands()[name].create_parser("manage.py", name)
@@ -164,33 +164,33 @@ def frame_types() -> list[str]:
 
 
 @pytest.mark.parametrize("type_", frame_types())
-def test_a_frame_is_documented(type_: str) -> None:
+def test_frame_is_documented(type_: str) -> None:
     text = (DOCS / "protocol.md").read_text()
 
     assert re.search(rf"""`{type_}`|"type": *"{type_}\"""", text)
 
 
 @pytest.mark.parametrize("code", [code.value for code in protocol.CloseCode])
-def test_a_close_code_is_documented(code: int) -> None:
+def test_close_code_is_documented(code: int) -> None:
     assert str(code) in (DOCS / "protocol.md").read_text()
 
 
 @pytest.mark.parametrize(
     "code", get_args(protocol.ErrorFrame.model_fields["code"].annotation), ids=str
 )
-def test_an_error_code_is_documented(code: str) -> None:
+def test_error_code_is_documented(code: str) -> None:
     assert f"`{code}`" in (DOCS / "protocol.md").read_text()
 
 
 @pytest.mark.parametrize("status", Status.values)
-def test_a_status_is_documented(status: str) -> None:
+def test_status_is_documented(status: str) -> None:
     assert f"`{status}`" in (DOCS / "lifecycle.md").read_text()
 
 
 # -- Commands and links that can be followed ---------------------------------------------------
 
 
-def test_the_makefile_has_every_target_that_the_documents_name() -> None:
+def test_makefile_has_every_target_that_the_documents_name() -> None:
     targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.M))
     named = {
         (document.name, target)
@@ -208,7 +208,7 @@ def _code(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_local_links_lead_somewhere(document: Path) -> None:
+def test_local_links_lead_to_existing_targets(document: Path) -> None:
     assert broken_links(document, document.read_text()) == []
 
 
@@ -235,7 +235,7 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_a_broken_link_is_found() -> None:
+def test_broken_link_is_found() -> None:
     text = "# Here we are\n[a](#here-we-are) [b](#nowhere) [c](nothing.md) [d](https://x.org/y)"
 
     assert broken_links(ROOT / "README.md", text) == ["#nowhere", "nothing.md"]
@@ -244,7 +244,7 @@ def test_a_broken_link_is_found() -> None:
 # -- Tests ---------------------------------------------------------------------------------------
 
 
-def test_every_test_that_security_md_names_exists() -> None:
+def test_tests_named_in_security_md_exist() -> None:
     tests = [*(ROOT / "tests").rglob("test_*.py")]
     source = "\n".join(path.read_text() for path in tests)
     exist = set(re.findall(r"def (test_\w+)", source)) | {path.name for path in tests}
@@ -259,14 +259,14 @@ def test_every_test_that_security_md_names_exists() -> None:
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
-def test_a_lock_names_hashes_and_no_index(name: str) -> None:
+def test_lock_names_hashes_and_no_index(name: str) -> None:
     text = (ROOT / name).read_text()
 
     assert "--hash=sha256:" in text
     assert re.findall(r"^.*(?:index-url|find-links|https?://).*$", text, re.M) == []
 
 
-def test_no_file_names_somebodys_home() -> None:
+def test_files_name_no_home_directory() -> None:
     home = re.compile(r"/(?:home|Users)/\w+/|/root/\w")
     found = [
         f"{path.relative_to(ROOT)}:{number}"

@@ -23,7 +23,7 @@ PROMISES = promises(TEXT)
 PROOFS = proofs()
 
 
-def test_every_row_of_a_table_is_a_promise_with_an_id():
+def test_table_rows_are_all_promises_with_an_id():
     rows = re.findall(r"^\| (?!Promise)", TEXT, re.MULTILINE)
     ids = [promise.id for promise in PROMISES]
 
@@ -32,13 +32,13 @@ def test_every_row_of_a_table_is_a_promise_with_an_id():
     assert sorted(ids) == sorted(set(ids))
 
 
-def test_every_promise_has_a_test():
+def test_promises_all_have_a_test():
     proved = {proof.promise for proof in PROOFS}
 
     assert [promise.id for promise in PROMISES if promise.id not in proved] == []
 
 
-def test_every_marker_names_a_promise():
+def test_markers_all_name_a_promise():
     ids = {promise.id for promise in PROMISES}
 
     assert [proof for proof in PROOFS if proof.promise not in ids] == []

@@ -17,7 +17,7 @@ _, _, THREATS = (ROOT / "SECURITY.md").read_text().partition("\n## An anonymous 
 ROWS = re.findall(r"^\| (?!They \||It \|)(.+)\|$", THREATS, re.M)
 
 
-def test_nothing_that_is_read_may_be_a_pickle():
+def test_messages_and_results_cannot_be_pickles():
     assert list(app.conf.accept_content) == ["json"]
     assert list(app.conf.result_accept_content or app.conf.accept_content) == ["json"]
     assert (app.conf.task_serializer, app.conf.result_serializer) == ("json", "json")
@@ -31,7 +31,7 @@ def test_nothing_that_is_read_may_be_a_pickle():
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_each_line_of_the_threat_model_names_its_test(row):
+def test_claims_of_the_threat_model_name_their_tests(row):
     claim, _, proof = row.rpartition("|")
 
     assert claim.strip().endswith(".")

@@ -33,13 +33,13 @@ def blocked(
     return blocks
 
 
-def test_event_loop_that_was_never_held_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_event_loop_without_blocks_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked(monkeypatch, [])
 
     assert health.event_loop().startswith("never blocked for 0.1 s")
 
 
-def test_a_few_short_blocks_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_short_blocks_are_acceptable(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked(monkeypatch, [SHORT] * (MANY_BLOCKS - 1))
 
     assert health.event_loop() == (
@@ -48,7 +48,7 @@ def test_a_few_short_blocks_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("durations", [[SHORT] * MANY_BLOCKS, [LONG_BLOCK, SHORT]])
-def test_many_blocks_or_a_long_one_are_a_fault(
+def test_many_blocks_or_a_long_block_are_a_fault(
     monkeypatch: pytest.MonkeyPatch, durations: Sequence[float]
 ) -> None:
     blocked(monkeypatch, durations)
@@ -57,13 +57,13 @@ def test_many_blocks_or_a_long_one_are_a_fault(
         health.event_loop()
 
 
-def test_blocks_of_long_ago_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_blocks_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked(monkeypatch, [LONG_BLOCK] * MANY_BLOCKS, ago=RECENT_BLOCK + 1)
 
     assert "last 601 s ago" in health.event_loop()
 
 
-def test_block_that_is_over_is_remembered_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_last_block_is_remembered_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     dog = watchdog.Watchdog.__new__(watchdog.Watchdog)
     dog.blocks = Blocks()
     monkeypatch.setattr(dog, "_log", lambda *_: None)

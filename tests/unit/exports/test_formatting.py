@@ -27,7 +27,7 @@ def snapshot(**fields):
     return {**known, **unknown, **fields}
 
 
-def test_the_table_has_each_language_of_the_pages(settings):
+def test_table_of_cases_has_each_language(settings):
     assert list(CASES["languages"]) == [code for code, _ in settings.LANGUAGES]
 
 
@@ -44,32 +44,32 @@ def test_durations_have_at_most_two_units_rounded_up(language, seconds, text):
 
 
 @pytest.mark.parametrize(("language", "at", "text"), each("moments"))
-def test_a_moment_does_not_end_a_sentence(language, at, text):
+def test_time_does_not_end_with_a_full_stop(language, at, text):
     with translation.override(language):
         assert formatting.date_time(datetime.fromisoformat(at)) == text
     assert not text.endswith(".")
 
 
 @pytest.mark.parametrize(("done", "total", "share"), CASES["percents"])
-def test_100_percent_means_that_nothing_is_missing(done, total, share):
+def test_percentage_is_100_only_when_complete(done, total, share):
     assert formatting.percent(snapshot(rows_done=done, rows_total=total)) == share
 
 
 @pytest.mark.parametrize(("language", "pattern", "fields", "text"), each("sentences"))
-def test_a_sentence_that_names_something_unknown_is_empty(language, pattern, fields, text):
+def test_text_with_an_unknown_value_is_empty(language, pattern, fields, text):
     with translation.override(language):
         assert formatting.fill(pattern, formatting.values(snapshot(**fields))) == text
 
 
 @pytest.mark.parametrize(("pattern", "fields", "silence", "text"), CASES["silences"])
-def test_who_is_silent_is_said_to_be_so_and_not_how_fast_it_is(pattern, fields, silence, text):
+def test_silent_worker_is_shown_without_a_rate(pattern, fields, silence, text):
     silence = float(silence)
 
     assert formatting.fill(pattern, formatting.values(snapshot(**fields), silence)) == text
 
 
 @pytest.mark.parametrize(("fields", "far"), CASES["bars"])
-def test_a_bar_knows_how_far_it_is_in_each_stage(fields, far):
+def test_bar_has_a_value_for_each_stage(fields, far):
     assert formatting.bar(snapshot(**fields)) == (None if far is None else tuple(far))
 
 
@@ -84,7 +84,7 @@ def test_a_bar_knows_how_far_it_is_in_each_stage(fields, far):
         (336_776, 3, 3, "336,776. Added while the export ran: 3. Removed: 3."),
     ],
 )
-def test_difference_says_how_many_rows_came_and_went(written, added, removed, text):
+def test_difference_counts_added_and_removed_rows(written, added, removed, text):
     shown = snapshot(rows_total=336_776, rows_done=written, rows_added=added, rows_removed=removed)
 
     expected = f"Rows counted: 336,776. Rows in the file: {text}" if text else ""

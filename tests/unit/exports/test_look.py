@@ -47,7 +47,7 @@ def literals(pattern: re.Pattern[str], css: str) -> list[str]:
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part != TOKENS], ids=lambda p: p.name)
-def test_colours_type_and_distances_are_chosen_among_the_tokens_only(part):
+def test_colours_type_and_distances_come_from_the_tokens(part):
     css = part.read_text()
 
     assert literals(COLOUR, css) == []
@@ -67,11 +67,11 @@ def test_colours_type_and_distances_are_chosen_among_the_tokens_only(part):
         (DISTANCE, "a { padding-inline: 1rem 0.375rem; }"),
     ],
 )
-def test_a_literal_would_be_found(pattern, css):
+def test_literals_are_found(pattern, css):
     assert literals(pattern, css)
 
 
-def test_what_is_used_is_a_token_and_each_token_is_used():
+def test_used_tokens_are_defined_and_defined_tokens_used():
     # What a part defines for itself, as --tone, is its own.
     defined = {name for part in PARTS for name in re.findall(r"(--[\w-]+):", part.read_text())}
     tokens = set(re.findall(r"(--[\w-]+):", TOKENS.read_text()))
@@ -86,20 +86,20 @@ def test_what_is_used_is_a_token_and_each_token_is_used():
     [("waybill.css", "css"), ("admin.css", "admin/css")],
     ids=["pages", "admin"],
 )
-def test_every_part_is_in_the_stylesheet(entry, folder):
+def test_stylesheet_imports_every_part(entry, folder):
     named = re.findall(rf'@import "{folder}/(.+?)"', (STATIC / entry).read_text())
 
     assert sorted(named) == sorted(path.name for path in STATIC.glob(f"{folder}/*.css"))
 
 
-def test_the_style_page_shows_each_colour():
+def test_style_guide_shows_each_colour():
     colours = re.findall(r"--([\w-]+): (?:light-dark|var)\(", TOKENS.read_text())
     shown = re.findall(r'\[data-colour="([\w-]+)"\]', (STATIC / "style_guide.css").read_text())
 
     assert set(shown) == set(colours)
 
 
-def test_every_icon_is_there_and_every_symbol_is_used():
+def test_icons_all_exist_and_are_used():
     text = "\n".join(path.read_text() for path in TEMPLATES)
     used = {
         *re.findall(r'{% icon "([\w-]+)" %}', text),
@@ -115,7 +115,7 @@ def test_every_icon_is_there_and_every_symbol_is_used():
     assert set(re.findall(r'id="icon-([\w-]+)"', SPRITE)) == used
 
 
-def test_no_template_draws_an_icon_of_its_own():
+def test_templates_draw_no_icons_of_their_own():
     drawn = re.compile(r"<(?:path|circle|rect)\b")
 
     drawing = {path.name for path in TEMPLATES if drawn.search(path.read_text())}
@@ -123,7 +123,7 @@ def test_no_template_draws_an_icon_of_its_own():
     assert drawing == set()
 
 
-def test_an_icon_is_for_the_eye_only():
+def test_icons_are_hidden_from_screen_readers():
     # Words beside it say the same, so a screen reader passes it over.
     for path in TEMPLATES:
         for svg in re.findall(r"<svg[^>]*>", path.read_text()):

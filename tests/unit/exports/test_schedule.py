@@ -38,7 +38,7 @@ def start_beside(hindrance, monkeypatch):
     return clocks
 
 
-def test_documentation_has_the_table_of_the_module():
+def test_documented_schedule_matches_the_module():
     text = (ROOT / "docs" / "deploy.md").read_text()
 
     table = [(job.name, "beat", interval(job), job.why) for job in schedule.JOBS]
@@ -46,13 +46,13 @@ def test_documentation_has_the_table_of_the_module():
     assert documented(text) == table
 
 
-def test_every_job_has_a_name_of_its_own():
+def test_job_names_are_unique():
     names = [job.name for job in schedule.JOBS]
 
     assert len(set(names)) == len(names)
 
 
-def test_jobs_of_the_site_are_included_by_its_celery_app():
+def test_celery_app_includes_the_jobs_of_the_site():
     assert "config.schedule" in app.conf.include
     assert schedule.JOBS[-len(SITE_JOBS) :] == SITE_JOBS
 
@@ -68,7 +68,7 @@ def test_beat_starts_the_schedule_once(monkeypatch):
     assert len(answers) == 1
 
 
-def test_no_job_waits_for_a_slow_one(monkeypatch):
+def test_slow_job_delays_no_other(monkeypatch):
     released = threading.Event()
 
     clocks = start_beside(released.wait, monkeypatch)
@@ -79,7 +79,7 @@ def test_no_job_waits_for_a_slow_one(monkeypatch):
         clock.stop()
 
 
-def test_no_job_waits_for_one_that_fails(monkeypatch):
+def test_failing_job_delays_no_other(monkeypatch):
     def fail():
         raise OSError("The database is being restarted.")
 
@@ -89,7 +89,7 @@ def test_no_job_waits_for_one_that_fails(monkeypatch):
         clock.stop()
 
 
-def test_no_other_code_starts_periodic_threads():
+def test_periodic_threads_are_started_in_one_place():
     starters = {
         str(path.relative_to(ROOT))
         for package in ("config", "demo", "exports", "notifications")

@@ -12,7 +12,7 @@ SHEETS = sorted(ROOT.glob("*/static/**/*.css"))
 
 
 @pytest.mark.parametrize("path", SHEETS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_come_before_all_rules_and_are_there(path: Path) -> None:
+def test_imports_precede_rules_and_exist(path: Path) -> None:
     source = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
     head, _, rules = source.partition("{")
 

@@ -36,7 +36,7 @@ PUBLIC, OTHER = "203.0.113.5", "8.8.8.8"
         ("fe80::1%eth0", None, "fe80::1"),
     ],
 )
-def test_the_address_is_the_peers_or_what_our_proxy_says(peer, forwarded, found):
+def test_address_is_the_peers_or_the_one_of_the_proxy(peer, forwarded, found):
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     request = RequestFactory(REMOTE_ADDR=peer).get("/", headers=headers)
 

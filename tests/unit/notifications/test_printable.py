@@ -62,11 +62,11 @@ def test_control_characters_are_escaped(char):
 
 
 @pytest.mark.parametrize("kept", ["Zürich", "東京", "🚂", "\u200d", "a\\nb"])
-def test_text_of_any_language_is_left_as_it_is(kept):
+def test_printable_text_of_any_language_is_unchanged(kept):
     assert formatter().format(record(kept)).endswith(f": {kept}")
 
 
-def test_tracebacks_keep_their_line_breaks_and_begin_no_entry():
+def test_tracebacks_keep_their_lines_and_forge_no_entry():
     failed = record("Broken", exc_info=raised(LookupError(FORGED)), stack_info=f"Stack{FORGED}")
 
     first, *more = formatter().format(failed).split("\n")
@@ -77,14 +77,14 @@ def test_tracebacks_keep_their_line_breaks_and_begin_no_entry():
     assert not CONTROL.search("".join(more))
 
 
-def test_refusal_with_a_reason_begins_no_entry():
+def test_refusal_with_a_reason_forges_no_log_entry():
     refused = record("Refused", exc_info=raised(PermissionError(FORGED)), status_code=403)
 
     assert not CONTROL.search(line := formatter().format(refused))
     assert "\n" not in line
 
 
-def test_traceback_that_another_formatter_has_kept_is_escaped():
+def test_cached_traceback_is_escaped():
     failed = record("Broken", exc_info=raised(LookupError(FORGED)))
     plain = logging.Formatter().format(failed)
 
@@ -108,7 +108,7 @@ def handlers(logger):
 
 
 @pytest.mark.proves("logs-cannot-be-forged")
-def test_every_handler_of_every_logger_escapes():
+def test_handlers_of_all_loggers_escape():
     configured = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
     logging.config.dictConfig(settings.LOGGING)
 
@@ -125,19 +125,19 @@ def test_every_handler_of_every_logger_escapes():
     assert [name for name, found in formatters.items() if not isinstance(found, Escaping)] == []
 
 
-def test_line_breaks_of_windows_are_line_breaks():
+def test_windows_line_breaks_are_line_breaks():
     assert escaped("a\r\nb\rc") == "a\nb\\rc"
     assert one_line("a\r\nb") == "a\\r\\nb"
 
 
 @given(st.text())
-def test_text_for_a_terminal_keeps_its_lines_and_has_nothing_else(text):
+def test_escaped_terminal_text_keeps_only_its_line_breaks(text):
     assert not CONTROL.search(escaped(text))
     assert "\n" not in one_line(text)
 
 
 @given(st.text() | st.dictionaries(st.text(), st.text()))
-def test_json_for_a_terminal_means_the_same(value):
+def test_json_for_a_terminal_has_the_same_value(value):
     text = in_json(json.dumps(value, ensure_ascii=False))
 
     assert not CONTROL.search(text)
@@ -158,7 +158,7 @@ def test_name_has_no_invisible_character(text, shown):
     assert visible(text, 200) == shown
 
 
-def test_visible_name_is_cut_after_it_is_escaped():
+def test_visible_name_is_cut_after_escaping():
     assert len(visible("x" * 500, 200)) == len(visible("\n" * 500, 200)) == 200
 
 

@@ -105,7 +105,7 @@ def differences(sender, world, method, kinds):
 
 
 @pytest.mark.proves("access-matches-the-table")
-def test_every_route_is_classified(world):
+def test_routes_are_all_in_the_table(world):
     unknown = [route.pattern for route in ROUTES if expected.kinds_of(route.pattern) is None]
     assert unknown == []
 
@@ -117,7 +117,7 @@ def test_every_route_is_classified(world):
 
 @pytest.mark.proves("access-matches-the-table")
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_everybody_gets_what_the_table_says(world, sender, method):
+def test_every_user_gets_the_responses_of_the_table(world, sender, method):
     at = ["GET", "POST"].index(method)
     kinds = {route: expected.kinds_of(route.pattern)[at] for route in ROUTES}
 
@@ -126,7 +126,7 @@ def test_everybody_gets_what_the_table_says(world, sender, method):
     assert not found, "\n".join(found)
 
 
-def test_every_operation_of_the_document_is_in_the_table(world, sender):
+def test_documented_operations_are_all_in_the_table(world, sender):
     operations = [
         (path.lstrip("/"), method)
         for path, methods in api.get_openapi_schema()["paths"].items()
@@ -146,7 +146,7 @@ def test_every_operation_of_the_document_is_in_the_table(world, sender):
     assert left_out == []
 
 
-def test_everybody_patches_what_the_table_says(world, sender):
+def test_every_user_gets_the_patch_responses_of_the_table(world, sender):
     kinds = {each: expected.PATCHES[each.pattern] for each in ROUTES if each.pattern in PATCHED}
 
     found = differences(sender, world, "PATCH", kinds)
@@ -157,7 +157,7 @@ def test_everybody_patches_what_the_table_says(world, sender):
 @pytest.mark.proves("access-matches-the-table")
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"])
-def test_no_other_method_changes_anything_or_shows_more(world, sender, method):
+def test_other_methods_change_nothing_and_show_no_more(world, sender, method):
     found = []
     for route in filter(lambda each: not LIKE_OTHERS.match(each.pattern), ROUTES):
         if method == "PATCH" and route.pattern in PATCHED:
@@ -176,7 +176,7 @@ def test_no_other_method_changes_anything_or_shows_more(world, sender, method):
 
 
 @pytest.mark.only_on("sqlite")
-def test_nothing_is_done_for_a_page_of_another_site(world, sender):
+def test_cross_site_request_changes_nothing(world, sender):
     """It can make a browser send the session's cookie, and no token against forgery."""
     found = []
     for route in ROUTES:
@@ -197,7 +197,7 @@ def test_nothing_is_done_for_a_page_of_another_site(world, sender):
 
 @pytest.mark.proves("access-matches-the-table")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-def test_what_is_somebody_elses_looks_like_what_does_not_exist(world, sender, method):
+def test_foreign_export_looks_like_a_missing_one(world, sender, method):
     found = []
     for route in filter(lambda each: each.is_of_an_export, ROUTES):
         for person in expected.BLIND:
@@ -215,9 +215,7 @@ def test_what_is_somebody_elses_looks_like_what_does_not_exist(world, sender, me
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("person", ["owner", "superuser"])
-def test_no_answer_leads_elsewhere_or_can_be_framed_or_kept_by_others(
-    world, sender, person, method
-):
+def test_response_cannot_redirect_elsewhere_be_framed_or_cached(world, sender, person, method):
     found = []
     for route in ROUTES:
         path = route.address(world, world.export(person, "private"))

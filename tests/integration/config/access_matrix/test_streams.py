@@ -45,7 +45,7 @@ def streams_for(world, person):
 
 @pytest.mark.proves("access-matches-the-table")
 @pytest.mark.parametrize("ending", ["", "/sse"])
-def test_streams_are_polled_by_whom_they_are_for(world, ending):
+def test_streams_can_be_polled_by_their_readers_only(world, ending):
     client, found = Client(), []
     for person in PEOPLE:
         client.cookies.clear()
@@ -63,7 +63,7 @@ def test_streams_are_polled_by_whom_they_are_for(world, ending):
 
 
 @pytest.mark.proves("access-matches-the-table")
-def test_sockets_follow_what_is_for_their_user(world):
+def test_sockets_follow_streams_of_their_user_only(world):
     for person in PEOPLE:
         streams = streams_for(world, person)
         expected = {each: "subscribed" if may else "forbidden" for each, may in streams.items()}

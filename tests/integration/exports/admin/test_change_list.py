@@ -78,7 +78,7 @@ def ranked():
         Flight._base_manager.all,
     ],
 )
-def test_file_has_the_rows_of_the_list_however_it_selects_them(client, monkeypatch, rows):
+def test_file_has_the_rows_of_the_list_for_any_selection(client, monkeypatch, rows):
     use_list(monkeypatch, rows)
 
     assert keys_of(started(client)) == listed(client)
@@ -86,7 +86,7 @@ def test_file_has_the_rows_of_the_list_however_it_selects_them(client, monkeypat
 
 @ONLY_POSTGRES
 @pytest.mark.parametrize("order", ["pk", "-pk"])
-def test_file_has_the_rows_that_a_distinct_field_leaves_in_the_list(client, monkeypatch, order):
+def test_file_has_the_rows_of_a_list_with_distinct_fields(client, monkeypatch, order):
     monkeypatch.setattr(FlightAdmin, "ordering", ["carrier_id", order])
     monkeypatch.setattr(FlightAdmin, "date_hierarchy", None)
     use_list(monkeypatch, lambda: Flight.objects.distinct("carrier_id"))
@@ -113,7 +113,7 @@ class Few(admin.SimpleListFilter):
 
 
 @pytest.mark.parametrize("way", ["slice", "union", "list"])
-def test_list_that_django_cannot_show_is_refused_on_the_page(client, monkeypatch, way):
+def test_list_that_django_cannot_show_is_refused(client, monkeypatch, way):
     monkeypatch.setattr(FlightAdmin, "list_filter", [Few])
 
     asked = client.get(f"{PAGE}?few={way}")
@@ -132,7 +132,7 @@ def test_list_filter_that_joins_many_rows_narrows_the_file(client, monkeypatch):
     assert keys_of(started(client, "few=joined")) == listed(client, "few=joined") == [*range(1, 11)]
 
 
-def test_list_of_a_slice_is_refused_on_the_page(client, monkeypatch):
+def test_sliced_list_is_refused(client, monkeypatch):
     use_list(monkeypatch, lambda: Flight.objects.all()[:3])
 
     assert client.get(PAGE).status_code == 422
@@ -158,7 +158,7 @@ def looked(client, query="", **data):
 
 
 @pytest.mark.usefixtures("scope")
-def test_page_says_how_many_rows_of_the_list_are_left_out(client):
+def test_page_counts_list_rows_that_are_left_out(client):
     assert LIMITS in text(client.get(PAGE))
     assert "10 flights 10 rows of the list are left out" in looked(client)
     assert "8 rows of the list are left out" in looked(client, "id__lt=11&id__gt=2")
@@ -167,13 +167,13 @@ def test_page_says_how_many_rows_of_the_list_are_left_out(client):
     assert keys_of(started(client)) == [*range(11, 21)]
 
 
-def test_page_says_nothing_where_the_exporter_limits_nothing(client):
+def test_page_mentions_no_limit_if_the_exporter_has_none(client):
     assert LIMITS not in text(client.get(PAGE))
     assert "left out" not in looked(client)
 
 
 @pytest.mark.usefixtures("scope")
-def test_number_of_rows_left_out_is_not_said_if_it_takes_too_long(client, monkeypatch, admin_user):
+def test_slow_count_of_rows_left_out_is_not_shown(client, monkeypatch, admin_user):
     selection = {"model": "demo.flight", "query": ""}
     asked = build_spec(admin_user, exporter="flights", changelist=selection)
     monkeypatch.setattr(

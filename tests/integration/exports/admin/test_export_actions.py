@@ -21,7 +21,7 @@ def act(client, action, *exports):
     return [str(message) for message in answer.context["messages"]]
 
 
-def test_cancel_stops_what_can_be_and_says_why_the_rest_was_not(operator):
+def test_cancel_action_reports_exports_it_could_not_cancel(operator):
     queued, running, paused = make(Status.QUEUED), make(Status.RUNNING), make(Status.PAUSED)
     over = [make(Status.SUCCEEDED), make(Status.SUCCEEDED)]
 
@@ -38,7 +38,7 @@ def test_cancel_stops_what_can_be_and_says_why_the_rest_was_not(operator):
     ]
 
 
-def test_pause_and_resume_go_through_lifecycle(operator):
+def test_pause_and_resume_actions_use_the_lifecycle(operator):
     queued, running, over = make(Status.QUEUED), make(Status.RUNNING), make(Status.FAILED)
 
     assert len(act(operator, "pause", queued, running, over)) == 2
@@ -47,7 +47,7 @@ def test_pause_and_resume_go_through_lifecycle(operator):
     assert queued.status == Status.QUEUED
 
 
-def test_run_again_asks_anew_for_the_owners_and_says_why_the_rest_was_left(operator):
+def test_run_again_action_reports_exports_it_could_not_repeat(operator):
     owner = User.objects.create_superuser("owner")
     over = [make(status, label=status) for status in ("failed", "cancelled", "succeeded")]
     waiting = make(Status.QUEUED)
@@ -64,7 +64,7 @@ def test_run_again_asks_anew_for_the_owners_and_says_why_the_rest_was_left(opera
     ]
 
 
-def test_run_again_is_refused_for_an_owner_who_may_not(operator):
+def test_run_again_action_is_refused_without_permission(operator):
     failed = make(Status.FAILED)
 
     (message,) = act(operator, "run_again", failed)
@@ -73,7 +73,7 @@ def test_run_again_is_refused_for_an_owner_who_may_not(operator):
     assert Export.objects.count() == 1
 
 
-def test_actions_are_for_who_may_change_exports():
+def test_actions_need_the_permission_to_change_exports():
     export = make()
     client = staff_with("view_export")
 

@@ -17,17 +17,17 @@ pytestmark = pytest.mark.django_db
 # -- Who may do what -----------------------------------------------------------------------------
 
 
-def test_seeing_exports_needs_the_permission():
+def test_list_of_exports_needs_the_view_permission():
     assert staff_with("view_flight", "export_flight").get(LIST).status_code == 403
 
 
-def test_who_may_view_exports_sees_those_of_all():
+def test_view_permission_shows_exports_of_all_users():
     make(label="Somebody's flights")
 
     assert "Somebody's flights" in text(staff_with("view_export").get(LIST))
 
 
-def test_the_list_says_with_whom_each_is_shared_and_can_be_of_one_team(operator):
+def test_list_shows_teams_and_filters_by_team(operator):
     team = Group.objects.create(name="Analysts")
     make(label="Shared flights", team=team)
     make(label="Flights of one's own")
@@ -40,7 +40,7 @@ def test_the_list_says_with_whom_each_is_shared_and_can_be_of_one_team(operator)
     assert "Flights of one's own" not in text(filtered)
 
 
-def test_nobody_adds_changes_or_deletes_an_export(operator):
+def test_admin_can_neither_add_change_nor_delete_an_export(operator):
     export = make()
 
     assert operator.get(f"{LIST}add/").status_code == 403
@@ -53,7 +53,7 @@ def test_nobody_adds_changes_or_deletes_an_export(operator):
 # -- What a strict content security policy forbids -----------------------------------------------
 
 
-def test_the_pages_have_no_inline_script_or_style(operator):
+def test_pages_have_no_inline_script_or_style(operator):
     export = make(Status.RUNNING)
     pages = (
         *(LIST, change(export), "/admin/demo/flight/", "/admin/demo/flight/export/"),

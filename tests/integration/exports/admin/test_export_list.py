@@ -30,7 +30,7 @@ def cell(response, export, name):
 # -- The list ------------------------------------------------------------------------------------
 
 
-def test_the_list_follows_what_is_under_way_and_nothing_else(operator):
+def test_list_follows_active_exports_only(operator):
     running, queued = make(Status.RUNNING), make(Status.QUEUED)
     make(Status.SUCCEEDED)
 
@@ -39,7 +39,7 @@ def test_the_list_follows_what_is_under_way_and_nothing_else(operator):
     }
 
 
-def test_the_cursors_are_older_than_the_rows(operator, monkeypatch):
+def test_stream_cursors_are_older_than_the_rows(operator, monkeypatch):
     """What happens while the list is made comes over the socket again, rather than never."""
     export = make(Status.RUNNING, rows_total=100, rows_done=10)
     before = backlog.current_cursor(export.stream)
@@ -60,7 +60,7 @@ def test_the_cursors_are_older_than_the_rows(operator, monkeypatch):
     assert streams(listed) == {export.stream: before}
 
 
-def test_an_export_has_a_bar_while_it_is_under_way(operator):
+def test_active_export_has_a_progress_bar(operator):
     counted = make(Status.RUNNING, rows_total=336_776, rows_done=1_000)
     not_counted = make(Status.RUNNING)
     over = make(Status.SUCCEEDED, rows_total=5, rows_done=5)
@@ -84,7 +84,7 @@ def test_an_export_has_a_bar_while_it_is_under_way(operator):
         (Status.FAILED, {"rows_total": 1_000}, ""),
     ],
 )
-def test_the_rows_of_what_has_no_file_are_those_that_its_card_names(operator, status, rows, said):
+def test_rows_of_an_export_without_a_file_match_its_card(operator, status, rows, said):
     export = make(status, **rows)
 
     assert cell(operator.get(LIST), export, "rows")[0] == said
@@ -94,7 +94,7 @@ def test_the_rows_of_what_has_no_file_are_those_that_its_card_names(operator, st
     assert f'data-cell="rows" data-reached="{export.rows_reached}">{said}<' in page
 
 
-def test_a_duration_is_there_once_a_worker_has_started(operator):
+def test_duration_is_shown_after_a_worker_has_started(operator):
     start = timezone.now() - timedelta(minutes=5)
     waiting = make(Status.QUEUED)
     over = make(Status.SUCCEEDED, started_at=start, finished_at=start + timedelta(seconds=61))
@@ -105,7 +105,7 @@ def test_a_duration_is_there_once_a_worker_has_started(operator):
     assert cell(listed, over, "took")[0] == "1\xa0min 1\xa0sec"
 
 
-def test_a_longer_list_costs_no_more_queries(operator):
+def test_longer_list_costs_no_more_queries(operator):
     for number in range(2):
         make(Status.RUNNING, owner=User.objects.create(username=f"owner{number}"))
     two = cost(operator, LIST)
@@ -138,7 +138,7 @@ def asked(client, told):
     return set(client.get(told["url"]).json()["ids"]) - set(told["seen"])
 
 
-def test_a_list_learns_of_exports_that_came_after_it(operator):
+def test_list_learns_of_newer_exports(operator):
     make()
     told = news(operator.get(LIST))
     assert asked(operator, told) == set()
@@ -148,7 +148,7 @@ def test_a_list_learns_of_exports_that_came_after_it(operator):
     assert asked(operator, told) == {str(new.pk)}
 
 
-def test_an_export_that_was_saved_before_and_committed_after_is_news(operator):
+def test_list_learns_of_an_export_that_was_committed_late(operator):
     newest = make()
     told = news(operator.get(LIST))
 
@@ -159,7 +159,7 @@ def test_an_export_that_was_saved_before_and_committed_after_is_news(operator):
     assert asked(operator, told) == {str(late.pk)}
 
 
-def test_an_export_that_came_while_the_list_was_made_is_news(operator, monkeypatch):
+def test_list_learns_of_an_export_created_while_it_rendered(operator, monkeypatch):
     came = []
     heads = backlog.heads
     monkeypatch.setattr(backlog, "heads", lambda names: came.append(make()) or heads(names))
@@ -169,7 +169,7 @@ def test_an_export_that_came_while_the_list_was_made_is_news(operator, monkeypat
     assert asked(operator, told) == {str(came[0].pk)}
 
 
-def test_news_are_those_that_the_list_would_show(operator):
+def test_new_exports_are_reported_within_the_lists_filters(operator):
     told = news(operator.get(LIST, {"format__exact": "xlsx", "o": "1", "p": "1"}))
 
     make(format="csv")
@@ -178,7 +178,7 @@ def test_news_are_those_that_the_list_would_show(operator):
     assert asked(operator, told) == {str(wanted.pk)}
 
 
-def test_news_are_for_who_may_see_exports_and_a_bad_question_has_none(operator):
+def test_new_exports_need_permission_and_valid_parameters(operator):
     make()
     stranger = staff_with("view_flight")
 
@@ -190,7 +190,7 @@ def test_news_are_for_who_may_see_exports_and_a_bad_question_has_none(operator):
 # -- The file, in the list -----------------------------------------------------------------------
 
 
-def test_the_list_links_files_for_who_may_have_them():
+def test_list_links_files_only_for_permitted_users():
     soon = timezone.now() + timedelta(hours=1)
     ready = make(Status.SUCCEEDED, file="exports/1.csv", expires_at=soon)
     running = make(Status.RUNNING)
@@ -208,7 +208,7 @@ def test_the_list_links_files_for_who_may_have_them():
     assert "/file" not in text(client.get(LIST)).split('id="result_list"')[1]
 
 
-def test_a_status_has_a_word_and_a_name_for_its_shape(operator):
+def test_status_has_a_label_and_a_shape(operator):
     export = make(Status.PAUSING)
 
     assert cell(operator.get(LIST), export, "status") == (

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 # -- The page of one export ----------------------------------------------------------------------
 
 
-def test_a_page_links_the_own_page_of_an_export_and_its_file(operator):
+def test_admin_page_links_the_export_page_and_its_file(operator):
     soon = timezone.now() + timedelta(hours=1)
     ready = make(Status.SUCCEEDED, file="exports/1.csv", expires_at=soon)
     expired = make(Status.SUCCEEDED, file="exports/2.csv", expires_at=timezone.now())
@@ -36,7 +36,7 @@ def test_a_page_links_the_own_page_of_an_export_and_its_file(operator):
     assert f"/exports/{expired.pk}/file" not in text(operator.get(change(expired)))
 
 
-def test_a_page_has_nothing_to_fill_in(operator):
+def test_export_page_has_no_input_fields(operator):
     export = make(Status.RUNNING)
     Part.objects.create(export=export, number=1, upto_key="9", rows=9, status=PartStatus.CLAIMED)
 
@@ -47,7 +47,7 @@ def test_a_page_has_nothing_to_fill_in(operator):
     assert [kind for kind in kinds if 'type="hidden"' not in kind] == []
 
 
-def test_a_page_links_the_task_results_that_are_there(operator):
+def test_page_links_existing_task_results(operator):
     export = make(Status.RUNNING)
     for attempt in (1, 2):
         TaskRun.objects.create(export=export, task_id=f"task-{attempt}", attempt=attempt)
@@ -62,7 +62,7 @@ def test_a_page_links_the_task_results_that_are_there(operator):
     assert "task-2" in page
 
 
-def test_task_results_are_linked_for_who_may_see_them():
+def test_task_results_are_linked_only_for_permitted_users():
     export = make(Status.RUNNING)
     TaskRun.objects.create(export=export, task_id="task-1", attempt=1)
     TaskResult.objects.create(task_id="task-1", status="FAILURE")
@@ -74,7 +74,7 @@ def test_task_results_are_linked_for_who_may_see_them():
     assert "FAILURE" not in page
 
 
-def test_a_page_says_who_has_downloaded_the_file(operator):
+def test_page_lists_users_who_have_downloaded_the_file(operator):
     export, other = make(Status.SUCCEEDED), make(Status.SUCCEEDED)
     gone = User.objects.create_user("gone")
     for by, address in ((export.owner, "203.0.113.5"), (gone, "2001:db8::1")):
@@ -91,7 +91,7 @@ def test_a_page_says_who_has_downloaded_the_file(operator):
     assert "198.51.100.7" not in page
 
 
-def test_of_very_many_downloads_the_last_are_shown(operator, monkeypatch):
+def test_page_shows_only_the_latest_downloads(operator, monkeypatch):
     monkeypatch.setattr(inlines, "DOWNLOADS_SHOWN", 2)
     export = make(Status.SUCCEEDED)
     for number in range(4):
@@ -150,7 +150,7 @@ def press(client, export, name, **options):
 
 
 @pytest.mark.parametrize("status", OFFERED)
-def test_a_page_offers_what_its_status_allows_and_nothing_else(operator, status):
+def test_page_offers_only_the_buttons_of_its_status(operator, status):
     export = make(Status(status))
 
     page = operator.get(change(export))
@@ -159,7 +159,7 @@ def test_a_page_offers_what_its_status_allows_and_nothing_else(operator, status)
     assert f'<p class="waybill-status" data-status="{status}">' in text(page)
 
 
-def test_a_page_follows_its_export_from_before_its_rows_were_read(operator, monkeypatch):
+def test_page_follows_its_export_from_before_the_read(operator, monkeypatch):
     export = make(Status.RUNNING, rows_total=100, rows_done=10)
     before = backlog.current_cursor(export.stream)
     heads = backlog.heads
@@ -179,7 +179,7 @@ def test_a_page_follows_its_export_from_before_its_rows_were_read(operator, monk
     assert "20 of 100 rows (20%)" in text(page)
 
 
-def test_buttons_say_honestly_what_came_of_it(operator):
+def test_buttons_report_their_effect(operator):
     queued, running = make(Status.QUEUED), make(Status.RUNNING)
 
     assert press(operator, queued, "pause")[1] == ["The export was paused."]
@@ -190,7 +190,7 @@ def test_buttons_say_honestly_what_came_of_it(operator):
     assert [queued.status, running.status] == ["cancelled", "cancelling"]
 
 
-def test_a_button_that_comes_too_late_says_why_and_changes_nothing(operator):
+def test_late_button_press_explains_itself_and_changes_nothing(operator):
     over = make(Status.SUCCEEDED)
 
     page, messages = press(operator, over, "cancel")
@@ -201,7 +201,7 @@ def test_a_button_that_comes_too_late_says_why_and_changes_nothing(operator):
 
 
 @pytest.mark.parametrize(("status", "name"), [("failed", "retry"), ("succeeded", "again")])
-def test_a_repetition_leads_to_the_new_export(operator, status, name):
+def test_repetition_leads_to_the_new_export(operator, status, name):
     over = make(Status(status), owner=User.objects.create_superuser("owner"))
 
     page, messages = press(operator, over, name)
@@ -212,7 +212,7 @@ def test_a_repetition_leads_to_the_new_export(operator, status, name):
     assert press(operator, over, name)[1] == ["You already started this export."]
 
 
-def test_a_button_leads_back_to_the_page_as_it_was_opened_from_a_list(operator):
+def test_button_returns_to_the_page_with_its_list_filters(operator):
     export, opened = make(), "?_changelist_filters=status__exact%3Dqueued"
 
     (pause, _) = buttons(operator.get(change(export) + opened))
@@ -222,7 +222,7 @@ def test_a_button_leads_back_to_the_page_as_it_was_opened_from_a_list(operator):
     assert answer.headers["Location"] == change(export) + opened
 
 
-def test_a_get_does_nothing_and_a_post_needs_the_token(operator):
+def test_button_needs_a_post_with_a_csrf_token(operator):
     export = make()
     client = Client(enforce_csrf_checks=True)
     client.force_login(User.objects.get(username="operator"))
@@ -233,7 +233,7 @@ def test_a_get_does_nothing_and_a_post_needs_the_token(operator):
     assert export.status == Status.QUEUED
 
 
-def test_who_may_only_look_has_no_buttons_and_who_may_change_has():
+def test_buttons_need_the_permission_to_change_exports():
     export = make()
     looking = staff_with("view_export")
 
@@ -248,14 +248,14 @@ def test_who_may_only_look_has_no_buttons_and_who_may_change_has():
     assert export.status == Status.CANCELLED
 
 
-def test_an_owner_of_the_staff_may_stop_their_own():
+def test_staff_may_stop_their_own_exports():
     client = staff_with("view_export")
     export = make(owner=User.objects.get(username="somebody"))
 
     assert press(client, export, "cancel")[1] == ["The export was cancelled."]
 
 
-def test_without_the_permission_to_see_exports_the_admin_has_not_even_ones_own():
+def test_admin_hides_own_exports_without_view_permission():
     client = staff_with("view_flight")
 
     for export in (make(), make(owner=User.objects.get(username="somebody"))):
@@ -264,7 +264,7 @@ def test_without_the_permission_to_see_exports_the_admin_has_not_even_ones_own()
         assert export.status == Status.QUEUED
 
 
-def test_the_parts_of_a_failed_export_say_who_had_them(operator):
+def test_failed_export_shows_the_workers_of_its_parts(operator):
     export = make(Status.FAILED, error="The disk is full.")
     Part.objects.create(
         export=export, number=1, upto_key="9", rows=9, attempt=3, worker="worker-7@host"

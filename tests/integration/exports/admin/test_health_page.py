@@ -45,7 +45,7 @@ def lines(response):
     }
 
 
-def test_it_is_for_superusers_and_linked_for_them_alone(operator, quick):
+def test_health_page_is_for_superusers_only(operator, quick):
     staff = User.objects.create_user("staff", is_staff=True)
     staff.user_permissions.set(Permission.objects.filter(content_type__app_label="exports"))
     client = Client()
@@ -58,7 +58,7 @@ def test_it_is_for_superusers_and_linked_for_them_alone(operator, quick):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_everything_there_it_says_who_works_and_that_all_is_well(operator, worker, capsys):
+def test_health_page_shows_workers_and_passed_checks(operator, worker, capsys):
     page = operator.get(PAGE)
 
     said = lines(page)
@@ -73,7 +73,7 @@ def test_with_everything_there_it_says_who_works_and_that_all_is_well(operator, 
     assert dict(printed)["migrations"] == said["migrations"][1]
 
 
-def test_what_is_not_well_says_what_to_do(operator, quick):
+def test_failed_check_names_the_remedy(operator, quick):
     page = operator.get(PAGE)
 
     status, said = lines(page)["workers"]
@@ -83,7 +83,7 @@ def test_what_is_not_well_says_what_to_do(operator, quick):
     assert "1 check failed." in page.content.decode()
 
 
-def test_it_says_who_holds_exports_and_how_long_the_oldest_waits(operator, quick):
+def test_health_page_shows_busy_workers_and_the_longest_wait(operator, quick):
     held = start_export(user=User.objects.get(), exporter="airports", enqueue=False)
     attempts.claim(held.pk, worker="worker-1@host")
     start_export(user=User.objects.get(), exporter="planes", enqueue=False)
@@ -96,7 +96,7 @@ def test_it_says_who_holds_exports_and_how_long_the_oldest_waits(operator, quick
     assert re.search(r"queued: 1, the first for \d s", said["rescue"][1])
 
 
-def test_a_worker_that_does_not_renew_its_lease_is_late(operator, quick):
+def test_late_lease_renewal_is_counted(operator, quick):
     held = start_export(user=User.objects.get(), exporter="airports", enqueue=False)
     held = attempts.claim(held.pk, worker="worker-1@host")
     type(held).objects.update(lease_expires_at=health.Now())
@@ -105,7 +105,7 @@ def test_a_worker_that_does_not_renew_its_lease_is_late(operator, quick):
 
 
 @pytest.mark.parametrize("how", ["kill", "freeze"])
-def test_without_redis_it_answers_within_seconds_and_says_so(operator, valkey, how):
+def test_health_page_answers_within_seconds_without_redis(operator, valkey, how):
     getattr(valkey, how)()
     began = time.monotonic()
 
@@ -117,7 +117,7 @@ def test_without_redis_it_answers_within_seconds_and_says_so(operator, valkey, h
     assert said["database"][0] == said["storage"][0] == "succeeded"
 
 
-def test_a_storage_that_hangs_is_not_waited_for(operator, quick, monkeypatch):
+def test_hanging_storage_does_not_delay_the_page(operator, quick, monkeypatch):
     over = Event()
     monkeypatch.setattr(health.storage, "__defaults__", (0.1,))
     monkeypatch.setattr(default_storage, "save", lambda *_: over.wait(60))
@@ -129,13 +129,13 @@ def test_a_storage_that_hangs_is_not_waited_for(operator, quick, monkeypatch):
     assert "no answer within 0.1 s" in said["storage"][1]
 
 
-def test_pushes_that_fail_show(operator, quick, valkey, monkeypatch):
+def test_failing_pushes_are_shown(operator, quick, valkey, monkeypatch):
     monkeypatch.setattr(push, "_retry_at", time.monotonic() + 60)
 
     assert lines(operator.get(PAGE))["pushes"][0] == "failed"
 
 
-async def test_a_sweep_that_is_late_shows(monkeypatch):
+async def test_late_sweep_is_shown(monkeypatch):
     class Follower:
         def on_push(self, *_): ...
 

@@ -56,7 +56,7 @@ def ask(themed, operator):
     return ask
 
 
-def test_all_pages_work_in_its_theme(ask, operator):
+def test_pages_work_in_the_unfold_theme(ask, operator):
     flights.load(5)
     running = start_export(user=operator, exporter="flights", enqueue=False)
     running = attempts.claim(running.pk, worker="worker-1@host")
@@ -109,7 +109,7 @@ def test_all_pages_work_in_its_theme(ask, operator):
     assert "admin/css/base.css" not in page
 
 
-def test_a_button_and_the_action_work_in_its_theme(ask, operator):
+def test_button_and_action_work_in_the_unfold_theme(ask, operator):
     flights.load(5)
     export = start_export(user=operator, exporter="flights", enqueue=False)
     response, page = ask(f"{EXPORTS}{export.pk}/change/")

@@ -30,9 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
         ("paused", "resume", "queued"),
     ],
 )
-def test_what_can_be_done_is_accepted_with_the_new_snapshot(
-    api, exporter_user, before, action, after
-):
+def test_allowed_action_returns_the_new_snapshot(api, exporter_user, before, action, after):
     export = force_status(request(exporter_user), before)
 
     response = api.post(of(export, action))
@@ -55,7 +53,7 @@ def test_what_can_be_done_is_accepted_with_the_new_snapshot(
         ("failed", "again", "Failed or cancelled exports can be retried"),
     ],
 )
-def test_what_cannot_be_done_now_is_refused_in_words(api, exporter_user, status, action, detail):
+def test_illegal_action_is_refused_with_a_reason(api, exporter_user, status, action, detail):
     export = force_status(request(exporter_user), status)
 
     assert_problem(api.post(of(export, action)), 409, detail)
@@ -70,7 +68,7 @@ def test_what_cannot_be_done_now_is_refused_in_words(api, exporter_user, status,
 @pytest.mark.parametrize(
     ("status", "action"), [("failed", "retry"), ("cancelled", "retry"), ("succeeded", "again")]
 )
-def test_what_is_over_is_asked_again_as_a_new_export(api, exporter_user, status, action):
+def test_finished_export_is_repeated_as_a_new_one(api, exporter_user, status, action):
     origin = force_status(request(exporter_user), status)
 
     first, second = api.post(of(origin, action)), api.post(of(origin, action))
@@ -83,7 +81,7 @@ def test_what_is_over_is_asked_again_as_a_new_export(api, exporter_user, status,
     assert first.json()["origin"] == str(origin.pk)
 
 
-def test_an_export_of_others_may_be_looked_at_and_not_repeated(exporter_user, another):
+def test_viewed_foreign_export_cannot_be_repeated(exporter_user, another):
     theirs = force_status(request(another), Status.FAILED)
     exporter_user.user_permissions.add(Permission.objects.get(codename="view_export"))
 
@@ -92,7 +90,7 @@ def test_an_export_of_others_may_be_looked_at_and_not_repeated(exporter_user, an
     assert Export.objects.count() == 1
 
 
-def test_a_retry_of_what_may_not_be_exported_any_more_is_refused(api, exporter_user):
+def test_retry_without_permission_is_refused(api, exporter_user):
     origin = force_status(request(exporter_user), Status.FAILED)
     exporter_user.user_permissions.clear()
 
@@ -101,13 +99,13 @@ def test_a_retry_of_what_may_not_be_exported_any_more_is_refused(api, exporter_u
     )
 
 
-def test_a_retry_of_what_is_not_there_any_more_is_refused(api, exporter_user):
+def test_retry_with_a_removed_column_is_refused(api, exporter_user):
     origin = force_status(request(exporter_user), Status.FAILED, params={"columns": ["price"]})
 
     assert_problem(api.post(of(origin, "retry")), 422, 'no column "price"', field="columns")
 
 
-def test_a_retry_beyond_a_limit_is_refused(api, exporter_user, settings):
+def test_retry_beyond_a_limit_is_refused(api, exporter_user, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     origin = force_status(request(exporter_user), Status.FAILED)
 
@@ -129,7 +127,7 @@ def finished(exporter_user, settings, tmp_path):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_file_comes_whole_with_its_digest(finished, exporter_user):
+async def test_file_download_has_its_digest_and_length(finished, exporter_user):
     export = finished
     client = AsyncClient()
     await client.aforce_login(exporter_user)
@@ -143,19 +141,19 @@ async def test_the_file_comes_whole_with_its_digest(finished, exporter_user):
     assert 'filename="Flights.csv"' in response["Content-Disposition"]
 
 
-def test_an_export_without_a_file_says_why(api, exporter_user):
+def test_missing_file_has_a_reason(api, exporter_user):
     assert_problem(
         api.get(of(request(exporter_user), "file")), 404, "no file. Its status is queued."
     )
 
 
-def test_a_file_that_has_expired_is_gone(api, finished):
+def test_expired_file_gives_410(api, finished):
     force_status(finished, Status.SUCCEEDED, expires_at=timezone.now())
 
     assert_problem(api.get(of(finished, "file")), 410, "expired")
 
 
-def test_who_has_lost_the_permission_gets_no_file(api, exporter_user, finished):
+def test_file_is_refused_after_the_permission_was_lost(api, exporter_user, finished):
     exporter_user.user_permissions.clear()
 
     assert_problem(

@@ -24,7 +24,7 @@ ALL = [
 
 
 @pytest.mark.parametrize(("method", "path"), ALL)
-def test_who_is_not_signed_in_is_told_so_also_without_a_csrf_token(method, path):
+def test_anonymous_request_gives_401_even_without_a_csrf_token(method, path):
     response = getattr(Client(enforce_csrf_checks=True), method)(path)
 
     assert_problem(response, 401, "Sign in, or send a bearer token.")
@@ -32,32 +32,32 @@ def test_who_is_not_signed_in_is_told_so_also_without_a_csrf_token(method, path)
 
 @pytest.mark.parametrize(("method", "path"), ALL)
 @pytest.mark.parametrize("header", ["Bearer nothing", "Bearer ", "Bearer", "Basic eDp5", "nothing"])
-def test_a_token_that_is_not_valid_opens_nothing(method, path, header):
+def test_invalid_token_is_refused(method, path, header):
     response = getattr(Client(headers={"Authorization": header}), method)(path)
 
     assert_problem(response, 401, "The bearer token is not valid.")
 
 
-def test_a_bad_token_is_not_made_up_for_by_a_session(exporter_user):
+def test_session_does_not_excuse_an_invalid_token(exporter_user):
     client = Client(headers={"Authorization": "Bearer nothing"})
     client.force_login(exporter_user)
 
     assert_problem(client.get(EXPORTS), 401, "not valid")
 
 
-def test_the_token_of_somebody_who_was_deactivated_opens_nothing(api):
+def test_token_of_a_deactivated_user_is_refused(api):
     User.objects.update(is_active=False)
 
     assert_problem(api.get(EXPORTS), 401, "not valid")
 
 
-def test_a_session_may_read(client, exporter_user):
+def test_session_may_read(client, exporter_user):
     client.force_login(exporter_user)
 
     assert client.get(EXPORTS).status_code == 200
 
 
-def test_a_session_without_the_csrf_token_may_not_write(exporter_user):
+def test_session_without_the_csrf_token_may_not_write(exporter_user):
     client = Client(enforce_csrf_checks=True)
     client.force_login(exporter_user)
 
@@ -74,9 +74,7 @@ def test_a_session_without_the_csrf_token_may_not_write(exporter_user):
         ("multipart/form-data", "x", "could not read this request"),
     ],
 )
-def test_a_form_that_django_refuses_is_no_error_of_ours(
-    exporter_user, settings, content_type, body, detail
-):
+def test_malformed_form_gives_a_client_error(exporter_user, settings, content_type, body, detail):
     client = Client(enforce_csrf_checks=True)  # The form is looked into for its token.
     client.force_login(exporter_user)
     client.cookies[settings.CSRF_COOKIE_NAME] = "x" * 32
@@ -87,13 +85,13 @@ def test_a_form_that_django_refuses_is_no_error_of_ours(
     assert_problem(refused, 400, detail)
 
 
-def test_a_host_that_is_not_known_is_answered_as_a_problem(api):
+def test_unknown_host_is_a_problem_document(api):
     refused = api.get(EXPORTS, headers={"host": "elsewhere.example"})
 
     assert_problem(refused, 400, "could not read this request")
 
 
-def test_a_session_with_the_csrf_token_may_write(exporter_user):
+def test_session_with_the_csrf_token_may_write(exporter_user):
     client = Client(enforce_csrf_checks=True)
     client.force_login(exporter_user)
     client.get("/exports/")
@@ -104,7 +102,7 @@ def test_a_session_with_the_csrf_token_may_write(exporter_user):
     assert response.status_code == 202
 
 
-def test_a_program_needs_no_csrf_token(exporter_user):
+def test_program_needs_no_csrf_token(exporter_user):
     client = Client(
         enforce_csrf_checks=True,
         headers={"Authorization": f"Bearer {tokens.create(exporter_user)}"},

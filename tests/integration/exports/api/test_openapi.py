@@ -52,7 +52,7 @@ def world(settings, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("person", ["owner", "anonymous"])
-def test_api_answers_as_its_document_says(world, person):
+def test_api_conforms_to_its_openapi_document(world, person):
     exports = [str(world.export("owner", state).pk) for state in EXPORTS]
     names = [user_stream(world.users["owner"]), f"export-{exports[0]}"]
 

@@ -17,7 +17,7 @@ from tests.support.exports_api import EXPORTS, UNKNOWN, answer, assert_problem, 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_exporters_are_those_that_one_may_run(api, another):
+def test_exporters_are_listed_by_permission(api, another):
     (flights,) = api.get("/api/v1/exporters").json()
 
     assert flights["name"] == "flights"
@@ -38,7 +38,7 @@ def test_exporters_are_those_that_one_may_run(api, another):
     assert len(program(another).get("/api/v1/exporters").json()) >= 4
 
 
-def test_the_list_has_ones_own_exports_the_newest_first(api, exporter_user, another):
+def test_list_has_own_exports_newest_first(api, exporter_user, another):
     exports = [request(exporter_user) for _ in range(3)]
     request(another)
     for age, export in enumerate(exports):
@@ -51,7 +51,7 @@ def test_the_list_has_ones_own_exports_the_newest_first(api, exporter_user, anot
     assert body["items"][0] == answer(Export.objects.get(pk=exports[0].pk))
 
 
-def test_the_list_comes_in_pages(api, exporter_user):
+def test_list_is_paginated(api, exporter_user):
     for _ in range(5):
         request(exporter_user)
     everything = [each["id"] for each in api.get(EXPORTS).json()["items"]]
@@ -64,7 +64,7 @@ def test_the_list_comes_in_pages(api, exporter_user):
     assert (first["count"], beyond["count"], beyond["items"]) == (5, 5, [])
 
 
-def test_the_list_can_be_of_one_status(api, exporter_user):
+def test_list_can_be_filtered_by_status(api, exporter_user):
     failed = force_status(request(exporter_user), Status.FAILED)
     request(exporter_user)
 
@@ -84,14 +84,14 @@ def test_the_list_can_be_of_one_status(api, exporter_user):
         ({"status": "done"}, "status"),
     ],
 )
-def test_a_page_that_cannot_be_is_refused(api, parameters, field):
+def test_invalid_page_is_refused(api, parameters, field):
     response = api.get(EXPORTS, parameters)
 
     assert_problem(response, 422, field, field=field)
 
 
 @pytest.mark.proves("foreign-exports-look-missing")
-def test_somebody_elses_export_looks_like_one_that_is_not_there(api, another):
+def test_foreign_export_looks_like_a_missing_one(api, another):
     theirs = request(another)
 
     for method, action in (
@@ -110,7 +110,7 @@ def test_somebody_elses_export_looks_like_one_that_is_not_there(api, another):
 
 
 @pytest.mark.proves("foreign-exports-look-missing")
-def test_who_may_view_all_exports_sees_those_of_others_and_may_not_stop_them(api, another):
+def test_view_permission_shows_foreign_exports_but_stops_none(api, another):
     theirs = request(another)
     User.objects.get(username="somebody").user_permissions.add(
         Permission.objects.get(codename="view_export")

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
         ("post", "/api/v1/exporters", "GET"),
     ],
 )
-def test_a_method_that_is_not_there_is_named_with_those_that_are(
+def test_wrong_method_is_answered_with_the_allowed_methods(
     api, settings, *, debug, method, path, allowed
 ):
     settings.DEBUG = debug
@@ -46,13 +46,13 @@ def test_a_method_that_is_not_there_is_named_with_those_that_are(
     ["/api/", "/api/v1", "/api/v1/", "/api/v1/export", "/api/v2/exports", f"{EXPORTS}/7"],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_path_that_is_not_there_is_a_problem_too(api, settings, *, debug, method, path):
+def test_unknown_path_is_a_problem_document(api, settings, *, debug, method, path):
     settings.DEBUG = debug
 
     assert_problem(getattr(api, method)(path), 404, "Nothing was found at this address.")
 
 
-def test_an_error_of_ours_is_a_problem_and_tells_nothing(api, monkeypatch):
+def test_internal_error_is_a_problem_without_details(api, monkeypatch):
     def fail(_):
         raise LookupError("a secret")
 
@@ -87,7 +87,7 @@ class Scripts(html.parser.HTMLParser):
             self.inline.append(tag)
 
 
-def test_the_document_describes_every_path_and_its_refusals(client):
+def test_document_describes_every_path_and_its_refusals(client):
     document = client.get("/api/openapi.json").json()
 
     paths = {
@@ -116,13 +116,13 @@ def test_the_document_describes_every_path_and_its_refusals(client):
         assert set(answers) == {"200", "202", "401", "403", "404", "409", "422", "429", "507"}
 
 
-def test_the_documents_fields_are_those_of_the_snapshot(client, exporter_user):
+def test_documented_fields_match_the_snapshot(client, exporter_user):
     schemas = client.get("/api/openapi.json").json()["components"]["schemas"]
 
     assert list(schemas["ExportOut"]["properties"]) == list(snapshot(request(exporter_user)))
 
 
-def test_the_docs_page_runs_under_the_content_security_policy(client):
+def test_docs_page_runs_under_the_content_security_policy(client):
     response = client.get("/api/docs")
 
     scripts = Scripts(response.content.decode())

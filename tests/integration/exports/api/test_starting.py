@@ -11,7 +11,7 @@ from tests.support.exports_api import EXPORTS, answer, assert_problem, of, post
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_request_is_accepted_with_the_place_to_ask_and_the_snapshot(api, exporter_user):
+def test_request_is_accepted_with_location_and_snapshot(api, exporter_user):
     response = post(api, body={"exporter": "flights"})
 
     export = Export.objects.get()
@@ -22,7 +22,7 @@ def test_a_request_is_accepted_with_the_place_to_ask_and_the_snapshot(api, expor
     assert api.get(response["Location"]).json() == answer(export)
 
 
-def test_everything_that_can_be_asked_for_is_saved(api):
+def test_all_fields_of_a_request_are_saved(api):
     body = {
         "exporter": "flights",
         "format": "jsonl",
@@ -43,11 +43,11 @@ def test_everything_that_can_be_asked_for_is_saved(api):
 
 
 @pytest.mark.parametrize("format_", ["xlsx", "parquet"])
-def test_every_format_can_be_asked_for(api, format_):
+def test_every_format_can_be_requested(api, format_):
     assert post(api, body={"exporter": "flights", "format": format_}).json()["format"] == format_
 
 
-def test_who_asks_the_same_again_gets_the_export_that_is_there(api):
+def test_identical_request_returns_the_active_export(api):
     first = post(api, body={"exporter": "flights"})
 
     second = post(api, body={"exporter": "flights", "filters": None})
@@ -58,7 +58,7 @@ def test_who_asks_the_same_again_gets_the_export_that_is_there(api):
     assert Export.objects.count() == 1
 
 
-def test_who_asks_for_too_much_is_told_which_limit_it_was(api, settings):
+def test_refusal_names_the_exceeded_limit(api, settings):
     settings.EXPORTS_MAX_ACTIVE = 1
     post(api, body={"exporter": "flights"})
 
@@ -70,7 +70,7 @@ def test_who_asks_for_too_much_is_told_which_limit_it_was(api, settings):
     assert Export.objects.count() == 1
 
 
-def test_who_asks_too_often_is_told_when_to_ask_again(api, settings):
+def test_throttled_request_gets_the_retry_time(api, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     post(api, body={"exporter": "flights"})
 
@@ -124,27 +124,27 @@ def test_who_asks_too_often_is_told_when_to_ask_again(api, settings):
         (None, "body", ""),
     ],
 )
-def test_what_is_wrong_in_a_request_is_named(api, body, field, detail):
+def test_invalid_field_is_named(api, body, field, detail):
     assert_problem(post(api, body=body), 422, detail, field=field)
 
     assert not Export.objects.exists()
 
 
 @pytest.mark.parametrize("body", ["{", '{"exporter": flights}', "\xff"])
-def test_a_body_that_is_not_json_is_refused(api, body):
+def test_body_that_is_not_json_is_refused(api, body):
     response = api.post(EXPORTS, body, content_type="application/json")
 
     assert_problem(response, 422, "Cannot parse request body")
 
 
-def test_a_body_that_is_not_utf_8_is_refused(api):
+def test_body_that_is_not_utf_8_is_refused(api):
     response = api.post(EXPORTS, b'{"exporter": "\xff"}', content_type="application/json")
 
     assert_problem(response, 422, "Cannot parse request body")
 
 
 @pytest.mark.proves("export-needs-permission")
-def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(api):
+def test_hidden_exporter_looks_like_an_unknown_one(api):
     response = post(api, body={"exporter": "planes"})
 
     said = 'There is no exporter "planes". Available: flights.'

@@ -73,7 +73,7 @@ def test_preset_that_is_changed_is_recorded(page, more):
     assert who(the("preset_changed")) == ("ada", "")
 
 
-def test_preset_that_is_saved_as_it_is_is_no_change(page):
+def test_unchanged_preset_is_not_recorded_again(page):
     chosen = {
         "url": "/exports/new/flights/",
         "column": ["tailnum", "id"],
@@ -90,7 +90,7 @@ def test_preset_that_is_saved_as_it_is_is_no_change(page):
     assert written() == ["preset_saved"]
 
 
-def test_preset_that_is_shared_and_no_longer_is_recorded_with_its_team(page, team):
+def test_sharing_and_unsharing_a_preset_are_recorded(page, team):
     save(page, team=team.pk)
     save(page)
 
@@ -110,7 +110,7 @@ def test_preset_that_is_deleted_is_recorded(page):
     assert subject(entry) == ("preset", str(preset.pk), "Mine")
 
 
-def test_preset_that_goes_with_its_owner_is_recorded(page, ada):
+def test_preset_deleted_with_its_owner_is_recorded(page, ada):
     save(page)
     operator = client_of(User.objects.create_superuser("operator"))
 
@@ -120,7 +120,7 @@ def test_preset_that_goes_with_its_owner_is_recorded(page, ada):
     assert who(the("preset_deleted")) == ("operator", "ada")
 
 
-def test_team_that_is_deleted_leaves_presets_that_are_not_shared(page, team):
+def test_deleted_team_unshares_its_presets(page, team):
     save(page, team=team.pk)
 
     page.post(f"/admin/auth/group/{team.pk}/delete/", {"post": "yes"})
@@ -140,7 +140,7 @@ def test_last_choice_is_not_recorded(page, ada, monkeypatch):
     assert written() == []
 
 
-def test_saving_in_a_loop_comes_to_an_end(page, ada, monkeypatch):
+def test_number_of_recorded_saves_is_limited(page, ada, monkeypatch):
     """Else one user fills the disk: what is deleted leaves its entries."""
     monkeypatch.setattr(presets, "MOST_SAVES", 2)
     other = User.objects.create_superuser("other")

@@ -133,7 +133,7 @@ def test_export_that_a_command_starts_is_recorded(ada, monkeypatch):
     assert entry.details["account"] == getpass.getuser()
 
 
-async def test_request_on_the_event_loop_is_known_too(ada):
+async def test_async_request_is_recorded_with_user_and_address(ada):
     client = AsyncClient()
     await client.aforce_login(ada)
     headers = {"user-agent": AGENT, "x-forwarded-for": ADDRESS}
@@ -144,7 +144,7 @@ async def test_request_on_the_event_loop_is_known_too(ada):
     assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
 
 
-def test_export_that_is_under_way_already_is_no_second_entry(ada):
+def test_duplicate_request_adds_no_entry(ada):
     client = client_of(ada)
 
     for _ in range(2):
@@ -163,7 +163,7 @@ def test_export_that_is_refused_is_not_recorded(ada, settings):
     assert [each.details["format"] for each in entries("export_started")] == ["csv"]
 
 
-def test_export_of_the_trail_is_in_the_trail(ada):
+def test_export_of_the_audit_trail_is_recorded(ada):
     client_of(ada).post("/exports/", {"exporter": "audit", "format": "csv"})
 
     assert the("export_started").details["exporter"] == "audit"
@@ -198,7 +198,7 @@ def test_export_that_is_shared_is_recorded_with_its_team(ada):
     assert entry.details["team"] == "Analysts"
 
 
-def test_team_that_is_deleted_takes_back_what_was_shared(ada, operator):
+def test_deleted_team_is_recorded_as_unsharing(ada, operator):
     team = Group.objects.create(name="Analysts")
     ada.groups.add(team)
     start_export(user=ada, exporter="airports", team=team.pk)
@@ -227,7 +227,7 @@ def test_team_that_is_deleted_takes_back_what_was_shared(ada, operator):
         ("resume", Status.PAUSED, "export_resumed"),
     ],
 )
-def test_button_is_recorded_once_with_who_pressed_it(operator, export, button, status, action):
+def test_button_press_is_recorded_once_with_its_user(operator, export, button, status, action):
     force_status(export, status)
 
     for _ in range(2):
@@ -238,7 +238,7 @@ def test_button_is_recorded_once_with_who_pressed_it(operator, export, button, s
     assert subject(entry) == of(export)
 
 
-def test_cancelling_over_the_api_and_on_a_page_is_recorded(ada, export):
+def test_cancellation_by_api_and_by_page_is_recorded(ada, export):
     other = start_export(user=ada, exporter="planes")
     client = client_of(ada)
 
@@ -250,7 +250,7 @@ def test_cancelling_over_the_api_and_on_a_page_is_recorded(ada, export):
     assert (who(second), whence(second), second.object_key) == (("ada", ""), BY_PAGE, str(other.pk))
 
 
-def test_export_that_stops_because_its_owner_lost_the_right_is_recorded(ada, export):
+def test_export_stopped_by_a_lost_right_is_recorded(ada, export):
     claimed = attempts.claim(export.pk, worker="worker-1@tests")
     User.objects.update(is_superuser=False)
 
@@ -263,7 +263,7 @@ def test_export_that_stops_because_its_owner_lost_the_right_is_recorded(ada, exp
     assert entry.details["reason"].startswith('You do not have permission to export "Airports".')
 
 
-def test_export_that_fails_for_another_reason_was_not_stopped(export, monkeypatch):
+def test_otherwise_failed_export_is_not_recorded_as_stopped(export, monkeypatch):
     claimed = attempts.claim(export.pk, worker="worker-1@tests")
     monkeypatch.setattr(runner.room, "check_quotas", lambda _: 1 / 0)
 
@@ -274,7 +274,7 @@ def test_export_that_fails_for_another_reason_was_not_stopped(export, monkeypatc
     assert entries("export_stopped") == []
 
 
-def test_export_that_is_cancelled_meanwhile_was_not_stopped(ada, export):
+def test_cancelled_export_is_not_recorded_as_stopped(ada, export):
     claimed = attempts.claim(export.pk, worker="worker-1@tests")
     lifecycle.cancel(export)
     User.objects.update(is_superuser=False)
@@ -286,7 +286,7 @@ def test_export_that_is_cancelled_meanwhile_was_not_stopped(ada, export):
     assert entries("export_stopped") == []
 
 
-def test_entry_that_cannot_be_written_undoes_what_it_is_of(export, monkeypatch):
+def test_failed_audit_entry_undoes_its_action(export, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("no room")
 
@@ -332,7 +332,7 @@ def test_download_is_recorded(operator, finished, path, origin):
     }
 
 
-def test_whole_file_after_a_range_has_an_entry_of_its_own(operator, finished):
+def test_whole_download_after_ranges_is_recorded_separately(operator, finished):
     url = f"/exports/{finished.pk}/file"
     for headers in ({"range": "bytes=0-0"}, {"range": "bytes=1-1"}, {}, {}):
         operator.get(url, headers=headers).close()
@@ -342,7 +342,7 @@ def test_whole_file_after_a_range_has_an_entry_of_its_own(operator, finished):
 
 
 @pytest.mark.parametrize("headers", [{"if-none-match": '"{}"'}, {"range": "bytes=9999999-"}])
-def test_answer_without_a_file_is_no_download(operator, finished, headers):
+def test_response_without_a_file_is_not_recorded_as_a_download(operator, finished, headers):
     said = {name: value.format(finished.sha256) for name, value in headers.items()}
 
     operator.get(f"/exports/{finished.pk}/file", headers=said)
@@ -361,7 +361,7 @@ def test_file_that_expires_is_recorded_once(finished):
     assert (who(entry), whence(entry), subject(entry)) == (("", "ada"), BY_SYSTEM, of(finished))
 
 
-def test_export_that_is_forgotten_is_recorded(finished, monkeypatch):
+def test_deletion_of_an_old_export_is_recorded(finished, monkeypatch):
     old = timezone.now() - timedelta(days=100)
     force_status(finished, Status.SUCCEEDED, finished_at=old, expires_at=old)
     monkeypatch.setattr(sys, "argv", ["manage.py", "prune_exports"])
@@ -373,7 +373,7 @@ def test_export_that_is_forgotten_is_recorded(finished, monkeypatch):
     assert (who(entry), whence(entry), subject(entry)) == (("", "ada"), BY_COMMAND, of(finished))
 
 
-def test_export_that_goes_with_its_owner_is_recorded(ada, operator, export):
+def test_export_deleted_with_its_owner_is_recorded(ada, operator, export):
     operator.post(f"/admin/auth/user/{ada.pk}/delete/", {"post": "yes"})
 
     entry = the("export_deleted")
@@ -394,7 +394,7 @@ def stream():
         publish.append("user-7", "counted", {})
 
 
-def test_replay_is_recorded_with_what_was_asked_for(stream, monkeypatch):
+def test_replay_is_recorded_with_its_options(stream, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["manage.py", "replay_events"])
 
     call_command("replay_events", stream=["user-7"], since="2h")
@@ -413,7 +413,7 @@ def test_replay_is_recorded_with_what_was_asked_for(stream, monkeypatch):
     }
 
 
-def test_dry_run_replays_nothing_and_is_not_recorded(stream):
+def test_dry_run_is_not_recorded(stream):
     call_command("replay_events", dry_run=True)
 
     assert entries("streams_replayed") == []

@@ -82,12 +82,12 @@ def search(
 
 
 @pytest.mark.timeout(0)
-def test_file_of_an_exporter_is_what_the_orm_gives(user, minutes):
+def test_file_of_an_exporter_matches_the_orm(user, minutes):
     search(examples(), lambda example: compare(example, user), minutes)
 
 
 @pytest.mark.timeout(0)
-def test_file_of_an_admin_list_is_what_the_orm_gives(user, minutes):
+def test_file_of_an_admin_list_matches_the_orm(user, minutes):
     search(examples(listings=True), lambda example: compare(example, user), minutes)
 
 
@@ -140,7 +140,7 @@ def assert_same(example: Example, rows: list[list[Any]], found: product.Files) -
 
 
 @pytest.mark.parametrize("number", range(len(FOUND)))
-def test_example_that_was_once_found(user, number):
+def test_found_examples_stay_fixed(user, number):
     compare(FOUND[number], user)
 
 
@@ -148,7 +148,7 @@ def test_example_that_was_once_found(user, number):
 
 
 @pytest.mark.parametrize("listings", [False, True], ids=["exporter", "list"])
-def test_worker_makes_that_file(user, listings, settings, tmp_path):
+def test_worker_writes_the_expected_file(user, listings, settings, tmp_path):
     use_folders(settings, tmp_path)
     settings.EXPORTS_PART_ROWS = 2
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = settings.EXPORTS_MAX_ACTIVE = 0
@@ -187,7 +187,7 @@ def outcome(example: Example, user: User) -> object:
 
 
 @pytest.mark.parametrize("way", ["scope", "chosen"])
-def test_each_step_alone_is_accepted(user, way):
+def test_queryset_step_alone_is_accepted(user, way):
     for name, step in STEPS.items():
         if step.postgres and not models.IS_POSTGRES:
             continue
@@ -198,7 +198,7 @@ def test_each_step_alone_is_accepted(user, way):
         assert isinstance(found, product.Files) is accepted, (name, found)
 
 
-def test_each_column_alone_is_accepted(user):
+def test_column_alone_is_accepted(user):
     for name, column in COLUMNS.items():
         if column.only not in {"", "Number"}:
             continue

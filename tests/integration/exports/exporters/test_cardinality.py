@@ -116,7 +116,7 @@ def test_filter_on_many_rows_gives_each_row_once(superuser, by, relation, field)
 
 
 @pytest.mark.parametrize("by", READERS)
-def test_reverse_of_a_one_to_one_is_one_row(superuser, by):
+def test_reverse_one_to_one_keeps_one_row(superuser, by):
     made = exporter(["name", "profile__motto", "mentor__profile__motto"])
 
     assert not refused(made)
@@ -129,7 +129,7 @@ def test_reverse_of_a_one_to_one_is_one_row(superuser, by):
 
 
 @pytest.mark.parametrize("by", READERS)
-def test_foreign_object_is_followed_as_a_foreign_key_is(superuser, by):
+def test_foreign_object_is_followed_like_a_foreign_key(superuser, by):
     stays = exporter(["code", "country__name"], Stay.objects.all())
     countries = exporter(["code", "stays__code"], Country.objects.all())
     counted = exporter(["code", Column("stays", Count("stays"))], Country.objects.all())
@@ -194,7 +194,7 @@ def test_annotation_of_many_rows_is_refused_as_a_column(superuser, grouped):
         queryset.rows(made, superuser, {})
 
 
-def test_column_beyond_a_relation_that_is_joined_already_is_refused(superuser):
+def test_column_beyond_a_joined_relation_is_refused(superuser):
     counted = Author.everyone.annotate(n=Count("books"))
     made = exporter(["n", "books__editor__name"], counted)
 
@@ -203,7 +203,7 @@ def test_column_beyond_a_relation_that_is_joined_already_is_refused(superuser):
         queryset.rows(made, superuser, {})
 
 
-def test_order_by_many_rows_that_are_joined_already_is_refused():
+def test_order_by_joined_many_rows_is_refused():
     counted = Author.everyone.annotate(n=Count("books"))
 
     assert changelist.narrow(counted, {"order": ["-n", "country__name", "pk"]}).query.order_by
@@ -212,14 +212,14 @@ def test_order_by_many_rows_that_are_joined_already_is_refused():
             changelist.narrow(counted, {"order": [order]})
 
 
-def test_aggregate_beside_a_field_of_many_rows_is_refused(superuser):
+def test_aggregate_combined_with_a_many_row_field_is_refused(superuser):
     made = exporter(["name", Column("odd", Count("awards") + F("books__year"))])
 
     assert any('"books" has several rows for each row' in problem for problem in refused(made))
 
 
 @ONLY_POSTGRES
-def test_function_that_gives_several_rows_is_refused_as_a_column(superuser):
+def test_set_returning_function_is_refused_as_a_column(superuser):
     numbers = Unnest(Value("{1,2}"))
     made = exporter(["name", Column("number", numbers)])
     annotated = exporter(
@@ -235,7 +235,7 @@ def test_function_that_gives_several_rows_is_refused_as_a_column(superuser):
 
 @ONLY_POSTGRES
 @pytest.mark.parametrize("by", READERS)
-def test_function_that_gives_several_rows_repeats_none_of_the_queryset(superuser, by):
+def test_set_returning_function_repeats_no_rows(superuser, by):
     made = exporter(
         ["name"], get_queryset=lambda: Author.everyone.annotate(number=Unnest(Value("{1,2}")))
     )

@@ -67,7 +67,7 @@ BODIES = [
 @pytest.mark.proves("hidden-exporters-look-missing")
 @pytest.mark.parametrize("body", BODIES, ids=json.dumps)
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_api_answers_for_a_hidden_exporter_as_for_an_unknown_one(program, body, language):
+def test_api_treats_a_hidden_exporter_like_an_unknown_one(program, body, language):
     def ask(name):
         sent = json.dumps({"exporter": name, **body})
         response = program.post(
@@ -101,7 +101,7 @@ def pages(name):
 
 @pytest.mark.proves("hidden-exporters-look-missing")
 @pytest.mark.parametrize("number", range(len(list(pages("x")))))
-def test_pages_answer_for_a_hidden_exporter_as_for_an_unknown_one(page, number):
+def test_pages_treat_a_hidden_exporter_like_an_unknown_one(page, number):
     def ask(name):
         method, url, data = list(pages(name))[number]
         return answer(getattr(page, method)(url, data), name)
@@ -113,7 +113,7 @@ def test_pages_answer_for_a_hidden_exporter_as_for_an_unknown_one(page, number):
 
 
 @pytest.mark.proves("hidden-exporters-look-missing")
-def test_nothing_that_a_user_may_read_names_a_hidden_exporter(page, program, guest):
+def test_readable_data_does_not_name_hidden_exporters(page, program, guest):
     start_export(user=guest, exporter="flights")
     hidden = {each.name for each in registry.available(User(is_superuser=True))} - {"flights"}
     assert hidden >= {"airports", "planes"}
@@ -138,7 +138,7 @@ def test_nothing_that_a_user_may_read_names_a_hidden_exporter(page, program, gue
     assert [found[0] for each in read if (found := words.search(each.text))] == []
 
 
-def test_user_who_sees_an_export_of_an_exporter_is_told_its_label(guest, page, program):
+def test_user_who_sees_an_export_learns_the_exporters_label(guest, page, program):
     export = start_export(user=guest, exporter="flights")
     guest.user_permissions.clear()
     lifecycle.cancel(export)
@@ -150,7 +150,7 @@ def test_user_who_sees_an_export_of_an_exporter_is_told_its_label(guest, page, p
     assert page.get(export.get_absolute_url()).status_code == 200
 
 
-def test_exporter_that_is_gone_names_no_other(guest, program, monkeypatch):
+def test_removed_exporter_reveals_no_other(guest, program, monkeypatch):
     export = start_export(user=guest, exporter="flights")
     lifecycle.cancel(export)
     monkeypatch.delitem(registry.EXPORTERS, "flights")

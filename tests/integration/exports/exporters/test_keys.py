@@ -53,7 +53,7 @@ KEYS = {
 
 @pytest.mark.parametrize("model", KEYS, ids=lambda model: model.__name__)
 @given(data=st.data())
-def test_a_key_comes_back_from_its_text_exactly(model, data):
+def test_key_survives_conversion_to_text(model, data):
     key = data.draw(KEYS[model])
 
     back = read_key(model, key_text(model, key))
@@ -92,7 +92,7 @@ def assert_each_once(queryset, by, *columns, read):
 
 @READER
 @pytest.mark.usefixtures("own_tables")
-def test_moments_are_keys(by):
+def test_datetimes_work_as_keys(by):
     start = datetime.datetime(1999, 12, 31, 23, 59, 59, 999_990, tzinfo=UTC)
     moments = [start + datetime.timedelta(microseconds=n) for n in range(20)]
     moments += [start - datetime.timedelta(days=365 * n) for n in range(1, 20)]
@@ -108,7 +108,7 @@ def test_moments_are_keys(by):
 
 @READER
 @pytest.mark.usefixtures("own_tables")
-def test_decimals_are_keys(by):
+def test_decimals_work_as_keys(by):
     prices = [Decimal(n) / 8 for n in range(-20, 20)] + [Decimal("99999999.0001")]
     Priced.objects.bulk_create(map(Priced, random.Random(1).sample(prices, len(prices))))
 
@@ -117,7 +117,7 @@ def test_decimals_are_keys(by):
 
 @READER
 @pytest.mark.usefixtures("own_tables")
-def test_texts_are_keys(by):
+def test_texts_work_as_keys(by):
     Place.objects.bulk_create(
         Place(code=text) for text in random.Random(1).sample(TEXTS, len(TEXTS)) if len(text) <= 40
     )
@@ -126,7 +126,7 @@ def test_texts_are_keys(by):
 
 
 @READER
-def test_uuids_are_keys(by):
+def test_uuids_work_as_keys(by):
     owner = User.objects.create_user("owner")
     Export.objects.bulk_create(Export(owner=owner) for _ in range(23))
 
@@ -166,7 +166,7 @@ def make_stops():
 
 @READER
 @pytest.mark.usefixtures("own_tables")
-def test_keys_of_several_fields_are_keys(by):
+def test_composite_keys_work_as_keys(by):
     make_stops()
 
     assert_each_once(Stop.objects.all(), by, *STOP, "note", read=stop)
@@ -175,7 +175,7 @@ def test_keys_of_several_fields_are_keys(by):
 
 @READER
 @pytest.mark.usefixtures("own_tables")
-def test_groups_with_a_key_of_several_fields_are_rows(by):
+def test_grouped_rows_with_a_composite_key_are_exported(by):
     make_stops()
     counted = Stop.objects.annotate(number_of=Count("place__name")).filter(number_of__gt=0)
 
@@ -183,7 +183,7 @@ def test_groups_with_a_key_of_several_fields_are_rows(by):
 
 
 @pytest.mark.usefixtures("own_tables")
-def test_the_key_itself_is_a_column_as_json():
+def test_composite_key_itself_is_a_json_column():
     make_stops()
 
     rows = rows_of(Stop.objects.all(), "pk", *STOP)
@@ -194,7 +194,7 @@ def test_the_key_itself_is_a_column_as_json():
 
 
 @pytest.mark.usefixtures("own_tables")
-def test_rows_that_are_ticked_are_rows_by_keys_of_several_fields():
+def test_ticked_rows_can_have_composite_keys():
     make_stops()
     keys = list(Stop.objects.values_list("pk", flat=True))[::3]
 
@@ -205,7 +205,7 @@ def test_rows_that_are_ticked_are_rows_by_keys_of_several_fields():
 
 
 @pytest.mark.usefixtures("own_tables")
-def test_an_expression_may_ask_for_the_rows_beside_one_with_such_a_key():
+def test_expression_can_query_sibling_rows_of_a_composite_key():
     make_stops()
     others = Stop.objects.filter(line=OuterRef("line")).exclude(note=OuterRef("note"))
 
@@ -218,7 +218,7 @@ def test_an_expression_may_ask_for_the_rows_beside_one_with_such_a_key():
 
 
 @pytest.mark.usefixtures("own_tables")
-def test_a_row_with_such_a_key_is_named_by_its_fields():
+def test_error_names_a_composite_key_by_its_fields():
     Place.objects.create(code="EWR", name="")
     Stop.objects.create(
         place_id="EWR",
@@ -255,7 +255,7 @@ def test_a_row_with_such_a_key_is_named_by_its_fields():
     page_rows=st.integers(1, 6),
 )
 @pytest.mark.usefixtures("own_tables")
-def test_any_keys_of_several_fields_cut_anywhere_come_once_and_in_order(keys, part_rows, page_rows):
+def test_composite_keys_come_once_in_order_however_they_are_cut(keys, part_rows, page_rows):
     Stop.objects.all().delete()
     Place.objects.all().delete()
     Place.objects.bulk_create(Place(code=code) for code in ("", "a", "'", "é"))
@@ -272,7 +272,7 @@ def test_any_keys_of_several_fields_cut_anywhere_come_once_and_in_order(keys, pa
 
 
 @pytest.mark.usefixtures("own_tables")
-def test_ranges_of_such_keys_hold_as_many_rows_as_they_say():
+def test_ranges_of_composite_keys_hold_their_planned_rows():
     make_stops()
 
     ranges = planned(Stop.objects.all(), 4)

@@ -97,12 +97,12 @@ def assert_each_once(queryset, by):
 
 @pytest.mark.parametrize("model", KEYS, ids=lambda model: model.__name__)
 @pytest.mark.parametrize("by", READERS)
-def test_rows_come_once_whatever_their_keys_are(model, by):
+def test_rows_come_once_for_every_type_of_key(model, by):
     assert_each_once(stored(model, KEYS[model]), by)
 
 
 @pytest.mark.parametrize("model", KEYS, ids=lambda model: model.__name__)
-def test_key_comes_back_from_its_text(model):
+def test_unusual_key_survives_conversion_to_text(model):
     for key in KEYS[model]:
         back = read_key(model, key_text(model, key))
 
@@ -111,7 +111,7 @@ def test_key_comes_back_from_its_text(model):
 
 
 @pytest.mark.parametrize("by", READERS)
-def test_key_of_another_row_is_a_key(by):
+def test_foreign_key_works_as_a_primary_key(by):
     stored(ByBinary, _BYTES)
     ByOther._base_manager.bulk_create(
         ByOther(binary_id=key, word=f"o{number}") for number, key in enumerate(_BYTES)
@@ -125,7 +125,7 @@ def test_key_of_another_row_is_a_key(by):
 
 
 @pytest.mark.parametrize("by", READERS)
-def test_row_in_two_tables_is_one_row(by):
+def test_multi_table_row_is_exported_once(by):
     for number in range(5):
         Novelist._base_manager.create(
             name=str(number), country_id="nowhere", genre=f"g{number}", born=1900
@@ -139,7 +139,7 @@ def test_row_in_two_tables_is_one_row(by):
     assert made.file.decode().splitlines()[1:] == [f"g{n},{n}," for n in range(5)]
 
 
-def test_preview_says_that_the_keys_of_a_view_repeat(django_user_model):
+def test_preview_reports_duplicate_keys_of_a_view(django_user_model):
     book = Book.objects.create(title="B", year=2000, author_id=1)
     book.tags.add(*(Tag.objects.create(word=word) for word in "ab"))
     superuser = django_user_model.objects.create_superuser("person")
@@ -156,7 +156,7 @@ def test_preview_says_that_the_keys_of_a_view_repeat(django_user_model):
     assert looked.sample is None
 
 
-def test_keys_of_a_view_that_repeat_are_refused_for_its_proxy():
+def test_duplicate_keys_of_a_view_are_refused_for_its_proxy():
     book = Book.objects.create(title="B", year=2000, author_id=1)
     book.tags.add(*(Tag.objects.create(word=word) for word in "ab"))
 

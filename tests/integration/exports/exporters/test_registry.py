@@ -67,7 +67,7 @@ def problems(*columns, queryset=None):
         ({"name": "flights"}, r'second exporter with the name "flights"'),
     ],
 )
-def test_what_cannot_work_is_refused_with_the_remedy(attributes, message):
+def test_invalid_exporter_is_refused_with_the_remedy(attributes, message):
     with pytest.raises(DefinitionError, match=message):
         registry.register(declare(**attributes))
 
@@ -75,13 +75,13 @@ def test_what_cannot_work_is_refused_with_the_remedy(attributes, message):
         registry.get("departures")
 
 
-def test_a_key_of_several_fields_is_a_key():
+def test_composite_key_passes_the_checks():
     rows = Stop.objects.exclude(line="").annotate(places=Count("place__name"))
 
     assert problems("pk", "moment", "place__name", "places", "line", queryset=rows) == []
 
 
-def test_a_rule_of_its_own_takes_the_place_of_a_permission():
+def test_custom_rule_replaces_the_permission():
     everybody = declare(permission="", has_permission=lambda self, user: True)
 
     registry.register(everybody)
@@ -89,20 +89,20 @@ def test_a_rule_of_its_own_takes_the_place_of_a_permission():
     assert registry.get("departures").has_permission(AnonymousUser())
 
 
-def test_deactivated_user_may_run_nothing_whatever_the_rule_says():
+def test_deactivated_user_may_run_no_exporter():
     everybody = declare(permission="", has_permission=lambda _self, _user: True)()
 
     assert registry.may_run(everybody, User(is_active=True))
     assert not registry.may_run(everybody, User(is_active=False))
 
 
-def test_registering_the_same_class_twice_is_registering_it_once():
+def test_second_registration_of_a_class_is_harmless():
     cls = declare()
 
     assert registry.register(cls) is registry.register(cls) is cls
 
 
-def test_an_exporter_that_is_not_there_is_named_with_those_that_are():
+def test_unknown_exporter_is_answered_with_the_known_names():
     with pytest.raises(UnknownExporter, match=r'"fligths"\. Available: .*flights') as raised:
         registry.get("fligths")
 
@@ -110,7 +110,7 @@ def test_an_exporter_that_is_not_there_is_named_with_those_that_are():
 
 
 @pytest.mark.django_db
-def test_people_are_offered_what_they_may_run_by_label():
+def test_permitted_exporters_are_offered_sorted_by_label():
     user = User.objects.create_user("somebody")
     for codename in ("export_plane", "export_flight"):
         user.user_permissions.add(Permission.objects.get(codename=codename))
@@ -123,7 +123,7 @@ def test_people_are_offered_what_they_may_run_by_label():
 # -- When Django checks -------------------------------------------------------------
 
 
-def test_what_works_has_no_problems():
+def test_valid_exporter_has_no_problems():
     assert (
         problems(
             "id",
@@ -169,14 +169,14 @@ def test_what_works_has_no_problems():
         ),
     ],
 )
-def test_a_column_that_cannot_be_read_is_found_with_the_remedy(column, message, remedy):
+def test_column_that_cannot_be_read_is_found_with_the_remedy(column, message, remedy):
     ((found, hint),) = problems("id", column)
 
     assert message in found
     assert remedy in hint
 
 
-def test_a_column_that_would_repeat_rows_is_found():
+def test_column_that_would_repeat_rows_is_found():
     ((message, hint),) = problems("carrier", "flights__id", queryset=Airline.objects.all())
 
     assert '"flights__id" cannot be read: "flights" has several rows' in message
@@ -190,13 +190,13 @@ def test_a_column_that_would_repeat_rows_is_found():
         Column("number", F("departures__flight") + 1),
     ],
 )
-def test_a_computed_column_that_would_repeat_rows_is_found(column):
+def test_computed_column_that_would_repeat_rows_is_found(column):
     ((message, _),) = problems("faa", column, queryset=Airport.objects.all())
 
     assert '"departures" has several rows' in message
 
 
-def test_what_aggregates_many_rows_does_not_repeat_any():
+def test_aggregate_over_many_rows_is_accepted():
     found = problems(
         "tailnum",
         Column("flights", Count("flights")),
@@ -207,18 +207,18 @@ def test_what_aggregates_many_rows_does_not_repeat_any():
     assert found == []
 
 
-def test_a_column_that_is_there_twice_is_found():
+def test_duplicate_column_is_found():
     assert problems("id", "carrier", "id")[0][0] == 'The column "id" is defined 2 times.'
 
 
-def test_a_header_that_is_there_twice_is_found_since_json_would_keep_one():
+def test_duplicate_header_is_found():
     ((message, hint),) = problems("flight", Column("number", F("id"), header="flight"))
 
     assert message == 'The header "flight" is used 2 times.'
     assert "header=" in hint
 
 
-def test_the_checks_of_django_fail_with_all_of_it():
+def test_system_checks_report_all_problems_of_an_exporter():
     registry.register(declare(columns=["carier", "origin_id", "dist"]))
 
     with pytest.raises(SystemCheckError) as raised:
@@ -240,17 +240,17 @@ def test_the_checks_of_django_fail_with_all_of_it():
         ({"columns": "id"}, "has a string as its columns"),
     ],
 )
-def test_what_could_only_fail_later_is_refused_at_once(attributes, problem):
+def test_exporter_that_would_fail_later_is_refused_at_once(attributes, problem):
     with pytest.raises(DefinitionError, match=re.escape(problem)):
         registry.register(declare(**attributes))
 
 
-def test_a_class_that_is_no_exporter_is_refused():
+def test_class_that_is_no_exporter_is_refused():
     with pytest.raises(DefinitionError, match="is not a subclass of Exporter"):
         registry.register(type("Departures", (), {"queryset": Flight.objects.all()}))
 
 
-def test_a_permission_that_no_model_declares_is_warned_of():
+def test_permission_that_no_model_declares_is_warned_of():
     registry.register(declare(permission="demo.export_fligt"))
 
     [warning] = [each for each in checks.check() if "Departures" in each.obj]
@@ -259,7 +259,7 @@ def test_a_permission_that_no_model_declares_is_warned_of():
     assert 'permissions = [("export_fligt", "…")]' in warning.hint
 
 
-def test_more_columns_than_a_form_may_have_fields_for_are_warned_of(settings):
+def test_check_warns_of_more_columns_than_form_fields(settings):
     columns = [Column(f"n{number}", F("distance")) for number in range(490)]
     registry.register(declare(columns=columns, filterset=FlightFilter))
 

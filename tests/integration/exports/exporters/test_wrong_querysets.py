@@ -91,15 +91,15 @@ def assert_refused(client, message):
     assert not Export.objects.exists()
 
 
-def test_wrong_rows_of_an_exporter_are_refused_everywhere(signed_in, wrong):
+def test_invalid_rows_of_an_exporter_are_refused_everywhere(signed_in, wrong):
     assert_refused(signed_in, wrong)
 
 
-def test_wrong_rows_of_a_filterset_are_refused_everywhere(signed_in, wrong_filters):
+def test_invalid_rows_of_a_filterset_are_refused_everywhere(signed_in, wrong_filters):
     assert_refused(signed_in, wrong_filters)
 
 
-def test_wrong_rows_of_an_exporter_are_refused_behind_a_list(signed_in, wrong):
+def test_invalid_rows_of_an_exporter_are_refused_behind_a_list(signed_in, wrong):
     assert signed_in.get(LIST_PAGE).status_code == 200
     for pressed in ({}, {"look": ""}, {"_selected_action": ["1"]}):
         page = signed_in.post(LIST_PAGE, {"format": "csv", **pressed})
@@ -112,7 +112,7 @@ def test_wrong_rows_of_an_exporter_are_refused_behind_a_list(signed_in, wrong):
     assert not Export.objects.exists()
 
 
-def test_stored_export_whose_rows_have_become_wrong_says_why(signed_in, superuser, monkeypatch):
+def test_stored_export_explains_that_its_queryset_became_invalid(signed_in, superuser, monkeypatch):
     asked = {"exporter": "flights", "columns": ["id"]}
     preset = presets.save(build_spec(superuser, **asked), "mine")
     done = run(attempts.claim(start_export(user=superuser, **asked).pk, worker="w@tests"))
@@ -139,7 +139,7 @@ def test_stored_export_whose_rows_have_become_wrong_says_why(signed_in, superuse
         lambda: Flight.objects.annotate(place=F("carrier__flights__id")),
     ],
 )
-def test_annotation_that_is_lost_is_refused_everywhere(signed_in, monkeypatch, rows):
+def test_lost_annotation_is_refused_everywhere(signed_in, monkeypatch, rows):
     monkeypatch.setattr(Flights, "queryset", Flight.objects.annotate(place=Value(0)))
     monkeypatch.setattr(Flights, "columns", ["id", "place"])
     monkeypatch.setattr(Flights, "get_queryset", lambda self, user: rows())

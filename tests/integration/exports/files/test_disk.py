@@ -29,7 +29,7 @@ def blocks(monkeypatch, folder):
     return free
 
 
-def test_free_bytes_are_those_that_the_system_names(folder):
+def test_free_bytes_match_the_operating_system(folder):
     """Of folders that are not there yet, too: nobody has written a file."""
     assert not (folder / "files").exists()
 
@@ -39,14 +39,14 @@ def test_free_bytes_are_those_that_the_system_names(folder):
     assert disk.work_free() == pytest.approx(near, abs=64 * 1024 * 1024)
 
 
-def test_blocks_that_are_kept_for_root_are_not_free(blocks):
+def test_blocks_reserved_for_root_are_not_free(blocks):
     assert disk.storage_free() == disk.work_free() == 100 * BLOCK
 
 
 @pytest.mark.parametrize(
     ("place", "named"), [("files", "the storage"), ("work", "the work directory")]
 )
-def test_shortage_begins_below_the_floor_and_what_is_needed(settings, blocks, place, named):
+def test_shortage_is_free_space_below_floor_plus_need(settings, blocks, place, named):
     settings.EXPORTS_MIN_FREE_BYTES = 90 * BLOCK
     blocks[place] = 95
     assert disk.shortage(5 * BLOCK) == ""
@@ -57,14 +57,14 @@ def test_shortage_begins_below_the_floor_and_what_is_needed(settings, blocks, pl
     assert bool(disk.storage_shortage(5 * BLOCK + 1)) == (place == "files")
 
 
-def test_without_a_floor_there_is_no_shortage(settings, blocks):
+def test_zero_floor_disables_the_shortage(settings, blocks):
     settings.EXPORTS_MIN_FREE_BYTES = 0
     blocks["files"] = blocks["work"] = 0
 
     assert disk.shortage(BLOCK) == ""
 
 
-def test_room_that_nobody_can_tell_is_no_shortage(settings, folder):
+def test_unknown_free_space_is_no_shortage(settings, folder):
     """Of a bucket, and of a folder below a file: writing there fails, and says why."""
     settings.EXPORTS_MIN_FREE_BYTES = 2**60
     bucket = storage.from_url("s3://exports")

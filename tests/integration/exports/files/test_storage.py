@@ -24,7 +24,7 @@ def stored(content, name=NAME):
         return new.store(name)
 
 
-def test_a_file_is_stored_under_its_name_and_nothing_is_left_of_its_making(folder):
+def test_stored_file_leaves_no_temporary_files(folder):
     assert stored(b"content") == NAME
 
     assert left_in(folder) == {f"files/{NAME}"}
@@ -32,7 +32,7 @@ def test_a_file_is_stored_under_its_name_and_nothing_is_left_of_its_making(folde
         assert file.read() == b"content"
 
 
-def test_a_file_that_was_copied_half_when_the_disk_was_full_is_removed(folder, monkeypatch):
+def test_half_copied_file_is_removed_when_the_disk_is_full(folder, monkeypatch):
     """On another file system it is copied, to its final name."""
 
     def half(self, name, content):
@@ -49,7 +49,7 @@ def test_a_file_that_was_copied_half_when_the_disk_was_full_is_removed(folder, m
     assert left_in(folder) == set()
 
 
-def test_a_file_of_which_the_storage_kept_less_is_refused_and_removed(folder, monkeypatch):
+def test_truncated_file_is_refused_and_removed(folder, monkeypatch):
     def less(self, name, content):
         path = Path(self.path(name))
         path.parent.mkdir(parents=True)
@@ -64,7 +64,7 @@ def test_a_file_of_which_the_storage_kept_less_is_refused_and_removed(folder, mo
     assert left_in(folder) == set()
 
 
-def test_what_a_storage_raises_is_told_with_what_to_look_at(monkeypatch):
+def test_storage_error_names_the_setting_to_check(monkeypatch):
     def refuse(*_):
         raise RuntimeError("SlowDown: reduce your request rate.")
 
@@ -75,7 +75,7 @@ def test_what_a_storage_raises_is_told_with_what_to_look_at(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [OSError("busy"), RuntimeError("AccessDenied")])
-def test_deleting_never_raises(monkeypatch, caplog, error):
+def test_failed_deletion_is_logged_and_not_raised(monkeypatch, caplog, error):
     def refuse(*_):
         raise error
 
@@ -88,7 +88,7 @@ def test_deleting_never_raises(monkeypatch, caplog, error):
 
 
 @pytest.mark.parametrize("name", ["/etc/hostname", "../secret", "secret", NAME + "/../../secret"])
-def test_what_is_no_name_of_ours_is_neither_read_nor_deleted(folder, name):
+def test_foreign_file_names_are_neither_read_nor_deleted(folder, name):
     (folder / "files").mkdir()
     (folder / "files" / "secret").touch()
     (folder / "secret").touch()
@@ -101,7 +101,7 @@ def test_what_is_no_name_of_ours_is_neither_read_nor_deleted(folder, name):
     assert left_in(folder) == {"secret", "files/secret"}
 
 
-def test_a_name_that_is_taken_is_given_another_that_is_ours_too(folder):
+def test_taken_name_is_replaced_by_another_valid_one(folder):
     first, second = stored(b"first"), stored(b"second")
 
     assert first != second

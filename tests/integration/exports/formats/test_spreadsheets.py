@@ -105,14 +105,14 @@ def written(lines):
 
 @pytest.mark.proves("workbooks-open-everywhere")
 @BY_READER
-def test_a_workbook_opens_with_its_values(reader, book, lines):
+def test_workbook_opens_with_its_values(reader, book, lines):
     assert differences(READERS[reader](book), written(lines)) == []
 
 
 @pytest.mark.proves("gzip-has-one-member")
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
 @pytest.mark.parametrize("unpack", [by_php, by_decompression_stream])
-def test_a_packed_file_is_unpacked_whole(data, tmp_path, file_format, unpack):
+def test_packed_file_is_unpacked_whole(data, tmp_path, file_format, unpack):
     path = tmp_path / f"flights.{file_format}.gz"
     path.write_bytes(export(file_format, gzip=True))
 
@@ -142,7 +142,7 @@ def known(reader, text):
 
 @pytest.mark.proves("workbooks-open-everywhere")
 @BY_READER
-def test_any_text_comes_back(reader, tmp_path):
+def test_any_text_survives_every_reader(reader, tmp_path):
     fields = [Field("id", Kind.INTEGER), Field("=a", Kind.TEXT), Field("b", Kind.TEXT)]
     path = tmp_path / "texts.xlsx"
     path.write_bytes(workbook(fields, [page(*ROWS[:40])], [page(*ROWS[40:])]))
@@ -175,7 +175,7 @@ def as_number(cell):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_value_of_any_type_comes_back(tmp_path):
+def test_value_of_any_type_survives_every_reader(tmp_path):
     names = [field.attname for field in Everything._meta.concrete_fields]
     path = tmp_path / "everything.xlsx"
     with tables():

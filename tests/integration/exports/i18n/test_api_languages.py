@@ -95,7 +95,7 @@ def refused(client, name, **headers):
 
 @pytest.mark.django_db(transaction=True)  # Streams are read in threads of their own.
 @pytest.mark.parametrize("name", REFUSED)
-def test_the_api_refuses_in_the_language_that_it_is_asked_in(signed_in, name):
+def test_refusal_is_in_the_requested_language(signed_in, name):
     english = refused(signed_in, name)
 
     german = refused(signed_in, name, **GERMAN)
@@ -104,7 +104,7 @@ def test_the_api_refuses_in_the_language_that_it_is_asked_in(signed_in, name):
     assert german != english
 
 
-def test_who_is_not_known_is_told_so_in_their_language(client):
+def test_authentication_error_is_in_the_requested_language(client):
     nobody = client.get("/api/v1/exports", headers=GERMAN)
     stranger = client.get("/api/v1/exports", headers={**GERMAN, "Authorization": "Bearer x"})
 
@@ -112,14 +112,14 @@ def test_who_is_not_known_is_told_so_in_their_language(client):
     assert stranger.json()["detail"] == "Das Bearer-Token ist ungültig."
 
 
-def test_an_asynchronous_view_knows_the_language_too(client):
+def test_asynchronous_view_answers_in_the_requested_language(client):
     nobody = client.get("/api/v1/streams/x", headers=GERMAN)
 
     assert nobody.json()["detail"] == "Melden Sie sich an, oder senden Sie ein Bearer-Token."
 
 
 @pytest.mark.parametrize("kind", problems.PYDANTIC_MESSAGES)
-def test_each_message_takes_only_values_that_pydantic_gives(kind):
+def test_pydantic_message_uses_only_values_that_pydantic_gives(kind):
     """Pydantic refuses a type of error that it does not have, and values that miss one."""
     values = {"max_length": 200, "pattern": "x", "ge": 1, "le": 2, "expected": "'a' or 'b'"}
     named = {

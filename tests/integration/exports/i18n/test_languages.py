@@ -29,7 +29,7 @@ from tests.support.starting import start_export, start_or_find
 pytestmark = pytest.mark.django_db
 
 
-def test_a_page_is_in_the_language_that_the_browser_asks_for(signed_in, make_export):
+def test_page_is_in_the_language_of_the_browser(signed_in, make_export):
     make_export(status=Status.RUNNING, rows_done=1500, rows_total=336_776, rate=1000.0)
 
     german = html(signed_in.get(DASHBOARD, headers=GERMAN))
@@ -43,7 +43,7 @@ def test_a_page_is_in_the_language_that_the_browser_asks_for(signed_in, make_exp
     assert "1,500 of 336,776 rows (0%)" in english
 
 
-def test_who_chooses_a_language_keeps_it_and_comes_back_to_where_they_were(signed_in):
+def test_chosen_language_is_kept_and_returns_to_the_page(signed_in):
     chosen = signed_in.post(
         reverse("set_language"), {"language": "de", "next": "/inbox/"}, headers={"Referer": "/"}
     )
@@ -53,7 +53,7 @@ def test_who_chooses_a_language_keeps_it_and_comes_back_to_where_they_were(signe
     assert '<html lang="de"' in html(signed_in.get("/inbox/"))
 
 
-def test_the_choice_is_offered_to_who_is_signed_out_and_leads_back_to_the_page(client):
+def test_sign_in_page_offers_languages_and_returns_to_itself(client):
     page = html(client.get("/login/?next=/inbox/"))
 
     assert '<input type="hidden" name="next" value="/login/?next=/inbox/">' in page
@@ -61,13 +61,13 @@ def test_the_choice_is_offered_to_who_is_signed_out_and_leads_back_to_the_page(c
     assert re.search(r'aria-current="true"\s+value="en" lang="en">English</button>', page)
 
 
-def test_the_choice_on_an_answer_to_a_form_leads_to_a_page_that_can_be_asked_for(signed_in):
+def test_language_form_on_a_post_response_leads_to_a_get_page(signed_in):
     page = html(signed_in.post(reverse("exports:create"), {"exporter": "nothing"}))
 
     assert f'<input type="hidden" name="next" value="{DASHBOARD}">' in page
 
 
-def test_a_language_that_is_written_from_the_right_turns_the_page(signed_in, settings):
+def test_right_to_left_language_turns_the_page(signed_in, settings):
     settings.LANGUAGES = [("en", "English"), ("ar", "العربية")]
 
     page = html(signed_in.get(DASHBOARD, headers={"Accept-Language": "ar"}))
@@ -75,7 +75,7 @@ def test_a_language_that_is_written_from_the_right_turns_the_page(signed_in, set
     assert '<html lang="ar" dir="rtl">' in page
 
 
-def test_a_refusal_on_a_page_is_in_its_language(signed_in, make_export):
+def test_refusal_on_a_page_is_in_the_readers_language(signed_in, make_export):
     export = make_export(status=Status.SUCCEEDED)
 
     pressed = signed_in.post(
@@ -85,7 +85,7 @@ def test_a_refusal_on_a_page_is_in_its_language(signed_in, make_export):
     assert "Status dieses Exports: fertig. Er kann nicht mehr pausiert werden." in html(pressed)
 
 
-def test_the_api_speaks_english_unless_it_is_asked_for_another_language(signed_in, make_export):
+def test_api_answers_in_english_by_default(signed_in, make_export):
     url = reverse("api:get_export", args=[make_export(status=Status.FAILED).pk]) + "/pause"
 
     english = signed_in.post(url)
@@ -96,7 +96,7 @@ def test_the_api_speaks_english_unless_it_is_asked_for_another_language(signed_i
     assert german["Content-Language"] == "de"
 
 
-def test_a_filter_means_the_same_in_every_language(user):
+def test_filter_values_mean_the_same_in_every_language(user):
     asked = {"user": user, "exporter": "flights", "filters": {"date_after": "2013-02-01"}}
 
     with translation.override("de"):
@@ -111,7 +111,7 @@ def test_a_filter_means_the_same_in_every_language(user):
     assert export.status == Status.QUEUED
 
 
-def test_what_is_stored_is_the_same_whoever_asked(make_export):
+def test_stored_log_does_not_depend_on_the_users_language(make_export):
     export = make_export(status=Status.QUEUED)
 
     with translation.override("de"):
@@ -121,7 +121,7 @@ def test_what_is_stored_is_the_same_whoever_asked(make_export):
     assert [line.data["message"] for line in lines] == ["Cancelled."]
 
 
-def test_what_a_worker_logs_of_a_lost_race_is_in_one_language(make_export):
+def test_logged_error_does_not_depend_on_the_active_language(make_export):
     stale = make_export(status=Status.QUEUED)
     lifecycle.cancel(Export.objects.get())
 
@@ -134,7 +134,7 @@ def test_what_a_worker_logs_of_a_lost_race_is_in_one_language(make_export):
     [{}, {"changelist": {"model": "demo.flight", "query": ""}, "default_label": "all of them"}],
     ids=["of an exporter", "of a list"],
 )
-def test_a_question_in_two_languages_is_one(user, question):
+def test_identical_requests_in_two_languages_are_one_export(user, question):
     with translation.override("de"):
         words = {"default_label": "alle"} if "default_label" in question else {}
         first, _ = start_or_find(user=user, exporter="flights", **{**question, **words})
@@ -145,7 +145,7 @@ def test_a_question_in_two_languages_is_one(user, question):
     assert second == (first, False)
 
 
-def test_what_is_repeated_in_another_language_is_the_same_question_and_keeps_its_name(user):
+def test_repeated_export_keeps_its_label_in_other_languages(user):
     with translation.override("de"):
         first, _ = start_or_find(user=user, exporter="flights")
     force_status(first, Status.FAILED)
@@ -158,7 +158,7 @@ def test_what_is_repeated_in_another_language_is_the_same_question_and_keeps_its
 
 @pytest.mark.django_db(transaction=True)  # On PostgreSQL rows are read over another connection.
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
-def test_a_file_and_its_log_are_the_same_whoever_asked(user, settings, tmp_path, file_format):
+def test_file_and_log_do_not_depend_on_the_users_language(user, settings, tmp_path, file_format):
     use_folders(settings, tmp_path)
     make_flights(range(1, 4))
     made = []

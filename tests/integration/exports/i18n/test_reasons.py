@@ -56,7 +56,7 @@ def said(export):
 
 
 @pytest.mark.django_db(transaction=True)  # On PostgreSQL rows are read over another connection.
-def test_each_reads_why_an_export_failed_in_their_own_language(signed_in, user, settings):
+def test_each_reader_sees_the_failure_in_their_own_language(signed_in, user, settings):
     settings.EXPORTS_MAX_ROWS = 2
     make_flights(range(1, 4))
     english = "This export has 3 rows; the limit is 2."
@@ -74,7 +74,7 @@ def test_each_reads_why_an_export_failed_in_their_own_language(signed_in, user, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_programs_and_streams_are_told_the_reason_in_english(signed_in, user, settings):
+def test_api_and_streams_have_the_reason_in_english(signed_in, user, settings):
     settings.EXPORTS_MAX_ROWS = 2
     make_flights(range(1, 4))
 
@@ -88,9 +88,7 @@ def test_programs_and_streams_are_told_the_reason_in_english(signed_in, user, se
     assert inbox["items"][0]["body"].startswith("Dieser Export hat 3 Zeilen")
 
 
-def test_what_nobody_foresaw_stays_as_it_is_in_a_sentence_that_is_translated(
-    signed_in, make_export
-):
+def test_unexpected_error_text_stays_untranslated(signed_in, make_export):
     export = force_status(make_export(), Status.RUNNING, attempt=1)
 
     attempts.fail(export, "ValueError: no such plane")
@@ -100,7 +98,7 @@ def test_what_nobody_foresaw_stays_as_it_is_in_a_sentence_that_is_translated(
     assert "<code>ValueError: no such plane</code>" in page
 
 
-def test_a_permission_that_is_gone_is_named_as_its_reader_calls_it(user):
+def test_lost_permission_is_named_in_the_readers_language(user):
     owner = User.objects.create_user("bob")
     owner.user_permissions.add(Permission.objects.get(codename="export_flight"))
     export = start(owner)
@@ -116,7 +114,7 @@ def test_a_permission_that_is_gone_is_named_as_its_reader_calls_it(user):
     assert german.startswith("Sie haben keine Berechtigung, „Flüge“ zu exportieren.")
 
 
-def test_a_choice_that_is_gone_is_refused_in_djangos_own_words(user):
+def test_removed_choice_is_refused_in_djangos_translation(user):
     make_flights([1])
     export = start(user, filters={"carrier": "UA"})
     Export.objects.filter(pk=export.pk).update(
@@ -132,7 +130,7 @@ def test_a_choice_that_is_gone_is_refused_in_djangos_own_words(user):
     assert german.startswith("Der Filter „carrier“ ist ungültig: Bitte eine gültige Auswahl")
 
 
-def test_workers_that_were_lost_are_counted_in_the_readers_language(user, settings):
+def test_lost_workers_are_counted_in_the_readers_language(user, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 1
     export = expire_lease(start(user))
 
@@ -146,7 +144,7 @@ def test_workers_that_were_lost_are_counted_in_the_readers_language(user, settin
     ]
 
 
-def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, settings):
+def test_last_error_of_a_lost_worker_is_translated(user, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 1
     export = start(user)
     gone = Message("The database snapshot has expired: %(problem)s", problem="?")
@@ -162,7 +160,7 @@ def test_what_the_last_worker_could_say_is_translated_when_it_is_lost(user, sett
     ]
 
 
-def test_a_new_attempt_has_not_failed_for_the_old_reason(user):
+def test_new_attempt_clears_the_old_reason(user):
     export = start(user)
     parts.tick(export, **dump(Message("%(n)s", n=1)))
     attempts.hand_over(export)
@@ -173,7 +171,7 @@ def test_a_new_attempt_has_not_failed_for_the_old_reason(user):
 
 
 @pytest.mark.parametrize("reason", [None, {"text": "%(rows)d rows", "values": {"rows": "x"}}])
-def test_a_reason_that_cannot_be_translated_is_said_to_be_english(signed_in, make_export, reason):
+def test_untranslatable_reason_is_marked_as_english(signed_in, make_export, reason):
     # Of a version before reasons were kept, or of one that kept others.
     export = make_export(status=Status.FAILED, error="This export has 3 rows.", reason=reason)
 
@@ -182,7 +180,7 @@ def test_a_reason_that_cannot_be_translated_is_said_to_be_english(signed_in, mak
     assert '<bdi lang="en">This export has 3 rows.</bdi>' in page
 
 
-def test_a_name_that_nobody_gave_is_in_the_readers_language(signed_in, user):
+def test_default_label_is_in_the_readers_language(signed_in, user):
     with translation.override("de"):
         export = start_export(user=user, exporter="flights")
     attempts.fail(attempts.claim(export.pk, worker="somebody"), "It could not be.")
@@ -192,14 +190,14 @@ def test_a_name_that_nobody_gave_is_in_the_readers_language(signed_in, user):
     assert found(signed_in, export, "Flüge", ENGLISH) == set()
 
 
-def test_a_file_is_called_as_its_reader_calls_the_export(make_export):
+def test_file_name_is_in_the_readers_language(make_export):
     export = make_export(labels={"en": "Flights", "de": "Flüge"})
 
     with translation.override("de"):
         assert filename_of(export) == "Flüge.csv"
 
 
-def test_a_name_that_somebody_gave_is_the_same_for_everybody(signed_in, user):
+def test_chosen_label_is_the_same_in_every_language(signed_in, user):
     named = start_export(user=user, exporter="flights", label="For Bob")
 
     assert named.labels is None
@@ -216,7 +214,7 @@ def found_title(client, export, headers):
     ("reader", "title"),
     [("en-us", "Flights"), ("de-at", "Flüge"), ("fr", "asked for"), (None, "asked for")],
 )
-def test_a_reader_of_a_variant_of_a_language_has_its_words(make_export, settings, reader, title):
+def test_language_variant_uses_the_main_language(make_export, settings, reader, title):
     settings.LANGUAGE_CODE = "en-us"  # As startproject makes it: none that the site offers.
     export = make_export(label="asked for", labels={"en": "Flights", "de": "Flüge"})
 
@@ -224,7 +222,7 @@ def test_a_reader_of_a_variant_of_a_language_has_its_words(make_export, settings
         assert export.title == title
 
 
-def test_the_admin_finds_and_sorts_exports_as_their_reader_calls_them(signed_in, make_export):
+def test_admin_searches_and_sorts_labels_in_the_readers_language(signed_in, make_export):
     words = [("Flights", "Linien"), ("Airports", "Flughäfen"), ("Planes", "Maschinen")]
     flights, airports, planes = (
         make_export(label=english, labels={"en": english, "de": german})
@@ -246,7 +244,7 @@ def test_the_admin_finds_and_sorts_exports_as_their_reader_calls_them(signed_in,
     assert found("?o=1", ENGLISH) == [airports, flights, named, planes]
 
 
-def test_a_list_of_the_admin_is_called_by_each_in_their_words(signed_in):
+def test_label_of_an_admin_list_is_in_the_readers_language(signed_in):
     make_flights([1])
     Airline.objects.create(carrier="B6", name="JetBlue Airways")
     url = "/admin/demo/flight/export/?carrier__carrier__exact=UA&q=N1"
@@ -260,7 +258,7 @@ def test_a_list_of_the_admin_is_called_by_each_in_their_words(signed_in):
     assert export.label in found_title(signed_in, export, GERMAN)
 
 
-def test_what_is_repeated_is_called_as_what_it_repeats(user):
+def test_repeated_export_has_the_labels_of_its_origin(user):
     with translation.override("de"):
         asked = lazy(lambda: translation.gettext("all rows"), str)()
         selection = {"model": "demo.flight", "query": ""}

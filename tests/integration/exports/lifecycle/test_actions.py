@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
         ("cancelling", "cancelling", []),
     ],
 )
-def test_cancel(superuser, status, after, said):
+def test_cancel_moves_an_active_export(superuser, status, after, said):
     export = force_status(request(superuser), status)
 
     lifecycle.cancel(export)
@@ -35,7 +35,7 @@ def test_cancel(superuser, status, after, said):
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
-def test_what_is_over_cannot_be_cancelled(superuser, status):
+def test_finished_export_cannot_be_cancelled(superuser, status):
     export = force_status(request(superuser), status)
 
     with pytest.raises(
@@ -55,7 +55,7 @@ def test_what_is_over_cannot_be_cancelled(superuser, status):
         ("paused", "paused", []),
     ],
 )
-def test_pause(superuser, status, after, said):
+def test_pause_moves_an_active_export(superuser, status, after, said):
     export = force_status(request(superuser), status)
 
     lifecycle.pause(export)
@@ -65,7 +65,7 @@ def test_pause(superuser, status, after, said):
 
 
 @pytest.mark.parametrize("status", ["cancelling", "succeeded", "failed", "cancelled"])
-def test_what_ends_or_is_over_cannot_be_paused(superuser, status):
+def test_ending_or_finished_export_cannot_be_paused(superuser, status):
     export = force_status(request(superuser), status)
 
     with pytest.raises(IllegalMove, match=f"This export is {status}. It can no longer be paused"):
@@ -74,7 +74,7 @@ def test_what_ends_or_is_over_cannot_be_paused(superuser, status):
     assert Export.objects.get().status == status
 
 
-def test_what_is_paused_can_be_resumed_and_is_enqueued_again(
+def test_paused_export_can_be_resumed_and_is_enqueued_again(
     superuser, enqueued, django_capture_on_commit_callbacks
 ):
     export = force_status(request(superuser), "paused")
@@ -87,7 +87,7 @@ def test_what_is_paused_can_be_resumed_and_is_enqueued_again(
     assert events(export.stream) == ["export.queued", "export.queued"]
 
 
-def test_what_is_resumed_waits_behind_those_that_wait_already(superuser):
+def test_resumed_export_waits_behind_queued_exports(superuser):
     paused = force_status(request(superuser), "paused")
     waits = request(superuser)
 
@@ -97,7 +97,7 @@ def test_what_is_resumed_waits_behind_those_that_wait_already(superuser):
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.PAUSED}))
-def test_what_is_not_paused_cannot_be_resumed(superuser, status):
+def test_export_that_is_not_paused_cannot_be_resumed(superuser, status):
     export = force_status(request(superuser), status)
 
     with pytest.raises(IllegalMove, match=f"This export is {status}. .*resumed"):
@@ -107,7 +107,7 @@ def test_what_is_not_paused_cannot_be_resumed(superuser, status):
     assert events(export.stream) == ["export.queued"]
 
 
-def test_people_may_ask_with_an_object_that_they_read_long_ago(superuser):
+def test_stale_object_can_be_cancelled(superuser):
     export = request(superuser)
     stale = Export.objects.get()
     attempts.claim(export.pk, worker="worker-1")

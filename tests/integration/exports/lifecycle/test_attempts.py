@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
-def test_a_worker_that_notices_brings_it_to_rest(superuser, asked, rest):
+def test_worker_that_notices_a_stop_settles_the_export(superuser, asked, rest):
     export = start(superuser)
     force_status(Export.objects.get(), asked)
 
@@ -30,7 +30,7 @@ def test_a_worker_that_notices_brings_it_to_rest(superuser, asked, rest):
     assert events(export.stream)[-1] == f"export.{rest}"
 
 
-def test_at_rest_its_parts_are_free_for_whoever_resumes_it(superuser):
+def test_parts_of_a_resting_export_are_released(superuser):
     export = start(superuser)
     done = Part.objects.create(
         export=export,
@@ -72,7 +72,7 @@ def test_pausing_does_not_count_as_a_worker_that_died(superuser):
 
 
 @pytest.mark.parametrize("status", ["queued", "paused", "cancelled", "failed", "succeeded"])
-def test_a_worker_whose_export_is_elsewhere_is_fenced(superuser, status):
+def test_worker_of_a_moved_export_is_fenced(superuser, status):
     export = start(superuser)
     force_status(Export.objects.get(), status)
 
@@ -82,7 +82,7 @@ def test_a_worker_whose_export_is_elsewhere_is_fenced(superuser, status):
     assert Export.objects.get().status == status
 
 
-def test_a_file_that_is_finished_as_somebody_cancels_does_not_undo_the_cancel(superuser):
+def test_file_finished_during_a_cancellation_does_not_undo_it(superuser):
     export = start(superuser)
     lifecycle.cancel(Export.objects.get())
 
@@ -93,7 +93,7 @@ def test_a_file_that_is_finished_as_somebody_cancels_does_not_undo_the_cancel(su
 
 
 @pytest.mark.parametrize("end", [attempts.succeed, lambda export: attempts.fail(export, "x")])
-def test_a_fenced_worker_ends_nothing(superuser, end):
+def test_fenced_worker_cannot_end_the_export(superuser, end):
     export = start(superuser)
     force_status(Export.objects.get(), Status.QUEUED)
     attempts.claim(export.pk, worker="another")
@@ -104,7 +104,7 @@ def test_a_fenced_worker_ends_nothing(superuser, end):
     assert (Export.objects.get().status, Export.objects.get().worker) == ("running", "another")
 
 
-def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
+def test_hand_over_requeues_the_export_with_its_finished_parts(
     superuser, enqueued, django_capture_on_commit_callbacks
 ):
     export = start(superuser)
@@ -143,7 +143,7 @@ def test_an_orderly_hand_over_puts_it_back_with_its_finished_parts(
 
 
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
-def test_a_worker_that_shuts_down_as_somebody_asks_does_what_was_asked(superuser, asked, rest):
+def test_worker_that_shuts_down_completes_a_requested_stop(superuser, asked, rest):
     export = start(superuser)
     force_status(Export.objects.get(), asked)
 
@@ -152,7 +152,7 @@ def test_a_worker_that_shuts_down_as_somebody_asks_does_what_was_asked(superuser
     assert Export.objects.get().status == rest
 
 
-def test_a_failure_says_why(superuser):
+def test_failure_stores_its_reason(superuser):
     export = start(superuser)
 
     attempts.fail(export, "The disk is full.")

@@ -17,7 +17,7 @@ from tests.support.exporting import events, request, start
 pytestmark = pytest.mark.django_db
 
 
-def test_a_claim_takes_the_next_attempt_and_a_lease(superuser):
+def test_claim_takes_the_next_attempt_and_a_lease(superuser):
     export = attempts.claim(request(superuser).pk, worker="worker-1", task_id="task-1")
 
     assert (export.status, export.stage) == (Status.RUNNING, "counting")
@@ -30,7 +30,7 @@ def test_a_claim_takes_the_next_attempt_and_a_lease(superuser):
 
 
 @pytest.mark.proves("one-worker-holds-an-export")
-def test_a_second_worker_loses_the_claim(superuser):
+def test_second_worker_loses_the_claim(superuser):
     export = request(superuser)
     attempts.claim(export.pk, worker="first")
 
@@ -41,7 +41,7 @@ def test_a_second_worker_loses_the_claim(superuser):
     assert Export.objects.get().attempt == 1
 
 
-def test_a_task_of_an_export_that_is_not_there_does_nothing():
+def test_task_of_a_missing_export_does_nothing():
     with pytest.raises(LostRace):
         attempts.claim("6458b5bf-0000-4000-8000-000000000001", worker="first")
 
@@ -62,7 +62,7 @@ def test_each_claim_raises_the_attempt_and_keeps_the_first_start(superuser):
 
 @pytest.mark.proves("one-worker-holds-an-export")
 @pytest.mark.django_db(transaction=True)
-def test_of_many_workers_that_claim_at_once_one_gets_it(superuser):
+def test_one_of_many_simultaneous_claims_wins(superuser):
     export = request(superuser)
     barrier = threading.Barrier(4)
     outcomes = []

@@ -29,7 +29,7 @@ def ask(user, **other):
     return start_or_find(user=user, **{**QUESTION, **other})
 
 
-def test_the_same_question_gets_the_export_that_is_there(
+def test_identical_request_returns_the_active_export(
     superuser, enqueued, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
@@ -43,7 +43,7 @@ def test_the_same_question_gets_the_export_that_is_there(
     assert events(first.stream) == events(first.owner_stream) == ["export.queued"]
 
 
-def test_what_is_not_chosen_makes_no_other_question(superuser):
+def test_empty_filters_do_not_make_a_request_different(superuser):
     first, _ = ask(superuser)
 
     again, is_new = ask(superuser, filters={**QUESTION["filters"], "tailnum": "", "carrier": None})
@@ -53,7 +53,7 @@ def test_what_is_not_chosen_makes_no_other_question(superuser):
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
-def test_it_is_the_answer_while_it_is_under_way_or_paused(superuser, status):
+def test_paused_or_active_export_answers_an_identical_request(superuser, status):
     first, _ = ask(superuser)
     force_status(first, status)
 
@@ -61,7 +61,7 @@ def test_it_is_the_answer_while_it_is_under_way_or_paused(superuser, status):
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
-def test_what_is_over_is_no_answer_any_more(superuser, status):
+def test_finished_export_does_not_answer_an_identical_request(superuser, status):
     first, _ = ask(superuser)
     force_status(first, status)
 
@@ -87,7 +87,7 @@ def test_what_is_over_is_no_answer_any_more(superuser, status):
     ],
     ids=str,
 )
-def test_whatever_differs_makes_it_another_question(superuser, other):
+def test_any_difference_makes_a_new_export(superuser, other):
     first, _ = ask(superuser)
 
     second, is_new = ask(superuser, **other)
@@ -96,7 +96,7 @@ def test_whatever_differs_makes_it_another_question(superuser, other):
     assert second != first
 
 
-def test_another_team_makes_it_another_question(superuser):
+def test_other_team_makes_a_new_export(superuser):
     team = Group.objects.create(name="Analysts")
     superuser.groups.add(team)
     ask(superuser)
@@ -107,7 +107,7 @@ def test_another_team_makes_it_another_question(superuser):
     assert ask(superuser, team=str(team.pk)) == (shared, False)
 
 
-def test_it_is_another_question_when_somebody_else_asks(superuser):
+def test_request_of_another_user_makes_a_new_export(superuser):
     other = User.objects.create_superuser("other")
     ask(superuser)
 
@@ -128,13 +128,13 @@ def test_it_is_another_question_when_somebody_else_asks(superuser):
     ],
     ids=str,
 )
-def test_what_means_nothing_makes_no_difference(superuser, same):
+def test_irrelevant_differences_find_the_same_export(superuser, same):
     first, _ = ask(superuser)
 
     assert ask(superuser, **same) == (first, False)
 
 
-def test_what_was_saved_before_there_were_fingerprints_is_like_nothing(superuser):
+def test_export_without_a_fingerprint_is_never_identical(superuser):
     for _ in range(2):
         Export.objects.create(owner=superuser, exporter="flights", label="In January")
 
@@ -147,7 +147,7 @@ def test_what_was_saved_before_there_were_fingerprints_is_like_nothing(superuser
 @pytest.mark.proves("identical-exports-are-shared")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("locks", [True, False], ids=["with the lock", "by the constraint alone"])
-def test_of_questions_at_once_one_is_saved_and_all_get_it(superuser, enqueued, monkeypatch, locks):
+def test_one_of_many_identical_requests_is_saved(superuser, enqueued, monkeypatch, locks):
     if not locks:
         monkeypatch.setattr(limits, "lock", lambda _: None)
 
@@ -161,7 +161,7 @@ def test_of_questions_at_once_one_is_saved_and_all_get_it(superuser, enqueued, m
 
 
 @pytest.mark.proves("identical-exports-are-shared")
-def test_whoever_looked_before_the_other_was_saved_gets_the_others(superuser, monkeypatch):
+def test_request_that_missed_a_concurrent_one_finds_it_later(superuser, monkeypatch):
     first, _ = ask(superuser)
     looks = looks_away_once(monkeypatch)
 
@@ -169,7 +169,7 @@ def test_whoever_looked_before_the_other_was_saved_gets_the_others(superuser, mo
     assert looks == [None, first]
 
 
-def test_if_the_other_is_over_by_then_there_is_a_new_one(superuser, monkeypatch):
+def test_request_is_saved_if_the_concurrent_one_has_finished(superuser, monkeypatch):
     first, _ = ask(superuser)
     lock = limits.lock
 
@@ -202,7 +202,7 @@ def looks_away_once(monkeypatch):
 
 
 @pytest.mark.proves("identical-exports-are-shared")
-def test_the_table_holds_no_two_of_a_question_under_way(superuser):
+def test_constraint_refuses_a_second_identical_active_export(superuser):
     first, _ = ask(superuser)
 
     with (

@@ -36,7 +36,7 @@ def aged(export, seconds):
 # -- Exports under way ------------------------------------------------------------------------
 
 
-def test_beyond_the_exports_that_may_be_under_way_a_request_is_refused(superuser, settings):
+def test_request_beyond_the_limit_of_active_exports_is_refused(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = 2
     request(superuser)
     request(superuser)
@@ -54,7 +54,7 @@ def test_beyond_the_exports_that_may_be_under_way_a_request_is_refused(superuser
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
-def test_what_is_under_way_or_paused_counts(superuser, settings, status):
+def test_active_and_paused_exports_count_against_the_limit(superuser, settings, status):
     settings.EXPORTS_MAX_ACTIVE = 1
     force_status(request(superuser), status)
 
@@ -63,21 +63,21 @@ def test_what_is_under_way_or_paused_counts(superuser, settings, status):
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
-def test_what_is_over_does_not_count(superuser, settings, status):
+def test_finished_exports_do_not_count_against_the_limit(superuser, settings, status):
     settings.EXPORTS_MAX_ACTIVE = 1
     force_status(request(superuser), status)
 
     assert request(superuser).status == Status.QUEUED
 
 
-def test_the_exports_of_others_do_not_count(superuser, settings):
+def test_exports_of_others_do_not_count(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = 1
     request(User.objects.create_superuser("other"))
 
     assert request(superuser).owner == superuser
 
 
-def test_who_asks_at_the_limit_for_what_is_under_way_gets_it(superuser, settings):
+def test_identical_request_at_the_limit_finds_the_active_export(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     first = request(superuser, label="A")
 
@@ -85,7 +85,7 @@ def test_who_asks_at_the_limit_for_what_is_under_way_gets_it(superuser, settings
 
 
 @pytest.mark.parametrize("limit", ["EXPORTS_MAX_ACTIVE", "EXPORTS_MAX_REQUESTS_PER_MINUTE"])
-def test_zero_is_no_limit(superuser, settings, limit):
+def test_zero_disables_a_limit(superuser, settings, limit):
     settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
     setattr(settings, limit, 0)
     other = TooManyRequests if limit == "EXPORTS_MAX_ACTIVE" else TooManyExports
@@ -110,7 +110,7 @@ def test_clicks_at_once_do_not_get_past_the_limit(superuser, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_click_many_times_at_the_limit_is_one_export_and_no_refusal(superuser, settings):
+def test_simultaneous_clicks_at_the_limit_are_one_export(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
 
     outcomes = at_once(10, lambda: request(superuser, label="A").pk)
@@ -122,7 +122,7 @@ def test_the_same_click_many_times_at_the_limit_is_one_export_and_no_refusal(sup
 
 
 @pytest.mark.proves("export-limits-hold")
-def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(superuser, settings):
+def test_request_beyond_the_minute_limit_gets_the_retry_time(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 3
     for seconds in (50, 20, 10):
         aged(force_status(request(superuser), Status.CANCELLED), seconds)
@@ -137,7 +137,7 @@ def test_beyond_the_requests_of_a_minute_it_says_when_to_ask_again(superuser, se
     assert Export.objects.count() == 3
 
 
-def test_the_wait_is_for_the_last_that_is_in_the_way_and_not_for_the_first(superuser, settings):
+def test_retry_time_ends_with_the_last_request_in_the_way(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
     exports = [force_status(request(superuser), Status.FAILED) for _ in range(2)]
     for export, seconds in zip(exports, (58, 20), strict=True):
@@ -150,7 +150,7 @@ def test_the_wait_is_for_the_last_that_is_in_the_way_and_not_for_the_first(super
     assert 30 <= refused.value.retry_after <= 40
 
 
-def test_after_a_minute_there_is_room_again(superuser, settings):
+def test_limit_of_requests_is_free_again_after_a_minute(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     aged(request(superuser), 61)
 
@@ -158,7 +158,7 @@ def test_after_a_minute_there_is_room_again(superuser, settings):
 
 
 @pytest.mark.proves("export-limits-hold")
-def test_a_host_whose_clock_is_wrong_dates_no_request(superuser, settings, monkeypatch):
+def test_wrong_clock_of_a_host_does_not_date_requests(superuser, settings, monkeypatch):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     right = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: right - timedelta(hours=1))
@@ -171,7 +171,7 @@ def test_a_host_whose_clock_is_wrong_dates_no_request(superuser, settings, monke
         request(superuser)
 
 
-def test_what_was_resumed_was_not_requested_again(superuser, settings):
+def test_resumed_export_does_not_count_as_a_request(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     export = aged(request(superuser), 61)
     lifecycle.pause(export)
@@ -237,7 +237,7 @@ def test_more_bytes_than_a_file_may_have_are_refused(superuser, exporters, expor
     )
 
 
-def test_an_exporter_may_be_without_the_limits_that_others_have(superuser, exporters):
+def test_exporter_can_lift_the_size_limits(superuser, exporters):
     export = export_of(superuser, "unlimited")
 
     limits.check_rows(export, 10**12)
@@ -246,7 +246,7 @@ def test_an_exporter_may_be_without_the_limits_that_others_have(superuser, expor
     assert limits.conf.MAX_ROWS < 10**12
 
 
-def test_unless_it_is_said_an_export_may_have_any_size(superuser):
+def test_exports_have_no_size_limit_by_default(superuser):
     export = request(superuser)
 
     limits.check_rows(export, 10**12)

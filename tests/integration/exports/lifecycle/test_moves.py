@@ -36,7 +36,7 @@ REFUSED = {(str(old), str(new)) for old in Status for new in Status} - ALLOWED
 
 
 @pytest.mark.parametrize(("old", "new"), sorted(ALLOWED))
-def test_a_drawn_move_is_made_and_told(superuser, old, new):
+def test_allowed_move_is_made_and_announced(superuser, old, new):
     export = force_status(request(superuser), old)
 
     transitions.move(export, Status(new))
@@ -51,7 +51,7 @@ def test_a_drawn_move_is_made_and_told(superuser, old, new):
 
 @pytest.mark.proves("only-drawn-moves")
 @pytest.mark.parametrize(("old", "new"), sorted(REFUSED))
-def test_any_other_move_is_refused_in_words_and_changes_nothing(superuser, old, new):
+def test_illegal_move_is_refused_and_changes_nothing(superuser, old, new):
     export = force_status(request(superuser), old)
     before = list(Export.objects.values())
 
@@ -62,7 +62,7 @@ def test_any_other_move_is_refused_in_words_and_changes_nothing(superuser, old, 
     assert events(export.stream) == ["export.queued"]
 
 
-def test_whoever_looked_before_the_status_changed_loses_the_race(superuser):
+def test_move_from_a_stale_status_loses_the_race(superuser):
     export = request(superuser)
     stale = Export.objects.get()
     lifecycle.cancel(export)
@@ -74,7 +74,7 @@ def test_whoever_looked_before_the_status_changed_loses_the_race(superuser):
     assert events(export.stream) == ["export.queued", "export.cancelled"]
 
 
-def test_whoever_holds_an_older_attempt_loses_the_race(superuser):
+def test_move_of_an_older_attempt_loses_the_race(superuser):
     old = start(superuser)
     force_status(Export.objects.get(), Status.QUEUED)
     attempts.claim(old.pk, worker="another")
@@ -86,7 +86,7 @@ def test_whoever_holds_an_older_attempt_loses_the_race(superuser):
 
 
 @pytest.mark.proves("status-and-event-are-atomic")
-def test_a_move_that_is_rolled_back_was_never_told(superuser):
+def test_rolled_back_move_is_never_announced(superuser):
     export = request(superuser)
 
     def move_and_fail():
@@ -104,7 +104,7 @@ def test_a_move_that_is_rolled_back_was_never_told(superuser):
 
 
 @pytest.mark.proves("status-and-event-are-atomic")
-def test_a_move_whose_event_cannot_be_stored_is_not_made(superuser, monkeypatch):
+def test_move_is_not_made_if_its_event_cannot_be_stored(superuser, monkeypatch):
     export = request(superuser)
 
     def refuse(*_, **__):
@@ -117,7 +117,7 @@ def test_a_move_whose_event_cannot_be_stored_is_not_made(superuser, monkeypatch)
     assert Export.objects.get().status == Status.QUEUED
 
 
-def test_the_value_of_a_move_comes_before_its_event(superuser):
+def test_retained_value_of_a_move_precedes_its_event(superuser):
     export = request(superuser)
 
     lifecycle.cancel(export)
@@ -127,7 +127,7 @@ def test_the_value_of_a_move_comes_before_its_event(superuser):
     assert (own.head, own.revision) == (3, 2)  # Its log says it, too.
 
 
-def test_the_log_says_who_stopped_it_and_who_let_it_go_on(superuser):
+def test_log_names_users_who_stopped_and_resumed_the_export(superuser):
     export = request(superuser)
 
     lifecycle.pause(export, by=superuser)

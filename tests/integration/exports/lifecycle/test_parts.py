@@ -51,13 +51,13 @@ def lines(*messages):
 # -- The plan -----------------------------------------------------------------------
 
 
-def test_a_plan_is_saved_with_its_count_and_told(export):
+def test_plan_is_saved_and_announced_with_its_row_count(export):
     assert (export.rows_total, export.stage) == (30, "extracting")
     assert [part.upto_key for part in export.parts.all()] == ["10", "20", "30"]
     assert retained(export.owner_stream, export.key)["rows_total"] == 30
 
 
-def test_a_plan_of_nothing_is_a_plan():
+def test_empty_plan_is_valid():
     claimed = start(User.objects.create_superuser("person"))
 
     plan(claimed, 0)
@@ -70,7 +70,7 @@ def test_a_plan_of_nothing_is_a_plan():
 # -- Claims -------------------------------------------------------------------------
 
 
-def test_parts_are_claimed_in_their_order_until_none_is_open(export):
+def test_parts_are_claimed_in_order(export):
     claimed = [parts.claim(export) for _ in range(4)]
 
     assert [part and part.number for part in claimed] == [1, 2, 3, None]
@@ -79,21 +79,21 @@ def test_parts_are_claimed_in_their_order_until_none_is_open(export):
     assert first.lease_expires_at > datetime.now(UTC)
 
 
-def test_a_part_that_its_worker_holds_is_not_claimed(export):
+def test_part_that_its_worker_holds_is_not_claimed(export):
     parts.claim(export)
 
     assert parts.claim(export).number == 2
 
 
 @pytest.mark.parametrize("change", [{"attempt": 2}, {"status": "pausing"}, {"status": "queued"}])
-def test_nothing_is_claimed_of_an_export_that_goes_on_elsewhere_or_not(export, change):
+def test_parts_of_a_moved_export_are_not_claimed(export, change):
     Export.objects.update(**change)
 
     assert parts.claim(export) is None
     assert parts.claim(export, helper="helper") is None
 
 
-def test_a_part_whose_lease_ran_out_is_claimed_anew(export):
+def test_part_with_an_expired_lease_is_claimed_again(export):
     first = parts.claim(export)
     Part.objects.filter(pk=first.pk).update(lease_expires_at=PAST, rows_done=5)
 
@@ -102,7 +102,7 @@ def test_a_part_whose_lease_ran_out_is_claimed_anew(export):
     assert (again.pk, again.attempt, again.rows_done) == (first.pk, 2, 0)
 
 
-def test_a_part_that_is_done_is_not_claimed(export):
+def test_part_that_is_done_is_not_claimed(export):
     first = parts.claim(export)
     parts.finish(first, file="a", crc32=7)
 
@@ -112,7 +112,7 @@ def test_a_part_that_is_done_is_not_claimed(export):
 
 @pytest.mark.only_on("postgres")
 @pytest.mark.django_db(transaction=True)
-def test_a_part_that_somebody_is_about_to_take_is_not_waited_for(export):
+def test_claim_skips_a_part_locked_by_another_worker(export):
     taking, taken = threading.Event(), threading.Event()
 
     def take():
@@ -161,7 +161,7 @@ def test_workers_that_claim_at_once_get_different_parts(export):
 # -- Ticks --------------------------------------------------------------------------
 
 
-def test_a_tick_saves_the_counters_and_renews_both_leases(export):
+def test_tick_saves_the_counters_and_renews_both_leases(export):
     part = parts.claim(export)
     Export.objects.update(lease_expires_at=PAST)
     Part.objects.filter(pk=part.pk).update(lease_expires_at=PAST)
@@ -180,7 +180,7 @@ def test_a_tick_saves_the_counters_and_renews_both_leases(export):
         assert retained(stream, export.key)["rate"] == 12.3
 
 
-def test_a_tick_counts_the_parts_that_are_done(export):
+def test_tick_includes_finished_parts(export):
     first = parts.claim(export)
     first.rows_done, first.bytes = 10, 100
     parts.finish(first, file="a", crc32=7)
@@ -192,7 +192,7 @@ def test_a_tick_counts_the_parts_that_are_done(export):
     assert (export.rows_done, export.bytes) == (13, 130)
 
 
-def test_rows_that_are_read_again_are_told_of_until_they_are(export):
+def test_rows_that_are_read_again_are_announced(export):
     part = parts.claim(export)
     part.rows_done = 7
     parts.tick(export, part)
@@ -208,13 +208,13 @@ def test_rows_that_are_read_again_are_told_of_until_they_are(export):
 
 
 @pytest.mark.parametrize("fields", [{"status": "succeeded"}, {"stage": "assembling"}])
-def test_rows_that_are_gone_since_are_not_waited_for(export, fields):
+def test_export_past_its_parts_has_no_rows_to_read_again(export, fields):
     force_status(export, **{"status": "running", **fields}, rows_most=7, rows_done=5)
 
     assert export.rows_again == 0
 
 
-def test_ticks_make_no_events_however_many(export):
+def test_ticks_write_no_events(export):
     part = parts.claim(export)
 
     for part.rows_done in range(50):
@@ -225,7 +225,7 @@ def test_ticks_make_no_events_however_many(export):
 
 
 @pytest.mark.parametrize("asked", ["pausing", "cancelling"])
-def test_a_tick_notices_what_was_asked_and_writes_nothing(export, asked):
+def test_tick_notices_a_requested_stop_and_writes_nothing(export, asked):
     part = parts.claim(export)
     part.rows_done = 5
     force_status(Export.objects.get(), asked)
@@ -237,7 +237,7 @@ def test_a_tick_notices_what_was_asked_and_writes_nothing(export, asked):
     assert tables() == before
 
 
-def test_a_tick_under_a_newer_attempt_is_fenced_and_writes_nothing(export):
+def test_tick_of_an_older_attempt_is_fenced_and_writes_nothing(export):
     part = parts.claim(export)
     part.rows_done = 5
     force_status(Export.objects.get(), Status.QUEUED)
@@ -250,7 +250,7 @@ def test_a_tick_under_a_newer_attempt_is_fenced_and_writes_nothing(export):
     assert tables() == before
 
 
-def test_a_tick_for_a_part_that_another_has_is_fenced_and_writes_nothing(export):
+def test_tick_for_a_reclaimed_part_is_fenced_and_writes_nothing(export):
     part = parts.claim(export)
     part.rows_done = 5
     Part.objects.filter(pk=part.pk).update(lease_expires_at=PAST)
@@ -264,14 +264,14 @@ def test_a_tick_for_a_part_that_another_has_is_fenced_and_writes_nothing(export)
 
 
 @pytest.mark.parametrize("status", ["queued", "paused", "cancelled", "failed", "succeeded"])
-def test_a_tick_after_the_export_is_at_rest_is_fenced(export, status):
+def test_tick_of_a_resting_export_is_fenced(export, status):
     force_status(Export.objects.get(), status)
 
     with pytest.raises(Fenced):
         parts.tick(export)
 
 
-def test_a_plan_by_a_fenced_worker_is_not_saved(export):
+def test_plan_by_a_fenced_worker_is_not_saved(export):
     force_status(Export.objects.get(), Status.QUEUED)
     attempts.claim(export.pk, worker="another")
 
@@ -281,7 +281,7 @@ def test_a_plan_by_a_fenced_worker_is_not_saved(export):
     assert Part.objects.count() == 3
 
 
-def test_a_part_finished_by_a_fenced_worker_is_not_done(export):
+def test_part_finished_by_a_fenced_worker_is_not_done(export):
     part = parts.claim(export)
     Part.objects.filter(pk=part.pk).update(attempt=2)
 
@@ -302,7 +302,7 @@ def leases(export):
 
 
 @pytest.mark.parametrize("status", ["running", "pausing", "cancelling"])
-def test_a_renewal_renews_both_leases_and_nothing_else(export, status):
+def test_renewal_renews_both_leases_and_nothing_else(export, status):
     part = parts.claim(export)
     force_status(export, status, lease_expires_at=PAST)
     Part.objects.filter(pk=part.pk).update(lease_expires_at=PAST)
@@ -315,7 +315,7 @@ def test_a_renewal_renews_both_leases_and_nothing_else(export, status):
     assert Event.objects.count() == before
 
 
-def test_a_renewal_does_not_bring_back_a_lost_claim(export):
+def test_renewal_does_not_bring_back_a_lost_claim(export):
     part = parts.claim(export)
     Export.objects.update(attempt=2, lease_expires_at=PAST)
     Part.objects.filter(pk=part.pk).update(attempt=2, lease_expires_at=PAST)
@@ -330,7 +330,7 @@ def test_a_renewal_does_not_bring_back_a_lost_claim(export):
 
 
 @pytest.mark.parametrize("batch", [1, 3, 4, 5, 9, 50])
-def test_a_full_log_says_so_in_its_last_line_and_the_export_goes_on(export, settings, batch):
+def test_full_log_ends_with_a_notice_and_the_export_continues(export, settings, batch):
     settings.EXPORTS_LOG_LINES = 5
     messages = [f"line {number}" for number in range(1, 51)]
 
@@ -341,7 +341,7 @@ def test_a_full_log_says_so_in_its_last_line_and_the_export_goes_on(export, sett
     assert export.status == Status.RUNNING
 
 
-def test_a_log_with_room_has_every_line_and_no_notice(export, settings):
+def test_log_with_room_has_every_line_and_no_notice(export, settings):
     settings.EXPORTS_LOG_LINES = 5
 
     for number in range(4):
@@ -350,7 +350,7 @@ def test_a_log_with_room_has_every_line_and_no_notice(export, settings):
     assert log(export) == ["0", "1", "2", "3"]
 
 
-def test_how_it_ended_is_in_the_log_also_when_it_is_full(export, settings):
+def test_full_log_still_records_the_end_of_the_export(export, settings):
     settings.EXPORTS_LOG_LINES = 3
     parts.tick(export, lines=lines(*"abcdef"))
 
@@ -364,7 +364,7 @@ def test_how_it_ended_is_in_the_log_also_when_it_is_full(export, settings):
     ]
 
 
-def test_a_log_that_fills_up_as_it_ends_has_the_notice_between(export, settings):
+def test_final_log_lines_follow_the_notice_of_a_full_log(export, settings):
     settings.EXPORTS_LOG_LINES = 3
 
     attempts.fail(export, "Why.", lines=lines(*"abcdefghij"))

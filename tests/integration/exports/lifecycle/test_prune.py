@@ -85,7 +85,7 @@ def did(**counts):
 # -- What goes ----------------------------------------------------------------------------
 
 
-def test_an_expired_file_goes_with_all_that_was_left_beside_it(make, folder):
+def test_expired_file_is_deleted_with_its_leftovers(make, folder):
     export = make(Status.SUCCEEDED, expires_at=NOW - timedelta(seconds=1))
 
     assert vars(prune.prune(90)) == did(expired=1)
@@ -98,7 +98,7 @@ def test_an_expired_file_goes_with_all_that_was_left_beside_it(make, folder):
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
-def test_what_a_failed_or_cancelled_export_has_left_goes_after_a_day(make, folder, status):
+def test_leftovers_of_an_ended_export_are_deleted_after_a_day(make, folder, status):
     old, young = make(status), make(status, finished_at=HOURS_AGO)
 
     assert vars(prune.prune(90)) == did(ended=1)
@@ -108,7 +108,7 @@ def test_what_a_failed_or_cancelled_export_has_left_goes_after_a_day(make, folde
     assert vars(prune.prune(90)) == NOTHING
 
 
-def test_leftovers_that_no_row_names_go_too(make, folder):
+def test_leftovers_without_a_row_are_deleted(make, folder):
     export = make(Status.FAILED)
     export.parts.all().delete()
 
@@ -117,7 +117,7 @@ def test_leftovers_that_no_row_names_go_too(make, folder):
     assert ids(folder) == set()
 
 
-def test_of_a_storage_that_cannot_list_goes_what_rows_name(make, folder, monkeypatch):
+def test_storage_without_listing_is_pruned_by_rows(make, folder, monkeypatch):
     def cannot(*_):
         raise NotImplementedError
 
@@ -132,7 +132,7 @@ def test_of_a_storage_that_cannot_list_goes_what_rows_name(make, folder, monkeyp
     }
 
 
-def test_a_folder_without_an_export_goes_when_it_is_a_day_old(make, folder):
+def test_folder_without_an_export_is_deleted_after_a_day(make, folder):
     old, young = uuid.uuid4(), uuid.uuid4()
     for name in (old, young):
         stored(f"exports/{name}/1.csv")
@@ -145,7 +145,7 @@ def test_a_folder_without_an_export_goes_when_it_is_a_day_old(make, folder):
 
 
 @pytest.mark.proves("any-user-can-be-deleted")
-def test_what_exports_of_a_deleted_user_have_left_goes(make, folder):
+def test_data_of_a_deleted_users_exports_is_deleted(make, folder):
     gone = make(Status.SUCCEEDED, finished_at=NOW, expires_at=SOON)
     gone.owner.delete()
     with transaction.atomic():
@@ -162,7 +162,7 @@ def test_what_exports_of_a_deleted_user_have_left_goes(make, folder):
     assert Stream.objects.count() == 3
 
 
-def test_work_files_of_dead_processes_go_and_no_others(folder):
+def test_work_files_of_dead_processes_are_deleted(folder):
     work = folder / "work"
     work.mkdir()
     dead, alive = work / f"{storage.WORK_PREFIX}dead", work / f"{storage.WORK_PREFIX}alive"
@@ -178,7 +178,7 @@ def test_work_files_of_dead_processes_go_and_no_others(folder):
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
-def test_an_export_of_long_ago_is_forgotten_with_all_that_is_known_of_it(make, folder, status):
+def test_old_export_is_deleted_with_all_its_data(make, folder, status):
     old = make(status, finished_at=LONG_AGO, expires_at=LONG_AGO)
     kept = make(status, finished_at=NOW - timedelta(days=89), expires_at=SOON)
     force_status(kept, kept.status, origin=old)
@@ -206,7 +206,7 @@ def test_an_export_of_long_ago_is_forgotten_with_all_that_is_known_of_it(make, f
 
 @pytest.mark.proves("pruning-keeps-what-is-offered")
 @pytest.mark.parametrize("status", sorted(set(MOVES) - {"succeeded", "failed", "cancelled"}))
-def test_what_is_not_over_is_not_touched_however_old(make, folder, status):
+def test_unfinished_export_is_not_pruned_at_any_age(make, folder, status):
     export = make(status, finished_at=LONG_AGO, expires_at=LONG_AGO)
     before = left_in(folder)
     for path in (folder / "files").rglob("*"):
@@ -220,7 +220,7 @@ def test_what_is_not_over_is_not_touched_however_old(make, folder, status):
 
 
 @pytest.mark.proves("pruning-keeps-what-is-offered")
-def test_a_file_that_is_offered_is_not_touched_however_old_its_export(make, folder):
+def test_offered_file_is_kept_however_old_its_export(make, folder):
     export = make(Status.SUCCEEDED, finished_at=LONG_AGO, expires_at=SOON)
     before = left_in(folder)
 
@@ -231,7 +231,7 @@ def test_a_file_that_is_offered_is_not_touched_however_old_its_export(make, fold
     assert left_in(folder) == before
 
 
-def test_who_is_downloading_gets_the_rest(make):
+def test_running_download_survives_the_pruning(make):
     export = make(Status.SUCCEEDED, expires_at=NOW)
 
     with storage.open_at(export.file, 0, 1) as file:
@@ -239,7 +239,7 @@ def test_who_is_downloading_gets_the_rest(make):
         assert file.read() == b"x"
 
 
-def test_a_row_that_names_the_file_of_another_deletes_only_its_own(make, folder):
+def test_forged_file_name_deletes_no_foreign_file(make, folder):
     other = make(Status.SUCCEEDED, expires_at=SOON)
     (folder / "files" / "secret").touch()
     liar = make(Status.SUCCEEDED, expires_at=NOW)
@@ -256,7 +256,7 @@ def test_a_row_that_names_the_file_of_another_deletes_only_its_own(make, folder)
 
 
 @pytest.mark.proves("pruning-keeps-what-is-offered")
-def test_two_at_once_do_no_harm(make, folder):
+def test_concurrent_prunes_do_not_conflict(make, folder):
     for _ in range(10):
         make(Status.SUCCEEDED, finished_at=LONG_AGO, expires_at=LONG_AGO)
     kept = make(Status.SUCCEEDED, expires_at=SOON)
@@ -283,9 +283,7 @@ def test_two_at_once_do_no_harm(make, folder):
     assert ids(folder) == {str(kept.pk)}
 
 
-def test_a_storage_that_refuses_one_file_deletes_the_others_and_tries_again(
-    make, folder, monkeypatch
-):
+def test_file_that_cannot_be_deleted_is_retried_next_time(make, folder, monkeypatch):
     def refuse(self, name):
         if str(stubborn.pk) in name:
             raise RuntimeError("AccessDenied")
@@ -306,7 +304,7 @@ def test_a_storage_that_refuses_one_file_deletes_the_others_and_tries_again(
     assert vars(prune.prune(90)) == did(expired=1, exports=1)
 
 
-def test_a_storage_that_is_away_is_not_asked_for_each_export(make, monkeypatch):
+def test_unreachable_storage_stops_the_pruning_early(make, monkeypatch):
     asked = []
 
     def away(_, name):
@@ -324,7 +322,7 @@ def test_a_storage_that_is_away_is_not_asked_for_each_export(make, monkeypatch):
     assert Export.objects.exclude(file="").count() == prune.MAX_REFUSALS + 5
 
 
-def test_many_are_pruned_in_batches(make, monkeypatch):
+def test_pruning_works_in_batches(make, monkeypatch):
     monkeypatch.setattr(prune, "BATCH", 2)
     for _ in range(5):
         make(Status.SUCCEEDED, expires_at=NOW)
@@ -336,7 +334,7 @@ def test_many_are_pruned_in_batches(make, monkeypatch):
 # -- The command ----------------------------------------------------------------------------------
 
 
-def test_the_command_says_what_it_deleted(make, folder, capsys):
+def test_command_prints_deleted_counts(make, folder, capsys):
     make(Status.SUCCEEDED, expires_at=NOW)
     make(Status.FAILED)
     make(Status.CANCELLED, finished_at=LONG_AGO)
@@ -350,7 +348,7 @@ def test_the_command_says_what_it_deleted(make, folder, capsys):
     assert ids(folder) == set()
 
 
-def test_a_dry_run_says_the_same_and_deletes_nothing(make, folder, capsys):
+def test_dry_run_prints_counts_and_deletes_nothing(make, folder, capsys):
     make(Status.SUCCEEDED, expires_at=NOW)
     make(Status.FAILED)
     make(Status.CANCELLED, finished_at=LONG_AGO)
@@ -374,7 +372,7 @@ def test_a_dry_run_says_the_same_and_deletes_nothing(make, folder, capsys):
     assert left_in(folder) == set()
 
 
-def test_the_command_keeps_what_is_younger_than_it_is_told(make):
+def test_command_keeps_exports_younger_than_its_days_option(make):
     make(Status.FAILED, finished_at=NOW - timedelta(days=3))
 
     call_command("prune_exports", days=4)
@@ -384,7 +382,7 @@ def test_the_command_keeps_what_is_younger_than_it_is_told(make):
     assert Export.objects.count() == 0
 
 
-def test_the_command_keeps_for_as_long_as_the_settings_say(make, settings):
+def test_command_uses_the_retention_of_the_settings(make, settings):
     settings.EXPORTS_RETENTION_DAYS = 2
     make(Status.FAILED, finished_at=NOW - timedelta(days=3))
 
@@ -394,14 +392,14 @@ def test_the_command_keeps_for_as_long_as_the_settings_say(make, settings):
 
 
 @pytest.mark.parametrize("days", [0, -1, 36_501, 99_999_999_999])
-def test_the_command_refuses_to_keep_nothing_and_what_no_calendar_has(make, days):
+def test_command_refuses_invalid_days(make, days):
     make(Status.FAILED)
 
     with pytest.raises(CommandError, match="--days must be from 1 to 36500"):
         call_command("prune_exports", days=days)
 
 
-def test_the_command_fails_when_something_was_refused(make, monkeypatch):
+def test_command_fails_when_a_deletion_was_refused(make, monkeypatch):
     def refuse(*_):
         raise OSError("Read-only file system")
 
@@ -421,7 +419,7 @@ def test_the_command_fails_when_something_was_refused(make, monkeypatch):
 
 
 @pytest.mark.parametrize("batch", [1, 1_000])
-def test_a_stream_is_forgotten_and_no_other(batch):
+def test_forgetting_deletes_one_stream_only(batch):
     with transaction.atomic():
         for name in ("export-1", "export-2"):
             publish.append_many(name, [("log", {})] * 5)

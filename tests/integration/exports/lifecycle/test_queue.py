@@ -31,7 +31,7 @@ def messages(valkey):
 # -- Telling ------------------------------------------------------------------------
 
 
-def test_a_request_puts_one_message_with_the_id_in_the_queue(superuser, valkey):
+def test_request_enqueues_one_message_with_the_id(superuser, valkey):
     export = request(superuser)
 
     (message,) = messages(valkey)
@@ -41,7 +41,7 @@ def test_a_request_puts_one_message_with_the_id_in_the_queue(superuser, valkey):
     assert Export.objects.get().enqueued_at is not None
 
 
-def test_what_waits_is_counted_and_an_empty_queue_is_none(superuser, valkey):
+def test_queue_length_counts_messages(superuser, valkey):
     assert queue.message_count() == 0
 
     request(superuser)
@@ -51,7 +51,7 @@ def test_what_waits_is_counted_and_an_empty_queue_is_none(superuser, valkey):
 
 
 @pytest.mark.proves("click-survives-broker-outage")
-def test_a_broker_that_is_down_does_not_fail_the_click_and_rescue_tells_it_later(superuser, valkey):
+def test_broker_outage_does_not_fail_the_click_and_is_rescued(superuser, valkey):
     valkey.kill()
 
     export = request(superuser)
@@ -65,7 +65,7 @@ def test_a_broker_that_is_down_does_not_fail_the_click_and_rescue_tells_it_later
 
 
 @pytest.mark.proves("click-survives-broker-outage")
-def test_a_broker_that_hangs_holds_up_the_click_for_seconds_only(superuser, valkey, monkeypatch):
+def test_hanging_broker_delays_the_click_by_seconds_only(superuser, valkey, monkeypatch):
     tries = 2
     assert tries * queue.HASTE["socket_timeout"] <= 3
     monkeypatch.setattr(queue, "HASTE", {"socket_timeout": 0.2, "socket_connect_timeout": 0.2})
@@ -84,7 +84,7 @@ def request_quietly(superuser):
 
 
 @pytest.mark.proves("click-survives-broker-outage")
-def test_a_broker_that_has_forgotten_everything_is_told_again(superuser, valkey):
+def test_message_lost_by_the_broker_is_sent_again(superuser, valkey):
     export = request(superuser)
     force_status(export, Status.QUEUED, enqueued_at=timezone.now() - timedelta(minutes=1))
     valkey.restart()
@@ -93,7 +93,7 @@ def test_a_broker_that_has_forgotten_everything_is_told_again(superuser, valkey)
     assert len(messages(valkey)) == 1
 
 
-def test_what_waits_long_in_the_queue_is_not_put_there_again(superuser, valkey):
+def test_long_wait_in_the_queue_sends_no_second_message(superuser, valkey):
     for _ in range(2):
         force_status(
             request(superuser), Status.QUEUED, enqueued_at=timezone.now() - timedelta(hours=1)
@@ -103,7 +103,7 @@ def test_what_waits_long_in_the_queue_is_not_put_there_again(superuser, valkey):
     assert len(messages(valkey)) == 2
 
 
-def test_a_broker_that_is_down_knows_of_nothing(monkeypatch):
+def test_queue_length_is_unknown_without_a_broker(monkeypatch):
     class Down:
         def __init__(self, **_):
             """As a connection is made."""
@@ -122,7 +122,7 @@ def test_a_broker_that_is_down_knows_of_nothing(monkeypatch):
 # -- A worker -----------------------------------------------------------------------
 
 
-def test_children_see_that_the_worker_was_told_to_stop():
+def test_child_processes_see_the_shutdown_of_the_worker():
     assert not queue.is_shutting_down()
     read, write = os.pipe()
     child = os.fork()
@@ -141,9 +141,7 @@ def test_children_see_that_the_worker_was_told_to_stop():
 
 
 @pytest.mark.proves("deployment-costs-one-part")
-def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(
-    superuser, start_worker
-):
+def test_stopped_worker_hands_over_and_the_next_one_finishes(superuser, start_worker):
     make_flights(range(1, 4_001))
     first = start_worker(**flights.SLOWLY)
     export = request(superuser)
@@ -166,7 +164,7 @@ def test_a_worker_that_is_told_to_stop_hands_over_and_the_next_one_finishes(
 
 
 @pytest.mark.proves("duplicate-messages-are-harmless")
-def test_a_message_that_comes_twice_is_worked_on_once(superuser, worker):
+def test_duplicate_message_is_processed_once(superuser, worker):
     make_flights(range(1, 11))
     export = request(superuser)
     for _ in range(3):

@@ -94,7 +94,7 @@ def failed(superuser, file_format, *columns):
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("name", COLUMNS)
-def test_column_of_sql_fails_at_once_and_is_named(superuser, file_format, name):
+def test_failing_sql_column_is_named_at_once(superuser, file_format, name):
     expression, problem = COLUMNS[name]
 
     export = failed(superuser, file_format, Column(name, expression))
@@ -105,7 +105,7 @@ def test_column_of_sql_fails_at_once_and_is_named(superuser, file_format, name):
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_function_that_does_not_exist_names_its_column_and_no_row(superuser, file_format):
+def test_unknown_sql_function_names_its_column(superuser, file_format):
     missing = Func("id", function="no_such", output_field=TextField())
 
     export = failed(superuser, file_format, Column("missing", missing))
@@ -115,7 +115,7 @@ def test_function_that_does_not_exist_names_its_column_and_no_row(superuser, fil
     assert export.error.startswith(f'The column "missing" cannot be read: {said}')
 
 
-def test_filter_that_cannot_be_computed_blames_no_column(superuser):
+def test_failing_filter_blames_no_column(superuser):
     name = "ratio" if IS_POSTGRES else "number"
     expression, problem = COLUMNS[name]
 
@@ -132,7 +132,7 @@ def test_filter_that_cannot_be_computed_blames_no_column(superuser):
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_preview_names_column_and_row(superuser, file_format):
+def test_preview_names_the_failing_column_and_row(superuser, file_format):
     expression, problem = next(iter(COLUMNS.values()))
 
     with registered(exporter_with(Column("odd", expression))):
@@ -142,7 +142,7 @@ def test_preview_names_column_and_row(superuser, file_format):
     assert found.count == 30
 
 
-def test_value_that_the_format_cannot_hold_is_named_with_its_row(superuser):
+def test_value_beyond_the_format_is_named_with_its_row(superuser):
     def broken(key):
         return "a\ud800" if key == ODD else "b"
 
@@ -152,7 +152,7 @@ def test_value_that_the_format_cannot_hold_is_named_with_its_row(superuser):
     assert export.error.startswith(f'Row {ODD}: The column "odd" contains half a character')
 
 
-def test_function_that_loses_the_database_is_tried_again(superuser):
+def test_function_that_loses_the_database_is_retried(superuser):
     def lost(key):
         raise OperationalError("the connection is lost")
 
@@ -176,7 +176,7 @@ def collated(**columns):
 
 @ON_POSTGRES
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_text_of_two_collations_is_written(superuser, file_format):
+def test_text_of_mixed_collations_is_written(superuser, file_format):
     # As with one that is not deterministic: no regular expression works without another one.
     Flight.objects.filter(pk=1).update(tailnum="=1")
 

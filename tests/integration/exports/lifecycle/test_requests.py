@@ -67,7 +67,7 @@ pytestmark = pytest.mark.django_db
         ),
     ],
 )
-def test_what_is_not_there_is_refused_with_its_field(superuser, asked, error, field, message):
+def test_invalid_request_is_refused_with_its_field(superuser, asked, error, field, message):
     with pytest.raises(RequestError, match=message) as raised:
         request(superuser, **asked)
 
@@ -77,7 +77,7 @@ def test_what_is_not_there_is_refused_with_its_field(superuser, asked, error, fi
     assert not Event.objects.exists()
 
 
-def test_exporter_that_a_user_may_not_run_is_as_unknown_as_any_other(exporter_user):
+def test_hidden_exporter_is_refused_like_an_unknown_one(exporter_user):
     said = []
     for name in ("planes", "plains"):
         with pytest.raises(UnknownExporter) as raised:
@@ -89,12 +89,12 @@ def test_exporter_that_a_user_may_not_run_is_as_unknown_as_any_other(exporter_us
     assert not Export.objects.exists()
 
 
-def test_who_may_not_see_the_list_may_not_export_from_it(exporter_user):
+def test_list_export_needs_the_view_permission(exporter_user):
     with pytest.raises(NotPermitted, match="You do not have permission to view flights"):
         request(exporter_user, changelist={"model": "demo.flight", "query": ""})
 
 
-def test_a_request_is_saved_as_it_was_asked(exporter_user):
+def test_request_is_saved_with_all_its_fields(exporter_user):
     export = start_export(
         user=exporter_user,
         exporter="flights",
@@ -114,17 +114,17 @@ def test_a_request_is_saved_as_it_was_asked(exporter_user):
     assert events(export.owner_stream) == ["export.queued"]
 
 
-def test_without_a_label_an_export_is_called_after_its_exporter(exporter_user):
+def test_export_without_a_label_is_named_after_its_exporter(exporter_user):
     assert start_export(user=exporter_user, exporter="flights", label=" ").label == "Flights"
 
 
-def test_a_label_that_is_too_long_is_cut(exporter_user):
+def test_long_label_is_cut(exporter_user):
     assert len(request(exporter_user, label="x" * 300).label) == 200
 
 
 @pytest.mark.proves("click-counts-no-rows")
 @pytest.mark.parametrize("filters", [None, {"month": 1, "dep_delay_min": 10, "carrier": "UA"}])
-def test_a_request_counts_and_reads_no_rows(superuser, filters):
+def test_request_counts_and_reads_no_rows(superuser, filters):
     make_flights([1, 2, 3])
 
     with CaptureQueriesContext(connection) as queries:
@@ -133,7 +133,7 @@ def test_a_request_counts_and_reads_no_rows(superuser, filters):
     assert [each["sql"] for each in queries if '"demo_flight"' in each["sql"]] == []
 
 
-def test_a_request_from_a_change_list_counts_nothing(superuser):
+def test_request_from_a_change_list_counts_nothing(superuser):
     make_flights([1, 2, 3])
 
     with CaptureQueriesContext(connection) as queries:
@@ -146,7 +146,7 @@ def test_a_request_from_a_change_list_counts_nothing(superuser):
 
 
 @pytest.mark.proves("rollback-enqueues-nothing")
-def test_the_broker_is_told_after_the_commit_and_not_before(
+def test_message_is_sent_after_the_commit_only(
     superuser, enqueued, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
@@ -158,7 +158,7 @@ def test_the_broker_is_told_after_the_commit_and_not_before(
 
 @pytest.mark.proves("rollback-enqueues-nothing")
 @pytest.mark.django_db(transaction=True)
-def test_a_request_that_is_rolled_back_is_not_enqueued(superuser, enqueued):
+def test_request_that_is_rolled_back_is_not_enqueued(superuser, enqueued):
     def request_and_fail():
         with transaction.atomic():
             request(superuser)

@@ -69,7 +69,7 @@ def ago(**age):
 # -- Lost workers -------------------------------------------------------------------
 
 
-def test_an_export_whose_worker_is_lost_goes_back_to_the_queue(
+def test_export_of_a_lost_worker_returns_to_the_queue(
     superuser, broker, django_capture_on_commit_callbacks
 ):
     export = expire_lease(start(superuser))
@@ -89,7 +89,7 @@ def test_an_export_whose_worker_is_lost_goes_back_to_the_queue(
     ]
 
 
-def test_finished_parts_are_kept_and_the_open_one_starts_again(superuser):
+def test_rescue_keeps_finished_parts_and_reopens_the_claimed_one(superuser):
     export = start(superuser)
     part_of(export, status=PartStatus.DONE, rows_done=10, bytes=100, file="a", attempt=1)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7, bytes=70, attempt=1)
@@ -110,7 +110,7 @@ def test_finished_parts_are_kept_and_the_open_one_starts_again(superuser):
     assert parts.claim(again).number == 2
 
 
-def test_a_live_lease_is_left_alone(superuser):
+def test_valid_lease_is_left_alone(superuser):
     export = start(superuser)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7)
 
@@ -121,7 +121,7 @@ def test_a_live_lease_is_left_alone(superuser):
 
 
 @pytest.mark.parametrize("status", ["queued", "paused", "succeeded", "failed", "cancelled"])
-def test_what_nobody_holds_cannot_be_lost(superuser, broker, status):
+def test_export_without_a_holder_cannot_be_lost(superuser, broker, status):
     export = force_status(request(superuser), status, enqueued_at=timezone.now())
     broker.knows = 1
     expire_lease(export)
@@ -133,7 +133,7 @@ def test_what_nobody_holds_cannot_be_lost(superuser, broker, status):
 
 @pytest.mark.proves("exports-come-to-rest")
 @pytest.mark.parametrize(("asked", "rest"), [("pausing", "paused"), ("cancelling", "cancelled")])
-def test_what_was_asked_of_a_lost_worker_is_done_without_it(superuser, asked, rest):
+def test_rescue_completes_the_requested_stop_of_a_lost_worker(superuser, asked, rest):
     export = start(superuser)
     part_of(export, status=PartStatus.CLAIMED, rows_done=7)
     expire_lease(force_status(export, asked, rows_done=7))
@@ -147,7 +147,7 @@ def test_what_was_asked_of_a_lost_worker_is_done_without_it(superuser, asked, re
     assert log(export) == ["Worker worker-1@tests, attempt 1, has not responded for 30 s."]
 
 
-def test_a_second_rescue_finds_nothing_to_do(superuser, broker):
+def test_second_rescue_has_nothing_to_do(superuser, broker):
     expire_lease(start(superuser))
     lifecycle_rescue.rescue()
     broker.knows = 1
@@ -155,7 +155,7 @@ def test_a_second_rescue_finds_nothing_to_do(superuser, broker):
     assert lifecycle_rescue.rescue() == NOTHING
 
 
-def test_each_of_several_is_put_right(superuser):
+def test_rescue_handles_several_exports(superuser):
     lost = [expire_lease(start(superuser)) for _ in range(3)]
     expire_lease(force_status(lost[1], Status.CANCELLING))
 
@@ -173,7 +173,7 @@ def lose_worker(export):
 
 
 @pytest.mark.proves("exports-come-to-rest")
-def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(superuser, settings):
+def test_export_fails_after_its_last_lost_worker(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 3
     export = request(superuser)
 
@@ -190,7 +190,7 @@ def test_after_the_last_attempt_it_fails_and_says_how_many_were_lost(superuser, 
     )
 
 
-def test_orderly_hand_overs_do_not_count(superuser, settings):
+def test_hand_overs_do_not_count_as_lost_workers(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
     export = request(superuser)
     for _ in range(5):
@@ -203,7 +203,7 @@ def test_orderly_hand_overs_do_not_count(superuser, settings):
     assert export.error == "2 workers stopped while running this export. The last one was worker-9."
 
 
-def test_pausing_and_resuming_does_not_count(superuser, settings):
+def test_pauses_do_not_count_as_lost_workers(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
     export = request(superuser)
     for _ in range(5):
@@ -216,7 +216,7 @@ def test_pausing_and_resuming_does_not_count(superuser, settings):
     assert lose_worker(export)["failed"] == 1
 
 
-def test_a_worker_that_is_lost_while_it_should_pause_counts(superuser, settings):
+def test_worker_lost_while_pausing_counts(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
     export = start(superuser)
     expire_lease(force_status(export, Status.PAUSING))
@@ -229,7 +229,7 @@ def test_a_worker_that_is_lost_while_it_should_pause_counts(superuser, settings)
 # -- Forgotten by the broker --------------------------------------------------------
 
 
-def test_what_the_broker_was_never_told_of_is_enqueued(superuser, broker):
+def test_unsent_message_is_sent_by_the_rescue(superuser, broker):
     export = request(superuser)
     broker.knows = 10
 
@@ -237,7 +237,7 @@ def test_what_the_broker_was_never_told_of_is_enqueued(superuser, broker):
     assert broker.told == [export.pk]
 
 
-def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(superuser, broker):
+def test_forgotten_messages_are_sent_again_oldest_first(superuser, broker):
     exports = [
         force_status(request(superuser), Status.QUEUED, enqueued_at=ago(minutes=1))
         for _ in range(3)
@@ -250,20 +250,20 @@ def test_what_the_broker_has_forgotten_is_enqueued_again_the_oldest_first(superu
     assert broker.told == [export.pk for export in reversed(exports)]
 
 
-def test_what_the_broker_knows_is_left_to_wait(superuser, broker):
+def test_message_known_to_the_broker_is_not_sent_again(superuser, broker):
     force_status(request(superuser), Status.QUEUED, enqueued_at=ago(hours=5))
     broker.knows = 1
 
     assert lifecycle_rescue.rescue() == NOTHING
 
 
-def test_what_was_just_enqueued_is_given_time(superuser, broker):
+def test_recently_enqueued_export_is_not_enqueued_again(superuser, broker):
     force_status(request(superuser), Status.QUEUED, enqueued_at=ago(seconds=1))
 
     assert lifecycle_rescue.rescue() == NOTHING
 
 
-def test_while_the_broker_is_down_only_what_it_was_never_told_of_is_tried(superuser, broker):
+def test_broker_outage_retries_only_unsent_messages(superuser, broker):
     force_status(request(superuser), Status.QUEUED, enqueued_at=ago(hours=5))
     new = request(superuser)
     broker.knows = None
@@ -273,7 +273,7 @@ def test_while_the_broker_is_down_only_what_it_was_never_told_of_is_tried(superu
     assert broker.told == [new.pk]
 
 
-def test_a_broker_that_is_still_down_is_not_counted_as_told(superuser, broker, monkeypatch):
+def test_failed_send_is_not_counted_as_enqueued(superuser, broker, monkeypatch):
     request(superuser)
     monkeypatch.setattr(queue, "enqueue", lambda export_id: False)
 
@@ -281,7 +281,7 @@ def test_a_broker_that_is_still_down_is_not_counted_as_told(superuser, broker, m
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.QUEUED}))
-def test_only_what_waits_is_enqueued(superuser, broker, status):
+def test_only_queued_exports_are_enqueued(superuser, broker, status):
     force_status(request(superuser), status)
 
     assert lifecycle_rescue.rescue()["enqueued"] == 0
@@ -291,7 +291,7 @@ def test_only_what_waits_is_enqueued(superuser, broker, status):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rescues_at_once_do_it_once(superuser):
+def test_concurrent_rescues_act_once(superuser):
     exports = [expire_lease(start(superuser)) for _ in range(5)]
     expire_lease(force_status(exports[4], Status.CANCELLING))
 
@@ -305,7 +305,7 @@ def test_rescues_at_once_do_it_once(superuser):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rescues_and_workers_do_not_lock_each_other_out(superuser, settings):
+def test_concurrent_rescue_and_worker_do_not_deadlock(superuser, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 1_000
     export = start(superuser)
     parts.save_plan(export, [Part(export=export, number=1, upto_key="1", rows=10)], 10)
@@ -333,7 +333,7 @@ def test_rescues_and_workers_do_not_lock_each_other_out(superuser, settings):
     assert outcomes == [None, None]
 
 
-def test_a_lease_that_is_renewed_after_it_was_found_expired_is_left_alone(superuser, monkeypatch):
+def test_lease_renewed_during_the_rescue_is_left_alone(superuser, monkeypatch):
     export = expire_lease(start(superuser))
     rescue_one = lifecycle_rescue._rescue
 
@@ -347,7 +347,7 @@ def test_a_lease_that_is_renewed_after_it_was_found_expired_is_left_alone(superu
     assert Export.objects.get().status == Status.RUNNING
 
 
-def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(superuser, monkeypatch):
+def test_export_deleted_during_the_rescue_stops_no_other(superuser, monkeypatch):
     first, second = expire_lease(start(superuser)), expire_lease(start(superuser))
     rescue_one = lifecycle_rescue._rescue
 
@@ -365,7 +365,7 @@ def test_an_export_that_is_deleted_meanwhile_does_not_stop_the_others(superuser,
 # -- Those that wait ----------------------------------------------------------------
 
 
-def test_who_waits_is_told_that_those_before_have_gone(superuser, broker):
+def test_queued_exports_are_sent_their_new_positions(superuser, broker):
     first, second, third = (request(superuser, label=str(number)) for number in range(3))
     assert queue_positions.publish_positions() == 0
     attempts.claim(first.pk, worker="w")

@@ -30,7 +30,7 @@ REPEATS = [
 
 
 @pytest.mark.parametrize(("repeat", "status"), REPEATS)
-def test_what_is_over_is_asked_again_as_it_was_asked(
+def test_repeated_export_has_the_fields_of_its_origin(
     exporter_user, enqueued, django_capture_on_commit_callbacks, repeat, status
 ):
     team = Group.objects.create(name="Analysts")
@@ -68,7 +68,7 @@ def test_what_is_over_is_asked_again_as_it_was_asked(
         if (repeat, status) not in REPEATS
     ],
 )
-def test_what_cannot_be_asked_again_is_refused_with_what_would_be_right(superuser, repeat, status):
+def test_illegal_repetition_is_refused_with_the_legal_one(superuser, repeat, status):
     export = force_status(request(superuser), status)
 
     with pytest.raises(IllegalMove) as refused:
@@ -83,7 +83,7 @@ def test_what_cannot_be_asked_again_is_refused_with_what_would_be_right(superuse
     assert Export.objects.count() == 1
 
 
-def test_whoever_asks_again_twice_gets_one(superuser):
+def test_second_retry_returns_the_first_one(superuser):
     origin = force_status(request(superuser), Status.FAILED)
 
     first, second = lifecycle.retry(origin, by=superuser), lifecycle.retry(origin, by=superuser)
@@ -92,7 +92,7 @@ def test_whoever_asks_again_twice_gets_one(superuser):
     assert list(origin.repetitions.all()) == [first[0]]
 
 
-def test_a_retry_of_what_is_under_way_again_is_that_one(superuser):
+def test_retry_of_an_active_export_returns_the_active_one(superuser):
     origin = force_status(request(superuser, label="A"), Status.FAILED)
     under_way = request(superuser, label="A")
 
@@ -100,7 +100,7 @@ def test_a_retry_of_what_is_under_way_again_is_that_one(superuser):
     assert under_way.origin is None
 
 
-def test_a_retry_counts_as_any_request(superuser, settings):
+def test_retry_counts_as_a_request(superuser, settings):
     settings.EXPORTS_MAX_ACTIVE = 1
     origin = force_status(request(superuser), Status.FAILED)
     request(superuser)
@@ -109,7 +109,7 @@ def test_a_retry_counts_as_any_request(superuser, settings):
         lifecycle.retry(origin, by=superuser)
 
 
-def test_the_owners_permission_is_asked_again_whoever_retries(superuser, exporter_user):
+def test_retry_checks_the_owners_permission(superuser, exporter_user):
     origin = force_status(request(exporter_user), Status.FAILED)
     exporter_user.user_permissions.clear()
     origin = Export.objects.get(pk=origin.pk)
@@ -120,7 +120,7 @@ def test_the_owners_permission_is_asked_again_whoever_retries(superuser, exporte
     assert Export.objects.count() == 1
 
 
-def test_an_administrators_retry_is_the_owners_export(superuser, exporter_user):
+def test_retry_by_an_administrator_belongs_to_the_owner(superuser, exporter_user):
     origin = force_status(request(exporter_user), Status.FAILED)
 
     export, _ = lifecycle.retry(origin, by=superuser)
@@ -129,7 +129,7 @@ def test_an_administrators_retry_is_the_owners_export(superuser, exporter_user):
     assert exporting.log(export) == [f"Repeats export {origin.pk}, requested by person."]
 
 
-def test_a_retry_without_its_origin_goes_on(superuser):
+def test_retry_continues_without_its_origin(superuser):
     origin = force_status(request(superuser), Status.FAILED)
     export, _ = lifecycle.retry(origin, by=superuser)
 
@@ -139,7 +139,7 @@ def test_a_retry_without_its_origin_goes_on(superuser):
     assert (export.status, export.origin) == (Status.QUEUED, None)
 
 
-def test_a_retry_with_an_object_that_was_read_long_ago_sees_what_is_so_now(superuser):
+def test_retry_uses_the_current_status_of_a_stale_object(superuser):
     export = request(superuser)
     stale = Export.objects.get()
     force_status(export, Status.FAILED)

@@ -63,14 +63,14 @@ def said(export):
     ]
 
 
-def test_what_an_exporter_logs_is_in_the_log_in_order(superuser):
+def test_exporters_log_lines_are_kept_in_order(superuser):
     with registered(exporter_that(lambda key: logger.info("row %s\0", key))):
         export = run(started(superuser))
 
     assert said(export) == [f"row {key}\ufffd" for key in range(1, 5)]
 
 
-def test_so_is_what_its_threads_log_that_are_given_the_context(superuser):
+def test_log_lines_of_threads_with_the_context_are_kept(superuser):
     def in_a_thread(key):
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=[logger.info, "row %s", key])
@@ -83,7 +83,7 @@ def test_so_is_what_its_threads_log_that_are_given_the_context(superuser):
     assert said(export) == [f"row {key}" for key in range(1, 5)]
 
 
-def test_an_error_whose_text_no_database_stores_fails_the_export_with_that_reason(superuser):
+def test_error_with_unstorable_text_fails_the_export_with_it(superuser):
     def fail(key):
         raise LookupError(f"no plane \0 \udcff in row {key}")
 
@@ -96,7 +96,7 @@ def test_an_error_whose_text_no_database_stores_fails_the_export_with_that_reaso
     assert any("no plane \ufffd" in message for message in log(export))
 
 
-def test_nothing_that_a_fenced_worker_logs_appears(superuser):
+def test_log_lines_of_a_fenced_worker_are_dropped(superuser):
     def lose_it_at_the_third_row(key):
         logger.info("go %s, row %s", gone, key)
         if key == 3 and gone == 1:
@@ -114,7 +114,7 @@ def test_nothing_that_a_fenced_worker_logs_appears(superuser):
     assert said(export) == [f"go 2, row {key}" for key in range(1, 5)]
 
 
-def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(superuser):
+def test_log_names_the_lost_worker_and_its_successor(superuser):
     with registered(exporter_that(lambda key: logger.info("row %s", key))):
         export = expire_lease(started(superuser))
         rescue.rescue()
@@ -127,14 +127,14 @@ def test_who_goes_on_after_a_loss_is_named_and_so_is_who_was_lost(superuser):
     assert {(line["worker"], line["attempt"]) for line in (first, *rest)} == {("worker-2@tests", 2)}
 
 
-def test_of_a_first_attempt_no_line_names_a_worker(superuser):
+def test_first_attempt_names_no_worker_in_its_lines(superuser):
     with registered(exporter_that(lambda key: logger.info("row %s", key))):
         export = run(started(superuser))
 
     assert not any("worker" in line for line in events(export.stream, "log"))
 
 
-def test_a_flood_is_cut_at_the_cap_with_a_notice_and_how_it_ended(superuser, settings):
+def test_flood_of_lines_is_cut_with_a_notice_and_an_end(superuser, settings):
     settings.EXPORTS_LOG_LINES = 10
 
     def flood(key):
@@ -161,7 +161,7 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 @given(st.lists(st.lists(ANY_TEXT, max_size=8), max_size=4), st.integers(1, 20))
 @example([["\0", "\ud800", "\udfff\ud800", "x" * 10_000], ["%d", "%(a)s"]], 20)
 @example([["kept", "also"], ["not kept"]], 3)
-def test_any_lines_are_stored_in_order_up_to_the_cap(superuser, asked, cap):
+def test_random_lines_are_stored_in_order_up_to_the_cap(superuser, asked, cap):
     # One export an example, which nobody finishes.
     with override_settings(EXPORTS_MAX_ACTIVE=0, EXPORTS_MAX_REQUESTS_PER_MINUTE=0):
         export = request(superuser, exporter="airports", columns=None, enqueue=False)

@@ -71,7 +71,7 @@ def log_of(export):
 
 
 @pytest.mark.parametrize("count", [0, 1, read.TAIL_LINES])
-def test_a_log_that_is_not_long_is_in_the_page_as_a_whole(client, user, export, count):
+def test_short_log_is_complete_on_the_page(client, user, export, count):
     client.force_login(user)
     write(export, *numbered(count))
 
@@ -81,7 +81,7 @@ def test_a_log_that_is_not_long_is_in_the_page_as_a_whole(client, user, export, 
     assert "data-earlier" not in page
 
 
-def test_of_a_long_log_the_page_has_the_last_lines_and_a_link_to_all(client, user, export):
+def test_page_shows_the_tail_of_a_long_log_and_links_the_rest(client, user, export):
     client.force_login(user)
     write(export, *numbered(read.TAIL_LINES + 1))
 
@@ -94,7 +94,7 @@ def test_of_a_long_log_the_page_has_the_last_lines_and_a_link_to_all(client, use
 
 
 @pytest.mark.proves("whole-log-on-late-pages")
-def test_what_the_page_and_the_api_have_is_all_of_it_and_nothing_twice(client, user, export):
+def test_page_and_api_together_have_every_line_once(client, user, export):
     """As the page's script puts it together."""
     client.force_login(user)
     write(export, *numbered(150))
@@ -115,7 +115,7 @@ def test_what_the_page_and_the_api_have_is_all_of_it_and_nothing_twice(client, u
     assert len(offsets) == read.TAIL_LINES
 
 
-def test_a_line_of_a_later_attempt_shows_whose_it_is(client, user, export):
+def test_line_of_a_later_attempt_shows_its_worker(client, user, export):
     client.force_login(user)
     write(export, "going on")
     write(export, "going on", worker="w2", attempt=2)
@@ -126,9 +126,7 @@ def test_a_line_of_a_later_attempt_shows_whose_it_is(client, user, export):
 
 
 @pytest.mark.proves("whole-log-on-late-pages")
-def test_a_line_that_comes_while_the_page_is_made_is_left_to_the_socket(
-    client, user, export, monkeypatch
-):
+def test_line_written_during_rendering_is_left_to_the_socket(client, user, export, monkeypatch):
     client.force_login(user)
     write(export, "early")
 
@@ -145,7 +143,7 @@ def test_a_line_that_comes_while_the_page_is_made_is_left_to_the_socket(
     assert "late</span>" not in page
 
 
-def test_control_characters_are_shown_as_pictures(client, user, export):
+def test_control_characters_are_shown_as_symbols(client, user, export):
     client.force_login(user)
     write(export, "a\x1b[31mb\x00c\r\nd\te\u2028f")
 
@@ -161,7 +159,7 @@ async def text_of(client, url, **headers):
     return response, b"".join([part async for part in response])
 
 
-async def test_the_text_is_a_file_with_every_line_once_in_its_order(user, export):
+async def test_text_of_the_log_has_every_line_once_in_order(user, export):
     count = 2 * read.TEXT_LINES + 500  # More than is read at once, and an odd rest.
     await sync_to_async(write)(export, *numbered(count))
     await sync_to_async(write)(export, "failed\nTraceback", level="ERROR", worker="w2", attempt=2)
@@ -186,7 +184,7 @@ async def test_the_text_is_a_file_with_every_line_once_in_its_order(user, export
     )
 
 
-async def test_a_log_of_exactly_one_page_and_an_empty_one_end(user, export):
+async def test_text_of_an_empty_or_full_page_log_ends(user, export):
     client = AsyncClient()
     await client.aforce_login(user)
     url = reverse("exports:log_text", args=[export.pk])
@@ -196,7 +194,7 @@ async def test_a_log_of_exactly_one_page_and_an_empty_one_end(user, export):
     assert (await text_of(client, url))[1].count(b"\n") == read.TEXT_LINES
 
 
-def test_its_head_is_that_of_the_text(client, user, export):
+def test_head_of_the_log_has_the_headers_of_the_text(client, user, export):
     client.force_login(user)
 
     response = client.head(reverse("exports:log_text", args=[export.pk]))
@@ -207,7 +205,7 @@ def test_its_head_is_that_of_the_text(client, user, export):
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])
-async def test_who_prefers_text_gets_it_from_the_api_in_one_piece(user, export, encoding):
+async def test_api_sends_the_log_as_one_text_when_preferred(user, export, encoding):
     """Django would compress each block by itself, and browsers would read the first only."""
     await sync_to_async(write)(export, *numbered(read.TEXT_LINES + 1))
     client = AsyncClient()
@@ -225,7 +223,7 @@ async def test_who_prefers_text_gets_it_from_the_api_in_one_piece(user, export, 
 # -- Over the API -----------------------------------------------------------------------
 
 
-def test_lines_come_by_the_page_until_there_are_no_more(api, export):
+def test_api_returns_lines_page_by_page(api, export):
     write(export, *numbered(3))
     tell(export)
     write(export, *numbered(2, start=3), level="ERROR", worker="w2", attempt=2)
@@ -249,7 +247,7 @@ def test_lines_come_by_the_page_until_there_are_no_more(api, export):
     assert (pages, answer["reset"], answer["stream"]) == (3, None, export.stream)
 
 
-def test_the_last_cursor_is_one_to_go_on_from_here_and_on_the_stream(api, export):
+def test_last_cursor_continues_here_and_on_the_stream(api, export):
     write(export, *numbered(3))
     tell(export)
 
@@ -263,9 +261,7 @@ def test_the_last_cursor_is_one_to_go_on_from_here_and_on_the_stream(api, export
     assert [event["data"].get("message") for event in events] == ["later"]
 
 
-def test_a_line_that_comes_between_head_and_lines_is_neither_lost_nor_doubled(
-    api, export, monkeypatch
-):
+def test_line_written_during_the_read_is_returned_once(api, export, monkeypatch):
     write(export, "first")
     real = backlog._events
 
@@ -284,7 +280,7 @@ def test_a_line_that_comes_between_head_and_lines_is_neither_lost_nor_doubled(
     assert second["lines"] == []
 
 
-def test_after_a_cursor_that_means_nothing_any_more_it_begins_again_and_says_so(api, export):
+def test_invalid_cursor_restarts_the_log_and_says_so(api, export):
     write(export, *numbered(3))
     cursor = api.get(log_of(export), {"limit": 2}).json()["cursor"]
     stream = Stream.objects.filter(name=export.stream)
@@ -309,14 +305,14 @@ def test_after_a_cursor_that_means_nothing_any_more_it_begins_again_and_says_so(
         ({"limit": read.MAX_LINES + 1}, "query.limit"),
     ],
 )
-def test_what_is_wrong_in_the_question_is_named(api, export, query, field):
+def test_invalid_query_parameter_is_named(api, export, query, field):
     response = api.get(log_of(export), query)
 
     assert (response.status_code, response["Content-Type"]) == (422, "application/problem+json")
     assert field.endswith(response.json()["field"])
 
 
-def test_somebody_elses_log_is_not_there(export):
+def test_foreign_log_looks_missing(export):
     other = program(User.objects.create_user("other"))
 
     for accept in ("application/json", "text/plain"):
@@ -324,7 +320,7 @@ def test_somebody_elses_log_is_not_there(export):
     assert Client().get(log_of(export)).status_code == 401
 
 
-def test_a_long_answer_is_compressed_for_who_takes_that(api, export):
+def test_long_response_is_compressed_on_request(api, export):
     write(export, *numbered(500))
 
     plain = api.get(log_of(export))
@@ -335,7 +331,7 @@ def test_a_long_answer_is_compressed_for_who_takes_that(api, export):
     assert len(small.content) < len(plain.content) / 5
 
 
-def test_the_document_has_both_forms(api):
+def test_openapi_document_has_json_and_text_for_the_log(api):
     answers = api.get("/api/openapi.json").json()["paths"]
     content = answers["/api/v1/exports/{export_id}/log"]["get"]["responses"]["200"]["content"]
 

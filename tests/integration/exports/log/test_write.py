@@ -25,7 +25,7 @@ def lines(*messages):
     return [{"level": "INFO", "message": each, "logger": "tests"} for each in messages]
 
 
-def test_cap_holds_for_an_export_that_was_loaded_before_the_last_append(export):
+def test_log_cap_holds_for_stale_objects(export):
     stale = Export.objects.only("pk").get(pk=export.pk)
 
     log.append(export, lines("a", "b"))
@@ -36,7 +36,7 @@ def test_cap_holds_for_an_export_that_was_loaded_before_the_last_append(export):
     assert Export.objects.get(pk=export.pk).log_lines == 5
 
 
-def test_last_append_keeps_its_last_lines_though_the_log_is_full(export):
+def test_final_append_keeps_its_last_lines_in_a_full_log(export):
     messages = [f"line {number}" for number in range(10)]
 
     log.append(export, lines(*messages), is_last=True)
@@ -44,6 +44,6 @@ def test_last_append_keeps_its_last_lines_though_the_log_is_full(export):
     assert exporting.log(export) == [*messages[:2], FULL, *messages[-LAST_LINES:]]
 
 
-def test_append_of_no_lines_writes_nothing(export, django_assert_num_queries):
+def test_empty_append_writes_nothing(export, django_assert_num_queries):
     with django_assert_num_queries(0):
         log.append(export, [])

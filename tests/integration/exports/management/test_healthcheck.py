@@ -72,7 +72,7 @@ def line_of(part):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_everything_there_all_is_well(worker):
+def test_healthy_system_passes_every_check(worker):
     text, status = healthcheck()
 
     assert [line.partition(":")[0] for line in text.splitlines()] == [
@@ -81,7 +81,7 @@ def test_with_everything_there_all_is_well(worker):
     assert status == 0
 
 
-def test_without_a_worker_it_says_how_to_start_one(valkey, monkeypatch):
+def test_missing_worker_is_reported_with_the_start_command(valkey, monkeypatch):
     monkeypatch.setattr(health.workers, "__defaults__", (0.2,))
 
     assert line_of("workers") == (
@@ -91,13 +91,13 @@ def test_without_a_worker_it_says_how_to_start_one(valkey, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_that_listen_to_another_queue_are_none(worker, monkeypatch):
+def test_workers_of_another_queue_do_not_count(worker, monkeypatch):
     monkeypatch.setitem(current_app.conf, "task_default_queue", "elsewhere")
 
     assert "none of which listens to the queue elsewhere" in line_of("workers")
 
 
-def test_without_redis_what_needs_it_is_not_asked_and_the_rest_is(valkey):
+def test_redis_outage_skips_only_checks_that_need_redis(valkey):
     valkey.kill()
 
     text, status = healthcheck()
@@ -110,7 +110,7 @@ def test_without_redis_what_needs_it_is_not_asked_and_the_rest_is(valkey):
 
 
 @pytest.mark.usefixtures("well")
-def test_without_the_database_what_needs_it_is_not_asked():
+def test_database_outage_skips_checks_that_need_the_database():
     def refuse(*_):
         raise OperationalError("connection refused")
 
@@ -125,7 +125,7 @@ def test_without_the_database_what_needs_it_is_not_asked():
 
 
 @pytest.mark.usefixtures("well")
-def test_a_migration_that_is_not_applied_is_named():
+def test_migration_that_is_not_applied_is_named():
     ((app, last),) = MigrationLoader(connection).graph.leaf_nodes("exports")
     MigrationRecorder(connection).record_unapplied(app, last)
 
@@ -137,7 +137,7 @@ def test_a_migration_that_is_not_applied_is_named():
 
 @pytest.mark.usefixtures("well")
 @pytest.mark.parametrize(("seconds", "is_well"), [(5, True), (60, False)])
-def test_a_lease_that_ran_out_and_nobody_rescued_means_that_beat_is_away(export, seconds, is_well):
+def test_expired_lease_without_a_rescue_means_beat_is_down(export, seconds, is_well):
     held = attempts.claim(export.pk, worker="lost")
     past = timezone.now() - timedelta(seconds=seconds)
     Export.objects.filter(pk=held.pk).update(lease_expires_at=past)
@@ -150,7 +150,7 @@ def test_a_lease_that_ran_out_and_nobody_rescued_means_that_beat_is_away(export,
 
 
 @pytest.mark.usefixtures("well")
-def test_an_export_of_which_the_broker_was_never_told_means_that_beat_is_away(export):
+def test_unsent_message_without_a_rescue_means_beat_is_down(export):
     past = timezone.now() - timedelta(seconds=60)
     Export.objects.update(queued_at=past)
 
@@ -158,7 +158,7 @@ def test_an_export_of_which_the_broker_was_never_told_means_that_beat_is_away(ex
 
 
 @pytest.mark.usefixtures("well")
-def test_exports_that_wait_for_a_worker_are_no_fault_of_beat(export):
+def test_long_queue_does_not_mean_beat_is_down(export):
     past = timezone.now() - timedelta(seconds=60)
     Export.objects.update(queued_at=past, enqueued_at=past)
 
@@ -166,7 +166,7 @@ def test_exports_that_wait_for_a_worker_are_no_fault_of_beat(export):
 
 
 @pytest.mark.usefixtures("well")
-def test_a_storage_that_takes_nothing_is_named(settings, tmp_path):
+def test_storage_that_refuses_writes_is_named(settings, tmp_path):
     use_folders(settings, tmp_path)
     (tmp_path / "files").write_text("not a directory")
 
@@ -174,7 +174,7 @@ def test_a_storage_that_takes_nothing_is_named(settings, tmp_path):
 
 
 @pytest.mark.usefixtures("well")
-def test_a_storage_that_gives_back_something_else_is_not_well(settings, tmp_path, monkeypatch):
+def test_storage_that_returns_other_bytes_fails_the_check(settings, tmp_path, monkeypatch):
     use_folders(settings, tmp_path)
     monkeypatch.setattr(health, "ContentFile", lambda _: ContentFile(b"another"))
 
@@ -183,7 +183,7 @@ def test_a_storage_that_gives_back_something_else_is_not_well(settings, tmp_path
 
 
 @pytest.mark.usefixtures("well")
-def test_it_leaves_nothing_behind(settings, tmp_path):
+def test_healthcheck_leaves_no_files_behind(settings, tmp_path):
     use_folders(settings, tmp_path)
 
     assert "GB free" in line_of("work directory")
@@ -191,7 +191,7 @@ def test_it_leaves_nothing_behind(settings, tmp_path):
 
 
 @pytest.mark.usefixtures("well")
-def test_a_work_directory_that_cannot_be_used_is_named(settings, tmp_path):
+def test_unusable_work_directory_is_named(settings, tmp_path):
     use_folders(settings, tmp_path)
     (tmp_path / "work").write_text("not a directory")
 
@@ -199,7 +199,7 @@ def test_a_work_directory_that_cannot_be_used_is_named(settings, tmp_path):
 
 
 @pytest.mark.usefixtures("well")
-def test_an_exporter_that_cannot_work_is_found():
+def test_broken_exporter_is_found():
     class Broken(Exporter):
         queryset = Airport.objects.all()
         permission = "demo.export_airport"
@@ -213,7 +213,7 @@ def test_an_exporter_that_cannot_work_is_found():
 
 
 @pytest.mark.usefixtures("well")
-def test_json_is_one_object_with_all_of_it(settings, tmp_path):
+def test_json_output_has_every_check(settings, tmp_path):
     use_folders(settings, tmp_path)
     (tmp_path / "files").write_text("not a directory")
 

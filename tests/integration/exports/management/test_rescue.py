@@ -29,7 +29,7 @@ def rescue_exports(*arguments):
     return out.getvalue()
 
 
-def test_it_says_what_it_did(superuser, enqueued):
+def test_command_prints_rescued_counts(superuser, enqueued):
     lost = expire_lease(start(superuser))
     forgotten = request(superuser)
 
@@ -41,11 +41,11 @@ def test_it_says_what_it_did(superuser, enqueued):
     assert set(enqueued) == {lost.pk, forgotten.pk}
 
 
-def test_with_nothing_to_do_it_says_so():
+def test_command_prints_zeros_without_work():
     assert rescue_exports() == "Rescued 0, failed 0, settled 0, enqueued 0.\n"
 
 
-def test_json_is_the_counts(superuser):
+def test_json_output_has_the_counts(superuser):
     expire_lease(start(superuser))
 
     assert json.loads(rescue_exports("--json")) == {

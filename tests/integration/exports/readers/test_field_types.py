@@ -369,7 +369,7 @@ def row(kind, value, found):
 HEAD = ("CSV", "JSON Lines", "Excel", "Parquet")
 
 
-def test_odd_values_of_the_database_are_right_or_named():
+def test_unusual_database_values_are_documented():
     lines = [line("Type", "Field", "Value", *HEAD), line(*["---"] * 7)]
     for kind, field, value in POSTGRES if IS_POSTGRES else SQLITE:
         with connection.cursor() as cursor:
@@ -387,7 +387,7 @@ def test_odd_values_of_the_database_are_right_or_named():
     assert_page_has("PostgreSQL" if IS_POSTGRES else "SQLite", lines)
 
 
-def test_objects_of_python_are_right_or_named():
+def test_unusual_python_objects_are_documented():
     lines = [line("Type", "Value", *HEAD), line(*["---"] * 6)]
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE odd (id integer PRIMARY KEY, value integer)")
@@ -411,7 +411,7 @@ def test_objects_of_python_are_right_or_named():
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
-def test_without_use_tz_a_moment_is_by_the_clock_of_the_site(settings, file_format):
+def test_time_without_use_tz_is_in_the_sites_time_zone(settings, file_format):
     settings.USE_TZ = False
     settings.TIME_ZONE = "Asia/Tokyo"
     moment = datetime.datetime(2013, 1, 31, 10)  # noqa: DTZ001 - as Django gives it

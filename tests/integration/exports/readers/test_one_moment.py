@@ -83,7 +83,7 @@ def moment():
 
 
 @only_postgres
-def test_what_changes_while_it_is_read_is_not_in_the_file(superuser, still):
+def test_changes_during_the_read_are_not_in_the_file(superuser, still):
     make_flights(range(1, 36))
     before = moment()
     Still.happens[5] = change_everything
@@ -96,7 +96,7 @@ def test_what_changes_while_it_is_read_is_not_in_the_file(superuser, still):
 
 
 @only_postgres
-def test_after_a_lost_worker_it_begins_anew_with_another_moment(superuser, still, settings):
+def test_lost_worker_restarts_the_export_with_a_new_snapshot(superuser, still, settings):
     class Killed(BaseException):
         """The worker is gone from one line to the next."""
 
@@ -123,7 +123,7 @@ def test_after_a_lost_worker_it_begins_anew_with_another_moment(superuser, still
 
 
 @only_postgres
-def test_all_connections_that_know_the_moment_read_it():
+def test_all_connections_with_the_snapshot_id_read_the_snapshot():
     make_flights(range(1, 4))
     snapshot, source = Snapshot("default"), Source("default")
     source.snapshot_id = snapshot.id
@@ -146,12 +146,12 @@ def test_all_connections_that_know_the_moment_read_it():
     source.close()
 
 
-def test_a_consistency_that_there_is_not_is_refused():
+def test_unknown_consistency_is_refused():
     with pytest.raises(DefinitionError, match=r"Available: row, snapshot\."):
         registry.register(type("Odd", (Still,), {"name": "odd", "consistency": "perfect"}))
 
 
-def test_where_the_database_cannot_the_check_says_so(still):
+def test_check_reports_databases_without_snapshots(still):
     problems = [problem.msg for problem in checks.check() if "needs PostgreSQL" in problem.msg]
 
     assert len(problems) == (0 if connection.vendor == "postgresql" else 1)

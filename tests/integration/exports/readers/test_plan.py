@@ -49,13 +49,13 @@ def assert_covers(ranges, queryset):
         (29, [Range(None, 10, 10), Range(10, 20, 10), Range(20, 29, 9)]),
     ],
 )
-def test_parts_are_full_but_for_the_last(rows, expected):
+def test_parts_are_full_except_the_last(rows, expected):
     make_flights(range(1, rows + 1))
 
     assert planned(Flight.objects.all(), 10) == expected
 
 
-def test_many_rows_are_cut_where_they_should_be():
+def test_many_rows_are_cut_at_the_planned_sizes():
     make_flights(range(1, 2_502))
 
     ranges = planned(Flight.objects.all(), 100)
@@ -65,7 +65,7 @@ def test_many_rows_are_cut_where_they_should_be():
     assert [each.after for each in ranges] == [None, *range(100, 2_501, 100)]
 
 
-def test_parts_of_one_row_are_parts():
+def test_single_rows_can_be_parts():
     make_flights([3, 5])
 
     assert planned(Flight.objects.all(), 1) == [Range(None, 3, 1), Range(3, 5, 1)]
@@ -90,7 +90,7 @@ def test_text_keys_are_cut_in_the_databases_own_order():
     assert_covers(ranges, Airport.objects.all())
 
 
-def test_an_empty_key_is_a_key():
+def test_empty_text_works_as_a_key():
     make_airports(["", "A"])
 
     ranges = planned(Airport.objects.all(), 1)
@@ -99,7 +99,7 @@ def test_an_empty_key_is_a_key():
     assert_covers(ranges, Airport.objects.all())
 
 
-def test_uuids_are_keys():
+def test_uuid_keys_are_planned():
     owner = User.objects.create_user("owner")
     exports = Export.objects.bulk_create(Export(owner=owner) for _ in range(23))
 
@@ -125,7 +125,7 @@ def test_uuids_are_keys():
         lambda rows: rows.only("id").defer("distance"),
     ],
 )
-def test_what_narrows_or_orders_the_query_is_kept_or_does_not_matter(narrow):
+def test_filters_and_orders_do_not_break_the_plan(narrow):
     make_flights(range(1, 301))
     rows = narrow(Flight.objects.all())
 
@@ -137,7 +137,7 @@ def test_what_narrows_or_orders_the_query_is_kept_or_does_not_matter(narrow):
 
 
 @pytest.mark.only_on("sqlite")
-def test_the_window_alone_sorts():
+def test_plan_sorts_in_the_window_only():
     make_flights(range(1, 6))
     source = Watched()
 
@@ -148,7 +148,7 @@ def test_the_window_alone_sorts():
     assert "ORDER BY" not in re.sub(r"OVER \([^)]*\)", "", source.asked[0])
 
 
-def test_a_plan_does_not_fetch_the_rows():
+def test_plan_does_not_fetch_the_rows():
     make_flights(range(1, 101))
     source = Watched()
 
@@ -158,7 +158,7 @@ def test_a_plan_does_not_fetch_the_rows():
     assert [sql for sql in source.asked if "distance" in sql] == []
 
 
-def test_groups_of_an_aggregate_are_counted_and_not_what_is_in_them():
+def test_plan_counts_groups_and_not_their_members():
     make_flights(range(1, 31))
     Airline.objects.bulk_create(Airline(carrier=f"X{n}", name="Another") for n in range(5))
     rows = Airline.objects.annotate(number=Count("flights"))
@@ -175,14 +175,14 @@ def delete_all_before(query):
 
 
 @pytest.mark.only_on("sqlite")
-def test_rows_deleted_while_it_is_planned_make_no_range():
+def test_rows_deleted_during_planning_make_no_range():
     make_flights([1, 2, 3, 4])
 
     assert planned(Flight.objects.all(), 3, delete_all_before(1)) == [Range(None, 3, 3)]
 
 
 @pytest.mark.only_on("postgres")
-def test_rows_deleted_while_it_is_planned_are_there_as_of_one_moment():
+def test_snapshot_plan_keeps_rows_deleted_during_planning():
     make_flights([1, 2, 3, 4])
 
     ranges = planned(Flight.objects.all(), 3, delete_all_before(1))

@@ -79,7 +79,7 @@ def test_uuid_keys_are_read():
     assert rows_of(Export.objects.all(), "id", part_rows=9, page_rows=4) == keys_of(keys)
 
 
-def test_pages_are_as_long_as_asked_and_no_longer(source):
+def test_pages_have_at_most_the_requested_rows(source):
     make_flights(range(1, 21))
 
     pages = list(pages_of(source, Flight.objects.all(), ["id"], Range(None, 20, 20), 8))
@@ -95,7 +95,7 @@ def test_only_the_rows_of_the_range_are_read(source):
     assert list(column) == ["6", "7", "8", "9"]
 
 
-def test_a_range_without_rows_has_no_pages(source):
+def test_range_without_rows_has_no_pages(source):
     make_flights(range(1, 21))
     nothing = Flight.objects.none()
 
@@ -106,7 +106,7 @@ def test_a_range_without_rows_has_no_pages(source):
 # -- Columns ------------------------------------------------------------------------
 
 
-def test_columns_come_in_their_order_whatever_makes_them():
+def test_columns_keep_their_order_for_every_kind_of_source():
     make_flights([8])
 
     found = rows_of(
@@ -133,7 +133,7 @@ def test_columns_come_in_their_order_whatever_makes_them():
     ]
 
 
-def test_fields_may_be_read_twice_and_the_key_as_well():
+def test_fields_and_the_key_may_be_read_twice():
     make_flights([8])
 
     found = rows_of(
@@ -148,7 +148,7 @@ def test_fields_may_be_read_twice_and_the_key_as_well():
     assert found == [("1400", "1400", 2_808, "8", "8")]
 
 
-def test_an_expression_may_be_called_as_a_field_is():
+def test_expression_may_have_the_name_of_a_field():
     make_flights([8])
 
     found = rows_of(Flight.objects.all(), Column("distance", F("distance") * 2), "flight")
@@ -156,7 +156,7 @@ def test_an_expression_may_be_called_as_a_field_is():
     assert found == [("2800", "8")]
 
 
-def test_a_python_column_gets_its_needs_through_relations_and_with_nothing():
+def test_python_column_gets_related_values_or_none():
     make_flights([4, 5])
 
     found = rows_of(
@@ -166,7 +166,7 @@ def test_a_python_column_gets_its_needs_through_relations_and_with_nothing():
     assert found == [(('George "Bush", Houston', 4),), ((None, 5),)]
 
 
-def test_rows_whose_joins_find_nothing_are_kept():
+def test_rows_with_empty_joins_are_kept():
     make_flights(range(1, 31))
 
     found = rows_of(Flight.objects.all(), "id", "dest__name", "plane__manufacturer")
@@ -207,13 +207,13 @@ def test_groups_of_an_aggregate_are_rows():
     assert large == [("30", "UA")]
 
 
-def test_an_annotation_of_the_queryset_is_a_column():
+def test_annotation_of_the_queryset_is_a_column():
     make_flights([8])
 
     assert rows_of(Flight.objects.annotate(delay=F("arr_delay") - 2), "delay", "id") == [("6", "8")]
 
 
-def test_values_have_the_text_of_their_kinds():
+def test_values_have_the_text_form_of_their_kind():
     make_flights([8])
     key = uuid.uuid4()
 
@@ -245,7 +245,7 @@ def test_values_have_the_text_of_their_kinds():
     assert json.loads(found[-1]) == {"a": [1, None]}
 
 
-def test_all_columns_of_the_demo_are_read_in_one_query_a_page(source):
+def test_demo_columns_need_one_query_a_page(source):
     make_flights(range(1, 6))
     columns = registry.get("flights").all_columns()
 
@@ -260,7 +260,7 @@ def test_all_columns_of_the_demo_are_read_in_one_query_a_page(source):
 # -- Python columns -----------------------------------------------------------------
 
 
-def test_what_a_function_raises_is_told_with_the_column_and_the_key_of_the_row():
+def test_error_of_a_function_names_the_column_and_the_row():
     make_flights(range(1, 31))
     speed = Column(
         "speed", needs=["distance", "arr_delay"], python=lambda a, b: a / b, header="Speed (mph)"
@@ -296,7 +296,7 @@ def pages_with(source, change):
 
 
 @pytest.mark.proves("each-row-once")
-def test_rows_deleted_meanwhile_are_left_out_and_take_no_others_with_them(source):
+def test_deleted_rows_are_left_out_and_take_no_others_along(source):
     gone = [50, 100, 110, 200, 300]
 
     found = pages_with(source, lambda: Flight.objects.filter(id__in=gone).delete())
@@ -306,21 +306,21 @@ def test_rows_deleted_meanwhile_are_left_out_and_take_no_others_with_them(source
 
 
 @pytest.mark.proves("each-row-once")
-def test_rows_added_meanwhile_come_at_most_once_and_move_no_others(source):
+def test_added_rows_come_at_most_once_and_displace_none(source):
     found = pages_with(source, lambda: make_flights([5, 105, 305]))
 
     assert found == sorted([*KEYS, *([] if AT_ONE_MOMENT else [105])])
 
 
 @pytest.mark.proves("each-row-once")
-def test_rows_changed_meanwhile_come_once_whatever_they_are_ordered_by(source):
+def test_changed_rows_come_once_in_any_order(source):
     found = pages_with(source, lambda: Flight.objects.update(distance=F("id") * -1, arr_delay=None))
 
     assert found == list(KEYS)
 
 
 @pytest.mark.proves("rows-are-not-torn")
-def test_a_row_is_never_half_old_and_half_new(source):
+def test_row_never_mixes_old_and_new_values(source):
     make_flights(KEYS)
     (keys,) = planned(Flight.objects.all(), 100)
     columns = ["id", "arr_delay", "dep_delay", "distance"]
@@ -335,7 +335,7 @@ def test_a_row_is_never_half_old_and_half_new(source):
     assert old | new == {str(key) for key in KEYS}
 
 
-def test_a_range_whose_last_key_is_deleted_ends_all_the_same(source):
+def test_range_without_its_last_key_still_ends(source):
     make_flights(range(1, 21))
     first, second = planned(Flight.objects.all(), 10)
     Flight.objects.filter(id__in=[10, 20]).delete()
@@ -350,7 +350,7 @@ def test_a_range_whose_last_key_is_deleted_ends_all_the_same(source):
     assert found == [key for key in range(1, 21) if key not in {10, 20}]
 
 
-def test_a_reader_that_is_left_in_the_middle_can_be_asked_again(source):
+def test_abandoned_reader_can_be_used_again(source):
     make_flights(range(1, 21))
     keys = Range(None, 20, 20)
 
@@ -365,7 +365,7 @@ def test_a_reader_that_is_left_in_the_middle_can_be_asked_again(source):
 
 @pytest.mark.only_on("postgres")
 @pytest.mark.parametrize("by", ["rows", "copy"])
-def test_who_is_slow_with_the_rows_is_waited_for(source, by):
+def test_slow_consumer_of_rows_causes_no_timeout(source, by):
     """The server has said all, or waits until more is taken: both for longer than it may."""
     make_flights(range(1, 6))
     flights, columns = Flight.objects.all(), [Column("long", Repeat(Value("x"), 500_000))]

@@ -47,13 +47,13 @@ def by_tenant(monkeypatch):
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
-def test_list_that_needs_more_of_the_request_is_refused(superuser):
+def test_list_that_needs_unkept_request_data_is_refused(superuser):
     with pytest.raises(NotKept, match=r"request\.tenant.*EXPORTS_REQUEST_CONTEXT"):
         build_spec(superuser, exporter="flights", changelist=LIST)
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
-def test_list_has_the_rows_of_the_tenant_that_was_kept(superuser, settings):
+def test_list_has_the_rows_of_the_kept_tenant(superuser, settings):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
     kept = context.capture(request_of(superuser, tenant=2))
 
@@ -104,14 +104,14 @@ def test_same_list_of_two_tenants_is_two_exports(superuser, settings):
         lambda request: request.FILES,
     ],
 )
-def test_what_is_not_kept_is_refused_however_it_is_read(touch):
+def test_request_data_that_is_not_kept_is_refused(touch):
     request = context.restore(User(username="person"), {})
 
     with pytest.raises(NotKept):
         touch(request)
 
 
-def test_restored_request_has_what_is_kept():
+def test_restored_request_has_the_kept_data():
     user = User(username="person")
 
     request = context.restore(user, {"language": "de"}, "q=x")
@@ -122,7 +122,7 @@ def test_restored_request_has_what_is_kept():
 
 
 @pytest.mark.usefixtures("flights", "by_tenant")
-def test_admin_page_refuses_in_words(superuser, client):
+def test_admin_page_explains_missing_request_data(superuser, client):
     client.force_login(superuser)
 
     posted = client.post("/admin/demo/flight/export/", {"format": "csv"})
@@ -147,14 +147,14 @@ class Guessing(FlightAdmin):
 
 
 @pytest.mark.usefixtures("flights")
-def test_refusal_that_is_caught_is_a_refusal_all_the_same(superuser, monkeypatch):
+def test_swallowed_refusal_still_refuses_the_request(superuser, monkeypatch):
     monkeypatch.setitem(admin.site._registry, Flight, Guessing(Flight, admin.site))
 
     with pytest.raises(NotKept, match=r"request\.tenant"):
         build_spec(superuser, exporter="flights", changelist=LIST)
 
 
-def test_refusal_that_becomes_another_error_is_a_refusal_all_the_same():
+def test_refusal_converted_to_another_error_is_still_raised():
     def read():
         with context.restore(User(username="person"), {}) as request:
             try:
@@ -188,7 +188,7 @@ class Changed(Tenants):
         (f"{__name__}.Changed", {"project": {"tenant": 2}}, r"Changed cannot restore .*'customer'"),
     ],
 )
-def test_refusal_names_what_cures_it(settings, keeper, stored, refusal):
+def test_refusal_names_the_remedy(settings, keeper, stored, refusal):
     settings.EXPORTS_REQUEST_CONTEXT = keeper
 
     with pytest.raises(NotKept, match=refusal):
@@ -196,7 +196,7 @@ def test_refusal_names_what_cures_it(settings, keeper, stored, refusal):
 
 
 @pytest.mark.parametrize("tenant", ["a\x00b", "\ud800"])
-def test_text_that_no_database_stores_is_refused(superuser, settings, tenant):
+def test_unstorable_text_is_refused(superuser, settings, tenant):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
     with pytest.raises(NotKept, match="a character that databases cannot store"):
@@ -204,7 +204,7 @@ def test_text_that_no_database_stores_is_refused(superuser, settings, tenant):
 
 
 @pytest.mark.parametrize("tenant", [object(), float("nan")])
-def test_value_that_is_no_json_is_the_mistake_of_the_project(superuser, settings, tenant):
+def test_context_that_is_not_json_is_an_error_of_the_project(superuser, settings, tenant):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
     with pytest.raises(ImproperlyConfigured, match=r"Tenants\.save\(\) has to return"):
@@ -220,7 +220,7 @@ def test_value_that_is_no_json_is_the_mistake_of_the_project(superuser, settings
         ("builtins.dict", "save"),
     ],
 )
-def test_class_that_cannot_be_used_is_found_at_start_up(settings, keeper, problem):
+def test_unusable_context_class_is_found_at_start_up(settings, keeper, problem):
     settings.EXPORTS_REQUEST_CONTEXT = keeper
 
     [found] = context.check()
@@ -230,7 +230,7 @@ def test_class_that_cannot_be_used_is_found_at_start_up(settings, keeper, proble
 
 
 @pytest.mark.parametrize("keeper", ["", KEEPER])
-def test_class_that_can_be_used_passes_the_check(settings, keeper):
+def test_usable_context_class_passes_the_check(settings, keeper):
     settings.EXPORTS_REQUEST_CONTEXT = keeper
 
     assert context.check() == []

@@ -97,12 +97,12 @@ def _airports():
     ],
     ids=str,
 )
-def test_each_filter_says_what_it_narrows(filters, phrase):
+def test_each_filter_is_described_with_its_value(filters, phrase):
     assert describe.filters(Everything(), PERSON, filters, {}) == [phrase]
 
 
 @pytest.mark.parametrize("filters", [{"late": "unknown"}, {"tailnum": ""}, {"season": ""}], ids=str)
-def test_what_narrows_nothing_is_not_said(filters):
+def test_empty_filter_is_not_described(filters):
     assert describe.filters(Everything(), PERSON, filters, {}) == []
 
 
@@ -123,18 +123,18 @@ def test_what_narrows_nothing_is_not_said(filters):
     ],
     ids=str,
 )
-def test_what_is_not_chosen_is_not_stated(filters, stated):
+def test_empty_filter_is_not_stored(filters, stated):
     assert queryset.narrowing_filters(Everything(), PERSON, {"filters": filters}, {}) == stated
 
 
-def test_of_another_tables_rows_only_those_that_are_chosen_are_read():
+def test_only_chosen_rows_of_a_related_table_are_read():
     with CaptureQueriesContext(connection) as queries:
         describe.filters(Everything(), PERSON, {"dest": "IAH"}, {})
 
     assert all("WHERE" in each["sql"] for each in queries)
 
 
-def test_a_number_and_how_it_is_compared_are_no_range():
+def test_number_with_a_lookup_is_not_a_range():
     fields = FilterFields(Everything(), {}, request_of(PERSON))
 
     by_name = {field.name: field.field.widget for field in fields.form}

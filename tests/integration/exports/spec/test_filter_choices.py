@@ -97,7 +97,7 @@ def offered(superuser):
 @pytest.mark.proves("scope-hides-rows")
 @pytest.mark.parametrize("scope", [own, sliced, united, distinct])
 @pytest.mark.parametrize("filterset", [Every, Touching])
-def test_choices_are_those_of_rows_that_the_user_may_see(superuser, filterset, scope):
+def test_choices_come_only_from_rows_in_the_users_scope(superuser, filterset, scope):
     with flights_by(filterset, get_queryset=scope):
         found = offered(superuser)
 
@@ -112,7 +112,7 @@ def test_choices_are_those_of_rows_that_the_user_may_see(superuser, filterset, s
     assert found["mine"] == ["B6", "UA", "ZZ"]
 
 
-def test_page_and_api_offer_and_take_the_same(superuser, client):
+def test_page_and_api_offer_and_accept_the_same_choices(superuser, client):
     client.force_login(superuser)
 
     with flights_by(Every, get_queryset=own):
@@ -148,9 +148,7 @@ def test_page_and_api_offer_and_take_the_same(superuser, client):
         ("city", "Logan", "Nowhere", 'George "Bush", Houston'),
     ],
 )
-def test_hidden_choice_is_refused_as_one_that_does_not_exist(
-    superuser, name, hidden, missing, seen
-):
+def test_hidden_choice_is_refused_like_a_missing_one(superuser, name, hidden, missing, seen):
     said = {}
     with flights_by(Every, get_queryset=own):
         for value in (hidden, missing):
@@ -168,7 +166,7 @@ def test_hidden_choice_is_refused_as_one_that_does_not_exist(
     assert said[hidden] == said[missing]
 
 
-def test_choices_without_a_scope_are_those_of_the_filterset(superuser):
+def test_choices_without_a_scope_come_from_the_filterset(superuser):
     with flights_by(Every):
         found = offered(superuser)
 

@@ -28,7 +28,7 @@ class Scoping(django_filters.FilterSet):
 
 
 @pytest.mark.usefixtures("flights")
-def test_filterset_scopes_rows_when_no_filter_is_given(superuser):
+def test_filterset_scopes_rows_without_a_filter(superuser):
     User.objects.update(last_name="7", first_name="UA")
     superuser.refresh_from_db()
 
@@ -42,7 +42,7 @@ def test_filterset_scopes_rows_when_no_filter_is_given(superuser):
 
 
 @pytest.mark.usefixtures("flights")
-def test_choices_that_need_the_request_are_offered_on_page_and_api(superuser, client):
+def test_request_dependent_choices_are_offered_on_page_and_api(superuser, client):
     User.objects.update(last_name="7", first_name="UA")
     client.force_login(superuser)
 
@@ -65,7 +65,7 @@ class Broken(django_filters.FilterSet):
         raise RuntimeError("broken on purpose")
 
 
-def test_filterset_that_cannot_be_made_hides_no_other_exporter(superuser, client):
+def test_broken_filterset_hides_no_other_exporter(superuser, client):
     client.force_login(superuser)
 
     with flights_by(Broken):
@@ -75,7 +75,7 @@ def test_filterset_that_cannot_be_made_hides_no_other_exporter(superuser, client
 
 
 @pytest.mark.usefixtures("flights")
-def test_required_filter_that_is_missing_is_refused_at_its_field(superuser):
+def test_missing_required_filter_is_refused_at_its_field(superuser):
     class Required(django_filters.FilterSet):
         flight = django_filters.NumberFilter("flight", required=True)
 
@@ -89,7 +89,7 @@ def test_required_filter_that_is_missing_is_refused_at_its_field(superuser):
 
 
 @pytest.mark.usefixtures("flights")
-def test_default_of_a_filterset_holds_when_no_filter_is_given(superuser):
+def test_default_of_a_filterset_applies_without_a_filter(superuser):
     class Defaulting(django_filters.FilterSet):
         flight = django_filters.NumberFilter("flight")
 
@@ -104,7 +104,7 @@ def test_default_of_a_filterset_holds_when_no_filter_is_given(superuser):
 
 
 @pytest.mark.usefixtures("flights")
-def test_scope_that_is_no_queryset_is_a_problem_of_the_api(superuser, client):
+def test_invalid_scope_is_a_problem_of_the_api(superuser, client):
     client.force_login(superuser)
 
     with flights_by(None, get_queryset=lambda self, user: None):
@@ -121,7 +121,7 @@ def test_scope_that_is_no_queryset_is_a_problem_of_the_api(superuser, client):
 
 
 @pytest.mark.usefixtures("flights")
-def test_page_complains_of_a_required_filter_once_it_is_sent(superuser, client):
+def test_page_reports_a_required_filter_only_after_submission(superuser, client):
     class Required(django_filters.FilterSet):
         flight = django_filters.NumberFilter("flight", required=True)
 
@@ -139,7 +139,7 @@ def test_page_complains_of_a_required_filter_once_it_is_sent(superuser, client):
 
 
 @pytest.mark.usefixtures("flights")
-def test_page_of_an_export_survives_a_filterset_that_is_broken(superuser, client):
+def test_export_page_survives_a_broken_filterset(superuser, client):
     class Working(django_filters.FilterSet):
         flight = django_filters.NumberFilter("flight")
 
@@ -154,7 +154,7 @@ def test_page_of_an_export_survives_a_filterset_that_is_broken(superuser, client
 
 
 @pytest.mark.usefixtures("flights")
-def test_method_of_a_filter_has_the_user(superuser):
+def test_filter_method_has_the_user(superuser):
     class ByMethod(django_filters.FilterSet):
         own = django_filters.BooleanFilter(method="narrow")
 

@@ -128,7 +128,7 @@ def assert_failed(export, said):
 
 
 @each_loss
-def test_export_of_an_owner_who_has_lost_the_right_does_not_begin(owner, lose_right, asked, said):
+def test_export_of_an_owner_without_the_right_does_not_begin(owner, lose_right, asked, said):
     export = claimed(owner, **asked)
     lose_right(owner)
     read = []
@@ -173,7 +173,7 @@ def test_running_export_stops_when_its_owner_loses_the_right(
 
 @pytest.mark.proves("lost-right-stops-export")
 @each_loss
-def test_right_that_is_lost_at_the_last_row_gives_no_file(owner, lose_right, asked, said):
+def test_right_lost_at_the_last_row_gives_no_file(owner, lose_right, asked, said):
     export = claimed(owner, **asked)
     Watched.happens = {35: lambda: lose_right(owner)}
 
@@ -184,7 +184,7 @@ def test_right_that_is_lost_at_the_last_row_gives_no_file(owner, lose_right, ask
 
 @pytest.mark.proves("lost-right-stops-export")
 @each_loss
-def test_next_attempt_of_an_owner_who_has_lost_the_right_fails(owner, lose_right, asked, said):
+def test_next_attempt_fails_after_the_owner_lost_the_right(owner, lose_right, asked, said):
     export = claimed(owner, **asked)
     expire_lease(export)
     lose_right(owner)
@@ -197,9 +197,7 @@ def test_next_attempt_of_an_owner_who_has_lost_the_right_fails(owner, lose_right
 
 @pytest.mark.proves("lost-right-stops-export")
 @each_loss
-def test_paused_export_of_an_owner_who_has_lost_the_right_fails_when_it_goes_on(
-    owner, lose_right, asked, said
-):
+def test_resumed_export_fails_after_the_owner_lost_the_right(owner, lose_right, asked, said):
     export = request_one(owner, **asked)
     lifecycle.pause(export)
     lose_right(owner)
@@ -221,11 +219,11 @@ def test_owner_who_keeps_all_rights_gets_the_file(owner, monkeypatch):
     assert content(export).count(b"\n") == 36
 
 
-def test_right_is_asked_for_at_most_each_20_seconds(owner):
+def test_right_is_checked_at_most_every_20_seconds(owner):
     assert heartbeat.RIGHTS_SECONDS == 20
 
 
-def test_query_that_runs_is_interrupted_when_the_right_is_lost(owner, monkeypatch):
+def test_running_query_is_interrupted_when_the_right_is_lost(owner, monkeypatch):
     monkeypatch.setattr(heartbeat, "RIGHTS_SECONDS", 0)
     kept, interrupts = heartbeat.Heartbeat(claimed(owner)), []
     kept.interrupt = lambda: interrupts.append(kept.refusal)
@@ -239,7 +237,7 @@ def test_query_that_runs_is_interrupted_when_the_right_is_lost(owner, monkeypatc
     assert isinstance(refusal, NotPermitted)
 
 
-def test_rule_that_raises_keeps_the_lease(owner, monkeypatch, caplog):
+def test_failing_rule_keeps_the_lease(owner, monkeypatch, caplog):
     export = claimed(owner)
 
     def broken(*_):
@@ -259,7 +257,7 @@ def test_rule_that_raises_keeps_the_lease(owner, monkeypatch, caplog):
     [each for each in LOSSES if each[0] not in {leave_team, deactivate}],
     ids=lambda each: getattr(each, "__name__", ""),
 )
-def test_finished_file_is_not_given_to_who_has_lost_the_right(owner, lose_right, asked, said):
+def test_finished_file_is_refused_after_the_right_was_lost(owner, lose_right, asked, said):
     export = run(claimed(owner, **asked))
     page = Client()
     page.force_login(owner)
@@ -283,7 +281,7 @@ def test_finished_file_is_not_given_to_who_has_lost_the_right(owner, lose_right,
     assert link not in page.get(export.get_absolute_url()).text
 
 
-def test_member_of_the_team_may_have_the_file_of_a_list_without_being_staff(owner):
+def test_team_member_may_download_a_list_without_being_staff(owner):
     export = run(claimed(owner, team="pilots", changelist=LIST))
     member = User.objects.create_user("grace")
     member.groups.add(Group.objects.get(name="pilots"))
@@ -295,7 +293,7 @@ def test_member_of_the_team_may_have_the_file_of_a_list_without_being_staff(owne
     rights.check_download(User.objects.get(pk=member.pk), export)
 
 
-def test_user_who_is_not_staff_starts_no_export_of_a_list(owner):
+def test_user_without_staff_status_cannot_export_a_list(owner):
     lose_staff(owner)
 
     with pytest.raises(NotPermitted, match="You do not have permission to view flights"):

@@ -57,7 +57,7 @@ def _ada(client, django_user_model):
     client.force_login(ada)
 
 
-def test_the_admin_says_that_there_is_no_such_row(client):
+def test_admin_reports_a_missing_row_for_a_nul(client):
     for path in ROWS:
         response = client.get(path)
 
@@ -66,7 +66,7 @@ def test_the_admin_says_that_there_is_no_such_row(client):
         assert "ID “\ufffd”" in said, path
 
 
-def test_a_list_of_the_admin_is_empty(client):
+def test_admin_lists_are_empty_for_a_nul(client):
     for address in LISTS:
         response = client.get(address)
 
@@ -74,7 +74,7 @@ def test_a_list_of_the_admin_is_empty(client):
         assert response.context["cl"].result_count == 0, address
 
 
-def test_a_list_of_exports_hears_of_no_news(client):
+def test_new_exports_are_empty_for_a_nul(client):
     for field in ("status__exact", "exporter", "q"):
         response = client.get(f"{EXPORTS}news/0/?{field}=%00")
 
@@ -82,12 +82,12 @@ def test_a_list_of_exports_hears_of_no_news(client):
     assert client.get(f"{EXPORTS}news/0/").json() != {"ids": []}
 
 
-def test_pages_and_the_api_answer_as_to_any_text_that_means_nothing(client):
+def test_pages_and_api_treat_a_nul_like_any_invalid_text(client):
     for address, status in OTHERS.items():
         assert client.get(address).status_code == status, address
 
 
-def test_forms_refuse_it(client):
+def test_forms_refuse_a_nul(client):
     for address, sent, status in FORMS:
         chosen = {"format": "csv", "column": "id", "header-id": "", **sent}
 

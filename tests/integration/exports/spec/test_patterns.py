@@ -65,7 +65,7 @@ def filters_with(name, pattern):
 @pytest.mark.parametrize(
     "pattern", [BROKEN, " ( ", "[z-a]", "(" * 499 + ")" * 499 + "[", "x" * 1_001]
 )
-def test_broken_pattern_of_a_filter_is_refused_in_words(superuser, name, pattern):
+def test_broken_pattern_of_a_filter_is_refused_with_a_reason(superuser, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter) as refused:
         build_spec(superuser, exporter="narrowed", filters=filters_with(name, pattern))
 
@@ -77,7 +77,7 @@ def test_broken_pattern_of_a_filter_is_refused_in_words(superuser, name, pattern
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("pattern", [ENDLESS, "(a|a)(a|a)", "a{9}", "a?", "a*", "a+"])
-def test_pattern_that_repeats_is_refused_on_sqlite(superuser, name, pattern):
+def test_repeating_pattern_is_refused_on_sqlite(superuser, name, pattern):
     with flights_by(Matching), pytest.raises(InvalidFilter, match="on SQLite"):
         build_spec(superuser, exporter="narrowed", filters=filters_with(name, pattern))
 
@@ -92,14 +92,14 @@ def test_plain_pattern_matches(superuser, name):
 
 @pytest.mark.only_on("postgres")
 @pytest.mark.parametrize("name", NAMES)
-def test_pattern_that_repeats_is_for_postgresql_to_match(superuser, name):
+def test_repeating_pattern_is_accepted_on_postgresql(superuser, name):
     with flights_by(Matching):
         asked = build_spec(superuser, exporter="narrowed", filters=filters_with(name, ENDLESS))
 
     assert asked.params["filters"]
 
 
-def test_longest_pattern_is_taken(superuser):
+def test_longest_allowed_pattern_is_accepted(superuser):
     with flights_by(Matching):
         asked = build_spec(superuser, exporter="narrowed", filters={"number": "N" * 1_000})
 
@@ -109,7 +109,7 @@ def test_longest_pattern_is_taken(superuser):
 @pytest.mark.parametrize(
     "letter", [{}, {"number": "N"}], ids=["alone", "beside one of its letters"]
 )
-def test_pattern_of_the_project_itself_is_let_through(superuser, letter):
+def test_pattern_of_the_project_is_accepted(superuser, letter):
     filters = {"usual": "true", **letter}
     with flights_by(Matching):
         asked = build_spec(superuser, exporter="narrowed", filters=filters)
@@ -155,7 +155,7 @@ def nearest(match):
         lambda found, pattern: found.union(Flight.objects.filter(tailnum__regex=pattern)),
     ],
 )
-def test_pattern_is_found_wherever_a_query_has_it(superuser, find):
+def test_pattern_is_found_anywhere_in_a_query(superuser, find):
     query = find(Flight.objects.all(), BROKEN).query
     tables = [*query.alias_map]
 
@@ -178,7 +178,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("query", UNREADABLE)
-def test_list_that_cannot_be_read_leads_to_the_whole_list(superuser, client, query):
+def test_unreadable_list_leads_to_the_whole_list(superuser, client, query):
     client.force_login(superuser)
 
     answer = client.get(f"/admin/demo/flight/?{query}", follow=True)
@@ -193,7 +193,7 @@ def test_list_that_cannot_be_read_leads_to_the_whole_list(superuser, client, que
     assert re.search("are not valid|cannot be selected", look.content.decode())
 
 
-def test_search_for_too_many_words_is_refused_before_it_is_made(superuser, client):
+def test_search_for_too_many_words_is_refused_before_the_query(superuser, client):
     client.force_login(superuser)
     words = "+".join(["x"] * (patterns.MOST_WORDS + 1))
     listed = {"model": "demo.flight", "query": f"q={words}"}
@@ -209,14 +209,14 @@ def test_search_for_too_many_words_is_refused_before_it_is_made(superuser, clien
         build_spec(superuser, exporter="flights", changelist=listed)
 
 
-def test_value_that_a_filter_cannot_compare_is_refused_in_words(superuser):
+def test_incomparable_filter_value_is_refused_with_a_reason(superuser):
     with flights_by(Matching), pytest.raises(InvalidFilter, match="year 99999 is out of range"):
         build_spec(superuser, exporter="narrowed", filters={"year": 99999})
 
 
 @pytest.mark.proves("regex-blocks-no-process")
 @pytest.mark.parametrize("path", ["auth/user/?username", "exports/export/?label"])
-def test_pattern_for_any_list_of_the_admin_is_checked(superuser, client, path):
+def test_patterns_in_any_admin_list_are_checked(superuser, client, path):
     client.force_login(superuser)
     request(superuser)
 
@@ -234,7 +234,7 @@ def test_stored_list_with_a_broken_pattern_is_refused(superuser):
 
 
 @pytest.mark.only_on("sqlite")
-def test_pattern_that_is_refused_would_stop_a_process():
+def test_refused_pattern_would_block_a_process():
     """In a process of its own: Python's `re` can be stopped by nothing else."""
     code = f"import re; re.search({ENDLESS!r}, {'N' * 40 + '!'!r})"
 

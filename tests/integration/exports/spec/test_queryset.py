@@ -40,7 +40,7 @@ def select(superuser, exporter="flights", **params):
 # -- Columns ------------------------------------------------------------------------
 
 
-def test_without_names_all_columns_come_in_their_order():
+def test_all_columns_come_in_order_by_default():
     exporter = registry.get("airports")
 
     found = [column.name for column in choose_columns(exporter, None)]
@@ -48,7 +48,7 @@ def test_without_names_all_columns_come_in_their_order():
     assert found == ["faa", "name", "lat", "lon", "alt", "tz", "dst", "tzone"]
 
 
-def test_chosen_columns_come_in_the_order_in_which_they_were_chosen():
+def test_chosen_columns_keep_the_chosen_order():
     found = choose_columns(registry.get("airports"), ["name", "faa"])
 
     assert [column.name for column in found] == ["name", "faa"]
@@ -58,7 +58,7 @@ def test_chosen_columns_come_in_the_order_in_which_they_were_chosen():
 
 
 @pytest.mark.usefixtures("flights")
-def test_no_filters_are_all_rows(superuser):
+def test_no_filters_select_all_rows(superuser):
     assert select(superuser) == select(superuser, filters={}) == list(range(1, 31))
 
 
@@ -71,23 +71,23 @@ def test_filters_narrow_together(superuser):
 
 @pytest.mark.usefixtures("flights")
 @pytest.mark.parametrize("empty", [None, "", []])
-def test_an_empty_filter_is_none(superuser, empty):
+def test_empty_filter_selects_all_rows(superuser, empty):
     assert select(superuser, filters={"tailnum": empty, "month": empty}) == list(range(1, 31))
 
 
-def test_two_values_for_a_filter_that_takes_one_are_refused(superuser):
+def test_second_value_of_a_single_filter_is_refused(superuser):
     with pytest.raises(InvalidFilter, match='"carrier" accepts only one value'):
         select(superuser, filters={"carrier": ["UA", "AA"]})
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, [["UA"]], "\0", "\ud800", math.nan, -math.inf])
-def test_a_value_that_no_filter_can_have_is_refused(superuser, value):
+def test_impossible_filter_value_is_refused(superuser, value):
     for name in ("carrier", "tailnum", "month"):
         with pytest.raises(InvalidFilter, match=f'"{name}"'):
             select(superuser, filters={name: value})
 
 
-def test_a_refusal_has_names_for_programs_and_labels_for_people(superuser):
+def test_refusal_has_names_for_programs_and_labels_for_users(superuser):
     with pytest.raises(InvalidFilter) as refused:
         select(superuser, filters={"dep_delay_min": "late", "month": 13})
 
@@ -97,7 +97,7 @@ def test_a_refusal_has_names_for_programs_and_labels_for_people(superuser):
     assert "dep_delay" not in refused.value.page_message()
 
 
-def test_an_exporter_without_filters_says_so(superuser):
+def test_exporter_without_filters_says_so(superuser):
     class Departures(Exporter):
         queryset = Flight.objects.all()
         columns = ["id"]
@@ -135,14 +135,14 @@ class Carriers(Exporter):
 
 @pytest.mark.proves("each-row-once")
 @pytest.mark.usefixtures("flights")
-def test_a_filter_through_many_rows_gives_each_row_once(superuser):
+def test_filter_through_many_rows_gives_each_row_once(superuser):
     with registered(Carriers):
         assert select(superuser, "carriers", filters={"distance": 1_400}) == ["UA"]
 
 
 @pytest.mark.usefixtures("flights")
 @pytest.mark.parametrize("value", [["UA", "AA"], ["UA"], "UA"])
-def test_a_filter_of_several_values_takes_them_and_stays_countable(superuser, value):
+def test_multiple_choice_filter_does_not_need_distinct(superuser, value):
     Airline.objects.create(carrier="B6", name="JetBlue Airways")
 
     with registered(Carriers):
@@ -157,14 +157,14 @@ def test_a_filter_of_several_values_takes_them_and_stays_countable(superuser, va
     ("value", "expected"),
     [(True, ["UA"]), ("true", ["UA"]), (False, ["B6"]), ("false", ["B6"]), (None, ["B6", "UA"])],
 )
-def test_true_and_false_are_taken_as_json_has_them(superuser, value, expected):
+def test_boolean_filter_takes_json_values(superuser, value, expected):
     Airline.objects.create(carrier="B6", name="JetBlue Airways")
 
     with registered(Carriers):
         assert select(superuser, "carriers", filters={"is_united": value}) == expected
 
 
-def test_a_queryset_of_the_user_that_would_repeat_rows_gives_each_once(superuser):
+def test_distinct_queryset_of_the_user_gives_each_row_once(superuser):
     make_flights([1, 2, 3])
 
     class Mine(Exporter):
@@ -185,7 +185,7 @@ def test_a_queryset_of_the_user_that_would_repeat_rows_gives_each_once(superuser
 # -- A stored export ----------------------------------------------------------------
 
 
-def test_a_stored_question_gives_its_rows_and_columns(superuser, flights):
+def test_stored_spec_gives_its_rows_and_columns(superuser, flights):
     export = request(superuser, columns=["flight", "id"], filters={"arr_delay_min": 29})
 
     rows, columns = queryset.rows_and_columns(export)
@@ -194,7 +194,7 @@ def test_a_stored_question_gives_its_rows_and_columns(superuser, flights):
     assert [column.name for column in columns] == ["flight", "id"]
 
 
-def test_it_is_asked_again_and_finds_what_is_there_now(superuser, flights):
+def test_stored_spec_finds_current_rows(superuser, flights):
     export = request(superuser, filters={"arr_delay_min": 29})
     Flight.objects.filter(pk=1).update(arr_delay=99)
 
@@ -202,7 +202,7 @@ def test_it_is_asked_again_and_finds_what_is_there_now(superuser, flights):
 
 
 @pytest.mark.proves("export-needs-permission")
-def test_who_has_lost_the_permission_since_gets_nothing():
+def test_stored_spec_needs_the_owners_permission():
     user = User.objects.create_user("somebody")
     user.user_permissions.add(Permission.objects.get(codename="export_flight"))
     export = request(user)
@@ -213,7 +213,7 @@ def test_who_has_lost_the_permission_since_gets_nothing():
         queryset.rows_and_columns(export)
 
 
-def test_who_was_deactivated_since_gets_nothing(superuser):
+def test_stored_spec_of_a_deactivated_user_is_refused(superuser):
     export = request(superuser)
     User.objects.update(is_active=False)
     export.refresh_from_db()
@@ -222,7 +222,7 @@ def test_who_was_deactivated_since_gets_nothing(superuser):
         queryset.rows_and_columns(export)
 
 
-def test_a_column_that_is_gone_since_is_named(superuser):
+def test_stored_column_that_was_removed_is_named(superuser):
     export = request(superuser)
     export.params = {"columns": ["id", "gate"]}
 
@@ -230,7 +230,7 @@ def test_a_column_that_is_gone_since_is_named(superuser):
         queryset.rows_and_columns(export)
 
 
-def test_an_exporter_that_is_gone_since_is_named(superuser):
+def test_stored_exporter_that_was_removed_is_named(superuser):
     class Departures(Exporter):
         queryset = Flight.objects.all()
         columns = ["id"]
@@ -264,7 +264,7 @@ def listed(superuser, query_string="", **more):
         ("q=none", []),
     ],
 )
-def test_the_list_gives_what_it_shows_over_all_its_pages(superuser, query_string, expected):
+def test_list_selects_the_rows_of_all_its_pages(superuser, query_string, expected):
     # With one airline alone, the list offers no choice of airlines, and ignores one.
     Flight.objects.filter(pk=7).update(
         carrier=Airline.objects.create(carrier="AA", name="American")
@@ -274,7 +274,7 @@ def test_the_list_gives_what_it_shows_over_all_its_pages(superuser, query_string
 
 
 @pytest.mark.usefixtures("flights")
-def test_ticked_rows_are_those_and_only_if_the_list_shows_them(superuser):
+def test_ticked_rows_are_selected_if_the_list_shows_them(superuser):
     assert listed(superuser, keys=["3", "5"]) == [3, 5]
     assert listed(superuser, "q=BQN", keys=["3", "5"]) == [5]
     assert listed(superuser, keys=[]) == []
@@ -282,7 +282,7 @@ def test_ticked_rows_are_those_and_only_if_the_list_shows_them(superuser):
 
 
 @pytest.mark.usefixtures("flights")
-def test_a_list_and_filters_narrow_together(superuser):
+def test_list_and_filters_narrow_together(superuser):
     found = select(
         superuser,
         filters={"arr_delay_min": 20},
@@ -293,7 +293,7 @@ def test_a_list_and_filters_narrow_together(superuser):
 
 
 @pytest.mark.usefixtures("flights")
-def test_a_list_without_filters_leaves_the_query_as_simple_as_it_was(superuser):
+def test_list_without_filters_adds_no_subquery(superuser):
     rows = queryset.rows(
         registry.get("flights"), superuser, {"changelist": {"model": "demo.flight", "query": ""}}
     )
@@ -305,12 +305,12 @@ def test_a_list_without_filters_leaves_the_query_as_simple_as_it_was(superuser):
     "query_string",
     ["carrier__nam=UA", "id__in=x", "carrier__password=1", "date__year=x", "q=%00"],
 )
-def test_a_list_that_cannot_be_read_is_refused(superuser, query_string):
+def test_unreadable_list_is_refused(superuser, query_string):
     with pytest.raises(InvalidSelection):
         listed(superuser, query_string)
 
 
-def test_a_list_is_read_with_the_rights_of_its_owner(superuser):
+def test_list_needs_the_current_rights_of_its_owner(superuser):
     make_flights([1, 2])
     export = request(superuser, changelist={"model": "demo.flight", "query": ""})
     User.objects.update(is_superuser=False)
@@ -321,9 +321,7 @@ def test_a_list_is_read_with_the_rights_of_its_owner(superuser):
         queryset.rows_and_columns(export)
 
 
-def test_a_question_asks_the_database_once_for_what_a_filter_names(
-    superuser, flights, django_assert_num_queries
-):
+def test_spec_queries_each_related_filter_once(superuser, flights, django_assert_num_queries):
     filters = {"carrier": "UA", "origin": "EWR"}
     made = spec_filters.filterset(
         registry.get("flights"), Flight.objects.all(), {}, RequestFactory().get("/")
@@ -337,7 +335,7 @@ def test_a_question_asks_the_database_once_for_what_a_filter_names(
     assert asked.params == {"filters": filters}
 
 
-def test_what_a_method_of_a_filter_refuses_is_refused_when_it_is_asked_for(superuser):
+def test_refusal_of_a_filter_method_is_raised_at_the_request(superuser):
     class Choosy(django_filters.FilterSet):
         airline = django_filters.CharFilter(method="refuse")
 
@@ -354,12 +352,12 @@ def test_what_a_method_of_a_filter_refuses_is_refused_when_it_is_asked_for(super
         build_spec(superuser, exporter="refused", filters={"airline": "UA"})
 
 
-def test_no_rows_are_read_before_they_are_asked_for(superuser, django_assert_num_queries):
+def test_rows_are_not_read_before_iteration(superuser, django_assert_num_queries):
     with django_assert_num_queries(0):
         queryset.rows(registry.get("flights"), superuser, {"filters": {"arr_delay_min": 10}})
 
 
 @pytest.mark.parametrize("number", ["1e300000", "-1e401", "NaN", "Infinity"])
-def test_a_number_that_no_column_can_have_is_refused(superuser, number):
+def test_impossible_number_is_refused(superuser, number):
     with pytest.raises(InvalidFilter, match="dep_delay"):
         queryset.rows(registry.get("flights"), superuser, {"filters": {"dep_delay_min": number}})

@@ -38,7 +38,7 @@ def test_refused_requests_count_against_the_limit_of_a_minute(superuser, setting
     assert not Export.objects.exists()
 
 
-def test_every_kind_of_refusal_counts(superuser, settings):
+def test_refusals_of_every_kind_count(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE, settings.EXPORTS_MAX_ACTIVE = 3, 1
     request(superuser)
     User.objects.filter(pk=superuser.pk).update(is_staff=False)
@@ -67,14 +67,14 @@ def test_refused_retry_counts_for_the_user_who_retries(superuser, settings):
     assert request(superuser).pk
 
 
-def test_refused_requests_of_one_user_do_not_count_for_another(superuser, settings):
+def test_refused_requests_count_for_their_user_only(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     refuse(superuser)
 
     assert request(User.objects.create_superuser("other")).pk
 
 
-def test_typo_that_is_mended_costs_nothing(superuser, settings):
+def test_corrected_typo_does_not_count(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
     refuse(superuser)
 
@@ -82,7 +82,7 @@ def test_typo_that_is_mended_costs_nothing(superuser, settings):
     assert request(superuser).pk
 
 
-def test_every_way_to_ask_counts_refusals(superuser, signed_in, settings):
+def test_every_interface_counts_refusals(superuser, signed_in, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     failed = force_status(request(superuser), "failed", params={"filters": {"nothing": 1}})
     settings.EXPORTS_MAX_ACTIVE = settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 4
@@ -115,7 +115,7 @@ PREVIEWS = {
 
 
 @pytest.mark.parametrize("name", PREVIEWS)
-def test_refused_previews_come_to_an_end(signed_in, settings, name):
+def test_refused_previews_are_limited(signed_in, settings, name):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 2
     url, more, status = PREVIEWS[name]
 
@@ -126,7 +126,7 @@ def test_refused_previews_come_to_an_end(signed_in, settings, name):
     assert "2 of your requests were refused within a minute" in answers[-1].text
 
 
-def test_refused_previews_do_not_keep_anybody_from_starting(superuser, signed_in, settings):
+def test_refused_previews_do_not_block_new_exports(superuser, signed_in, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     for _ in range(3):
         signed_in.post("/exports/new/flights/preview", {"format": "x"})
@@ -134,13 +134,13 @@ def test_refused_previews_do_not_keep_anybody_from_starting(superuser, signed_in
     assert request(superuser).pk
 
 
-def test_zero_is_no_limit_of_refusals(superuser, settings):
+def test_zero_disables_the_limit_of_refusals(superuser, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 0
     for _ in range(40):
         refuse(superuser)
 
 
-def test_refusals_are_forgotten_as_time_passes_and_for_too_many_users(monkeypatch):
+def test_refusals_expire_and_the_oldest_users_are_forgotten(monkeypatch):
     now = [1_000.0]
     counts = refusals.Refusals(lambda: now[0])
     monkeypatch.setattr(refusals, "MOST_KEYS", 2)

@@ -239,7 +239,7 @@ def parting(first, second):
     ("scope", "step"),
     [(by_filter, 3), (by_user, 11), (by_slice, 11), (by_union, 11)],
 )
-def test_hidden_rows_change_no_answer(exporter_user, client, scope, step):
+def test_hidden_rows_change_no_response(exporter_user, client, scope, step):
     make_flights(SEEN)
     client.force_login(exporter_user)
     seen = {}

@@ -56,7 +56,7 @@ def test_stored_size_of_the_largest_request_is_the_limit(superuser, char, size):
     assert TOO_LARGE in str(refused.value)
 
 
-def test_broken_character_is_counted_and_then_refused_as_such(superuser):
+def test_broken_character_is_refused_as_invalid(superuser):
     with pytest.raises(InvalidFilter, match="invalid character"):
         start_export(user=superuser, exporter="flights", filters={"dest": "\ud800"})
 
@@ -78,7 +78,7 @@ def test_large_request_to_the_api_is_a_problem(signed_in, field, value):
     assert not Export.objects.exists()
 
 
-def test_large_request_on_the_page_is_an_error_of_its_form(signed_in):
+def test_large_request_on_the_page_is_a_form_error(signed_in):
     for button in ({}, {"look": ""}, {"save": "", "preset": "large"}):
         page = signed_in.post(
             "/exports/new/flights/", {"format": "csv", "filter-dest": LONG, **button}
@@ -91,7 +91,7 @@ def test_large_request_on_the_page_is_an_error_of_its_form(signed_in):
     assert TOO_LARGE in look.content.decode()
 
 
-def test_large_selection_of_the_admin_is_an_error_of_its_page(signed_in, settings):
+def test_large_admin_selection_is_a_page_error(signed_in, settings):
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
     make_flights([1])
     list_url = "/admin/demo/flight/export/"
@@ -115,7 +115,7 @@ def test_large_request_in_a_terminal_is_refused_with_status_2(superuser):
     assert TOO_LARGE in str(refused.value)
 
 
-def test_export_that_was_stored_before_the_limit_is_not_repeated(superuser, signed_in):
+def test_export_from_before_the_limit_cannot_be_repeated(superuser, signed_in):
     export = force_status(request(superuser), "failed", params={"filters": {"dest": LONG}})
 
     answer = signed_in.post(f"/api/v1/exports/{export.pk}/retry")
@@ -128,7 +128,7 @@ def test_export_that_was_stored_before_the_limit_is_not_repeated(superuser, sign
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_last_choice_never_grows_beyond_the_limit(superuser, over):
+def test_last_choice_stays_within_the_limit(superuser, over):
     """A list of the admin keeps the filters of the choice before it, if both are small enough."""
     headers = {"id": "Key", "dep_delay": "h" * 100}
     chosen = {"columns": ["id", "dep_delay"], "headers": headers}
@@ -162,7 +162,7 @@ def test_last_choice_never_grows_beyond_the_limit(superuser, over):
         {"exporter": "flights", **{f"extra_{number}": 1 for number in range(10_000)}},
     ],
 )
-def test_answer_does_not_repeat_what_was_sent(signed_in, body):
+def test_response_does_not_repeat_long_input(signed_in, body):
     answer = post(signed_in, body)
 
     assert answer.status_code == 422
@@ -177,7 +177,7 @@ def test_nested_body_is_a_problem(signed_in, depth):
     assert answer.status_code == 422
 
 
-def test_body_that_is_nearly_too_deep_to_be_read_is_a_problem(signed_in, settings):
+def test_deeply_nested_body_is_a_problem_response(signed_in, settings):
     """What can be parsed may be too deep to be written again, a few calls further down."""
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 0
     deepest = sys.getrecursionlimit()
@@ -222,7 +222,7 @@ def test_filter_with_too_many_values_is_refused(superuser, value):
         ("dep_delay_min", "Infinity", "Enter a number"),
     ],
 )
-def test_value_that_no_database_compares_is_a_problem(signed_in, name, value, problem):
+def test_incomparable_value_is_a_problem(signed_in, name, value, problem):
     answer = post(signed_in, {"exporter": "flights", "filters": {name: value}})
 
     assert answer.status_code == 422
@@ -246,7 +246,7 @@ class ByValues(django_filters.FilterSet):
 @pytest.mark.parametrize(
     ("name", "values"), [("delays", lambda n: ",".join("1" * n)), ("planes", lambda n: ["N1"] * n)]
 )
-def test_filter_may_have_as_many_values_as_it_says(superuser, name, values):
+def test_filter_takes_as_many_values_as_its_limit(superuser, name, values):
     make_flights([1])
     with flights_by(ByValues):
         assert build_spec(superuser, exporter="narrowed", filters={name: values(1_000)}).params
@@ -254,7 +254,7 @@ def test_filter_may_have_as_many_values_as_it_says(superuser, name, values):
             build_spec(superuser, exporter="narrowed", filters={name: values(1_001)})
 
 
-def test_each_value_of_a_list_is_checked(superuser):
+def test_values_of_a_list_are_each_checked(superuser):
     with flights_by(ByValues):
         filters = {"moments": "2013-01-01T10:00Z,0001-01-01T00:00+14:00"}
         with pytest.raises(InvalidFilter, match="the date is out of range"):
@@ -269,7 +269,7 @@ LISTS = ["/exports/", "/api/v1/exports", "/admin/exports/export/", "/exports/new
 
 @pytest.mark.proves("parameters-are-limited")
 @pytest.mark.parametrize("url", LISTS)
-def test_list_does_not_load_what_was_asked_for(superuser, signed_in, url):
+def test_list_does_not_load_parameters(superuser, signed_in, url):
     force_status(request(superuser), "succeeded")
     request(superuser)
     presets.save(build_spec(superuser, exporter="flights"), "all")

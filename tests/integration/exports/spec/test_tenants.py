@@ -78,7 +78,7 @@ def test_dashboard_exports_rows_of_the_tenant(visit, tenant):
 
 
 @TENANTS
-def test_choice_exports_the_rows_that_its_preview_has(visit, tenant):
+def test_export_has_the_rows_of_its_preview(visit, tenant):
     path = f"/exports/new/{NAME}/"
     looked = visit("post", tenant, path, {"format": "csv", "look": ""}).content.decode()
     visit("post", tenant, path, {"format": "csv"})
@@ -95,7 +95,7 @@ def test_admin_list_exports_rows_of_the_tenant(visit, tenant):
     assert written() == keys_of(tenant)
 
 
-def test_saved_choice_takes_the_tenant_of_the_request_that_runs_it(visit):
+def test_saved_preset_takes_the_tenant_of_the_running_request(visit):
     path = f"/exports/new/{NAME}/"
     visit("post", 2, path, {"format": "csv", "save": "", "preset": "Mine"})
     preset = Preset.objects.exclude(name=presets.LAST).get()
@@ -105,7 +105,7 @@ def test_saved_choice_takes_the_tenant_of_the_request_that_runs_it(visit):
     assert written() == keys_of(3)
 
 
-def test_repeat_by_another_person_keeps_the_tenant_of_the_owner(visit, client):
+def test_repetition_by_another_user_keeps_the_owners_tenant(visit, client):
     visit("post", 2, "/exports/", {"exporter": NAME, "format": "csv"})
     first = Export.objects.get()
     written(first)
@@ -128,7 +128,7 @@ def test_same_choice_of_two_tenants_is_two_exports(visit):
     ]
 
 
-def test_worker_without_the_hook_fails_and_takes_no_default(visit, settings):
+def test_worker_without_the_context_hook_fails_the_export(visit, settings):
     visit("post", 2, "/exports/", {"exporter": NAME, "format": "csv"})
     settings.EXPORTS_REQUEST_CONTEXT = ""
 
@@ -139,20 +139,20 @@ def test_worker_without_the_hook_fails_and_takes_no_default(visit, settings):
     assert "request.tenant" in export.error
 
 
-def test_code_without_a_request_is_refused(project, superuser):
+def test_start_without_a_request_is_refused(project, superuser):
     with pytest.raises(NotKept, match=r"request\.tenant, and this export was started without"):
         start_export(user=superuser, exporter=NAME)
 
 
 @pytest.mark.usefixtures("project")
-def test_code_without_a_request_says_the_tenant_itself(superuser):
+def test_start_without_a_request_can_pass_the_tenant(superuser):
     said = {"project": {"tenant": 2}}
 
     assert written(start_export(user=superuser, exporter=NAME, context=said)) == keys_of(2)
 
 
 @pytest.mark.usefixtures("project")
-def test_command_is_refused_with_its_exit_status(superuser):
+def test_command_without_a_tenant_exits_with_status_2(superuser):
     with pytest.raises(CommandError, match=r"request\.tenant") as refused:
         call_command("export", NAME, user=superuser.username)
 
@@ -160,7 +160,7 @@ def test_command_is_refused_with_its_exit_status(superuser):
 
 
 @pytest.mark.parametrize("path", [f"/exports/new/{NAME}/", "/exports/"])
-def test_pages_refuse_what_is_not_kept(visit, settings, path):
+def test_pages_refuse_request_data_that_is_not_kept(visit, settings, path):
     settings.EXPORTS_REQUEST_CONTEXT = ""
 
     refused = visit("post", 2, path, {"exporter": NAME, "format": "csv"})
@@ -170,7 +170,7 @@ def test_pages_refuse_what_is_not_kept(visit, settings, path):
     assert not Export.objects.exists()
 
 
-def test_api_refuses_what_is_not_kept_as_a_problem(visit, settings):
+def test_api_refuses_request_data_that_is_not_kept(visit, settings):
     settings.EXPORTS_REQUEST_CONTEXT = ""
 
     refused = visit(
@@ -183,7 +183,7 @@ def test_api_refuses_what_is_not_kept_as_a_problem(visit, settings):
     assert "EXPORTS_REQUEST_CONTEXT" in refused.json()["detail"]
 
 
-def test_page_of_an_export_survives_a_hook_that_is_gone(visit, settings):
+def test_export_page_survives_a_removed_context_hook(visit, settings):
     visit("post", 2, f"/exports/new/{NAME}/", {"format": "csv", "filter-number": "11"})
     export = Export.objects.get()
     settings.EXPORTS_REQUEST_CONTEXT = ""
@@ -193,7 +193,7 @@ def test_page_of_an_export_survives_a_hook_that_is_gone(visit, settings):
     assert page.status_code == 200
 
 
-def test_stored_context_is_the_owners_whoever_reads_it(visit):
+def test_stored_context_is_used_for_every_reader(visit):
     visit("post", 2, "/exports/", {"exporter": NAME, "format": "csv"})
 
     found, _ = queryset.rows_and_columns(Export.objects.get())

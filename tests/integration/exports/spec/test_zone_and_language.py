@@ -98,7 +98,7 @@ def test_translated_header_is_in_the_language_of_the_request(superuser, language
 
 
 @pytest.mark.usefixtures("late_flights")
-def test_database_that_writes_the_lines_has_the_time_zone(superuser, settings):
+def test_postgresql_copy_uses_the_requests_time_zone(superuser, settings):
     # Each part is read ahead in a thread, which has no time zone of its own.
     settings.EXPORTS_PART_ROWS = 1
     with flights_by(ByDay, columns=["id", Column("hour", ExtractHour("time_hour"))]):
@@ -113,7 +113,7 @@ def test_database_that_writes_the_lines_has_the_time_zone(superuser, settings):
 
 
 @pytest.mark.usefixtures("late_flights")
-def test_moments_stay_in_utc_where_nothing_is_cut_off(superuser):
+def test_untruncated_times_stay_in_utc(superuser):
     with flights_by(None, columns=["time_hour", Column("hour", TruncHour("time_hour"))]):
         lines, shown = written(superuser, context=in_tokyo(superuser))
 
@@ -122,7 +122,7 @@ def test_moments_stay_in_utc_where_nothing_is_cut_off(superuser):
 
 
 @pytest.mark.usefixtures("late_flights")
-def test_date_hierarchy_of_a_list_has_the_days_of_the_request(superuser, monkeypatch):
+def test_date_hierarchy_uses_the_days_of_the_request(superuser, monkeypatch):
     from django.contrib import admin
 
     monkeypatch.setattr(admin.site._registry[Flight], "date_hierarchy", "time_hour")
@@ -144,7 +144,7 @@ def test_time_zone_without_a_name_is_refused(superuser):
 
 
 @pytest.mark.usefixtures("late_flights")
-def test_filter_of_a_shared_export_is_said_in_the_zone_of_its_owner(superuser, client):
+def test_filter_of_a_shared_export_is_shown_in_the_owners_zone(superuser, client):
     class From(django_filters.FilterSet):
         since = django_filters.IsoDateTimeFilter("time_hour", "gte")
 
@@ -176,7 +176,7 @@ def test_filterset_has_the_language_of_the_request(superuser, language, rows):
 
 
 @pytest.mark.usefixtures("flights")
-def test_python_column_speaks_the_language_of_the_request(superuser):
+def test_python_column_uses_the_language_of_the_request(superuser):
     columns = [Column("word", needs=["id"], python=lambda _: gettext("Yes"))]
     with flights_by(None, columns=columns), translation.override("en"):
         lines, shown = written(superuser, context=read_in(superuser, "de"))
@@ -195,7 +195,7 @@ def test_python_column_speaks_the_language_of_the_request(superuser):
         ({"filterset": django_filters.FilterSet}, False),
     ],
 )
-def test_language_tells_exports_apart_where_files_may_differ(superuser, attributes, is_one):
+def test_language_changes_the_fingerprint_if_files_may_differ(superuser, attributes, is_one):
     with flights_by(attributes.pop("filterset", None), **attributes):
         prints = {
             build_spec(
@@ -207,7 +207,7 @@ def test_language_tells_exports_apart_where_files_may_differ(superuser, attribut
     assert (len(prints) == 1) is is_one
 
 
-def test_headers_that_a_translation_makes_the_same_are_refused(superuser):
+def test_headers_equal_after_translation_are_refused(superuser):
     columns = [Column("id", header=gettext_lazy("Yes")), Column("flight", header="Ja")]
     with flights_by(None, columns=columns):
         build_spec(superuser, exporter="narrowed", context=read_in(superuser, "en"))
@@ -216,14 +216,14 @@ def test_headers_that_a_translation_makes_the_same_are_refused(superuser):
 
 
 @pytest.mark.parametrize("header", [7, b"id", ["id"]])
-def test_header_that_is_no_text_is_refused_at_start_up(header):
+def test_header_that_is_not_text_is_refused_at_start_up(header):
     with flights_by(None, columns=[Column("id", header=header)]):
         found = [each for each in checks.check() if each.id == "exports.E001"]
 
     assert f"has {header!r} as its header" in found[0].msg
 
 
-def test_translated_label_of_an_exporter_is_text_everywhere(superuser, client):
+def test_lazy_label_of_an_exporter_is_text_everywhere(superuser, client):
     client.force_login(superuser)
     with flights_by(None, label=gettext_lazy("Yes"), description=gettext_lazy("No")):
         listed = client.get("/api/v1/exporters", headers={"Accept-Language": "de"}).json()

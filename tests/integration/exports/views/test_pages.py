@@ -40,7 +40,7 @@ def ask(client):
     return len(queries), response.content
 
 
-def test_a_dashboard_asks_the_database_as_often_for_many_exports_as_for_few(client, ada):
+def test_dashboard_needs_a_constant_number_of_queries(client, ada):
     client.force_login(ada)
     for status in (Status.RUNNING, Status.QUEUED):
         make(ada, 2, status=status)
@@ -58,7 +58,7 @@ def test_a_dashboard_asks_the_database_as_often_for_many_exports_as_for_few(clie
     assert len(html) < 160_000  # Compressed, it is about 10 kB.
 
 
-def test_all_positions_in_the_queue_are_those_of_each(ada):
+def test_bulk_queue_positions_match_single_positions(ada):
     make(ada, 3, status=Status.QUEUED)
     make(ada, 2, status=Status.RUNNING)
     exports = list(Export.objects.all())
@@ -81,7 +81,7 @@ def test_all_positions_in_the_queue_are_those_of_each(ada):
     ],
     ids=["page", "answer of the API", "download", "download of HTML"],
 )
-def test_pages_are_compressed_and_nothing_else(response, is_compressed):
+def test_only_pages_are_compressed(response, is_compressed):
     plain = b"".join(response)
     if response.streaming:
         response.streaming_content = [plain]

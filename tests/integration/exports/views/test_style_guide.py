@@ -21,7 +21,7 @@ def shown(client, settings):
     return response.content.decode()
 
 
-def test_it_has_each_status_and_each_stage_in_both_schemes(shown):
+def test_style_guide_has_every_status_and_stage_in_both_schemes(shown):
     for found, wanted in (
         (re.findall(r'<li class="card"[^>]* data-status="(\w+)"', shown), Status.values),
         (re.findall(r'<li class="card"[^>]* data-stage="(\w*)"', shown), Stage.values),
@@ -33,19 +33,19 @@ def test_it_has_each_status_and_each_stage_in_both_schemes(shown):
     assert "are being re-read" in shown
 
 
-def test_it_writes_nothing(shown):
+def test_style_guide_writes_nothing(shown):
     assert shown
     assert not Export.objects.exists()
 
 
-def test_nothing_in_it_is_inline_and_no_id_is_there_twice(shown):
+def test_style_guide_has_no_inline_code_and_no_duplicate_ids(shown):
     ids = re.findall(r'\sid="([^"]+)"', shown)
 
     assert not re.search(r"<style|<script(?![^>]*src=)|\son\w+=|\sstyle=", shown)
     assert [each for each in ids if ids.count(each) > 1] == []
 
 
-def test_without_debug_it_is_not_there(client, settings):
+def test_style_guide_is_missing_without_debug(client, settings):
     settings.DEBUG = False
 
     assert client.get("/style/").status_code == 404

@@ -31,7 +31,7 @@ def lease(row: Export | Part):
 
 
 @pytest.mark.proves("live-worker-keeps-its-export")
-def test_a_worker_that_waits_keeps_its_export_and_its_part(export):
+def test_waiting_worker_keeps_its_export_and_its_part(export):
     parts.save_plan(export, [Part(export=export, number=1, upto_key="ZZZ", rows=1)], 1)
     part = parts.claim(export)
     before = lease(export), lease(part)
@@ -45,7 +45,7 @@ def test_a_worker_that_waits_keeps_its_export_and_its_part(export):
 
 
 @pytest.mark.proves("live-worker-keeps-its-export")
-def test_a_keeper_does_not_renew_what_another_attempt_holds(export):
+def test_heartbeat_does_not_renew_a_lease_of_another_attempt(export):
     Export.objects.filter(pk=export.pk).update(attempt=export.attempt + 1)
     before = lease(export)
 
@@ -55,7 +55,7 @@ def test_a_keeper_does_not_renew_what_another_attempt_holds(export):
 
 
 @pytest.mark.proves("live-worker-keeps-its-export")
-def test_a_lease_that_nobody_keeps_runs_out(export):
+def test_lease_without_a_heartbeat_expires(export):
     wait_until(lambda: rescue.rescue()["rescued"] == 1, what="the export is rescued")
 
     export.refresh_from_db()
@@ -73,7 +73,7 @@ def sessions() -> set[int]:
 
 
 @pytest.mark.only_on("postgres")
-def test_a_keeper_whose_connection_was_cut_goes_on_with_another(export):
+def test_heartbeat_reconnects_after_its_connection_was_cut(export):
     before, others = lease(export), sessions()
     with Heartbeat(export):
         wait_until(lambda: lease(export) > before, what="the first renewal")
@@ -86,7 +86,7 @@ def test_a_keeper_whose_connection_was_cut_goes_on_with_another(export):
 
 
 @pytest.mark.only_on("sqlite")
-def test_to_interrupt_a_connection_that_was_closed_just_now_ends_no_keeper(monkeypatch):
+def test_interrupting_a_closed_connection_is_harmless(monkeypatch):
     source = Source("default")
     closed = sqlite3.connect(":memory:")
     closed.close()

@@ -83,7 +83,7 @@ def statuses(export):
     return list(export.parts.order_by("number").values_list("status", "by_helper"))
 
 
-def test_the_lines_of_a_helper_name_it(superuser):
+def test_log_lines_of_a_helper_name_the_helper(superuser):
     export = watched(superuser)
     Watched.happens = {3: partial(help_out, export)}
 
@@ -95,7 +95,7 @@ def test_the_lines_of_a_helper_name_it(superuser):
     assert not any("worker" in line for line in lines if line not in mine)
 
 
-def test_a_helper_extracts_what_the_holder_has_not(superuser):
+def test_helper_extracts_parts_that_the_holder_has_not(superuser):
     export = watched(superuser)
     Watched.happens[5] = lambda: help_out(export)
 
@@ -113,9 +113,7 @@ def test_a_helper_extracts_what_the_holder_has_not(superuser):
     }
 
 
-def test_the_holder_waits_for_a_part_that_a_helper_has_and_takes_it_when_its_lease_ends(
-    superuser, settings
-):
+def test_holder_takes_over_a_helpers_part_after_its_lease(superuser, settings):
     def a_helper_takes_a_part_and_is_never_heard_of_again():
         settings.EXPORTS_LEASE_SECONDS = 1
         assert parts.claim(export, helper=HELPER).number == 2
@@ -130,7 +128,7 @@ def test_the_holder_waits_for_a_part_that_a_helper_has_and_takes_it_when_its_lea
     assert export.parts.get(number=2).attempt == 2
 
 
-def test_a_helper_makes_room_after_its_part_when_somebody_waits(superuser):
+def test_helper_gives_way_after_its_part_when_exports_are_queued(superuser):
     export = watched(superuser)
     Watched.happens[5] = lambda: help_out(export)
     Watched.happens[15] = lambda: request(superuser, label="waits")
@@ -143,7 +141,7 @@ def test_a_helper_makes_room_after_its_part_when_somebody_waits(superuser):
     assert seen == [("done", False), ("done", True), ("claimed", False), ("open", False)]
 
 
-def test_what_a_helper_cannot_extract_the_holder_meets_and_says(superuser):
+def test_error_of_a_helper_is_left_to_the_holder(superuser):
     def fail():
         raise ValueError("Not this one.")
 
@@ -165,7 +163,7 @@ def test_what_a_helper_cannot_extract_the_holder_meets_and_says(superuser):
 
 
 @pytest.mark.parametrize(("ask", "rest"), [("pause", "paused"), ("cancel", "cancelled")])
-def test_a_helper_stops_when_the_export_is_asked_to(superuser, ask, rest):
+def test_helper_stops_when_the_export_is_stopped(superuser, ask, rest):
     export = watched(superuser)
     Watched.happens[5] = lambda: help_out(export)
     Watched.happens[13] = lambda: getattr(lifecycle, ask)(Export.objects.get(pk=export.pk))
@@ -176,7 +174,7 @@ def test_a_helper_stops_when_the_export_is_asked_to(superuser, ask, rest):
     assert set(export.parts.values_list("status", flat=True)) == {"open"}
 
 
-def test_a_paused_export_goes_on_with_the_parts_that_helpers_finished(superuser):
+def test_resumed_export_keeps_parts_finished_by_helpers(superuser):
     export = watched(superuser)
     Watched.happens[5] = lambda: help_out(export)
     Watched.happens[23] = lambda: lifecycle.pause(Export.objects.get(pk=export.pk))
@@ -192,7 +190,7 @@ def test_a_paused_export_goes_on_with_the_parts_that_helpers_finished(superuser)
     assert_whole(export)
 
 
-def test_a_helper_that_was_frozen_and_lost_its_part_changes_nothing(superuser):
+def test_frozen_helper_without_its_part_changes_nothing(superuser):
     def taken():
         Part.objects.filter(number=2).update(lease_expires_at="2013-01-01T00:00:00Z")
         assert parts.claim(export).number == 2
@@ -210,7 +208,7 @@ def test_a_helper_that_was_frozen_and_lost_its_part_changes_nothing(superuser):
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.PAUSED, Status.SUCCEEDED])
-def test_there_is_no_help_for_what_does_not_run(superuser, status):
+def test_helper_does_nothing_for_an_export_that_is_not_running(superuser, status):
     export = watched(superuser)
     parts.save_plan(export, [Part(export=export, number=1, upto_key="35", rows=35)], 35)
     force_status(export, status)
@@ -220,7 +218,7 @@ def test_there_is_no_help_for_what_does_not_run(superuser, status):
     assert statuses(export) == [("open", False)]
 
 
-def test_help_that_comes_before_the_plan_goes_away(superuser):
+def test_helper_that_comes_before_the_plan_leaves(superuser):
     export = watched(superuser)
 
     help_out(export)
@@ -228,7 +226,7 @@ def test_help_that_comes_before_the_plan_goes_away(superuser):
     assert not export.parts.exists()
 
 
-def test_a_helper_that_shuts_down_opens_its_part(superuser):
+def test_helper_that_shuts_down_opens_its_part(superuser):
     export = watched(superuser)
     parts.save_plan(export, [Part(export=export, number=1, upto_key="35", rows=35)], 35)
 
@@ -240,7 +238,7 @@ def test_a_helper_that_shuts_down_opens_its_part(superuser):
 # -- Turns ----------------------------------------------------------------------------------
 
 
-def test_nobody_helps_before_the_moment_is_kept_that_all_is_read_at(superuser):
+def test_helpers_wait_until_the_snapshot_exists(superuser):
     export = watched(superuser)
     Watched.happens[5] = lambda: (
         Export.objects.update(consistency="snapshot", snapshot_id=""),
@@ -264,7 +262,7 @@ def messages(monkeypatch):
     return found
 
 
-def test_who_holds_an_export_gives_it_back_when_others_wait(superuser, messages, settings):
+def test_holder_gives_way_when_exports_are_queued(superuser, messages, settings):
     settings.EXPORTS_TURN_SECONDS = 0
     messages["exports"] = 1
     export = watched(superuser)
@@ -279,7 +277,7 @@ def test_who_holds_an_export_gives_it_back_when_others_wait(superuser, messages,
     assert_whole(resume_with(export))
 
 
-def test_who_gives_way_waits_behind_those_for_whom_it_did(superuser, messages, settings):
+def test_export_that_gave_way_waits_behind_the_others(superuser, messages, settings):
     settings.EXPORTS_TURN_SECONDS = 0
     messages["exports"] = 1
     export = watched(superuser)
@@ -294,7 +292,7 @@ def test_who_gives_way_waits_behind_those_for_whom_it_did(superuser, messages, s
 @pytest.mark.parametrize(
     ("turn_seconds", "told"), [(60, 1), (0, 0), (0, None)], ids=["early", "lost", "no broker"]
 )
-def test_who_holds_an_export_keeps_it(superuser, messages, settings, turn_seconds, told):
+def test_holder_keeps_its_export_within_its_turn(superuser, messages, settings, turn_seconds, told):
     settings.EXPORTS_TURN_SECONDS = turn_seconds
     messages["exports"] = told
     export = watched(superuser)
@@ -305,7 +303,7 @@ def test_who_holds_an_export_keeps_it(superuser, messages, settings, turn_second
     assert_whole(export)
 
 
-def test_where_a_helper_makes_room_the_holder_goes_on(superuser, messages, settings):
+def test_holder_continues_if_a_helper_gives_way(superuser, messages, settings):
     settings.EXPORTS_TURN_SECONDS = 0
     messages["exports"] = 1
     export = watched(superuser)
@@ -319,7 +317,7 @@ def test_where_a_helper_makes_room_the_holder_goes_on(superuser, messages, setti
     assert_whole(export)
 
 
-def test_no_more_help_is_asked_for_than_there_are_parts_and_workers_on_the_way(superuser, messages):
+def test_helpers_wanted_are_limited_by_parts_and_messages(superuser, messages):
     export = start(superuser)
     new = [Part(export=export, number=n, upto_key=str(n), rows=1) for n in range(1, 5)]
     parts.save_plan(export, new, 4)
@@ -336,7 +334,7 @@ def test_no_more_help_is_asked_for_than_there_are_parts_and_workers_on_the_way(s
     assert fairness.helpers_wanted(export, 2) == 0
 
 
-def test_a_broker_that_does_not_answer_is_not_asked_after_each_part(superuser, monkeypatch):
+def test_unresponsive_broker_is_not_queried_after_each_part(superuser, monkeypatch):
     asked = []
     monkeypatch.setattr(fairness, "_retry_at", 0.0)
     monkeypatch.setattr(fairness.queue, "message_count", asked.append)

@@ -27,23 +27,23 @@ def user():
     return User.objects.create_user("ada")
 
 
-def test_a_token_is_its_user(user):
+def test_token_identifies_its_user(user):
     other = User.objects.create_user("grace")
 
     assert tokens.user_of(tokens.create(user)) == user
     assert tokens.user_of(tokens.create(other)) == other
 
 
-def test_no_two_tokens_are_alike(user):
+def test_tokens_are_unique(user):
     assert len({tokens.create(user) for _ in range(10)}) == 10
 
 
-def test_a_token_can_be_told_by_its_beginning(user):
+def test_token_has_a_recognizable_prefix(user):
     assert tokens.create(user).startswith("waybill_")
 
 
 @pytest.mark.proves("token-table-has-hashes-only")
-def test_the_table_does_not_hold_what_opens_the_door(user):
+def test_table_of_tokens_does_not_contain_the_token(user):
     token = tokens.create(user, "the nightly job")
 
     (row,) = Token.objects.values()
@@ -53,13 +53,13 @@ def test_the_table_does_not_hold_what_opens_the_door(user):
 
 
 @pytest.mark.parametrize("guess", ["", "waybill_", "waybill_guess", "\xff", "x" * 10_000])
-def test_any_other_text_is_nobody(user, guess):
+def test_any_other_text_is_not_a_token(user, guess):
     tokens.create(user)
 
     assert tokens.user_of(guess) is None
 
 
-def test_a_token_must_be_whole(user):
+def test_token_must_be_complete(user):
     token = tokens.create(user)
 
     assert tokens.user_of(token[:-1]) is None
@@ -67,7 +67,7 @@ def test_a_token_must_be_whole(user):
     assert tokens.user_of(token.upper()) is None
 
 
-def test_a_revoked_token_is_nobody_and_the_users_others_still_work(user):
+def test_revoked_token_is_invalid_and_others_still_work(user):
     token, other = tokens.create(user), tokens.create(user)
 
     Token.objects.order_by("pk").first().delete()
@@ -76,14 +76,14 @@ def test_a_revoked_token_is_nobody_and_the_users_others_still_work(user):
     assert tokens.user_of(other) == user
 
 
-def test_a_deactivated_user_has_no_token(user):
+def test_token_of_a_deactivated_user_is_invalid(user):
     token = tokens.create(user)
     User.objects.update(is_active=False)
 
     assert tokens.user_of(token) is None
 
 
-def test_the_first_use_is_noted(user):
+def test_first_use_is_stored(user):
     token = tokens.create(user)
     assert Token.objects.get().last_used_at is None
 
@@ -92,7 +92,7 @@ def test_the_first_use_is_noted(user):
     assert timezone.now() - Token.objects.get().last_used_at < timedelta(seconds=10)
 
 
-def test_further_uses_within_the_hour_write_nothing(user):
+def test_use_within_the_hour_is_not_stored(user):
     token = tokens.create(user)
     half_an_hour_ago = timezone.now() - timedelta(minutes=30)
     Token.objects.update(last_used_at=half_an_hour_ago)
@@ -102,7 +102,7 @@ def test_further_uses_within_the_hour_write_nothing(user):
     assert Token.objects.get().last_used_at == half_an_hour_ago
 
 
-def test_a_use_after_the_hour_is_noted(user):
+def test_use_after_an_hour_is_stored(user):
     token = tokens.create(user)
     Token.objects.update(last_used_at=timezone.now() - timedelta(minutes=61))
 
@@ -111,7 +111,7 @@ def test_a_use_after_the_hour_is_noted(user):
     assert timezone.now() - Token.objects.get().last_used_at < timedelta(seconds=10)
 
 
-def test_a_use_that_is_refused_is_not_noted(user):
+def test_refused_use_is_not_stored(user):
     token = tokens.create(user)
     User.objects.update(is_active=False)
 
@@ -120,7 +120,7 @@ def test_a_use_that_is_refused_is_not_noted(user):
     assert Token.objects.get().last_used_at is None
 
 
-def test_the_command_prints_a_token_that_works_and_nothing_else(user):
+def test_command_prints_only_a_valid_token(user):
     out = StringIO()
 
     call_command("create_token", "ada", note="the nightly job", stdout=out)
@@ -130,7 +130,7 @@ def test_the_command_prints_a_token_that_works_and_nothing_else(user):
     assert Token.objects.get().note == "the nightly job"
 
 
-def test_the_command_refuses_a_user_who_is_not_there():
+def test_command_refuses_an_unknown_user():
     with pytest.raises(CommandError, match='There is no user "nobody"'):
         call_command("create_token", "nobody")
 
@@ -142,7 +142,7 @@ def expire(delta=timedelta(seconds=-1)):
     Token.objects.update(expires_at=timezone.now() + delta)
 
 
-def test_a_token_lives_for_90_days_unless_its_maker_says_otherwise(user):
+def test_token_lives_for_90_days_by_default(user):
     tokens.create(user)
     tokens.create(user, days=365)
     tokens.create(user, days=1)
@@ -163,7 +163,7 @@ def test_no_token_lives_for_more_than_a_year(user, days):
 
 
 @pytest.mark.proves("tokens-end")
-def test_an_expired_token_is_nobody_and_is_told_why(user):
+def test_expired_token_is_invalid_with_a_reason(user):
     token = tokens.create(user)
     expire()
 
@@ -172,7 +172,7 @@ def test_an_expired_token_is_nobody_and_is_told_why(user):
         tokens.find(token)
 
 
-def test_a_token_ends_at_the_moment_that_it_names(user, monkeypatch):
+def test_token_expires_at_its_stated_time(user, monkeypatch):
     token = tokens.create(user)
     end = Token.objects.get().expires_at
 
@@ -183,7 +183,7 @@ def test_a_token_ends_at_the_moment_that_it_names(user, monkeypatch):
 
 
 @pytest.mark.proves("tokens-end")
-def test_a_new_password_ends_all_tokens(user):
+def test_new_password_ends_all_tokens(user):
     other = User.objects.create_user("grace")
     token, theirs = tokens.create(user), tokens.create(other)
 
@@ -195,7 +195,7 @@ def test_a_new_password_ends_all_tokens(user):
     assert tokens.user_of(tokens.create(User.objects.get(pk=user.pk))) == user
 
 
-def test_a_token_stays_when_the_site_gets_another_secret(user, settings):
+def test_token_survives_the_rotation_of_the_secret(user, settings):
     token = tokens.create(user)
 
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
@@ -207,7 +207,7 @@ def test_a_token_stays_when_the_site_gets_another_secret(user, settings):
 
 
 @pytest.mark.proves("tokens-end")
-def test_a_token_does_not_come_back_with_its_user(user):
+def test_token_stays_invalid_when_its_user_is_reactivated(user):
     token = tokens.create(user)
 
     for is_active in (False, True):
@@ -217,7 +217,7 @@ def test_a_token_does_not_come_back_with_its_user(user):
     assert tokens.user_of(token) is None
 
 
-def test_tokens_of_others_stay_and_so_do_those_of_a_user_who_is_saved(user):
+def test_saving_a_user_ends_no_tokens(user):
     other = User.objects.create_user("grace")
     token, theirs = tokens.create(user), tokens.create(other)
     user.save()
@@ -228,7 +228,7 @@ def test_tokens_of_others_stay_and_so_do_those_of_a_user_who_is_saved(user):
     assert tokens.user_of(theirs) is None
 
 
-def test_the_command_makes_no_token_for_who_is_deactivated(user):
+def test_command_makes_no_token_for_a_deactivated_user(user):
     User.objects.update(is_active=False)
 
     with pytest.raises(CommandError, match='The user "ada" is deactivated'):
@@ -256,7 +256,7 @@ def ask(token, method, path):
 
 
 @pytest.mark.proves("read-only-token-changes-nothing")
-def test_a_token_that_may_only_read_changes_nothing(user):
+def test_read_only_token_changes_nothing(user):
     call_command("create_token", "ada", read_only=True, stdout=(out := StringIO()))
     token = out.getvalue().strip()
     changing = [each for each in operations() if each[0] != "GET"]
@@ -269,7 +269,7 @@ def test_a_token_that_may_only_read_changes_nothing(user):
 
 
 @pytest.mark.proves("read-only-token-changes-nothing")
-def test_a_token_that_may_only_read_reads(user):
+def test_read_only_token_reads(user):
     token = tokens.create(user, scope="read")
 
     for path in ("/api/v1/exports", "/api/v1/exporters", "/api/v1/inbox"):
@@ -278,7 +278,7 @@ def test_a_token_that_may_only_read_reads(user):
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Token", ""])
-def test_a_token_that_is_shown_as_something_else_opens_nothing(user, scheme):
+def test_token_with_another_scheme_is_refused(user, scheme):
     header = f"{scheme} {tokens.create(user)}"
     answer = Client(headers={"Authorization": header}).get("/api/v1/exports")
 
@@ -293,7 +293,7 @@ def test_a_token_that_is_shown_as_something_else_opens_nothing(user, scheme):
         (lambda: User.objects.update(password="other"), "The bearer token is not valid."),
     ],
 )
-def test_the_api_says_why_a_token_is_refused(user, end, said):
+def test_api_explains_why_a_token_is_refused(user, end, said):
     token = tokens.create(user)
     end()
 
@@ -311,7 +311,7 @@ def warnings(user):
 
 
 @pytest.mark.proves("tokens-end")
-def test_the_bell_says_once_that_a_token_expires_within_a_week(user):
+def test_bell_warns_once_a_week_before_a_token_expires(user):
     tokens.create(user, "the nightly job")
     assert token_warnings.warn() == 0
     expire(timedelta(days=7, minutes=1))
@@ -325,7 +325,7 @@ def test_the_bell_says_once_that_a_token_expires_within_a_week(user):
     assert notice.level == "warning"
 
 
-def test_of_two_processes_that_find_a_token_at_once_one_warns(user):
+def test_concurrent_processes_warn_of_a_token_once(user):
     tokens.create(user)
     found = Token.objects.get()
 
@@ -334,7 +334,7 @@ def test_of_two_processes_that_find_a_token_at_once_one_warns(user):
     assert len(warnings(user)) == 1
 
 
-def test_nobody_is_warned_of_a_token_that_opens_nothing_or_was_made_for_days(user):
+def test_useless_or_short_lived_token_causes_no_warning(user):
     tokens.create(user)
     Token.objects.update(expires_at=timezone.now())
     for days in (3, 7):
@@ -349,7 +349,7 @@ def test_nobody_is_warned_of_a_token_that_opens_nothing_or_was_made_for_days(use
     assert tokens.user_of(stale) is None
 
 
-def test_note_of_several_lines_is_one_line_of_the_warning(user):
+def test_multi_line_note_is_one_line_of_the_warning(user):
     tokens.create(user, "a\nb\x1b")
     tokens.create(user, "\n")
     expire(timedelta(days=1))
@@ -366,7 +366,7 @@ def test_note_of_several_lines_is_one_line_of_the_warning(user):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_token_of_before_the_migration_goes_on_for_90_days(user):
+def test_token_from_before_the_migration_lives_for_90_days(user):
     token = tokens.create(user)
     executor = MigrationExecutor(connection)
     leaves = executor.loader.graph.leaf_nodes("notifications")

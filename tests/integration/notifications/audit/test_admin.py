@@ -52,7 +52,9 @@ def found(client, **query):
 
 @pytest.mark.parametrize("model", ["auditentry", "event"])
 @pytest.mark.parametrize(("language", "count"), [("en", "newest 20,000"), ("de", "20.000")])
-def test_help_for_the_search_counts_in_the_readers_language(admin_client, model, language, count):
+def test_search_help_formats_the_count_in_the_readers_language(
+    admin_client, model, language, count
+):
     page = admin_client.get(
         f"/admin/notifications/{model}/", headers={"accept-language": language}
     ).content.decode()
@@ -60,7 +62,7 @@ def test_help_for_the_search_counts_in_the_readers_language(admin_client, model,
     assert count in page
 
 
-def test_entry_is_shown_with_all_that_it_says(reader):
+def test_entry_page_shows_all_its_fields(reader):
     entry = make("<Flights>", actor_name="ada", owner_name="bob", details={"format": "csv"})
 
     page = reader.get(f"{LIST}{entry.pk}/change/").content.decode()
@@ -71,7 +73,7 @@ def test_entry_is_shown_with_all_that_it_says(reader):
 
 @pytest.mark.proves("audit-trail-is-append-only")
 @pytest.mark.parametrize("is_superuser", [False, True])
-def test_nobody_adds_changes_or_deletes_an_entry(reader, is_superuser):
+def test_admin_can_neither_add_change_nor_delete_an_entry(reader, is_superuser):
     User.objects.update(is_superuser=is_superuser)
     entry = make()
 
@@ -82,13 +84,13 @@ def test_nobody_adds_changes_or_deletes_an_entry(reader, is_superuser):
     assert AuditEntry.objects.get(pk=entry.pk).actor_name == ""
 
 
-def test_the_only_permission_is_to_view_it():
+def test_view_is_the_only_permission_of_the_audit_trail():
     permissions = Permission.objects.filter(content_type__model="auditentry")
 
     assert [each.codename for each in permissions] == ["view_auditentry"]
 
 
-def test_staff_without_the_permission_sees_nothing():
+def test_staff_without_the_permission_see_nothing():
     client = Client()
     client.force_login(auditor("view_event"))
 
@@ -128,7 +130,7 @@ def test_entries_are_filtered_by_action_interface_and_actor(reader):
     assert ">bob</a>" in reader.get(LIST).content.decode()
 
 
-def test_list_counts_no_more_than_it_has_pages_for(reader, monkeypatch):
+def test_list_counts_no_more_entries_than_its_pages_show(reader, monkeypatch):
     monkeypatch.setattr(notifications_admin, "COUNTED", 3)
     for number in range(6):
         make(f"number {number}")
@@ -142,7 +144,7 @@ def test_list_counts_no_more_than_it_has_pages_for(reader, monkeypatch):
     assert all("LIMIT 3" in sql for sql in counts)
 
 
-def test_list_asks_a_few_questions_however_many_entries_it_shows(reader):
+def test_list_of_entries_needs_a_constant_number_of_queries(reader):
     def asked():
         with CaptureQueriesContext(connection) as queries:
             assert reader.get(LIST).status_code == 200
@@ -160,7 +162,7 @@ def test_list_asks_a_few_questions_however_many_entries_it_shows(reader):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_trail_is_exported_by_who_may_view_it(settings, tmp_path):
+def test_audit_trail_is_exported_with_the_view_permission(settings, tmp_path):
     use_folders(settings, tmp_path)
     user = auditor("view_auditentry")
     record(Action.SIGN_IN_FAILED, About("user", "", "=cmd()"))
@@ -176,6 +178,6 @@ def test_trail_is_exported_by_who_may_view_it(settings, tmp_path):
     assert (started["action"], started["object_key"]) == ("export_started", str(export.pk))
 
 
-def test_trail_is_not_offered_to_others():
+def test_audit_exporter_is_hidden_from_other_users():
     with pytest.raises(UnknownExporter, match="Available: flights"):
         start_export(user=auditor("export_flight"), exporter="audit")

@@ -81,7 +81,7 @@ def test_sql_that_changes_an_entry_is_refused(entry, sql):
 
 @pytest.mark.proves("audit-trail-is-append-only")
 @pytest.mark.only_on("sqlite")
-def test_other_program_removes_nothing_from_the_file(entry):
+def test_other_program_cannot_delete_entries(entry):
     other = sqlite3.connect(connection.settings_dict["NAME"], timeout=20)
 
     with pytest.raises(sqlite3.OperationalError, match="waybill_prunes_audit"):
@@ -109,7 +109,7 @@ def test_bulk_insert_does_not_replace_an_entry(entry):
 
 
 @pytest.mark.proves("audit-trail-is-append-only")
-def test_old_entries_go_in_small_transactions_that_say_so(entry):
+def test_old_entries_are_removed_in_recorded_batches(entry):
     make_old(5)
 
     assert prune.prune(timezone.now() - timedelta(days=365), batch=2) == 5
@@ -120,7 +120,7 @@ def test_old_entries_go_in_small_transactions_that_say_so(entry):
     assert AuditEntry.objects.exclude(action="trail_pruned").get() == entry
 
 
-def test_after_pruning_the_same_connection_is_refused_again(entry):
+def test_connection_that_pruned_is_refused_afterwards(entry):
     make_old(1)
     with transaction.atomic():
         prune.prune(timezone.now() - timedelta(days=365))
@@ -131,7 +131,7 @@ def test_after_pruning_the_same_connection_is_refused_again(entry):
     assert AuditEntry.objects.filter(pk=entry.pk).exists()
 
 
-def test_command_removes_what_is_older_than_the_setting(entry, settings, monkeypatch, capsys):
+def test_command_removes_entries_older_than_the_setting(entry, settings, monkeypatch, capsys):
     settings.NOTIFICATIONS_AUDIT_DAYS = 30
     monkeypatch.setattr(sys, "argv", ["manage.py", "prune_events"])
     make_old(3, days=31)
@@ -145,7 +145,7 @@ def test_command_removes_what_is_older_than_the_setting(entry, settings, monkeyp
     assert the("trail_pruned").details["entries"] == 3
 
 
-def test_beat_removes_what_is_older_than_the_setting(entry):
+def test_beat_removes_entries_older_than_the_setting(entry):
     make_old(2)
     [prune_trail] = [job.function for job in schedule.JOBS if job.name == "prune_audit_trail"]
 
@@ -154,7 +154,7 @@ def test_beat_removes_what_is_older_than_the_setting(entry):
     assert AuditEntry.objects.exclude(action="trail_pruned").get() == entry
 
 
-def test_process_of_a_number_without_a_name_is_recorded(monkeypatch):
+def test_unnamed_account_of_a_process_is_recorded(monkeypatch):
     """As in a container whose user is in no file."""
 
     def unknown():

@@ -71,7 +71,7 @@ def test_sign_out_is_recorded(ada):
 
 
 @pytest.mark.parametrize("path", ["/login/", "/admin/login/"])
-def test_failed_sign_in_is_recorded_with_the_name_that_was_tried(ada, path):
+def test_failed_sign_in_is_recorded_with_the_tried_name(ada, path):
     client_of().post(path, {"username": "ada", "password": "wrong"})
 
     entry = the("sign_in_failed")
@@ -81,7 +81,7 @@ def test_failed_sign_in_is_recorded_with_the_name_that_was_tried(ada, path):
     assert "wrong" not in str(vars(entry))
 
 
-def test_name_that_was_tried_cannot_forge_or_fill_the_trail():
+def test_tried_name_cannot_forge_or_fill_the_trail():
     name = "eve\n\x1b[2J\u202eadmin" + "x" * 120
 
     client_of().post("/login/", {"username": name, "password": "wrong"})
@@ -91,7 +91,7 @@ def test_name_that_was_tried_cannot_forge_or_fill_the_trail():
     assert len(label) <= 200
 
 
-def test_address_of_a_trusted_proxy_is_not_the_clients(ada):
+def test_recorded_address_is_the_clients_not_the_proxys(ada):
     client = Client(REMOTE_ADDR="10.0.0.1", headers={"x-forwarded-for": "6.6.6.6, 198.51.100.4"})
     client.post("/login/", {"username": "ada", "password": "wrong"})
 
@@ -99,7 +99,7 @@ def test_address_of_a_trusted_proxy_is_not_the_clients(ada):
 
 
 @pytest.mark.proves("failed-signins-are-limited")
-def test_failures_of_one_address_come_to_an_end(ada, monkeypatch):
+def test_failures_of_one_address_are_limited(ada, monkeypatch):
     monkeypatch.setattr(attempts, "MAX_PER_ADDRESS", 3)
     client, other = client_of(), Client(REMOTE_ADDR="198.51.100.4")
 
@@ -113,7 +113,7 @@ def test_failures_of_one_address_come_to_an_end(ada, monkeypatch):
     assert (others.address, others.object_label) == ("198.51.100.4", "ada")
 
 
-def test_failures_of_one_network_come_to_an_end(ada, monkeypatch):
+def test_failures_of_one_network_are_limited(ada, monkeypatch):
     """Else one machine with IPv6 takes all slots of the hour, and the failures of others none."""
     monkeypatch.setattr(attempts, "MAX_PER_ADDRESS", 3)
 
@@ -129,7 +129,7 @@ def test_failures_of_one_network_come_to_an_end(ada, monkeypatch):
 
 
 @pytest.mark.proves("failed-signins-are-limited")
-def test_failures_of_all_addresses_come_to_an_end(ada, monkeypatch):
+def test_failures_of_all_addresses_are_limited(ada, monkeypatch):
     monkeypatch.setattr(attempts, "MAX_IN_ALL", 4)
 
     for number in range(8):
@@ -141,7 +141,7 @@ def test_failures_of_all_addresses_come_to_an_end(ada, monkeypatch):
     assert (last.address, last.object_label, last.details) == (None, "", attempts.MORE)
 
 
-def test_slot_that_another_process_took_is_left_to_it(ada, monkeypatch):
+def test_slot_taken_by_another_process_is_respected(ada, monkeypatch):
     """Both have counted before either has saved."""
     counted = iter([0, 0, 0])
     monkeypatch.setattr(attempts, "_recent_networks", lambda *_: [ADDRESS] * next(counted))
@@ -179,7 +179,7 @@ def test_password_that_a_command_changes_is_recorded(ada, monkeypatch):
     assert entry.details == {"command": "changepassword", "account": getpass.getuser()}
 
 
-def test_password_that_is_hashed_anew_is_no_change(ada, settings):
+def test_rehashed_password_is_not_recorded_as_a_change(ada, settings):
     settings.PASSWORD_HASHERS = [
         "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
         *settings.PASSWORD_HASHERS,
@@ -198,7 +198,7 @@ def test_password_that_is_made_unusable_is_a_change(ada):
     assert the("password_changed").object_label == "ada"
 
 
-def test_user_who_is_created_is_recorded_with_rights(operator):
+def test_created_user_is_recorded_with_rights(operator):
     form = {"username": "bob", "password1": "battery staple 9", "password2": "battery staple 9"}
 
     operator.post(f"{USERS}add/", {**form, "usable_password": "true"})
@@ -208,7 +208,7 @@ def test_user_who_is_created_is_recorded_with_rights(operator):
     assert (entry.object_label, entry.details) == ("bob", {"rights": ["is_active"]})
 
 
-def test_user_who_is_deleted_stays_in_the_trail(ada, operator):
+def test_deleted_user_stays_in_the_trail(ada, operator):
     client_of().post("/login/", {"username": "ada", "password": "correct horse"})
 
     operator.post(f"{USERS}{ada.pk}/delete/", {"post": "yes"})
@@ -229,7 +229,7 @@ def change(operator, user, **fields):
     assert answer.status_code == 302, answer.context["errors"]
 
 
-def test_user_who_is_deactivated_is_recorded(ada, operator):
+def test_deactivated_user_is_recorded(ada, operator):
     User.objects.filter(pk=ada.pk).update(is_staff=True)
 
     change(operator, ada)
@@ -239,7 +239,7 @@ def test_user_who_is_deactivated_is_recorded(ada, operator):
     assert entry.details == {"rights": ["is_active", "is_staff"]}
 
 
-def test_user_who_becomes_superuser_is_recorded(ada, operator):
+def test_new_superuser_is_recorded(ada, operator):
     change(operator, ada, is_active="on", is_superuser="on")
 
     entry = the("rights_granted")
@@ -309,7 +309,7 @@ def test_change_that_is_rolled_back_was_never_recorded(ada, operator, monkeypatc
     assert entries("rights_withdrawn") == []
 
 
-def test_save_that_failed_leaves_nothing_for_the_next_one(ada):
+def test_failed_save_leaves_nothing_for_the_next_save(ada):
     User.objects.create_user("bob")
     ada.username, ada.is_staff = "bob", True
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -353,7 +353,7 @@ def test_token_that_is_revoked_is_recorded(ada, operator):
     assert entry.object_label == "nightly report"
 
 
-def test_token_goes_with_its_user_and_that_is_recorded(ada, operator):
+def test_token_deleted_with_its_user_is_recorded(ada, operator):
     tokens.create(ada, "nightly report")
 
     operator.post(f"{USERS}{ada.pk}/delete/", {"post": "yes"})

@@ -299,7 +299,7 @@ class Delivery(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whatever_happens_each_tab_has_everything_once_and_in_order(monkeypatch, settings_of_test):
+def test_each_tab_has_everything_once_and_in_order(monkeypatch, settings_of_test):
     stage = Stage()
     run_state_machine_as_test(
         lambda: Delivery(stage),

@@ -93,7 +93,7 @@ def close_code(connection):
         return closed.rcvd.code
 
 
-def test_the_handshake_lets_in_who_may_come_in_and_answers_403_to_all_others(server, user):
+def test_handshake_admits_allowed_clients_and_refuses_others(server, user):
     cookie, token = session_of(user), tokens.create(user)
     ours, evil = server.url, "http://evil.example"
 
@@ -125,7 +125,7 @@ def test_the_handshake_lets_in_who_may_come_in_and_answers_403_to_all_others(ser
     assert "Traceback" not in server.log_text()
 
 
-def test_what_another_process_commits_arrives_by_push(start_server, user, name):
+def test_event_of_another_process_arrives_by_push(start_server, user, name):
     server = start_server(**PUSHED)
     append(name, "before")
 
@@ -137,7 +137,7 @@ def test_what_another_process_commits_arrives_by_push(start_server, user, name):
         assert [each["event"] for each in events_until(connection, "c")] == ["a", "b", "c"]
 
 
-def test_a_client_survives_the_server_with_its_cursor(server, user, name):
+def test_client_resumes_after_a_server_restart(server, user, name):
     seen = []
     cursor = None
     for turn in range(3):
@@ -152,7 +152,7 @@ def test_a_client_survives_the_server_with_its_cursor(server, user, name):
     assert [each["offset"] for each in seen] == list(range(1, 6))
 
 
-def test_a_long_backlog_comes_whole_and_in_order(server, user, name):
+def test_long_backlog_arrives_complete_and_in_order(server, user, name):
     for _ in range(10):
         append(name, *["log"] * 500)
     append(name, "last")
@@ -196,7 +196,7 @@ def test_refusal_of_too_many_sockets_reaches_the_client(start_server, user):
     assert "Traceback" not in server.process.log_text()
 
 
-def test_a_client_that_leaves_without_reading_is_no_error(start_server, user, name):
+def test_client_that_leaves_without_reading_causes_no_error(start_server, user, name):
     """Its goodbye is taken, but what it has not read keeps the socket: it is closing for long."""
     server = start_server(**PUSHED, NOTIFICATIONS_WINDOW="100000")
     with subscribed(server, user, {name: None}) as witness, raw_socket(server, user) as leaver:

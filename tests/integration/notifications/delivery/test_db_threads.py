@@ -20,21 +20,21 @@ def made_by_the_driver():
 
 
 @pytest.mark.proves("mass-reconnect-catches-up")
-async def test_connections_are_kept_and_are_no_more_than_the_threads():
+async def test_database_connections_are_reused_and_limited_by_threads():
     seen = [await in_database(made_by_the_driver) for _ in range(50)]
     seen += await asyncio.gather(*(in_database(made_by_the_driver) for _ in range(50)))
 
     assert 1 <= len(set(map(id, seen))) <= conf.DATABASE_THREADS
 
 
-async def test_nobody_else_keeps_one():
+async def test_other_threads_keep_no_connection():
     await in_database(made_by_the_driver)
 
     assert await in_thread(lambda: connection.settings_dict["CONN_MAX_AGE"]) == 0
 
 
 @pytest.mark.only_on("postgres")
-async def test_a_connection_that_was_cut_is_replaced_without_an_error():
+async def test_connection_that_was_cut_is_replaced_without_an_error():
     def pid():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")

@@ -56,17 +56,17 @@ def origin_is_allowed(*, proto="", scheme="", **given):
 # -- sessions --------------------------------------------------------------------------------
 
 
-def test_a_session_is_its_user(user, browser):
+def test_session_identifies_its_user(user, browser):
     assert authenticated(cookie=session_of(browser)) == user
 
 
 @pytest.mark.parametrize("cookie", ["", "nobody's", "x" * 4000, "\udcff"])
-def test_no_session_is_nobody(cookie):
+def test_missing_session_is_anonymous(cookie):
     assert handshake.authenticate({"headers": []}) is None
     assert with_cookies(f"sessionid={cookie.encode('utf-8', 'replace').decode()}") is None
 
 
-def test_other_cookies_beside_the_session_do_not_hide_it(user, browser):
+def test_other_cookies_do_not_hide_the_session(user, browser):
     """What other programs on the same host have set is sent along, in any form."""
     session = f"sessionid={session_of(browser)}"
 
@@ -74,7 +74,7 @@ def test_other_cookies_beside_the_session_do_not_hide_it(user, browser):
     assert with_cookies(f"first; {session}; last=<é>") == user
 
 
-def test_an_anonymous_session_is_nobody(client):
+def test_session_without_a_user_is_anonymous(client):
     session = client.session
     session["basket"] = [1]
     session.save()
@@ -82,7 +82,7 @@ def test_an_anonymous_session_is_nobody(client):
     assert authenticated(cookie=session.session_key) is None
 
 
-def test_who_signs_out_is_nobody(browser):
+def test_signed_out_session_is_anonymous(browser):
     cookie = session_of(browser)
 
     browser.logout()
@@ -90,13 +90,13 @@ def test_who_signs_out_is_nobody(browser):
     assert authenticated(cookie=cookie) is None
 
 
-def test_a_deactivated_user_is_nobody(user, browser):
+def test_session_of_a_deactivated_user_is_anonymous(user, browser):
     User.objects.filter(pk=user.pk).update(is_active=False)
 
     assert authenticated(cookie=session_of(browser)) is None
 
 
-def test_a_deactivated_user_is_nobody_whatever_the_backend_says(user, browser, settings):
+def test_deactivated_user_is_anonymous_for_every_backend(user, browser, settings):
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
     assert browser.login(username="ada", password=PASSWORD)
     User.objects.filter(pk=user.pk).update(is_active=False)
@@ -104,26 +104,26 @@ def test_a_deactivated_user_is_nobody_whatever_the_backend_says(user, browser, s
     assert authenticated(cookie=session_of(browser)) is None
 
 
-def test_a_deleted_user_is_nobody(user, browser):
+def test_session_of_a_deleted_user_is_anonymous(user, browser):
     user.delete()
 
     assert authenticated(cookie=session_of(browser)) is None
 
 
-def test_a_new_password_ends_the_sessions_of_the_old_one(user, browser):
+def test_new_password_ends_earlier_sessions(user, browser):
     user.set_password("another")
     user.save()
 
     assert authenticated(cookie=session_of(browser)) is None
 
 
-def test_a_session_that_has_expired_is_nobody(browser):
+def test_expired_session_is_anonymous(browser):
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
 
     assert authenticated(cookie=session_of(browser)) is None
 
 
-def test_the_database_is_asked_each_time(user, browser):
+def test_authentication_queries_the_database_each_time(user, browser):
     cookie = session_of(browser)
     assert authenticated(cookie=cookie) == user
 
@@ -135,11 +135,11 @@ def test_the_database_is_asked_each_time(user, browser):
 # -- tokens ----------------------------------------------------------------------------------
 
 
-def test_a_bearer_token_is_its_user(user):
+def test_bearer_token_identifies_its_user(user):
     assert authenticated(token=tokens.create(user), origin=None) == user
 
 
-def test_the_word_bearer_may_be_written_in_any_case(user):
+def test_bearer_scheme_is_case_insensitive(user):
     token = tokens.create(user)
 
     for word in ("bearer", "BEARER"):
@@ -147,19 +147,19 @@ def test_the_word_bearer_may_be_written_in_any_case(user):
         assert handshake.authenticate({"headers": given}) == user
 
 
-def test_a_token_that_is_not_valid_is_nobody_also_with_a_session(browser):
+def test_invalid_token_is_anonymous_even_with_a_session(browser):
     assert authenticated(cookie=session_of(browser), token="waybill_guessed") is None
     assert authenticated(cookie=session_of(browser), token="\xff") is None
 
 
-def test_a_token_of_a_deactivated_user_is_nobody(user):
+def test_token_of_a_deactivated_user_is_anonymous(user):
     token = tokens.create(user)
     User.objects.filter(pk=user.pk).update(is_active=False)
 
     assert authenticated(token=token) is None
 
 
-def test_a_revoked_token_is_nobody(user):
+def test_revoked_token_is_anonymous(user):
     token = tokens.create(user)
     Token.objects.all().delete()
 
@@ -178,7 +178,7 @@ def test_page_of_the_same_host_and_port_is_allowed():
     ("proto", "allowed", "refused"),
     [("https", "https", "http"), ("http", "http", "https"), ("https,http", "https", "http")],
 )
-def test_scheme_is_the_one_that_the_proxy_names(settings, proto, allowed, refused):
+def test_scheme_comes_from_the_proxy(settings, proto, allowed, refused):
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
     assert origin_is_allowed(origin=f"{allowed}://{HOST}", proto=proto)
@@ -187,21 +187,21 @@ def test_scheme_is_the_one_that_the_proxy_names(settings, proto, allowed, refuse
     assert not origin_is_allowed(origin=f"{allowed}://{HOST}", host=f"{HOST}:81", proto=proto)
 
 
-def test_proxy_is_not_believed_unless_the_settings_say_so(settings):
+def test_proxy_headers_need_the_setting(settings):
     settings.SECURE_PROXY_SSL_HEADER = None
 
     assert not origin_is_allowed(origin=f"https://{HOST}", proto="https")
     assert origin_is_allowed(origin=f"http://{HOST}", proto="https")
 
 
-def test_scheme_is_the_one_that_the_server_names():
+def test_scheme_comes_from_the_server_without_a_proxy():
     assert origin_is_allowed(origin=f"https://{HOST}", scheme="wss")
     assert not origin_is_allowed(origin=f"http://{HOST}", scheme="wss")
     assert origin_is_allowed(origin=f"http://{HOST}", scheme="ws")
     assert not origin_is_allowed(origin=f"https://{HOST}", scheme="ws")
 
 
-def test_host_is_the_one_that_the_proxy_names_if_the_settings_say_so(settings):
+def test_host_comes_from_the_proxy_if_the_settings_say_so(settings):
     forwarded = [(b"x-forwarded-host", HOST.encode())]
     scope = {"headers": headers(origin=f"http://{HOST}", host="localhost:8000") + forwarded}
 
@@ -229,23 +229,23 @@ def test_host_is_the_one_that_the_proxy_names_if_the_settings_say_so(settings):
         "*",
     ],
 )
-def test_any_other_page_is_not(origin):
+def test_foreign_origin_is_refused(origin):
     assert not origin_is_allowed(origin=origin)
     assert not origin_is_allowed(origin=origin, token="waybill_whatever")
 
 
-def test_a_host_that_is_not_ours_is_not_allowed_by_naming_itself():
+def test_foreign_host_is_not_allowed_by_its_own_origin():
     assert not origin_is_allowed(origin="http://evil.example", host="evil.example")
 
 
-def test_a_page_without_a_host_to_compare_is_not_allowed():
+def test_page_without_a_comparable_host_is_not_allowed():
     assert not origin_is_allowed(host="")
     assert not origin_is_allowed(origin="http://", host="")
     scope = {"headers": headers(origin="http://localhost:8000", host="")}
     assert not handshake.origin_is_allowed({**scope, "server": ("localhost", 8000)})
 
 
-def test_an_origin_that_the_settings_trust_is_allowed(settings):
+def test_origin_that_the_settings_trust_is_allowed(settings):
     settings.CSRF_TRUSTED_ORIGINS = ["https://app.example"]
 
     assert origin_is_allowed(origin="https://app.example")
@@ -260,7 +260,7 @@ def test_subdomains_that_the_settings_trust_are_allowed(settings):
     assert not origin_is_allowed(origin="https://one.app.example.evil.example")
 
 
-def test_a_program_names_no_origin_and_shows_a_token():
+def test_program_needs_a_token_and_no_origin():
     assert origin_is_allowed(origin=None, token="waybill_whatever")
     assert not origin_is_allowed(origin=None)
     assert not origin_is_allowed(origin=None, cookie="somebody's")

@@ -57,7 +57,7 @@ def numbers(polled):
     return [frame["data"]["number"] for frame in polled["frames"]]
 
 
-async def test_a_poll_gives_what_is_there_values_first(client, stream):
+async def test_poll_returns_values_before_events(client, stream):
     await sync_to_async(append)(stream, 1, 2)
     await sync_to_async(retain)(stream, bar=50)
 
@@ -71,7 +71,7 @@ async def test_a_poll_gives_what_is_there_values_first(client, stream):
     assert polled["cursor"] == await sync_to_async(backlog.current_cursor)(stream)
 
 
-async def test_a_poll_waits_for_what_comes(client, stream):
+async def test_poll_waits_for_new_events(client, stream):
     after = await sync_to_async(backlog.current_cursor)(stream)
     here = hub.current()
     waiting = asyncio.create_task(poll(client, stream, after=after, wait=20))
@@ -82,7 +82,7 @@ async def test_a_poll_waits_for_what_comes(client, stream):
     assert numbers(await waiting) == [7]
 
 
-async def test_a_poll_that_waits_in_vain_leaves_nothing_behind(client, stream):
+async def test_poll_without_a_result_leaves_nothing_behind(client, stream):
     after = await sync_to_async(backlog.current_cursor)(stream)
 
     polled = await poll(client, stream, after=after, wait=0.1)
@@ -110,7 +110,7 @@ def asked_of_the_hub(monkeypatch):
     ("wait", "is_new", "asked"),
     [(0, False, []), (0, True, []), (20, True, ["enter"]), (0.05, False, ["enter", "follow"])],
 )
-async def test_a_poll_joins_the_layer_only_to_wait(
+async def test_poll_joins_the_layer_only_to_wait(
     *, client, stream, asked_of_the_hub, wait, is_new, asked
 ):
     after = await sync_to_async(backlog.current_cursor)(stream)
@@ -123,7 +123,7 @@ async def test_a_poll_joins_the_layer_only_to_wait(
     assert asked_of_the_hub == asked
 
 
-async def test_what_comes_just_before_a_poll_waits_is_not_waited_for(client, stream, monkeypatch):
+async def test_event_just_before_the_wait_of_a_poll_is_returned(client, stream, monkeypatch):
     after = await sync_to_async(backlog.current_cursor)(stream)
     original = hub.Hub.follow
 
@@ -155,7 +155,7 @@ async def test_polling_page_by_page_gives_everything_once(client, stream, monkey
     assert found == [100, 101, *range(8)]
 
 
-async def test_a_cursor_of_another_life_is_told_to_begin_anew(client, stream):
+async def test_cursor_of_another_epoch_is_reset(client, stream):
     await sync_to_async(append)(stream, 1)
 
     polled = await poll(client, stream, after="another.5.5")
@@ -166,7 +166,7 @@ async def test_a_cursor_of_another_life_is_told_to_begin_anew(client, stream):
 @pytest.mark.parametrize(
     ("query", "field"), [({"after": "nonsense"}, "after"), ({"wait": 26}, "wait")]
 )
-async def test_a_wrong_question_is_named(client, stream, query, field):
+async def test_invalid_parameter_is_named(client, stream, query, field):
     response = await client.get(f"/api/v1/streams/{stream}", query)
 
     assert (response.status_code, response.json()["field"]) == (422, field)
@@ -175,7 +175,7 @@ async def test_a_wrong_question_is_named(client, stream, query, field):
 
 @pytest.mark.proves("foreign-exports-look-missing")
 @pytest.mark.parametrize("path", ["", "/sse"])
-async def test_somebody_elses_stream_is_not_there(client, path):
+async def test_foreign_stream_looks_missing(client, path):
     foreign = await client.get(f"/api/v1/streams/user-0{path}")
     unknown = await client.get(f"/api/v1/streams/nothing-0{path}")
 
@@ -184,7 +184,7 @@ async def test_somebody_elses_stream_is_not_there(client, path):
 
 
 @pytest.mark.parametrize("path", ["", "/sse"])
-async def test_nobody_reads_without_signing_in(stream, path):
+async def test_streams_need_authentication(stream, path):
     response = await AsyncClient().get(f"/api/v1/streams/{stream}{path}")
 
     assert response.status_code == 401
@@ -202,7 +202,7 @@ async def frames(events, count):
     return found
 
 
-async def test_server_sent_events_go_on_from_the_last_id_and_stay_live(stream):
+async def test_server_sent_events_resume_after_the_last_id(stream):
     await sync_to_async(append)(stream, 1, 2)
     first = http_streams._events(Follower(stream, None, reader=1))
     [(last_id, number)] = await frames(first, 1)
@@ -218,7 +218,7 @@ async def test_server_sent_events_go_on_from_the_last_id_and_stay_live(stream):
     assert stream not in hub.current()._followers
 
 
-async def test_a_client_may_change_from_polling_to_events_and_back(client, stream):
+async def test_client_can_switch_between_polling_and_events(client, stream):
     await sync_to_async(append)(stream, 1)
     polled = await poll(client, stream)
     await sync_to_async(append)(stream, 2)
@@ -232,7 +232,7 @@ async def test_a_client_may_change_from_polling_to_events_and_back(client, strea
     assert numbers(await poll(client, stream, after=last_id)) == [3]
 
 
-async def test_a_response_of_events_ends_itself_and_is_not_buffered(client, stream, monkeypatch):
+async def test_event_stream_ends_itself_and_is_not_buffered(client, stream, monkeypatch):
     monkeypatch.setattr(http_streams, "SSE_SECONDS", 0.05)
     await sync_to_async(append)(stream, 1)
 
@@ -245,9 +245,7 @@ async def test_a_response_of_events_ends_itself_and_is_not_buffered(client, stre
     assert text.startswith("retry: 1000\n\nevent: event\nid: ")
 
 
-async def test_a_silent_stream_is_heard_soon_so_that_a_proxy_that_holds_it_back_is_noticed(
-    client, stream, monkeypatch
-):
+async def test_silent_event_stream_sends_a_comment_soon(client, stream, monkeypatch):
     monkeypatch.setattr(http_streams, "SSE_COMMENT_SECONDS", 60.0)
 
     response = await client.get(f"/api/v1/streams/{stream}/sse")
@@ -259,9 +257,7 @@ async def test_a_silent_stream_is_heard_soon_so_that_a_proxy_that_holds_it_back_
     assert chunks == [b"retry: 1000\n\n", b": still here\n\n"]
 
 
-async def test_a_request_that_is_cancelled_while_it_joins_leaves_nothing_behind(
-    stream, monkeypatch
-):
+async def test_request_cancelled_while_joining_leaves_nothing_behind(stream, monkeypatch):
     here = hub.current()
     joining = asyncio.Event()
 

@@ -55,9 +55,7 @@ def connections_of_others():
 
 @pytest.mark.proves("mass-reconnect-catches-up")
 @pytest.mark.timeout(300)
-async def test_when_all_come_back_at_once_all_are_level_and_pages_are_answered(
-    server, address, record_property
-):
+async def test_mass_reconnect_catches_up_while_pages_are_served(server, address, record_property):
     # Those of the testing ground: of its own threads.
     ours = await in_thread(connections_of_others)
 
@@ -91,7 +89,7 @@ async def test_when_all_come_back_at_once_all_are_level_and_pages_are_answered(
 
 @pytest.mark.proves("pushing-leaves-nothing-behind")
 @pytest.mark.timeout(300)
-def test_a_worker_that_pushes_leaves_nothing_behind(run, valkey):
+def test_pushing_worker_leaves_no_connection_or_thread(run, valkey):
     worker = run.start("sender", [sys.executable, *sends.worker("sender@tests")])
     try:
         worker.wait_ready(lambda: " ready." in worker.log_text())

@@ -75,7 +75,7 @@ def test_block_is_logged_once_and_counted(server):
 
 
 @pytest.mark.parametrize(("path", "function"), [("/compute/", "busy"), ("/regex/", "regex")])
-def test_block_that_computes_is_logged(server, path, function):
+def test_computing_block_is_logged(server, path, function):
     """Also if it is a single call into C, during which no other thread gets to run."""
 
     def is_logged():
@@ -86,7 +86,7 @@ def test_block_that_computes_is_logged(server, path, function):
     wait_until(is_logged, what="it is in the log")
 
 
-def test_process_that_is_well_or_stood_still_logs_nothing(server):
+def test_idle_or_frozen_process_logs_no_block(server):
     end = time.monotonic() + 1
     while time.monotonic() < end:
         get(server, "/health/live")

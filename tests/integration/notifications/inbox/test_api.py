@@ -47,7 +47,7 @@ def post(client, body, **headers):
 # -- The API -----------------------------------------------------------------------------------
 
 
-def test_the_inbox_is_answered_with_the_cursor_to_follow_it_from(client, user):
+def test_inbox_has_a_cursor_to_follow(client, user):
     tell(user, "Ready", body="All of it.", url="/reports/7/", level="success")
 
     answer = get(client)
@@ -80,7 +80,7 @@ def test_the_inbox_is_answered_with_the_cursor_to_follow_it_from(client, user):
     }
 
 
-def test_a_program_goes_through_the_pages_with_its_token(user):
+def test_program_reads_all_pages_with_its_token(user):
     tell(user, *"abcde")
     program = Client(headers={"Authorization": f"Bearer {tokens.create(user)}"})
 
@@ -101,7 +101,7 @@ def test_a_program_goes_through_the_pages_with_its_token(user):
         ({"up_to": 0}, {"read_offset": 0, "unread": 3, "head": 3}),
     ],
 )
-def test_reading_answers_where_one_stands_then(client, user, body, state):
+def test_read_request_returns_the_new_state(client, user, body, state):
     tell(user, "a", "b", "c")
 
     response = post(client, body)
@@ -120,7 +120,7 @@ def test_reading_answers_where_one_stands_then(client, user, body, state):
         ({"up_to": 1, "upto": 1}, "upto"),
     ],
 )
-def test_a_wrong_reading_is_named_and_changes_nothing(client, user, body, field):
+def test_invalid_reading_is_named_and_changes_nothing(client, user, body, field):
     tell(user, "a")
 
     response = post(client, body)
@@ -133,13 +133,13 @@ def test_a_wrong_reading_is_named_and_changes_nothing(client, user, body, field)
 @pytest.mark.parametrize(
     "query", [{"limit": 0}, {"limit": 101}, {"before": -1}, {"before": 2**63}, {"before": "x"}]
 )
-def test_a_wrong_page_is_named(client, query):
+def test_invalid_page_is_named(client, query):
     response = client.get("/api/v1/inbox", query)
 
     assert (response.status_code, response.json()["field"]) == (422, next(iter(query)))
 
 
-def test_the_preference_is_all_until_one_is_chosen(client, user):
+def test_default_preference_is_all_until_changed(client, user):
     before = get(client, "/preferences")
     response = client.patch("/api/v1/inbox/preferences", {"email": "failures"}, "application/json")
 
@@ -149,7 +149,7 @@ def test_the_preference_is_all_until_one_is_chosen(client, user):
     assert inbox.mailing(user) == Mailing.FAILURES
 
 
-def test_an_unknown_preference_is_refused(client, user):
+def test_unknown_preference_is_refused(client, user):
     response = client.patch("/api/v1/inbox/preferences", {"email": "some"}, "application/json")
 
     assert (response.status_code, response.json()["field"]) == (422, "email")
@@ -165,14 +165,14 @@ def test_an_unknown_preference_is_refused(client, user):
         ("patch", "/inbox/preferences"),
     ],
 )
-def test_nobody_has_an_inbox_without_signing_in(method, path):
+def test_inbox_needs_authentication(method, path):
     response = getattr(Client(), method)(f"/api/v1{path}")
 
     assert response.status_code == 401
     assert response["Content-Type"] == "application/problem+json"
 
 
-def test_a_page_of_another_site_reads_nothing_away(user):
+def test_cross_site_request_reads_nothing(user):
     tell(user, "a")
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
@@ -184,7 +184,7 @@ def test_a_page_of_another_site_reads_nothing_away(user):
 # -- Pages without a script --------------------------------------------------------------------
 
 
-def test_the_page_shows_what_is_there_as_text_and_links(client, user):
+def test_inbox_page_escapes_text_and_shows_links(client, user):
     tell(user, "<b>Ready</b>", body="First line.\nSecond <i>line</i>.", url="/reports/7/?a=1&b=2")
 
     response = client.get(PAGE)
@@ -197,11 +197,11 @@ def test_the_page_shows_what_is_there_as_text_and_links(client, user):
     assert set(response["Cache-Control"].split(", ")) == {"private", "no-cache"}
 
 
-def test_an_empty_inbox_says_so(client):
+def test_empty_inbox_says_so(client):
     assert "Notifications will appear here." in text_of(client.get(PAGE))
 
 
-def test_older_ones_are_a_link_away(client, user):
+def test_older_notifications_are_on_the_next_page(client, user):
     tell(user, *(f"number {number}" for number in range(1, 61)))
 
     newest = client.get(PAGE)
@@ -216,7 +216,7 @@ def test_older_ones_are_a_link_away(client, user):
 
 
 @pytest.mark.parametrize("before", ["x", "-1", str(2**63)])
-def test_a_link_that_somebody_has_mangled_leads_to_the_newest(client, user, before):
+def test_invalid_page_link_leads_to_the_newest(client, user, before):
     tell(user, "a")
 
     response = client.get(PAGE, {"before": before})
@@ -225,7 +225,7 @@ def test_a_link_that_somebody_has_mangled_leads_to_the_newest(client, user, befo
 
 
 @pytest.mark.parametrize(("up_to", "unread"), [("", 0), ("2", 1)])
-def test_a_button_marks_as_read_and_leads_back(client, user, up_to, unread):
+def test_button_marks_as_read_and_returns(client, user, up_to, unread):
     tell(user, "a", "b", "c")
 
     response = client.post(reverse("notifications:read"), {"up_to": up_to})
@@ -234,7 +234,7 @@ def test_a_button_marks_as_read_and_leads_back(client, user, up_to, unread):
     assert inbox.page(user).state.unread == unread
 
 
-def test_the_button_for_all_reads_what_the_page_showed_and_not_what_came_since(client, user):
+def test_read_all_button_spares_newer_notifications(client, user):
     tell(user, "a", "b")
     html = client.get(PAGE).content.decode()
     tell(user, "c")
@@ -245,7 +245,7 @@ def test_the_button_for_all_reads_what_the_page_showed_and_not_what_came_since(c
     assert inbox.page(user).state == State(read_offset=2, unread=1, head=3)
 
 
-def test_the_form_saves_which_are_mailed_and_in_which_language(client, user):
+def test_form_saves_themail_preference_and_language(client, user):
     response = client.post(reverse("notifications:preferences"), {"email": "none"})
 
     assert (response.status_code, response["Location"]) == (303, PAGE)
@@ -259,7 +259,7 @@ def test_the_form_saves_which_are_mailed_and_in_which_language(client, user):
     ("name", "sent"),
     [("read", {"up_to": "x"}), ("preferences", {"email": "some"}), ("preferences", {})],
 )
-def test_a_form_that_somebody_has_mangled_changes_nothing(client, user, name, sent):
+def test_invalid_form_changes_nothing(client, user, name, sent):
     tell(user, "a")
 
     response = client.post(reverse(f"notifications:{name}"), sent)
@@ -270,7 +270,7 @@ def test_a_form_that_somebody_has_mangled_changes_nothing(client, user, name, se
 
 
 @pytest.mark.parametrize("name", ["read", "preferences"])
-def test_a_get_changes_nothing(client, user, name):
+def test_get_request_changes_nothing(client, user, name):
     tell(user, "a")
 
     response = client.get(reverse(f"notifications:{name}"), {"up_to": 1, "email": "none"})
@@ -280,7 +280,7 @@ def test_a_get_changes_nothing(client, user, name):
 
 
 @pytest.mark.parametrize("name", ["inbox", "read", "preferences"])
-def test_who_is_not_signed_in_is_sent_to_the_login_page(name):
+def test_anonymous_user_is_sent_to_the_login_page(name):
     url = reverse(f"notifications:{name}")
 
     response = Client().get(url)
@@ -311,7 +311,7 @@ def only_entry(user):
 
 
 @pytest.mark.proves("notifications-follow-commits")
-def test_an_export_that_is_ready_is_a_notification(user):
+def test_finished_export_is_a_notification(user):
     finish(user, "export.succeeded")
 
     assert only_entry(user) == types.Notice(
@@ -319,7 +319,7 @@ def test_an_export_that_is_ready_is_a_notification(user):
     )
 
 
-def test_an_export_that_has_failed_is_one_with_its_reason(user):
+def test_failed_export_is_a_notification_with_its_reason(user):
     finish(user, "export.failed", error="The disk\nis full.")
 
     assert only_entry(user) == types.Notice(
@@ -335,14 +335,14 @@ def test_an_export_that_has_failed_is_one_with_its_reason(user):
         ("x" * 200, f"{'x' * 200} is ready."),
     ],
 )
-def test_whatever_people_call_an_export_its_notification_is_one_line(user, label, title):
+def test_notification_of_any_label_is_one_line(user, label, title):
     finish(user, "export.succeeded", label=label)
 
     assert only_entry(user).title == title
 
 
 @pytest.mark.parametrize("event", ["export.queued", "export.started", "export.cancelled"])
-def test_what_one_asked_for_oneself_is_no_notification(user, event):
+def test_own_actions_are_no_notifications(user, event):
     finish(user, event)
 
     assert inbox.page(user).entries == []

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # -- Telling -------------------------------------------------------------------------------------
 
 
-def test_what_is_told_is_in_the_inbox_the_newest_first(user):
+def test_inbox_lists_the_newest_notification_first(user):
     tell(user, "First")
     tell(user, "Second", body="More of it.", url="/reports/7/", level="warning")
 
@@ -35,7 +35,7 @@ def test_what_is_told_is_in_the_inbox_the_newest_first(user):
 
 
 @pytest.mark.proves("notifications-follow-commits")
-def test_what_is_rolled_back_was_never_told(user):
+def test_rolled_back_notification_is_never_delivered(user):
     with rolled_back():
         notify(user, "Gone")
 
@@ -43,7 +43,7 @@ def test_what_is_rolled_back_was_never_told(user):
 
 
 @pytest.mark.proves("notifications-follow-commits")
-def test_outside_of_a_transaction_nobody_is_told_anything(user):
+def test_notification_outside_of_a_transaction_is_refused(user):
     with pytest.raises(publish.NotInTransaction):
         notify(user, "Lost")
 
@@ -75,7 +75,7 @@ def test_outside_of_a_transaction_nobody_is_told_anything(user):
         ("level", "panic"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_by_name(user, field, given):
+def test_invalid_field_is_refused_by_name(user, field, given):
     fields = {"title": "A title", field: given}
 
     with pytest.raises(ValueError, match=f"^{field}: "), transaction.atomic():
@@ -85,7 +85,7 @@ def test_what_cannot_be_shown_is_refused_by_name(user, field, given):
 
 
 @pytest.mark.parametrize("url", ["/", "/reports/7/?a=b#c", "https://x.example/y", "http://[::1]/"])
-def test_a_link_that_leads_somewhere_is_taken(user, url):
+def test_valid_link_is_accepted(user, url):
     tell(user, "A title", url=url)
 
     assert inbox.page(user).entries[0].notice.url == url
@@ -104,7 +104,7 @@ def test_only_events_of_registered_types_are_notifications(user, register):
     assert page.state.unread == 1
 
 
-def test_a_notification_speaks_the_language_of_who_reads_it(user, register):
+def test_notification_is_in_the_readers_language(user, register):
     register("parcel", lambda data: Notice(f"parcel, {translation.get_language()}"))
     append(user, "parcel")
 
@@ -114,7 +114,7 @@ def test_a_notification_speaks_the_language_of_who_reads_it(user, register):
         assert titles(user) == ["parcel, en"]
 
 
-def test_one_that_its_app_cannot_describe_hides_no_others(user, register, caplog):
+def test_undescribable_notification_hides_no_others(user, register, caplog):
     register("parcel", lambda data: Notice(data["is no more"]))
     register("trap", lambda data: Notice("Look", url=data["url"]))
     append(user, "parcel", "trap", url="javascript:alert(1)")
@@ -134,7 +134,7 @@ def test_one_that_its_app_cannot_describe_hides_no_others(user, register, caplog
 # -- Pages ---------------------------------------------------------------------------------------
 
 
-def test_page_by_page_there_is_everything_once(user, register):
+def test_inbox_pages_list_everything_once(user, register):
     tell(user, *"abcde")
     append(user, "log", "log")
     tell(user, *"fg")
@@ -148,13 +148,13 @@ def test_page_by_page_there_is_everything_once(user, register):
     assert third.next is None
 
 
-def test_a_page_that_is_just_full_leads_nowhere(user):
+def test_full_last_page_has_no_next(user):
     tell(user, "a", "b")
 
     assert inbox.page(user, limit=2).next is None
 
 
-def test_what_comes_while_a_page_is_made_is_left_to_the_cursor(user, monkeypatch):
+def test_notification_during_rendering_is_left_to_the_cursor(user, monkeypatch):
     tell(user, "Before")
     cursor_of = inbox.current_cursor
 
@@ -174,7 +174,7 @@ def test_what_comes_while_a_page_is_made_is_left_to_the_cursor(user, monkeypatch
 # -- What it costs -------------------------------------------------------------------------------
 
 
-def test_a_page_takes_as_many_queries_with_many_notifications(user, django_assert_num_queries):
+def test_page_needs_a_constant_number_of_queries(user, django_assert_num_queries):
     tell(user, *(str(number) for number in range(60)))
     mark_read(user, 10)
 
@@ -184,7 +184,7 @@ def test_a_page_takes_as_many_queries_with_many_notifications(user, django_asser
     assert (len(page.entries), page.state.unread) == (50, 50)
 
 
-def test_log_lines_are_not_read_to_count_and_to_list(user):
+def test_log_lines_are_not_scanned_for_the_inbox(user):
     tell(user, "a")
     for _ in range(20):
         append(user, *["log"] * 500)

@@ -32,7 +32,7 @@ def retained(user):
 # -- Reading -------------------------------------------------------------------------------------
 
 
-def test_reading_up_to_one_leaves_the_newer_ones_unread(user):
+def test_reading_up_to_an_offset_leaves_newer_entries_unread(user):
     _, second, _ = tell(user, "a", "b", "c")
 
     state = mark_read(user, second)
@@ -42,14 +42,14 @@ def test_reading_up_to_one_leaves_the_newer_ones_unread(user):
     assert inbox.page(user).state == state
 
 
-def test_reading_all_is_up_to_the_newest_event_of_the_stream(user):
+def test_reading_all_reaches_the_newest_event_of_the_stream(user):
     tell(user, "a", "b")
     append(user, "log")
 
     assert mark_read(user) == State(read_offset=3, unread=0, head=3)
 
 
-def test_an_offset_beyond_the_newest_event_reads_no_future_ones(user):
+def test_offset_beyond_the_newest_event_reads_no_future_events(user):
     tell(user, "a")
 
     mark_read(user, 1_000)
@@ -58,18 +58,18 @@ def test_an_offset_beyond_the_newest_event_reads_no_future_ones(user):
     assert unread(user) == 1
 
 
-def test_reading_never_goes_back(user):
+def test_read_offset_never_decreases(user):
     tell(user, "a", "b", "c")
     mark_read(user, 3)
 
     assert mark_read(user, 1) == State(read_offset=3, unread=0, head=3)
 
 
-def test_a_user_to_whom_nothing_ever_happened_may_read_it_all(user):
+def test_empty_inbox_can_be_marked_as_read(user):
     assert mark_read(user) == State(read_offset=0, unread=0, head=0)
 
 
-def test_what_one_reads_stays_unread_for_others(user, django_user_model):
+def test_reading_by_one_user_does_not_affect_another(user, django_user_model):
     other = django_user_model.objects.create_user("other")
     tell(user, "a")
     tell(other, "b")
@@ -79,7 +79,7 @@ def test_what_one_reads_stays_unread_for_others(user, django_user_model):
     assert (unread(user), unread(other)) == (0, 1)
 
 
-def test_a_move_is_retained_on_the_stream_and_no_move_is_not(user):
+def test_changed_offset_is_retained_and_an_unchanged_is_not(user):
     tell(user, "a", "b")
 
     mark_read(user, 1)
@@ -90,7 +90,7 @@ def test_a_move_is_retained_on_the_stream_and_no_move_is_not(user):
     assert retained(user).revision == first.revision
 
 
-def test_a_move_that_is_not_committed_is_not_retained(user):
+def test_rolled_back_reading_is_not_retained(user):
     tell(user, "a")
 
     with rolled_back():
@@ -101,7 +101,7 @@ def test_a_move_that_is_not_committed_is_not_retained(user):
 
 
 @pytest.mark.proves("unread-count-is-exact")
-def test_what_was_pruned_is_not_counted(user):
+def test_pruned_notification_is_not_counted(user):
     tell(user, "a", "b", "c")
     Event.objects.filter(offset__lte=2).update(at=timezone.now() - timedelta(days=40))
 
@@ -112,7 +112,7 @@ def test_what_was_pruned_is_not_counted(user):
 
 
 @pytest.mark.proves("read-on-all-devices")
-def test_a_stream_that_was_made_anew_begins_unread_and_keeps_the_preference(user):
+def test_recreated_stream_is_unread_and_keeps_the_preference(user):
     tell(user, "a", "b", "c")
     mark_read(user)
     inbox.choose_mailing(user, Mailing.NONE, "en")
@@ -135,7 +135,7 @@ def only_pushes(settings):
 
 
 @pytest.mark.proves("read-on-all-devices")
-async def test_what_is_read_in_one_tab_is_read_in_all_at_once(user, only_pushes):
+async def test_reading_in_one_tab_reaches_all_tabs_at_once(user, only_pushes):
     stream, cookie = user_stream(user), await in_thread(session_of, user)
     await in_thread(tell, user, "a", "b", "c")
     page = await in_thread(inbox.page, user)
@@ -151,7 +151,7 @@ async def test_what_is_read_in_one_tab_is_read_in_all_at_once(user, only_pushes)
     ] * 2
 
 
-async def test_what_one_is_told_reaches_all_tabs_at_once(user, only_pushes):
+async def test_notification_reaches_all_tabs_at_once(user, only_pushes):
     stream, cookie = user_stream(user), await in_thread(session_of, user)
     page = await in_thread(inbox.page, user)
 
@@ -170,7 +170,7 @@ async def test_what_one_is_told_reaches_all_tabs_at_once(user, only_pushes):
 
 
 @pytest.mark.proves("read-on-all-devices")
-def test_readers_at_once_end_at_the_furthest_of_them(user, monkeypatch):
+def test_concurrent_readings_end_at_the_furthest_offset(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, *(str(number) for number in range(40)))
     returned = []
@@ -186,7 +186,7 @@ def test_readers_at_once_end_at_the_furthest_of_them(user, monkeypatch):
 
 
 @pytest.mark.proves("unread-count-is-exact")
-def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
+def test_retained_count_is_right_during_concurrent_notifications(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, "first")
     states = []
@@ -204,7 +204,7 @@ def test_what_is_retained_counts_right_while_others_tell(user, monkeypatch):
 
 @pytest.mark.proves("unread-count-is-exact")
 @pytest.mark.only_on("postgres")  # SQLite has one writer at a time.
-def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, monkeypatch):
+def test_count_is_retained_before_another_notification(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, "a")
     ensure_row = inbox.ensure_row
@@ -224,7 +224,7 @@ def test_nobody_tells_anything_between_the_count_and_its_being_retained(user, mo
     assert mark_read(user) == State(read_offset=1, unread=0, head=1)
 
 
-def test_two_first_readings_at_once_make_one_row(user, monkeypatch):
+def test_simultaneous_first_readings_make_one_row(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     tell(user, "a", "b")
 

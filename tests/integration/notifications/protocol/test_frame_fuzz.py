@@ -58,7 +58,7 @@ def neighbours_cookie(grace):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(texts=st.lists(MESSAGES, min_size=8, max_size=30))
-def test_any_frame_is_answered_and_disturbs_nobody(
+def test_any_frame_is_answered_and_disturbs_no_other_client(
     *, ada, grace, cookie, neighbours_cookie, caplog, texts
 ):
     end = send_all(ada, cookie, grace, neighbours_cookie, texts)
@@ -68,7 +68,7 @@ def test_any_frame_is_answered_and_disturbs_nobody(
 
 
 @pytest.mark.proves("bad-frames-disturb-nobody-else")
-def test_a_bomb_is_one_bad_frame(*, ada, grace, cookie, neighbours_cookie, caplog):
+def test_nested_bomb_is_one_bad_frame(*, ada, grace, cookie, neighbours_cookie, caplog):
     assert max(len(bomb.encode()) for bomb in BOMBS) <= protocol.MAX_FRAME_BYTES
     for start in range(0, len(BOMBS), protocol.MAX_BAD_FRAMES - 1):
         some = BOMBS[start : start + protocol.MAX_BAD_FRAMES - 1]

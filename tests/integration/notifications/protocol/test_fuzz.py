@@ -120,7 +120,7 @@ def talk(port, *parts, wait_for=b""):
 
 
 @pytest.mark.proves("bad-frames-disturb-nobody-else")
-def test_no_bytes_in_an_open_socket_disturb_the_one_beside_it(server, cookie, grace):
+def test_random_bytes_in_a_socket_disturb_no_other_socket(server, cookie, grace):
     noise = {f"noise {n}": random.Random(n).randbytes(300) for n in range(20)}
 
     with neighbour_of(server, grace) as is_served:
@@ -132,7 +132,7 @@ def test_no_bytes_in_an_open_socket_disturb_the_one_beside_it(server, cookie, gr
 
 
 @pytest.mark.proves("bad-frames-disturb-nobody-else")
-def test_no_bytes_instead_of_a_handshake_disturb_anybody(server, cookie, grace):
+def test_random_bytes_in_a_handshake_disturb_no_other_socket(server, cookie, grace):
     with neighbour_of(server, grace) as is_served:
         for name, (sent, answer) in HANDSHAKES.items():
             said = talk(server.port, sent((server.port, cookie)), wait_for=answer and b"\r\n")

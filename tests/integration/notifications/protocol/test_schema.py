@@ -24,7 +24,7 @@ FIELDS = {
 
 
 @pytest.mark.proves("protocol-docs-match-code")
-async def test_every_type_of_frame_conforms_and_has_no_field_besides(settings):
+async def test_frames_conform_to_the_schema_without_extra_fields(settings):
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.05
     user = await in_thread(User.objects.create_user, "ada")
     name = f"user-{user.pk}"

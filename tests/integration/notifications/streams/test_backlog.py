@@ -49,7 +49,7 @@ def prune(floor):
 # -- where a stream stands -------------------------------------------------------------------
 
 
-def test_a_stream_that_nobody_wrote_to_has_a_cursor_all_the_same():
+def test_unwritten_stream_has_a_cursor():
     first = cursor()
 
     append(NAME, "a")
@@ -58,7 +58,7 @@ def test_a_stream_that_nobody_wrote_to_has_a_cursor_all_the_same():
     assert items_of(read(first)) == [1]
 
 
-def test_the_current_cursor_covers_all_that_is_there_and_nothing_more():
+def test_current_cursor_covers_exactly_the_existing_items():
     append(NAME, "a", "b")
     retain(NAME, "k", n=1)
 
@@ -70,7 +70,7 @@ def test_the_current_cursor_covers_all_that_is_there_and_nothing_more():
     assert items_of(read(now)) == ["k=2", 3]
 
 
-def test_the_heads_of_many_streams_are_read_in_one_query(django_assert_num_queries):
+def test_heads_of_many_streams_are_read_in_one_query(django_assert_num_queries):
     append("user-1", "a")
     append("user-2", "a", "b")
 
@@ -83,7 +83,7 @@ def test_the_heads_of_many_streams_are_read_in_one_query(django_assert_num_queri
 # -- from where ----------------------------------------------------------------------------
 
 
-def test_from_the_start_comes_everything_that_is_kept_values_before_events():
+def test_read_from_the_start_has_values_before_events():
     append(NAME, "a")
     retain(NAME, "k", n=1)
     retain(NAME, "l", n=1)
@@ -98,7 +98,7 @@ def test_from_the_start_comes_everything_that_is_kept_values_before_events():
     assert page.end == cursor()
 
 
-def test_the_latest_is_nothing_and_says_from_where_the_client_goes_on():
+def test_latest_cursor_reads_nothing_and_gives_a_position():
     append(NAME, "a")
     retain(NAME, "k", n=1)
 
@@ -108,7 +108,7 @@ def test_the_latest_is_nothing_and_says_from_where_the_client_goes_on():
     assert page.start == page.end == cursor()
 
 
-def test_after_a_cursor_comes_what_is_newer_than_it():
+def test_read_after_a_cursor_has_newer_items_only():
     append(NAME, "a")
     retain(NAME, "k", n=1)
     retain(NAME, "l", n=1)
@@ -122,7 +122,7 @@ def test_after_a_cursor_comes_what_is_newer_than_it():
     assert page.start == since
 
 
-def test_each_item_says_where_it_takes_the_client():
+def test_items_have_the_position_after_them():
     append(NAME, "a", "b")
     retain(NAME, "k", n=1)
 
@@ -132,7 +132,7 @@ def test_each_item_says_where_it_takes_the_client():
     assert positions == [Cursor(epoch, 0, 1), Cursor(epoch, 1, 1), Cursor(epoch, 2, 1)]
 
 
-def test_one_who_is_level_gets_nothing():
+def test_read_at_the_end_is_empty():
     append(NAME, "a")
 
     page = read(cursor())
@@ -157,7 +157,7 @@ def test_pages_together_give_each_item_once_and_in_order(limit):
     assert pages[-1].end == cursor()
 
 
-def test_no_page_is_larger_than_the_bound_whatever_is_asked(monkeypatch):
+def test_page_never_exceeds_its_maximum(monkeypatch):
     monkeypatch.setattr(backlog, "PAGE", 2)
     append(NAME, "a", "b", "c")
 
@@ -167,7 +167,7 @@ def test_no_page_is_larger_than_the_bound_whatever_is_asked(monkeypatch):
     assert page.more
 
 
-def test_what_is_written_between_two_pages_comes_with_the_next():
+def test_item_written_between_two_pages_is_on_the_next():
     append(NAME, "a", "b")
     retain(NAME, "k", n=1)
     first = read(None, 2)
@@ -179,7 +179,7 @@ def test_what_is_written_between_two_pages_comes_with_the_next():
     assert items_of(read(first.end)) == ["k=2", 2, 3]
 
 
-def test_a_value_that_is_replaced_before_its_page_comes_once_with_its_newest():
+def test_value_replaced_before_its_page_comes_once():
     retain(NAME, "k", n=1)
     retain(NAME, "l", n=1)
     first = read(None, 1)
@@ -193,7 +193,7 @@ def test_a_value_that_is_replaced_before_its_page_comes_once_with_its_newest():
 # -- cursors that mean nothing any more ------------------------------------------------------
 
 
-def test_a_cursor_from_before_what_was_pruned_is_reset():
+def test_cursor_before_the_pruned_events_is_reset():
     append(NAME, "a")
     old = cursor()
     append(NAME, "b", "c")
@@ -207,7 +207,7 @@ def test_a_cursor_from_before_what_was_pruned_is_reset():
     assert (page.start.offset, page.start.revision) == (2, 0)
 
 
-def test_a_cursor_at_the_last_thing_that_was_pruned_goes_on():
+def test_cursor_at_the_last_pruned_event_continues():
     append(NAME, "a", "b")
     at_floor = cursor()
     append(NAME, "c")
@@ -219,7 +219,7 @@ def test_a_cursor_at_the_last_thing_that_was_pruned_goes_on():
     assert items_of(page) == [3]
 
 
-def test_the_start_of_a_pruned_stream_is_no_reset():
+def test_start_of_a_pruned_stream_is_no_reset():
     append(NAME, "a", "b")
     prune(1)
 
@@ -230,7 +230,7 @@ def test_the_start_of_a_pruned_stream_is_no_reset():
     assert page.start.offset == 1
 
 
-def test_all_events_may_be_pruned():
+def test_stream_may_be_pruned_completely():
     append(NAME, "a", "b")
     retain(NAME, "k", n=1)
     prune(2)
@@ -241,7 +241,7 @@ def test_all_events_may_be_pruned():
     assert page.end == cursor()
 
 
-def test_a_cursor_of_another_epoch_is_reset():
+def test_cursor_of_another_epoch_is_reset():
     append(NAME, "a")
     old = cursor()
     Stream.objects.all().delete()
@@ -255,7 +255,7 @@ def test_a_cursor_of_another_epoch_is_reset():
 
 
 @pytest.mark.parametrize(("offset", "revision"), [(2, 1), (1, 2), (10**18, 10**18)])
-def test_a_cursor_from_a_future_that_a_restored_database_forgot_is_reset(offset, revision):
+def test_cursor_ahead_of_a_restored_database_is_reset(offset, revision):
     append(NAME, "a")
     retain(NAME, "k", n=1)
 
@@ -265,7 +265,7 @@ def test_a_cursor_from_a_future_that_a_restored_database_forgot_is_reset(offset,
     assert items_of(page) == ["k=1", 1]
 
 
-def test_a_reset_that_takes_several_pages_is_told_once():
+def test_reset_over_several_pages_is_reported_once():
     append(NAME, "a")
     old = cursor()
     append(NAME, "b", "c", "d")
@@ -293,7 +293,7 @@ def in_between(monkeypatch, query, write):
 
 
 @pytest.mark.parametrize("query", ["_states", "_events"])
-def test_what_is_written_during_a_read_is_in_it_or_after_it_but_not_lost(monkeypatch, query):
+def test_item_written_during_a_read_is_in_this_page_or_the_next(monkeypatch, query):
     append(NAME, "a")
     retain(NAME, "k", n=1)
 
@@ -317,7 +317,7 @@ def test_what_is_written_during_a_read_is_in_it_or_after_it_but_not_lost(monkeyp
     assert second.end == cursor()
 
 
-def test_what_is_pruned_during_a_read_is_told_as_a_reset(monkeypatch):
+def test_pruning_during_a_read_gives_a_reset(monkeypatch):
     append(NAME, "a")
     old = cursor()
     append(NAME, "b", "c")
@@ -329,7 +329,7 @@ def test_what_is_pruned_during_a_read_is_told_as_a_reset(monkeypatch):
     assert items_of(page) == [3]
 
 
-def test_what_is_pruned_during_a_read_from_the_start_leaves_no_hole(monkeypatch):
+def test_pruning_during_a_read_from_the_start_leaves_no_gap(monkeypatch):
     append(NAME, "a", "b", "c")
     in_between(monkeypatch, "_events", lambda: prune(2))
 
@@ -339,7 +339,7 @@ def test_what_is_pruned_during_a_read_from_the_start_leaves_no_hole(monkeypatch)
     assert items_of(page) == [3]
 
 
-def test_a_stream_that_is_deleted_during_a_read_is_told_as_a_reset(monkeypatch):
+def test_deleting_the_stream_during_a_read_gives_a_reset(monkeypatch):
     append(NAME, "a", "b", "c")
     old = cursor()
     append(NAME, "d", "e")
@@ -352,7 +352,7 @@ def test_a_stream_that_is_deleted_during_a_read_is_told_as_a_reset(monkeypatch):
     assert items_of(page) == []
 
 
-def test_a_hole_that_is_nobodys_pruning_is_passed_on():
+def test_lost_rows_are_skipped():
     """Rows that were lost. The replay command counts them; here nobody may wait for them."""
     append(NAME, "a", "b", "c")
     Event.objects.filter(offset=2).delete()
@@ -372,7 +372,7 @@ def explained(statement):
         return "\n".join(str(row) for row in cursor.fetchall())
 
 
-def test_one_streams_events_are_found_among_all_by_an_index_that_is_there_anyway():
+def test_events_of_a_stream_are_found_by_an_existing_index():
     streams = Stream.objects.bulk_create(Stream(name=f"export-{n}", head=100) for n in range(100))
     Event.objects.bulk_create(
         Event(stream=stream, offset=offset, type="log", data={}, at=timezone.now())

@@ -42,7 +42,7 @@ def offsets():
 
 
 @pytest.mark.parametrize("batch", [1, 4, 1_000])
-def test_what_is_older_goes_whatever_the_step(stream, batch):
+def test_old_items_are_pruned_with_any_batch_size(stream, batch):
     [done] = prune(MONTH_AGO, batch)
 
     stream.refresh_from_db()
@@ -51,7 +51,7 @@ def test_what_is_older_goes_whatever_the_step(stream, batch):
     assert [value.key for value in Retained.objects.all()] == ["new"]
 
 
-def test_an_old_event_behind_a_younger_one_stays(stream):
+def test_old_event_behind_a_younger_one_stays(stream):
     Event.objects.filter(offset=3).update(at=NOW)
 
     list(prune(MONTH_AGO))
@@ -59,7 +59,7 @@ def test_an_old_event_behind_a_younger_one_stays(stream):
     assert offsets() == [3, 4, 5, 6, 7, 8, 9, 10]
 
 
-def test_a_stream_that_is_all_old_keeps_its_numbers(stream):
+def test_pruned_stream_continues_its_numbers(stream):
     Event.objects.update(at=OLD)
 
     list(prune(MONTH_AGO))
@@ -69,7 +69,7 @@ def test_a_stream_that_is_all_old_keeps_its_numbers(stream):
     assert offsets() == [event.offset] == [11]
 
 
-def test_who_was_away_for_longer_is_told_and_then_has_what_is_left(stream):
+def test_client_behind_the_pruned_events_gets_a_reset(stream):
     with_first_three = backlog.read("user-1", None, 5).items[-1].position
 
     list(prune(MONTH_AGO))
@@ -79,7 +79,7 @@ def test_who_was_away_for_longer_is_told_and_then_has_what_is_left(stream):
     assert [item.data["number"] for item in page.items if item.kind == "event"] == [7, 8, 9, 10]
 
 
-def test_who_has_what_is_gone_notices_nothing(stream):
+def test_client_ahead_of_the_pruned_events_notices_nothing(stream):
     level = backlog.read("user-1", None, 500).end
 
     list(prune(MONTH_AGO))
@@ -87,20 +87,20 @@ def test_who_has_what_is_gone_notices_nothing(stream):
     assert backlog.read("user-1", level).reset is None
 
 
-def test_pruning_twice_does_nothing_the_second_time(stream):
+def test_second_pruning_does_nothing(stream):
     list(prune(MONTH_AGO))
 
     assert not list(prune(MONTH_AGO))
 
 
-def test_the_command_says_what_it_removed(stream, capsys):
+def test_command_prints_removed_counts(stream, capsys):
     call_command("prune_events")
 
     assert capsys.readouterr().out == "Removed 6 events and 1 values. Streams kept: 1.\n"
 
 
 @pytest.mark.parametrize("days", [0, -1, 36_501, 99_999_999_999])
-def test_the_command_refuses_to_keep_nothing_and_what_no_calendar_has(stream, days):
+def test_command_refuses_invalid_days(stream, days):
     with pytest.raises(CommandError, match="--days must be from 1 to 36500"):
         call_command("prune_events", days=days)
 
@@ -157,7 +157,7 @@ class Pruner(Publisher):
 
 
 @pytest.mark.proves("pruning-disturbs-no-client")
-async def test_clients_and_publishers_go_on_while_events_are_pruned():
+async def test_clients_and_publishers_continue_during_pruning():
     user = await in_thread(User.objects.create_user, "ada")
     name = f"user-{user.pk}"
     cookie = await in_thread(session_of, user)
@@ -208,7 +208,7 @@ def seen(frames):
     return [frame["offset"] for frame in frames if frame["type"] == "event"]
 
 
-def test_clock_prunes_streams_of_people_and_no_others(stream):
+def test_periodic_pruning_affects_streams_of_users_only(stream):
     """The log of an export goes with the export."""
     with transaction.atomic():
         publish.append_many("export-1", [("log", {})])

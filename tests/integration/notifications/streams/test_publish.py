@@ -54,7 +54,7 @@ def test_appending_nothing_makes_no_stream():
     assert not Stream.objects.exists()
 
 
-def test_a_retained_value_replaces_the_one_before_it_under_a_new_revision():
+def test_retained_value_replaces_the_previous_one():
     retain(STREAM, "a", n=1)
     retain(STREAM, "b", n=1)
     retain(STREAM, "a", n=2)
@@ -66,7 +66,7 @@ def test_a_retained_value_replaces_the_one_before_it_under_a_new_revision():
     assert Stream.objects.get(name=STREAM).revision == 3
 
 
-def test_outside_of_a_transaction_nothing_can_be_published():
+def test_publishing_needs_a_transaction():
     with pytest.raises(publish.NotInTransaction, match=r"inside transaction.atomic\(\)"):
         publish.append(STREAM, "a", {})
     with pytest.raises(publish.NotInTransaction):
@@ -75,7 +75,7 @@ def test_outside_of_a_transaction_nothing_can_be_published():
     assert not Stream.objects.exists()
 
 
-def test_what_is_stored_and_pushed_is_what_json_gives_back(pushed):
+def test_stored_and_pushed_data_is_plain_json(pushed):
     some_id = uuid.UUID(int=7)
     data = {
         "at": datetime(2026, 11, 21, 10, 30, tzinfo=UTC),
@@ -105,7 +105,7 @@ def test_what_is_stored_and_pushed_is_what_json_gives_back(pushed):
 
 
 @pytest.mark.parametrize("bad", ["\0", chr(0xD800), os.fsdecode(b"\x9f")])
-def test_a_character_that_cannot_be_kept_or_sent_is_replaced(pushed, bad):
+def test_unstorable_character_is_replaced(pushed, bad):
     data = {f"k{bad}": [f"a{bad}b", {"deep": bad}, 1, None], "plain": "\U0001f4e6"}
     kept = {"k\ufffd": ["a\ufffdb", {"deep": "\ufffd"}, 1, None], "plain": "\U0001f4e6"}
 
@@ -116,7 +116,7 @@ def test_a_character_that_cannot_be_kept_or_sent_is_replaced(pushed, bad):
     assert pushed[0][1]["items"][0]["data"] == kept
 
 
-def test_what_only_looks_like_such_a_character_is_kept(pushed):
+def test_text_that_resembles_an_escape_is_kept(pushed):
     data = {"text": "\U0001f4e6 \\u0000 \\ud800"}
 
     with transaction.atomic():
@@ -129,7 +129,7 @@ def test_what_only_looks_like_such_a_character_is_kept(pushed):
 @pytest.mark.parametrize(
     "bad", [float("nan"), float("inf"), object()], ids=["NaN", "inf", "object"]
 )
-def test_what_json_cannot_hold_is_refused(bad):
+def test_value_that_json_cannot_hold_is_refused(bad):
     with pytest.raises((ValueError, TypeError), match="JSON"), transaction.atomic():
         publish.append(STREAM, "a", {"rate": bad})
 
@@ -142,7 +142,7 @@ def test_what_json_cannot_hold_is_refused(bad):
 WRITERS, EACH = 4, 25
 
 
-def test_a_poller_misses_nothing_that_concurrent_transactions_write(monkeypatch):
+def test_poller_misses_no_event_of_concurrent_transactions(monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     append(STREAM, "first")
     seen = [1]
@@ -178,7 +178,7 @@ def test_a_poller_misses_nothing_that_concurrent_transactions_write(monkeypatch)
     assert seen == offsets()
 
 
-def test_a_stream_that_two_transactions_make_at_once_is_one(monkeypatch):
+def test_stream_created_by_two_transactions_at_once_is_one(monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
 
     all_at_once(*[lambda: append(STREAM, "a")] * 2)
@@ -188,7 +188,7 @@ def test_a_stream_that_two_transactions_make_at_once_is_one(monkeypatch):
 
 
 @pytest.mark.only_on("postgres")
-def test_a_transaction_waits_for_the_one_that_took_its_numbers_first(monkeypatch):
+def test_transaction_waits_for_the_earlier_holder_of_the_stream(monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
     append(STREAM, "first")
     has_written, may_commit = threading.Event(), threading.Event()

@@ -34,7 +34,7 @@ def names(message):
     return [item["name"] for item in message["items"]]
 
 
-def test_a_transaction_pushes_one_message_for_each_stream_after_its_commit(pushed):
+def test_transaction_pushes_one_message_a_stream_after_commit(pushed):
     with transaction.atomic():
         publish.append("team-1", "a", {})
         publish.append(STREAM, "b", {})
@@ -51,7 +51,7 @@ def test_a_transaction_pushes_one_message_for_each_stream_after_its_commit(pushe
     assert (message["epoch"], message["offset"], message["revision"]) == (stream.epoch, 2, 1)
 
 
-def test_a_rollback_leaves_nothing_and_pushes_nothing(pushed):
+def test_rolled_back_events_are_neither_stored_nor_pushed(pushed):
     append(STREAM, "kept")
     pushed.clear()
 
@@ -65,7 +65,7 @@ def test_a_rollback_leaves_nothing_and_pushes_nothing(pushed):
     assert not Retained.objects.exists()
 
 
-def test_a_savepoint_that_rolls_back_takes_only_its_own_along(pushed):
+def test_rolled_back_savepoint_takes_only_its_own_events(pushed):
     with transaction.atomic():
         publish.append(STREAM, "before", {})
         with pytest.raises(ZeroDivisionError):
@@ -77,7 +77,7 @@ def test_a_savepoint_that_rolls_back_takes_only_its_own_along(pushed):
     assert [item["offset"] for _, message in pushed for item in message["items"]] == [1, 2]
 
 
-def test_a_savepoint_that_is_kept_is_pushed_with_the_rest(pushed):
+def test_released_savepoint_is_pushed_with_the_rest(pushed):
     with transaction.atomic():
         publish.append(STREAM, "before", {})
         with transaction.atomic():
@@ -94,7 +94,7 @@ def test_a_savepoint_that_is_kept_is_pushed_with_the_rest(pushed):
     ]
 
 
-def test_more_than_a_message_holds_goes_out_as_a_hint_without_items(pushed):
+def test_push_with_too_many_items_is_sent_without_items(pushed):
     with transaction.atomic():
         publish.append_many(STREAM, [("log", {})] * (push.MAX_ITEMS + 1))
 
@@ -103,7 +103,7 @@ def test_more_than_a_message_holds_goes_out_as_a_hint_without_items(pushed):
     assert message["offset"] == push.MAX_ITEMS + 1
 
 
-def test_a_push_that_fails_neither_raises_nor_undoes_anything(valkey, caplog):
+def test_failed_push_neither_raises_nor_undoes_anything(valkey, caplog):
     valkey.kill()
 
     append(STREAM, "a")
@@ -113,7 +113,7 @@ def test_a_push_that_fails_neither_raises_nor_undoes_anything(valkey, caplog):
     assert "A push failed" in caplog.text
 
 
-def test_after_a_failure_none_is_tried_for_a_while(monkeypatch):
+def test_failed_push_suspends_pushing_for_a_while(monkeypatch):
     clock = SimpleNamespace(now=100.0)
     tried = []
 
@@ -131,7 +131,7 @@ def test_after_a_failure_none_is_tried_for_a_while(monkeypatch):
     assert offsets() == [1, 2, 3, 4]
 
 
-def test_the_try_after_a_rest_is_a_short_one_until_something_arrives(monkeypatch):
+def test_first_push_after_a_pause_has_a_short_timeout(monkeypatch):
     hangs = False
 
     async def send(messages):
@@ -158,7 +158,7 @@ def test_the_try_after_a_rest_is_a_short_one_until_something_arrives(monkeypatch
 
 
 @pytest.mark.proves("pushing-leaves-nothing-behind")
-def test_a_frozen_layer_costs_its_time_out_once(valkey):
+def test_frozen_layer_costs_its_timeout_once(valkey):
     valkey.freeze()
 
     begin = time.monotonic()
@@ -171,7 +171,7 @@ def test_a_frozen_layer_costs_its_time_out_once(valkey):
     assert offsets() == list(range(1, 21))
 
 
-def test_a_process_that_is_muted_pushes_nothing_and_then_again(monkeypatch):
+def test_muted_process_pushes_nothing(monkeypatch):
     sent = []
 
     async def send(messages):
@@ -186,7 +186,7 @@ def test_a_process_that_is_muted_pushes_nothing_and_then_again(monkeypatch):
     assert [message["offset"] for message in sent[0].values()] == [2]
 
 
-def test_pushing_goes_on_when_the_layer_is_back(valkey, monkeypatch):
+def test_pushing_resumes_when_the_layer_is_back(valkey, monkeypatch):
     valkey.kill()
     append(STREAM, "a")
     valkey.restart()
@@ -197,7 +197,7 @@ def test_pushing_goes_on_when_the_layer_is_back(valkey, monkeypatch):
     assert push.counters == {"sent": 1, "failed": 1, "skipped": 0}
 
 
-def test_a_layer_that_raises_anything_at_all_does_not_reach_the_caller(monkeypatch):
+def test_exception_of_the_layer_does_not_reach_the_caller(monkeypatch):
     async def break_down(messages):
         raise RuntimeError("not what a layer should raise")
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # -- what it prints and pushes -------------------------------------------------------------------
 
 
-def test_each_stream_is_replayed_with_its_range_and_counts(pushed):
+def test_replay_prints_range_and_counts_for_each_stream(pushed):
     append("user-1", "a", "b", "c")
     append("export-1", "a")
     pushed.clear()
@@ -29,7 +29,7 @@ def test_each_stream_is_replayed_with_its_range_and_counts(pushed):
     assert replayed(pushed) == [("export-1", 1), ("user-1", 1), ("user-1", 2), ("user-1", 3)]
 
 
-def test_what_is_pushed_again_is_what_was_pushed_at_first(pushed):
+def test_replayed_push_equals_the_first_push(pushed):
     append("user-1", "a", "b")
 
     replay_events()
@@ -38,7 +38,7 @@ def test_what_is_pushed_again_is_what_was_pushed_at_first(pushed):
     assert first == again
 
 
-def test_a_dry_run_counts_and_pushes_nothing(pushed):
+def test_dry_run_counts_and_pushes_nothing(pushed):
     append("user-1", "a", "b")
     pushed.clear()
 
@@ -58,7 +58,7 @@ def test_only_the_named_streams_and_users_are_replayed(pushed, ada):
     assert replayed(pushed) == [("export-2", 1), (f"user-{ada.pk}", 1)]
 
 
-def test_a_long_stream_goes_out_in_several_messages(pushed):
+def test_long_stream_is_replayed_in_several_messages(pushed):
     append("user-1", *["log"] * (replay.BATCH * 2 + 5))
     pushed.clear()
 
@@ -68,7 +68,7 @@ def test_a_long_stream_goes_out_in_several_messages(pushed):
     assert lines == ["user-1: 1 to 205, events 205, gaps 0, pushed 205"]
 
 
-def test_what_pruning_has_removed_is_no_gap(pushed):
+def test_pruned_events_are_no_gap(pushed):
     append("user-1", "a", "b", "c")
     Event.objects.filter(offset__lte=2).delete()
     Stream.objects.update(floor=2)
@@ -76,7 +76,7 @@ def test_what_pruning_has_removed_is_no_gap(pushed):
     assert replay_events() == ["user-1: 3 to 3, events 1, gaps 0, pushed 1"]
 
 
-def test_a_stream_of_which_all_is_pruned_has_nothing_to_replay(pushed):
+def test_fully_pruned_stream_has_nothing_to_replay(pushed):
     append("user-1", "a", "b")
     Event.objects.all().delete()
     Stream.objects.update(floor=2)
@@ -84,11 +84,11 @@ def test_a_stream_of_which_all_is_pruned_has_nothing_to_replay(pushed):
     assert replay_events() == ["user-1: nothing, events 0, gaps 0, pushed 0"]
 
 
-def test_without_any_stream_it_says_so():
+def test_command_without_streams_says_so():
     assert replay_events() == ["No events to replay."]
 
 
-def test_a_user_to_whom_nothing_has_happened_is_no_mistake(ada):
+def test_user_without_events_is_no_error(ada):
     assert replay_events("--user", "ada") == ["No events to replay."]
 
 
@@ -100,7 +100,7 @@ def test_a_user_to_whom_nothing_has_happened_is_no_mistake(ada):
         (["--user", "nobody"], 'There is no user "nobody".'),
     ],
 )
-def test_a_name_that_is_not_there_is_an_error_and_nothing_is_pushed(pushed, arguments, complaint):
+def test_unknown_name_is_an_error_and_nothing_is_pushed(pushed, arguments, complaint):
     append("user-1", "a")
     pushed.clear()
 
@@ -121,7 +121,7 @@ def test_a_name_that_is_not_there_is_an_error_and_nothing_is_pushed(pushed, argu
         ([1, 2, 3, 4, 5], "user-1: nothing, events 0, gaps 1 (missing 1 to 5), pushed 0"),
     ],
 )
-def test_a_row_that_is_missing_is_named_and_the_exit_status_is_1(pushed, lost, line):
+def test_missing_row_is_named_and_gives_status_1(pushed, lost, line):
     append("user-1", *"abcde")
     append("user-2", "a")
     Event.objects.filter(stream__name="user-1", offset__in=lost).delete()
@@ -133,7 +133,7 @@ def test_a_row_that_is_missing_is_named_and_the_exit_status_is_1(pushed, lost, l
     ]
 
 
-def test_a_gap_between_two_batches_is_counted(pushed, monkeypatch):
+def test_gap_between_two_batches_is_counted(pushed, monkeypatch):
     monkeypatch.setattr(replay, "BATCH", 2)
     append("user-1", *"abcde")
     Event.objects.filter(offset=3).delete()
@@ -143,7 +143,7 @@ def test_a_gap_between_two_batches_is_counted(pushed, monkeypatch):
     )
 
 
-def test_a_push_that_fails_makes_the_exit_status_1(valkey):
+def test_failed_push_gives_status_1(valkey):
     append("user-1", "a", "b")
     valkey.kill()
 
@@ -153,7 +153,7 @@ def test_a_push_that_fails_makes_the_exit_status_1(valkey):
     ]
 
 
-def test_what_is_appended_during_a_replay_is_left_to_who_appends_it(pushed, monkeypatch):
+def test_event_appended_during_a_replay_is_left_to_its_publisher(pushed, monkeypatch):
     append("user-1", "a")
     original = push.push
 
@@ -167,7 +167,7 @@ def test_what_is_appended_during_a_replay_is_left_to_who_appends_it(pushed, monk
     assert replay_events() == ["user-1: 1 to 1, events 1, gaps 0, pushed 1"]
 
 
-def test_of_many_gaps_the_first_are_named(pushed, monkeypatch):
+def test_only_the_first_of_many_gaps_are_listed(pushed, monkeypatch):
     monkeypatch.setattr(replay, "MAX_RANGES", 2)
     append("user-1", *"abcdefgh")
     Event.objects.filter(offset__in=[1, 3, 5, 7]).delete()
@@ -177,7 +177,7 @@ def test_of_many_gaps_the_first_are_named(pushed, monkeypatch):
     )
 
 
-def test_what_is_pruned_during_a_replay_is_no_gap(pushed, monkeypatch):
+def test_event_pruned_during_a_replay_is_no_gap(pushed, monkeypatch):
     monkeypatch.setattr(replay, "BATCH", 2)
     append("user-1", *"abcdef")
     original = push.push

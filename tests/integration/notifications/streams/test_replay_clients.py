@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # -- clients -------------------------------------------------------------------------------------
 
 
-async def test_a_connected_client_that_missed_a_push_is_filled_in(ada, settings, monkeypatch):
+async def test_connected_client_gets_a_missed_push(ada, settings, monkeypatch):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0  # No sweep will help it.
     name = f"user-{ada.pk}"
     async with connected(await in_thread(session_of, ada)) as socket:
@@ -41,7 +41,7 @@ async def test_a_connected_client_that_missed_a_push_is_filled_in(ada, settings,
         assert await socket.events_until("missed too") == ["missed", "missed too"]
 
 
-async def test_a_client_that_has_everything_sees_nothing_twice(ada, settings):
+async def test_level_client_gets_no_event_twice(ada, settings):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
     name = f"user-{ada.pk}"
     async with connected(await in_thread(session_of, ada)) as socket:
@@ -58,7 +58,7 @@ async def test_a_client_that_has_everything_sees_nothing_twice(ada, settings):
 
 
 @pytest.mark.proves("replay-shows-nothing-twice")
-async def test_replays_while_events_come_give_a_client_each_event_once(ada, settings):
+async def test_replay_during_publishing_gives_each_event_once(ada, settings):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
     name = f"user-{ada.pk}"
     await in_thread(append, name, *["before"] * 150)
@@ -86,7 +86,7 @@ async def test_replays_while_events_come_give_a_client_each_event_once(ada, sett
 
 
 @pytest.mark.proves("replay-shows-nothing-twice")
-async def test_ctrl_c_ends_it_and_says_where_to_go_on(run, ada, settings, monkeypatch):
+async def test_ctrl_c_stops_the_replay_and_prints_where_to_resume(run, ada, settings, monkeypatch):
     settings.NOTIFICATIONS_SWEEP_SECONDS = 3600.0
     name = f"user-{ada.pk}"
     async with connected(await in_thread(session_of, ada)) as socket:
@@ -115,7 +115,7 @@ async def test_ctrl_c_ends_it_and_says_where_to_go_on(run, ada, settings, monkey
         assert rest[0].startswith(f"{name}: {int(said[1]) + 1} to 200, ")
 
 
-def test_a_terminal_shows_how_far_it_is():
+def test_terminal_shows_the_progress_of_the_replay():
     append("user-1", *["log"] * 250)
 
     shown = on_terminal("--rate", "2000")
@@ -124,7 +124,7 @@ def test_a_terminal_shows_how_far_it_is():
     assert "user-1: 1 to 250, events 250, gaps 0, pushed 250" in shown
 
 
-def test_json_on_a_terminal_is_json_alone():
+def test_json_on_a_terminal_has_no_progress_bar():
     append("user-1", "a")
 
     assert json.loads(on_terminal("--json"))["events"] == 1
@@ -152,7 +152,7 @@ def on_terminal(*arguments):
     return shown.decode()
 
 
-def test_no_cursor_is_taken_for_an_option(monkeypatch):
+def test_epoch_never_begins_with_a_dash(monkeypatch):
     monkeypatch.setattr("notifications.models.secrets.token_urlsafe", lambda _: "-a-b_c")
 
     assert new_epoch() == "_a_b_c"

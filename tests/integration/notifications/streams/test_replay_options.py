@@ -24,7 +24,7 @@ def age(offset, **delta):
 # -- after ---------------------------------------------------------------------------------------
 
 
-def test_what_follows_a_cursor_is_replayed(pushed):
+def test_events_after_a_cursor_are_replayed(pushed):
     append("user-1", "a", "b", "c")
     append("user-2", "a")
     pushed.clear()
@@ -35,7 +35,7 @@ def test_what_follows_a_cursor_is_replayed(pushed):
     assert lines == ["user-1: 2 to 3, events 2, gaps 0, pushed 2"]
 
 
-def test_a_gap_right_behind_the_cursor_is_found(pushed):
+def test_gap_right_after_the_cursor_is_found(pushed):
     append("user-1", *"abcd")
     Event.objects.filter(offset__in=[1, 3]).delete()
 
@@ -44,7 +44,7 @@ def test_a_gap_right_behind_the_cursor_is_found(pushed):
     )
 
 
-def test_a_cursor_that_is_level_leaves_nothing_to_replay(pushed):
+def test_cursor_at_the_end_leaves_nothing_to_replay(pushed):
     append("user-1", "a")
 
     assert replay_events("--stream", "user-1", "--after", cursor(1)) == [
@@ -61,7 +61,7 @@ def test_a_cursor_that_is_level_leaves_nothing_to_replay(pushed):
         ("here", '--after: "here" is not a valid cursor'),
     ],
 )
-def test_a_cursor_that_is_no_use_is_refused_in_words(pushed, after, complaint):
+def test_unusable_cursor_is_refused_with_a_reason(pushed, after, complaint):
     append("user-1", *"abcde")
     Event.objects.filter(offset__lte=2).delete()
     Stream.objects.update(floor=2)
@@ -82,7 +82,7 @@ def cursor(offset):
 # -- which types, how fast, for whom to read -----------------------------------------------------
 
 
-def test_only_the_types_that_are_named_are_pushed_and_gaps_are_found_in_all(pushed):
+def test_only_named_types_are_pushed_and_gaps_count_all_types(pushed):
     append("user-1", "log", "log", "done", "log", "failed", "log")
     Event.objects.filter(offset=2).delete()
     pushed.clear()
@@ -93,7 +93,7 @@ def test_only_the_types_that_are_named_are_pushed_and_gaps_are_found_in_all(push
     assert lines[0] == ("user-1: 1 to 6, events 5 (2 of the types), gaps 1 (missing 2), pushed 2")
 
 
-def test_a_rate_holds_pushes_up_in_small_batches(pushed, monkeypatch):
+def test_rate_limits_pushes_in_small_batches(pushed, monkeypatch):
     waited = []
     monkeypatch.setattr(Pacer, "wait", lambda _, count: waited.append(count))
     append("user-1", *["log"] * 12)
@@ -104,7 +104,7 @@ def test_a_rate_holds_pushes_up_in_small_batches(pushed, monkeypatch):
     assert waited == [len(each["items"]) for _, each in pushed] == [5, 5, 2]
 
 
-def test_json_has_an_object_for_each_stream_and_nothing_else(pushed):
+def test_json_output_has_one_object_a_stream(pushed):
     append("user-1", *"abcd")
     append("user-2", "a")
     Event.objects.filter(stream__name="user-1", offset__in=[2, 3]).delete()
@@ -129,7 +129,7 @@ def test_json_has_an_object_for_each_stream_and_nothing_else(pushed):
     assert complaint == "! 1 of 2 streams have gaps or failed pushes."
 
 
-def test_json_of_nothing_is_nothing():
+def test_json_output_without_streams_is_empty():
     assert replay_events("--json") == []
 
 
@@ -147,7 +147,7 @@ def test_json_of_nothing_is_nothing():
         (["--rate", "inf"], "--rate must be more than 0"),
     ],
 )
-def test_what_contradicts_itself_is_refused_by_name(pushed, arguments, complaint):
+def test_contradictory_options_are_refused_by_name(pushed, arguments, complaint):
     append("user-1", "a")
     pushed.clear()
 
@@ -169,7 +169,7 @@ def test_what_contradicts_itself_is_refused_by_name(pushed, arguments, complaint
         ["--rate", "1", "--dry-run"],
     ],
 )
-def test_mistake_in_the_options_has_exit_status_2(pushed, arguments):
+def test_invalid_options_give_status_2(pushed, arguments):
     append("user-1", "a")
 
     with pytest.raises(CommandError) as error:
@@ -185,7 +185,7 @@ def test_mistake_in_the_options_has_exit_status_2(pushed, arguments):
     ("since", "offsets"),
     [("99s", []), ("9999s", [3]), ("99m", [3]), ("9h", [2, 3]), ("1d", [2, 3]), ("9d", [1, 2, 3])],
 )
-def test_an_age_replays_what_is_younger(pushed, since, offsets):
+def test_age_replays_younger_events(pushed, since, offsets):
     append("user-1", "a", "b", "c")
     age(1, days=3)
     age(2, hours=4)
@@ -201,7 +201,7 @@ def test_an_age_replays_what_is_younger(pushed, since, offsets):
 @pytest.mark.parametrize(
     "spelling", ["%Y-%m-%dT%H:%M:%S+00:00", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%MZ"]
 )
-def test_a_time_replays_what_came_after_it(pushed, spelling):
+def test_time_replays_later_events(pushed, spelling):
     append("user-1", "a", "b")
     age(1, hours=2)
     pushed.clear()
@@ -211,7 +211,7 @@ def test_a_time_replays_what_came_after_it(pushed, spelling):
     assert replayed(pushed) == [("user-1", 2)]
 
 
-def test_a_gap_before_the_time_is_not_counted_and_one_after_it_is(pushed):
+def test_only_gaps_after_the_time_are_counted(pushed):
     append("user-1", *"abcde")
     for offset in (1, 2, 3):
         age(offset, hours=2)
@@ -223,7 +223,7 @@ def test_a_gap_before_the_time_is_not_counted_and_one_after_it_is(pushed):
     )
 
 
-def test_a_host_whose_clock_is_behind_makes_no_gap(pushed):
+def test_slow_clock_of_a_host_makes_no_gap(pushed):
     append("user-1", "a", "b", "c")
     age(1, hours=2)
     age(2, hours=5)
@@ -234,7 +234,7 @@ def test_a_host_whose_clock_is_behind_makes_no_gap(pushed):
     assert lines == ["user-1: 1 to 3, events 3, gaps 0, pushed 3"]
 
 
-def test_an_age_of_before_all_calendars_is_refused(pushed):
+def test_age_beyond_the_calendar_is_refused(pushed):
     append("user-1", "a")
     pushed.clear()
 
@@ -248,7 +248,7 @@ def test_an_age_of_before_all_calendars_is_refused(pushed):
     "since",
     ["", "yesterday", "15", "15 m", "5w", "2026-13-01", "2026-11-31T10:00"],
 )
-def test_what_is_neither_a_time_nor_an_age_is_refused(pushed, since):
+def test_invalid_time_or_age_is_refused(pushed, since):
     append("user-1", "a")
     pushed.clear()
 

@@ -30,7 +30,7 @@ def test_name_and_label_come_from_the_name_of_the_class():
     assert LateFlightsOf2013.label == "Late flights of2013"
 
 
-def test_a_name_and_a_label_of_its_own_are_kept():
+def test_given_name_and_label_are_kept():
     class Flights(Exporter):
         name = "departures"
         label = "All departures"
@@ -38,7 +38,7 @@ def test_a_name_and_a_label_of_its_own_are_kept():
     assert (Flights.name, Flights.label) == ("departures", "All departures")
 
 
-def test_a_subclass_has_a_name_of_its_own():
+def test_subclass_has_its_own_name():
     class Flights(Exporter):
         name = "departures"
         label = "All departures"
@@ -49,7 +49,7 @@ def test_a_subclass_has_a_name_of_its_own():
     assert (LateFlights.name, LateFlights.label) == ("late_flights", "Late flights")
 
 
-def test_a_plain_string_is_a_column_that_reads_that_field():
+def test_plain_string_is_a_column_that_reads_that_field():
     class Flights(Exporter):
         columns = ["id", Column("delay", F("arr_delay") - F("dep_delay"), header="Lost")]
 
@@ -60,11 +60,11 @@ def test_a_plain_string_is_a_column_that_reads_that_field():
     assert (second.name, second.header) == ("delay", "Lost")
 
 
-def test_an_empty_header_is_a_header():
+def test_empty_header_is_kept():
     assert Column("id", header="").header == ""
 
 
-def test_a_column_cannot_be_changed_since_all_threads_share_it():
+def test_column_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Column("id").name = "another"
 
@@ -78,7 +78,7 @@ def test_a_column_cannot_be_changed_since_all_threads_share_it():
         (AnonymousUser(), False),
     ],
 )
-def test_whoever_is_active_and_has_the_permission_may(user, may):
+def test_active_user_with_the_permission_may_export(user, may):
     class Flights(Exporter):
         permission = "demo.export_flight"
 

@@ -25,7 +25,7 @@ from exports.files.byte_range import Range, Unsatisfiable, parse
         ("bytes=0-9999999999999999999", 0, 99),
     ],
 )
-def test_a_range_is_understood(header, first, last):
+def test_range_is_parsed(header, first, last):
     found = parse(header, 100)
 
     assert found == Range(first, last, 100)
@@ -44,24 +44,24 @@ def test_a_range_is_understood(header, first, last):
         *("bytes=\u0660-\u0669", f"bytes={'9' * 20}-"),
     ],
 )
-def test_what_is_no_single_range_is_answered_with_the_whole_file(header):
+def test_header_without_a_single_range_gets_the_whole_file(header):
     assert parse(header, 100) is None
 
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=999999-", "bytes=-0"])
-def test_a_range_beyond_the_end_cannot_be_had(header):
+def test_range_beyond_the_end_is_unsatisfiable(header):
     with pytest.raises(Unsatisfiable):
         parse(header, 100)
 
 
-def test_of_an_empty_file_there_is_no_first_byte_and_all_of_nothing():
+def test_empty_file_has_no_satisfiable_first_byte():
     with pytest.raises(Unsatisfiable):
         parse("bytes=0-", 0)
     assert parse("bytes=-5", 0) is None
 
 
 @given(st.binary(max_size=50), st.integers(0, 60), st.integers(0, 60))
-def test_it_is_what_slicing_gives(content, first, last):
+def test_range_matches_slicing(content, first, last):
     size = len(content)
     for header, meant in {
         f"bytes={first}-{last}": content[first : last + 1],

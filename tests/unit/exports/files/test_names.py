@@ -45,22 +45,22 @@ from exports.files.names import attachment, filename
         ("console", "console.csv"),
     ],
 )
-def test_a_label_becomes_a_name(label, name):
+def test_label_becomes_a_file_name(label, name):
     assert filename(label, "csv") == name
 
 
-def test_a_long_label_is_cut_and_keeps_its_extension():
+def test_long_label_is_cut_and_keeps_its_extension():
     assert filename("x" * 200, "csv.gz") == "x" * 193 + ".csv.gz"
 
 
-def test_no_character_is_cut_in_two():
+def test_multibyte_characters_are_not_split():
     name = filename("航" * 200, "parquet")
 
     assert name == "航" * 64 + ".parquet"
     assert len(name.encode()) <= 200
 
 
-def test_a_name_that_is_cut_at_a_dot_does_not_end_with_it():
+def test_name_cut_at_a_dot_does_not_end_with_a_dot():
     assert filename("x" * 195 + ".yz", "csv") == "x" * 195 + ".csv"
 
 
@@ -84,12 +84,12 @@ def test_a_name_that_is_cut_at_a_dot_does_not_end_with_it():
         ("50% off; x", 'attachment; filename="50% off; x.csv"'),
     ],
 )
-def test_a_header_has_the_name_for_old_programs_and_new(label, disposition):
+def test_header_has_names_for_old_and_new_browsers(label, disposition):
     assert attachment(label, "csv") == disposition
 
 
 @given(st.text(st.characters(), max_size=300), st.sampled_from(["csv", "jsonl.gz", "xlsx"]))
-def test_any_label_makes_a_harmless_name_and_one_line_of_header(label, extension):
+def test_any_label_gives_a_safe_name_and_a_one_line_header(label, extension):
     name, header = filename(label, extension), attachment(label, extension)
 
     assert name.endswith(f".{extension}")

@@ -39,14 +39,14 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start):
 @pytest.mark.parametrize("before", ["", *DROPPED])
 @pytest.mark.parametrize("sign", [each for each in SIGNS if each not in "\t\r\n"])
 @pytest.mark.parametrize("split", [",", ";", "|", "\t", "\n", "\r"])
-def test_text_that_another_delimiter_makes_a_formula_of_gets_one_there(split, sign, before):
+def test_formula_after_another_delimiter_gets_an_apostrophe(split, sign, before):
     assert protect(f"x{split}{before}{sign}1{split}") == f"x{split}'{before}{sign}1{split}"
 
 
 @pytest.mark.proves("csv-runs-no-formula")
 @pytest.mark.parametrize("reader", [",", ";", "|", "\t"])
 @pytest.mark.parametrize("writer", [",", ";", "|", "\t"])
-def test_no_cell_is_a_formula_at_whatever_delimiter_the_file_is_split(writer, reader):
+def test_no_cell_is_a_formula_at_any_splitting_delimiter(writer, reader):
     """The file is opened by one who splits at `reader`, honouring quotes or not."""
     texts = [f"x{split}{quote}=1+1{split}" for split in [*INSIDE, writer] for quote in ("", '"')]
     file = io.StringIO()
@@ -79,17 +79,17 @@ def test_no_cell_is_a_formula_at_whatever_delimiter_the_file_is_split(writer, re
         *("a, b", "a;b", "x\ny", "a,\tb", "well-known; not-so", "a |b"),
     ],
 )
-def test_other_text_is_as_it_was(text):
+def test_harmless_text_is_unchanged(text):
     assert protect(text) == text
 
 
 @pytest.mark.parametrize("text", ["'=1", "'-", "''@", "'\t", "' =1"])
-def test_text_that_looks_protected_gets_one_more(text):
+def test_text_that_looks_protected_gets_another_apostrophe(text):
     assert protect(text) == f"'{text}"
 
 
 @given(st.text("'=+-@\t\r\n a\uff1d\uff0b\uff0d\uff20\ufeff;,|\"\xa0\u200b"))
-def test_whoever_takes_the_apostrophes_off_has_the_very_text(text):
+def test_removing_the_apostrophes_restores_the_text(text):
     made = protect(text)
 
     assert unprotected(made) == text
@@ -106,7 +106,7 @@ DROPPED = (
 
 @pytest.mark.parametrize("sign", "=+-@\uff1d\uff0b\uff0d\uff20")
 @pytest.mark.parametrize("dropped", DROPPED, ids=ascii)
-def test_sign_behind_what_readers_drop_is_protected(dropped, sign):
+def test_sign_behind_ignored_characters_is_protected(dropped, sign):
     for text in (f"{dropped}{sign}1", f"a;{dropped}{sign}1"):
         protected = protect(text)
 

@@ -166,26 +166,26 @@ def protected(page, *kinds, **options):
 
 
 @BY_NAME
-def test_a_value_has_this_cell_in_csv(value, as_cell, as_json):
+def test_value_becomes_its_csv_cell(value, as_cell, as_json):
     file = written("csv", ["x", "value", "y"], [1, value, 2])
 
     assert file == f"x,value,y\n1,{as_cell},2\n".encode()
 
 
 @OF_EACH_KIND
-def test_plain_text_has_this_cell_in_csv(kind, text, as_cell, as_json):
+def test_plain_text_becomes_its_csv_cell(kind, text, as_cell, as_json):
     file = written("csv", ["x", Field("value", kind)], [1, text], [2, None], [3, text])
 
     assert file == f"x,value\n1,{as_cell}\n2,\n3,{as_cell}\n".encode()
 
 
-def test_a_row_of_one_empty_cell_is_still_a_line():
+def test_row_of_one_empty_cell_is_still_a_line():
     file = written("csv", ["x"], [None], [""], ["a"])
 
     assert file == b'x\n\n""\na\n'
 
 
-def test_a_row_of_nothing_but_the_end_of_data_is_quoted_since_postgresql_would_stop_there():
+def test_postgresql_end_of_data_marker_is_quoted():
     alone = written("csv", ["x"], ["\\."])
     beside = written("csv", ["x", "y"], ["\\.", "\\."])
 
@@ -193,22 +193,22 @@ def test_a_row_of_nothing_but_the_end_of_data_is_quoted_since_postgresql_would_s
     assert beside == b"x,y\n\\.,\\.\n"
 
 
-def test_a_csv_without_rows_has_its_header():
+def test_csv_without_rows_has_its_header():
     assert written("csv", ["id", "carrier__name"]) == b"id,carrier__name\n"
 
 
-def test_a_csv_without_parts_has_its_header():
+def test_csv_without_parts_has_its_header():
     writer = writer_class("csv")(fields(["id", "carrier__name"]), Options())
 
     assert assembled(writer) == b"id,carrier__name\n"
 
 
 @pytest.mark.proves("csv-runs-no-formula")
-def test_a_header_is_protected_and_quoted_like_text():
+def test_header_is_protected_and_quoted_like_text():
     assert written("csv", ["=1", 'a "b", c']) == b'\'=1,"a ""b"", c"\n'
 
 
-def test_the_csv_module_reads_back_what_was_written():
+def test_csv_module_reads_back_the_written_rows():
     rows = [["a\rb", 'c"d', "e,f", "g\nh", "x\r\n", "é✈", "", " "], ["1"] * 8]
 
     file = written("csv", ["h"] * 8, *rows)
@@ -217,7 +217,7 @@ def test_the_csv_module_reads_back_what_was_written():
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
-def test_another_delimiter_is_what_is_quoted_then(delimiter):
+def test_chosen_delimiter_is_quoted(delimiter):
     rows = [["a,b", f"a{delimiter}b", 1.5], ["\t", "", None]]
 
     file = written("csv", ["x,y", delimiter, "z"], *rows, delimiter=delimiter, protect=False)
@@ -227,7 +227,7 @@ def test_another_delimiter_is_what_is_quoted_then(delimiter):
     assert f"a,b{delimiter}".encode() in file
 
 
-def test_a_byte_order_mark_is_there_once_and_only_if_it_is_wanted():
+def test_byte_order_mark_is_written_once_on_request():
     writer = writer_class("csv")(fields(["x"]), Options(bom=True))
 
     file = assembled(writer, part(writer, [["a"]])[0], part(writer, [["b"]])[0])
@@ -236,14 +236,14 @@ def test_a_byte_order_mark_is_there_once_and_only_if_it_is_wanted():
     assert written("csv", ["x"], ["a"]) == b"x\na\n"
 
 
-def test_the_header_can_be_left_out():
+def test_header_can_be_left_out():
     assert written("csv", ["x"], ["a"], header=False) == b"a\n"
     assert written("csv", ["x"], ["a"], header=False, bom=True) == b"\xef\xbb\xbfa\n"
 
 
 @pytest.mark.proves("csv-is-not-sylk")
 @pytest.mark.parametrize("packed", [False, True])
-def test_no_csv_begins_as_one_of_sylk_does(packed):
+def test_csv_never_begins_like_a_sylk_file(packed):
     def file(columns, *rows, **options):
         made = written("csv", columns, *rows, gzip=packed, **options)
         return gzip.decompress(made) if packed else made
@@ -258,7 +258,7 @@ def test_no_csv_begins_as_one_of_sylk_does(packed):
 
 
 @pytest.mark.proves("csv-is-not-sylk")
-def test_whichever_part_has_the_first_row_no_csv_begins_as_one_of_sylk_does():
+def test_csv_never_begins_like_a_sylk_file_for_any_first_part():
     writer = writer_class("csv")(fields(["x", "y"]), Options(header=False))
     out = io.BytesIO()
     copied = writer.part(out)
@@ -278,13 +278,13 @@ def test_protection_can_be_left_out():
     assert protected([["=1"]], Kind.TEXT, protect=False) == 0
 
 
-def test_cells_that_were_protected_are_counted_each_time():
+def test_protected_cells_are_counted_even_if_repeated():
     page = [["=1", "=1", "a", None, "'", "'-"], ["+1", 5, -5, "", None, "x"], ["-5"] * 6]
 
     assert protected(page, Kind.TEXT, Kind.VALUE, Kind.INTEGER) == 4
 
 
-def test_cells_that_the_database_has_protected_are_counted_as_its_lines_come():
+def test_cells_protected_by_the_database_are_counted():
     columns = [Field("x", Kind.TEXT), Field("n", Kind.INTEGER), Field("y", Kind.TEXT)]
     lines = [
         b"'=1,-5,a\n",
@@ -310,7 +310,7 @@ def test_cells_that_the_database_has_protected_are_counted_as_its_lines_come():
 
 
 @BY_NAME
-def test_a_value_is_this_in_json_lines(value, as_cell, as_json):
+def test_value_becomes_its_json(value, as_cell, as_json):
     file = written("jsonl", ["x", "value"], [1, value])
 
     line = file.decode().removesuffix("\n")
@@ -319,13 +319,13 @@ def test_a_value_is_this_in_json_lines(value, as_cell, as_json):
 
 
 @OF_EACH_KIND
-def test_plain_text_is_this_in_json_lines(kind, text, as_cell, as_json):
+def test_plain_text_becomes_its_json(kind, text, as_cell, as_json):
     file = written("jsonl", ["x", Field("value", kind)], [1, text], [2, None])
 
     assert file == f'{{"x":1,"value":{as_json}}}\n{{"x":2,"value":null}}\n'.encode()
 
 
-def test_json_lines_are_compact_with_characters_as_they_are():
+def test_json_lines_are_compact_and_keep_characters():
     file = written("jsonl", ["name", "n"], ["Zürich", 1], [None, -2])
 
     assert file == '{"name":"Zürich","n":1}\n{"name":null,"n":-2}\n'.encode()
@@ -335,7 +335,7 @@ def test_json_lines_without_rows_are_an_empty_file():
     assert written("jsonl", ["id"]) == b""
 
 
-def test_whoever_reads_json_lines_by_line_gets_back_every_row():
+def test_reading_json_lines_by_line_gives_every_row():
     texts = ["a\nb", "a\r\nb", "a\u2028b\x85c", "\x00\x1c", "\\", '"']
 
     file = written("jsonl", ["x"], *([text] for text in texts))
@@ -343,7 +343,7 @@ def test_whoever_reads_json_lines_by_line_gets_back_every_row():
     assert [json.loads(line)["x"] for line in io.BytesIO(file)] == texts
 
 
-def test_a_header_may_have_whatever_characters_in_json_lines():
+def test_json_lines_header_may_have_any_characters():
     headers = ["100 %", "%s", "%(x)s", "{}", 'a "b"', "", "a\nb"]
 
     file = written("jsonl", headers, list(range(7)))
@@ -356,7 +356,7 @@ def test_a_header_may_have_whatever_characters_in_json_lines():
 
 @pytest.mark.proves("each-row-once")
 @FORMATS
-def test_parts_written_one_by_one_join_into_the_file_that_one_writer_makes(name):
+def test_joined_parts_equal_the_file_of_one_writer(name):
     rows = [[number, f"name {number}"] for number in range(10)]
     writer = writer_class(name)(fields(["id", "name"]), Options())
     pages = [list(zip(*rows[cut], strict=True)) for cut in (slice(3), slice(3, 4), slice(4, 10))]
@@ -367,7 +367,7 @@ def test_parts_written_one_by_one_join_into_the_file_that_one_writer_makes(name)
 
 
 @FORMATS
-def test_a_text_that_comes_again_is_written_as_the_first_time(name):
+def test_repeated_text_is_written_the_same(name):
     texts = [None, "", "=1", "a,b", *(f"text {number % 25_000}" for number in range(50_000))]
     column = Field("x", Kind.TEXT)
 
@@ -379,7 +379,7 @@ def test_a_text_that_comes_again_is_written_as_the_first_time(name):
 
 @pytest.mark.proves("gzip-has-one-member")
 @FORMATS
-def test_packed_parts_join_into_one_member_of_gzip(name):
+def test_packed_parts_join_into_one_gzip_member(name):
     rows = [[number, f"name {number}"] for number in range(1_000)]
     writer = writer_class(name)(fields(["id", "name"]), Options(gzip=True))
     pages = [list(zip(*rows[cut], strict=True)) for cut in (slice(600), slice(600, 1_000))]
@@ -396,7 +396,7 @@ def test_packed_parts_join_into_one_member_of_gzip(name):
 
 @FORMATS
 @pytest.mark.parametrize("size", [1, 7, 1_000])
-def test_packed_bytes_do_not_depend_on_when_or_in_which_pages_they_were_written(name, size):
+def test_packed_bytes_do_not_depend_on_time_or_pages(name, size):
     rows = [[number, f"name {number}"] for number in range(1_000)]
     pages = [list(zip(*rows[at : at + size], strict=True)) for at in range(0, 1_000, size)]
     writer = writer_class(name)(fields(["id", "name"]), Options(gzip=True))
@@ -408,7 +408,7 @@ def test_packed_bytes_do_not_depend_on_when_or_in_which_pages_they_were_written(
 
 
 @FORMATS
-def test_a_packed_file_without_parts_is_one_that_can_be_unpacked(name):
+def test_packed_file_without_parts_can_be_unpacked(name):
     writer = writer_class(name)(fields(["id"]), Options(gzip=True))
 
     file = assembled(writer)

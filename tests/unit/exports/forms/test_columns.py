@@ -26,26 +26,26 @@ def names(choices):
 
 
 @pytest.mark.parametrize("query", ["", "format=csv", "&".join(f"column={name}" for name in ALL)])
-def test_all_columns_in_their_own_order_are_not_worth_a_word(airports, query):
+def test_default_order_of_all_columns_is_not_stored(airports, query):
     assert sent(airports, query).spec_fields == {"columns": None, "headers": None}
 
 
-def test_those_that_are_ticked_are_asked_for_in_the_order_of_the_form(airports):
+def test_ticked_columns_keep_the_order_of_the_form(airports):
     choices = sent(airports, "header-name=&header-faa=&header-lat=&column=name&column=lat")
 
     assert choices.spec_fields["columns"] == ["name", "lat"]
     assert names(choices) == ["name", "faa", "lat", "lon", "alt", "tz", "dst", "tzone"]
 
 
-def test_none_ticked_is_none_asked_for(airports):
+def test_form_without_ticked_columns_selects_none(airports):
     assert sent(airports, "header-name=&header-faa=").spec_fields["columns"] == []
 
 
-def test_a_column_that_is_not_there_stays_for_who_refuses_it(airports):
+def test_unknown_column_is_kept_for_the_later_refusal(airports):
     assert sent(airports, "column=nothing&column=faa").spec_fields["columns"] == ["nothing", "faa"]
 
 
-def test_only_another_header_of_a_column_that_is_asked_for_is_one(airports):
+def test_only_changed_headers_of_chosen_columns_are_stored(airports):
     choices = sent(
         airports, "column=faa&column=name&header-faa=+Code+&header-name=name&header-lat=x"
     )
@@ -64,7 +64,7 @@ def test_only_another_header_of_a_column_that_is_asked_for_is_one(airports):
         ("", ALL),
     ],
 )
-def test_a_button_moves_a_column_by_one(airports, button, order):
+def test_button_moves_a_column_by_one(airports, button, order):
     choices = sent(airports, "")
 
     choices.press(button)
@@ -84,7 +84,7 @@ def test_a_button_moves_a_column_by_one(airports, button, order):
         ("nothing up", None),
     ],
 )
-def test_the_button_that_was_pressed_is_there_to_be_pressed_again(airports, button, next_press):
+def test_pressed_button_keeps_the_focus(airports, button, next_press):
     choices = sent(airports, "")
 
     choices.press(button)
@@ -93,7 +93,7 @@ def test_the_button_that_was_pressed_is_there_to_be_pressed_again(airports, butt
     assert focused == ([next_press] if next_press else [])
 
 
-def test_what_is_refused_is_shown_where_it_is_wrong(airports):
+def test_refusal_marks_the_wrong_columns(airports):
     choices = sent(airports, "")
 
     choices.refuse(InvalidHeader("Both have it.", columns=["faa", "tz"]))
@@ -102,7 +102,7 @@ def test_what_is_refused_is_shown_where_it_is_wrong(airports):
     assert [choice.name for choice in choices.choices if choice.is_wrong] == ["faa", "tz"]
 
 
-def test_what_was_chosen_before_comes_first_and_what_is_gone_is_left_out(airports):
+def test_earlier_choice_comes_first_without_removed_columns(airports):
     params = {"columns": ["tz", "gone", "faa"], "headers": {"tz": "Offset", "gone": "x"}}
 
     choices = ColumnChoices.from_params(airports, params)

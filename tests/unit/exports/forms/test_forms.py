@@ -24,7 +24,7 @@ class Somebody(AnonymousUser):
         return perm in self.permissions
 
 
-def test_it_offers_what_the_person_may_export():
+def test_form_offers_exporters_that_the_user_may_run():
     form = StartForm(user=Somebody("demo.export_plane", "demo.export_airport"))
 
     assert form.fields["exporter"].widget.choices == [
@@ -33,20 +33,20 @@ def test_it_offers_what_the_person_may_export():
     ]
 
 
-def test_it_offers_nothing_to_who_may_export_nothing():
+def test_form_without_permissions_offers_no_exporter():
     form = StartForm(user=Somebody())
 
     assert form.exporters == []
 
 
-def test_a_choice_that_is_not_offered_is_left_to_the_lifecycle_to_judge():
+def test_unknown_choice_is_left_to_the_lifecycle():
     form = StartForm({"exporter": "nothing", "format": "xyz"}, user=Somebody())
 
     assert form.is_valid()
     assert form.cleaned_data == {"exporter": "nothing", "format": "xyz"}
 
 
-def test_who_has_teams_may_choose_one_or_nobody():
+def test_user_with_teams_may_choose_a_team_or_none():
     teams = [Group(pk=3, name="Analysts"), Group(pk=7, name="Pilots")]
     chosen = {"exporter": "planes", "format": "csv"}
 
@@ -58,7 +58,7 @@ def test_who_has_teams_may_choose_one_or_nobody():
     assert form.cleaned_data["team"] == ""
 
 
-def test_who_has_no_team_is_not_asked_unless_they_ask():
+def test_user_without_a_team_has_no_team_field():
     asked = {"exporter": "planes", "format": "csv", "team": "3"}
 
     assert "team" not in StartForm(user=Somebody()).fields
@@ -75,7 +75,7 @@ def test_both_fields_are_required(missing):
     assert list(form.errors) == [missing]
 
 
-def test_a_refusal_is_shown_at_the_field_that_it_names():
+def test_refusal_is_shown_at_its_field():
     form = StartForm({"exporter": "planes", "format": "xyz"}, user=Somebody())
     form.is_valid()
 
@@ -84,7 +84,7 @@ def test_a_refusal_is_shown_at_the_field_that_it_names():
     assert form.errors == {"format": ["There is no such format."]}
 
 
-def test_a_refusal_that_names_no_field_of_the_form_is_shown_above_it():
+def test_refusal_without_a_field_is_shown_above_the_form():
     form = StartForm({"exporter": "planes", "format": "csv"}, user=Somebody())
     form.is_valid()
 
@@ -102,14 +102,14 @@ def test_a_refusal_that_names_no_field_of_the_form_is_shown_above_it():
         ({"delimiter": ",", "gzip": "on"}, {"gzip": True}),
     ],
 )
-def test_a_form_asks_for_what_was_chosen_besides_the_defaults(data, asked):
+def test_form_stores_only_options_that_differ_from_the_default(data, asked):
     form = OptionsForm(data)
 
     assert form.is_valid()
     assert form.chosen == asked
 
 
-def test_a_form_offers_the_delimiters_that_there_are():
+def test_form_offers_the_known_delimiters():
     offered = OptionsForm().fields["delimiter"].widget.choices
 
     assert tuple(value for value, _ in offered) == options.DELIMITERS
@@ -135,7 +135,7 @@ def test_delimiter_is_preselected_by_the_readers_language(language, delimiter):
         ("xlsx", "|", {"delimiter": "|"}),
     ],
 )
-def test_preselected_delimiter_is_asked_for_where_the_format_takes_it(format_, sent, asked):
+def test_preselected_delimiter_is_stored_only_for_csv(format_, sent, asked):
     with translation.override("de"):
         form = OptionsForm({"delimiter": sent})
         assert form.is_valid()

@@ -63,7 +63,7 @@ def shown(model_admin, request):
 
 
 @pytest.mark.parametrize("model", DERIVED, ids=name)
-def test_in_english_a_model_and_its_fields_are_called_as_in_the_code(model):
+def test_english_names_of_models_and_fields_are_derived(model):
     derived = camel_case_to_spaces(model.__name__)
     one, many = IRREGULAR.get(model.__name__, (derived, f"{derived}s"))
 
@@ -76,14 +76,14 @@ def test_in_english_a_model_and_its_fields_are_called_as_in_the_code(model):
 
 
 @pytest.mark.parametrize("app", OURS)
-def test_an_app_has_a_name_in_german(app):
+def test_apps_have_german_names(app):
     english, german = in_both(lambda: apps.get_app_config(app).verbose_name)
 
     assert english != german
 
 
 @pytest.mark.parametrize("model", MODELS, ids=name)
-def test_a_model_has_its_names_in_german(model):
+def test_models_have_german_names(model):
     for kind in ("verbose_name", "verbose_name_plural"):
         english, german = in_both(lambda kind=kind: getattr(model._meta, kind))
 
@@ -91,7 +91,7 @@ def test_a_model_has_its_names_in_german(model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=name)
-def test_a_field_is_explained_in_german(model):
+def test_help_texts_are_german(model):
     for field in model._meta.local_fields:
         english, german = in_both(lambda field=field: field.help_text)
 
@@ -102,7 +102,7 @@ def test_a_field_is_explained_in_german(model):
 @pytest.mark.parametrize(
     "model", [each for each in MODELS if each in admin.site._registry], ids=name
 )
-def test_whatever_the_admin_shows_has_a_label_in_german(model, request_of_staff):
+def test_labels_of_the_admin_are_translated_into_german(model, request_of_staff):
     model_admin = admin.site._registry[model]
     labels = list(shown(model_admin, request_of_staff))
 

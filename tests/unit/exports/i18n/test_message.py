@@ -53,14 +53,14 @@ def in_german(stored, error=""):
         return localize(error, stored)[0]
 
 
-def test_a_sentence_is_english_wherever_it_is_made():
+def test_message_is_english_in_any_active_language():
     with translation.override("de"):
         made = message(problem="no idea")
 
     assert made == "It has 1,234,567 rows: no idea"
 
 
-def test_a_sentence_without_values_may_have_any_character():
+def test_message_without_values_may_have_any_character():
     assert Message("100% of %(all)s") == "100% of %(all)s"
 
 
@@ -72,7 +72,7 @@ def test_a_sentence_without_values_may_have_any_character():
         message(problem=Message("%(name)s is no number.", name="x")),
     ],
 )
-def test_what_is_stored_is_json_and_can_be_had_back(made):
+def test_stored_message_is_json_and_can_be_restored(made):
     stored = json.loads(json.dumps(made.stored()))
 
     restored = Message.restored(stored)
@@ -80,13 +80,13 @@ def test_what_is_stored_is_json_and_can_be_had_back(made):
     assert (restored, restored.stored()) == (made, stored)
 
 
-def test_a_sentence_survives_what_copies_its_error():
+def test_message_survives_pickling_of_its_error():
     error = pickle.loads(pickle.dumps(exceptions.TooLarge(message(problem="?"))))
 
     assert error.args[0].params == {"rows": 1_234_567, "problem": "?"}
 
 
-def test_what_is_stored_is_what_every_database_takes():
+def test_stored_message_fits_every_database():
     made = message(problem="\0\ud800" + "x" * 2 * MAX_LENGTH)
 
     stored = dump(made)
@@ -98,7 +98,7 @@ def test_what_is_stored_is_what_every_database_takes():
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "x" * 2 * MAX_LENGTH])
-def test_what_a_field_says_is_stored_as_every_database_takes_it(text):
+def test_stored_validation_error_fits_every_database(text):
     stored = dump(from_validation_error(ValidationError(text)))
 
     assert stored["reason"]["text"] == stored["error"]
@@ -129,7 +129,7 @@ def test_field_message_with_a_plural_is_localized_by_django():
         assert message.localized().startswith("Bitte sicherstellen, dass der Wert aus höchstens 1 ")
 
 
-def test_of_a_reason_that_is_too_long_there_is_the_english_text():
+def test_overlong_reason_is_stored_as_english_text_only():
     words = "x" * MAX_LENGTH
     several = join(message(problem=words) for _ in range(20))
 
@@ -141,14 +141,14 @@ def test_of_a_reason_that_is_too_long_there_is_the_english_text():
     assert dump(message(problem=words))["reason"] is not None
 
 
-def test_yes_and_no_are_no_numbers():
+def test_booleans_are_not_formatted_as_numbers():
     made = Message("%(one)s, %(other)s", one=True, other=False)
 
     assert made == "True, False"
     assert in_german(made.stored()) == "True, False"
 
 
-def test_a_reader_gets_words_and_numbers_of_their_language():
+def test_message_is_localized_with_its_numbers():
     stored = dump(
         Message(
             "This export has %(rows)s rows; the limit is %(allowed)s. Add filters, or "
@@ -164,7 +164,7 @@ def test_a_reader_gets_words_and_numbers_of_their_language():
     )
 
 
-def test_a_sentence_in_another_is_translated_too():
+def test_nested_message_is_translated():
     with translation.override("de"):
         made = Message(
             'The filter "%(name)s" is not valid: %(problem)s',
@@ -179,7 +179,7 @@ def test_a_sentence_in_another_is_translated_too():
         assert made.localized() == german
 
 
-def test_a_lazy_value_is_in_the_language_of_who_reads_it():
+def test_lazy_value_is_in_the_readers_language():
     made = Message("You do not have permission to view %(name)s.", name=gettext_lazy("exports"))
 
     assert made == "You do not have permission to view exports."
@@ -197,7 +197,7 @@ def test_a_lazy_value_is_in_the_language_of_who_reads_it():
         "a text",
     ],
 )
-def test_what_another_version_has_written_is_read_in_english(stored):
+def test_reason_of_another_version_is_read_in_english(stored):
     assert in_german(stored, "As it was.") == "As it was."
     assert load("As it was.", stored) == "As it was."
 
@@ -262,7 +262,7 @@ def texts(modules):
     ]
 
 
-def test_whatever_may_end_an_export_is_a_sentence():
+def test_every_error_that_ends_an_export_is_a_message():
     found, modules = reachable(), sources()
     # Formats are imported by their names: see WRITERS.
     work = {
@@ -273,7 +273,7 @@ def test_whatever_may_end_an_export_is_a_sentence():
     assert untranslatable(work) == []
 
 
-def test_an_error_that_is_no_sentence_is_found():
+def test_untranslatable_error_is_found():
     found = untranslatable(
         {
             "exports.worker.new": 'raise TooLarge(f"{rows} rows")',
@@ -288,7 +288,7 @@ def test_an_error_that_is_no_sentence_is_found():
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
-def test_every_sentence_is_translated(language):
+def test_every_message_is_translated(language):
     found = texts({name: each for name, each in sources().items() if name.startswith("exports")})
 
     assert gettext_noop("Could not save the file: %(problem)s") in found

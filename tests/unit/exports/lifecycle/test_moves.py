@@ -19,26 +19,26 @@ DRAWN = {
 
 
 @pytest.mark.proves("only-drawn-moves")
-def test_the_table_has_the_drawn_moves_and_no_others():
+def test_table_of_moves_matches_the_diagram():
     assert {str(old): set(map(str, new)) for old, new in MOVES.items()} == DRAWN
 
 
-def test_every_status_has_a_line_in_the_table():
+def test_table_of_moves_has_every_status():
     assert set(MOVES) == set(Status)
 
 
-def test_what_is_final_goes_nowhere_and_all_else_goes_somewhere():
+def test_only_final_statuses_have_no_moves():
     assert {str(status) for status in FINAL} == {"succeeded", "failed", "cancelled"}
     assert {str(status) for status, new in MOVES.items() if not new} == set(map(str, FINAL))
 
 
-def test_a_worker_holds_what_runs_or_was_asked_to_stop():
+def test_held_statuses_are_running_and_stopping():
     assert {str(status) for status in HELD} == {"running", "pausing", "cancelling"}
 
 
 @pytest.mark.proves("exports-come-to-rest")
 @pytest.mark.parametrize("status", [status for status in Status if status not in FINAL])
-def test_every_export_can_come_to_an_end(status):
+def test_exports_can_reach_an_end_from_every_status(status):
     reached, new = set(), {status}
     while new:
         reached |= new

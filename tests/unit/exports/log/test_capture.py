@@ -34,7 +34,7 @@ def fail_with(reason):
         logger.exception("It failed.")
 
 
-def test_lines_of_any_logger_come_in_their_order():
+def test_lines_of_any_logger_are_kept_in_order():
     with capture.capture() as log:
         logger.info("first of %s", 2)
         logging.getLogger("another").warning("second")
@@ -55,7 +55,7 @@ def test_lines_are_taken_once():
         assert log.take() == []
 
 
-def test_what_was_not_saved_comes_first_the_next_time():
+def test_unsaved_lines_come_first_the_next_time():
     with capture.capture() as log:
         logger.info("first")
         lines = log.take()
@@ -66,7 +66,7 @@ def test_what_was_not_saved_comes_first_the_next_time():
         assert messages(log.take()) == ["first", "second"]
 
 
-def test_debug_is_not_for_people(caplog):
+def test_debug_lines_are_not_captured(caplog):
     caplog.set_level(logging.DEBUG)
 
     with capture.capture() as log:
@@ -75,7 +75,7 @@ def test_debug_is_not_for_people(caplog):
     assert log.take() == []
 
 
-def test_other_threads_have_logs_of_their_own():
+def test_threads_have_separate_logs():
     def work():
         with capture.capture() as other:
             logger.info("theirs")
@@ -92,7 +92,7 @@ def test_other_threads_have_logs_of_their_own():
     assert seen == ["theirs"]
 
 
-def test_nothing_is_collected_afterwards_also_after_an_error():
+def test_capture_ends_even_after_an_error():
     def fail():
         with capture.capture() as log:
             logs.append(log)
@@ -107,7 +107,7 @@ def test_nothing_is_collected_afterwards_also_after_an_error():
     assert logs[0].take() == []
 
 
-def test_a_traceback_is_part_of_its_line():
+def test_traceback_is_part_of_its_line():
     with capture.capture() as log:
         fail_with("no such plane")
 
@@ -117,7 +117,7 @@ def test_a_traceback_is_part_of_its_line():
     assert line["message"].endswith("LookupError: no such plane")
 
 
-def test_a_long_message_is_cut_and_says_so():
+def test_long_message_is_cut_and_says_so():
     with capture.capture() as log:
         logger.info("%s%s%s", "x" * 1_000, "y" * 1_000, "z" * 3_000)
 
@@ -125,7 +125,7 @@ def test_a_long_message_is_cut_and_says_so():
     assert message == "x" * 1_000 + " … (5000 characters) … " + "z" * 3_000
 
 
-def test_the_end_of_a_long_traceback_is_kept_since_the_error_is_there():
+def test_end_of_a_long_traceback_is_kept():
     with capture.capture() as log:
         fail_with("a long story " * 1_000 + "no such plane")
 
@@ -138,7 +138,7 @@ def test_the_end_of_a_long_traceback_is_kept_since_the_error_is_there():
 @pytest.mark.parametrize(
     "bad", [("%d planes", ("two",)), ("%(planes)s", ({},)), ("%s", ()), ("%s %s", ("one",))]
 )
-def test_a_message_that_cannot_be_made_does_not_stop_the_export(bad, monkeypatch):
+def test_malformed_log_call_does_not_stop_the_export(bad, monkeypatch):
     monkeypatch.setattr(logging, "raiseExceptions", False)
     message, arguments = bad
 
@@ -149,7 +149,7 @@ def test_a_message_that_cannot_be_made_does_not_stop_the_export(bad, monkeypatch
     assert messages(log.take())[-1] == "afterwards"
 
 
-def test_an_object_that_cannot_be_shown_does_not_stop_the_export(monkeypatch):
+def test_unprintable_object_does_not_stop_the_export(monkeypatch):
     monkeypatch.setattr(logging, "raiseExceptions", False)
 
     class Unshown:
@@ -166,7 +166,7 @@ def test_an_object_that_cannot_be_shown_does_not_stop_the_export(monkeypatch):
     ]
 
 
-def test_characters_that_no_database_stores_are_replaced():
+def test_unstorable_characters_are_replaced():
     with capture.capture() as log:
         logging.getLogger("reader\0").info("a file named \udcff, \0")
 
@@ -177,7 +177,7 @@ def test_characters_that_no_database_stores_are_replaced():
 # -- Threads --------------------------------------------------------------------------------
 
 
-def test_a_thread_that_is_given_the_context_logs_with_the_one_that_started_it():
+def test_thread_with_the_context_logs_to_its_export():
     with capture.capture() as log:
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=[logger.info, "from a thread"])
@@ -187,7 +187,7 @@ def test_a_thread_that_is_given_the_context_logs_with_the_one_that_started_it():
     assert messages(log.take()) == ["from a thread"]
 
 
-def test_a_thread_without_the_context_is_left_out():
+def test_thread_without_the_context_is_left_out():
     with capture.capture() as log:
         thread = threading.Thread(target=logger.info, args=["from nowhere"])
         thread.start()
@@ -196,14 +196,14 @@ def test_a_thread_without_the_context_is_left_out():
     assert log.take() == []
 
 
-def test_what_asgiref_carries_elsewhere_is_logged_here():
+def test_lines_logged_through_asgiref_are_captured():
     with capture.capture() as log:
         async_to_sync(sync_to_async(logger.info, thread_sensitive=False))("from elsewhere")
 
     assert messages(log.take()) == ["from elsewhere"]
 
 
-def test_lines_that_several_threads_log_while_they_are_taken_are_each_taken_once():
+def test_concurrent_lines_are_taken_once_each():
     taken, threads = [], []
     with capture.capture() as log:
         for number in range(4):
@@ -228,7 +228,7 @@ def _count_to_500(number):
 # -- Floods and loops -----------------------------------------------------------------------
 
 
-def test_of_a_flood_no_more_is_held_than_a_log_takes_and_the_newest(settings):
+def test_flood_keeps_the_first_and_the_newest_lines(settings):
     settings.EXPORTS_LOG_LINES = 10
     with capture.capture() as log:
         for number in range(1_000):
@@ -237,7 +237,7 @@ def test_of_a_flood_no_more_is_held_than_a_log_takes_and_the_newest(settings):
     assert messages(log.take()) == [str(n) for n in (*range(10), *range(995, 1_000))]
 
 
-def test_a_flood_that_could_not_be_saved_is_held_in_the_same_bounds(settings):
+def test_unsaved_flood_is_kept_within_the_same_bounds(settings):
     settings.EXPORTS_LOG_LINES = 10
     with capture.capture() as log:
         for number in range(30):
@@ -251,7 +251,7 @@ def test_a_flood_that_could_not_be_saved_is_held_in_the_same_bounds(settings):
     assert messages(log.take()) == [str(n) for n in (*range(10), *range(35, 40))]
 
 
-def test_what_logs_while_it_is_shown_does_not_come_back_for_ever():
+def test_logging_while_formatting_a_line_does_not_recurse():
     class Talkative:
         def __str__(self):
             logger.info("shown: %s", self)
@@ -274,7 +274,7 @@ def test_what_logs_while_it_is_shown_does_not_come_back_for_ever():
         ({"attempt": 1, "helping": True}, {"worker": "w1", "attempt": 1}),
     ],
 )
-def test_a_line_names_its_worker_where_it_could_be_taken_for_anothers(writer, named):
+def test_ambiguous_line_names_its_worker(writer, named):
     with capture.capture(worker="w1", **writer) as log:
         logger.info("first")
 
@@ -286,7 +286,7 @@ def test_a_line_names_its_worker_where_it_could_be_taken_for_anothers(writer, na
 
 @given(st.lists(st.tuples(st.text(), st.sampled_from([(), ("two",), ({},), (1, 2), (None,)]))))
 @example([("\0\ud800%s", ("two",)), ("x" * 100_000, ()), ("%d", ("two",)), ("%(a)s", ({},))])
-def test_any_lines_come_in_their_order_and_can_be_stored(asked):
+def test_random_lines_are_kept_in_order_and_storable(asked):
     with without_other_handlers(), capture.capture() as log:
         for number, (text, arguments) in enumerate(asked):
             logger.info(f"{number}|{text}", *arguments)  # noqa: G004 - texts of any kind

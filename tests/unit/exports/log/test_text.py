@@ -14,13 +14,13 @@ CASES = json.loads((Path(__file__).parents[3] / "js/exports/log_cases.json").rea
 
 
 @pytest.mark.parametrize("case", CASES["entries"], ids=lambda case: case["text"][:40])
-def test_entries_are_written_as_the_table_says(case):
+def test_entries_are_written_as_in_the_table(case):
     line = case["line"]
 
     assert entry(datetime.fromisoformat(line["at"]), line) == case["text"]
 
 
-def test_nothing_that_moves_a_cursor_is_left():
+def test_control_characters_are_replaced():
     every = "".join(map(chr, range(0xA0)))
 
     shown = printable(every)
@@ -29,7 +29,7 @@ def test_nothing_that_moves_a_cursor_is_left():
     assert {each for each in shown if not each.isprintable()} == {"\t", "\n"}
 
 
-def test_a_line_without_its_usual_parts_is_an_entry():
+def test_line_without_fields_is_still_an_entry():
     at = datetime.fromisoformat("2026-01-05T06:04:09+00:00")
 
     assert entry(at, {}) == "2026-01-05T06:04:09.000Z  \n"

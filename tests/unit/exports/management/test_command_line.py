@@ -10,7 +10,7 @@ from exports.management.terminal import arguments
 from exports.management.terminal.progress import Lines, line_of
 
 
-def test_a_filter_that_is_there_more_than_once_is_a_list():
+def test_repeated_filter_becomes_a_list():
     pairs = [
         arguments.pair(text) for text in ("carrier=UA", "origin=EWR", "carrier=AA", "tail=a=b")
     ]
@@ -19,7 +19,7 @@ def test_a_filter_that_is_there_more_than_once_is_a_list():
 
 
 @pytest.mark.parametrize("text", ["carrier", "=UA", ""])
-def test_what_is_no_pair_is_refused(text):
+def test_text_that_is_no_pair_is_refused(text):
     with pytest.raises(ArgumentTypeError, match="is not NAME=VALUE"):
         arguments.pair(text)
 
@@ -31,13 +31,13 @@ def test_what_is_no_pair_is_refused(text):
         *((";", ";"), ("True", "True"), ("007", "007"), ("1.5", "1.5"), ("", ""), ("null", "null")),
     ],
 )
-def test_an_option_is_a_truth_a_number_or_a_text(text, value):
+def test_option_is_parsed_as_boolean_number_or_text(text, value):
     found = arguments.options([("name", text)])["name"]
 
     assert (found, type(found)) == (value, type(value))
 
 
-def test_names_are_parted_by_commas():
+def test_names_are_separated_by_commas():
     assert arguments.names("id, carrier__name,delay") == ["id", "carrier__name", "delay"]
 
 
@@ -66,7 +66,7 @@ def lines(*snapshots):
     return written
 
 
-def test_each_tenth_of_the_rows_is_worth_a_line():
+def test_each_tenth_of_the_rows_gives_a_line():
     said = lines(*(at(done) for done in range(0, 1_001, 10)))
 
     assert said[0] == "Extracting rows."
@@ -74,12 +74,12 @@ def test_each_tenth_of_the_rows_is_worth_a_line():
     assert len(said) == 11
 
 
-def test_rows_that_were_added_meanwhile_are_no_eleventh_tenth():
+def test_added_rows_give_no_eleventh_line():
     assert lines(at(1_000), at(1_100))[1:] == []
     assert lines(at(1_100))[0].startswith("Extracting rows: 100 %, 1,100 of 1,000 rows")
 
 
-def test_each_stage_and_status_is_worth_a_line():
+def test_each_stage_and_status_gives_a_line():
     said = lines(
         at(status="queued", stage="", rows_total=None, queue_position=3),
         at(status="queued", stage="", rows_total=None, queue_position=1),
@@ -96,14 +96,14 @@ def test_each_stage_and_status_is_worth_a_line():
     ]
 
 
-def test_of_no_rows_no_part_is_a_tenth():
+def test_export_without_rows_gives_no_progress_lines():
     assert lines(at(0, rows_total=0)) == ["Extracting rows."]
 
 
 # -- What exporters log -----------------------------------------------------------------------
 
 
-def test_a_line_names_the_worker_where_it_could_be_anothers():
+def test_ambiguous_line_names_its_worker():
     data = {"level": "INFO", "message": "going on", "worker": "w2", "attempt": 2}
 
     assert line_of(data, "2026-11-27T10:00:00+00:00") == "10:00:00 INFO    going on [w2 #2]"

@@ -31,7 +31,7 @@ def ahead_of(items, most=10, interrupt=lambda: None):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 100])
-def test_all_comes_once_and_in_order(count):
+def test_items_come_once_and_in_order(count):
     ahead = ahead_of((number for number in range(count)), interrupt=never)
 
     assert list(ahead) == list(range(count))
@@ -39,7 +39,7 @@ def test_all_comes_once_and_in_order(count):
     ahead.close()
 
 
-def test_it_is_ahead_and_not_too_far():
+def test_thread_reads_a_limited_number_of_items_ahead():
     taken = []
 
     def items():
@@ -57,7 +57,7 @@ def test_it_is_ahead_and_not_too_far():
     assert len(taken) == 6
 
 
-def test_what_weighs_nothing_is_no_reason_to_wait():
+def test_items_without_weight_are_all_read_ahead():
     taken = []
 
     def items():
@@ -71,7 +71,7 @@ def test_what_weighs_nothing_is_no_reason_to_wait():
         assert list(ahead) == taken
 
 
-def test_it_reads_in_the_context_of_who_asked():
+def test_thread_reads_in_the_context_of_its_caller():
     asked = ContextVar("asked", default="nobody")
 
     def items():
@@ -84,7 +84,7 @@ def test_it_reads_in_the_context_of_who_asked():
     assert list(ahead) == ["somebody"]
 
 
-def test_what_is_raised_comes_in_its_place():
+def test_exception_comes_in_its_place():
     def items():
         yield 1
         yield 2
@@ -98,7 +98,7 @@ def test_what_is_raised_comes_in_its_place():
     assert list(ahead) == []
 
 
-def test_to_close_it_interrupts_what_it_waits_for():
+def test_closing_interrupts_a_waiting_read():
     waits, is_interrupted, is_left = threading.Event(), threading.Event(), threading.Event()
 
     def items():
@@ -118,7 +118,7 @@ def test_to_close_it_interrupts_what_it_waits_for():
     assert is_left.is_set()
 
 
-def test_to_close_it_while_it_is_full_ends_it():
+def test_closing_ends_a_full_reader():
     def items():
         while True:
             yield 1
@@ -131,7 +131,7 @@ def test_to_close_it_while_it_is_full_ends_it():
     assert list(ahead) == []
 
 
-def test_what_it_iterates_over_is_closed_in_its_thread():
+def test_iterator_is_closed_in_its_thread():
     closed_by = []
 
     def items():

@@ -66,18 +66,18 @@ def test_lost_connection_has_no_state_and_is_curable(kind):
 
 
 @pytest.mark.parametrize("error", [DataError("x"), ValueError("x"), KeyError("x")])
-def test_any_other_error_is_final(error):
+def test_other_errors_are_final(error):
     assert not is_transient(error)
 
 
-def test_problem_is_one_line():
+def test_database_problem_is_one_line():
     error = raised(psycopg.Error('column "x" does not exist\nLINE 1: SELECT x\n'))
 
     assert reason_of(error) == 'column "x" does not exist'
     assert reason_of(OperationalError()) == "OperationalError"
 
 
-def test_documents_have_the_tables():
+def test_documented_tables_match_the_code():
     text = OPERATIONS.read_text()
 
     documented = dict(re.findall(r"^\| `([0-9A-Z_]+)` \| (.+?) \|$", text, re.M))

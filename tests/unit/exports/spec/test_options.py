@@ -18,12 +18,12 @@ ALL = TAKEN["csv"]
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_what_differs_from_the_default_is_stored(name):
+def test_options_that_differ_from_the_default_are_stored(name):
     assert options.validate(name, TAKEN[name]) == TAKEN[name]
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_the_defaults_are_not_stored(name):
+def test_defaults_are_not_stored(name):
     asked = {each: options.DEFAULTS[each] for each in TAKEN[name]}
 
     assert options.validate(name, asked) == {}
@@ -33,7 +33,7 @@ def test_the_defaults_are_not_stored(name):
 @pytest.mark.parametrize(
     ("name", "option"), [(name, each) for name in TAKEN for each in ALL if each not in TAKEN[name]]
 )
-def test_an_option_of_another_format_is_refused_though_it_had_no_effect(name, option):
+def test_option_of_another_format_is_refused(name, option):
     for value in (ALL[option], options.DEFAULTS[option]):
         with pytest.raises(InvalidOption, match=f'has no option "{option}"'):
             options.validate(name, {option: value})
@@ -52,7 +52,7 @@ def test_an_option_of_another_format_is_refused_though_it_had_no_effect(name, op
         ("parquet", 'Parquet has no option "colour". Available: none.'),
     ],
 )
-def test_a_refusal_lists_what_there_is(name, there_is):
+def test_refusal_lists_the_available_options(name, there_is):
     with pytest.raises(InvalidOption) as refused:
         options.validate(name, {"colour": "red"})
 
@@ -61,7 +61,7 @@ def test_a_refusal_lists_what_there_is(name, there_is):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_a_delimiter_is_one_of_four(delimiter):
+def test_delimiter_is_one_of_four(delimiter):
     assert options.validate("csv", {"delimiter": delimiter}).get("delimiter", ",") == delimiter
 
 
@@ -72,14 +72,14 @@ def test_a_delimiter_is_one_of_four(delimiter):
         *(("gzip", value, "true or false") for value in (1, 0, "true", None, [], {})),
     ],
 )
-def test_a_value_that_cannot_be_is_refused_with_those_that_can(option, value, allowed):
+def test_invalid_value_is_refused_with_the_valid_values(option, value, allowed):
     with pytest.raises(InvalidOption) as refused:
         options.validate("csv", {option: value})
 
     assert str(refused.value) == f'The option "{option}" must be {allowed}.'
 
 
-def test_programs_are_told_the_defaults_and_the_choices():
+def test_described_options_have_defaults_and_choices():
     assert options.described("xlsx") == [
         {"name": "header", "default": True, "choices": [True, False]},
         {"name": "protect", "default": True, "choices": [True, False]},

@@ -11,13 +11,13 @@ def snapshot(**fields):
     return {**known, **unknown, **fields}
 
 
-def test_a_bar_of_what_has_not_begun_is_empty_and_does_not_sweep():
+def test_bar_of_a_queued_export_is_empty_and_still():
     assert waybill.bar("Progress", snapshot(status="queued")) == (
         '<progress aria-label="Progress" max="1" value="0"></progress>'
     )
 
 
-def test_a_live_sentence_is_hidden_until_it_can_be_said():
+def test_live_text_is_hidden_until_its_values_are_known():
     shown = waybill.live("about {eta} left", snapshot(eta=3))
     hidden = waybill.live("about {eta} left", snapshot())
 
@@ -25,7 +25,7 @@ def test_a_live_sentence_is_hidden_until_it_can_be_said():
     assert hidden == '<span data-text="about {eta} left" hidden></span>'
 
 
-def test_a_live_sentence_cannot_bring_markup_in():
+def test_live_text_escapes_markup():
     text = waybill.live("{label}", snapshot(label="<b>&"))
 
     assert text == '<span data-text="{label}">&lt;b&gt;&amp;</span>'

@@ -23,7 +23,7 @@ def _threshold():
     gc.set_threshold(*before)
 
 
-def test_a_page_of_rows_does_not_start_a_search():
+def test_page_of_rows_triggers_no_collection():
     with raised_gc_threshold():
         before = searches()
         rows = [[number] for number in range(MORE // 2)]
@@ -33,7 +33,7 @@ def test_a_page_of_rows_does_not_start_a_search():
     assert seen == 0
 
 
-def test_leftovers_are_still_found():
+def test_garbage_is_still_collected():
     with raised_gc_threshold():
         before = searches()
         rows = [[number] for number in range(2 * MORE)]
@@ -43,14 +43,14 @@ def test_leftovers_are_still_found():
     assert seen > 0
 
 
-def test_the_threshold_comes_back_whatever_happens():
+def test_threshold_is_restored_after_an_exception():
     with pytest.raises(ZeroDivisionError), raised_gc_threshold():
         1 / 0  # noqa: B018
 
     assert gc.get_threshold() == (700, 10, 10)
 
 
-def test_two_threads_that_overlap_give_it_back_once_the_last_is_done():
+def test_overlapping_threads_restore_the_threshold_at_the_end():
     first_in, second_in = threading.Event(), threading.Event()
 
     def first():
@@ -71,7 +71,7 @@ def test_two_threads_that_overlap_give_it_back_once_the_last_is_done():
 
 
 @pytest.mark.parametrize("chosen", [0, 2 * MORE])
-def test_who_wants_it_more_rarely_or_never_is_left_alone(chosen):
+def test_higher_or_disabled_threshold_is_left_alone(chosen):
     gc.set_threshold(chosen, 10, 10)
 
     with raised_gc_threshold():

@@ -34,7 +34,7 @@ def ticker(clock, reports):
     return Ticker(lambda: reports.append(clock.now), clock=clock)
 
 
-def test_however_often_it_is_touched_it_reports_four_times_a_second_at_most(clock, reports, ticker):
+def test_frequent_touches_report_at_most_four_times_a_second(clock, reports, ticker):
     for _ in range(10_000):
         clock.now += 0.001
         ticker.touch()
@@ -44,14 +44,14 @@ def test_however_often_it_is_touched_it_reports_four_times_a_second_at_most(cloc
     assert all(later - earlier >= INTERVAL for earlier, later in pairwise(reports))
 
 
-def test_the_first_report_waits_for_its_interval(clock, reports, ticker):
+def test_first_report_waits_for_its_interval(clock, reports, ticker):
     clock.now += INTERVAL - 0.001
     ticker.touch()
 
     assert reports == []
 
 
-def test_a_touch_after_a_long_silence_reports_once(clock, reports, ticker):
+def test_touch_after_a_long_silence_reports_once(clock, reports, ticker):
     clock.now += 100
     ticker.touch()
     ticker.touch()
@@ -59,7 +59,7 @@ def test_a_touch_after_a_long_silence_reports_once(clock, reports, ticker):
     assert reports == [1_100.0]
 
 
-def test_a_flush_reports_now_and_the_next_touch_waits(clock, reports, ticker):
+def test_flush_reports_now_and_the_next_touch_waits(clock, reports, ticker):
     ticker.flush()
     clock.now += INTERVAL - 0.001
     ticker.touch()
@@ -68,7 +68,7 @@ def test_a_flush_reports_now_and_the_next_touch_waits(clock, reports, ticker):
 
 
 @pytest.mark.parametrize(("takes", "pause"), [(0.001, 1), (0.025, 2), (10.0, 4)])
-def test_reports_that_take_long_are_fewer_and_one_a_second_in_any_case(clock, takes, pause):
+def test_slow_reports_are_fewer_but_at_least_one_a_second(clock, takes, pause):
     reports = []
 
     def report():
@@ -85,7 +85,7 @@ def test_reports_that_take_long_are_fewer_and_one_a_second_in_any_case(clock, ta
     assert reports[-1] - begin == pytest.approx(pause * INTERVAL, abs=0.02)
 
 
-def test_a_report_that_fails_is_due_again(clock, reports):
+def test_failed_report_is_due_again(clock, reports):
     failures = [OSError("no database"), None]
 
     def report():
@@ -103,7 +103,7 @@ def test_a_report_that_fails_is_due_again(clock, reports):
     assert reports == [1_001.0]
 
 
-def test_there_is_no_rate_before_there_was_time_to_measure_one(clock):
+def test_rate_is_unknown_before_there_was_time_to_measure(clock):
     rate = Rate(clock)
     rate.add(1_000)
     clock.now += 0.01
@@ -111,7 +111,7 @@ def test_there_is_no_rate_before_there_was_time_to_measure_one(clock):
     assert rate.value is None
 
 
-def test_a_steady_stream_has_its_rate(clock):
+def test_rate_of_a_steady_stream_is_exact(clock):
     rate = Rate(clock)
 
     for _ in range(100):
@@ -120,7 +120,7 @@ def test_a_steady_stream_has_its_rate(clock):
         assert rate.value == pytest.approx(2_000)
 
 
-def test_the_rate_follows_a_change_within_seconds(clock):
+def test_rate_follows_a_change_within_seconds(clock):
     rate = Rate(clock, memory=5)
     clock.now += 1
     rate.add(10_000)
@@ -136,7 +136,7 @@ def test_the_rate_follows_a_change_within_seconds(clock):
     assert seen[-1] == pytest.approx(1_000, rel=0.1)
 
 
-def test_one_slow_page_does_not_throw_the_rate_off(clock):
+def test_single_slow_page_does_not_distort_the_rate(clock):
     rate = Rate(clock)
     clock.now += 5
     rate.add(5_000)
@@ -147,7 +147,7 @@ def test_one_slow_page_does_not_throw_the_rate_off(clock):
     assert rate.value == pytest.approx(900)
 
 
-def test_the_rate_of_a_silence_goes_to_nothing(clock):
+def test_rate_falls_to_zero_in_silence(clock):
     rate = Rate(clock, memory=5)
     clock.now += 1
     rate.add(1_000)
@@ -158,7 +158,7 @@ def test_the_rate_of_a_silence_goes_to_nothing(clock):
     assert rate.value == 0
 
 
-def test_a_start_without_rows_is_soon_made_up_for(clock):
+def test_initial_pause_is_soon_forgotten_by_the_rate(clock):
     rate = Rate(clock)
     for _ in range(4):
         clock.now += 0.25

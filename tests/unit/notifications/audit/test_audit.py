@@ -24,7 +24,7 @@ def rows(heading):
     return dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", section, re.M))
 
 
-def test_every_action_is_documented_by_its_name_and_no_other():
+def test_documented_actions_are_the_recorded_actions():
     assert rows("Who did what?") == {
         **{each.value: str(each.label) for each in Action},
         **{each.value: str(each.label) for each in Interface},
@@ -32,7 +32,7 @@ def test_every_action_is_documented_by_its_name_and_no_other():
 
 
 @pytest.mark.parametrize("choices", [Action, Interface])
-def test_value_fits_its_column(choices):
+def test_choices_fit_their_columns(choices):
     longest = {Action: 30, Interface: 10}[choices]
 
     assert max(len(each) for each in choices.values) <= longest
@@ -47,20 +47,20 @@ def test_value_fits_its_column(choices):
         {"names": ["ü" * 150] * 30, "rows": 1},
     ],
 )
-def test_details_have_an_end_and_say_so(details):
+def test_details_are_bounded(details):
     kept = bounded(details)
 
     assert len(json.dumps(kept).encode()) <= MAX_DETAILS_BYTES
     assert kept
 
 
-def test_details_that_fit_are_kept_as_they_are():
+def test_details_within_the_limits_are_kept():
     details = {"rows": 3, "team": "Analysts", "names": ["a", "b"], "is_new": True}
 
     assert bounded(details) == details
 
 
-def test_list_that_is_too_long_says_how_many_more_there_are():
+def test_overlong_list_says_how_many_items_were_left_out():
     assert bounded({"names": ["x"] * 23})["names"][20:] == ["… 3 more"]
 
 
@@ -74,7 +74,7 @@ def test_list_that_is_too_long_says_how_many_more_there_are():
         (["ninja"], {"authorization": "Bearer x"}, "token"),
     ],
 )
-def test_interface_is_told_by_the_address_and_the_header(apps, headers, interface):
+def test_interface_is_derived_from_address_and_headers(apps, headers, interface):
     request = RequestFactory().get("/", headers=headers)
     request.resolver_match = SimpleNamespace(app_names=apps)
 
@@ -93,7 +93,9 @@ def test_interface_is_told_by_the_address_and_the_header(apps, headers, interfac
         ([""], "system", ""),
     ],
 )
-def test_process_is_told_by_its_command_line(monkeypatch, argv, interface, command):
+def test_interface_of_a_process_is_derived_from_its_arguments(
+    monkeypatch, argv, interface, command
+):
     monkeypatch.setattr("sys.argv", argv)
 
     assert (origin.current().interface, origin.current().command) == (interface, command)

@@ -56,7 +56,7 @@ def opened(connections, count, user=1):
     return sockets
 
 
-def test_user_has_so_many_connections_and_others_have_theirs(connections):
+def test_connections_are_limited_for_each_user(connections):
     held = opened(connections, LIMIT)
 
     with pytest.raises(TooManyConnectionsError, match="limit of 3 open connections"):
@@ -66,7 +66,7 @@ def test_user_has_so_many_connections_and_others_have_theirs(connections):
     assert len(connections) == 2 * LIMIT
 
 
-def test_connection_that_ends_makes_room(connections):
+def test_closed_connection_makes_room(connections):
     first, *_others = opened(connections, LIMIT)
 
     connections.discard(first)
@@ -75,7 +75,7 @@ def test_connection_that_ends_makes_room(connections):
     assert len(connections) == LIMIT
 
 
-def test_connection_that_nobody_keeps_makes_room(connections):
+def test_abandoned_connection_makes_room(connections):
     """A response that is never iterated over cannot say that it ends."""
     held = opened(connections, LIMIT)
 
@@ -85,7 +85,7 @@ def test_connection_that_nobody_keeps_makes_room(connections):
     assert len(connections) == LIMIT
 
 
-def test_connection_counts_once_however_often_it_is_added(connections):
+def test_connection_added_repeatedly_counts_once(connections):
     socket = Socket()
     connections.add(socket, None)
 
@@ -97,7 +97,7 @@ def test_connection_counts_once_however_often_it_is_added(connections):
     assert len(connections) == 1 + len(held)
 
 
-def test_zero_is_no_limit(connections, settings):
+def test_zero_disables_the_limit(connections, settings):
     settings.NOTIFICATIONS_MAX_CONNECTIONS = 0
 
     assert len(opened(connections, 2 * OPENINGS)) == len(connections)
@@ -118,7 +118,7 @@ def test_connections_that_close_at_once_are_limited_by_rate(connections, clock):
     assert len(connections) == len(held)
 
 
-def test_user_who_may_have_many_connections_may_open_them_often(connections, settings):
+def test_higher_limit_of_connections_allows_more_openings(connections, settings):
     settings.NOTIFICATIONS_MAX_CONNECTIONS = limit = OPENINGS
     for _ in range(OPENINGS_FACTOR * limit):
         connections.discard(opened(connections, 1)[0])
@@ -145,7 +145,7 @@ def test_long_polls_are_not_limited_by_rate(connections):
         connections.discard(poll)
 
 
-def test_known_credentials_are_refused_before_the_user_is_looked_up(connections):
+def test_known_credentials_are_refused_before_the_user_lookup(connections):
     connections.ensure_allowed(b"cookie")
     known_users.remember(b"cookie", 1)
     connections.ensure_allowed(b"cookie")
@@ -158,7 +158,7 @@ def test_known_credentials_are_refused_before_the_user_is_looked_up(connections)
     assert len(held) == LIMIT
 
 
-def test_credentials_of_long_ago_are_forgotten(connections):
+def test_oldest_credentials_are_forgotten(connections):
     for number in range(known_users.REMEMBERED + 1):
         known_users.remember(str(number).encode(), 1)
     held = opened(connections, LIMIT)
@@ -169,7 +169,7 @@ def test_credentials_of_long_ago_are_forgotten(connections):
     assert len(held) == LIMIT
 
 
-def test_credentials_that_are_used_again_are_not_forgotten(connections):
+def test_reused_credentials_are_not_forgotten(connections):
     for number in range(known_users.REMEMBERED):
         known_users.remember(str(number).encode(), 1)
     known_users.remember(b"0", 1)
@@ -193,7 +193,7 @@ def test_users_who_left_are_forgotten(connections, clock):
     assert len(connections) == len(held)
 
 
-def test_nobody_is_forgotten_who_would_then_be_allowed_more(connections, clock):
+def test_users_at_a_limit_are_not_forgotten(connections, clock):
     held = opened(connections, LIMIT, user="connected")
     clock.now += SECONDS  # Their openings do not count any more; what they hold does.
     for _ in range(OPENINGS):
@@ -210,7 +210,7 @@ def test_nobody_is_forgotten_who_would_then_be_allowed_more(connections, clock):
     assert len(connections) == len(held)
 
 
-def test_many_users_are_not_looked_through_for_each_new_one(connections, monkeypatch):
+def test_new_users_do_not_trigger_a_scan_of_many_users(connections, monkeypatch):
     looks = []
     monkeypatch.setattr("notifications.delivery.connections.MANY_USERS", 4)
     monkeypatch.setattr(
@@ -240,7 +240,7 @@ def test_room_ends_at_the_reserve_of_descriptors(connections, monkeypatch):
     assert connections.is_overrun
 
 
-def test_open_connections_count_where_the_estimate_does_not_see_them(connections, monkeypatch):
+def test_open_connections_count_beside_the_descriptor_estimate(connections, monkeypatch):
     """A file that was closed leaves a low number free, and the estimate goes by that alone."""
     monkeypatch.setattr(descriptors, "limit", lambda: connections._other_descriptors + 40)
     monkeypatch.setattr(descriptors, "left", lambda: 40)

@@ -42,11 +42,11 @@ def test_limit_is_raised_to_the_highest_allowed() -> None:
     assert output_of(RAISED).split() == ["300", "300"]
 
 
-def test_nothing_is_left_at_the_limit() -> None:
+def test_exhausted_process_has_no_descriptor_left() -> None:
     assert output_of(EXHAUSTED).split() == ["True", "32", "0"]
 
 
-def test_open_files_are_not_left() -> None:
+def test_open_files_reduce_the_descriptors_left() -> None:
     before = descriptors.left()
     with ExitStack() as stack:
         for _ in range(10):
@@ -56,7 +56,7 @@ def test_open_files_are_not_left() -> None:
         assert descriptors.left() <= before - 10
 
 
-def test_looking_costs_no_descriptor() -> None:
+def test_counting_descriptors_costs_none() -> None:
     assert len({descriptors.left() for _ in range(5)}) == 1
 
 
@@ -71,7 +71,7 @@ def test_looking_costs_no_descriptor() -> None:
         ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None),
     ],
 )
-def test_limit_is_raised_as_far_as_is_of_use(monkeypatch, limits, wanted) -> None:
+def test_limit_is_raised_as_far_as_useful(monkeypatch, limits, wanted) -> None:
     raised = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, made: raised.append(made))
@@ -81,7 +81,7 @@ def test_limit_is_raised_as_far_as_is_of_use(monkeypatch, limits, wanted) -> Non
     assert raised == ([] if wanted is None else [(wanted, limits[1])])
 
 
-def test_without_a_limit_there_is_one_all_the_same(monkeypatch) -> None:
+def test_unlimited_descriptors_get_a_limit(monkeypatch) -> None:
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
 

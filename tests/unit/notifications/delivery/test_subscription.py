@@ -62,13 +62,13 @@ def names(steps):
 
 
 @pytest.mark.parametrize("after", [None, "latest", at(3, 1)])
-def test_the_first_thing_is_to_read_the_table_from_where_the_client_asked(after):
+def test_first_step_reads_the_table_from_the_requested_cursor(after):
     subscription = Subscription("s", after, window=8)
 
     assert subscription.next_step(NOW) == Read(after, 8)
 
 
-def test_the_very_next_event_is_forwarded_without_a_read():
+def test_next_event_is_forwarded_without_a_read():
     subscription = level_at(at(5))
 
     push(subscription, event(6), event(7))
@@ -76,7 +76,7 @@ def test_the_very_next_event_is_forwarded_without_a_read():
     assert names(sent(subscription)) == [6, 7]
 
 
-def test_the_very_next_value_is_forwarded_without_a_read():
+def test_next_value_is_forwarded_without_a_read():
     subscription = level_at(at(5, 2))
 
     push(subscription, state(3, offset=5), event(6, revision=3))
@@ -84,7 +84,7 @@ def test_the_very_next_value_is_forwarded_without_a_read():
     assert names(sent(subscription)) == ["r3", 6]
 
 
-def test_each_step_says_where_the_client_stands_after_it():
+def test_each_step_has_the_position_after_it():
     subscription = level_at(at(5, 2))
 
     push(subscription, event(6, revision=2), state(3, offset=6))
@@ -92,7 +92,7 @@ def test_each_step_says_where_the_client_stands_after_it():
     assert [step.cursor for step in sent(subscription)] == [at(6, 2), at(6, 3)]
 
 
-def test_what_comes_again_is_dropped():
+def test_duplicate_items_are_dropped():
     subscription = level_at(at(5, 2))
     push(subscription, event(6, revision=2))
     sent(subscription)
@@ -104,7 +104,7 @@ def test_what_comes_again_is_dropped():
     assert sent(subscription) == []
 
 
-def test_what_is_new_behind_something_old_is_forwarded_without_a_read():
+def test_new_item_behind_old_items_is_forwarded_without_a_read():
     subscription = level_at(at(5))
 
     push(subscription, event(4), event(5), event(6))
@@ -113,7 +113,7 @@ def test_what_is_new_behind_something_old_is_forwarded_without_a_read():
 
 
 @pytest.mark.proves("lost-push-only-delays")
-def test_a_gap_leads_to_a_read_from_where_the_client_stands():
+def test_gap_leads_to_a_read_from_the_clients_position():
     subscription = level_at(at(5))
 
     push(subscription, event(7))
@@ -121,7 +121,7 @@ def test_a_gap_leads_to_a_read_from_where_the_client_stands():
     assert subscription.next_step(NOW) == Read(at(5), 8)
 
 
-def test_what_follows_before_a_gap_is_sent_and_the_rest_is_read():
+def test_items_before_a_gap_are_sent_and_the_rest_is_read():
     subscription = level_at(at(5))
 
     push(subscription, event(6), event(8))
@@ -130,7 +130,7 @@ def test_what_follows_before_a_gap_is_sent_and_the_rest_is_read():
     assert subscription.next_step(NOW) == Read(at(6), 7)
 
 
-def test_an_event_that_a_lost_value_came_before_leads_to_a_read():
+def test_event_after_a_lost_value_leads_to_a_read():
     subscription = level_at(at(5, 2))
 
     push(subscription, event(6, revision=3))
@@ -138,7 +138,7 @@ def test_an_event_that_a_lost_value_came_before_leads_to_a_read():
     assert subscription.next_step(NOW) == Read(at(5, 2), 8)
 
 
-def test_a_push_without_items_says_how_far_the_stream_goes():
+def test_push_without_items_triggers_a_read():
     subscription = level_at(at(5))
 
     push(subscription, head=at(500))
@@ -146,7 +146,7 @@ def test_a_push_without_items_says_how_far_the_stream_goes():
     assert subscription.next_step(NOW) == Read(at(5), 8)
 
 
-def test_a_push_of_another_epoch_leads_to_a_read():
+def test_push_of_another_epoch_leads_to_a_read():
     subscription = level_at(at(5))
 
     push(subscription, event(6, epoch="new"))
@@ -154,7 +154,7 @@ def test_a_push_of_another_epoch_leads_to_a_read():
     assert subscription.next_step(NOW) == Read(at(5), 8)
 
 
-def test_a_sweep_that_finds_nothing_new_changes_nothing():
+def test_sweep_without_news_changes_nothing():
     subscription = level_at(at(5, 2))
 
     assert not subscription.on_head(at(5, 2))
@@ -164,7 +164,7 @@ def test_a_sweep_that_finds_nothing_new_changes_nothing():
 
 @pytest.mark.proves("lost-push-only-delays")
 @pytest.mark.parametrize("head", [at(6, 2), at(5, 3), at(1, 0, "new")])
-def test_a_sweep_that_finds_more_leads_to_a_read(head):
+def test_sweep_ahead_of_the_client_leads_to_a_read(head):
     subscription = level_at(at(5, 2))
 
     assert subscription.on_head(head)
@@ -174,7 +174,7 @@ def test_a_sweep_that_finds_more_leads_to_a_read(head):
 # -- reads ---------------------------------------------------------------------------------
 
 
-def test_only_one_read_is_asked_for_at_a_time():
+def test_reads_do_not_overlap():
     subscription = Subscription("s", None, window=8)
     subscription.next_step(NOW)
 
@@ -184,7 +184,7 @@ def test_only_one_read_is_asked_for_at_a_time():
     assert subscription.next_step(NOW) is None
 
 
-def test_a_push_during_a_read_that_missed_it_leads_to_a_second_read():
+def test_push_during_a_read_that_missed_it_leads_to_another_read():
     subscription = Subscription("s", None, window=8)
     subscription.next_step(NOW)
     push(subscription, event(6))
@@ -194,7 +194,7 @@ def test_a_push_during_a_read_that_missed_it_leads_to_a_second_read():
     assert subscription.next_step(NOW) == Read(at(5), 8)
 
 
-def test_a_push_during_a_read_that_brought_it_leads_to_no_other():
+def test_push_during_a_read_that_brought_it_leads_to_no_other():
     subscription = Subscription("s", at(5), window=8)
     subscription.next_step(NOW)
     push(subscription, event(6))
@@ -204,7 +204,7 @@ def test_a_push_during_a_read_that_brought_it_leads_to_no_other():
     assert names(sent(subscription)) == [6]
 
 
-def test_a_head_that_the_table_does_not_confirm_is_not_asked_for_again():
+def test_unconfirmed_head_is_not_read_again():
     subscription = level_at(at(5))
     push(subscription, head=at(900))
     subscription.next_step(NOW)
@@ -216,7 +216,7 @@ def test_a_head_that_the_table_does_not_confirm_is_not_asked_for_again():
     assert names(sent(subscription)) == [6]
 
 
-def test_a_page_with_more_behind_it_is_sent_before_the_next_is_read():
+def test_full_page_is_sent_before_the_next_is_read():
     subscription = Subscription("s", at(0), window=8)
     subscription.next_step(NOW)
 
@@ -226,7 +226,7 @@ def test_a_page_with_more_behind_it_is_sent_before_the_next_is_read():
     assert subscription.next_step(NOW) == Read(at(2), 6)
 
 
-def test_a_read_that_ends_beyond_its_last_item_takes_the_client_there():
+def test_read_moves_the_client_beyond_its_last_item():
     subscription = Subscription("s", at(0, 0), window=8)
     subscription.next_step(NOW)
 
@@ -236,7 +236,7 @@ def test_a_read_that_ends_beyond_its_last_item_takes_the_client_there():
     assert subscription.sent == at(1, 7)
 
 
-def test_a_read_that_found_nothing_takes_the_client_to_its_end():
+def test_empty_read_still_moves_the_client():
     subscription = Subscription("s", at(3, 4), window=8)
     subscription.next_step(NOW)
 
@@ -246,7 +246,7 @@ def test_a_read_that_found_nothing_takes_the_client_to_its_end():
     assert subscription.sent == at(3, 9)
 
 
-def test_a_client_that_asks_for_the_latest_gets_what_comes_from_then_on():
+def test_latest_cursor_gets_only_later_items():
     subscription = Subscription("s", "latest", window=8)
     subscription.next_step(NOW)
     subscription.on_read(Backlog(at(5, 2), at(5, 2)))
@@ -256,7 +256,7 @@ def test_a_client_that_asks_for_the_latest_gets_what_comes_from_then_on():
     assert names(sent(subscription)) == [6]
 
 
-def test_a_failed_read_is_asked_for_again():
+def test_failed_read_is_repeated():
     subscription = Subscription("s", at(5), window=8)
     first = subscription.next_step(NOW)
 
@@ -265,7 +265,7 @@ def test_a_failed_read_is_asked_for_again():
     assert subscription.next_step(NOW) == first
 
 
-def test_a_failure_without_a_read_changes_nothing():
+def test_unexpected_failure_changes_nothing():
     subscription = level_at(at(5))
 
     subscription.on_read_failed()
@@ -273,7 +273,7 @@ def test_a_failure_without_a_read_changes_nothing():
     assert subscription.next_step(NOW) is None
 
 
-def test_a_reset_starts_the_client_again_from_where_the_read_began():
+def test_reset_restarts_the_client_where_the_read_began():
     subscription = level_at(at(5, 2))
     subscription.on_head(at(1, 1, "new"))
     subscription.next_step(NOW)
@@ -293,7 +293,7 @@ def test_a_reset_starts_the_client_again_from_where_the_read_began():
 # -- the window ----------------------------------------------------------------------------
 
 
-def test_no_more_than_a_window_is_sent_without_an_ack():
+def test_client_without_acks_gets_at_most_one_window():
     subscription = level_at(at(0), window=3)
 
     push(subscription, *(event(offset) for offset in range(1, 10)))
@@ -301,7 +301,7 @@ def test_no_more_than_a_window_is_sent_without_an_ack():
     assert names(sent(subscription)) == [1, 2, 3]
 
 
-def test_an_ack_makes_room_and_the_table_has_the_rest():
+def test_ack_makes_room_for_a_read():
     subscription = level_at(at(0), window=3)
     push(subscription, *(event(offset) for offset in range(1, 10)))
     sent(subscription)
@@ -311,7 +311,7 @@ def test_an_ack_makes_room_and_the_table_has_the_rest():
     assert subscription.next_step(NOW) == Read(at(3), 2)
 
 
-def test_no_more_is_read_than_the_window_has_room_for():
+def test_read_is_limited_to_the_room_in_the_window():
     subscription = level_at(at(0), window=4)
     push(subscription, event(1), event(2), event(3), head=at(9))
     names([subscription.next_step(NOW) for _ in range(3)])
@@ -320,7 +320,7 @@ def test_no_more_is_read_than_the_window_has_room_for():
 
 
 @pytest.mark.proves("slow-clients-cost-one-window")
-def test_a_client_that_does_not_read_costs_no_more_than_a_window():
+def test_client_that_does_not_read_costs_one_window():
     subscription = level_at(at(0), window=3)
 
     for offset in range(1, 1000):
@@ -331,7 +331,7 @@ def test_a_client_that_does_not_read_costs_no_more_than_a_window():
 
 
 @pytest.mark.proves("slow-clients-cost-one-window")
-def test_pushes_that_nobody_has_drained_yet_cost_no_more_than_a_window():
+def test_queued_pushes_take_at_most_one_window():
     subscription = level_at(at(0), window=3)
 
     push(subscription, *(event(offset) for offset in range(1, 1000)))
@@ -339,7 +339,7 @@ def test_pushes_that_nobody_has_drained_yet_cost_no_more_than_a_window():
     assert len(subscription._queue) == 3
 
 
-def test_an_ack_covers_everything_before_it():
+def test_ack_covers_earlier_items():
     subscription = level_at(at(0), window=2)
     push(subscription, event(1), event(2))
     sent(subscription)
@@ -351,7 +351,7 @@ def test_an_ack_covers_everything_before_it():
 
 
 @pytest.mark.parametrize("ack", [at(0), at(9, 9, "another")])
-def test_an_ack_of_something_else_makes_no_room(ack):
+def test_unrelated_ack_makes_no_room(ack):
     subscription = level_at(at(0), window=1)
     push(subscription, event(1), event(2))
     sent(subscription)
@@ -361,7 +361,7 @@ def test_an_ack_of_something_else_makes_no_room(ack):
     assert sent(subscription) == []
 
 
-def test_a_full_window_is_stalled_from_then_on():
+def test_stall_begins_when_the_window_is_full():
     subscription = level_at(at(0), window=2)
     push(subscription, event(1))
     subscription.next_step(10.0)
@@ -374,7 +374,7 @@ def test_a_full_window_is_stalled_from_then_on():
     assert subscription.stalled_since() == 21.0
 
 
-def test_a_client_that_acknowledges_slowly_is_not_stalled():
+def test_slowly_acknowledging_client_is_not_stalled():
     subscription = level_at(at(0), window=2)
     push(subscription, event(1), event(2), event(3))
     sent(subscription)
@@ -390,7 +390,7 @@ def test_a_client_that_acknowledges_slowly_is_not_stalled():
     assert subscription.stalled_since() == 160.0
 
 
-def test_a_reset_forgets_what_was_unacknowledged():
+def test_reset_forgets_unacknowledged_items():
     subscription = level_at(at(0), window=2)
     push(subscription, event(1))
     sent_before = sent(subscription)

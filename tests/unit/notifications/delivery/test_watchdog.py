@@ -66,7 +66,7 @@ def test_block_is_logged_once_with_its_place(
     assert dog.blocks.last_place.startswith(__file__)
 
 
-def test_block_that_does_not_end_is_logged(
+def test_unending_block_is_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchdog, "PATIENCE", LONG)
@@ -79,7 +79,7 @@ def test_block_that_does_not_end_is_logged(
     assert caplog.text.count("The event loop") == 1
 
 
-def test_other_places_wait_for_their_turn_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_logging_of_blocks_is_throttled(caplog: pytest.LogCaptureFixture) -> None:
     """However many lines of code an attacker can make slow, they fill no disk."""
 
     async def main() -> None:
@@ -92,7 +92,7 @@ def test_other_places_wait_for_their_turn_in_the_log(caplog: pytest.LogCaptureFi
     assert caplog.text.count("The event loop") == 1
 
 
-def test_call_that_lets_no_thread_run_is_seen_by_the_late_watchdog() -> None:
+def test_call_that_blocks_all_threads_is_seen_by_a_late_watchdog() -> None:
     """When it gets to look, the call has only just returned, and no sign of life was missed."""
 
     async def main() -> Watchdog:
@@ -111,7 +111,7 @@ def test_call_that_lets_no_thread_run_is_seen_by_the_late_watchdog() -> None:
     assert blocks.last_place.startswith(__file__)
 
 
-def test_loop_that_waits_for_a_cpu_holds_nothing() -> None:
+def test_loop_waiting_for_a_cpu_is_not_blocking() -> None:
     async def main() -> Watchdog:
         return Watchdog()
 

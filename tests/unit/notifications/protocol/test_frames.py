@@ -52,7 +52,7 @@ def event(offset=131, revision=7, data=None):
         ('{"type":"ping"}', frames.Ping(id="")),
     ],
 )
-def test_a_valid_frame_is_understood(text, frame):
+def test_valid_frame_is_understood(text, frame):
     assert parse(text) == frame
 
 
@@ -76,11 +76,11 @@ def test_a_valid_frame_is_understood(text, frame):
         ('{"type":"subscribe","streams":{},"after":"e.1.2"}', "subscribe.after"),
     ],
 )
-def test_a_frame_that_is_not_valid_is_refused_by_the_field(text, where):
+def test_invalid_frame_is_refused_with_its_field(text, where):
     assert complaint(text)[0] == where
 
 
-def test_a_stream_has_a_name_that_the_channel_layer_takes():
+def test_stream_names_fit_the_channel_layer():
     longest = "a" * 99
 
     assert parse(f'{{"type":"unsubscribe","streams":["{longest}"]}}').streams == [longest]
@@ -89,7 +89,7 @@ def test_a_stream_has_a_name_that_the_channel_layer_takes():
 
 
 @pytest.mark.parametrize("name", ["", "user 42", "usér-1", "a" * 1_000])
-def test_what_is_asked_for_by_a_name_that_cannot_be_is_no_mistake_of_the_frame(name):
+def test_impossible_stream_name_is_no_error_of_the_frame(name):
     assert parse(json.dumps({"type": "subscribe", "streams": {name: None}})).streams == {name: None}
     assert complaint(json.dumps({"type": "subscribe", "streams": {"a" * 1_001: None}}))
 
@@ -130,11 +130,11 @@ def test_what_is_asked_for_by_a_name_that_cannot_be_is_no_mistake_of_the_frame(n
         ),
     ],
 )
-def test_a_frame_of_the_server_looks_like_this(frame, wire):
+def test_server_frame_has_its_json(frame, wire):
     assert json.loads(frame.model_dump_json()) == wire
 
 
-def test_an_event_looks_like_this():
+def test_event_has_its_json():
     item = event()
 
     assert json.loads(item.frame(item.position)) == {
@@ -148,7 +148,7 @@ def test_an_event_looks_like_this():
     }
 
 
-def test_a_value_looks_like_this():
+def test_value_has_its_json():
     item = Item("user-42", Cursor("epoch", 131, 77), "state", "export-1", {"n": 1}, "then")
 
     assert json.loads(item.frame(item.position)) == {
@@ -162,7 +162,7 @@ def test_a_value_looks_like_this():
     }
 
 
-def test_the_cursor_of_a_frame_is_the_clients_and_not_the_items():
+def test_shared_frame_gets_the_cursor_of_each_client():
     item = event()
 
     shared = json.loads(item.frame(item.position))
@@ -176,13 +176,13 @@ def test_the_cursor_of_a_frame_is_the_clients_and_not_the_items():
     ]
 
 
-def test_a_frame_for_many_is_encoded_once():
+def test_frame_for_many_clients_is_encoded_once():
     item = event()
 
     assert item.frame(Cursor("epoch", 131, 7)) is item.frame(Cursor("epoch", 131, 7))
 
 
-def test_the_close_codes_are_these():
+def test_close_codes_have_their_numbers():
     assert {each.name: each.value for each in CloseCode} == {
         "BAD_CLIENT": 4400,
         "SIGNED_OUT": 4401,
@@ -196,7 +196,7 @@ def test_the_close_codes_are_these():
 # -- over the layer ----------------------------------------------------------------------------
 
 
-def test_an_item_comes_out_of_a_message_as_it_went_in():
+def test_item_survives_the_channel_layer():
     items = [event(), Item("user-42", Cursor("epoch", 131, 8), "state", "k", {"a": [1]}, "then")]
 
     message = push.messages(items)["user-42"]
@@ -218,7 +218,7 @@ def test_an_item_comes_out_of_a_message_as_it_went_in():
         {"at": None},
     ],
 )
-def test_a_message_that_is_no_item_is_refused_where_it_is_read(spoiled):
+def test_malformed_item_of_a_message_is_refused(spoiled):
     message = {**event().to_message(), **spoiled}
 
     with pytest.raises((TypeError, ValueError)):
@@ -226,7 +226,7 @@ def test_a_message_that_is_no_item_is_refused_where_it_is_read(spoiled):
 
 
 @pytest.mark.parametrize("missing", ["kind", "offset", "revision", "name", "data", "at"])
-def test_a_message_that_lacks_something_is_refused_where_it_is_read(missing):
+def test_incomplete_item_of_a_message_is_refused(missing):
     message = event().to_message()
     del message[missing]
 

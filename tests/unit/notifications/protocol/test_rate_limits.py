@@ -24,7 +24,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_bucket_gives_what_it_holds_and_then_what_time_brings(clock: Clock) -> None:
+def test_bucket_gives_its_content_and_then_its_refill(clock: Clock) -> None:
     bucket = Bucket(10, 2, clock)
 
     assert bucket.take(4)
@@ -35,14 +35,14 @@ def test_a_bucket_gives_what_it_holds_and_then_what_time_brings(clock: Clock) ->
     assert not bucket.take(1)
 
 
-def test_who_asks_for_too_much_is_given_nothing_and_loses_nothing(clock: Clock) -> None:
+def test_request_beyond_the_bucket_takes_no_tokens(clock: Clock) -> None:
     bucket = Bucket(10, 2, clock)
 
     assert not bucket.take(11)
     assert bucket.take(10)
 
 
-def test_a_bucket_never_holds_more_than_its_size(clock: Clock) -> None:
+def test_bucket_never_holds_more_than_its_size(clock: Clock) -> None:
     bucket = Bucket(10, 2, clock)
 
     clock.now += 3600
@@ -52,7 +52,7 @@ def test_a_bucket_never_holds_more_than_its_size(clock: Clock) -> None:
     assert not bucket.take(1)
 
 
-def test_a_bucket_is_overdrawn_down_to_its_debt(clock: Clock) -> None:
+def test_bucket_is_overdrawn_to_its_debt_at_most(clock: Clock) -> None:
     bucket = Bucket(10, 2, clock)
 
     bucket.charge(13, 4)
@@ -67,7 +67,7 @@ def test_a_bucket_is_overdrawn_down_to_its_debt(clock: Clock) -> None:
     assert bucket.has(1)
 
 
-def test_a_client_that_comes_back_with_all_its_streams_is_served(clock: Clock) -> None:
+def test_reconnecting_client_may_subscribe_to_all_its_streams(clock: Clock) -> None:
     allowance = Allowance(clock)
 
     # Three times in a row, and each time one by one.
@@ -76,7 +76,7 @@ def test_a_client_that_comes_back_with_all_its_streams_is_served(clock: Clock) -
         assert allowance.names(1) is None
 
 
-def test_a_browser_may_open_a_tab_every_second_though_each_asks_for_all_streams_again(
+def test_browser_may_open_a_tab_every_second(
     clock: Clock,
 ) -> None:
     """One socket serves all of its tabs."""
@@ -89,11 +89,11 @@ def test_a_browser_may_open_a_tab_every_second_though_each_asks_for_all_streams_
         assert allowance.names(protocol.MAX_STREAMS) is None
 
 
-def test_the_largest_frame_can_be_served(clock: Clock) -> None:
+def test_largest_subscription_is_within_the_limit(clock: Clock) -> None:
     assert Allowance(clock).names(protocol.MAX_NAMES) is None
 
 
-def test_a_healthy_client_with_all_its_streams_is_far_below_the_rate_of_frames(
+def test_healthy_client_stays_below_the_frame_rate(
     clock: Clock,
 ) -> None:
     """An ack a second for each stream, though none of them were useful, and a ping."""
@@ -121,7 +121,7 @@ def test_useful_acks_are_not_counted_against_the_user_either(clock: Clock) -> No
         socket.useful_ack(rate_limits.ACK_BYTES)
 
 
-def test_over_the_limit_it_says_what_the_limit_is(clock: Clock) -> None:
+def test_refusal_names_the_limit(clock: Clock) -> None:
     allowance = Allowance(clock)
     for _ in range(rate_limits.FRAMES_AT_ONCE):
         allowance.frame(100)
@@ -134,7 +134,7 @@ def test_over_the_limit_it_says_what_the_limit_is(clock: Clock) -> None:
     assert allowance.names(rate_limits.NAMES_A_SECOND) is None
 
 
-def test_bytes_are_limited_however_few_frames_they_come_in(clock: Clock) -> None:
+def test_bytes_are_limited_for_any_number_of_frames(clock: Clock) -> None:
     allowance = Allowance(clock)
     frames = rate_limits.BYTES_AT_ONCE // protocol.MAX_FRAME_BYTES
 
@@ -146,7 +146,7 @@ def test_bytes_are_limited_however_few_frames_they_come_in(clock: Clock) -> None
     assert allowance.frame(rate_limits.BYTES_A_SECOND) is None
 
 
-def test_bytes_of_useful_acks_come_back_but_not_their_blanks(clock: Clock) -> None:
+def test_useful_acks_are_free_but_their_padding_is_not(clock: Clock) -> None:
     allowance = Allowance(clock)
     for _ in range(rate_limits.BYTES_AT_ONCE // rate_limits.ACK_BYTES * 2):
         assert allowance.frame(rate_limits.ACK_BYTES) is None
@@ -160,7 +160,7 @@ def test_bytes_of_useful_acks_come_back_but_not_their_blanks(clock: Clock) -> No
     assert allowance.frame(padded) is not None
 
 
-def test_the_limits_in_bytes_have_room_for_those_in_frames_and_names(clock: Clock) -> None:
+def test_byte_limits_have_room_for_the_frame_and_name_limits(clock: Clock) -> None:
     """All names at once with the longest cursors; then names and acks, each second."""
     allowance = Allowance(clock)
     largest = largest_subscribe()
@@ -175,7 +175,7 @@ def test_the_limits_in_bytes_have_room_for_those_in_frames_and_names(clock: Cloc
         assert all(allowance.frame(len(LARGEST_ACK)) is None for _ in range(protocol.MAX_STREAMS))
 
 
-def test_the_largest_useful_frame_fits() -> None:
+def test_largest_useful_frame_fits() -> None:
     protocol.client_frames.validate_json(largest_subscribe())
     protocol.client_frames.validate_json(LARGEST_ACK)
 
@@ -183,7 +183,7 @@ def test_the_largest_useful_frame_fits() -> None:
     assert len(LARGEST_ACK) <= rate_limits.ACK_BYTES
 
 
-def test_sockets_of_one_user_share_a_limit(clock: Clock) -> None:
+def test_sockets_of_a_user_share_a_limit(clock: Clock) -> None:
     """However many there are: two may use their own up, and nothing is left for a third."""
     shared = Allowance(clock, factor=rate_limits.USER_FACTOR)
     for _ in range(rate_limits.USER_FACTOR):
@@ -208,7 +208,7 @@ def test_sockets_of_one_user_share_a_limit(clock: Clock) -> None:
     assert "Too many bytes on all of your connections together: at most 131072" in (refusal or "")
 
 
-def test_a_limit_that_is_used_up_is_whole_again_when_it_says(clock: Clock) -> None:
+def test_used_up_limit_is_refilled_after_the_stated_time(clock: Clock) -> None:
     allowance = Allowance(clock)
     allowance.frame(rate_limits.BYTES_AT_ONCE)
     allowance.names(rate_limits.NAMES_AT_ONCE)

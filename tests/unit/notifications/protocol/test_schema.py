@@ -39,14 +39,14 @@ def complaints(document: object) -> list[str]:
 
 @pytest.mark.proves("protocol-docs-match-code")
 @pytest.mark.parametrize("name", schema.DOCUMENTS)
-def test_the_copy_in_the_documents_is_what_the_code_makes(name):
+def test_published_schemas_match_the_code(name):
     made = schema.text(schema.DOCUMENTS[name]())
 
     assert (DOCS / name).read_text() == made, f"docs/{name} is old. Run: make schemas"
 
 
 @pytest.mark.parametrize("name", schema.DOCUMENTS)
-def test_the_site_serves_it_to_everybody(client, name):
+def test_schemas_are_served_without_sign_in(client, name):
     response = client.get(f"/api/{name}")
 
     assert response.status_code == 200
@@ -54,7 +54,7 @@ def test_the_site_serves_it_to_everybody(client, name):
 
 
 @pytest.mark.parametrize("name", schema.DOCUMENTS)
-def test_the_api_document_leads_to_it(client, name):
+def test_api_description_links_the_schemas(client, name):
     description = client.get("/api/openapi.json").json()["info"]["description"]
 
     assert f"({name})" in description  # Beside the page of the documentation.
@@ -63,18 +63,18 @@ def test_the_api_document_leads_to_it(client, name):
 # -- The frames ------------------------------------------------------------------------------
 
 
-def test_it_is_a_json_schema():
+def test_frame_schema_is_a_json_schema():
     Draft202012Validator.check_schema(schema.frames())
 
 
-def test_the_documents_show_a_frame_of_each_type():
+def test_documents_show_a_frame_of_each_type():
     shown = {json.loads(example)["type"] for example in EXAMPLES}
 
     assert shown == {each.model_fields["type"].default for each in (*schema.CLIENT, *schema.SERVER)}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: json.loads(text)["type"])
-def test_a_frame_that_the_documents_show_conforms(example):
+def test_documented_frame_conforms(example):
     frame = json.loads(example)
     is_from_client = frame["type"] in {"subscribe", "unsubscribe", "ack", "ping"}
 
@@ -104,14 +104,14 @@ def test_a_frame_that_the_documents_show_conforms(example):
     ],
     ids=json.dumps,
 )
-def test_what_the_server_refuses_does_not_conform(frame):
+def test_frame_that_the_server_refuses_does_not_conform(frame):
     with pytest.raises(ValidationError):
         frames.client_frames.validate_python(frame)
 
     assert not validator("ClientFrame").is_valid(frame)
 
 
-def test_a_newer_servers_field_is_no_mistake_and_a_missing_one_is():
+def test_unknown_server_field_conforms_and_a_missing_does_not():
     pong = {"type": "pong", "id": "7"}
 
     assert validator("ServerFrame").is_valid({**pong, "new": 1})
@@ -119,36 +119,36 @@ def test_a_newer_servers_field_is_no_mistake_and_a_missing_one_is():
 
 
 @pytest.mark.parametrize("model", [*schema.CLIENT, *schema.SERVER])
-def test_every_frame_is_described(model):
+def test_frames_are_all_described(model):
     assert schema.frames()["$defs"][model.__name__]["description"].endswith(".")
 
 
 # -- AsyncAPI ----------------------------------------------------------------------------------
 
 
-def test_the_schema_of_asyncapi_is_the_one_that_was_published():
+def test_asyncapi_schema_is_the_published_one():
     digest = hashlib.sha256((SPEC / "asyncapi-3.0.0.json").read_bytes()).hexdigest()
 
     assert digest in (SPEC / "README.md").read_text()
 
 
-def test_a_document_is_made_once():
+def test_document_is_built_once():
     """Anybody may ask for it, so it must cost nothing."""
     assert all(make() is make() for make in schema.DOCUMENTS.values())
 
 
-def test_it_is_an_asyncapi_document():
+def test_asyncapi_document_is_valid():
     assert complaints(schema.asyncapi()) == []
 
 
-def test_a_mistake_in_an_asyncapi_document_is_found():
+def test_mistake_in_an_asyncapi_document_is_found():
     document = copy.deepcopy(schema.asyncapi())
     document["operations"]["ping"]["action"] = "listen"
 
     assert complaints(document) != []
 
 
-def test_every_reference_leads_somewhere():
+def test_references_of_the_document_resolve():
     document = schema.asyncapi()
     references = re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document))
 
@@ -159,7 +159,7 @@ def test_every_reference_leads_somewhere():
             found = found[key]
 
 
-def test_every_frame_goes_the_way_that_the_code_sends_it():
+def test_asyncapi_directions_match_the_code():
     operations = schema.asyncapi()["operations"].values()
     received = {
         each["$ref"].rpartition("/")[2]
@@ -181,7 +181,7 @@ def test_every_frame_goes_the_way_that_the_code_sends_it():
     assert sent == {each.model_fields["type"].default for each in schema.SERVER}
 
 
-def test_it_names_the_subprotocol_the_limits_and_the_close_codes():
+def test_asyncapi_document_has_limits_and_close_codes():
     channel = schema.asyncapi()["channels"]["streams"]
 
     assert channel["x-subprotocol"] == "waybill.v1"
@@ -202,7 +202,7 @@ def test_it_names_the_subprotocol_the_limits_and_the_close_codes():
     ]
 
 
-def test_no_limit_is_left_out():
+def test_limits_are_all_described():
     limits = [name for name in vars(frames) if name.startswith("MAX_")]
 
     assert list(schema.LIMITS) == limits, "describe each limit in schema.LIMITS"

@@ -7,7 +7,7 @@ import pytest
 from notifications.streams.cursor import Cursor
 
 
-def test_a_cursor_reads_back_what_it_wrote():
+def test_cursor_survives_conversion_to_text():
     cursor = Cursor("a-epoch_1", 17, 4)
 
     assert str(cursor) == "a-epoch_1.17.4"
@@ -37,12 +37,12 @@ def test_a_cursor_reads_back_what_it_wrote():
         "epoch.1." + "9" * 5_000,
     ],
 )
-def test_what_is_not_a_cursor_is_refused(text):
+def test_invalid_cursor_is_refused(text):
     with pytest.raises(ValueError, match="is not a valid cursor"):
         Cursor.parse(text)
 
 
-def test_a_refusal_does_not_repeat_a_text_without_end():
+def test_refusal_does_not_repeat_a_long_text():
     with pytest.raises(ValueError, match="is not a valid cursor") as refusal:
         Cursor.parse("x" * 50_000)
 
@@ -61,9 +61,9 @@ def test_a_refusal_does_not_repeat_a_text_without_end():
         (Cursor("another", 1, 1), False),
     ],
 )
-def test_a_cursor_covers_what_is_not_ahead_of_it_in_its_epoch(other, covered):
+def test_cursor_covers_earlier_positions_of_its_epoch(other, covered):
     assert Cursor("e", 5, 3).covers(other) is covered
 
 
-def test_joined_cursors_stand_where_both_have_been():
+def test_joined_cursors_have_the_furthest_of_both():
     assert Cursor("e", 5, 2).join(Cursor("e", 3, 7)) == Cursor("e", 5, 7)

@@ -31,7 +31,7 @@ def send(pacer, count, batch):
 
 
 @pytest.mark.parametrize(("rate", "count", "batch"), [(50, 500, 5), (1, 10, 1), (0.5, 4, 1)])
-def test_as_many_go_out_as_the_rate_allows(clock, rate, count, batch):
+def test_sending_keeps_to_the_rate(clock, rate, count, batch):
     pacer = Pacer(rate, clock, clock.sleep)
 
     send(pacer, count, batch)
@@ -40,7 +40,7 @@ def test_as_many_go_out_as_the_rate_allows(clock, rate, count, batch):
     assert clock.now - 1000 == pytest.approx((count - batch) / rate)
 
 
-def test_the_pauses_are_even(clock):
+def test_pauses_are_even(clock):
     pacer = Pacer(10, clock, clock.sleep)
 
     send(pacer, 20, 1)
@@ -48,7 +48,7 @@ def test_the_pauses_are_even(clock):
     assert clock.slept == pytest.approx([0.1] * 19)
 
 
-def test_the_time_that_sending_takes_is_no_longer_waited_for(clock):
+def test_time_spent_sending_shortens_the_wait(clock):
     pacer = Pacer(10, clock, clock.sleep)
 
     pacer.wait(1)
@@ -58,7 +58,7 @@ def test_the_time_that_sending_takes_is_no_longer_waited_for(clock):
     assert clock.slept == pytest.approx([0.04])
 
 
-def test_a_pause_is_not_made_up_for_by_a_burst(clock):
+def test_pause_is_not_followed_by_a_burst(clock):
     pacer = Pacer(10, clock, clock.sleep)
     pacer.wait(1)
 
@@ -71,5 +71,5 @@ def test_a_pause_is_not_made_up_for_by_a_burst(clock):
 @pytest.mark.parametrize(
     ("rate", "batch"), [(0.1, 1), (1, 1), (19, 1), (20, 2), (500, 50), (10_000, 100)]
 )
-def test_a_batch_is_what_a_tenth_of_a_second_allows(clock, rate, batch):
+def test_batch_is_a_tenth_of_a_second(clock, rate, batch):
     assert Pacer(rate, clock, clock.sleep).batch(100) == batch

@@ -10,13 +10,13 @@ from tests.support.pages import text
 pytestmark = pytest.mark.django_db
 
 
-def test_the_button_carries_filters_and_order_and_leaves_the_rest(exporting):
+def test_button_carries_filters_and_order_but_no_page(exporting):
     listed = exporting.get(LIST, {"carrier__carrier__exact": "UA", "q": "N14", "o": "-1", "p": "1"})
 
     assert f"{PAGE}?carrier__carrier__exact=UA&q=N14&o=-1" in hrefs(listed)
 
 
-def test_who_may_not_export_sees_neither_button_nor_action(exporting, looking):
+def test_button_and_action_are_hidden_without_permission(exporting, looking):
     offered, hidden = exporting.get(LIST), looking.get(LIST)
 
     assert "Export…" in text(offered)
@@ -25,14 +25,14 @@ def test_who_may_not_export_sees_neither_button_nor_action(exporting, looking):
     assert "Export" not in text(hidden)
 
 
-def test_a_popup_has_no_button(exporting):
+def test_popup_has_no_button(exporting):
     listed = exporting.get(LIST, {"_popup": "1"})
 
     assert listed.status_code == 200
     assert "Export" not in text(listed)
 
 
-def test_a_list_keeps_its_own_template(exporting, settings, tmp_path):
+def test_list_with_its_own_template_gets_the_button(exporting, settings, tmp_path):
     own = tmp_path / "admin" / "demo" / "flight" / "change_list.html"
     own.parent.mkdir(parents=True)
     own.write_text(

@@ -18,11 +18,11 @@ def problems(model, **attributes):
     return {each.id: each for each in cls(model, admin.site).check()}
 
 
-def test_a_mixin_without_an_exporter_is_refused_at_start_up():
+def test_mixin_without_an_exporter_is_refused_at_start_up():
     assert 'Add `exporter = "name"`' in problems(Flight)["exports.E002"].hint
 
 
-def test_a_mixin_with_an_exporter_that_is_not_there_is_refused_at_start_up():
+def test_mixin_with_an_unknown_exporter_is_refused_at_start_up():
     problem = problems(Flight, exporter="flihgts")["exports.E003"]
 
     assert problem.msg.startswith(
@@ -30,13 +30,13 @@ def test_a_mixin_with_an_exporter_that_is_not_there_is_refused_at_start_up():
     )
 
 
-def test_a_mixin_with_the_exporter_of_another_model_is_refused_at_start_up():
+def test_mixin_with_an_exporter_of_another_model_is_refused():
     problem = problems(Flight, exporter="planes")["exports.E004"]
 
     assert problem.msg == 'The exporter "planes" exports demo.Plane, this list shows demo.Flight.'
 
 
-def test_a_list_of_which_more_can_be_ticked_than_a_form_may_have_fields_is_warned_of(settings):
+def test_check_warns_of_lists_with_more_ticks_than_form_fields(settings):
     """The page that asks how has a field for each row that is ticked."""
     own = 2 * len(Flights.columns) + checks.OTHER_FIELDS
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = own + 500
@@ -47,12 +47,12 @@ def test_a_list_of_which_more_can_be_ticked_than_a_form_may_have_fields_is_warne
         assert problem.hint.startswith(f"Set DATA_UPLOAD_MAX_NUMBER_FIELDS = {own + 501} ")
 
 
-def test_a_mixin_that_workers_would_not_read_through_is_refused_at_start_up():
+def test_mixin_that_is_not_the_registered_admin_is_refused():
     problem = problems(Flight, exporter="flights")["exports.E005"]
 
     assert "which has FlightAdmin for this model" in problem.msg
 
 
-def test_the_lists_of_the_demo_are_in_order():
+def test_demo_lists_pass_their_checks():
     assert admin.site.get_model_admin(Flight).check() == []
     assert admin.site.get_model_admin(Plane).check() == []

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("filters", ["nonsense=1", "carrier__nonsense=1", "date__year=x", "id=x"])
-def test_a_filter_that_cannot_be_read_is_refused(exporting, filters):
+def test_invalid_list_filter_is_refused(exporting, filters):
     asked = exporting.get(f"{PAGE}?{filters}")
     started = exporting.post(f"{PAGE}?{filters}", {"format": "csv"})
 
@@ -34,7 +34,7 @@ def test_a_filter_that_cannot_be_read_is_refused(exporting, filters):
         ({"format": "csv", "_selected_action": range(201)}, "You can select up to 200 rows"),
     ],
 )
-def test_what_cannot_be_is_refused_on_the_page(exporting, data, message):
+def test_invalid_choice_is_refused_on_the_page(exporting, data, message):
     response = exporting.post(PAGE, data)
 
     assert response.status_code == 422
@@ -42,14 +42,14 @@ def test_what_cannot_be_is_refused_on_the_page(exporting, data, message):
     assert not Export.objects.exists()
 
 
-def test_options_are_asked_for_beside_the_format(exporting):
+def test_page_offers_options_beside_the_format(exporting):
     chosen = {"format": "csv", "delimiter": ";", "bom": "on"}
 
     assert exporting.post(PAGE, chosen).status_code == 302
     assert Export.objects.get().options == {"delimiter": ";", "bom": True}
 
 
-def test_an_option_that_the_format_has_not_is_refused_and_stays_chosen(exporting):
+def test_unsupported_option_is_refused_and_stays_selected(exporting):
     response = exporting.post(PAGE, {"format": "xlsx", "delimiter": ";"})
 
     assert response.status_code == 422
@@ -58,7 +58,7 @@ def test_an_option_that_the_format_has_not_is_refused_and_stays_chosen(exporting
     assert not Export.objects.exists()
 
 
-def test_who_asks_the_same_again_is_led_to_the_export_that_is_there(exporting):
+def test_identical_request_leads_to_the_active_export(exporting):
     first = exporting.post(PAGE, {"format": "csv"})
 
     second = exporting.post(PAGE, {"format": "csv"})
@@ -68,7 +68,7 @@ def test_who_asks_the_same_again_is_led_to_the_export_that_is_there(exporting):
     assert Export.objects.count() == 1
 
 
-def test_who_asks_too_often_is_told_when_to_ask_again(exporting, settings):
+def test_throttled_request_gets_the_retry_time(exporting, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     exporting.post(PAGE, {"format": "csv"})
 
@@ -79,7 +79,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(exporting, settings):
     assert Export.objects.count() == 1
 
 
-def test_a_list_can_be_shared_with_a_team_of_ones_own():
+def test_list_can_be_shared_with_a_team_of_the_user():
     staff = staff_with("view_flight", "export_flight")
     team = Group.objects.create(name="Analysts")
     staff.groups.add(team)
@@ -94,7 +94,7 @@ def test_a_list_can_be_shared_with_a_team_of_ones_own():
     assert {export.team for export in Export.objects.all()} == {team, None}
 
 
-def test_a_team_of_others_is_refused_and_what_was_chosen_stays_chosen():
+def test_foreign_team_is_refused_and_the_choice_is_kept():
     staff = staff_with("view_flight", "export_flight")
     mine, theirs = (Group.objects.create(name=name) for name in ("Analysts", "Others"))
     staff.groups.add(mine)
@@ -110,39 +110,39 @@ def test_a_team_of_others_is_refused_and_what_was_chosen_stays_chosen():
     assert not Export.objects.exists()
 
 
-def test_who_is_in_no_team_is_not_asked_whom_to_share_with(exporting):
+def test_user_without_a_team_sees_no_team_field(exporting):
     assert 'name="team"' not in text(exporting.get(PAGE))
 
 
-def test_more_ticks_than_a_page_has_rows_are_refused(exporting):
+def test_number_of_ticked_rows_is_limited(exporting):
     response = exporting.post(LIST, ticked(*range(1, 202)), follow=True)
 
     assert "You can select up to 200 rows" in text(response)
 
 
-def test_who_may_not_export_is_refused(looking):
+def test_user_without_export_permission_is_refused(looking):
     assert looking.get(PAGE).status_code == 403
     assert looking.post(PAGE, {"format": "csv"}).status_code == 403
     assert not Export.objects.exists()
 
 
 @pytest.mark.proves("export-needs-permission")
-def test_who_may_export_and_not_see_the_list_is_refused():
+def test_user_without_view_permission_is_refused():
     client = signed_in(staff_with("export_flight"))
 
     assert client.post(PAGE, {"format": "csv"}).status_code == 403
     assert not Export.objects.exists()
 
 
-def test_what_it_would_give_is_asked_for_with_a_form(exporting):
+def test_preview_accepts_only_post(exporting):
     assert exporting.get("/admin/demo/flight/export/preview/").status_code == 405
 
 
-def test_who_is_not_signed_in_is_asked_to(client):
+def test_anonymous_user_is_sent_to_the_sign_in_page(client):
     assert client.post(PAGE, {"format": "csv"}).url.startswith("/admin/login/")
 
 
-def test_a_form_from_elsewhere_is_refused():
+def test_cross_site_form_is_refused():
     client = signed_in(staff_with("view_flight", "export_flight"), enforce_csrf_checks=True)
 
     assert client.post(PAGE, {"format": "csv"}).status_code == 403

@@ -47,7 +47,7 @@ QUERIES = {
 
 
 @pytest.mark.parametrize(("filters", "sentence"), QUERIES.items())
-def test_the_page_says_in_words_what_will_be_exported(exporting, filters, sentence):
+def test_page_describes_the_selected_rows(exporting, filters, sentence):
     page = exporting.get(f"{PAGE}?{filters}")
 
     assert f'<div class="readonly" data-preview-part="summary">{sentence}</div>' in text(page)
@@ -57,7 +57,7 @@ def test_the_page_says_in_words_what_will_be_exported(exporting, filters, senten
 @pytest.mark.parametrize(
     "filters", [*QUERIES, "q=IAH&o=-1.2&p=1&all=", "_facets=True&q=IAH", "e=1"]
 )
-def test_an_export_has_exactly_the_rows_of_the_list(exporting, filters):
+def test_export_has_exactly_the_rows_of_the_list(exporting, filters):
     listed = exporting.get(f"{LIST}?{filters}").context["cl"].queryset
 
     started = exporting.post(f"{PAGE}?{filters}", {"format": "jsonl"})
@@ -68,7 +68,7 @@ def test_an_export_has_exactly_the_rows_of_the_list(exporting, filters):
     assert keys_of(export) == sorted(listed.values_list("pk", flat=True))
 
 
-def test_the_list_and_its_filters_tell_rows_apart(exporting):
+def test_queries_each_select_a_proper_subset_of_the_flights(exporting):
     """The flights are such that no query of these tests means all or nothing by accident."""
     counts = {each: exporting.get(f"{LIST}?{each}").context["cl"].result_count for each in QUERIES}
 
@@ -78,7 +78,7 @@ def test_the_list_and_its_filters_tell_rows_apart(exporting):
 
 
 @pytest.mark.proves("admin-export-matches-list")
-def test_the_query_is_asked_again_when_the_export_runs(exporting):
+def test_query_runs_again_when_the_export_runs(exporting):
     exporting.post(f"{PAGE}?carrier__carrier__exact=B6", {"format": "csv"})
     export = Export.objects.get()
     Flight.objects.filter(pk=1).update(carrier="UA")
@@ -89,7 +89,7 @@ def test_the_query_is_asked_again_when_the_export_runs(exporting):
     assert 1 not in keys_of(export)
 
 
-def test_a_list_with_a_class_of_its_own_means_the_rows_that_it_shows(exporting, monkeypatch):
+def test_list_with_its_own_changelist_class_exports_its_rows(exporting, monkeypatch):
     class Short(ChangeList):
         def get_queryset(self, request, exclude_parameters=None):
             return super().get_queryset(request, exclude_parameters).filter(distance=1_000)
@@ -100,7 +100,7 @@ def test_a_list_with_a_class_of_its_own_means_the_rows_that_it_shows(exporting, 
     assert keys_of(Export.objects.get()) == [4, 8, 12, 16, 20, 24]
 
 
-def test_the_page_asks_for_the_choices_of_the_lists_filters_once(exporting):
+def test_page_queries_the_choices_of_list_filters_once(exporting):
     with CaptureQueriesContext(connection) as queries:
         exporting.get(f"{PAGE}?origin__faa__exact=EWR")
 
@@ -109,7 +109,7 @@ def test_the_page_asks_for_the_choices_of_the_lists_filters_once(exporting):
 
 
 @pytest.mark.proves("click-counts-no-rows")
-def test_nothing_is_counted_before_the_click_is_answered(exporting):
+def test_click_counts_no_rows(exporting):
     with CaptureQueriesContext(connection) as captured:
         exporting.get(f"{PAGE}?carrier__carrier__exact=UA&_facets=True")
         exporting.post(f"{PAGE}?carrier__carrier__exact=UA", {"format": "csv"})
@@ -131,7 +131,7 @@ def keys_in(lines):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("columns", [["id"], ["id", "speed"]], ids=["copy", "rows"])
-def test_a_list_that_was_sorted_is_exported_in_that_order(exporting, settings, tmp_path, columns):
+def test_list_that_was_sorted_is_exported_in_that_order(exporting, settings, tmp_path, columns):
     running.use_folders(settings, tmp_path)
     settings.EXPORTS_PART_ROWS = settings.EXPORTS_PAGE_ROWS = 5
     listed = exporting.get(f"{LIST}?q=IAH&{BY_DISTANCE}").context["cl"].result_list
@@ -153,7 +153,7 @@ def test_a_list_that_was_sorted_is_exported_in_that_order(exporting, settings, t
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_progress_of_sorted_rows_is_written_while_others_write(
+def test_progress_of_sorted_rows_is_saved_during_other_writes(
     exporting, settings, tmp_path, monkeypatch
 ):
     """On SQLite, who reads an old state of the file may not write. Here each row makes it old."""
@@ -193,7 +193,7 @@ def test_ticked_rows_keep_the_order_of_the_list(exporting):
 
 # Nothing, what is no column, and the box to tick. The list itself has an order in any case.
 @pytest.mark.parametrize("order", ["", "o=", "o=99", "o=x", "o=0"])
-def test_a_list_that_nobody_has_sorted_is_exported_by_its_keys(exporting, order):
+def test_unsorted_list_is_exported_in_primary_key_order(exporting, order):
     page = exporting.get(f"{PAGE}?{order}")
     exporting.post(f"{PAGE}?{order}", {"format": "csv"})
 
@@ -202,7 +202,7 @@ def test_a_list_that_nobody_has_sorted_is_exported_by_its_keys(exporting, order)
 
 
 @pytest.mark.parametrize("order", ["date", [1], ["nothing"], ["carrier__flights"]])
-def test_an_order_that_cannot_be_is_refused(exporting, order):
+def test_invalid_order_is_refused(exporting, order):
     user = User.objects.get()
 
     with pytest.raises(InvalidSelection, match=r"order|sorted by"):
@@ -213,7 +213,7 @@ def test_an_order_that_cannot_be_is_refused(exporting, order):
         )
 
 
-def test_ticked_rows_go_as_keys_in_the_body(exporting):
+def test_ticked_rows_are_sent_as_keys_in_the_body(exporting):
     page = exporting.post(f"{LIST}?q=IAH", ticked("3", "4", "5"))
     hidden = re.findall(r'name="_selected_action" value="(\d+)"', text(page))
 
@@ -225,14 +225,14 @@ def test_ticked_rows_go_as_keys_in_the_body(exporting):
     assert keys_of(Export.objects.get()) == [3, 4, 5]
 
 
-def test_a_ticked_row_is_meant_even_if_the_filter_would_not_show_it_any_more(exporting):
+def test_ticked_row_is_exported_even_if_the_filter_excludes_it(exporting):
     exporting.post(f"{PAGE}?q=N14228", {"format": "csv", "_selected_action": ["5", "10"]})
     Flight.objects.filter(pk=5).update(tailnum=None)
 
     assert keys_of(Export.objects.get()) == [5, 10]
 
 
-def test_all_rows_across_pages_go_as_the_query(exporting):
+def test_rows_across_pages_are_sent_as_the_query(exporting):
     page = exporting.post(
         f"{LIST}?carrier__carrier__exact=UA&p=1", ticked("2", "4", select_across="1")
     )

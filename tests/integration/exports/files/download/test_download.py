@@ -71,7 +71,7 @@ def way(request, settings):
         ),
     ],
 )
-async def test_each_format_has_its_extension_and_its_type(client, finish, fields, name, kind):
+async def test_formats_have_their_extension_and_type(client, finish, fields, name, kind):
     export = await sync_to_async(finish)(**fields)
 
     response = await client.get(f"/exports/{export.pk}/file")
@@ -83,7 +83,7 @@ async def test_each_format_has_its_extension_and_its_type(client, finish, fields
     assert "Content-Encoding" not in response
 
 
-async def test_what_comes_down_compressed_is_what_the_checksum_is_of(client, finish):
+async def test_checksum_covers_the_compressed_bytes(client, finish):
     content = gzip.compress(b"faa,name\n")
     export = await sync_to_async(finish)(content, options={"gzip": True})
 
@@ -107,7 +107,7 @@ async def test_what_comes_down_compressed_is_what_the_checksum_is_of(client, fin
         "exports/{pk}/1.csv\n",
     ],
 )
-async def test_a_row_that_names_something_else_opens_nothing(client, export, folder, name, way):
+async def test_forged_file_name_opens_nothing(client, export, folder, name, way):
     (folder / "secret").write_bytes(CONTENT)
     (folder / "files" / "secret").write_bytes(CONTENT)
     await Export.objects.aupdate(file=name.format(pk=export.pk))
@@ -127,7 +127,7 @@ async def test_a_row_that_names_something_else_opens_nothing(client, export, fol
         *("00000000-0000-0000-0000-000000000000", "{PK}", "{pk}/../{pk}", "{pk}%20"),
     ],
 )
-def test_an_odd_id_finds_nothing(refused, export, where, odd):
+def test_malformed_id_finds_nothing(refused, export, where, odd):
     given = odd.format(pk=export.pk, PK=str(export.pk).upper())
 
     response = refused.get(where.format(given))
@@ -135,7 +135,7 @@ def test_an_odd_id_finds_nothing(refused, export, where, odd):
     assert response.status_code == 404
 
 
-def test_the_file_of_somebody_else_is_as_one_that_is_not_there(export, url, django_user_model):
+def test_foreign_file_looks_like_a_missing_one(export, url, django_user_model):
     def said(response, pk):
         """Without what is of this request alone."""
         page = response.content.replace(str(pk).encode(), b"")
@@ -154,7 +154,7 @@ def test_the_file_of_somebody_else_is_as_one_that_is_not_there(export, url, djan
 
 
 @pytest.mark.proves("downloads-check-permission")
-def test_permission_is_asked_whatever_the_way(refused, url, user, way):
+def test_permission_is_checked_for_every_download_method(refused, url, user, way):
     user.user_permissions.clear()
 
     response = refused.get(url)
@@ -165,7 +165,7 @@ def test_permission_is_asked_whatever_the_way(refused, url, user, way):
 
 
 @pytest.mark.proves("no-partial-file")
-async def test_a_file_that_was_cut_off_in_storage_does_not_look_whole(client, export, url):
+async def test_truncated_stored_file_is_reported_as_damaged(client, export, url):
     os.truncate(default_storage.path(export.file), SIZE - 1)
 
     response = await client.get(url)
@@ -175,9 +175,7 @@ async def test_a_file_that_was_cut_off_in_storage_does_not_look_whole(client, ex
 
 
 @pytest.mark.parametrize("step", ["size", "_open"])
-async def test_a_storage_that_does_not_answer_is_said_to_be_away(
-    client, url, step, monkeypatch, downloads
-):
+async def test_unreachable_storage_gives_503(client, url, step, monkeypatch, downloads):
     def fails(*_):
         raise RuntimeError("Could not connect to the endpoint")
 
@@ -194,7 +192,7 @@ async def test_a_storage_that_does_not_answer_is_said_to_be_away(
 # -- By the proxy, by the storage ----------------------------------------------------------------
 
 
-async def test_the_proxy_is_told_where_the_file_is_and_what_to_say_of_it(client, export, settings):
+async def test_proxy_is_given_the_path_and_headers_of_the_file(client, export, settings):
     settings.EXPORTS_DOWNLOAD = "accel"
     settings.EXPORTS_ACCEL_PREFIX = "/inside/"
 
@@ -208,7 +206,7 @@ async def test_the_proxy_is_told_where_the_file_is_and_what_to_say_of_it(client,
     assert response["ETag"] == ETAG
 
 
-async def test_a_storage_without_links_says_which_setting_to_change(client, export, settings):
+async def test_storage_without_links_names_the_setting_to_change(client, export, settings):
     settings.EXPORTS_DOWNLOAD = "redirect"
 
     with pytest.raises(ImproperlyConfigured, match="Set EXPORTS_DOWNLOAD to stream"):

@@ -11,7 +11,7 @@ from tests.support.downloading import CONTENT, ETAG, SIZE, body
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("folder")]
 
 
-async def test_without_a_range_the_file_comes_whole(client, url):
+async def test_file_comes_whole_without_a_range(client, url):
     response = await client.get(url)
 
     assert response.status_code == 200
@@ -35,7 +35,7 @@ async def test_without_a_range_the_file_comes_whole(client, url):
         (f"bytes=5-{SIZE + 5}", (5, SIZE - 1)),
     ],
 )
-async def test_a_range_comes_alone(client, url, header, meant):
+async def test_range_has_only_its_bytes(client, url, header, meant):
     first, last = meant
 
     response = await client.get(url, headers={"Range": header})
@@ -48,7 +48,7 @@ async def test_a_range_comes_alone(client, url, header, meant):
     assert response["Content-Disposition"] == 'attachment; filename="Airports.csv"'
 
 
-async def test_a_range_beyond_the_end_is_refused_with_the_size(client, url, downloads):
+async def test_range_beyond_the_end_is_refused_with_the_size(client, url, downloads):
     response = await client.get(url, headers={"Range": f"bytes={SIZE}-"})
 
     assert response.status_code == 416
@@ -67,7 +67,7 @@ async def test_several_ranges_are_answered_with_the_whole_file(client, export):
 
 
 @pytest.mark.proves("downloads-resume")
-async def test_a_download_that_broke_off_goes_on_where_it_was(client, export):
+async def test_interrupted_download_resumes_where_it_stopped(client, export):
     url = f"/exports/{export.pk}/file"
     response = await client.get(url)
     begun = await anext(aiter(response))
@@ -84,9 +84,7 @@ async def test_a_download_that_broke_off_goes_on_where_it_was(client, export):
 @pytest.mark.parametrize(
     "validator", ['"another"', f"W/{ETAG}", "Fri, 27 Nov 2026 20:00:00 GMT", ETAG.strip('"'), ""]
 )
-async def test_a_range_of_another_version_is_answered_with_the_whole_file(
-    client, export, validator
-):
+async def test_range_of_another_version_gets_the_whole_file(client, export, validator):
     headers = {"Range": "bytes=0-9", "If-Range": validator}
 
     response = await client.get(f"/exports/{export.pk}/file", headers=headers)
@@ -96,7 +94,7 @@ async def test_a_range_of_another_version_is_answered_with_the_whole_file(
 
 
 @pytest.mark.parametrize("known", [ETAG, f"W/{ETAG}", f'"x", {ETAG}', "*"])
-async def test_who_has_it_is_not_sent_it_again_nor_a_range_of_it(client, url, known, downloads):
+async def test_cached_file_and_range_give_304(client, url, known, downloads):
     headers = {"If-None-Match": known, "Range": "bytes=0-9"}
 
     response = await client.get(url, headers=headers)
@@ -105,7 +103,7 @@ async def test_who_has_it_is_not_sent_it_again_nor_a_range_of_it(client, url, kn
     assert await downloads() == []
 
 
-async def test_head_tells_all_but_the_content(client, url, downloads, monkeypatch):
+async def test_head_has_all_headers_and_no_content(client, url, downloads, monkeypatch):
     monkeypatch.setattr(storage, "open_at", None)  # It is not even opened.
 
     response = await client.head(url, headers={"Range": "bytes=0-9"})
@@ -120,7 +118,7 @@ async def test_head_tells_all_but_the_content(client, url, downloads, monkeypatc
     assert (await client.head(url, headers={"If-None-Match": ETAG})).status_code == 304
 
 
-async def test_an_empty_file_comes_whole_and_has_no_range(client, finish):
+async def test_empty_file_comes_whole_and_has_no_range(client, finish):
     export = await sync_to_async(finish)(b"")
     url = f"/exports/{export.pk}/file"
 
@@ -131,7 +129,7 @@ async def test_an_empty_file_comes_whole_and_has_no_range(client, finish):
     assert (ranged.status_code, ranged["Content-Range"]) == (416, "bytes */0")
 
 
-async def test_of_a_range_no_more_is_read_than_is_asked_for(client, export, monkeypatch):
+async def test_only_the_requested_range_is_read(client, export, monkeypatch):
     read = []
     opened = storage.open_at
 

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 @pytest.mark.parametrize("by", ["stream", "accel"])
-async def test_each_answer_with_bytes_is_written_down(client, url, user, by, settings):
+async def test_responses_with_bytes_are_recorded(client, url, user, by, settings):
     settings.EXPORTS_DOWNLOAD = by
 
     for headers in ({}, {"Range": "bytes=0-9"}, {"Range": "bytes=0-9", "If-Range": '"x"'}):
@@ -37,7 +37,7 @@ def one_hour(monkeypatch):
     monkeypatch.setattr(download, "_hour", lambda now: "2026-11-30T10")
 
 
-def test_hour_of_a_row_is_that_of_its_day_in_utc():
+def test_recorded_hour_is_counted_in_utc():
     moment = datetime(2026, 11, 30, 10, 59, 59, tzinfo=UTC)
     elsewhere = moment.astimezone(fixed_zone(timedelta(hours=5, minutes=30)))
 
@@ -47,7 +47,7 @@ def test_hour_of_a_row_is_that_of_its_day_in_utc():
     assert len(later | {download._hour(moment)}) == 3
 
 
-async def test_a_hundred_ranges_are_one_row(client, export, one_hour):
+async def test_hundred_ranges_are_recorded_as_one_download(client, export, one_hour):
     url = f"/exports/{export.pk}/file"
     for first in range(0, 1_000, 10):
         response = await client.get(url, headers={"Range": f"bytes={first}-{first + 9}"})
@@ -57,7 +57,7 @@ async def test_a_hundred_ranges_are_one_row(client, export, one_hour):
     assert (row.range, row.requests, row.bytes) == ("bytes=0-9", 100, 1_000)
 
 
-async def test_addresses_of_one_network_are_one_row(client, export, one_hour):
+async def test_addresses_of_one_network_are_one_record(client, export, one_hour):
     for number in range(3):
         address = f"2001:4860:1:2::{number}"
         url = f"/exports/{export.pk}/file"
@@ -67,7 +67,7 @@ async def test_addresses_of_one_network_are_one_row(client, export, one_hour):
     assert (row.address, row.requests) == ("2001:4860:1:2::", 3)
 
 
-async def test_row_of_ranges_says_when_the_whole_file_was_asked_for(client, export, one_hour):
+async def test_record_of_ranges_shows_a_later_whole_download(client, export, one_hour):
     url = f"/exports/{export.pk}/file"
     for headers in ({"Range": "bytes=0-9"}, {}, {"Range": "bytes=10-19"}):
         await body(await client.get(url, headers=headers))
@@ -76,7 +76,7 @@ async def test_row_of_ranges_says_when_the_whole_file_was_asked_for(client, expo
     assert (row.range, row.requests) == ("", 3)
 
 
-async def test_another_user_address_hour_or_export_is_another_row(
+async def test_downloads_that_differ_are_separate_records(
     client, export, finish, django_user_model, monkeypatch
 ):
     other = AsyncClient()
@@ -94,7 +94,7 @@ async def test_another_user_address_hour_or_export_is_another_row(
     assert await Download.objects.acount() == 7
 
 
-def test_processes_that_write_the_same_row_at_once_make_one(user, export, one_hour, rf):
+def test_simultaneous_downloads_are_recorded_once(user, export, one_hour, rf):
     request = rf.get("/", headers={"Range": "bytes=0-9"})
     request.user = user
     part = byte_range.parse("bytes=0-9", SIZE)

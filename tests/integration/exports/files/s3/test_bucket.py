@@ -43,7 +43,7 @@ def stored(content, name=NAME):
 # -- Large files ---------------------------------------------------------------------------------
 
 
-def test_a_large_file_goes_up_and_comes_back_in_chunks(tmp_path):
+def test_large_file_is_uploaded_and_read_in_chunks(tmp_path):
     calls = []
     default_storage.client.meta.events.register(
         "before-call.s3", lambda model, **_: calls.append(model.name)
@@ -61,7 +61,7 @@ def test_a_large_file_goes_up_and_comes_back_in_chunks(tmp_path):
     assert left_in(tmp_path) == set()
 
 
-def test_a_file_that_is_read_can_be_sought_in_and_is_on_disk_meanwhile(tmp_path):
+def test_opened_file_is_seekable_and_on_disk(tmp_path):
     with store.open_file(stored(b"0123456789")) as file:
         file.seek(-3, os.SEEK_END)
         assert file.read() == b"789"
@@ -71,7 +71,7 @@ def test_a_file_that_is_read_can_be_sought_in_and_is_on_disk_meanwhile(tmp_path)
         assert on_disk.is_relative_to(tmp_path / "work")
 
 
-def test_a_compressed_file_is_not_said_to_be_encoded():
+def test_compressed_file_has_no_content_encoding():
     name = stored(b"compressed", NAME + ".gz")
 
     told = default_storage.client.head_object(Bucket=service.BUCKET, Key=f"waybill/{name}")
@@ -80,7 +80,7 @@ def test_a_compressed_file_is_not_said_to_be_encoded():
     assert told["ContentType"] == "application/octet-stream"
 
 
-def test_all_threads_share_one_client():
+def test_threads_share_one_client():
     found = [default_storage.client]
     thread = threading.Thread(target=lambda: found.append(default_storage.client))
     thread.start()
@@ -117,7 +117,7 @@ def test_wrong_credentials_fail_the_export_with_the_reason(
     assert any(reason in line for line in log(export))
 
 
-def test_without_any_credentials_it_says_so(user, monkeypatch, settings):
+def test_missing_credentials_fail_the_export_with_the_reason(user, monkeypatch, settings):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     settings.STORAGES = {**settings.STORAGES}
@@ -129,7 +129,7 @@ def test_without_any_credentials_it_says_so(user, monkeypatch, settings):
     assert "Unable to locate credentials" in export.error
 
 
-def test_a_bucket_that_is_not_there_fails_the_export_with_the_reason(user, s3, settings):
+def test_missing_bucket_fails_the_export_with_the_reason(user, s3, settings):
     url = s3.env["STORAGE_URL"].replace("//exports/", "//no-such-bucket/")
     settings.STORAGES = {**settings.STORAGES, "default": from_url(url)}
     make_flights(ROWS)
@@ -140,7 +140,7 @@ def test_a_bucket_that_is_not_there_fails_the_export_with_the_reason(user, s3, s
     assert "NoSuchBucket" in export.error
 
 
-def test_a_service_that_is_away_is_said_to_be(user, s3, settings):
+def test_unreachable_service_fails_the_export_with_the_reason(user, s3, settings):
     make_flights(ROWS)
     export = start(user)
     s3.stop()
@@ -152,7 +152,7 @@ def test_a_service_that_is_away_is_said_to_be(user, s3, settings):
     assert s3.endpoint in export.error
 
 
-def test_a_refusal_that_passes_is_not_noticed():
+def test_transient_refusal_is_retried():
     def refuse(request, **_):
         if not refusals:
             return None
@@ -167,7 +167,7 @@ def test_a_refusal_that_passes_is_not_noticed():
 
 
 @pytest.mark.proves("no-partial-file")
-def test_an_upload_that_was_cut_off_is_noticed_and_nothing_is_left(user, monkeypatch):
+def test_truncated_upload_is_detected_and_removed(user, monkeypatch):
     sent = bucket.S3Files._save
 
     def cut_off(self, name, content):
@@ -182,7 +182,7 @@ def test_an_upload_that_was_cut_off_is_noticed_and_nothing_is_left(user, monkeyp
     assert f"waybill/{NAME}" not in keys()
 
 
-def test_a_large_upload_that_fails_leaves_no_object():
+def test_large_upload_that_fails_leaves_no_object():
     def refuse(params, **_):
         if params["query_string"]["partNumber"] == 2:
             raise ConnectionError("cut")
@@ -201,7 +201,7 @@ def test_a_large_upload_that_fails_leaves_no_object():
 # -- Deleting ------------------------------------------------------------------------------------
 
 
-def test_all_of_an_export_is_deleted_and_nothing_of_another(user):
+def test_deletion_removes_all_files_of_one_export_only(user):
     make_flights(ROWS)
     mine, other = request(user), request(user, columns=["id"])
     names = [f"exports/{export.pk}/{name}" for export in (mine, other) for name in ("1.csv", "x")]
@@ -217,9 +217,7 @@ def test_all_of_an_export_is_deleted_and_nothing_of_another(user):
     assert mine.pk not in store.folders()
 
 
-def test_what_has_expired_is_pruned_from_the_bucket_and_what_nobody_knows_when_it_is_old(
-    finished, monkeypatch
-):
+def test_expired_files_and_old_orphans_are_removed_from_buckets(finished, monkeypatch):
     stranger = f"exports/{uuid.uuid4()}/1.csv"
     stored(b"x", stranger)
     # A second ago: SQLite's clock has milliseconds only, and may still be behind this one.
@@ -233,7 +231,7 @@ def test_what_has_expired_is_pruned_from_the_bucket_and_what_nobody_knows_when_i
     assert keys() == set()
 
 
-def test_what_is_asked_to_be_deleted_twice_is_no_matter():
+def test_file_can_be_deleted_twice():
     name = stored(b"x")
 
     store.delete(name)

@@ -42,7 +42,7 @@ def fetch(url, **headers):
 # -- An export -----------------------------------------------------------------------------------
 
 
-def test_an_export_is_put_together_in_the_bucket_and_leaves_nothing_else(finished, tmp_path):
+def test_assembled_export_leaves_only_its_file_in_the_bucket(finished, tmp_path):
     assert (finished.status, finished.parts.count()) == (Status.SUCCEEDED, 4)
     assert finished.file == f"exports/{finished.pk}/1.csv"
     assert read(finished.file) == file_with(ROWS)
@@ -51,7 +51,7 @@ def test_an_export_is_put_together_in_the_bucket_and_leaves_nothing_else(finishe
 
 
 @pytest.mark.proves("downloads-resume")
-async def test_it_comes_down_whole_and_in_ranges(finished, client):
+async def test_file_in_a_bucket_comes_whole_and_in_ranges(finished, client):
     url, whole = f"/exports/{finished.pk}/file", file_with(ROWS)
 
     all_of_it = await client.get(url)
@@ -69,7 +69,7 @@ async def test_it_comes_down_whole_and_in_ranges(finished, client):
     assert (row.range, row.requests, row.bytes) == ("", 3, len(whole) + 107)
 
 
-async def test_of_a_range_the_bucket_is_asked_for_that_range(finished, client, monkeypatch):
+async def test_range_is_requested_from_the_bucket_as_a_range(finished, client, monkeypatch):
     asked = []
     default_storage.client.meta.events.register(
         "before-call.s3.GetObject",
@@ -82,9 +82,7 @@ async def test_of_a_range_the_bucket_is_asked_for_that_range(finished, client, m
     assert asked == ["bytes=100-199", f"bytes=0-{finished.bytes - 1}"]
 
 
-async def test_a_download_that_is_broken_off_ends_the_request_to_the_bucket(
-    finished, client, monkeypatch
-):
+async def test_interrupted_download_closes_the_bucket_request(finished, client, monkeypatch):
     opened, real = [], store.open_at
     monkeypatch.setattr(store, "open_at", lambda *args: opened.append(real(*args)) or opened[-1])
     response = await client.get(f"/exports/{finished.pk}/file")
@@ -95,7 +93,7 @@ async def test_a_download_that_is_broken_off_ends_the_request_to_the_bucket(
     assert [each._raw_stream.closed for each in opened] == [True]
 
 
-async def test_a_file_that_is_not_in_the_bucket_any_more_is_gone(finished, client):
+async def test_file_missing_in_the_bucket_gives_410(finished, client):
     await sync_to_async(store.delete)(finished.file)
 
     response = await client.get(f"/exports/{finished.pk}/file")
@@ -111,9 +109,7 @@ def by_link(settings):
     settings.EXPORTS_DOWNLOAD = "redirect"
 
 
-async def test_a_click_leads_to_a_link_that_gives_the_file_with_its_name(
-    finished, client, by_link, user
-):
+async def test_click_redirects_to_a_link_with_the_file_name(finished, client, by_link, user):
     await Export.objects.aupdate(label="Flüge")
 
     response = await client.get(
@@ -131,7 +127,7 @@ async def test_a_click_leads_to_a_link_that_gives_the_file_with_its_name(
     assert (row.export_id, row.user_id, row.address) == (finished.pk, user.pk, "8.8.8.8")
 
 
-async def test_a_link_gives_ranges_and_the_row_says_which(finished, client, by_link):
+async def test_link_gives_ranges_and_the_record_names_the_range(finished, client, by_link):
     headers = {"Range": "bytes=10-19", "If-Range": '"of the bucket"'}
 
     response = await client.get(f"/exports/{finished.pk}/file", headers=headers)
@@ -142,9 +138,7 @@ async def test_a_link_gives_ranges_and_the_row_says_which(finished, client, by_l
     assert [row.range async for row in Download.objects.all()] == ["bytes=10-19"]
 
 
-async def test_each_click_has_a_link_of_its_own_that_is_fresh_for_so_long(
-    finished, client, by_link, settings
-):
+async def test_each_click_gets_a_fresh_link_with_an_expiry(finished, client, by_link, settings):
     settings.EXPORTS_LINK_SECONDS = 7
 
     link = (await client.get(f"/exports/{finished.pk}/file"))["Location"]
@@ -167,7 +161,7 @@ async def test_each_click_has_a_link_of_its_own_that_is_fresh_for_so_long(
     ],
     ids=["another file", "for longer", "another name", "another signature", "without one"],
 )
-async def test_a_link_that_was_tampered_with_gives_nothing(finished, client, by_link, tamper):
+async def test_forged_link_gives_no_file(finished, client, by_link, tamper):
     link = (await client.get(f"/exports/{finished.pk}/file"))["Location"]
     assert tamper(link) != link
 
@@ -179,7 +173,7 @@ async def test_a_link_that_was_tampered_with_gives_nothing(finished, client, by_
 
 @pytest.mark.proves("downloads-check-permission")
 @pytest.mark.parametrize(("age", "statuses"), [(30, {200}), (61, {400, 403})])
-def test_a_link_works_while_it_is_fresh_and_no_longer(finished, monkeypatch, age, statuses):
+def test_link_works_until_it_expires(finished, monkeypatch, age, statuses):
     made = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=age)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: made)
     link = store.link(finished.file, timedelta(seconds=60), {})
@@ -190,7 +184,7 @@ def test_a_link_works_while_it_is_fresh_and_no_longer(finished, monkeypatch, age
     assert (content == file_with(ROWS)) == (status == 200)
 
 
-def test_nobody_gets_a_link_who_may_not_have_the_file(finished, by_link, user):
+def test_link_is_refused_without_permission(finished, by_link, user):
     user.user_permissions.clear()
     client = Client()
     client.force_login(user)
@@ -201,7 +195,7 @@ def test_nobody_gets_a_link_who_may_not_have_the_file(finished, by_link, user):
     assert "Location" not in response
 
 
-async def test_head_and_who_has_it_get_no_link(finished, client, by_link):
+async def test_head_and_cached_files_get_no_link(finished, client, by_link):
     url = f"/exports/{finished.pk}/file"
 
     head = await client.head(url)

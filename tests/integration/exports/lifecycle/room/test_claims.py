@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.proves("free-space-is-kept")
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
-def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, enqueued, setting, value):
+def test_queued_export_waits_for_room_and_then_continues(settings, enqueued, setting, value):
     superuser = User.objects.create_superuser("person")
     make_flights(range(1, 36))
     export = request(superuser)
@@ -63,7 +63,7 @@ def test_queued_export_waits_for_room_and_goes_on_by_itself(settings, enqueued, 
     assert content(resume_with(export)) == file_with(range(1, 36))
 
 
-def test_exports_that_have_waited_longest_go_on_first(superuser, monkeypatch, enqueued):
+def test_exports_that_waited_longest_continue_first(superuser, monkeypatch, enqueued):
     monkeypatch.setattr(room, "RELEASED", 2)
     now = timezone.now()
     waiting = [
@@ -79,7 +79,7 @@ def test_exports_that_have_waited_longest_go_on_first(superuser, monkeypatch, en
     assert list(still.values_list("pk", flat=True)) == [waiting[0].pk]
 
 
-def test_look_for_room_costs_one_query_when_nobody_waits(settings):
+def test_check_for_room_costs_one_query_without_waiting_exports(settings):
     settings.EXPORTS_MAX_STORED_BYTES = 100
 
     with CaptureQueriesContext(connection) as asked:
@@ -88,7 +88,7 @@ def test_look_for_room_costs_one_query_when_nobody_waits(settings):
     assert len(asked) == 1
 
 
-def test_export_that_has_been_claimed_meanwhile_waits_for_nothing(superuser):
+def test_claimed_export_no_longer_waits_for_room(superuser):
     export = start(superuser)
     Export.objects.filter(pk=export.pk).update(waits_for="")
 
@@ -98,7 +98,7 @@ def test_export_that_has_been_claimed_meanwhile_waits_for_nothing(superuser):
     assert (export.status, export.waits_for) == ("running", "")
 
 
-def test_wait_for_room_is_said_once(superuser):
+def test_wait_for_room_is_announced_once(superuser):
     export = request(superuser)
     said = []
     for _ in range(3):
@@ -121,7 +121,7 @@ def test_page_and_card_say_that_an_export_waits_for_room(superuser, client):
     assert (answer["status"], answer["waits_for"]) == ("queued", "space")
 
 
-def test_queued_export_that_waits_for_room_takes_no_turn(superuser):
+def test_export_that_waits_for_room_is_not_waited_for(superuser):
     from exports.lifecycle import fairness
 
     force_status(request(superuser), Status.QUEUED, waits_for="space")
@@ -132,7 +132,7 @@ def test_queued_export_that_waits_for_room_takes_no_turn(superuser):
 
 
 @pytest.mark.proves("free-space-is-kept")
-def test_export_needs_room_for_what_its_parts_are_joined_to(superuser, settings):
+def test_export_needs_room_to_assemble_its_parts(superuser, settings):
     """Else it would be given back in the middle of that, and claimed again, for ever."""
     free = room.state()["storage_free"]
     settings.EXPORTS_MIN_FREE_BYTES = free // 2
@@ -145,7 +145,7 @@ def test_export_needs_room_for_what_its_parts_are_joined_to(superuser, settings)
     assert attempts.claim(export.pk, worker="w").status == Status.RUNNING
 
 
-def test_export_whose_owner_is_over_the_quota_fails_when_it_is_claimed(superuser, settings):
+def test_claimed_export_fails_if_its_owner_is_over_the_quota(superuser, settings):
     make_flights(range(1, 36))
     export = request(superuser)
     finished(superuser, 5_000)

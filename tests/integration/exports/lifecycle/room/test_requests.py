@@ -41,7 +41,7 @@ def post(client, **body):
 
 
 @pytest.mark.proves("quotas-hold")
-def test_files_and_parts_of_all_that_is_not_finished_count(superuser):
+def test_quota_counts_files_and_parts_of_unfinished_exports(superuser):
     finished(superuser, 1)
     finished(superuser, 10_000_000, file="")  # It has expired, and was deleted.
     with_part(force_status(request(superuser), Status.PAUSED), 20)
@@ -59,7 +59,7 @@ def test_files_and_parts_of_all_that_is_not_finished_count(superuser):
     assert room.used() == 7_054_326
 
 
-def test_finished_export_takes_as_much_as_its_file_and_failed_one_nothing(superuser, folder):
+def test_finished_export_counts_its_file_and_a_failed_none(superuser, folder):
     make_flights(range(1, 36))
     done = run(start(superuser))
     Watched.happens = {25: partial(json.loads, "no JSON")}
@@ -75,7 +75,7 @@ def test_finished_export_takes_as_much_as_its_file_and_failed_one_nothing(superu
 
 
 @pytest.mark.proves("quotas-hold")
-def test_request_beyond_the_owners_quota_is_refused_with_the_way_out(superuser, settings):
+def test_request_beyond_the_owners_quota_is_refused(superuser, settings):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 2_048
     export = finished(superuser, 2_048)
 
@@ -91,7 +91,7 @@ def test_request_beyond_the_owners_quota_is_refused_with_the_way_out(superuser, 
     assert Export.objects.count() == 1
 
 
-def test_owner_is_told_of_the_file_that_expires_next(superuser, settings):
+def test_refusal_names_the_file_that_expires_next(superuser, settings):
     for hours, file in ((9, "a"), (7, "b"), (1, "")):
         finished(superuser, 1, file=file, expires_at=timezone.now() + timedelta(hours=hours))
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 2
@@ -119,7 +119,7 @@ def test_full_work_directory_refuses_no_request(superuser, settings, monkeypatch
     assert export.waits_for == "space"
 
 
-def test_owner_without_files_is_told_what_to_cancel(superuser, settings):
+def test_refusal_suggests_cancelling_paused_exports(superuser, settings):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
     with_part(force_status(request(superuser), Status.PAUSED), 100)
 
@@ -129,7 +129,7 @@ def test_owner_without_files_is_told_what_to_cancel(superuser, settings):
     assert refused.value.retry_after is None
 
 
-def test_quota_of_one_owner_is_not_anothers(superuser, settings):
+def test_quota_of_one_owner_does_not_affect_another(superuser, settings):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
     finished(superuser, 100)
 
@@ -137,7 +137,7 @@ def test_quota_of_one_owner_is_not_anothers(superuser, settings):
 
 
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
-def test_request_without_room_for_anybody_is_refused(superuser, settings, setting, value):
+def test_request_without_room_on_the_site_is_refused(superuser, settings, setting, value):
     finished(User.objects.create_superuser("other"), 100)
     setattr(settings, setting, value)
 
@@ -152,9 +152,7 @@ def test_request_without_room_for_anybody_is_refused(superuser, settings, settin
     ("setting", "status", "limit"),
     [("EXPORTS_MAX_STORED_BYTES_PER_USER", 429, "stored_bytes"), (SITE, 507, "space")],
 )
-def test_every_interface_refuses_what_there_is_no_room_for(
-    client, settings, setting, status, limit
-):
+def test_every_interface_refuses_a_request_without_room(client, settings, setting, status, limit):
     superuser = User.objects.create_superuser("person")
     finished(superuser, 1_000)
     setattr(settings, setting, 500)
@@ -180,7 +178,7 @@ def test_every_interface_refuses_what_there_is_no_room_for(
     assert Export.objects.count() == 1
 
 
-def test_terminal_refuses_what_there_is_no_room_for(superuser, settings):
+def test_terminal_refuses_a_request_without_room(superuser, settings):
     settings.EXPORTS_MIN_FREE_BYTES = MORE_THAN_ANY_DISK
 
     with pytest.raises(CommandError, match="This site has no room for new files") as refused:

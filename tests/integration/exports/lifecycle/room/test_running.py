@@ -48,9 +48,7 @@ def every_page(monkeypatch):
 
 @pytest.mark.proves("quotas-hold")
 @pytest.mark.usefixtures("every_page")
-def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
-    superuser, settings, folder
-):
+def test_running_export_beyond_the_quota_fails_and_frees_space(superuser, settings, folder):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 500
     make_flights(range(1, 36))
 
@@ -66,7 +64,7 @@ def test_running_export_that_passes_its_owners_quota_fails_and_takes_nothing(
 @pytest.mark.usefixtures("every_page")
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
 @pytest.mark.parametrize("row", [15, 35])
-def test_running_export_without_room_keeps_its_parts_and_goes_on(
+def test_running_export_without_room_keeps_its_parts_and_waits(
     settings, enqueued, setting, value, row
 ):
     superuser = User.objects.create_superuser("person")
@@ -90,7 +88,7 @@ def test_running_export_without_room_keeps_its_parts_and_goes_on(
     assert export.handovers == 1
 
 
-def test_room_is_looked_at_after_each_part_however_fast_they_are(settings, monkeypatch):
+def test_room_is_checked_after_each_part(settings, monkeypatch):
     monkeypatch.setattr(runner, "Ticker", partial(Ticker, interval=3_600))
     make_flights(range(1, 41))
     export = start(User.objects.create_superuser("person"), exporter="watched")
@@ -103,7 +101,7 @@ def test_room_is_looked_at_after_each_part_however_fast_they_are(settings, monke
 
 
 @pytest.mark.parametrize(("stored", "raises"), [(100, None), (101, NoRoom)])
-def test_site_may_store_all_that_it_may(superuser, settings, stored, raises):
+def test_site_quota_may_be_used_up_exactly(superuser, settings, stored, raises):
     export = start(superuser)
     finished(superuser, stored)
     settings.EXPORTS_MAX_STORED_BYTES = 100
@@ -113,7 +111,7 @@ def test_site_may_store_all_that_it_may(superuser, settings, stored, raises):
 
 
 @pytest.mark.parametrize(("stored", "raises"), [(100, None), (101, NoRoom)])
-def test_owner_may_store_all_that_they_may(superuser, settings, stored, raises):
+def test_owner_quota_may_be_used_up_exactly(superuser, settings, stored, raises):
     export = start(superuser)
     force_status(request(superuser), Status.RUNNING)
     finished(superuser, stored)
@@ -123,9 +121,7 @@ def test_owner_may_store_all_that_they_may(superuser, settings, stored, raises):
         room.check_quotas(export)
 
 
-def test_owner_whose_newer_export_has_just_freed_its_parts_is_within_the_quota(
-    superuser, settings, monkeypatch
-):
+def test_parts_freed_during_the_quota_check_are_not_counted(superuser, settings, monkeypatch):
     settings.EXPORTS_MAX_STORED_BYTES_PER_USER = 100
     export, stored = start(superuser), iter([101, 100])
     monkeypatch.setattr(room, "used", lambda **_: next(stored))
@@ -148,7 +144,7 @@ def test_owner_whose_newer_export_has_just_freed_its_parts_is_within_the_quota(
     ],
     ids=str,
 )
-def test_newest_of_an_owners_exports_fails_for_the_quota(superuser, settings, other, raises):
+def test_newest_export_of_the_owner_fails_for_the_quota(superuser, settings, other, raises):
     """An older one waits until a newer one has failed and deleted its parts."""
     export = start(superuser)
     finished(superuser, 101)
@@ -161,7 +157,7 @@ def test_newest_of_an_owners_exports_fails_for_the_quota(superuser, settings, ot
 
 @pytest.mark.proves("quotas-hold")
 @pytest.mark.usefixtures("every_page")
-def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(superuser, settings):
+def test_parallel_exports_exceed_the_quota_by_one_part_each(superuser, settings):
     """All are accepted, as nothing is stored yet. As many have their files as there is room for.
 
     Of those that run, the newest fails; one that is quick may be over before that.
@@ -194,7 +190,7 @@ def test_exports_that_run_at_once_pass_the_quota_by_no_more_than_a_part_each(sup
 # -- Health --------------------------------------------------------------------------------------
 
 
-def test_health_says_how_much_is_stored_and_free(superuser, client, settings):
+def test_health_reports_stored_and_free_bytes(superuser, client, settings):
     finished(superuser, 5_000_000_000)
     settings.EXPORTS_MAX_STORED_BYTES = 10_000_000_000
     settings.EXPORTS_MIN_FREE_BYTES = 1_000_000
@@ -210,7 +206,7 @@ def test_health_says_how_much_is_stored_and_free(superuser, client, settings):
 
 
 @pytest.mark.parametrize(("setting", "value"), TOO_LITTLE)
-def test_health_is_not_well_without_room(client, settings, setting, value):
+def test_missing_room_makes_health_fail(client, settings, setting, value):
     finished(User.objects.create_superuser("person"), 100)
     setattr(settings, setting, value)
 
@@ -239,7 +235,7 @@ def test_requests_of_a_day_are_limited(superuser, settings):
     assert request(superuser).status == Status.QUEUED
 
 
-def test_export_cannot_be_resumed_again_and_again(superuser):
+def test_export_cannot_be_resumed_without_limit(superuser):
     export = force_status(request(superuser), Status.PAUSED, resumes=99)
     lifecycle.resume(export)
     lifecycle.pause(export)
@@ -248,7 +244,7 @@ def test_export_cannot_be_resumed_again_and_again(superuser):
         lifecycle.resume(export)
 
 
-def test_log_of_an_export_is_limited_in_bytes(superuser, settings):
+def test_log_size_is_limited_in_bytes(superuser, settings):
     settings.EXPORTS_LOG_BYTES = 20_000
     make_flights(range(1, 36))
     export = start(superuser)

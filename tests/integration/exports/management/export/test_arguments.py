@@ -12,7 +12,7 @@ from tests.support.export_command import Ran, flights
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_what_is_typed_is_what_is_stored():
+def test_command_stores_the_request_as_typed():
     Ran(
         *("flights", "--format", "jsonl", "--columns", "id,tailnum", "--label", "Two columns"),
         *("--filter", "carrier=UA", "--filter", "origin=EWR"),
@@ -33,7 +33,7 @@ def test_what_is_typed_is_what_is_stored():
         (["--option", "gzip=true", "--option", "delimiter=;"], {"gzip": True, "delimiter": ";"}),
     ],
 )
-def test_options_are_passed_on_if_there_are_any(monkeypatch, typed, given):
+def test_options_are_passed_to_the_spec(monkeypatch, typed, given):
     started = []
     start = lifecycle.start
 
@@ -67,7 +67,7 @@ def test_options_are_passed_on_if_there_are_any(monkeypatch, typed, given):
         (["00000000-0000-0000-0000-000000000000", "--follow"], "There is no export"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_reason_and_nothing_is_saved(tmp_path, typed, reason):
+def test_invalid_arguments_are_refused_and_nothing_is_saved(tmp_path, typed, reason):
     User.objects.create_user("guest")
 
     ran = Ran(*(each.format(tmp=tmp_path) for each in typed))
@@ -79,7 +79,7 @@ def test_what_cannot_be_is_refused_with_the_reason_and_nothing_is_saved(tmp_path
 
 
 @pytest.mark.parametrize(("superusers", "there"), [(0, "no superuser"), (2, "several superusers")])
-def test_whose_it_is_must_be_said_unless_there_is_one_superuser(superuser, superusers, there):
+def test_owner_must_be_named_without_a_single_superuser(superuser, superusers, there):
     User.objects.all().delete()
     for number in range(superusers):
         User.objects.create_superuser(f"super-{number}")

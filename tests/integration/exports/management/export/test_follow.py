@@ -41,7 +41,7 @@ def elsewhere(monkeypatch):
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_followed_the_workers_do_it_and_the_file_is_fetched(tmp_path):
+def test_follow_fetches_the_file_of_the_worker(tmp_path):
     target = tmp_path / "flights.csv"
 
     ran = flights("--follow", "--output", str(target))
@@ -54,7 +54,7 @@ def test_followed_the_workers_do_it_and_the_file_is_fetched(tmp_path):
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_followed_with_json_all_that_happens_is_a_line_and_the_snapshot_the_last():
+def test_follow_with_json_prints_every_event_and_the_snapshot():
     ran = flights("--follow", "--json")
 
     export = Export.objects.get()
@@ -67,7 +67,7 @@ def test_followed_with_json_all_that_happens_is_a_line_and_the_snapshot_the_last
     assert (last["id"], last["status"]) == (str(export.pk), "succeeded")
 
 
-def test_one_that_is_there_can_be_looked_at_again():
+def test_existing_export_can_be_followed_again():
     flights()
     export = Export.objects.get()
 
@@ -77,7 +77,7 @@ def test_one_that_is_there_can_be_looked_at_again():
     assert Export.objects.count() == 1
 
 
-def test_one_that_is_paused_is_not_waited_for(superuser):
+def test_follow_stops_at_a_paused_export(superuser):
     export = start_export(user=superuser, exporter="flights", enqueue=False)
     lifecycle.pause(export, by=superuser)
 
@@ -86,7 +86,7 @@ def test_one_that_is_paused_is_not_waited_for(superuser):
     assert (ran.status, ran.error.partition(".")[0]) == (3, "The export is paused")
 
 
-def test_one_that_is_deleted_meanwhile_is_not_waited_for(superuser, monkeypatch):
+def test_follow_stops_at_a_deleted_export(superuser, monkeypatch):
     export = start_export(user=superuser, exporter="flights", enqueue=False)
     delete_after(monkeypatch, export)
 
@@ -108,7 +108,7 @@ def delete_after(monkeypatch, export):
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_a_database_that_is_away_for_a_while_is_waited_for(monkeypatch):
+def test_database_outage_is_waited_out(monkeypatch):
     read, failures = backlog.read, ["gone", "still gone"]
 
     def away(*arguments):
@@ -124,7 +124,7 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(monkeypatch):
     assert ran.err.count("The database is not responding. Retrying.") == 1
 
 
-def test_who_waits_for_long_is_told_where_to_look(superuser, monkeypatch):
+def test_long_wait_for_a_worker_suggests_the_healthcheck(superuser, monkeypatch):
     monkeypatch.setattr(follow, "HINT_AFTER", 0.0)
     export = start_export(user=superuser, exporter="flights", enqueue=False)
     seen = []

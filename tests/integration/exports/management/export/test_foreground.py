@@ -25,7 +25,7 @@ from tests.support.exporting import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_it_is_run_here_and_the_broker_never_hears_of_it(enqueued):
+def test_command_runs_the_export_without_the_broker(enqueued):
     ran = flights()
 
     export = Export.objects.get()
@@ -37,7 +37,7 @@ def test_it_is_run_here_and_the_broker_never_hears_of_it(enqueued):
     assert events(export.stream) == ["export.queued", "export.started", "export.succeeded"]
 
 
-def test_nobody_sees_it_wait(monkeypatch):
+def test_export_of_the_command_is_never_visible_as_queued(monkeypatch):
     seen = []
     whole = attempts.claim
 
@@ -64,13 +64,13 @@ def test_progress_is_on_standard_error():
     assert ran.err.splitlines()[-1] == "Succeeded."
 
 
-def test_verbosity_zero_says_nothing(tmp_path):
+def test_verbosity_zero_prints_nothing(tmp_path):
     ran = flights("--verbosity", "0", "--output", str(tmp_path / "flights.csv"))
 
     assert (ran.status, ran.out, ran.err) == (0, "", "")
 
 
-def test_an_export_that_fails_says_why():
+def test_failed_export_prints_its_reason():
     def fail():
         raise LookupError("no such plane")
 
@@ -84,7 +84,7 @@ def test_an_export_that_fails_says_why():
 @pytest.mark.parametrize(
     ("does", "was"), [(lifecycle.cancel, "cancelled"), (lifecycle.pause, "paused")]
 )
-def test_an_export_that_somebody_stops_says_so(does, was, settings):
+def test_stopped_export_ends_the_command_with_status_3(does, was, settings):
     settings.EXPORTS_PAGE_ROWS = 5
     settings.EXPORTS_PART_ROWS = 5
 
@@ -95,7 +95,7 @@ def test_an_export_that_somebody_stops_says_so(does, was, settings):
     assert ran.error.startswith(f"The export is {was}. To follow it: manage.py export ")
 
 
-def test_when_another_worker_takes_it_over_that_one_is_followed(monkeypatch):
+def test_command_follows_a_worker_that_takes_over(monkeypatch):
     noticed, say = threading.Event(), Lines.say
 
     def say_and_tell(lines, text):
@@ -127,7 +127,7 @@ def test_when_another_worker_takes_it_over_that_one_is_followed(monkeypatch):
     assert (export.attempt, export.worker) == (2, "worker-2@tests")
 
 
-def test_a_database_that_refuses_is_an_error_that_says_what_follows(monkeypatch):
+def test_database_error_is_reported_with_the_retry(monkeypatch):
     def refuse(*_, **__):
         raise OperationalError("out of memory")
 
@@ -140,7 +140,7 @@ def test_a_database_that_refuses_is_an_error_that_says_what_follows(monkeypatch)
     assert Export.objects.get().status == "running"
 
 
-def test_it_asks_no_worker_for_help_and_makes_room_for_none(settings, monkeypatch):
+def test_foreground_run_neither_requests_help_nor_gives_way(settings, monkeypatch):
     settings.EXPORTS_PART_ROWS = 5
     settings.EXPORTS_TURN_SECONDS = 0
     asked = []

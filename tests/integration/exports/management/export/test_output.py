@@ -18,7 +18,7 @@ from tests.support.exporting import file_with, left_in, registered
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_the_file_is_copied_whole_and_nothing_is_left_beside_it(tmp_path):
+def test_file_is_copied_whole_without_leftovers(tmp_path):
     (tmp_path / "out").mkdir()
     target = tmp_path / "out" / "flights.csv"
     target.write_text("an older one")
@@ -31,7 +31,7 @@ def test_the_file_is_copied_whole_and_nothing_is_left_beside_it(tmp_path):
     assert ran.err.splitlines()[-1] == f"{target}: 20 rows, {len(file_with(KEYS)):,} bytes"
 
 
-def test_a_link_stays_one(tmp_path):
+def test_symbolic_link_is_kept(tmp_path):
     link, target = tmp_path / "latest.csv", tmp_path / "flights.csv"
     link.symlink_to(target)
 
@@ -41,14 +41,14 @@ def test_a_link_stays_one(tmp_path):
     assert target.read_bytes() == file_with(KEYS)
 
 
-def test_standard_output_has_the_file_and_nothing_else():
+def test_standard_output_has_only_the_file():
     ran = flights("--output", "-")
 
     assert (ran.status, ran.raw) == (0, file_with(KEYS))
 
 
 @pytest.mark.parametrize("target", ["{tmp}/out/flights.csv", "-"])
-def test_a_file_that_storage_has_changed_is_no_success(tmp_path, target):
+def test_file_changed_in_storage_is_refused(tmp_path, target):
     (tmp_path / "out").mkdir()
     older = tmp_path / "out" / "flights.csv"
     older.write_text("an older one")
@@ -66,7 +66,7 @@ def test_a_file_that_storage_has_changed_is_no_success(tmp_path, target):
     assert left_in(older.parent) == {"flights.csv"}
 
 
-def test_a_storage_that_fails_in_the_middle_is_no_traceback(tmp_path, monkeypatch):
+def test_storage_failure_during_the_copy_is_reported(tmp_path, monkeypatch):
     class Failing(io.BytesIO):
         def read(self, *_):
             raise RuntimeError("connection reset")
@@ -86,7 +86,7 @@ def test_a_storage_that_fails_in_the_middle_is_no_traceback(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("arguments", [[], ["--output", "-"]])
-def test_a_file_that_has_expired_is_not_there_any_more(arguments):
+def test_expired_file_is_reported(arguments):
     flights()
     Export.objects.update(expires_at=timezone.now())
     export = Export.objects.get()
@@ -97,7 +97,7 @@ def test_a_file_that_has_expired_is_not_there_any_more(arguments):
     assert ran.error.startswith(f"The file of export {export.pk} has expired")
 
 
-def test_json_is_the_snapshot_also_of_one_that_failed():
+def test_json_output_is_the_snapshot_even_after_a_failure():
     done = json.loads(flights("--json").out)
 
     assert (done["status"], done["rows_done"], done["error"]) == ("succeeded", 20, "")
@@ -111,7 +111,7 @@ def test_json_is_the_snapshot_also_of_one_that_failed():
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",), ("--output", "-")])
-def test_rows_removed_meanwhile_are_told_beside_the_result(monkeypatch, arguments):
+def test_removed_rows_are_reported_beside_the_result(monkeypatch, arguments):
     def plan_and_delete(*asked):
         ranges = plan(*asked)
         Flight.objects.filter(id=3).delete()

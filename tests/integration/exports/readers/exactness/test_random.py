@@ -38,7 +38,7 @@ EXAMPLES = settings(
 
 @EXAMPLES
 @given(rows=ROWS, part_rows=st.integers(1, 6), page_rows=st.integers(1, 6), data=st.data())
-def test_any_rows_cut_anywhere_give_the_same_file(rows, part_rows, page_rows, data):
+def test_random_rows_give_the_same_file_however_they_are_cut(rows, part_rows, page_rows, data):
     make_random(rows)
     everything = Everything.objects.all()
     file_format = data.draw(st.sampled_from(["csv", "jsonl"]))
@@ -54,9 +54,7 @@ def test_any_rows_cut_anywhere_give_the_same_file(rows, part_rows, page_rows, da
 
 @EXAMPLES
 @given(rows=ROWS, part_rows=st.integers(1, 6), page_rows=st.integers(1, 6))
-def test_any_row_comes_once_in_the_order_of_keys_with_the_values_of_the_table(
-    rows, part_rows, page_rows
-):
+def test_random_rows_come_once_in_key_order_with_exact_values(rows, part_rows, page_rows):
     make_random(rows)
 
     found = rows_of(Everything.objects.all(), *NAMES, part_rows=part_rows, page_rows=page_rows)
@@ -68,7 +66,7 @@ def test_any_row_comes_once_in_the_order_of_keys_with_the_values_of_the_table(
 @ONLY_POSTGRES
 @EXAMPLES
 @given(rows=ROWS, part_rows=st.integers(1, 6), data=st.data())
-def test_both_readers_give_the_same_for_any_rows(rows, part_rows, data):
+def test_both_readers_agree_for_random_rows(rows, part_rows, data):
     make_random(rows)
     file_format = data.draw(st.sampled_from(["csv", "jsonl"]))
     options = {
@@ -98,7 +96,7 @@ def sizes(rows, part_rows):
 
 
 @pytest.mark.parametrize("by", READERS)
-def test_a_text_in_a_filter_a_value_and_a_header_is_that_text(everything, by):
+def test_text_in_a_filter_value_and_header_is_kept_exactly(everything, by):
     for text in TEXTS:
         header = f"x{text[:40]}"
         columns = [
@@ -124,14 +122,14 @@ def test_a_text_in_a_filter_a_value_and_a_header_is_that_text(everything, by):
 
 
 @ONLY_POSTGRES
-def test_a_text_with_the_character_of_no_text_is_refused_before_anything_is_written(everything):
+def test_nul_in_a_bound_text_is_refused_before_any_write(everything):
     for rows in (everything.filter(text="a\0b"), everything.filter(text__contains="\0")):
         with pytest.raises(DataError, match="NUL"):
             planned(rows, 10)
 
 
 @pytest.mark.parametrize("by", READERS)
-def test_conditions_that_nothing_can_meet_give_a_file_without_rows(everything, by):
+def test_impossible_conditions_give_a_file_without_rows(everything, by):
     for rows in (everything.none(), everything.filter(pk__in=[])):
         assert extracted(rows, ["id"], by=by).file == b"id\n"
 
@@ -148,7 +146,7 @@ def test_conditions_that_nothing_can_meet_give_a_file_without_rows(everything, b
         lambda: Everything.objects.update(text="new", f1=0),
     ],
 )
-def test_copy_reads_a_part_as_it_was_at_one_moment(everything, change, monkeypatch):
+def test_copy_reads_a_part_as_of_one_moment(everything, change, monkeypatch):
     monkeypatch.setattr(copy, "ROWS", 10)
     (keys,) = planned(everything, 1_000)
     before = extracted(everything, ["id", "text", "f1"]).parts[0]
@@ -165,7 +163,7 @@ def test_copy_reads_a_part_as_it_was_at_one_moment(everything, change, monkeypat
 
 
 @ONLY_POSTGRES
-def test_a_copy_that_is_left_in_the_middle_can_be_begun_again(everything, monkeypatch):
+def test_abandoned_copy_can_be_started_again(everything, monkeypatch):
     monkeypatch.setattr(copy, "ROWS", 10)
     (keys,) = planned(everything, 1_000)
 
@@ -185,7 +183,7 @@ def test_a_copy_that_is_left_in_the_middle_can_be_begun_again(everything, monkey
     assert b"".join(lines) == extracted(everything, NAMES).parts[0]
 
 
-def test_a_function_that_raises_names_its_column_and_the_row(everything):
+def test_failing_function_names_its_column_and_row(everything):
     keys = list(everything.order_by("pk").values_list("pk", flat=True))
 
     def fail(key):

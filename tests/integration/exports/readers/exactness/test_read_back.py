@@ -50,7 +50,7 @@ def by_duckdb(path, reader, names, **options):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_pythons_csv_reads_the_table_back(everything, delimiter):
+def test_csv_module_reads_the_table_back(everything, delimiter):
     file = extracted(everything, NAMES, delimiter=delimiter).file.decode()
 
     header, *rows = csv.reader(io.StringIO(file, newline=""), delimiter=delimiter)
@@ -107,7 +107,7 @@ def test_duckdb_reads_the_table_back_from_json_lines(everything, tmp_path, packe
     assert_is_table(rows, everything, NAMES)
 
 
-def test_json_reads_the_table_back_from_json_lines(everything):
+def test_json_module_reads_the_table_back(everything):
     lines = extracted(everything, NAMES, "jsonl").file.splitlines()
 
     def read(name, value):
@@ -125,7 +125,7 @@ def test_json_reads_the_table_back_from_json_lines(everything):
 @ONLY_POSTGRES
 @pytest.mark.parametrize("protect", [True, False])
 @pytest.mark.parametrize("by", ["rows", "copy"])
-def test_postgresql_takes_the_file_into_a_table_of_the_same_columns(everything, protect, by):
+def test_postgresql_imports_the_file_into_the_same_columns(everything, protect, by):
     file = extracted(everything, NAMES, protect=protect, by=by).file
     columns = ", ".join(f'"{name}"' for name in NAMES)
     texts = [

@@ -65,7 +65,7 @@ def test_both_readers_give_the_same_json_lines(everything):
 
 @ONLY_POSTGRES
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
-def test_both_readers_give_the_same_for_a_column_alone(everything, file_format):
+def test_both_readers_agree_for_single_columns(everything, file_format):
     for column in [*NAMES, *COMPUTED]:
         assert_same(everything, [column], file_format)
 
@@ -110,7 +110,7 @@ def test_both_readers_give_the_same_arrays():
 
 
 @ONLY_POSTGRES
-def test_what_no_number_is_in_a_decimal_is_the_same():
+def test_nan_in_a_decimal_is_the_same_for_both_readers():
     Everything.objects.create(money=1)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE tests_everything SET money = 'NaN'")
@@ -121,7 +121,7 @@ def test_what_no_number_is_in_a_decimal_is_the_same():
 
 
 @ONLY_POSTGRES
-def test_how_the_database_writes_values_elsewhere_makes_no_difference(everything, monkeypatch):
+def test_output_settings_of_the_database_make_no_difference(everything, monkeypatch):
     before = assert_same(everything, [*NAMES, *COMPUTED])
 
     monkeypatch.setitem(
@@ -136,7 +136,7 @@ def test_how_the_database_writes_values_elsewhere_makes_no_difference(everything
 
 
 @ONLY_POSTGRES
-def test_a_header_that_is_no_name_in_postgresql_is_left_to_the_reader_of_rows(everything):
+def test_header_that_is_no_postgresql_name_is_read_row_by_row(everything):
     source = Source("default")
 
     with closing(source):
@@ -153,7 +153,7 @@ def test_a_header_that_is_no_name_in_postgresql_is_left_to_the_reader_of_rows(ev
 # -- What only Django can read -------------------------------------------------------------------
 
 
-def test_a_field_of_somebodys_own_goes_through_its_own_code():
+def test_custom_field_uses_its_own_conversion():
     Secret.objects.bulk_create([Secret(word="=cba"), Secret(word=""), Secret()])
     with connection.cursor() as cursor:
         cursor.execute("SELECT word FROM tests_secret ORDER BY id")
@@ -166,14 +166,14 @@ def test_a_field_of_somebodys_own_goes_through_its_own_code():
 
 
 @ONLY_POSTGRES
-def test_an_array_of_such_goes_through_it_too():
+def test_array_of_a_custom_field_uses_its_own_conversion():
     Lists.objects.create(secrets=["abc"])
 
     assert extracted(Lists.objects.all(), ["secrets"], "jsonl").file == b'{"secrets":["abc"]}\n'
 
 
 @ONLY_POSTGRES
-def test_what_changes_in_python_is_left_to_the_reader_of_rows():
+def test_columns_converted_in_python_are_read_row_by_row():
     columns = [
         "word",
         Column("day", TruncDate("moment")),
@@ -189,7 +189,7 @@ def test_what_changes_in_python_is_left_to_the_reader_of_rows():
     assert not any(copy.can_read([each], "csv") for each in (secret, *rest))
 
 
-def test_dates_that_are_truncated_are_dates():
+def test_truncated_dates_are_dates():
     Everything.objects.create(moment=datetime.datetime(2013, 1, 31, 23, 30, tzinfo=UTC))
     columns = [
         Column("day", TruncDate("moment")),
@@ -208,7 +208,7 @@ def test_dates_that_are_truncated_are_dates():
 # -- Expressions whose type is another in the database -------------------------------------------
 
 
-def test_numbers_have_the_type_that_django_takes_them_for():
+def test_numbers_have_the_type_that_django_gives():
     Everything.objects.create(f1=5, float=2.5, moment=datetime.datetime(2013, 1, 1, tzinfo=UTC))
     columns = [
         Column("average", Avg("f1")),
@@ -227,7 +227,7 @@ def test_numbers_have_the_type_that_django_takes_them_for():
     assert row[1:] == ("5", "0", "5", "2", None, "25")
 
 
-def test_only_a_column_of_the_table_is_sure_to_have_no_more_digits_than_its_field():
+def test_only_plain_columns_have_the_digits_of_their_field():
     with closing(Source("default")) as source:
         kept, cast, total, plus = readings_of(
             Everything.objects.all(),

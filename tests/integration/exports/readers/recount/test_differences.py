@@ -72,7 +72,7 @@ def test_deleted_rows_are_explained(superuser, after_plan, exporter):
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_part_without_any_row_left_is_explained(superuser, after_plan, exporter):
+def test_part_whose_rows_were_all_deleted_is_explained(superuser, after_plan, exporter):
     make_flights(range(1, 36))
     after_plan(partial(delete, *range(11, 21)))
 
@@ -98,7 +98,7 @@ def test_added_rows_are_explained(superuser, after_plan, exporter):
 
 @pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_added_rows_do_not_hide_removed_ones(superuser, after_plan, exporter):
+def test_added_rows_do_not_hide_removed_rows(superuser, after_plan, exporter):
     def change():
         make_flights([1, 3])
         delete(42, 44)
@@ -113,7 +113,7 @@ def test_added_rows_do_not_hide_removed_ones(superuser, after_plan, exporter):
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_row_that_no_longer_matches_the_filter_is_explained(superuser, after_plan, exporter):
+def test_row_that_leaves_the_filter_is_explained(superuser, after_plan, exporter):
     make_flights(range(1, 36))
     after_plan(lambda: Flight.objects.filter(id=34).update(arr_delay=0))
     export = start(superuser, filters={"arr_delay_min": 30}, exporter="flights")
@@ -166,7 +166,7 @@ def test_rows_deleted_while_a_part_is_read_are_explained(superuser):
     assert counts(export) == (35, 35 - len(gone), 0, len(gone))
 
 
-def test_rows_deleted_while_a_sorted_export_is_read_change_nothing(superuser, after_plan):
+def test_deletions_during_a_sorted_export_change_nothing(superuser, after_plan):
     make_flights(range(1, 36))
     after_plan(partial(delete, 5))
     Watched.happens[30] = partial(elsewhere, partial(delete, 1, 2, 34))
@@ -179,7 +179,7 @@ def test_rows_deleted_while_a_sorted_export_is_read_change_nothing(superuser, af
 
 
 @pytest.mark.proves("row-counts-are-verified")
-def test_part_of_a_helper_explains_its_difference(superuser):
+def test_difference_in_a_helpers_part_is_explained(superuser):
     def change_and_help():
         delete(12, 13)
         helper.help_with(export.pk, worker="worker-2@tests", should_stop=lambda: False)
@@ -195,7 +195,7 @@ def test_part_of_a_helper_explains_its_difference(superuser):
     assert counts(export) == (35, 33, 0, 2)
 
 
-def test_paused_export_explains_what_happened_meanwhile(superuser):
+def test_paused_export_explains_changes_during_the_pause(superuser):
     make_flights(range(1, 36))
     export = start(superuser, exporter="watched")
     Watched.happens[25] = lambda: lifecycle.pause(Export.objects.get())
@@ -211,7 +211,7 @@ def test_paused_export_explains_what_happened_meanwhile(superuser):
 
 @pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_rows_that_change_all_the_time_fail_no_export(superuser, exporter):
+def test_constantly_changing_rows_fail_no_export(superuser, exporter):
     def change():
         while not is_over.is_set():
             delete(*range(3, 100, 7))
@@ -251,7 +251,7 @@ class Numbered(Exporter):
 
 
 @only_postgres
-def test_export_of_one_moment_sees_no_later_change(superuser, after_plan):
+def test_snapshot_export_sees_no_later_change(superuser, after_plan):
     class Still(Watched):
         consistency = "snapshot"
 
@@ -267,7 +267,7 @@ def test_export_of_one_moment_sees_no_later_change(superuser, after_plan):
 
 @pytest.mark.proves("row-counts-are-verified")
 @only_postgres
-def test_difference_at_one_moment_fails_the_export(superuser, after_plan):
+def test_difference_within_a_snapshot_fails_the_export(superuser, after_plan):
     def move(value):
         with connection.cursor() as cursor:
             cursor.execute("SELECT setval('recount_sequence', %s)", [value])

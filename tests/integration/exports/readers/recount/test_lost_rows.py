@@ -76,7 +76,7 @@ def test_reader_that_loses_a_row_fails_the_export(
 
 @pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.usefixtures("authors")
-def test_rows_deleted_meanwhile_do_not_hide_a_lost_one(superuser, monkeypatch, after_plan):
+def test_deleted_rows_do_not_hide_a_lost_row(superuser, monkeypatch, after_plan):
     monkeypatch.setattr(joins, "keep_rows", lambda *_, **__: None)
     after_plan(lambda: Author.everyone.filter(pk=11).delete())
 
@@ -90,7 +90,7 @@ def test_rows_deleted_meanwhile_do_not_hide_a_lost_one(superuser, monkeypatch, a
 
 @only_sqlite
 @pytest.mark.usefixtures("authors")
-def test_row_added_meanwhile_does_not_hide_a_lost_one(superuser, monkeypatch, after_plan):
+def test_added_row_does_not_hide_a_lost_row_on_sqlite(superuser, monkeypatch, after_plan):
     """On PostgreSQL it does: a part that has as many rows as planned is not counted again."""
     monkeypatch.setattr(joins, "keep_rows", lambda *_, **__: None)
     Author.everyone.filter(pk=12).delete()
@@ -103,7 +103,7 @@ def test_row_added_meanwhile_does_not_hide_a_lost_one(superuser, monkeypatch, af
 
 
 @pytest.mark.usefixtures("authors")
-def test_helper_that_loses_a_row_leaves_the_verdict_to_the_holder(superuser, monkeypatch):
+def test_helper_that_loses_a_row_leaves_the_result_to_the_holder(superuser, monkeypatch):
     monkeypatch.setattr(joins, "keep_rows", lambda *_, **__: None)
     export = start(superuser, exporter="authors", columns=None)
     claim = runner.parts.claim
@@ -121,7 +121,7 @@ def test_helper_that_loses_a_row_leaves_the_verdict_to_the_holder(superuser, mon
 
 
 @pytest.mark.parametrize("file_format", ["xlsx", "parquet"])
-def test_page_that_loses_a_row_on_its_way_fails_the_export(superuser, monkeypatch, file_format):
+def test_page_that_loses_a_row_in_transit_fails_the_export(superuser, monkeypatch, file_format):
     pages = rows._by_stream if IS_POSTGRES else rows._by_keyset
 
     def losing(*arguments):
@@ -139,7 +139,7 @@ def test_page_that_loses_a_row_on_its_way_fails_the_export(superuser, monkeypatc
     )
 
 
-def test_pages_whose_faults_balance_are_wrong_all_the_same():
+def test_balanced_errors_of_pages_are_detected():
     make_flights(range(1, 11))
     part = Part(number=1, rows=10, rows_done=10)
 
@@ -154,7 +154,7 @@ def test_pages_whose_faults_balance_are_wrong_all_the_same():
 
 @pytest.mark.proves("row-counts-are-verified")
 @only_postgres
-def test_message_that_does_not_arrive_is_noticed():
+def test_missing_copy_message_is_detected():
     class Losing:
         """A connection to the server that loses the third message of a COPY."""
 
@@ -180,7 +180,7 @@ def test_message_that_does_not_arrive_is_noticed():
 
 @pytest.mark.proves("row-counts-are-verified")
 @pytest.mark.parametrize("file_format", ["xlsx", "parquet"])
-def test_file_that_lost_rows_as_it_was_assembled_is_none(superuser, monkeypatch, file_format):
+def test_file_that_lost_rows_during_assembly_is_not_offered(superuser, monkeypatch, file_format):
     make_flights(range(1, 36))
     if file_format == "xlsx":
         add = Sheets.add
@@ -221,7 +221,7 @@ def test_file_that_lost_rows_as_it_was_assembled_is_none(superuser, monkeypatch,
         ),
     ],
 )
-def test_parts_that_do_not_add_up_make_no_file(superuser, tamper, error):
+def test_inconsistent_parts_make_no_file(superuser, tamper, error):
     make_flights(range(1, 36))
     export = start(superuser, exporter="watched")
     Watched.happens[25] = lambda: tamper(Part.objects.filter(export=export))
@@ -231,7 +231,7 @@ def test_parts_that_do_not_add_up_make_no_file(superuser, tamper, error):
     assert (export.status, export.error, export.rows_total) == ("failed", error, 35)
 
 
-def test_keys_of_a_view_that_repeat_are_refused():
+def test_duplicate_keys_of_a_view_are_refused():
     with tables():
         book = Book.objects.create(title="B", year=2000, author_id=1)
         book.tags.add(Tag.objects.create(word="a"))

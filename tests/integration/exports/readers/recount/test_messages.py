@@ -33,7 +33,7 @@ def test_pages_explain_the_difference(client, differing, name):
     assert SAID in shown
 
 
-def test_page_without_a_difference_explains_none(client, superuser):
+def test_page_without_a_difference_shows_no_explanation(client, superuser):
     make_flights(range(1, 36))
     client.force_login(superuser)
     export = run(start(superuser))
@@ -43,13 +43,13 @@ def test_page_without_a_difference_explains_none(client, superuser):
     assert "Rows counted" not in shown
 
 
-def test_bar_of_a_file_with_fewer_rows_is_full(client, differing):
+def test_bar_is_full_for_a_file_with_fewer_rows(client, differing):
     shown = client.get(differing.get_absolute_url()).content.decode()
 
     assert '<progress aria-label="Progress" max="1" value="1"></progress>' in shown
 
 
-def test_programs_are_told_the_difference(client, differing):
+def test_api_and_streams_report_the_difference(client, differing):
     found = client.get(f"/api/v1/exports/{differing.pk}").json()
 
     told = {"rows_total": 35, "rows_done": 34, "rows_added": 0, "rows_removed": 1}

@@ -36,7 +36,7 @@ def filters_by(method):
         (lambda found: found.filter(books__price__gt=0).distinct(), ["Ann", "Cid"]),
     ],
 )
-def test_rows_are_those_of_a_filters_method(superuser, method, expected):
+def test_filter_method_gives_exactly_its_rows(superuser, method, expected):
     made = exporter(["name", *TOTALS[1:3]], filterset=filters_by(method))
 
     assert names(rows_of(made, superuser, filters={"narrow": "x"})) == expected
@@ -44,7 +44,7 @@ def test_rows_are_those_of_a_filters_method(superuser, method, expected):
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("given", [None, [], 7])
-def test_method_of_a_filter_that_returns_no_queryset_is_refused(superuser, given):
+def test_filter_method_without_a_queryset_is_refused(superuser, given):
     made = exporter(["name"], filterset=filters_by(lambda found: given))
 
     with pytest.raises(InvalidQueryset, match="Filters"):
@@ -76,7 +76,7 @@ def test_slice_before_another_filter_is_refused(superuser):
         (Author.everyone.all, ["Ann", "Bob"]),
     ],
 )
-def test_filter_only_narrows_what_get_queryset_has_chosen(superuser, rows, expected):
+def test_filter_only_narrows_the_rows_of_get_queryset(superuser, rows, expected):
     kind = filters_by(lambda found: found.exclude(name="Cid"))
     made = exporter(["name"], get_queryset=rows, filterset=kind)
 
@@ -84,7 +84,7 @@ def test_filter_only_narrows_what_get_queryset_has_chosen(superuser, rows, expec
 
 
 @pytest.mark.usefixtures("library")
-def test_filter_may_name_an_annotation_of_the_exporter_beside_a_slice(superuser):
+def test_filter_may_use_an_annotation_of_a_sliced_exporter(superuser):
     declared = Author.everyone.annotate(written=Count("books"))
     made = exporter(
         ["name"],

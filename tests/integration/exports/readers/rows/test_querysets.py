@@ -63,7 +63,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proves("file-
         (lambda: Author.everyone.exclude(books__tags__word="t2"), ["Ann", "Bob"]),
     ],
 )
-def test_rows_are_those_of_the_queryset_each_once(superuser, by, rows, expected):
+def test_queryset_rows_come_once_each(superuser, by, rows, expected):
     made = exporter(["name", "country__name"], get_queryset=rows)
 
     for part_rows in (1, 1_000):
@@ -89,7 +89,7 @@ def test_rows_are_those_of_the_queryset_each_once(superuser, by, rows, expected)
         (lambda: Author.everyone.distinct("country"), ["Ann", "Cid"]),
     ],
 )
-def test_distinct_by_a_field_keeps_the_order_that_chooses(superuser, rows, expected):
+def test_distinct_field_keeps_its_order(superuser, rows, expected):
     made = exporter(["name"], get_queryset=rows)
 
     for part_rows in (1, 1_000):
@@ -109,7 +109,7 @@ def test_distinct_by_a_field_keeps_the_order_that_chooses(superuser, rows, expec
         (lambda: Author.everyone.values("born").annotate(n=Count("pk")), "have no primary key"),
     ],
 )
-def test_what_is_no_queryset_of_the_model_is_refused(superuser, rows, message):
+def test_wrong_return_value_of_get_queryset_is_refused(superuser, rows, message):
     with pytest.raises(InvalidQueryset, match=message):
         queryset.rows(exporter(["name"], get_queryset=rows), superuser, {})
 
@@ -124,7 +124,7 @@ def test_what_is_no_queryset_of_the_model_is_refused(superuser, rows, message):
         (lambda: Author.everyone.annotate(n=F("books__year")), "books"),
     ],
 )
-def test_annotation_that_cannot_be_cut_is_refused_with_the_remedy(superuser, rows, obstacle):
+def test_annotation_that_cannot_be_cut_is_refused_with_a_remedy(superuser, rows, obstacle):
     made = exporter(["n"], Author.everyone.annotate(n=F("pk")), get_queryset=rows)
 
     with pytest.raises(InvalidQueryset, match=f"because of its {obstacle}.*Subquery"):
@@ -142,7 +142,7 @@ def test_annotation_that_the_exporter_declares_survives_a_slice(superuser):
     assert rows_of(made, superuser) == [["Ann", "B2"], ["Bob", ""]]
 
 
-def test_slice_among_equal_rows_is_settled_by_key(superuser):
+def test_slice_among_equal_rows_is_ordered_by_key(superuser):
     for name in ("Ann", "Bob", "Cid"):
         Author.everyone.create(name=name, born=1900, country_id="at")
     # PostgreSQL then finds Ann after the others.
@@ -186,7 +186,7 @@ def by_random():
         lambda: Author.everyone.filter(name="Ann").union(by_random().filter(value__lt=0.5)),
     ],
 )
-def test_rows_that_are_chosen_at_random_are_refused(superuser, rows):
+def test_randomly_chosen_rows_are_refused(superuser, rows):
     made = exporter(["name"], get_queryset=rows)
 
     with pytest.raises(InvalidQueryset, match=r"at random.*pk__in"):
@@ -204,7 +204,7 @@ def test_rows_that_are_chosen_at_random_are_refused(superuser, rows):
         lambda: Draft.everything.annotate(n=Count("pages")),
     ],
 )
-def test_no_manager_hides_rows_of_the_queryset(superuser, library, by, rows):
+def test_default_manager_hides_no_rows_of_the_queryset(superuser, library, by, rows):
     for title, deleted in (("kept", False), ("old", True)):
         draft = Draft.everything.create(title=title, author=library[0], deleted=deleted)
         Page.objects.bulk_create([Page(draft=draft), Page(draft=draft)])
@@ -240,7 +240,7 @@ def test_preview_and_plan_count_the_rows_of_the_file(superuser, rows):
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("rows", [lambda: Author.everyone.order_by("?"), by_random])
-def test_random_order_and_values_choose_no_rows(superuser, rows):
+def test_random_order_and_values_leave_the_rows_unchanged(superuser, rows):
     made = exporter(["name"], get_queryset=rows)
 
     assert names(rows_of(made, superuser)) == ["Ann", "Bob", "Cid"]
@@ -255,7 +255,7 @@ def test_random_order_and_values_choose_no_rows(superuser, rows):
         lambda: Author.everyone.all()[:1].union(Author.everyone.all()[1:]),
     ],
 )
-def test_rows_that_the_database_cannot_select_are_refused_at_the_request(superuser, rows):
+def test_rows_that_cannot_be_selected_are_refused_at_the_request(superuser, rows):
     made = exporter(["name"], get_queryset=rows)
 
     with pytest.raises(InvalidQueryset, match=r'"library" cannot be selected: .*compound.*pk__in'):
@@ -274,7 +274,7 @@ def test_rows_that_the_database_cannot_select_are_refused_at_the_request(superus
         lambda: Author.everyone.defer("country"),
     ],
 )
-def test_how_rows_are_loaded_and_sorted_changes_none_of_them(superuser, by, rows):
+def test_loading_and_sorting_options_change_no_rows(superuser, by, rows):
     made = exporter(["name", "country__name"], get_queryset=rows)
 
     for part_rows in (1, 1_000):

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proves("file-
         Column("mentor_country", F("mentor__country__name")),
     ],
 )
-def test_foreign_key_that_points_nowhere_keeps_its_row(superuser, by, file_format, column):
+def test_dangling_foreign_key_keeps_its_row(superuser, by, file_format, column):
     made = exporter(["name", column])
 
     found = rows_of(made, superuser, by, file_format=file_format)
@@ -38,7 +38,7 @@ def test_foreign_key_that_points_nowhere_keeps_its_row(superuser, by, file_forma
 
 
 @pytest.mark.usefixtures("library")
-def test_python_column_gets_none_for_a_row_that_is_not_there(superuser):
+def test_python_column_gets_none_for_a_missing_related_row(superuser):
     made = exporter(["name", Column("told", needs=["country__name"], python=repr)])
 
     assert rows_of(made, superuser)[2] == ["Cid", "None"]
@@ -46,7 +46,7 @@ def test_python_column_gets_none_for_a_row_that_is_not_there(superuser):
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("by", READERS)
-def test_sorting_by_a_relation_that_points_nowhere_keeps_every_row(superuser, by):
+def test_sorting_by_a_dangling_relation_keeps_every_row(superuser, by):
     made = exporter(["name", "country__name"])
     found = queryset.rows(made, superuser, {}).order_by("country__name", "-country", "pk")
 
@@ -69,7 +69,7 @@ def test_sorting_by_a_relation_that_points_nowhere_keeps_every_row(superuser, by
         lambda: Author.everyone.filter(country__code="nowhere").distinct(),
     ],
 )
-def test_filter_by_a_key_that_points_nowhere_keeps_its_row(superuser, by, rows):
+def test_filter_by_a_dangling_key_keeps_its_row(superuser, by, rows):
     made = exporter(["name", "country__name"], get_queryset=rows)
 
     for part_rows in (1, 1_000):
@@ -88,7 +88,7 @@ def test_filter_on_a_joined_row_still_narrows(superuser):
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("by", READERS)
-def test_subquery_over_a_key_that_points_nowhere_keeps_its_row(superuser, by):
+def test_subquery_over_a_dangling_key_keeps_its_row(superuser, by):
     named = Author.everyone.filter(country__name=OuterRef("country__name")).order_by("pk")
     made = exporter(
         [
@@ -133,7 +133,7 @@ def test_aggregates_over_several_relations_do_not_multiply(superuser, by):
         lambda: Author.everyone.filter(books__tags__word="t0").annotate(n=Count("books")),
     ],
 )
-def test_what_a_queryset_joins_changes_no_aggregate_of_a_column(superuser, narrowed):
+def test_joins_of_a_queryset_change_no_aggregate_column(superuser, narrowed):
     made = exporter(TOTALS, get_queryset=narrowed)
 
     for row in rows_of(made, superuser):
@@ -142,7 +142,7 @@ def test_what_a_queryset_joins_changes_no_aggregate_of_a_column(superuser, narro
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("by", READERS)
-def test_annotation_of_the_queryset_and_aggregate_column_go_together(superuser, by):
+def test_annotation_and_aggregate_column_can_be_combined(superuser, by):
     counted = Author.everyone.annotate(n=Count("books"))
     made = exporter(["n", Column("awards", Count("awards")), Column("twice", F("n") * 2)], counted)
 

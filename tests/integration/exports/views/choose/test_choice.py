@@ -29,7 +29,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @committed
 @pytest.mark.usefixtures("flights")
-def test_what_is_chosen_is_what_the_file_has(signed_in):
+def test_chosen_columns_headers_and_filters_reach_the_file(signed_in):
     response = signed_in.post(FLIGHTS, CHOSEN)
 
     export = Export.objects.get()
@@ -44,7 +44,7 @@ def test_what_is_chosen_is_what_the_file_has(signed_in):
     assert exporting.content(export) == b"Plane,id\nN10,10\nN11,11\n,12\n"
 
 
-def test_nothing_chosen_is_the_same_question_as_that_of_the_dashboard(signed_in):
+def test_empty_choice_is_identical_to_the_dashboards_request(signed_in):
     signed_in.post(DASHBOARD, {"exporter": "flights", "format": "csv"})
     again = signed_in.post(FLIGHTS, {"format": "csv"}, follow=True)
 
@@ -68,9 +68,7 @@ def test_nothing_chosen_is_the_same_question_as_that_of_the_dashboard(signed_in)
         ({"team": "7"}, "You are not in the team 7."),
     ],
 )
-def test_a_wrong_choice_is_refused_in_words_and_nothing_of_the_rest_is_lost(
-    signed_in, flights, wrong, reason
-):
+def test_invalid_choice_is_refused_and_the_form_is_kept(signed_in, flights, wrong, reason):
     response = signed_in.post(FLIGHTS, {**CHOSEN, **wrong})
 
     assert response.status_code == 422
@@ -96,7 +94,7 @@ def element(response, name):
         ({"save": "", "preset": "a\nb"}, "preset", "id_preset_helptext id_preset_error"),
     ],
 )
-def test_a_refusal_is_at_the_field_for_who_sees_and_for_who_hears(
+def test_refusal_is_marked_at_its_field_for_screen_readers(
     signed_in, flights, wrong, field, reason
 ):
     response = signed_in.post(FLIGHTS, {**CHOSEN, **wrong})
@@ -113,7 +111,7 @@ def test_a_refusal_is_at_the_field_for_who_sees_and_for_who_hears(
     assert response.context["form"].non_field_errors() == []
 
 
-def test_what_only_english_cannot_read_is_wrong_at_its_field_too(signed_in, settings):
+def test_value_invalid_only_in_english_is_marked_at_its_field(signed_in, settings):
     settings.LANGUAGE_CODE = "de"
 
     response = signed_in.post(FLIGHTS, {**CHOSEN, "filter-date_after": "01.02.2013"})
@@ -122,14 +120,14 @@ def test_what_only_english_cannot_read_is_wrong_at_its_field_too(signed_in, sett
     assert 'aria-invalid="true"' in element(response, "filter-date_after")
 
 
-def test_the_preview_names_a_wrong_filter_by_its_label(signed_in, flights):
+def test_preview_names_a_wrong_filter_by_its_label(signed_in, flights):
     refused = words(signed_in.post(LOOK, {**CHOSEN, "filter-arr_delay_min": "late"}))
 
     assert "Arrival delay: Enter a number." in refused
     assert "arr_delay" not in refused
 
 
-def test_the_two_ends_of_a_range_are_told_apart(signed_in):
+def test_ends_of_a_range_are_labelled(signed_in):
     page = words(signed_in.get(FLIGHTS))
 
     ends = re.search(r"<legend>Arrival delay</legend> (.*?) </fieldset>", page).group(1)
@@ -140,7 +138,7 @@ def test_the_two_ends_of_a_range_are_told_apart(signed_in):
     assert not re.search(r">\s*-\s*<", ends)
 
 
-def test_an_untouched_yes_or_no_is_not_kept(user, signed_in, flights):
+def test_untouched_boolean_filter_is_not_stored(user, signed_in, flights):
     class LateFilter(FilterSet):
         late = BooleanFilter("arr_delay", lookup_expr="gt", label="Late")
 
@@ -158,7 +156,7 @@ def test_an_untouched_yes_or_no_is_not_kept(user, signed_in, flights):
         assert Export.objects.get().params == presets.last(user, "late").params == {}
 
 
-def test_the_page_of_an_export_says_what_was_chosen(signed_in, flights):
+def test_export_page_shows_the_choice(signed_in, flights):
     signed_in.post(FLIGHTS, CHOSEN)
     export = Export.objects.get()
 
@@ -186,7 +184,7 @@ def test_the_page_of_an_export_says_what_was_chosen(signed_in, flights):
         ),
     ],
 )
-def test_a_moment_is_asked_for_and_told_with_its_time_zone(
+def test_times_are_shown_and_entered_with_their_time_zone(
     signed_in, user, settings, *, language, said, hint
 ):
     settings.TIME_ZONE = "Europe/Rome"
@@ -200,13 +198,13 @@ def test_a_moment_is_asked_for_and_told_with_its_time_zone(
 
 @pytest.mark.parametrize("way", ["get", "post"])
 @pytest.mark.parametrize("name", ["nothing", "planes"])
-def test_who_may_not_run_an_exporter_sees_no_page_of_it(signed_in, way, name):
+def test_user_without_permission_sees_no_page_of_an_exporter(signed_in, way, name):
     for page in ("exports:choose", "exports:preview"):
         if (way, page) != ("get", "exports:preview"):
             assert getattr(signed_in, way)(reverse(page, args=[name])).status_code == 404
 
 
-def test_the_dashboard_leads_to_the_page_with_what_was_chosen_there(signed_in):
+def test_dashboard_form_leads_to_the_page_with_its_choice(signed_in):
     chosen = {"exporter": "flights", "format": "xlsx", "choose": ""}
 
     page = signed_in.post(DASHBOARD, chosen, follow=True)
@@ -216,7 +214,7 @@ def test_the_dashboard_leads_to_the_page_with_what_was_chosen_there(signed_in):
     assert not Export.objects.exists()
 
 
-def test_whom_to_share_with_and_the_options_go_along(signed_in, team):
+def test_team_and_options_are_carried_to_the_page(signed_in, team):
     chosen = {"exporter": "flights", "format": "csv", "choose": "", "team": team.pk}
     how = {"delimiter": ";", "no_header": "on"}
 
@@ -231,7 +229,7 @@ def test_whom_to_share_with_and_the_options_go_along(signed_in, team):
 @pytest.mark.parametrize(
     ("options", "is_open"), [({}, False), ({"delimiter": ","}, False), ({"gzip": "on"}, True)]
 )
-def test_options_are_open_if_there_are_any(signed_in, flights, options, is_open):
+def test_options_are_open_if_any_is_set(signed_in, flights, options, is_open):
     """Also when the page comes back, and the next time."""
     wrong = signed_in.post(FLIGHTS, {**CHOSEN, **options, "column": []})
     signed_in.post(FLIGHTS, {**CHOSEN, **options})
@@ -240,19 +238,19 @@ def test_options_are_open_if_there_are_any(signed_in, flights, options, is_open)
         assert ("data-options open>" in text(page)) == is_open
 
 
-def test_the_dashboard_leads_to_no_page_of_what_it_does_not_offer(signed_in):
+def test_dashboard_form_refuses_an_exporter_it_does_not_offer(signed_in):
     page = signed_in.post(DASHBOARD, {"exporter": "a/b", "format": "csv", "choose": ""})
 
     assert page.status_code == 422
     assert 'There is no exporter "a/b".' in text(page)
 
 
-def test_an_address_that_names_no_preset_shows_the_last_choice(signed_in):
+def test_invalid_preset_in_the_address_shows_the_last_choice(signed_in):
     assert signed_in.get(f"{FLIGHTS}?preset=x").status_code == 200
     assert signed_in.get(f"{FLIGHTS}?preset={'1' * 5_000}").status_code == 200
 
 
-def test_the_form_has_no_more_fields_than_are_reckoned_with(signed_in):
+def test_form_has_no_more_fields_than_the_check_assumes(signed_in):
     form = text(signed_in.get(FLIGHTS)).partition("data-choose")[2].partition("</form>")[0]
     names = re.findall(r'<(?:input|select)[^>]* name="([^"]+)"', form)
     of_columns = [name for name in names if name == "column" or name.startswith("header-")]
@@ -264,7 +262,7 @@ def test_the_form_has_no_more_fields_than_are_reckoned_with(signed_in):
 
 
 @pytest.mark.parametrize("page", [FLIGHTS, "/admin/demo/flight/export/"])
-def test_more_fields_than_django_takes_are_refused_in_words(client, settings, page):
+def test_form_with_too_many_fields_is_refused_with_a_reason(client, settings, page):
     client.force_login(User.objects.create_superuser("admin"))
     client.get(FLIGHTS)  # Gives a cookie: the form is looked into for its token.
     client.handler.enforce_csrf_checks = True
@@ -276,7 +274,7 @@ def test_more_fields_than_django_takes_are_refused_in_words(client, settings, pa
     assert "This form has too many fields." in text(refused)
 
 
-def test_what_is_refused_as_an_attack_is_told_no_details(client):
+def test_suspicious_request_is_refused_without_details(client):
     refused = client.get(DASHBOARD, headers={"host": "elsewhere.example"})
 
     assert refused.status_code == 400
@@ -284,12 +282,12 @@ def test_what_is_refused_as_an_attack_is_told_no_details(client):
     assert "This form has" not in text(refused)
 
 
-def test_nothing_between_keeps_what_somebody_has_chosen(signed_in):
+def test_chosen_data_is_not_kept_by_shared_caches(signed_in):
     for page in (signed_in.get(FLIGHTS), signed_in.post(LOOK, {"format": "csv"})):
         assert set(page["Cache-Control"].split(", ")) == {"private", "no-cache"}
 
 
-def test_without_scripts_a_button_moves_a_column_and_keeps_the_rest(signed_in, flights):
+def test_button_moves_a_column_without_javascript(signed_in, flights):
     page = signed_in.post(FLIGHTS, {**CHOSEN, "move": "id up"})
 
     columns = page.context["form"].columns

@@ -14,7 +14,7 @@ from tests.support.pages import text
 pytestmark = pytest.mark.django_db
 
 
-def test_the_last_choice_is_there_the_next_time(signed_in, flights):
+def test_last_choice_is_preselected(signed_in, flights):
     signed_in.post(FLIGHTS, {**CHOSEN, "delimiter": ";", "no_header": "on"})
 
     form = signed_in.get(FLIGHTS).context["form"]
@@ -28,7 +28,7 @@ def test_the_last_choice_is_there_the_next_time(signed_in, flights):
     assert signed_in.get(f"{FLIGHTS}?fresh").context["form"].filters.values == {}
 
 
-def test_each_person_and_exporter_has_a_last_choice_of_its_own(user, signed_in, flights):
+def test_last_choice_is_kept_for_each_user_and_exporter(user, signed_in, flights):
     signed_in.post(FLIGHTS, CHOSEN)
     other = User.objects.create_superuser("other")
 
@@ -37,7 +37,7 @@ def test_each_person_and_exporter_has_a_last_choice_of_its_own(user, signed_in, 
     assert presets.last(user, "flights").params["columns"] == ["tailnum", "id"]
 
 
-def test_a_choice_is_saved_under_a_name_and_run_again(user, signed_in, flights):
+def test_choice_is_saved_as_a_preset_and_run_again(user, signed_in, flights):
     saved = signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": " Late ones "}, follow=True)
 
     preset = Preset.objects.get()
@@ -61,13 +61,13 @@ def test_a_choice_is_saved_under_a_name_and_run_again(user, signed_in, flights):
         (f"{'x' * 99} {'y' * 50}", "x" * 99),
     ],
 )
-def test_a_choice_without_a_name_gets_that_of_the_export(signed_in, flights, label, name):
+def test_preset_without_a_name_gets_the_exports_label(signed_in, flights, label, name):
     signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": " ", "label": label})
 
     assert Preset.objects.get().name == name
 
 
-def test_a_choice_that_is_opened_gives_its_name_to_no_other_rows(user, signed_in, flights):
+def test_opened_preset_does_not_fill_in_the_label(user, signed_in, flights):
     preset = presets.save(spec_of(user, filters={"carrier": "UA"}), "Of United")
 
     form = signed_in.get(f"{FLIGHTS}?preset={preset.pk}").context["form"]
@@ -76,7 +76,7 @@ def test_a_choice_that_is_opened_gives_its_name_to_no_other_rows(user, signed_in
     assert not form["label"].value()
 
 
-def test_a_choice_keeps_its_team_and_the_lists_say_so(signed_in, flights, team):
+def test_preset_keeps_its_team(signed_in, flights, team):
     signed_in.post(FLIGHTS, {**CHOSEN, "team": team.pk, "save": "", "preset": "Ours"})
 
     preset = Preset.objects.get()
@@ -88,14 +88,14 @@ def test_a_choice_keeps_its_team_and_the_lists_say_so(signed_in, flights, team):
     assert Export.objects.get().team == team
 
 
-def test_with_whom_the_last_export_was_shared_is_not_taken_for_the_next(signed_in, flights, team):
+def test_team_of_the_last_export_is_not_preselected(signed_in, flights, team):
     signed_in.post(FLIGHTS, {**CHOSEN, "team": team.pk})
 
     assert Export.objects.get().team == team
     assert not signed_in.get(FLIGHTS).context["form"]["team"].value()
 
 
-def test_a_choice_for_a_team_that_one_has_left_is_refused_in_words(user, signed_in, team):
+def test_preset_of_a_left_team_is_refused_with_a_reason(user, signed_in, team):
     preset = presets.save(spec_of(user, team=team.pk), "Ours")
     user.groups.clear()
     lost = "You are no longer in the team “Pilots”."
@@ -107,7 +107,7 @@ def test_a_choice_for_a_team_that_one_has_left_is_refused_in_words(user, signed_
     assert lost in text(signed_in.get(f"{FLIGHTS}?preset={preset.pk}"))
 
 
-def test_a_choice_from_a_list_of_the_admin_for_a_lost_team_says_what_can_be_done(client, team):
+def test_admin_list_preset_of_a_left_team_names_the_remedy(client, team):
     admin = User.objects.create_superuser("admin")
     admin.groups.add(team)
     listed = {"model": "demo.flight", "query": "carrier=UA"}
@@ -122,7 +122,7 @@ def test_a_choice_from_a_list_of_the_admin_for_a_lost_team_says_what_can_be_done
     assert not Export.objects.exists()
 
 
-def test_a_choice_outlives_its_team(user, signed_in, team):
+def test_preset_survives_the_deletion_of_its_team(user, signed_in, team):
     preset = presets.save(spec_of(user, team=team.pk), "Ours")
 
     team.delete()
@@ -131,7 +131,7 @@ def test_a_choice_outlives_its_team(user, signed_in, team):
     assert Export.objects.get().team is None
 
 
-def test_a_name_that_is_there_is_saved_anew(user, signed_in, flights):
+def test_preset_is_replaced_by_one_with_the_same_name(user, signed_in, flights):
     for file_format in ("csv", "xlsx"):
         signed_in.post(FLIGHTS, {**CHOSEN, "format": file_format, "save": "", "preset": "Mine"})
 
@@ -139,7 +139,7 @@ def test_a_name_that_is_there_is_saved_anew(user, signed_in, flights):
 
 
 @pytest.mark.parametrize("name", ["x" * 101, "a\nb"])
-def test_a_name_that_is_none_is_refused(signed_in, flights, name):
+def test_invalid_preset_name_is_refused(signed_in, flights, name):
     refused = signed_in.post(FLIGHTS, {**CHOSEN, "save": "", "preset": name})
 
     assert refused.status_code == 422
@@ -147,7 +147,7 @@ def test_a_name_that_is_none_is_refused(signed_in, flights, name):
     assert not Preset.objects.exists()
 
 
-def test_there_is_an_end_to_saving(user, monkeypatch):
+def test_number_of_presets_is_limited(user, monkeypatch):
     monkeypatch.setattr(presets, "MOST", 1)
     presets.save(spec_of(user), "one")
     presets.save(spec_of(user, format="xlsx"), "one")
@@ -156,7 +156,7 @@ def test_there_is_an_end_to_saving(user, monkeypatch):
         presets.save(spec_of(user), "two")
 
 
-def test_what_was_saved_and_cannot_be_had_any_more_says_why(user, signed_in):
+def test_invalid_preset_explains_itself(user, signed_in):
     preset = presets.save(spec_of(user), "Mine")
     Preset.objects.filter(pk=preset.pk).update(params={"columns": ["gone"]})
 
@@ -167,7 +167,7 @@ def test_what_was_saved_and_cannot_be_had_any_more_says_why(user, signed_in):
     assert not Export.objects.exists()
 
 
-def test_forgotten_is_gone_and_its_exports_stay(user, signed_in):
+def test_deleted_preset_leaves_its_exports(user, signed_in):
     preset = presets.save(spec_of(user), "Mine")
     signed_in.post(reverse("exports:run_preset", args=[preset.pk]))
 
@@ -178,7 +178,7 @@ def test_forgotten_is_gone_and_its_exports_stay(user, signed_in):
 
 
 @pytest.mark.parametrize("button", ["run_preset", "delete_preset"])
-def test_somebody_elses_choice_is_not_there(signed_in, button):
+def test_foreign_preset_looks_missing(signed_in, button):
     other = User.objects.create_superuser("other")
     preset = presets.save(spec_of(other), "Mine")
 
@@ -189,7 +189,7 @@ def test_somebody_elses_choice_is_not_there(signed_in, button):
 
 
 @pytest.mark.parametrize("button", ["run_preset", "delete_preset"])
-def test_who_signs_in_for_a_button_comes_to_the_dashboard(user, signed_in, button):
+def test_sign_in_for_a_button_leads_to_the_dashboard(user, signed_in, button):
     preset = presets.save(spec_of(user), "Mine")
 
     answer = signed_in.get(reverse(f"exports:{button}", args=[preset.pk]))
@@ -199,7 +199,7 @@ def test_who_signs_in_for_a_button_comes_to_the_dashboard(user, signed_in, butto
     assert not Export.objects.exists()
 
 
-def test_a_choice_from_a_list_of_the_admin_leaves_the_filters_of_the_page(user):
+def test_choice_from_an_admin_list_keeps_the_filters_of_the_page(user):
     listed = {"model": "demo.flight", "query": "carrier=UA"}
     admin = User.objects.create_superuser("admin")
     presets.remember(spec_of(admin, filters={"month": "1"}))

@@ -40,7 +40,7 @@ def finished(user, **more):
 
 
 @pytest.mark.usefixtures("flights")
-def test_the_preview_says_how_many_in_words(signed_in):
+def test_preview_describes_rows_and_count(signed_in):
     found = signed_in.post(LOOK, CHOSEN)
 
     assert "3 flights" in words(found)
@@ -50,7 +50,7 @@ def test_the_preview_says_how_many_in_words(signed_in):
 
 @committed
 @pytest.mark.usefixtures("flights")
-def test_without_scripts_a_button_shows_the_preview(signed_in):
+def test_button_shows_the_preview_without_javascript(signed_in):
     page = signed_in.post(FLIGHTS, {**CHOSEN, "look": ""})
 
     assert page.status_code == 200
@@ -60,13 +60,13 @@ def test_without_scripts_a_button_shows_the_preview(signed_in):
 
 @committed
 @pytest.mark.usefixtures("flights")
-def test_the_lines_of_a_text_file_are_shown_as_they_are(signed_in):
+def test_preview_of_a_text_file_shows_its_lines(signed_in):
     shown = signed_in.post(LOOK, {**CHOSEN, "format": "jsonl"})
 
     assert '{"Plane":"N10","id":10}\n{"Plane":"N11","id":11}\n' in text(shown)
 
 
-def test_a_preview_of_what_cannot_be_says_why(signed_in):
+def test_invalid_preview_explains_itself(signed_in):
     refused = signed_in.post(LOOK, {**CHOSEN, "column": []})
 
     assert "Choose at least one column." in text(refused)
@@ -96,7 +96,7 @@ def read_back(export):
         *((each, {}) for each in ("jsonl", "xlsx", "parquet")),
     ],
 )
-def test_the_first_rows_are_those_of_the_file(user, file_format, options):
+def test_previewed_rows_are_the_first_rows_of_the_file(user, file_format, options):
     exporting.make_flights(range(5, 40))
     Flight.objects.filter(pk=7).update(tailnum='=1;"2"')
     how = {
@@ -120,7 +120,7 @@ def test_the_first_rows_are_those_of_the_file(user, file_format, options):
 
 @committed
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
-def test_long_texts_and_odd_ends_of_lines_are_cells_as_others(user, flights, file_format):
+def test_long_texts_and_unusual_line_breaks_stay_in_their_cells(user, flights, file_format):
     class Long(Exporter):
         queryset = Flight.objects.all()
         permission = "demo.export_flight"
@@ -136,14 +136,14 @@ def test_long_texts_and_odd_ends_of_lines_are_cells_as_others(user, flights, fil
     assert (found.cells or [found.lines])[0][0].count("a\u2028b\x85c") == 1
 
 
-def test_there_may_be_no_rows(user):
+def test_preview_without_rows_is_empty(user):
     found = preview.preview(spec_of(user))
 
     assert (found.count, found.sample.cells, found.estimate) == (0, [], None)
 
 
 @committed
-def test_a_row_that_cannot_be_made_is_named(user, signed_in, flights):
+def test_failing_row_is_named(user, signed_in, flights):
     def fail(number):
         raise ValueError(f"no {number}")
 
@@ -163,7 +163,7 @@ def test_a_row_that_cannot_be_made_is_named(user, signed_in, flights):
 
 
 @committed
-def test_a_column_that_speaks_says_in_the_preview_what_it_says_in_the_file(user, flights):
+def test_translated_column_is_the_same_in_preview_and_file(user, flights):
     """Whatever the language of who looks, and of the process that writes it."""
 
     class Days(Exporter):
@@ -184,7 +184,7 @@ def test_a_column_that_speaks_says_in_the_preview_what_it_says_in_the_file(user,
 
 
 @committed
-def test_nobody_waits_long_for_a_count(user, monkeypatch):
+def test_slow_count_is_abandoned(user, monkeypatch):
     monkeypatch.setattr(preview, "SECONDS", 0.2)
     exporting.make_flights([1])
     endless = (
@@ -205,7 +205,7 @@ def test_nobody_waits_long_for_a_count(user, monkeypatch):
 
 
 @committed
-def test_so_many_previews_are_made_at_once_one_for_each_and_others_are_told(
+def test_simultaneous_previews_are_limited_and_others_skipped(
     user, signed_in, flights, settings, monkeypatch
 ):
     """Nobody is waited for: these two hold their turns until all others know."""
@@ -266,12 +266,12 @@ def test_so_many_previews_are_made_at_once_one_for_each_and_others_are_told(
     assert "too many to count" not in told
 
 
-def test_what_fails_by_itself_has_not_taken_too_long():
+def test_early_database_error_is_not_a_timeout():
     with pytest.raises(OperationalError, match="gone"), source.limited(connection, 60):
         raise OperationalError("gone")
 
 
-def test_size_and_time_are_those_of_past_runs(user):
+def test_estimate_uses_size_and_time_of_past_runs(user):
     """Half the columns are about half the bytes; time goes by rows."""
     assert preview.estimate(spec_of(user), 1_000) is None
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

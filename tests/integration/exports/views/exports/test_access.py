@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("name", ["detail", "card", "file", "log_text"])
-def test_who_is_not_signed_in_is_sent_to_the_login_page(client, make_export, name):
+def test_anonymous_user_is_sent_to_the_login_page(client, make_export, name):
     url = page(name, make_export())
 
     response = client.get(url)
@@ -33,7 +33,7 @@ def test_who_is_not_signed_in_is_sent_to_the_login_page(client, make_export, nam
         *(("post", name) for name in ("cancel", "pause", "resume", "retry", "again")),
     ],
 )
-def test_somebody_elses_export_is_not_there(client, make_user, make_export, method, name):
+def test_foreign_export_gives_404(client, make_user, make_export, method, name):
     export = make_export()
     client.force_login(make_user("other", "export_airport"))
 
@@ -44,7 +44,7 @@ def test_somebody_elses_export_is_not_there(client, make_user, make_export, meth
     assert export.status == Status.QUEUED
 
 
-def test_who_may_view_all_exports_can_open_somebody_elses(client, make_user, make_export):
+def test_view_permission_opens_foreign_exports(client, make_user, make_export):
     export = make_export()
     client.force_login(make_user("auditor", "view_export"))
 
@@ -52,14 +52,14 @@ def test_who_may_view_all_exports_can_open_somebody_elses(client, make_user, mak
     assert not client.get(DASHBOARD).context["active"]
 
 
-def test_an_export_that_does_not_exist_is_not_there(signed_in):
+def test_missing_export_gives_404(signed_in):
     assert signed_in.get(reverse("exports:detail", args=[uuid.uuid4()])).status_code == 404
 
 
 # -- Who may look, and who may stop it -----------------------------------------------------------
 
 
-def test_who_may_only_look_gets_no_buttons_and_cannot_press_them(client, make_user, make_export):
+def test_user_who_may_only_view_has_no_buttons(client, make_user, make_export):
     export = make_export()
     client.force_login(make_user("auditor", "view_export"))
 
@@ -72,7 +72,7 @@ def test_who_may_only_look_gets_no_buttons_and_cannot_press_them(client, make_us
     assert (pressed.status_code, called.status_code, export.status) == (403, 403, Status.QUEUED)
 
 
-def test_who_may_change_exports_stops_those_of_others(client, make_user, make_export):
+def test_user_with_change_permission_stops_foreign_exports(client, make_user, make_export):
     export = make_export()
     client.force_login(make_user("operator", "view_export", "change_export"))
 

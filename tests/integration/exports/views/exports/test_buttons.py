@@ -15,7 +15,7 @@ from tests.support.pages import DASHBOARD, page, text_of
 pytestmark = pytest.mark.django_db
 
 
-def test_cancelling_leads_back_to_the_card(signed_in, make_export):
+def test_cancel_button_returns_to_the_card(signed_in, make_export):
     export = make_export()
 
     response = signed_in.post(page("cancel", export))
@@ -25,7 +25,7 @@ def test_cancelling_leads_back_to_the_card(signed_in, make_export):
     assert (response.status_code, response["Location"]) == (303, f"{DASHBOARD}#{export.key}")
 
 
-def test_a_button_leads_back_to_the_page_that_it_was_on(signed_in, make_export):
+def test_button_returns_to_its_page(signed_in, make_export):
     export = make_export()
 
     response = signed_in.post(page("pause", export), {"next": export.get_absolute_url()})
@@ -34,13 +34,13 @@ def test_a_button_leads_back_to_the_page_that_it_was_on(signed_in, make_export):
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "javascript:x"])
-def test_a_button_never_leads_to_another_site(signed_in, make_export, elsewhere):
+def test_button_never_leads_to_another_site(signed_in, make_export, elsewhere):
     response = signed_in.post(page("cancel", make_export()), {"next": elsewhere})
 
     assert response["Location"].startswith(DASHBOARD)
 
 
-def test_paused_and_resumed_it_waits_again(signed_in, make_export):
+def test_resumed_export_is_queued_again(signed_in, make_export):
     export = make_export()
     signed_in.post(page("pause", export))
     export.refresh_from_db()
@@ -52,7 +52,7 @@ def test_paused_and_resumed_it_waits_again(signed_in, make_export):
     assert export.status == Status.QUEUED
 
 
-def test_what_cannot_be_done_any_more_is_refused_in_words(signed_in, make_export):
+def test_illegal_action_is_refused_with_a_reason(signed_in, make_export):
     export = make_export(status=Status.FAILED, finished_at=timezone.now())
 
     response = signed_in.post(page("cancel", export), follow=True)
@@ -65,9 +65,7 @@ def test_what_cannot_be_done_any_more_is_refused_in_words(signed_in, make_export
 @pytest.mark.parametrize(
     ("status", "button"), [("failed", "retry"), ("cancelled", "retry"), ("succeeded", "again")]
 )
-def test_what_is_over_is_asked_again_from_its_card_and_from_its_page(
-    signed_in, make_export, status, button
-):
+def test_export_is_repeated_from_its_card_and_from_its_page(signed_in, make_export, status, button):
     origin = make_export(status=status, finished_at=timezone.now())
 
     from_card = signed_in.post(page(button, origin))
@@ -82,11 +80,11 @@ def test_what_is_over_is_asked_again_from_its_card_and_from_its_page(
     assert "You already started this export." in text_of(shown)
 
 
-def test_what_repeats_nothing_does_not_say_so(signed_in, make_export):
+def test_first_export_shows_no_repetition(signed_in, make_export):
     assert "Repeats" not in text_of(signed_in.get(page("detail", make_export())))
 
 
-def test_a_retry_that_is_refused_leads_back_and_says_why(signed_in, make_export, settings):
+def test_refused_retry_returns_with_a_reason(signed_in, make_export, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     origin = make_export(status=Status.FAILED, finished_at=timezone.now())
 
@@ -97,7 +95,7 @@ def test_a_retry_that_is_refused_leads_back_and_says_why(signed_in, make_export,
     assert Export.objects.count() == 1
 
 
-def test_who_may_not_export_it_any_more_cannot_retry_it(signed_in, user, make_export):
+def test_retry_without_permission_is_refused(signed_in, user, make_export):
     origin = make_export(status=Status.FAILED, finished_at=timezone.now())
     user.user_permissions.clear()
 
@@ -107,7 +105,7 @@ def test_who_may_not_export_it_any_more_cannot_retry_it(signed_in, user, make_ex
     assert 'You do not have permission to export "Airports".' in text_of(response)
 
 
-def test_a_get_does_nothing_and_leads_to_the_export(signed_in, make_export):
+def test_get_request_of_a_button_only_shows_the_export(signed_in, make_export):
     export = make_export()
 
     response = signed_in.get(page("cancel", export))
@@ -117,7 +115,7 @@ def test_a_get_does_nothing_and_leads_to_the_export(signed_in, make_export):
     assert export.status == Status.QUEUED
 
 
-def test_a_button_of_another_site_does_nothing(make_export, user):
+def test_cross_site_button_does_nothing(make_export, user):
     export = make_export()
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(user)

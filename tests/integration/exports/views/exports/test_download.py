@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_file_comes_whole_in_blocks_with_its_name_and_checksum(finished, user):
+async def test_file_has_its_bytes_name_type_and_checksum(finished, user):
     client = AsyncClient()
     await client.aforce_login(user)
 
@@ -39,7 +39,7 @@ async def test_the_file_comes_whole_in_blocks_with_its_name_and_checksum(finishe
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("read", [0, 1], ids=["before the first block", "after it"])
-async def test_a_download_that_is_broken_off_closes_the_file(finished, user, monkeypatch, read):
+async def test_interrupted_download_closes_the_file(finished, user, monkeypatch, read):
     opened = []
     real_open = default_storage.open
     monkeypatch.setattr(
@@ -58,7 +58,7 @@ async def test_a_download_that_is_broken_off_closes_the_file(finished, user, mon
     assert [file.closed for file in opened] == [True]
 
 
-def test_a_browser_that_has_the_file_is_not_sent_it_again(signed_in, finished):
+def test_cached_file_is_not_sent_again(signed_in, finished):
     etag = f'"{finished.sha256}"'
 
     response = signed_in.get(page("file", finished), headers={"If-None-Match": etag})
@@ -67,7 +67,7 @@ def test_a_browser_that_has_the_file_is_not_sent_it_again(signed_in, finished):
 
 
 @pytest.mark.proves("export-needs-permission")
-def test_permission_is_asked_again_at_the_download(signed_in, user, finished):
+def test_download_checks_the_permission_again(signed_in, user, finished):
     user.user_permissions.clear()
 
     response = signed_in.get(page("file", finished))
@@ -76,13 +76,13 @@ def test_permission_is_asked_again_at_the_download(signed_in, user, finished):
     assert "You do not have permission to export" in text_of(response)
 
 
-def test_a_file_of_an_exporter_that_is_gone_is_not_there(signed_in, finished):
+def test_file_of_a_removed_exporter_gives_404(signed_in, finished):
     Export.objects.update(exporter="removed")
 
     assert signed_in.get(page("file", finished)).status_code == 404
 
 
-def test_an_expired_file_is_gone_and_says_so(signed_in, finished):
+def test_expired_file_gives_410_with_a_reason(signed_in, finished):
     Export.objects.update(expires_at=timezone.now())
 
     response = signed_in.get(page("file", finished))
@@ -91,7 +91,7 @@ def test_an_expired_file_is_gone_and_says_so(signed_in, finished):
     assert "This file has expired" in text_of(response)
 
 
-def test_a_file_that_was_deleted_from_storage_is_gone_and_says_so(signed_in, finished):
+def test_file_deleted_from_storage_gives_410_with_a_reason(signed_in, finished):
     default_storage.delete(finished.file)
 
     response = signed_in.get(page("file", finished))
@@ -101,7 +101,7 @@ def test_a_file_that_was_deleted_from_storage_is_gone_and_says_so(signed_in, fin
 
 
 @pytest.mark.proves("no-partial-file")
-def test_an_export_that_is_not_finished_has_no_file_yet(signed_in, make_export):
+def test_unfinished_export_has_no_file(signed_in, make_export):
     response = signed_in.get(page("file", make_export()))
 
     assert response.status_code == 404

@@ -14,7 +14,7 @@ from tests.support.pages import DASHBOARD, text_of
 pytestmark = pytest.mark.django_db
 
 
-def test_starting_an_export_leads_back_to_the_dashboard_at_its_card(signed_in, user):
+def test_start_form_leads_to_the_card_on_the_dashboard(signed_in, user):
     response = signed_in.post(
         reverse("exports:create"), {"exporter": "airports", "format": "jsonl"}
     )
@@ -32,7 +32,7 @@ def test_starting_an_export_leads_back_to_the_dashboard_at_its_card(signed_in, u
         ("format", {"exporter": "airports", "format": "xyz"}),
     ],
 )
-def test_a_wrong_choice_is_named_at_its_field(signed_in, field, data):
+def test_invalid_choice_is_named_at_its_field(signed_in, field, data):
     response = signed_in.post(reverse("exports:create"), data)
 
     assert response.status_code == 422
@@ -43,21 +43,21 @@ def test_a_wrong_choice_is_named_at_its_field(signed_in, field, data):
 CSV = {"exporter": "airports", "format": "csv"}
 
 
-def test_options_are_asked_for_beside_the_format(signed_in):
+def test_form_has_options_beside_the_format(signed_in):
     chosen = {"delimiter": "\t", "bom": "on", "gzip": "on"}
 
     assert signed_in.post(reverse("exports:create"), {**CSV, **chosen}).status_code == 303
     assert Export.objects.get().options == {"delimiter": "\t", "bom": True, "gzip": True}
 
 
-def test_options_that_nobody_touched_fit_every_format(signed_in):
+def test_untouched_options_fit_every_format(signed_in):
     untouched = {"exporter": "airports", "format": "parquet", "delimiter": ","}
 
     assert signed_in.post(reverse("exports:create"), untouched).status_code == 303
     assert Export.objects.get().options == {}
 
 
-def test_an_option_that_the_format_has_not_is_refused_beside_the_options(signed_in):
+def test_unsupported_option_is_refused_beside_the_options(signed_in):
     chosen = {"exporter": "airports", "format": "jsonl", "delimiter": ";", "gzip": "on"}
 
     response = signed_in.post(reverse("exports:create"), chosen)
@@ -74,7 +74,7 @@ def test_an_option_that_the_format_has_not_is_refused_beside_the_options(signed_
     assert not Export.objects.exists()
 
 
-def test_who_asks_the_same_again_is_led_to_the_card_that_is_there(signed_in):
+def test_identical_request_leads_to_the_existing_card(signed_in):
     first = signed_in.post(reverse("exports:create"), CSV)
 
     second = signed_in.post(reverse("exports:create"), CSV)
@@ -84,13 +84,13 @@ def test_who_asks_the_same_again_is_led_to_the_card_that_is_there(signed_in):
     assert "You already started this export." in text_of(signed_in.get(DASHBOARD))
 
 
-def test_a_new_export_is_not_said_to_be_under_way_already(signed_in):
+def test_new_export_is_not_reported_as_a_duplicate(signed_in):
     response = signed_in.post(reverse("exports:create"), CSV, follow=True)
 
     assert "already started" not in text_of(response)
 
 
-def test_who_has_too_many_under_way_is_told_what_to_do(signed_in, make_export, settings):
+def test_limit_of_active_exports_is_explained(signed_in, make_export, settings):
     settings.EXPORTS_MAX_ACTIVE = 1
     make_export()
 
@@ -104,7 +104,7 @@ def test_who_has_too_many_under_way_is_told_what_to_do(signed_in, make_export, s
     assert Export.objects.count() == 1
 
 
-def test_who_asks_too_often_is_told_when_to_ask_again(signed_in, make_export, settings):
+def test_throttled_request_gets_the_retry_time(signed_in, make_export, settings):
     settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 1
     make_export()
 
@@ -115,7 +115,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(signed_in, make_export, se
 
 
 @pytest.mark.proves("export-needs-permission")
-def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(signed_in):
+def test_hidden_exporter_looks_like_an_unknown_one(signed_in):
     response = signed_in.post(reverse("exports:create"), {"exporter": "planes", "format": "csv"})
 
     assert response.status_code == 422
@@ -123,7 +123,7 @@ def test_exporter_that_a_user_may_not_run_looks_like_one_that_is_not_there(signe
     assert "Planes" not in text_of(response)
 
 
-def test_who_may_export_nothing_is_told_whom_to_ask(client, make_user):
+def test_user_without_exporters_is_referred_to_an_administrator(client, make_user):
     client.force_login(make_user("guest"))
 
     response = client.get(DASHBOARD)

@@ -26,7 +26,7 @@ def streams_of(response):
 
 
 @pytest.mark.proves("whole-log-on-late-pages")
-def test_the_dashboard_is_made_of_a_cursor_and_what_is_newer_than_it(signed_in, user, make_export):
+def test_dashboard_has_a_cursor_for_newer_events(signed_in, user, make_export):
     before = current_cursor(f"user-{user.pk}")
     make_export()
 
@@ -36,7 +36,7 @@ def test_the_dashboard_is_made_of_a_cursor_and_what_is_newer_than_it(signed_in, 
     assert streams[f"user-{user.pk}"] == current_cursor(f"user-{user.pk}") != before
 
 
-def test_a_running_export_is_shown_as_far_as_it_is(signed_in, make_export):
+def test_running_export_shows_its_progress(signed_in, make_export):
     make_export(
         status=Status.RUNNING,
         stage="extracting",
@@ -53,7 +53,7 @@ def test_a_running_export_is_shown_as_far_as_it_is(signed_in, make_export):
     assert '<progress aria-label="Progress" max="1458" value="500">' in response.content.decode()
 
 
-def test_before_the_rows_are_counted_the_bar_has_no_value(signed_in, make_export):
+def test_bar_has_no_value_before_the_rows_are_counted(signed_in, make_export):
     make_export(status=Status.RUNNING, stage="counting", attempt=1)
 
     response = signed_in.get(DASHBOARD)
@@ -62,7 +62,7 @@ def test_before_the_rows_are_counted_the_bar_has_no_value(signed_in, make_export
     assert '<progress aria-label="Progress">' in response.content.decode()
 
 
-def test_the_snapshot_in_the_page_is_the_one_that_it_shows(signed_in, make_export):
+def test_embedded_snapshot_belongs_to_the_shown_export(signed_in, make_export):
     export = make_export(rows_done=7, label='</li> & "')
 
     content = signed_in.get(DASHBOARD).content.decode()
@@ -73,7 +73,7 @@ def test_the_snapshot_in_the_page_is_the_one_that_it_shows(signed_in, make_expor
 
 
 @pytest.mark.parametrize("query", ["", "?sheet"])
-def test_a_fragment_is_as_new_as_the_frame_that_it_is_fetched_for(signed_in, make_export, query):
+def test_fetched_fragment_is_as_new_as_its_frame(signed_in, make_export, query):
     export = make_export()
     lifecycle.pause(export)
 
@@ -93,7 +93,7 @@ def test_a_fragment_is_as_new_as_the_frame_that_it_is_fetched_for(signed_in, mak
         (2, "2 exports are ahead."),
     ],
 )
-def test_a_waiting_export_says_how_many_are_ahead(signed_in, make_export, ahead, words):
+def test_queued_export_shows_how_many_are_ahead(signed_in, make_export, ahead, words):
     for _ in range(ahead):
         make_export()
 
@@ -115,9 +115,7 @@ def test_a_waiting_export_says_how_many_are_ahead(signed_in, make_export, ahead,
         ("failed", "Failed. The disk is full.", {"Retry"}),
     ],
 )
-def test_each_status_has_its_sentence_and_its_buttons(
-    signed_in, make_export, status, sentence, buttons
-):
+def test_each_status_has_its_text_and_buttons(signed_in, make_export, status, sentence, buttons):
     final = status in {"cancelled", "succeeded", "failed"}
     export = make_export(
         status=status,
@@ -134,9 +132,7 @@ def test_each_status_has_its_sentence_and_its_buttons(
     assert f'<use href="#icon-{"expired" if status == "succeeded" else status}"/>' in content
 
 
-def test_an_error_that_nobody_foresaw_is_told_in_plain_words_and_details_are_folded(
-    signed_in, make_export
-):
+def test_unexpected_error_is_explained_with_folded_details(signed_in, make_export):
     export = make_export(
         status=Status.FAILED,
         error="KeyError: <'faa'>",
@@ -160,7 +156,7 @@ def test_an_error_that_nobody_foresaw_is_told_in_plain_words_and_details_are_fol
     assert f'href="{export.get_absolute_url()}#log"' in details
 
 
-def test_what_ended_without_a_file_says_how_far_it_came(signed_in, make_export):
+def test_export_without_a_file_shows_how_far_it_came(signed_in, make_export):
     # Its unfinished part was dropped: 900 had been read.
     fields = {"rows_total": 1458, "rows_done": 500, "rows_most": 900}
     export = make_export(status=Status.CANCELLED, finished_at=timezone.now(), **fields)
@@ -168,7 +164,7 @@ def test_what_ended_without_a_file_says_how_far_it_came(signed_in, make_export):
     assert "stopped at 900 of 1,458 rows (61%)" in text_of(signed_in.get(page("card", export)))
 
 
-def test_a_bar_that_went_back_says_why(signed_in, make_export):
+def test_bar_that_moved_back_is_explained(signed_in, make_export):
     fields = {"rows_total": 1458, "rows_done": 500, "rows_most": 900}
     export = make_export(status=Status.RUNNING, stage="extracting", **fields)
 
@@ -178,7 +174,7 @@ def test_a_bar_that_went_back_says_why(signed_in, make_export):
     assert "400 rows of an unfinished part are being re-read" in text
 
 
-def test_a_worker_that_is_not_heard_of_is_said_to_be_silent(signed_in, make_export, settings):
+def test_silent_worker_is_reported(signed_in, make_export, settings):
     settings.EXPORTS_LEASE_SECONDS = 30
     running = {"status": Status.RUNNING, "stage": "extracting", "rate": 90.0, "rows_total": 1458}
     silent = timezone.now() + timedelta(seconds=9.5)  # Its lease was renewed 20 seconds ago.
@@ -197,7 +193,7 @@ def test_a_worker_that_is_not_heard_of_is_said_to_be_silent(signed_in, make_expo
     assert "90 rows/s" in second
 
 
-def test_while_the_file_is_put_together_the_bar_goes_on(signed_in, make_export):
+def test_bar_shows_the_assembly_of_the_file(signed_in, make_export):
     rows = {"rows_total": 1458, "rows_done": 1458, "rate": 100.0}
     export = make_export(status=Status.RUNNING, stage="assembling", assembled=0.25, **rows)
 
@@ -207,7 +203,7 @@ def test_while_the_file_is_put_together_the_bar_goes_on(signed_in, make_export):
     assert "25% of the file 100 rows/s about 11 sec left" in text_of(response)
 
 
-def test_a_lost_worker_is_told_of_and_a_planned_hand_over_is_not(signed_in, make_export):
+def test_lost_worker_is_mentioned_and_a_hand_over_is_not(signed_in, make_export):
     lost = make_export(status=Status.RUNNING, attempt=2, handovers=0)
     handed_over = make_export(status=Status.RUNNING, attempt=2, handovers=1)
 
@@ -215,7 +211,7 @@ def test_a_lost_worker_is_told_of_and_a_planned_hand_over_is_not(signed_in, make
     assert "a worker stopped" not in text_of(signed_in.get(page("card", handed_over)))
 
 
-def test_the_history_has_pages_of_25_and_the_newest_first(signed_in, make_export):
+def test_history_has_pages_of_25_newest_first(signed_in, make_export):
     now = timezone.now()
     for number in range(26):
         make_export(
@@ -231,7 +227,7 @@ def test_the_history_has_pages_of_25_and_the_newest_first(signed_in, make_export
     assert "Page 1 of 2" in text_of(first)
 
 
-def test_the_script_adds_to_the_first_page_of_the_history_only(signed_in, make_export):
+def test_only_the_first_history_page_is_live(signed_in, make_export):
     for _ in range(26):
         make_export(status=Status.CANCELLED, finished_at=timezone.now())
 
@@ -241,7 +237,7 @@ def test_the_script_adds_to_the_first_page_of_the_history_only(signed_in, make_e
     assert 'data-list="history"' not in second.content.decode()
 
 
-def test_a_finished_export_tells_all_about_its_file(signed_in, finished):
+def test_finished_export_shows_rows_checksum_and_expiry(signed_in, finished):
     text = text_of(signed_in.get(page("detail", finished)))
 
     assert "50,000 rows" in text
@@ -256,7 +252,9 @@ def test_a_finished_export_tells_all_about_its_file(signed_in, finished):
         ("snapshot", "Snapshot at 10:00:01"),
     ],
 )
-def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, consistency, sentence):
+def test_finished_export_shows_when_its_rows_were_read(
+    signed_in, make_export, consistency, sentence
+):
     first, last = (datetime(2013, 1, 1, 10, 0, second, tzinfo=UTC) for second in (1, 9))
     fields = {"consistency": consistency, "read_from": first, "read_until": last}
     done = make_export(status=Status.SUCCEEDED, finished_at=last, **fields)
@@ -273,24 +271,22 @@ def test_a_finished_export_says_of_when_its_rows_are(signed_in, make_export, con
         (1200, "1,200 formula-like cells were escaped"),
     ],
 )
-def test_a_finished_export_says_how_many_cells_were_made_harmless(
-    signed_in, make_export, cells, sentence
-):
+def test_finished_export_counts_escaped_cells(signed_in, make_export, cells, sentence):
     export = make_export(status=Status.SUCCEEDED, finished_at=timezone.now(), protected_cells=cells)
 
     assert sentence in text_of(signed_in.get(page("detail", export)))
 
 
-def test_without_such_cells_nothing_is_said_of_them(signed_in, finished):
+def test_file_without_escaped_cells_mentions_none(signed_in, finished):
     assert "harmless" not in text_of(signed_in.get(page("detail", finished)))
 
 
-def test_pages_may_be_kept_by_nobody_but_the_browser(signed_in, make_export):
+def test_pages_are_cached_by_the_browser_only(signed_in, make_export):
     for url in (DASHBOARD, page("detail", make_export())):
         assert signed_in.get(url)["Cache-Control"] == "private, no-cache"
 
 
-def test_nothing_in_a_page_is_inline(signed_in, make_export):
+def test_pages_have_no_inline_code(signed_in, make_export):
     """The content security policy would refuse it."""
     for url in (DASHBOARD, page("detail", make_export()), reverse("login")):
         content = signed_in.get(url).content.decode()

@@ -32,21 +32,21 @@ def cards(response):
 # -- Asking --------------------------------------------------------------------------------------
 
 
-def test_an_export_is_shared_with_nobody_unless_somebody_asks(owner):
+def test_export_is_private_by_default(owner):
     export = start_export(user=owner, exporter="airports")
 
     assert export.team is None
     assert export.streams == [f"export-{export.pk}", f"user-{owner.pk}"]
 
 
-def test_it_can_be_shared_with_a_team_of_ones_own(shared, team):
+def test_export_can_be_shared_with_a_team_of_the_owner(shared, team):
     assert shared.team == team
     assert snapshot(shared)["team"] == {"id": team.pk, "name": "Analysts"}
     assert snapshot(shared)["owner"] == {"username": "ada", "name": "Ada Lovelace"}
 
 
 @pytest.mark.proves("team-members-only-look")
-def test_a_team_of_others_gets_the_answer_of_one_that_is_not_there(owner, outsider):
+def test_foreign_team_is_refused_like_a_missing_one(owner, outsider):
     theirs = outsider.groups.get().pk
 
     def refusal(team):
@@ -61,7 +61,7 @@ def test_a_team_of_others_gets_the_answer_of_one_that_is_not_there(owner, outsid
     assert not Export.objects.exists()
 
 
-def test_who_is_in_no_team_is_told_so(owner):
+def test_user_without_a_team_cannot_share(owner):
     owner.groups.clear()
 
     with pytest.raises(UnknownTeam, match="Your teams: none"):
@@ -71,7 +71,7 @@ def test_who_is_in_no_team_is_told_so(owner):
 # -- Telling -------------------------------------------------------------------------------------
 
 
-def test_every_change_is_told_on_the_streams_of_export_team_and_owner(shared, team, owner):
+def test_every_change_reaches_export_team_and_owner_streams(shared, team, owner):
     lifecycle.pause(shared)
     lifecycle.resume(shared)
     lifecycle.cancel(shared)
@@ -82,7 +82,7 @@ def test_every_change_is_told_on_the_streams_of_export_team_and_owner(shared, te
     assert [retained(stream, shared.key) for stream in streams] == [snapshot(shared)] * 3
 
 
-def test_the_log_is_on_the_stream_of_the_export_alone(shared):
+def test_log_is_on_the_stream_of_the_export_only(shared):
     lifecycle.cancel(shared)
 
     assert log(shared) == ["Cancelled."]
@@ -90,13 +90,13 @@ def test_the_log_is_on_the_stream_of_the_export_alone(shared):
         assert events(stream, "log") == []
 
 
-def test_streams_are_taken_in_the_order_of_their_names(shared):
+def test_streams_are_locked_in_the_order_of_their_names(shared):
     """Or two transactions may wait for each other."""
     assert len(shared.streams) == 3
     assert shared.streams == sorted(shared.streams)
 
 
-def test_telling_a_team_asks_for_no_names(shared):
+def test_team_announcement_needs_no_query_for_names(shared):
     """A bar moves four times a second."""
     with CaptureQueriesContext(connection) as captured:
         lifecycle.pause(shared)
@@ -110,7 +110,7 @@ def test_telling_a_team_asks_for_no_names(shared):
 
 
 @pytest.mark.proves("team-members-only-look")
-def test_members_see_it_and_nobody_else_does(shared, owner, member, outsider):
+def test_members_see_a_shared_export_and_outsiders_do_not(shared, owner, member, outsider):
     assert [visible_to(user).count() for user in (owner, member, outsider)] == [1, 1, 0]
     assert [may_read(user, shared.stream) for user in (owner, member, outsider)] == [
         *(True, True, False)
@@ -119,7 +119,7 @@ def test_members_see_it_and_nobody_else_does(shared, owner, member, outsider):
     assert signed_in(outsider).get(shared.get_absolute_url()).status_code == 404
 
 
-def test_who_is_owner_and_member_sees_it_once_however_large_the_team(shared, owner, team):
+def test_owner_in_a_large_team_sees_the_export_once(shared, owner, team):
     for number in range(3):
         make_user(f"member{number}", team)
 
@@ -127,7 +127,7 @@ def test_who_is_owner_and_member_sees_it_once_however_large_the_team(shared, own
     assert cards(signed_in(owner).get(DASHBOARD)) == ["Places"]
 
 
-def test_what_is_visible_is_asked_in_one_query(shared, member, django_assert_num_queries):
+def test_visible_exports_need_one_query(shared, member, django_assert_num_queries):
     force_status(shared, Status.PAUSED)  # What waits asks for its place in the queue.
     member.has_perm("exports.view_export")  # Django's own questions, kept on the user.
 
@@ -136,7 +136,7 @@ def test_what_is_visible_is_asked_in_one_query(shared, member, django_assert_num
         assert snapshot(seen)["owner"]["name"] == "Ada Lovelace"
 
 
-def test_an_export_that_is_not_shared_stays_ones_own_in_a_team(owner, member):
+def test_private_export_is_hidden_from_the_team(owner, member):
     start_export(user=owner, exporter="airports")
 
     assert not visible_to(member).exists()
@@ -144,7 +144,7 @@ def test_an_export_that_is_not_shared_stays_ones_own_in_a_team(owner, member):
 
 
 @pytest.mark.proves("team-members-only-look")
-def test_who_leaves_the_team_loses_it(shared, member, team):
+def test_user_who_leaves_the_team_loses_the_export(shared, member, team):
     client = signed_in(member)
     member.groups.remove(team)
 
@@ -155,14 +155,14 @@ def test_who_leaves_the_team_loses_it(shared, member, team):
     assert not any(may_read(member, stream) for stream in shared.streams)
 
 
-def test_it_stays_shared_when_its_owner_leaves_the_team(shared, owner, member):
+def test_export_stays_shared_when_its_owner_leaves_the_team(shared, owner, member):
     owner.groups.clear()
 
     assert list(visible_to(owner)) == list(visible_to(member)) == [shared]
 
 
 @pytest.mark.proves("team-members-only-look")
-def test_a_team_that_is_deleted_leaves_it_to_its_owner_alone(shared, owner, member, team):
+def test_deleted_team_leaves_the_export_to_its_owner(shared, owner, member, team):
     stream = f"team-{team.pk}"
 
     team.delete()

@@ -25,21 +25,21 @@ ADAS = "Ada Lovelace\N{RIGHT SINGLE QUOTATION MARK}s"
 # -- Pages ---------------------------------------------------------------------------------------
 
 
-def test_a_members_dashboard_says_whose_it_is_and_has_no_buttons(shared, member):
+def test_members_dashboard_names_the_owner_and_has_no_buttons(shared, member):
     response = signed_in(member).get(DASHBOARD)
 
     assert f"Places CSV {ADAS}, shared with Analysts" in text_of(response)
     assert reverse("exports:cancel", args=[shared.pk]) not in response.content.decode()
 
 
-def test_ones_own_dashboard_says_with_whom_it_is_shared(shared, owner):
+def test_owners_dashboard_names_the_team(shared, owner):
     response = signed_in(owner).get(DASHBOARD)
 
     assert "Places CSV Shared with Analysts" in text_of(response)
     assert reverse("exports:cancel", args=[shared.pk]) in response.content.decode()
 
 
-def test_a_finished_one_is_in_the_history_of_members(shared, member):
+def test_finished_export_is_in_the_history_of_members(shared, member):
     lifecycle.cancel(shared)
 
     response = signed_in(member).get(DASHBOARD)
@@ -48,14 +48,14 @@ def test_a_finished_one_is_in_the_history_of_members(shared, member):
     assert f"{ADAS}, shared with Analysts" in text_of(response)
 
 
-def test_the_page_of_an_export_says_whose_it_is_and_with_whom_it_is_shared(shared, member):
+def test_export_page_names_owner_and_team(shared, member):
     text = text_of(signed_in(member).get(shared.get_absolute_url()))
 
     assert "Requested by Ada Lovelace" in text
     assert "Shared with Analysts" in text
 
 
-def test_a_dashboard_follows_ones_own_stream_and_those_of_ones_teams(shared, member, team):
+def test_dashboard_follows_the_streams_of_user_and_teams(shared, member, team):
     another = Group.objects.create(name="Aviators")
     member.groups.add(another)
 
@@ -66,7 +66,7 @@ def test_a_dashboard_follows_ones_own_stream_and_those_of_ones_teams(shared, mem
     assert streams == {name: current_cursor(name) for name in names}
 
 
-def test_the_cursors_of_a_dashboard_are_older_than_what_it_shows(shared, member, team, monkeypatch):
+def test_cursors_of_the_dashboard_are_older_than_its_content(shared, member, team, monkeypatch):
     """What happens while it is made comes over the socket again, rather than never."""
     before = current_cursor(f"team-{team.pk}")
 
@@ -90,7 +90,7 @@ def queries_of(client, url):
 
 
 @pytest.mark.parametrize("path", [DASHBOARD, EXPORTS])
-def test_neither_teams_nor_what_they_share_cost_queries(shared, owner, member, path):
+def test_teams_and_shared_exports_cost_no_extra_queries(shared, owner, member, path):
     force_status(
         shared, Status.PAUSED
     )  # What waits asks for its place in the queue, each for itself.
@@ -111,7 +111,7 @@ def test_neither_teams_nor_what_they_share_cost_queries(shared, owner, member, p
 # -- The form ------------------------------------------------------------------------------------
 
 
-def test_the_form_offers_ones_own_teams_and_nobody_and_says_what_sharing_means(member, outsider):
+def test_form_offers_own_teams_and_explains_sharing(member, outsider):
     response = signed_in(member).get(DASHBOARD)
 
     select = response.context["form"].fields["team"].widget
@@ -123,7 +123,7 @@ def test_the_form_offers_ones_own_teams_and_nobody_and_says_what_sharing_means(m
     assert "Others" not in text_of(response)
 
 
-def test_who_is_in_no_team_is_not_asked(member):
+def test_form_of_a_user_without_a_team_has_no_team_field(member):
     member.groups.clear()
 
     response = signed_in(member).get(DASHBOARD)
@@ -133,7 +133,7 @@ def test_who_is_in_no_team_is_not_asked(member):
 
 
 @pytest.mark.parametrize("chosen", ["", None])
-def test_choosing_nobody_shares_it_with_nobody(owner, chosen):
+def test_empty_team_keeps_the_export_private(owner, chosen):
     data = {"exporter": "airports", "format": "csv"} | ({} if chosen is None else {"team": chosen})
 
     response = signed_in(owner).post(reverse("exports:create"), data)
@@ -142,7 +142,7 @@ def test_choosing_nobody_shares_it_with_nobody(owner, chosen):
     assert Export.objects.get().team is None
 
 
-def test_choosing_a_team_shares_it_with_them(owner, team):
+def test_chosen_team_shares_the_export(owner, team):
     data = {"exporter": "airports", "format": "csv", "team": team.pk}
 
     assert signed_in(owner).post(reverse("exports:create"), data).status_code == 303
@@ -150,7 +150,7 @@ def test_choosing_a_team_shares_it_with_them(owner, team):
     assert Export.objects.get().team == team
 
 
-def test_a_team_that_one_is_not_in_is_refused_at_its_field(owner, outsider):
+def test_foreign_team_is_refused_at_its_field(owner, outsider):
     data = {"exporter": "airports", "format": "csv", "team": outsider.groups.get().pk}
 
     response = signed_in(owner).post(reverse("exports:create"), data)
@@ -160,7 +160,7 @@ def test_a_team_that_one_is_not_in_is_refused_at_its_field(owner, outsider):
     assert not Export.objects.exists()
 
 
-def test_who_has_left_their_last_team_since_is_told_so(owner, team):
+def test_team_that_was_just_left_is_refused(owner, team):
     """The page was made before. An export that is not shared is not what was asked for."""
     owner.groups.clear()
 

@@ -34,7 +34,7 @@ def post(client, path, body):
 
 @pytest.mark.proves("team-members-only-look")
 @pytest.mark.parametrize("action", ["cancel", "pause", "resume"])
-def test_members_may_look_and_not_change(shared, member, action):
+def test_members_may_view_and_not_change(shared, member, action):
     client = signed_in(member)
 
     pressed = client.post(reverse(f"exports:{action}", args=[shared.pk]))
@@ -48,7 +48,7 @@ def test_members_may_look_and_not_change(shared, member, action):
     assert shared.status == Status.QUEUED
 
 
-def test_a_member_who_may_change_exports_may_stop_it(shared, member):
+def test_member_with_change_permission_may_stop_the_export(shared, member):
     member.user_permissions.add(Permission.objects.get(codename="change_export"))
 
     assert signed_in(member).post(f"{EXPORTS}/{shared.pk}/cancel").status_code == 202
@@ -84,7 +84,7 @@ def finished(owner, team, settings, tmp_path):
 @pytest.mark.proves("shared-file-has-owners-rows")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["page", "api"])
-async def test_a_member_downloads_the_rows_that_the_owner_may_see(finished, member, way):
+async def test_member_downloads_the_rows_of_the_owner(finished, member, way):
     client = AsyncClient()
     await client.aforce_login(member)
     links = {
@@ -100,7 +100,7 @@ async def test_a_member_downloads_the_rows_that_the_owner_may_see(finished, memb
 
 
 @pytest.mark.proves("shared-file-has-owners-rows")
-def test_a_member_who_may_not_run_the_exporter_gets_no_file(finished, member):
+def test_member_without_export_permission_gets_no_file(finished, member):
     member.user_permissions.clear()
     client = signed_in(member)
 
@@ -112,7 +112,7 @@ def test_a_member_who_may_not_run_the_exporter_gets_no_file(finished, member):
     assert 'You do not have permission to export "Places"' in called.json()["detail"]
 
 
-def test_who_would_get_no_file_is_offered_none(finished, member):
+def test_download_link_is_hidden_without_permission(finished, member):
     link = f'href="{reverse("exports:file", args=[finished.pk])}"'
     assert link in signed_in(member).get(finished.get_absolute_url()).content.decode()
     member.user_permissions.clear()
@@ -126,7 +126,7 @@ def test_who_would_get_no_file_is_offered_none(finished, member):
 # -- The API -------------------------------------------------------------------------------------
 
 
-def test_the_api_shares_at_request_and_says_so(owner, team):
+def test_api_shares_a_new_export(owner, team):
     response = post(signed_in(owner), EXPORTS, {"exporter": "airports", "team": team.pk})
 
     assert response.status_code == 202
@@ -134,7 +134,7 @@ def test_the_api_shares_at_request_and_says_so(owner, team):
     assert Export.objects.get().team == team
 
 
-def test_the_api_refuses_a_team_of_others_as_one_that_is_not_there(owner, outsider):
+def test_api_refuses_a_foreign_team_like_a_missing_one(owner, outsider):
     client, theirs = signed_in(owner), outsider.groups.get().pk
 
     def refused(team):
@@ -147,7 +147,7 @@ def test_the_api_refuses_a_team_of_others_as_one_that_is_not_there(owner, outsid
     assert not Export.objects.exists()
 
 
-def test_the_apis_list_has_what_is_shared_with_ones_teams(shared, member, outsider):
+def test_api_lists_exports_shared_with_the_users_teams(shared, member, outsider):
     start_export(user=member, exporter="airports", label="Mine")
 
     items = signed_in(member).get(EXPORTS).json()["items"]
@@ -163,7 +163,7 @@ def test_the_apis_list_has_what_is_shared_with_ones_teams(shared, member, outsid
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_member_follows_it_live_from_the_dashboard_and_from_its_page(shared, member, team):
+async def test_member_follows_a_shared_export_live(shared, member, team):
     streams = [f"team-{team.pk}", shared.stream]
     cursors = await in_thread(lambda: {name: current_cursor(name) for name in streams})
 
@@ -180,7 +180,7 @@ async def test_a_member_follows_it_live_from_the_dashboard_and_from_its_page(sha
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_an_outsider_gets_neither_of_its_streams(shared, outsider, team):
+async def test_outsider_cannot_follow_the_streams(shared, outsider, team):
     async with connected(cookie=await in_thread(session_of, outsider)) as socket:
         for name in shared.streams:
             answer = await socket.subscribe({name: None})

@@ -45,9 +45,7 @@ def raise_(error):
     ],
 )
 @pytest.mark.usefixtures("small_parts")
-def test_an_exporter_that_raises_fails_with_the_reason_and_the_worker_lives(
-    superuser, at, error, reason
-):
+def test_exporter_error_fails_the_export_and_the_worker_survives(superuser, at, error, reason):
     export = watched(superuser)
     at(25, partial(raise_, error))
 
@@ -63,7 +61,7 @@ def test_an_exporter_that_raises_fails_with_the_reason_and_the_worker_lives(
     assert traceback.startswith("The export failed.\nTraceback")
 
 
-def test_who_has_lost_the_permission_since_is_told_so():
+def test_lost_permission_fails_the_export_with_the_reason():
     user = User.objects.create_user("somebody")
     user.user_permissions.add(Permission.objects.get(codename="export_flight"))
     export = start(user)
@@ -78,7 +76,7 @@ def test_who_has_lost_the_permission_since_is_told_so():
 
 @pytest.mark.proves("no-partial-file")
 @pytest.mark.usefixtures("small_parts")
-def test_a_storage_that_is_full_fails_with_the_reason(superuser, monkeypatch):
+def test_storage_that_is_full_fails_with_the_reason(superuser, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -95,9 +93,7 @@ def test_a_storage_that_is_full_fails_with_the_reason(superuser, monkeypatch):
     assert left_in_storage() == set()
 
 
-def test_a_work_folder_that_is_full_fails_with_the_reason_and_leaves_no_file(
-    superuser, monkeypatch
-):
+def test_full_work_directory_fails_the_export_with_the_reason(superuser, monkeypatch):
     class FullDisk:
         def write(self, block):
             raise OSError(28, "No space left on device")
@@ -132,7 +128,7 @@ def test_a_work_folder_that_is_full_fails_with_the_reason_and_leaves_no_file(
     ],
 )
 @pytest.mark.usefixtures("small_parts")
-def test_a_part_that_is_not_what_was_written_fails_and_gives_no_file(superuser, at, damage, reason):
+def test_damaged_part_fails_the_export_without_a_file(superuser, at, damage, reason):
     def tamper():
         name = Part.objects.get(number=2).file
         with default_storage.open(name) as file:
@@ -150,7 +146,7 @@ def test_a_part_that_is_not_what_was_written_fails_and_gives_no_file(superuser, 
     assert re.search(reason, export.error)
 
 
-def test_a_storage_that_cannot_delete_does_not_undo_the_success(superuser, monkeypatch):
+def test_storage_that_cannot_delete_does_not_undo_the_success(superuser, monkeypatch):
     class ClientError(Exception):
         """As of S3: no OSError."""
 
@@ -164,7 +160,7 @@ def test_a_storage_that_cannot_delete_does_not_undo_the_success(superuser, monke
     assert content(export) == file_with(range(1, 36))
 
 
-def test_what_a_killed_worker_had_stored_and_not_told_of_is_removed_in_the_end(superuser):
+def test_orphaned_files_of_a_killed_worker_are_removed(superuser):
     make_flights(range(1, 36))
     export = start(superuser)
     part = Part(export=export, number=1, attempt=7)
@@ -174,7 +170,7 @@ def test_what_a_killed_worker_had_stored_and_not_told_of_is_removed_in_the_end(s
     assert_whole(run(export))
 
 
-def test_a_storage_that_cannot_list_does_not_undo_the_success(superuser, monkeypatch):
+def test_storage_that_cannot_list_does_not_undo_the_success(superuser, monkeypatch):
     make_flights(range(1, 36))
     export = start(superuser)
     monkeypatch.setattr(FileSystemStorage, "listdir", lambda *_: raise_(NotImplementedError()))
@@ -183,7 +179,7 @@ def test_a_storage_that_cannot_list_does_not_undo_the_success(superuser, monkeyp
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_an_error_of_the_database_is_raised_and_rescue_decides(superuser, at):
+def test_database_error_is_raised_and_left_to_the_rescue(superuser, at):
     export = watched(superuser)
     at(25, partial(raise_, OperationalError("canceling statement due to statement timeout")))
 
@@ -200,9 +196,7 @@ def test_an_error_of_the_database_is_raised_and_rescue_decides(superuser, at):
 
 @pytest.mark.proves("killed-worker-costs-one-part")
 @pytest.mark.usefixtures("small_parts")
-def test_what_the_database_refuses_again_and_again_is_the_reason_in_the_end(
-    superuser, at, settings
-):
+def test_repeated_database_error_becomes_the_reason_of_failure(superuser, at, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 2
     export = watched(superuser)
     for _ in range(2):

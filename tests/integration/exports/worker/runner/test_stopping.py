@@ -58,7 +58,7 @@ def tables():
     ("asked", "rest"), [(lifecycle.pause, "paused"), (lifecycle.cancel, "cancelled")]
 )
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_worker_stops_within_a_page_of_what_was_asked(superuser, at, asked, rest):
+def test_worker_stops_within_a_page_of_the_request(superuser, at, asked, rest):
     export = watched(superuser)
     at(13, asking(asked))
     for key in range(15, 36):
@@ -75,7 +75,7 @@ def test_a_worker_stops_within_a_page_of_what_was_asked(superuser, at, asked, re
 
 @pytest.mark.proves("stopping-takes-a-second")
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_paused_and_resumed_it_goes_on_from_its_finished_parts(superuser, at):
+def test_resumed_export_continues_from_its_finished_parts(superuser, at):
     export = watched(superuser)
     at(25, asking(lifecycle.pause))
     run(export)
@@ -96,7 +96,7 @@ def test_paused_and_resumed_it_goes_on_from_its_finished_parts(superuser, at):
 
 @pytest.mark.proves("stopping-takes-a-second")
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_paused_while_it_is_assembled_it_is_assembled_again(superuser, monkeypatch):
+def test_export_paused_during_assembly_is_assembled_again(superuser, monkeypatch):
     make_flights(range(1, 36))
     export = start(superuser)
     open_file = storage.open_file
@@ -119,7 +119,7 @@ def test_paused_while_it_is_assembled_it_is_assembled_again(superuser, monkeypat
     ("asked", "rest"), [(lifecycle.pause, "paused"), (lifecycle.cancel, "cancelled")]
 )
 @pytest.mark.usefixtures("small_parts")
-def test_what_is_asked_when_the_file_is_already_whole_is_done(superuser, monkeypatch, asked, rest):
+def test_stop_requested_after_assembly_takes_effect(superuser, monkeypatch, asked, rest):
     make_flights(range(1, 36))
     export = start(superuser)
     file_name = storage.file_name
@@ -147,7 +147,7 @@ def test_what_is_asked_when_the_file_is_already_whole_is_done(superuser, monkeyp
 @pytest.mark.proves("killed-worker-costs-one-part")
 @pytest.mark.parametrize("where", [1, 4, 10, 11, 25, 35])
 @pytest.mark.usefixtures("small_parts")
-def test_after_a_worker_is_killed_the_file_is_what_an_undisturbed_run_gives(superuser, at, where):
+def test_file_after_a_killed_worker_equals_an_undisturbed_one(superuser, at, where):
     export = watched(superuser)
     at(where, kill)
     with pytest.raises(Killed):
@@ -167,7 +167,7 @@ def test_after_a_worker_is_killed_the_file_is_what_an_undisturbed_run_gives(supe
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_killed_again_and_again_it_still_gets_there(superuser, at, settings):
+def test_export_survives_repeated_kills(superuser, at, settings):
     settings.EXPORTS_MAX_ATTEMPTS = 5
     export = watched(superuser)
     for key in (3, 14, 26, 33):
@@ -185,7 +185,7 @@ def test_killed_again_and_again_it_still_gets_there(superuser, at, settings):
 
 @pytest.mark.proves("one-worker-holds-an-export")
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(superuser, at):
+def test_fenced_worker_writes_nothing_more_and_stops_quietly(superuser, at):
     def another_takes_it():
         force_status(Export.objects.get(), Status.QUEUED)
         attempts.claim(export.pk, worker="another")
@@ -203,7 +203,7 @@ def test_a_fenced_worker_writes_nothing_more_and_stops_quietly(superuser, at):
 
 @pytest.mark.proves("one-worker-holds-an-export")
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(superuser, at):
+def test_stale_worker_changes_nothing_after_another_finished(superuser, at):
     def another_finishes():
         expire_lease(export)
         rescue.rescue()
@@ -222,7 +222,7 @@ def test_a_worker_that_comes_back_when_another_has_finished_changes_nothing(supe
 
 @pytest.mark.parametrize("end", [lifecycle.pause, lifecycle.cancel])
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_worker_that_comes_back_when_it_was_brought_to_rest_stops_quietly(superuser, at, end):
+def test_stale_worker_stops_quietly_after_the_export_was_settled(superuser, at, end):
     def brought_to_rest():
         end(Export.objects.get())
         expire_lease(Export.objects.get())
@@ -239,7 +239,7 @@ def test_a_worker_that_comes_back_when_it_was_brought_to_rest_stops_quietly(supe
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_a_worker_that_shuts_down_hands_over_with_its_finished_parts(superuser):
+def test_worker_that_shuts_down_hands_over_its_finished_parts(superuser):
     make_flights(range(1, 36))
     export = start(superuser)
     pages = iter([False] * 7)
@@ -254,7 +254,7 @@ def test_a_worker_that_shuts_down_hands_over_with_its_finished_parts(superuser):
 
 @pytest.mark.proves("deployment-costs-one-part")
 @pytest.mark.usefixtures("small_parts")
-def test_a_worker_that_shuts_down_while_it_assembles_hands_over(superuser):
+def test_worker_that_shuts_down_while_it_assembles_hands_over(superuser):
     make_flights(range(1, 36))
     export = start(superuser)
     pages = iter([False] * 12)  # Eleven of rows, one of the file.
@@ -266,7 +266,7 @@ def test_a_worker_that_shuts_down_while_it_assembles_hands_over(superuser):
 
 
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_worker_that_shuts_down_as_somebody_pauses_lets_it_rest(superuser, at):
+def test_worker_that_shuts_down_completes_a_requested_pause(superuser, at):
     export = watched(superuser)
     stop = []
 
@@ -287,7 +287,7 @@ def test_a_worker_that_shuts_down_as_somebody_pauses_lets_it_rest(superuser, at)
 
 @pytest.mark.proves("live-worker-keeps-its-export")
 @pytest.mark.django_db(transaction=True)
-def test_the_lease_is_renewed_while_the_loop_waits_for_something(superuser, at, settings):
+def test_lease_is_renewed_while_the_loop_waits_for_something(superuser, at, settings):
     def leases():
         return Export.objects.get().lease_expires_at, Part.objects.get().lease_expires_at
 

@@ -38,13 +38,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.mark.proves("each-row-once")
 @pytest.mark.parametrize("rows", [0, 1, 9, 10, 11, 35])
 @pytest.mark.usefixtures("small_parts")
-def test_the_file_has_every_row_of_the_table(superuser, rows):
+def test_file_has_every_row_of_the_table(superuser, rows):
     make_flights(range(1, rows + 1))
 
     assert_whole(run(start(superuser)), rows)
 
 
-def test_one_part_gives_the_same_file_as_many(superuser):
+def test_single_part_gives_the_same_file_as_many(superuser):
     make_flights(range(1, 36))
 
     assert_whole(run(start(superuser)))
@@ -72,7 +72,7 @@ def test_json_lines_have_every_row_with_its_types(superuser):
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_filters_and_columns_are_those_that_were_asked_for(superuser):
+def test_file_has_the_requested_filters_and_columns(superuser):
     make_flights(range(1, 36))
 
     export = run(start(superuser, columns=["delay", "id"], filters={"arr_delay_min": 30}))
@@ -80,7 +80,7 @@ def test_filters_and_columns_are_those_that_were_asked_for(superuser):
     assert content(export) == b"delay,id\n28,30\n29,31\n30,32\n31,33\n32,34\n"
 
 
-def test_people_see_each_step_and_the_end(superuser):
+def test_streams_show_each_step_and_the_end(superuser):
     make_flights(range(1, 36))
 
     export = run(start(superuser))
@@ -95,7 +95,7 @@ def test_people_see_each_step_and_the_end(superuser):
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_the_log_tells_the_story_in_order(superuser):
+def test_log_has_the_steps_in_order(superuser):
     make_flights(range(1, 36))
 
     export = run(start(superuser))
@@ -114,7 +114,7 @@ def test_the_log_tells_the_story_in_order(superuser):
 
 
 @pytest.mark.usefixtures("every_page", "small_parts")
-def test_what_an_exporter_logs_is_in_the_log_of_its_export(superuser, at):
+def test_exporters_log_lines_are_in_the_log(superuser, at):
     export = watched(superuser)
     for key in (5, 6, 20):
         at(key, partial(logging.getLogger("exporter").warning, "Odd: flight %s", key))
@@ -128,7 +128,7 @@ def test_what_an_exporter_logs_is_in_the_log_of_its_export(superuser, at):
     ]
 
 
-def test_reports_come_four_times_a_second_at_most(superuser, settings, monkeypatch, at):
+def test_progress_is_reported_four_times_a_second_at_most(superuser, settings, monkeypatch, at):
     class Clock:
         now = 0.0
 
@@ -154,7 +154,7 @@ def test_reports_come_four_times_a_second_at_most(superuser, settings, monkeypat
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "xlsx", "parquet"])
 @pytest.mark.usefixtures("every_page", "small_parts")
-def test_people_see_how_much_of_the_file_is_put_together(superuser, monkeypatch, file_format):
+def test_streams_show_the_progress_of_the_assembly(superuser, monkeypatch, file_format):
     make_flights(range(1, 36))
     export = start(superuser, format=file_format)
     told = []
@@ -177,7 +177,7 @@ def test_people_see_how_much_of_the_file_is_put_together(superuser, monkeypatch,
     assert retained(export.stream, export.key)["assembled"] is None
 
 
-def test_rows_deleted_after_the_count_are_not_in_the_file_and_not_missed(superuser, at):
+def test_rows_deleted_after_the_count_are_not_missed(superuser, at):
     export = watched(superuser)
     export_rows = 35
     Flight.objects.filter(id=35).update(arr_delay=0)
@@ -200,7 +200,7 @@ def test_rows_deleted_after_the_count_are_not_in_the_file_and_not_missed(superus
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_more_rows_than_allowed_are_refused_before_any_is_extracted(superuser, settings):
+def test_export_with_too_many_rows_is_refused_before_extraction(superuser, settings):
     settings.EXPORTS_MAX_ROWS = 34
     make_flights(range(1, 36))
 
@@ -212,7 +212,7 @@ def test_more_rows_than_allowed_are_refused_before_any_is_extracted(superuser, s
 
 
 @pytest.mark.usefixtures("small_parts", "every_page")
-def test_a_file_that_grows_too_large_is_given_up(superuser, settings):
+def test_file_that_grows_too_large_is_abandoned(superuser, settings):
     settings.EXPORTS_MAX_BYTES = 500
     make_flights(range(1, 36))
 
@@ -224,7 +224,7 @@ def test_a_file_that_grows_too_large_is_given_up(superuser, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_first_rate_that_is_told_is_not_that_of_no_rows(monkeypatch, settings):
+def test_first_announced_rate_counts_rows(monkeypatch, settings):
     """A clock that goes a second a row: one row a second is all that may ever be told."""
     settings.EXPORTS_PAGE_ROWS = 100
     now, told = [0.0], []

@@ -17,7 +17,7 @@ from tests.support.streaming import append, connected, eventually, in_thread, re
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_null_brings_all_that_is_kept_then_what_comes(cookie, name):
+async def test_null_cursor_brings_everything_kept_then_new_events(cookie, name):
     await say(name, "a", "b")
     await in_thread(retain, name, "k", n=1)
 
@@ -31,7 +31,7 @@ async def test_null_brings_all_that_is_kept_then_what_comes(cookie, name):
     assert messages(socket) == ["k=1", "a", "b", "c"]
 
 
-async def test_latest_brings_only_what_comes(cookie, name):
+async def test_latest_cursor_brings_only_new_events(cookie, name):
     await say(name, "a")
     await in_thread(retain, name, "k", n=1)
     latest = await cursor_of(name)
@@ -45,7 +45,7 @@ async def test_latest_brings_only_what_comes(cookie, name):
     assert messages(socket) == ["b"]
 
 
-async def test_a_cursor_brings_what_came_after_it(cookie, name):
+async def test_cursor_brings_events_after_its_position(cookie, name):
     await say(name, "a")
     since = await cursor_of(name)
     await say(name, "b")
@@ -59,7 +59,7 @@ async def test_a_cursor_brings_what_came_after_it(cookie, name):
     assert messages(socket) == ["k=1", "b"]
 
 
-async def test_an_empty_stream_has_a_cursor_to_come_back_with(cookie, name):
+async def test_empty_stream_has_a_cursor_to_resume_from(cookie, name):
     async with connected(cookie) as socket:
         cursor = (await socket.subscribe({name: None}))["cursor"]
     await say(name, "while away")
@@ -69,7 +69,7 @@ async def test_an_empty_stream_has_a_cursor_to_come_back_with(cookie, name):
         assert await socket.events_until("while away") == ["while away"]
 
 
-async def test_a_client_that_comes_back_with_its_cursor_gets_exactly_what_it_missed(cookie, name):
+async def test_reconnecting_client_gets_exactly_the_missed_events(cookie, name):
     seen = []
     cursor = None
     for turn in range(4):
@@ -87,7 +87,7 @@ async def test_a_client_that_comes_back_with_its_cursor_gets_exactly_what_it_mis
     assert len(seen) == 10
 
 
-async def test_a_cursor_that_means_nothing_any_more_is_answered_with_a_reset(cookie, name):
+async def test_invalid_cursor_is_answered_with_a_reset(cookie, name):
     await say(name, "old")
     old = await cursor_of(name)
     await in_thread(Stream.objects.all().delete)
@@ -102,7 +102,7 @@ async def test_a_cursor_that_means_nothing_any_more_is_answered_with_a_reset(coo
     assert socket.frames[2] == {"type": "reset", "stream": name, "reason": "epoch"}
 
 
-async def test_a_stream_that_is_made_anew_under_an_open_socket_is_reset(cookie, name, often_sweeps):
+async def test_stream_created_again_under_an_open_socket_is_reset(cookie, name, often_sweeps):
     async with connected(cookie) as socket:
         await say(name, "old")
         await socket.subscribe({name: None})
@@ -115,7 +115,7 @@ async def test_a_stream_that_is_made_anew_under_an_open_socket_is_reset(cookie, 
     assert [each["type"] for each in socket.frames[-2:]] == ["reset", "event"]
 
 
-async def test_what_one_transaction_wrote_comes_in_its_order(cookie, name):
+async def test_items_of_one_transaction_keep_their_order(cookie, name):
     @transaction.atomic
     def write():
         publish.append(name, "a", {})
@@ -132,7 +132,7 @@ async def test_what_one_transaction_wrote_comes_in_its_order(cookie, name):
     assert messages(socket) == ["a", "k=1", "b", "k=2", "last"]
 
 
-async def test_an_event_that_is_pushed_twice_comes_once(cookie, name, monkeypatch):
+async def test_event_pushed_twice_is_sent_once(cookie, name, monkeypatch):
     async def send_twice(messages):
         layer = push.get_channel_layer()
         for group, message in [*messages.items(), *messages.items()]:
@@ -147,7 +147,7 @@ async def test_an_event_that_is_pushed_twice_comes_once(cookie, name, monkeypatc
         assert await socket.events_until("last") == ["a", "b", "last"]
 
 
-async def test_what_is_committed_between_joining_and_reading_comes_once(cookie, name, monkeypatch):
+async def test_event_committed_between_joining_and_reading_comes_once(cookie, name, monkeypatch):
     """And so does what is committed while the read is under way."""
     original = backlog.read
 
@@ -168,7 +168,7 @@ async def test_what_is_committed_between_joining_and_reading_comes_once(cookie, 
     assert messages(socket) == ["before the read", "after the read", "last"]
 
 
-async def test_what_is_committed_before_the_group_is_joined_comes_once(cookie, name, monkeypatch):
+async def test_event_committed_before_the_group_is_joined_comes_once(cookie, name, monkeypatch):
     original = hub.Hub.follow
 
     async def follow(the_hub, stream, subscriber):
@@ -182,7 +182,7 @@ async def test_what_is_committed_before_the_group_is_joined_comes_once(cookie, n
         assert await socket.events_until("too early for the layer") == ["too early for the layer"]
 
 
-async def test_a_stream_is_never_read_before_it_is_followed(cookie, name, monkeypatch, settings):
+async def test_stream_is_never_read_before_the_group_is_joined(cookie, name, monkeypatch, settings):
     """Though the connection is woken meanwhile, by another of its streams."""
     order = []
     follow, read = hub.Hub.follow, backlog.read
@@ -209,7 +209,7 @@ async def test_a_stream_is_never_read_before_it_is_followed(cookie, name, monkey
     assert order == [f"followed {name}", f"read {name}", "followed user-late", "read user-late"]
 
 
-async def test_several_streams_come_over_one_socket(user, cookie, name):
+async def test_several_streams_share_one_socket(user, cookie, name):
     group = await in_thread(Group.objects.create, name="pilots")
     await in_thread(user.groups.add, group)
     team = f"team-{group.pk}"
@@ -230,7 +230,7 @@ async def test_several_streams_come_over_one_socket(user, cookie, name):
     assert messages(socket) == ["mine", "ours", "last"]
 
 
-async def test_subscribing_anew_starts_from_the_new_cursor(cookie, name):
+async def test_second_subscription_starts_from_its_own_cursor(cookie, name):
     await say(name, "a")
     since = await cursor_of(name)
     await say(name, "b")
@@ -243,7 +243,7 @@ async def test_subscribing_anew_starts_from_the_new_cursor(cookie, name):
         assert await socket.events_until("b") == ["b"]
 
 
-async def test_a_read_for_a_subscription_that_was_replaced_says_nothing(cookie, name, monkeypatch):
+async def test_read_for_a_replaced_subscription_sends_nothing(cookie, name, monkeypatch):
     """Its reset would make the client forget what the new one does not send again."""
     await say(name, "a", "b")
     since = await cursor_of(name)

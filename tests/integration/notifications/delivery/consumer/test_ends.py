@@ -15,7 +15,7 @@ from tests.support.streaming import connected, eventually, tasks_of_streams
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_two_sockets_of_a_process_share_its_member_of_the_layer(cookie, name, valkey):
+async def test_sockets_of_a_process_share_one_layer_member(cookie, name, valkey):
     async with connected(cookie) as one, connected(cookie) as two:
         await one.subscribe({name: None})
         await two.subscribe({name: None})
@@ -28,7 +28,7 @@ async def test_two_sockets_of_a_process_share_its_member_of_the_layer(cookie, na
         assert hub.current().counters["received"] == 1
 
 
-async def test_one_slow_socket_does_not_hold_up_another(cookie, name, settings):
+async def test_slow_socket_does_not_delay_another(cookie, name, settings):
     settings.NOTIFICATIONS_WINDOW = 2
     async with connected(cookie) as slow, connected(cookie) as quick:
         await slow.subscribe({name: None})
@@ -39,7 +39,7 @@ async def test_one_slow_socket_does_not_hold_up_another(cookie, name, settings):
             await quick.acknowledge()
 
 
-async def test_a_slow_query_of_one_socket_does_not_hold_up_another(user, cookie, name, monkeypatch):
+async def test_slow_query_of_one_socket_does_not_delay_another(user, cookie, name, monkeypatch):
     loop, may_end = asyncio.get_running_loop(), asyncio.Event()
     original, begun = backlog.read, []
 
@@ -61,7 +61,7 @@ async def test_a_slow_query_of_one_socket_does_not_hold_up_another(user, cookie,
         may_end.set()
 
 
-async def test_nothing_is_left_of_a_socket_that_goes(cookie, name, valkey):
+async def test_closed_socket_leaves_nothing_behind(cookie, name, valkey):
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         await say(name, "a")
@@ -81,7 +81,7 @@ async def test_nothing_is_left_of_a_socket_that_goes(cookie, name, valkey):
         assert client.pubsub_channels() == []
 
 
-async def test_nothing_is_left_of_a_socket_whose_handler_raises(cookie, name, monkeypatch):
+async def test_raising_handler_leaves_nothing_of_its_socket(cookie, name, monkeypatch):
     """Channels does not call disconnect() then."""
 
     def readable(user, streams):
@@ -101,7 +101,7 @@ async def test_nothing_is_left_of_a_socket_whose_handler_raises(cookie, name, mo
         assert hub.current()._followers == {}
 
 
-async def test_nothing_is_left_of_a_socket_that_the_server_kills(cookie, name):
+async def test_killed_socket_leaves_nothing_behind(cookie, name):
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
 
@@ -111,9 +111,7 @@ async def test_nothing_is_left_of_a_socket_that_the_server_kills(cookie, name):
         assert hub.current()._followers == {}
 
 
-async def test_a_socket_that_ends_is_forgotten_before_its_tasks_have_ended(
-    cookie, name, monkeypatch
-):
+async def test_ended_socket_is_forgotten_before_its_tasks_end(cookie, name, monkeypatch):
     """A server that stops may not wait for them."""
     may_end = asyncio.Event()
 
@@ -137,9 +135,7 @@ async def test_a_socket_that_ends_is_forgotten_before_its_tasks_have_ended(
         await eventually(lambda: tasks_of_streams() == [])
 
 
-async def test_nothing_is_left_of_a_socket_that_is_killed_while_it_subscribes(
-    cookie, name, monkeypatch
-):
+async def test_socket_killed_while_subscribing_leaves_nothing_behind(cookie, name, monkeypatch):
     original = hub.Hub.follow
     following = asyncio.Event()
 
@@ -159,7 +155,7 @@ async def test_nothing_is_left_of_a_socket_that_is_killed_while_it_subscribes(
         assert hub.current()._followers == {}
 
 
-async def test_a_socket_that_goes_while_valkey_is_frozen_is_gone(cookie, valkey, monkeypatch):
+async def test_socket_can_leave_while_valkey_is_frozen(cookie, valkey, monkeypatch):
     monkeypatch.setattr(consumers.access, "readable", lambda user, streams: set(streams))
     valkey.freeze()
     async with connected(cookie) as socket:

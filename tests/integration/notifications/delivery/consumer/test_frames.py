@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
         ('{"type":"ping","id":"\\ud800"}', "frame: Invalid JSON"),
     ],
 )
-async def test_a_frame_that_is_not_valid_is_named_and_the_socket_stays_open(cookie, text, detail):
+async def test_invalid_frame_is_answered_and_the_socket_stays_open(cookie, text, detail):
     async with connected(cookie) as socket:
         await socket.communicator.send_to(text_data=text)
         error = await socket.next()
@@ -36,7 +36,7 @@ async def test_a_frame_that_is_not_valid_is_named_and_the_socket_stays_open(cook
         assert await socket.next() == {"type": "pong", "id": "still here"}
 
 
-async def test_a_cursor_that_is_none_is_named_with_its_stream(cookie, name):
+async def test_invalid_cursor_is_named_with_its_stream(cookie, name):
     async with connected(cookie) as socket:
         answer = await socket.subscribe({name: "yesterday"})
         await socket.subscribe({name: None})
@@ -46,7 +46,7 @@ async def test_a_cursor_that_is_none_is_named_with_its_stream(cookie, name):
     assert socket.frames[-1]["type"] == "subscribed"
 
 
-async def test_the_tenth_bad_frame_closes_the_socket(cookie, name):
+async def test_tenth_bad_frame_closes_the_socket(cookie, name):
     async with connected(cookie) as socket:
         for turn in range(9):
             if turn % 2:
@@ -61,7 +61,7 @@ async def test_the_tenth_bad_frame_closes_the_socket(cookie, name):
 
 
 @pytest.mark.parametrize("character", ["x", "\N{PACKAGE}"])
-async def test_a_frame_that_is_too_large_closes_the_socket(cookie, character):
+async def test_oversized_frame_closes_the_socket(cookie, character):
     async with connected(cookie) as socket:
         size = 32 * 1024 // len(character.encode()) + 1
         await socket.communicator.send_to(text_data=character * size)
@@ -69,7 +69,7 @@ async def test_a_frame_that_is_too_large_closes_the_socket(cookie, character):
         assert await socket.close_code() == 4400
 
 
-async def test_a_large_frame_is_no_mistake(cookie):
+async def test_largest_frame_is_accepted(cookie):
     async with connected(cookie) as socket:
         names = [f"{number:099}" for number in range(frames.MAX_NAMES)]
         frame = json.dumps({"type": "unsubscribe", "streams": names})
@@ -79,7 +79,7 @@ async def test_a_large_frame_is_no_mistake(cookie):
         assert await socket.next() == {"type": "pong", "id": "still here"}
 
 
-async def test_a_frame_that_names_too_many_streams_is_refused_whole(cookie, name):
+async def test_frame_with_too_many_streams_is_refused_whole(cookie, name):
     names = [name, *(f"a-{number}" for number in range(frames.MAX_NAMES))]
 
     async with connected(cookie) as socket:
@@ -95,7 +95,7 @@ async def test_a_frame_that_names_too_many_streams_is_refused_whole(cookie, name
         assert hub.current()._followers == {}
 
 
-async def test_what_is_wrong_is_said_in_few_words(cookie):
+async def test_error_details_are_short(cookie):
     """However much a client has sent, and however often it was wrong in one frame."""
     x = "x" * 15_000
     for frame in ({"type": x}, {"type": "ping", x: x}, {"type": "unsubscribe", "streams": [x]}):
@@ -106,9 +106,7 @@ async def test_what_is_wrong_is_said_in_few_words(cookie):
 
 
 @pytest.mark.proves("bad-frames-disturb-nobody-else")
-async def test_subscribing_again_and_again_is_refused_and_costs_no_question(
-    cookie, name, monkeypatch
-):
+async def test_repeated_subscribing_is_refused_without_a_query(cookie, name, monkeypatch):
     asked = []
     monkeypatch.setattr(rate_limits, "NAMES_A_SECOND", 0)
     monkeypatch.setattr(rate_limits, "NAMES_AT_ONCE", 5)
@@ -131,7 +129,7 @@ async def test_subscribing_again_and_again_is_refused_and_costs_no_question(
         assert len(asked) == 5
 
 
-async def test_a_frame_is_one_question_to_the_pool_however_many_it_names(user, cookie, monkeypatch):
+async def test_frame_needs_one_query_for_all_its_streams(user, cookie, monkeypatch):
     questions = []
     original = consumer.in_database
 
@@ -147,7 +145,7 @@ async def test_a_frame_is_one_question_to_the_pool_however_many_it_names(user, c
 
 
 @pytest.mark.proves("bad-frames-disturb-nobody-else")
-async def test_frame_after_frame_is_refused_and_then_closed(cookie, monkeypatch):
+async def test_too_many_frames_are_refused_and_then_close_the_socket(cookie, monkeypatch):
     monkeypatch.setattr(rate_limits, "FRAMES_A_SECOND", 0)
     monkeypatch.setattr(rate_limits, "FRAMES_AT_ONCE", 5)
 
@@ -158,7 +156,7 @@ async def test_frame_after_frame_is_refused_and_then_closed(cookie, monkeypatch)
         assert await socket.close_code() == 4400
 
 
-async def test_who_acknowledges_every_frame_is_not_limited(cookie, name, monkeypatch):
+async def test_client_that_acknowledges_every_frame_is_not_limited(cookie, name, monkeypatch):
     """There are no more such acks than frames that the server has sent."""
     monkeypatch.setattr(rate_limits, "FRAMES_A_SECOND", 0)
     monkeypatch.setattr(rate_limits, "FRAMES_AT_ONCE", 2)
@@ -173,14 +171,14 @@ async def test_who_acknowledges_every_frame_is_not_limited(cookie, name, monkeyp
         assert await socket.next() == {"type": "pong", "id": "still here"}
 
 
-async def test_a_binary_frame_closes_the_socket(cookie):
+async def test_binary_frame_closes_the_socket(cookie):
     async with connected(cookie) as socket:
         await socket.communicator.send_to(bytes_data=b'{"type":"ping"}')
 
         assert await socket.close_code() == 4400
 
 
-async def test_after_the_close_nothing_is_sent_and_nothing_is_answered(cookie, name):
+async def test_closed_socket_sends_nothing_more(cookie, name):
     """The server would refuse it, and log that as an error of ours."""
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
@@ -219,9 +217,7 @@ async def send_and_read(socket, text):
     return await socket.next()
 
 
-async def test_all_sockets_of_a_user_share_what_they_may_send(
-    cookie, django_user_model, monkeypatch
-):
+async def test_sockets_of_a_user_share_their_byte_limit(cookie, django_user_model, monkeypatch):
     monkeypatch.setattr(rate_limits, "BYTES_A_SECOND", 0)
     other = await in_thread(lambda: session_of(django_user_model.objects.create_user("grace")))
     monopoly = rate_limits.USER_FACTOR * rate_limits.BYTES_AT_ONCE

@@ -12,7 +12,7 @@ from tests.support.trail import ADDRESS, AGENT, entries, the, whence, who
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_a_session_from_a_page_of_ours_is_welcomed(user, cookie, settings):
+async def test_session_from_an_allowed_page_is_welcomed(user, cookie, settings):
     settings.NOTIFICATIONS_WINDOW = 7
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 20.0
     group = await in_thread(Group.objects.create, name="pilots")
@@ -32,7 +32,7 @@ async def test_a_session_from_a_page_of_ours_is_welcomed(user, cookie, settings)
     await socket.disconnect()
 
 
-async def test_a_bearer_token_without_an_origin_is_welcomed(user):
+async def test_bearer_token_without_an_origin_is_accepted(user):
     token = await in_thread(tokens.create, user)
 
     async with connected(token=token, origin=None) as socket:
@@ -53,7 +53,7 @@ async def test_a_bearer_token_without_an_origin_is_welcomed(user):
     ],
     ids=str,
 )
-async def test_a_handshake_is_refused(cookie, changes):
+async def test_invalid_handshake_is_refused(cookie, changes):
     socket = Socket(headers(**{"cookie": cookie, **changes}))
 
     accepted, _ = await socket.shake_hands()
@@ -62,7 +62,7 @@ async def test_a_handshake_is_refused(cookie, changes):
     await socket.disconnect()
 
 
-async def test_token_that_is_refused_is_in_the_audit_trail(user):
+async def test_refused_token_is_in_the_audit_trail(user):
     sent = [(b"user-agent", AGENT.encode()), (b"x-forwarded-for", ADDRESS.encode())]
     socket = Socket([*headers(token="waybill_wrong", origin=None), *sent])
 
@@ -85,7 +85,7 @@ async def test_handshake_without_a_token_is_not_in_the_audit_trail():
 
 
 @pytest.mark.parametrize("offered", [[], ["waybill.v2"], ["graphql-ws", "Waybill.V1"]])
-async def test_a_protocol_that_we_do_not_speak_is_refused(cookie, offered):
+async def test_unknown_subprotocol_is_refused(cookie, offered):
     socket = Socket(headers(cookie=cookie), offered)
 
     accepted, _ = await socket.shake_hands()
@@ -94,7 +94,7 @@ async def test_a_protocol_that_we_do_not_speak_is_refused(cookie, offered):
     await socket.disconnect()
 
 
-async def test_our_protocol_is_chosen_among_others(cookie):
+async def test_known_subprotocol_is_chosen(cookie):
     socket = Socket(headers(cookie=cookie), ["waybill.v2", "waybill.v1"])
 
     assert await socket.shake_hands() == (True, "waybill.v1")

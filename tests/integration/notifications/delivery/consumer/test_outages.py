@@ -15,7 +15,7 @@ from tests.support.streaming import Socket, connected, headers, in_thread, retai
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_without_pushes_everything_comes_by_sweeps(cookie, name, often_sweeps, unpushed):
+async def test_sweeps_deliver_everything_without_pushes(cookie, name, often_sweeps, unpushed):
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         for turn in range(3):
@@ -29,7 +29,7 @@ async def test_without_pushes_everything_comes_by_sweeps(cookie, name, often_swe
     assert "k=2" in messages(socket)
 
 
-async def test_with_valkey_down_a_stream_can_be_subscribed_to(cookie, name, often_sweeps, valkey):
+async def test_stream_can_be_subscribed_while_valkey_is_down(cookie, name, often_sweeps, valkey):
     valkey.kill()
     await say(name, "before")
 
@@ -41,7 +41,7 @@ async def test_with_valkey_down_a_stream_can_be_subscribed_to(cookie, name, ofte
         assert await socket.events_until("after") == ["after"]
 
 
-async def test_a_socket_outlives_valkey(cookie, name, often_sweeps, valkey, monkeypatch):
+async def test_socket_outlives_valkey(cookie, name, often_sweeps, valkey, monkeypatch):
     monkeypatch.setattr(push, "RETRY_AFTER", 0.0)
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
@@ -62,7 +62,7 @@ async def test_a_socket_outlives_valkey(cookie, name, often_sweeps, valkey, monk
         assert hub.current().counters["received"] > received, "Pushes arrive again."
 
 
-async def test_a_flushed_valkey_loses_nothing(cookie, name, valkey):
+async def test_flush_of_valkey_loses_no_event(cookie, name, valkey):
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         await say(name, "before")
@@ -74,9 +74,7 @@ async def test_a_flushed_valkey_loses_nothing(cookie, name, valkey):
         assert await socket.events_until("after") == ["after"]
 
 
-async def test_many_streams_are_subscribed_to_in_a_second_when_valkey_is_frozen(
-    cookie, monkeypatch, valkey
-):
+async def test_many_streams_are_subscribed_quickly_on_a_frozen_valkey(cookie, monkeypatch, valkey):
     monkeypatch.setattr(consumer.access, "readable", lambda user, streams: set(streams))
     valkey.freeze()
 
@@ -87,7 +85,7 @@ async def test_many_streams_are_subscribed_to_in_a_second_when_valkey_is_frozen(
 # -- the database fails ----------------------------------------------------------------------------
 
 
-async def test_a_read_that_fails_is_tried_again_and_the_socket_stays(cookie, name, monkeypatch):
+async def test_read_that_fails_is_tried_again_and_the_socket_stays(cookie, name, monkeypatch):
     monkeypatch.setattr(consumer, "RETRY_SECONDS", 0.01)
     original = backlog.read
     failures = [OperationalError("gone"), OperationalError("still gone")]
@@ -107,9 +105,7 @@ async def test_a_read_that_fails_is_tried_again_and_the_socket_stays(cookie, nam
 
 @pytest.mark.proves("postgres-crash-closes-no-socket")
 @pytest.mark.parametrize("question", ["authenticate", "streams_of"])
-async def test_who_comes_while_nobody_can_be_asked_is_told_to_come_back(
-    cookie, monkeypatch, question
-):
+async def test_handshake_during_a_database_outage_closes_with_4500(cookie, monkeypatch, question):
     """Refused, a browser would take it for the end of its session."""
 
     def fail(*_):
@@ -125,9 +121,7 @@ async def test_who_comes_while_nobody_can_be_asked_is_told_to_come_back(
     assert await socket.close_code() == 4500
 
 
-async def test_who_asks_for_a_stream_while_nobody_can_be_asked_is_told_to_come_back(
-    cookie, name, monkeypatch
-):
+async def test_subscription_during_a_database_outage_closes_with_4500(cookie, name, monkeypatch):
     def fail(*_):
         raise OperationalError("gone")
 
@@ -138,7 +132,7 @@ async def test_who_asks_for_a_stream_while_nobody_can_be_asked_is_told_to_come_b
         assert await socket.close_code() == 4500
 
 
-async def test_a_connection_that_cannot_go_on_is_closed_so_that_the_client_comes_back(
+async def test_failed_connection_is_closed_so_that_the_client_returns(
     cookie, name, monkeypatch, caplog
 ):
     def read(*arguments):

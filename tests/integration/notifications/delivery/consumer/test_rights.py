@@ -18,7 +18,7 @@ from tests.support.trail import entries
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_a_stream_of_somebody_else_looks_like_one_that_is_not_there(user, cookie):
+async def test_foreign_stream_looks_like_a_missing_one(user, cookie):
     other = await in_thread(User.objects.create_user, "grace")
     await say(f"user-{other.pk}", "secret")
     group = await in_thread(Group.objects.create, name="others")
@@ -46,7 +46,7 @@ async def test_a_stream_of_somebody_else_looks_like_one_that_is_not_there(user, 
 
 
 @pytest.mark.parametrize("spelling", ["team-0{}", "team-+{}", "team- {}", "user-0{}", "USER-{}"])
-async def test_another_spelling_of_a_name_is_another_stream(user, cookie, spelling):
+async def test_variant_spelling_of_a_stream_name_is_forbidden(user, cookie, spelling):
     group = await in_thread(Group.objects.create, name="pilots", pk=user.pk)
     await in_thread(user.groups.add, group)
     stream = spelling.format(user.pk)
@@ -59,7 +59,7 @@ async def test_another_spelling_of_a_name_is_another_stream(user, cookie, spelli
 
 
 @pytest.mark.parametrize("wrong", ["", "export-6f9c…", "user 1", "a" * 100])
-async def test_a_name_that_cannot_be_takes_no_other_stream_with_it(cookie, name, wrong):
+async def test_invalid_stream_name_affects_no_other_subscription(cookie, name, wrong):
     async with connected(cookie) as socket:
         await socket.send("subscribe", streams={wrong: None, name: None})
         answers = [await socket.next(), await socket.next()]
@@ -71,7 +71,7 @@ async def test_a_name_that_cannot_be_takes_no_other_stream_with_it(cookie, name,
     assert answers[0]["code"] == "forbidden"
 
 
-async def test_no_more_than_so_many_streams_on_a_socket(cookie, monkeypatch):
+async def test_number_of_streams_on_a_socket_is_limited(cookie, monkeypatch):
     monkeypatch.setattr(consumer.frames, "MAX_STREAMS", 2)
     monkeypatch.setattr(consumer.access, "readable", lambda user, streams: set(streams))
 
@@ -93,7 +93,7 @@ def asked_often(settings, monkeypatch):
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_a_user_who_is_deactivated_is_cut_off(user, cookie, name, asked_often):
+async def test_deactivated_user_is_disconnected(user, cookie, name, asked_often):
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         await in_thread(User.objects.filter(pk=user.pk).update, is_active=False)
@@ -102,7 +102,7 @@ async def test_a_user_who_is_deactivated_is_cut_off(user, cookie, name, asked_of
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_a_user_who_signs_out_is_cut_off(cookie, asked_often):
+async def test_signed_out_user_is_disconnected(cookie, asked_often):
     async with connected(cookie) as socket:
         await in_thread(Session.objects.all().delete)
 
@@ -110,7 +110,7 @@ async def test_a_user_who_signs_out_is_cut_off(cookie, asked_often):
 
 
 @pytest.mark.proves("tokens-end")
-async def test_a_program_whose_token_expires_is_cut_off(user, name, asked_often):
+async def test_program_with_an_expired_token_is_disconnected(user, name, asked_often):
     token = await in_thread(tokens.create, user)
     async with connected(token=token, origin=None) as socket:
         await socket.subscribe({name: None})
@@ -122,9 +122,7 @@ async def test_a_program_whose_token_expires_is_cut_off(user, name, asked_often)
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_a_user_who_may_not_read_a_stream_any_more_loses_only_that(
-    user, cookie, name, asked_often
-):
+async def test_user_who_loses_a_stream_keeps_the_others(user, cookie, name, asked_often):
     group = await in_thread(Group.objects.create, name="pilots")
     await in_thread(user.groups.add, group)
     team = f"team-{group.pk}"
@@ -141,9 +139,7 @@ async def test_a_user_who_may_not_read_a_stream_any_more_loses_only_that(
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_a_permission_that_was_taken_is_not_remembered(
-    user, cookie, monkeypatch, asked_often
-):
+async def test_withdrawn_permission_is_not_cached(user, cookie, monkeypatch, asked_often):
     """The user of the handshake has its permissions cached."""
     users = []  # Kept, so that no two of them are ever at the same address.
 
@@ -164,7 +160,9 @@ async def test_a_permission_that_was_taken_is_not_remembered(
     assert all(user is not first for user in later)
 
 
-async def test_while_nobody_can_be_asked_the_socket_stays(cookie, name, monkeypatch, asked_often):
+async def test_socket_stays_open_while_rights_cannot_be_checked(
+    cookie, name, monkeypatch, asked_often
+):
     asked = []
 
     def fail(scope):

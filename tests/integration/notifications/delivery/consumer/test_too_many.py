@@ -75,7 +75,7 @@ async def test_refused_socket_costs_no_database_work(cookie, monkeypatch):
         assert len(calls) == LIMIT
 
 
-async def test_password_of_a_proxy_is_not_taken_for_the_user(cookie, django_user_model):
+async def test_password_of_a_proxy_is_not_the_users(cookie, django_user_model):
     """Whoever passes the proxy sends the same one."""
     other = await in_thread(lambda: session_of(django_user_model.objects.create_user("bob")))
     basic = (b"authorization", b"Basic cHJveHk6cGFzc3dvcmQ=")
@@ -99,7 +99,7 @@ async def test_refused_request_costs_no_database_work(cookie, name, monkeypatch,
         assert (await browser.get(url)).status_code == 429
 
 
-async def test_token_of_an_earlier_request_is_known(user, cookie, name, monkeypatch):
+async def test_token_is_known_from_an_earlier_request(user, cookie, name, monkeypatch):
     token = await in_thread(tokens.create, user)
     program, shown = AsyncClient(), {"Authorization": f"Bearer {token}"}
     assert (await program.get(f"/api/v1/streams/{name}", headers=shown)).status_code == 200
@@ -111,7 +111,7 @@ async def test_token_of_an_earlier_request_is_known(user, cookie, name, monkeypa
 
 
 @pytest.mark.proves("connections-per-user-limited")
-async def test_requests_that_are_held_open_count_too(client, cookie, name):
+async def test_long_polls_and_event_streams_count_as_connections(client, cookie, name):
     url = f"/api/v1/streams/{name}"
     async with connected(cookie):
         poll = asyncio.create_task(client.get(url, {"wait": 20, "after": "latest"}))
@@ -139,7 +139,7 @@ async def test_requests_that_are_held_open_count_too(client, cookie, name):
     await eventually(lambda: len(hub.current().connections) == 0, "all are gone")
 
 
-async def test_full_process_refuses_everybody(client, cookie, name, monkeypatch):
+async def test_full_process_refuses_new_connections(client, cookie, name, monkeypatch):
     monkeypatch.setattr(descriptors, "left", lambda: descriptors.reserve() - 1)
 
     refusal = await client.get(f"/api/v1/streams/{name}/sse")
@@ -150,7 +150,7 @@ async def test_full_process_refuses_everybody(client, cookie, name, monkeypatch)
     await eventually(lambda: len(hub.current().connections) == 0, "nobody is left")
 
 
-async def test_overrun_process_refuses_sockets_by_http(cookie, monkeypatch):
+async def test_overloaded_process_refuses_sockets_before_the_handshake(cookie, monkeypatch):
     monkeypatch.setattr(descriptors, "left", lambda: descriptors.reserve() // 2 - 1)
 
     is_accepted, _ = await Socket(headers(cookie=cookie)).shake_hands()

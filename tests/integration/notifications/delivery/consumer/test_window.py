@@ -12,7 +12,7 @@ from tests.support.streaming import connected, in_thread, retain
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_a_window_of_frames_is_sent_and_the_rest_after_an_ack(cookie, name, settings):
+async def test_window_of_frames_is_sent_and_the_rest_after_an_ack(cookie, name, settings):
     settings.NOTIFICATIONS_WINDOW = 3
     await say(name, *"abcdefgh")
 
@@ -30,7 +30,7 @@ async def test_a_window_of_frames_is_sent_and_the_rest_after_an_ack(cookie, name
     assert seen == [*"abcdefgh", "live"]
 
 
-async def test_a_slow_client_skips_to_the_latest_value(cookie, name, settings):
+async def test_slow_client_skips_to_the_latest_value(cookie, name, settings):
     settings.NOTIFICATIONS_WINDOW = 2
 
     async with connected(cookie) as socket:
@@ -45,7 +45,7 @@ async def test_a_slow_client_skips_to_the_latest_value(cookie, name, settings):
     assert latest["data"] == {"n": 49}
 
 
-async def test_streams_have_windows_of_their_own(user, cookie, name, settings):
+async def test_streams_have_separate_windows(user, cookie, name, settings):
     settings.NOTIFICATIONS_WINDOW = 1
     group = await in_thread(Group.objects.create, name="pilots")
     await in_thread(user.groups.add, group)
@@ -59,9 +59,7 @@ async def test_streams_have_windows_of_their_own(user, cookie, name, settings):
     assert messages(socket) == ["a", "c"]
 
 
-async def test_each_row_is_read_once_however_the_client_acknowledges(
-    cookie, name, settings, monkeypatch
-):
+async def test_rows_are_read_once_for_any_pattern_of_acks(cookie, name, settings, monkeypatch):
     settings.NOTIFICATIONS_WINDOW = 8
     await say(name, *["log"] * 99, "last")
     rows = []
@@ -83,7 +81,7 @@ async def test_each_row_is_read_once_however_the_client_acknowledges(
     assert len(rows) == 100
 
 
-async def test_a_client_that_does_not_acknowledge_is_closed_to_come_back(
+async def test_client_that_does_not_acknowledge_is_closed_with_4408(
     cookie, name, settings, monkeypatch
 ):
     settings.NOTIFICATIONS_WINDOW = 1
@@ -97,7 +95,7 @@ async def test_a_client_that_does_not_acknowledge_is_closed_to_come_back(
         assert await socket.close_code() == 4408
 
 
-async def test_an_ack_that_means_nothing_is_ignored(cookie, name):
+async def test_invalid_ack_is_ignored(cookie, name):
     async with connected(cookie) as socket:
         await socket.send("ack", stream=name, cursor="e.1.2")
         await socket.subscribe({name: None})
@@ -108,7 +106,7 @@ async def test_an_ack_that_means_nothing_is_ignored(cookie, name):
         assert await socket.events_until("a") == ["a"]
 
 
-async def test_a_heartbeat_says_how_far_each_stream_was_sent(cookie, name, settings):
+async def test_heartbeat_has_the_position_of_each_stream(cookie, name, settings):
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.05
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})

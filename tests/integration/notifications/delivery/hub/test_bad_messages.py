@@ -34,7 +34,7 @@ def message(**changes):
         message(stream=["user-1"]),
     ],
 )
-async def test_a_message_that_makes_no_sense_is_counted_and_dropped(ear, poison):
+async def test_malformed_message_is_counted_and_dropped(ear, poison):
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
 
@@ -45,7 +45,7 @@ async def test_a_message_that_makes_no_sense_is_counted_and_dropped(ear, poison)
     assert the_hub.counters["poison"] == 1
 
 
-async def test_bytes_that_are_no_message_are_counted_and_dropped(ear, valkey):
+async def test_malformed_bytes_are_counted_and_dropped(ear, valkey):
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
 
@@ -80,7 +80,7 @@ def with_another_key(message, settings):
 
 @pytest.mark.proves("pushes-cannot-be-forged")
 @pytest.mark.parametrize("way", ["key", "changed", "cut off", "none", "unsigned", "no text"])
-async def test_forged_push_is_counted_and_reaches_nobody(ear, valkey, settings, way):
+async def test_forged_push_is_counted_and_not_delivered(ear, valkey, settings, way):
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
     real = await captured(the_hub, ear)
@@ -106,7 +106,7 @@ async def test_forged_push_is_counted_and_reaches_nobody(ear, valkey, settings, 
 
 
 @pytest.mark.proves("pushes-cannot-be-forged")
-async def test_push_that_is_sent_again_is_counted(ear, valkey):
+async def test_replayed_push_is_counted(ear, valkey):
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
     real = await captured(the_hub, ear)
@@ -119,7 +119,7 @@ async def test_push_that_is_sent_again_is_counted(ear, valkey):
 
 
 @pytest.mark.proves("pushes-cannot-be-forged")
-async def test_push_in_another_group_stays_what_it_is(ear, valkey):
+async def test_push_replayed_in_another_group_is_not_delivered(ear, valkey):
     the_hub, other = hub.current(), Ear()
     await the_hub.follow("user-1", ear)
     await the_hub.follow("user-2", other)
@@ -133,7 +133,7 @@ async def test_push_in_another_group_stays_what_it_is(ear, valkey):
 
 
 @pytest.mark.proves("pushes-cannot-be-forged")
-async def test_flood_of_forged_pushes_is_a_line_of_the_log(ear, valkey, settings, caplog):
+async def test_flood_of_forged_pushes_is_logged_once(ear, valkey, settings, caplog):
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
     forged = the_hub._layer.serialize(with_another_key(message(), settings))

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # -- sweeps --------------------------------------------------------------------------------------
 
 
-async def test_a_sweep_tells_where_each_stream_stands(ear, often_sweeps):
+async def test_sweep_reports_the_position_of_each_stream(ear, often_sweeps):
     await say("a", "b")
     await hub.current().follow("user-1", ear)
 
@@ -31,7 +31,7 @@ async def test_a_sweep_tells_where_each_stream_stands(ear, often_sweeps):
     assert ear.heads[0].offset == 2
 
 
-async def test_a_sweep_asks_for_all_streams_at_once(ear, often_sweeps, monkeypatch):
+async def test_sweep_reads_all_streams_at_once(ear, often_sweeps, monkeypatch):
     asked = []
     monkeypatch.setattr(backlog, "heads", lambda names: asked.append(sorted(names)) or {})
     for number in range(5):
@@ -43,7 +43,7 @@ async def test_a_sweep_asks_for_all_streams_at_once(ear, often_sweeps, monkeypat
     assert asked[-1] == [f"user-{number}" for number in range(5)]
 
 
-async def test_a_sweep_is_one_query_whatever_follows_whatever(ear, often_sweeps, monkeypatch):
+async def test_sweep_is_one_query_for_any_number_of_followers(ear, often_sweeps, monkeypatch):
     the_hub = hub.current()
     heads, execute, seen = backlog.heads, CursorWrapper.execute, []
 
@@ -71,7 +71,7 @@ async def test_a_sweep_is_one_query_whatever_follows_whatever(ear, often_sweeps,
 
 
 @pytest.mark.parametrize("error", [OperationalError("gone"), RuntimeError("surprise")])
-async def test_a_sweep_that_fails_is_not_the_last(ear, often_sweeps, monkeypatch, caplog, error):
+async def test_sweeps_continue_after_a_failed_sweep(ear, often_sweeps, monkeypatch, caplog, error):
     failures = [error, error]
     original = backlog.heads
 
@@ -92,9 +92,7 @@ async def test_a_sweep_that_fails_is_not_the_last(ear, often_sweeps, monkeypatch
 # -- a layer that fails --------------------------------------------------------------------------
 
 
-async def test_without_valkey_a_stream_can_be_followed_and_sweeps_deliver(
-    ear, valkey, often_sweeps, caplog
-):
+async def test_sweeps_deliver_events_while_valkey_is_down(ear, valkey, often_sweeps, caplog):
     valkey.kill()
 
     await hub.current().follow("user-1", ear)
@@ -105,7 +103,7 @@ async def test_without_valkey_a_stream_can_be_followed_and_sweeps_deliver(
     assert "The channel layer cannot be joined" in caplog.text
 
 
-async def test_a_layer_that_comes_late_is_joined(ear, valkey, often_sweeps, channels):
+async def test_layer_that_starts_late_is_joined(ear, valkey, often_sweeps, channels):
     valkey.kill()
     await hub.current().follow("user-1", ear)
     valkey.start()
@@ -118,9 +116,7 @@ async def test_a_layer_that_comes_late_is_joined(ear, valkey, often_sweeps, chan
 
 
 @pytest.mark.parametrize("was_there", [True, False])
-async def test_a_layer_that_is_down_keeps_nothing_of_what_was_tried(
-    ear, valkey, often_sweeps, was_there
-):
+async def test_unreachable_layer_keeps_no_remains_of_attempts(ear, valkey, often_sweeps, was_there):
     the_hub = hub.current()
     if was_there:
         await the_hub.follow("user-1", ear)
@@ -141,7 +137,7 @@ async def test_a_layer_that_is_down_keeps_nothing_of_what_was_tried(
     assert (len(inside.channels), list(inside.groups)) == (1, ["waybill__group__user-1"])
 
 
-async def test_a_frozen_layer_holds_nobody_up_for_longer_than_a_second(ear, valkey):
+async def test_frozen_layer_delays_followers_by_a_second_at_most(ear, valkey):
     valkey.freeze()
     the_hub = hub.current()
     streams = [f"user-{number}" for number in range(50)]
@@ -158,7 +154,7 @@ async def test_a_frozen_layer_holds_nobody_up_for_longer_than_a_second(ear, valk
     assert tasks_of_streams() in ([], ["streams-sync"])
 
 
-async def test_a_frozen_layer_makes_no_sweep_late(ear, valkey, often_sweeps, monkeypatch):
+async def test_frozen_layer_delays_no_sweep(ear, valkey, often_sweeps, monkeypatch):
     valkey.freeze()
     await hub.current().follow("user-1", ear)
 
@@ -169,7 +165,7 @@ async def test_a_frozen_layer_makes_no_sweep_late(ear, valkey, often_sweeps, mon
         await eventually(lambda: hub.current().counters["sweeps"] > sweeps + 10)
 
 
-async def test_a_frozen_layer_does_not_pile_up_tasks(ear, valkey, often_sweeps, monkeypatch):
+async def test_frozen_layer_does_not_pile_up_tasks(ear, valkey, often_sweeps, monkeypatch):
     monkeypatch.setattr(hub, "LAYER_TIMEOUT", 0.01)
     valkey.freeze()
     for number in range(20):
@@ -181,7 +177,7 @@ async def test_a_frozen_layer_does_not_pile_up_tasks(ear, valkey, often_sweeps, 
     assert tasks_of_streams() == ["streams-sweep", "streams-sync"]
 
 
-async def test_what_was_asked_of_a_frozen_layer_is_done_when_it_thaws(ear, valkey, channels):
+async def test_group_changes_on_a_frozen_layer_are_made_when_it_thaws(ear, valkey, channels):
     await hub.current().follow("user-1", ear)
     valkey.freeze()
     await hub.current().follow("user-2", ear)
@@ -192,7 +188,7 @@ async def test_what_was_asked_of_a_frozen_layer_is_done_when_it_thaws(ear, valke
     await eventually(lambda: [name for name in channels() if "__group__" in name] == groups)
 
 
-async def test_a_flushed_valkey_changes_nothing(ear, valkey):
+async def test_flush_of_valkey_loses_no_push(ear, valkey):
     await hub.current().follow("user-1", ear)
 
     valkey.flush()
@@ -201,7 +197,7 @@ async def test_a_flushed_valkey_changes_nothing(ear, valkey):
     await eventually(lambda: ear.heard == ["a"])
 
 
-async def test_after_a_restart_of_valkey_pushes_arrive_again(ear, valkey, channels, caplog):
+async def test_pushes_arrive_again_after_a_restart_of_valkey(ear, valkey, channels, caplog):
     caplog.set_level(logging.CRITICAL, "channels_redis")
     await hub.current().follow("user-1", ear)
     valkey.kill()
@@ -214,7 +210,7 @@ async def test_after_a_restart_of_valkey_pushes_arrive_again(ear, valkey, channe
     await eventually(lambda: ear.heard == ["a"])
 
 
-async def test_a_connection_that_valkey_drops_is_made_again(ear, valkey, channels, caplog):
+async def test_connection_that_valkey_drops_is_made_again(ear, valkey, channels, caplog):
     caplog.set_level(logging.CRITICAL, "channels_redis")
     await hub.current().follow("user-1", ear)
     with valkey.client() as client:
@@ -226,7 +222,7 @@ async def test_a_connection_that_valkey_drops_is_made_again(ear, valkey, channel
     await eventually(lambda: ear.heard == ["a"])
 
 
-async def test_a_listener_that_dies_is_replaced(ear, often_sweeps, monkeypatch, caplog):
+async def test_listener_that_dies_is_replaced(ear, often_sweeps, monkeypatch, caplog):
     the_hub = hub.current()
     original = the_hub._layer.receive
 
@@ -246,7 +242,7 @@ async def test_a_listener_that_dies_is_replaced(ear, often_sweeps, monkeypatch, 
     await eventually(lambda: ear.heard == ["a"])
 
 
-async def test_a_hub_that_has_gone_deaf_notices_and_joins_anew(ear, often_sweeps, caplog):
+async def test_hub_without_pushes_notices_and_joins_again(ear, often_sweeps, caplog):
     """Whatever the reason: here the layer has forgotten, in this process, who is in the group."""
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
@@ -267,7 +263,7 @@ async def test_a_hub_that_has_gone_deaf_notices_and_joins_anew(ear, often_sweeps
     await eventually(lambda: ear.heard[-1] == "heard again")
 
 
-async def test_a_connection_that_brings_nothing_any_more_is_replaced(ear, often_sweeps):
+async def test_silent_connection_is_replaced(ear, often_sweeps):
     """Its peer has vanished without a word: it takes what it is given, and is silent."""
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
@@ -288,7 +284,7 @@ async def test_a_connection_that_brings_nothing_any_more_is_replaced(ear, often_
     await eventually(lambda: ear.heard and ear.heard[-1] == "heard again")
 
 
-async def test_a_hub_that_hears_is_left_alone(ear, often_sweeps):
+async def test_working_hub_is_not_renewed(ear, often_sweeps):
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
 
@@ -299,7 +295,7 @@ async def test_a_hub_that_hears_is_left_alone(ear, often_sweeps):
     assert the_hub.counters["renewed"] == 0
 
 
-async def test_streams_that_stood_before_anybody_followed_are_nobodys_misses(ear, often_sweeps):
+async def test_old_events_do_not_count_as_missed_pushes(ear, often_sweeps):
     await say("long ago")
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)

@@ -13,7 +13,7 @@ from tests.support.streaming import eventually, tasks_of_streams
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_what_is_pushed_reaches_who_follows_its_stream_and_nobody_else(ear):
+async def test_push_reaches_only_followers_of_its_stream(ear):
     other = Ear()
     await hub.current().follow("user-1", ear)
     await hub.current().follow("user-2", other)
@@ -25,7 +25,7 @@ async def test_what_is_pushed_reaches_who_follows_its_stream_and_nobody_else(ear
     await eventually(lambda: ear.heard == ["a", "b", "c"] and other.heard == ["z"])
 
 
-async def test_a_process_is_one_member_of_the_layer_however_many_follow(ear, channels):
+async def test_process_is_one_member_of_the_layer_for_all_followers(ear, channels):
     ears = [Ear() for _ in range(5)]
     for each in ears:
         await hub.current().follow("user-1", each)
@@ -35,7 +35,7 @@ async def test_a_process_is_one_member_of_the_layer_however_many_follow(ear, cha
     assert len([name for name in channels() if "specific." in name]) == 1
 
 
-async def test_an_item_is_one_for_all_who_follow_so_its_frame_is_encoded_once(ear):
+async def test_item_is_shared_by_followers_and_encoded_once(ear):
     other = Ear()
     await hub.current().follow("user-1", ear)
     await hub.current().follow("user-1", other)
@@ -47,7 +47,7 @@ async def test_an_item_is_one_for_all_who_follow_so_its_frame_is_encoded_once(ea
     assert hub.current().counters["received"] == 1
 
 
-async def test_who_leaves_hears_no_more_and_the_others_do(ear):
+async def test_follower_that_leaves_receives_no_more(ear):
     other = Ear()
     await hub.current().follow("user-1", ear)
     await hub.current().follow("user-1", other)
@@ -59,7 +59,7 @@ async def test_who_leaves_hears_no_more_and_the_others_do(ear):
     assert other.heard == []
 
 
-async def test_a_stream_that_nobody_follows_any_more_is_left(ear, channels):
+async def test_stream_without_followers_leaves_its_group(ear, channels):
     await hub.current().follow("user-1", ear)
     await hub.current().follow("user-2", ear)
 
@@ -68,7 +68,7 @@ async def test_a_stream_that_nobody_follows_any_more_is_left(ear, channels):
     assert [name for name in channels() if "__group__" in name] == ["waybill__group__user-1"]
 
 
-async def test_with_the_last_follower_everything_ends(ear, channels):
+async def test_hub_stops_with_its_last_follower(ear, channels):
     await hub.current().follow("user-1", ear)
     assert tasks_of_streams() == ["streams-listen", "streams-sweep"]
 
@@ -79,7 +79,7 @@ async def test_with_the_last_follower_everything_ends(ear, channels):
 
 
 @pytest.mark.parametrize("goes", ["the last follower", "a listener that failed"])
-async def test_only_after_a_failure_is_the_layer_flushed(ear, often_sweeps, monkeypatch, goes):
+async def test_layer_is_flushed_only_after_a_failure(ear, often_sweeps, monkeypatch, goes):
     """To flush it takes away what other consumers of this process have there."""
     the_hub, flushed = hub.current(), asyncio.Event()
     original = the_hub._layer.flush
@@ -108,7 +108,7 @@ async def test_only_after_a_failure_is_the_layer_flushed(ear, often_sweeps, monk
 
 
 @pytest.mark.parametrize("moment", ["at once", "when it has joined"])
-async def test_who_goes_leaves_nothing_in_the_layer(ear, moment):
+async def test_leaving_follower_leaves_nothing_in_the_layer(ear, moment):
     the_hub = hub.current()
     following = asyncio.ensure_future(the_hub.follow("user-1", ear))
     if moment == "at once":
@@ -121,7 +121,7 @@ async def test_who_goes_leaves_nothing_in_the_layer(ear, moment):
     assert (the_hub._layer.channels, the_hub._layer.groups) == ({}, {})
 
 
-async def test_who_goes_while_valkey_is_down_leaves_nothing_behind(ear, valkey):
+async def test_follower_that_leaves_during_an_outage_leaves_nothing(ear, valkey):
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
     valkey.kill()
@@ -132,7 +132,7 @@ async def test_who_goes_while_valkey_is_down_leaves_nothing_behind(ear, valkey):
     assert (the_hub._layer.channels, the_hub._layer.groups) == ({}, {})
 
 
-async def test_a_hub_has_the_layer_of_its_own_that_a_project_gives_it(ear, settings, channels):
+async def test_hub_uses_the_dedicated_channel_layer_of_a_project(ear, settings, channels):
     (own,) = settings.CHANNEL_LAYERS.values()
     prefix = own["CONFIG"]["prefix"]
     settings.CHANNEL_LAYERS = {
@@ -149,7 +149,7 @@ async def test_a_hub_has_the_layer_of_its_own_that_a_project_gives_it(ear, setti
     assert groups == [f"{prefix}-streams__group__user-1"]
 
 
-async def test_leaving_what_is_not_followed_is_no_mistake(ear):
+async def test_leaving_an_unfollowed_stream_is_harmless(ear):
     await hub.current().leave("user-1", ear)
     await hub.current().follow("user-1", ear)
     await hub.current().leave("user-2", ear)
@@ -159,7 +159,7 @@ async def test_leaving_what_is_not_followed_is_no_mistake(ear):
     await eventually(lambda: ear.heard == ["a"])
 
 
-async def test_one_who_comes_as_the_last_one_goes_is_heard(ear):
+async def test_follower_that_joins_as_the_last_one_leaves_gets_pushes(ear):
     """A page that is loaded again: the old socket goes while the new one comes."""
     the_hub = hub.current()
     for _ in range(20):
@@ -173,7 +173,7 @@ async def test_one_who_comes_as_the_last_one_goes_is_heard(ear):
         await the_hub.leave("user-1", new)
 
 
-async def test_a_hub_can_be_used_again_after_its_end(ear):
+async def test_hub_can_be_restarted(ear):
     await hub.current().follow("user-1", ear)
     await hub.current().leave("user-1", ear)
     await hub.current().follow("user-1", ear)

@@ -30,7 +30,7 @@ def append(user, *types, **data):
     publish.append_many(user_stream(user), [(each, data) for each in types])
 
 
-def test_what_one_is_told_is_mailed_once(server, ada):
+def test_notification_is_mailed_once(server, ada):
     tell(ada, "Your report is ready", body="All 7 pages.\nIn colour.", url="/reports/7/?a=1&b=2")
 
     first, second = send_due(), send_due()
@@ -54,7 +54,7 @@ def test_what_one_is_told_is_mailed_once(server, ada):
     ]
 
 
-def test_without_a_link_of_its_own_it_leads_to_the_inbox(server, ada):
+def test_email_without_a_link_leads_to_the_inbox(server, ada):
     tell(ada, "Look")
 
     send_due()
@@ -66,7 +66,7 @@ def test_without_a_link_of_its_own_it_leads_to_the_inbox(server, ada):
     ]
 
 
-def test_a_link_to_elsewhere_is_left_as_it_is(server, ada):
+def test_external_link_is_mailed_unchanged(server, ada):
     tell(ada, "Look", url="http://elsewhere.example/x")
 
     send_due()
@@ -82,7 +82,7 @@ def running(ada):
     return attempts.claim(asked.pk, worker="somebody")
 
 
-def test_an_export_that_succeeds_is_mailed(server, running):
+def test_export_that_succeeds_is_mailed(server, running):
     attempts.succeed(running, file="airports.csv", bytes=2_048, sha256="", rows_done=1_458)
 
     send_due()
@@ -95,7 +95,7 @@ def test_an_export_that_succeeds_is_mailed(server, running):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\u2028"])
-def test_no_label_adds_a_header_to_a_letter(server, running, end):
+def test_label_cannot_add_a_header_to_an_email(server, running, end):
     Export.objects.update(label=f"Mine{end}Bcc: eve@example.com{end}{end}A body")
     running.refresh_from_db()
     attempts.succeed(running, file="airports.csv", bytes=2_048, sha256="", rows_done=1_458)
@@ -107,7 +107,7 @@ def test_no_label_adds_a_header_to_a_letter(server, running, end):
     assert (letter["To"], letter["Bcc"]) == ("ada@example.com", None)
 
 
-def test_an_export_that_fails_is_mailed_with_the_reason(server, running):
+def test_export_that_fails_is_mailed_with_the_reason(server, running):
     attempts.fail(running, "The disk is full.")
 
     send_due()
@@ -117,21 +117,21 @@ def test_an_export_that_fails_is_mailed_with_the_reason(server, running):
     assert "The disk is full." in letter.get_content().splitlines()
 
 
-def test_an_export_that_one_cancels_is_not_mailed(server, ada, running):
+def test_cancelled_export_is_not_mailed_to_its_owner(server, ada, running):
     lifecycle.cancel(running, by=ada)
     attempts.finish_stopping(running)
 
     assert send_due() == SendResult()
 
 
-def test_events_that_are_no_notifications_or_not_for_mail_are_not_mailed(server, ada, register):
+def test_other_events_and_quiet_notifications_are_not_mailed(server, ada, register):
     register("quiet", lambda data: Notice("Quiet"), mail=False)
     append(ada, "log", "quiet", "export.queued")
 
     assert send_due() == SendResult()
 
 
-def test_letters_of_one_user_go_out_in_order(server, ada):
+def test_emails_of_one_user_are_sent_in_order(server, ada):
     tell(ada, *"abc")
 
     send_due()
@@ -139,9 +139,7 @@ def test_letters_of_one_user_go_out_in_order(server, ada):
     assert subjects(server) == ["a", "b", "c"]
 
 
-def test_a_letter_is_in_the_language_of_its_reader_else_of_the_site(
-    server, ada, make_user, register, settings
-):
+def test_email_is_in_the_readers_language_or_the_sites(server, ada, make_user, register, settings):
     settings.LANGUAGE_CODE = "fr"
     settings.LANGUAGES = [("fr", "French"), ("de", "German")]
     register("spoken", lambda data: Notice(translation.get_language()))
@@ -160,7 +158,7 @@ def test_a_letter_is_in_the_language_of_its_reader_else_of_the_site(
     ]
 
 
-def test_letters_are_in_what_the_pages_were_in_when_one_signed_in(server, ada, client, running):
+def test_email_is_in_the_language_of_the_pages_at_sign_in(server, ada, client, running):
     ada.set_password("a password of the tests")
     ada.save()
     asked = {"username": "ada", "password": "a password of the tests"}
@@ -176,7 +174,7 @@ def test_letters_are_in_what_the_pages_were_in_when_one_signed_in(server, ada, c
     assert "Der Worker x ist bei diesem Export ausgefallen." in letter.get_content()
 
 
-def test_letters_follow_the_language_that_one_chooses(server, ada, client, running):
+def test_email_follows_the_chosen_language(server, ada, client, running):
     client.force_login(ada)
     inbox.choose_mailing(ada, Mailing.FAILURES, "en")
 
@@ -188,13 +186,13 @@ def test_letters_follow_the_language_that_one_chooses(server, ada, client, runni
     assert inbox.mailing(ada) == Mailing.FAILURES
 
 
-def test_the_language_of_nobody_is_not_noted(client):
+def test_language_of_an_anonymous_visitor_is_not_stored(client):
     client.post("/language/", {"language": "de"})
 
     assert not Inbox.objects.exists()
 
 
-def test_a_letter_calls_an_export_that_nobody_named_as_its_reader_does(server, ada):
+def test_default_label_in_an_email_is_in_the_readers_language(server, ada):
     ada.user_permissions.add(Permission.objects.get(codename="export_airport"))
     export = start_export(user=ada, exporter="airports")
     inbox.remember_language(ada, "de")

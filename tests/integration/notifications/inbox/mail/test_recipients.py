@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
     ("choice", "mailed"),
     [("all", ["fine", "bad", "hm"]), ("failures", ["bad"]), ("none", [])],
 )
-def test_one_is_mailed_what_one_chose(server, ada, choice, mailed):
+def test_mailed_notifications_match_the_preference(server, ada, choice, mailed):
     inbox.choose_mailing(ada, choice, "en")
     tell(ada, "fine", level="success")
     tell(ada, "bad", level="error")
@@ -37,7 +37,7 @@ def test_one_is_mailed_what_one_chose(server, ada, choice, mailed):
     assert subjects(server) == mailed
 
 
-def test_who_chooses_more_is_not_mailed_what_was_before(server, ada):
+def test_wider_preferencemails_no_older_notifications(server, ada):
     inbox.choose_mailing(ada, Mailing.NONE, "en")
     tell(ada, "before")
     send_due()
@@ -50,14 +50,14 @@ def test_who_chooses_more_is_not_mailed_what_was_before(server, ada):
 
 
 @pytest.mark.parametrize("fields", [{"email": ""}, {"is_active": False}])
-def test_who_has_no_address_or_is_deactivated_gets_none(server, make_user, fields):
+def test_user_without_an_address_or_deactivated_gets_no_email(server, make_user, fields):
     tell(make_user("bob", **fields), "Look")
 
     assert send_due() == SendResult()
     assert Inbox.objects.get().mailed_offset == 1
 
 
-def test_the_stream_of_a_user_who_is_gone_holds_up_nobody(server, ada, make_user):
+def test_stream_of_a_deleted_user_delays_no_email(server, ada, make_user):
     gone = make_user("gone")
     for user in (gone, ada):
         tell(user, "Look")
@@ -72,7 +72,7 @@ def test_the_stream_of_a_user_who_is_gone_holds_up_nobody(server, ada, make_user
     assert server.sent == [("ada@example.com", "Look")]
 
 
-def test_what_is_older_than_a_day_is_not_mailed(server, ada):
+def test_notification_older_than_a_day_is_not_mailed(server, ada):
     tell(ada, "old", "young")
     Event.objects.filter(offset=1).update(at=timezone.now() - mail.TOO_OLD)
 
@@ -81,7 +81,7 @@ def test_what_is_older_than_a_day_is_not_mailed(server, ada):
     assert subjects(server) == ["young"]
 
 
-def test_a_stream_that_was_made_anew_is_mailed_from_its_start(server, ada):
+def test_recreated_stream_is_mailed_from_its_start(server, ada):
     tell(ada, "a", "b")
     send_due()
 
@@ -100,9 +100,7 @@ JOINED = "You have {} new notifications."
 
 
 @pytest.mark.proves("mail-rate-is-limited")
-def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
-    server, ada, make_user, monkeypatch
-):
+def test_many_notifications_are_joined_and_delay_no_other_user(server, ada, make_user, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     tell(ada, "a", body="Not in it.", url="/reports/7/")
     tell(ada, "b", "c")
@@ -135,7 +133,7 @@ def test_many_notifications_of_one_user_are_joined_and_leave_room_for_others(
 
 
 @pytest.mark.proves("mail-rate-is-limited")
-def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, monkeypatch):
+def test_digest_comes_every_ten_minutes_beyond_the_hourly_limit(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     for title in "abc":
         tell(ada, title)
@@ -151,7 +149,7 @@ def test_beyond_so_many_letters_an_hour_one_comes_each_ten_minutes(server, ada, 
     assert mail.DIGEST_PAUSE - timedelta(minutes=1) < pause <= mail.DIGEST_PAUSE
 
 
-def test_after_an_hour_each_notification_has_a_letter_again(server, ada, monkeypatch):
+def test_single_emails_resume_after_an_hour(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     tell(ada, *"abc")
     send_due()
@@ -165,7 +163,7 @@ def test_after_an_hour_each_notification_has_a_letter_again(server, ada, monkeyp
 
 
 @pytest.mark.proves("mail-rate-is-limited")
-def test_no_notification_is_lost_however_many_there_are(server, ada, monkeypatch):
+def test_large_digests_lose_no_notification(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_DIGEST", 25)
     titles = [f"number {number}." for number in range(60)]
     tell(ada, *titles)
@@ -179,7 +177,7 @@ def test_no_notification_is_lost_however_many_there_are(server, ada, monkeypatch
     assert re.findall(r"^- (.+?)\r?$", told, re.MULTILINE) == titles
 
 
-def test_joined_letter_has_what_its_reader_wants_and_nothing_else(server, ada, monkeypatch):
+def test_digest_has_only_wanted_notifications(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     inbox.choose_mailing(ada, Mailing.FAILURES, "de")
     tell(ada, *"abc")
@@ -191,7 +189,7 @@ def test_joined_letter_has_what_its_reader_wants_and_nothing_else(server, ada, m
     assert subjects(server) == ["broken"]
 
 
-def test_joined_letter_that_is_refused_is_skipped_or_comes_later(server, ada, monkeypatch):
+def test_refused_digest_is_skipped_or_postponed(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     tell(ada, *"abc")
     server.to_letter = "452 Come back later"

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.proves("mail-at-least-once")
-def test_while_the_server_is_down_nothing_is_lost(server, ada):
+def test_server_outage_loses_no_email(server, ada):
     tell(ada, "a", "b")
     server.stop()
     with pytest.raises(ServerDown):
@@ -40,7 +40,7 @@ def test_while_the_server_is_down_nothing_is_lost(server, ada):
 
 
 @pytest.mark.proves("mail-outage-delays-nothing-else")
-def test_a_server_that_says_nothing_is_given_up_in_time(server, ada, settings):
+def test_silent_server_times_out(server, ada, settings):
     settings.EMAIL_TIMEOUT = 0.2
     server.is_silent = True
     tell(ada, "a")
@@ -55,7 +55,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(server, ada, settings):
 
 
 @pytest.mark.proves("mail-outage-delays-nothing-else")
-def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, ada, make_user):
+def test_email_that_breaks_the_server_is_retried_last(server, ada, make_user):
     tell(ada, "poison")
     tell(make_user("bob"), "harmless")
     server.to_recipient["ada@example.com"] = "421 I go home"
@@ -68,7 +68,7 @@ def test_on_whose_letter_the_server_goes_down_is_tried_after_the_others(server, 
 
 
 @pytest.mark.parametrize("password", ["", "wrong", "pässwörd"])
-def test_a_server_that_wants_nothing_from_us_loses_nothing(server, ada, settings, password):
+def test_refusing_server_loses_no_email(server, ada, settings, password):
     tell(ada, "a")
     if password:
         settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "somebody", password
@@ -91,7 +91,7 @@ def assert_put_off_only(user):
 
 @pytest.mark.proves("mail-outage-delays-nothing-else")
 @pytest.mark.parametrize("error", [OSError, ValueError, RuntimeError])
-def test_a_back_end_that_cannot_be_opened_is_a_server_that_is_down(ada, settings, error):
+def test_backend_that_cannot_be_opened_counts_as_an_outage(ada, settings, error):
     settings.EMAIL_BACKEND = f"{__name__}.CannotBeOpened"
     settings.EMAIL_ERROR = error
     tell(ada, "a")
@@ -112,9 +112,7 @@ class CannotBeOpened(BaseEmailBackend):
 
 @pytest.mark.proves("mail-outage-delays-nothing-else")
 @pytest.mark.parametrize("asked", ["recipient", "letter", "header"])
-def test_what_is_refused_for_good_does_not_block_what_comes_after(
-    server, ada, make_user, asked, caplog
-):
+def test_permanent_refusal_does_not_block_later_emails(server, ada, make_user, asked, caplog):
     bob = make_user("bob", email="bob@example.com\nBcc: eve@example.com" * (asked == "header"))
     if asked == "recipient":
         bob.email = "bob@example.com"
@@ -138,7 +136,7 @@ def test_what_is_refused_for_good_does_not_block_what_comes_after(
 
 @pytest.mark.proves("mail-outage-delays-nothing-else")
 @pytest.mark.parametrize("asked", ["recipient", "letter"])
-def test_what_is_refused_for_now_waits_and_holds_up_nobody(server, ada, make_user, asked):
+def test_temporary_refusal_postpones_only_one_user(server, ada, make_user, asked):
     tell(ada, "a", "b")
     if asked == "recipient":
         server.to_recipient["ada@example.com"] = "450 Come back later"
@@ -156,7 +154,7 @@ def test_what_is_refused_for_now_waits_and_holds_up_nobody(server, ada, make_use
     assert subjects(server) == ["c", "a", "b"]
 
 
-def test_a_back_end_that_fails_in_its_own_way_delays_that_letter_only(ada, make_user, settings):
+def test_backend_failure_postpones_only_its_email(ada, make_user, settings):
     # What the settings name is somebody else's code.
     settings.EMAIL_BACKEND = f"{__name__}.FailsForAda"
     tell(ada, "a")
@@ -173,7 +171,7 @@ class FailsForAda(BaseEmailBackend):
         return 1
 
 
-def test_the_clock_comes_seldomer_while_the_server_is_down(server, ada):
+def test_sender_backs_off_while_the_server_is_down(server, ada):
     tell(ada, "a")
     server.stop()
     clock = SimpleNamespace(now=0.0)
@@ -214,7 +212,7 @@ MISSING = {"EMAIL_BACKEND": letters.DUMMY_BACKEND, "SITE_URL": ""}
 
 @pytest.mark.proves("no-mail-into-logs")
 @pytest.mark.parametrize("name", MISSING)
-def test_until_mail_is_set_up_what_is_due_waits_for_a_day(server, ada, settings, caplog, name):
+def test_unconfigured_mail_keeps_notifications_for_a_day(server, ada, settings, caplog, name):
     wanted = getattr(settings, name)
     setattr(settings, name, MISSING[name])
     tell(ada, "old", "young")
@@ -233,7 +231,7 @@ def test_until_mail_is_set_up_what_is_due_waits_for_a_day(server, ada, settings,
     assert subjects(server) == ["young"]
 
 
-def test_a_project_without_an_address_for_links_is_told(server, settings):
+def test_missing_site_url_is_reported(server, settings):
     del settings.SITE_URL
 
     with pytest.raises(NotSetUp, match=r"Set SITE_URL\.$"):
@@ -241,7 +239,7 @@ def test_a_project_without_an_address_for_links_is_told(server, settings):
 
 
 @pytest.mark.parametrize("name", MISSING)
-def test_the_command_fails_with_the_remedy_when_mail_is_not_set_up(server, settings, name):
+def test_command_names_the_remedy_if_mail_is_not_configured(server, settings, name):
     setattr(settings, name, MISSING[name])
 
     with pytest.raises(CommandError, match=r"^E-mail is off: .* Set (EMAIL|SITE)_URL\.$"):

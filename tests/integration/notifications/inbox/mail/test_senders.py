@@ -32,7 +32,7 @@ LETTER = re.compile(r"INFO +config\.mailbox: E-mail to ada@example\.com: (.+\.em
 
 
 @pytest.mark.proves("mail-at-least-once")
-def test_who_dies_between_sending_and_noting_leads_to_the_same_letter_again(server, ada, run):
+def test_sender_killed_after_sending_sends_the_same_email_again(server, ada, run):
     tell(ada, "a", "b")
     died = threading.Event()
     process = run.start(
@@ -66,7 +66,7 @@ def test_who_dies_between_sending_and_noting_leads_to_the_same_letter_again(serv
 
 
 @pytest.mark.proves("mail-at-least-once")
-def test_senders_at_once_mail_everything_once(server, make_user):
+def test_concurrent_senders_mail_everything_once(server, make_user):
     users = [make_user(f"user{number}") for number in range(6)]
     for user in users:
         tell(user, "a", "b")
@@ -78,7 +78,7 @@ def test_senders_at_once_mail_everything_once(server, make_user):
 
 
 @pytest.mark.proves("mail-at-least-once")
-def test_a_sender_who_took_too_long_stops_when_another_has_taken_over(server, ada):
+def test_slow_sender_stops_after_a_takeover(server, ada):
     tell(ada, "a", "b")
     outcomes = []
 
@@ -98,7 +98,7 @@ def test_a_sender_who_took_too_long_stops_when_another_has_taken_over(server, ad
     assert Inbox.objects.get().mailed_offset == 2
 
 
-def test_who_claims_late_goes_on_from_where_the_one_before_has_stopped(server, ada, monkeypatch):
+def test_late_claim_continues_where_the_earlier_sender_stopped(server, ada, monkeypatch):
     tell(ada, "a")
     take = mail._Claim.take
     overtaken = []
@@ -118,7 +118,7 @@ def test_who_claims_late_goes_on_from_where_the_one_before_has_stopped(server, a
 # -- What it costs, and who calls it -------------------------------------------------------------
 
 
-def test_with_nothing_due_it_asks_once_whatever_the_number_of_users(
+def test_idle_sender_needs_one_query_for_any_number_of_users(
     server, make_user, django_assert_num_queries
 ):
     for number in range(20):
@@ -129,7 +129,7 @@ def test_with_nothing_due_it_asks_once_whatever_the_number_of_users(
         assert send_due() == SendResult()
 
 
-def test_a_letter_costs_one_write(server, ada, django_assert_num_queries):
+def test_email_costs_one_write(server, ada, django_assert_num_queries):
     tell(ada, "first")
     send_due()
     tell(ada, *"abcde")
@@ -138,7 +138,7 @@ def test_a_letter_costs_one_write(server, ada, django_assert_num_queries):
         assert send_due() == SendResult(sent=5)
 
 
-def test_the_command_says_what_it_did(server, ada, capsys):
+def test_command_prints_its_counts(server, ada, capsys):
     tell(ada, "Look")
 
     call_command("mail_notifications")
@@ -146,7 +146,7 @@ def test_the_command_says_what_it_did(server, ada, capsys):
     assert capsys.readouterr().out == "Sent: 1. Refused: 0. Postponed: 0.\n"
 
 
-def test_the_command_fails_when_the_server_is_down(server, ada):
+def test_command_fails_when_the_server_is_down(server, ada):
     tell(ada, "Look")
     server.stop()
 
@@ -169,7 +169,7 @@ def beat_with(run, valkey):
         process.kill()
 
 
-def test_beat_mails_what_is_due(server, ada, beat_with):
+def test_beat_sends_due_emails(server, ada, beat_with):
     tell(ada, "Look")
 
     beat_with(EMAIL_URL=server.url)
@@ -180,7 +180,7 @@ def test_beat_mails_what_is_due(server, ada, beat_with):
     assert Inbox.objects.get().mailed_offset == 1
 
 
-def test_in_development_beat_keeps_letters_and_says_where(ada, beat_with, tmp_path):
+def test_development_beat_saves_emails_and_logs_their_paths(ada, beat_with, tmp_path):
     tell(ada, "Look at this")
 
     beat = beat_with(VAR_DIR=str(tmp_path))
@@ -195,7 +195,7 @@ def test_in_development_beat_keeps_letters_and_says_where(ada, beat_with, tmp_pa
     assert "Look at this" not in beat.log_text()
 
 
-def test_letters_of_one_moment_are_files_of_their_own(settings, tmp_path):
+def test_simultaneous_emails_are_separate_files(settings, tmp_path):
     settings.EMAIL_FILE_PATH = tmp_path
     mailbox = Mailbox()
 
@@ -206,7 +206,7 @@ def test_letters_of_one_moment_are_files_of_their_own(settings, tmp_path):
     assert [letter["Subject"] for letter in letters] == [f"No. {each}" for each in range(5)]
 
 
-def test_letters_are_for_their_owner_also_in_a_directory_that_was_there(settings, tmp_path):
+def test_saved_emails_are_private_even_in_an_open_directory(settings, tmp_path):
     settings.EMAIL_FILE_PATH = tmp_path
     tmp_path.chmod(0o755)
 
@@ -217,7 +217,7 @@ def test_letters_are_for_their_owner_also_in_a_directory_that_was_there(settings
 
 
 @pytest.mark.proves("no-mail-into-logs")
-def test_in_production_beat_prints_none_and_says_once_that_nobody_is_mailed(ada, beat_with):
+def test_production_beat_logs_once_that_mail_is_off(ada, beat_with):
     tell(ada, "Look at this")
 
     beat = beat_with(DEBUG="0", SECRET_KEY="secret" * 10, ALLOWED_HOSTS="*")

@@ -54,7 +54,9 @@ def is_deactivated_among_many(ada, browser):
     [signs_out, is_deactivated, gets_another_password, is_deleted, is_deactivated_among_many],
     ids=lambda change: change.__name__,
 )
-async def test_who_may_not_stay_is_cut_off_at_once(*, ada, grace, team, browser, cookie, change):
+async def test_user_without_access_is_disconnected_at_once(
+    *, ada, grace, team, browser, cookie, change
+):
     stream = f"team-{team.pk}"
     neighbours_cookie = await in_thread(session_of, grace)
 
@@ -72,7 +74,7 @@ async def test_who_may_not_stay_is_cut_off_at_once(*, ada, grace, team, browser,
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_a_program_whose_token_is_revoked_is_cut_off_at_once_and_no_other(ada, team):
+async def test_only_the_program_with_the_revoked_token_is_disconnected(ada, team):
     stream = f"team-{team.pk}"
     revoked, valid = [await in_thread(tokens.create, ada, note) for note in ("old", "new")]
 
@@ -93,7 +95,7 @@ async def test_a_program_whose_token_is_revoked_is_cut_off_at_once_and_no_other(
 
 @pytest.mark.proves("tokens-end")
 @pytest.mark.parametrize("change", ["password", "is_active"])
-async def test_a_program_is_cut_off_at_once_when_its_user_may_not_stay(ada, team, change):
+async def test_program_is_disconnected_when_its_user_loses_access(ada, team, change):
     token = await in_thread(tokens.create, ada)
     if change == "password":
         ada.set_password("another")
@@ -107,7 +109,7 @@ async def test_a_program_is_cut_off_at_once_when_its_user_may_not_stay(ada, team
         assert await socket.close_code() == 4401
 
 
-async def test_who_signs_out_is_cut_off_though_the_session_is_deleted_late(
+async def test_sign_out_disconnects_before_the_session_is_deleted(
     ada, browser, cookie, monkeypatch
 ):
     """Django tells of a sign-out just before it deletes the session."""
@@ -138,7 +140,7 @@ async def test_who_signs_out_is_cut_off_though_the_session_is_deleted_late(
     assert asked == [ada, None]
 
 
-async def test_who_signs_out_in_one_browser_stays_in_another(ada, browser, cookie, team):
+async def test_sign_out_in_one_browser_keeps_another_connected(ada, browser, cookie, team):
     others_cookie = await in_thread(session_of, ada)
 
     async with connected(cookie) as socket, connected(others_cookie) as other:

@@ -25,7 +25,7 @@ async def asked_nobody(socket, stream):
     return hub.current().counters["rechecks"] == 0
 
 
-async def test_what_does_not_change_rights_asks_nobody(ada, cookie):
+async def test_change_without_effect_on_rights_triggers_no_recheck(ada, cookie):
     def live():
         session_of(ada)  # A sign-in, which saves when it was.
         ada.first_name = "Augusta"
@@ -39,7 +39,7 @@ async def test_what_does_not_change_rights_asks_nobody(ada, cookie):
         assert await asked_nobody(socket, f"user-{ada.pk}")
 
 
-async def test_a_change_that_is_rolled_back_asks_nobody(ada, cookie):
+async def test_rolled_back_change_triggers_no_recheck(ada, cookie):
     def change_mind():
         with transaction.atomic():
             ada.save()
@@ -53,7 +53,7 @@ async def test_a_change_that_is_rolled_back_asks_nobody(ada, cookie):
         assert await asked_nobody(socket, f"user-{ada.pk}")
 
 
-async def test_all_changes_of_a_transaction_are_one_hint(ada, grace, cookie):
+async def test_changes_of_a_transaction_are_one_hint(ada, grace, cookie):
     def change():
         with transaction.atomic():
             ada.groups.clear()
@@ -86,7 +86,7 @@ async def test_all_changes_of_a_transaction_are_one_hint(ada, grace, cookie):
     ],
     ids=["one", "two", "everybody", "many", "too many"],
 )
-def test_a_hint_is_small(changes, users, again):
+def test_hint_names_few_users_or_none(changes, users, again):
     message = push.recheck_message(changes)[push.RECHECK_GROUP]
 
     named = message["users"]
@@ -94,7 +94,7 @@ def test_a_hint_is_small(changes, users, again):
     assert (len(named) if isinstance(users, int) else named) == users
 
 
-def test_without_valkey_a_change_is_made_and_waits_for_nobody(ada, valkey):
+def test_change_of_rights_does_not_wait_for_valkey(ada, valkey):
     valkey.kill()
     failed, skipped = push.counters["failed"], push.counters["skipped"]
 
@@ -106,7 +106,7 @@ def test_without_valkey_a_change_is_made_and_waits_for_nobody(ada, valkey):
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_a_hint_that_is_lost_leaves_it_to_the_check_of_each_minute(
+async def test_lost_hint_is_covered_by_the_check_of_each_minute(
     *, ada, team, cookie, valkey, monkeypatch
 ):
     monkeypatch.setattr(recheck, "RECHECK_SECONDS", 0.02)
@@ -119,7 +119,7 @@ async def test_a_hint_that_is_lost_leaves_it_to_the_check_of_each_minute(
         assert await socket.close_code() == 4401
 
 
-async def test_a_hint_that_makes_no_sense_is_dropped(ada, cookie):
+async def test_malformed_hint_is_dropped(ada, cookie):
     async with connected(cookie) as socket:
         await followed(socket, f"user-{ada.pk}")
         for message in ({"users": 7, "again": False}, {"users": []}):
@@ -132,9 +132,7 @@ async def test_a_hint_that_makes_no_sense_is_dropped(ada, cookie):
         assert hub.current().counters["poison"] == 2
 
 
-async def test_when_everybody_is_asked_for_there_is_room_for_who_reads(
-    ada, grace, team, cookie, monkeypatch
-):
+async def test_recheck_of_all_users_leaves_threads_for_reads(ada, grace, team, cookie, monkeypatch):
     loop, may_go_on = asyncio.get_running_loop(), asyncio.Event()
     original, lock, asked = handshake.authenticate, threading.Lock(), []
 
@@ -165,7 +163,7 @@ async def test_when_everybody_is_asked_for_there_is_room_for_who_reads(
         await socket.disconnect()
 
 
-async def test_nothing_is_left_of_who_was_there(ada, cookie, valkey):
+async def test_closed_connection_leaves_nothing_behind(ada, cookie, valkey):
     async with connected(cookie):
         await eventually(joined)
 

@@ -33,7 +33,7 @@ async def client(ada):
     return client
 
 
-async def test_a_stream_of_events_ends_at_once_to_be_asked_for_anew(ada, team, client):
+async def test_event_stream_ends_at_once_after_a_lost_right(ada, team, client):
     stream = f"team-{team.pk}"
     response = await client.get(f"/api/v1/streams/{stream}/sse")
     received = response.streaming_content.__aiter__()
@@ -52,7 +52,7 @@ async def test_a_stream_of_events_ends_at_once_to_be_asked_for_anew(ada, team, c
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_a_right_that_is_withdrawn_just_after_the_question_ends_a_stream_of_events(
+async def test_right_lost_just_after_the_check_ends_an_event_stream(
     ada, grace, team, client, monkeypatch
 ):
     stream, may_read, the_hub = f"team-{team.pk}", access.may_read, hub.current()
@@ -76,9 +76,7 @@ async def test_a_right_that_is_withdrawn_just_after_the_question_ends_a_stream_o
     assert received == [b"retry: 1000\n\n"]
 
 
-async def test_a_right_that_is_withdrawn_during_a_read_holds_the_page_back(
-    ada, team, client, monkeypatch
-):
+async def test_right_lost_during_a_read_withholds_the_page(ada, team, client, monkeypatch):
     stream, read, the_hub = f"team-{team.pk}", backlog.read, hub.current()
     await say(stream, "secret")
 
@@ -97,7 +95,7 @@ async def test_a_right_that_is_withdrawn_during_a_read_holds_the_page_back(
         assert await anext(received, None) is None
 
 
-async def test_who_never_says_that_they_go_is_forgotten(ada):
+async def test_abandoned_follower_is_forgotten(ada):
     """As the follower of a response over which nobody ever iterates."""
     follower = Follower(f"user-{ada.pk}", None, reader=ada.pk)
     follower.enter()
@@ -110,7 +108,7 @@ async def test_who_never_says_that_they_go_is_forgotten(ada):
     await hub.current().sync_groups()
 
 
-async def test_a_long_poll_ends_at_once_to_be_asked_for_anew(ada, team, client):
+async def test_long_poll_ends_at_once_after_a_lost_right(ada, team, client):
     stream = f"team-{team.pk}"
     after = await in_thread(backlog.current_cursor, stream)
     waiting = asyncio.ensure_future(
@@ -129,9 +127,7 @@ async def test_a_long_poll_ends_at_once_to_be_asked_for_anew(ada, team, client):
 # -- who may read --------------------------------------------------------------------------------
 
 
-def test_all_streams_of_a_socket_are_asked_about_in_one_query_a_kind(
-    ada, grace, django_assert_num_queries
-):
+def test_streams_of_a_socket_are_checked_in_one_query_a_kind(ada, grace, django_assert_num_queries):
     ada.groups.set([*(Group.objects.create(name=f"crew {n}") for n in range(3))])
     teams = [access.team_stream(each.pk) for each in ada.groups.all()]
     own = [Export.objects.create(owner=ada, exporter="flights").stream for _ in range(3)]
@@ -146,7 +142,7 @@ def test_all_streams_of_a_socket_are_asked_about_in_one_query_a_kind(
     assert readable == {f"user-{ada.pk}", *teams, *own}
 
 
-def test_a_rule_that_returns_more_than_it_was_asked_for_opens_no_more(ada, monkeypatch):
+def test_rule_cannot_open_streams_beyond_the_request(ada, monkeypatch):
     monkeypatch.setattr(access, "_rules", {"order": lambda user, rests: ["1", "2"]})
 
     assert access.readable(ada, ["order-2", "order-3"]) == {"order-2"}
@@ -171,9 +167,7 @@ def test_a_rule_that_returns_more_than_it_was_asked_for_opens_no_more(ada, monke
         "waybill.v1-1",
     ],
 )
-async def test_a_stream_that_one_may_not_read_looks_like_one_that_is_not_there(
-    *, ada, grace, team, cookie, client, name
-):
+async def test_forbidden_stream_looks_like_a_missing_one(*, ada, grace, team, cookie, client, name):
     await in_thread(ada.groups.clear)
     export = await in_thread(Export.objects.create, owner=grace, exporter="flights")
     stream = name.format(ada=ada.pk, grace=grace.pk, team=team.pk, export=export.pk)

@@ -63,7 +63,7 @@ def the_team_loses_the_permission(ada, team, view_export):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-async def test_who_may_not_read_a_stream_any_more_loses_only_that_at_once(
+async def test_user_without_a_right_loses_only_that_stream_at_once(
     *, ada, grace, team, view_export, cookie, change, lost
 ):
     if change is permission_of_their_own_is_withdrawn:
@@ -94,7 +94,7 @@ async def test_who_may_not_read_a_stream_any_more_loses_only_that_at_once(
     assert "forbidden" not in kinds(neighbour)
 
 
-async def test_a_right_that_is_given_counts_at_once(ada, grace, team, view_export, cookie):
+async def test_granted_right_takes_effect_at_once(ada, grace, team, view_export, cookie):
     """Django remembers a user's permissions; who asks in vain would have to wait a minute."""
     await in_thread(team.permissions.clear)
     export = await in_thread(Export.objects.create, owner=grace, exporter="flights")
@@ -111,9 +111,7 @@ async def test_a_right_that_is_given_counts_at_once(ada, grace, team, view_expor
                 await asyncio.sleep(0.2)  # The rate of names is limited.
 
 
-async def test_what_is_granted_while_rights_change_is_asked_about_again(
-    ada, team, cookie, monkeypatch
-):
+async def test_subscription_granted_during_a_change_is_rechecked(ada, team, cookie, monkeypatch):
     """Permission was given before the change, the subscription is made after it."""
     stream = f"team-{team.pk}"
     original, granted, may_go_on = hub.Hub.follow, asyncio.Event(), asyncio.Event()
@@ -144,7 +142,7 @@ async def test_what_is_granted_while_rights_change_is_asked_about_again(
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_a_change_during_the_handshake_is_not_missed(ada, grace, cookie, monkeypatch):
+async def test_change_during_the_handshake_is_not_missed(ada, grace, cookie, monkeypatch):
     authenticate, loop, the_hub = handshake.authenticate, asyncio.get_running_loop(), hub.current()
     neighbours_cookie = await in_thread(session_of, grace)
     asked = []
@@ -165,7 +163,7 @@ async def test_a_change_during_the_handshake_is_not_missed(ada, grace, cookie, m
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_a_question_that_cannot_be_asked_is_asked_again(ada, browser, cookie, monkeypatch):
+async def test_failed_recheck_is_repeated(ada, browser, cookie, monkeypatch):
     """Pushes go on without a database, so the doubt must not be forgotten for a minute."""
     authenticate, asked = handshake.authenticate, []
 
@@ -185,7 +183,7 @@ async def test_a_question_that_cannot_be_asked_is_asked_again(ada, browser, cook
     assert len(asked) == 3
 
 
-async def test_a_question_that_hangs_holds_up_no_heartbeat(ada, settings, cookie, monkeypatch):
+async def test_hanging_recheck_delays_no_heartbeat(ada, settings, cookie, monkeypatch):
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.05
     loop, may_go_on, asked = asyncio.get_running_loop(), asyncio.Event(), []
 
@@ -210,7 +208,7 @@ async def test_a_question_that_hangs_holds_up_no_heartbeat(ada, settings, cookie
 
 
 @pytest.mark.proves("lost-rights-end-streams")
-async def test_who_is_named_does_not_wait_for_the_crowd(ada, grace, cookie, monkeypatch):
+async def test_named_user_is_rechecked_before_a_recheck_of_all(ada, grace, cookie, monkeypatch):
     loop, may_go_on, asked = asyncio.get_running_loop(), asyncio.Event(), []
     authenticate, lock = handshake.authenticate, threading.Lock()
     neighbours_cookie = await in_thread(session_of, grace)

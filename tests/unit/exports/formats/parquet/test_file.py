@@ -32,18 +32,18 @@ def rows(first, last):
     return [[str(number) for number in range(first, last)], ["é" * 50] * (last - first)]
 
 
-def test_a_file_of_no_parts_and_one_of_empty_parts_have_no_rows():
+def test_file_without_parts_or_with_empty_parts_has_no_rows():
     for parts in ([], [[]], [[rows(0, 0)], []]):
         assert table_of(ID_AND_NAME, *parts).num_rows == 0
 
 
-def test_parts_are_joined_in_the_order_they_are_given():
+def test_parts_are_joined_in_the_given_order():
     table = table_of(ID_AND_NAME, [rows(0, 3), rows(3, 4)], [], [rows(4, 9)])
 
     assert table["id"].to_pylist() == list(range(9))
 
 
-def test_a_header_may_be_anything():
+def test_header_may_be_any_text():
     headers = ["", " ", "a.b", "A.B", "é\n", '"']
 
     table = table_of([Field(header, Kind.TEXT) for header in headers], [[["x"]] * 6])
@@ -58,7 +58,7 @@ def test_duckdb_reads_a_file_with_an_empty_header(tmp_path):
     assert duckdb.sql(f"SELECT * FROM '{path}'").fetchall() == [("x", 1, "é")]
 
 
-def test_every_column_is_compressed_with_zstd_and_has_statistics():
+def test_columns_are_compressed_with_zstd_and_have_statistics():
     metadata = pq.read_metadata(io.BytesIO(assembled(ID_AND_NAME, [rows(0, 500)])))
 
     chunks = [metadata.row_group(0).column(number) for number in range(2)]
@@ -72,19 +72,19 @@ def row_groups(*parts):
     return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
 
 
-def test_a_row_group_ends_when_it_has_enough_rows(monkeypatch):
+def test_row_group_ends_when_it_has_enough_rows(monkeypatch):
     monkeypatch.setattr(parquet, "GROUP_ROWS", 100)
 
     assert row_groups([rows(0, 60), rows(60, 120)], [rows(120, 180)]) == [120, 60]
 
 
-def test_a_row_group_ends_when_it_is_large_enough(monkeypatch):
+def test_row_group_ends_when_it_has_enough_bytes(monkeypatch):
     monkeypatch.setattr(parquet, "GROUP_BYTES", 10_000)  # A row has about 112.
 
     assert row_groups([rows(0, 60), rows(60, 120)], [rows(120, 180)]) == [120, 60]
 
 
-def test_a_part_stays_open_for_the_caller_to_close():
+def test_part_is_left_open_for_the_caller():
     (part,) = parts_of(ID_AND_NAME, [rows(0, 3)])
 
     ParquetWriter(ID_AND_NAME, Options()).assemble(io.BytesIO(), [part])
@@ -106,7 +106,7 @@ class Written:
         self.blocks.append(block)
 
 
-def test_bytes_are_all_that_is_written_and_nothing_else_is_asked_of_out():
+def test_writer_only_writes_bytes_to_its_output():
     part, file = Written(), Written()
 
     writer = ParquetWriter(ID_AND_NAME, Options())
@@ -119,7 +119,7 @@ def test_bytes_are_all_that_is_written_and_nothing_else_is_asked_of_out():
     assert pq.read_table(io.BytesIO(b"".join(file.blocks)))["id"].to_pylist() == list(range(9))
 
 
-def test_an_error_of_out_comes_through_a_part_as_it_is():
+def test_error_of_the_output_passes_through_a_part():
     refusal = Fenced("not yours")
     part = ParquetWriter(ID_AND_NAME, Options()).part(Written(take=5, refusal=refusal))
 
@@ -130,7 +130,7 @@ def test_an_error_of_out_comes_through_a_part_as_it_is():
 
 
 @pytest.mark.parametrize("moment", ["the rows", "the footer"])
-def test_an_error_of_out_comes_through_the_assembly_as_it_is(moment):
+def test_error_of_the_output_passes_through_the_assembly(moment):
     whole = Written()
     writer = ParquetWriter(ID_AND_NAME, Options())
     writer.assemble(whole, parts_of(ID_AND_NAME, [rows(0, 9)]))
@@ -144,7 +144,7 @@ def test_an_error_of_out_comes_through_the_assembly_as_it_is(moment):
     assert len(out.blocks) == out.take
 
 
-def test_what_was_stopped_halfway_does_not_look_like_a_whole_file(monkeypatch):
+def test_incomplete_file_does_not_look_complete(monkeypatch):
     monkeypatch.setattr(parquet, "GROUP_ROWS", 5)
     out = io.BytesIO()
 
@@ -207,11 +207,11 @@ def peak_megabytes(count):
     return int(done.stdout) / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def test_ten_times_the_rows_need_no_more_memory():
+def test_memory_does_not_grow_with_the_rows():
     assert peak_megabytes(2_000_000) - peak_megabytes(200_000) < 10
 
 
-def test_whoever_imports_the_writers_does_not_pay_for_pyarrow():
+def test_importing_the_formats_does_not_import_pyarrow():
     code = "import sys, exports.formats.base; print('pyarrow' in sys.modules)"
 
     done = subprocess.run(

@@ -83,7 +83,7 @@ def as_page(of_rows):
 
 @settings(max_examples=60, deadline=None)
 @given(cut_rows())
-def test_any_rows_cut_in_any_way_are_read_back_and_make_the_same_table(cut):
+def test_any_rows_in_any_parts_are_read_back_as_the_same_table(cut):
     source, parts = cut
     fields = list(ANYTHING)
 

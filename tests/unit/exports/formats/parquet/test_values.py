@@ -64,12 +64,12 @@ TYPES = {
 
 
 @pytest.mark.parametrize(("field", "of_type"), TYPES.values(), ids=TYPES.keys())
-def test_a_column_has_the_type_of_its_field_whatever_is_in_it(field, of_type):
+def test_column_has_the_type_of_its_field_for_any_content(field, of_type):
     for parts in ([], [[[[]]]], [[[[None, None]]]]):
         assert table_of([field], *parts).schema == pa.schema([pa.field("x", of_type)])
 
 
-def test_every_kind_has_its_type_tested():
+def test_kinds_all_have_a_tested_type():
     assert {field.kind for field, _ in TYPES.values()} == set(Kind)
 
 
@@ -173,11 +173,11 @@ BY_NAME = pytest.mark.parametrize(
 
 
 @BY_NAME
-def test_pyarrow_reads_back_a_value_and_nothing_beside_it(field, value, read):
+def test_pyarrow_reads_back_a_value_and_a_null(field, value, read):
     assert column(field, value, None) == [read, None]
 
 
-def test_duckdb_reads_back_all_values_and_nothing_beside_them(tmp_path):
+def test_duckdb_reads_back_all_values_and_nulls(tmp_path):
     fields = [
         Field(name, field.kind, field.digits, field.places, field.bits)
         for name, (field, *_) in VALUES.items()
@@ -192,7 +192,7 @@ def test_duckdb_reads_back_all_values_and_nothing_beside_them(tmp_path):
     assert list(second) == [None] * len(fields)
 
 
-def test_a_number_that_is_none_stays_that_in_a_column_of_floats():
+def test_nan_stays_nan_in_a_column_of_floats():
     assert math.isnan(column(Field("x", Kind.FLOAT), "NaN")[0])
 
 
@@ -200,7 +200,7 @@ def test_zero_keeps_its_sign_in_a_column_of_floats():
     assert math.copysign(1, column(Field("x", Kind.FLOAT), "-0.0")[0]) == -1
 
 
-def test_moments_with_and_without_an_offset_may_stand_in_one_column():
+def test_times_with_and_without_an_offset_share_a_column():
     moments = column(Field("x", Kind.DATETIME), "2013-01-31T10:00:00", None, "2013-01-31T10:00:00Z")
 
     assert moments == [at(2013, 1, 31, 10), None, at(2013, 1, 31, 10)]
@@ -247,12 +247,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("field", "value"), REFUSED)
-def test_a_value_that_its_type_cannot_hold_exactly_is_refused(field, value):
+def test_value_that_its_type_cannot_hold_exactly_is_refused(field, value):
     with pytest.raises(Unwritable):
         column(field, None, value)
 
 
-def test_a_refusal_names_the_column_the_value_and_the_remedy():
+def test_refusal_names_the_column_the_value_and_the_remedy():
     fields = [Field("id", Kind.INTEGER), Field("Price, net", Kind.DECIMAL, 6, 2)]
     part = ParquetWriter(fields, Options()).part(io.BytesIO())
 
@@ -265,7 +265,7 @@ def test_a_refusal_names_the_column_the_value_and_the_remedy():
     )
 
 
-def test_a_refusal_shows_the_beginning_of_a_long_value():
+def test_refusal_shows_the_beginning_of_a_long_value():
     with pytest.raises(Unwritable) as refusal:
         column(BIG, "9" * 100_000)
 

@@ -138,7 +138,7 @@ def only(kind, value):
 
 
 @pytest.mark.parametrize(("kind", "value", "expected"), VALUES.values(), ids=VALUES.keys())
-def test_a_value_comes_back_with_its_type(kind, value, expected):
+def test_value_is_read_back_with_its_type(kind, value, expected):
     got = read(only(kind, value))["Sheet1"][1][1]
 
     assert got == expected
@@ -146,7 +146,7 @@ def test_a_value_comes_back_with_its_type(kind, value, expected):
 
 
 @pytest.mark.parametrize(("value", "expected"), OBJECTS.values(), ids=OBJECTS.keys())
-def test_an_object_comes_back_by_its_type(value, expected):
+def test_object_is_read_back_by_its_type(value, expected):
     got = read(only(Kind.VALUE, value))["Sheet1"][1][1]
 
     assert got == expected
@@ -154,14 +154,14 @@ def test_an_object_comes_back_by_its_type(value, expected):
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_nothing_keeps_its_place(kind):
+def test_null_leaves_an_empty_cell(kind):
     assert without_addresses(rows_of(only(kind, None))).endswith(
         '<row><c t="inlineStr"><is><t>x</t></is></c><c/></row>'
     )
 
 
 @pytest.mark.parametrize("unfit", ["\ud800", "\ufffe", "\uffff"])
-def test_what_is_no_character_is_escaped(unfit):
+def test_invalid_character_is_escaped(unfit):
     assert text.text(f"a{unfit}") == f' t="inlineStr"><is><t>a_x{ord(unfit):04X}_</t></is></c>'
 
 
@@ -192,7 +192,7 @@ def test_openpyxl_sees_numbers_and_times_with_their_formats():
 
 
 @pytest.mark.parametrize("value", [" a", "a ", "\ta", "a\n"])
-def test_white_space_at_an_end_is_declared_to_be_text(value):
+def test_outer_white_space_is_preserved(value):
     assert f'<t xml:space="preserve">{value}</t>' in rows_of(only(Kind.TEXT, value))
 
 
@@ -200,7 +200,7 @@ def test_white_space_at_an_end_is_declared_to_be_text(value):
 
 
 @pytest.mark.parametrize("longest", ["a" * 32_767, "✈" * 32_767, "a" + "👩" * 16_383])
-def test_text_is_as_long_as_excel_counts(longest):
+def test_text_length_is_counted_like_excel(longest):
     assert read(only(Kind.TEXT, longest))["Sheet1"][1][1] == longest
 
     with pytest.raises(Unwritable):
@@ -208,7 +208,7 @@ def test_text_is_as_long_as_excel_counts(longest):
 
 
 @pytest.mark.parametrize("kind", [Kind.TEXT, Kind.NESTED, Kind.BINARY, Kind.VALUE])
-def test_text_that_is_too_long_is_named_with_its_column_and_row(kind):
+def test_overlong_text_is_named_with_its_column_and_row(kind):
     fields = [Field("id", Kind.INTEGER), Field("remarks", kind)]
 
     with pytest.raises(Unwritable) as error:
@@ -221,7 +221,7 @@ def test_text_that_is_too_long_is_named_with_its_column_and_row(kind):
     assert error.value.row == 1
 
 
-def test_a_header_that_is_too_long_is_refused_before_there_are_rows():
+def test_overlong_header_is_refused_before_the_rows():
     with pytest.raises(Unwritable, match="header has 40,000 characters"):
         XLSXWriter([Field("a" * 40_000, Kind.TEXT)], Options())
 
@@ -239,7 +239,7 @@ def quoted(book):
 @pytest.mark.proves("workbook-has-no-formula")
 @pytest.mark.parametrize("kind", [Kind.TEXT, Kind.VALUE])
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_text_that_looks_like_a_formula_stays_what_it_is_and_is_quoted(kind, formula):
+def test_text_that_looks_like_a_formula_stays_text(kind, formula):
     book = workbook([Field("a", kind)], [page(["a"], [formula])])
 
     assert read(book)["Sheet1"] == [["a"], ["a"], [formula]]
@@ -247,18 +247,18 @@ def test_text_that_looks_like_a_formula_stays_what_it_is_and_is_quoted(kind, for
 
 
 @pytest.mark.proves("workbook-has-no-formula")
-def test_a_header_that_looks_like_a_formula_is_quoted():
+def test_header_that_looks_like_a_formula_is_quoted():
     assert quoted(workbook([Field("=1", Kind.TEXT), Field("a", Kind.TEXT)])) == [[True, False]]
 
 
-def test_other_text_and_other_kinds_are_not_quoted():
+def test_harmless_text_and_other_kinds_are_not_quoted():
     fields = [Field("a", Kind.TEXT), Field("b", Kind.INTEGER), Field("c", Kind.VALUE)]
     rows = [["a=1", "-1", -1], ["b = 1", "-2", Decimal(-2)], ["'a", None, None]]
 
     assert not any(map(any, quoted(workbook(fields, [page(*rows)]))))
 
 
-def test_nothing_is_quoted_where_that_is_not_wanted():
+def test_cells_are_not_quoted_without_protection():
     fields = [Field("=a", Kind.TEXT), Field("b", Kind.VALUE)]
 
     assert not any(map(any, quoted(workbook(fields, [page(["=1", "=2"])], protect=False))))
@@ -282,14 +282,14 @@ ANY_TEXT = st.one_of(st.none(), st.text(), st.lists(ODD).map("".join))
 
 
 @given(st.lists(ANY_TEXT))
-def test_texts_are_the_same_at_once_and_one_by_one(values):
+def test_texts_are_the_same_in_bulk_and_single(values):
     one_by_one = [text.protected(value or "") for value in values]
 
     assert text.plain_texts(values) in (None, one_by_one)
 
 
 @pytest.mark.parametrize("value", ["a\x01", "a\r", "_x0041_", " a", "a\n", "=1", "'=1", "\ufffe"])
-def test_texts_that_take_more_are_not_made_at_once(value):
+def test_texts_that_need_escapes_are_not_made_in_bulk(value):
     assert text.plain_texts(["a", None, "b & <c>", "d\ne"]) is not None
     assert text.plain_texts(["a", None, "b & <c>", "d\ne", value]) is None
 
@@ -298,27 +298,27 @@ def test_texts_that_take_more_are_not_made_at_once(value):
 @pytest.mark.parametrize(
     "odd", ["a<b", "1-2", "1_0", "٣", "+", ".", "1e5x", "2013-13-01", "\ud800"]
 )
-def test_what_is_not_in_the_form_of_its_kind_is_text(kind, odd):
+def test_malformed_value_of_a_kind_becomes_text(kind, odd):
     [made] = cells.column(kind, protect=False)([odd])
 
     assert made == text.text(odd)
 
 
 @given(st.lists(st.none() | st.decimals(allow_nan=None).map("{:f}".format)))
-def test_decimals_are_the_same_at_once_and_one_by_one(values):
+def test_decimals_are_the_same_in_bulk_and_single(values):
     expected = [numbers.decimal(value) if value else "/>" for value in values]
 
     assert numbers.decimals(values) == expected
 
 
 @given(st.lists(st.none() | st.floats().map(repr)))
-def test_floats_are_the_same_at_once_and_one_by_one(values):
+def test_floats_are_the_same_in_bulk_and_single(values):
     expected = [numbers.floating(value) if value else "/>" for value in values]
 
     assert numbers.floatings(values) == expected
 
 
-def test_long_text_is_not_remembered(monkeypatch):
+def test_long_text_is_not_cached(monkeypatch):
     made = []
     monkeypatch.setitem(cells._CELLS, Kind.TEXT, lambda value: made.append(value) or value)
     column = cells.column(Kind.TEXT, protect=False)
@@ -328,7 +328,7 @@ def test_long_text_is_not_remembered(monkeypatch):
     assert made == ["a"] + ["b" * 101] * 3
 
 
-def test_cells_are_the_same_whether_values_come_back_or_not():
+def test_repeated_values_give_the_same_cells():
     fields = [Field("a", Kind.TEXT), Field("b", Kind.DATETIME)]
     rows = [[f"a {at}", f"2013-01-01T10:00:{at}"] for at in range(10, 60)]
 

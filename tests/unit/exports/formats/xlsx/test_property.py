@@ -87,7 +87,7 @@ def given_back(kind, value):
 
 
 @given(st.data(), tables(), st.integers(2, 12), st.booleans())
-def test_rows_come_back_from_any_parts_and_pages(data, table, sheet_rows, objects):
+def test_rows_are_read_back_from_any_parts_and_pages(data, table, sheet_rows, objects):
     kinds, rows = table
     fields = [Field(kind.name, Kind.VALUE if objects else kind) for kind in kinds]
     written = [

@@ -39,11 +39,11 @@ def six_rows(monkeypatch):
 
 
 @pytest.mark.parametrize("parts", [[], [[]], [[], []], [[[[], []]]]])
-def test_without_rows_there_is_a_sheet_with_the_header(parts):
+def test_sheet_without_rows_has_the_header(parts):
     assert read(workbook(FIELDS, *parts)) == {"Sheet1": [HEADER]}
 
 
-def test_without_rows_and_header_there_is_an_empty_sheet():
+def test_sheet_without_rows_and_header_is_empty():
     assert read(workbook(FIELDS, header=False)) == {"Sheet1": []}
 
 
@@ -53,7 +53,7 @@ def test_rows_of_all_parts_follow_in_order():
     assert read(book) == {"Sheet1": [HEADER, *expected(1, 7)]}
 
 
-def test_the_header_is_bold_and_stays_in_sight():
+def test_header_is_bold_and_frozen():
     sheet = openpyxl.load_workbook(io.BytesIO(workbook(FIELDS, [numbered(1, 1)]))).active
 
     assert sheet.freeze_panes == "A2"
@@ -63,7 +63,7 @@ def test_the_header_is_bold_and_stays_in_sight():
     ]
 
 
-def test_without_a_header_nothing_is_frozen():
+def test_sheet_without_a_header_has_no_frozen_pane():
     book = workbook(FIELDS, [numbered(1, 2)], header=False)
 
     assert openpyxl.load_workbook(io.BytesIO(book)).active.freeze_panes is None
@@ -71,7 +71,7 @@ def test_without_a_header_nothing_is_frozen():
 
 
 @pytest.mark.proves("workbooks-open-everywhere")
-def test_rows_and_cells_say_where_they_are_in_their_sheet(six_rows):
+def test_rows_and_cells_have_their_addresses(six_rows):
     rows = [["1", None]] * 3
 
     book = workbook(FIELDS, [page(*rows)], [page(*rows)])
@@ -88,11 +88,11 @@ def test_rows_and_cells_say_where_they_are_in_their_sheet(six_rows):
 @pytest.mark.parametrize(
     ("column", "name"), {1: "A", 26: "Z", 27: "AA", 702: "ZZ", 703: "AAA", 16_384: "XFD"}.items()
 )
-def test_columns_have_letters(column, name):
+def test_columns_have_alphabetic_names(column, name):
     assert letters(column) == name
 
 
-def test_columns_of_times_are_wide_enough_to_be_seen():
+def test_columns_of_times_are_wide_enough():
     fields = [Field("a", Kind.DATETIME), Field("a header of some length", Kind.INTEGER)]
 
     columns = openpyxl.load_workbook(io.BytesIO(workbook(fields))).active.column_dimensions
@@ -101,7 +101,7 @@ def test_columns_of_times_are_wide_enough_to_be_seen():
     assert columns["B"].width > len("a header of some length")
 
 
-def test_every_document_is_well_formed_and_named(six_rows):
+def test_documents_are_well_formed_and_named(six_rows):
     fields = [Field("a & b <c>", Kind.TEXT), Field('"', Kind.TEXT)]
 
     book = workbook(fields, [page(*[["\x00 & <\r>", "_x0041_"]] * 7)])
@@ -124,7 +124,7 @@ def test_every_document_is_well_formed_and_named(six_rows):
     }
 
 
-def test_the_same_pages_give_the_same_bytes():
+def test_same_pages_give_the_same_bytes():
     pages = [numbered(1, 40), numbered(41, 60)]
 
     assert workbook(FIELDS, pages) == workbook(FIELDS, pages)
@@ -146,11 +146,11 @@ def test_more_columns_than_a_sheet_has_are_refused_at_once():
 # -- Sheets -------------------------------------------------------------------------
 
 
-def test_a_sheet_has_as_many_rows_as_excel_holds():
+def test_sheet_has_excels_maximum_of_rows():
     assert writer.SHEET_ROWS == 1_048_576
 
 
-def test_a_sheet_is_filled_before_the_next_begins_with_the_header_again(six_rows):
+def test_full_sheet_is_followed_by_another_with_the_header(six_rows):
     book = workbook(FIELDS, [numbered(1, 3), numbered(4, 7)], [numbered(8, 11)])
 
     assert read(book) == {
@@ -160,25 +160,25 @@ def test_a_sheet_is_filled_before_the_next_begins_with_the_header_again(six_rows
     }
 
 
-def test_without_a_header_a_sheet_has_a_row_more(six_rows):
+def test_sheet_without_a_header_has_one_more_row(six_rows):
     book = workbook(FIELDS, [numbered(1, 7)], header=False)
 
     assert read(book) == {"Sheet1": expected(1, 6), "Sheet2": expected(7, 7)}
 
 
-def test_rows_that_fill_a_sheet_begin_no_other(six_rows):
+def test_exactly_full_sheet_starts_no_other(six_rows):
     book = workbook(FIELDS, [numbered(1, 2)], [numbered(3, 5)], [])
 
     assert read(book) == {"Sheet1": [HEADER, *expected(1, 5)]}
 
 
-def test_a_page_may_fill_many_sheets(six_rows):
+def test_page_may_fill_many_sheets(six_rows):
     book = workbook(FIELDS, [numbered(1, 17)])
 
     assert [len(rows) for rows in read(book).values()] == [6, 6, 6, 3]
 
 
-def test_a_part_is_done_with_when_the_next_is_asked_for(six_rows):
+def test_part_may_be_closed_when_the_next_is_requested(six_rows):
     xlsx = XLSXWriter(FIELDS, Options())
     out = io.BytesIO()
 
@@ -195,7 +195,7 @@ def test_a_part_is_done_with_when_the_next_is_asked_for(six_rows):
 # -- Parts --------------------------------------------------------------------------
 
 
-def test_each_segment_inflates_by_itself_and_is_what_the_index_says(monkeypatch):
+def test_each_segment_inflates_alone_and_matches_the_index(monkeypatch):
     monkeypatch.setattr(segments, "_SMALLEST", 1)
     file = part(XLSXWriter(FIELDS, Options()), *(numbered(n * 100, n * 100 + n) for n in range(5)))
 
@@ -210,13 +210,13 @@ def test_each_segment_inflates_by_itself_and_is_what_the_index_says(monkeypatch)
         assert not inflater.eof
 
 
-def test_small_pages_are_put_together_in_a_segment():
+def test_small_pages_are_joined_into_one_segment():
     file = part(XLSXWriter(FIELDS, Options()), *(numbered(n, n) for n in range(1, 50)))
 
     assert [segment.rows for segment in segments.index(file)] == [49]
 
 
-def test_many_rows_are_more_than_one_segment():
+def test_many_rows_become_several_segments():
     pages = [numbered(n, n + 4_999) for n in range(1, 40_000, 5_000)]
 
     listed = segments.index(part(XLSXWriter(FIELDS, Options()), *pages))

@@ -43,14 +43,14 @@ def archive_of(*entries):
     return out
 
 
-def test_an_entry_is_its_segments_joined():
+def test_entry_is_its_joined_segments():
     with zipfile.ZipFile(archive_of(("a.xml", SOME, b"", b"end"), ("b/c.xml",))) as archive:
         assert archive.testzip() is None
         assert archive.read("a.xml") == SOME + b"end"
         assert archive.read("b/c.xml") == b""
 
 
-def test_a_whole_document_is_an_entry():
+def test_whole_document_is_an_entry():
     out = io.BytesIO()
     archive = Archive(out)
 
@@ -61,12 +61,12 @@ def test_a_whole_document_is_an_entry():
         assert read.read("a.xml") == "<é/>".encode()
 
 
-def test_times_are_the_first_that_a_zip_knows():
+def test_entry_times_are_the_earliest_of_a_zip():
     with zipfile.ZipFile(archive_of(("a.xml", SOME))) as archive:
         assert archive.getinfo("a.xml").date_time == (1980, 1, 1, 0, 0, 0)
 
 
-def test_a_header_promises_sizes_and_names_the_version_of_large_entries():
+def test_local_header_has_no_sizes_and_the_zip64_version():
     signature, version, flags, method, *times_and_sizes = struct.unpack(
         "<4s5H3I2H", archive_of(("a.xml", SOME)).getvalue()[:30]
     )
@@ -79,7 +79,7 @@ def test_a_header_promises_sizes_and_names_the_version_of_large_entries():
 @pytest.mark.parametrize(
     ("raw", "form"), [(GIB_4 - 1, "<4s3I"), (GIB_4, "<4sI2Q")], ids=["4 GiB - 1", "4 GiB"]
 )
-def test_sizes_follow_an_entry_with_as_many_bytes_as_they_take(raw, form):
+def test_data_descriptor_has_the_width_of_its_sizes(raw, form):
     out = io.BytesIO()
     archive = Archive(out)
 
@@ -94,7 +94,7 @@ def test_sizes_follow_an_entry_with_as_many_bytes_as_they_take(raw, form):
 @pytest.mark.parametrize(
     ("raw", "version"), [(GIB_4 - 2, 20), (GIB_4 - 1, 45), (GIB_4, 45)], ids=str
 )
-def test_the_directory_has_long_sizes_where_a_short_one_would_mean_that(raw, version):
+def test_directory_uses_zip64_from_the_reserved_value(raw, version):
     out = io.BytesIO()
     archive = Archive(out)
 
@@ -109,7 +109,7 @@ def test_the_directory_has_long_sizes_where_a_short_one_would_mean_that(raw, ver
     assert len(info.extra) == (12 if version == 45 else 0)
 
 
-def test_an_entry_larger_than_4_gib_is_read_back():
+def test_entry_larger_than_4_gib_is_read_back():
     block = b"<row/>" * 10_000_000
     segment, data = deflate(block)
     out = io.BytesIO()
@@ -148,7 +148,7 @@ def test_entries_behind_4_gib_are_found(tmp_path):
             assert read.read("behind.xml") == b"<a/>"
 
 
-def test_more_entries_than_a_short_number_counts_are_all_listed():
+def test_more_than_65535_entries_are_all_listed():
     names = [f"{number}.xml" for number in range(65_536)]
 
     out = archive_of(*((name,) for name in names))
@@ -159,5 +159,5 @@ def test_more_entries_than_a_short_number_counts_are_all_listed():
     assert (signature, count, all_of_them) == (b"PK\6\6", 65_536, 65_536)
 
 
-def test_a_small_archive_has_the_short_end_only():
+def test_small_archive_has_no_zip64_end():
     assert b"PK\6\6" not in archive_of(("a.xml", SOME)).getvalue()
