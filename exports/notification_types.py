@@ -28,7 +28,7 @@ def _succeeded(snapshot: Mapping[str, Any]) -> Notice:
     count = snapshot["rows_done"]
     rows = ngettext("{rows} row", "{rows} rows", count).format(rows=number(count))
     return Notice(
-        _("{label} is ready.").format(label=_label(snapshot)),
+        _("“{label}” is ready.").format(label=_label(snapshot)),
         body=_("{rows}, {size}.").format(rows=rows, size=filesizeformat(snapshot["bytes"])),
         url=snapshot["links"]["self"],
         level="success",
@@ -38,7 +38,7 @@ def _succeeded(snapshot: Mapping[str, Any]) -> Notice:
 def _failed(snapshot: Mapping[str, Any]) -> Notice:
     reason, _language = localize(snapshot["error"], snapshot.get("reason"))
     return Notice(
-        _("{label} has failed.").format(label=_label(snapshot)),
+        _("“{label}” has failed.").format(label=_label(snapshot)),
         body=reason,
         url=snapshot["links"]["self"],
         level="error",

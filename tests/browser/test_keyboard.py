@@ -109,14 +109,14 @@ def test_announcements_leave_the_focus_where_it_was(page: Page, user: User):
     card.get_by_role("button", name="Cancel").focus()
 
     export = elsewhere(attempts.claim, export.pk, worker="a test")
-    expect(announcer).to_have_text("Flights has started.")
+    expect(announcer).to_have_text("“Flights” has started.")
     expect(card.get_by_role("button", name="Cancel")).to_be_focused()
 
     elsewhere(go_on, export, 10)
     expect(card).to_contain_text("10 of 100 rows (10%)")
-    expect(announcer).to_have_text("Flights has started.")
+    expect(announcer).to_have_text("“Flights” has started.")
     elsewhere(go_on, export, 30)
-    expect(announcer).to_have_text("Flights: 30% of the rows.")
+    expect(announcer).to_have_text("“Flights”: 30% of the rows.")
 
     # Its button goes; what comes in its place does something else.
     card.get_by_role("button", name="Pause").focus()

@@ -89,4 +89,4 @@ def test_site_works_by_forms_and_reloads_without_javascript(
     plain.get_by_role("button", name="Deutsch").click()
     expect(plain).to_have_url("/inbox/")
     expect(plain.get_by_role("heading", name="Benachrichtigungen", level=1)).to_be_visible()
-    expect(plain.get_by_text("Flüge ist fertig.").last).to_be_visible()
+    expect(plain.get_by_text("„Flüge“ ist fertig.").last).to_be_visible()

@@ -315,7 +315,7 @@ def test_finished_export_is_a_notification(user):
     finish(user, "export.succeeded")
 
     assert only_entry(user) == types.Notice(
-        "Flights is ready.", "336,776 rows, 28.6\N{NO-BREAK SPACE}MB.", "/exports/1/", "success"
+        "“Flights” is ready.", "336,776 rows, 28.6\N{NO-BREAK SPACE}MB.", "/exports/1/", "success"
     )
 
 
@@ -323,16 +323,16 @@ def test_failed_export_is_a_notification_with_its_reason(user):
     finish(user, "export.failed", error="The disk\nis full.")
 
     assert only_entry(user) == types.Notice(
-        "Flights has failed.", "The disk\nis full.", "/exports/1/", "error"
+        "“Flights” has failed.", "The disk\nis full.", "/exports/1/", "error"
     )
 
 
 @pytest.mark.parametrize(
     ("label", "title"),
     [
-        ("Two\n lines\x07", "Two lines is ready."),
-        ("\N{NO-BREAK SPACE}\t", "flights is ready."),
-        ("x" * 200, f"{'x' * 200} is ready."),
+        ("Two\n lines\x07", "“Two lines” is ready."),
+        ("\N{NO-BREAK SPACE}\t", "“flights” is ready."),
+        ("x" * 200, f"“{'x' * 200}” is ready."),
     ],
 )
 def test_notification_of_any_label_is_one_line(user, label, title):
