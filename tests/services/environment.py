@@ -13,7 +13,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 from environs import Env
 
-from config import app_settings
 from tests.services.processes import ROOT
 
 if TYPE_CHECKING:
@@ -39,6 +38,10 @@ SECRET_KEY = "of the tests, and of nothing else: " + "x" * 50
 
 def settings_in_environment() -> list[str]:
     """Return the names of the variables that the settings read."""
+    # Importing `config` sets DJANGO_SETTINGS_MODULE. In a process that only starts others, all of
+    # them would inherit it and read the settings too early.
+    from config import app_settings
+
     source = "".join(path.read_text() for path in SETTINGS_SOURCES)
     read_directly = re.findall(r"""env(?:\.\w+)?\(\s*["']([A-Z_]+)["']""", source)
     return sorted({*read_directly, *app_settings.parsers(Env())})

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.__main__ import lanes
+from tests.services.processes import ROOT
 
 ALL = [
     ("sqlite", ["unit", "js", "integration"]),
@@ -36,3 +41,17 @@ def test_run_starts_only_for_a_named_folder(
     arguments: list[str], expected: list[tuple[str, list[str]]]
 ) -> None:
     assert lanes(arguments) == expected
+
+
+def test_runs_do_not_inherit_a_settings_module() -> None:
+    """Otherwise pytest-django reads the settings before the run has named its database."""
+    code = "import tests.__main__, os; print('DJANGO_SETTINGS_MODULE' in os.environ)"
+    environment = {
+        name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"
+    }
+
+    said = subprocess.check_output(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, text=True
+    )
+
+    assert said == "False\n"
