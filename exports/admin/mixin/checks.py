@@ -11,15 +11,15 @@ from exports.exceptions import UnknownExporter
 from exports.exporters import checks, registry
 
 if TYPE_CHECKING:
-    from exports.admin.mixin.mixin import ExportMixin
+    from exports.admin.mixin.base import ExportableAdmin
 
 
-def check(model_admin: ExportMixin) -> list[CheckMessage]:
+def check(model_admin: ExportableAdmin) -> list[CheckMessage]:
     """Check the `exporter` of a ModelAdmin, and the site that it is registered on."""
     return [*_check_exporter(model_admin), *_check_site(model_admin)]
 
 
-def _check_exporter(model_admin: ExportMixin) -> list[CheckMessage]:
+def _check_exporter(model_admin: ExportableAdmin) -> list[CheckMessage]:
     if not model_admin.exporter:
         return _error(
             model_admin,
@@ -43,7 +43,7 @@ def _check_exporter(model_admin: ExportMixin) -> list[CheckMessage]:
     return checks.too_many_fields(exporter, model_admin.max_selected, type(model_admin))
 
 
-def _check_site(model_admin: ExportMixin) -> list[CheckMessage]:
+def _check_site(model_admin: ExportableAdmin) -> list[CheckMessage]:
     # An export stores only the model of the list. Workers look it up in `admin.site`.
     model, site = model_admin.model, admin.site
     found = site.get_model_admin(model) if site.is_registered(model) else None
@@ -58,5 +58,7 @@ def _check_site(model_admin: ExportMixin) -> list[CheckMessage]:
     )
 
 
-def _error(model_admin: ExportMixin, number: str, message: str, hint: str) -> list[CheckMessage]:
+def _error(
+    model_admin: ExportableAdmin, number: str, message: str, hint: str
+) -> list[CheckMessage]:
     return [Error(message, hint=hint, obj=type(model_admin), id=f"exports.{number}")]

@@ -15,34 +15,22 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from exports.admin.mixin import checks
+from exports.admin.mixin.base import ExportableAdmin
 from exports.admin.mixin.selection_page import SelectionPage
 from exports.exceptions import InvalidSelection
-from exports.exporters import registry
 
 if TYPE_CHECKING:
     from django.core.checks import CheckMessage
     from django.db.models import QuerySet
 
 
-class ExportMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
+class ExportMixin(ExportableAdmin):
     """Adds the button "Export…" and the action "Export selected …" to a ModelAdmin.
 
     `exporter` is the name of an exporter of the same model. Users who may run it see both. The
     export stores the query string of the list, and keys only for selected rows. Workers read the
     list through the ModelAdmin that `admin.site` has for the model.
     """
-
-    exporter: str = ""
-
-    @property
-    def max_selected(self) -> int:
-        """The highest number of rows that a user can select on a page of the list."""
-        return max(self.list_per_page, self.list_max_show_all)
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        """Whether the user may view the list and run its exporter."""
-        exporter = registry.get(self.exporter)
-        return self.has_view_permission(request) and registry.may_run(exporter, request.user)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

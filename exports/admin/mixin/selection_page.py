@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
     from django.http import HttpRequest, HttpResponse, QueryDict
 
-    from exports.admin.mixin.mixin import ExportMixin
+    from exports.admin.mixin.base import ExportableAdmin
     from exports.forms.choice import ChoiceForm
     from exports.models import Export, Preset
     from exports.spec.spec import ExportSpec
@@ -51,7 +51,7 @@ NOT_FILTERS = (
 class SelectionPage(ChoicePage):
     """Handles one request of a user who may export the list."""
 
-    def __init__(self, model_admin: ExportMixin, request: HttpRequest) -> None:
+    def __init__(self, model_admin: ExportableAdmin, request: HttpRequest) -> None:
         super().__init__(request, registry.get(model_admin.exporter))
         self._admin = model_admin
         self.keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
