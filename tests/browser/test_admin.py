@@ -183,7 +183,7 @@ def test_export_page_is_live_with_its_parts_and_buttons(
     watch_it_move(worker, export, bar)
     expect(panel).to_contain_text("Running")
     expect(panel).to_contain_text("rows/s")
-    expect(admin_page.locator("[data-announcements]")).to_have_text(re.compile("^Flights"))
+    expect(admin_page.locator("[data-announcements]")).to_have_text(re.compile("^“Flights”"))
     # What is below the panel comes with the page itself, some seconds later.
     done = export.parts.filter(status="done").count()
     expect(parts.get_by_text("Done", exact=True)).to_have_count(done)
