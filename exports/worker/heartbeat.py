@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.5  # Between two checks, so that a cancel takes effect at once.
+CHECK_SECONDS = 0.5  # Between two checks, so that a cancel takes effect quickly.
 # An export stops within a minute after its owner has lost a right, even during a slow query.
 RIGHTS_SECONDS = 20.0
 
@@ -85,7 +85,7 @@ class Heartbeat:
         renew_seconds = conf.LEASE_SECONDS / 3
         renewed = time.monotonic()
         try:
-            while not self._is_over.wait(min(LOOK_SECONDS, renew_seconds)):
+            while not self._is_over.wait(min(CHECK_SECONDS, renew_seconds)):
                 is_due = time.monotonic() - renewed >= renew_seconds
                 renewed = time.monotonic() if is_due else renewed
                 try:

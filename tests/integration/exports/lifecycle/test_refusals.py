@@ -64,7 +64,7 @@ COLUMNS = (
 @pytest.fixture(autouse=True)
 def _folder(settings, tmp_path, monkeypatch):
     # It would end queries of the test itself, on the connection that they share.
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "CHECK_SECONDS", 60)
     settings.EXPORTS_PARALLEL = 0
     settings.EXPORTS_PART_ROWS = 10
     exporting.use_folders(settings, tmp_path)

@@ -54,7 +54,7 @@ def folder(settings, tmp_path, monkeypatch):
     settings.EXPORTS_PART_ROWS = 10
     settings.EXPORTS_PAGE_ROWS = 4
     settings.EXPORTS_PARALLEL = 0
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "CHECK_SECONDS", 60)
     monkeypatch.setattr(runner, "Ticker", partial(Ticker, interval=0))
     Still.happens = {}
 

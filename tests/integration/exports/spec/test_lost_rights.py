@@ -82,7 +82,7 @@ each_loss = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def folder(settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "CHECK_SECONDS", 60)
     settings.EXPORTS_PARALLEL = 0
     settings.EXPORTS_PART_ROWS, settings.EXPORTS_PAGE_ROWS = 10, 4
     exporting.use_folders(settings, tmp_path)
@@ -153,7 +153,7 @@ def test_running_export_stops_when_its_owner_loses_the_right(
             keepers.append(self)
 
     monkeypatch.setattr(runner, "Heartbeat", Noted)
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "CHECK_SECONDS", 0.05)
     monkeypatch.setattr(heartbeat, "RIGHTS_SECONDS", 0.1)
     export = claimed(owner, **asked)
     read = []

@@ -44,7 +44,7 @@ def folder(settings, tmp_path, monkeypatch):
     settings.EXPORTS_PAGE_ROWS = 4
     settings.EXPORTS_PARALLEL = 0  # Nobody is asked: whoever helps here is called.
     # It would end queries of the test itself, on the connection that they share.
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "CHECK_SECONDS", 60)
     monkeypatch.setattr(helping, "Ticker", partial(Ticker, interval=0))
     Watched.happens = {}
     with registered(Watched):

@@ -18,7 +18,7 @@ def folder(settings, tmp_path, monkeypatch):
     from tests.support.watched import Watched
 
     # It would end queries of the test itself, on the connection that they share.
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(heartbeat, "CHECK_SECONDS", 60)
     settings.EXPORTS_PARALLEL = 0  # There is nobody to ask.
     exporting.use_folders(settings, tmp_path)
     with registered(Watched):
