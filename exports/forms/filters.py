@@ -21,7 +21,7 @@ from django_filters.widgets import RangeWidget
 from exports.exceptions import InvalidQueryset
 from exports.spec import filters as spec_filters
 from exports.spec import queryset
-from exports.spec.filters import MOMENTS
+from exports.spec.filters import DATETIME_FIELDS
 from notifications.http import user_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class FilterFields:
             self.form = _filterset(exporter, data, request).form
             for field in self.form.fields.values():
                 _set_up_range(field)
-                if isinstance(field, MOMENTS):
+                if isinstance(field, DATETIME_FIELDS):
                     zone = get_current_timezone_name()
                     field.help_text = _("Times are in %(zone)s.") % {"zone": zone}
 
@@ -105,10 +105,10 @@ def _filterset(exporter: Exporter, data: QueryDict, request: HttpRequest) -> Fil
     """
     try:
         rows = queryset.scoped(exporter, user_of(request))
-        return spec_filters.made_filterset(exporter, data, rows, request, PREFIX)
+        return spec_filters.build_filterset(exporter, data, rows, request, PREFIX)
     except InvalidQueryset:
         rows = exporter.queryset.none()
-        return spec_filters.made_filterset(exporter, data, rows, request, PREFIX)
+        return spec_filters.build_filterset(exporter, data, rows, request, PREFIX)
 
 
 def _set_up_range(field: forms.Field) -> None:

@@ -14,7 +14,7 @@ from django_filters.widgets import LookupChoiceWidget, RangeWidget
 from exports.i18n.message import shorten
 from exports.spec import context, queryset
 from exports.spec import filters as spec_filters
-from exports.spec.filters import MOMENTS
+from exports.spec.filters import DATETIME_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,9 @@ def filters(
     if exporter.filterset is None or not chosen:
         return []
     with context.restore(owner, stored) as request, context.activate_zone(stored):
-        made = spec_filters.filterset(exporter, queryset.scoped(exporter, owner), chosen, request)
+        made = spec_filters.validated_filterset(
+            exporter, queryset.scoped(exporter, owner), chosen, request
+        )
         # The form may have more fields than the FilterSet has filters.
         phrases = [
             _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])
@@ -80,7 +82,7 @@ def _texts(field: BoundField, value: Any) -> list[str]:
 
 def _with_zone(field: BoundField, text: str) -> str:
     """Add the time zone to a time, because other times on the page are in the reader's zone."""
-    if not text or not isinstance(field.field, MOMENTS):
+    if not text or not isinstance(field.field, DATETIME_FIELDS):
         return text
     moment = parse_datetime(text)
     zone = get_current_timezone_name() if moment is None or is_naive(moment) else ""

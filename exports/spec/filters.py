@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from exports.exporters import Exporter
 
 # A value without an offset in one of these fields is in the time zone of the request.
-MOMENTS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)
+DATETIME_FIELDS = (DateTimeRangeField, IsoDateTimeRangeField, forms.DateTimeField)
 MAX_DIGITS = 400  # A double has fewer, so no column holds a larger number.
 
 
@@ -35,10 +35,10 @@ def filter_names(exporter: Exporter, request: HttpRequest) -> list[str]:
     """Return the names that `filters` may have: the query parameters of the FilterSet."""
     if exporter.filterset is None:
         return []
-    return list(_parameters(made_filterset(exporter, None, exporter.queryset.none(), request)))
+    return list(_parameters(build_filterset(exporter, None, exporter.queryset.none(), request)))
 
 
-def made_filterset(
+def build_filterset(
     exporter: Exporter,
     data: QueryDict | None,
     scoped: QuerySet[Any],
@@ -52,7 +52,7 @@ def made_filterset(
     return made
 
 
-def filterset(
+def validated_filterset(
     exporter: Exporter, queryset: QuerySet[Any], filters: Mapping[str, Any], request: HttpRequest
 ) -> FilterSet:
     """Return the exporter's FilterSet with validated `filters`. Raises InvalidFilter.
@@ -62,18 +62,20 @@ def filterset(
     if exporter.filterset is None:
         raise InvalidFilter(Message('"%(exporter)s" has no filters.', exporter=exporter.name))
     data = _form_data(filters)
-    made = made_filterset(exporter, data, queryset, request)
+    made = build_filterset(exporter, data, queryset, request)
     _check_names(exporter, filters, data, _parameters(made))
     # English, because a date must mean the same for each user and for the worker.
     with translation.override("en"):
         valid = made.is_valid()
     if not valid:
         found = made.errors.as_data().items()
-        raise refusal(made, {name: join(map(from_validation_error, each)) for name, each in found})
+        raise invalid_filter(
+            made, {name: join(map(from_validation_error, each)) for name, each in found}
+        )
     for name, value in made.form.cleaned_data.items():
         for each in _values(value):
             if problem := _out_of_range(each):
-                raise refusal(made, {name: problem})
+                raise invalid_filter(made, {name: problem})
     return made
 
 
@@ -95,7 +97,7 @@ def _check_names(
             raise InvalidFilter(Message('The filter "%(name)s" accepts only one value.', name=name))
 
 
-def refusal(made: FilterSet, problems: Mapping[str, Message]) -> InvalidFilter:
+def invalid_filter(made: FilterSet, problems: Mapping[str, Message]) -> InvalidFilter:
     """Return an InvalidFilter with all problems: by name for programs, by label for people."""
     by_label = (
         # A problem of the form as a whole has no field.

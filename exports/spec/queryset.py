@@ -22,7 +22,7 @@ from exports.exporters.validation import check_sql, comparison_error, validated
 from exports.i18n.message import Message
 from exports.spec import changelist, context, patterns
 from exports.spec.columns import choose_columns
-from exports.spec.filters import filterset, parameters_of, refusal
+from exports.spec.filters import invalid_filter, parameters_of, validated_filterset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,7 +106,7 @@ def _rows_and_filterset(
         if filters or (exporter.filterset is not None and selection is None):
             given = filterable(found, exporter, chosen)
             with context.restore(user, stored) as request:
-                made = filterset(exporter, given, filters, request)
+                made = validated_filterset(exporter, given, filters, request)
                 found = _filtered(made)
                 _check_patterns(made, found)
                 if filters and (problem := comparison_error(found)):
@@ -165,7 +165,7 @@ def _check_patterns(made: FilterSet, found: QuerySet[Any]) -> None:
             for text in made.data.getlist(parameter)
         ]
         if problem := patterns.problem_among(found.query, texts, found.db):
-            raise refusal(made, {name: problem})
+            raise invalid_filter(made, {name: problem})
 
 
 def whole_admin_list(

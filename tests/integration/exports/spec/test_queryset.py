@@ -323,7 +323,7 @@ def test_list_needs_the_current_rights_of_its_owner(superuser):
 
 def test_spec_queries_each_related_filter_once(superuser, flights, django_assert_num_queries):
     filters = {"carrier": "UA", "origin": "EWR"}
-    made = spec_filters.filterset(
+    made = spec_filters.validated_filterset(
         registry.get("flights"), Flight.objects.all(), {}, RequestFactory().get("/")
     )
     fields = [made.form.fields[name] for name in filters]
