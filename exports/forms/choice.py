@@ -43,7 +43,7 @@ class ChoiceForm(ExportForm):
         required=False,
         help_text=_("Defaults to the export name."),
         # Only a preset that is saved needs a valid name, so `presets` checks it.
-        widget=forms.TextInput(attrs={"maxlength": presets.LONGEST_NAME, "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"maxlength": presets.MAX_NAME, "autocomplete": "off"}),
     )
 
     def __init__(

@@ -30,7 +30,7 @@ WINDOW_SECONDS = 60
 DAY_SECONDS = 24 * 3600
 
 # Resumes of one export. Each leaves events and an entry in the audit trail.
-MOST_RESUMES = 100
+MAX_RESUMES = 100
 
 
 def lock(user: User) -> None:

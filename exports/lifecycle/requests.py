@@ -168,7 +168,7 @@ def resume(export: Export, *, by: User | None = None) -> None:
         if export.status != Status.PAUSED:
             # MOVES allows running -> queued, but only workers may make that move.
             raise IllegalMove(with_status(export, _("Only paused exports can be resumed.")))
-        if export.resumes >= limits.MOST_RESUMES:
+        if export.resumes >= limits.MAX_RESUMES:
             often = _("It has been resumed too many times. Cancel it, and start a new export.")
             raise IllegalMove(with_status(export, often))
         fields: dict[str, Any] = {"waits_for": Wait.NOTHING, "resumes": export.resumes + 1}

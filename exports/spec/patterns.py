@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-LONGEST = 1_000  # Characters of a pattern.
+MAX_LENGTH = 1_000  # Characters of a pattern.
 # Django searches for each word in each field; a search of a thousand words took minutes.
-MOST_WORDS = 32
+MAX_WORDS = 32
 # A pattern with one of these signs can make `re` backtrack exponentially.
-REPEATING = "*+?{|"
+REPEATING_SIGNS = "*+?{|"
 
 
 def search_problem(search: str) -> Message | None:
     """Return why an admin list cannot be searched for `search`; None if it can."""
-    if len(search.split()) <= MOST_WORDS:
+    if len(search.split()) <= MAX_WORDS:
         return None
-    return Message("a search can have at most %(most)s words.", most=MOST_WORDS)
+    return Message("a search can have at most %(most)s words.", most=MAX_WORDS)
 
 
 def problem_among(query: Query, texts: Iterable[str], using: str) -> Message | None:
@@ -55,16 +55,16 @@ def problem_among(query: Query, texts: Iterable[str], using: str) -> Message | N
 
 def problem_of(pattern: str, using: str) -> Message | None:
     """Return why the database `using` cannot or may not match `pattern`; None if it may."""
-    if len(pattern) > LONGEST:
+    if len(pattern) > MAX_LENGTH:
         return Message(
-            "a regular expression can have at most %(longest)s characters.", longest=LONGEST
+            "a regular expression can have at most %(longest)s characters.", longest=MAX_LENGTH
         )
     runs_in_process = connections[using].vendor == "sqlite"
-    if runs_in_process and any(sign in pattern for sign in REPEATING):
+    if runs_in_process and any(sign in pattern for sign in REPEATING_SIGNS):
         return Message(
             "on SQLite a regular expression cannot contain any of %(signs)s, because a "
             "slow one cannot be stopped.",
-            signs=" ".join(REPEATING),
+            signs=" ".join(REPEATING_SIGNS),
         )
     return _syntax_problem(pattern, using)
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from exports.spec.spec import ExportSpec
 
-MOST = 100  # Presets of one user. Nobody looks through a longer list.
-LONGEST_NAME = 100
+MAX_PRESETS = 100  # Presets of one user. Nobody looks through a longer list.
+MAX_NAME = 100
 # Saves of one user. Each is an entry in the audit trail, which is kept for a year.
-MOST_SAVES, SAVES_WITHIN = 100, timedelta(hours=1)
+MAX_SAVES, SAVES_WITHIN = 100, timedelta(hours=1)
 LAST = ""  # The name of the preset with the last used settings.
 
 
@@ -69,20 +69,21 @@ def save(spec: ExportSpec, name: str) -> Preset:
 
     A preset with the same name is replaced.
     """
-    name = name.strip() or spec.label[:LONGEST_NAME].strip()
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+    name = name.strip() or spec.label[:MAX_NAME].strip()
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise InvalidPreset(
-            _("Enter a name of 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}
+            _("Enter a name of 1 to %(longest)d characters.") % {"longest": MAX_NAME}
         )
     own = saved(spec.owner)
     is_new = not own.filter(exporter=spec.exporter, name=name).exists()
-    if is_new and own.count() >= MOST:
+    if is_new and own.count() >= MAX_PRESETS:
         raise InvalidPreset(
-            _("You can save up to %(most)d presets. Delete one to make room.") % {"most": MOST}
+            _("You can save up to %(most)d presets. Delete one to make room.")
+            % {"most": MAX_PRESETS}
         )
-    if has_saved_often(spec.owner, MOST_SAVES, SAVES_WITHIN):
+    if has_saved_often(spec.owner, MAX_SAVES, SAVES_WITHIN):
         raise InvalidPreset(
-            _("You can save %(most)d presets an hour. Try again later.") % {"most": MOST_SAVES}
+            _("You can save %(most)d presets an hour. Try again later.") % {"most": MAX_SAVES}
         )
     return _save(spec, name, spec.params)
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 ROWS = 20
 SECONDS = 3.0
-LONGEST = 200  # Characters of a cell.
+MAX_CELL = 200  # Characters of a cell.
 PAST_RUNS = 20
 
 # The keys of users whose preview is in progress. On PostgreSQL each preview uses a second
@@ -212,7 +212,7 @@ def _shortened(row: Iterable[Any]) -> list[str]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}…"
 
 
 def estimate(spec: ExportSpec, count: int) -> Estimate | None:

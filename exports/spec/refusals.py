@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 WINDOW_SECONDS = 60
-MOST_KEYS = 10_000  # Beyond this, the least recently refused users are forgotten.
+MAX_KEYS = 10_000  # Beyond this, the least recently refused users are forgotten.
 
 
 class Refusals:
@@ -49,7 +49,7 @@ class Refusals:
             new = Bucket(allowed, allowed / WINDOW_SECONDS, self._clock)
             self._buckets.setdefault(key, new).charge(1, max_debt=inf)
             self._buckets.move_to_end(key)
-            while len(self._buckets) > MOST_KEYS:
+            while len(self._buckets) > MAX_KEYS:
                 self._buckets.popitem(last=False)
 
     def wait(self, key: Any) -> int:

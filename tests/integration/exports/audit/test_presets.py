@@ -142,7 +142,7 @@ def test_last_choice_is_not_recorded(page, ada, monkeypatch):
 
 def test_number_of_recorded_saves_is_limited(page, ada, monkeypatch):
     """Else one user fills the disk: what is deleted leaves its entries."""
-    monkeypatch.setattr(presets, "MOST_SAVES", 2)
+    monkeypatch.setattr(presets, "MAX_SAVES", 2)
     other = User.objects.create_superuser("other")
     for name in ("one", "two"):
         save(page, name).delete()

@@ -195,7 +195,7 @@ def test_unreadable_list_leads_to_the_whole_list(superuser, client, query):
 
 def test_search_for_too_many_words_is_refused_before_the_query(superuser, client):
     client.force_login(superuser)
-    words = "+".join(["x"] * (patterns.MOST_WORDS + 1))
+    words = "+".join(["x"] * (patterns.MAX_WORDS + 1))
     listed = {"model": "demo.flight", "query": f"q={words}"}
     term = f"term={words}&app_label=demo&model_name=flight&field_name=carrier"
 

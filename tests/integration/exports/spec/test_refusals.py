@@ -143,7 +143,7 @@ def test_zero_disables_the_limit_of_refusals(superuser, settings):
 def test_refusals_expire_and_the_oldest_users_are_forgotten(monkeypatch):
     now = [1_000.0]
     counts = refusals.Refusals(lambda: now[0])
-    monkeypatch.setattr(refusals, "MOST_KEYS", 2)
+    monkeypatch.setattr(refusals, "MAX_KEYS", 2)
     for _ in range(4):
         counts.add("first", 4)
 

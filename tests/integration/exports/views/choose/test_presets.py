@@ -148,7 +148,7 @@ def test_invalid_preset_name_is_refused(signed_in, flights, name):
 
 
 def test_number_of_presets_is_limited(user, monkeypatch):
-    monkeypatch.setattr(presets, "MOST", 1)
+    monkeypatch.setattr(presets, "MAX_PRESETS", 1)
     presets.save(spec_of(user), "one")
     presets.save(spec_of(user, format="xlsx"), "one")
 
