@@ -65,7 +65,7 @@ def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
             "columns": [column.name for column in exporter.all_columns()],
             "filters": _filters(exporter, request),
             "formats": [
-                {"name": name, "label": label, "options": options.described(name)}
+                {"name": name, "label": label, "options": options.describe(name)}
                 for name, label in Format.choices
             ],
         }

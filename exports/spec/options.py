@@ -53,7 +53,7 @@ def validate(format: str, requested: Mapping[str, Any] | None) -> dict[str, Any]
     return {name: value for name, value in sorted(requested.items()) if value != DEFAULTS[name]}
 
 
-def described(format: str) -> list[dict[str, Any]]:  # noqa: A002 - as above
+def describe(format: str) -> list[dict[str, Any]]:  # noqa: A002 - as above
     """Describe the options of a format for programs: name, default and choices."""
     return [
         {"name": name, "default": DEFAULTS[name], "choices": _choices(name)}

@@ -88,7 +88,7 @@ def save(spec: ExportSpec, name: str) -> Preset:
     return _save(spec, name, spec.params)
 
 
-def lost_team(preset: Preset) -> str:
+def team_problem(preset: Preset) -> str:
     """Return why the preset cannot be used: its owner has left its team. "" if it can."""
     team = preset.team
     if team is None or teams_of(preset.owner).filter(pk=team.pk).exists():
@@ -101,8 +101,8 @@ def lost_team(preset: Preset) -> str:
     return f"{lost} {remedy}"
 
 
-def request(preset: Preset) -> dict[str, Any]:
-    """Return the parameters for `build_spec`, except the user and the request context."""
+def spec_fields(preset: Preset) -> dict[str, Any]:
+    """Return the preset as parameters of `build_spec`, without the request context."""
     return {
         "exporter": preset.exporter,
         "format": preset.format,

@@ -56,8 +56,8 @@ class ChoosePage(ChoicePage):
         preset = self._preset()
         form = self.form(preset=preset)
         form.prefill(self.request.GET)
-        if preset and (lost := presets.lost_team(preset)):
-            messages.warning(self.request, lost)
+        if preset and (problem := presets.team_problem(preset)):
+            messages.warning(self.request, problem)
         return self.render(form, preset=preset)
 
     def render(self, form: ChoiceForm, *, status: int = 200, **context: Any) -> HttpResponse:

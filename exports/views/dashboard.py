@@ -53,8 +53,7 @@ class Dashboard(LoginRequiredMixin, View):
         return form.handle(partial(self._start, request, form), partial(self._page, request, teams))
 
     def _start(self, request: HttpRequest, form: StartForm) -> HttpResponse:
-        kept = context.capture(request)
-        spec = build_spec(user_of(request), context=kept, **form.spec_fields)
+        spec = build_spec(user_of(request), context=context.capture(request), **form.spec_fields)
         export = flash_if_duplicate(request, *lifecycle.start(spec))
         return SeeOther(card_url(export))
 

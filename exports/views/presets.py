@@ -29,12 +29,12 @@ def run_preset(request: HttpRequest, pk: int) -> SeeOther:
     if request.method == "POST":
         preset = _own(request, pk)
         try:
-            kept = context.capture(request)
-            spec = build_spec(user_of(request), context=kept, **presets.request(preset))
+            fields = presets.spec_fields(preset)
+            spec = build_spec(user_of(request), context=context.capture(request), **fields)
             export = flash_if_duplicate(request, *lifecycle.start(spec))
         except (NotPermitted, OverLimit, RequestError) as error:
-            lost = presets.lost_team(preset) if isinstance(error, UnknownTeam) else ""
-            messages.error(request, f"{preset.name}: {lost or error.page_message()}")
+            problem = presets.team_problem(preset) if isinstance(error, UnknownTeam) else ""
+            messages.error(request, f"{preset.name}: {problem or error.page_message()}")
         else:
             return SeeOther(card_url(export))
     return SeeOther(reverse("exports:dashboard"))

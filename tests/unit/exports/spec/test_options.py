@@ -80,11 +80,11 @@ def test_invalid_value_is_refused_with_the_valid_values(option, value, allowed):
 
 
 def test_described_options_have_defaults_and_choices():
-    assert options.described("xlsx") == [
+    assert options.describe("xlsx") == [
         {"name": "header", "default": True, "choices": [True, False]},
         {"name": "protect", "default": True, "choices": [True, False]},
     ]
-    assert options.described("csv")[0] == {
+    assert options.describe("csv")[0] == {
         "name": "delimiter",
         "default": ",",
         "choices": [",", ";", "\t", "|"],
