@@ -52,7 +52,7 @@ class ExportForm(forms.Form):
     def is_valid(self) -> bool:
         return self.options.is_valid() and super().is_valid()
 
-    def refuse(self, error: RequestError | OverLimit) -> None:
+    def show_error(self, error: RequestError | OverLimit) -> None:
         """Show `error` at the field that it names, or above the form."""
         field = getattr(error, "field", None)
         if field == "options":
@@ -71,9 +71,9 @@ class ExportForm(forms.Form):
             try:
                 return act()
             except RequestError as error:
-                self.refuse(error)
+                self.show_error(error)
             except OverLimit as error:
-                self.refuse(error)
+                self.show_error(error)
                 return over_limit(render(self), error)
             except NotPermitted as error:
                 raise PermissionDenied(error.localized()) from error

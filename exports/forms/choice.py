@@ -100,11 +100,11 @@ class ChoiceForm(ExportForm):
         errors = [*self.errors.values(), *self.options.errors.values()]
         return " ".join(str(text) for each in errors for text in each)
 
-    def refuse(self, error: RequestError | OverLimit) -> None:
+    def show_error(self, error: RequestError | OverLimit) -> None:
         if isinstance(error, UnknownColumn | InvalidHeader):
-            self.columns.refuse(error)
-        elif not isinstance(error, InvalidFilter) or not self.filters.refuse(error):
-            super().refuse(error)
+            self.columns.show_error(error)
+        elif not isinstance(error, InvalidFilter) or not self.filters.show_error(error):
+            super().show_error(error)
 
 
 def _initial(preset: Preset | None) -> dict[str, Any]:

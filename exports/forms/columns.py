@@ -86,7 +86,7 @@ class ColumnChoices:
             ends = {0: "down", len(names) - 1: "up"}
             moved.focus = ends.get(there, way)
 
-    def refuse(self, error: UnknownColumn | InvalidHeader) -> None:
+    def show_error(self, error: UnknownColumn | InvalidHeader) -> None:
         """Show `error`, and mark the columns that it names."""
         self.error = error.localized()
         wrong = error.columns if isinstance(error, InvalidHeader) else ()

@@ -85,7 +85,7 @@ class FilterFields:
                 found[key.removeprefix(f"{PREFIX}-")] = texts[0] if len(texts) == 1 else texts
         return cls(exporter, found, request)
 
-    def refuse(self, error: InvalidFilter) -> bool:
+    def show_error(self, error: InvalidFilter) -> bool:
         """Show `error` at the fields that it names. Return whether it names any."""
         if self.form is None:
             return False

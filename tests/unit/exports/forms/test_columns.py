@@ -96,7 +96,7 @@ def test_pressed_button_keeps_the_focus(airports, button, next_press):
 def test_refusal_marks_the_wrong_columns(airports):
     choices = sent(airports, "")
 
-    choices.refuse(InvalidHeader("Both have it.", columns=["faa", "tz"]))
+    choices.show_error(InvalidHeader("Both have it.", columns=["faa", "tz"]))
 
     assert choices.error == "Both have it."
     assert [choice.name for choice in choices.choices if choice.is_wrong] == ["faa", "tz"]

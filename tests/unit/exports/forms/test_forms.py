@@ -79,7 +79,7 @@ def test_refusal_is_shown_at_its_field():
     form = StartForm({"exporter": "planes", "format": "xyz"}, user=Somebody())
     form.is_valid()
 
-    form.refuse(UnknownFormat("There is no such format."))
+    form.show_error(UnknownFormat("There is no such format."))
 
     assert form.errors == {"format": ["There is no such format."]}
 
@@ -88,7 +88,7 @@ def test_refusal_without_a_field_is_shown_above_the_form():
     form = StartForm({"exporter": "planes", "format": "csv"}, user=Somebody())
     form.is_valid()
 
-    form.refuse(UnknownColumn("There is no such column."))
+    form.show_error(UnknownColumn("There is no such column."))
 
     assert form.non_field_errors() == ["There is no such column."]
 
