@@ -1,4 +1,4 @@
-"""What the forms that start an export share, and what a POST of them does."""
+"""The base of the forms that start an export, and the steps of their POST."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class ExportForm(forms.Form):
         """Offer `teams` in the field `team`, or remove the field if there are none."""
         offered = [("", _("No one")), *((each.pk, each.name) for each in teams)]
         self.fields["team"].widget = forms.Select(choices=offered)
-        # A user who has just left their last team may have chosen it. Without the field the
-        # export would start unshared instead of failing.
+        # A user may have chosen a team that they have just left. Without the field the export
+        # would start unshared instead of being refused.
         if not teams and not self.data.get("team"):
             del self.fields["team"]
 

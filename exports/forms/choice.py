@@ -76,14 +76,14 @@ class ChoiceForm(ExportForm):
         self.offer_teams(teams)
 
     def prefill(self, chosen: QueryDict) -> None:
-        """Fill in what the user chose on the dashboard: `StartForm.chosen`."""
+        """Fill in the choices of the user on the dashboard: see `StartForm.chosen`."""
         self.initial.update({name: chosen[name] for name in CARRIED if name in chosen})
         if picked := {name: chosen[name] for name in self.options.fields if name in chosen}:
             self.options = OptionsForm(initial={**OptionsForm.preselected(), **picked})
 
     @property
     def spec_fields(self) -> dict[str, Any]:
-        """Return the choices as parameters of `build_spec`."""
+        """The choices as parameters of `build_spec`."""
         own = {name: value for name, value in self.cleaned_data.items() if name != "preset"}
         return {
             "exporter": self.exporter.name,
@@ -96,7 +96,7 @@ class ChoiceForm(ExportForm):
 
     @property
     def error_text(self) -> str:
-        """Return the errors of all fields as one line."""
+        """The errors of all fields in one line."""
         errors = [*self.errors.values(), *self.options.errors.values()]
         return " ".join(str(text) for each in errors for text in each)
 

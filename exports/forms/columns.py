@@ -20,13 +20,13 @@ HEADER = "header-"  # The field "header-carrier" has the header of the column "c
 
 @dataclass
 class Choice:
-    """A column. An empty `header` means the exporter's own one, `usual`.
+    """A column. An empty `header` stands for the exporter's own one, `default_header`.
 
-    `focus` is "up" or "down" for the button that gets the focus after the column was moved.
+    After a move, `focus` is "up" or "down": the button of the column that gets the focus.
     """
 
     name: str
-    usual: str
+    default_header: str
     header: str = ""
     is_chosen: bool = True
     is_wrong: bool = False
@@ -37,19 +37,19 @@ class ColumnChoices:
     """All columns of an exporter in the user's order. Each one is chosen or not."""
 
     def __init__(self, exporter: Exporter, choices: Iterable[Choice]) -> None:
-        self._usual = _usual(exporter)
+        self._defaults = _default_headers(exporter)
         self.choices = list(choices)
         self.error = ""
 
     @classmethod
     def from_params(cls, exporter: Exporter, params: Mapping[str, Any]) -> ColumnChoices:
         """Read the `params` of a preset. Columns that the exporter no longer has are left out."""
-        usual = _usual(exporter)
-        chosen = [name for name in params.get("columns") or usual if name in usual]
+        defaults = _default_headers(exporter)
+        chosen = [name for name in params.get("columns") or defaults if name in defaults]
         headers = params.get("headers") or {}
-        order = [*chosen, *(name for name in usual if name not in chosen)]
+        order = [*chosen, *(name for name in defaults if name not in chosen)]
         choices = (
-            Choice(name, usual[name], headers.get(name, ""), name in chosen) for name in order
+            Choice(name, defaults[name], headers.get(name, ""), name in chosen) for name in order
         )
         return cls(exporter, choices)
 
@@ -60,31 +60,31 @@ class ColumnChoices:
         A ticked name that the exporter does not have stays, so that `build_spec` refuses it. A
         form without any of these fields means all columns.
         """
-        usual = _usual(exporter)
+        defaults = _default_headers(exporter)
         ticked = data.getlist("column")
-        # The order has no fields of its own, because Django limits the number of fields.
+        # The headers also give the order. Fields for it could exceed Django's limit of fields.
         placed = [name for key in data if (name := key.removeprefix(HEADER)) != key]
         if not placed and not ticked:
             return cls.from_params(exporter, {})
-        known = (name for name in placed if name in usual)
+        known = (name for name in placed if name in defaults)
         choices = []
-        for name in dict.fromkeys([*known, *ticked, *usual]):
+        for name in dict.fromkeys([*known, *ticked, *defaults]):
             header = data.get(f"{HEADER}{name}", "").strip()
-            choices.append(Choice(name, usual.get(name, name), header, name in ticked))
+            choices.append(Choice(name, defaults.get(name, name), header, name in ticked))
         return cls(exporter, choices)
 
     def press(self, button: str) -> None:
         """Move a column by one place. `button` is the column and "up" or "down": "flight up"."""
-        name, _, way = button.rpartition(" ")
+        name, _, direction = button.rpartition(" ")
         names = [choice.name for choice in self.choices]
         if name in names:
             here = names.index(name)
-            there = max(here - 1, 0) if way == "up" else min(here + 1, len(names) - 1)
+            there = max(here - 1, 0) if direction == "up" else min(here + 1, len(names) - 1)
             moved = self.choices.pop(here)
             self.choices.insert(there, moved)
             # At the top and at the bottom only the other button is enabled.
             ends = {0: "down", len(names) - 1: "up"}
-            moved.focus = ends.get(there, way)
+            moved.focus = ends.get(there, direction)
 
     def show_error(self, error: UnknownColumn | InvalidHeader) -> None:
         """Show `error`, and mark the columns that it names."""
@@ -101,12 +101,12 @@ class ColumnChoices:
         headers = {
             choice.name: choice.header
             for choice in chosen
-            if choice.header and choice.header != choice.usual
+            if choice.header and choice.header != choice.default_header
         }
-        is_usual = names == list(self._usual)
-        return {"columns": None if is_usual else names, "headers": headers or None}
+        is_default = names == list(self._defaults)
+        return {"columns": None if is_default else names, "headers": headers or None}
 
 
-def _usual(exporter: Exporter) -> dict[str, str]:
+def _default_headers(exporter: Exporter) -> dict[str, str]:
     """Return the header of each column by its name, in the exporter's order."""
     return {column.name: str(column.header) for column in exporter.all_columns()}

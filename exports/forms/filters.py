@@ -1,6 +1,7 @@
-"""The filters of an exporter as form fields, from its FilterSet.
+"""The filters of an exporter as form fields, made by its FilterSet.
 
-Each name has a prefix, because a filter may have the name of another field, such as "format".
+Each field name has a prefix, because a filter may have the name of another field of the page, such
+as "format".
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from exports.exporters import Exporter
 
 PREFIX = "filter"
-INPUTS = (
+# The input type for each kind of range.
+INPUT_TYPES = (
     (DateRangeField, "date"),
     ((DateTimeRangeField, IsoDateTimeRangeField), "datetime-local"),
     (TimeRangeField, "time"),
@@ -66,7 +68,7 @@ class FilterFields:
     def from_params(
         cls, exporter: Exporter, params: Mapping[str, Any], request: HttpRequest
     ) -> FilterFields:
-        """Read the `params` of a preset. A missing required filter is no error before a POST."""
+        """Read the `params` of a preset. Before a POST a missing required filter is not an error."""
         found = cls(exporter, params.get("filters") or {}, request)
         if found.form is not None:
             for name in [*found.form.errors]:
@@ -89,8 +91,8 @@ class FilterFields:
         """Show `error` at the fields that it names. Return whether it names any."""
         if self.form is None:
             return False
-        # `build_spec` parses filters as in English. The form has parsed them in the user's
-        # language, and may have accepted what `build_spec` refuses.
+        # `build_spec` parses values as in English. The form has parsed them in the user's language,
+        # and may have accepted a value that `build_spec` refuses.
         found = {name: each for name, each in error.problems.items() if name in self.form.fields}
         for name, problem in found.items():
             if not self.form.has_error(name):
@@ -101,7 +103,7 @@ class FilterFields:
 def _filterset(exporter: Exporter, data: QueryDict, request: HttpRequest) -> FilterSet:
     """Return the FilterSet for the rows that the user may see.
 
-    If the exporter's queryset is invalid, there are no rows. `build_spec` shows the error later.
+    If the exporter's queryset is invalid, there are no rows. `build_spec` raises the error later.
     """
     try:
         rows = queryset.scoped(exporter, user_of(request))
@@ -118,7 +120,8 @@ def _set_up_range(field: forms.Field) -> None:
         return
     if widget.template_name == RangeWidget.template_name:  # A project may have its own.
         widget.template_name = "exports/widgets/range.html"
-    names = (_("%(filter)s from"), _("%(filter)s to"))
-    for each, name in zip(widget.widgets, names, strict=False):
-        each.attrs["aria-label"] = name % {"filter": field.label}
-        each.input_type = next((type_ for of, type_ in INPUTS if isinstance(field, of)), "text")
+    labels = (_("%(filter)s from"), _("%(filter)s to"))
+    for each, label in zip(widget.widgets, labels, strict=False):
+        each.attrs["aria-label"] = label % {"filter": field.label}
+        matching = (name for kind, name in INPUT_TYPES if isinstance(field, kind))
+        each.input_type = next(matching, "text")

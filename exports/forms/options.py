@@ -21,7 +21,7 @@ class OptionsForm(forms.Form):
         label=_("Delimiter"),
         help_text=_("CSV only."),
         required=False,
-        strip=False,  # Keeps a tab.
+        strip=False,  # A tab must not be stripped.
         widget=forms.Select(
             choices=[
                 (",", _("Comma")),
@@ -81,15 +81,21 @@ class OptionsForm(forms.Form):
 
     def chosen_for(self, format: str) -> dict[str, Any]:  # noqa: A002 - the field's name
         """Return `chosen`, without the preselected delimiter if `format` takes none."""
-        untouched = {} if "delimiter" in options.BY_FORMAT.get(format, ()) else self.preselected()
-        return {n: value for n, value in self.chosen.items() if untouched.get(n) != value}
+        takes_delimiter = "delimiter" in options.BY_FORMAT.get(format, ())
+        ignored = {} if takes_delimiter else self.preselected()
+        return {name: value for name, value in self.chosen.items() if ignored.get(name) != value}
 
     @property
     def has_any(self) -> bool:
-        """Whether an option is invalid or differs from the preselection. Then the page opens them."""
+        """Whether an option is invalid or differs from the preselected ones.
+
+        The page then opens the section of the options.
+        """
         shown = self.chosen if self.is_bound and not self.errors else self.initial
-        usual = self.preselected()
-        return bool(self.errors) or any(v for n, v in shown.items() if usual.get(n) != v)
+        preselected = self.preselected()
+        return bool(self.errors) or any(
+            value for name, value in shown.items() if preselected.get(name) != value
+        )
 
     def fields_with_formats(self) -> Iterator[tuple[forms.BoundField, str]]:
         """Yield each field with the names of the formats that take its option."""

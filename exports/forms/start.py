@@ -43,7 +43,7 @@ class StartForm(ExportForm):
 
     @property
     def spec_fields(self) -> dict[str, Any]:
-        """Return what the form chooses, as parameters of `build_spec`."""
+        """The choices as parameters of `build_spec`."""
         chosen = self.cleaned_data
         return {**chosen, "options": self.options.chosen_for(chosen["format"])}
 
@@ -52,4 +52,6 @@ class StartForm(ExportForm):
         """The choices that are not defaults, for the URL of the choose page."""
         sent = {name: self.data.get(name) for name in (*CARRIED, *self.options.fields)}
         defaults = {**options.DEFAULTS, **OptionsForm.preselected()}
-        return {n: value for n, value in sent.items() if value and value != defaults.get(n)}
+        return {
+            name: value for name, value in sent.items() if value and value != defaults.get(name)
+        }
