@@ -1,8 +1,9 @@
-"""An admin change list as a selection of rows: those that its filters, search and dates leave.
+"""An admin change list as a selection of rows, with its filters, search, dates and order.
 
 A selection is {"model": "demo.flight", "query": "carrier=UA&q=x"}. It also has "keys" if the user
 ticked rows, and "order" (["-distance", "pk"]) if the user sorted the list. The rows come from the
-model's own ModelAdmin with the rights of that user, so they never exceed the list.
+model's own ModelAdmin with the rights of that user, so an export never has rows that the list does
+not have.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def check_permission(
 
 
 def _check_permission(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> None:
-    # First the site, like its pages: a user who is no longer staff may still have permissions.
+    # The site is checked as well, because a user who is no longer staff may still have permissions.
     if admin.site.has_permission(request) and model_admin.has_view_permission(request):
         return
     name = model_admin.model._meta.verbose_name_plural
@@ -105,6 +106,7 @@ def sorted_by(changelist: ChangeList) -> dict[str, bool]:
     if ORDER_VAR not in changelist.params:
         return {}
     columns = changelist.get_ordering_field_columns()
+    # A slice of `list_display`, because the URL may have the number of a column that does not exist.
     return {
         str(name): direction == "desc"
         for number, direction in columns.items()
@@ -162,7 +164,7 @@ def _model_admin(selection: Mapping[str, Any]) -> admin.ModelAdmin[Any]:
 
 
 class _Messages:
-    """Replaces the messages of a request: raises errors, and drops the rest."""
+    """Replaces the messages of a request: raises those that are errors, and drops the others."""
 
     def add(self, level: int, message: str, extra_tags: str = "") -> None:  # noqa: ARG002 - Django's signature
         if level >= ERROR:
@@ -172,7 +174,7 @@ class _Messages:
 
 
 class _WithoutCount:
-    """Mixed into the class of a change list. Reads neither its count nor its rows."""
+    """A mixin for the class of a change list. It reads neither the count nor the rows."""
 
     def get_results(self: Any, request: HttpRequest) -> None:  # noqa: ARG002 - Django's signature
         self.result_count = self.full_result_count = 0
@@ -196,7 +198,7 @@ def changelist_without_count(
     kind = type(f"{own.__name__}WithoutCount", (_WithoutCount, own), {})
     model_admin = copy(model_admin)
     model_admin.get_changelist = lambda *_, **__: kind  # type: ignore[method-assign]
-    # They are for links on the page, and need the path of the request.
+    # Preserved filters are for links on the page, and need the path of the request.
     model_admin.get_preserved_filters = lambda _: ""  # type: ignore[method-assign,assignment]
     try:
         changelist: ChangeList = model_admin.get_changelist_instance(request)
@@ -213,9 +215,8 @@ def changelist_without_count(
         ) from error
     texts = [text for _, values in request.GET.lists() for text in values]
     found = changelist.queryset
-    if unreadable := patterns.problem_among(found.query, texts, found.db) or comparison_error(
-        found
-    ):
+    unreadable = patterns.problem_among(found.query, texts, found.db) or comparison_error(found)
+    if unreadable:
         raise InvalidSelection(
             Message("The filters of this list are not valid: %(problem)s", problem=unreadable)
         )

@@ -24,10 +24,10 @@ def choose_columns(
     `headers` replaces the headers of some columns, by column name. A translated header is in the
     active language. Raises UnknownColumn or InvalidHeader.
     """
-    return _with_headers(_named(exporter, names), headers or {})
+    return _with_headers(_find_columns(exporter, names), headers or {})
 
 
-def _named(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
+def _find_columns(exporter: Exporter, names: Sequence[str] | None) -> list[Column]:
     known = {column.name: column for column in exporter.all_columns()}
     if names is None:
         return list(known.values())

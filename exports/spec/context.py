@@ -1,10 +1,10 @@
-"""The request context: what of an HTTP request is stored, so that a worker reads the same rows.
+"""The request context: the parts of an HTTP request that a worker needs to read the same rows.
 
 The filters of an exporter and an admin list are written for a request. They use its user, the time
 zone and language that a middleware activated, or an attribute of the project (`request.tenant`).
-A worker has no request. So each export stores the time zone, the language, and whatever the class
-in EXPORTS_REQUEST_CONTEXT saves. Access to any other attribute raises NotKept, because a default
-value might select the rows of another tenant.
+A worker has no request. So each export stores the time zone, the language, and the data that the
+class in EXPORTS_REQUEST_CONTEXT saves. Access to any other attribute raises NotKept, because a
+default value might select the rows of another tenant.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ NOT_STORED = (
 )
 # HttpRequest computes these from other attributes, and would return a default.
 COMPUTED = frozenset({"scheme", "is_secure", "body"})
-# A worker knows these for an admin list. Other exports do not have them.
+# A worker knows these attributes only for an export of an admin list.
 OF_ADMIN_LISTS = ("method", "GET", "POST", "FILES")
 # Django reads these even if they are missing. They do not change rows.
 OPTIONAL = frozenset({"current_app", "urlconf"})
@@ -60,16 +60,16 @@ class RequestContext(Protocol):
     """The interface of the class that EXPORTS_REQUEST_CONTEXT names."""
 
     def save(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what exports need of `request`, as JSON types. It is stored with the export."""
+        """Return the data of `request` that exports need, as JSON types, for `restore`."""
         ...
 
     def restore(self, request: HttpRequest, saved: Mapping[str, Any]) -> None:
-        """Set what was `saved` on `request`, like the project's middleware. It has a `user`."""
+        """Set the `saved` data on `request`, like the project's middleware. It has a `user`."""
         ...
 
 
 class StoredRequest(HttpRequest):
-    """A request with a user, what the project restores and, for an admin list, a query string.
+    """A request with a user, the project's attributes and, for an admin list, a query string.
 
     Any other attribute raises NotKept, even in hasattr() and in getattr() with a default. As a
     context manager it raises NotKept again at the end of the block if code in the block caught it,
@@ -107,8 +107,9 @@ class StoredRequest(HttpRequest):
     def __exit__(
         self, kind: object, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        is_other = error is None or (isinstance(error, Exception) and error is not self._refusal)
-        if self._refusal is not None and is_other:
+        was_caught = error is None or (isinstance(error, Exception) and error is not self._refusal)
+        if self._refusal is not None and was_caught:
+            # A copy, because `error` may have the original as its own context.
             raise copy(self._refusal) from error
 
 
@@ -140,7 +141,7 @@ def _not_kept(name: str, *, has_context: bool) -> NotKept:
 
 
 def capture(request: HttpRequest) -> dict[str, Any]:
-    """Return the request context: time zone, language, and what the project saves of `request`."""
+    """Return the request context: time zone, language, and the data that the project saves."""
     found: dict[str, Any] = {
         LANGUAGE: translation.get_language() or settings.LANGUAGE_CODE,
         ZONE: timezone.get_current_timezone_name(),
@@ -220,7 +221,10 @@ def activate_zone(stored: Mapping[str, Any]) -> AbstractContextManager[None]:
 
 
 def activate_for_file(stored: Mapping[str, Any] | None) -> AbstractContextManager[None]:
-    """Like `activate`, but without a stored language use the site's: a file has a fixed one."""
+    """Activate the stored time zone and language in the block; without a language, the site's.
+
+    So a file has the same language in a preview and in each worker.
+    """
     return activate({LANGUAGE: settings.LANGUAGE_CODE, **(stored or {})})
 
 
@@ -244,7 +248,8 @@ def check(**_: Any) -> list[CheckMessage]:
         return []
     try:
         project = _project()
-        missing = [name for name in ("save", "restore") if not callable(getattr(project, name, 0))]
+        methods = {name: getattr(project, name, None) for name in ("save", "restore")}
+        missing = [name for name, method in methods.items() if not callable(method)]
         problem = f"{conf.REQUEST_CONTEXT} has no {' and no '.join(missing)}." if missing else ""
     # The project's code may raise anything.
     except Exception as error:  # noqa: BLE001 - see above

@@ -30,7 +30,7 @@ def filters(
 ) -> list[str]:
     """Return a phrase for each filter that `owner` has `chosen`: "Carrier is JetBlue Airways".
 
-    Times are in the time zone of the `stored` request context, whoever reads them. Raises
+    Times are in the time zone of the `stored` request context, for every reader. Raises
     InvalidFilter for filters that the exporter cannot apply.
     """
     if exporter.filterset is None or not chosen:
@@ -39,7 +39,7 @@ def filters(
         made = spec_filters.validated_filterset(
             exporter, queryset.scoped(exporter, owner), chosen, request
         )
-        # The form may have more fields than the FilterSet has filters.
+        # By the filters, because the form may have further fields.
         phrases = [
             _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])
             for name, each in made.filters.items()
@@ -70,7 +70,7 @@ def _phrase(field: BoundField, lookup: str, value: Any) -> str:
 
 
 def _texts(field: BoundField, value: Any) -> list[str]:
-    # Not searched among the choices, because these are all rows of the related table.
+    # The value is not looked up among the choices, because these are all rows of a table.
     if isinstance(value, Model | QuerySet):
         choices: Any = field.field
         chosen = [value] if isinstance(value, Model) else value

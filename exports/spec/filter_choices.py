@@ -1,7 +1,7 @@
 """Limit the choices of a FilterSet to values in rows that the user may see.
 
-django-filter offers whole tables: all carriers, although the exporter's scope has the flights of
-one. A choice outside the scope is refused in the same words as one that does not exist.
+django-filter offers whole tables: all carriers, even if the user may see the flights of only one.
+A choice outside the exporter's scope gets the same error message as one that does not exist.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ def limit(made: FilterSet, scoped: QuerySet[Any], *, has_scope: bool) -> None:
     rows = lookup_rows(scoped)
     # A FilterSet that has built its form in __init__ has already read its choices.
     has_form = hasattr(made, "_form")
-    listing = {
+    all_values = {
         name: each
         for name, each in made.filters.items()
         if isinstance(each, AllValuesFilter | AllValuesMultipleFilter)
     }
-    for each in listing.values():
+    for each in all_values.values():
         # These filters use only the field labels of a model and the rows of its manager.
         each.model = SimpleNamespace(_meta=rows.model._meta, _default_manager=rows)
     for name, field in made.form.fields.items():
-        each = made.filters.get(name)
-        if has_form and name in listing:
-            values = rows.order_by(each.field_name).values_list(each.field_name, flat=True)
+        filter_ = made.filters.get(name)  # A project's form may have fields without a filter.
+        if has_form and name in all_values:
+            values = rows.order_by(filter_.field_name).values_list(filter_.field_name, flat=True)
             field.choices = [(value, value) for value in values.distinct()]
-        elif has_scope and isinstance(field, ModelChoiceField) and each is not None:
-            _limit_to_rows(field, each, rows)
+        elif has_scope and isinstance(field, ModelChoiceField) and filter_ is not None:
+            _limit_to_rows(field, filter_, rows)
 
 
-def _limit_to_rows(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[Any]) -> None:
+def _limit_to_rows(field: ModelChoiceField[Any], filter_: Filter, rows: QuerySet[Any]) -> None:
     """Limit `field` to choices that one of `rows` refers to, if rows refer to its model."""
-    if (path := _path(field, each, rows)) is None:
+    if (path := _path(field, filter_, rows)) is None:
         return
     lookup, outer = path
     assert field.queryset is not None
@@ -73,10 +73,13 @@ def _limit_to_rows(field: ModelChoiceField[Any], each: Filter, rows: QuerySet[An
 
 
 def _path(
-    field: ModelChoiceField[Any], each: Filter, rows: QuerySet[Any]
+    field: ModelChoiceField[Any], filter_: Filter, rows: QuerySet[Any]
 ) -> tuple[str, str] | None:
-    """Return the lookup from a row to a choice, and the field of the choice; None without one."""
-    parts = get_field_parts(rows.model, each.field_name)
+    """Return the lookup from a row to a choice, and the field of the choice.
+
+    None if the rows do not refer to the choices of the `field`.
+    """
+    parts = get_field_parts(rows.model, filter_.field_name)
     if not parts:
         return None
     name, last = "__".join(part.name for part in parts), parts[-1]

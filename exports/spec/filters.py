@@ -1,4 +1,4 @@
-"""The filters of a request: which names and values a FilterSet accepts, and why it refuses some."""
+"""Validate the filters of a request: their names and their values, with the exporter's FilterSet."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_DIGITS = 400  # A double has fewer, so no column holds a larger number.
 
 
 def filter_names(exporter: Exporter, request: HttpRequest) -> list[str]:
-    """Return the names that `filters` may have: the query parameters of the FilterSet."""
+    """Return the query parameters of the exporter's FilterSet: the names that `filters` may have."""
     if exporter.filterset is None:
         return []
     return list(_parameters(build_filterset(exporter, None, exporter.queryset.none(), request)))
@@ -64,7 +64,8 @@ def validated_filterset(
     data = _form_data(filters)
     made = build_filterset(exporter, data, queryset, request)
     _check_names(exporter, filters, data, _parameters(made))
-    # English, because a date must mean the same for each user and for the worker.
+    # Values are parsed as in English, because a date must mean the same for each user and for the
+    # worker.
     with translation.override("en"):
         valid = made.is_valid()
     if not valid:
@@ -141,7 +142,7 @@ def _out_of_range(value: Any) -> Message | None:
 
 
 def _form_data(filters: Mapping[str, Any]) -> QueryDict:
-    """Return `filters` like a parsed query string. None and the empty text do not filter."""
+    """Return `filters` like a parsed query string, without values that are None."""
     data = QueryDict(mutable=True)
     for name, value in filters.items():
         values = value if isinstance(value, list) else [value]

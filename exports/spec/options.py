@@ -22,7 +22,7 @@ BY_FORMAT: dict[str, tuple[str, ...]] = {
     Format.PARQUET: (),
 }
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Options)}
-# Spreadsheets offer to split lines at these.
+# The characters at which spreadsheets offer to split a line.
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -31,13 +31,13 @@ def validate(format: str, requested: Mapping[str, Any] | None) -> dict[str, Any]
     requested = requested or {}
     for name, value in requested.items():
         if name not in BY_FORMAT[format]:
-            listed = (f"{known} ({_choices_in_words(known)})" for known in BY_FORMAT[format])
+            available = (f"{known} ({_choices_in_words(known)})" for known in BY_FORMAT[format])
             raise InvalidOption(
                 Message(
                     '%(format)s has no option "%(name)s". Available: %(known)s.',
                     format=str(Format(format).label),
                     name=name,
-                    known="; ".join(listed) or gettext("none"),
+                    known="; ".join(available) or gettext("none"),
                 )
             )
         # Compare types as well, because 1 == True.

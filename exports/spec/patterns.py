@@ -1,8 +1,8 @@
 """Check regular expressions and searches that users send, in a filter or the address of a list.
 
 SQLite matches them with Python's `re`, which holds the lock of the interpreter. So a pattern that
-backtracks stops every thread, and cannot be interrupted. On PostgreSQL `statement_timeout` ends
-it. Patterns in the project's own code are not checked.
+backtracks stops every thread, and cannot be interrupted. On PostgreSQL `statement_timeout` ends the
+query. Patterns in the project's own code are not checked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_LENGTH = 1_000  # Characters of a pattern.
 # Django searches for each word in each field; a search of a thousand words took minutes.
 MAX_WORDS = 32
-# A pattern with one of these signs can make `re` backtrack exponentially.
+# A pattern with one of these characters can make `re` backtrack exponentially.
 REPEATING_SIGNS = "*+?{|"
 
 
@@ -43,7 +43,8 @@ def problem_among(query: Query, texts: Iterable[str], using: str) -> Message | N
     sent = {stripped for text in texts if (stripped := text.strip())}
     for pattern in {str(each) for each in _patterns(query)}:
         parts = [text for text in sent if text in pattern]
-        # A single character may occur by chance in a pattern of the project, which may repeat.
+        # A single character may occur by chance in a pattern of the project, which may repeat
+        # parts. So only the syntax of that pattern is checked.
         if any(len(text) > 1 for text in parts):
             problem = problem_of(pattern, using)
         else:
@@ -74,7 +75,7 @@ def _syntax_problem(pattern: str, using: str) -> Message | None:
         if connections[using].vendor == "sqlite":
             re.compile(pattern)
         else:
-            # In a savepoint, because an error would end a transaction that is open.
+            # In a savepoint, because an error would abort a transaction that is already open.
             with transaction.atomic(using), connections[using].cursor() as cursor:
                 cursor.execute("SELECT '' ~ %s", [pattern])
     except (DataError, RecursionError, re.error) as error:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from exports.spec.spec import ExportSpec
 
-MAX_PRESETS = 100  # Presets of one user. Nobody looks through a longer list.
+MAX_PRESETS = 100  # For each user. Nobody looks through a longer list.
 MAX_NAME = 100
-# Saves of one user. Each is an entry in the audit trail, which is kept for a year.
+# For each user. Each save is an entry in the audit trail, which is kept for a year.
 MAX_SAVES, SAVES_WITHIN = 100, timedelta(hours=1)
 LAST = ""  # The name of the preset with the last used settings.
 
@@ -36,10 +36,12 @@ def remember(spec: ExportSpec) -> None:
     because users who forget it would share the next export by accident.
     """
     params = {name: value for name, value in spec.params.items() if name != "changelist"}
-    if "changelist" in spec.params and (before := last(spec.owner, spec.exporter)):
-        with_filters = params | {k: v for k, v in before.params.items() if k == "filters"}
-        # The size of each request was checked, but not that of the combination.
-        params = with_filters if sizes.size_of(with_filters) <= sizes.MAX_PARAMS else params
+    if "changelist" in spec.params:
+        before = last(spec.owner, spec.exporter)
+        if before is not None and "filters" in before.params:
+            with_filters = {**params, "filters": before.params["filters"]}
+            # The size of each request was checked, but not that of the combination.
+            params = with_filters if sizes.size_of(with_filters) <= sizes.MAX_PARAMS else params
     _save(replace(spec, team=None), LAST, params)
 
 
@@ -89,7 +91,7 @@ def save(spec: ExportSpec, name: str) -> Preset:
 
 
 def team_problem(preset: Preset) -> str:
-    """Return why the preset cannot be used: its owner has left its team. "" if it can."""
+    """Return why the preset cannot be used: its owner has left the team. "" if it can be used."""
     team = preset.team
     if team is None or teams_of(preset.owner).filter(pk=team.pk).exists():
         return ""

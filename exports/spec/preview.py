@@ -1,8 +1,8 @@
 """Preview a spec: how many rows the export would have, the first rows, the size and the duration.
 
-A preview never keeps a user waiting. Each part of it is left out if it takes more than a few
-seconds. There is no preview while this process prepares another one for the same user, or as many
-as EXPORTS_PREVIEWS allows.
+A preview never keeps a user waiting: each part of it is left out if it takes more than a few
+seconds. A process prepares one preview at a time for each user, and at most EXPORTS_PREVIEWS in
+total. Further requests get a preview that `is_busy`.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from exports.formats.kinds import Field, Page
     from exports.spec.spec import ExportSpec
 
-ROWS = 20
-SECONDS = 3.0
+ROWS = 20  # Rows in the sample.
+SECONDS = 3.0  # The time limit of counting, and that of reading the sample.
 MAX_CELL = 200  # Characters of a cell.
-PAST_RUNS = 20
+PAST_RUNS = 20  # The latest exports that an estimate is based on.
 
 # The keys of users whose preview is in progress. On PostgreSQL each preview uses a second
 # connection for some seconds, and a page requests a new one while its user types.
@@ -72,7 +72,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Preview:
-    """What is known of the file before the export starts.
+    """The expected contents of the file, before the export starts.
 
     `count` is None if counting took too long, and `sample` if reading did. `left_out` is the number
     of rows of an admin list that are outside the exporter's scope; None if counting took too long.
@@ -91,7 +91,7 @@ class Preview:
 def preview(spec: ExportSpec) -> Preview:
     """Return a preview of the file that `spec` would give, or one that `is_busy`.
 
-    It does not wait for other previews, because that would block a thread of the server.
+    It does not wait for another preview to end, because that would block a thread of the server.
     """
     user = spec.owner.pk
     with _lock:
@@ -110,11 +110,11 @@ def _preview(spec: ExportSpec) -> Preview:
     try:
         count = count_rows(spec)
         left_out = _left_out(spec, count)
-        # Like the worker, because a Python column may return text in the active language.
+        # In the language of the file, because a Python column may return text in the active one.
         with context.activate_for_file(spec.context):
             sample = first_rows(spec)
     except TookTooLong:
-        pass  # The page says that there is no sample.
+        pass  # The page then says that the sample is missing.
     except ExportError as error:
         problem = storable(error.localized())
     except DatabaseError as error:
@@ -228,13 +228,13 @@ def estimate(spec: ExportSpec, count: int) -> Estimate | None:
         past = past.filter(owner=spec.owner)
     # `params` may be large, and only the columns are needed.
     past = past.defer("params").annotate(chosen=F("params__columns"))
-    is_packed = bool(spec.options.get("gzip"))
-    runs = [run for run in past[:PAST_RUNS] if bool(run.options.get("gzip")) == is_packed]
+    has_gzip = bool(spec.options.get("gzip"))
+    runs = [run for run in past[:PAST_RUNS] if bool(run.options.get("gzip")) == has_gzip]
     if not runs:
         return None
-    # Bytes are estimated for each cell: a file with half the columns has about half the bytes.
+    # Bytes are estimated by cell: a file with half the columns has about half the bytes.
     all_columns = len(registry.get(spec.exporter).columns)
-    width = len(spec.params.get("columns") or ()) or all_columns
+    columns = len(spec.params.get("columns") or ()) or all_columns
     cells = sum(run.rows_done * (len(run.chosen or ()) or all_columns) for run in runs)
     rows_done = sum(run.rows_done for run in runs)
     seconds = sum(
@@ -243,6 +243,6 @@ def estimate(spec: ExportSpec, count: int) -> Estimate | None:
         if run.started_at is not None and run.finished_at is not None
     )
     return Estimate(
-        bytes=round(sum(run.bytes for run in runs) / cells * width * count),
+        bytes=round(sum(run.bytes for run in runs) / cells * columns * count),
         seconds=seconds / rows_done * count,
     )

@@ -1,8 +1,8 @@
 """The rows of a spec as a queryset, with the rights of its owner.
 
-An export stores what selects its rows: filters, or the query string of an admin change list. It
-stores primary keys only for rows that a user has ticked. The worker builds the queryset again, with
-the rights that the owner has then.
+An export stores filters or the query string of an admin change list, and primary keys only for rows
+that a user has ticked. The worker builds the queryset again from these, with the rights that the
+owner has then.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def rows_and_columns(export: Export | ExportSpec) -> tuple[QuerySet[Any], list[Column]]:
     """Return the rows and columns of an export or a spec. Check the owner's permission again.
 
-    Raises what `rows` raises, and NotPermitted without the permission of the exporter.
+    Raises the same errors as `rows`, and NotPermitted without the permission of the exporter.
     """
     exporter = permitted(export.owner, export.exporter)
     params = export.params
@@ -67,9 +67,9 @@ def rows(
 def narrowing_filters(
     exporter: Exporter, user: User, params: Mapping[str, Any], stored: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return the filters of `params` that have a value: an untouched yes/no choice is "unknown".
+    """Return the filters of `params` without those of no effect, such as the choice "unknown".
 
-    This also validates `params` before they are stored. Raises what `rows` raises.
+    This also validates `params` before they are stored. Raises the same errors as `rows`.
     """
     _, made = _rows_and_filterset(exporter, user, params, stored)
     filters = params.get("filters") or {}
@@ -102,7 +102,8 @@ def _rows_and_filterset(
             listed = changelist.rows(exporter, user, selection, stored)
             found = _in_scope(exporter, user, listed, chosen)
         filters = params.get("filters") or {}
-        # A FilterSet may narrow rows even without values. An admin list has filters of its own.
+        # A FilterSet may narrow rows even without values. An admin list has its own filters, so it
+        # needs the FilterSet only for values.
         if filters or (exporter.filterset is not None and selection is None):
             given = filterable(found, exporter, chosen)
             with context.restore(user, stored) as request:
@@ -129,11 +130,12 @@ def scoped(exporter: Exporter, user: User) -> QuerySet[Any]:
 def _in_scope(
     exporter: Exporter, user: User, listed: QuerySet[Any], chosen: Sequence[Column]
 ) -> QuerySet[Any]:
-    """Return those rows of an admin list that the exporter lets `user` see."""
+    """Return the rows of the admin list `listed` that the exporter lets `user` see."""
     if has_own_scope(exporter):
         seen = splittable(scoped(exporter, user), exporter, chosen)
         return seen.filter(pk__in=keys(listed.using(seen.db)))
-    # The user means the rows of the list, including any that the exporter's manager hides.
+    # Without a scope, the export has all rows of the list, even those that the manager of the
+    # exporter's queryset hides.
     return splittable(listed, exporter, chosen)
 
 
@@ -142,8 +144,8 @@ def _filtered(made: FilterSet) -> QuerySet[Any]:
     where = type(made).__name__
     try:
         found = made.qs
-    # Methods of the FilterSet may return a slice, a union or no queryset at all. They may also name
-    # annotations of get_queryset() that the chosen rows no longer have.
+    # Methods of the FilterSet may return a slice, a union or no queryset at all. They may also use
+    # annotations of get_queryset() that `filterable` has removed.
     except (AssertionError, FieldError, TypeError, NotSupportedError) as error:
         raise InvalidQueryset(
             Message(
@@ -173,8 +175,8 @@ def whole_admin_list(
 ) -> QuerySet[Any] | None:
     """Return the rows of the admin list in `params`, including those outside the exporter's scope.
 
-    None if there are no such rows: the exporter has no scope of its own, or there is no list.
-    Raises what `rows` raises.
+    None if no row can be outside: the exporter has no scope of its own, or there is no list. Raises
+    the same errors as `rows`.
     """
     selection = params.get("changelist")
     if selection is None or not has_own_scope(exporter):

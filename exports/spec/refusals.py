@@ -1,10 +1,10 @@
 """Limit the refused requests of each user with a token bucket.
 
 Accepted requests are counted in the database (`lifecycle.limits`). A refused one leaves no row, but
-parsing and checking it takes time. So each process counts refusals in memory: a user may have
-EXPORTS_MAX_REQUESTS_PER_MINUTE at once, and as many again each minute. Then the next request gets
-429 before it is checked. Previews are counted apart: a page requests them while its user types,
-and that must not keep the user from starting an export.
+parsing and checking it takes time. So each process counts refusals in memory. A user may have
+EXPORTS_MAX_REQUESTS_PER_MINUTE at once, and as many again each minute; after that the next request
+gets 429 before it is checked. Previews are counted separately, because a page requests them while
+its user types, and that must not keep the user from starting an export.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ clear = _refusals.clear
 def count_refusals(user: User, *, is_preview: bool = False) -> Iterator[None]:
     """Count a refusal if the block raises one. Raise TooManyRefusals after too many."""
     allowed = conf.MAX_REQUESTS_PER_MINUTE
+    # With `allowed`, because a bucket keeps the size that it was created with.
     key = (user.pk, is_preview, allowed)
     if allowed and (wait := _refusals.wait(key)):
         raise TooManyRefusals(

@@ -1,7 +1,7 @@
 """Recheck rights: of the owner while an export runs, and of a user who downloads its file.
 
-Rights are checked at the request (`spec`), when a worker begins, while it works, before the file is
-stored, and at each download. A user who has lost a right in the meantime gets no file.
+Rights are checked at the request (`spec`), when a worker begins, while it works, before the export
+succeeds, and at each download. A user who has lost a right in the meantime gets no file.
 """
 
 from __future__ import annotations
@@ -61,10 +61,11 @@ def may_run(user: User, exporter: str) -> bool:
 
 
 def may_see_list(user: User, export: Export) -> bool:
-    """Return whether `user` may see the admin list of `export`; True if there is nothing to check.
+    """Return whether `user` may see the admin list of `export`.
 
-    There is nothing to check if another user owns the export, or if it is not of an admin list.
-    `access.listed` annotates exports with the list's model, so `params` need not be loaded.
+    True without a check if another user owns the export, or if it is not of an admin list.
+    `access.listed` annotates exports with `list_of`, the list's model, so that `params` need not be
+    loaded.
     """
     try:
         if export.owner_id != user.pk:

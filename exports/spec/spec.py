@@ -61,7 +61,8 @@ class ExportSpec:
     def _depends_on_language(self) -> bool:
         """Whether the file may depend on the language of the request.
 
-        Code of the project counts, because a filter method may use the active language.
+        It may if it runs code of the project, such as a filter method: that can use the active
+        language.
         """
         exporter, names = registry.get(self.exporter), self.params.get("columns")
         return (
@@ -79,14 +80,15 @@ class ExportSpec:
     def fingerprint(self) -> str:
         """The SHA-256 of the spec, including the order of columns and the request context.
 
-        It omits the owner, who is stored beside it, a default label, and the language unless the
-        file may depend on it.
+        It omits a default label, and the language unless the file may depend on it.
         """
+        context = dict(self.context)
+        if not self._depends_on_language:
+            context.pop(LANGUAGE, None)
         hashed = {name: value for name, value in vars(self).items() if name != "labels"}
-        omitted = () if self._depends_on_language else (LANGUAGE,)
         hashed |= {
-            "context": {name: self.context[name] for name in self.context if name not in omitted},
-            "owner": None,
+            "context": context,
+            "owner": None,  # An export stores its owner beside the fingerprint.
             "team": self.team and self.team.pk,
             "label": self.label if self.is_named else "",
         }
@@ -121,10 +123,10 @@ def _build(
 ) -> ExportSpec:
     """Build a spec without counting refusals.
 
-    `context` is what `context.capture` returned for the HTTP request. Without it, the time zone and
-    language of the site hold. Without a `label` the export has the `default_label`, or the name of
-    its exporter; a lazy one is shown to each reader in their language. `team` is the id of a team
-    of the user that may see the export. Its rows are still those that `user` may see.
+    `context` comes from `context.capture`. Without it, the file has the time zone and the language
+    of the site. Without a `label` the export has the `default_label`, or the label of its exporter;
+    a lazy one is shown to each reader in their language. `team` is the id of a team of the user
+    that may see the export. The rows are still those that `user` may see.
     """
     found = registry.offered(user, exporter)
     if format not in Format.values:
@@ -141,14 +143,15 @@ def _build(
         "filters": filters,
         "changelist": changelist,
     }
-    sizes.check(given)  # Before any code parses them.
+    sizes.check(given)
+    # In the language of the file, because two headers may be equal only in that language.
     with activate_for_file(context):
-        # In the language of the worker, because two headers may be equal only in that one.
         choose_columns(found, columns, headers)
     given["filters"] = queryset.narrowing_filters(found, user, given, context) or None
     params = {name: value for name, value in given.items() if value is not None}
-    unnamed = default_label if trimmed(str(default_label)) else found.label
-    name, default = trimmed(label), trimmed(str(unnamed))
+    if not trimmed(str(default_label)):
+        default_label = found.label
+    name, default = trimmed(label), trimmed(str(default_label))
     is_named = bool(name) and name != default
     return ExportSpec(
         owner=user,
@@ -156,7 +159,7 @@ def _build(
         exporter=found.name,
         label=name or default,
         is_named=is_named,
-        labels=None if is_named else in_each_language(unnamed),
+        labels=None if is_named else in_each_language(default_label),
         format=str(format),
         options=format_options.validate(format, options),
         params=params,
@@ -170,7 +173,7 @@ def rebuild_spec(export: Export) -> ExportSpec:
 
     Raises RequestError or NotPermitted. Refusals are not counted.
     """
-    # `offered` would say that there is no such exporter, but the user sees its name on the export.
+    # `registry.offered` would deny that the exporter exists, but its name is on the export.
     registry.permitted(export.owner, export.exporter)
     spec = _build(
         export.owner,
@@ -182,7 +185,8 @@ def rebuild_spec(export: Export) -> ExportSpec:
         context=export.context,
         **export.params,
     )
-    # A label may be the default one in another language. Only the fingerprint can tell.
+    # The stored label may be the default one in another language. The fingerprint shows whether the
+    # export was named.
     unnamed = replace(spec, is_named=False, labels=export.labels or spec.labels)
     return unnamed if unnamed.fingerprint == export.fingerprint else spec
 
