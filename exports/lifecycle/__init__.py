@@ -1,8 +1,8 @@
 """The life of an export: the only package that writes exports and parts.
 
 It decides which moves an export makes, and which limits hold. Pages, the API, the admin and
-commands pass a spec to `start`, and call the other functions that it exports; workers report
-through `attempts` and `parts`. It knows neither which rows an export has nor how a file is written.
+commands pass a spec to `start`, and call the other functions in `__all__`. Workers report through
+`attempts` and `parts`. This package knows neither the rows of an export nor the format of its file.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
     """Claim a queued export for `worker`, with the next attempt and a new lease.
 
     Raises LostRace if the export is not queued, so a message that the broker delivers twice does
-    nothing the second time. Raises Waits, and publishes that, if there is no room for the file.
+    nothing the second time. Raises Waits if there is no room for the file, and publishes that the
+    export waits for space.
     """
     export = Export.objects.filter(pk=export_id, status=Status.QUEUED).first()
     if export is None:
@@ -64,7 +65,7 @@ def succeed(export: Export, *, lines: Lines = (), **file: Any) -> None:
 
 
 def fail(export: Export, reason: str, *, lines: Lines = (), **counters: Any) -> None:
-    """Record that the export failed. A `reason` that is a Message is shown translated."""
+    """Record that the export failed. Pages translate a `reason` that is a Message."""
     _finish(export, Status.FAILED, lines, **dump(reason), **counters)
 
 
@@ -107,10 +108,10 @@ def hand_over(
     lines: Lines = (),
     waits_for: Wait = Wait.NOTHING,
 ) -> None:
-    """Put the export back in the queue: keep the finished parts, and reopen those `claimed`.
+    """Put the export back in the queue. Keep the finished parts, and reopen the parts `claimed`.
 
-    Helpers release their parts at their next report. Another worker gets a message at once, or with
-    `waits_for` from `rescue` when there is room.
+    Helpers release their parts at their next report. Another worker gets a message at once; with
+    `waits_for`, `rescue` sends it when there is room.
     """
     try:
         with atomic():

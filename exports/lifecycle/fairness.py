@@ -17,7 +17,8 @@ from exports.status import Status, Wait
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-# Each call to a broker that hangs takes three seconds, so not after every part.
+# Seconds without calls after the broker did not respond. A call to a broker that hangs takes three
+# seconds, which would delay every part.
 RETRY_SECONDS = 10.0
 _retry_at = 0.0
 
@@ -30,10 +31,11 @@ def has_queued_exports() -> bool:
 def should_yield() -> bool:
     """Return whether the holder of an export should give it back to the queue.
 
-    More exports wait than helpers will make room for, and the queue has a message. If the messages
-    are lost, other workers cannot find these exports, and the holder would get its own one back.
+    It should if more exports are queued than helpers that will take one, and the queue has a
+    message. Without messages, other workers cannot find the queued exports, and the holder would
+    get back its own.
     """
-    return _queued().count() > helpers() and bool(_message_count(queue.run_queue()))
+    return _queued().count() > helper_count() and bool(_message_count(queue.run_queue()))
 
 
 def _queued() -> QuerySet[Export]:
@@ -41,21 +43,21 @@ def _queued() -> QuerySet[Export]:
     return Export.objects.filter(status=Status.QUEUED, waits_for=Wait.NOTHING)
 
 
-def helpers() -> int:
-    """Return the number of workers that help any export, and will therefore yield.
+def helper_count() -> int:
+    """Return the number of workers that help an export. Each soon yields to a queued one.
 
-    A helper that stores its last part while it has claimed the next one counts twice.
+    A helper counts twice while it stores a part and has already claimed the next one.
     """
     held = Part.objects.filter(status=PartStatus.CLAIMED, by_helper=True)
     return held.filter(lease_expires_at__gt=Now()).count()
 
 
 def helpers_wanted(export: Export, parallel: int) -> int:
-    """Return how many more helpers to request for `export`, of at most `parallel` at once."""
-    others = export.parts.filter(status=PartStatus.CLAIMED, by_helper=True).count()
+    """Return how many more helpers to request for `export`, which may have `parallel` at once."""
+    helping = export.parts.filter(status=PartStatus.CLAIMED, by_helper=True).count()
     open_parts = export.parts.filter(status=PartStatus.OPEN).count()
     # The last open part is for the holder.
-    wanted = min(parallel - others, open_parts - 1)
+    wanted = min(parallel - helping, open_parts - 1)
     if wanted <= 0 or has_queued_exports():
         return 0
     requested = _message_count(queue.help_queue())

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WINDOW_SECONDS = 60
 DAY_SECONDS = 24 * 3600
 
-# Resumes of one export. Each leaves events and an entry in the audit trail.
+# For one export. Each resume leaves events and an entry in the audit trail.
 MAX_RESUMES = 100
 
 
@@ -39,7 +39,8 @@ def lock(user: User) -> None:
     Otherwise ten simultaneous requests would all pass the limits before the first is saved. SQLite
     has no row locks, but serializes all transactions that write.
     """
-    # NO KEY, so that other rows may refer to the user in the meantime, such as notifications.
+    # With NO KEY, so that other transactions may insert rows that refer to the user in the
+    # meantime, such as notifications.
     users = get_user_model()._default_manager.select_for_update(no_key=True)
     list(users.filter(pk=user.pk).values_list("pk"))
 
@@ -92,7 +93,7 @@ def _wait(user: User, allowed: int, window: int) -> int:
     if not allowed:
         return 0
     newest = Export.objects.filter(owner=user).order_by("-created_at")
-    # By the clock of the database, which also set `created_at`.
+    # The clock of the database has also set `created_at`.
     age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
     # A request is allowed once the oldest of the last `allowed` ones has left the window.
     oldest = newest.values_list(age, flat=True)[allowed - 1 : allowed].first()

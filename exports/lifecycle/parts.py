@@ -1,7 +1,7 @@
 """The parts of a running export, for the workers that extract them.
 
-Every UPDATE names the attempt that the worker was given. If it changes no row, the claim is lost:
-it raises Stopped if a user paused or cancelled the export, otherwise Fenced.
+Every UPDATE names the attempt that the worker was given. If the UPDATE changes no row, the claim is
+lost. Then the function raises Stopped if a user paused or cancelled the export, otherwise Fenced.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ COUNTERS = ("rows_done", "bytes", "protected_cells")
 def save_plan(export: Export, parts: Iterable[Part], rows_total: int, **fields: Any) -> None:
     """Store the plan of `export`, and set its stage to extracting.
 
-    An export is planned once, unless it reads a snapshot: then each attempt plans again, as of
-    another moment. Old parts are deleted; deleting their files is up to the caller.
+    An export is planned once, unless it reads a snapshot: then each attempt plans again, because it
+    reads the rows of another moment. Old parts are deleted; the caller deletes their files.
     """
     with atomic():
         fields |= {"rows_total": rows_total, "stage": Stage.EXTRACTING, "read_from": Now()}
@@ -62,7 +62,7 @@ def claim(export: Export, *, helper: str = "") -> Part | None:
     mine = {"export__status": Status.RUNNING, "export__attempt": export.attempt}
     wanted = export.parts.filter(free, **mine).order_by("number")
     if connections[wanted.db].features.has_select_for_update_skip_locked:
-        # Without this, many workers would try to claim the same part, and all but one would retry.
+        # Otherwise many workers would try to claim the same part, and all but one would retry.
         wanted = wanted.select_for_update(skip_locked=True, of=("self",))
     while True:
         with atomic():
@@ -116,10 +116,10 @@ def tick(
     lines: Lines = (),
     **fields: Any,
 ) -> None:
-    """Renew the leases, save the counters and publish them. Writes nothing if fenced.
+    """Renew the leases of the holder of the export, save the counters and publish them.
 
-    It is for the holder of the export. The counters of `part` are saved as they are; those of the
-    export are the sums over all parts, including the parts of helpers.
+    The counters of `part` are saved as they are; the counters of the export are the sums over all
+    parts, including the parts of helpers. Raises Stopped or Fenced, and then writes nothing.
     """
     with atomic():
         if part is not None:
@@ -142,8 +142,8 @@ def save_progress(part: Part) -> None:
             raise Stopped(f"Export {part.export_id} is not running any more.")
 
 
-def log_helping(part: Part, *, lines: Lines) -> None:
-    """Append the log lines of a helper that has finished `part`."""
+def append_log(part: Part, *, lines: Lines) -> None:
+    """Append the log lines of a helper that has finished `part` to the log of its export."""
     with atomic():
         log.append(Export.objects.only("pk").get(pk=part.export_id), lines)
 

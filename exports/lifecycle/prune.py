@@ -1,8 +1,8 @@
-"""Delete what nobody can use any more: expired files, leftovers, and old exports.
+"""Delete expired files, leftovers, and old exports.
 
 Each step deletes only data of exports that are expired, failed, cancelled or have no row, none of
-which can start again. So it may run at any time, on any host, and twice at once. A download that
-has already opened its file continues.
+which can start again. So `prune` may run at any time, on any host, and twice at once. A download
+that has already opened its file continues.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH = 200  # Exports in one query.
-# Time to examine the parts of a failed export, and to notice that two deployments share a storage.
+# Time for an operator to examine the parts of a failed export, or to notice that two deployments
+# share a storage.
 LEFTOVERS_KEPT = timedelta(days=1)
 # After this many failures in a row, the whole storage is considered unavailable.
-MAX_REFUSALS = 5
+MAX_FAILURES = 5
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Pruned:
     streams: int = 0  # Streams without an export: it was deleted with its owner.
     work_files: int = 0
     exports: int = 0  # Old exports, with their streams.
-    refused: int = 0  # Exports with files that the storage failed to delete.
+    undeleted: int = 0  # Exports with files that the storage failed to delete.
 
 
 def prune(days: int, *, dry_run: bool = False) -> Pruned:
@@ -79,8 +80,8 @@ class _Run:
         self.done = Pruned()
         self._dry_run = dry_run
         self._deleted: set[UUID] = set()
-        self._refused: set[UUID] = set()
-        self._refusals = 0  # In a row.
+        self._undeleted: set[UUID] = set()
+        self._failures = 0  # In a row.
 
     def expired_files(self) -> None:
         expired = Export.objects.filter(status=Status.SUCCEEDED, expires_at__lte=Now())
@@ -115,10 +116,10 @@ class _Run:
     def streams(self) -> None:
         """Delete streams of exports that have no row any more."""
         names = Stream.objects.filter(name__startswith="export-").values_list("name", flat=True)
-        ids = [export_id for name in names if (export_id := _id_in(name)) is not None]
-        for some in _batches(ids):
+        ids = [export_id for name in names if (export_id := _export_id(name)) is not None]
+        for batch in _batches(ids):
             # An export and its stream are saved together. So without a row, the export was deleted.
-            for export_id in _without_row(some):
+            for export_id in _without_row(batch):
                 self.done.streams += 1
                 if not self._dry_run:
                     forget(f"export-{export_id}")
@@ -135,13 +136,13 @@ class _Run:
 
     def _delete_orphan(self, export_id: UUID) -> None:
         newest = storage.newest(export_id)
-        # It may belong to another deployment.
+        # A new folder may belong to another deployment that shares the storage.
         if newest is not None and newest > timezone.now() - LEFTOVERS_KEPT:
             return
         self.done.orphans += self._delete(export_id, partial(storage.delete_folder, export_id))
 
     def _delete_files(self, export: Export, action: Action | None = None) -> bool:
-        """Delete all files of `export` and their names, and record the `action`. Return success."""
+        """Delete all files of `export` and their names, and record `action`. Return whether it did."""
         if not self._delete(export.pk, partial(storage.delete_all, export)):
             return False
         if not self._dry_run:
@@ -153,29 +154,30 @@ class _Run:
         return True
 
     def _delete(self, export_id: UUID, delete: Callable[[], int]) -> bool:
-        if export_id in self._refused:
+        if export_id in self._undeleted:
             return False
         try:
             if not self._dry_run:
                 logger.info("Export %s: %s files deleted.", export_id, delete())
         except (OSError, StorageFailed) as error:
             logger.warning("The files of export %s could not be deleted: %s", export_id, error)
-            self._refused.add(export_id)
-            self.done.refused = len(self._refused)
-            self._refusals += 1
-            if self._refusals >= MAX_REFUSALS:
+            self._undeleted.add(export_id)
+            self.done.undeleted = len(self._undeleted)
+            self._failures += 1
+            if self._failures >= MAX_FAILURES:
                 raise
             return False
         self._deleted.add(export_id)
-        self._refusals = 0
+        self._failures = 0
         return True
 
 
-def _id_in(name: str) -> UUID | None:
-    """Return the id of the export that has the stream `name`; None if it is not of an export."""
+def _export_id(stream: str) -> UUID | None:
+    """Return the id of the export that has this stream; None if the stream is not of an export."""
     with suppress(ValueError):
-        export_id = UUID(name.removeprefix("export-"))
-        return export_id if name == f"export-{export_id}" else None
+        export_id = UUID(stream.removeprefix("export-"))
+        # UUID() also accepts other spellings, which no export uses.
+        return export_id if stream == f"export-{export_id}" else None
     return None
 
 
@@ -190,7 +192,7 @@ def _ended() -> QuerySet[Export]:
 
 
 def _each(found: QuerySet[Export]) -> Iterator[Export]:
-    """Yield the exports in batches. Their ids are read first, because each step changes rows."""
+    """Yield the exports, which are read in batches. Ids are read first, because steps change rows."""
     for ids in _batches(list(found.order_by("finished_at").values_list("pk", flat=True))):
         exports = Export.objects.defer("params").in_bulk(ids)
         yield from (exports[pk] for pk in ids if pk in exports)

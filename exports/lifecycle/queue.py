@@ -27,22 +27,22 @@ HELP = "exports.help"
 # Workers read this queue as well; a free one becomes a helper.
 HELP_SUFFIX = "-help"
 
-# A user waits for the response. With these time-outs and two tries, a broker that hangs costs
-# 3 seconds; with the time-outs of workers it costs 15.
-HASTE = {"socket_timeout": 1.5, "socket_connect_timeout": 1.5}
+# Short, because a user waits for the response. With two tries, a broker that hangs costs 3 seconds;
+# with the time-outs of workers it would cost 15.
+TIMEOUTS = {"socket_timeout": 1.5, "socket_connect_timeout": 1.5}
 
 BROKER_ERRORS = (OperationalError, KombuError, OSError)
 
-# One byte of memory that this process shares with its children: whether the worker shuts down.
-# Celery sends its signal only in the parent, and the children do the work.
+# One byte of memory that this process shares with its children. It is 1 while the worker shuts
+# down. Celery sends its signal only in the parent, but the children run the exports.
 _shutting_down = mmap.mmap(-1, 1)
 
 
 def enqueue(export_id: uuid.UUID) -> bool:
     """Send a message about a queued export to the workers.
 
-    Return False if the broker does not respond. Then rescue sends the message later, and the caller
-    need not act.
+    Return False if the broker does not respond. The caller need not act, because `rescue` sends the
+    message later.
     """
     try:
         _send(RUN, export_id)
@@ -53,22 +53,22 @@ def enqueue(export_id: uuid.UUID) -> bool:
     return True
 
 
-def request_helpers(export_id: uuid.UUID, times: int) -> None:
-    """Ask that many workers to help with an export. Nothing is lost if no worker helps."""
+def request_helpers(export_id: uuid.UUID, count: int) -> None:
+    """Request `count` workers to help with an export. Nothing is lost if no worker helps."""
     try:
-        _send(HELP, export_id, times, queue=help_queue())
+        _send(HELP, export_id, count, queue=help_queue())
     except BROKER_ERRORS as error:
         logger.debug("The broker does not respond; no worker will help: %r", error)
 
 
-def _send(task: str, export_id: uuid.UUID, times: int = 1, **options: Any) -> None:
+def _send(task: str, export_id: uuid.UUID, count: int = 1, **options: Any) -> None:
     with _connect() as connection:
-        for _ in range(times):
+        for _ in range(count):
             current_app.send_task(task, [str(export_id)], connection=connection, **options)
 
 
 def _connect() -> Any:
-    return current_app.connection_for_write(transport_options=HASTE)
+    return current_app.connection_for_write(transport_options=TIMEOUTS)
 
 
 def run_queue() -> str:
@@ -86,7 +86,7 @@ def message_count(name: str = "") -> int | None:
     """
     try:
         with _connect() as connection:
-            # Not passive: that looks for the key without its prefix, and never finds the queue.
+            # Without `passive`, which looks for the key without its prefix and finds no queue.
             declared = connection.default_channel.queue_declare(
                 name or run_queue(), durable=True, auto_delete=False
             )

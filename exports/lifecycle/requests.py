@@ -1,4 +1,4 @@
-"""What users request: to start, cancel, pause, resume, retry or run again an export."""
+"""The requests of users: start, cancel, pause, resume or retry an export, or run it again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def start(spec: ExportSpec, *, enqueue: bool = True) -> tuple[Export, bool]:
 def retry(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
     """Start a failed or cancelled export again, for its owner, from the same spec.
 
-    Returns and raises what `start` does. The owner's rights and limits are checked again.
+    Return `(export, created)`, and raise errors, like `start`. The owner's rights and limits are
+    checked again.
     """
     return _repeat(
         export,
@@ -74,11 +75,11 @@ def run_again(export: Export, *, by: User | None = None) -> tuple[Export, bool]:
 
 
 def _repeat(
-    export: Export, from_: Container[Status], by: User | None, otherwise: str
+    export: Export, statuses: Container[Status], by: User | None, advice: str
 ) -> tuple[Export, bool]:
-    reload(export)  # No lock is needed, because these statuses are final.
-    if Status(export.status) not in from_:
-        raise IllegalMove(with_status(export, otherwise))
+    reload(export)  # No lock is needed, because `statuses` are final.
+    if Status(export.status) not in statuses:
+        raise IllegalMove(with_status(export, advice))
     lines = request_lines(f"Repeats export {export.pk}, requested", by)
     with refusals.count_refusals(by or export.owner), _prefix_errors_for(export.owner, by):
         return _get_or_create(rebuild_spec(export), origin=export, lines=lines, by=by)
@@ -138,7 +139,7 @@ def _active_duplicate(spec: ExportSpec) -> Export | None:
 def cancel(export: Export, *, by: User | None = None) -> None:
     """Cancel the export: at once if no worker holds it, otherwise when the worker notices.
 
-    Like `pause` and `resume`, it writes into the log and the audit trail `by` whom.
+    Like `pause` and `resume`, it writes the user `by` into the log and the audit trail.
     """
     lines = request_lines("Cancelled", by)
     with locked(export):
@@ -169,10 +170,15 @@ def resume(export: Export, *, by: User | None = None) -> None:
             # MOVES allows running -> queued, but only workers may make that move.
             raise IllegalMove(with_status(export, _("Only paused exports can be resumed.")))
         if export.resumes >= limits.MAX_RESUMES:
-            often = _("It has been resumed too many times. Cancel it, and start a new export.")
-            raise IllegalMove(with_status(export, often))
-        fields: dict[str, Any] = {"waits_for": Wait.NOTHING, "resumes": export.resumes + 1}
-        lines = request_lines("Resumed", by)
-        move(export, Status.QUEUED, lines=lines, queued_at=Now(), **fields)
+            advice = _("It has been resumed too many times. Cancel it, and start a new export.")
+            raise IllegalMove(with_status(export, advice))
+        move(
+            export,
+            Status.QUEUED,
+            lines=request_lines("Resumed", by),
+            queued_at=Now(),
+            waits_for=Wait.NOTHING,
+            resumes=export.resumes + 1,
+        )
         record_action(Action.EXPORT_RESUMED, export, by=by)
         enqueue_after_commit(export)

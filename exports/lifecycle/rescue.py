@@ -33,7 +33,7 @@ def rescue() -> dict[str, int]:
     """
     done = {"rescued": 0, "failed": 0, "settled": 0, "enqueued": 0}
     for export_id in list(_lost().values_list("pk", flat=True)):
-        # LostRace: its lease was renewed, or another process has rescued it.
+        # LostRace means that its lease was renewed, or another process has rescued it.
         with suppress(LostRace):
             done[_rescue(export_id)] += 1
     room.release_waiting()

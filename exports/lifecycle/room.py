@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 # Exports that one call of `release_waiting` releases. beat may see free space where workers on other
-# hosts see none. Then each released export costs a failed claim.
+# hosts see none. Then each released export costs a claim that fails.
 RELEASED = 20
 # The worker of a failed export may need this long to delete its parts.
 DELETING = timedelta(seconds=60)
@@ -40,16 +40,18 @@ DELETING = timedelta(seconds=60)
 # -- What is stored ----------------------------------------------------------------------
 
 
-def used(**owner: Any) -> int:
+def used(owner: Any = None) -> int:
     """Return the bytes of all finished files, and of the parts of unfinished exports.
 
-    With `owner=` it counts only the exports of that user.
+    With `owner`, a user or the id of one, count only the exports of that user.
     """
-    own = {f"export__{name}": value for name, value in owner.items()}
-    files = Export.objects.filter(**owner).exclude(file="")
+    exports, parts = Export.objects.all(), Part.objects.all()
+    if owner is not None:
+        exports, parts = exports.filter(owner=owner), parts.filter(export__owner=owner)
+    files = exports.exclude(file="")
     # The parts of a succeeded export are deleted, although their rows may still name files.
-    stored = Part.objects.filter(**own).exclude(file="").exclude(export__status=Status.SUCCEEDED)
-    written = Part.objects.filter(export__status__in=HELD, status=PartStatus.CLAIMED, **own)
+    stored = parts.exclude(file="").exclude(export__status=Status.SUCCEEDED)
+    written = parts.filter(export__status__in=HELD, status=PartStatus.CLAIMED)
     return sum(_bytes(rows) for rows in (files, stored, written))
 
 
@@ -58,7 +60,7 @@ def _bytes(rows: QuerySet[Any]) -> int:
 
 
 def state() -> dict[str, Any]:
-    """Return the numbers for `health`. `lacking` says why no export is accepted; "" if they are."""
+    """Return numbers for `health`. `lacking` says why no export is accepted; "" if there is room."""
     stored, allowed = used(), conf.MAX_STORED_BYTES
     full = "no more may be stored" if allowed and stored >= allowed else ""
     return {
@@ -75,7 +77,7 @@ def state() -> dict[str, Any]:
 
 
 def check_request(user: User) -> None:
-    """Raise OverQuota if `user` may store nothing more, OutOfSpace if nobody may."""
+    """Raise OverQuota if `user` may store no more bytes, OutOfSpace if no user may."""
     allowed = conf.MAX_STORED_BYTES_PER_USER
     if allowed and (stored := used(owner=user)) >= allowed:
         raise _over_quota(user, stored, allowed)
@@ -90,7 +92,7 @@ def check_request(user: User) -> None:
 
 
 def _over_quota(user: User, stored: int, allowed: int) -> OverQuota:
-    known = {"used": filesizeformat(stored), "allowed": filesizeformat(allowed)}
+    values = {"used": filesizeformat(stored), "allowed": filesizeformat(allowed)}
     files = Export.objects.filter(owner=user).exclude(file="").order_by("expires_at")
     if expires := files.values_list("expires_at", flat=True).first():
         text = _(
@@ -98,13 +100,13 @@ def _over_quota(user: User, stored: int, allowed: int) -> OverQuota:
             "makes room. Paused exports count: cancel the ones that you do not need."
         )
         wait = ceil((expires - timezone.now()).total_seconds())
-        known["when"] = formatting.date_time(timezone.localtime(expires))
-        return OverQuota(text % known, allowed=allowed, retry_after=max(wait, 1))
+        values["when"] = formatting.date_time(timezone.localtime(expires))
+        return OverQuota(text % values, allowed=allowed, retry_after=max(wait, 1))
     text = _(
         "Your exports use %(used)s of %(allowed)s. Cancel paused exports that you do not need, or "
         "wait until running exports have finished."
     )
-    return OverQuota(text % known, allowed=allowed)
+    return OverQuota(text % values, allowed=allowed)
 
 
 def _site_is_full() -> bool:
@@ -118,8 +120,8 @@ def _site_is_full() -> bool:
 def shortage_for(export: Export) -> str:
     """Return why `export` cannot start or continue here, for the log; "" if it can.
 
-    Its parts are copied into the file, so it needs as much space again. With less it would start
-    and go back to the queue repeatedly.
+    Its parts are copied into the file, so it needs as many bytes again. With less free space it
+    would start and go back to the queue repeatedly.
     """
     if _site_is_full():
         return f"the files of all exports take the {conf.MAX_STORED_BYTES:,} bytes that are allowed"

@@ -41,17 +41,17 @@ def move(export: Export, new: Status, *, event: str = "", lines: Lines = (), **f
     """
     old = Status(export.status)
     if new not in MOVES[old]:
-        raise IllegalMove(_refusal(export, new))
-    here = Export.objects.filter(pk=export.pk, status=old, attempt=export.attempt)
-    if not here.update(status=new, version=F("version") + 1, **fields):
-        # The stored status, because its label depends on the language and this is for logs.
+        raise IllegalMove(_why_illegal(export, new))
+    expected = Export.objects.filter(pk=export.pk, status=old, attempt=export.attempt)
+    if not expected.update(status=new, version=F("version") + 1, **fields):
+        # For logs, so it has the stored status. The label depends on the language.
         raise LostRace(f"Export {export.pk} is not {old} any more.")
     reload(export)
     log.append(export, lines, is_last=new in FINAL)
     announce(export, event or f"export.{new}")
 
 
-# For users whose click came too late.
+# Messages for users whose click came too late.
 _TOO_LATE = {
     Status.CANCELLING: gettext_lazy("It can no longer be cancelled."),
     Status.CANCELLED: gettext_lazy("It can no longer be cancelled."),
@@ -61,13 +61,13 @@ _TOO_LATE = {
 }
 
 
-def _refusal(export: Export, new: Status) -> str:
-    # No user requests the other moves, so their message is for logs.
+def _why_illegal(export: Export, new: Status) -> str:
+    # Users request only the moves in `_TOO_LATE`. The message of any other move is for logs.
     return with_status(export, str(_TOO_LATE.get(new, f"It can no longer become {new}.")))
 
 
 def with_status(export: Export, therefore: str) -> str:
-    """Return `therefore` behind a sentence with the status of `export`."""
+    """Return a sentence with the status of `export`, followed by the sentence `therefore`."""
     status = Status(export.status).label.lower()
     values = {"status": status, "therefore": therefore}
     return _("This export is %(status)s. %(therefore)s") % values
@@ -75,9 +75,9 @@ def with_status(export: Export, therefore: str) -> str:
 
 @atomic()
 def update_queued(export: Export, *conditions: Q, **fields: Any) -> bool:
-    """Update `export` and publish it, if it is queued and matches. Return whether it was updated."""
-    here = Export.objects.filter(*conditions, pk=export.pk, status=Status.QUEUED)
-    if not here.update(version=F("version") + 1, **fields):
+    """Update and publish `export` if it is queued and meets `conditions`. Return whether it did."""
+    expected = Export.objects.filter(*conditions, pk=export.pk, status=Status.QUEUED)
+    if not expected.update(version=F("version") + 1, **fields):
         return False
     reload(export)
     announce(export)
@@ -85,7 +85,7 @@ def update_queued(export: Export, *conditions: Q, **fields: Any) -> bool:
 
 
 def request_lines(what: str, by: User | None) -> list[dict[str, Any]]:
-    """Return the log lines of a request: `what` was done, and `by` whom."""
+    """Return the log lines of a request: `what` was done, and the user who requested it."""
     return [log_line(f"{what} by {by.get_username()}." if by else f"{what}.")]
 
 
@@ -104,7 +104,7 @@ def enqueue_after_commit(export: Export) -> None:
 
 
 def come_to_rest(export: Export, lines: Lines, **fields: Any) -> None:
-    """Complete a pause or a cancel: no worker works on the export any more."""
+    """Complete a pause or a cancel, because no worker works on the export any more."""
     fields |= {"lease_expires_at": None, "stage": Stage.NONE, "rate": None}
     if export.status == Status.PAUSING:
         move(export, Status.PAUSED, lines=lines, **fields)

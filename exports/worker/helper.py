@@ -83,7 +83,7 @@ class _Helper:
                     "Part %s: %s rows, by %s.", part.number, f"{part.rows_done:,}", self.worker
                 )
                 self.heartbeat.remove(part)
-                parts.log_helping(part, lines=self.log.take())
+                parts.append_log(part, lines=self.log.take())
                 room.check_disk()
                 part = None if fairness.has_queued_exports() else following
 

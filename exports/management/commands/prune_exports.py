@@ -51,8 +51,8 @@ class Command(BaseCommand):
             f"{done.ended}, folders without an export {done.orphans}, streams without an export "
             f"{done.streams}, work files {done.work_files}, old exports {done.exports}."
         )
-        if done.refused:
+        if done.undeleted:
             raise CommandError(
-                f"The storage did not delete the files of {done.refused} exports. They are tried "
-                "again the next time; the log says why."
+                f"The storage did not delete the files of {done.undeleted} exports. The next run "
+                "tries again; the log says why."
             )

@@ -38,7 +38,7 @@ NOTHING = {
     "streams": 0,
     "work_files": 0,
     "exports": 0,
-    "refused": 0,
+    "undeleted": 0,
 }
 
 
@@ -278,7 +278,7 @@ def test_concurrent_prunes_do_not_conflict(make, folder):
         thread.join(120)
 
     assert errors == []
-    assert sum(each.refused for each in done) == 0
+    assert sum(each.undeleted for each in done) == 0
     assert list(Export.objects.all()) == [kept]
     assert ids(folder) == {str(kept.pk)}
 
@@ -294,7 +294,7 @@ def test_file_that_cannot_be_deleted_is_retried_next_time(make, folder, monkeypa
     other = make(Status.SUCCEEDED, expires_at=NOW)
     monkeypatch.setattr(FileSystemStorage, "delete", refuse)
 
-    assert vars(prune.prune(90)) == did(expired=1, refused=1)
+    assert vars(prune.prune(90)) == did(expired=1, undeleted=1)
 
     stubborn.refresh_from_db()
     other.refresh_from_db()
@@ -311,15 +311,15 @@ def test_unreachable_storage_stops_the_pruning_early(make, monkeypatch):
         asked.append(name)
         raise OSError("Could not connect")
 
-    for _ in range(prune.MAX_REFUSALS + 5):
+    for _ in range(prune.MAX_FAILURES + 5):
         make(Status.SUCCEEDED, finished_at=LONG_AGO, expires_at=NOW)
     monkeypatch.setattr(FileSystemStorage, "delete", away)
 
     with pytest.raises(OSError, match="Could not connect"):
         prune.prune(90)
 
-    assert len(asked) == prune.MAX_REFUSALS
-    assert Export.objects.exclude(file="").count() == prune.MAX_REFUSALS + 5
+    assert len(asked) == prune.MAX_FAILURES
+    assert Export.objects.exclude(file="").count() == prune.MAX_FAILURES + 5
 
 
 def test_pruning_works_in_batches(make, monkeypatch):
@@ -409,7 +409,7 @@ def test_command_fails_when_a_deletion_was_refused(make, monkeypatch):
     with pytest.raises(CommandError, match="did not delete the files of 1 exports"):
         call_command("prune_exports")
 
-    for _ in range(prune.MAX_REFUSALS):
+    for _ in range(prune.MAX_FAILURES):
         make(Status.SUCCEEDED, expires_at=NOW)
     with pytest.raises(CommandError, match="Stopped: Read-only file system"):
         call_command("prune_exports")

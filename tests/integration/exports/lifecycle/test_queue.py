@@ -67,8 +67,8 @@ def test_broker_outage_does_not_fail_the_click_and_is_rescued(superuser, valkey)
 @pytest.mark.proves("click-survives-broker-outage")
 def test_hanging_broker_delays_the_click_by_seconds_only(superuser, valkey, monkeypatch):
     tries = 2
-    assert tries * queue.HASTE["socket_timeout"] <= 3
-    monkeypatch.setattr(queue, "HASTE", {"socket_timeout": 0.2, "socket_connect_timeout": 0.2})
+    assert tries * queue.TIMEOUTS["socket_timeout"] <= 3
+    monkeypatch.setattr(queue, "TIMEOUTS", {"socket_timeout": 0.2, "socket_connect_timeout": 0.2})
     valkey.freeze()
     began = time.monotonic()
 
