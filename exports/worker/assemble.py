@@ -28,8 +28,8 @@ def assemble(
 ) -> dict[str, Any]:
     """Store the file of `export`, and return its name, bytes and sha256.
 
-    Raises WrongCount if a part in storage differs from the part that was written, or the file has a
-    wrong number of rows. Raises Stopped or Fenced if this attempt should not continue.
+    Raises WrongCount if a part in storage differs from the part that was written, or if the file
+    has a wrong number of rows. Raises Stopped or Fenced if this attempt should not continue.
     """
     expected = sum(part.rows_done for part in done)
     digest = hashlib.sha256()

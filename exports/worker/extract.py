@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-AHEAD = 2 * 1024 * 1024  # Bytes of lines that are read ahead. As objects they take twice as much.
+# Bytes of lines that COPY reads ahead. As Python objects, the lines take twice as much memory.
+MAX_AHEAD = 2 * 1024 * 1024
 
 
 class Extractor:
@@ -54,7 +55,8 @@ class Extractor:
         self.parallel: int = conf.PARALLEL if own is None else own
         self._format = export.format
         self._options = Options(**export.options)
-        # Sorted rows are read in one long query, while progress is written.
+        # Sorted rows are read in one long query. Progress is written meanwhile, over another
+        # connection.
         self.source = Source(self.rows.db, apart=bool(self.rows.query.order_by))
         self.source.snapshot_id = export.snapshot_id
         vendor = self.source.connection.vendor
@@ -90,10 +92,10 @@ class Extractor:
         part.rows_found = None
         check = CRC32()
         following = None
-        # All parts and the preview need the same language and time zone.
-        activated = context.activate_for_file(self._context)
-        with storage.NewFile(check) as new, raised_gc_threshold(), activated:
-            # Each format has methods of its own, which only its readers call.
+        # All parts and the preview have the same language and time zone.
+        in_language = context.activate_for_file(self._context)
+        with storage.NewFile(check) as new, raised_gc_threshold(), in_language:
+            # Of type Any, because the writers of formats have different methods.
             writer: Any = self.writer.part(new)
             with closing(self._write(part, writer)) as counts:
                 for count in counts:
@@ -110,19 +112,19 @@ class Extractor:
         try:
             parts.finish(part, file=name, crc32=check.value)
         except LostRace:
-            # After another error the row may already name the file. If not, it is deleted with the
-            # other files of the export.
+            # After any other error the row may already name the file. If it does not, the file is
+            # deleted with the other files of the export.
             storage.delete(name)
             raise
         return following if self.by_copy else claim()
 
     def _begin(self, part: Part) -> tuple[ReadAhead[copy.Lines], Recount]:
-        """Start COPY for `part`, unless it has been started early."""
+        """Return the lines and the recount of `part`. Start COPY unless it was started early."""
         if self._begun is None:
             recount = self._recount(part)
             interrupt = self.source.interrupt
             lines = self._copied(part, recount)
-            blocks = ReadAhead(lines, max_bytes=AHEAD, size_of=_bytes, interrupt=interrupt)
+            blocks = ReadAhead(lines, max_bytes=MAX_AHEAD, size_of=_bytes, interrupt=interrupt)
             self._begun = part, blocks, recount
         begun, blocks, recount = self._begun
         if begun != part:
@@ -147,7 +149,7 @@ class Extractor:
         if self.by_copy:
             begun, recount = self._begin(part)
             with closing(begun) as blocks:
-                for lines in self._named(blocks, part):
+                for lines in self._name_in_errors(blocks, part):
                     writer.write_lines(lines)
                     yield len(lines)
             self._begun = None
@@ -156,7 +158,7 @@ class Extractor:
             pages = rows.read(
                 self.source, self.rows, self._readings, keys, conf.PAGE_ROWS, recount=recount
             )
-            for page in self._named(pages, part):
+            for page in self._name_in_errors(pages, part):
                 try:
                     writer.write(page)
                 except Unwritable as error:
@@ -171,8 +173,8 @@ class Extractor:
                 f"{part.rows_found:,}",
             )
 
-    def _named(self, items: Iterable[T], part: Part) -> Iterator[T]:
-        """Yield `items`. Add the column and the row to errors."""
+    def _name_in_errors(self, items: Iterable[T], part: Part) -> Iterator[T]:
+        """Yield `items`. Errors name the column and the row."""
         return blame.name_in_errors(
             items, self.source, self.rows, self._readings, self._range(part)
         )

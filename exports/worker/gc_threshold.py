@@ -1,8 +1,8 @@
 """Raise the threshold of Python's garbage collector while rows are read.
 
 Rows are thousands of objects that live for a moment and contain no cycles. With Python's default
-threshold they triggered full collections all the time. These took more than half of the processor
-time with COPY, and a fifth when rows were read one by one.
+threshold they triggered full collections all the time. The collections took more than half of the
+processor time with COPY, and a fifth when rows were read one by one.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# New objects that trigger a collection. A page of rows has fewer, so only objects that really
-# accumulate do, such as cycles that a function of the project leaves behind.
-MORE = 50_000
+# The number of new objects that triggers a collection. A page of rows has fewer, so a collection
+# starts only if objects accumulate, such as cycles that a function of the project leaves behind.
+THRESHOLD = 50_000
 
 _lock = threading.Lock()
 _readers = 0
@@ -26,13 +26,13 @@ _before = (0, 0, 0)
 
 @contextmanager
 def raised_gc_threshold() -> Iterator[None]:
-    """Raise the threshold of this process until the last of all such blocks has ended."""
+    """Raise the threshold of this process until no thread is in such a block any more."""
     global _readers, _before  # noqa: PLW0603 - the threshold belongs to the process as well
     with _lock:
         if _readers == 0:
             _before = gc.get_threshold()
             # A threshold of 0 means that collection is switched off.
-            gc.set_threshold(_before[0] and max(_before[0], MORE), *_before[1:])
+            gc.set_threshold(_before[0] and max(_before[0], THRESHOLD), *_before[1:])
         _readers += 1
     try:
         yield

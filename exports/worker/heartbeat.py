@@ -1,9 +1,9 @@
 """Renew the leases of a worker in a thread, and check whether it should stop.
 
 Counting a hundred million rows or storing a large file may take longer than a lease, so a thread
-renews it. The thread ends or freezes together with its process, and then the lease expires. The
-thread also interrupts a long query if the export was paused or cancelled, and checks every 20
-seconds whether the owner still has the right to the export.
+renews it. The thread ends or freezes together with its process, and then the lease expires. Every
+20 seconds it checks whether the owner still has the right to the export. It interrupts a long query
+if the export should stop.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ RIGHTS_SECONDS = 20.0
 
 
 class Heartbeat:
-    """Keep the claims on `export` and on its `parts` as long as the block runs.
+    """Keep the claims on `export` and on its `parts` while the block runs.
 
-    With `holds=False` keep only the claims on parts. Call `interrupt` repeatedly if the claim on
+    With `holds=False` keep only the claims on parts. Call `interrupt` repeatedly once the claim on
     the export is lost, the owner has lost a right, or `should_stop` returns True.
     """
 
@@ -50,7 +50,7 @@ class Heartbeat:
         self.refusal: NotPermitted | None = None  # Set when the owner has lost a right.
         self._checked_at = time.monotonic()  # The worker itself checks rights when it begins.
         self._should_stop = should_stop
-        # A copy of what identifies the claim, because the worker changes `export` meanwhile.
+        # Copies, because the worker changes `export` in its own thread.
         self._export_id, self._attempt, self._holds = export.pk, export.attempt, holds
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -81,7 +81,7 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
-        # There are three chances to renew a lease before it expires.
+        # A third, so that a renewal that fails can be repeated before the lease expires.
         renew_seconds = conf.LEASE_SECONDS / 3
         renewed = time.monotonic()
         try:
@@ -123,7 +123,7 @@ class Heartbeat:
             logger.warning("The rights of the owner of an export could not be checked: %r", error)
 
     def _is_lost(self) -> bool:
-        # exclude(), because a row that this query does not find must not count as lost.
+        # With exclude(), because an export that has no row any more must not count as lost.
         found = Export.objects.filter(pk=self._export_id)
         mine = {"status": Status.RUNNING} | ({"attempt": self._attempt} if self._holds else {})
         return found.exclude(**mine).exists()

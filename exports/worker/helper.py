@@ -1,7 +1,7 @@
-"""The loop of a worker that helps: it extracts parts of an export that another worker holds.
+"""The loop of a helper: a worker that extracts parts of an export that another worker holds.
 
-It makes no decisions. If a part fails, the part is reopened, and the worker that holds the export
-meets the same error. After each part the helper stops if an export is queued.
+A helper makes no decisions. If a part fails, the helper reopens it, and the worker that holds the
+export meets the same error. After each part the helper stops if an export is queued.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def help_with(
     """Extract parts of an export while it runs, has open parts, and no other export is queued."""
     export = Export.objects.filter(pk=export_id, status=Status.RUNNING).first()
     if export is None or not _is_planned(export):
-        return  # It has ended, or its holder will request help again.
+        return  # The export has ended, or its holder will request help again.
     lines = capture.capture(worker=worker, attempt=export.attempt, helping=True)
     with lines as log, Heartbeat(export, holds=False, should_stop=should_stop) as heartbeat:
         helper = _Helper(export, worker, log, heartbeat, should_stop)
@@ -55,7 +55,8 @@ def help_with(
 
 def _is_planned(export: Export) -> bool:
     if export.consistency == Consistency.SNAPSHOT:
-        return bool(export.snapshot_id)  # The plan of an earlier attempt is of another moment.
+        # Until then, its parts are those of an earlier attempt, which read another moment.
+        return bool(export.snapshot_id)
     return export.rows_total is not None
 
 

@@ -1,4 +1,4 @@
-"""When a worker reports, and how fast it is. The clock is injected; there is no I/O."""
+"""The interval at which a worker reports, and its rate. The clock is injected; there is no I/O."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Ticker:
         self._pause = interval
 
     def touch(self) -> None:
-        """Report if the last report is long enough ago."""
+        """Report if the interval has passed since the last report."""
         if self._clock() - self._last >= self._pause:
             self.flush()
 
@@ -65,7 +65,7 @@ class Rate:
         elapsed = now - self._since
         if elapsed >= INTERVAL / 2:
             latest = self._rows / elapsed
-            # The first measurements are a plain average, because there is nothing to smooth yet.
+            # At first this is a plain average, because there is nothing to smooth yet.
             weight = min(elapsed / min(now - self._began, self._memory), 1.0)
             self._value = latest * weight + (self._value or 0.0) * (1 - weight)
             self._since, self._rows = now, 0

@@ -53,11 +53,11 @@ def run(
 ) -> None:
     """Work on the claimed `export` as far as possible.
 
-    With `shares` this worker requests helpers, and gives the export back if others wait. The
+    With `shares` this worker requests helpers, and gives the export back if other exports wait. The
     `export` command passes False, because its process takes no other exports.
 
     The outcome is recorded: succeeded, failed, stopped or handed over. Only errors of the database
-    are raised. Then the lease expires, and rescue decides.
+    are raised. Then the lease expires, and `rescue` decides.
     """
     with capture.capture(worker=export.worker, attempt=export.attempt) as log:
         try:
@@ -66,7 +66,7 @@ def run(
             logger.warning("%s This worker stops.", error)
         else:
             if export.status in {Status.FAILED, Status.CANCELLED}:
-                # This is final, so the parts will never be assembled.
+                # These statuses are final, so the parts will never be assembled.
                 _delete_files(export)
 
 
@@ -133,7 +133,7 @@ class _Run:
         self._rate = Rate()
         self._speed: float | None = None  # The rate at the last report.
         self._started = time.monotonic()
-        self._requested_help = -math.inf
+        self._help_requested_at = -math.inf
         self._assembled = 0.0  # The share of the file, from 0 to 1.
 
     def run(self) -> None:
@@ -189,23 +189,23 @@ class _Run:
             )
             for number, keys in enumerate(ranges, start=1)
         ]
-        # Parts of an earlier attempt, which read another moment.
+        # Files of an earlier attempt, which read the rows of another moment.
         old = [part.file for part in export.parts.exclude(file="")]
         parts.save_plan(export, new, total, **fields)
         for name in old:
             storage.delete(name)
-        way = "PostgreSQL writes the lines itself" if extractor.by_copy else "Row by row"
-        logger.info("%s rows to extract. Parts: %s. %s.", f"{total:,}", len(new), way)
+        method = "PostgreSQL writes the lines itself" if extractor.by_copy else "Row by row"
+        logger.info("%s rows to extract. Parts: %s. %s.", f"{total:,}", len(new), method)
 
     def _extract_all(self, extractor: Extractor) -> None:
         """Extract parts until all are in storage, including those that helpers extract."""
-        self._restart_rate()  # Counting must not look like slow extracting.
+        self._restart_rate()  # Otherwise the time of counting would lower the rate.
         began = time.monotonic()
         self._request_help(extractor.parallel)
         part = self._claim()
         while part is not None or not self._is_extracted():
             if part is None:
-                # Helpers are other processes. Their progress shows only in the database.
+                # Helpers are other processes, so their progress is visible only in the database.
                 Event().wait(INTERVAL)
                 self._checkpoint()
                 part = self._claim()
@@ -234,9 +234,9 @@ class _Run:
 
     def _request_help(self, parallel: int) -> None:
         now = time.monotonic()
-        if not self.shares or parallel <= 0 or now - self._requested_help < HELP_SECONDS:
+        if not self.shares or parallel <= 0 or now - self._help_requested_at < HELP_SECONDS:
             return
-        self._requested_help = now
+        self._help_requested_at = now
         if wanted := fairness.helpers_wanted(self.export, parallel):
             queue.request_helpers(self.export.pk, wanted)
 
@@ -264,7 +264,7 @@ class _Run:
                 storage.delete(part.file)
             _delete_files(export, but=file["file"])
         else:
-            # A user has just paused or cancelled it. A paused export still needs its parts.
+            # A user has just paused or cancelled the export. If paused, it still needs its parts.
             storage.delete(file["file"])
 
     def _assembly_checkpoint(self, share: float) -> None:
@@ -296,7 +296,8 @@ class _Run:
         limits.check_bytes(self.export, self.export.bytes)
         self._quotas.touch()
         room.check_disk()
-        # The rows of all workers. Their number falls when a part was lost.
+        # `rows_done` counts the rows of all workers. It falls when a part was lost.
         self._rate.add(max(self.export.rows_done - before, 0))
-        # Measured now. At the next report time would have passed without new rows.
+        # Measured right after rows were added. Until the next report the rate would seem to fall,
+        # because time passes before new rows are added.
         self._speed = self._rate.value

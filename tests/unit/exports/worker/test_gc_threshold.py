@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from exports.worker.gc_threshold import MORE, raised_gc_threshold
+from exports.worker.gc_threshold import THRESHOLD, raised_gc_threshold
 
 
 def searches():
@@ -26,20 +26,20 @@ def _threshold():
 def test_page_of_rows_triggers_no_collection():
     with raised_gc_threshold():
         before = searches()
-        rows = [[number] for number in range(MORE // 2)]
+        rows = [[number] for number in range(THRESHOLD // 2)]
         seen = searches() - before
 
-    assert len(rows) == MORE // 2
+    assert len(rows) == THRESHOLD // 2
     assert seen == 0
 
 
 def test_garbage_is_still_collected():
     with raised_gc_threshold():
         before = searches()
-        rows = [[number] for number in range(2 * MORE)]
+        rows = [[number] for number in range(2 * THRESHOLD)]
         seen = searches() - before
 
-    assert len(rows) == 2 * MORE
+    assert len(rows) == 2 * THRESHOLD
     assert seen > 0
 
 
@@ -66,11 +66,11 @@ def test_overlapping_threads_restore_the_threshold_at_the_end():
         thread.join(10)
         meanwhile = gc.get_threshold()[0]
 
-    assert meanwhile == MORE
+    assert meanwhile == THRESHOLD
     assert gc.get_threshold() == (700, 10, 10)
 
 
-@pytest.mark.parametrize("chosen", [0, 2 * MORE])
+@pytest.mark.parametrize("chosen", [0, 2 * THRESHOLD])
 def test_higher_or_disabled_threshold_is_left_alone(chosen):
     gc.set_threshold(chosen, 10, 10)
 
