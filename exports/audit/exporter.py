@@ -21,7 +21,7 @@ class TrailFilter(FilterSet):  # type: ignore[misc]  # django-filter has no type
 
 
 class AuditTrail(Exporter):
-    """Entries of the audit trail as stored. Their export is recorded like any other."""
+    """The entries of the audit trail, as stored. This export is itself recorded in the trail."""
 
     name = "audit"
     label = _("Audit trail")

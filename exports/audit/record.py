@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 CHOSEN = ("format", "options", "params")  # The settings of a preset, without its team.
-# An attribute of a deleted group, which passes the counts from one signal to the next.
+# An attribute of a deleted group. It passes the counts from `pre_delete` to `post_delete`.
 SHARED = "_was_shared"
 
 
@@ -42,7 +42,7 @@ def record_action(
 
 
 def record_start(export: Export, *, by: User | None = None) -> None:
-    """Record a new export, the one that it repeats, if any, and the team that may see it."""
+    """Record a new export, its origin if it repeats another one, and its team if it has one."""
     if export.origin_id is None:
         record_action(Action.EXPORT_STARTED, export, by=by)
     else:
@@ -53,7 +53,7 @@ def record_start(export: Export, *, by: User | None = None) -> None:
 
 
 def record_saved_preset(preset: Preset, before: Preset | None) -> None:
-    """Record that the owner has saved or changed a preset, and with which team they share it.
+    """Record that the owner has saved or changed a preset, and any change of its team.
 
     `before` is the preset that had the name until now. Saving it unchanged is not recorded.
     """
@@ -69,7 +69,7 @@ def record_saved_preset(preset: Preset, before: Preset | None) -> None:
 
 
 def has_saved_often(owner: User, limit: int, within: timedelta) -> bool:
-    """Return whether `owner` has saved or changed presets at least `limit` times `within` a time."""
+    """Return whether `owner` has saved presets at least `limit` times in the last `within`."""
     saves = AuditEntry.objects.filter(
         actor_name=visible(owner.get_username(), MAX_TEXT),
         actor_key=visible(str(owner.pk), MAX_TEXT),
@@ -102,12 +102,12 @@ def _export_deleted(instance: Export, **_: Any) -> None:
 
 def _preset_deleted(instance: Preset, **_: Any) -> None:
     """Record a preset that its owner deletes, or that is deleted with its owner."""
-    if instance.name:  # The last used settings have no name. No user has saved them.
+    if instance.name:  # Without a name they are the last settings, which no user has saved.
         _record_preset(Action.PRESET_DELETED, instance)
 
 
 def _before_team_deletion(instance: Group, **_: Any) -> None:
-    """Count what is shared with the team. After the deletion it can no longer be counted."""
+    """Count the exports and presets of the team, because its deletion removes it from them."""
     counts = {
         Action.EXPORT_UNSHARED: {"exports": Export.objects.filter(team=instance).count()},
         Action.PRESET_UNSHARED: {"presets": Preset.objects.filter(team=instance).count()},
