@@ -61,7 +61,7 @@ class LiveChangeList(ChangeList):
         return {stream: heads.get(stream) for stream in active}
 
     @property
-    def words(self) -> dict[str, str]:
+    def status_labels(self) -> dict[str, str]:
         """The label of each status, for the script."""
         return {value: str(label) for value, label in Status.choices}
 

@@ -16,7 +16,7 @@ const parts = [
   ["[data-bell]", attachBell],
   ["[data-desktop]", attachDesktop],
   ["[data-streams][data-made-at]", attachDashboard],
-  ["[data-streams][data-words]", attachAdminList],
+  ["[data-streams][data-status-labels]", attachAdminList],
   [".waybill-panel", attachAdminPanel],
   ["[data-choose]", attachChoice],
 ];

@@ -7,7 +7,7 @@ import { attach as attachNotice } from "./new_exports.js";
 import { mostRows, rowsText } from "./rows.js";
 
 export function attach(page) {
-  const labels = JSON.parse(page.dataset.words);
+  const labels = JSON.parse(page.dataset.statusLabels);
 
   function show(snapshot, at) {
     for (const cell of document.querySelectorAll(`[data-export="${snapshot.id}"]`)) {
