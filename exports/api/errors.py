@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def install(api: NinjaAPI) -> None:
-    """Let `api` respond to these errors with a problem that names the remedy."""
+    """Let `api` respond to each of these errors with a problem that has its message."""
 
     @api.exception_handler(RequestError)
     def bad_request(_: HttpRequest, error: RequestError) -> HttpResponse:

@@ -74,7 +74,7 @@ def list_exporters(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _filters(exporter: Exporter, request: HttpRequest) -> list[str]:
-    """Return the names of its filters; none if the project's FilterSet raises an error."""
+    """Return the names of the exporter's filters; none if its FilterSet raises an error."""
     try:
         return sorted(spec_filters.filter_names(exporter, request))
     # The project's code may raise any error. One exporter must not hide the others.
@@ -229,12 +229,12 @@ def _started(
 
 
 def _state(export: Export) -> ExportOut:
-    # The links of pages need a session. A token is enough for these.
+    # Links into the API, because a client with a token has no session for the pages.
     return ExportOut.of(export, routes=("api:get_export", "api:get_file"))
 
 
 def _visible(request: HttpRequest, export_id: UUID) -> Export:
-    """Return the export. Another user's export gets the same 404 as one that does not exist."""
+    """Return the export. For a hidden export, raise the same Http404 as for an unknown id."""
     export = visible_to(user_of(request)).filter(pk=export_id).first()
     if export is None:
         raise Http404(gettext("There is no export %(id)s.") % {"id": export_id})

@@ -50,7 +50,7 @@ class ExportIn(Schema):
     )
     filters: dict[str, Any] | None = None
     label: str = Field("", max_length=200, pattern=NO_NUL)
-    # Strict, or `true` would be the team 1.
+    # Strict, because otherwise `true` would mean team 1.
     team: int | None = Field(
         None, strict=True, description="The ID of a team of yours to share the export with."
     )

@@ -1,4 +1,4 @@
 """The pages of exports: a view reads a request, calls `spec` or `lifecycle`, and renders a page.
 
-`access` decides who may see or change an export.
+`exports.access` decides which users may see or change an export.
 """

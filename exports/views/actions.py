@@ -15,7 +15,7 @@ from exports import lifecycle
 from exports.access import may_change
 from exports.exceptions import IllegalMove, NotPermitted, OverLimit, RequestError
 from exports.http import card_url, flash_if_duplicate
-from exports.views.export import visible
+from exports.views.export import visible_or_404
 from notifications.http import SeeOther, user_of
 
 if TYPE_CHECKING:
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
 
 
 class ExportAction(LoginRequiredMixin, View):
-    """Call `action` on an export. Then redirect to the page of the button, or to a new export."""
+    """Call `action` on an export. Then redirect back, or to the new export if it started one."""
 
     http_method_names = ["get", "head", "post"]
     action: Any = None  # A function of `lifecycle`. Each URL sets its own.
 
     def get(self, request: HttpRequest, pk: uuid.UUID) -> SeeOther:
         # The sign-in page redirects here with a GET, which must change nothing.
-        return SeeOther(visible(request, pk).get_absolute_url())
+        return SeeOther(visible_or_404(request, pk).get_absolute_url())
 
     def post(self, request: HttpRequest, pk: uuid.UUID) -> SeeOther:
-        export = visible(request, pk)
+        export = visible_or_404(request, pk)
         if not may_change(user_of(request), export):
             raise PermissionDenied(_("You can view this export but not change it."))
         try:
-            repeated = self.action(export, by=user_of(request))
+            started = self.action(export, by=user_of(request))
         except NotPermitted as error:
             raise PermissionDenied(error.localized()) from error
         except (IllegalMove, OverLimit, RequestError) as error:
             messages.error(request, error.page_message())
-            repeated = None
-        if repeated is None:
+            started = None
+        if started is None:
             return SeeOther(_next_url(request, export))
-        new = flash_if_duplicate(request, *repeated)
+        new = flash_if_duplicate(request, *started)
         # Only the buttons on the page of an export send `next`.
         return SeeOther(new.get_absolute_url() if "next" in request.POST else card_url(new))
 
@@ -62,9 +62,9 @@ again = ExportAction.as_view(action=lifecycle.run_again)
 
 
 def _next_url(request: HttpRequest, export: Export) -> str:
-    """Return the URL in `next` if it is one of this site; otherwise that of the card."""
+    """Return the URL in `next` if it belongs to this site, otherwise the URL of the card."""
     url = request.POST.get("next", "")
-    secure = request.is_secure()
-    if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=secure):
+    hosts, is_secure = {request.get_host()}, request.is_secure()
+    if url_has_allowed_host_and_scheme(url, hosts, require_https=is_secure):
         return url
     return card_url(export)

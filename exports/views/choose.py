@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exports.models import Export, Preset
     from exports.spec.spec import ExportSpec
 
-# The digits of the largest id. int() raises an error for thousands of digits.
+# The number of digits of the largest id. int() raises an error for thousands of digits.
 MAX_DIGITS = 19
 
 
@@ -40,7 +40,7 @@ def choose(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @private
 def preview(request: HttpRequest, name: str) -> HttpResponse:
-    """Return the preview as a fragment of the page, for the page's script."""
+    """Return the preview as a fragment of the page. The page's script requests it."""
     return ChoosePage(request, name).preview_fragment()
 
 
@@ -84,7 +84,7 @@ class ChoosePage(ChoicePage):
         }
 
     def _preset(self) -> Preset | None:
-        """Return the preset that the URL names, or the last settings unless it has `fresh`."""
+        """Return the preset in the URL; without one, the last settings unless the URL has `fresh`."""
         preset_id = self.request.GET.get("preset", "")
         if preset_id.isdecimal() and len(preset_id) <= MAX_DIGITS:
             saved = presets.saved_for(self.user, self.exporter.name)

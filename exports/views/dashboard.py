@@ -47,7 +47,7 @@ class Dashboard(LoginRequiredMixin, View):
         teams = list(teams_of(user_of(request)))
         form = StartForm(request.POST, user=request.user, teams=teams)
         exporter = request.POST.get("exporter")
-        # `_start` refuses an exporter that is not offered, with an error message.
+        # An exporter that is not offered has no choose page. `_start` refuses it with a message.
         if "choose" in request.POST and exporter in {each.name for each in form.exporters}:
             return SeeOther(reverse("exports:choose", args=[exporter], query=form.chosen))
         return form.handle(partial(self._start, request, form), partial(self._page, request, teams))

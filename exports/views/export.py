@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @private
 def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Show the state, the file and the log of an export."""
-    export = visible(request, pk)
+    export = visible_or_404(request, pk)
     streams = {export.stream: current_cursor(export.stream)}
     reload(export)
     shown = {
@@ -57,7 +57,7 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @private
 def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Return an export as a fragment of a page, for the page's script."""
-    shown = {"export": visible(request, pk), "is_sheet": "sheet" in request.GET}
+    shown = {"export": visible_or_404(request, pk), "is_sheet": "sheet" in request.GET}
     return render(request, "exports/export/card.html", shown)
 
 
@@ -66,14 +66,14 @@ def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @private
 def log_text(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """Return the full log as a text file."""
-    return read.text_response(request, visible(request, pk))
+    return read.text_response(request, visible_or_404(request, pk))
 
 
 @login_required
 @require_safe
 def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """Return the file, if the user may still run the exporter."""
-    export = visible(request, pk)
+    """Return the file if the user may still run the exporter."""
+    export = visible_or_404(request, pk)
     try:
         check_download(user_of(request), export)
         return file_response(request, export)
@@ -86,5 +86,5 @@ def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         return render(request, "exports/export/no_file.html", context, status=error.status)
 
 
-def visible(request: HttpRequest, pk: uuid.UUID) -> Export:
+def visible_or_404(request: HttpRequest, pk: uuid.UUID) -> Export:
     return get_object_or_404(visible_to(user_of(request)), pk=pk)

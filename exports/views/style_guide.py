@@ -33,7 +33,7 @@ TOKENS = Path(__file__).parents[1] / "static" / "exports" / "css" / "tokens.css"
 # A fixed time, so that two screenshots of the page can be compared.
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NEVER = datetime(2999, 1, 1, tzinfo=UTC)
-# The owner and the reader of the exports. They have all permissions, and are in no table.
+# The owner and the reader of the exports. This user has all permissions, and is in no table.
 _user = get_user_model()
 READER = _user(pk=0, is_superuser=True, is_active=True, **{_user.USERNAME_FIELD: "ada"})
 ROWS, TOTAL = 124_608, 336_776
@@ -62,7 +62,7 @@ class _Scheme:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        made = [_export(f"{name} {words}", words, **fields) for words, fields in STATES.items()]
+        made = [_export(f"{name} {title}", title, **fields) for title, fields in STATES.items()]
         self.active = [export for export in made if export.status not in FINAL]
         self.history = [export for export in made if export.status in FINAL]
         self.sheets = [self.active[-1], self.history[0]]
@@ -73,7 +73,7 @@ class _Scheme:
 class _Fields(forms.Form):
     """A field of each kind. One of them has an error."""
 
-    text = forms.CharField(initial="Flights", required=False, help_text="What this is good for.")
+    text = forms.CharField(initial="Flights", required=False, help_text="The purpose of the field.")
     number = forms.IntegerField()
     choice = forms.ChoiceField(choices=[("csv", "CSV"), ("xlsx", "Excel")], required=False)
     date = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), required=False)
@@ -129,23 +129,23 @@ _too_large = Message(
     allowed=100_000,
 )
 
-# A card for each status and each stage, and for whatever else changes a card. The key is its title.
+# A card for each status, each stage, and any other state that changes a card. The key is its title.
 STATES: dict[str, dict[str, Any]] = {
-    "Waits": {"status": Status.QUEUED, "attempt": 0},
-    "Waits for disk space": {"status": Status.QUEUED, "attempt": 0, "waits_for": Wait.SPACE},
-    "Counts": {**_running, "stage": Stage.COUNTING, "rate": None},
-    "Puts together": {**_extracting, **_assembling},
-    "Goes on after a lost worker": {**_extracting, "attempt": 2, "rows_most": ROWS + 75_000},
-    "Is silent": {**_extracting, "silence": 20},
-    "Pauses": {**_extracting, "status": Status.PAUSING},
-    "Paused, and shared": {**_extracting, **_paused},
-    "Is cancelled": {**_extracting, "status": Status.CANCELLING},
-    "Writes": {**_extracting, "bytes": 20_000_000},
+    "Queued": {"status": Status.QUEUED, "attempt": 0},
+    "Waiting for disk space": {"status": Status.QUEUED, "attempt": 0, "waits_for": Wait.SPACE},
+    "Counting": {**_running, "stage": Stage.COUNTING, "rate": None},
+    "Assembling": {**_extracting, **_assembling},
+    "Continuing after a lost worker": {**_extracting, "attempt": 2, "rows_most": ROWS + 75_000},
+    "No update from the worker": {**_extracting, "silence": 20},
+    "Pausing": {**_extracting, "status": Status.PAUSING},
+    "Paused, shared": {**_extracting, **_paused},
+    "Cancelling": {**_extracting, "status": Status.CANCELLING},
+    "Extracting": {**_extracting, "bytes": 20_000_000},
     "Ready": _done,
-    "Ready, and rows were removed meanwhile": {**_done, "rows_done": TOTAL - 1, "rows_removed": 1},
-    "Expired, and a long name that takes more than one line": {**_done, "expires_at": NOON},
+    "Ready, some rows were removed": {**_done, "rows_done": TOTAL - 1, "rows_removed": 1},
+    "Expired, with a name that is longer than one line": {**_done, "expires_at": NOON},
     "Too large": {**_over, "status": Status.FAILED, **dump(_too_large)},
-    "Broken": {**_stopped, "status": Status.FAILED, "error": "KeyError: 'faa'"},
+    "Failed": {**_stopped, "status": Status.FAILED, "error": "KeyError: 'faa'"},
     "Cancelled": {**_stopped, "status": Status.CANCELLED},
 }
 
