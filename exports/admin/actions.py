@@ -60,7 +60,7 @@ class Actions(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when i
         action: Callable[..., Any],
         done: _StrPromise,
     ) -> None:
-        """Call `action` on each export. Report the number of changed ones, and the refusals."""
+        """Call `action` on each export. Report how many were changed, and why others were not."""
         changed, refused = 0, Counter[str]()
         for export in queryset:
             try:

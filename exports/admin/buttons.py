@@ -52,7 +52,8 @@ BUTTONS = (
     Button("again", gettext_lazy("Run again"), lifecycle.run_again, {Status.SUCCEEDED}),
 )
 
-# The message after an action, by the new status. A worker that holds the export takes a moment.
+# The message after an action, by the new status. "Being cancelled" and "being paused" last until
+# the worker that holds the export has noticed.
 OUTCOMES = {
     Status.CANCELLED: gettext_lazy("The export was cancelled."),
     Status.CANCELLING: gettext_lazy("The export is being cancelled."),
@@ -63,7 +64,7 @@ OUTCOMES = {
 
 
 class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
-    """The buttons for users who may change the export."""
+    """Adds the buttons, for users who may change the export."""
 
     def buttons(self, request: HttpRequest, export: Export) -> list[tuple[str, _StrPromise]]:
         """Return the URL and the label of each button that this user may press now."""
@@ -96,14 +97,14 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when i
     def _act(self, button: Button, request: HttpRequest, export: Export) -> Export:
         """Call the action and report its outcome. Return the export to show, perhaps a new one."""
         try:
-            repeated = button.action(export, by=user_of(request))
+            started = button.action(export, by=user_of(request))
         except REFUSALS as error:
             self.message_user(request, error.page_message(), messages.ERROR)
             return export
-        if repeated is None:
+        if started is None:
             self.message_user(request, str(OUTCOMES[Status(export.status)]), messages.SUCCESS)
             return export
-        new, created = repeated
+        new, created = started
         if created:
             text = _("This is the new export. It belongs to the owner of the original.")
             self.message_user(request, text, messages.SUCCESS)
@@ -111,5 +112,5 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when i
 
     def _url(self, view: str, export: Export, request: HttpRequest) -> str:
         name, site = f"admin:exports_export_{view}", self.admin_site.name
-        # The query has the filters of the list from which the page was opened.
+        # The query string has the filters of the list from which the page was opened.
         return reverse(name, args=[export.pk], current_app=site, query=request.GET)

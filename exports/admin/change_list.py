@@ -49,9 +49,9 @@ class LiveChangeList(ChangeList):
         """Set `is_offered` on each export that the user may download once it has a file."""
         user = user_of(request)
         names = {export.exporter for export in self.result_list}
-        may = {name: may_run(user, name) for name in names}
+        permitted = {name for name in names if may_run(user, name)}
         for export in self.result_list:
-            export.is_offered = may[export.exporter] and may_see_list(user, export)
+            export.is_offered = export.exporter in permitted and may_see_list(user, export)
 
     @property
     def streams(self) -> dict[str, str | None]:
@@ -67,7 +67,7 @@ class LiveChangeList(ChangeList):
 
 
 class Listing(News):
-    """The columns. The script keeps them up to date: static/exports/admin/change_list.js."""
+    """The columns. The script `static/exports/admin/change_list.js` keeps them up to date."""
 
     def get_changelist(self, *_: Any, **__: Any) -> type[ChangeList]:
         return LiveChangeList
@@ -118,7 +118,7 @@ class Listing(News):
 
     @admin.display(description=_("file"))
     def download(self, export: Export) -> SafeString | str:
-        """A link for users who may download the file. The script shows it when there is one."""
+        """A link for users who may download the file. The script shows it once there is a file."""
         if not getattr(export, "is_offered", False):
             return ""
         return format_html(
@@ -132,7 +132,7 @@ class Listing(News):
 
 
 def _bar(export: Export) -> SafeString:
-    # Browsers animate a bar without a value.
+    # While rows are counted the bar has no value, so browsers animate it.
     is_counting = export.status == Status.RUNNING and export.rows_total is None
     return format_html(
         '<progress data-export="{}" data-cell="progress" aria-label="{}" max="{}" {} {}></progress>',
@@ -145,7 +145,7 @@ def _bar(export: Export) -> SafeString:
 
 
 def _rows(export: Export) -> str:
-    """Return the numbers on the card. After a failure, that is how far the export got."""
+    """Return the done and the total rows. After a failure, return the rows that were reached."""
     has_failed = export.is_final and export.status != Status.SUCCEEDED
     done = export.rows_reached if has_failed else export.rows_done
     if has_failed and not done:

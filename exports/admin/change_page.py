@@ -34,7 +34,7 @@ class Page(Buttons):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        # Read before the rows, so that the stream has every later change.
+        # Read before the export, so that the script follows every later change.
         name = f"export-{object_id}"
         head = backlog.heads([name]).get(name)
         streams = {name: None if head is None else str(head)}
@@ -44,7 +44,7 @@ class Page(Buttons):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        # There is an `original`, because exports cannot be added in the admin.
+        # `original` is always an export, because the admin has no page to add one.
         context["buttons"] = self.buttons(request, context["original"])
         return super().render_change_form(request, context, *args, **kwargs)
 

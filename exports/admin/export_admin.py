@@ -44,7 +44,7 @@ class ExportAdmin(Listing, Page, Actions, Health, CascadeOnlyAdmin, MachineOwned
     search_fields = ["id", "called", "label", f"owner__{get_user_model().USERNAME_FIELD}"]
     search_help_text = _("Search by ID, label or owner.")
     list_per_page = 50
-    list_max_show_all = MAX_STREAMS  # The list follows one for each active export.
+    list_max_show_all = MAX_STREAMS  # The list follows a stream for each active export.
     actions = ["cancel", "pause", "resume", "run_again"]
     inlines = [PartInline, TaskRunInline, DownloadInline]
     readonly_fields = [
@@ -98,4 +98,4 @@ class ExportAdmin(Listing, Page, Actions, Health, CascadeOnlyAdmin, MachineOwned
     def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
         seen: QuerySet[Export] = super().get_queryset(request) & visible_to(user_of(request))
         called = Coalesce(KT(f"labels__{site_language()}"), "label", output_field=CharField())
-        return seen.alias(called=called)  # The same name as Export.title.
+        return seen.alias(called=called)  # The same text as `Export.title`.

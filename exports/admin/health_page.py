@@ -1,4 +1,4 @@
-"""The page Health, for superusers: the findings of `manage.py healthcheck`."""
+"""The Health page, for superusers: the findings of `manage.py healthcheck`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Health(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
-    """Adds the page. It names hosts and errors, so not all staff may see it."""
+    """Adds the page. Only superusers may see it, because it shows hosts and error messages."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.health)
         return [path("health/", view, name="exports_export_health"), *super().get_urls()]
 
     def health(self, request: HttpRequest) -> HttpResponse:
-        """Run all checks now. The workers get some seconds to answer."""
+        """Run all checks now. This takes some seconds, because workers get time to respond."""
         if not request.user.is_superuser:
             raise PermissionDenied(_("Only superusers can view Health."))
         began = time.monotonic()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-# An export may have thousands.
+# An export may have thousands of parts and downloads.
 PARTS_SHOWN = 200
 DOWNLOADS_SHOWN = 100
 
@@ -92,7 +92,7 @@ class TaskRunInline(ReadOnlyInline):
 
 
 class DownloadInline(ReadOnlyInline):
-    """Who downloaded the file. An address is personal data: see docs/operations.md."""
+    """The downloads of the file. Their addresses are personal data: see docs/operations.md."""
 
     model = Download
     verbose_name_plural = format_lazy(_("downloads (last {count})"), count=DOWNLOADS_SHOWN)
@@ -101,7 +101,7 @@ class DownloadInline(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Download]:
         page = request.resolver_match
-        # The id from the URL: OuterRef would run the inner query once for each row.
+        # By the id from the URL, because OuterRef would run the inner query once for each row.
         export_id = page.kwargs.get("object_id") if page else None
         last = Download.objects.filter(export=export_id).order_by("-at", "-pk")[:DOWNLOADS_SHOWN]
         downloads: QuerySet[Download] = super().get_queryset(request)

@@ -1,6 +1,6 @@
-"""Middleware: refuse URLs of admin lists with invalid filters, with an error message.
+"""Middleware that redirects from an admin list with invalid filters, with an error message.
 
-It applies to every admin list, also to those of other apps.
+It applies to every admin list, including those of other apps.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ReadableLists(MiddlewareMixin):
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         is_unreadable = isinstance(error, UNREADABLE)
-        # Without a filter, the URL is not the cause.
+        # If the URL has no filter, it is not the cause.
         if is_unreadable and _is_list(request) and request.GET and ERROR_FLAG not in request.GET:
             logger.warning("An admin list cannot be read: %r", error)
             return _whole_list(request, str(error))

@@ -1,7 +1,7 @@
 """New exports since an admin list was loaded. The list's script polls for them.
 
-No stream has the exports of all users, and the few open lists do not need one. The ids are
-compared, so the clocks of the hosts do not matter.
+No stream has the exports of all users, because few lists are open at a time. The script compares
+ids, so the clocks of the hosts do not matter.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def polling(shown: ChangeList, request: HttpRequest) -> dict[str, Any]:
 
 
 class News(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
+    """Adds the URL that the script polls."""
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.news)
         own = path("news/<int:since>/", view, name="exports_export_news")

@@ -44,7 +44,7 @@ def _check_exporter(model_admin: ExportableAdmin) -> list[CheckMessage]:
 
 
 def _check_site(model_admin: ExportableAdmin) -> list[CheckMessage]:
-    # An export stores only the model of the list. Workers look it up in `admin.site`.
+    # An export stores only the model of the list. Workers look up its ModelAdmin in `admin.site`.
     model, site = model_admin.model, admin.site
     found = site.get_model_admin(model) if site.is_registered(model) else None
     if type(found) is type(model_admin):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def filters(changelist: ChangeList) -> list[str]:
-    """Return a phrase for each filter and for the search: "carrier is JetBlue Airways"."""
+    """Return a phrase for each active filter and the search: "carrier is JetBlue Airways"."""
     phrases = [_("%(filter)s is %(choice)s") % each for each in _active_filters(changelist)]
     if changelist.query and changelist.search_fields:
         phrases.append(_("search “%(text)s”") % {"text": changelist.query})
@@ -36,23 +36,23 @@ def order(changelist: ChangeList) -> list[str]:
 
 
 def _active_filters(changelist: ChangeList) -> Iterator[dict[str, str]]:
-    rest: dict[str, list[str]] = changelist.get_filters_params()
-    for spec in changelist.filter_specs:
-        for name in spec.expected_parameters():
-            rest.pop(str(name), None)
-        if choice := _chosen(spec, changelist):
-            yield {"filter": str(spec.title), "choice": choice}
-    if day := _date(changelist, rest):
-        yield day
+    others: dict[str, list[str]] = changelist.get_filters_params()
+    for filter_ in changelist.filter_specs:
+        for name in filter_.expected_parameters():
+            others.pop(str(name), None)
+        if choice := _chosen(filter_, changelist):
+            yield {"filter": str(filter_.title), "choice": choice}
+    if date := _date(changelist, others):
+        yield date
     # Lookups in the URL that the admin allows although no filter of the list offers them.
-    for name, values in rest.items():
+    for name, values in others.items():
         yield {"filter": name, "choice": ", ".join(values)}
 
 
-def _chosen(spec: ListFilter, changelist: ChangeList) -> str:
+def _chosen(filter_: ListFilter, changelist: ChangeList) -> str:
     """Return the labels of the chosen choices of a filter; "" if it is not active."""
-    used = spec.used_parameters
-    choices = list(spec.choices(changelist))
+    used = filter_.used_parameters
+    choices = list(filter_.choices(changelist))
     # The first is "All". A filter that is not in the URL may have another default.
     offered = choices if used else choices[1:]
     if chosen := [str(each["display"]) for each in offered if each.get("selected")]:
@@ -61,12 +61,12 @@ def _chosen(spec: ListFilter, changelist: ChangeList) -> str:
     return ", ".join(str(value) for each in values for value in each)
 
 
-def _date(changelist: ChangeList, rest: dict[str, list[str]]) -> dict[str, str] | None:
-    """Return the year, month or day of the date hierarchy, and remove it from `rest`."""
+def _date(changelist: ChangeList, lookups: dict[str, list[str]]) -> dict[str, str] | None:
+    """Return the year, month or day of the date hierarchy, and remove it from `lookups`."""
     field = changelist.date_hierarchy
-    if not field or f"{field}__year" not in rest:
+    if not field or f"{field}__year" not in lookups:
         return None
-    given = [rest.pop(f"{field}__{unit}", None) for unit in ("year", "month", "day")]
+    given = [lookups.pop(f"{field}__{unit}", None) for unit in ("year", "month", "day")]
     year, month, day = (int(each[-1]) if each else None for each in given)
     first = datetime.date(year or 1, month or 1, day or 1)
     form = "DATE_FORMAT" if day else "YEAR_MONTH_FORMAT" if month else "Y"

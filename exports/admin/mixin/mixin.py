@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class ExportMixin(ExportableAdmin):
     """Adds the button "Export…" and the action "Export selected …" to a ModelAdmin.
 
-    `exporter` is the name of an exporter of the same model. Users who may run it see both. The
-    export stores the query string of the list, and keys only for selected rows. Workers read the
-    list through the ModelAdmin that `admin.site` has for the model.
+    `exporter` is the name of an exporter of the same model. Users who may run it see the button and
+    the action. The export stores the query string of the list, and keys only for selected rows.
+    Workers read the list through the ModelAdmin that `admin.site` has for the model.
     """
 
     def changelist_view(
@@ -40,7 +40,7 @@ class ExportMixin(ExportableAdmin):
             return response
         context = response.context_data or {}
         if "cl" in context and not context["cl"].is_popup:
-            # Our template extends the list's own one, which may be the project's.
+            # This template extends the list's own template, which may be one of the project.
             context["list_template"] = response.resolve_template(response.template_name)
             context["export_url"] = SelectionPage(self, request).url("export")
             response.template_name = "exports/admin/change_list.html"
@@ -50,7 +50,7 @@ class ExportMixin(ExportableAdmin):
         actions = super().get_actions(request)
         offered = self.actions is not None and IS_POPUP_VAR not in request.GET
         if offered and self.has_export_permission(request):
-            # Not in `actions`, which a subclass may replace.
+            # Added here and not in the attribute `actions`, which a subclass may replace.
             actions["export_selected"] = self.get_action("export_selected")
         return actions
 
@@ -71,25 +71,25 @@ class ExportMixin(ExportableAdmin):
         except InvalidSelection as error:
             self.message_user(request, error.localized(), messages.ERROR)
             return None
-        return page.ask()
+        return page.get()
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
         page = self.admin_site.admin_view(self.export_view)
-        look = self.admin_site.admin_view(require_POST(self.export_preview_view))
+        preview = self.admin_site.admin_view(require_POST(self.export_preview_view))
         return [
             path("export/", page, name=name),
-            path("export/preview/", look, name=f"{name}_preview"),
+            path("export/preview/", preview, name=f"{name}_preview"),
             *super().get_urls(),
         ]
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Show the export page, or handle its form."""
         page = self._selection_page(request)
-        return page.post() if request.method == "POST" else page.ask()
+        return page.post() if request.method == "POST" else page.get()
 
     def export_preview_view(self, request: HttpRequest) -> HttpResponse:
-        """Return the preview, for the script of the page."""
+        """Return the preview as a fragment of the page. The page's script requests it."""
         return self._selection_page(request).preview_fragment()
 
     def _selection_page(self, request: HttpRequest) -> SelectionPage:

@@ -1,6 +1,6 @@
 """The page between a change list and an export: it describes the rows and offers the settings.
 
-It has the fields of the choose page without the filters, because the list has its own.
+It has the fields of the choose page except the filters, because the list has its own filters.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ NOT_FILTERS = (
 
 
 class SelectionPage(ChoicePage):
-    """Handles one request of a user who may export the list."""
+    """Handles one request. The caller has checked that the user may export the list."""
 
     def __init__(self, model_admin: ExportableAdmin, request: HttpRequest) -> None:
         super().__init__(request, registry.get(model_admin.exporter))
@@ -58,18 +58,18 @@ class SelectionPage(ChoicePage):
 
     def refuse_too_many(self) -> None:
         """Raise InvalidSelection if more rows are selected than a list can show."""
-        most = self._admin.max_selected
-        if len(self.keys) > most:
+        allowed = self._admin.max_selected
+        if len(self.keys) > allowed:
             raise InvalidSelection(
                 _(
                     "You can select up to %(most)d rows. To export more, filter the list and "
                     "choose “Export…”."
                 )
-                % {"most": most}
+                % {"most": allowed}
             )
 
     def build_spec(self, form: ChoiceForm, *, is_preview: bool = False) -> ExportSpec:
-        # `_selection` may refuse an invalid list before `build_spec` counts refusals.
+        # Counted here as well, because `_selection` may refuse a list before `build_spec` is called.
         with refusals.count_refusals(self.user, is_preview=is_preview):
             self.refuse_too_many()
             fields = {**form.spec_fields, "filters": None, "changelist": self._selection()}
@@ -84,7 +84,8 @@ class SelectionPage(ChoicePage):
         query = self._query_without(*NOT_FILTERS, ORDER_VAR).urlencode()
         found: dict[str, Any] = {"model": self._admin.opts.label_lower, "query": query}
         if self.keys:
-            # Selected rows are exported even if they no longer match the filters by then.
+            # Selected rows are exported even if they no longer match the filters when a worker
+            # reads them. So the query string is not stored.
             found |= {"query": "", "keys": list(dict.fromkeys(self.keys))}
         return {**found, "order": self._order} if self._order else found
 
@@ -93,7 +94,7 @@ class SelectionPage(ChoicePage):
         return changelist.order_of(self._list, self.request)
 
     def description(self) -> str:
-        """Describe what will be exported, in the current language, without counting rows."""
+        """Describe the rows of the export in the current language, without counting them."""
         phrases = self._phrases() or [_("all rows")]
         return phrases[0] if self.keys else f"{self.exporter.label}: {'; '.join(phrases)}"
 
@@ -106,8 +107,8 @@ class SelectionPage(ChoicePage):
         text = ngettext("%(count)d selected %(name)s", "%(count)d selected %(name)s", count)
         return [text % {"count": count, "name": model_ngettext(self._admin.opts, count)}]
 
-    def ask(self) -> HttpResponse:
-        """Return the page, filled in with the last settings."""
+    def get(self) -> HttpResponse:
+        """Return the page, filled in with the settings that the user last used."""
         preset = presets.last(self.user, self.exporter.name)
         return self.render(self.form(preset=preset))
 
