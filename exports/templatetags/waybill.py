@@ -1,4 +1,4 @@
-"""Template tags for an export: its card, its bar, and texts that the page's script updates."""
+"""Template tags for an export: its card, its progress bar, and texts that a script updates."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ logger = logging.getLogger(__name__)
 register = template.Library()
 register.filter("filename", filename_of)
 
-# `worker.runner` stores an unexpected error as "ValueError: …". A message of an exporter's own
+# `worker.runner` stores an unexpected error as "ValueError: …". A message that is meant for users
 # has no such prefix.
 UNEXPECTED = re.compile(r"\w+: ")
-# The fields that no script of a page reads. Without them a page has half the size.
+# Fields of a snapshot that no script of a page reads. Without them a page has half the size.
 NOT_FOR_SCRIPTS = {
     "owner",
     "team",
@@ -102,7 +102,7 @@ def _context(context: Context, export: Export) -> dict[str, Any]:
         "may_change": may_change(user, export),
         "may_download": may_download(user, export),
         "status_template": f"exports/status/_{export.status}.html",
-        # It chooses the icon and the colours. "expired" is not a status.
+        # For the icon and the colours. "expired" is not a status.
         "state": "expired" if has_expired else str(export.status),
         "is_held": export.status in HELD,
         "silence": silence(export),
@@ -110,19 +110,19 @@ def _context(context: Context, export: Export) -> dict[str, Any]:
         "patience": formatting.duration(conf.LEASE_SECONDS + periodic.SECONDS),
         "reached": reached(export, current),
         "difference": formatting.difference(current),
-        # A list has read the lines of all its exports in one query.
+        # The view of a list has read the lines of all its exports in one query.
         "lines": (context.get("last_lines") or last_lines([export])).get(export.stream),
         "reason": reason,
         "reason_language": language,
         "is_foreseen": export.reason is not None or not UNEXPECTED.match(export.error),
         "ahead": (current["queue_position"] or 1) - 1,
-        # A worker that hands over also uses an attempt, but is not lost.
+        # A handover also starts a new attempt, but its worker is not lost.
         "lost_workers": max(export.attempt - export.handovers - 1, 0),
     }
 
 
 def filter_phrases(export: Export) -> list[str]:
-    """Describe the filters of `export`; as `name=value` if its exporter no longer has them."""
+    """Describe the filters of `export`, or return `name=value` if its exporter cannot."""
     filters = export.params.get("filters") or {}
     try:
         return describe.filters(
@@ -139,7 +139,7 @@ def filter_phrases(export: Export) -> list[str]:
 def silence(export: Export) -> float:
     """Return the seconds since the last sign of life of its worker; 0 if it has none.
 
-    This host's clock may be wrong, so the number decides nothing.
+    This host's clock may be wrong, so the number is only shown and decides nothing.
     """
     if export.status not in HELD or export.lease_expires_at is None:
         return 0
@@ -148,7 +148,7 @@ def silence(export: Export) -> float:
 
 
 def reached(export: Export, snapshot: dict[str, Any]) -> str:
-    """Say how far an export got that ended without a file; "" if it wrote no rows."""
+    """Say how many rows an export had reached when it ended without a file; "" without rows."""
     done = export.rows_reached
     if not done or not export.is_final:
         return ""
@@ -166,11 +166,13 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def bar(name: str, snapshot: dict[str, Any]) -> SafeString:
     """Render the progress bar. It has no value while the number of rows is unknown."""
-    far = formatting.bar(snapshot)
-    if far is None:
+    progress = formatting.bar(snapshot)
+    if progress is None:
         return format_html('<progress aria-label="{}"></progress>', name)
     return format_html(
-        '<progress aria-label="{}" max="{}" value="{}"></progress>', name, *map(json.dumps, far)
+        '<progress aria-label="{}" max="{}" value="{}"></progress>',
+        name,
+        *map(json.dumps, progress),
     )
 
 
@@ -205,7 +207,7 @@ def took(export: Export) -> str:
 
 @register.simple_tag
 def moment(value: datetime, form: str = "date") -> SafeString:
-    """Render a time as `form` "date" or "clock". The page's script converts the time zone.
+    """Render a time in the `form` "date" or "clock". The page's script converts the time zone.
 
     A clock looks the same in every language, so that the lines of a log are aligned.
     """

@@ -111,18 +111,18 @@ class Command(BaseCommand):
 
     def _export(self) -> None:
         try:
-            self._refuse_contradictions()
+            self._check_output()
             export, worker = self._begin()
         except ExportError as error:
             raise CommandError(str(error), returncode=REFUSED) from error
         try:
-            number = self._watch(export, worker)
+            signum = self._watch(export, worker)
             if worker is not None and worker.error is not None:
                 raise CommandError(
                     f"Database error: {worker.error} A worker will retry when the lease of this "
                     f"attempt has expired. {_hint(export)}"
                 )
-            self._finish(export, number)
+            self._finish(export, signum)
         except Gone as error:
             raise CommandError(str(error)) from error
         except BrokenPipeError:
@@ -130,7 +130,7 @@ class Command(BaseCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise CommandError("Standard output was closed.") from None
 
-    def _refuse_contradictions(self) -> None:
+    def _check_output(self) -> None:
         options = self._options
         if (target := options["output"]) == "-":
             if options["json"]:
@@ -191,16 +191,17 @@ class Command(BaseCommand):
             "options": options["option"] and arguments.options(options["option"]),
         }
         user = arguments.user(options["user"])
-        # `build_spec` would hide exporters that the user may not run. An operator may know them.
+        # `build_spec` would hide exporters that the user may not run, but an operator may know of
+        # them. These calls raise NotPermitted instead.
         registry.get(options["exporter"])
         registry.permitted(user, options["exporter"])
         return build_spec(user, **{n: value for n, value in request.items() if value is not None})
 
     def _watch(self, export: Export, worker: Worker | None) -> signal.Signals | None:
         """Watch the export. Return the signal that made the user leave, if any."""
-        each = self._print_item if self._options["follow"] and self._options["json"] else None
+        prints_items = self._options["follow"] and self._options["json"]
         with self._display() as display:
-            watch = Watch(export, worker, display, each)
+            watch = Watch(export, worker, display, self._print_item if prints_items else None)
             watch.to_the_end()
         return watch.signal
 
@@ -215,7 +216,8 @@ class Command(BaseCommand):
         self.stdout.write(in_json(item.frame(item.position)))
         self.stdout.flush()
 
-    def _finish(self, export: Export, number: signal.Signals | None) -> None:
+    def _finish(self, export: Export, signum: signal.Signals | None) -> None:
+        """Deliver the file of the export, or exit with the status of its end."""
         export = Export.objects.select_related(*RELATED).get(pk=export.pk)
         if self._options["json"]:
             self.stdout.write(in_json(json.dumps(snapshot(export))))
@@ -225,12 +227,12 @@ class Command(BaseCommand):
             return
         if export.status == Status.FAILED:
             raise CommandError(export.error)
-        was = Status(export.status).label.lower()
-        message = f"The export is {was}. {_hint(export)}"
-        if number is None:
+        status = Status(export.status).label.lower()
+        message = f"The export is {status}. {_hint(export)}"
+        if signum is None:
             raise CommandError(message, returncode=STOPPED)
         self.stderr.write(message)
-        raise SystemExit(128 + number)
+        raise SystemExit(128 + signum)
 
     def _explain_difference(self, export: Export) -> None:
         """Say why the file has more or fewer rows than were counted, if it does."""

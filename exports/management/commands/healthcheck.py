@@ -1,4 +1,4 @@
-"""manage.py healthcheck: what does not work, and how to fix it."""
+"""manage.py healthcheck: check all services, and say how to fix each problem."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         "Check all services that exports need, and say how to fix each problem. "
         "Exit status 0: all checks passed; 1: a check failed."
     )
-    # `health.findings` runs them. An error in one must not hide the other findings.
+    # `health.findings` runs the system checks. An error in one must not hide the other findings.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""manage.py rescue_exports: run once what beat runs every ten seconds. For cron, or by hand."""
+"""manage.py rescue_exports: run once, from cron or by hand, the rescue that beat runs regularly."""
 
 from __future__ import annotations
 

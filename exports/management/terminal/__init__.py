@@ -1,4 +1,4 @@
-"""What the `export` command does on a terminal: arguments, a bar, Ctrl-C, the finished file.
+"""The terminal side of the `export` command: arguments, progress, Ctrl-C, and the finished file.
 
 It follows an export by its stream, like a page.
 """

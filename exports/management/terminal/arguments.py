@@ -37,7 +37,7 @@ def names(text: str) -> list[str]:
 
 
 def filters(pairs: Iterable[Pair]) -> dict[str, str | list[str]]:
-    """Return the values by name, as a list for a name that occurs more than once."""
+    """Return the value of each name, or the list of its values if it occurs more than once."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
@@ -45,7 +45,7 @@ def filters(pairs: Iterable[Pair]) -> dict[str, str | list[str]]:
 
 
 def options(pairs: Iterable[Pair]) -> dict[str, Any]:
-    """Return the last value of each name. true, false and integers are parsed; the rest is text."""
+    """Return the last value of each name. true, false and integers are parsed; others are text."""
     return {
         name: json.loads(value) if re.fullmatch(r"true|false|-?(0|[1-9]\d{0,17})", value) else value
         for name, value in pairs
@@ -63,6 +63,6 @@ def user(name: str | None) -> User:
         return found
     superusers = list(model._default_manager.filter(is_superuser=True, is_active=True)[:2])
     if len(superusers) != 1:
-        there = "There are several superusers" if superusers else "There is no superuser"
-        raise Refused(f"{there}. Say whose export it is: --user NAME")
+        problem = "There are several superusers" if superusers else "There is no superuser"
+        raise Refused(f"{problem}. Name the owner of the export: --user NAME")
     return superusers[0]

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from notifications.streams.cursor import Cursor
     from notifications.streams.items import Item
 
-# A paused export does nothing until somebody resumes it.
+# A paused export does nothing until a user resumes it.
 ENDS = FINAL | {Status.PAUSED}
 
-HINT_AFTER = 10.0  # Seconds in the queue after which the workers may have a problem.
+HINT_AFTER = 10.0  # Seconds. If an export is queued for longer, the workers may have a problem.
 
 
 class Gone(Exception):
@@ -29,7 +29,10 @@ class Gone(Exception):
 
 
 class Following:
-    """Yields each item of an export's stream once, from the beginning."""
+    """Reads each item of an export's stream once, from the beginning.
+
+    `say` shows a message to the user. `latest` is the latest state of the export.
+    """
 
     def __init__(self, export: Export, *, say: Callable[[str], object]) -> None:
         self._export = export
@@ -47,7 +50,7 @@ class Following:
     def new(self) -> list[Item]:
         """Return the items since the last call. Raises Gone if the export was deleted.
 
-        While the database is unreachable, there are none. They come when it is back.
+        While the database is unreachable, it returns none. The next calls return the missed ones.
         """
         try:
             items = list(self._pages())

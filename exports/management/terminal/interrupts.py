@@ -1,6 +1,6 @@
-"""Ctrl-C and similar signals, noted for later.
+"""Ctrl-C and similar signals. They are stored, and handled when it is safe.
 
-A KeyboardInterrupt could be raised anywhere, also in the middle of a query.
+A KeyboardInterrupt could be raised anywhere, even in the middle of a query.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Notes the signals that would end this process, while the block runs."""
+    """Stores the signals that would end this process, while the block runs."""
 
     def __init__(self) -> None:
-        self._noted: signal.Signals | None = None
+        self._last: signal.Signals | None = None
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Interrupts:
@@ -34,25 +34,26 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             for each in SIGNALS:
                 if signal.getsignal(each) != signal.SIG_IGN:
-                    self._before[each] = signal.signal(each, self._note)
+                    self._before[each] = signal.signal(each, self._store)
         return self
 
     def __exit__(self, *_: object) -> None:
         for each, handler in self._before.items():
             signal.signal(each, handler)  # type: ignore[arg-type]  # signal() returned it.
 
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self._noted = signal.Signals(number)
+    def _store(self, signum: int, _: FrameType | None) -> None:
+        self._last = signal.Signals(signum)
 
     def take(self) -> signal.Signals | None:
         """Return the last signal since the previous call, if there was one."""
-        noted, self._noted = self._noted, None
-        return noted
+        last, self._last = self._last, None
+        return last
 
     def ask(self, question: str, answers: Collection[str]) -> str | None:
-        """Ask on the terminal. Return an answer by its first letters, or None after Ctrl-C.
+        """Ask the user a question on the terminal. Return one of `answers`, or None after Ctrl-C.
 
-        The Return key alone chooses the first answer. Only for the main thread.
+        The user types the first letters of an answer. The Return key alone chooses the first one.
+        Only the main thread may call it.
         """
         while True:
             sys.stderr.write(question)
@@ -69,13 +70,13 @@ class Interrupts:
     def _typed(self) -> str:
         """Read a line. Return "" at the end of the input, or if a signal comes first.
 
-        A signal just before readline() would not interrupt it.
+        It does not call readline(), which a signal just before the call would not interrupt.
         """
         with _woken_by_signals() as wakeups:
             while self.take() is None:
                 ready, _, _ = select.select([sys.stdin, wakeups], [], [])
                 if wakeups in ready:
-                    wakeups.recv(64)  # If it was one of SIGNALS, `_note` has stored it.
+                    wakeups.recv(64)  # If it was one of SIGNALS, `_store` has stored it.
                 else:
                     return os.read(sys.stdin.fileno(), MAX_LINE).decode(errors="replace")
         return ""
@@ -83,7 +84,7 @@ class Interrupts:
 
 @contextmanager
 def _woken_by_signals() -> Iterator[socket.socket]:
-    """Yield a socket that becomes readable when a signal comes."""
+    """Yield a socket that becomes readable when this process receives a signal."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.setblocking(False)  # noqa: FBT003 - it takes no keyword
@@ -95,5 +96,5 @@ def _woken_by_signals() -> Iterator[socket.socket]:
 
 
 def is_on_terminal() -> bool:
-    """Whether this process has a terminal for questions and answers."""
+    """Return whether this process can ask the user a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -22,16 +22,16 @@ class Damaged(ExportError):
 
 
 def check(target: str) -> None:
-    """Raise Refused, before the export starts, if no file can be created at `target`."""
+    """Raise Refused if no file can be created at `target`. Call it before the export starts."""
     path = Path(os.path.realpath(target))
     if path.is_dir():
         raise Refused(f"{target} is a directory. Name a file in it.")
     if path.exists() and not path.is_file():
-        raise Refused(f"{target} is no regular file. For standard output write: --output -")
+        raise Refused(f"{target} is not a regular file. For standard output use: --output -")
     if not path.parent.is_dir():
-        raise Refused(f"There is no directory {path.parent}. Make it first.")
+        raise Refused(f"There is no directory {path.parent}. Create it first.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise Refused(f"You may not write to the directory {path.parent}.")
+        raise Refused(f"You have no permission to write to the directory {path.parent}.")
 
 
 def to_file(export: Export, target: str) -> None:
@@ -39,18 +39,18 @@ def to_file(export: Export, target: str) -> None:
 
     Raises Damaged, or an OSError.
     """
-    # A rename would replace a symbolic link instead of the file that it points at.
+    # Without realpath(), the rename would replace a symbolic link instead of its target.
     path = Path(os.path.realpath(target))
-    beside = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
-        with beside.open("xb") as file:
+        with temporary.open("xb") as file:
             to_stream(export, file)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     except BaseException:
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         raise
 
 

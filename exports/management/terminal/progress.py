@@ -1,4 +1,4 @@
-"""The progress of an export on standard error: a bar on a terminal, elsewhere plain lines.
+"""The progress of an export on standard error: a bar on a terminal, otherwise plain lines.
 
 Standard output has only the result.
 """
@@ -62,7 +62,7 @@ def line_of(data: dict[str, Any], at: str) -> str:
 
 
 class Lines:
-    """Plain lines for a log: one for each new stage, and one for each tenth of the rows."""
+    """Plain lines for a log: one at the start of each stage, and one for each tenth of the rows."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -72,13 +72,13 @@ class Lines:
         """Show the state of the export."""
         what = doing(snapshot)
         total = snapshot["rows_total"]
-        # Rows that were added meanwhile may make it more than ten.
+        # At most 10, although rows that were added meanwhile may make it more.
         tenths = min(snapshot["rows_done"] * 10 // total, 10) if total else 0
-        here = (what, tenths if snapshot["stage"] == Stage.EXTRACTING else 0)
-        if here == self._last:
+        shown = (what, tenths if snapshot["stage"] == Stage.EXTRACTING else 0)
+        if shown == self._last:
             return
-        self._last = here
-        if not here[1]:
+        self._last = shown
+        if not shown[1]:
             self._write(f"{what}.")
             return
         rate = f"{snapshot['rate']:,.0f} rows/s" if snapshot["rate"] else ""
@@ -113,7 +113,7 @@ class Bar(Lines):
             transient=True,
         )
         self._task = self._bar.add_task("", total=None, rows="", rate=None, left="")
-        # A plain write would tear the bar.
+        # A plain write to the terminal would garble the bar.
         super().__init__(lambda text: self._bar.console.print(Text(text), soft_wrap=True))
 
     def show(self, snapshot: Snapshot) -> None:
@@ -138,7 +138,7 @@ class Bar(Lines):
     @contextmanager
     def drawn(self) -> Iterator[Bar]:
         """Draw the bar during the block."""
-        # Logging keeps the stream that it was given first, and would write across the bar.
+        # Log handlers keep the old `sys.stderr`, and would write across the bar.
         handlers = [
             handler
             for handler in logging.getLogger().handlers

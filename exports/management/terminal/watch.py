@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from notifications.streams.items import Item
 
 POLL = 0.25  # Seconds. Workers do not report more often.
-GRACE = 10.0  # Seconds in which the worker here may finish a long statement before it stops.
+GRACE = 10.0  # Seconds in which a worker in this process may finish a long statement.
 
+# The question after Ctrl-C and its answers, if this process runs the export or another one does.
 HERE = (
     "Hand the export over to the workers, cancel it, or go on? [h/c/g] ",
     ("hand over", "cancel", "go on"),
@@ -37,7 +38,7 @@ ELSEWHERE = ("Detach and let the export continue, or cancel it? [d/c] ", ("detac
 
 
 class Worker(threading.Thread):
-    """This process as the worker of an export that it has claimed."""
+    """A thread that runs an export, which this process has claimed, with `run`."""
 
     def __init__(self, export: Export, run: Callable[..., None]) -> None:
         super().__init__(name="export", daemon=True)
@@ -57,9 +58,10 @@ class Worker(threading.Thread):
 
 
 class Watch:
-    """Shows an export on `display`. `signal` is the one that made the user leave, if any.
+    """Shows an export on `display`, and calls `on_item` with each item of its stream.
 
-    `worker` runs the export in this process; without it, other workers do.
+    `worker` runs the export in this process. Without it, other workers do. `signal` is the signal
+    that made the user leave, if any.
     """
 
     def __init__(
@@ -67,13 +69,13 @@ class Watch:
         export: Export,
         worker: Worker | None,
         display: Lines,
-        each: Callable[[Item], object] | None = None,
+        on_item: Callable[[Item], object] | None = None,
     ) -> None:
         self.signal: signal.Signals | None = None
         self._export_id = export.pk
         self._worker = worker
         self._display = display
-        self._each = each
+        self._on_item = on_item
         self._following = Following(export, say=display.say)
         self._deadline: float | None = None
 
@@ -83,7 +85,7 @@ class Watch:
             if self._worker is not None:
                 self._worker.start()
             while not self._is_over():
-                if (number := interrupts.take()) and self._leaves(number, interrupts):
+                if (signum := interrupts.take()) and self._leaves(signum, interrupts):
                     return
                 if self._deadline is not None and time.monotonic() > self._deadline:
                     self._let_go()
@@ -94,35 +96,36 @@ class Watch:
                     self._worker.join(POLL)
 
     def _is_over(self) -> bool:
-        # Checked before the stream is read, which then has everything that the worker did.
-        works_here = self._worker is not None and self._worker.is_alive()
+        # Checked before the stream is read, which then has every event of a worker that has ended.
+        is_alive = self._worker is not None and self._worker.is_alive()
         self._show()
-        if self._worker is None or works_here:
+        if self._worker is None or is_alive:
             return self._worker is None and self._following.is_over
         if self._following.is_over or self.signal is not None or self._worker.error is not None:
             return True
-        # This process was frozen for longer than its lease.
+        # The attempt has ended although the export has not, so this process was frozen for longer
+        # than its lease.
         self._display.say("Another worker has taken over.")
         self._worker = None
         return False
 
     def _show(self) -> None:
         for item in self._following.new():
-            if self._each is not None:
-                self._each(item)
+            if self._on_item is not None:
+                self._on_item(item)
             if item.kind == "state":
                 self._display.show(item.data)
             elif item.name == "log" and self._worker is None:
-                # The worker here logs to standard error already.
+                # A worker in this process already logs to standard error.
                 self._display.log(item.data, item.at)
 
-    def _leaves(self, number: signal.Signals, interrupts: Interrupts) -> bool:
-        """Handle the signal `number`. Return whether to stop watching at once."""
-        is_first, self.signal = self.signal is None, number
+    def _leaves(self, signum: signal.Signals, interrupts: Interrupts) -> bool:
+        """Handle the signal `signum`. Return whether to stop watching at once."""
+        is_first, self.signal = self.signal is None, signum
         if not is_first:
             self._let_go()
             return True
-        choice = self._choice(number, interrupts)
+        choice = self._choice(signum, interrupts)
         if choice == "go on":
             self.signal = None
         elif choice == "cancel":
@@ -135,20 +138,21 @@ class Watch:
             self._deadline = time.monotonic() + GRACE
         return False
 
-    def _choice(self, number: signal.Signals, interrupts: Interrupts) -> str | None:
-        if number != signal.SIGINT or not is_on_terminal():
+    def _choice(self, signum: signal.Signals, interrupts: Interrupts) -> str | None:
+        """Return the answer of the user; None if the signal leaves no choice or comes again."""
+        if signum != signal.SIGINT or not is_on_terminal():
             return None
         with self._display.paused():
             return interrupts.ask(*(ELSEWHERE if self._worker is None else HERE))
 
     def _cancel(self) -> None:
-        # The thread of the worker changes its own object at the same time.
+        # Loaded again, because the thread of the worker changes its own object.
         export = Export.objects.get(pk=self._export_id)
-        with suppress(IllegalMove, LostRace):  # It is over. The next `_show` says how it ended.
+        with suppress(IllegalMove, LostRace):  # The export is over. The next `_show` shows it.
             lifecycle.cancel(export, by=export.owner)
 
     def _let_go(self) -> None:
-        """Give the export back to the queue if the worker here has not done so in time."""
+        """Give the export back to the queue if the worker in this process has not done so."""
         if self._worker is None:
             return
         export = Export.objects.get(pk=self._export_id)

@@ -58,7 +58,7 @@ def test_options_are_passed_to_the_spec(monkeypatch, typed, given):
         (["flights", "--output", "-", "--json"], "cannot be combined"),
         (["flights", "--output", "{tmp}"], "is a directory"),
         (["flights", "--output", "{tmp}/none/file"], "There is no directory"),
-        (["flights", "--output", "/dev/null"], "is no regular file"),
+        (["flights", "--output", "/dev/null"], "is not a regular file"),
         (["00000000-0000-0000-0000-000000000000"], "--follow"),
         (
             ["00000000-0000-0000-0000-000000000000", "--follow", "--user", "a"],
