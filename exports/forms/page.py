@@ -85,7 +85,7 @@ class ChoicePage:
         return {"preview": preview(spec), **self.summary(spec)}
 
     def _act(self, form: ChoiceForm) -> HttpResponse:
-        if "look" in self.request.POST:
+        if "preview" in self.request.POST:
             return self.render(form, **self._preview(form))
         spec = self.build_spec(form)
         if "save" in self.request.POST:

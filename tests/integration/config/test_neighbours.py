@@ -158,7 +158,7 @@ def test_failed_preview_query_does_not_break_the_transaction(client, monkeypatch
     with registered(Dividing):
         # Without scripts: the whole page, whose other queries come after the preview's.
         page = client.post(
-            "/exports/new/dividing/", {"format": "csv", "column": ["id"], "look": ""}
+            "/exports/new/dividing/", {"format": "csv", "column": ["id"], "preview": ""}
         )
 
     assert page.status_code == 200

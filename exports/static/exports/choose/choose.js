@@ -106,7 +106,7 @@ export function attach(form) {
       updatePreview();
     },
   });
-  form.querySelector("[name=look]").hidden = true;
+  form.querySelector("[name=preview]").hidden = true;
   form.addEventListener("input", ({ target }) => {
     if (!target.name) return; // The field that searches columns has no name.
     saveSoon();

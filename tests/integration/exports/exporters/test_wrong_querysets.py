@@ -77,7 +77,7 @@ def assert_refused(client, message):
     assert "flights" in {each["name"] for each in client.get("/api/v1/exporters").json()}
 
     assert client.get(PAGE).status_code == 200
-    for pressed in ({}, {"look": ""}, {"save": "", "preset": "mine"}):
+    for pressed in ({}, {"preview": ""}, {"save": "", "preset": "mine"}):
         page = client.post(PAGE, {"format": "csv", **pressed})
         assert page.status_code == 422
         assert message in text(page)
@@ -101,7 +101,7 @@ def test_invalid_rows_of_a_filterset_are_refused_everywhere(signed_in, wrong_fil
 
 def test_invalid_rows_of_an_exporter_are_refused_behind_a_list(signed_in, wrong):
     assert signed_in.get(LIST_PAGE).status_code == 200
-    for pressed in ({}, {"look": ""}, {"_selected_action": ["1"]}):
+    for pressed in ({}, {"preview": ""}, {"_selected_action": ["1"]}):
         page = signed_in.post(LIST_PAGE, {"format": "csv", **pressed})
         assert page.status_code == 422
         assert wrong in text(page)

@@ -107,9 +107,9 @@ def test_every_interface_counts_refusals(superuser, signed_in, settings):
 
 
 PREVIEWS = {
-    "page": ("/exports/new/flights/", {"look": ""}, 422),
+    "page": ("/exports/new/flights/", {"preview": ""}, 422),
     "fragment": ("/exports/new/flights/preview", {}, 200),
-    "admin": ("/admin/demo/flight/export/", {"look": ""}, 422),
+    "admin": ("/admin/demo/flight/export/", {"preview": ""}, 422),
     "admin fragment": ("/admin/demo/flight/export/preview/", {}, 200),
 }
 

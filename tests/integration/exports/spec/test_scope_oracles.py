@@ -203,7 +203,9 @@ def answers(client, step):
         )
     for number, filters in enumerate(questions()[:: 5 * step]):
         form = {"format": "csv", "preset": f"choice {number}", **as_fields(filters)}
-        found["form", number] = visible(client.post("/exports/new/narrowed/", {**form, "look": ""}))
+        found["form", number] = visible(
+            client.post("/exports/new/narrowed/", {**form, "preview": ""})
+        )
         found["save", number] = visible(client.post("/exports/new/narrowed/", {**form, "save": ""}))
     for columns in (["id"], ["late", "tailnum"], ["secret"], []):
         body = {"exporter": "narrowed", "columns": columns}

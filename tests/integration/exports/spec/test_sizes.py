@@ -79,7 +79,7 @@ def test_large_request_to_the_api_is_a_problem(signed_in, field, value):
 
 
 def test_large_request_on_the_page_is_a_form_error(signed_in):
-    for button in ({}, {"look": ""}, {"save": "", "preset": "large"}):
+    for button in ({}, {"preview": ""}, {"save": "", "preset": "large"}):
         page = signed_in.post(
             "/exports/new/flights/", {"format": "csv", "filter-dest": LONG, **button}
         )

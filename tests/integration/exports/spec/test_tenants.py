@@ -80,7 +80,7 @@ def test_dashboard_exports_rows_of_the_tenant(visit, tenant):
 @TENANTS
 def test_export_has_the_rows_of_its_preview(visit, tenant):
     path = f"/exports/new/{NAME}/"
-    looked = visit("post", tenant, path, {"format": "csv", "look": ""}).content.decode()
+    looked = visit("post", tenant, path, {"format": "csv", "preview": ""}).content.decode()
     visit("post", tenant, path, {"format": "csv"})
 
     shown = [int(each) for each in re.findall(r"<td><bdi>(\d+)</bdi>", looked)]

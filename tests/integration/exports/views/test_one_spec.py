@@ -18,11 +18,11 @@ POSTS = {
     "dashboard starts": ("/exports/", {"exporter": "flights"}, 303),
     "page starts": (CHOOSE, {}, 303),
     "page saves": (CHOOSE, {"save": "", "preset": "Mine"}, 303),
-    "page previews": (CHOOSE, {"look": ""}, 200),
+    "page previews": (CHOOSE, {"preview": ""}, 200),
     "script previews": (f"{CHOOSE}preview", {}, 200),
     "admin starts": (LIST, {}, 302),
     "admin saves": (LIST, {"save": "", "preset": "Mine"}, 200),
-    "admin previews": (LIST, {"look": ""}, 200),
+    "admin previews": (LIST, {"preview": ""}, 200),
     "script of admin previews": (f"{LIST}preview/", {}, 200),
 }
 

@@ -51,7 +51,7 @@ def test_preview_describes_rows_and_count(signed_in):
 @committed
 @pytest.mark.usefixtures("flights")
 def test_button_shows_the_preview_without_javascript(signed_in):
-    page = signed_in.post(FLIGHTS, {**CHOSEN, "look": ""})
+    page = signed_in.post(FLIGHTS, {**CHOSEN, "preview": ""})
 
     assert page.status_code == 200
     assert "3 flights" in words(page)
