@@ -36,13 +36,13 @@ def filters(
     if exporter.filterset is None or not chosen:
         return []
     with context.restore(owner, stored) as request, context.activate_zone(stored):
-        made = spec_filters.validated_filterset(
+        filterset = spec_filters.validated_filterset(
             exporter, queryset.scoped(exporter, owner), chosen, request
         )
         # By the filters, because the form may have further fields.
         phrases = [
-            _phrase(made.form[name], each.lookup_expr, made.form.cleaned_data[name])
-            for name, each in made.filters.items()
+            _phrase(filterset.form[name], each.lookup_expr, filterset.form.cleaned_data[name])
+            for name, each in filterset.filters.items()
         ]
     return [shorten(phrase) for phrase in phrases if phrase]
 

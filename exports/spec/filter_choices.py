@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from django_filters import Filter, FilterSet
 
 
-def limit(made: FilterSet, scoped: QuerySet[Any], *, has_scope: bool) -> None:
-    """Limit the choices of `made` to values in `scoped`, the rows that the user may see.
+def limit(filterset: FilterSet, scoped: QuerySet[Any], *, has_scope: bool) -> None:
+    """Limit the choices of `filterset` to values in `scoped`, the rows that the user may see.
 
     Without a scope the user may see all rows, and a choice without a row is no secret. So with
     `has_scope=False` rows of related models stay as the FilterSet offers them.
     """
     rows = lookup_rows(scoped)
     # A FilterSet that has built its form in __init__ has already read its choices.
-    has_form = hasattr(made, "_form")
+    has_form = hasattr(filterset, "_form")
     all_values = {
         name: each
-        for name, each in made.filters.items()
+        for name, each in filterset.filters.items()
         if isinstance(each, AllValuesFilter | AllValuesMultipleFilter)
     }
     for each in all_values.values():
         # These filters use only the field labels of a model and the rows of its manager.
         each.model = SimpleNamespace(_meta=rows.model._meta, _default_manager=rows)
-    for name, field in made.form.fields.items():
-        filter_ = made.filters.get(name)  # A project's form may have fields without a filter.
+    for name, field in filterset.form.fields.items():
+        filter_ = filterset.filters.get(name)  # A project's form may have fields without a filter.
         if has_form and name in all_values:
             values = rows.order_by(filter_.field_name).values_list(filter_.field_name, flat=True)
             field.choices = [(value, value) for value in values.distinct()]
@@ -62,12 +62,12 @@ def _limit_to_rows(field: ModelChoiceField[Any], filter_: Filter, rows: QuerySet
         field.queryset = listed
         return
 
-    def iterator(field: ModelChoiceField[Any]) -> ModelChoiceIterator[Any]:
-        made = type(field).iterator(field)
-        made.queryset = listed
-        return made
+    def limited_iterator(field: ModelChoiceField[Any]) -> ModelChoiceIterator[Any]:
+        iterator = type(field).iterator(field)
+        iterator.queryset = listed
+        return iterator
 
-    field.iterator = iterator  # type: ignore[assignment]  # Django only calls it.
+    field.iterator = limited_iterator  # type: ignore[assignment]  # Django only calls it.
     # This queryset validates a single choice, for which IN would read all rows.
     field.queryset = choices.filter(Exists(rows.filter(**{lookup: OuterRef(outer)})))
 

@@ -47,9 +47,9 @@ def build_filterset(
 ) -> FilterSet:
     """Return the exporter's FilterSet, not yet validated, with choices from `scoped` only."""
     assert exporter.filterset is not None
-    made = exporter.filterset(data, queryset=scoped, prefix=prefix, request=request)
-    filter_choices.limit(made, scoped, has_scope=has_own_scope(exporter))
-    return made
+    filterset = exporter.filterset(data, queryset=scoped, prefix=prefix, request=request)
+    filter_choices.limit(filterset, scoped, has_scope=has_own_scope(exporter))
+    return filterset
 
 
 def validated_filterset(
@@ -62,22 +62,22 @@ def validated_filterset(
     if exporter.filterset is None:
         raise InvalidFilter(Message('"%(exporter)s" has no filters.', exporter=exporter.name))
     data = _form_data(filters)
-    made = build_filterset(exporter, data, queryset, request)
-    _check_names(exporter, filters, data, _parameters(made))
+    filterset = build_filterset(exporter, data, queryset, request)
+    _check_names(exporter, filters, data, _parameters(filterset))
     # Values are parsed as in English, because a date must mean the same for each user and for the
     # worker.
     with translation.override("en"):
-        valid = made.is_valid()
+        valid = filterset.is_valid()
     if not valid:
-        found = made.errors.as_data().items()
+        found = filterset.errors.as_data().items()
         raise invalid_filter(
-            made, {name: join(map(from_validation_error, each)) for name, each in found}
+            filterset, {name: join(map(from_validation_error, each)) for name, each in found}
         )
-    for name, value in made.form.cleaned_data.items():
+    for name, value in filterset.form.cleaned_data.items():
         for each in _values(value):
             if problem := _out_of_range(each):
-                raise invalid_filter(made, {name: problem})
-    return made
+                raise invalid_filter(filterset, {name: problem})
+    return filterset
 
 
 def _check_names(
@@ -98,12 +98,12 @@ def _check_names(
             raise InvalidFilter(Message('The filter "%(name)s" accepts only one value.', name=name))
 
 
-def invalid_filter(made: FilterSet, problems: Mapping[str, Message]) -> InvalidFilter:
+def invalid_filter(filterset: FilterSet, problems: Mapping[str, Message]) -> InvalidFilter:
     """Return an InvalidFilter with all problems: by name for programs, by label for people."""
     by_label = (
         # A problem of the form as a whole has no field.
-        f"{made.form[name].label}: {problem.localized()}"
-        if name in made.form.fields
+        f"{filterset.form[name].label}: {problem.localized()}"
+        if name in filterset.form.fields
         else problem.localized()
         for name, problem in problems.items()
     )

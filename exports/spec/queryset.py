@@ -71,21 +71,21 @@ def narrowing_filters(
 
     This also validates `params` before they are stored. Raises the same errors as `rows`.
     """
-    _, made = _rows_and_filterset(exporter, user, params, stored)
+    _, filterset = _rows_and_filterset(exporter, user, params, stored)
     filters = params.get("filters") or {}
-    if made is None or not filters:
+    if filterset is None or not filters:
         return {}
     empty = {
         parameter
-        for name, field in made.form.fields.items()
+        for name, field in filterset.form.fields.items()
         # django-filter ignores a filter with one of these values.
-        if made.form.cleaned_data.get(name) in EMPTY_VALUES
+        if filterset.form.cleaned_data.get(name) in EMPTY_VALUES
         for parameter in parameters_of(name, field)
     }
     return {
         name: value
         for name, value in filters.items()
-        if name not in empty and any(made.data.getlist(name))
+        if name not in empty and any(filterset.data.getlist(name))
     }
 
 
@@ -94,7 +94,7 @@ def _rows_and_filterset(
 ) -> tuple[QuerySet[Any], FilterSet | None]:
     """Return the rows, and the FilterSet that narrowed them, if any."""
     chosen = choose_columns(exporter, params.get("columns"))
-    made = None
+    filterset = None
     with context.activate(stored):
         if (selection := params.get("changelist")) is None:
             found = scoped(exporter, user)
@@ -107,9 +107,9 @@ def _rows_and_filterset(
         if filters or (exporter.filterset is not None and selection is None):
             given = filterable(found, exporter, chosen)
             with context.restore(user, stored) as request:
-                made = validated_filterset(exporter, given, filters, request)
-                found = _filtered(made)
-                _check_patterns(made, found)
+                filterset = validated_filterset(exporter, given, filters, request)
+                found = _filtered(filterset)
+                _check_patterns(filterset, found)
                 if filters and (problem := comparison_error(found)):
                     raise InvalidFilter(
                         Message("The filters cannot be applied: %(problem)s", problem=problem)
@@ -118,7 +118,7 @@ def _rows_and_filterset(
         if selection is not None:
             found = changelist.narrow(found, selection)
         check_sql(found, exporter)
-    return found, made
+    return found, filterset
 
 
 def scoped(exporter: Exporter, user: User) -> QuerySet[Any]:
@@ -139,11 +139,11 @@ def _in_scope(
     return splittable(listed, exporter, chosen)
 
 
-def _filtered(made: FilterSet) -> QuerySet[Any]:
+def _filtered(filterset: FilterSet) -> QuerySet[Any]:
     """Return the rows that match the filters. Raises InvalidQueryset."""
-    where = type(made).__name__
+    where = type(filterset).__name__
     try:
-        found = made.qs
+        found = filterset.qs
     # Methods of the FilterSet may return a slice, a union or no queryset at all. They may also use
     # annotations of get_queryset() that `filterable` has removed.
     except (AssertionError, FieldError, TypeError, NotSupportedError) as error:
@@ -155,19 +155,19 @@ def _filtered(made: FilterSet) -> QuerySet[Any]:
                 problem=error,
             )
         ) from error
-    return validated(found, made.queryset.model, where)
+    return validated(found, filterset.queryset.model, where)
 
 
-def _check_patterns(made: FilterSet, found: QuerySet[Any]) -> None:
+def _check_patterns(filterset: FilterSet, found: QuerySet[Any]) -> None:
     """Raise InvalidFilter for a regular expression that `found` may not or cannot match."""
-    for name, field in made.form.fields.items():
+    for name, field in filterset.form.fields.items():
         texts = [
             text
             for parameter in parameters_of(name, field)
-            for text in made.data.getlist(parameter)
+            for text in filterset.data.getlist(parameter)
         ]
         if problem := patterns.problem_among(found.query, texts, found.db):
-            raise invalid_filter(made, {name: problem})
+            raise invalid_filter(filterset, {name: problem})
 
 
 def whole_admin_list(
