@@ -48,11 +48,11 @@ class ReadableLists(MiddlewareMixin):
         if not _is_list(request):
             return None
         if problem := patterns.search_problem(request.GET.get(SEARCH_VAR, "")):
-            return _whole_list(request, problem.localized())
+            return _redirect(request, problem.localized())
         for name, values in request.GET.lists():
             for value in values if name.endswith(REGEX) else ():
                 if problem := patterns.problem_of(value, DEFAULT_DB_ALIAS):
-                    return _whole_list(request, f"{name}: {problem.localized()}")
+                    return _redirect(request, f"{name}: {problem.localized()}")
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -60,7 +60,7 @@ class ReadableLists(MiddlewareMixin):
         # If the URL has no filter, it is not the cause.
         if is_unreadable and _is_list(request) and request.GET and ERROR_FLAG not in request.GET:
             logger.warning("An admin list cannot be read: %r", error)
-            return _whole_list(request, str(error))
+            return _redirect(request, str(error))
         return None
 
 
@@ -74,7 +74,8 @@ def _url_name(request: HttpRequest) -> str:
     return str(match.url_name) if match is not None and match.app_name == "admin" else ""
 
 
-def _whole_list(request: HttpRequest, problem: str) -> HttpResponse:
-    refusal = _("The filters of this list are not valid: %(problem)s") % {"problem": problem[:500]}
-    messages.error(request, refusal)
+def _redirect(request: HttpRequest, problem: str) -> HttpResponse:
+    """Redirect to the unfiltered list, which shows the `problem`."""
+    text = _("The filters of this list are not valid: %(problem)s") % {"problem": problem[:500]}
+    messages.error(request, text)
     return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")

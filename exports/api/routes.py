@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 router = Router(tags=["exports"])
 
-# The error responses in the OpenAPI document, by what the client requests.
+# The error responses in the OpenAPI document, by kind of request.
 ERRORS_LIST = frozenset({401})
 ERRORS_READ = frozenset({401, 404})
 ERRORS_CHANGE = frozenset({401, 403, 404, 409})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from exports.forms.options import OptionsForm
 
-# The fields that the dashboard passes to the choose page, besides the options.
+# The fields that the dashboard passes to the choose page together with the options.
 CARRIED = ("format", "team")
 
 

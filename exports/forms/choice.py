@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ChoiceForm(ExportForm):
-    """A form that has `columns`, `filters` and `options` besides its own fields."""
+    """A form with fields of its own and three further parts: `columns`, `filters`, `options`."""
 
     format = forms.CharField(
         label=_("Format"), required=False, widget=forms.RadioSelect(choices=Format.choices)

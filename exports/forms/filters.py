@@ -109,8 +109,8 @@ def _filterset(exporter: Exporter, data: QueryDict, request: HttpRequest) -> Fil
         rows = queryset.scoped(exporter, user_of(request))
         return spec_filters.build_filterset(exporter, data, rows, request, PREFIX)
     except InvalidQueryset:
-        rows = exporter.queryset.none()
-        return spec_filters.build_filterset(exporter, data, rows, request, PREFIX)
+        no_rows = exporter.queryset.none()
+        return spec_filters.build_filterset(exporter, data, no_rows, request, PREFIX)
 
 
 def _set_up_range(field: forms.Field) -> None:

@@ -48,7 +48,7 @@ class ChoicePage:
         raise NotImplementedError
 
     def summary(self, spec: ExportSpec) -> dict[str, Any]:
-        """Return what a preview shows besides the rows: `what`, a model's `_meta`, and `phrases`."""
+        """Return the context of a preview: `what`, the `_meta` of its model, and `phrases`."""
         raise NotImplementedError
 
     def build_spec(self, form: ChoiceForm, *, is_preview: bool = False) -> ExportSpec:

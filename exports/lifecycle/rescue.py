@@ -47,7 +47,7 @@ def _lost() -> QuerySet[Export]:
 
 @atomic()
 def _rescue(export_id: uuid.UUID) -> str:
-    """Move an export whose worker was lost, and return what became of it."""
+    """Move an export whose worker was lost. Return the outcome that `rescue` counts."""
     # Helpers that are alive may finish their parts, unless the export is pausing or cancelling.
     claimed = Part.objects.filter(export=export_id)
     is_running = Export.objects.filter(pk=export_id, status=Status.RUNNING).exists()

@@ -84,9 +84,9 @@ def update_queued(export: Export, *conditions: Q, **fields: Any) -> bool:
     return True
 
 
-def request_lines(what: str, by: User | None) -> list[dict[str, Any]]:
-    """Return the log lines of a request: `what` was done, and the user who requested it."""
-    return [log_line(f"{what} by {by.get_username()}." if by else f"{what}.")]
+def request_lines(action: str, by: User | None) -> list[dict[str, Any]]:
+    """Return the log lines of a request: the `action`, and the user who requested it."""
+    return [log_line(f"{action} by {by.get_username()}." if by else f"{action}.")]
 
 
 @contextmanager

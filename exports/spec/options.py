@@ -1,4 +1,4 @@
-"""The options of formats: which ones a format has, their allowed values, and what is stored."""
+"""The options of file formats: their names, defaults and allowed values."""
 
 from __future__ import annotations
 

@@ -61,9 +61,9 @@ def saved_for(owner: User, exporter: str) -> QuerySet[Preset]:
 
 
 def without_params(found: QuerySet[Preset]) -> QuerySet[Preset]:
-    """Return `found` without `params`. `is_of_a_list` says whether one is of an admin list."""
-    is_of_a_list = ExpressionWrapper(Q(params__has_key="changelist"), BooleanField())
-    return found.defer("params").annotate(is_of_a_list=is_of_a_list)
+    """Return `found` without `params`. `is_of_admin_list` says whether one is of an admin list."""
+    is_of_admin_list = ExpressionWrapper(Q(params__has_key="changelist"), BooleanField())
+    return found.defer("params").annotate(is_of_admin_list=is_of_admin_list)
 
 
 def save(spec: ExportSpec, name: str) -> Preset:

@@ -122,13 +122,13 @@ class SelectionPage(ChoicePage):
         return {"what": self._admin.opts, "phrases": self._phrases()}
 
     def render(self, form: ChoiceForm, *, status: int = 200, **context: Any) -> HttpResponse:
-        what, phrases = "", []
+        description, phrases = "", []
         try:
-            what, phrases = self.description(), self._phrases()
+            description, phrases = self.description(), self._phrases()
         except InvalidSelection as error:
             status = 422
             context["unreadable"] = error.localized()
-        form.fields["label"].widget.attrs["placeholder"] = what
+        form.fields["label"].widget.attrs["placeholder"] = description
         opts = self._admin.opts
         shown = {
             **self._admin.admin_site.each_context(self.request),
@@ -136,7 +136,7 @@ class SelectionPage(ChoicePage):
             "title": _("Export %(name)s") % {"name": opts.verbose_name_plural},
             "form": form,
             "what": opts,
-            "in_words": capfirst(what),
+            "in_words": capfirst(description),
             "phrases": phrases,
             "is_sorted": bool(phrases and self._order),
             "is_scoped": has_own_scope(self.exporter),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Snapshot = dict[str, Any]
 
 
-def doing(snapshot: Snapshot) -> str:
+def activity(snapshot: Snapshot) -> str:
     """Describe the status or the stage: "Extracting rows"."""
     if snapshot["status"] == Status.RUNNING and snapshot["stage"]:
         return str(Stage(snapshot["stage"]).label)
@@ -44,7 +44,7 @@ def rows(snapshot: Snapshot) -> str:
     return f"{snapshot['rows_done']:,} of {snapshot['rows_total']:,} rows"
 
 
-def left(snapshot: Snapshot) -> str:
+def remaining(snapshot: Snapshot) -> str:
     """Return the remaining time, if it is known: "0:01:30 left"."""
     if snapshot["eta"] is None:
         return ""
@@ -54,10 +54,10 @@ def left(snapshot: Snapshot) -> str:
 def line_of(data: dict[str, Any], at: str) -> str:
     """Return a log line of the export as text."""
     moment = timezone.localtime(datetime.fromisoformat(at))
-    who = f" [{data['worker']} #{data['attempt']}]" if "worker" in data else ""
+    worker = f" [{data['worker']} #{data['attempt']}]" if "worker" in data else ""
     first, *more = escaped(data["message"]).split("\n")
     # An exporter may log values of rows. They must not look like another entry.
-    lines = [one_line(f"{moment:%H:%M:%S} {data['level']:<7} {first}{who}")]
+    lines = [one_line(f"{moment:%H:%M:%S} {data['level']:<7} {first}{worker}")]
     return "\n".join([*lines, *(INDENT + line for line in more)])
 
 
@@ -70,20 +70,20 @@ class Lines:
 
     def show(self, snapshot: Snapshot) -> None:
         """Show the state of the export."""
-        what = doing(snapshot)
+        description = activity(snapshot)
         total = snapshot["rows_total"]
         # At most 10, although rows that were added meanwhile may make it more.
         tenths = min(snapshot["rows_done"] * 10 // total, 10) if total else 0
-        shown = (what, tenths if snapshot["stage"] == Stage.EXTRACTING else 0)
+        shown = (description, tenths if snapshot["stage"] == Stage.EXTRACTING else 0)
         if shown == self._last:
             return
         self._last = shown
         if not shown[1]:
-            self._write(f"{what}.")
+            self._write(f"{description}.")
             return
         rate = f"{snapshot['rate']:,.0f} rows/s" if snapshot["rate"] else ""
-        parts = [f"{tenths * 10} %", rows(snapshot), rate, left(snapshot)]
-        self._write(f"{what}: {', '.join(filter(None, parts))}.")
+        parts = [f"{tenths * 10} %", rows(snapshot), rate, remaining(snapshot)]
+        self._write(f"{description}: {', '.join(filter(None, parts))}.")
 
     def log(self, data: dict[str, Any], at: str) -> None:
         """Show a log line of the export."""
@@ -119,12 +119,12 @@ class Bar(Lines):
     def show(self, snapshot: Snapshot) -> None:
         self._bar.update(
             self._task,
-            description=doing(snapshot),
+            description=activity(snapshot),
             total=snapshot["rows_total"],
             completed=snapshot["rows_done"],
             rows=rows(snapshot),
             rate=snapshot["rate"],
-            left=left(snapshot),
+            left=remaining(snapshot),
         )
 
     @contextmanager
