@@ -195,7 +195,8 @@ class Command(BaseCommand):
         # them. These calls raise NotPermitted instead.
         registry.get(options["exporter"])
         registry.permitted(user, options["exporter"])
-        return build_spec(user, **{n: value for n, value in request.items() if value is not None})
+        given = {name: value for name, value in request.items() if value is not None}
+        return build_spec(user, **given)
 
     def _watch(self, export: Export, worker: Worker | None) -> signal.Signals | None:
         """Watch the export. Return the signal that made the user leave, if any."""
